@@ -1,0 +1,62 @@
+/** Addresses and prefixes where people write them. */
+
+import { newPrefixEntry, parsePrefixEntry } from "@ts-bgp/policy";
+import { Address4, Address6 } from "ip-address";
+
+/** An address that was understood. */
+export interface ParsedAddress {
+  /** In the form of RFC 5952, with its zone behind it. */
+  readonly text: string;
+  readonly version: 4 | 6;
+  readonly linkLocal: boolean;
+  readonly multicast: boolean;
+  readonly unspecified: boolean;
+}
+
+/** @returns the address, or what is wrong with it */
+export function parseHostAddress(text: string): ParsedAddress | string {
+  if (text.includes("/")) return `"${text}" is a prefix; an address is wanted`;
+  if (Address4.isValid(text)) {
+    const address = new Address4(text);
+    return {
+      text: address.correctForm(),
+      version: 4,
+      linkLocal: false,
+      multicast: address.isMulticast(),
+      unspecified: text === "0.0.0.0",
+    };
+  }
+  if (!Address6.isValid(text)) return `"${text}" is not an IP address`;
+  const address = new Address6(text);
+  if (address.is4() || address.isMapped4()) {
+    return `"${text}" is an IPv4 address in IPv6 form; write it in dotted form`;
+  }
+  return {
+    text: address.correctForm() + address.zone,
+    version: 6,
+    linkLocal: address.isLinkLocal(),
+    multicast: address.isMulticast(),
+    unspecified: address.correctForm() === "::",
+  };
+}
+
+const SCRATCH = newPrefixEntry();
+
+/** @returns what is wrong with an entry of a prefix list, or null */
+export function prefixMistake(text: string): string | null {
+  const mistake = parsePrefixEntry(text, SCRATCH);
+  if (mistake === null) return null;
+  const [prefix = "", ...bounds] = text.split(" ");
+  const meant = networkOf(prefix);
+  if (meant === null || meant === prefix) return mistake;
+  return `${mistake}; meant "${[meant, ...bounds].join(" ")}"?`;
+}
+
+/** @returns the prefix that an address with a length lies in, or null */
+function networkOf(text: string): string | null {
+  const length = text.split("/")[1];
+  if (length === undefined) return null;
+  if (Address4.isValid(text)) return `${new Address4(text).startAddress().correctForm()}/${length}`;
+  if (!Address6.isValid(text)) return null;
+  return `${new Address6(text).startAddress().correctForm()}/${length}`;
+}

@@ -1,0 +1,69 @@
+/** What the checks of the parts of a configuration share. */
+
+import type { FileShape } from "./file-shape.ts";
+import type { Mistake } from "./mistakes.ts";
+import type { YamlFile } from "./yaml-file.ts";
+
+/** What a configuration takes from outside of its file. */
+export interface ConfigSources {
+  /**
+   * @param path - as it stands in the configuration; the caller makes it relative to its file
+   * @returns the text of the file; throws an error whose message says why it cannot be read
+   */
+  readFile(path: string): string;
+  /** @returns the value of an environment variable */
+  env(name: string): string | undefined;
+}
+
+/** Names that are defined and names that are used, of one kind. */
+export interface Names {
+  readonly defined: ReadonlySet<string>;
+  readonly used: Set<string>;
+}
+
+export interface Checker {
+  readonly yaml: YamlFile;
+  readonly mistakes: Mistake[];
+  readonly warnings: Mistake[];
+  readonly sources: ConfigSources;
+  /** What `$local-as` stands for in checks. */
+  readonly localAs: number;
+  readonly names: Readonly<
+    Record<"prefix-list" | "as-list" | "community-list" | "policy" | "group", Names>
+  >;
+  /** @returns the text, or null once the mistake is noted at an index of the configuration */
+  readFile(path: string, at: number): string | null;
+  warn(at: number, message: string): void;
+}
+
+export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSources): Checker {
+  const mistakes: Mistake[] = [];
+  const warnings: Mistake[] = [];
+  const names = (section: object | undefined): Names => ({
+    defined: new Set(Object.keys(section ?? {})),
+    used: new Set(),
+  });
+  return {
+    yaml,
+    mistakes,
+    warnings,
+    sources,
+    localAs: shape.router?.as ?? 1,
+    names: {
+      "prefix-list": names(shape["prefix-lists"]),
+      "as-list": names(shape["as-lists"]),
+      "community-list": names(shape["community-lists"]),
+      policy: names(shape.policies),
+      group: names(shape.groups),
+    },
+    readFile: (path, at) => {
+      try {
+        return sources.readFile(path);
+      } catch (error) {
+        yaml.add(at, `cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+        return null;
+      }
+    },
+    warn: (at, message) => void warnings.push(yaml.mistake(at, message)),
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * What a configuration file looks like once it satisfies the schema; keys are as in the file.
+ */
+
+export interface FileShape {
+  readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
+  readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
+  readonly control?: { readonly socket?: string };
+  readonly http?: { readonly address?: string; readonly port: number };
+  readonly log?: {
+    readonly level?: "trace" | "debug" | "info" | "warn" | "error";
+    readonly file?: string;
+  };
+  readonly defaults?: FileOptions;
+  readonly groups?: Readonly<Record<string, FileOptions>>;
+  readonly neighbors?: readonly FileNeighbor[];
+  readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
+  readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
+  readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
+  readonly policies?: Readonly<Record<string, FilePolicy>>;
+}
+
+/** Entries, from a file and written here. */
+export type FileList<T> =
+  | readonly T[]
+  | { readonly file?: string; readonly entries?: readonly T[] };
+
+/** One or several. */
+export type OneOrMore<T> = T | readonly T[];
+
+export interface FileNeighbor extends FileOptions {
+  readonly address: string;
+  readonly group?: string;
+}
+
+export interface FileOptions {
+  readonly as?: number;
+  readonly description?: string;
+  readonly enabled?: boolean;
+  readonly passive?: boolean;
+  readonly port?: number;
+  readonly "local-address"?: string;
+  readonly "local-as"?: number;
+  readonly "hold-time"?: number;
+  readonly "connect-retry"?: number;
+  readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
+  readonly "route-server-client"?: boolean;
+  readonly "route-reflector-client"?: boolean;
+  readonly "next-hop"?: "self" | "unchanged";
+  readonly import?: OneOrMore<string>;
+  readonly export?: OneOrMore<string>;
+  readonly "ebgp-requires-policy"?: boolean;
+  readonly "enforce-first-as"?: boolean;
+  readonly "allow-own-as"?: number;
+  readonly "as-set"?: "reject" | "accept";
+  readonly "add-path"?: FileAddPath;
+  readonly "extended-next-hop"?: boolean;
+  readonly "extended-message"?: boolean;
+  readonly "graceful-restart"?: "helper" | "off";
+  readonly role?: "provider" | "rs" | "rs-client" | "customer" | "peer" | "none";
+  readonly "strict-role"?: boolean;
+  readonly password?: string | { readonly file?: string; readonly env?: string };
+  readonly "ttl-security"?: number;
+  readonly multihop?: number;
+  readonly "max-prefix"?: number | FileMaxPrefix;
+  readonly "honor-well-known-communities"?: boolean;
+  readonly "path-hiding"?: "mitigate" | "off";
+  readonly "send-same-as"?: boolean;
+  readonly "keep-rejected"?: boolean;
+}
+
+export interface FileAddPath {
+  readonly receive?: boolean;
+  readonly send?: number | "all";
+}
+
+export interface FileMaxPrefix {
+  readonly "ipv4-unicast"?: number;
+  readonly "ipv6-unicast"?: number;
+  readonly action?: "warn" | "block" | "restart" | "shutdown";
+  readonly "warn-percent"?: number;
+  readonly "restart-after"?: number;
+  readonly count?: "received" | "accepted";
+}
+
+export type FilePolicy =
+  | readonly FileRule[]
+  | { readonly default?: "accept" | "reject" | "next"; readonly rules: readonly FileRule[] };
+
+export interface FileRule {
+  readonly name?: string;
+  readonly if?: FileConditions;
+  readonly set?: FileModifications;
+  readonly then?: "accept" | "reject" | "next";
+}
+
+export type FileRange = number | { readonly min?: number; readonly max?: number };
+
+export type FileCommunityTest =
+  | OneOrMore<string>
+  | { readonly "any-of"?: readonly string[]; readonly "all-of"?: readonly string[] };
+
+export interface FileConditions {
+  readonly prefix?: OneOrMore<string>;
+  readonly "prefix-length"?: FileRange;
+  readonly family?: "ipv4-unicast" | "ipv6-unicast";
+  readonly "as-path"?: {
+    readonly first?: OneOrMore<string | number>;
+    readonly origin?: OneOrMore<string | number>;
+    readonly contains?: OneOrMore<string | number>;
+    readonly length?: FileRange;
+    readonly regex?: string;
+  };
+  readonly "neighbor-as"?: OneOrMore<string | number>;
+  readonly peer?: OneOrMore<string>;
+  readonly community?: FileCommunityTest;
+  readonly "large-community"?: FileCommunityTest;
+  readonly "extended-community"?: FileCommunityTest;
+  readonly "community-count"?: FileRange;
+  readonly "next-hop"?: OneOrMore<string>;
+  readonly "local-pref"?: FileRange;
+  readonly med?: FileRange | "none";
+  readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
+  readonly "route-type"?: OneOrMore<"ebgp" | "ibgp" | "local">;
+  readonly any?: readonly FileConditions[];
+  readonly not?: FileConditions;
+}
+
+export interface FileCommunityChange {
+  readonly set?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly add?: readonly string[];
+}
+
+export interface FileModifications {
+  readonly "local-pref"?: number | { readonly add?: number; readonly subtract?: number };
+  readonly med?: number | "none";
+  readonly origin?: "igp" | "egp" | "incomplete";
+  readonly "next-hop"?: string;
+  readonly community?: FileCommunityChange;
+  readonly "large-community"?: FileCommunityChange;
+  readonly "extended-community"?: FileCommunityChange;
+  readonly prepend?: number | { readonly as: string | number; readonly count?: number };
+}

@@ -1,0 +1,33 @@
+/**
+ * Configuration: YAML text to a checked value.
+ *
+ *     text -> yaml-file   values, and where each stands in the text
+ *          -> schema      keys, types and ranges, by the JSON Schema that editors use as well
+ *          -> lists, rules, neighbors   names that must exist, patterns, what does not go together
+ *          -> Config      every default filled in, plain data; or all mistakes with line and column
+ *
+ * What the schema finds wrong is taken out before the later checks, so that one pass finds
+ * everything. `Config` can be sent to a standby; it holds no file and no environment variable to
+ * look up. `diffConfig` tells what a new configuration means for running sessions.
+ *
+ * Pure: files and environment are handed in as functions.
+ *
+ * RFCs: 8212 (default deny), 9234 (roles), 5082 (GTSM), 2385 (MD5), 7947 (route server defaults).
+ */
+
+export type { ConfigSources } from "./checker.ts";
+export { type ConfigDiff, diffConfig, type NeighborChange } from "./diff.ts";
+export { type LoadedConfig, loadConfig } from "./load.ts";
+export { formatMistakes, type Mistake } from "./mistakes.ts";
+export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
+export type {
+  AddPathOptions,
+  Config,
+  ListenAddress,
+  LogConfig,
+  MaxPrefixOptions,
+  NeighborConfig,
+  NeighborOptions,
+  RoleName,
+  RouterConfig,
+} from "./types.ts";

@@ -1,0 +1,138 @@
+/** A configuration file's text to a checked value, or to everything that is wrong with it. */
+
+import type { Policy } from "@ts-bgp/policy";
+import { parseHostAddress } from "./addresses.ts";
+import { type Checker, type ConfigSources, newChecker } from "./checker.ts";
+import type { FileShape } from "./file-shape.ts";
+import { type CheckedLists, checkLists } from "./lists.ts";
+import { type Mistake, sortMistakes } from "./mistakes.ts";
+import { checkNeighbors } from "./neighbors.ts";
+import { checkPolicies } from "./rules.ts";
+import { checkShape } from "./schema.ts";
+import type { Config, ListenAddress, RouterConfig } from "./types.ts";
+import { type Section, YamlFile } from "./yaml-file.ts";
+
+export interface LoadedConfig {
+  /** Null when there are mistakes. */
+  readonly config: Config | null;
+  /** All of them, in the order of the file. */
+  readonly mistakes: readonly Mistake[];
+  /** What is allowed but looks unintended; empty when there are mistakes. */
+  readonly warnings: readonly Mistake[];
+}
+
+/** Socket of a configuration that names none. */
+const CONTROL_SOCKET = "/run/ts-bgp.sock";
+const BGP_PORT = 179;
+
+/**
+ * Reads and checks a configuration.
+ *
+ * @param file - name for messages
+ * @param text - YAML
+ */
+export function loadConfig(file: string, text: string, sources: ConfigSources): LoadedConfig {
+  const yaml = new YamlFile(file, text);
+  const section = yaml.broken ? null : checkShape(yaml);
+  if (section === null) {
+    return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
+  }
+  const shape = section as FileShape;
+  const checker = newChecker(yaml, shape, sources);
+  const config = build(shape, section, checker);
+  warnOfUnused(section, checker);
+  const mistakes = sortMistakes([...yaml.mistakes, ...checker.mistakes], file);
+  return {
+    config: mistakes.length === 0 ? config : null,
+    mistakes,
+    warnings: mistakes.length === 0 ? sortMistakes(checker.warnings, file) : [],
+  };
+}
+
+function build(shape: FileShape, section: Section, checker: Checker): Config {
+  const router = checkRouter(shape, checker);
+  const lists: CheckedLists = checkLists(shape, checker);
+  const policies: Record<string, Policy> = checkPolicies(shape, lists, checker);
+  const neighbors = checkNeighbors(shape, section, router, checker);
+  const { communityKinds: _, ...plainLists } = lists;
+  return {
+    router,
+    listen: checkListen(shape, checker),
+    control: { socket: shape.control?.socket ?? CONTROL_SOCKET },
+    http: checkHttp(shape, checker),
+    log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
+    neighbors,
+    policies,
+    ...plainLists,
+  };
+}
+
+function checkRouter({ router }: FileShape, checker: Checker): RouterConfig {
+  if (router === undefined) return { as: 0, id: "", clusterId: "" };
+  for (const key of ["id", "cluster-id"] as const) {
+    const text = router[key];
+    if (text === undefined) continue;
+    const address = parseHostAddress(text);
+    if (typeof address === "string" || address.version !== 4 || address.unspecified) {
+      checker.yaml.add(
+        checker.yaml.valueAt(router, key),
+        `"${key}" must be a dotted identifier such as 192.0.2.1, not "${text}"`,
+      );
+    }
+  }
+  return { as: router.as, id: router.id, clusterId: router["cluster-id"] ?? router.id };
+}
+
+/** @returns the address in its canonical form; "" once the mistake is noted */
+export function checkAddress(text: string, at: number, checker: Checker): string {
+  const address = parseHostAddress(text);
+  if (typeof address !== "string") return address.text;
+  checker.yaml.add(at, address);
+  return "";
+}
+
+function checkListen({ listen }: FileShape, checker: Checker): ListenAddress[] {
+  const { yaml } = checker;
+  if (listen === undefined) {
+    return ["0.0.0.0", "::"].map((address) => ({ address, port: BGP_PORT }));
+  }
+  const seen = new Set<string>();
+  return listen.map((item, k) => {
+    const at = typeof item === "string" ? yaml.valueAt(listen, k) : yaml.valueAt(item, "address");
+    const text = typeof item === "string" ? item : item.address;
+    const port = typeof item === "string" ? BGP_PORT : (item.port ?? BGP_PORT);
+    const address = checkAddress(text, at, checker);
+    if (address !== "" && seen.has(`${address} ${port}`))
+      yaml.add(at, `${address} port ${port} appears twice`);
+    seen.add(`${address} ${port}`);
+    return { address, port };
+  });
+}
+
+function checkHttp({ http }: FileShape, checker: Checker): ListenAddress | null {
+  if (http === undefined) return null;
+  const text = http.address ?? "127.0.0.1";
+  const at = checker.yaml.valueAt(http, "address");
+  return { address: checkAddress(text, at, checker), port: http.port };
+}
+
+const SECTION_OF = {
+  "prefix-list": "prefix-lists",
+  "as-list": "as-lists",
+  "community-list": "community-lists",
+  policy: "policies",
+  group: "groups",
+} as const;
+
+function warnOfUnused(section: Section, checker: Checker): void {
+  for (const [kind, key] of Object.entries(SECTION_OF)) {
+    const { defined, used } = checker.names[kind as keyof typeof SECTION_OF];
+    for (const name of defined) {
+      if (used.has(name)) continue;
+      checker.warn(
+        checker.yaml.keyAt(section[key] as object, name),
+        `${kind} "${name}" is not used`,
+      );
+    }
+  }
+}

@@ -1,0 +1,309 @@
+/** Neighbors of a file: options taken from neighbor, group and defaults, checked and filled in. */
+
+import { ACCEPT_ALL } from "@ts-bgp/policy";
+import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import type { Checker } from "./checker.ts";
+import type { FileNeighbor, FileOptions, FileShape, OneOrMore } from "./file-shape.ts";
+import { didYouMean } from "./mistakes.ts";
+import type { AddPathOptions, MaxPrefixOptions, NeighborConfig, RouterConfig } from "./types.ts";
+import type { Section } from "./yaml-file.ts";
+
+/** TCP MD5 takes no longer secret. */
+const PASSWORD_OCTETS_MAX = 80;
+
+export function checkNeighbors(
+  shape: FileShape,
+  section: Section,
+  router: RouterConfig,
+  checker: Checker,
+): NeighborConfig[] {
+  const { yaml, names } = checker;
+  const passwords = new Map<FileOptions, string | null>();
+  const checkLayer = (options: FileOptions) => {
+    passwords.set(options, checkOptions(options, checker));
+  };
+  for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
+    checkLayer(options);
+  }
+  const lines = new Map<string, number>();
+  const neighbors = shape.neighbors ?? [];
+  if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
+  return neighbors.flatMap((neighbor) => {
+    checkLayer(neighbor);
+    const address = checkNeighborAddress(neighbor, checker);
+    const { group } = neighbor;
+    if (group !== undefined) {
+      names.group.used.add(group);
+      if (!names.group.defined.has(group)) {
+        const hint = didYouMean(group, names.group.defined);
+        yaml.add(yaml.valueAt(neighbor, "group"), `group "${group}" is not defined${hint}`);
+      }
+    }
+    if (address === null) return [];
+    const first = lines.get(address.text);
+    if (first !== undefined) {
+      const message = `neighbor ${address.text} appears twice, first at line ${first}`;
+      yaml.add(yaml.valueAt(neighbor, "address"), message);
+      return [];
+    }
+    lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
+    const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
+    const known = group !== undefined && names.group.defined.has(group);
+    const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
+    return resolve(new Layers(layers, passwords, checker), neighbor, address, router);
+  });
+}
+
+function checkNeighborAddress(neighbor: FileNeighbor, checker: Checker): ParsedAddress | null {
+  const { yaml } = checker;
+  const at = yaml.valueAt(neighbor, "address");
+  const address = parseHostAddress(neighbor.address);
+  if (typeof address === "string") {
+    yaml.add(at, address);
+    return null;
+  }
+  if (address.multicast || address.unspecified) {
+    yaml.add(at, `${neighbor.address} is not the address of one neighbor`);
+  } else if (address.linkLocal && !address.text.includes("%")) {
+    yaml.add(
+      at,
+      `${neighbor.address} is link-local: its interface must follow, as in fe80::1%eth0`,
+    );
+  }
+  return address;
+}
+
+/**
+ * Checks what stands in one section of options, wherever it applies.
+ *
+ * @returns the password, null when there is none
+ */
+function checkOptions(options: FileOptions, checker: Checker): string | null {
+  const { yaml } = checker;
+  const holdTime = options["hold-time"];
+  if (holdTime === 1 || holdTime === 2) {
+    const message = `"hold-time" must be 0 or at least 3 seconds (RFC 4271), not ${holdTime}`;
+    yaml.add(yaml.valueAt(options, "hold-time"), message);
+  }
+  const localAddress = options["local-address"];
+  if (localAddress !== undefined) {
+    const address = parseHostAddress(localAddress);
+    if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
+  }
+  for (const key of ["import", "export"] as const) checkChain(options, key, checker);
+  return options.password === undefined ? null : readPassword(options, checker);
+}
+
+function checkChain(options: FileOptions, key: "import" | "export", checker: Checker): void {
+  const { yaml, names } = checker;
+  const value = options[key];
+  const chain = value === undefined ? [] : listOf(value);
+  for (const [k, name] of chain.entries()) {
+    const at = Array.isArray(value) ? yaml.valueAt(value, k) : yaml.valueAt(options, key);
+    names.policy.used.add(name);
+    if (name === ACCEPT_ALL) {
+      if (chain.length > 1) yaml.add(at, `${ACCEPT_ALL} stands alone or not at all`);
+    } else if (!names.policy.defined.has(name)) {
+      const hint = didYouMean(name, [...names.policy.defined, ACCEPT_ALL]);
+      yaml.add(at, `policy "${name}" is not defined${hint}`);
+    }
+  }
+}
+
+function readPassword(options: FileOptions, checker: Checker): string {
+  const { yaml, sources } = checker;
+  const { password } = options;
+  const at = yaml.valueAt(options, "password");
+  if (typeof password === "string") {
+    checker.warn(at, "the secret stands in clear; { file: PATH } or { env: NAME } keep it out");
+    return password;
+  }
+  let secret: string | undefined;
+  if (password?.file !== undefined) {
+    secret = checker.readFile(password.file, at)?.split("\n", 1)[0]?.trim();
+    if (secret === undefined) return "";
+  } else if (password?.env !== undefined) {
+    secret = sources.env(password.env);
+    if (secret === undefined) {
+      yaml.add(at, `environment variable ${password.env} is not set`);
+      return "";
+    }
+  }
+  const octets = new TextEncoder().encode(secret).length;
+  if (octets === 0) yaml.add(at, "the secret is empty");
+  if (octets > PASSWORD_OCTETS_MAX) {
+    yaml.add(at, `the secret has ${octets} octets; TCP MD5 takes at most ${PASSWORD_OCTETS_MAX}`);
+  }
+  return secret ?? "";
+}
+
+/** Sections of options, the one that goes first in front. */
+class Layers {
+  readonly checker: Checker;
+  private readonly layers: readonly FileOptions[];
+  private readonly passwords: ReadonlyMap<FileOptions, string | null>;
+
+  constructor(
+    layers: readonly FileOptions[],
+    passwords: ReadonlyMap<FileOptions, string | null>,
+    checker: Checker,
+  ) {
+    this.layers = layers;
+    this.passwords = passwords;
+    this.checker = checker;
+  }
+
+  get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
+    return this.layers.find((layer) => layer[key] !== undefined)?.[key];
+  }
+
+  /** @returns whether the text has the option, though perhaps with a value that will not do */
+  wrote(key: keyof FileOptions): boolean {
+    return this.layers.some((layer) => this.checker.yaml.wrote(layer, key));
+  }
+
+  get password(): string | null {
+    const layer = this.layers.find(({ password }) => password !== undefined);
+    return layer === undefined ? null : (this.passwords.get(layer) ?? null);
+  }
+
+  /** Sections merge key by key. */
+  get addPath(): AddPathOptions {
+    const parts = this.layers.map((layer) => layer["add-path"] ?? {});
+    const { receive = false, send = 0 } = Object.assign({}, ...parts.reverse());
+    return { receive, send };
+  }
+
+  get maxPrefix(): MaxPrefixOptions {
+    const parts = this.layers.map((layer) => {
+      const value = layer["max-prefix"] ?? {};
+      return typeof value === "number" ? { "ipv4-unicast": value, "ipv6-unicast": value } : value;
+    });
+    const merged = Object.assign({}, ...parts.reverse());
+    return {
+      ipv4Unicast: merged["ipv4-unicast"] ?? null,
+      ipv6Unicast: merged["ipv6-unicast"] ?? null,
+      action: merged.action ?? "shutdown",
+      warnPercent: merged["warn-percent"] ?? 80,
+      restartAfter: merged["restart-after"] ?? 900,
+      count: merged.count ?? "received",
+    };
+  }
+
+  /** Notes a mistake at an option, in whichever section it stands. */
+  add(key: keyof FileOptions, message: string): void {
+    const { yaml } = this.checker;
+    const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
+    yaml.add(yaml.valueAt(layer, key), message);
+  }
+}
+
+function resolve(
+  layers: Layers,
+  neighbor: FileNeighbor,
+  address: ParsedAddress,
+  router: RouterConfig,
+): NeighborConfig[] {
+  const { yaml } = layers.checker;
+  const get: Layers["get"] = (key) => layers.get(key);
+  const as = get("as");
+  if (as === undefined) {
+    if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
+    return [];
+  }
+  const localAs = get("local-as") ?? router.as;
+  const external = as !== localAs;
+  const routeServerClient = get("route-server-client") ?? false;
+  const nextHop = external && !routeServerClient ? "self" : "unchanged";
+  const ebgpRequiresPolicy = get("ebgp-requires-policy") ?? true;
+  const chain = (key: "import" | "export") => {
+    const value = get(key);
+    if (value !== undefined) return listOf(value);
+    return external && ebgpRequiresPolicy ? [] : [ACCEPT_ALL];
+  };
+  const config: NeighborConfig = {
+    address: address.text,
+    group: neighbor.group ?? "",
+    source: { file: yaml.file, line: yaml.lineOf(yaml.at(neighbor)) },
+    as,
+    description: get("description") ?? "",
+    enabled: get("enabled") ?? true,
+    passive: get("passive") ?? false,
+    port: get("port") ?? 179,
+    localAddress: localAddressOf(get("local-address")),
+    localAs,
+    holdTime: get("hold-time") ?? 90,
+    connectRetry: get("connect-retry") ?? 120,
+    families: get("families") ?? [address.version === 4 ? "ipv4-unicast" : "ipv6-unicast"],
+    routeServerClient,
+    routeReflectorClient: get("route-reflector-client") ?? false,
+    nextHop: get("next-hop") ?? nextHop,
+    import: chain("import"),
+    export: chain("export"),
+    ebgpRequiresPolicy,
+    enforceFirstAs: get("enforce-first-as") ?? true,
+    allowOwnAs: get("allow-own-as") ?? 0,
+    asSet: get("as-set") ?? "reject",
+    addPath: layers.addPath,
+    extendedNextHop: get("extended-next-hop") ?? false,
+    extendedMessage: get("extended-message") ?? false,
+    gracefulRestart: get("graceful-restart") ?? "helper",
+    role: get("role") ?? "none",
+    strictRole: get("strict-role") ?? false,
+    password: layers.password,
+    ttlSecurity: get("ttl-security") ?? 0,
+    multihop: get("multihop") ?? 0,
+    maxPrefix: layers.maxPrefix,
+    honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
+    pathHiding: get("path-hiding") ?? "mitigate",
+    sendSameAs: get("send-same-as") ?? !routeServerClient,
+    keepRejected: get("keep-rejected") ?? true,
+  };
+  checkTogether(config, external, layers, neighbor);
+  return [config];
+}
+
+/** Options that do not go together. */
+function checkTogether(
+  config: NeighborConfig,
+  external: boolean,
+  layers: Layers,
+  neighbor: FileNeighbor,
+): void {
+  const { checker } = layers;
+  if (!external && config.routeServerClient) {
+    layers.add("route-server-client", "a route server client has another AS than the route server");
+  }
+  if (external && config.routeReflectorClient) {
+    layers.add("route-reflector-client", "a route reflector client has the AS of the reflector");
+  }
+  if (!external && config.role !== "none") {
+    layers.add("role", "roles are for external neighbors (RFC 9234)");
+  }
+  if (config.strictRole && config.role === "none") {
+    layers.add("strict-role", '"strict-role" needs a "role"');
+  }
+  if (config.ttlSecurity > 0 && config.multihop > 0) {
+    layers.add("multihop", '"multihop" and "ttl-security" exclude each other');
+  }
+  const local = config.localAddress;
+  if (local !== null && local.includes(":") !== config.address.includes(":")) {
+    layers.add("local-address", `neighbor ${config.address} is not of the family of ${local}`);
+  }
+  const missing = (["import", "export"] as const).filter((key) => config[key].length === 0);
+  if (missing.length > 0) {
+    const what = `no ${missing.join(" and no ")} policy`;
+    const message = `neighbor ${config.address} has ${what}: every route is rejected (RFC 8212)`;
+    checker.warn(checker.yaml.at(neighbor), message);
+  }
+}
+
+/** @returns the canonical form; mistakes were noted with the section that has the option */
+function localAddressOf(text: string | undefined): string | null {
+  const address = text === undefined ? "" : parseHostAddress(text);
+  return typeof address === "string" ? null : address.text;
+}
+
+function listOf(value: OneOrMore<string>): readonly string[] {
+  return typeof value === "string" ? [value] : value;
+}

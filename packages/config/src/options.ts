@@ -1,0 +1,56 @@
+/**
+ * What a change of each option means for a running session.
+ *
+ * - `reset`: the session must begin anew, since the option is part of what was negotiated, of the
+ *   connection, or of whether there is one;
+ * - `import`, `export`, `both`: routes of the neighbor are decided anew, the session stays;
+ * - `none`: the new value just holds from now on.
+ */
+
+import type { NeighborConfig } from "./types.ts";
+
+export type ChangeEffect = "reset" | "import" | "export" | "both" | "none";
+
+/** Every option of a neighbor. Its address is its name: another one is another neighbor. */
+export const CHANGE_EFFECTS: Readonly<
+  Record<Exclude<keyof NeighborConfig, "address" | "source">, ChangeEffect>
+> = {
+  // The group matters only by its options, and to policies that ask for it.
+  group: "both",
+  as: "reset",
+  description: "none",
+  enabled: "reset",
+  passive: "none",
+  port: "none",
+  localAddress: "reset",
+  localAs: "reset",
+  holdTime: "reset",
+  connectRetry: "none",
+  families: "reset",
+  // Transparency, reflection and next hop are fixed for an update group that is being sent to.
+  routeServerClient: "reset",
+  routeReflectorClient: "reset",
+  nextHop: "reset",
+  import: "import",
+  export: "export",
+  // Acts through import and export, which are filled in from it.
+  ebgpRequiresPolicy: "none",
+  enforceFirstAs: "import",
+  allowOwnAs: "import",
+  // Decided while the UPDATE is read: the routes are not there to be decided anew.
+  asSet: "reset",
+  addPath: "reset",
+  extendedNextHop: "reset",
+  extendedMessage: "reset",
+  gracefulRestart: "reset",
+  role: "reset",
+  strictRole: "reset",
+  password: "reset",
+  ttlSecurity: "reset",
+  multihop: "reset",
+  maxPrefix: "import",
+  honorWellKnownCommunities: "export",
+  pathHiding: "export",
+  sendSameAs: "export",
+  keepRejected: "import",
+};

@@ -1,0 +1,128 @@
+/**
+ * Holding a file against the JSON Schema, with mistakes in words.
+ *
+ * What the schema finds wrong is taken out of the value afterwards, so that the checks that follow
+ * see only values of the right shape and still find everything else that is wrong.
+ */
+
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import schema from "../schema/ts-bgp.schema.json" with { type: "json" };
+import { didYouMean } from "./mistakes.ts";
+import { isSection, type Section, type YamlFile } from "./yaml-file.ts";
+
+/** Taking something out can leave a section without a key that it needs; this often at most. */
+const ROUNDS_MAX = 20;
+
+let compiled: ValidateFunction | null = null;
+
+function validator(): ValidateFunction {
+  compiled ??= new Ajv({
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    strictTypes: false,
+  }).compile(schema);
+  return compiled;
+}
+
+/** A key or an item that is wrong, and the section or list that it stands in. */
+interface Place {
+  readonly parent: Section | unknown[] | null;
+  readonly key: string;
+}
+
+/**
+ * Notes all that the schema finds wrong, and takes it out of the value.
+ *
+ * @returns the value, or null when it is not even a section
+ */
+export function checkShape(file: YamlFile): Section | null {
+  const { value } = file;
+  if (!isSection(value)) {
+    file.add(0, value === null ? "the file is empty" : `the file is not ${schema.title}`);
+    return null;
+  }
+  const validate = validator();
+  for (let round = 0; round < ROUNDS_MAX && !validate(value); round++) {
+    const errors = validate.errors ?? [];
+    const places = errors.filter(isCause).map((error) => placeOf(value, error));
+    // Later rounds, and places whose syntax is wrong, have only consequences of what is known.
+    if (round === 0) {
+      const known = new Set(file.mistakes.map(({ line, column }) => `${line}:${column}`));
+      for (const error of errors.filter(isCause)) {
+        const [at, message] = described(file, value, error);
+        const { line, column } = file.mistake(at, message);
+        if (!known.has(`${line}:${column}`)) file.add(at, message);
+      }
+    }
+    takeOut(file, places);
+  }
+  return value;
+}
+
+/** Some keywords only say that another one inside of them was not satisfied. */
+function isCause({ keyword }: ErrorObject): boolean {
+  return keyword !== "propertyNames";
+}
+
+function placeOf(root: Section, error: ErrorObject): Place {
+  const path = error.instancePath.split("/").slice(1).map(unescaped);
+  const inside = innerKey(error);
+  if (inside !== null) path.push(inside);
+  let parent: unknown = root;
+  for (const key of path.slice(0, -1)) parent = (parent as Section)[key];
+  return { parent: path.length === 0 ? null : (parent as Section), key: path.at(-1) ?? "" };
+}
+
+/** Key of the section at the error's path that is itself what is wrong. */
+function innerKey({ keyword, params, propertyName }: ErrorObject): string | null {
+  if (propertyName !== undefined) return propertyName;
+  return keyword === "additionalProperties" ? params["additionalProperty"] : null;
+}
+
+function unescaped(key: string): string {
+  return key.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+function takeOut(file: YamlFile, places: readonly Place[]): void {
+  const items = new Map<unknown[], Set<number>>();
+  for (const { parent, key } of places) {
+    if (Array.isArray(parent)) items.set(parent, (items.get(parent) ?? new Set()).add(Number(key)));
+    else if (parent !== null) delete parent[key];
+  }
+  for (const [list, gone] of items) file.removeItems(list, gone);
+}
+
+/** @returns where the mistake is, and the mistake in words */
+function described(file: YamlFile, root: Section, error: ErrorObject): [number, string] {
+  const { parent, key } = placeOf(root, error);
+  const owner = parent ?? root;
+  const schemaHere = error.parentSchema as { title?: string; properties?: object };
+  switch (error.keyword) {
+    case "additionalProperties": {
+      const known = Object.keys(schemaHere.properties ?? {});
+      return [file.keyAt(owner, key), `unknown key "${key}"${didYouMean(key, known)}`];
+    }
+    case "false schema":
+      return [file.keyAt(owner, key), `"${key}" belongs to a single neighbor`];
+    case "required": {
+      const at = parent === null ? file.at(root) : file.valueAt(owner, key);
+      return [at, `"${error.params["missingProperty"]}" is missing`];
+    }
+  }
+  if (error.propertyName !== undefined) {
+    return [file.keyAt(owner, key), `"${key}" is not ${schemaHere.title}`];
+  }
+  const subject = Array.isArray(owner) ? "" : `"${key}" `;
+  const what = `must be ${schemaHere.title}, not ${inWords(error.data)}`;
+  const values = error.keyword === "enum" ? (error.params["allowedValues"] as string[]) : [];
+  const hint = typeof error.data === "string" ? didYouMean(error.data, values) : "";
+  return [file.valueAt(owner, key), `${subject}${what}${hint}`];
+}
+
+function inWords(value: unknown): string {
+  if (value === null) return "empty";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (isSection(value)) return Object.keys(value).length === 0 ? "an empty section" : "a section";
+  return JSON.stringify(value);
+}

@@ -1,0 +1,197 @@
+/**
+ * YAML text to plain values whose places in the text are remembered.
+ */
+
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
+import type { Mistake } from "./mistakes.ts";
+
+/** A section; has no prototype, so that no key of a file can mean anything special. */
+export type Section = { [key: string]: unknown };
+
+/** Values that aliases may add to a file, so that a small one cannot unfold into a huge one. */
+const ALIASED_VALUES_MAX = 100_000;
+
+/** Where keys and values of a section stand, as indexes into the text. */
+interface SectionPlaces {
+  readonly at: number;
+  readonly keys: Map<string, { keyAt: number; valueAt: number }>;
+}
+
+/** Where a list and its items stand. */
+interface ListPlaces {
+  readonly at: number;
+  items: number[];
+}
+
+/** One file's text, the value in it, and the way from the value back to the text. */
+export class YamlFile {
+  readonly file: string;
+  readonly value: unknown;
+  /** The syntax is wrong in a way that leaves no value to go on with. */
+  readonly broken: boolean;
+  readonly mistakes: Mistake[] = [];
+
+  private readonly lines: LineCounter = new LineCounter();
+  private readonly sections: WeakMap<object, SectionPlaces> = new WeakMap();
+  private readonly lists: WeakMap<object, ListPlaces> = new WeakMap();
+  private readonly anchors: Map<string, Node> = new Map();
+  private aliased = 0;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    const { contents, errors } = parse(text, this.lines);
+    for (const { pos, code, message } of errors) {
+      const at = pos[0] ?? 0;
+      const key = /^[^\s:,\]}]*/.exec(text.slice(at, at + 100))?.[0];
+      this.add(at, code === "DUPLICATE_KEY" ? `"${key}" appears twice` : message);
+    }
+    this.broken = errors.some(({ code }) => code !== "DUPLICATE_KEY");
+    this.value = this.broken ? null : this.convert(contents, 0);
+  }
+
+  /** Notes a mistake at an index of the text. */
+  add(at: number, message: string): void {
+    this.mistakes.push(this.mistake(at, message));
+  }
+
+  mistake(at: number, message: string): Mistake {
+    const { line, col } = this.lines.linePos(at);
+    return { file: this.file, line: Math.max(1, line), column: Math.max(1, col), message };
+  }
+
+  lineOf(at: number): number {
+    return this.mistake(at, "").line;
+  }
+
+  /** @returns where a section or list begins */
+  at(value: object): number {
+    return this.sections.get(value)?.at ?? this.lists.get(value)?.at ?? 0;
+  }
+
+  /** @returns where a key of a section stands */
+  keyAt(section: object, key: string): number {
+    return this.sections.get(section)?.keys.get(key)?.keyAt ?? this.at(section);
+  }
+
+  /** @returns whether the text has the key, even if its value was taken out */
+  wrote(section: object, key: string): boolean {
+    return this.sections.get(section)?.keys.has(key) ?? false;
+  }
+
+  /** @returns where the value of a key, or of an item, stands */
+  valueAt(parent: object, key: string | number): number {
+    const items = this.lists.get(parent)?.items;
+    if (items !== undefined) return items[Number(key)] ?? this.at(parent);
+    return this.sections.get(parent)?.keys.get(String(key))?.valueAt ?? this.at(parent);
+  }
+
+  /** Takes items out of a list; the places of the others stay right. */
+  removeItems(list: unknown[], gone: ReadonlySet<number>): void {
+    const places = this.lists.get(list);
+    if (places !== undefined) places.items = places.items.filter((_, k) => !gone.has(k));
+    list.splice(0, list.length, ...list.filter((_, k) => !gone.has(k)));
+  }
+
+  /** @param depth - number of aliases that the node is inside of */
+  private convert(node: unknown, depth: number): unknown {
+    if (depth > 0 && ++this.aliased > ALIASED_VALUES_MAX) return null;
+    if (isAlias(node)) return this.convertAlias(node.source, startOf(node), depth);
+    const value = this.convertValue(node, depth);
+    // Only now, so that what stands inside of an anchor cannot be an alias of it.
+    if (depth === 0 && isNode(node) && "anchor" in node && node.anchor !== undefined) {
+      this.anchors.set(node.anchor, node);
+    }
+    return value;
+  }
+
+  private convertValue(node: unknown, depth: number): unknown {
+    if (isMap(node)) return this.convertMap(node, depth);
+    if (isScalar(node)) return node.value;
+    if (!isSeq(node)) return null;
+    const list = node.items.map((item) => this.convert(item, depth));
+    this.lists.set(list, { at: startOf(node), items: node.items.map(startOf) });
+    return list;
+  }
+
+  private convertAlias(name: string, at: number, depth: number): unknown {
+    const anchor = this.anchors.get(name);
+    if (anchor === undefined) {
+      this.add(at, `*${name} is an alias of nothing; a pattern that begins with * needs quotes`);
+      return null;
+    }
+    const before = this.aliased;
+    const value = this.convert(anchor, depth + 1);
+    const tooMany = this.aliased > ALIASED_VALUES_MAX;
+    if (depth === 0 && tooMany && before <= ALIASED_VALUES_MAX) {
+      this.add(at, `aliases stand for more than ${ALIASED_VALUES_MAX} values`);
+    }
+    return value;
+  }
+
+  private convertMap(node: YAMLMap, depth: number): Section {
+    const section: Section = Object.create(null);
+    const places: SectionPlaces = { at: startOf(node), keys: new Map() };
+    const merged: Section[] = [];
+    for (const { key, value } of node.items) {
+      const keyAt = startOf(key);
+      if (!isScalar(key)) {
+        this.add(keyAt, "a key must be a word");
+        continue;
+      }
+      const name = String(key.value);
+      const converted = this.convert(value, depth);
+      if (name === "<<") {
+        for (const from of [converted].flat()) if (isSection(from)) merged.push(from);
+        continue;
+      }
+      section[name] = converted;
+      places.keys.set(name, { keyAt, valueAt: value === null ? keyAt : startOf(value) });
+    }
+    for (const from of merged) this.merge(from, section, places);
+    this.sections.set(section, places);
+    return section;
+  }
+
+  /** The merge key `<<`: what stands in the section itself goes first. */
+  private merge(from: Section, into: Section, places: SectionPlaces): void {
+    for (const [key, place] of this.sections.get(from)?.keys ?? []) {
+      if (key in into) continue;
+      into[key] = from[key];
+      places.keys.set(key, place);
+    }
+  }
+}
+
+/** Nesting that exhausts the stack is a mistake like any other. */
+function parse(text: string, lines: LineCounter): { contents: unknown; errors: SyntaxError[] } {
+  try {
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { contents: null, errors: [{ pos: [0], code: "DEPTH", message: "nested too deeply" }] };
+  }
+}
+
+interface SyntaxError {
+  readonly pos: readonly number[];
+  readonly code: string;
+  readonly message: string;
+}
+
+export function isSection(value: unknown): value is Section {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function startOf(node: unknown): number {
+  return (node as Node | null)?.range?.[0] ?? 0;
+}

@@ -1,0 +1,138 @@
+import { expect, test } from "vitest";
+import { CHANGE_EFFECTS, type Config, diffConfig, loadConfig } from "../src/index.ts";
+
+function load(text: string): Config {
+  const sources = { readFile: () => "10.0.0.0/8\n", env: () => "secret" };
+  const { config, mistakes } = loadConfig("test.yaml", text, sources);
+  expect(mistakes).toEqual([]);
+  return config!;
+}
+
+const BASE = `
+router: { as: 64500, id: 192.0.2.1 }
+groups:
+  clients: { import: in, export: out }
+neighbors:
+  - { address: 192.0.2.11, as: 64501, group: clients }
+  - { address: 192.0.2.12, as: 64502, group: clients }
+  - { address: 192.0.2.13, as: 64503, group: clients, import: other }
+prefix-lists: { bogons: [ 10.0.0.0/8 ] }
+policies:
+  in:
+    - { name: bogons, if: { not: { any: [ { prefix: bogons } ] } }, then: reject }
+    - { then: accept }
+  other: [ { then: accept } ]
+  out: [ { then: accept } ]
+`;
+const NOTHING = { added: [], removed: [], changed: [], policies: [], global: [] };
+
+test("a file that only looks different changes nothing", () => {
+  const moved = `# comment\n\n${BASE}`.replace(
+    "as: 64501, group: clients",
+    "group: clients, as: 64501",
+  );
+  expect(diffConfig(load(BASE), load(moved))).toEqual(NOTHING);
+});
+
+test("neighbors come and go", () => {
+  const next = load(BASE.replace("192.0.2.12", "192.0.2.99"));
+  const diff = { ...NOTHING, added: ["192.0.2.99"], removed: ["192.0.2.12"] };
+  expect(diffConfig(load(BASE), next)).toEqual(diff);
+});
+
+test("a list changes the policies that use it, and the neighbors that use those", () => {
+  const next = load(BASE.replace("10.0.0.0/8", "10.0.0.0/9"));
+  const change = { options: [], reset: false, import: true, export: false };
+  expect(diffConfig(load(BASE), next)).toEqual({
+    ...NOTHING,
+    policies: ["in"],
+    changed: ["192.0.2.11", "192.0.2.12"].map((address) => ({ address, ...change })),
+  });
+});
+
+test("a policy for export changes what is sent", () => {
+  const next = load(BASE.replace("out: [ { then", "out: [ { set: { med: 5 }, then"));
+  const { changed, policies } = diffConfig(load(BASE), next);
+  expect(policies).toEqual(["out"]);
+  expect(changed.map((change) => [change.import, change.export, change.reset])).toEqual([
+    [false, true, false],
+    [false, true, false],
+    [false, true, false],
+  ]);
+});
+
+test("another router id resets all sessions", () => {
+  const { changed, global } = diffConfig(
+    load(BASE),
+    load(BASE.replace("192.0.2.1 ", "192.0.2.2 ")),
+  );
+  expect(global).toEqual(["router"]);
+  expect(changed.map(({ reset }) => reset)).toEqual([true, true, true]);
+});
+
+test.each(["listen: []", "control: { socket: /x }", "http: { port: 1 }", "log: { level: warn }"])(
+  "%s touches no session",
+  (line) => {
+    const key = line.split(":")[0]!;
+    expect(diffConfig(load(BASE), load(`${BASE}${line}\n`))).toEqual({ ...NOTHING, global: [key] });
+  },
+);
+
+/** Options of the second neighbor, in place of `as: 64502, group: clients`, with one changed. */
+const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
+  group: "as: 64502, import: in, export: out",
+  as: "as: 64509, group: clients",
+  description: "as: 64502, group: clients, description: x",
+  enabled: "as: 64502, group: clients, enabled: false",
+  passive: "as: 64502, group: clients, passive: true",
+  port: "as: 64502, group: clients, port: 1179",
+  localAddress: "as: 64502, group: clients, local-address: 192.0.2.1",
+  localAs: "as: 64502, group: clients, local-as: 64499",
+  holdTime: "as: 64502, group: clients, hold-time: 30",
+  connectRetry: "as: 64502, group: clients, connect-retry: 7",
+  families: "as: 64502, group: clients, families: [ ipv6-unicast ]",
+  routeServerClient:
+    "as: 64502, group: clients, route-server-client: true, next-hop: self, " +
+    "honor-well-known-communities: true, send-same-as: true",
+  routeReflectorClient:
+    "as: 64502, group: clients, route-reflector-client: true, local-as: 64502, next-hop: self",
+  nextHop: "as: 64502, group: clients, next-hop: unchanged",
+  import: "as: 64502, group: clients, import: other",
+  export: "as: 64502, group: clients, export: other",
+  ebgpRequiresPolicy: "as: 64502, group: clients, ebgp-requires-policy: false",
+  enforceFirstAs: "as: 64502, group: clients, enforce-first-as: false",
+  allowOwnAs: "as: 64502, group: clients, allow-own-as: 1",
+  asSet: "as: 64502, group: clients, as-set: accept",
+  addPath: "as: 64502, group: clients, add-path: { send: 2 }",
+  extendedNextHop: "as: 64502, group: clients, extended-next-hop: true",
+  extendedMessage: "as: 64502, group: clients, extended-message: true",
+  gracefulRestart: "as: 64502, group: clients, graceful-restart: off",
+  role: "as: 64502, group: clients, role: peer",
+  strictRole: "as: 64502, group: clients, strict-role: true, role: peer",
+  password: "as: 64502, group: clients, password: { env: X }",
+  ttlSecurity: "as: 64502, group: clients, ttl-security: 1",
+  multihop: "as: 64502, group: clients, multihop: 2",
+  maxPrefix: "as: 64502, group: clients, max-prefix: 10",
+  honorWellKnownCommunities: "as: 64502, group: clients, honor-well-known-communities: false",
+  pathHiding: 'as: 64502, group: clients, path-hiding: "off"',
+  sendSameAs: "as: 64502, group: clients, send-same-as: false",
+  keepRejected: "as: 64502, group: clients, keep-rejected: false",
+};
+/** Options that cannot change alone. */
+const TOGETHER: Readonly<Record<string, string[]>> = {
+  routeReflectorClient: ["localAs"],
+  strictRole: ["role"],
+};
+
+test.each(Object.entries(OTHER))("option %s has the effect that the table says", (option, text) => {
+  const next = load(BASE.replace("as: 64502, group: clients", text));
+  const { changed } = diffConfig(load(BASE), next);
+  const effect = CHANGE_EFFECTS[option as keyof typeof CHANGE_EFFECTS];
+  expect(changed).toHaveLength(1);
+  const [change] = changed;
+  expect(change!.address).toBe("192.0.2.12");
+  expect([...change!.options].sort()).toEqual([option, ...(TOGETHER[option] ?? [])].sort());
+  expect(change!.reset).toBe(effect === "reset");
+  expect(change!.import).toBe(effect === "import" || effect === "both");
+  expect(change!.export).toBe(effect === "export" || effect === "both");
+});

@@ -1,0 +1,443 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Policies, ReasonTable } from "@ts-bgp/policy";
+import { describe, expect, test } from "vitest";
+import schema from "../schema/ts-bgp.schema.json" with { type: "json" };
+import {
+  CHANGE_EFFECTS,
+  type Config,
+  type ConfigSources,
+  formatMistakes,
+  loadConfig,
+  type NeighborConfig,
+} from "../src/index.ts";
+import { YamlFile } from "../src/yaml-file.ts";
+
+const HERE = import.meta.dirname;
+const CONFIGS = join(HERE, "../../../configs");
+
+/** Files of a folder, and one environment variable. */
+function sourcesIn(folder: string): ConfigSources {
+  return {
+    readFile: (path) => {
+      if (!existsSync(join(folder, path))) throw new Error("no such file");
+      return readFileSync(join(folder, path), "utf8");
+    },
+    env: (name) => (name === "SECRET" ? "from the environment" : undefined),
+  };
+}
+
+const FILES: Readonly<Record<string, string>> = {
+  secret: "from a file\n",
+  "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
+  "as.txt": "65001\n65002-65003\n",
+  "info.txt": "ro:*:7\n",
+};
+const SOURCES: ConfigSources = {
+  ...sourcesIn(HERE),
+  readFile: (path) => {
+    if (!Object.hasOwn(FILES, path)) throw new Error("no such file");
+    return FILES[path]!;
+  },
+};
+
+function loadText(lines: string): ReturnType<typeof loadConfig> {
+  return loadConfig("test.yaml", `router: { as: 64500, id: 192.0.2.1 }\n${lines}`, SOURCES);
+}
+
+/** One neighbor with these options, and what it becomes. */
+function neighborOf(options: string, more = ""): NeighborConfig {
+  const text = `neighbors: [ { address: 192.0.2.11, as: 64501, ${options} } ]\n${more}`;
+  const { config, mistakes } = loadText(text);
+  expect(formatMistakes(mistakes)).toEqual([]);
+  return config!.neighbors[0]!;
+}
+
+const FULL: NeighborConfig = {
+  address: "192.0.2.11",
+  group: "clients",
+  source: { file: "everything.yaml", line: 24 },
+  as: 64501,
+  description: "all options",
+  enabled: false,
+  passive: true,
+  port: 1790,
+  localAddress: "192.0.2.1",
+  localAs: 64499,
+  holdTime: 0,
+  connectRetry: 5,
+  families: ["ipv6-unicast"],
+  routeServerClient: false,
+  routeReflectorClient: false,
+  nextHop: "unchanged",
+  import: ["accept-all"],
+  export: ["accept-all"],
+  ebgpRequiresPolicy: false,
+  enforceFirstAs: false,
+  allowOwnAs: 1,
+  asSet: "accept",
+  addPath: { receive: true, send: "all" },
+  extendedNextHop: true,
+  extendedMessage: true,
+  gracefulRestart: "off",
+  role: "peer",
+  strictRole: true,
+  password: "from the environment",
+  ttlSecurity: 0,
+  multihop: 3,
+  maxPrefix: {
+    ipv4Unicast: 7,
+    ipv6Unicast: 50,
+    action: "restart",
+    warnPercent: 50,
+    restartAfter: 60,
+    count: "accepted",
+  },
+  honorWellKnownCommunities: false,
+  pathHiding: "off",
+  sendSameAs: false,
+  keepRejected: false,
+};
+
+const EVERYTHING: Omit<Config, "neighbors"> = {
+  router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
+  listen: [
+    { address: "192.0.2.1", port: 179 },
+    { address: "2001:db8::1", port: 1179 },
+  ],
+  control: { socket: "/tmp/control.sock" },
+  http: { address: "::1", port: 9790 },
+  log: { level: "debug", file: "/var/log/ts-bgp.log" },
+  prefixLists: {
+    bogons: ["10.0.0.0/8 le 32"],
+    registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
+  },
+  asLists: { transit: ["174", "64512-65534"], registered: ["65001", "65002-65003", "65001"] },
+  communityLists: { actions: ["0:$peer-as", "$local-as:*"], info: ["ro:*:7", "rt:64500:*"] },
+  policies: {
+    in: {
+      name: "in",
+      source: { file: "everything.yaml", line: 74 },
+      default: "next",
+      rules: [
+        {
+          name: "one of each",
+          source: { file: "everything.yaml", line: 75 },
+          if: {
+            prefix: ["bogons", "registry", "203.0.113.0/24"],
+            prefixLength: { min: 8, max: 24 },
+            family: "ipv4-unicast",
+            asPath: {
+              first: ["$peer-as"],
+              origin: ["65001", "transit"],
+              contains: ["registered"],
+              length: { max: 50 },
+              regex: "^65001_",
+            },
+            neighborAs: ["64501"],
+            peer: ["192.0.2.11", "clients"],
+            community: { anyOf: ["actions"] },
+            largeCommunity: { anyOf: ["1:2:3"], allOf: ["1:2:*", "*:*:*"] },
+            extendedCommunity: { anyOf: ["info"] },
+            communityCount: { min: 3, max: 3 },
+            nextHop: ["peer-address", "same-as", "192.0.2.0/24"],
+            localPref: { min: 100 },
+            med: "none",
+            origin: ["igp"],
+            routeType: ["ebgp", "local"],
+            any: [{ med: { min: 5, max: 5 } }, { med: { min: 7, max: 9 } }],
+            not: { origin: ["egp", "incomplete"] },
+          },
+          set: {
+            localPref: { add: 10 },
+            med: 5,
+            origin: "incomplete",
+            nextHop: "self",
+            community: { set: [], remove: ["actions"], add: ["1:1"] },
+            largeCommunity: { add: ["1:2:3"] },
+            extendedCommunity: { remove: ["info"] },
+            prepend: { as: "first", count: 2 },
+          },
+          action: "accept",
+        },
+        {
+          name: "rule 2",
+          source: { file: "everything.yaml", line: 109 },
+          if: {},
+          set: {
+            localPref: { subtract: 1 },
+            med: "none",
+            prepend: { as: "$local-as", count: 3 },
+          },
+          action: "next",
+        },
+        {
+          name: "rule 3",
+          source: { file: "everything.yaml", line: 110 },
+          if: { prefix: ["bogons"] },
+          set: {},
+          action: "reject",
+        },
+      ],
+    },
+    last: {
+      name: "last",
+      source: { file: "everything.yaml", line: 112 },
+      default: "accept",
+      rules: [],
+    },
+    out: {
+      name: "out",
+      source: { file: "everything.yaml", line: 113 },
+      default: "next",
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 113 },
+          if: {},
+          set: { localPref: { set: 200 } },
+          action: "accept",
+        },
+      ],
+    },
+  },
+};
+
+describe("a file with every key of the schema", () => {
+  const text = readFileSync(join(HERE, "everything.yaml"), "utf8");
+  const { config, mistakes, warnings } = loadConfig("everything.yaml", text, SOURCES);
+
+  test("becomes exactly this value", () => {
+    expect(formatMistakes(mistakes)).toEqual([]);
+    const { neighbors, ...rest } = config!;
+    expect(rest).toEqual(EVERYTHING);
+    expect(neighbors[0]).toEqual(FULL);
+    expect(neighbors.map(({ address, password }) => [address, password])).toEqual([
+      ["192.0.2.11", "from the environment"],
+      ["192.0.2.12", null],
+      ["fe80::2%eth0", "from a file"],
+      ["2001:db8::3", null],
+      ["2001:db8::4", "in clear"],
+    ]);
+  });
+
+  test("warns of what looks unintended", () => {
+    expect(formatMistakes(warnings)).toEqual([
+      "everything.yaml:61:5: neighbor 2001:db8::4 has no import and no export policy: " +
+        "every route is rejected (RFC 8212)",
+      "everything.yaml:61:50: the secret stands in clear; " +
+        "{ file: PATH } or { env: NAME } keep it out",
+    ]);
+  });
+
+  test("survives the way to another process", () => {
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+
+  test("leaves no key of the schema out", () => {
+    const written = new Set<string>();
+    collectKeys(new YamlFile("everything.yaml", text).value, written);
+    const known = new Set<string>();
+    collectSchemaKeys(schema, known);
+    expect([...known].filter((key) => !written.has(key))).toEqual([]);
+  });
+});
+
+function collectKeys(value: unknown, keys: Set<string>): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (!Array.isArray(value)) keys.add(key);
+    collectKeys(inner, keys);
+  }
+}
+
+function collectSchemaKeys(part: unknown, keys: Set<string>): void {
+  if (typeof part !== "object" || part === null) return;
+  for (const [keyword, inner] of Object.entries(part)) {
+    if (keyword === "properties") for (const key of Object.keys(inner)) keys.add(key);
+    collectSchemaKeys(inner, keys);
+  }
+}
+
+test("the schema has the options that the types have, and each has a description", () => {
+  const { properties } = schema.definitions["neighbor-options"];
+  const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  const options = [...Object.keys(CHANGE_EFFECTS), "address"].map(kebab);
+  expect(Object.keys(properties).sort()).toEqual(options.sort());
+  for (const [name, option] of Object.entries(properties)) {
+    expect(option.description, name).toMatch(/\.$/);
+  }
+});
+
+describe("what a neighbor does not say comes from its group, then from the defaults", () => {
+  const more =
+    "groups: { g: { hold-time: 60, passive: true } }\ndefaults: { hold-time: 30, port: 99 }";
+
+  test("in this order", () => {
+    const found = neighborOf("group: g, hold-time: 0", more);
+    expect([found.holdTime, found.passive, found.port]).toEqual([0, true, 99]);
+    expect(neighborOf("group: g", more).holdTime).toBe(60);
+    expect(neighborOf("group: g, max-prefix: 5", more).maxPrefix).toMatchObject({
+      ipv4Unicast: 5,
+      ipv6Unicast: 5,
+      action: "shutdown",
+      warnPercent: 80,
+    });
+  });
+
+  const rows: [string, Partial<NeighborConfig>][] = [
+    [
+      "",
+      { import: [], export: [], nextHop: "self", enforceFirstAs: true, families: ["ipv4-unicast"] },
+    ],
+    ["ebgp-requires-policy: false", { import: ["accept-all"], export: ["accept-all"] }],
+    ["as: 64500", { import: ["accept-all"], export: ["accept-all"], nextHop: "unchanged" }],
+    ["local-as: 64501", { import: ["accept-all"], nextHop: "unchanged", localAs: 64501 }],
+    [
+      "route-server-client: true",
+      {
+        nextHop: "unchanged",
+        honorWellKnownCommunities: false,
+        sendSameAs: false,
+        pathHiding: "mitigate",
+      },
+    ],
+    ["route-server-client: true, next-hop: self", { nextHop: "self" }],
+    ["address: 2001:db8::1", { families: ["ipv6-unicast"] }],
+    ["hold-time: 180", { holdTime: 180 }],
+  ];
+  test.each(rows)("{ %s }: %j", (options, want) => {
+    const keys = ["address", "as"].filter((key) => !options.includes(`${key}:`) || key === "as");
+    const own = options.startsWith("as:") ? [] : ["as: 64501"];
+    const address = keys.includes("address") ? ["address: 192.0.2.11"] : [];
+    const all = [...address, ...own, ...(options === "" ? [] : [options])].join(", ");
+    const { config } = loadText(`neighbors: [ { ${all} } ]`);
+    expect(config!.neighbors[0]).toMatchObject(want);
+  });
+});
+
+test("a minimal file listens on all addresses", () => {
+  const { config, mistakes, warnings } = loadText("");
+  expect(mistakes).toEqual([]);
+  expect(warnings.map(({ message }) => message)).toEqual(["no neighbors"]);
+  expect(config).toMatchObject({
+    listen: [
+      { address: "0.0.0.0", port: 179 },
+      { address: "::", port: 179 },
+    ],
+    http: null,
+    log: { level: "info", file: null },
+  });
+});
+
+test("aliases and merge keys may be used", () => {
+  const { config, mistakes } = loadText(
+    [
+      "groups:",
+      "  a: &a { hold-time: 9, passive: true }",
+      "  b: { <<: *a, hold-time: 12 }",
+      "neighbors:",
+      "  - { address: 192.0.2.11, as: 64501, group: a }",
+      "  - { address: 192.0.2.12, as: 64501, group: b }",
+    ].join("\n"),
+  );
+  expect(mistakes).toEqual([]);
+  const found = config!.neighbors.map(({ holdTime, passive }) => [holdTime, passive]);
+  expect(found).toEqual([
+    [9, true],
+    [12, true],
+  ]);
+});
+
+test("names may be those that every object has", () => {
+  const text = "policies: { constructor: [ { if: { prefix: toString }, then: accept } ] }";
+  const unknown = loadText(`${text}\nneighbors: [ { address: 192.0.2.1, as: 1, group: valueOf } ]`);
+  expect(unknown.mistakes.map(({ message }) => message)).toEqual([
+    'prefix-list "toString" is not defined',
+    'group "valueOf" is not defined',
+  ]);
+  const known = loadText(`${text}\nprefix-lists: { toString: [] }`);
+  expect(known.mistakes).toEqual([]);
+});
+
+describe("every broken file", () => {
+  const folder = join(HERE, "broken");
+  const wanted = readFileSync(join(folder, "expected.txt"), "utf8").trimEnd().split("\n");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+
+  test.each(files)("%s is explained with file, line and column", (file) => {
+    const text = readFileSync(join(folder, file), "utf8");
+    const { config, mistakes } = loadConfig(file, text, sourcesIn(folder));
+    expect(config).toBeNull();
+    const start = wanted.indexOf(`# ${file}`);
+    const end = wanted.findIndex((line, k) => k > start && line.startsWith("# "));
+    expect(start).toBeGreaterThanOrEqual(0);
+    const lines = wanted.slice(start + 1, end < 0 ? wanted.length : end);
+    expect(formatMistakes(mistakes)).toEqual(lines);
+  });
+});
+
+test("a thousand mistakes are all found, and the first hundred are printed", () => {
+  const neighbors = Array.from(
+    { length: 1000 },
+    (_, k) => `  - { address: 10.0.${k >> 8}.${k & 255} }`,
+  );
+  const { mistakes } = loadText(`neighbors:\n${neighbors.join("\n")}`);
+  expect(mistakes).toHaveLength(1000);
+  const lines = formatMistakes(mistakes);
+  expect(lines).toHaveLength(101);
+  expect(lines[0]).toBe('test.yaml:3:5: neighbor 10.0.0.0 has no "as"');
+  expect(lines[100]).toBe("and 900 more");
+});
+
+test("any text gives a configuration or mistakes with a place, never an exception", () => {
+  const text = readFileSync(join(HERE, "everything.yaml"), "utf8");
+  const texts = [
+    "[".repeat(50_000),
+    "{a: ".repeat(5000),
+    "? [a]\n: b",
+    "---\n---\n",
+    "\u0000",
+    "!!x y",
+  ];
+  for (let at = 0; at < text.length; at += 17) {
+    texts.push(text.slice(0, at), `${text.slice(0, at)}${text.slice(at + 3)}`);
+    if (at % 51 === 0) texts.push(`${text.slice(0, at)}: [{*%${text.slice(at)}`);
+  }
+  for (const broken of texts) {
+    const { config, mistakes } = loadConfig("x", broken, SOURCES);
+    expect(config === null).toBe(mistakes.length > 0);
+    for (const { line, column } of mistakes) expect(Math.min(line, column)).toBeGreaterThan(0);
+  }
+});
+
+describe("the files of configs/", () => {
+  const files = existsSync(CONFIGS) ? readdirSync(CONFIGS).filter((f) => f.endsWith(".yaml")) : [];
+
+  test.each(files)("%s names its schema, is accepted without a warning, and compiles", (file) => {
+    const text = readFileSync(join(CONFIGS, file), "utf8");
+    const schemaLine = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text);
+    expect(existsSync(join(CONFIGS, schemaLine?.[1] ?? "none"))).toBe(true);
+    const { config, mistakes, warnings } = loadConfig(file, text, sourcesIn(CONFIGS));
+    expect(formatMistakes([...mistakes, ...warnings])).toEqual([]);
+    const policies = new Policies(config!, noSets, new ReasonTable());
+    for (const neighbor of config!.neighbors) {
+      policies.filter(neighbor.import, neighbor.localAs);
+      policies.filter(neighbor.export, neighbor.localAs);
+    }
+  });
+});
+
+/** Compiling stores nothing. */
+const unused = () => {
+  throw new Error("no set is stored here");
+};
+const noSets = {
+  bytesOf: unused,
+  offsetOf: unused,
+  lengthOf: unused,
+  serialOf: unused,
+  intern: unused,
+  hold: unused,
+  release: unused,
+};

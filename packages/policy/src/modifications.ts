@@ -1,0 +1,279 @@
+/**
+ * Modifications compiled: each changes the route at hand, by rewriting its canonical octets.
+ */
+
+import {
+  ATTR,
+  ATTR_FLAG,
+  COMMUNITY_OCTETS,
+  copyOctets,
+  parseAddress,
+  SEGMENT,
+  writeU32,
+} from "@ts-bgp/wire-codec";
+import {
+  type CommunityPattern,
+  communityOctets,
+  mentionsPeerAs,
+  type PatternKind,
+} from "./community-pattern.ts";
+import { COMMUNITY_KINDS, type Compilation } from "./conditions.ts";
+import type { Route } from "./route.ts";
+import { matchesCommunity } from "./terms.ts";
+import type { CommunityChange, Modifications, Prepend } from "./values.ts";
+
+/** One change of a rule. */
+export interface Modification {
+  /** In the words of the configuration. */
+  readonly text: string;
+  apply(route: Route): void;
+}
+
+const WELL_KNOWN = ATTR_FLAG.TRANSITIVE;
+const OPTIONAL_TRANSITIVE = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;
+const U32_MAX = 0xffffffff;
+const ORIGIN_NUMBERS = { igp: 0, egp: 1, incomplete: 2 } as const;
+
+/** @returns the changes in the order in which they are made */
+export function compileModifications(set: Modifications, to: Compilation): Modification[] {
+  const found: Modification[] = [];
+  const { localPref, med, origin, nextHop, prepend } = set;
+  if (localPref !== undefined) found.push(localPrefChange(localPref));
+  if (med !== undefined) found.push(medChange(med));
+  if (origin !== undefined) {
+    const number = ORIGIN_NUMBERS[origin];
+    found.push({
+      text: `origin: ${origin}`,
+      apply: (route) => {
+        route.value[0] = number;
+        route.put(WELL_KNOWN, ATTR.ORIGIN, route.value, 1);
+      },
+    });
+  }
+  if (nextHop !== undefined) found.push(nextHopChange(nextHop, to));
+  for (const { kind, key, field, type } of COMMUNITY_KINDS) {
+    const change = set[field];
+    if (change !== undefined) found.push(...communityChanges(kind, key, type, change, to));
+  }
+  if (prepend !== undefined) found.push(prependChange(prepend, to));
+  return found;
+}
+
+function localPrefChange(change: NonNullable<Modifications["localPref"]>): Modification {
+  if ("set" in change) {
+    const apply = (route: Route) => putU32(route, WELL_KNOWN, ATTR.LOCAL_PREF, change.set);
+    return { text: `local-pref: ${change.set}`, apply };
+  }
+  const difference = "add" in change ? change.add : -change.subtract;
+  const word = "add" in change ? "add" : "subtract";
+  return {
+    text: `local-pref: ${word} ${Math.abs(difference)}`,
+    apply: (route) => {
+      const value = Math.min(U32_MAX, Math.max(0, route.localPref + difference));
+      putU32(route, WELL_KNOWN, ATTR.LOCAL_PREF, value);
+    },
+  };
+}
+
+function medChange(med: number | "none"): Modification {
+  return {
+    text: `med: ${med}`,
+    apply: (route) => {
+      if (med === "none") route.remove(ATTR.MULTI_EXIT_DISC);
+      else putU32(route, ATTR_FLAG.OPTIONAL, ATTR.MULTI_EXIT_DISC, med);
+    },
+  };
+}
+
+function putU32(route: Route, flags: number, type: number, value: number): void {
+  writeU32(route.value, 0, value);
+  route.put(flags, type, route.value, 4);
+}
+
+function nextHopChange(nextHop: string, to: Compilation): Modification {
+  const text = `next-hop: ${nextHop}`;
+  if (nextHop === "unchanged") {
+    const apply = (route: Route) => {
+      route.nextHopFixed = true;
+    };
+    return { text, apply };
+  }
+  if (nextHop === "self") {
+    to.dependsOnPeer = true;
+    to.groupKeys.push((peer) => `${peer.localAddress4} ${peer.localAddress6}`);
+    return { text, apply: (route) => putOwnNextHop(route) };
+  }
+  if (nextHop === "peer-address") {
+    to.dependsOnPeer = true;
+    to.groupKeys.push((peer) => peer.address);
+    return { text, apply: (route) => putNextHop(route, route.peer.addressOctets) };
+  }
+  const address = parseAddress(nextHop);
+  if (address === null) throw new Error(`${nextHop} is not an address`);
+  return { text, apply: (route) => putNextHop(route, address) };
+}
+
+/** The own address of the family of the next hop that was there. */
+function putOwnNextHop(route: Route): void {
+  const { localAddress4, localAddress6 } = route.peer;
+  const ipv4 = route.valueOctets(ATTR.NEXT_HOP) === 4;
+  putNextHop(route, ipv4 ? (localAddress4 ?? localAddress6) : localAddress6);
+}
+
+/**
+ * An IPv4 route may have an IPv6 next hop (RFC 8950); the other way round there is none that fits.
+ */
+function putNextHop(route: Route, address: Uint8Array | null): void {
+  if (address === null || (address.length === 4 && route.valueOctets(ATTR.NEXT_HOP) > 4)) {
+    route.nextHopUnavailable = true;
+    return;
+  }
+  route.put(WELL_KNOWN, ATTR.NEXT_HOP, address, address.length);
+  route.nextHopFixed = true;
+}
+
+function communityChanges(
+  kind: PatternKind,
+  key: string,
+  type: number,
+  change: CommunityChange,
+  to: Compilation,
+): Modification[] {
+  const { set, remove, add } = change;
+  const octets = COMMUNITY_OCTETS[kind];
+  const found: Modification[] = [];
+  if (set !== undefined) {
+    const addAll = additions(kind, type, octets, set, to);
+    found.push({
+      text: `${key}: set ${set.join(", ") || "none"}`,
+      apply: (route) => {
+        route.remove(type);
+        addAll(route);
+      },
+    });
+  }
+  if (remove !== undefined) {
+    const patterns = remove.flatMap((term) => to.terms.patternsOf(kind, term, to.localAs));
+    if (patterns.some(({ peerAsAt }) => peerAsAt >= 0)) to.dependsOnPeer = true;
+    found.push({
+      text: `${key}: remove ${remove.join(", ")}`,
+      apply: (route) => removeCommunities(route, type, octets, patterns),
+    });
+  }
+  if (add !== undefined) {
+    const apply = additions(kind, type, octets, add, to);
+    found.push({ text: `${key}: add ${add.join(", ")}`, apply });
+  }
+  return found;
+}
+
+/** Communities to add, each unless it is there; one whose AS number does not fit is left out. */
+function additions(
+  kind: PatternKind,
+  type: number,
+  octets: number,
+  terms: readonly string[],
+  to: Compilation,
+): (route: Route) => void {
+  const texts = terms.flatMap((term) => to.terms.communityTexts(term));
+  const valuesFor = (peerAs: number) =>
+    texts.flatMap((text) => communityOctets(kind, text, to.localAs, peerAs) ?? []);
+  if (!texts.some(mentionsPeerAs)) {
+    const values = valuesFor(0);
+    return (route) => addCommunities(route, type, octets, values);
+  }
+  to.dependsOnPeer = true;
+  to.groupKeys.push((peer) => String(peer.as));
+  const byPeerAs = new Map<number, Uint8Array[]>();
+  return (route) => {
+    let values = byPeerAs.get(route.peer.as);
+    if (values === undefined) {
+      values = valuesFor(route.peer.as);
+      byPeerAs.set(route.peer.as, values);
+    }
+    addCommunities(route, type, octets, values);
+  };
+}
+
+function addCommunities(
+  route: Route,
+  type: number,
+  octets: number,
+  values: readonly Uint8Array[],
+): void {
+  const at = route.valueAt(type);
+  const { value } = route;
+  let length = route.valueOctets(type);
+  const before = length;
+  copyOctets(route.buf, at, at + length, value, 0);
+  for (const community of values) {
+    if (contains(value, length, community)) continue;
+    value.set(community, length);
+    length += octets;
+  }
+  if (length > before) route.put(flagsOf(route, type), type, value, length);
+}
+
+function contains(value: Uint8Array, length: number, community: Uint8Array): boolean {
+  for (let i = 0; i < length; i += community.length) {
+    let k = 0;
+    while (k < community.length && value[i + k] === community[k]) k++;
+    if (k === community.length) return true;
+  }
+  return false;
+}
+
+function removeCommunities(
+  route: Route,
+  type: number,
+  octets: number,
+  patterns: readonly CommunityPattern[],
+): void {
+  const at = route.valueAt(type);
+  const before = route.valueOctets(type);
+  let length = 0;
+  for (let i = at; i < at + before; i += octets) {
+    if (matchesCommunity(patterns, route, i, i + octets, octets)) continue;
+    copyOctets(route.buf, i, i + octets, route.value, length);
+    length += octets;
+  }
+  if (length === before) return;
+  if (length === 0) route.remove(type);
+  else route.put(flagsOf(route, type), type, route.value, length);
+}
+
+/** The partial bit stays as it came (RFC 4271 section 5). */
+function flagsOf(route: Route, type: number): number {
+  return OPTIONAL_TRANSITIVE | (route.flagsOf(type) & ATTR_FLAG.PARTIAL);
+}
+
+function prependChange({ as, count }: Prepend, to: Compilation): Modification {
+  const text = `prepend: ${as} ${count} ${count === 1 ? "time" : "times"}`;
+  if (as === "first") {
+    return { text, apply: (route) => prepend(route, route.readPath().firstAs, count) };
+  }
+  if (as === "$peer-as") {
+    to.dependsOnPeer = true;
+    to.groupKeys.push((peer) => String(peer.as));
+    return { text, apply: (route) => prepend(route, route.peer.as, count) };
+  }
+  const number = as === "$local-as" ? to.localAs : Number(as);
+  return { text, apply: (route) => prepend(route, number, count) };
+}
+
+/** Into the first segment when it is a sequence with room, else into one of its own. */
+function prepend(route: Route, as: number, count: number): void {
+  if (as === 0) return;
+  const at = route.valueAt(ATTR.AS_PATH);
+  const before = route.valueOctets(ATTR.AS_PATH);
+  const { buf, value } = route;
+  const first = before === 0 ? 0 : buf[at + 1]!;
+  const extend = before > 0 && buf[at] === SEGMENT.AS_SEQUENCE && first + count <= 255;
+  value[0] = SEGMENT.AS_SEQUENCE;
+  value[1] = extend ? first + count : count;
+  let o = 2;
+  for (let k = 0; k < count; k++) o = writeU32(value, o, as);
+  const rest = extend ? at + 2 : at;
+  copyOctets(buf, rest, at + before, value, o);
+  route.put(WELL_KNOWN, ATTR.AS_PATH, value, o + at + before - rest);
+}

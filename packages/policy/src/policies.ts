@@ -1,0 +1,108 @@
+/** All policies of a configuration, compiled as neighbors need them. */
+
+import { compileFilter, type FilterContext } from "./filter.ts";
+import type { ReasonTable } from "./reasons.ts";
+import { Route } from "./route.ts";
+import { Terms } from "./terms.ts";
+import type { AttrId, AttributeSets, Explanation, Filter, Verdict } from "./types.ts";
+import { ACCEPT_ALL, type Lists, type Policy } from "./values.ts";
+
+export class Policies {
+  private readonly policies: Readonly<Record<string, Policy>>;
+  private readonly context: FilterContext;
+  private readonly filters: Map<string, Filter> = new Map();
+
+  /**
+   * @param values - checked policies and lists; not copied, must not change
+   * @param sets - where attribute sets are stored
+   * @param reasons - takes the reasons of rules that reject; outlives this object
+   */
+  constructor(
+    values: Lists & { readonly policies: Readonly<Record<string, Policy>> },
+    sets: AttributeSets,
+    reasons: ReasonTable,
+  ) {
+    this.policies = values.policies;
+    this.context = {
+      sets,
+      reasons,
+      terms: new Terms(values),
+      route: new Route(),
+      slice: 1,
+      held: [],
+    };
+  }
+
+  /**
+   * The filter of a chain of policies; the same one for the same chain and own AS number.
+   *
+   * A route goes through the rules of all policies in order until one accepts or rejects it; past
+   * the last rule it is rejected. An empty chain rejects with `no-policy` (RFC 8212).
+   *
+   * @param names - `accept-all`, alone, accepts every route unchanged
+   * @param localAs - what `$local-as` stands for
+   */
+  filter(names: readonly string[], localAs: number): Filter {
+    const key = `${localAs} ${names.join(" ")}`;
+    let filter = this.filters.get(key);
+    if (filter === undefined) {
+      filter =
+        names[0] === ACCEPT_ALL
+          ? new AcceptAll()
+          : compileFilter(
+              names.map((name) => this.policy(name)),
+              localAs,
+              this.context,
+            );
+      this.filters.set(key, filter);
+    }
+    return filter;
+  }
+
+  /** @returns whether all policies of a chain are there */
+  has(names: readonly string[]): boolean {
+    return names.every((name) => name === ACCEPT_ALL || Object.hasOwn(this.policies, name));
+  }
+
+  /** Gives up the references to result sets of verdicts since the last call. */
+  endSlice(): void {
+    const { held, sets } = this.context;
+    for (const attr of held) sets.release(attr);
+    held.length = 0;
+    this.context.slice++;
+  }
+
+  private policy(name: string): Policy {
+    if (!Object.hasOwn(this.policies, name)) throw new Error(`no policy has the name ${name}`);
+    return this.policies[name]!;
+  }
+}
+
+class AcceptAll implements Filter {
+  readonly names: readonly string[] = [ACCEPT_ALL];
+  readonly acceptsAll = true;
+  readonly rejectsAll = 0;
+  readonly asksPrefix = false;
+  readonly setsNextHop = false;
+  readonly setsMed = false;
+  private readonly verdict = {
+    accept: true,
+    attr: 0,
+    reason: 0,
+    nextHopFixed: false,
+    exceptions: [],
+  };
+
+  groupKey(): string {
+    return "";
+  }
+
+  decide(attr: AttrId): Verdict {
+    this.verdict.attr = attr;
+    return this.verdict;
+  }
+
+  explain(attr: AttrId): Explanation {
+    return { rules: [], verdict: this.decide(attr) };
+  }
+}
