@@ -361,7 +361,7 @@ test("names may be those that every object has", () => {
 });
 
 describe("every broken file", () => {
-  const folder = join(HERE, "broken");
+  const folder = join(HERE, "../../../test/broken");
   const wanted = readFileSync(join(folder, "expected.txt"), "utf8").trimEnd().split("\n");
   const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 
