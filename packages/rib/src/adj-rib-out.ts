@@ -1,0 +1,326 @@
+/**
+ * What an update group has advertised: Adj-RIB-Out, kept once for all members.
+ *
+ * For a prefix (and, with ADD-PATH, a path identifier) the members see one attribute set, the
+ * default, except for classes of members listed apart: those the route came from, and those that
+ * policy treats differently. A view that is 0 means nothing is advertised.
+ *
+ *     default view  ->  attr[row]            one column
+ *     source class  ->  source[row]          sees nothing, unless listed
+ *     other views   ->  nodes from extra[row]: (path id, class, attr)
+ *
+ * With ADD-PATH all views stand in nodes; class 0 is then the default of a path identifier.
+ */
+
+import type { AttrId, AttrStore } from "./attr-store.ts";
+import { ClassSet } from "./class-set.ts";
+import { Columns, grown, NumberStack } from "./columns.ts";
+import { Digest, mixIn } from "./digest.ts";
+import type { PrefixRow, PrefixTable } from "./prefix-table.ts";
+import type { RowFollower } from "./rib.ts";
+import { RowSet } from "./row-set.ts";
+
+/** What one route looks like to the members: filled and compared while working on a prefix. */
+export class View {
+  /** Default attribute set, 0 for nothing. */
+  attr: AttrId = 0;
+  /** Class the route came from, which sees nothing unless listed; 0 for none. */
+  source = 0;
+  /** Classes listed apart: the one at index `i` sees `attrs[i]`. */
+  readonly listed: ClassSet = new ClassSet();
+  attrs: Uint32Array = new Uint32Array(16);
+
+  clear(): void {
+    this.attr = 0;
+    this.source = 0;
+    this.listed.clear();
+  }
+
+  /** Lists a class apart, which is not listed yet. */
+  list(cls: number, attr: AttrId): void {
+    this.listed.add(cls);
+    const { count } = this.listed;
+    if (count > this.attrs.length) this.attrs = grown(this.attrs, 2 * this.attrs.length);
+    this.attrs[count - 1] = attr;
+  }
+
+  /** @returns what members of a class see */
+  of(cls: number): AttrId {
+    const at = this.listed.indexOf(cls);
+    if (at >= 0) return this.attrs[at]!;
+    return cls === this.source ? 0 : this.attr;
+  }
+
+  /** @returns whether members of a class may see something else than the default */
+  isApart(cls: number): boolean {
+    return cls === this.source || this.listed.indexOf(cls) >= 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.attr === 0 && this.listed.count === 0;
+  }
+
+  /** Gives back one reference of each attribute set in the view. */
+  release(store: AttrStore): void {
+    if (this.attr !== 0) store.release(this.attr);
+    for (let i = 0; i < this.listed.count; i++) {
+      if (this.attrs[i] !== 0) store.release(this.attrs[i]!);
+    }
+  }
+}
+
+const NODE_COLUMNS = ["nodeNext", "nodePathId", "nodeClass", "nodeSource", "nodeAttr"];
+
+/** Holds a reference of every attribute set in it. */
+export class AdjRibOut {
+  /** The prefixes of which anything is advertised to anyone. Read only for callers. */
+  readonly rows: RowSet = new RowSet();
+  /** Told of every change of what is advertised. */
+  readonly followers: RowFollower[] = [];
+  /**
+   * Of all that is advertised: prefix, path identifier, attributes, classes. Equal for equal
+   * contents in processes with the same seed that number classes alike. See `stepDigest`.
+   */
+  readonly digest: Digest = new Digest();
+  private attr: Uint32Array = new Uint32Array(0);
+  private source: Uint16Array = new Uint16Array(0);
+  /** First node of the row, 0 for none; empty until a node is needed. */
+  private extra: Uint32Array = new Uint32Array(0);
+
+  private nodeNext: Uint32Array = new Uint32Array(0);
+  private nodePathId: Uint16Array = new Uint16Array(0);
+  private nodeClass: Uint16Array = new Uint16Array(0);
+  private nodeSource: Uint16Array = new Uint16Array(0);
+  private nodeAttr: Uint32Array = new Uint32Array(0);
+  private readonly nodeColumns: Columns = new Columns(this, NODE_COLUMNS);
+  private readonly freeNodes: NumberStack = new NumberStack();
+  private nodes = 1;
+
+  private readonly attrs: AttrStore;
+  private readonly prefixes: PrefixTable;
+  private readonly addPath: boolean;
+  /** Routes advertised by default, and how many each class has more (mostly: less) than that. */
+  private defaults = 0;
+  private classDelta: Int32Array = new Int32Array(64);
+  private disposed = 0;
+  /** Scratch of `rowsThatDiffer`. */
+  private readonly own: View = new View();
+  private readonly theirs: View = new View();
+  private readonly ids: number[] = [];
+
+  constructor(attrs: AttrStore, prefixes: PrefixTable, addPath: boolean) {
+    this.attrs = attrs;
+    this.prefixes = prefixes;
+    this.addPath = addPath;
+  }
+
+  /** Memory in octets. */
+  get octets(): number {
+    return this.attr.length * 6 + this.extra.length * 4 + this.nodeColumns.octets;
+  }
+
+  /** @returns how many routes members of a class are advertised */
+  countFor(cls: number): number {
+    return this.defaults + (this.classDelta[cls] ?? 0);
+  }
+
+  /** Puts what is advertised of a route into `view`; 0 is the path identifier without ADD-PATH. */
+  load(row: PrefixRow, pathId: number, view: View): void {
+    view.clear();
+    if (!this.addPath && row < this.attr.length) {
+      view.attr = this.attr[row]!;
+      view.source = this.source[row]!;
+    }
+    for (let node = this.firstNode(row); node !== 0; node = this.nodeNext[node]!) {
+      if (this.nodePathId[node] !== pathId) continue;
+      if (this.nodeClass[node] === 0) {
+        view.attr = this.nodeAttr[node]!;
+        view.source = this.nodeSource[node]!;
+      } else {
+        view.list(this.nodeClass[node]!, this.nodeAttr[node]!);
+      }
+    }
+  }
+
+  /** Puts the path identifiers that something is advertised under into `into`. */
+  pathIds(row: PrefixRow, into: number[]): void {
+    into.length = 0;
+    if (!this.addPath) {
+      if (this.rows.has(row)) into.push(0);
+      return;
+    }
+    // Nodes of one path identifier are neighbours, since they are only ever added together.
+    for (let node = this.firstNode(row); node !== 0; node = this.nodeNext[node]!) {
+      const pathId = this.nodePathId[node]!;
+      if (into.at(-1) !== pathId) into.push(pathId);
+    }
+  }
+
+  /**
+   * Finds the prefixes of which members of class `cls` see something else here than members of
+   * class `otherCls` see in another table of the same RIB. One pass over what is advertised.
+   */
+  rowsThatDiffer(cls: number, other: AdjRibOut, otherCls: number): RowSet {
+    const all = this.rows.copy();
+    all.addAll(other.rows);
+    const differ = new RowSet();
+    for (let row = all.next(0); row >= 0; row = all.next(row + 1)) {
+      if (this.sees(row, cls, other, otherCls) && other.sees(row, otherCls, this, cls)) continue;
+      differ.add(row);
+    }
+    return differ;
+  }
+
+  /** Whether all that class `cls` sees of a prefix here is what class `otherCls` sees there. */
+  private sees(row: PrefixRow, cls: number, other: AdjRibOut, otherCls: number): boolean {
+    const { own, theirs, ids } = this;
+    this.pathIds(row, ids);
+    for (const pathId of ids) {
+      this.load(row, pathId, own);
+      other.load(row, pathId, theirs);
+      if (own.of(cls) !== theirs.of(otherCls)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Notes what is advertised from now on. The references of `next` become the table's, those of
+   * `old` are given back.
+   *
+   * @param old - what `load` gave
+   */
+  store(row: PrefixRow, pathId: number, old: View, next: View): void {
+    if (row >= this.attr.length) this.growRows();
+    this.count(old, -1);
+    this.count(next, 1);
+    if (row < this.digest.frontier) {
+      this.countInDigest(row, pathId, old, -1);
+      this.countInDigest(row, pathId, next, 1);
+    }
+    if (old.listed.count > 0 || this.addPath) this.dropNodes(row, pathId);
+    if (!this.addPath) {
+      this.attr[row] = next.attr;
+      this.source[row] = next.source;
+    } else if (!next.isEmpty) {
+      this.addNode(row, pathId, 0, next.source, next.attr);
+    }
+    for (let i = 0; i < next.listed.count; i++) {
+      this.addNode(row, pathId, next.listed.items[i]!, 0, next.attrs[i]!);
+    }
+    if (old.isEmpty !== next.isEmpty) this.noteRow(row);
+    old.release(this.attrs);
+    if (this.followers.length === 0) return;
+    for (const follower of this.followers) follower.changed(row);
+  }
+
+  /** Has up to `max` more prefixes count in the digest. @returns whether there are more */
+  stepDigest(max: number): boolean {
+    const { own, ids } = this;
+    return this.digest.advance(max, this.prefixes.limit, (row) => {
+      this.pathIds(row, ids);
+      for (const pathId of ids) {
+        this.load(row, pathId, own);
+        this.countInDigest(row, pathId, own, 1);
+      }
+    });
+  }
+
+  /** Makes room ahead of need; to be called now and then. */
+  advance(): void {
+    this.nodeColumns.advance(this.nodes);
+  }
+
+  /**
+   * Gives the references of up to `max` rows back; the table is of no use afterwards.
+   *
+   * @returns whether some are left
+   */
+  dispose(max: number): boolean {
+    const end = Math.min(this.attr.length, this.disposed + max);
+    for (; this.disposed < end; this.disposed++) {
+      const attr = this.attr[this.disposed]!;
+      if (attr !== 0) this.attrs.release(attr);
+      for (let node = this.firstNode(this.disposed); node !== 0; node = this.nodeNext[node]!) {
+        if (this.nodeAttr[node] !== 0) this.attrs.release(this.nodeAttr[node]!);
+      }
+    }
+    return end < this.attr.length;
+  }
+
+  private noteRow(row: PrefixRow): void {
+    if (this.attr[row] !== 0 || this.firstNode(row) !== 0) this.rows.add(row);
+    else this.rows.delete(row);
+  }
+
+  private firstNode(row: PrefixRow): number {
+    return row < this.extra.length ? this.extra[row]! : 0;
+  }
+
+  private count(view: View, sign: 1 | -1): void {
+    if (view.isEmpty) return;
+    const { attr, source, listed, attrs } = view;
+    const byDefault = attr === 0 ? 0 : 1;
+    this.defaults += sign * byDefault;
+    if (source !== 0) this.addDelta(source, -sign * byDefault);
+    for (let i = 0; i < listed.count; i++) {
+      const cls = listed.items[i]!;
+      const others = cls === source ? 0 : byDefault;
+      this.addDelta(cls, sign * ((attrs[i] === 0 ? 0 : 1) - others));
+    }
+  }
+
+  private countInDigest(row: PrefixRow, pathId: number, view: View, sign: 1 | -1): void {
+    const { digest, attrs } = this;
+    const hash = mixIn(this.prefixes.hashOfRow(row), pathId);
+    if (view.attr !== 0) {
+      digest.count(mixIn(mixIn(hash, attrs.hashOf(view.attr)), view.source), sign);
+    }
+    for (let i = 0; i < view.listed.count; i++) {
+      const attr = view.attrs[i]!;
+      const seen = mixIn(hash, attr === 0 ? 0 : attrs.hashOf(attr));
+      digest.count(mixIn(seen, ~view.listed.items[i]!), sign);
+    }
+  }
+
+  private addDelta(cls: number, delta: number): void {
+    if (delta === 0) return;
+    if (cls >= this.classDelta.length) this.classDelta = grown(this.classDelta, 2 * cls);
+    this.classDelta[cls]! += delta;
+  }
+
+  private addNode(row: number, pathId: number, cls: number, source: number, attr: AttrId): void {
+    let node = this.freeNodes.pop();
+    if (node === 0) {
+      node = this.nodes++;
+      this.nodeColumns.reserve(node);
+    }
+    if (row >= this.extra.length) this.extra = grown(this.extra, this.attr.length);
+    this.nodeNext[node] = this.extra[row]!;
+    this.nodePathId[node] = pathId;
+    this.nodeClass[node] = cls;
+    this.nodeSource[node] = source;
+    this.nodeAttr[node] = attr;
+    this.extra[row] = node;
+  }
+
+  private dropNodes(row: PrefixRow, pathId: number): void {
+    let previous = 0;
+    for (let node = this.firstNode(row); node !== 0; ) {
+      const next = this.nodeNext[node]!;
+      if (this.nodePathId[node] !== pathId) previous = node;
+      else {
+        if (previous === 0) this.extra[row] = next;
+        else this.nodeNext[previous] = next;
+        this.freeNodes.push(node);
+      }
+      node = next;
+    }
+  }
+
+  private growRows(): void {
+    const { capacity } = this.prefixes;
+    this.attr = grown(this.attr, capacity);
+    this.source = grown(this.source, capacity);
+    if (this.extra.length > 0) this.extra = grown(this.extra, capacity);
+  }
+}

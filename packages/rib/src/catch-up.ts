@@ -1,0 +1,67 @@
+/**
+ * Members of an update group that do not stand where the group stands, and what they lack.
+ *
+ * `pending` are the prefixes whose present state they have not been sent, `held` those of which they
+ * may have something. Both are bits, so that a member that never reads costs two bits a prefix.
+ */
+
+import type { Member } from "./member.ts";
+import type { PrefixRow } from "./prefix-table.ts";
+import { PendingRows, RowSet } from "./row-set.ts";
+
+/** Settles in a row at which no member could be given more, before others need not wait for it. */
+const STALLS_MAX = 20;
+
+export class CatchUp {
+  readonly members: Member[];
+  readonly pending: PendingRows;
+  readonly held: RowSet;
+  /**
+   * Members that came up, members that asked for everything again, or members that fell behind or
+   * came from another group.
+   */
+  kind: "initial" | "refresh" | "behind";
+  /** With ADD-PATH: path identifiers that were withdrawn from the group since `held` was true. */
+  readonly gone: Map<PrefixRow, Set<number>> = new Map();
+  /** Times in a row that no member could be given more. */
+  stalls = 0;
+
+  constructor(
+    kind: CatchUp["kind"],
+    members: Member[],
+    pending: RowSet = new RowSet(),
+    held: RowSet = new RowSet(),
+  ) {
+    this.kind = kind;
+    this.members = members;
+    this.pending = new PendingRows();
+    this.pending.addAll(pending);
+    this.held = held.copy();
+  }
+
+  /** Whether members that came up later had better wait for this one and start together then. */
+  get isWorthWaitingFor(): boolean {
+    return this.kind === "initial" && this.stalls < STALLS_MAX;
+  }
+
+  /** Whether others that are to be sent everything again can still be added. */
+  get isFreshRefresh(): boolean {
+    return this.kind === "refresh" && this.pending.isUntouched;
+  }
+
+  /** @returns a catch-up for some of the members that stands where this one stands */
+  split(kind: CatchUp["kind"], members: Member[]): CatchUp {
+    const other = new CatchUp(kind, members, this.pending, this.held);
+    for (const [row, ids] of this.gone) other.gone.set(row, new Set(ids));
+    for (const member of members) this.members.splice(this.members.indexOf(member), 1);
+    return other;
+  }
+
+  /** The group withdrew a path identifier. */
+  withdrew(row: PrefixRow, pathId: number): void {
+    if (!this.held.has(row)) return;
+    const ids = this.gone.get(row);
+    if (ids === undefined) this.gone.set(row, new Set([pathId]));
+    else ids.add(pathId);
+  }
+}

@@ -1,0 +1,495 @@
+/**
+ * Update groups: members whose UPDATEs are the same octets, encoded once.
+ *
+ *     change log --cursor--> compute views --> Adj-RIB-Out --diff--> batch --> chunk --> members
+ *                                                  |
+ *                                                  +--> catch-ups (bits of rows) --> chunk --> members
+ *
+ * The group follows the change log with one cursor. For each changed prefix it computes what its
+ * members should see, compares it with what they were sent, and writes the difference once, cut into
+ * runs by audience. Members that do not stand where the group stands (just come up, asked for a
+ * refresh, or too slow) belong to a catch-up: a set of rows that they still have to be sent as they
+ * are then. So a queued change is replaced, not followed, and a slow member costs two bits a prefix
+ * and holds nobody back.
+ */
+
+import { UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { AdjRibOut, View } from "./adj-rib-out.ts";
+import type { AttrId } from "./attr-store.ts";
+import { type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
+import { Batch } from "./batch.ts";
+import { CatchUp } from "./catch-up.ts";
+import type { Cursor } from "./change-log.ts";
+import { ClassSet } from "./class-set.ts";
+import type { GroupSink, Member } from "./member.ts";
+import type { PrefixRow } from "./prefix-table.ts";
+import type { Rib, RowHolder } from "./rib.ts";
+import { type ExportRules, RouteSelector } from "./route-selector.ts";
+
+/** Limits, in octets and prefixes. */
+export const GROUP_LIMITS = {
+  /** A member with less than this on its way is ready for more. */
+  readyOctets: 1 << 20,
+  /** A member with more than this leaves the group for a catch-up. */
+  backlogOctetsMax: 16 << 20,
+  /** With no member ready, the group waits until it lags by this many changes. */
+  lagMax: 1 << 16,
+  /** Prefixes worked on in one step; what ends it early is octets, or how often policy was asked. */
+  stepRows: 1 << 13,
+  stepOctets: 1 << 20,
+  stepEvaluations: 1 << 14,
+} as const;
+
+export class UpdateGroup implements RowHolder {
+  readonly rib: Rib;
+  readonly form: WireForm;
+  readonly adjRibOut: AdjRibOut;
+  private readonly sink: GroupSink;
+  private selector: RouteSelector;
+  private readonly cursor: Cursor;
+  /** Next row of a scan of the whole table, 0 when there is none. */
+  private scanRow = 1;
+  /** Nothing was sent yet: whoever joins now stands where the group stands. */
+  private isFresh = true;
+  /** Members that were sent all that the group says, or will be as it goes on. */
+  private members: Member[] = [];
+  private catchUps: CatchUp[] = [];
+  /** Came up while an initial catch-up was running; they start together after it. */
+  private joining: Member[] = [];
+  /** To be told when they were sent everything. */
+  private readonly unsynced: Set<Member> = new Set();
+  /** Whose turn it is: 0 for the group, then the catch-ups. */
+  private turn = 0;
+
+  private readonly batch: Batch = new Batch();
+  private readonly audiences: AudienceTable = new AudienceTable();
+  private readonly writer: UpdateWriter;
+  private readonly old: View = new View();
+  private readonly view: View = new View();
+  private readonly oldPathIds: number[] = [];
+  private readonly apart: ClassSet = new ClassSet();
+
+  constructor(rib: Rib, form: WireForm, rules: ExportRules, sink: GroupSink) {
+    this.rib = rib;
+    this.form = form;
+    this.sink = sink;
+    this.adjRibOut = new AdjRibOut(rib.attrs, rib.prefixes, form.addPath);
+    this.selector = new RouteSelector(rib, form, rules);
+    this.writer = new UpdateWriter(form);
+    this.cursor = rib.log.open();
+    rib.rowHolders.push(this);
+  }
+
+  /** Number of members, wherever they stand. */
+  get size(): number {
+    let size = this.members.length + this.joining.length;
+    for (const catchUp of this.catchUps) size += catchUp.members.length;
+    return size;
+  }
+
+  /** Where members stand, for `show groups`. */
+  get standing(): { current: number; catchingUp: number; lag: number } {
+    const current = this.members.length;
+    const lag = this.rib.log.lag(this.cursor);
+    return { current, catchingUp: this.size - current, lag };
+  }
+
+  /** Adds a member that was sent nothing yet. */
+  join(member: Member): void {
+    this.unsynced.add(member);
+    if (this.isFresh) this.members.push(member);
+    else this.joining.push(member);
+  }
+
+  /** Removes a member. @returns whether it was there */
+  leave(member: Member): boolean {
+    this.unsynced.delete(member);
+    if (remove(this.members, member) || remove(this.joining, member)) return true;
+    for (const catchUp of this.catchUps) {
+      if (!remove(catchUp.members, member)) continue;
+      if (catchUp.members.length === 0) this.endCatchUp(catchUp);
+      return true;
+    }
+    return false;
+  }
+
+  /** Sends a member everything again (RFC 2918); the sink hears when that is done. */
+  refresh(member: Member): void {
+    if (this.joining.includes(member)) return;
+    this.unsynced.add(member);
+    const { rows } = this.adjRibOut;
+    let catchUp = this.catchUps.find(({ members }) => members.includes(member));
+    if (catchUp !== undefined) {
+      if (catchUp.members.length > 1 && !catchUp.isFreshRefresh) {
+        catchUp = catchUp.split("refresh", [member]);
+        this.catchUps.push(catchUp);
+      }
+      catchUp.kind = "refresh";
+      catchUp.pending.addAll(rows);
+      return;
+    }
+    remove(this.members, member);
+    const fresh = this.catchUps.find(({ isFreshRefresh }) => isFreshRefresh);
+    if (fresh === undefined) this.catchUps.push(new CatchUp("refresh", [member], rows, rows));
+    else {
+      fresh.members.push(member);
+      fresh.pending.addAll(rows);
+      fresh.held.addAll(rows);
+    }
+  }
+
+  /**
+   * Takes a member over from another group, sending only what differs. This one must have scanned
+   * its table (`isComplete`). One pass over what both advertise.
+   *
+   * @param was - the member as the other group knows it
+   * @param resend - the groups write in different forms, so that everything differs
+   * @returns false when it does not stand where the other group stands; it stays there then
+   */
+  takeOver(member: Member, from: UpdateGroup, was: Member, resend: boolean): boolean {
+    if (!from.members.includes(was)) return false;
+    if (from.unsynced.has(was)) this.unsynced.add(member);
+    from.leave(was);
+    const ours = this.adjRibOut;
+    const theirs = from.adjRibOut;
+    const pending = resend ? theirs.rows.copy() : ours.rowsThatDiffer(member.cls, theirs, was.cls);
+    if (resend) pending.addAll(ours.rows);
+    const catchUp = new CatchUp("behind", [member], pending, theirs.rows);
+    if (this.form.addPath) {
+      for (let row = pending.next(0); row >= 0; row = pending.next(row + 1)) {
+        ours.pathIds(row, this.oldPathIds);
+        theirs.pathIds(row, from.oldPathIds);
+        for (const pathId of from.oldPathIds) {
+          if (!this.oldPathIds.includes(pathId)) catchUp.withdrew(row, pathId);
+        }
+      }
+    }
+    this.catchUps.push(catchUp);
+    return true;
+  }
+
+  /** Whether the group has worked through the whole table. */
+  get isComplete(): boolean {
+    return this.scanRow === 0;
+  }
+
+  /**
+   * Export rules are others from now on.
+   *
+   * @param differ - they may judge differently: the table is scanned again, and what differs is sent
+   */
+  setRules(rules: ExportRules, differ: boolean): void {
+    this.selector = new RouteSelector(this.rib, this.form, rules);
+    if (differ) this.scanRow = 1;
+  }
+
+  /**
+   * Does a bounded piece of work: about `GROUP_LIMITS.stepRows` prefixes.
+   *
+   * @returns whether there is more that can be done now
+   */
+  step(): boolean {
+    this.settle();
+    this.adjRibOut.advance();
+    const turns = this.catchUps.length + 1;
+    for (let i = 0; i < turns; i++) {
+      this.turn = (this.turn + 1) % turns;
+      const worked = this.turn === 0 ? this.stepGroup() : this.stepCatchUp(this.turn - 1);
+      if (worked) return true;
+    }
+    return false;
+  }
+
+  /** Ends the group; its memory is given back by `adjRibOut.dispose`. */
+  close(): void {
+    for (const catchUp of [...this.catchUps]) this.endCatchUp(catchUp);
+    this.rib.log.close(this.cursor);
+    remove(this.rib.rowHolders, this);
+  }
+
+  needsRow(row: PrefixRow): boolean {
+    for (const catchUp of this.catchUps) if (catchUp.pending.has(row)) return true;
+    return false;
+  }
+
+  /** What a member sees of a prefix: `[path identifier, attribute set]` pairs, for `show`. */
+  advertised(row: PrefixRow, cls: number): [pathId: number, attr: AttrId, source: number][] {
+    const out: [number, AttrId, number][] = [];
+    this.adjRibOut.pathIds(row, this.oldPathIds);
+    for (const pathId of this.oldPathIds) {
+      this.adjRibOut.load(row, pathId, this.old);
+      const attr = this.old.of(cls);
+      if (attr !== 0) out.push([pathId, attr, this.old.source]);
+    }
+    return out;
+  }
+
+  /** Members that came up start together; members that have everything join the group. */
+  private settle(): void {
+    do {
+      const waits = this.catchUps.some(({ isWorthWaitingFor }) => isWorthWaitingFor);
+      if (this.joining.length > 0 && !waits) {
+        this.catchUps.push(new CatchUp("initial", this.joining, this.adjRibOut.rows));
+        this.joining = [];
+      }
+    } while (this.endFinished() && this.joining.length > 0);
+    const complete = this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0;
+    if (this.unsynced.size > 0 && complete) this.tellSynced(this.members);
+  }
+
+  /** @returns whether a catch-up was over */
+  private endFinished(): boolean {
+    const finished = this.catchUps.filter((catchUp) => catchUp.pending.size === 0);
+    for (const catchUp of finished) {
+      this.members.push(...catchUp.members);
+      this.endCatchUp(catchUp);
+      this.tellSynced(catchUp.members);
+    }
+    return finished.length > 0;
+  }
+
+  private tellSynced(members: readonly Member[]): void {
+    for (const member of members) if (this.unsynced.delete(member)) this.sink.synced(member);
+  }
+
+  private endCatchUp(catchUp: CatchUp): void {
+    remove(this.catchUps, catchUp);
+    this.rib.freeUnused(catchUp.pending);
+  }
+
+  private stepGroup(): boolean {
+    if (this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0) return false;
+    if (!this.isReady()) return false;
+    this.isFresh = false;
+    const { rib, batch, selector } = this;
+    const { stepRows, stepOctets, stepEvaluations } = GROUP_LIMITS;
+    const scanned = this.scanRow !== 0;
+    let rows = 0;
+    batch.members = this.members.length;
+    selector.evaluations = 0;
+    while (
+      rows < stepRows &&
+      batch.octetsEstimate < stepOctets &&
+      selector.evaluations < stepEvaluations
+    ) {
+      const row = rib.log.next(this.cursor) || this.nextOfScan();
+      if (row === 0) break;
+      rows++;
+      if (this.form.addPath) this.updatePaths(row);
+      else this.updateBest(row);
+    }
+    this.flush(this.members);
+    return rows > 0 || scanned;
+  }
+
+  private nextOfScan(): PrefixRow {
+    if (this.scanRow === 0) return 0;
+    if (this.scanRow >= this.rib.prefixes.limit) {
+      this.scanRow = 0;
+      return 0;
+    }
+    return this.scanRow++;
+  }
+
+  /**
+   * Whether it makes sense to go on: when nobody can take more, changes had better wait and be
+   * replaced by later ones; but only so long.
+   */
+  private isReady(): boolean {
+    if (this.members.length === 0) return true;
+    const { backlogOctetsMax, readyOctets, lagMax } = GROUP_LIMITS;
+    this.partWith((member) => member.backlogOctets > backlogOctetsMax);
+    if (this.members.some((member) => member.backlogOctets < readyOctets)) return true;
+    if (this.rib.log.lag(this.cursor) < lagMax) return false;
+    this.partWith((member) => member.backlogOctets >= readyOctets);
+    return true;
+  }
+
+  /** Moves slow members to a catch-up of their own. */
+  private partWith(isSlow: (member: Member) => boolean): void {
+    const slow = this.members.filter(isSlow);
+    if (slow.length === 0) return;
+    this.members = this.members.filter((member) => !slow.includes(member));
+    this.catchUps.push(new CatchUp("behind", slow, undefined, this.adjRibOut.rows));
+  }
+
+  private updateBest(row: PrefixRow): void {
+    this.adjRibOut.load(row, 0, this.old);
+    this.selector.select(row, this.view);
+    this.update(row, 0);
+  }
+
+  private updatePaths(row: PrefixRow): void {
+    const { rib, selector, adjRibOut, oldPathIds } = this;
+    adjRibOut.pathIds(row, oldPathIds);
+    let gone = oldPathIds.length;
+    const count = selector.collectPaths(row);
+    for (let place = 0, sent = 0; place < count && sent < selector.pathsMax; place++) {
+      const path = selector.pathAt(place, count);
+      const pathId = rib.paths.sentPathId[path]!;
+      adjRibOut.load(row, pathId, this.old);
+      selector.selectPath(path, row, this.view);
+      if (this.view.isEmpty) continue;
+      sent++;
+      this.update(row, pathId);
+      const at = oldPathIds.indexOf(pathId);
+      if (at >= 0 && at < gone) oldPathIds[at] = oldPathIds[--gone]!;
+    }
+    for (let i = 0; i < gone; i++) {
+      adjRibOut.load(row, oldPathIds[i]!, this.old);
+      this.view.clear();
+      this.update(row, oldPathIds[i]!);
+      for (const catchUp of this.catchUps) catchUp.withdrew(row, oldPathIds[i]!);
+    }
+  }
+
+  /** Sends and notes the difference between `old` and `view`. */
+  private update(row: PrefixRow, pathId: number): void {
+    const { old, view } = this;
+    if (!this.addDifference(row, pathId)) {
+      // The set is the same; but who is left out of it without difference may not be.
+      const listed = old.listed.count + view.listed.count;
+      if (old.source === view.source && listed === 0) {
+        view.release(this.rib.attrs);
+        return;
+      }
+    } else {
+      for (const catchUp of this.catchUps) catchUp.pending.add(row);
+    }
+    this.adjRibOut.store(row, pathId, old, view);
+  }
+
+  /** Adds to the batch what turns `old` into `view`. @returns whether there was anything */
+  private addDifference(row: PrefixRow, pathId: number): boolean {
+    const { old, view, apart } = this;
+    const differs = this.differs(old.attr, view.attr);
+    if (old.listed.count + view.listed.count === 0) {
+      // Nearly always: the class that a route comes from sees neither what was nor what is.
+      if (old.source === view.source || old.attr === 0 || view.attr === 0) {
+        const audience = this.audiences.exceptOne(view.source || old.source);
+        if (differs) this.addToBatch(row, pathId, view.attr, audience);
+        return differs;
+      }
+    }
+    const before = this.batch.size;
+    this.listApart();
+    for (let i = 0, { count } = apart; i < count; i++)
+      this.addForClass(row, pathId, apart.items[i]!);
+    // Classes that the old view told apart and the new one does not see the new default.
+    if (old.source !== 0) this.addReturning(row, pathId, old.source, differs);
+    for (let i = 0; i < old.listed.count; i++) {
+      this.addReturning(row, pathId, old.listed.items[i]!, differs);
+    }
+    if (differs) this.addToBatch(row, pathId, view.attr, this.audiences.except(apart));
+    return this.batch.size !== before;
+  }
+
+  /** Puts the classes that `view` tells apart into `apart`. */
+  private listApart(): void {
+    const { view, apart } = this;
+    apart.clear();
+    if (view.source !== 0) apart.add(view.source);
+    for (let i = 0; i < view.listed.count; i++) apart.add(view.listed.items[i]!);
+  }
+
+  /** Whether who has one set must be sent another; reflected, a set also names where it came from. */
+  private differs(had: AttrId, sees: AttrId): boolean {
+    if (had !== sees) return true;
+    return sees !== 0 && this.form.clusterId !== 0 && this.old.source !== this.view.source;
+  }
+
+  /**
+   * A class that sees the default again: it is told apart when the default is not sent and it needs
+   * it, or is and it has it already.
+   */
+  private addReturning(row: PrefixRow, pathId: number, cls: number, isSent: boolean): void {
+    if (this.view.isApart(cls)) return;
+    if (!isSent) this.addForClass(row, pathId, cls);
+    else if (!this.differs(this.old.of(cls), this.view.attr)) this.apart.add(cls);
+  }
+
+  private addForClass(row: PrefixRow, pathId: number, cls: number): void {
+    const sees = this.view.of(cls);
+    if (!this.differs(this.old.of(cls), sees)) return;
+    this.addToBatch(row, pathId, sees, this.audiences.only(cls));
+  }
+
+  private addToBatch(row: PrefixRow, pathId: number, attr: AttrId, audience: AudienceId): void {
+    const { rib, batch } = this;
+    const octets = attr === 0 ? 0 : rib.attrs.lengthOf(attr);
+    const originator =
+      attr !== 0 && this.form.clusterId !== 0 ? rib.peers.identifier[this.view.source]! : 0;
+    batch.add(row, pathId, attr, octets, audience, originator);
+  }
+
+  private flush(members: readonly Member[]): void {
+    const { rib } = this;
+    const chunk = this.batch.encode(this.writer, rib.attrs, rib.prefixes, this.audiences);
+    if (chunk !== null && members.length > 0) this.sink.chunk(chunk, members);
+  }
+
+  private stepCatchUp(index: number): boolean {
+    const catchUp = this.catchUps[index]!;
+    const { readyOctets, backlogOctetsMax, stepRows, stepOctets } = GROUP_LIMITS;
+    if (!catchUp.members.some((member) => member.backlogOctets < readyOctets)) {
+      catchUp.stalls++;
+      return false;
+    }
+    catchUp.stalls = 0;
+    const slow = catchUp.members.filter((member) => member.backlogOctets > backlogOctetsMax);
+    if (slow.length > 0) this.catchUps.push(catchUp.split("behind", slow));
+    let rows = 0;
+    this.batch.members = catchUp.members.length;
+    while (rows < stepRows && this.batch.octetsEstimate < stepOctets) {
+      const row = catchUp.pending.take();
+      if (row === 0) break;
+      rows++;
+      this.sendRow(catchUp, row);
+    }
+    this.flush(catchUp.members);
+    return rows > 0;
+  }
+
+  /**
+   * Adds to the batch what members of a catch-up need to see a prefix as the group does. A row that
+   * is free afterwards is given to no other prefix before the batch is written.
+   */
+  private sendRow(catchUp: CatchUp, row: PrefixRow): void {
+    const { adjRibOut, oldPathIds } = this;
+    const held = catchUp.held.has(row);
+    adjRibOut.pathIds(row, oldPathIds);
+    if (!this.form.addPath) this.sendView(row, 0, held);
+    else {
+      for (const pathId of oldPathIds) this.sendView(row, pathId, held);
+      for (const pathId of catchUp.gone.get(row) ?? []) {
+        if (!oldPathIds.includes(pathId)) this.addToBatch(row, pathId, 0, EVERYONE);
+      }
+      catchUp.gone.delete(row);
+    }
+    if (oldPathIds.length > 0) catchUp.held.add(row);
+    else {
+      catchUp.held.delete(row);
+      this.rib.freeIfUnused(row);
+    }
+  }
+
+  private sendView(row: PrefixRow, pathId: number, held: boolean): void {
+    const { view, apart } = this;
+    this.adjRibOut.load(row, pathId, view);
+    this.listApart();
+    for (let i = 0; i < apart.count; i++) {
+      const attr = view.of(apart.items[i]!);
+      if (attr === 0 && !held) continue;
+      this.addToBatch(row, pathId, attr, this.audiences.only(apart.items[i]!));
+    }
+    if (view.attr === 0 && !held) return;
+    this.addToBatch(row, pathId, view.attr, this.audiences.except(apart));
+  }
+}
+
+function remove<T>(list: T[], item: T): boolean {
+  const at = list.indexOf(item);
+  if (at < 0) return false;
+  list.splice(at, 1);
+  return true;
+}
