@@ -1,0 +1,128 @@
+/**
+ * The few edits of attribute sets that the speaker makes itself; policy makes its own.
+ *
+ * Each gives another set with one reference counted for the caller, or 0 when it would be longer
+ * than any message.
+ */
+
+import type { AttrId, AttrStore } from "@ts-bgp/rib";
+import {
+  ATTR,
+  ATTR_FLAG,
+  attributeValueAt,
+  attributeValueOctets,
+  copyOctets,
+  EXTENDED_MESSAGE_OCTETS_MAX,
+  nextAttribute,
+  writeU16,
+  writeU32,
+} from "@ts-bgp/wire-codec";
+
+const scratch = new Uint8Array(2 * EXTENDED_MESSAGE_OCTETS_MAX);
+/** A new attribute value: a number, or a next hop. */
+const value = new Uint8Array(32);
+const OPTIONAL_TRANSITIVE = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;
+
+/** Adds OTC (RFC 9234 section 5). */
+export function withOtc(attrs: AttrStore, id: AttrId, as: number): AttrId {
+  writeU32(value, 0, as);
+  return replaced(attrs, id, OPTIONAL_TRANSITIVE, ATTR.OTC, 4);
+}
+
+export function withNextHop(attrs: AttrStore, id: AttrId, nextHop: Uint8Array): AttrId {
+  value.set(nextHop);
+  return replaced(attrs, id, ATTR_FLAG.TRANSITIVE, ATTR.NEXT_HOP, nextHop.length);
+}
+
+/** Takes MULTI_EXIT_DISC out. */
+export function withoutMed(attrs: AttrStore, id: AttrId): AttrId {
+  return replaced(attrs, id, 0, ATTR.MULTI_EXIT_DISC, -1);
+}
+
+/**
+ * What a route reflector adds (RFC 4456 section 8): ORIGINATOR_ID unless it is there, and its
+ * cluster in front of CLUSTER_LIST.
+ *
+ * @param originator - BGP Identifier of the peer that the route came from
+ */
+export function reflected(
+  attrs: AttrStore,
+  id: AttrId,
+  originator: number,
+  clusterId: number,
+): AttrId {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  const before = placeOf(buf, at, end, ATTR.ORIGINATOR_ID);
+  let i = before;
+  copyOctets(buf, at, before, scratch, 0);
+  let o = before - at;
+  if (hasType(buf, i, end, ATTR.ORIGINATOR_ID)) {
+    const next = nextAttribute(buf, i);
+    copyOctets(buf, i, next, scratch, o);
+    o += next - i;
+    i = next;
+  } else {
+    o = writeHead(o, ATTR_FLAG.OPTIONAL, ATTR.ORIGINATOR_ID, 4);
+    o = writeU32(scratch, o, originator);
+  }
+  // CLUSTER_LIST is the next type after ORIGINATOR_ID.
+  const known = hasType(buf, i, end, ATTR.CLUSTER_LIST);
+  const valueAt = known ? attributeValueAt(buf, i) : i;
+  const valueEnd = known ? valueAt + attributeValueOctets(buf, i) : i;
+  o = writeHead(o, ATTR_FLAG.OPTIONAL, ATTR.CLUSTER_LIST, 4 + valueEnd - valueAt);
+  o = writeU32(scratch, o, clusterId);
+  copyOctets(buf, valueAt, end, scratch, o);
+  return intern(attrs, o + end - valueAt);
+}
+
+/** Puts `value` in the place of the one of its type; -1 octets take that out. */
+function replaced(
+  attrs: AttrStore,
+  id: AttrId,
+  flags: number,
+  type: number,
+  octets: number,
+): AttrId {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  const before = placeOf(buf, at, end, type);
+  const after = hasType(buf, before, end, type) ? nextAttribute(buf, before) : before;
+  copyOctets(buf, at, before, scratch, 0);
+  let o = before - at;
+  if (octets >= 0) {
+    o = writeHead(o, flags, type, octets);
+    copyOctets(value, 0, octets, scratch, o);
+    o += octets;
+  }
+  copyOctets(buf, after, end, scratch, o);
+  return intern(attrs, o + end - after);
+}
+
+/** @returns the index of the first attribute of that type or a higher one */
+function placeOf(buf: Uint8Array, at: number, end: number, type: number): number {
+  let i = at;
+  while (i < end && buf[i + 1]! < type) i = nextAttribute(buf, i);
+  return i;
+}
+
+function hasType(buf: Uint8Array, at: number, end: number, type: number): boolean {
+  return at < end && buf[at + 1] === type;
+}
+
+function writeHead(at: number, flags: number, type: number, octets: number): number {
+  scratch[at + 1] = type;
+  if (octets > 255) {
+    scratch[at] = flags | ATTR_FLAG.EXTENDED_LENGTH;
+    return writeU16(scratch, at + 2, octets);
+  }
+  scratch[at] = flags;
+  scratch[at + 2] = octets;
+  return at + 3;
+}
+
+function intern(attrs: AttrStore, octets: number): AttrId {
+  return octets > EXTENDED_MESSAGE_OCTETS_MAX ? 0 : attrs.intern(scratch, 0, octets);
+}

@@ -1,0 +1,84 @@
+/** One TCP connection as the router sees it: octets in, octets out, and how many are under way. */
+
+import type { ConnectionEvent, ConnectionTimer } from "@ts-bgp/fsm";
+import { InputQueue } from "./input-queue.ts";
+import type { Neighbor } from "./neighbor.ts";
+import type { ConnectionId, Outputs } from "./outputs.ts";
+import { Timers } from "./timers.ts";
+
+export class Connection {
+  readonly id: ConnectionId;
+  readonly neighbor: Neighbor;
+  /** Own address of the connection, as text. */
+  readonly localAddress: string;
+  readonly remotePort: number;
+  readonly input: InputQueue = new InputQueue();
+  readonly timers: Timers<ConnectionTimer> = new Timers();
+  /** Written and not yet reported as sent. */
+  backlogOctets = 0;
+  octetsReceived = 0;
+  octetsSent = 0;
+  /** Stands in the router's list of connections with octets to read: somebody has to look at them. */
+  isReadable = false;
+  /** TCP is gone, which counts once what it brought is read. */
+  hungUp = false;
+  /** Nothing is read or written any more. */
+  closed = false;
+  /** Events that recur, made once. */
+  readonly updateEvent: ConnectionEvent;
+  readonly keepaliveEvent: ConnectionEvent;
+  private readonly outputs: Outputs;
+  /** How long the timers were armed for, to restart them. */
+  private readonly durationsMs: Map<ConnectionTimer, number> = new Map();
+
+  constructor(
+    id: ConnectionId,
+    neighbor: Neighbor,
+    localAddress: string,
+    remotePort: number,
+    outputs: Outputs,
+  ) {
+    this.id = id;
+    this.neighbor = neighbor;
+    this.localAddress = localAddress;
+    this.remotePort = remotePort;
+    this.outputs = outputs;
+    this.updateEvent = { kind: "update", connection: id };
+    this.keepaliveEvent = { kind: "keepalive", connection: id };
+  }
+
+  write(octets: Uint8Array): void {
+    if (this.closed || octets.length === 0) return;
+    this.backlogOctets += octets.length;
+    this.outputs.push({ do: "write", connection: this.id, octets });
+  }
+
+  /** Octets have left for the peer. */
+  sent(octets: number): void {
+    this.backlogOctets -= octets;
+    this.octetsSent += octets;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.input.clear();
+    this.outputs.push({ do: "close", connection: this.id });
+  }
+
+  armTimer(timer: ConnectionTimer, ms: number, nowMs: number): void {
+    this.durationsMs.set(timer, ms);
+    this.timers.arm(timer, nowMs + ms);
+  }
+
+  cancelTimer(timer: ConnectionTimer): void {
+    this.durationsMs.delete(timer);
+    this.timers.cancel(timer);
+  }
+
+  /** Starts a timer anew if it runs. */
+  restartTimer(timer: ConnectionTimer, nowMs: number): void {
+    const ms = this.durationsMs.get(timer);
+    if (ms !== undefined && this.timers.get(timer) !== null) this.timers.arm(timer, nowMs + ms);
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * Why a route is used or not, sent or not: asked of the very code that decides.
+ */
+
+import { type Explanation, REASON } from "@ts-bgp/policy";
+import {
+  exactMatch,
+  keyOf,
+  type PathRow,
+  type PrefixKey,
+  type PrefixRow,
+  type Rib,
+} from "@ts-bgp/rib";
+import { familyLabel } from "./facts.ts";
+import type { Neighbor } from "./neighbor.ts";
+import type { Router } from "./router.ts";
+import type { FamilyState } from "./session.ts";
+import { type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
+
+/** One step on the way of a route, in the order in which it was taken. */
+export interface ExplainedStep {
+  step: "checks" | "policy" | "limit" | "decision" | "split-horizon" | "advertised";
+  /** Whether the route came past it. */
+  passed: boolean;
+  text: string;
+  /** Of a policy: each rule with its conditions and what they found. */
+  rules?: Explanation["rules"];
+  reason?: ShownRoute["reason"];
+}
+
+/** What became of one path. */
+export interface ExplainedPath {
+  path: ShownRoute;
+  steps: ExplainedStep[];
+}
+
+export interface Explained {
+  prefix: string;
+  neighbor: string;
+  direction: "import" | "export";
+  /** One line: the outcome. */
+  verdict: string;
+  paths: ExplainedPath[];
+}
+
+/** Why the routes of a neighbor for a prefix are used or not. */
+export function explainImport(
+  router: Router,
+  family: 1 | 2,
+  key: PrefixKey,
+  text: string,
+  neighbor: Neighbor,
+): Explained {
+  const rib = router.tables.rib(family);
+  const row = exactMatch(rib.prefixes, key);
+  const base = { prefix: text, neighbor: neighbor.config.address, direction: "import" as const };
+  const paths = pathsOf(rib, row, neighbor).map((path) => explainPath(router, rib, neighbor, path));
+  router.tables.endSlice();
+  if (paths.length === 0) {
+    return { ...base, verdict: noSession(neighbor, family) ?? "not received", paths };
+  }
+  const best = paths.find(({ path }) => path.status === "best");
+  const accepted = paths.find(({ path }) => path.status === "accepted");
+  const verdict =
+    best !== undefined
+      ? "accepted, and the best path"
+      : accepted !== undefined
+        ? "accepted, but another path is preferred"
+        : `rejected: ${paths[0]!.path.reason?.text}`;
+  return { ...base, verdict, paths };
+}
+
+/** Why a prefix is advertised to a neighbor or not. */
+export function explainExport(
+  router: Router,
+  family: 1 | 2,
+  key: PrefixKey,
+  text: string,
+  neighbor: Neighbor,
+): Explained {
+  const rib = router.tables.rib(family);
+  const row = exactMatch(rib.prefixes, key);
+  const base = { prefix: text, neighbor: neighbor.config.address, direction: "export" as const };
+  const state = neighbor.session?.family(family);
+  if (state === undefined) return { ...base, verdict: noSession(neighbor, family)!, paths: [] };
+  const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
+  if (count === 0) return { ...base, verdict: "there is no accepted path", paths: [] };
+  const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
+  const sent = state.member.group.advertised(row, state.member.cls);
+  const paths = explainCandidates(router, rib, row, neighbor, state, order);
+  router.tables.endSlice();
+  const verdict =
+    sent.length === 0 ? "not advertised" : `advertised (${sent.length} path${plural(sent.length)})`;
+  return { ...base, verdict, paths };
+}
+
+/** @returns why nothing of the family is exchanged with the neighbor, null when it is */
+function noSession(neighbor: Neighbor, family: 1 | 2): string | null {
+  const { session } = neighbor;
+  if (session === null) return "no session is established";
+  return session.family(family) === undefined ? `${familyLabel(family)} was not negotiated` : null;
+}
+
+function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow): ExplainedPath {
+  const { paths, prefixes } = rib;
+  const { emptySet } = router.tables;
+  const row = paths.prefix[path]!;
+  const attrIn = paths.attrIn[path]!;
+  const stored = paths.reason[path]!;
+  const shown = shownPathOf(router, rib, row, path, attrIn);
+  const steps: ExplainedStep[] = [];
+  const { session } = neighbor;
+  // What cannot be asked again: a message that could not be read, a route of an ended session.
+  if (attrIn === emptySet || session === null) {
+    if (stored !== 0) steps.push(failed(router, "checks", stored));
+  } else {
+    const outcome = session.import.explain(attrIn, rib.family, keyOf(prefixes, row));
+    if (typeof outcome === "number") steps.push(failed(router, "checks", outcome));
+    else {
+      steps.push({
+        step: "checks",
+        passed: true,
+        text: "AS_PATH, NEXT_HOP and prefix are in order",
+      });
+      steps.push(policyStep(router, outcome));
+      // Policy has nothing against it: then the number of the peer's prefixes has.
+      if (outcome.verdict.accept && stored !== 0) steps.push(failed(router, "limit", stored));
+    }
+  }
+  if (paths.attr[path] !== 0) steps.push(decisionStep(router, rib, row, path));
+  return { path: shown, steps };
+}
+
+/** The candidates in order of preference; with each one sent there is less room for the next. */
+function explainCandidates(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  neighbor: Neighbor,
+  { member }: FamilyState,
+  order: readonly PathRow[],
+): ExplainedPath[] {
+  const { settings, group } = member.entry;
+  const { addPath } = settings.form;
+  const sent = group.advertised(row, member.cls);
+  let hasOne = false;
+  return order.map((path, rank) => {
+    const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
+    const steps = exportSteps(router, rib, row, neighbor, member, path);
+    if (!steps.at(-1)!.passed) return { path: shown, steps };
+    const pathId = rib.paths.sentPathId[path]!;
+    const isNext = !hasOne && (rank === 0 || settings.mitigatesPathHiding) && sent.length > 0;
+    const isSent = addPath ? sent.some(([id]) => id === pathId) : isNext;
+    hasOne ||= isSent;
+    const text = "sent to this neighbor, or on its way";
+    if (isSent) steps.push({ step: "advertised", passed: true, text });
+    else steps.push(failed(router, "advertised", REASON["not-best"]));
+    return { path: shown, steps };
+  });
+}
+
+/** What stands between a path and a neighbor, up to the first thing that stops it. */
+function exportSteps(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  neighbor: Neighbor,
+  { entry, cls }: FamilyState["member"],
+  path: PathRow,
+): ExplainedStep[] {
+  const { exporter } = entry;
+  const source = rib.paths.peer[path]!;
+  if (exporter.sourceClass(source) === cls) {
+    const reason = REASON[source === neighbor.row ? "own-route" : "same-as"];
+    return [failed(router, "split-horizon", reason)];
+  }
+  const held = exporter.heldBack(path);
+  if (held !== 0) return [failed(router, "checks", held)];
+  const { explanation, reason } = exporter.explain(path, row, neighbor.facts);
+  const policy = policyStep(router, explanation);
+  if (!policy.passed || reason === 0) return [policy];
+  return [policy, failed(router, "checks", reason)];
+}
+
+function policyStep(router: Router, { rules, verdict }: Explanation): ExplainedStep {
+  if (verdict.accept) return { step: "policy", passed: true, text: "accepted by policy", rules };
+  return { ...failed(router, "policy", verdict.reason), rules };
+}
+
+function decisionStep(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ExplainedStep {
+  const best = rib.prefixes.best[row]!;
+  if (best === path) return { step: "decision", passed: true, text: "this is the best path" };
+  const winner = router.tables.directory.factsOf(rib.paths.peer[best]!);
+  const step = rib.decision.firstDifference(best, path);
+  const text = `the path of ${winner.address} is preferred: ${step}`;
+  return { step: "decision", passed: false, text };
+}
+
+function failed(router: Router, step: ExplainedStep["step"], number: number): ExplainedStep {
+  const reason = shownReason(router.tables.reasons, number);
+  return { step, passed: false, text: reason.text, reason };
+}
+
+function pathsOf(rib: Rib, row: PrefixRow, neighbor: Neighbor): PathRow[] {
+  const found: PathRow[] = [];
+  const head = row === 0 ? 0 : rib.prefixes.head[row]!;
+  for (let path = head; path !== 0; path = rib.paths.next[path]!) {
+    if (rib.paths.peer[path] === neighbor.row) found.push(path);
+  }
+  return found;
+}
+
+function plural(count: number): string {
+  return count === 1 ? "" : "s";
+}

@@ -1,0 +1,249 @@
+/**
+ * What is decided about a route before it is sent: the rules that RFCs set for kinds of sessions,
+ * then export policy, then what the session puts in. One exporter serves one update group.
+ */
+
+import type { Explanation, Filter, PeerFacts } from "@ts-bgp/policy";
+import { REASON } from "@ts-bgp/policy";
+import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
+import { ATTR_SET, keyOf } from "@ts-bgp/rib";
+import { UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
+
+/** What all members of an update group have in common besides the wire form. */
+export interface GroupSettings {
+  readonly form: WireForm;
+  /** Internal sessions: who may have what of whom (RFC 4456 section 6). */
+  readonly internal: boolean;
+  readonly reflectorClient: boolean;
+  /** Of internal sessions: put into CLUSTER_LIST of a reflected route. */
+  readonly clusterId: number;
+  /** NO_EXPORT and its kin are obeyed (RFC 1997). */
+  readonly honorsWellKnown: boolean;
+  readonly mitigatesPathHiding: boolean;
+  readonly pathsMax: number;
+  /** Members are told apart by AS number: no route goes back to any session of its AS. */
+  readonly classByAs: boolean;
+  /** Routes with OTC are not sent (RFC 9234 section 5). */
+  readonly otcStops: boolean;
+  /** IPv4 routes with an IPv6 next hop may be sent (RFC 8950). */
+  readonly ipv6NextHop: boolean;
+  /**
+   * What next hop routes get here. The form sets it or keeps it (`form`); the exporter does because
+   * policy may say otherwise (`route`); there is no own address of the family, so that policy has to
+   * decide it (`policy`) or nothing can be sent (`none`).
+   */
+  readonly nextHop: "form" | "route" | "policy" | "none";
+  /** For `route`: the address; null leaves the next hop as it is. */
+  readonly ownNextHop: Uint8Array | null;
+  /** MED is taken out before policy is asked, which may set one (RFC 4271 section 5.1.4). */
+  readonly stripsMed: boolean;
+}
+
+/** What an exporter asks about neighbors. */
+export interface PeerDirectory {
+  /** Facts of the peer that a path came from. */
+  factsOf(peer: PeerRow): PeerFacts;
+  /** Whether paths of the peer may be reflected to anyone: it is a route reflector client. */
+  isReflectorClient(peer: PeerRow): boolean;
+  /** Class of the peer among all, by AS or by session. */
+  classOf(peer: PeerRow, byAs: boolean): number;
+  /** Classes of the peers of an AS, written to `classes` from `count` on. @returns the new count */
+  classesOfAs(as: number, byAs: boolean, classes: Uint16Array, count: number): number;
+  /** AS number of the peers of a class, 0 when there are none. */
+  asOfClass(cls: number, byAs: boolean): number;
+}
+
+const NO_EXCEPTIONS: readonly number[] = [];
+
+export class GroupExporter implements ExportRules {
+  readonly mitigatesPathHiding: boolean;
+  readonly pathsMax: number;
+  private readonly rib: Rib;
+  private readonly settings: GroupSettings;
+  private readonly filter: Filter;
+  /** Stands for all members. */
+  private readonly everyone: PeerFacts;
+  /** Stands for members of an AS that policy tells apart: all else they have in common. */
+  private readonly factsByAs: Map<number, PeerFacts> = new Map();
+  private readonly directory: PeerDirectory;
+  private readonly nextFactNumber: () => number;
+  /** AS numbers that the last verdict for everyone does not speak for. */
+  private exceptionAs: readonly number[] = NO_EXCEPTIONS;
+  /** Why the last route was not sent though policy accepted it. */
+  private reason = 0;
+
+  /**
+   * @param facts - of any member
+   * @param nextFactNumber - gives numbers that no facts of a peer have had
+   */
+  constructor(
+    rib: Rib,
+    settings: GroupSettings,
+    filter: Filter,
+    facts: PeerFacts,
+    directory: PeerDirectory,
+    nextFactNumber: () => number,
+  ) {
+    this.rib = rib;
+    this.settings = settings;
+    this.filter = filter;
+    this.everyone = { ...facts, number: nextFactNumber(), anyPeer: true };
+    this.directory = directory;
+    this.nextFactNumber = nextFactNumber;
+    this.mitigatesPathHiding = settings.mitigatesPathHiding;
+    this.pathsMax = settings.pathsMax;
+  }
+
+  sourceClass(peer: PeerRow): number {
+    return this.directory.classOf(peer, this.settings.classByAs);
+  }
+
+  evaluate(path: PathRow, row: PrefixRow, cls: number): AttrId {
+    const { rib, filter } = this;
+    if (cls === 0) this.exceptionAs = NO_EXCEPTIONS;
+    if (this.heldBack(path) !== 0 || filter.rejectsAll !== 0) return 0;
+    const attr = rib.paths.attr[path]!;
+    if (filter.acceptsAll) return this.complete(attr, false, path);
+    const stripped = this.withoutMed(attr);
+    const { prefixes } = rib;
+    const wide = prefixes.bitsMax === 128;
+    const verdict = filter.decide(
+      stripped || attr,
+      this.directory.factsOf(rib.paths.peer[path]!),
+      cls === 0 ? this.everyone : this.factsOfClass(cls),
+      rib.family,
+      prefixes.w0[row]!,
+      wide ? prefixes.w1[row]! : 0,
+      wide ? prefixes.w2[row]! : 0,
+      wide ? prefixes.w3[row]! : 0,
+      prefixes.bits[row]!,
+    );
+    if (cls === 0) this.exceptionAs = verdict.exceptions;
+    const sent = verdict.accept ? this.complete(verdict.attr, verdict.nextHopFixed, path) : 0;
+    if (stripped !== 0) rib.attrs.release(stripped);
+    return sent;
+  }
+
+  exceptions(_path: PathRow, classes: Uint16Array): number {
+    let count = 0;
+    for (const as of this.exceptionAs) {
+      count = this.directory.classesOfAs(as, this.settings.classByAs, classes, count);
+    }
+    return count;
+  }
+
+  /**
+   * The speaker's own rules for sending a path to this kind of session.
+   *
+   * @returns why it is not sent to anyone, 0 when it may be
+   */
+  heldBack(path: PathRow): number {
+    const { rib, settings } = this;
+    const flags = rib.attrs.flags[rib.paths.attr[path]!]!;
+    if (this.isReflection(path)) {
+      const fromClient = this.directory.isReflectorClient(rib.paths.peer[path]!);
+      if (!settings.reflectorClient && !fromClient) return REASON["not-reflected"];
+    }
+    if (settings.honorsWellKnown) {
+      const stops = settings.internal
+        ? ATTR_SET.NO_ADVERTISE
+        : ATTR_SET.NO_ADVERTISE | ATTR_SET.NO_EXPORT | ATTR_SET.NO_EXPORT_SUBCONFED;
+      if ((flags & stops) !== 0) return REASON["well-known-community"];
+    }
+    if (settings.otcStops && (flags & ATTR_SET.HAS_OTC) !== 0) return REASON["route-leak"];
+    return settings.nextHop === "none" ? REASON["next-hop-unavailable"] : 0;
+  }
+
+  /**
+   * What policy says of a path for one member, and how it comes to that.
+   *
+   * @returns with it, why the path is not sent all the same; 0 when it may be
+   */
+  explain(
+    path: PathRow,
+    row: PrefixRow,
+    member: PeerFacts,
+  ): { explanation: Explanation; reason: number } {
+    const { rib, directory } = this;
+    const attr = rib.paths.attr[path]!;
+    const stripped = this.withoutMed(attr);
+    const { words, bits } = keyOf(rib.prefixes, row);
+    const source = directory.factsOf(rib.paths.peer[path]!);
+    const asked = stripped || attr;
+    const explanation = this.filter.explain(asked, source, member, rib.family, ...words, bits);
+    const { verdict } = explanation;
+    let { reason } = verdict;
+    if (verdict.accept) {
+      const sent = this.complete(verdict.attr, verdict.nextHopFixed, path);
+      reason = sent === 0 ? this.reason : this.fits(sent) ? 0 : REASON["attributes-too-long"];
+      if (sent !== 0) rib.attrs.release(sent);
+    }
+    if (stripped !== 0) rib.attrs.release(stripped);
+    return { explanation, reason };
+  }
+
+  /**
+   * Puts in what the session wants to be there besides the wire form.
+   *
+   * @param attr - accepted by policy, not held
+   * @returns the set to send with one reference counted for the caller, or 0, with `reason` set
+   */
+  private complete(attr: AttrId, nextHopFixed: boolean, path: PathRow): AttrId {
+    const { settings, rib } = this;
+    const { attrs } = rib;
+    let sent = attr;
+    if (settings.nextHop === "policy" && !nextHopFixed) return this.refuse("next-hop-unavailable");
+    if (settings.nextHop === "route" && settings.ownNextHop !== null && !nextHopFixed) {
+      sent = withNextHop(attrs, attr, settings.ownNextHop);
+      if (sent === 0) return this.refuse("attributes-too-long");
+    } else attrs.hold(attr);
+    const ipv6 = settings.form.nextHop === null && (attrs.flags[sent]! & IPV6_NEXT_HOP) !== 0;
+    if (ipv6 && !settings.ipv6NextHop) {
+      attrs.release(sent);
+      return this.refuse("next-hop-unavailable");
+    }
+    if (!this.isReflection(path)) return sent;
+    const originator = rib.peers.identifier[rib.paths.peer[path]!]!;
+    const reflection = reflected(attrs, sent, originator, settings.clusterId);
+    attrs.release(sent);
+    return reflection === 0 ? this.refuse("attributes-too-long") : reflection;
+  }
+
+  private refuse(code: "next-hop-unavailable" | "attributes-too-long"): 0 {
+    this.reason = REASON[code];
+    return 0;
+  }
+
+  /** Learned from an internal peer and sent to one. */
+  private isReflection(path: PathRow): boolean {
+    const { rib, settings } = this;
+    return settings.internal && rib.peers.external[rib.paths.peer[path]!] === 0;
+  }
+
+  /** @returns the set without MED when that has to go, held; else 0 */
+  private withoutMed(attr: AttrId): AttrId {
+    const { attrs } = this.rib;
+    const strips = this.settings.stripsMed && (attrs.flags[attr]! & ATTR_SET.HAS_MED) !== 0;
+    return strips ? withoutMed(attrs, attr) : 0;
+  }
+
+  private factsOfClass(cls: number): PeerFacts {
+    const as = this.directory.asOfClass(cls, this.settings.classByAs);
+    let facts = this.factsByAs.get(as);
+    if (facts === undefined) {
+      facts = { ...this.everyone, as, number: this.nextFactNumber(), anyPeer: false };
+      this.factsByAs.set(as, facts);
+    }
+    return facts;
+  }
+
+  private fits(attr: AttrId): boolean {
+    const { attrs } = this.rib;
+    const at = attrs.offsetOf(attr);
+    const writer = new UpdateWriter(this.settings.form);
+    return writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr), 0);
+  }
+}
+
+const { IPV6_NEXT_HOP } = ATTR_SET;

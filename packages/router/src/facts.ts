@@ -1,0 +1,124 @@
+/** A neighbor of the configuration as the values that the other packages take. */
+
+import type { Config, NeighborConfig } from "@ts-bgp/config";
+import type { FsmConfig } from "@ts-bgp/fsm";
+import { FSM_DEFAULTS } from "@ts-bgp/fsm";
+import type { PeerFacts } from "@ts-bgp/policy";
+import {
+  AFI,
+  type Capability,
+  FAMILY,
+  type Family,
+  familyAfi,
+  parseAddress,
+  parseIpv4,
+  readU32,
+  SAFI,
+} from "@ts-bgp/wire-codec";
+import type { OwnAddresses } from "./group-settings.ts";
+
+/** @returns 4 or 16 octets of an address in text, a zone left out */
+export function addressOctets(text: string): Uint8Array {
+  const octets = parseAddress(text.split("%")[0]!);
+  if (octets === null) throw new Error(`not an address: ${text}`);
+  return octets;
+}
+
+/** @returns an address as four 32-bit words, an IPv4 address mapped into IPv6 */
+export function addressWords(octets: Uint8Array): [number, number, number, number] {
+  if (octets.length === 4) return [0, 0, 0xffff, readU32(octets, 0)];
+  return [readU32(octets, 0), readU32(octets, 4), readU32(octets, 8), readU32(octets, 12)];
+}
+
+export function ownAddresses(localAddress: string): OwnAddresses {
+  const octets = addressOctets(localAddress);
+  return octets.length === 4 ? { ipv4: octets, ipv6: null } : { ipv4: null, ipv6: octets };
+}
+
+/** `ipv4-unicast` or `ipv6-unicast`. */
+export function familyLabel(family: Family): "ipv4-unicast" | "ipv6-unicast" {
+  return family === FAMILY.IPV4_UNICAST ? "ipv4-unicast" : "ipv6-unicast";
+}
+
+/** FAMILY bits of a neighbor. */
+export function familiesOf(config: NeighborConfig): number {
+  let families = 0;
+  for (const name of config.families) {
+    families |= name === "ipv4-unicast" ? FAMILY.IPV4_UNICAST : FAMILY.IPV6_UNICAST;
+  }
+  return families;
+}
+
+/** What policies may ask about a neighbor. */
+export function peerFacts(
+  config: NeighborConfig,
+  number: number,
+  sameAsAddresses: readonly Uint8Array[],
+  localAddress: string | null,
+): PeerFacts {
+  const own = localAddress === null ? { ipv4: null, ipv6: null } : ownAddresses(localAddress);
+  return {
+    number,
+    as: config.as,
+    localAs: config.localAs,
+    routeType: config.as === config.localAs ? "ibgp" : "ebgp",
+    group: config.group,
+    address: config.address,
+    addressOctets: addressOctets(config.address),
+    sameAsAddresses,
+    localAddress4: own.ipv4,
+    localAddress6: own.ipv6,
+    anyPeer: false,
+  };
+}
+
+/** What the state machine must know of a neighbor. */
+export function fsmConfig(config: Config, neighbor: NeighborConfig): FsmConfig {
+  return {
+    ...FSM_DEFAULTS,
+    localAs: neighbor.localAs,
+    peerAs: neighbor.as,
+    localIdentifier: parseIpv4(config.router.id)!,
+    holdTimeSeconds: neighbor.holdTime,
+    connectRetrySeconds: neighbor.connectRetry,
+    passive: neighbor.passive,
+    role: neighbor.role === "none" ? null : neighbor.role,
+    strictRole: neighbor.strictRole,
+    families: familiesOf(neighbor),
+    capabilities: capabilities(neighbor),
+  };
+}
+
+/** Capabilities that options of the neighbor ask for. */
+function capabilities(neighbor: NeighborConfig): Capability[] {
+  const list: Capability[] = [
+    { code: 2, name: "route-refresh" },
+    { code: 70, name: "enhanced-route-refresh" },
+  ];
+  if (neighbor.extendedMessage) list.push({ code: 6, name: "extended-message" });
+  if (neighbor.gracefulRestart === "helper") {
+    // No families: this side does not restart gracefully, but helps (RFC 4724 section 3).
+    const restart = { restarting: false, notification: false, restartTimeSeconds: 0, families: [] };
+    list.push({ code: 64, name: "graceful-restart", ...restart });
+  }
+  const families = familiesOf(neighbor);
+  const { receive, send } = neighbor.addPath;
+  if (receive || send !== 0) {
+    const both = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST].filter((family) => families & family);
+    list.push({
+      code: 69,
+      name: "add-path",
+      families: both.map((family) => ({
+        afi: familyAfi(family),
+        safi: SAFI.UNICAST,
+        receive,
+        send: send !== 0,
+      })),
+    });
+  }
+  if (neighbor.extendedNextHop && families & FAMILY.IPV4_UNICAST) {
+    const entry = { afi: AFI.IPV4, safi: SAFI.UNICAST, nextHopAfi: AFI.IPV6 };
+    list.push({ code: 5, name: "extended-next-hop", families: [entry] });
+  }
+  return list;
+}

@@ -1,0 +1,218 @@
+/**
+ * What is decided about a received route: the checks that RFCs ask of every speaker, then the
+ * neighbor's import policy. One importer serves one session.
+ */
+
+import type { Explanation, Filter, PeerFacts } from "@ts-bgp/policy";
+import { REASON } from "@ts-bgp/policy";
+import type { AttrId, AttrStore, Importer, PrefixKey } from "@ts-bgp/rib";
+import { ATTR_SET } from "@ts-bgp/rib";
+import {
+  ATTR,
+  attributeValueAt,
+  attributeValueOctets,
+  countAs,
+  FAMILY,
+  type Family,
+  findAttribute,
+  readU32,
+} from "@ts-bgp/wire-codec";
+import { withOtc } from "./attribute-edit.ts";
+
+/** What an importer must know of its session. Plain values, fixed while the session lasts. */
+export interface ImportSettings {
+  readonly external: boolean;
+  readonly peerAs: number;
+  /** AS numbers that are ours: a path with one of them has looped. */
+  readonly ownAs: readonly number[];
+  readonly allowOwnAs: number;
+  readonly enforceFirstAs: boolean;
+  /** BGP Identifier and cluster, for reflected routes (RFC 4456 section 8). */
+  readonly identifier: number;
+  readonly clusterId: number;
+  /** Own addresses, as octets: no route may point back at us. */
+  readonly ownAddresses: readonly Uint8Array[];
+  /** RFC 9234 section 5, by the roles: which routes with OTC are leaks. */
+  readonly otcRejects: "never" | "always" | "unless-peer-as";
+  /** And whether one without gets OTC with the peer's AS. */
+  readonly otcAdds: boolean;
+  readonly keepsRejected: boolean;
+}
+
+export class SessionImporter implements Importer {
+  attr: AttrId = 0;
+  reason = 0;
+  perPrefix = false;
+  readonly keepsRejected: boolean;
+
+  private readonly attrs: AttrStore;
+  private readonly settings: ImportSettings;
+  private readonly peer: PeerFacts;
+  private readonly filter: Filter;
+  private family: Family = FAMILY.IPV4_UNICAST;
+  /** The set that policy is asked about, and whether a reference of it is ours. */
+  private base: AttrId = 0;
+  private ownsBase = false;
+
+  constructor(attrs: AttrStore, settings: ImportSettings, peer: PeerFacts, filter: Filter) {
+    this.attrs = attrs;
+    this.settings = settings;
+    this.peer = peer;
+    this.filter = filter;
+    this.keepsRejected = settings.keepsRejected;
+  }
+
+  /** Gets ready for routes with one attribute set; `finish` must follow. */
+  prepare(attrIn: AttrId, family: Family): void {
+    this.family = family;
+    this.base = attrIn;
+    this.attr = 0;
+    this.reason = this.check(attrIn) || this.filter.rejectsAll;
+    if (this.reason === 0 && this.lacksOtc(attrIn)) this.addOtc(attrIn);
+    this.perPrefix = this.reason === 0;
+  }
+
+  /** Gets ready for routes that are rejected whatever policy says; `finish` must follow. */
+  prepareRejected(reason: number): void {
+    this.attr = 0;
+    this.reason = reason;
+    this.perPrefix = false;
+  }
+
+  judge(w0: number, w1: number, w2: number, w3: number, bits: number): void {
+    if (!isRoutable(this.family, w0, w1, w2, w3, bits)) {
+      this.attr = 0;
+      this.reason = REASON["prefix-invalid"];
+    } else if (this.filter.acceptsAll) {
+      this.attr = this.base;
+      this.reason = 0;
+    } else {
+      const { peer, family } = this;
+      const verdict = this.filter.decide(this.base, peer, peer, family, w0, w1, w2, w3, bits);
+      this.attr = verdict.attr;
+      this.reason = verdict.reason;
+    }
+  }
+
+  /**
+   * What is decided about a route, and how it comes to that.
+   *
+   * @returns why the checks before policy reject it, or what policy does with it
+   */
+  explain(attr: AttrId, family: Family, { words, bits }: PrefixKey): number | Explanation {
+    const { peer, filter } = this;
+    this.prepare(attr, family);
+    let outcome: number | Explanation = this.reason;
+    if (outcome === 0 && !isRoutable(family, ...words, bits)) outcome = REASON["prefix-invalid"];
+    if (outcome === filter.rejectsAll) {
+      outcome = filter.explain(this.base, peer, peer, family, ...words, bits);
+    }
+    this.finish();
+    return outcome;
+  }
+
+  finish(): void {
+    if (this.ownsBase) this.attrs.release(this.base);
+    this.ownsBase = false;
+  }
+
+  /**
+   * The speaker's own checks of an attribute set.
+   *
+   * @returns why routes with it are not used, 0 when they may be
+   */
+  check(attr: AttrId): number {
+    const { attrs, settings } = this;
+    const buf = attrs.bytesOf(attr);
+    const at = attrs.offsetOf(attr);
+    const end = at + attrs.lengthOf(attr);
+    if (this.hasLooped(buf, at, end)) return REASON["as-path-loop"];
+    if (settings.external) {
+      if (settings.enforceFirstAs && attrs.firstAs[attr] !== settings.peerAs) {
+        return REASON["first-as-mismatch"];
+      }
+      if (this.isLeak(attr, buf, at, end)) return REASON["route-leak"];
+    } else if ((attrs.flags[attr]! & ATTR_SET.REFLECTED) !== 0) {
+      if (attrs.originatorId[attr] === settings.identifier) return REASON["originator-loop"];
+      if (this.hasOwnCluster(buf, at, end)) return REASON["cluster-loop"];
+    }
+    return this.pointsAtUs(buf, at, end) ? REASON["next-hop-self"] : 0;
+  }
+
+  /** RFC 9234 section 5, the ingress rule that marks a route. */
+  private lacksOtc(attr: AttrId): boolean {
+    return this.settings.otcAdds && (this.attrs.flags[attr]! & ATTR_SET.HAS_OTC) === 0;
+  }
+
+  private addOtc(attr: AttrId): void {
+    const marked = withOtc(this.attrs, attr, this.settings.peerAs);
+    this.ownsBase = marked !== 0;
+    if (marked !== 0) this.base = marked;
+    else this.reason = REASON["attributes-too-long"];
+  }
+
+  private hasLooped(buf: Uint8Array, at: number, end: number): boolean {
+    const i = findAttribute(buf, at, end, ATTR.AS_PATH);
+    if (i < 0) return false;
+    const valueAt = attributeValueAt(buf, i);
+    const valueEnd = valueAt + attributeValueOctets(buf, i);
+    for (const as of this.settings.ownAs) {
+      if (countAs(buf, valueAt, valueEnd, as) > this.settings.allowOwnAs) return true;
+    }
+    return false;
+  }
+
+  /** RFC 9234 section 5, the two ingress rules that find a leak. */
+  private isLeak(attr: AttrId, buf: Uint8Array, at: number, end: number): boolean {
+    const { otcRejects, peerAs } = this.settings;
+    if (otcRejects === "never" || (this.attrs.flags[attr]! & ATTR_SET.HAS_OTC) === 0) return false;
+    if (otcRejects === "always") return true;
+    const i = findAttribute(buf, at, end, ATTR.OTC);
+    return readU32(buf, attributeValueAt(buf, i)) !== peerAs;
+  }
+
+  private hasOwnCluster(buf: Uint8Array, at: number, end: number): boolean {
+    const i = findAttribute(buf, at, end, ATTR.CLUSTER_LIST);
+    if (i < 0) return false;
+    const valueAt = attributeValueAt(buf, i);
+    const valueEnd = valueAt + attributeValueOctets(buf, i);
+    for (let k = valueAt; k < valueEnd; k += 4) {
+      if (readU32(buf, k) === this.settings.clusterId) return true;
+    }
+    return false;
+  }
+
+  /** RFC 4271 section 5.1.3: the next hop is an address of ours. */
+  private pointsAtUs(buf: Uint8Array, at: number, end: number): boolean {
+    const i = findAttribute(buf, at, end, ATTR.NEXT_HOP);
+    if (i < 0) return false;
+    const valueAt = attributeValueAt(buf, i);
+    const octets = attributeValueOctets(buf, i);
+    for (const own of this.settings.ownAddresses) {
+      if (own.length !== Math.min(octets, 16)) continue;
+      let k = 0;
+      while (k < own.length && own[k] === buf[valueAt + k]) k++;
+      if (k === own.length) return true;
+    }
+    return false;
+  }
+}
+
+/** Whether a prefix can be routed as unicast: no multicast, loopback, link-local or class E. */
+export function isRoutable(
+  family: Family,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  bits: number,
+): boolean {
+  if (family === FAMILY.IPV4_UNICAST) {
+    const first = w0 >>> 24;
+    if (bits < 8) return first < 224;
+    return first !== 0 && first !== 127 && first < 224;
+  }
+  const first = w0 >>> 16;
+  if (first >= 0xff00 || (first >= 0xfe80 && first < 0xfec0)) return false;
+  return !(bits === 128 && w0 === 0 && w1 === 0 && w2 === 0 && w3 <= 1);
+}

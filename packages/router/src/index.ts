@@ -1,0 +1,48 @@
+/**
+ * The BGP speaker as a pure function of its inputs.
+ *
+ *     shell: accepted connected received sent closed tick configure
+ *        |
+ *        v
+ *     Router --> Neighbor (fsm.step) --> Session (UpdateReader, importer) --> Rib
+ *        |                                                                      |
+ *        |   slice(): read -> jobs -> decide -> update groups -> trim           v
+ *        v                                                               change log
+ *     outputs: connect write close log  <--- connections <--- chunks <--- UpdateGroup (exporter)
+ *
+ * The shell hands in what happened, with the time it happened at, lets the router work in slices,
+ * and does what the outputs say. Between a slice's inputs and its outputs nothing reads a clock, a
+ * socket or chance, so that a standby that is given the same inputs comes to the same state.
+ *
+ * A slice is a bracket: what it changed, what it read and what it put out belong together.
+ *
+ * RFCs: 1997 (well-known communities), 2918 and 7313 (route refresh), 4271, 4456 (reflection), 4486,
+ * 7606, 7911, 7947 (route server), 8212, 8950, 9234 (OTC).
+ */
+
+export { Connection } from "./connection.ts";
+export {
+  type Explained,
+  type ExplainedPath,
+  type ExplainedStep,
+  explainExport,
+  explainImport,
+} from "./explain.ts";
+export { addressOctets, familyLabel } from "./facts.ts";
+export { Neighbor } from "./neighbor.ts";
+export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
+export { INPUT_OCTETS_MAX, Router, type RouterDeps } from "./router.ts";
+export {
+  type ShownFamily,
+  type ShownGroup,
+  type ShownNeighbor,
+  type ShownNeighborDetail,
+  type ShownTables,
+  showGroups,
+  showNeighbor,
+  showNeighborDetail,
+  showNeighbors,
+  showTables,
+} from "./show-neighbors.ts";
+export { type RouteQuery, type RouteView, type ShownRoute, showRoutes } from "./show-routes.ts";
+export { FAMILIES } from "./tables.ts";

@@ -1,0 +1,68 @@
+/** The limit on a peer's prefixes (RFC 4271 section 6.7, RFC 4486 section 4) in one family. */
+
+import type { MaxPrefixOptions } from "@ts-bgp/config";
+import { REASON } from "@ts-bgp/policy";
+import type { PathTable, PeerLimits, PeerRow } from "@ts-bgp/rib";
+import { FAMILY, type Family, familyAfi, SAFI, writeU32 } from "@ts-bgp/wire-codec";
+
+/** What to do about the number of prefixes that a peer has. */
+export type LimitEvent =
+  | { readonly kind: "none" }
+  | { readonly kind: "warning" | "reached"; readonly count: number; readonly limit: number };
+
+const NONE: LimitEvent = { kind: "none" };
+const { POSITIVE_INFINITY: UNLIMITED } = Number;
+
+/** @returns the configured limit, null for none */
+export function limitIn(options: MaxPrefixOptions, family: Family): number | null {
+  return family === FAMILY.IPV4_UNICAST ? options.ipv4Unicast : options.ipv6Unicast;
+}
+
+/** @returns how much of the peer the RIB takes: limited only when the action is `block` */
+export function limitsOf(options: MaxPrefixOptions, family: Family): PeerLimits {
+  const limit = (options.action === "block" ? limitIn(options, family) : null) ?? UNLIMITED;
+  const counted = options.count;
+  return {
+    received: counted === "received" ? limit : UNLIMITED,
+    accepted: counted === "accepted" ? limit : UNLIMITED,
+    reason: REASON["max-prefix"],
+  };
+}
+
+/** Watches the count, and speaks once each time it crosses a line upwards. */
+export class MaxPrefix {
+  private readonly family: Family;
+  private readonly options: MaxPrefixOptions;
+  private warned = false;
+  private reached = false;
+
+  constructor(options: MaxPrefixOptions, family: Family) {
+    this.options = options;
+    this.family = family;
+  }
+
+  /** @param blocked - whether the RIB has just refused routes of the peer */
+  check(paths: PathTable, peer: PeerRow, blocked: boolean): LimitEvent {
+    const { count: counted, warnPercent, action } = this.options;
+    const limit = limitIn(this.options, this.family);
+    if (limit === null) return NONE;
+    const count = counted === "accepted" ? paths.accepted[peer]! : paths.received[peer]!;
+    const over = action === "block" ? blocked : count > limit;
+    const near = warnPercent > 0 && 100 * count >= warnPercent * limit;
+    const { warned, reached } = this;
+    // A count that goes up and down at the limit is told once: it has to fall below it first.
+    this.reached = over || (reached && count >= limit);
+    this.warned = near || (over && warned);
+    if (over && !reached) return { kind: "reached", count, limit };
+    return near && !warned ? { kind: "warning", count, limit } : NONE;
+  }
+}
+
+/** @returns the data of Cease, Maximum Number of Prefixes Reached (RFC 4486 section 4) */
+export function limitData(family: Family, limit: number): Uint8Array {
+  const data = new Uint8Array(7);
+  data[1] = familyAfi(family);
+  data[2] = SAFI.UNICAST;
+  writeU32(data, 3, limit);
+  return data;
+}

@@ -1,0 +1,483 @@
+/**
+ * One configured neighbor: drives its state machine, its connections and its session.
+ *
+ * Events go into `step` of the fsm package; its actions are done here, in order.
+ */
+
+import type { NeighborConfig } from "@ts-bgp/config";
+import {
+  type ConnectionTimer,
+  type DownReason,
+  describeDown,
+  type FsmAction,
+  type FsmConfig,
+  type FsmEvent,
+  type FsmState,
+  INITIAL_STATE,
+  type Negotiated,
+  type PeerTimer,
+  type SessionState,
+  stateOf,
+  step,
+} from "@ts-bgp/fsm";
+import type { PeerFacts } from "@ts-bgp/policy";
+import type { PeerRow } from "@ts-bgp/rib";
+import {
+  ACTION_WEIGHT,
+  CEASE,
+  decodeNotification,
+  decodeOpen,
+  decodeRouteRefresh,
+  encodeNotification,
+  encodeOpen,
+  Fault,
+  type FaultAction,
+  formatHex,
+  KEEPALIVE_OCTETS,
+  MESSAGE,
+  MESSAGE_OCTETS_MAX,
+  shutdownData,
+} from "@ts-bgp/wire-codec";
+import { Connection } from "./connection.ts";
+import { addressOctets, addressWords, familyLabel, fsmConfig, peerFacts } from "./facts.ts";
+import { limitData } from "./max-prefix.ts";
+import type { Listed } from "./neighbor-directory.ts";
+import { NeighborLog } from "./neighbor-log.ts";
+import type { ConnectionId, LogEvent } from "./outputs.ts";
+import { Session } from "./session.ts";
+import { StaleRoutes } from "./stale-routes.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
+import { Timers } from "./timers.ts";
+
+/** Messages counted by type. */
+export interface MessageCounts {
+  open: number;
+  update: number;
+  notification: number;
+  keepalive: number;
+  routeRefresh: number;
+}
+
+/** How the last session or connection ended. */
+export interface LastDown {
+  readonly reason: DownReason;
+  readonly atMs: number;
+}
+
+/** While octets of the peer wait to be read, its hold timer may not expire; look again then. */
+const HOLD_RECHECK_MS = 1000;
+/** Octets of a faulty UPDATE that are logged. */
+const FAULT_OCTETS_SHOWN = 512;
+
+export class Neighbor implements Listed {
+  readonly row: PeerRow;
+  readonly tables: Tables;
+  config: NeighborConfig;
+  facts: PeerFacts;
+  state: FsmState = INITIAL_STATE;
+  session: Session | null = null;
+  /** Routes that no session stands behind. */
+  readonly stale: StaleRoutes;
+  readonly log: NeighborLog;
+  /** An operator's `disable` holds until `enable`, whatever the configuration says. */
+  disabled = false;
+  lastDown: LastDown | null = null;
+  establishedCount = 0;
+  readonly received: MessageCounts = noMessages();
+  /** Without the UPDATE messages of this session, which its members count. */
+  readonly sent: MessageCounts = noMessages();
+  /** UPDATE messages with faults, by the action that the heaviest one asked for. */
+  readonly faults: Record<FaultAction, number> = {
+    "attribute-discard": 0,
+    "treat-as-withdraw": 0,
+    "session-reset": 0,
+  };
+
+  private fsm: FsmConfig;
+  private attempt: ConnectionId = 0;
+  private readonly connections: Map<ConnectionId, Connection> = new Map();
+  private readonly timers: Timers<PeerTimer> = new Timers();
+
+  constructor(tables: Tables, config: NeighborConfig) {
+    this.tables = tables;
+    this.config = config;
+    this.fsm = fsmConfig(tables.config, config);
+    const address = addressWords(addressOctets(config.address));
+    const external = config.as !== config.localAs;
+    this.row = tables.peers.add({ as: config.as, external, address });
+    for (const family of FAMILIES) tables.rib(family).paths.addPeer(this.row);
+    this.stale = new StaleRoutes(tables, this.row);
+    this.log = new NeighborLog(config.address, tables.outputs);
+    this.facts = this.makeFacts(null);
+  }
+
+  get as(): number {
+    return this.config.as;
+  }
+
+  get isReflectorClient(): boolean {
+    return this.config.routeReflectorClient;
+  }
+
+  get fsmState(): SessionState {
+    return stateOf(this.state);
+  }
+
+  /** Starts the session if the configuration and the operator want it. */
+  start(): void {
+    if (this.config.enabled && !this.disabled) this.step({ kind: "start" });
+  }
+
+  /**
+   * Ends the session with a Cease of that subcode; see the fsm package for the restart. One that was
+   * stopped before stays so.
+   */
+  stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void {
+    const data = text === null ? new Uint8Array(0) : shutdownData(text);
+    this.step({ kind: "stop", subcode, data, restartAfterSeconds });
+  }
+
+  /** An operator takes the session down until `enable`. */
+  disable(text: string | null): void {
+    this.disabled = true;
+    this.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text, null);
+  }
+
+  enable(): void {
+    this.disabled = false;
+    this.start();
+  }
+
+  /** The configuration of the neighbor is another one; what it means is the caller's to see to. */
+  reconfigure(config: NeighborConfig): void {
+    this.config = config;
+    this.fsm = fsmConfig(this.tables.config, config);
+    this.facts = this.makeFacts(this.session?.connection.localAddress ?? null);
+  }
+
+  /** @returns the connections, for `show` */
+  get openConnections(): readonly Connection[] {
+    return [...this.connections.values()];
+  }
+
+  /** A TCP connection that `connect` asked for is there. */
+  connected(id: ConnectionId, localAddress: string): Connection {
+    this.attempt = 0;
+    const connection = this.open(id, localAddress, this.config.port);
+    this.step({ kind: "tcp-connected", connection: id });
+    return connection;
+  }
+
+  connectFailed(): void {
+    this.attempt = 0;
+    this.step({ kind: "tcp-failed" });
+  }
+
+  /** The peer has connected. */
+  accepted(id: ConnectionId, localAddress: string, remotePort: number): Connection {
+    const connection = this.open(id, localAddress, remotePort);
+    this.step({ kind: "tcp-accepted", connection: id });
+    return connection;
+  }
+
+  /** Whether `connect` was asked for under that number and is not answered. */
+  awaits(id: ConnectionId): boolean {
+    return this.attempt === id;
+  }
+
+  /** TCP is gone, and all that it brought was read. */
+  closed(connection: Connection): void {
+    connection.closed = true;
+    this.step({ kind: "tcp-closed", connection: connection.id });
+  }
+
+  /** Octets were taken by TCP. */
+  progressed(connection: Connection, octets: number): void {
+    connection.sent(octets);
+    connection.restartTimer("send-hold", this.tables.nowMs);
+  }
+
+  /** Lets expired timers act. */
+  tick(): void {
+    const { nowMs } = this.tables;
+    this.stale.tick(this.session);
+    this.log.tick(nowMs);
+    for (let timer = this.timers.take(nowMs); timer !== null; timer = this.timers.take(nowMs)) {
+      this.step({ kind: `${timer}-timer-expires` });
+    }
+    for (const connection of this.connections.values()) {
+      const { timers, id } = connection;
+      for (let timer = timers.take(nowMs); timer !== null; timer = timers.take(nowMs)) {
+        // RFC 4271 section 8.2.2 counts what was received, not what was found time for.
+        if (timer === "hold" && connection.isReadable) timers.arm("hold", nowMs + HOLD_RECHECK_MS);
+        else this.step({ kind: `${timer}-timer-expires`, connection: id });
+      }
+    }
+  }
+
+  /** Whether messages of a connection may be read now: not while routes of earlier sessions go. */
+  mayRead(connection: Connection): boolean {
+    if (connection.closed) return false;
+    return !this.stale.isRemoving || this.session?.connection !== connection;
+  }
+
+  /**
+   * Reads messages of a connection, `octetsMax` octets of them and the rest of the last one.
+   *
+   * @returns whether there may be more to read now
+   */
+  read(connection: Connection, octetsMax: number): boolean {
+    const { input } = connection;
+    for (let octets = 0; octets < octetsMax; ) {
+      if (!this.mayRead(connection)) return false;
+      const length = input.next(this.octetsMax(connection));
+      if (length === 0) return false;
+      if (typeof length !== "number") this.fault(connection, length);
+      else {
+        octets += length;
+        this.message(connection, input.buf, input.at, input.end);
+      }
+    }
+    return true;
+  }
+
+  private octetsMax(connection: Connection): number {
+    const { session } = this;
+    return session?.connection === connection ? session.octetsMax : MESSAGE_OCTETS_MAX;
+  }
+
+  private message(connection: Connection, buf: Uint8Array, at: number, end: number): void {
+    const { id } = connection;
+    switch (buf[at + 18]) {
+      case MESSAGE.OPEN: {
+        this.received.open++;
+        const open = decodeOpen(buf, at, end);
+        if (open instanceof Fault) this.fault(connection, open);
+        else this.step({ kind: "open", connection: id, open });
+        return;
+      }
+      case MESSAGE.UPDATE:
+        this.received.update++;
+        if (this.step(connection.updateEvent)) this.update(connection, buf, at, end);
+        return;
+      case MESSAGE.NOTIFICATION: {
+        this.received.notification++;
+        const { code, subcode, data } = decodeNotification(buf, at, end);
+        this.step({ kind: "notification", connection: id, code, subcode, data });
+        return;
+      }
+      case MESSAGE.KEEPALIVE:
+        this.received.keepalive++;
+        this.step(connection.keepaliveEvent);
+        return;
+      default:
+        this.received.routeRefresh++;
+        this.routeRefresh(connection, buf, at, end);
+    }
+  }
+
+  private routeRefresh(connection: Connection, buf: Uint8Array, at: number, end: number): void {
+    const message = decodeRouteRefresh(buf, at, end);
+    if (message instanceof Fault) this.fault(connection, message);
+    else if (this.step({ kind: "route-refresh", connection: connection.id })) {
+      this.session!.routeRefresh(message);
+    }
+  }
+
+  private update(connection: Connection, buf: Uint8Array, at: number, end: number): void {
+    const session = this.session!;
+    const { action, faults } = session.update(buf, at, end);
+    if (action === 0) {
+      this.checkLimits(session);
+      return;
+    }
+    const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
+    this.faults[heaviest.action]++;
+    if (this.log.admits("update-fault", this.tables.nowMs)) {
+      this.logFault("update-fault", heaviest, {
+        faults: faults.length,
+        update: formatHex(buf, at, Math.min(end, at + FAULT_OCTETS_SHOWN)),
+      });
+    }
+    if (heaviest.action === "session-reset") this.stepFault(connection, heaviest);
+    else this.checkLimits(session);
+  }
+
+  /** Acts on the number of prefixes that the peer has now. */
+  checkLimits(session: Session): void {
+    const { tables, row, config, log } = this;
+    for (const state of session.families) {
+      const { family, maxPrefix } = state;
+      const rib = tables.rib(family);
+      const blocked = rib.counts.blocked > 0;
+      rib.counts.blocked = 0;
+      state.blocked ||= blocked;
+      const event = maxPrefix.check(rib.paths, row, blocked);
+      if (event.kind === "none") continue;
+      const { count, limit } = event;
+      const { action, restartAfter } = config.maxPrefix;
+      const label = familyLabel(family);
+      const fields = { family: label, count, limit, action };
+      if (event.kind === "warning") {
+        const text = `${count} of at most ${limit} ${label} prefixes`;
+        log.add("max-prefix-warning", "warn", tables.nowMs, text, fields);
+        continue;
+      }
+      const text = `limit of ${limit} ${label} prefixes reached, action ${action}`;
+      log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
+      if (action !== "restart" && action !== "shutdown") continue;
+      const restartAfterSeconds = action === "restart" ? restartAfter : null;
+      const data = limitData(family, limit);
+      this.step({ kind: "stop", subcode: CEASE.MAX_PREFIXES, data, restartAfterSeconds });
+      return;
+    }
+  }
+
+  /** A message other than an UPDATE cannot be read. */
+  private fault(connection: Connection, fault: Fault): void {
+    if (this.log.admits("message-fault", this.tables.nowMs)) this.logFault("message-fault", fault);
+    this.stepFault(connection, fault);
+  }
+
+  private stepFault({ id }: Connection, { code, subcode, data }: Fault): void {
+    this.step({ kind: "fault", connection: id, code, subcode, data });
+  }
+
+  private logFault(
+    id: "update-fault" | "message-fault",
+    { action, code, subcode, attribute, reason }: Fault,
+    more: LogEvent["fields"] = {},
+  ): void {
+    const level = action === "attribute-discard" ? "info" : "warn";
+    const fields = { action, code, subcode, attribute, reason, ...more };
+    this.log.write(id, level, `${action}: ${reason}`, fields);
+  }
+
+  private open(id: ConnectionId, localAddress: string, remotePort: number): Connection {
+    const connection = new Connection(id, this, localAddress, remotePort, this.tables.outputs);
+    this.connections.set(id, connection);
+    return connection;
+  }
+
+  /** @returns whether the message of the event is to be processed */
+  private step(event: FsmEvent): boolean {
+    const { state, actions } = step(this.state, event, this.fsm, this.tables.random());
+    if (state !== null) this.state = state;
+    let deliver = false;
+    for (const action of actions) {
+      if (action.do === "deliver") deliver = true;
+      else this.perform(action, event);
+    }
+    return deliver;
+  }
+
+  private perform(action: FsmAction, event: FsmEvent): void {
+    const { nowMs } = this.tables;
+    switch (action.do) {
+      case "connect":
+        this.connect();
+        return;
+      case "cancel-connect":
+        this.tables.outputs.push({ do: "close", connection: this.attempt });
+        this.attempt = 0;
+        return;
+      case "send-open":
+        this.sent.open++;
+        this.connections.get(action.connection)?.write(encodeOpen(action.open));
+        return;
+      case "send-keepalive":
+        this.sent.keepalive++;
+        this.connections.get(action.connection)?.write(KEEPALIVE_OCTETS);
+        return;
+      case "send-notification": {
+        this.sent.notification++;
+        const octets = encodeNotification(action.code, action.subcode, action.data);
+        this.connections.get(action.connection)?.write(octets);
+        return;
+      }
+      case "close":
+        this.close(action.connection, action.reason);
+        return;
+      case "arm-timer":
+        this.armTimer(action.timer, action.connection, action.ms);
+        return;
+      case "cancel-timer":
+        if (action.connection === 0) this.timers.cancel(action.timer as PeerTimer);
+        else this.connections.get(action.connection)?.cancelTimer(action.timer as ConnectionTimer);
+        return;
+      case "restart-hold-timer":
+        if ("connection" in event) {
+          this.connections.get(event.connection)?.restartTimer("hold", nowMs);
+        }
+        return;
+      case "session-up":
+        this.sessionUp(action.connection, action.negotiated);
+        return;
+      case "session-down":
+        this.sessionDown(action.reason);
+        return;
+    }
+  }
+
+  private connect(): void {
+    const { config, tables } = this;
+    const { port, localAddress, address } = config;
+    this.attempt = tables.nextConnection();
+    const target = { neighbor: address, port, localAddress };
+    tables.outputs.push({ do: "connect", connection: this.attempt, target });
+  }
+
+  private armTimer(timer: PeerTimer | ConnectionTimer, connection: ConnectionId, ms: number): void {
+    const { nowMs } = this.tables;
+    if (connection === 0) this.timers.arm(timer as PeerTimer, nowMs + ms);
+    else this.connections.get(connection)?.armTimer(timer as ConnectionTimer, ms, nowMs);
+  }
+
+  private close(id: ConnectionId, reason: DownReason): void {
+    const connection = this.connections.get(id);
+    const { nowMs } = this.tables;
+    if (connection === undefined) return;
+    connection.close();
+    this.connections.delete(id);
+    this.lastDown = { reason, atMs: nowMs };
+    if (this.session?.connection === connection) return;
+    this.log.add("connection-closed", "info", nowMs, describeDown(reason));
+  }
+
+  private sessionUp(id: ConnectionId, negotiated: Negotiated): void {
+    const connection = this.connections.get(id)!;
+    this.facts = this.makeFacts(connection.localAddress);
+    this.establishedCount++;
+    this.session = new Session(this, connection, negotiated);
+    this.stale.sessionUp(this.session);
+    const families = this.session.families.map(({ family }) => familyLabel(family)).join(" ");
+    this.log.add("session-up", "info", this.tables.nowMs, "session established", {
+      as: negotiated.peerAs,
+      families,
+      holdTimeSeconds: negotiated.holdTimeSeconds,
+    });
+  }
+
+  private sessionDown(reason: DownReason): void {
+    const { nowMs } = this.tables;
+    const session = this.session!;
+    this.session = null;
+    session.end();
+    this.stale.sessionDown(session, reason);
+    const seconds = Math.round((nowMs - session.sinceMs) / 1000);
+    this.log.add("session-down", "warn", nowMs, describeDown(reason), {
+      reason: reason.kind,
+      seconds,
+    });
+  }
+
+  private makeFacts(localAddress: string | null): PeerFacts {
+    const { tables, config } = this;
+    const sameAs = tables.addressesOf(config.as);
+    return peerFacts(config, tables.nextFactNumber(), sameAs, localAddress);
+  }
+}
+
+function noMessages(): MessageCounts {
+  return { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
+}

@@ -1,0 +1,95 @@
+/**
+ * A new configuration for a running router: only the difference acts. Sessions stay whose own
+ * options did not change, and no route is sent again that is not another one.
+ */
+
+import { type Config, type ConfigDiff, diffConfig, type NeighborChange } from "@ts-bgp/config";
+import { Policies } from "@ts-bgp/policy";
+import { CEASE } from "@ts-bgp/wire-codec";
+import type { Neighbor } from "./neighbor.ts";
+import { regroup } from "./regroup.ts";
+import type { Router } from "./router.ts";
+
+/** Puts a checked configuration into force. @returns what it changed */
+export function applyConfig(router: Router, next: Config): ConfigDiff {
+  const { tables } = router;
+  const diff = diffConfig(tables.config, next);
+  tables.use(next, new Policies(next, tables.attrs, tables.reasons));
+  tables.groups.refilter(tables.policies, new Set(diff.policies));
+
+  for (const address of diff.removed) removeNeighbor(router, address);
+  const changes = new Map(diff.changed.map((change) => [change.address, change]));
+  for (const config of next.neighbors) {
+    const neighbor = router.neighbors.get(config.address);
+    const change = changes.get(config.address) ?? NO_CHANGE;
+    if (neighbor !== undefined && !isAnotherPeer(change)) {
+      changeNeighbor(neighbor, config, change);
+      continue;
+    }
+    if (neighbor !== undefined) removeNeighbor(router, config.address);
+    router.addNeighbor(config).start();
+  }
+  const { added, removed, changed } = diff;
+  tables.outputs.log("configured", "info", null, "configuration applied", {
+    added: added.length,
+    removed: removed.length,
+    changed: changed.length,
+    reset: changed.filter(({ reset }) => reset).length,
+  });
+  return diff;
+}
+
+type Change = Omit<NeighborChange, "address">;
+
+const NO_CHANGE: Change = { options: [], reset: false, import: false, export: false };
+/** Options that say how the session comes about, and nothing about a session that is there. */
+const CONNECT_OPTIONS = new Set<string>(["passive", "port", "connectRetry"]);
+
+/** With other AS numbers the tables know it as someone else. */
+function isAnotherPeer({ options }: Change): boolean {
+  return options.includes("as") || options.includes("localAs");
+}
+
+function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: Change): void {
+  const before = neighbor.facts.sameAsAddresses;
+  const { enabled: wasEnabled, keepRejected: keptRejected } = neighbor.config;
+  neighbor.reconfigure(config);
+  const { session } = neighbor;
+  const connects = session === null && change.options.some((name) => CONNECT_OPTIONS.has(name));
+  if (wasEnabled !== config.enabled) {
+    if (config.enabled) neighbor.start();
+    else neighbor.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, null, null);
+  } else if (change.reset || connects) {
+    neighbor.stop(CEASE.OTHER_CONFIGURATION_CHANGE, null, 0);
+  } else if (session !== null) {
+    const otherAddresses = !areEqual(before, neighbor.facts.sameAsAddresses);
+    const otherLimits = change.options.includes("maxPrefix");
+    // What was not kept cannot be judged again.
+    const lacksRoutes = !keptRejected || (otherLimits && session.isBlocked);
+    session.reconfigure(otherLimits);
+    if (change.import || otherAddresses) {
+      session.rejudge();
+      if (lacksRoutes) session.requestRefresh();
+    }
+    for (const state of session.families) regroup(session, state);
+  }
+}
+
+/** The neighbor goes at once; its routes go piece by piece, and then its number is free. */
+function removeNeighbor(router: Router, address: string): void {
+  const neighbor = router.neighbors.get(address)!;
+  router.neighbors.delete(address);
+  const { tables } = router;
+  neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
+  neighbor.stale.drop();
+  tables.jobs.add(() => {
+    if (neighbor.stale.isAny) return "waiting";
+    tables.directory.remove(neighbor);
+    tables.peers.remove(neighbor.row);
+    return "done";
+  });
+}
+
+function areEqual(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((octets, i) => octets.join() === b[i]!.join());
+}

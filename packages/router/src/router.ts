@@ -1,0 +1,213 @@
+/**
+ * The BGP speaker as a whole, pure: events go in, outputs come out, and nothing happens in between
+ * but what the events say.
+ *
+ * `slice` does bounded pieces of work in turn: messages of each connection, the decision process,
+ * the update groups, jobs. What a slice changed and put out is one bracket.
+ */
+
+import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
+import { Policies, ReasonTable } from "@ts-bgp/policy";
+import { AttrStore } from "@ts-bgp/rib";
+import { CEASE } from "@ts-bgp/wire-codec";
+import type { Connection } from "./connection.ts";
+import { Neighbor } from "./neighbor.ts";
+import type { ConnectionId, Output } from "./outputs.ts";
+import { applyConfig } from "./reload.ts";
+import { FAMILIES, Tables } from "./tables.ts";
+
+/** What the router is given that it cannot compute. */
+export interface RouterDeps {
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+  /** For hash tables, so that a peer cannot aim at one chain; any 32-bit number. */
+  readonly seed: number;
+}
+
+/** Octets of one connection that are read in one go: a few milliseconds' work at most. */
+const READ_OCTETS = 1 << 15;
+/** Octets of a connection that may wait to be read before the shell should stop reading. */
+export const INPUT_OCTETS_MAX = 1 << 18;
+
+export class Router {
+  readonly tables: Tables;
+  /** By address. */
+  readonly neighbors: Map<string, Neighbor> = new Map();
+  private readonly connections: Map<ConnectionId, Connection> = new Map();
+  /** Connections with octets to read, the one whose turn it is in front. */
+  private readonly readable: Connection[] = [];
+
+  constructor(config: Config, deps: RouterDeps) {
+    const attrs = new AttrStore(deps.seed);
+    const reasons = new ReasonTable();
+    const policies = new Policies(config, attrs, reasons);
+    this.tables = new Tables(config, attrs, reasons, policies, deps.seed, deps.random);
+    for (const neighbor of config.neighbors) this.addNeighbor(neighbor);
+  }
+
+  /** Starts all sessions that are wanted. */
+  start(nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    for (const neighbor of this.neighbors.values()) neighbor.start();
+  }
+
+  /** Ends all sessions with an administrative shutdown. */
+  shutdown(text: string | null, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    for (const neighbor of this.neighbors.values()) {
+      neighbor.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text, null);
+    }
+  }
+
+  /**
+   * A peer has connected.
+   *
+   * @param remoteAddress - in canonical text
+   * @returns the number of the connection, or null when nobody with that address is configured
+   */
+  accepted(
+    remoteAddress: string,
+    remotePort: number,
+    localAddress: string,
+    nowMs: number,
+  ): ConnectionId | null {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.neighbors.get(remoteAddress);
+    if (neighbor === undefined) return null;
+    const id = this.tables.nextConnection();
+    this.connections.set(id, neighbor.accepted(id, localAddress, remotePort));
+    return id;
+  }
+
+  /** A connection that the output `connect` asked for is there. */
+  connected(id: ConnectionId, localAddress: string, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.awaiting(id);
+    if (neighbor !== undefined) this.connections.set(id, neighbor.connected(id, localAddress));
+  }
+
+  connectFailed(id: ConnectionId, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    this.awaiting(id)?.connectFailed();
+  }
+
+  /**
+   * Octets have come; they are read in the slices that follow.
+   *
+   * @param octets - must not change any more
+   * @returns whether the shell should go on reading from the connection; see `wantsInput`
+   */
+  received(id: ConnectionId, octets: Uint8Array): boolean {
+    const connection = this.connections.get(id);
+    if (connection === undefined || connection.closed) return true;
+    if (!connection.isReadable) this.readable.push(connection);
+    connection.isReadable = true;
+    connection.input.push(octets);
+    connection.octetsReceived += octets.length;
+    return this.wantsInput(id);
+  }
+
+  /** Whether a connection has room for more input. */
+  wantsInput(id: ConnectionId): boolean {
+    const connection = this.connections.get(id);
+    return connection === undefined || connection.input.octets < INPUT_OCTETS_MAX;
+  }
+
+  /** TCP has taken octets that were written. */
+  sent(id: ConnectionId, octets: number, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const connection = this.connections.get(id);
+    if (connection !== undefined) connection.neighbor.progressed(connection, octets);
+  }
+
+  /** TCP is gone, or the output `close` was done. */
+  closed(id: ConnectionId, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const connection = this.connections.get(id);
+    if (connection === undefined) return;
+    this.connections.delete(id);
+    // The last thing that a peer says may stand right before its end.
+    if (connection.isReadable) connection.hungUp = true;
+    else if (!connection.closed) connection.neighbor.closed(connection);
+  }
+
+  /** Lets timers act that have expired; to be called about ten times a second. */
+  tick(nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    for (const neighbor of this.neighbors.values()) neighbor.tick();
+  }
+
+  /**
+   * Does work until there is none or `mayGoOn` says no; at least one piece of each kind.
+   *
+   * @returns whether there is more to do
+   */
+  slice(nowMs: number, mayGoOn: () => boolean): boolean {
+    const { tables } = this;
+    tables.nowMs = nowMs;
+    const reads = this.read(mayGoOn);
+    let jobs = tables.jobs.step();
+    let worked = jobs;
+    while (jobs && mayGoOn()) jobs = tables.jobs.step();
+    for (const family of FAMILIES) tables.rib(family).decide();
+    let groups = tables.groups.step();
+    worked ||= groups;
+    while (groups && mayGoOn()) groups = tables.groups.step();
+    for (const family of FAMILIES) tables.rib(family).trim();
+    tables.endSlice();
+    // What was done may be what a job or a connection waits for.
+    const waiting = tables.jobs.size > 0 || this.readable.length > 0;
+    return reads || jobs || groups || (worked && waiting);
+  }
+
+  /** Hands over what the slices and events since the last call want done, in order. */
+  takeOutputs(): Output[] {
+    return this.tables.outputs.take();
+  }
+
+  /** Puts a checked configuration into force; only what differs acts. */
+  configure(config: Config, nowMs: number): ConfigDiff {
+    this.tables.nowMs = nowMs;
+    return applyConfig(this, config);
+  }
+
+  /** An operator's order to a neighbor. */
+  operate(neighbor: Neighbor, order: () => void, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const { address } = neighbor.config;
+    order();
+    this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  addNeighbor(config: NeighborConfig): Neighbor {
+    const neighbor = new Neighbor(this.tables, config);
+    this.neighbors.set(config.address, neighbor);
+    this.tables.directory.add(neighbor);
+    return neighbor;
+  }
+
+  /** @returns the neighbor that asked for a connection, if it still wants it */
+  private awaiting(id: ConnectionId): Neighbor | undefined {
+    for (const neighbor of this.neighbors.values()) if (neighbor.awaits(id)) return neighbor;
+    return undefined;
+  }
+
+  /** Reads from the connections in turn. @returns whether there is more that can be read now */
+  private read(mayGoOn: () => boolean): boolean {
+    const { readable } = this;
+    const held: Connection[] = [];
+    for (let next = readable.shift(); next !== undefined; next = readable.shift()) {
+      const { neighbor } = next;
+      if (neighbor.read(next, READ_OCTETS)) readable.push(next);
+      else if (!next.closed && !neighbor.mayRead(next)) held.push(next);
+      else {
+        next.isReadable = false;
+        if (next.hungUp && !next.closed) neighbor.closed(next);
+      }
+      if (!mayGoOn()) break;
+    }
+    const more = readable.length > 0;
+    readable.push(...held);
+    return more;
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * An established session: what was negotiated, what is read from the peer by it, and the peer's
+ * places in the update groups.
+ */
+
+import type { Negotiated } from "@ts-bgp/fsm";
+import { type Filter, REASON } from "@ts-bgp/policy";
+import type { PeerLimits } from "@ts-bgp/rib";
+import {
+  ACTION_WEIGHT,
+  AFI,
+  ATTR,
+  EXTENDED_MESSAGE_OCTETS_MAX,
+  encodeRouteRefresh,
+  encodeUpdate,
+  FAMILY,
+  type Family,
+  familyAfi,
+  MESSAGE_OCTETS_MAX,
+  parseIpv4,
+  ROUTE_REFRESH,
+  type RouteRefreshMessage,
+  SAFI,
+  type Section,
+  type UpdateContext,
+  type UpdateReader,
+} from "@ts-bgp/wire-codec";
+import type { Connection } from "./connection.ts";
+import type { GroupSettings } from "./exporter.ts";
+import { addressOctets, ownAddresses } from "./facts.ts";
+import { groupSettings, type OwnAddresses } from "./group-settings.ts";
+import { type ImportSettings, SessionImporter } from "./importer.ts";
+import { limitsOf, MaxPrefix } from "./max-prefix.ts";
+import type { Neighbor } from "./neighbor.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
+import type { GroupEntry, SessionMember } from "./update-groups.ts";
+
+/** State of one family of a session. */
+export interface FamilyState {
+  readonly family: Family;
+  member: SessionMember;
+  /** Update group that the session is about to move to, see `regroup`. */
+  next: GroupEntry | null;
+  /** Refresh round of the peer's routes (RFC 7313 section 4). */
+  round: number;
+  /** The peer has begun a refresh and not ended it. */
+  refreshing: boolean;
+  endOfRibSent: boolean;
+  endOfRibReceived: boolean;
+  /** Everything is being sent to the peer again. */
+  resending: boolean;
+  /** And once more after that, since the peer asked again. */
+  resendAgain: boolean;
+  /** Prefixes were not stored, since they were too many. */
+  blocked: boolean;
+  /** Counts passes of `rejudge`, so that a later one ends an earlier one. */
+  rejudged: number;
+  limits: PeerLimits;
+  maxPrefix: MaxPrefix;
+}
+
+/** Paths that one step of a new judgement looks at. */
+const REJUDGE_PATHS = 4096;
+
+/** End-of-RIB markers (RFC 4724 section 2). */
+const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = {
+  [FAMILY.IPV4_UNICAST]: encodeUpdate({}),
+  [FAMILY.IPV6_UNICAST]: encodeUpdate({
+    attributes: [
+      { type: ATTR.MP_UNREACH_NLRI, value: { afi: AFI.IPV6, safi: SAFI.UNICAST, nlri: [] } },
+    ],
+  }),
+};
+
+export class Session {
+  readonly neighbor: Neighbor;
+  readonly connection: Connection;
+  readonly negotiated: Negotiated;
+  readonly octetsMax: number;
+  readonly sinceMs: number;
+  readonly families: readonly FamilyState[];
+  private readonly tables: Tables;
+  private importer: SessionImporter;
+  private readonly context: UpdateContext;
+  private readonly own: OwnAddresses;
+
+  constructor(neighbor: Neighbor, connection: Connection, negotiated: Negotiated) {
+    const { tables, config, row } = neighbor;
+    this.neighbor = neighbor;
+    this.tables = tables;
+    this.connection = connection;
+    this.negotiated = negotiated;
+    this.octetsMax = negotiated.extendedMessage ? EXTENDED_MESSAGE_OCTETS_MAX : MESSAGE_OCTETS_MAX;
+    this.sinceMs = tables.nowMs;
+    this.own = ownAddresses(connection.localAddress);
+    this.context = {
+      fourOctetAs: negotiated.fourOctetAs,
+      external: negotiated.peerAs !== config.localAs,
+      addPath: negotiated.addPathReceive,
+      families: negotiated.families,
+      allowAsSet: config.asSet === "accept",
+      allowConfed: false,
+      aigp: false,
+    };
+    this.importer = this.makeImporter();
+    tables.peers.identifier[row] = negotiated.peerIdentifier;
+    this.families = FAMILIES.filter((family) => (negotiated.families & family) !== 0).map(
+      (family) => this.startFamily(family),
+    );
+  }
+
+  family(family: number): FamilyState | undefined {
+    return this.families.find((state) => state.family === family);
+  }
+
+  /** Whether the session is the neighbor's, and not over. */
+  get isCurrent(): boolean {
+    return this.neighbor.session === this;
+  }
+
+  /**
+   * Takes an UPDATE; nothing of one that must reset the session.
+   *
+   * @returns the reader, with the faults of the message
+   */
+  update(buf: Uint8Array, at: number, end: number): UpdateReader {
+    const { reader } = this.tables;
+    reader.read(buf, at, end, this.context);
+    if (reader.action === ACTION_WEIGHT["session-reset"]) return reader;
+    this.withdraw(reader.withdrawn, buf);
+    this.withdraw(reader.unreachable, buf);
+    this.announce(reader.announced, "field", buf);
+    this.announce(reader.reachable, "mp", buf);
+    const state = reader.endOfRib === 0 ? undefined : this.family(reader.endOfRib);
+    if (state !== undefined) {
+      state.endOfRibReceived = true;
+      this.neighbor.stale.endOfRib(state);
+    }
+    return reader;
+  }
+
+  /** Takes a ROUTE-REFRESH (RFC 2918, RFC 7313). */
+  routeRefresh(message: RouteRefreshMessage): void {
+    const state = this.families.find(
+      ({ family }) => familyAfi(family) === message.afi && message.safi === SAFI.UNICAST,
+    );
+    if (state === undefined) return;
+    if (message.subtype === ROUTE_REFRESH.REQUEST) this.resend(state);
+    if (!this.negotiated.enhancedRouteRefresh) return;
+    if (message.subtype === ROUTE_REFRESH.BEGIN) {
+      // RFC 7313 section 4: not before the End-of-RIB marker of a peer that restarts gracefully.
+      if (this.negotiated.gracefulRestart !== null && !state.endOfRibReceived) return;
+      state.round = (state.round + 1) & 0xff;
+      state.refreshing = true;
+    } else if (message.subtype === ROUTE_REFRESH.END && state.refreshing) {
+      state.refreshing = false;
+      this.neighbor.stale.endOfRefresh(state);
+    }
+  }
+
+  /** Sends the peer everything again, once what is being sent is sent. */
+  resend(state: FamilyState): void {
+    if (!state.endOfRibSent || state.resending) {
+      state.resendAgain = true;
+      return;
+    }
+    state.resending = true;
+    if (this.negotiated.enhancedRouteRefresh) this.writeRefresh(state.family, ROUTE_REFRESH.BEGIN);
+    state.member.group.refresh(state.member);
+  }
+
+  /** Asks the peer to send everything again. @returns whether it can */
+  requestRefresh(): boolean {
+    const { log } = this.neighbor;
+    const can = this.negotiated.routeRefresh;
+    for (const { family } of can ? this.families : []) {
+      this.writeRefresh(family, ROUTE_REFRESH.REQUEST);
+    }
+    const text = can ? "asked to send all routes again" : "cannot be asked to send routes again";
+    log.add("refresh", can ? "info" : "warn", this.tables.nowMs, text);
+    return can;
+  }
+
+  /** Whether prefixes of the peer were not stored, since they were too many. */
+  get isBlocked(): boolean {
+    return this.families.some(({ blocked }) => blocked);
+  }
+
+  /** The session is over: its places in the update groups are given up. */
+  end(): void {
+    const { groups } = this.tables;
+    for (const { member, next } of this.families) {
+      this.neighbor.sent.update += member.messages;
+      groups.leave(member);
+      if (next !== null) groups.expectOneLess(next);
+    }
+  }
+
+  /** Options that need no new session have changed, or policies have. */
+  reconfigure(limitsChanged: boolean): void {
+    const { maxPrefix } = this.neighbor.config;
+    this.importer = this.makeImporter();
+    if (!limitsChanged) return;
+    for (const state of this.families) {
+      state.blocked = false;
+      state.limits = limitsOf(maxPrefix, state.family);
+      state.maxPrefix = new MaxPrefix(maxPrefix, state.family);
+    }
+  }
+
+  /** Puts all routes of the peer through import policy again, piece by piece. */
+  rejudge(): void {
+    for (const state of this.families) {
+      const { paths } = this.tables.rib(state.family);
+      const walk = paths.walk(this.neighbor.row);
+      const turn = ++state.rejudged;
+      this.tables.jobs.add(() => {
+        if (this.isCurrent && state.rejudged === turn) {
+          for (let n = 0; n < REJUDGE_PATHS && walk.at !== 0; n++) {
+            const path = walk.at;
+            walk.at = paths.peerNext[path]!;
+            this.rejudgePath(state, path);
+          }
+          this.neighbor.checkLimits(this);
+          if (walk.at !== 0) return "more";
+        }
+        paths.endWalk(walk);
+        return "done";
+      });
+    }
+  }
+
+  /** Import policy and checks as they are now, for `explain`. */
+  get import(): SessionImporter {
+    return this.importer;
+  }
+
+  /** Settings that name the update group of a family, as configuration and policies are now. */
+  groupOf(family: Family): { filter: Filter; settings: GroupSettings } {
+    const { tables, negotiated, own } = this;
+    const { config } = this.neighbor;
+    const filter = tables.policies.filter(config.export, config.localAs);
+    const settings = groupSettings(family, tables.config.router, config, negotiated, own, filter);
+    return { filter, settings };
+  }
+
+  private startFamily(family: Family): FamilyState {
+    const { tables, neighbor } = this;
+    const { maxPrefix } = neighbor.config;
+    const { filter, settings } = this.groupOf(family);
+    const entry = tables.groups.find(tables.rib(family), settings, filter, neighbor.facts);
+    const cls = tables.directory.classOf(neighbor.row, settings.classByAs);
+    const state: FamilyState = {
+      family,
+      member: tables.groups.join(entry, cls, this.connection, () => this.synced(state)),
+      next: null,
+      round: 0,
+      refreshing: false,
+      endOfRibSent: false,
+      endOfRibReceived: false,
+      resending: false,
+      resendAgain: false,
+      blocked: false,
+      rejudged: 0,
+      limits: limitsOf(maxPrefix, family),
+      maxPrefix: new MaxPrefix(maxPrefix, family),
+    };
+    return state;
+  }
+
+  private makeImporter(): SessionImporter {
+    const { tables, negotiated } = this;
+    const { config, facts } = this.neighbor;
+    const { router } = tables.config;
+    const role = negotiated.localRole;
+    const settings: ImportSettings = {
+      external: this.context.external,
+      peerAs: negotiated.peerAs,
+      ownAs: router.as === config.localAs ? [router.as] : [router.as, config.localAs],
+      allowOwnAs: config.allowOwnAs,
+      enforceFirstAs: config.enforceFirstAs,
+      identifier: parseIpv4(router.id)!,
+      clusterId: parseIpv4(router.clusterId)!,
+      ownAddresses: [addressOctets(this.connection.localAddress)],
+      otcRejects:
+        role === "provider" || role === "rs"
+          ? "always"
+          : role === "peer"
+            ? "unless-peer-as"
+            : "never",
+      otcAdds: role === "customer" || role === "peer" || role === "rs-client",
+      keepsRejected: config.keepRejected,
+    };
+    const filter = tables.policies.filter(config.import, config.localAs);
+    return new SessionImporter(tables.attrs, settings, facts, filter);
+  }
+
+  private withdraw(section: Section, buf: Uint8Array): void {
+    if (section.at === section.end || section.family === 0) return;
+    const rib = this.tables.rib(section.family as Family);
+    rib.withdraw(this.neighbor.row, buf, section.at, section.end, section.addPath);
+  }
+
+  private announce(section: Section, which: "field" | "mp", buf: Uint8Array): void {
+    const state = section.at === section.end ? undefined : this.family(section.family);
+    if (state === undefined) return;
+    const { tables, importer } = this;
+    const attrIn = this.prepare(which, state.family);
+    tables
+      .rib(state.family)
+      .announce(
+        this.neighbor.row,
+        buf,
+        section.at,
+        section.end,
+        section.addPath,
+        attrIn,
+        importer,
+        state.limits,
+        state.round,
+        tables.nowSeconds,
+      );
+    importer.finish();
+    tables.attrs.release(attrIn);
+  }
+
+  /** Gets the importer ready for routes of the message at hand. @returns their set, held */
+  private prepare(which: "field" | "mp", family: Family): number {
+    const { importer, tables } = this;
+    const { reader, attrs, emptySet } = tables;
+    let reason = REASON.malformed;
+    if (reader.action !== ACTION_WEIGHT["treat-as-withdraw"]) {
+      reader.canonical(which);
+      if (reader.attrsEnd - reader.attrsAt <= EXTENDED_MESSAGE_OCTETS_MAX) {
+        const attrIn = attrs.intern(reader.attrs, reader.attrsAt, reader.attrsEnd);
+        importer.prepare(attrIn, family);
+        return attrIn;
+      }
+      // A path of 2-octet AS numbers can be twice as long once they have 4 octets.
+      reason = REASON["attributes-too-long"];
+    }
+    importer.prepareRejected(reason);
+    attrs.hold(emptySet);
+    return emptySet;
+  }
+
+  private rejudgePath(state: FamilyState, path: number): void {
+    const { tables, importer } = this;
+    const rib = tables.rib(state.family);
+    const attrIn = rib.paths.attrIn[path]!;
+    if (attrIn !== tables.emptySet) {
+      importer.prepare(attrIn, state.family);
+      rib.rejudge(path, importer, state.limits);
+      importer.finish();
+    }
+    if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
+  }
+
+  /** The update group has sent everything. */
+  private synced(state: FamilyState): void {
+    const { neighbor } = this;
+    if (!state.endOfRibSent) {
+      state.endOfRibSent = true;
+      this.connection.write(END_OF_RIB[state.family]);
+      neighbor.sent.update++;
+    } else if (state.resending) {
+      state.resending = false;
+      if (this.negotiated.enhancedRouteRefresh) this.writeRefresh(state.family, ROUTE_REFRESH.END);
+    }
+    if (!state.resendAgain) return;
+    state.resendAgain = false;
+    this.resend(state);
+  }
+
+  private writeRefresh(family: Family, subtype: number): void {
+    const message = { afi: familyAfi(family), safi: SAFI.UNICAST, subtype };
+    this.connection.write(encodeRouteRefresh(message));
+    this.neighbor.sent.routeRefresh++;
+  }
+}

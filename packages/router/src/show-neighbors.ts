@@ -1,0 +1,270 @@
+/** Neighbors, update groups and memory as JSON for `show` and for metrics. */
+
+import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
+import { type FaultAction, formatIpv4, notificationName, shutdownText } from "@ts-bgp/wire-codec";
+import { familyLabel } from "./facts.ts";
+import type { LastDown, MessageCounts, Neighbor } from "./neighbor.ts";
+import type { Router } from "./router.ts";
+import type { FamilyState } from "./session.ts";
+
+/** Route counts of one family of a neighbor. */
+export interface ShownFamily {
+  family: string;
+  received: number;
+  accepted: number;
+  rejected: number;
+  advertised: number;
+  /** Everything was sent to the neighbor since the session came up. */
+  synced: boolean;
+  end_of_rib_received: boolean;
+  /** Number of its update group, see `show groups`. */
+  group: number;
+  max_prefix: { limit: number; action: string } | null;
+}
+
+/** How a session or connection ended. */
+export interface ShownDown {
+  /** In words. */
+  reason: string;
+  at_ms: number;
+  /** The NOTIFICATION that ended it, null when there was none. */
+  notification: {
+    direction: "sent" | "received";
+    code: number;
+    subcode: number;
+    name: string;
+    /** Shutdown communication (RFC 9003). */
+    text: string | null;
+  } | null;
+}
+
+export interface ShownNeighbor {
+  address: string;
+  as: number;
+  description: string;
+  group: string;
+  state: string;
+  /** Administratively down, by the configuration or an operator. */
+  disabled: boolean;
+  /** Milliseconds since 1970 of the start of the session, null when it is not established. */
+  since_ms: number | null;
+  /** How the last session or connection ended. */
+  last_down: ShownDown | null;
+  established_count: number;
+  families: ShownFamily[];
+  messages: { received: MessageCounts; sent: MessageCounts };
+  /** UPDATE messages with faults (RFC 7606). */
+  update_faults: number;
+  /** The same by the action that the heaviest fault of the message asked for. */
+  update_faults_by_action: Readonly<Record<FaultAction, number>>;
+}
+
+export interface ShownNeighborDetail extends ShownNeighbor {
+  local_as: number;
+  local_address: string | null;
+  identifier: string | null;
+  hold_time: number | null;
+  keepalive_time: number | null;
+  capabilities: {
+    four_octet_as: boolean;
+    route_refresh: boolean;
+    enhanced_route_refresh: boolean;
+    extended_message: boolean;
+    extended_next_hop: string[];
+    add_path_receive: string[];
+    add_path_send: string[];
+    local_role: string | null;
+    peer_role: string | null;
+    /** Everything the peer offered. */
+    peer: unknown[];
+  } | null;
+  import: readonly string[];
+  export: readonly string[];
+  route_server_client: boolean;
+  route_reflector_client: boolean;
+  octets: { received: number; sent: number; queued: number } | null;
+}
+
+export function showNeighbors(router: Router): ShownNeighbor[] {
+  return [...router.neighbors.values()].map(showNeighbor);
+}
+
+export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
+  const { config, session, lastDown } = neighbor;
+  return {
+    address: config.address,
+    as: config.as,
+    description: config.description,
+    group: config.group,
+    state: STATE_NAMES[neighbor.fsmState],
+    disabled: neighbor.disabled || !config.enabled,
+    since_ms: session === null ? null : Math.round(session.sinceMs),
+    last_down: lastDown === null ? null : shownDown(lastDown),
+    established_count: neighbor.establishedCount,
+    families: (session?.families ?? []).map((state) => shownFamily(neighbor, state)),
+    messages: { received: neighbor.received, sent: sentMessages(neighbor) },
+    update_faults: sum(neighbor.faults),
+    update_faults_by_action: { ...neighbor.faults },
+  };
+}
+
+function shownDown({ reason, atMs }: LastDown): ShownDown {
+  const shown = { reason: describeDown(reason), at_ms: Math.round(atMs), notification: null };
+  if (reason.kind !== "notification-sent" && reason.kind !== "notification-received") return shown;
+  const { code, subcode } = reason;
+  return {
+    ...shown,
+    notification: {
+      direction: reason.kind === "notification-sent" ? "sent" : "received",
+      code,
+      subcode,
+      name: notificationName(code, subcode),
+      text: shutdownText(reason),
+    },
+  };
+}
+
+export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
+  const { config, session } = neighbor;
+  const negotiated = session?.negotiated;
+  const connection = session?.connection;
+  const names = (families: number) =>
+    neighbor
+      .session!.families.filter(({ family }) => (families & family) !== 0)
+      .map(({ family }) => familyLabel(family));
+  return {
+    ...showNeighbor(neighbor),
+    local_as: config.localAs,
+    local_address: connection?.localAddress ?? config.localAddress,
+    identifier: negotiated === undefined ? null : formatIpv4(negotiated.peerIdentifier),
+    hold_time: negotiated?.holdTimeSeconds ?? null,
+    keepalive_time: negotiated?.keepaliveSeconds ?? null,
+    capabilities:
+      negotiated === undefined
+        ? null
+        : {
+            four_octet_as: negotiated.fourOctetAs,
+            route_refresh: negotiated.routeRefresh,
+            enhanced_route_refresh: negotiated.enhancedRouteRefresh,
+            extended_message: negotiated.extendedMessage,
+            extended_next_hop: names(negotiated.extendedNextHop),
+            add_path_receive: names(negotiated.addPathReceive),
+            add_path_send: names(negotiated.addPathSend),
+            local_role: negotiated.localRole,
+            peer_role: negotiated.peerRole,
+            peer: [...negotiated.peerCapabilities],
+          },
+    import: config.import,
+    export: config.export,
+    route_server_client: config.routeServerClient,
+    route_reflector_client: config.routeReflectorClient,
+    octets:
+      connection === undefined
+        ? null
+        : {
+            received: connection.octetsReceived,
+            sent: connection.octetsSent,
+            queued: connection.backlogOctets,
+          },
+  };
+}
+
+function sentMessages(neighbor: Neighbor): MessageCounts {
+  let { update } = neighbor.sent;
+  for (const { member } of neighbor.session?.families ?? []) update += member.messages;
+  return { ...neighbor.sent, update };
+}
+
+function shownFamily(neighbor: Neighbor, state: FamilyState): ShownFamily {
+  const { tables, row, config } = neighbor;
+  const { received, accepted } = tables.rib(state.family).paths;
+  const { member } = state;
+  const { ipv4Unicast, ipv6Unicast, action } = config.maxPrefix;
+  const limit = state.family === 1 ? ipv4Unicast : ipv6Unicast;
+  return {
+    family: familyLabel(state.family),
+    received: received[row]!,
+    accepted: accepted[row]!,
+    rejected: received[row]! - accepted[row]!,
+    advertised: member.group.adjRibOut.countFor(member.cls),
+    synced: state.endOfRibSent,
+    end_of_rib_received: state.endOfRibReceived,
+    group: member.entry.number,
+    max_prefix: limit === null ? null : { limit, action },
+  };
+}
+
+export interface ShownGroup {
+  number: number;
+  family: string;
+  kind: "route-server" | "external" | "internal" | "reflector-client";
+  policies: readonly string[];
+  members: number;
+  catching_up: number;
+  /** Changes of the Loc-RIB that it has not worked off. */
+  lag: number;
+  add_path: boolean;
+  extended_message: boolean;
+  four_octet_as: boolean;
+  adj_rib_out_octets: number;
+}
+
+export function showGroups(router: Router): ShownGroup[] {
+  return router.tables.groups.entries.map(({ number, settings, group, filter }) => {
+    const { form, internal, reflectorClient } = settings;
+    const external = form.prependAs === 0 ? "route-server" : "external";
+    const { current, catchingUp, lag } = group.standing;
+    return {
+      number,
+      family: familyLabel(form.family),
+      kind: internal ? (reflectorClient ? "reflector-client" : "internal") : external,
+      policies: filter.names,
+      members: current + catchingUp,
+      catching_up: catchingUp,
+      lag,
+      add_path: form.addPath,
+      extended_message: form.octetsMax > 4096,
+      four_octet_as: form.fourOctetAs,
+      adj_rib_out_octets: group.adjRibOut.octets,
+    };
+  });
+}
+
+/** Sizes of the tables, and the octets that they take. */
+export interface ShownTables {
+  attribute_sets: { count: number; octets: number };
+  families: {
+    family: string;
+    prefixes: number;
+    paths: number;
+    prefix_octets: number;
+    path_octets: number;
+    change_log_octets: number;
+    adj_rib_out_octets: number;
+  }[];
+}
+
+export function showTables(router: Router): ShownTables {
+  const { tables } = router;
+  const { attrs } = tables;
+  return {
+    attribute_sets: { count: attrs.size, octets: sum(attrs.memory()) },
+    families: ([1, 2] as const).map((family) => {
+      const rib = tables.rib(family);
+      const groups = tables.groups.entries.filter(({ group }) => group.rib === rib);
+      return {
+        family: familyLabel(family),
+        prefixes: rib.prefixes.size,
+        paths: rib.paths.size,
+        prefix_octets: sum(rib.prefixes.memory()),
+        path_octets: sum(rib.paths.memory()),
+        change_log_octets: rib.log.octets,
+        adj_rib_out_octets: groups.reduce((all, { group }) => all + group.adjRibOut.octets, 0),
+      };
+    }),
+  };
+}
+
+function sum(parts: Readonly<Record<string, number>>): number {
+  return Object.values(parts).reduce((all, part) => all + part, 0);
+}

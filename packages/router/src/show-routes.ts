@@ -1,0 +1,269 @@
+/**
+ * Routes as JSON for `show routes`: what neighbors sent, what is used of it, and what was sent on.
+ *
+ * A table may be large, so a query is answered in pieces: each call goes on from a row and says
+ * where the next one has to go on.
+ */
+
+import {
+  type AttrId,
+  type AttrStore,
+  covering,
+  exactMatch,
+  isCovered,
+  keyOf,
+  type PathRow,
+  type PrefixKey,
+  type PrefixRow,
+  type Rib,
+} from "@ts-bgp/rib";
+import {
+  AttributeRewriter,
+  type DecodedAttribute,
+  decodeAttributes,
+  FAMILY,
+  formatIpv4,
+  formatIpv6,
+  formatNextHop,
+  writeU32,
+} from "@ts-bgp/wire-codec";
+import type { Neighbor } from "./neighbor.ts";
+import type { Router } from "./router.ts";
+import type { SessionMember } from "./update-groups.ts";
+
+/** Which routes of a neighbor. */
+export type RouteView = "received" | "accepted" | "rejected" | "advertised";
+
+export interface RouteQuery {
+  readonly family: 1 | 2;
+  /** Null for all prefixes. */
+  readonly prefix: PrefixKey | null;
+  /**
+   * With a prefix: that prefix alone, the one that a packet to it would take, those that contain
+   * it, or those inside it.
+   */
+  readonly match: "exact" | "longest" | "covering" | "covered";
+  /** Null for the Loc-RIB and all paths considered for it. */
+  readonly neighbor: string | null;
+  readonly view: RouteView;
+  /** Best paths only; for queries without a neighbor. */
+  readonly bestOnly: boolean;
+}
+
+/** One path, or one advertised route. Attributes have the names of `tsbgp decode`. */
+export interface ShownRoute {
+  prefix: string;
+  /** As received, or as sent when advertised; absent without ADD-PATH. */
+  path_id?: number;
+  /** The neighbor it came from; empty and 0 when an advertised route is about to change. */
+  neighbor: string;
+  neighbor_as: number;
+  status: "best" | "accepted" | "rejected" | "advertised";
+  /** Why it was rejected. */
+  reason?: { code: string; text: string; policy?: string; rule?: string; source?: string };
+  /** Milliseconds since 1970 of the last change; absent when advertised. */
+  since_ms?: number;
+  origin?: unknown;
+  as_path?: string;
+  next_hop?: string;
+  med?: number;
+  local_pref?: number;
+  communities?: string[];
+  large_communities?: string[];
+  extended_communities?: string[];
+  /** Attributes that have no field of their own. */
+  other?: DecodedAttribute[];
+}
+
+/** Rows that one call looks at. */
+const ROWS_MAX = 2000;
+
+/** @returns routes from row `from` (1 at first), and the row to go on from, 0 at the end */
+export function showRoutes(
+  router: Router,
+  query: RouteQuery,
+  from: PrefixRow,
+): { routes: ShownRoute[]; next: PrefixRow } {
+  const rib = router.tables.rib(query.family);
+  const routes: ShownRoute[] = [];
+  if (query.prefix !== null && query.match !== "covered") {
+    for (const row of namedRows(rib, query.prefix, query.match)) {
+      routes.push(...routesOfRow(router, rib, query, row));
+      if (query.match === "longest" && routes.length > 0) break;
+    }
+    router.tables.endSlice();
+    return { routes, next: 0 };
+  }
+  const limit = Math.min(from + ROWS_MAX, rib.prefixes.limit);
+  for (let row = from; row < limit; row++) {
+    if (query.prefix !== null && !isCovered(rib.prefixes, row, query.prefix)) continue;
+    routes.push(...routesOfRow(router, rib, query, row));
+  }
+  router.tables.endSlice();
+  return { routes, next: limit < rib.prefixes.limit ? limit : 0 };
+}
+
+/** @returns the prefix of a row as text */
+export function prefixText(rib: Rib, row: PrefixRow): string {
+  const { words, bits } = keyOf(rib.prefixes, row);
+  if (rib.family === FAMILY.IPV4_UNICAST) return `${formatIpv4(words[0])}/${bits}`;
+  const octets = new Uint8Array(16);
+  for (let i = 0; i < 4; i++) writeU32(octets, 4 * i, words[i]!);
+  return `${formatIpv6(octets, 0)}/${bits}`;
+}
+
+function namedRows(rib: Rib, key: PrefixKey, match: RouteQuery["match"]): PrefixRow[] {
+  if (match !== "exact") return covering(rib.prefixes, key);
+  const row = exactMatch(rib.prefixes, key);
+  return row === 0 ? [] : [row];
+}
+
+function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow): ShownRoute[] {
+  if (query.neighbor === null) return locRib(router, rib, row, query.bestOnly);
+  const neighbor = router.neighbors.get(query.neighbor);
+  if (neighbor === undefined) return [];
+  if (query.view === "advertised") return advertised(router, rib, neighbor, row);
+  const routes: ShownRoute[] = [];
+  const { paths } = rib;
+  for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
+    if (paths.peer[path] !== neighbor.row) continue;
+    const accepted = paths.attr[path] !== 0;
+    if (query.view === "accepted" && !accepted) continue;
+    if (query.view === "rejected" && accepted) continue;
+    const attr = query.view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
+    routes.push(shownPathOf(router, rib, row, path, attr));
+  }
+  return routes;
+}
+
+function locRib(router: Router, rib: Rib, row: PrefixRow, bestOnly: boolean): ShownRoute[] {
+  const best = rib.prefixes.best[row]!;
+  const count = rib.decision.collect(rib.prefixes.head[row]!);
+  const routes: ShownRoute[] = [];
+  for (let rank = 0; rank < count; rank++) {
+    const path = rib.decision.preferred(rank);
+    if (bestOnly && path !== best) continue;
+    routes.push(shownPathOf(router, rib, row, path, rib.paths.attr[path]!));
+  }
+  return routes;
+}
+
+function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
+  const member = neighbor.session?.family(rib.family)?.member;
+  if (member === undefined) return [];
+  const { form } = member.entry.settings;
+  const rewriter = new AttributeRewriter();
+  return member.group.advertised(row, member.cls).map(([pathId, attr]) => {
+    const path = sourceOf(rib, row, member, pathId, attr);
+    const from = path === 0 ? null : router.tables.directory.factsOf(rib.paths.peer[path]!);
+    const { attrs } = rib;
+    const at = attrs.offsetOf(attr);
+    rewriter.rewrite(form, attrs.bytesOf(attr), at, at + attrs.lengthOf(attr), 0);
+    const shown: ShownRoute = {
+      prefix: prefixText(rib, row),
+      ...(form.addPath ? { path_id: pathId } : {}),
+      neighbor: from?.address ?? "",
+      neighbor_as: from?.as ?? 0,
+      status: "advertised",
+      ...shownAttributes(decodeAttributes(rewriter.out, 0, rewriter.octets)),
+    };
+    if (rewriter.nextHopOctets !== 4) {
+      shown.next_hop = formatNextHop(rewriter.nextHop, 0, rewriter.nextHopOctets);
+    }
+    return shown;
+  });
+}
+
+/** @returns the path that gives a member what it was sent, 0 when that has changed since */
+function sourceOf(
+  rib: Rib,
+  row: PrefixRow,
+  { entry, cls }: SessionMember,
+  pathId: number,
+  sent: AttrId,
+): PathRow {
+  const { exporter, settings } = entry;
+  const count = rib.decision.collect(rib.prefixes.head[row]!);
+  for (let rank = 0; rank < count; rank++) {
+    const path = rib.decision.preferred(rank);
+    if (settings.form.addPath && rib.paths.sentPathId[path] !== pathId) continue;
+    if (exporter.sourceClass(rib.paths.peer[path]!) === cls) continue;
+    const attr = exporter.evaluate(path, row, cls);
+    if (attr === 0) continue;
+    rib.attrs.release(attr);
+    if (attr === sent) return path;
+  }
+  return 0;
+}
+
+/** @returns a path as JSON, with the attributes of `attr` */
+export function shownPathOf(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  path: PathRow,
+  attr: AttrId,
+): ShownRoute {
+  const { paths } = rib;
+  const { directory, reasons } = router.tables;
+  const facts = directory.factsOf(paths.peer[path]!);
+  const pathId = paths.pathId[path]!;
+  const accepted = paths.attr[path] !== 0;
+  const isBest = accepted && rib.prefixes.best[row] === path;
+  return {
+    prefix: prefixText(rib, row),
+    ...(pathId === 0 ? {} : { path_id: pathId }),
+    neighbor: facts.address,
+    neighbor_as: facts.as,
+    status: isBest ? "best" : accepted ? "accepted" : "rejected",
+    ...(accepted ? {} : { reason: shownReason(reasons, paths.reason[path]!) }),
+    since_ms: 1000 * paths.sinceSeconds[path]!,
+    ...shownAttributes(attributesOf(rib.attrs, attr)),
+  };
+}
+
+/** @returns the attributes of a set as JSON */
+export function attributesOf(attrs: AttrStore, attr: AttrId): DecodedAttribute[] {
+  const at = attrs.offsetOf(attr);
+  return decodeAttributes(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
+}
+
+/** @returns a reason as JSON */
+export function shownReason(
+  reasons: Router["tables"]["reasons"],
+  number: number,
+): NonNullable<ShownRoute["reason"]> {
+  const { code, policy, rule, source } = reasons.get(number);
+  return {
+    code,
+    text: reasons.text(number),
+    ...(policy === "" ? {} : { policy }),
+    ...(rule === "" ? {} : { rule }),
+    ...(source === null ? {} : { source: `${source.file}:${source.line}` }),
+  };
+}
+
+/** Fields of their own for the attributes that people look at. */
+const FIELDS: Readonly<Record<string, keyof ShownRoute>> = {
+  ORIGIN: "origin",
+  NEXT_HOP: "next_hop",
+  MULTI_EXIT_DISC: "med",
+  LOCAL_PREF: "local_pref",
+  COMMUNITIES: "communities",
+  LARGE_COMMUNITIES: "large_communities",
+  EXTENDED_COMMUNITIES: "extended_communities",
+};
+
+function shownAttributes(attributes: readonly DecodedAttribute[]): Partial<ShownRoute> {
+  const shown: Record<string, unknown> = {};
+  const other: DecodedAttribute[] = [];
+  for (const attribute of attributes) {
+    const field = FIELDS[attribute.name];
+    if (field !== undefined) shown[field] = attribute.value;
+    else if (attribute.name === "AS_PATH") {
+      shown["as_path"] = (attribute.value as { text: string }).text;
+    } else other.push(attribute);
+  }
+  if (other.length > 0) shown["other"] = other;
+  return shown as Partial<ShownRoute>;
+}

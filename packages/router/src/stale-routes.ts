@@ -1,0 +1,145 @@
+/**
+ * Routes of a neighbor that its session does not stand behind: removed piece by piece, or kept while
+ * the neighbor restarts gracefully (RFC 4724 section 4.2, the receiving speaker).
+ *
+ *     session lost --kept--> stale --session up, forwarding--> refreshed --End-of-RIB--> fresh
+ *          |                   |                                  |
+ *          '-- not kept -------'-- not forwarding, time is up ----'--> removed
+ *
+ * What is stale is told by the refresh round of a route, as in an enhanced route refresh. While
+ * routes are being removed the neighbor's session is not read, so that there is never a doubt which
+ * routes are the old ones.
+ */
+
+import type { DownReason, Negotiated } from "@ts-bgp/fsm";
+import type { PeerRow } from "@ts-bgp/rib";
+import type { Family } from "@ts-bgp/wire-codec";
+import type { FamilyState, Session } from "./session.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
+
+/** A peer that came back must have sent everything by then. */
+const END_OF_RIB_MS = 360_000;
+/** Paths that one step of a removal looks at. */
+const REMOVE_PATHS = 4096;
+
+/** A family whose routes are kept. */
+interface Kept {
+  /** Round that a session has to give to routes that are not stale. */
+  readonly round: number;
+  deadlineMs: number;
+}
+
+export class StaleRoutes {
+  private readonly tables: Tables;
+  private readonly row: PeerRow;
+  private readonly kept: Map<Family, Kept> = new Map();
+  private removals = 0;
+
+  constructor(tables: Tables, row: PeerRow) {
+    this.tables = tables;
+    this.row = row;
+  }
+
+  /** Whether routes are being removed. */
+  get isRemoving(): boolean {
+    return this.removals > 0;
+  }
+
+  /** Whether routes are kept or being removed. */
+  get isAny(): boolean {
+    return this.removals > 0 || this.kept.size > 0;
+  }
+
+  /** The session is up: of the routes that were kept for it, those stay that the peer stands by. */
+  sessionUp(session: Session): void {
+    const forwarding = session.negotiated.gracefulRestart?.forwarding ?? 0;
+    for (const family of FAMILIES) {
+      const kept = this.kept.get(family);
+      if (kept === undefined) continue;
+      const state = session.family(family);
+      if (state === undefined || (forwarding & family) === 0) this.removeAll(family);
+      else {
+        state.round = kept.round;
+        kept.deadlineMs = this.tables.nowMs + END_OF_RIB_MS;
+      }
+    }
+  }
+
+  /** The session has ended for that reason. */
+  sessionDown(session: Session, reason: DownReason): void {
+    const families = keptFamilies(session.negotiated, reason);
+    for (const state of session.families) {
+      const { family, round } = state;
+      if ((families & family) === 0) {
+        this.removeAll(family);
+        continue;
+      }
+      // Routes that were stale already do not outlast another restart.
+      this.endOfRib(state);
+      const { restartTimeSeconds } = session.negotiated.gracefulRestart!;
+      const deadlineMs = this.tables.nowMs + 1000 * restartTimeSeconds;
+      this.kept.set(family, { round: (round + 1) & 0xff, deadlineMs });
+    }
+  }
+
+  /** The peer has sent what it has: what is still stale goes. */
+  endOfRib(state: FamilyState): void {
+    if (this.kept.delete(state.family)) this.remove(state.family, state.round);
+  }
+
+  /** Removes what the peer did not send again in the refresh that has ended (RFC 7313). */
+  endOfRefresh({ family, round }: FamilyState): void {
+    this.remove(family, round);
+  }
+
+  /** Removes the routes whose time is up. */
+  tick(session: Session | null): void {
+    for (const [family, { deadlineMs }] of this.kept) {
+      if (deadlineMs > this.tables.nowMs) continue;
+      const state = session?.family(family);
+      if (state === undefined) this.removeAll(family);
+      else this.endOfRib(state);
+    }
+  }
+
+  /** Keeps nothing any longer. */
+  drop(): void {
+    for (const family of this.kept.keys()) this.removeAll(family);
+  }
+
+  private removeAll(family: Family): void {
+    this.kept.delete(family);
+    this.removals++;
+    const rib = this.tables.rib(family);
+    this.tables.jobs.add(() => {
+      if (rib.removePeer(this.row, REMOVE_PATHS)) return "more";
+      this.removals--;
+      return "done";
+    });
+  }
+
+  /** Removes the routes that were not heard in a round. */
+  private remove(family: Family, round: number): void {
+    this.removals++;
+    const rib = this.tables.rib(family);
+    const walk = rib.paths.walk(this.row);
+    this.tables.jobs.add(() => {
+      const { paths } = rib;
+      for (let n = 0; n < REMOVE_PATHS && walk.at !== 0; n++) {
+        const path = walk.at;
+        if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
+        else rib.removePath(path);
+      }
+      if (walk.at !== 0) return "more";
+      paths.endWalk(walk);
+      this.removals--;
+      return "done";
+    });
+  }
+}
+
+/** @returns FAMILY bits whose routes stay when a session ends for that reason */
+function keptFamilies(negotiated: Negotiated, reason: DownReason): number {
+  if (reason.kind !== "connection-lost" && reason.kind !== "graceful-restart") return 0;
+  return negotiated.gracefulRestart?.families ?? 0;
+}

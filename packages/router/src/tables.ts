@@ -1,0 +1,107 @@
+/** What all neighbors share: tables, policies, update groups, and where outputs go. */
+
+import type { Config } from "@ts-bgp/config";
+import type { Policies, ReasonTable } from "@ts-bgp/policy";
+import { type AttrStore, PeerTable, Rib } from "@ts-bgp/rib";
+import { FAMILY, type Family, UpdateReader } from "@ts-bgp/wire-codec";
+import { addressOctets } from "./facts.ts";
+import { Jobs } from "./jobs.ts";
+import { NeighborDirectory } from "./neighbor-directory.ts";
+import { Outputs } from "./outputs.ts";
+import { UpdateGroups } from "./update-groups.ts";
+
+export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
+
+export class Tables {
+  /** The configuration in force. */
+  config: Config;
+  /** Those of the configuration in force. */
+  policies: Policies;
+  /** Those of earlier configurations, which groups may use until their members have moved. */
+  private oldPolicies: Policies[] = [];
+  readonly attrs: AttrStore;
+  readonly peers: PeerTable = new PeerTable();
+  readonly reasons: ReasonTable;
+  readonly directory: NeighborDirectory = new NeighborDirectory();
+  readonly jobs: Jobs = new Jobs();
+  readonly groups: UpdateGroups;
+  readonly outputs: Outputs = new Outputs();
+  readonly reader: UpdateReader = new UpdateReader();
+  /** A number in [0, 1) for timers that must not run in step. */
+  readonly random: () => number;
+  /** Set of no attributes: what a route that cannot be read is kept with. */
+  readonly emptySet: number;
+  /** The clock of the input at hand. */
+  nowMs = 0;
+  private readonly ribs: readonly Rib[];
+  private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
+  private factNumbers = 0;
+  private connectionNumbers = 0;
+
+  constructor(
+    config: Config,
+    attrs: AttrStore,
+    reasons: ReasonTable,
+    policies: Policies,
+    seed: number,
+    random: () => number,
+  ) {
+    this.config = config;
+    this.attrs = attrs;
+    this.reasons = reasons;
+    this.policies = policies;
+    this.random = random;
+    this.ribs = FAMILIES.map((family) => new Rib(family, attrs, this.peers, seed));
+    this.groups = new UpdateGroups(this.directory, this.jobs, () => this.nextFactNumber());
+    this.addresses = addressesByAs(config);
+    this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
+  }
+
+  rib(family: Family): Rib {
+    return this.ribs[family - 1]!;
+  }
+
+  /** Puts another configuration into force, with its policies. */
+  use(config: Config, policies: Policies): void {
+    this.oldPolicies.push(this.policies);
+    this.config = config;
+    this.policies = policies;
+    this.addresses = addressesByAs(config);
+  }
+
+  /** @returns the addresses of all neighbors of an AS */
+  addressesOf(as: number): readonly Uint8Array[] {
+    return this.addresses.get(as) ?? [];
+  }
+
+  /** Gives up what policies held for the slice that is over, or for an answer to an operator. */
+  endSlice(): void {
+    this.policies.endSlice();
+    for (const old of this.oldPolicies) old.endSlice();
+    if (this.jobs.size === 0) this.oldPolicies = [];
+  }
+
+  get nowSeconds(): number {
+    return Math.floor(this.nowMs / 1000);
+  }
+
+  /** A number that no facts of a peer have had. */
+  nextFactNumber(): number {
+    return ++this.factNumbers;
+  }
+
+  nextConnection(): number {
+    return ++this.connectionNumbers;
+  }
+}
+
+function addressesByAs({ neighbors }: Config): Map<number, Uint8Array[]> {
+  const byAs = new Map<number, Uint8Array[]>();
+  for (const { as, address } of neighbors) {
+    const octets = addressOctets(address);
+    const known = byAs.get(as);
+    if (known === undefined) byAs.set(as, [octets]);
+    else known.push(octets);
+  }
+  return byAs;
+}

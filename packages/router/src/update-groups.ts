@@ -1,0 +1,216 @@
+/**
+ * The update groups of all families: found by what their members have in common, made when first
+ * needed, closed when the last member has left.
+ */
+
+import type { Filter, PeerFacts, Policies } from "@ts-bgp/policy";
+import {
+  type Chunk,
+  type GroupSink,
+  type Member,
+  type Rib,
+  shareOf,
+  UpdateGroup,
+} from "@ts-bgp/rib";
+import type { Connection } from "./connection.ts";
+import { GroupExporter, type GroupSettings, type PeerDirectory } from "./exporter.ts";
+import type { Jobs } from "./jobs.ts";
+
+/** A session's place in the update group of one family. */
+export class SessionMember implements Member {
+  readonly cls: number;
+  readonly connection: Connection;
+  readonly entry: GroupEntry;
+  /** Called when everything was sent, after the session came up and after each refresh. */
+  readonly onSynced: () => void;
+  /** UPDATE messages sent. */
+  messages = 0;
+
+  constructor(entry: GroupEntry, cls: number, connection: Connection, onSynced: () => void) {
+    this.entry = entry;
+    this.cls = cls;
+    this.connection = connection;
+    this.onSynced = onSynced;
+  }
+
+  get backlogOctets(): number {
+    return this.connection.backlogOctets;
+  }
+
+  get group(): UpdateGroup {
+    return this.entry.group;
+  }
+}
+
+/** An update group with what it was made from. */
+export interface GroupEntry {
+  /** Names the group in `show groups`. */
+  readonly number: number;
+  /** Equal for sessions that may be members. */
+  readonly key: string;
+  /** Equal for groups that write the same octets for the same attribute set. */
+  readonly formKey: string;
+  readonly settings: GroupSettings;
+  readonly group: UpdateGroup;
+  filter: Filter;
+  exporter: GroupExporter;
+  /** Of a member, for what policy asks of all of them alike. */
+  readonly facts: PeerFacts;
+  /** Sessions that will move here. */
+  expected: number;
+}
+
+const SINK: GroupSink = {
+  chunk(chunk: Chunk, members: readonly Member[]): void {
+    for (const member of members as readonly SessionMember[]) {
+      const share = shareOf(chunk, member.cls);
+      member.messages += share.messages;
+      for (const piece of share.pieces) member.connection.write(piece);
+    }
+  },
+  synced(member: Member): void {
+    (member as SessionMember).onSynced();
+  },
+};
+
+/** Rows that one step of giving a closed group's memory back looks at. */
+const DISPOSE_ROWS = 1 << 16;
+
+export class UpdateGroups {
+  readonly entries: GroupEntry[] = [];
+  /** Those that sessions may still join or move to. */
+  private readonly byKey: Map<string, GroupEntry> = new Map();
+  private readonly directory: PeerDirectory;
+  private readonly jobs: Jobs;
+  private readonly nextFactNumber: () => number;
+  private numbers = 0;
+  private turn = 0;
+
+  constructor(directory: PeerDirectory, jobs: Jobs, nextFactNumber: () => number) {
+    this.directory = directory;
+    this.jobs = jobs;
+    this.nextFactNumber = nextFactNumber;
+  }
+
+  /**
+   * Finds or makes the group for a session.
+   *
+   * @param facts - of the session's peer; policy is asked with these for all members
+   */
+  find(rib: Rib, settings: GroupSettings, filter: Filter, facts: PeerFacts): GroupEntry {
+    const key = groupKey(settings, filter, facts);
+    const known = this.byKey.get(key);
+    if (known !== undefined) return known;
+    const exporter = this.exporter(rib, settings, filter, facts);
+    const entry: GroupEntry = {
+      number: ++this.numbers,
+      key,
+      formKey: textOf(settings.form),
+      settings,
+      group: new UpdateGroup(rib, settings.form, exporter, SINK),
+      filter,
+      exporter,
+      facts,
+      expected: 0,
+    };
+    this.entries.push(entry);
+    this.byKey.set(key, entry);
+    return entry;
+  }
+
+  join(
+    entry: GroupEntry,
+    peerClass: number,
+    connection: Connection,
+    onSynced: () => void,
+  ): SessionMember {
+    const member = new SessionMember(entry, peerClass, connection, onSynced);
+    entry.group.join(member);
+    return member;
+  }
+
+  leave(member: SessionMember): void {
+    member.group.leave(member);
+    this.closeIfEmpty(member.entry);
+  }
+
+  /** A session has moved to the group, or will not. */
+  expectOneLess(entry: GroupEntry): void {
+    entry.expected--;
+    this.closeIfEmpty(entry);
+  }
+
+  closeIfEmpty(entry: GroupEntry): void {
+    const at = this.entries.indexOf(entry);
+    if (entry.group.size > 0 || entry.expected > 0 || at < 0) return;
+    this.entries.splice(at, 1);
+    this.retire(entry);
+    entry.group.close();
+    this.jobs.add(() => (entry.group.adjRibOut.dispose(DISPOSE_ROWS) ? "more" : "done"));
+  }
+
+  /**
+   * Policies were compiled anew. A group whose members still belong together takes them over, and
+   * goes through the table again if they differ. One whose members have to part, since policy tells
+   * them apart in another way or may do something else, keeps the old ones until they have moved.
+   */
+  refilter(policies: Policies, changed: ReadonlySet<string>): void {
+    for (const entry of this.byKey.values()) {
+      const { group, settings, facts } = entry;
+      const { names, setsNextHop, setsMed } = entry.filter;
+      const filter = policies.has(names) ? policies.filter(names, facts.localAs) : entry.filter;
+      const differs = names.some((name) => changed.has(name));
+      const asksPeer = differs && filter.groupKey(facts) !== "";
+      const stays =
+        filter !== entry.filter &&
+        !asksPeer &&
+        filter.setsNextHop === setsNextHop &&
+        filter.setsMed === setsMed &&
+        groupKey(settings, filter, facts) === entry.key;
+      if (!stays) {
+        this.retire(entry);
+        continue;
+      }
+      entry.filter = filter;
+      entry.exporter = this.exporter(group.rib, settings, filter, facts);
+      group.setRules(entry.exporter, differs);
+    }
+  }
+
+  /** Does a bounded piece of work for one group. @returns whether there was any to do */
+  step(): boolean {
+    const { entries } = this;
+    for (let i = 0; i < entries.length; i++) {
+      this.turn = (this.turn + 1) % entries.length;
+      if (entries[this.turn]!.group.step()) return true;
+    }
+    return false;
+  }
+
+  /** Nobody may join the group from now on. */
+  private retire(entry: GroupEntry): void {
+    if (this.byKey.get(entry.key) === entry) this.byKey.delete(entry.key);
+  }
+
+  private exporter(
+    rib: Rib,
+    settings: GroupSettings,
+    filter: Filter,
+    facts: PeerFacts,
+  ): GroupExporter {
+    const { directory, nextFactNumber } = this;
+    return new GroupExporter(rib, settings, filter, facts, directory, nextFactNumber);
+  }
+}
+
+function groupKey(settings: GroupSettings, filter: Filter, facts: PeerFacts): string {
+  const policies = filter.names.join(" ");
+  return `${textOf(settings)} ${facts.localAs} ${policies} ${filter.groupKey(facts)}`;
+}
+
+/** @returns a text that is equal for equal values */
+function textOf(value: GroupSettings | GroupSettings["form"]): string {
+  return JSON.stringify(value, (_key, part) =>
+    part instanceof Uint8Array ? Array.from(part) : part,
+  );
+}

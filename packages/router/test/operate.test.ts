@@ -1,0 +1,99 @@
+/** What an operator does to neighbors, and how the router stops. */
+
+import { CEASE } from "@ts-bgp/wire-codec";
+import { describe, expect, test } from "vitest";
+import { showNeighbor } from "../src/index.ts";
+import { Lab, type Peer, yamlOf } from "./driver.ts";
+
+const A = "192.0.2.1";
+const B = "192.0.2.2";
+
+function two(): { lab: Lab; a: Peer; b: Peer } {
+  const lab = new Lab(
+    yamlOf(`
+defaults: { import: accept-all, export: accept-all }
+neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002, passive: true }]
+`),
+  );
+  const a = lab.peer(A, { as: 65001 }).up();
+  const b = lab.peer(B, { as: 65002 }).up();
+  a.announce(["10.1.0.0/16"]);
+  lab.run();
+  return { lab, a, b };
+}
+
+describe("disable", () => {
+  test("ends the session with the operator's text, and keeps it down until enable", () => {
+    const { lab, a, b } = two();
+    lab.operate(A, (neighbor) => neighbor.disable("maintenance until 6"));
+    lab.run();
+    expect(a.wire.notification).toBe("6/2 maintenance until 6");
+    expect(b.table).toEqual({});
+    expect(lab.logsOf("operator")).toHaveLength(1);
+    lab.advance(600_000);
+    expect(lab.attempts).toEqual([]);
+    const refused = a.connect();
+    lab.run();
+    expect(refused.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
+    expect(showNeighbor(lab.neighbor(A))).toMatchObject({ state: "Idle", disabled: true });
+    lab.operate(A, (neighbor) => neighbor.enable());
+    lab.run();
+    expect(lab.attempts).toHaveLength(1);
+    expect(a.up().isUp).toBe(true);
+  });
+
+  test("holds across reloads", () => {
+    const { lab } = two();
+    lab.operate(A, (neighbor) => neighbor.disable(null));
+    lab.run();
+    const yaml = (hold: number) =>
+      yamlOf(`
+defaults: { import: accept-all, export: accept-all, hold-time: ${hold} }
+neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002, passive: true }]
+`);
+    lab.reload(yaml(30)).run().advance(60_000);
+    expect(lab.neighbor(A).fsmState).toBe("idle");
+    expect(lab.attempts).toEqual([]);
+  });
+});
+
+test("reset ends the session with a text, and it begins anew", () => {
+  const { lab, a } = two();
+  a.listens = true;
+  lab.operate(A, (neighbor) => neighbor.stop(CEASE.ADMINISTRATIVE_RESET, "try again", 0));
+  lab.run();
+  expect(a.isUp).toBe(false);
+  const first = [...lab.wires.values()][0]!;
+  expect(first.notification).toBe("6/4 try again");
+  lab.advance(2_000);
+  expect(a.isUp).toBe(true);
+});
+
+test("a shutdown ends all sessions, with the text, and none begins again", () => {
+  const { lab, a, b } = two();
+  lab.router.shutdown("going away", lab.nowMs);
+  lab.run();
+  expect([a, b].map(({ wire }) => wire.notification)).toEqual(["6/2 going away", "6/2 going away"]);
+  lab.advance(300_000);
+  expect(lab.attempts).toEqual([]);
+});
+
+test("how the last session ended is shown with the peer's words", () => {
+  const { lab, a, b } = two();
+  a.notify(6, 2, "back at noon");
+  lab.run();
+  b.hangUp();
+  lab.run();
+  expect(showNeighbor(lab.neighbor(A)).last_down).toMatchObject({
+    reason: 'received Cease/Administrative Shutdown: "back at noon"',
+    notification: { direction: "received", code: 6, subcode: 2, text: "back at noon" },
+  });
+  expect(showNeighbor(lab.neighbor(B)).last_down).toMatchObject({
+    reason: "connection lost",
+    notification: null,
+  });
+  expect(lab.logsOf("session-down").map(({ fields }) => fields["reason"])).toEqual([
+    "notification-received",
+    "connection-lost",
+  ]);
+});
