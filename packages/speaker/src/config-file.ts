@@ -1,0 +1,91 @@
+/** Configuration files from disk. */
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
+
+/** A configuration with mistakes: nothing of it is used. */
+export class ConfigFileError extends Error {
+  /** A line for each mistake. */
+  readonly lines: readonly string[];
+
+  constructor(message: string, lines: readonly string[]) {
+    super(message);
+    this.lines = lines;
+  }
+}
+
+/** A file that cannot be read or written at all. */
+export class UnusableFileError extends Error {}
+
+/** A configuration that has no mistakes. */
+export interface CheckedFile {
+  readonly config: Config;
+  /** A line for each thing in it that looks unintended. */
+  readonly warnings: readonly string[];
+}
+
+/** What the worker thread tells, as plain values. */
+export type WorkerOutcome =
+  | { readonly kind: "checked"; readonly file: CheckedFile }
+  | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }
+  | { readonly kind: "unreadable"; readonly message: string };
+
+/**
+ * Reads and checks a configuration; the files it names are relative to it.
+ *
+ * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
+ */
+export function readConfigFile(file: string): CheckedFile {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UnusableFileError(`cannot read ${file}: ${reasonOf(error)}`);
+  }
+  const { config, mistakes, warnings } = loadConfig(file, text, {
+    readFile: (name) => {
+      try {
+        return readFileSync(path.resolve(path.dirname(file), name), "utf8");
+      } catch (error) {
+        throw new Error(reasonOf(error));
+      }
+    },
+    env: (name) => process.env[name],
+  });
+  if (config !== null) return { config, warnings: formatMistakes(warnings) };
+  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
+  throw new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
+}
+
+/**
+ * Does what `readConfigFile` does in a thread of its own, so that routing goes on: a file with
+ * thousands of neighbors takes half a second.
+ */
+export async function readConfigFileApart(file: string): Promise<CheckedFile> {
+  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), { workerData: file });
+  const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
+  switch (outcome.kind) {
+    case "checked":
+      return outcome.file;
+    case "mistakes":
+      throw new ConfigFileError(outcome.message, outcome.lines);
+    case "unreadable":
+      throw new UnusableFileError(outcome.message);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return "no such file";
+    case "EACCES":
+      return "permission denied";
+    case "EISDIR":
+      return "it is a directory";
+    default:
+      return (error as Error).message;
+  }
+}

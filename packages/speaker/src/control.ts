@@ -1,0 +1,144 @@
+/**
+ * The control socket: requests and answers as lines of JSON over a Unix socket.
+ *
+ *     -> {"command": "show-routes", "prefix": "192.0.2.0/24"}
+ *     <- {"item": {...}}         none, one or many
+ *     <- {"end": {...}}          or {"error": "text"}
+ *
+ * One request at a time per connection; the next may follow on the same one.
+ */
+
+import { once } from "node:events";
+import { chmodSync, mkdirSync, statSync, unlinkSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+
+/** A request: its command and what that command takes. */
+export interface ControlRequest {
+  readonly command: string;
+  readonly [argument: string]: unknown;
+}
+
+/** What a command answers: items, then a last value. Errors it throws become the answer. */
+export type ControlHandler = (
+  request: ControlRequest,
+) => AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
+
+/** An operator asked for something that cannot be done; the message is for them. */
+export class ControlError extends Error {}
+
+const REQUEST_OCTETS_MAX = 1 << 16;
+const CLIENTS_MAX = 64;
+
+export class ControlServer {
+  private readonly server: net.Server;
+  private readonly handler: ControlHandler;
+  private readonly file: string;
+
+  constructor(file: string, handler: ControlHandler) {
+    this.file = file;
+    this.handler = handler;
+    this.server = net.createServer((socket) => this.serve(socket));
+    this.server.maxConnections = CLIENTS_MAX;
+  }
+
+  /** Rejects when another process answers on the socket, or it cannot be made. */
+  async listen(): Promise<void> {
+    const known = statSync(this.file, { throwIfNoEntry: false });
+    if (known !== undefined) {
+      if (!known.isSocket()) throw new Error(`${this.file} is there and is not a socket`);
+      if (await answers(this.file)) {
+        throw new Error(`${this.file} is in use: another speaker runs with this control socket`);
+      }
+      unlinkSync(this.file);
+    }
+    try {
+      mkdirSync(path.dirname(this.file), { recursive: true });
+      this.server.listen(this.file);
+      await once(this.server, "listening");
+      chmodSync(this.file, 0o660);
+    } catch (error) {
+      throw new Error(`cannot make control socket ${this.file}: ${(error as Error).message}`);
+    }
+  }
+
+  close(): void {
+    this.server.close();
+  }
+
+  private serve(socket: net.Socket): void {
+    let text = "";
+    socket.setEncoding("utf8");
+    // A client that stays connected does not keep a stopped speaker alive.
+    socket.unref();
+    // A client that hangs up in the middle of an answer is no event.
+    socket.on("error", () => socket.destroy());
+    socket.on("data", async (chunk: string) => {
+      // The next requests wait in the client until these are answered.
+      socket.pause();
+      const lines = (text + chunk).split("\n");
+      text = lines.pop()!;
+      for (const line of lines) await this.answer(socket, line);
+      if (text.length <= REQUEST_OCTETS_MAX) socket.resume();
+      else {
+        const refusal = JSON.stringify({ error: "the request is too long" });
+        socket.end(`${refusal}\n`, () => socket.destroy());
+      }
+    });
+  }
+
+  private async answer(socket: net.Socket, line: string): Promise<void> {
+    try {
+      const items = this.handler(parseRequest(line));
+      for (;;) {
+        const { value, done } = await items.next();
+        if (!socket.writable) {
+          await items.return({});
+          return;
+        }
+        await write(socket, done ? { end: value } : { item: value });
+        if (done) return;
+      }
+    } catch (error) {
+      await write(socket, { error: (error as Error).message });
+      if (!(error instanceof ControlError)) throw error;
+    }
+  }
+}
+
+function parseRequest(line: string): ControlRequest {
+  let request: unknown;
+  try {
+    request = JSON.parse(line);
+  } catch {
+    throw new ControlError("the request is not JSON");
+  }
+  const command = (request as Partial<ControlRequest> | null)?.command;
+  if (typeof command !== "string") throw new ControlError('the request has no "command"');
+  return request as ControlRequest;
+}
+
+function answers(file: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(file);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+/** Writes a line; resolves when there is room for another one, or nobody to read it. */
+async function write(socket: net.Socket, line: unknown): Promise<void> {
+  if (!socket.writable || socket.write(`${JSON.stringify(line)}\n`)) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.on("drain", done);
+    socket.on("close", done);
+  });
+}

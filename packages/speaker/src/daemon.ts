@@ -1,0 +1,165 @@
+/** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
+
+import type http from "node:http";
+import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { controlHandler } from "./commands.ts";
+import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
+import { ControlError, ControlServer } from "./control.ts";
+import { createHttpServer } from "./http.ts";
+import { type Log, openLog } from "./logging.ts";
+import { createRegistry } from "./metrics.ts";
+import { nowMs, Speaker } from "./speaker.ts";
+
+export interface DaemonOptions {
+  /** Configuration file; read again on reload. */
+  readonly file: string;
+  readonly version: string;
+}
+
+/** What peers are told on a stop. */
+const STOP_TEXT = "speaker is stopped";
+
+export class Daemon {
+  readonly log: Log;
+  readonly speaker: Speaker;
+  private readonly options: DaemonOptions;
+  private readonly startedMs = nowMs();
+  /** The configuration in force. */
+  config: Config;
+  private control: ControlServer | null = null;
+  private http: http.Server | null = null;
+  private lastReload: { ok: boolean; atMs: number };
+  /** Reloads are done one after the other. */
+  private reloading: Promise<unknown> = Promise.resolve();
+
+  /** Throws as `readConfigFile` does. */
+  constructor(options: DaemonOptions) {
+    this.options = options;
+    const { config, warnings } = readConfigFile(options.file);
+    this.config = config;
+    this.lastReload = { ok: true, atMs: this.startedMs };
+    this.log = openLog(config.log);
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.speaker = new Speaker(config, this.log.event);
+  }
+
+  /** Rejects when an address or the control socket cannot be had. */
+  async start(): Promise<void> {
+    const { options, config, log } = this;
+    this.control = await this.listenControl(config.control.socket);
+    await this.speaker.start();
+    this.http = await this.listenHttp(config.http);
+    const { as, id } = config.router;
+    log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
+      version: options.version,
+      listen: config.listen.map(({ address, port }) => `${address} ${port}`).join(", "),
+      control: config.control.socket,
+    });
+  }
+
+  /**
+   * Reads the configuration file again and applies the difference. A file with mistakes, or with an
+   * address, socket or log file that cannot be had, changes nothing.
+   *
+   * @returns what changed; rejects with a ControlError that has all mistakes
+   */
+  reload(): Promise<Readonly<Record<string, unknown>>> {
+    const reload = this.reloading.then(() => this.readAndApply());
+    this.reloading = reload.catch(() => {});
+    return reload;
+  }
+
+  async stop(): Promise<void> {
+    this.log.say("info", "stopping", "closing all sessions");
+    this.control?.close();
+    this.http?.close();
+    this.http?.closeAllConnections();
+    await this.speaker.stop(STOP_TEXT);
+    this.log.say("info", "stopped", "stopped");
+    await this.log.flush();
+  }
+
+  private async readAndApply(): Promise<Readonly<Record<string, unknown>>> {
+    const { log, options } = this;
+    this.lastReload = { ok: false, atMs: nowMs() };
+    try {
+      // It may have been moved away, whatever is in the configuration file.
+      log.reopen(this.config.log);
+      const { config, warnings } = await readConfigFileApart(options.file);
+      for (const line of warnings) log.say("warn", "config-warning", line);
+      return await this.apply(config);
+    } catch (error) {
+      const { message } = error as Error;
+      const mistakes = error instanceof ConfigFileError ? error.lines : [];
+      log.say("error", "reload-refused", `${message}, nothing was changed`, { mistakes });
+      throw new ControlError([message, ...mistakes, "nothing was changed"].join("\n"));
+    }
+  }
+
+  /** What may fail comes first, and is undone when something behind it fails. */
+  private async apply(next: Config): Promise<Readonly<Record<string, unknown>>> {
+    const { log, config } = this;
+    const differs = (key: "control" | "http" | "log") =>
+      JSON.stringify(config[key]) !== JSON.stringify(next[key]);
+    let { control, http } = this;
+    let diff: ConfigDiff;
+    try {
+      if (differs("control")) control = await this.listenControl(next.control.socket);
+      if (differs("http")) http = await this.listenHttp(next.http);
+      if (differs("log")) log.reopen(next.log);
+      diff = await this.speaker.configure(next);
+    } catch (error) {
+      if (control !== this.control) control?.close();
+      if (http !== this.http) http?.close();
+      if (differs("log")) log.reopen(config.log);
+      throw error;
+    }
+    if (control !== this.control) this.control?.close();
+    if (http !== this.http) this.http?.close();
+    this.control = control;
+    this.http = http;
+    this.config = next;
+    this.lastReload = { ok: true, atMs: nowMs() };
+    return {
+      added: diff.added,
+      removed: diff.removed,
+      reset: diff.changed.filter(({ reset }) => reset).map(({ address }) => address),
+      changed: diff.changed.filter(({ reset }) => !reset).map(({ address }) => address),
+      policies: diff.policies,
+      global: diff.global,
+    };
+  }
+
+  private async listenControl(file: string): Promise<ControlServer> {
+    const handler = controlHandler(this.speaker, {
+      reload: () => this.reload(),
+      version: this.options.version,
+      startedMs: this.startedMs,
+    });
+    const server = new ControlServer(file, handler);
+    await server.listen();
+    return server;
+  }
+
+  private async listenHttp(address: Config["http"]): Promise<http.Server | null> {
+    if (address === null) return null;
+    const { speaker, options } = this;
+    const registry = createRegistry(speaker, {
+      version: options.version,
+      lastReload: () => this.lastReload,
+      lostLogLines: () => this.log.lost(),
+    });
+    const server = createHttpServer(registry, () => ({
+      ok: true,
+      neighbors: speaker.router.neighbors.size,
+      config_ok: this.lastReload.ok,
+    }));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error) =>
+        reject(new Error(`http on ${address.address} port ${address.port}: ${error.message}`)),
+      );
+      server.listen(address.port, address.address, resolve);
+    });
+    return server;
+  }
+}

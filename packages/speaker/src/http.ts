@@ -1,0 +1,35 @@
+/** Metrics and health over HTTP. */
+
+import http from "node:http";
+import type { Registry } from "prom-client";
+
+/** What `/healthz` says. */
+export interface Health {
+  readonly ok: boolean;
+  readonly [field: string]: unknown;
+}
+
+/** Serves `/metrics` and `/healthz`; nothing can be changed here. */
+export function createHttpServer(registry: Registry, health: () => Health): http.Server {
+  return http.createServer(async (request, response) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
+      return;
+    }
+    switch (new URL(request.url ?? "/", "http://localhost").pathname) {
+      case "/metrics":
+        response.writeHead(200, { "content-type": registry.contentType });
+        response.end(await registry.metrics());
+        return;
+      case "/healthz": {
+        const state = health();
+        response.writeHead(state.ok ? 200 : 503, { "content-type": "application/json" });
+        response.end(`${JSON.stringify(state)}\n`);
+        return;
+      }
+      default:
+        response.writeHead(404, { "content-type": "text/plain" });
+        response.end("here are /metrics and /healthz\n");
+    }
+  });
+}

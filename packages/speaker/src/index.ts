@@ -1,0 +1,20 @@
+/**
+ * The daemon shell around the router: what the pure packages may not touch.
+ *
+ *     speaker.ts     time, slices, and the router's outputs    transport.ts   TCP
+ *     daemon.ts      start, stop, reload                        socket-options.ts   MD5, GTSM
+ *     control.ts     the control socket, both ends              commands.ts    what it can be asked
+ *     metrics.ts, http.ts   Prometheus and health               logging.ts     pino
+ *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
+ *
+ * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get their
+ * turn, so that no KEEPALIVE is late however much there is to do.
+ *
+ * RFCs: 2385 (TCP MD5), 5082 (GTSM).
+ */
+
+export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
+export type { ControlRequest } from "./control.ts";
+export { Daemon, type DaemonOptions } from "./daemon.ts";
+export type { LogEvent } from "./log-event.ts";
+export { nowMs, Speaker } from "./speaker.ts";

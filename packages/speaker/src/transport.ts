@@ -1,0 +1,297 @@
+/**
+ * TCP for the router: listens, connects, reads, writes and closes as its outputs say, and tells it
+ * what happened. Knows nothing of BGP.
+ */
+
+import net from "node:net";
+import { getSystemErrorName } from "node:util";
+import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
+import {
+  descriptorOf,
+  SocketOptionError,
+  type SocketProtection,
+  setListenTtl,
+  setMd5Key,
+  setTtl,
+} from "./socket-options.ts";
+
+/** What the transport tells and asks. Addresses are text without a mapped prefix. */
+export interface TransportEvents {
+  /** @returns the number of the connection, or null to refuse it */
+  accepted(remoteAddress: string, remotePort: number, localAddress: string): ConnectionId | null;
+  connected(id: ConnectionId, localAddress: string): void;
+  connectFailed(id: ConnectionId, remoteAddress: string, error: Error): void;
+  /** An attempt to connect has had no answer for a while; it goes on. */
+  unanswered(remoteAddress: string): void;
+  /** @returns whether to go on reading */
+  received(id: ConnectionId, octets: Uint8Array): boolean;
+  sent(id: ConnectionId, octets: number): void;
+  closed(id: ConnectionId): void;
+  /** A protection could not be set up; the connection is not used. */
+  refused(remoteAddress: string, error: Error): void;
+  /** Someone connected who is no neighbor, and was turned away. */
+  unknown(remoteAddress: string): void;
+  /** @returns how sessions with an address are protected, null when there is none */
+  protection(remoteAddress: string): SocketProtection | null;
+}
+
+/** How long a closed connection may take to deliver what was written before. */
+const LINGER_MS = 2000;
+/** When to speak of an attempt that has had no answer. */
+const UNANSWERED_MS = 5000;
+/** Connections beyond this are not accepted: a flood must not use up descriptors. */
+const CONNECTIONS_MAX = 8192;
+
+/** A connection that the router knows. */
+interface Open {
+  readonly socket: net.Socket;
+  /** Written in the bracket at hand. */
+  pending: Uint8Array[];
+  closing: boolean;
+}
+
+export class Transport {
+  private readonly events: TransportEvents;
+  /** By address and port. */
+  private readonly servers: Map<string, net.Server> = new Map();
+  private readonly open: Map<ConnectionId, Open> = new Map();
+  private readonly connecting: Map<ConnectionId, net.Socket> = new Map();
+  private readonly dirty: Set<ConnectionId> = new Set();
+  private readonly paused: Set<ConnectionId> = new Set();
+  private keys: ReadonlyMap<string, string> = new Map();
+
+  constructor(events: TransportEvents) {
+    this.events = events;
+  }
+
+  /** Accepts connections on an address; rejects when it cannot be had. */
+  listen(address: string, port: number): Promise<void> {
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.accept(socket),
+    );
+    server.maxConnections = CONNECTIONS_MAX;
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host: address, port, ipv6Only: address.includes(":") }, () => {
+        server.off("error", reject);
+        // Errors of accept, such as a lack of descriptors, pass; the peer tries again.
+        server.on("error", () => {});
+        this.servers.set(`${address} ${port}`, server);
+        setListenTtl(descriptorOf(server), isIpv4Server(server));
+        for (const [peer, key] of this.keys) this.setKey(server, peer, key);
+        resolve();
+      });
+    });
+  }
+
+  /** TCP MD5 keys by address, for the connections that peers make. */
+  setKeys(keys: ReadonlyMap<string, string>): void {
+    for (const server of this.servers.values()) {
+      for (const peer of this.keys.keys()) if (!keys.has(peer)) this.setKey(server, peer, null);
+      for (const [peer, key] of keys) {
+        if (this.keys.get(peer) !== key) this.setKey(server, peer, key);
+      }
+    }
+    this.keys = keys;
+  }
+
+  connect(id: ConnectionId, target: ConnectTarget): void {
+    const { neighbor, port, localAddress } = target;
+    const socket = new net.Socket({ allowHalfOpen: true });
+    this.connecting.set(id, socket);
+    const timer = setTimeout(() => this.events.unanswered(neighbor), UNANSWERED_MS);
+    const failed = (error: Error) => {
+      // Nothing is said of an attempt that was given up.
+      if (!this.connecting.delete(id)) return;
+      socket.destroy();
+      this.events.connectFailed(id, neighbor, error);
+    };
+    socket.on("error", failed);
+    socket.on("close", () => clearTimeout(timer));
+    socket.on("connect", () => {
+      clearTimeout(timer);
+      this.connecting.delete(id);
+      this.adopt(id, socket);
+      this.events.connected(id, plain(socket.localAddress));
+    });
+    socket.connect({ host: neighbor, port });
+    socket.setNoDelay(true);
+    try {
+      protectOutgoing(socket, neighbor, localAddress, this.events.protection(neighbor));
+    } catch (error) {
+      // Not a segment may leave unprotected.
+      socket.destroy();
+      setImmediate(() => failed(error as Error));
+    }
+  }
+
+  /** Queues octets until `flush`. */
+  write(id: ConnectionId, octets: Uint8Array): void {
+    const open = this.open.get(id);
+    if (open === undefined || open.closing) return;
+    open.pending.push(octets);
+    this.dirty.add(id);
+  }
+
+  /** Lets out what was written since the last time. */
+  flush(): void {
+    for (const id of this.dirty) {
+      const open = this.open.get(id);
+      if (open !== undefined) this.writeOut(id, open);
+    }
+    this.dirty.clear();
+  }
+
+  /** Closes a connection, after what was written has left; gives up an attempt. */
+  close(id: ConnectionId): void {
+    const attempt = this.connecting.get(id);
+    if (attempt !== undefined) {
+      this.connecting.delete(id);
+      attempt.destroy();
+      return;
+    }
+    const open = this.open.get(id);
+    if (open === undefined || open.closing) return;
+    this.writeOut(id, open);
+    open.closing = true;
+    // Reading on until the peer closes: unread octets would turn the FIN into a reset, which can
+    // overtake a NOTIFICATION.
+    open.socket.resume();
+    open.socket.end();
+    const timer = setTimeout(() => open.socket.destroy(), LINGER_MS);
+    open.socket.once("close", () => clearTimeout(timer));
+  }
+
+  /** Reads again from connections whose input was held back and is wanted now. */
+  resume(wantsInput: (id: ConnectionId) => boolean): void {
+    for (const id of this.paused) {
+      if (!wantsInput(id)) continue;
+      this.paused.delete(id);
+      this.open.get(id)?.socket.resume();
+    }
+  }
+
+  /** Stops listening on an address; connections that came in there stay. */
+  stopListening(address: string, port: number): void {
+    const key = `${address} ${port}`;
+    this.servers.get(key)?.close();
+    this.servers.delete(key);
+  }
+
+  /** Stops listening anywhere. */
+  stopListeningAll(): void {
+    for (const server of this.servers.values()) server.close();
+    this.servers.clear();
+  }
+
+  /** Resolves when all connections are closed. */
+  async drained(): Promise<void> {
+    const sockets = [...this.open.values()].map(({ socket }) => socket);
+    await Promise.all(
+      sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve))),
+    );
+  }
+
+  private accept(socket: net.Socket): void {
+    const { remotePort } = socket;
+    const remote = plain(socket.remoteAddress);
+    const protection = this.events.protection(remote);
+    if (protection === null || remotePort === undefined) {
+      socket.destroy();
+      if (remotePort !== undefined) this.events.unknown(remote);
+      return;
+    }
+    try {
+      setTtl(descriptorOf(socket), !remote.includes(":"), protection);
+    } catch (error) {
+      socket.destroy();
+      this.events.refused(remote, error as Error);
+      return;
+    }
+    const id = this.events.accepted(remote, remotePort, plain(socket.localAddress));
+    if (id === null) socket.destroy();
+    else this.adopt(id, socket);
+  }
+
+  private adopt(id: ConnectionId, socket: net.Socket): void {
+    const open: Open = { socket, pending: [], closing: false };
+    this.open.set(id, open);
+    socket.on("data", (octets) => {
+      if (open.closing || this.events.received(id, octets)) return;
+      this.paused.add(id);
+      socket.pause();
+    });
+    socket.on("error", () => socket.destroy());
+    socket.on("end", () => socket.destroy());
+    socket.on("close", () => {
+      this.open.delete(id);
+      this.paused.delete(id);
+      this.events.closed(id);
+    });
+  }
+
+  private writeOut(id: ConnectionId, open: Open): void {
+    const { socket, pending } = open;
+    if (pending.length === 0 || socket.destroyed) return;
+    open.pending = [];
+    let octets = 0;
+    for (const piece of pending) octets += piece.length;
+    const sent = (error?: Error | null) => {
+      if (error == null) this.events.sent(id, octets);
+    };
+    if (pending.length > 1) socket.cork();
+    for (let i = 0; i < pending.length - 1; i++) socket.write(pending[i]!);
+    socket.write(pending.at(-1)!, sent);
+    if (pending.length > 1) socket.uncork();
+  }
+
+  private setKey(server: net.Server, peer: string, key: string | null): void {
+    if (isIpv4Server(server) === peer.includes(":")) return;
+    try {
+      setMd5Key(descriptorOf(server), peer, key);
+    } catch (error) {
+      this.events.refused(peer, error as Error);
+    }
+  }
+}
+
+/**
+ * Sets what must be there before the first segment leaves. `connect` sends it on the next tick; until
+ * then the socket has no descriptor, unless it is bound by hand.
+ */
+function protectOutgoing(
+  socket: net.Socket,
+  neighbor: string,
+  localAddress: string | null,
+  protection: SocketProtection | null,
+): void {
+  const { _handle: handle } = socket as unknown as { _handle: BindableHandle };
+  const isIpv4 = !neighbor.includes(":");
+  const errno = isIpv4
+    ? handle.bind(localAddress ?? "0.0.0.0", 0)
+    : handle.bind6(localAddress ?? "::", 0, 0);
+  if (errno !== 0) {
+    const reason = getSystemErrorName(errno);
+    throw new SocketOptionError(`cannot connect from ${localAddress ?? "any address"}: ${reason}`);
+  }
+  if (protection === null) return;
+  setTtl(handle.fd, isIpv4, protection);
+  if (protection.password !== null) setMd5Key(handle.fd, neighbor, protection.password);
+}
+
+/** The handle under a TCP socket of `node:net`. */
+interface BindableHandle {
+  readonly fd: number;
+  /** @returns 0 or a negative error number */
+  bind(address: string, port: number): number;
+  bind6(address: string, port: number, flags: number): number;
+}
+
+function isIpv4Server(server: net.Server): boolean {
+  const address = server.address();
+  return typeof address === "object" && address !== null && address.family === "IPv4";
+}
+
+function plain(address: string | undefined): string {
+  return address?.startsWith("::ffff:") ? address.slice(7) : (address ?? "");
+}

@@ -1,0 +1,228 @@
+/** The speaker as a process on this host's loopback, without root: `tsbgp run` and its sockets. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ShownNeighborDetail } from "@ts-bgp/router";
+import { until } from "../../../../test/lab/until.ts";
+
+export const MAIN: string = fileURLToPath(new URL("../../../cli/src/main.ts", import.meta.url));
+export const SPEAKER_AS = 64500;
+export const WAIT_MS = 20_000;
+const NEWLINE = 10;
+const SHOWN_LINES_MAX = 20;
+const SHOWN_CHARACTERS_MAX = 300;
+
+/** A line of the log, as JSON. */
+export interface LogLine {
+  readonly level: string;
+  readonly id: string;
+  readonly msg: string;
+  readonly neighbor?: string;
+  readonly [field: string]: unknown;
+}
+
+/** What the control socket answered: items, then a last value. */
+export interface Answer {
+  readonly items: readonly unknown[];
+  readonly end: Readonly<Record<string, unknown>>;
+}
+
+/** Configuration of the speaker as JSON, which is YAML; what a test leaves out is filled in. */
+export type ConfigFile = Readonly<Record<string, unknown>>;
+
+/**
+ * Runs `body` with a speaker, and ends the speaker afterwards.
+ *
+ * @throws what `body` throws, after the speaker's log has been printed
+ */
+export async function withSpeaker<T>(
+  config: ConfigFile,
+  body: (speaker: SpeakerProcess) => Promise<T>,
+): Promise<T> {
+  const speaker = await SpeakerProcess.create(config);
+  try {
+    await speaker.start();
+    return await body(speaker);
+  } catch (error) {
+    console.error(speaker.describe());
+    throw error;
+  } finally {
+    speaker.remove();
+  }
+}
+
+export class SpeakerProcess {
+  readonly directory: string = mkdtempSync(join(tmpdir(), "tsbgp-test-"));
+  readonly file: string = join(this.directory, "tsbgp.yaml");
+  readonly socket: string = join(this.directory, "control.sock");
+  readonly port: number;
+  readonly httpPort: number;
+  private child: ChildProcess | null = null;
+  private output = "";
+  private exit: Promise<string> = Promise.resolve("not started");
+
+  private constructor(port: number, httpPort: number) {
+    this.port = port;
+    this.httpPort = httpPort;
+  }
+
+  /** Writes the configuration; starts nothing. */
+  static async create(config: ConfigFile): Promise<SpeakerProcess> {
+    const speaker = new SpeakerProcess(await freePort(), await freePort());
+    speaker.configure(config);
+    return speaker;
+  }
+
+  /** Writes the configuration file anew. */
+  configure(config: ConfigFile): void {
+    const filled = {
+      router: { as: SPEAKER_AS, id: "192.0.2.1" },
+      listen: [{ address: "127.0.0.1", port: this.port }],
+      control: { socket: this.socket },
+      http: { port: this.httpPort },
+      ...config,
+    };
+    writeFileSync(this.file, JSON.stringify(filled));
+  }
+
+  /** Returns when the control socket answers. */
+  async start(): Promise<void> {
+    this.spawn();
+    const ready = async () => this.hasExited() || (await this.ask({ command: "show-status" }));
+    await until(ready, WAIT_MS, "the speaker answers");
+    if (this.hasExited()) throw new Error(`the speaker ended: ${this.output}`);
+  }
+
+  /** Starts the process; returns at once. */
+  spawn(): void {
+    const child = spawn(process.execPath, [MAIN, "run", "-c", this.file], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const keep = (text: string) => {
+      this.output += text;
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+    this.child = child;
+    this.exit = new Promise((resolve) => {
+      child.on("close", (code, signal) => resolve(signal ?? `exit ${code}`));
+    });
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child?.kill(name);
+  }
+
+  /** How the process ended ("exit 0", "SIGKILL"), once it has. */
+  exited(): Promise<string> {
+    return this.exit;
+  }
+
+  hasExited(): boolean {
+    return this.child === null || this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** Ends the process if it still runs, and removes its files. */
+  remove(): void {
+    this.child?.kill("SIGKILL");
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Both outputs of the process. */
+  text(): string {
+    return this.output;
+  }
+
+  /** The log so far. */
+  log(): LogLine[] {
+    const lines = this.output.split("\n").filter((line) => line.startsWith("{"));
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  async untilLogged(what: string, matches: (line: LogLine) => boolean): Promise<LogLine> {
+    return until(() => this.log().find(matches), WAIT_MS, `the log has ${what}`);
+  }
+
+  describe(): string {
+    const lines = this.output.trimEnd().split("\n").slice(-SHOWN_LINES_MAX);
+    return lines.map((line) => line.slice(0, SHOWN_CHARACTERS_MAX)).join("\n");
+  }
+
+  /** Asks on the control socket; rejects with the speaker's words when it says no. */
+  ask(request: object): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.socket);
+      const chunks: Buffer[] = [];
+      let beginsLine = true;
+      socket.on("error", reject);
+      socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+      socket.on("close", () => reject(new Error("the speaker hung up")));
+      socket.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        const lastLineAt = chunk.lastIndexOf(NEWLINE, -2) + 1;
+        const isItem =
+          (lastLineAt > 0 || beginsLine) && chunk.indexOf('{"item"', lastLineAt) === lastLineAt;
+        beginsLine = chunk.at(-1) === NEWLINE;
+        if (isItem || !beginsLine) return;
+        const lines = Buffer.concat(chunks).toString().trimEnd().split("\n");
+        const last = JSON.parse(lines.pop()!);
+        if ("item" in last) return;
+        if ("error" in last) reject(new Error(last.error));
+        else resolve({ items: lines.map((line) => JSON.parse(line).item), end: last.end });
+        socket.destroy();
+      });
+    });
+  }
+
+  async neighbor(address: string): Promise<ShownNeighborDetail> {
+    const { items } = await this.ask({ command: "show-neighbor", neighbor: address });
+    return items[0] as ShownNeighborDetail;
+  }
+
+  /** Values by name with labels, as they stand in the Prometheus text. */
+  async metrics(): Promise<Map<string, number>> {
+    const response = await fetch(`http://127.0.0.1:${this.httpPort}/metrics`);
+    const lines = (await response.text()).split("\n").filter((line) => /^[a-z]/.test(line));
+    return new Map(
+      lines.map((line) => {
+        const at = line.lastIndexOf(" ");
+        return [line.slice(0, at), Number(line.slice(at + 1))];
+      }),
+    );
+  }
+
+  /** Resident memory in megabytes. */
+  residentMb(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1000;
+  }
+
+  /** Open file descriptors. */
+  descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+}
+
+/** A TCP port that nothing listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+/** `127.1.0.1`, `127.1.0.2`, ...: loopback addresses to be neighbors from. */
+export function neighborAddress(n: number): string {
+  return `127.1.${n >>> 8}.${n & 0xff}`;
+}
