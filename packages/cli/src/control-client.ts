@@ -1,0 +1,149 @@
+/** Asking the running speaker, for all commands that do. */
+
+import { statSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import type { ControlRequest } from "@ts-bgp/speaker";
+import { type Arguments, EXIT, type Options, print, stringOption } from "./command.ts";
+
+/** Options of every command that asks the speaker. */
+export const CONTROL_OPTIONS: Options = {
+  socket: { type: "string", short: "s" },
+  json: { type: "boolean", short: "j" },
+};
+
+/** The speaker said no, or could not be asked; the message is for people. */
+class ControlError extends Error {
+  readonly unreachable: boolean;
+
+  constructor(message: string, unreachable: boolean) {
+    super(message);
+    this.unreachable = unreachable;
+  }
+}
+
+const SYSTEM_SOCKET = "/run/ts-bgp.sock";
+
+/**
+ * The control socket to ask: `--socket`, else TSBGP_SOCKET, else the system's, else, where that does
+ * not exist, the one in the temporary directory that the sample configuration has, if it is this
+ * user's or root's.
+ */
+export function socketOf(args: Arguments): string {
+  const given = stringOption(args, "socket") ?? process.env["TSBGP_SOCKET"];
+  if (given !== undefined) return given;
+  if (statSync(SYSTEM_SOCKET, { throwIfNoEntry: false }) !== undefined) return SYSTEM_SOCKET;
+  const sample = path.join(os.tmpdir(), "ts-bgp.sock");
+  const stat = statSync(sample, { throwIfNoEntry: false });
+  const isTrusted = stat?.uid === 0 || stat?.uid === process.getuid?.();
+  return stat !== undefined && isTrusted ? sample : SYSTEM_SOCKET;
+}
+
+/** How the answer to a request is shown to people. */
+export interface Rendering<T> {
+  item?: (item: T) => void;
+  end?: (end: Readonly<Record<string, unknown>>) => void;
+}
+
+/**
+ * Asks for a list. With `--json` it is printed as a JSON array with an item a line.
+ *
+ * @returns the exit code
+ */
+export function askForList<T>(
+  args: Arguments,
+  request: ControlRequest,
+  rendering: Rendering<T>,
+): Promise<number> {
+  if (args.options["json"] !== true) return run(args, request, rendering);
+  let count = 0;
+  return run(args, request, {
+    item: (item) => print(`${count++ === 0 ? "[" : ","}${JSON.stringify(item)}`),
+    end: () => print(count === 0 ? "[]" : "]"),
+  });
+}
+
+/** Asks for one thing. With `--json` it is printed as a JSON object. */
+export function askForOne<T>(
+  args: Arguments,
+  request: ControlRequest,
+  item: (item: T) => void,
+): Promise<number> {
+  const json = args.options["json"] === true;
+  return run(args, request, { item: json ? (value) => print(JSON.stringify(value)) : item });
+}
+
+/** Gives an order, whose answer is a last value alone. */
+export function order(
+  args: Arguments,
+  request: ControlRequest,
+  end: (end: Readonly<Record<string, unknown>>) => void,
+): Promise<number> {
+  const json = args.options["json"] === true;
+  return run(args, request, { end: json ? (value) => print(JSON.stringify(value)) : end });
+}
+
+async function run<T>(
+  args: Arguments,
+  request: ControlRequest,
+  { item, end }: Rendering<T>,
+): Promise<number> {
+  try {
+    const last = await ask(socketOf(args), request, (value) => item?.(value as T));
+    end?.(last);
+    return EXIT.OK;
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error;
+    process.stderr.write(`tsbgp: ${error.message}\n`);
+    return error.unreachable ? EXIT.UNUSABLE : EXIT.NO;
+  }
+}
+
+/**
+ * Asks a speaker.
+ *
+ * @param item - called for each item of the answer
+ * @returns the last value of the answer; throws a ControlError with the speaker's own words, or when
+ *   no speaker answers
+ */
+function ask(
+  file: string,
+  request: ControlRequest,
+  item: (value: unknown) => void,
+): Promise<Readonly<Record<string, unknown>>> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(file);
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(file, error)));
+    socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on("close", () => reject(new ControlError("the speaker hung up", true)));
+    socket.on("data", (chunk: string) => {
+      text += chunk;
+      const lines = text.split("\n");
+      text = lines.pop()!;
+      for (const line of lines) {
+        const answer = JSON.parse(line);
+        if ("item" in answer) item(answer.item);
+        else {
+          if ("error" in answer) reject(new ControlError(answer.error, false));
+          else resolve(answer.end);
+          socket.destroy();
+        }
+      }
+    });
+  });
+}
+
+function unreachable(file: string, error: NodeJS.ErrnoException): ControlError {
+  switch (error.code) {
+    case "ENOENT":
+    case "ECONNREFUSED":
+      return new ControlError(`no speaker is running with control socket ${file}`, true);
+    case "EACCES":
+      return new ControlError(`no permission for control socket ${file}`, true);
+    default:
+      return new ControlError(`control socket ${file}: ${error.message}`, true);
+  }
+}

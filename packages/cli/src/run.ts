@@ -1,0 +1,117 @@
+/** `tsbgp run` and `tsbgp check`: the daemon, and its configuration file without it. */
+
+import {
+  type Arguments,
+  type Command,
+  EXIT,
+  noWords,
+  print,
+  stringOption,
+  UsageError,
+} from "./command.ts";
+import { VERSION } from "./version.ts";
+
+/** The option that names the configuration file. */
+export const CONFIG_OPTION = { config: { type: "string", short: "c" } } as const;
+
+export const checkCommand: Command = {
+  name: "check",
+  usage: "-c FILE",
+  summary: "check a configuration file without starting anything",
+  help: [
+    "Prints each mistake as file:line:column: message.",
+    "Exit: 0 right, 1 mistakes, 2 cannot be read.",
+  ],
+  options: CONFIG_OPTION,
+  run: async (args) => {
+    noWords(args);
+    return withConfigErrors(async ({ readConfigFile }) => {
+      const file = configFile(args);
+      const { config, warnings } = readConfigFile(file);
+      for (const line of warnings) print(`${line} (warning)`);
+      print(`${file} is right: ${config.neighbors.length} neighbors`);
+      return EXIT.OK;
+    });
+  },
+};
+
+export const runCommand: Command = {
+  name: "run",
+  usage: "-c FILE",
+  summary: "run the speaker in the foreground",
+  help: [
+    "SIGHUP reads FILE again and applies what differs, as `tsbgp reload` does.",
+    "SIGTERM and SIGINT close all sessions with an administrative shutdown, and end.",
+  ],
+  options: CONFIG_OPTION,
+  run: async (args) => {
+    noWords(args);
+    return withConfigErrors(({ Daemon }) =>
+      runDaemon(Daemon, configFile(args), async () => async () => {}),
+    );
+  },
+};
+
+/**
+ * Runs a daemon until a signal ends it.
+ *
+ * @param started - called once it runs; what it returns is called before it stops
+ */
+export async function runDaemon(
+  Daemon: SpeakerPackage["Daemon"],
+  file: string,
+  started: (daemon: InstanceType<SpeakerPackage["Daemon"]>) => Promise<() => Promise<void>>,
+): Promise<number> {
+  const daemon = new Daemon({ file, version: VERSION });
+  let before = async () => {};
+  const stopped = new Promise<void>((resolve) => {
+    let stopping = false;
+    const stop = () => {
+      if (stopping) process.exit(EXIT.UNUSABLE);
+      stopping = true;
+      resolve(before().then(() => daemon.stop()));
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+  });
+  process.on("SIGHUP", () => {
+    // What is wrong with the file is in the log.
+    daemon.reload().catch(() => {});
+  });
+  try {
+    await daemon.start();
+    before = await started(daemon);
+  } catch (error) {
+    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
+    await daemon.log.flush();
+    process.exit(EXIT.UNUSABLE);
+  }
+  await stopped;
+  return EXIT.OK;
+}
+
+export function configFile(args: Arguments): string {
+  const file = stringOption(args, "config");
+  if (file === undefined) throw new UsageError("-c FILE is missing");
+  return file;
+}
+
+/** The daemon's package is loaded only by the commands that need it: the others start faster. */
+type SpeakerPackage = typeof import("@ts-bgp/speaker");
+
+export async function withConfigErrors(
+  body: (speaker: SpeakerPackage) => Promise<number>,
+): Promise<number> {
+  const speaker = await import("@ts-bgp/speaker");
+  try {
+    return await body(speaker);
+  } catch (error) {
+    if (error instanceof speaker.ConfigFileError) {
+      for (const line of error.lines) process.stderr.write(`${line}\n`);
+      return EXIT.NO;
+    }
+    if (!(error instanceof speaker.UnusableFileError)) throw error;
+    process.stderr.write(`tsbgp: ${error.message}\n`);
+    return EXIT.UNUSABLE;
+  }
+}

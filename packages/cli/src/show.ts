@@ -1,0 +1,329 @@
+/** `tsbgp show ...`: what the speaker knows. */
+
+import type {
+  ShownGroup,
+  ShownNeighbor,
+  ShownNeighborDetail,
+  ShownRoute,
+  ShownTables,
+} from "@ts-bgp/router";
+import {
+  type Arguments,
+  type Command,
+  noWords,
+  oneWord,
+  print,
+  stringOption,
+  UsageError,
+} from "./command.ts";
+import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
+
+const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
+  n.families.reduce((all, family) => all + family[field], 0);
+
+const NEIGHBOR_COLUMNS: readonly Column<ShownNeighbor>[] = [
+  { title: "Neighbor", text: ({ address }) => address },
+  { title: "AS", text: ({ as }) => String(as), right: true },
+  { title: "State", text: (n) => (n.disabled ? "Disabled" : n.state) },
+  {
+    title: "Since",
+    text: ({ since_ms, last_down }) => {
+      const since = since_ms ?? last_down?.at_ms;
+      return since === undefined ? "never" : duration(Date.now() - since);
+    },
+    right: true,
+  },
+  { title: "Received", text: (n) => String(sum(n, "received")), right: true },
+  { title: "Accepted", text: (n) => String(sum(n, "accepted")), right: true },
+  { title: "Sent", text: (n) => String(sum(n, "advertised")), right: true },
+  { title: "Description", text: ({ description }) => description },
+];
+
+const showNeighbors: Command = {
+  name: "show neighbors",
+  usage: "",
+  summary: "all neighbors, a line each",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    const table = new TableWriter(NEIGHBOR_COLUMNS, print);
+    return askForList<ShownNeighbor>(
+      args,
+      { command: "show-neighbors" },
+      {
+        item: (neighbor) => table.add(neighbor),
+        end: () => table.end(),
+      },
+    );
+  },
+};
+
+const showNeighbor: Command = {
+  name: "show neighbor",
+  usage: "ADDRESS",
+  summary: "one neighbor with everything known of it; a description will do for its address",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    const neighbor = oneWord(args, "the neighbor's address");
+    return askForOne<ShownNeighborDetail>(args, { command: "show-neighbor", neighbor }, (n) => {
+      for (const line of neighborLines(n)) print(line);
+    });
+  },
+};
+
+function neighborLines(n: ShownNeighborDetail): string[] {
+  const { capabilities, octets, last_down } = n;
+  const ago = (ms: number) => `${duration(Date.now() - ms)} ago`;
+  const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
+  const kind = n.route_server_client ? ", route server client" : "";
+  const reflected = n.route_reflector_client ? ", route reflector client" : "";
+  const fields: [string, string][] = [
+    ["Neighbor", `${n.address}, AS ${n.as}${kind}${reflected}`],
+    ["Description", n.description || "none"],
+    ["Group", n.group || "none"],
+    ["State", n.disabled ? `Disabled (${n.state})` : n.state],
+    ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
+    ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
+    ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
+    ["Import policy", list(n.import)],
+    ["Export policy", list(n.export)],
+  ];
+  if (capabilities !== null) {
+    const yes = Object.entries(capabilities).filter(([, value]) => value === true);
+    fields.push(
+      ["Identifier", n.identifier ?? ""],
+      ["Hold time", `${n.hold_time} s, keepalive every ${n.keepalive_time} s`],
+      ["Capabilities", list(yes.map(([name]) => name.replaceAll("_", " ")))],
+      [
+        "ADD-PATH",
+        `receives ${list(capabilities.add_path_receive)}, sends ${list(capabilities.add_path_send)}`,
+      ],
+      [
+        "Roles",
+        `local ${capabilities.local_role ?? "none"}, peer ${capabilities.peer_role ?? "none"}`,
+      ],
+    );
+  }
+  if (octets !== null) {
+    const { received, sent, queued } = octets;
+    fields.push([
+      "Octets",
+      `${size(received)} received, ${size(sent)} sent, ${size(queued)} queued`,
+    ]);
+  }
+  for (const way of ["received", "sent"] as const) {
+    const counts = Object.entries(n.messages[way]).map(([type, count]) => `${count} ${type}`);
+    fields.push([`Messages ${way}`, counts.join(", ")]);
+  }
+  fields.push(["Faulty UPDATEs", String(n.update_faults)]);
+  for (const f of n.families) {
+    const limit =
+      f.max_prefix === null ? "" : `, limit ${f.max_prefix.limit} (${f.max_prefix.action})`;
+    const sync = f.synced ? "" : ", still being sent";
+    const counts = `${f.received} received, ${f.accepted} accepted, ${f.rejected} rejected`;
+    fields.push([
+      f.family,
+      `${counts}${limit}; ${f.advertised} advertised${sync} (group ${f.group})`,
+    ]);
+  }
+  return renderFields(fields);
+}
+
+const STATUS_MARKS = { best: "*>", accepted: "* ", rejected: "x ", advertised: "> " } as const;
+
+const ROUTE_COLUMNS: readonly Column<ShownRoute>[] = [
+  { title: "  ", text: ({ status }) => STATUS_MARKS[status] },
+  {
+    title: "Prefix",
+    text: ({ prefix, path_id }) => (path_id === undefined ? prefix : `${prefix} [${path_id}]`),
+  },
+  { title: "From", text: ({ neighbor }) => neighbor },
+  { title: "Next hop", text: ({ next_hop }) => next_hop ?? "" },
+  { title: "Pref", text: ({ local_pref }) => String(local_pref ?? ""), right: true },
+  { title: "MED", text: ({ med }) => String(med ?? ""), right: true },
+  {
+    title: "AS path",
+    text: ({ as_path, origin }) =>
+      `${as_path ?? ""} ${String(origin ?? "?")[0]?.toLowerCase()}`.trim(),
+  },
+  {
+    title: "Communities, or why rejected",
+    text: (route) => {
+      if (route.reason !== undefined) return route.reason.text;
+      const { communities = [], large_communities = [], extended_communities = [] } = route;
+      return [...communities, ...large_communities, ...extended_communities].join(" ");
+    },
+  },
+];
+
+const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;
+const MATCHES = ["exact", "covering", "longer"] as const;
+
+export const showRoutesCommand: Command = {
+  name: "show routes",
+  usage: "[PREFIX|ADDRESS] [--neighbor X --received|--accepted|--rejected|--advertised]",
+  summary: "routes of the Loc-RIB, or of one neighbor",
+  help: [
+    "An address shows the routes of its longest match; a prefix its own routes.",
+    "  --exact --covering --longer   which prefixes PREFIX stands for",
+    "  --best                        best paths only",
+    "  -4 --ipv4, -6 --ipv6          one address family",
+    "  --neighbor X                  routes from X: accepted, as policy left them (default);",
+    "                                received, as they came; rejected, with the reason; or",
+    "                                advertised to X, as they are on the wire",
+    "Marks: *> best, * accepted, x rejected, > advertised.",
+  ],
+  options: {
+    ...CONTROL_OPTIONS,
+    neighbor: { type: "string", short: "n" },
+    best: { type: "boolean", short: "b" },
+    ipv4: { type: "boolean", short: "4" },
+    ipv6: { type: "boolean", short: "6" },
+    ...Object.fromEntries(
+      [...VIEWS, ...MATCHES].map((name) => [name, { type: "boolean" as const }]),
+    ),
+  },
+  run: async (args) => {
+    const request = routeRequest(args);
+    const table = new TableWriter(ROUTE_COLUMNS, print);
+    return askForList<ShownRoute>(args, request, {
+      item: (route) => table.add(route),
+      end: () => {
+        table.end();
+        if (table.count === 0) print("no routes");
+      },
+    });
+  },
+};
+
+function routeRequest(args: Arguments): { command: string; [name: string]: unknown } {
+  if (args.words.length > 0) oneWord(args, "the prefix");
+  const view = chosen(args, VIEWS);
+  const match = chosen(args, MATCHES);
+  const neighbor = stringOption(args, "neighbor");
+  if (view !== undefined && neighbor === undefined) {
+    throw new UsageError(`--${view} needs --neighbor`);
+  }
+  if (match !== undefined && args.words.length === 0)
+    throw new UsageError(`--${match} needs a prefix`);
+  const { ipv4, ipv6, best } = args.options;
+  return {
+    command: "show-routes",
+    ...(args.words.length === 0 ? {} : { prefix: args.words[0] }),
+    ...(neighbor === undefined ? {} : { neighbor }),
+    ...(view === undefined ? {} : { view }),
+    ...(match === undefined ? {} : { match: match === "longer" ? "covered" : match }),
+    ...(ipv4 === ipv6 ? {} : { family: ipv4 === true ? 1 : 2 }),
+    best: best === true,
+  };
+}
+
+/** The one of several switches that was given. */
+function chosen<N extends string>(args: Arguments, names: readonly N[]): N | undefined {
+  const given = names.filter((name) => args.options[name] === true);
+  if (given.length > 1) throw new UsageError(`--${given[0]} and --${given[1]} exclude each other`);
+  return given[0];
+}
+
+const GROUP_COLUMNS: readonly Column<ShownGroup>[] = [
+  { title: "Group", text: ({ number }) => String(number), right: true },
+  { title: "Family", text: ({ family }) => family },
+  { title: "Kind", text: ({ kind }) => kind },
+  { title: "Members", text: ({ members }) => String(members), right: true },
+  { title: "Catching up", text: ({ catching_up }) => String(catching_up), right: true },
+  { title: "Lag", text: ({ lag }) => String(lag), right: true },
+  { title: "Adj-RIB-Out", text: (g) => size(g.adj_rib_out_octets), right: true },
+  { title: "Export policy", text: ({ policies }) => policies.join(" ") || "none" },
+];
+
+const showGroups: Command = {
+  name: "show groups",
+  usage: "",
+  summary: "update groups: neighbors that are sent the same octets",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    const table = new TableWriter(GROUP_COLUMNS, print);
+    return askForList<ShownGroup>(
+      args,
+      { command: "show-groups" },
+      {
+        item: (group) => table.add(group),
+        end: () => table.end(),
+      },
+    );
+  },
+};
+
+interface ShownMemory extends ShownTables {
+  process: { rss: number; heap_used: number; external: number; array_buffers: number };
+}
+
+const showMemory: Command = {
+  name: "show memory",
+  usage: "",
+  summary: "sizes of the tables, and the memory they take",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownMemory>(args, { command: "show-memory" }, (memory) => {
+      const { attribute_sets, families, process: own } = memory;
+      const fields: [string, string][] = [
+        ["Process", `${size(own.rss)} resident, ${size(own.heap_used)} JavaScript heap`],
+        ["Attribute sets", `${attribute_sets.count}, ${size(attribute_sets.octets)}`],
+      ];
+      for (const f of families) {
+        fields.push(
+          [
+            f.family,
+            `${f.prefixes} prefixes (${size(f.prefix_octets)}), ${f.paths} paths (${size(f.path_octets)})`,
+          ],
+          [
+            "",
+            `Adj-RIB-Out ${size(f.adj_rib_out_octets)}, change log ${size(f.change_log_octets)}`,
+          ],
+        );
+      }
+      for (const [name, value] of fields) print(name === "" ? `    ${value}` : `${name}: ${value}`);
+    });
+  },
+};
+
+interface ShownStatus {
+  version: string;
+  as: number;
+  id: string;
+  started_ms: number;
+  neighbors: number;
+  established: number;
+}
+
+const showStatus: Command = {
+  name: "show status",
+  usage: "",
+  summary: "the speaker in a few lines",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
+      const { version, as, id, started_ms, neighbors, established } = status;
+      const lines = renderFields([
+        ["Version", version],
+        ["Router", `AS ${as}, identifier ${id}`],
+        ["Running for", duration(Date.now() - started_ms)],
+        ["Neighbors", `${established} of ${neighbors} established`],
+      ]);
+      for (const line of lines) print(line);
+    });
+  },
+};
+
+export const SHOW_COMMANDS: readonly Command[] = [
+  showStatus,
+  showNeighbors,
+  showNeighbor,
+  showRoutesCommand,
+  showGroups,
+  showMemory,
+];

@@ -1,0 +1,173 @@
+/** The words of the command line: verbs cut short, help, versions, and what is wrong with them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import { completions, resolveVerb } from "../src/verbs.ts";
+import { linesOf, tsbgp } from "./support/tsbgp.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Commands with words of their own, in the order of the overview. */
+const COMMANDS = [
+  "run",
+  "demo",
+  "check",
+  "show status",
+  "show neighbors",
+  "show neighbor",
+  "show routes",
+  "show groups",
+  "show memory",
+  "explain import",
+  "explain export",
+  "reload",
+  "refresh",
+  "reset",
+  "disable",
+  "enable",
+  "decode",
+] as const;
+const ASKING = COMMANDS.slice(3, -1);
+
+describe("verbs cut short", () => {
+  test.each([
+    ["show neighbors", "show neighbors", []],
+    ["sh neighbors", "show neighbors", []],
+    ["sh neighbor 10.0.0.1", "show neighbor", ["10.0.0.1"]],
+    ["s r 10.0.0.0/8", "show routes", ["10.0.0.0/8"]],
+    ["ex i 10.0.0.0/8 10.0.0.1", "explain import", ["10.0.0.0/8", "10.0.0.1"]],
+    ["rel", "reload", []],
+    ["dis 10.0.0.1", "disable", ["10.0.0.1"]],
+    ["disable show", "disable", ["show"]],
+    ["c -c show", "check", ["-c", "show"]],
+  ])("%s is %s", (words, name, rest) => {
+    expect(resolveVerb(COMMANDS, words.split(" "))).toEqual({ kind: "command", name, rest });
+  });
+
+  test.each([
+    ["d", ["decode", "demo", "disable"]],
+    ["re", ["refresh", "reload", "reset"]],
+    ["e", ["enable", "explain"]],
+    ["show neighbo", ["neighbor", "neighbors"]],
+  ])("%s is ambiguous", (words, candidates) => {
+    const resolved = resolveVerb(COMMANDS, words.split(" "));
+    expect(resolved).toMatchObject({ kind: "ambiguous", candidates });
+  });
+
+  // "restart" shares its first letters with "reset", and is another thing.
+  test.each([["restart"], ["show nothing"], ["show neighborss"], ["constructor"], [""], ["SHOW"]])(
+    "%j is unknown",
+    (words) => {
+      expect(resolveVerb(COMMANDS, words.split(" ")).kind).toBe("unknown");
+    },
+  );
+
+  test.each(COMMANDS)("every start of %s that is unique leads to it, and no other does", (name) => {
+    const words = name.split(" ");
+    const last = words.at(-1)!;
+    const others = COMMANDS.filter((other) => other.startsWith(words.slice(0, -1).join(" ")))
+      .map((other) => other.split(" ")[words.length - 1]!)
+      .filter((other) => other !== last);
+    for (let length = 1; length <= last.length; length++) {
+      const start = last.slice(0, length);
+      if (others.includes(start)) continue;
+      const isUnique = start === last || !others.some((other) => other.startsWith(start));
+      const resolved = resolveVerb(COMMANDS, [...words.slice(0, -1), start]);
+      if (isUnique) expect(resolved, start).toMatchObject({ kind: "command", name });
+      else expect(resolved.kind, start).toBe("ambiguous");
+    }
+  });
+
+  test("completions are the words that begin so, or the word itself", () => {
+    const words = fc.array(fc.string({ unit: fc.constantFrom(..."ABab-"), minLength: 1 }), {
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(
+        words,
+        fc.string({ unit: fc.constantFrom(..."ABab-"), minLength: 1 }),
+        (all, word) => {
+          const candidates = [...new Set(all)];
+          const begin = candidates.filter((candidate) => candidate.startsWith(word)).sort();
+          const expected = candidates.includes(word) ? [word] : begin;
+          expect(completions(candidates, word)).toEqual(expected);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe.concurrent("help", () => {
+  test("names every command, on standard output", async () => {
+    for (const args of [["--help"], ["-h"], ["help"]]) {
+      const { code, stdout, stderr } = await tsbgp(args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      for (const name of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name}`, "m"));
+      for (const line of linesOf(stdout)) expect(line.length, line).toBeLessThanOrEqual(128);
+    }
+  });
+
+  test.each(COMMANDS)("of %s says how it is used", async (name) => {
+    for (const option of ["--help", "-h"]) {
+      const { code, stdout, stderr } = await tsbgp([...name.split(" "), option]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toMatch(new RegExp(`^usage: tsbgp ${name}`));
+      if (ASKING.includes(name)) expect(stdout).toMatch(/--socket .*--json/);
+    }
+  });
+});
+
+test("the version is that of the package", async () => {
+  const { version } = JSON.parse(
+    readFileSync(join(import.meta.dirname, "../package.json"), "utf8"),
+  );
+  for (const option of ["--version", "-V"]) {
+    expect(await tsbgp([option])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  }
+});
+
+describe.concurrent("what is wrong with the words: exit 2", () => {
+  test("no words at all show the help", async () => {
+    const { code, stdout } = await tsbgp([]);
+    expect([code, stdout]).toEqual([2, expect.stringMatching(/^tsbgp: /)]);
+  });
+
+  test.each([
+    [["nothing"], /"nothing" is not known; there are check, decode, demo/],
+    [["show"], /one of these must follow: groups, memory, neighbor/],
+    [["show", "nothing"], /"nothing" is not known; there are groups, memory/],
+    [["re"], /"re" may be refresh or reload or reset/],
+    [["show", "neighbor"], /the neighbor's address is missing/],
+    [["show", "neighbor", "a", "b"], /no place for "b"/],
+    [["show", "neighbors", "a"], /no place for "a"/],
+    [["show", "routes", "10.0.0.0/8", "10.1.0.0/16"], /no place for "10\.1\.0\.0\/16"/],
+    [["show", "routes", "--received"], /--received needs --neighbor/],
+    [["show", "routes", "--exact"], /--exact needs a prefix/],
+    [["show", "routes", "-n", "a", "--received", "--accepted"], /exclude each other/],
+    [["show", "routes", "10.0.0.0/8", "--exact", "--longer"], /exclude each other/],
+    [["explain", "import", "10.0.0.0/8"], /the neighbor's address is missing/],
+    [["explain", "import"], /the prefix is missing/],
+    [["refresh", "a", "--in", "--out"], /exclude each other/],
+    [["reset"], /the neighbor's address is missing/],
+    [["enable", "a", "--reason", "none"], /Unknown option '--reason'/],
+    [["show", "neighbors", "--jsno"], /Unknown option '--jsno'/],
+    [["show", "neighbors", "--socket"], /argument missing/],
+    [["--jsno"], /"--jsno" is not known/],
+  ])("%j", async (args, message) => {
+    const { code, stdout, stderr } = await tsbgp(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^tsbgp: [^\n]+\n$/);
+  });
+
+  test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
+    const takes = /neighbor$|refresh|reset|able$/.test(name) ? ["10.0.0.1"] : [];
+    const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
+    const socket = "/tmp/no-such-socket.sock";
+    const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toBe(`tsbgp: no speaker is running with control socket ${socket}\n`);
+  });
+});
