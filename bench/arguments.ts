@@ -1,0 +1,103 @@
+/** The command line of the benchmark. */
+
+import { parseArgs } from "node:util";
+import { DAEMONS } from "./daemons.ts";
+import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
+
+export const HELP = `Usage: npm run bench -- [OPTION]...
+
+Measures this speaker and the BGP daemons that are installed, in turn, with load that comes in over
+BGP sessions and results that are read at the other end of BGP sessions. Prints a table with ratios
+to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratios of one run.
+
+  --scenario LIST   of s1,s2,s3,s4,s5,s6. Default: all but s6
+  --daemon LIST     of ${DAEMONS.map(({ name }) => name).join(",")}. Default: all that are installed
+  --runs N          runs of each; the table has their medians. Default 3
+  --timeout S       seconds that a phase may take. Default 180
+  --nice=N          priority of daemon and load, -20 to 19. Default -15
+  --json            one JSON object a line for each phase of each run, in place of the table
+  --help            this text
+
+Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
+  s1  1 injector, 1M prefixes, 1 receiver: announce, announce with other attributes, withdraw
+  s2  1 injector, 1M prefixes, 10 receivers: announce, withdraw
+  s3  10 injectors, the same 100k prefixes with different paths, 10 receivers: until every receiver
+      has the right best path; withdraw
+  s4  route server, 50 clients with 4k prefixes each: announce, withdraw
+  s5  as s1, then single-prefix updates: 50k at 5,000/s (latency), 200k flat out
+  s6  exchange point: 700 clients with 572 prefixes each, 280M announcements out; takes minutes
+
+Times are from the first octet written by the first injector until the last receiver holds exactly
+what it should. CPU is that of the daemon's processes until all has been quiet for 1.5 s, peak RSS
+is the sum over them since their start. "other s" is processor time of anything else on the machine
+until the receivers held what they should: look at it before believing a slow run.
+
+Other programs: environment variables TSBGP, BIRD, FRR_BGPD, GOBGPD and OPENBGPD hold their paths.
+`;
+
+export interface BenchOptions {
+  readonly scenarios: readonly ScenarioName[];
+  /** Names; null for all that are installed. */
+  readonly daemons: readonly string[] | null;
+  readonly runs: number;
+  readonly timeoutSeconds: number;
+  readonly nice: number;
+  readonly json: boolean;
+}
+
+/** The command line is not as it should be; the message is for people. */
+export class UsageError extends Error {}
+
+/** @returns null when help is asked for */
+export function parseArguments(argv: readonly string[]): BenchOptions | null {
+  const { values } = parse(argv);
+  if (values.help === true) return null;
+  const known = DAEMONS.map(({ name }) => name);
+  const daemons = values.daemon?.flatMap((list) => list.split(",")) ?? null;
+  for (const name of daemons ?? []) {
+    if (!known.includes(name)) {
+      throw new UsageError(`--daemon ${name}: there are ${known.join(", ")}`);
+    }
+  }
+  const scenarios = values.scenario?.flatMap((list) => list.split(","));
+  return {
+    scenarios: scenarios?.map(scenarioName) ?? SCENARIO_NAMES.filter((name) => name !== "s6"),
+    daemons,
+    runs: number("runs", values.runs, 1, 1000) ?? 3,
+    timeoutSeconds: number("timeout", values.timeout, 1, 86_400) ?? 180,
+    nice: number("nice", values.nice, -20, 19) ?? -15,
+    json: values.json === true,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        scenario: { type: "string", multiple: true },
+        daemon: { type: "string", multiple: true },
+        runs: { type: "string" },
+        timeout: { type: "string" },
+        nice: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function scenarioName(text: string): ScenarioName {
+  const name = SCENARIO_NAMES.find((known) => known === text);
+  if (name !== undefined) return name;
+  throw new UsageError(`--scenario ${text}: there are ${SCENARIO_NAMES.join(", ")}`);
+}
+
+function number(name: string, text: string | undefined, min: number, max: number): number | null {
+  if (text === undefined) return null;
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${name} ${text}: say a whole number from ${min} to ${max}`);
+}

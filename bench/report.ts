@@ -1,0 +1,101 @@
+/** The table: medians of the runs, and ratios to BIRD 2 in the same runs. */
+
+import type { Failure, Measurement } from "./run.ts";
+
+const REFERENCE = "bird2";
+
+const HEADINGS = [
+  "phase",
+  "daemon",
+  "seconds",
+  "range",
+  "ratio",
+  "CPU s",
+  "peak MB",
+  "other s",
+  "p50 ms",
+  "p99 ms",
+  "max ms",
+];
+
+/** @returns lines of text, columns aligned */
+export function tableOf(measurements: readonly Measurement[]): string[] {
+  const rows: string[][] = [HEADINGS];
+  for (const phase of groups(measurements, ({ scenario, phase: name }) => `${scenario} ${name}`)) {
+    const reference = phase.list.filter(({ daemon }) => daemon === REFERENCE);
+    const base = reference.length === 0 ? null : median(reference, ({ seconds }) => seconds);
+    rows.push([]);
+    for (const { key: daemon, list } of groups(phase.list, ({ daemon: name }) => name)) {
+      rows.push(rowOf(phase.key, daemon, list, base));
+    }
+  }
+  return aligned(rows);
+}
+
+/** @returns a line for each failure, equal ones together */
+export function failureLines(failures: readonly Failure[]): string[] {
+  const texts = failures.map(({ scenario, phase, daemon, error }) => {
+    return `${daemon} ${scenario}${phase === null ? "" : ` ${phase}`}: ${error}`;
+  });
+  return groups(texts, (text) => text).map(({ key, list }) => {
+    return list.length === 1 ? key : `${key} (${list.length} runs)`;
+  });
+}
+
+function rowOf(
+  phase: string,
+  daemon: string,
+  list: readonly Measurement[],
+  base: number | null,
+): string[] {
+  const seconds = list.map((one) => one.seconds);
+  const middle = median(list, (one) => one.seconds);
+  const timed = list.filter((one) => one.p50Ms !== undefined);
+  const latency = (value: (one: Measurement) => number | undefined) =>
+    timed.length === 0 ? "" : median(timed, (one) => value(one) ?? 0).toFixed(2);
+  return [
+    phase,
+    daemon,
+    middle.toFixed(2),
+    `${Math.min(...seconds).toFixed(2)}-${Math.max(...seconds).toFixed(2)}`,
+    base === null ? "" : (middle / base).toFixed(2),
+    median(list, (one) => one.cpuSeconds).toFixed(2),
+    median(list, (one) => one.peakRssMb).toFixed(0),
+    Math.max(
+      0,
+      median(list, (one) => one.foreignCpuSeconds),
+    ).toFixed(2),
+    latency((one) => one.p50Ms),
+    latency((one) => one.p99Ms),
+    latency((one) => one.maxMs),
+  ];
+}
+
+/** @returns the groups in the order in which they came up */
+function groups<T>(
+  list: readonly T[],
+  keyOf: (one: T) => string,
+): { readonly key: string; readonly list: readonly T[] }[] {
+  return [...Map.groupBy(list, keyOf)].map(([key, members]) => ({ key, list: members }));
+}
+
+function median<T>(list: readonly T[], value: (one: T) => number): number {
+  const sorted = list.map(value).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Names to the left, numbers to the right. */
+function aligned(rows: readonly string[][]): string[] {
+  const widths = HEADINGS.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+}

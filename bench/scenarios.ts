@@ -1,0 +1,157 @@
+/** What is measured: who announces what to whom, and when it has arrived. */
+
+import { join } from "node:path";
+import { FIRST_AS, INJECTORS, SCALE, type StreamSet, WINNING_AS } from "./streams.ts";
+
+export const SCENARIO_NAMES = ["s1", "s2", "s3", "s4", "s5", "s6"] as const;
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+/** A session of the load generator with the daemon. */
+export interface Peer {
+  readonly name: string;
+  readonly address: string;
+  readonly as: number;
+  /** Streams that it can send. */
+  readonly files: readonly string[];
+  /** A prefix counts only while its path comes from this AS; 0 counts all. */
+  readonly win: number;
+  /** Whether what it receives is measured. */
+  readonly receives: boolean;
+}
+
+export interface Phase {
+  readonly name: string;
+  /** For the load generator. */
+  readonly commands: readonly string[];
+  /** Prefixes that every receiver holds when the phase is over. */
+  readonly want: number;
+  /** Receivers still hold what they had before; else they begin to count anew. */
+  readonly keepsHeld: boolean;
+}
+
+export interface Scenario {
+  readonly name: ScenarioName;
+  readonly peers: readonly Peer[];
+  /** All peers are clients of a route server. */
+  readonly routeServer: boolean;
+  readonly phases: readonly Phase[];
+}
+
+/** The daemon's AS and address; the load generator has 10.99.1.1 and those that follow. */
+export const DAEMON_AS = 65000;
+export const DAEMON_ADDRESS = "10.99.0.1";
+
+const PACE = 5000;
+
+export const STREAM_SETS: Readonly<Record<ScenarioName, readonly StreamSet[]>> = {
+  s1: ["table"],
+  s2: ["table"],
+  s3: ["same"],
+  s4: ["clients"],
+  s5: ["table", "churn"],
+  s6: ["members"],
+};
+
+/** @param directory - holds the streams of the scenario */
+export function makeScenario(name: ScenarioName, directory: string): Scenario {
+  switch (name) {
+    case "s1":
+      return fullTable(name, directory, 1, true);
+    case "s2":
+      return fullTable(name, directory, 10, false);
+    case "s3":
+      return samePrefixes(directory);
+    case "s4":
+      return routeServer(name, directory, "client", SCALE.clients, SCALE.clientPrefixes);
+    case "s5":
+      return churn(directory);
+    case "s6":
+      return routeServer(name, directory, "member", SCALE.members, SCALE.memberPrefixes);
+  }
+}
+
+function fullTable(
+  name: ScenarioName,
+  directory: string,
+  receivers: number,
+  again: boolean,
+): Scenario {
+  const files = again ? ["table.updates", "table-changed.updates"] : ["table.updates"];
+  const phases = [phase("announce", ["send in0 0"], SCALE.table)];
+  if (again) phases.push(phase("reannounce", ["send in0 1"], SCALE.table));
+  phases.push({ ...phase("withdraw", ["withdraw in0"], 0), keepsHeld: true });
+  return { name, peers: peers(directory, [files], receivers, 0), routeServer: false, phases };
+}
+
+function samePrefixes(directory: string): Scenario {
+  const injectors = Array.from({ length: INJECTORS }, (_, i) => [`same-${i}.updates`]);
+  return {
+    name: "s3",
+    peers: peers(directory, injectors, 10, WINNING_AS),
+    routeServer: false,
+    phases: [
+      phase("announce", ["send * 0"], SCALE.same),
+      { ...phase("withdraw", ["withdraw *"], 0), keepsHeld: true },
+    ],
+  };
+}
+
+function churn(directory: string): Scenario {
+  const files = ["table.updates", "churn-paced.updates", "churn.updates"];
+  return {
+    name: "s5",
+    peers: peers(directory, [files], 1, 0),
+    routeServer: false,
+    phases: [
+      phase("load", ["send in0 0"], SCALE.table),
+      phase("paced", [`send in0 1 ${PACE}`], SCALE.pacedChurn),
+      phase("blast", ["send in0 2"], SCALE.churn),
+    ],
+  };
+}
+
+/** Every client announces its own prefixes and receives everyone else's. */
+function routeServer(
+  name: ScenarioName,
+  directory: string,
+  kind: string,
+  clients: number,
+  each: number,
+): Scenario {
+  const files = Array.from({ length: clients }, (_, i) => [`${kind}-${i}.updates`]);
+  return {
+    name,
+    peers: peers(directory, files, 0, 0).map((peer) => ({ ...peer, receives: true })),
+    routeServer: true,
+    phases: [
+      phase("announce", ["send * 0"], each * (clients - 1)),
+      { ...phase("withdraw", ["withdraw *"], 0), keepsHeld: true },
+    ],
+  };
+}
+
+function phase(name: string, commands: readonly string[], want: number): Phase {
+  return { name, commands, want, keepsHeld: false };
+}
+
+function peers(
+  directory: string,
+  injectors: readonly (readonly string[])[],
+  receivers: number,
+  win: number,
+): Peer[] {
+  const injecting = injectors.map((files, i) => ({
+    name: `in${i}`,
+    files: files.map((file) => join(directory, file)),
+    win: 0,
+    receives: false,
+  }));
+  const receiving = Array.from({ length: receivers }, (_, i) => {
+    return { name: `out${i}`, files: [], win, receives: true };
+  });
+  return [...injecting, ...receiving].map((peer, i) => ({
+    ...peer,
+    address: `10.99.${1 + Math.floor(i / 200)}.${1 + (i % 200)}`,
+    as: FIRST_AS + i,
+  }));
+}
