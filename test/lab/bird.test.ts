@@ -1,0 +1,4 @@
+import { bird } from "./bird.ts";
+import { testInterop } from "./interop.ts";
+
+testInterop(bird, ["route-server-client", "ebgp-peer", "ibgp-peer"]);

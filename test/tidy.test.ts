@@ -1,0 +1,107 @@
+/** The rules of the code that neither compiler nor linter holds. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** A package imports packages before it in this order, and no others. */
+const ORDER = [
+  "wire-codec",
+  "fsm",
+  "rib",
+  "policy",
+  "config",
+  "router",
+  "inject",
+  "speaker",
+  "cli",
+] as const;
+
+/** Packages that compute only: time, chance and the outside world are handed to them as values. */
+const PURE = new Set<string>(["wire-codec", "fsm", "rib", "policy", "config", "router"]);
+const IMPURE =
+  /from "node:|\b(Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|process\.|Buffer\.|console\.)/;
+const LINES_MAX = 500;
+
+interface Source {
+  readonly file: string;
+  readonly package: string;
+  readonly text: string;
+}
+
+function sourcesOf(name: string): Source[] {
+  return readdirSync(`${ROOT}packages/${name}/src`, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `packages/${name}/src/${file}`)
+    .map((file) => ({ file, package: name, text: readFileSync(ROOT + file, "utf8") }));
+}
+
+const sources = ORDER.flatMap(sourcesOf);
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(ROOT + folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.(ts|mjs|md|ya?ml|json)$/.test(file) && !file.includes("node_modules"))
+    .map((file) => `${folder}/${file}`);
+}
+
+test("every package has its place in the order", () => {
+  expect(readdirSync(`${ROOT}packages`).sort()).toEqual([...ORDER].sort());
+});
+
+describe("a source file", () => {
+  test.each(sources)("$file imports packages before its own, by their name", (source) => {
+    for (const [, name = "", deep] of source.text.matchAll(/from "@ts-bgp\/([a-z-]+)(\/?)/g)) {
+      const place = ORDER.indexOf(name as (typeof ORDER)[number]);
+      expect(place, `imports ${name}`).toBeGreaterThanOrEqual(0);
+      expect(place, `imports ${name}`).toBeLessThan(
+        ORDER.indexOf(source.package as (typeof ORDER)[number]),
+      );
+      expect(deep, `imports from inside ${name}`).toBe("");
+    }
+    expect(source.text, "imports another package's files").not.toMatch(/from "\.\.\/\.\./);
+  });
+
+  test.each(sources)(`$file has at most ${LINES_MAX} lines`, ({ text }) => {
+    expect(text.split("\n").length).toBeLessThanOrEqual(LINES_MAX);
+  });
+
+  test.each(sources.filter((source) => PURE.has(source.package)))(
+    "$file reads no clock, socket or chance",
+    ({ text }) => {
+      const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+      expect(code).not.toMatch(IMPURE);
+    },
+  );
+
+  test.each(sources)("$file says at its top what it is for", ({ text }) => {
+    expect(text.startsWith("/**") || /^(import|export)[\s\S]*?\n\n\/\*\*/.test(text)).toBe(true);
+  });
+});
+
+test("nothing is left for later", () => {
+  const marks = new RegExp(
+    `\\b(${["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"].join("|")})\\b`,
+  );
+  for (const file of [...filesBelow("packages"), ...filesBelow("test"), ...filesBelow("scripts")]) {
+    expect(readFileSync(ROOT + file, "utf8"), file).not.toMatch(marks);
+  }
+});
+
+test("packages declare the packages they import, and no others", () => {
+  for (const name of ORDER) {
+    const manifest = JSON.parse(readFileSync(`${ROOT}packages/${name}/package.json`, "utf8"));
+    const declared = Object.keys(manifest.dependencies ?? {});
+    const used = new Set<string>();
+    for (const { text } of sources.filter((source) => source.package === name)) {
+      for (const [, from = ""] of text.matchAll(
+        /(?:from|import\()\s*"((?:@[^/"]+\/)?[a-z][^/"]*)/g,
+      )) {
+        used.add(from);
+      }
+    }
+    expect(declared.sort(), name).toEqual(
+      [...used].filter((from) => !from.startsWith("node:")).sort(),
+    );
+  }
+});
