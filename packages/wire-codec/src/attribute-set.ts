@@ -18,7 +18,6 @@ import { WELL_KNOWN } from "./attribute.ts";
 import { ATTRIBUTE_TABLE } from "./attribute-table.ts";
 import { AS_TRANS, ATTR, ATTR_FLAG, EXTENDED_MESSAGE_OCTETS_MAX } from "./constants.ts";
 import { copyLargeCommunities, mayRepeatLargeCommunity } from "./large-communities.ts";
-import { isLinkLocal } from "./next-hop.ts";
 import { copyOctets, readU16, writeU16, writeU32 } from "./octets.ts";
 
 /** A set of attribute types is 256 bits. */
@@ -142,10 +141,7 @@ export class AttributeSet {
     return nextHopDue ? this.writeNextHop(nextHopAt, nextHopOctets, out) : out;
   }
 
-  /** A second address that is not link-local says nothing (RFC 2545 section 3). */
-  private writeNextHop(at: number, nextHopOctets: number, out: number): number {
-    const alone = nextHopOctets === 32 && !isLinkLocal(this.buf, at + 16);
-    const octets = alone ? 16 : nextHopOctets;
+  private writeNextHop(at: number, octets: number, out: number): number {
     this.valueFlags[ATTR.NEXT_HOP] = WELL_KNOWN;
     const o = this.writeHead(ATTR.NEXT_HOP, octets, out);
     copyOctets(this.buf, at, at + octets, this.scratch, o);

@@ -9,6 +9,7 @@ import { type AttributeRow, OPTIONAL, type UpdateContext, updateFault } from "./
 import { AFI, ATTR, SAFI, UPDATE_ERROR } from "./constants.ts";
 import { familyBit, familyName } from "./family.ts";
 import type { Fault } from "./fault.ts";
+import { isLinkLocal, isUnspecified } from "./next-hop.ts";
 import {
   badRouteAt,
   decodeRoutes,
@@ -36,7 +37,7 @@ export interface Section {
 /** The routes of MP_REACH_NLRI and the next hop they share. */
 export interface ReachableSection extends Section {
   nextHopAt: number;
-  /** 4, 16 or 32 where the family is routed. */
+  /** 4, 16, or 32 for a global and a link-local address, where the family is routed. */
   nextHopOctets: number;
 }
 
@@ -115,9 +116,27 @@ export function readMpReach(
   } else {
     problem = sectionProblem(buf, section);
   }
-  if (problem === null) return null;
-  section.end = section.at;
-  return malformed(MP_REACH, problem);
+  if (problem !== null) {
+    section.end = section.at;
+    return malformed(MP_REACH, problem);
+  }
+  if (nextHopOctets === IPV6_LINK_LOCAL_NEXT_HOP_OCTETS) settleNextHop(buf, section);
+  return null;
+}
+
+/**
+ * Of two addresses, leaves out the one that says nothing: a second one that is not link-local
+ * (RFC 2545 section 3), or "::" in the place of the global one, which is what BIRD writes on a
+ * session between link-local addresses.
+ */
+function settleNextHop(buf: Uint8Array, section: ReachableSection): void {
+  const { nextHopAt } = section;
+  const secondAt = nextHopAt + IPV6_NEXT_HOP_OCTETS;
+  if (!isLinkLocal(buf, secondAt)) section.nextHopOctets = IPV6_NEXT_HOP_OCTETS;
+  else if (isUnspecified(buf, nextHopAt)) {
+    section.nextHopAt = secondAt;
+    section.nextHopOctets = IPV6_NEXT_HOP_OCTETS;
+  }
 }
 
 /** IPv4 routes may have an IPv6 next hop (RFC 8950 section 3), not the other way round. */

@@ -16,6 +16,13 @@ export function isMartianNextHop(buf: Uint8Array, at: number, octets: number): b
   return zeros === 0 && readU32(buf, at + 12) <= 1;
 }
 
+/** Whether the IPv6 address is "::". */
+export function isUnspecified(buf: Uint8Array, at: number): boolean {
+  return (
+    (readU32(buf, at) | readU32(buf, at + 4) | readU32(buf, at + 8) | readU32(buf, at + 12)) === 0
+  );
+}
+
 /** Whether the IPv6 address is in fe80::/10. */
 export function isLinkLocal(buf: Uint8Array, at: number): boolean {
   return (readU16(buf, at) & 0xffc0) === 0xfe80;

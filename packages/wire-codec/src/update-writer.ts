@@ -28,7 +28,7 @@ export class UpdateWriter {
   /** Messages in there. */
   messages = 0;
 
-  private form: WireForm;
+  form: WireForm;
   /** Attributes of the open announcement as they go on the wire, without MP_REACH_NLRI. */
   private readonly attrs: AttributeRewriter = new AttributeRewriter();
   private withdrawing = false;

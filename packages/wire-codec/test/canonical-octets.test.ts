@@ -190,6 +190,11 @@ describe("canonical octets", () => {
       `0002 01 20 ${GLOBAL} ${GLOBAL} 00 20 20010db8`,
       `400310 ${GLOBAL}`,
     ],
+    [
+      "the link-local address where the global one is ::",
+      `0002 01 20 ${"00".repeat(16)} ${LINK_LOCAL} 00 20 20010db8`,
+      `400310 ${LINK_LOCAL}`,
+    ],
     ["an IPv4 address", "0001 01 04 c0000201 00 080a", "400304 c0000201"],
     ["an IPv6 address for IPv4", `0001 01 10 ${GLOBAL} 00 080a`, `400310 ${GLOBAL}`],
   ])("of MP_REACH_NLRI have %s as next hop", (_name, value, nextHop) => {

@@ -13,6 +13,10 @@ import {
   WITHOUT_NEXT_HOP,
 } from "./support.ts";
 
+/** MP_REACH_NLRI with "::" and a second address as next hops. */
+const mpReachAfterUnspecified = (second: string) =>
+  `800e2a 0002 01 20 ${"00".repeat(16)} ${second} 00 20 20010db8`;
+
 const DISCARD = "attribute-discard";
 const WITHDRAW = "treat-as-withdraw";
 const RESET = "session-reset";
@@ -244,6 +248,21 @@ const MESSAGES: readonly MessageRow[] = [
     EBGP,
     {
       attributes: `800e1a 0002 01 10 ${"00".repeat(16)} 00 20 20010db8 ${WITHOUT_NEXT_HOP}`,
+    },
+    WITHDRAW,
+    8,
+  ],
+  [
+    "MP_REACH_NLRI with next hops of :: and a link-local address",
+    EBGP,
+    { attributes: `${mpReachAfterUnspecified(`fe80${"00".repeat(13)}01`)} ${WITHOUT_NEXT_HOP}` },
+    "none",
+  ],
+  [
+    "MP_REACH_NLRI with next hops of :: and a global address",
+    EBGP,
+    {
+      attributes: `${mpReachAfterUnspecified(`20010db8${"00".repeat(11)}01`)} ${WITHOUT_NEXT_HOP}`,
     },
     WITHDRAW,
     8,
