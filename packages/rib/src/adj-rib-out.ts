@@ -17,7 +17,6 @@ import { ClassSet } from "./class-set.ts";
 import { Columns, grown, NumberStack } from "./columns.ts";
 import { Digest, mixIn } from "./digest.ts";
 import type { PrefixRow, PrefixTable } from "./prefix-table.ts";
-import type { RowFollower } from "./rib.ts";
 import { RowSet } from "./row-set.ts";
 
 /** What one route looks like to the members: filled and compared while working on a prefix. */
@@ -75,8 +74,6 @@ const NODE_COLUMNS = ["nodeNext", "nodePathId", "nodeClass", "nodeSource", "node
 export class AdjRibOut {
   /** The prefixes of which anything is advertised to anyone. Read only for callers. */
   readonly rows: RowSet = new RowSet();
-  /** Told of every change of what is advertised. */
-  readonly followers: RowFollower[] = [];
   /**
    * Of all that is advertised: prefix, path identifier, attributes, classes. Equal for equal
    * contents in processes with the same seed that number classes alike. See `stepDigest`.
@@ -209,8 +206,6 @@ export class AdjRibOut {
     }
     if (old.isEmpty !== next.isEmpty) this.noteRow(row);
     old.release(this.attrs);
-    if (this.followers.length === 0) return;
-    for (const follower of this.followers) follower.changed(row);
   }
 
   /** Has up to `max` more prefixes count in the digest. @returns whether there are more */

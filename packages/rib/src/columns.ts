@@ -46,7 +46,7 @@ export class Columns {
   /** @param names - the fields of `table` that are columns, of length 0 each */
   constructor(table: object, names: readonly string[]) {
     this.fields = table as Record<string, Column>;
-    this.names = names;
+    this.names = [...names];
   }
 
   /** Octets of all columns. */

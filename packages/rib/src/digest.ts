@@ -7,8 +7,8 @@
  * piece by piece, and from then on every change of a row that counts.
  */
 export class Digest {
-  /** Rows below this count. */
-  frontier = 0;
+  /** Rows below this count; row 0 is none in every table. */
+  frontier = 1;
   private low = 0;
   private high = 0;
 

@@ -39,6 +39,7 @@ export { ChangeLog, type Cursor } from "./change-log.ts";
 export { type Chunk, type Run, type Share, shareOf } from "./chunk.ts";
 export { Decision } from "./decision.ts";
 export { Digest } from "./digest.ts";
+export { hashOctets } from "./hash-index.ts";
 export type { GroupSink, Member } from "./member.ts";
 export { type PathRow, type PathState, PathTable, type PeerWalk } from "./path-table.ts";
 export { type PeerFacts, type PeerRow, PeerTable } from "./peer-table.ts";
@@ -50,23 +51,10 @@ export {
   PATHS_PER_PREFIX_MAX,
   type PeerLimits,
   Rib,
-  type RowFollower,
   type RowHolder,
   type UpdateCounts,
 } from "./rib.ts";
 export { type ExportRules, RouteSelector } from "./route-selector.ts";
 export { RowSet } from "./row-set.ts";
-export {
-  type AdvertisedRecord,
-  type AdvertisedRoute,
-  type AttributesRecord,
-  type PathsRecord,
-  SentSets,
-  StateReceiver,
-  type StateRecord,
-  type StateTables,
-  StateWalk,
-  walkAdvertised,
-  walkPaths,
-} from "./state.ts";
+export { RIB_STATE_CLASSES } from "./state-classes.ts";
 export { GROUP_LIMITS, UpdateGroup } from "./update-group.ts";

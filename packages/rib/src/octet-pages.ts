@@ -114,7 +114,7 @@ export class OctetPages {
 
   private takePage(cls: number): number {
     const page = this.freePages.pop() ?? this.pages.length;
-    if (page === this.pages.length || this.pages[page] === NO_PAGE) {
+    if (page === this.pages.length || this.pages[page]!.length === 0) {
       this.pages[page] = new Uint8Array(PAGE_OCTETS);
     }
     this.pageClass[page] = cls;

@@ -62,11 +62,6 @@ export interface RowHolder {
   needsRow(row: PrefixRow): boolean;
 }
 
-/** Who has to hear of every change of a table. */
-export interface RowFollower {
-  changed(row: PrefixRow): void;
-}
-
 /** More path identifiers of one peer for one prefix are not taken. */
 export const PATHS_PER_PREFIX_MAX = 256;
 /**
@@ -94,8 +89,6 @@ export class Rib {
 
   /** Who may need a row beyond the change log; each calls `freeIfUnused` when it no longer does. */
   readonly rowHolders: RowHolder[] = [];
-  /** Told of every change of a path, of rejected ones too. */
-  readonly followers: RowFollower[] = [];
   /**
    * Of all paths: prefix, peer's address, path identifiers and attributes; not why and when. Equal
    * for equal paths in processes with the same seed. See `stepDigest`.
@@ -103,7 +96,6 @@ export class Rib {
   readonly digest: Digest = new Digest();
 
   private readonly dirty: NumberStack = new NumberStack();
-  private readonly dropRow = (row: PrefixRow): void => this.freeIfUnused(row);
   /** Scratch of `freePathId`, all 0 in between. */
   private taken: Uint8Array = new Uint8Array(64);
   /** Verdict at hand, with the peer's limits applied. */
@@ -167,7 +159,7 @@ export class Rib {
         this.add(row, peer, pathId, attrIn, round, nowSeconds);
         counts.added++;
       } else if (this.isSame(path, attrIn)) {
-        if (paths.round[path] !== round) this.renewRound(path, round);
+        paths.round[path] = round;
         counts.unchanged++;
       } else {
         paths.round[path] = round;
@@ -209,7 +201,7 @@ export class Rib {
     if (previous === 0) prefixes.head[row] = next[path]!;
     else next[previous] = next[path]!;
     const wasAccepted = paths.attr[path] !== 0;
-    this.noteChange(row, path, -1);
+    this.noteChange(path, -1);
     paths.remove(path);
     if (wasAccepted) this.markDirty(row);
     else this.freeIfUnused(row);
@@ -256,14 +248,14 @@ export class Rib {
     } else {
       const isSent = paths.attr[path] === state.attr && paths.sentPathId[path] === state.sentPathId;
       if (!isSent) this.markDirty(row);
-      this.noteChange(row, path, -1);
+      this.noteChange(path, -1);
       paths.replace(path, state.attrIn, state.attr);
       paths.reason[path] = state.reason;
     }
     paths.sentPathId[path] = state.sentPathId;
     paths.round[path] = state.round;
     paths.sinceSeconds[path] = state.sinceSeconds;
-    this.noteChange(row, path, 1);
+    this.noteChange(path, 1);
     return path;
   }
 
@@ -286,7 +278,7 @@ export class Rib {
 
   /** Frees what no reader of the change log needs any more; to be called once a slice. */
   trim(): void {
-    this.log.trim(this.dropRow);
+    this.log.trim((row) => this.freeIfUnused(row));
     this.prefixes.advance();
     this.paths.advance();
     this.attrs.advance();
@@ -349,10 +341,10 @@ export class Rib {
     const { paths } = this;
     const row = paths.prefix[path]!;
     if (paths.attr[path] !== this.attr) this.markDirty(row);
-    this.noteChange(row, path, -1);
+    this.noteChange(path, -1);
     paths.replace(path, attrIn, this.attr);
     paths.reason[path] = this.reason;
-    this.noteChange(row, path, 1);
+    this.noteChange(path, 1);
   }
 
   /** Adds a path with the verdict at hand. */
@@ -371,7 +363,7 @@ export class Rib {
     paths.round[path] = round;
     paths.sinceSeconds[path] = nowSeconds;
     if (this.attr !== 0) this.markDirty(row);
-    this.noteChange(row, path, 1);
+    this.noteChange(path, 1);
   }
 
   /** Makes a path and puts it in front of its prefix's list. */
@@ -391,23 +383,16 @@ export class Rib {
     else this.freeIfUnused(row);
   }
 
-  private renewRound(path: PathRow, round: number): void {
-    this.paths.round[path] = round;
-    for (const follower of this.followers) follower.changed(this.paths.prefix[path]!);
-  }
-
   /** A path is as it is now, or will no longer be so. */
-  private noteChange(row: PrefixRow, path: PathRow, sign: 1 | -1): void {
+  private noteChange(path: PathRow, sign: 1 | -1): void {
     if (path < this.digest.frontier) this.countInDigest(path, sign);
-    if (this.followers.length === 0) return;
-    for (const follower of this.followers) follower.changed(row);
   }
 
   private countInDigest(path: PathRow, sign: 1 | -1): void {
     const { attrs, paths, peers } = this;
     const attr = paths.attr[path]!;
     let h = mixIn(this.prefixes.hashOfRow(paths.prefix[path]!), peers.key[paths.peer[path]!]!);
-    h = mixIn(h, paths.pathId[path]! ^ (paths.sentPathId[path]! << 16));
+    h = mixIn(mixIn(h, paths.pathId[path]!), paths.sentPathId[path]!);
     h = mixIn(h, attrs.hashOf(paths.attrIn[path]!));
     this.digest.count(mixIn(h, attr === 0 ? 0 : attrs.hashOf(attr)), sign);
   }

@@ -213,13 +213,13 @@ export class UpdateGroup implements RowHolder {
   }
 
   /** What a member sees of a prefix: `[path identifier, attribute set]` pairs, for `show`. */
-  advertised(row: PrefixRow, cls: number): [pathId: number, attr: AttrId, source: number][] {
-    const out: [number, AttrId, number][] = [];
+  advertised(row: PrefixRow, cls: number): [pathId: number, attr: AttrId][] {
+    const out: [number, AttrId][] = [];
     this.adjRibOut.pathIds(row, this.oldPathIds);
     for (const pathId of this.oldPathIds) {
       this.adjRibOut.load(row, pathId, this.old);
       const attr = this.old.of(cls);
-      if (attr !== 0) out.push([pathId, attr, this.old.source]);
+      if (attr !== 0) out.push([pathId, attr]);
     }
     return out;
   }

@@ -36,6 +36,30 @@ export function attributeOctets(a: Attributes): Uint8Array {
   return message.subarray(23, 23 + readU16(message, 21));
 }
 
+export function u32(n: number): Uint8Array {
+  return Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n);
+}
+
+/** Canonical octets of one attribute; the flags that say what it is do not matter here. */
+export function attribute(type: number, value: Uint8Array): Uint8Array {
+  const { length } = value;
+  if (length < 256) return Uint8Array.of(0x40, type, length, ...value);
+  return Uint8Array.of(0x50, type, length >> 8, length, ...value);
+}
+
+/** Segment type (1 AS_SET, 2 AS_SEQUENCE) and AS numbers. */
+export type Segment = readonly [type: number, ...as: number[]];
+
+/** AS_PATH value in AS numbers of four octets. */
+export function segments(list: readonly Segment[]): Uint8Array {
+  const octets = list.flatMap(([type, ...as]) => [
+    type,
+    as.length,
+    ...as.flatMap((n) => [...u32(n)]),
+  ]);
+  return Uint8Array.from(octets);
+}
+
 /** NLRI octets of 10.x.0.0/16, with a path identifier when that is not null. */
 export function nlri(prefix: number, pathId: number | null): Uint8Array {
   const route = [16, 10, prefix];

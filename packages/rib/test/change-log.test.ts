@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ChangeLog, type Cursor } from "../src/index.ts";
+
+const ROWS = 3000;
+
+/** The log as a list that only ever grows, and readers as places in it. */
+class Model {
+  private readonly entries: number[] = [];
+  private readonly last: Map<number, number> = new Map();
+  private trimmed = 0;
+  readonly readers: number[] = [];
+
+  append(row: number): void {
+    this.last.set(row, this.entries.length);
+    this.entries.push(row);
+  }
+
+  open(): void {
+    this.readers.push(this.entries.length);
+  }
+
+  next(reader: number): number {
+    for (let at = this.readers[reader]!; at < this.entries.length; at++) {
+      const row = this.entries[at]!;
+      if (this.last.get(row) !== at) continue;
+      this.readers[reader] = at + 1;
+      return row;
+    }
+    this.readers[reader] = this.entries.length;
+    return 0;
+  }
+
+  /** Prefixes that a reader has not read, and entries that say so. */
+  unread(reader: number): { rows: number; entries: number } {
+    const entries = this.entries.slice(this.readers[reader]);
+    return { rows: new Set(entries).size, entries: entries.length };
+  }
+
+  /** @returns the prefixes that have no entry any more */
+  trim(): number[] {
+    const to = Math.min(this.entries.length, ...this.readers);
+    const rows: number[] = [];
+    for (; this.trimmed < to; this.trimmed++) {
+      const row = this.entries[this.trimmed]!;
+      if (this.last.get(row) === this.trimmed) rows.push(row);
+    }
+    return rows;
+  }
+
+  has(row: number): boolean {
+    return (this.last.get(row) ?? -1) >= this.trimmed;
+  }
+}
+
+/** What happens to a log, and to the model of it; checked at each step. */
+class Scene {
+  readonly log: ChangeLog;
+  readonly model: Model = new Model();
+  readonly cursors: Cursor[] = [];
+
+  constructor(positionMax: number) {
+    this.log = new ChangeLog(positionMax);
+  }
+
+  append(from: number, count: number, stride: number): void {
+    for (let i = 0; i < count; i++) {
+      const row = 1 + ((from + i * stride) % ROWS);
+      this.log.append(row, ROWS + 1);
+      this.model.append(row);
+    }
+  }
+
+  open(): void {
+    this.cursors.push(this.log.open());
+    this.model.open();
+  }
+
+  close(reader: number): void {
+    const at = reader % this.cursors.length;
+    this.log.close(this.cursors[at]!);
+    this.cursors.splice(at, 1);
+    this.model.readers.splice(at, 1);
+  }
+
+  read(reader: number, max: number): void {
+    const at = reader % this.cursors.length;
+    const rows: number[] = [];
+    const expected: number[] = [];
+    for (let i = 0; i < max && (expected.at(-1) ?? 1) !== 0; i++) {
+      rows.push(this.log.next(this.cursors[at]!));
+      expected.push(this.model.next(at));
+    }
+    expect(rows).toEqual(expected);
+  }
+
+  trim(): void {
+    const dropped: number[] = [];
+    this.log.trim((row) => {
+      expect(this.log.has(row)).toBe(false);
+      dropped.push(row);
+    });
+    expect(dropped).toEqual(this.model.trim());
+  }
+
+  check(): void {
+    for (const [at, cursor] of this.cursors.entries()) {
+      const { rows, entries } = this.model.unread(at);
+      expect(this.log.lag(cursor)).toBeGreaterThanOrEqual(rows);
+      expect(this.log.lag(cursor)).toBeLessThanOrEqual(entries);
+    }
+    for (let row = 1; row <= ROWS; row += 17) {
+      expect(this.log.has(row)).toBe(this.model.has(row));
+    }
+  }
+}
+
+describe("a change log", () => {
+  test("tells each reader, at its own pace, what changed since it read last", () => {
+    const count = fc.oneof(fc.nat(20), fc.nat(2500));
+    const event = fc.oneof(
+      { weight: 6, arbitrary: fc.tuple(fc.constant("append" as const), fc.nat(ROWS), count) },
+      { weight: 4, arbitrary: fc.tuple(fc.constant("read" as const), fc.nat(5), count) },
+      { weight: 3, arbitrary: fc.tuple(fc.constant("trim" as const), fc.nat(), fc.nat()) },
+      { weight: 1, arbitrary: fc.tuple(fc.constant("open" as const), fc.nat(), fc.nat()) },
+      { weight: 1, arbitrary: fc.tuple(fc.constant("close" as const), fc.nat(), fc.nat()) },
+    );
+    const positionMax = fc.constantFrom(100, 5000, 2 ** 31);
+    fc.assert(
+      fc.property(positionMax, fc.array(event, { maxLength: 40 }), (max, events) => {
+        const scene = new Scene(max);
+        scene.open();
+        for (const [kind, a, b] of events) {
+          if (kind === "append") scene.append(a, b, 1 + (a % 7));
+          else if (kind === "trim") scene.trim();
+          else if (kind === "open") scene.open();
+          else if (scene.cursors.length > 0) scene[kind](a, b);
+          scene.check();
+        }
+        for (const at of scene.cursors.keys()) scene.read(at, Infinity);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("does not grow with the changes that nobody reads, only with the prefixes", () => {
+    const log = new ChangeLog();
+    const cursor = log.open();
+    for (let i = 0; i < 100_000; i++) {
+      log.append(1 + (i % 2000), 2001);
+      if (i % 1000 === 0) log.trim(() => {});
+    }
+    expect(log.octets).toBe(4 * (4096 + 2001));
+    expect(log.lag(cursor)).toBeLessThanOrEqual(4096);
+    const rows = Array.from({ length: 2000 }, () => log.next(cursor));
+    expect(rows).toEqual(Array.from({ length: 2000 }, (_, i) => 1 + i));
+    expect(log.next(cursor)).toBe(0);
+  });
+
+  test("does not grow with prefixes that are no more in it", () => {
+    const log = new ChangeLog();
+    const cursor = log.open();
+    const rows = 50 * 1000;
+    for (let from = 1; from < rows; from += 1000) {
+      for (let i = 0; i < 5000; i++) log.append(from + (i % 1000), rows + 1);
+      while (log.next(cursor) !== 0);
+      log.trim(() => {});
+    }
+    expect(log.octets).toBe(4 * (4096 + rows + 1));
+  });
+
+  test("keeps positions small however many changes come", () => {
+    const log = new ChangeLog(1000);
+    const cursor = log.open();
+    for (let i = 0; i < 50_000; i++) {
+      log.append(1 + (i % 3), 4);
+      if (i % 10 === 0) log.next(cursor);
+      log.trim(() => {});
+      expect(log.end).toBeLessThanOrEqual(1000);
+    }
+  });
+
+  test("drops a bounded number of entries at a time", () => {
+    const log = new ChangeLog();
+    for (let row = 1; row <= 100_000; row++) log.append(row, 100_001);
+    const trim = () => {
+      let dropped = 0;
+      log.trim(() => dropped++);
+      return dropped;
+    };
+    expect([trim(), trim(), trim()]).toEqual([65_536, 34_464, 0]);
+  });
+
+  test("may have a prefix noted again while it is being dropped", () => {
+    const log = new ChangeLog();
+    for (const row of [1, 2, 3]) log.append(row, 4);
+    const late = log.open();
+    log.trim((row) => {
+      if (row === 2) log.append(2, 4);
+    });
+    expect([1, 2, 3].map((row) => log.has(row))).toEqual([false, true, false]);
+    expect([log.next(late), log.next(late)]).toEqual([2, 0]);
+  });
+});
