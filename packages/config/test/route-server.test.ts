@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type PeerFacts, Policies, ReasonTable, type Verdict } from "@ts-bgp/policy";
+import { addReasons, type PeerFacts, Policies, ReasonTable, type Verdict } from "@ts-bgp/policy";
 import { AttrStore } from "@ts-bgp/rib";
 import {
   decodeMessages,
@@ -31,6 +31,7 @@ const setup = () => {
   const { config } = loadConfig("route-server.yaml", text, { readFile: () => "", env: () => "" });
   const attrs = new AttrStore(7);
   const reasons = new ReasonTable();
+  addReasons(config!, reasons);
   return { config: config!, attrs, reasons, policies: new Policies(config!, attrs, reasons) };
 };
 const { config, attrs, reasons, policies } = setup();

@@ -10,6 +10,7 @@
 import type { Family } from "@ts-bgp/wire-codec";
 import { type Compilation, type Condition, compileConditions } from "./conditions.ts";
 import { compileModifications, type Modification } from "./modifications.ts";
+import type { Policies } from "./policies.ts";
 import { REASON, type ReasonTable } from "./reasons.ts";
 import type { PrefixTest, Route } from "./route.ts";
 import type { Terms } from "./terms.ts";
@@ -94,17 +95,10 @@ class Tree {
   }
 }
 
-/** @param chain - policies in order; none rejects every route */
-export function compileFilter(
-  chain: readonly Policy[],
-  localAs: number,
-  context: FilterContext,
-): Filter {
-  return new ChainFilter(chain, localAs, context);
-}
-
-class ChainFilter implements Filter {
+export class ChainFilter implements Filter {
   readonly names: readonly string[];
+  readonly localAs: number;
+  readonly policies: Policies;
   readonly acceptsAll = false;
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;
@@ -126,7 +120,16 @@ class ChainFilter implements Filter {
   private readonly slotPeer: Uint32Array = new Uint32Array(SLOTS);
   private readonly slotSource: Uint32Array = new Uint32Array(SLOTS);
 
-  constructor(chain: readonly Policy[], localAs: number, context: FilterContext) {
+  /**
+   * @param policies - whose chain it is
+   * @param chain - policies in order; none rejects every route
+   */
+  constructor(
+    policies: Policies,
+    chain: readonly Policy[],
+    localAs: number,
+    context: FilterContext,
+  ) {
     const to: Compilation = {
       terms: context.terms,
       localAs,
@@ -136,6 +139,8 @@ class ChainFilter implements Filter {
       dependsOnSource: false,
     };
     this.context = context;
+    this.policies = policies;
+    this.localAs = localAs;
     this.names = chain.map(({ name }) => name);
     this.rules = chain.flatMap((policy) => compilePolicy(policy, to, context.reasons));
     this.lastReason = lastReason(chain, context.reasons);
@@ -301,7 +306,7 @@ function traced(rule: CompiledRule, route: Route, trace: RuleTrace[]): boolean {
 
 function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): CompiledRule[] {
   const rules = policy.rules.map((rule): CompiledRule => {
-    const reason = () => reasons.intern("policy-rule", policy.name, rule.name, rule.source);
+    const reason = () => reasons.numberOf("policy-rule", policy.name, rule.name);
     return {
       policy: policy.name,
       rule: rule.name,
@@ -320,10 +325,7 @@ function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): C
     conditions: [],
     modifications: [],
     action: policy.default,
-    reason:
-      policy.default === "reject"
-        ? reasons.intern("policy-default", policy.name, "", policy.source)
-        : 0,
+    reason: policy.default === "reject" ? reasons.numberOf("policy-default", policy.name, "") : 0,
   };
   return [...rules, last];
 }
@@ -332,7 +334,7 @@ function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): C
 function lastReason(chain: readonly Policy[], reasons: ReasonTable): number {
   const last = chain.at(-1);
   if (last === undefined) return REASON["no-policy"];
-  return reasons.intern("policy-default", last.name, "", last.source);
+  return reasons.numberOf("policy-default", last.name, "");
 }
 
 /** Adds the verdict behind the outcomes of the tests that led to it. */

@@ -34,7 +34,8 @@ export {
   type PatternKind,
   parseCommunityPattern,
 } from "./community-pattern.ts";
-export { Policies } from "./policies.ts";
+export { ChainFilter } from "./filter.ts";
+export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.ts";
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";

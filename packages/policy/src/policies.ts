@@ -1,28 +1,31 @@
 /** All policies of a configuration, compiled as neighbors need them. */
 
-import { compileFilter, type FilterContext } from "./filter.ts";
+import { ChainFilter, type FilterContext } from "./filter.ts";
 import type { ReasonTable } from "./reasons.ts";
 import { Route } from "./route.ts";
 import { Terms } from "./terms.ts";
 import type { AttrId, AttributeSets, Explanation, Filter, Verdict } from "./types.ts";
 import { ACCEPT_ALL, type Lists, type Policy } from "./values.ts";
 
+/** What policies are compiled from. */
+export type PolicyValues = Lists & { readonly policies: Readonly<Record<string, Policy>> };
+
 export class Policies {
-  private readonly policies: Readonly<Record<string, Policy>>;
+  readonly values: PolicyValues;
+  readonly sets: AttributeSets;
+  readonly reasons: ReasonTable;
   private readonly context: FilterContext;
   private readonly filters: Map<string, Filter> = new Map();
 
   /**
    * @param values - checked policies and lists; not copied, must not change
    * @param sets - where attribute sets are stored
-   * @param reasons - takes the reasons of rules that reject; outlives this object
+   * @param reasons - has the reasons of all rules that reject, see `addReasons`; outlives this object
    */
-  constructor(
-    values: Lists & { readonly policies: Readonly<Record<string, Policy>> },
-    sets: AttributeSets,
-    reasons: ReasonTable,
-  ) {
-    this.policies = values.policies;
+  constructor(values: PolicyValues, sets: AttributeSets, reasons: ReasonTable) {
+    this.values = values;
+    this.sets = sets;
+    this.reasons = reasons;
     this.context = {
       sets,
       reasons,
@@ -46,14 +49,11 @@ export class Policies {
     const key = `${localAs} ${names.join(" ")}`;
     let filter = this.filters.get(key);
     if (filter === undefined) {
+      const chain = () => names.map((name) => this.policy(name));
       filter =
         names[0] === ACCEPT_ALL
-          ? new AcceptAll()
-          : compileFilter(
-              names.map((name) => this.policy(name)),
-              localAs,
-              this.context,
-            );
+          ? new AcceptAll(this, localAs)
+          : new ChainFilter(this, chain(), localAs, this.context);
       this.filters.set(key, filter);
     }
     return filter;
@@ -61,7 +61,7 @@ export class Policies {
 
   /** @returns whether all policies of a chain are there */
   has(names: readonly string[]): boolean {
-    return names.every((name) => name === ACCEPT_ALL || Object.hasOwn(this.policies, name));
+    return names.every((name) => name === ACCEPT_ALL || Object.hasOwn(this.values.policies, name));
   }
 
   /** Gives up the references to result sets of verdicts since the last call. */
@@ -73,12 +73,25 @@ export class Policies {
   }
 
   private policy(name: string): Policy {
-    if (!Object.hasOwn(this.policies, name)) throw new Error(`no policy has the name ${name}`);
-    return this.policies[name]!;
+    const { policies } = this.values;
+    if (!Object.hasOwn(policies, name)) throw new Error(`no policy has the name ${name}`);
+    return policies[name]!;
   }
 }
 
-class AcceptAll implements Filter {
+/** Numbers the reasons that policies may reject with, for `Policies`. */
+export function addReasons({ policies }: PolicyValues, reasons: ReasonTable): void {
+  for (const { name, rules, source } of Object.values(policies)) {
+    for (const rule of rules) {
+      if (rule.action === "reject") reasons.add("policy-rule", name, rule.name, rule.source);
+    }
+    reasons.add("policy-default", name, "", source);
+  }
+}
+
+export class AcceptAll implements Filter {
+  readonly policies: Policies;
+  readonly localAs: number;
   readonly names: readonly string[] = [ACCEPT_ALL];
   readonly acceptsAll = true;
   readonly rejectsAll = 0;
@@ -92,6 +105,11 @@ class AcceptAll implements Filter {
     nextHopFixed: false,
     exceptions: [],
   };
+
+  constructor(policies: Policies, localAs: number) {
+    this.policies = policies;
+    this.localAs = localAs;
+  }
 
   groupKey(): string {
     return "";

@@ -2,8 +2,7 @@
  * Why a route is not used or not sent: one table for policies and for the speaker's own checks.
  *
  * A reason is a code that never changes its meaning, with the rule when a policy spoke. Reasons are
- * numbered so that a path stores two octets. The numbers are this process's own: between processes
- * the reasons travel as values (`entries`).
+ * numbered so that a path stores two octets.
  */
 
 import type { Source } from "./values.ts";
@@ -69,14 +68,17 @@ export class ReasonTable {
    * Numbers a rule's reason. The same rule of the same policy keeps its number when its line moves,
    * so that reloads do not fill the table; when it is full, the code stands alone.
    */
-  intern(code: ReasonCode, policy: string, rule: string, source: Source): number {
-    const key = `${code}\n${policy}\n${rule}`;
-    const known = this.numbers.get(key);
-    const number = known ?? this.reasons.length;
-    if (number > NUMBERS_MAX) return REASON[code];
+  add(code: ReasonCode, policy: string, rule: string, source: Source): void {
+    const key = keyOf(code, policy, rule);
+    const number = this.numbers.get(key) ?? this.reasons.length;
+    if (number > NUMBERS_MAX) return;
     this.reasons[number] = { code, policy, rule, source };
     this.numbers.set(key, number);
-    return number;
+  }
+
+  /** @returns the number of a reason that was added */
+  numberOf(code: ReasonCode, policy: string, rule: string): number {
+    return this.numbers.get(keyOf(code, policy, rule)) ?? REASON[code];
   }
 
   /** @param number - from `intern` or `REASON` */
@@ -90,11 +92,10 @@ export class ReasonTable {
   text(number: number): string {
     return reasonText(this.get(number));
   }
+}
 
-  /** All reasons; the index of each is its number. */
-  entries(): readonly (Reason | null)[] {
-    return this.reasons;
-  }
+function keyOf(code: ReasonCode, policy: string, rule: string): string {
+  return `${code}\n${policy}\n${rule}`;
 }
 
 /** One line for people: what happened, then rule, policy and place. */

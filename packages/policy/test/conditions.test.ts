@@ -1,6 +1,7 @@
 import { parseAddress } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import {
+  addReasons,
   type Conditions,
   type Modifications,
   Policies,
@@ -48,7 +49,9 @@ function policyOf(rules: Partial<Rule>[], fallback: Policy["default"] = "reject"
 function decide(policy: Policy, route: RouteValue, prefix = "203.0.113.0/24") {
   const sets = new WatchfulSets();
   const reasons = new ReasonTable();
-  const policies = new Policies({ ...LISTS, policies: { p: policy } }, sets, reasons);
+  const values = { ...LISTS, policies: { p: policy } };
+  addReasons(values, reasons);
+  const policies = new Policies(values, sets, reasons);
   const attr = sets.add(encodeRoute(route));
   const at = prefixArguments(prefix);
   const verdict = policies.filter(["p"], LOCAL_AS).decide(attr, SOURCE, PEER, ...at);

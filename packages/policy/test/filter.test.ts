@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type PeerFacts, Policies, type Policy, ReasonTable, type Verdict } from "../src/index.ts";
+import {
+  addReasons,
+  type PeerFacts,
+  Policies,
+  type Policy,
+  ReasonTable,
+  type Verdict,
+} from "../src/index.ts";
 import { chains, LISTS, LOCAL_AS, PEERS, PREFIXES, routes } from "./arbitraries.ts";
 import {
   decodeRoute,
@@ -19,6 +26,7 @@ class Setup {
 
   constructor(chain: Policy[]) {
     const policies = Object.fromEntries(chain.map((policy) => [policy.name, policy]));
+    addReasons({ ...LISTS, policies }, this.reasons);
     this.policies = new Policies({ ...LISTS, policies }, this.sets, this.reasons);
     this.names = chain.map(({ name }) => name);
   }
