@@ -43,8 +43,30 @@ export interface Explained {
   paths: ExplainedPath[];
 }
 
+/** What can be asked. */
+export interface Question {
+  readonly direction: "import" | "export";
+  readonly family: 1 | 2;
+  readonly key: PrefixKey;
+  /** The prefix as it was asked for. */
+  readonly text: string;
+  /** Address of a neighbor that there is. */
+  readonly neighbor: string;
+}
+
+/**
+ * Why a prefix of a neighbor is used or not, or is sent to it or not. What decides makes attribute
+ * sets on the way, so this is a call like any other: a standby has to run it as well.
+ */
+export function explainRoute(router: Router, question: Question): Explained {
+  const { direction, family, key, text } = question;
+  const neighbor = router.neighbors.get(question.neighbor)!;
+  const explain = direction === "import" ? explainImport : explainExport;
+  return explain(router, family, key, text, neighbor);
+}
+
 /** Why the routes of a neighbor for a prefix are used or not. */
-export function explainImport(
+function explainImport(
   router: Router,
   family: 1 | 2,
   key: PrefixKey,
@@ -71,7 +93,7 @@ export function explainImport(
 }
 
 /** Why a prefix is advertised to a neighbor or not. */
-export function explainExport(
+function explainExport(
   router: Router,
   family: 1 | 2,
   key: PrefixKey,

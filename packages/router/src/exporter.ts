@@ -9,6 +9,7 @@ import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
+import type { Numbers } from "./numbers.ts";
 
 /** What all members of an update group have in common besides the wire form. */
 export interface GroupSettings {
@@ -67,7 +68,7 @@ export class GroupExporter implements ExportRules {
   /** Stands for members of an AS that policy tells apart: all else they have in common. */
   private readonly factsByAs: Map<number, PeerFacts> = new Map();
   private readonly directory: PeerDirectory;
-  private readonly nextFactNumber: () => number;
+  private readonly factNumbers: Numbers;
   /** AS numbers that the last verdict for everyone does not speak for. */
   private exceptionAs: readonly number[] = NO_EXCEPTIONS;
   /** Why the last route was not sent though policy accepted it. */
@@ -75,7 +76,7 @@ export class GroupExporter implements ExportRules {
 
   /**
    * @param facts - of any member
-   * @param nextFactNumber - gives numbers that no facts of a peer have had
+   * @param factNumbers - numbers that no facts of a peer have had
    */
   constructor(
     rib: Rib,
@@ -83,14 +84,14 @@ export class GroupExporter implements ExportRules {
     filter: Filter,
     facts: PeerFacts,
     directory: PeerDirectory,
-    nextFactNumber: () => number,
+    factNumbers: Numbers,
   ) {
     this.rib = rib;
     this.settings = settings;
     this.filter = filter;
-    this.everyone = { ...facts, number: nextFactNumber(), anyPeer: true };
+    this.everyone = { ...facts, number: factNumbers.next(), anyPeer: true };
     this.directory = directory;
-    this.nextFactNumber = nextFactNumber;
+    this.factNumbers = factNumbers;
     this.mitigatesPathHiding = settings.mitigatesPathHiding;
     this.pathsMax = settings.pathsMax;
   }
@@ -232,7 +233,7 @@ export class GroupExporter implements ExportRules {
     const as = this.directory.asOfClass(cls, this.settings.classByAs);
     let facts = this.factsByAs.get(as);
     if (facts === undefined) {
-      facts = { ...this.everyone, as, number: this.nextFactNumber(), anyPeer: false };
+      facts = { ...this.everyone, as, number: this.factNumbers.next(), anyPeer: false };
       this.factsByAs.set(as, facts);
     }
     return facts;

@@ -25,13 +25,13 @@ export {
   type Explained,
   type ExplainedPath,
   type ExplainedStep,
-  explainExport,
-  explainImport,
+  explainRoute,
+  type Question,
 } from "./explain.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
 export { Neighbor } from "./neighbor.ts";
 export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
-export { INPUT_OCTETS_MAX, Router, type RouterDeps } from "./router.ts";
+export { INPUT_OCTETS_MAX, type Order, Router } from "./router.ts";
 export {
   type ShownFamily,
   type ShownGroup,
@@ -45,4 +45,5 @@ export {
   showTables,
 } from "./show-neighbors.ts";
 export { type RouteQuery, type RouteView, type ShownRoute, showRoutes } from "./show-routes.ts";
+export { STATE_CLASSES } from "./state-classes.ts";
 export { FAMILIES } from "./tables.ts";

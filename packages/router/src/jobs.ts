@@ -3,8 +3,11 @@
 /** What a job says after a piece: it goes on, waits for something else to happen, or is over. */
 export type JobState = "more" | "waiting" | "done";
 
-/** Does a bounded piece of work; next to nothing when it is waiting. */
-export type Job = () => JobState;
+/** A plain object, as all state of the router is. */
+export interface Job {
+  /** Does a bounded piece of work; next to nothing when it is waiting. */
+  step(): JobState;
+}
 
 export class Jobs {
   /** The one whose turn it is in front. */
@@ -22,7 +25,7 @@ export class Jobs {
   step(): boolean {
     for (let left = this.jobs.length; left > 0; left--) {
       const job = this.jobs.shift()!;
-      const state = job();
+      const state = job.step();
       if (state !== "done") this.jobs.push(job);
       if (state !== "waiting") return true;
     }

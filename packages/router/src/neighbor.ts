@@ -44,6 +44,7 @@ import { limitData } from "./max-prefix.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId, LogEvent } from "./outputs.ts";
+import type { Order } from "./router.ts";
 import { Session } from "./session.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
@@ -137,15 +138,24 @@ export class Neighbor implements Listed {
     this.step({ kind: "stop", subcode, data, restartAfterSeconds });
   }
 
-  /** An operator takes the session down until `enable`. */
-  disable(text: string | null): void {
-    this.disabled = true;
-    this.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text, null);
-  }
-
-  enable(): void {
-    this.disabled = false;
-    this.start();
+  obey(order: Order): void {
+    switch (order.do) {
+      case "refresh":
+        if (order.direction === "in") this.session?.requestRefresh();
+        else for (const family of this.session?.families ?? []) this.session!.resend(family);
+        return;
+      case "reset":
+        this.stop(CEASE.ADMINISTRATIVE_RESET, order.text, 0);
+        return;
+      case "disable":
+        this.disabled = true;
+        this.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, order.text, null);
+        return;
+      case "enable":
+        this.disabled = false;
+        this.start();
+        return;
+    }
   }
 
   /** The configuration of the neighbor is another one; what it means is the caller's to see to. */
@@ -361,7 +371,7 @@ export class Neighbor implements Listed {
 
   /** @returns whether the message of the event is to be processed */
   private step(event: FsmEvent): boolean {
-    const { state, actions } = step(this.state, event, this.fsm, this.tables.random());
+    const { state, actions } = step(this.state, event, this.fsm, this.tables.jitter.next());
     if (state !== null) this.state = state;
     let deliver = false;
     for (const action of actions) {
@@ -422,7 +432,7 @@ export class Neighbor implements Listed {
   private connect(): void {
     const { config, tables } = this;
     const { port, localAddress, address } = config;
-    this.attempt = tables.nextConnection();
+    this.attempt = tables.connectionNumbers.next();
     const target = { neighbor: address, port, localAddress };
     tables.outputs.push({ do: "connect", connection: this.attempt, target });
   }
@@ -474,7 +484,7 @@ export class Neighbor implements Listed {
   private makeFacts(localAddress: string | null): PeerFacts {
     const { tables, config } = this;
     const sameAs = tables.addressesOf(config.as);
-    return peerFacts(config, tables.nextFactNumber(), sameAs, localAddress);
+    return peerFacts(config, tables.factNumbers.next(), sameAs, localAddress);
   }
 }
 

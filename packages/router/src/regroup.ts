@@ -1,6 +1,7 @@
 /** Moving a running session to the update group that it belongs to now. */
 
 import { familyLabel } from "./facts.ts";
+import type { Job, JobState } from "./jobs.ts";
 import type { FamilyState, Session } from "./session.ts";
 import { type GroupEntry, SessionMember } from "./update-groups.ts";
 
@@ -18,24 +19,35 @@ export function regroup(session: Session, state: FamilyState): void {
   state.next = entry === state.member.entry ? null : entry;
   if (state.next !== null) entry.expected++;
   if (next !== null) groups.expectOneLess(next);
-  else tables.jobs.add(() => move(session, state));
+  else tables.jobs.add(new Move(session, state));
 }
 
 /** One job for each session on the move; where it moves to may change on the way. */
-function move(session: Session, state: FamilyState): "waiting" | "done" {
-  const { next } = state;
-  if (next === null || !session.isCurrent) return "done";
-  // What the session still waits for in its group is not to be forgotten on the way.
-  const isBusy = !state.endOfRibSent || state.resending;
-  if (isBusy || !next.group.isComplete || !moveTo(session, state, next)) return "waiting";
-  return "done";
+export class Move implements Job {
+  private readonly session: Session;
+  private readonly state: FamilyState;
+
+  constructor(session: Session, state: FamilyState) {
+    this.session = session;
+    this.state = state;
+  }
+
+  step(): JobState {
+    const { session, state } = this;
+    const { next } = state;
+    if (next === null || !session.isCurrent) return "done";
+    // What the session still waits for in its group is not to be forgotten on the way.
+    const isBusy = !state.endOfRibSent || state.resending;
+    if (isBusy || !next.group.isComplete || !moveTo(session, state, next)) return "waiting";
+    return "done";
+  }
 }
 
 function moveTo(session: Session, state: FamilyState, entry: GroupEntry): boolean {
   const { tables, row, log } = session.neighbor;
   const was = state.member;
   const cls = tables.directory.classOf(row, entry.settings.classByAs);
-  const member = new SessionMember(entry, cls, session.connection, was.onSynced);
+  const member = new SessionMember(entry, cls, session.connection, was.owner);
   member.messages = was.messages;
   const { formKey } = entry;
   if (!entry.group.takeOver(member, was.group, was, formKey !== was.entry.formKey)) return false;

@@ -4,8 +4,9 @@
  */
 
 import { type Config, type ConfigDiff, diffConfig, type NeighborChange } from "@ts-bgp/config";
-import { Policies } from "@ts-bgp/policy";
+import { addReasons, Policies } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
+import type { Job, JobState } from "./jobs.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
 import type { Router } from "./router.ts";
@@ -14,6 +15,7 @@ import type { Router } from "./router.ts";
 export function applyConfig(router: Router, next: Config): ConfigDiff {
   const { tables } = router;
   const diff = diffConfig(tables.config, next);
+  addReasons(next, tables.reasons);
   tables.use(next, new Policies(next, tables.attrs, tables.reasons));
   tables.groups.refilter(tables.policies, new Set(diff.policies));
 
@@ -82,12 +84,24 @@ function removeNeighbor(router: Router, address: string): void {
   const { tables } = router;
   neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
   neighbor.stale.drop();
-  tables.jobs.add(() => {
-    if (neighbor.stale.isAny) return "waiting";
-    tables.directory.remove(neighbor);
-    tables.peers.remove(neighbor.row);
+  tables.jobs.add(new Forget(neighbor));
+}
+
+/** Gives the number of a removed neighbor free once its routes are gone. */
+export class Forget implements Job {
+  private readonly neighbor: Neighbor;
+
+  constructor(neighbor: Neighbor) {
+    this.neighbor = neighbor;
+  }
+
+  step(): JobState {
+    const { stale, tables, row } = this.neighbor;
+    if (stale.isAny) return "waiting";
+    tables.directory.remove(this.neighbor);
+    tables.peers.remove(row);
     return "done";
-  });
+  }
 }
 
 function areEqual(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {

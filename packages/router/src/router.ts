@@ -7,7 +7,7 @@
  */
 
 import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
-import { Policies, ReasonTable } from "@ts-bgp/policy";
+import { addReasons, Policies, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore } from "@ts-bgp/rib";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
@@ -16,13 +16,14 @@ import type { ConnectionId, Output } from "./outputs.ts";
 import { applyConfig } from "./reload.ts";
 import { FAMILIES, Tables } from "./tables.ts";
 
-/** What the router is given that it cannot compute. */
-export interface RouterDeps {
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number;
-  /** For hash tables, so that a peer cannot aim at one chain; any 32-bit number. */
-  readonly seed: number;
-}
+/** What an operator can have done to a neighbor; `text` is for the peer (RFC 9003). */
+export type Order =
+  /** Ask the peer for its routes again (`in`), or send it ours again (`out`). */
+  | { readonly do: "refresh"; readonly direction: "in" | "out" }
+  | { readonly do: "reset"; readonly text: string | null }
+  /** Holds until `enable`, whatever the configuration says. */
+  | { readonly do: "disable"; readonly text: string | null }
+  | { readonly do: "enable" };
 
 /** Octets of one connection that are read in one go: a few milliseconds' work at most. */
 const READ_OCTETS = 1 << 15;
@@ -37,11 +38,16 @@ export class Router {
   /** Connections with octets to read, the one whose turn it is in front. */
   private readonly readable: Connection[] = [];
 
-  constructor(config: Config, deps: RouterDeps) {
-    const attrs = new AttrStore(deps.seed);
+  /**
+   * @param seed - any 32-bit number that nobody can guess: for timers that must not run in step, and
+   *   for hash tables, so that a peer cannot aim at one chain
+   */
+  constructor(config: Config, seed: number) {
+    const attrs = new AttrStore(seed);
     const reasons = new ReasonTable();
+    addReasons(config, reasons);
     const policies = new Policies(config, attrs, reasons);
-    this.tables = new Tables(config, attrs, reasons, policies, deps.seed, deps.random);
+    this.tables = new Tables(config, attrs, reasons, policies, seed);
     for (const neighbor of config.neighbors) this.addNeighbor(neighbor);
   }
 
@@ -74,7 +80,7 @@ export class Router {
     this.tables.nowMs = nowMs;
     const neighbor = this.neighbors.get(remoteAddress);
     if (neighbor === undefined) return null;
-    const id = this.tables.nextConnection();
+    const id = this.tables.connectionNumbers.next();
     this.connections.set(id, neighbor.accepted(id, localAddress, remotePort));
     return id;
   }
@@ -171,12 +177,21 @@ export class Router {
     return applyConfig(this, config);
   }
 
-  /** An operator's order to a neighbor. */
-  operate(neighbor: Neighbor, order: () => void, nowMs: number): void {
+  /**
+   * An operator's order to a neighbor.
+   *
+   * @param address - of a neighbor that there is
+   */
+  operate(address: string, order: Order, nowMs: number): void {
     this.tables.nowMs = nowMs;
-    const { address } = neighbor.config;
-    order();
+    const neighbor = this.neighbors.get(address)!;
+    neighbor.obey(order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  /** @returns the neighbor of a connection that there is */
+  neighborOf(id: ConnectionId): Neighbor | undefined {
+    return this.connections.get(id)?.neighbor;
   }
 
   addNeighbor(config: NeighborConfig): Neighbor {

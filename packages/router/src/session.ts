@@ -5,7 +5,7 @@
 
 import type { Negotiated } from "@ts-bgp/fsm";
 import { type Filter, REASON } from "@ts-bgp/policy";
-import type { PeerLimits } from "@ts-bgp/rib";
+import type { PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
 import {
   ACTION_WEIGHT,
   AFI,
@@ -30,10 +30,11 @@ import type { GroupSettings } from "./exporter.ts";
 import { addressOctets, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
 import { type ImportSettings, SessionImporter } from "./importer.ts";
+import type { Job, JobState } from "./jobs.ts";
 import { limitsOf, MaxPrefix } from "./max-prefix.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
-import type { GroupEntry, SessionMember } from "./update-groups.ts";
+import type { GroupEntry, MemberOwner, SessionMember } from "./update-groups.ts";
 
 /** State of one family of a session. */
 export interface FamilyState {
@@ -72,7 +73,7 @@ const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = {
   }),
 };
 
-export class Session {
+export class Session implements MemberOwner {
   readonly neighbor: Neighbor;
   readonly connection: Connection;
   readonly negotiated: Negotiated;
@@ -211,22 +212,8 @@ export class Session {
   /** Puts all routes of the peer through import policy again, piece by piece. */
   rejudge(): void {
     for (const state of this.families) {
-      const { paths } = this.tables.rib(state.family);
-      const walk = paths.walk(this.neighbor.row);
-      const turn = ++state.rejudged;
-      this.tables.jobs.add(() => {
-        if (this.isCurrent && state.rejudged === turn) {
-          for (let n = 0; n < REJUDGE_PATHS && walk.at !== 0; n++) {
-            const path = walk.at;
-            walk.at = paths.peerNext[path]!;
-            this.rejudgePath(state, path);
-          }
-          this.neighbor.checkLimits(this);
-          if (walk.at !== 0) return "more";
-        }
-        paths.endWalk(walk);
-        return "done";
-      });
+      state.rejudged++;
+      this.tables.jobs.add(new Rejudge(this, state, this.tables.rib(state.family).paths));
     }
   }
 
@@ -250,9 +237,9 @@ export class Session {
     const { filter, settings } = this.groupOf(family);
     const entry = tables.groups.find(tables.rib(family), settings, filter, neighbor.facts);
     const cls = tables.directory.classOf(neighbor.row, settings.classByAs);
-    const state: FamilyState = {
+    return {
       family,
-      member: tables.groups.join(entry, cls, this.connection, () => this.synced(state)),
+      member: tables.groups.join(entry, cls, this.connection, this),
       next: null,
       round: 0,
       refreshing: false,
@@ -265,7 +252,6 @@ export class Session {
       limits: limitsOf(maxPrefix, family),
       maxPrefix: new MaxPrefix(maxPrefix, family),
     };
-    return state;
   }
 
   private makeImporter(): SessionImporter {
@@ -344,7 +330,7 @@ export class Session {
     return emptySet;
   }
 
-  private rejudgePath(state: FamilyState, path: number): void {
+  rejudgePath(state: FamilyState, path: number): void {
     const { tables, importer } = this;
     const rib = tables.rib(state.family);
     const attrIn = rib.paths.attrIn[path]!;
@@ -357,8 +343,9 @@ export class Session {
   }
 
   /** The update group has sent everything. */
-  private synced(state: FamilyState): void {
+  synced(family: Family): void {
     const { neighbor } = this;
+    const state = this.family(family)!;
     if (!state.endOfRibSent) {
       state.endOfRibSent = true;
       this.connection.write(END_OF_RIB[state.family]);
@@ -376,5 +363,38 @@ export class Session {
     const message = { afi: familyAfi(family), safi: SAFI.UNICAST, subtype };
     this.connection.write(encodeRouteRefresh(message));
     this.neighbor.sent.routeRefresh++;
+  }
+}
+
+/** Puts all routes of a session through import policy again. */
+export class Rejudge implements Job {
+  private readonly session: Session;
+  private readonly state: FamilyState;
+  private readonly paths: PathTable;
+  private readonly walk: PeerWalk;
+  /** A later one ends this one. */
+  private readonly turn: number;
+
+  constructor(session: Session, state: FamilyState, paths: PathTable) {
+    this.session = session;
+    this.state = state;
+    this.paths = paths;
+    this.walk = paths.walk(session.neighbor.row);
+    this.turn = state.rejudged;
+  }
+
+  step(): JobState {
+    const { session, state, paths, walk } = this;
+    if (session.isCurrent && state.rejudged === this.turn) {
+      for (let n = 0; n < REJUDGE_PATHS && walk.at !== 0; n++) {
+        const path = walk.at;
+        walk.at = paths.peerNext[path]!;
+        session.rejudgePath(state, path);
+      }
+      session.neighbor.checkLimits(session);
+      if (walk.at !== 0) return "more";
+    }
+    paths.endWalk(walk);
+    return "done";
   }
 }

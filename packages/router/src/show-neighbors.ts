@@ -38,6 +38,15 @@ export interface ShownDown {
   } | null;
 }
 
+/** Messages by type. */
+export interface ShownMessages {
+  open: number;
+  update: number;
+  notification: number;
+  keepalive: number;
+  route_refresh: number;
+}
+
 export interface ShownNeighbor {
   address: string;
   as: number;
@@ -52,7 +61,7 @@ export interface ShownNeighbor {
   last_down: ShownDown | null;
   established_count: number;
   families: ShownFamily[];
-  messages: { received: MessageCounts; sent: MessageCounts };
+  messages: { received: ShownMessages; sent: ShownMessages };
   /** UPDATE messages with faults (RFC 7606). */
   update_faults: number;
   /** The same by the action that the heaviest fault of the message asked for. */
@@ -102,7 +111,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     last_down: lastDown === null ? null : shownDown(lastDown),
     established_count: neighbor.establishedCount,
     families: (session?.families ?? []).map((state) => shownFamily(neighbor, state)),
-    messages: { received: neighbor.received, sent: sentMessages(neighbor) },
+    messages: { received: shownMessages(neighbor.received), sent: sentMessages(neighbor) },
     update_faults: sum(neighbor.faults),
     update_faults_by_action: { ...neighbor.faults },
   };
@@ -169,10 +178,14 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
   };
 }
 
-function sentMessages(neighbor: Neighbor): MessageCounts {
-  let { update } = neighbor.sent;
-  for (const { member } of neighbor.session?.families ?? []) update += member.messages;
-  return { ...neighbor.sent, update };
+function shownMessages({ routeRefresh, ...counts }: MessageCounts): ShownMessages {
+  return { ...counts, route_refresh: routeRefresh };
+}
+
+function sentMessages(neighbor: Neighbor): ShownMessages {
+  const sent = shownMessages(neighbor.sent);
+  for (const { member } of neighbor.session?.families ?? []) sent.update += member.messages;
+  return sent;
 }
 
 function shownFamily(neighbor: Neighbor, state: FamilyState): ShownFamily {

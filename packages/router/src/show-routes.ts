@@ -75,8 +75,9 @@ export interface ShownRoute {
   other?: DecodedAttribute[];
 }
 
-/** Rows that one call looks at. */
+/** What one call looks at, and what it gives unless a single prefix has more paths. */
 const ROWS_MAX = 2000;
+const ROUTES_MAX = 200;
 
 /** @returns routes from row `from` (1 at first), and the row to go on from, 0 at the end */
 export function showRoutes(
@@ -95,12 +96,13 @@ export function showRoutes(
     return { routes, next: 0 };
   }
   const limit = Math.min(from + ROWS_MAX, rib.prefixes.limit);
-  for (let row = from; row < limit; row++) {
+  let row = from;
+  for (; row < limit && routes.length < ROUTES_MAX; row++) {
     if (query.prefix !== null && !isCovered(rib.prefixes, row, query.prefix)) continue;
     routes.push(...routesOfRow(router, rib, query, row));
   }
   router.tables.endSlice();
-  return { routes, next: limit < rib.prefixes.limit ? limit : 0 };
+  return { routes, next: row < rib.prefixes.limit ? row : 0 };
 }
 
 /** @returns the prefix of a row as text */

@@ -12,8 +12,9 @@
  */
 
 import type { DownReason, Negotiated } from "@ts-bgp/fsm";
-import type { PeerRow } from "@ts-bgp/rib";
+import type { PeerRow, PeerWalk, Rib } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
+import type { Job, JobState } from "./jobs.ts";
 import type { FamilyState, Session } from "./session.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
@@ -33,7 +34,8 @@ export class StaleRoutes {
   private readonly tables: Tables;
   private readonly row: PeerRow;
   private readonly kept: Map<Family, Kept> = new Map();
-  private removals = 0;
+  /** Jobs at work. */
+  removals = 0;
 
   constructor(tables: Tables, row: PeerRow) {
     this.tables = tables;
@@ -110,31 +112,61 @@ export class StaleRoutes {
   private removeAll(family: Family): void {
     this.kept.delete(family);
     this.removals++;
-    const rib = this.tables.rib(family);
-    this.tables.jobs.add(() => {
-      if (rib.removePeer(this.row, REMOVE_PATHS)) return "more";
-      this.removals--;
-      return "done";
-    });
+    this.tables.jobs.add(new RemoveAll(this, this.tables.rib(family), this.row));
   }
 
   /** Removes the routes that were not heard in a round. */
   private remove(family: Family, round: number): void {
     this.removals++;
-    const rib = this.tables.rib(family);
-    const walk = rib.paths.walk(this.row);
-    this.tables.jobs.add(() => {
-      const { paths } = rib;
-      for (let n = 0; n < REMOVE_PATHS && walk.at !== 0; n++) {
-        const path = walk.at;
-        if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
-        else rib.removePath(path);
-      }
-      if (walk.at !== 0) return "more";
-      paths.endWalk(walk);
-      this.removals--;
-      return "done";
-    });
+    this.tables.jobs.add(new RemoveOtherRounds(this, this.tables.rib(family), this.row, round));
+  }
+}
+
+/** Removes all routes of a peer. */
+export class RemoveAll implements Job {
+  private readonly stale: StaleRoutes;
+  private readonly rib: Rib;
+  private readonly row: PeerRow;
+
+  constructor(stale: StaleRoutes, rib: Rib, row: PeerRow) {
+    this.stale = stale;
+    this.rib = rib;
+    this.row = row;
+  }
+
+  step(): JobState {
+    if (this.rib.removePeer(this.row, REMOVE_PATHS)) return "more";
+    this.stale.removals--;
+    return "done";
+  }
+}
+
+/** Removes the routes of a peer that were not heard in a round. */
+export class RemoveOtherRounds implements Job {
+  private readonly stale: StaleRoutes;
+  private readonly rib: Rib;
+  private readonly round: number;
+  private readonly walk: PeerWalk;
+
+  constructor(stale: StaleRoutes, rib: Rib, row: PeerRow, round: number) {
+    this.stale = stale;
+    this.rib = rib;
+    this.round = round;
+    this.walk = rib.paths.walk(row);
+  }
+
+  step(): JobState {
+    const { rib, round, walk } = this;
+    const { paths } = rib;
+    for (let n = 0; n < REMOVE_PATHS && walk.at !== 0; n++) {
+      const path = walk.at;
+      if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
+      else rib.removePath(path);
+    }
+    if (walk.at !== 0) return "more";
+    paths.endWalk(walk);
+    this.stale.removals--;
+    return "done";
   }
 }
 

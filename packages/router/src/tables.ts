@@ -7,6 +7,7 @@ import { FAMILY, type Family, UpdateReader } from "@ts-bgp/wire-codec";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
+import { Jitter, Numbers } from "./numbers.ts";
 import { Outputs } from "./outputs.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
@@ -27,16 +28,16 @@ export class Tables {
   readonly groups: UpdateGroups;
   readonly outputs: Outputs = new Outputs();
   readonly reader: UpdateReader = new UpdateReader();
-  /** A number in [0, 1) for timers that must not run in step. */
-  readonly random: () => number;
+  readonly jitter: Jitter;
+  /** Of facts of peers. */
+  readonly factNumbers: Numbers = new Numbers();
+  readonly connectionNumbers: Numbers = new Numbers();
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */
   nowMs = 0;
   private readonly ribs: readonly Rib[];
   private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
-  private factNumbers = 0;
-  private connectionNumbers = 0;
 
   constructor(
     config: Config,
@@ -44,15 +45,14 @@ export class Tables {
     reasons: ReasonTable,
     policies: Policies,
     seed: number,
-    random: () => number,
   ) {
     this.config = config;
     this.attrs = attrs;
     this.reasons = reasons;
     this.policies = policies;
-    this.random = random;
+    this.jitter = new Jitter(seed);
     this.ribs = FAMILIES.map((family) => new Rib(family, attrs, this.peers, seed));
-    this.groups = new UpdateGroups(this.directory, this.jobs, () => this.nextFactNumber());
+    this.groups = new UpdateGroups(this.directory, this.jobs, this.factNumbers);
     this.addresses = addressesByAs(config);
     this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
   }
@@ -83,15 +83,6 @@ export class Tables {
 
   get nowSeconds(): number {
     return Math.floor(this.nowMs / 1000);
-  }
-
-  /** A number that no facts of a peer have had. */
-  nextFactNumber(): number {
-    return ++this.factNumbers;
-  }
-
-  nextConnection(): number {
-    return ++this.connectionNumbers;
   }
 }
 

@@ -12,25 +12,32 @@ import {
   shareOf,
   UpdateGroup,
 } from "@ts-bgp/rib";
+import type { Family } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
 import { GroupExporter, type GroupSettings, type PeerDirectory } from "./exporter.ts";
-import type { Jobs } from "./jobs.ts";
+import type { Job, JobState, Jobs } from "./jobs.ts";
+import type { Numbers } from "./numbers.ts";
+
+/** Whose session it is. */
+export interface MemberOwner {
+  /** Everything was sent, after the session came up and after each refresh. */
+  synced(family: Family): void;
+}
 
 /** A session's place in the update group of one family. */
 export class SessionMember implements Member {
   readonly cls: number;
   readonly connection: Connection;
   readonly entry: GroupEntry;
-  /** Called when everything was sent, after the session came up and after each refresh. */
-  readonly onSynced: () => void;
+  readonly owner: MemberOwner;
   /** UPDATE messages sent. */
   messages = 0;
 
-  constructor(entry: GroupEntry, cls: number, connection: Connection, onSynced: () => void) {
+  constructor(entry: GroupEntry, cls: number, connection: Connection, owner: MemberOwner) {
     this.entry = entry;
     this.cls = cls;
     this.connection = connection;
-    this.onSynced = onSynced;
+    this.owner = owner;
   }
 
   get backlogOctets(): number {
@@ -60,18 +67,20 @@ export interface GroupEntry {
   expected: number;
 }
 
-const SINK: GroupSink = {
+export class ConnectionSink implements GroupSink {
   chunk(chunk: Chunk, members: readonly Member[]): void {
     for (const member of members as readonly SessionMember[]) {
       const share = shareOf(chunk, member.cls);
       member.messages += share.messages;
       for (const piece of share.pieces) member.connection.write(piece);
     }
-  },
+  }
+
   synced(member: Member): void {
-    (member as SessionMember).onSynced();
-  },
-};
+    const { owner, group } = member as SessionMember;
+    owner.synced(group.rib.family);
+  }
+}
 
 /** Rows that one step of giving a closed group's memory back looks at. */
 const DISPOSE_ROWS = 1 << 16;
@@ -82,14 +91,15 @@ export class UpdateGroups {
   private readonly byKey: Map<string, GroupEntry> = new Map();
   private readonly directory: PeerDirectory;
   private readonly jobs: Jobs;
-  private readonly nextFactNumber: () => number;
+  private readonly factNumbers: Numbers;
+  private readonly sink: GroupSink = new ConnectionSink();
   private numbers = 0;
   private turn = 0;
 
-  constructor(directory: PeerDirectory, jobs: Jobs, nextFactNumber: () => number) {
+  constructor(directory: PeerDirectory, jobs: Jobs, factNumbers: Numbers) {
     this.directory = directory;
     this.jobs = jobs;
-    this.nextFactNumber = nextFactNumber;
+    this.factNumbers = factNumbers;
   }
 
   /**
@@ -107,7 +117,7 @@ export class UpdateGroups {
       key,
       formKey: textOf(settings.form),
       settings,
-      group: new UpdateGroup(rib, settings.form, exporter, SINK),
+      group: new UpdateGroup(rib, settings.form, exporter, this.sink),
       filter,
       exporter,
       facts,
@@ -122,9 +132,9 @@ export class UpdateGroups {
     entry: GroupEntry,
     peerClass: number,
     connection: Connection,
-    onSynced: () => void,
+    owner: MemberOwner,
   ): SessionMember {
-    const member = new SessionMember(entry, peerClass, connection, onSynced);
+    const member = new SessionMember(entry, peerClass, connection, owner);
     entry.group.join(member);
     return member;
   }
@@ -146,7 +156,7 @@ export class UpdateGroups {
     this.entries.splice(at, 1);
     this.retire(entry);
     entry.group.close();
-    this.jobs.add(() => (entry.group.adjRibOut.dispose(DISPOSE_ROWS) ? "more" : "done"));
+    this.jobs.add(new Dispose(entry.group));
   }
 
   /**
@@ -198,8 +208,21 @@ export class UpdateGroups {
     filter: Filter,
     facts: PeerFacts,
   ): GroupExporter {
-    const { directory, nextFactNumber } = this;
-    return new GroupExporter(rib, settings, filter, facts, directory, nextFactNumber);
+    const { directory, factNumbers } = this;
+    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+  }
+}
+
+/** Gives the memory of a closed group back. */
+export class Dispose implements Job {
+  private readonly group: UpdateGroup;
+
+  constructor(group: UpdateGroup) {
+    this.group = group;
+  }
+
+  step(): JobState {
+    return this.group.adjRibOut.dispose(DISPOSE_ROWS) ? "more" : "done";
   }
 }
 

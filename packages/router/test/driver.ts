@@ -35,9 +35,11 @@ import {
   INPUT_OCTETS_MAX,
   type LogEvent,
   type Neighbor,
+  type Order,
   type Output,
   Router,
 } from "../src/index.ts";
+import { Jitter } from "../src/numbers.ts";
 
 export const ROUTER_AS = 64500;
 export const ROUTER_ADDRESS = "192.0.2.254";
@@ -87,6 +89,8 @@ export interface LabOptions {
   readonly seed?: number;
   /** Calls of `mayGoOn` that each slice answers with yes. */
   readonly budget?: () => number;
+  /** Another router than a plain one. */
+  readonly routerOf?: (config: Config, seed: number) => Router;
 }
 
 export function configOf(yaml: string): Config {
@@ -101,16 +105,10 @@ export function yamlOf(rest: string, router = `{ as: ${ROUTER_AS}, id: ${ROUTER_
   return `router: ${router}\n${rest}`;
 }
 
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
+/** Numbers in [0, 1) that are the same for the same seed. */
 export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const numbers = new Jitter(seed);
+  return () => numbers.next();
 }
 
 export class Lab {
@@ -127,9 +125,10 @@ export class Lab {
   nowMs = START_MS;
   private readonly budget: () => number;
 
-  constructor(yaml: string, { seed = 1, budget = () => 1000 }: LabOptions = {}) {
+  constructor(yaml: string, { seed = 1, budget = () => 1000, routerOf }: LabOptions = {}) {
     this.budget = budget;
-    this.router = new Router(configOf(yaml), { random: randomOf(seed), seed });
+    const config = configOf(yaml);
+    this.router = routerOf?.(config, seed) ?? new Router(config, seed);
     this.router.start(this.nowMs);
     this.run();
   }
@@ -182,9 +181,8 @@ export class Lab {
   }
 
   /** Carries out an operator's order. */
-  operate(address: string, order: (neighbor: Neighbor) => void): this {
-    const neighbor = this.neighbor(address);
-    this.router.operate(neighbor, () => order(neighbor), this.nowMs);
+  operate(address: string, order: Order): this {
+    this.router.operate(address, order, this.nowMs);
     return this;
   }
 

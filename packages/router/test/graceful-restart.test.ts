@@ -2,7 +2,7 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { explainImport, showRoutes } from "../src/index.ts";
+import { explainRoute, showRoutes } from "../src/index.ts";
 import { isEmpty, Lab, type Peer, type PeerOptions, yamlOf } from "./driver.ts";
 
 const A = "192.0.2.1";
@@ -72,7 +72,8 @@ describe("the routes of a peer whose connection is lost", () => {
     const { routes } = showRoutes(lab.router, { ...query, view: "accepted", bestOnly: false }, 1);
     expect(routes.map(({ prefix }) => prefix)).toEqual(BOTH);
     const key = { words: [0x0a010000, 0, 0, 0], bits: 16 } as const;
-    const explained = explainImport(lab.router, 1, key, "10.1.0.0/16", lab.neighbor(A));
+    const question = { direction: "import", family: 1, key, text: "10.1.0.0/16" } as const;
+    const explained = explainRoute(lab.router, { ...question, neighbor: A });
     expect(explained.verdict).toBe("accepted, and the best path");
   });
 });
@@ -89,7 +90,7 @@ describe("the routes of a session that a message ended go at once:", () => {
         lab.advance(95_000);
       },
     ],
-    ["an operator", (lab) => lab.operate(A, (neighbor) => neighbor.disable(null))],
+    ["an operator", (lab) => lab.operate(A, { do: "disable", text: null })],
   ])("%s", (_title, end) => {
     const { lab, a, b } = two();
     end(lab, a);

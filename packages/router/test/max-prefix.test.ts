@@ -90,7 +90,7 @@ describe("the action", () => {
     expect(late.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
     lab.reload(yaml("{ ipv4-unicast: 100 }")).run().advance(60_000);
     expect(lab.neighbor(A).fsmState).toBe("idle");
-    lab.operate(A, (neighbor) => neighbor.enable());
+    lab.operate(A, { do: "enable" });
     expect(a.up().isUp).toBe(true);
   });
 });

@@ -25,7 +25,7 @@ neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002, passive: t
 describe("disable", () => {
   test("ends the session with the operator's text, and keeps it down until enable", () => {
     const { lab, a, b } = two();
-    lab.operate(A, (neighbor) => neighbor.disable("maintenance until 6"));
+    lab.operate(A, { do: "disable", text: "maintenance until 6" });
     lab.run();
     expect(a.wire.notification).toBe("6/2 maintenance until 6");
     expect(b.table).toEqual({});
@@ -36,7 +36,7 @@ describe("disable", () => {
     lab.run();
     expect(refused.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
     expect(showNeighbor(lab.neighbor(A))).toMatchObject({ state: "Idle", disabled: true });
-    lab.operate(A, (neighbor) => neighbor.enable());
+    lab.operate(A, { do: "enable" });
     lab.run();
     expect(lab.attempts).toHaveLength(1);
     expect(a.up().isUp).toBe(true);
@@ -44,7 +44,7 @@ describe("disable", () => {
 
   test("holds across reloads", () => {
     const { lab } = two();
-    lab.operate(A, (neighbor) => neighbor.disable(null));
+    lab.operate(A, { do: "disable", text: null });
     lab.run();
     const yaml = (hold: number) =>
       yamlOf(`
@@ -60,7 +60,7 @@ neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002, passive: t
 test("reset ends the session with a text, and it begins anew", () => {
   const { lab, a } = two();
   a.listens = true;
-  lab.operate(A, (neighbor) => neighbor.stop(CEASE.ADMINISTRATIVE_RESET, "try again", 0));
+  lab.operate(A, { do: "reset", text: "try again" });
   lab.run();
   expect(a.isUp).toBe(false);
   const first = [...lab.wires.values()][0]!;

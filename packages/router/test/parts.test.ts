@@ -4,7 +4,7 @@ import { AttrStore } from "@ts-bgp/rib";
 import { decodeAttributes, encodeUpdate, readU16 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { reflected, withNextHop, withOtc, withoutMed } from "../src/attribute-edit.ts";
-import { type JobState, Jobs } from "../src/jobs.ts";
+import { type Job, type JobState, Jobs } from "../src/jobs.ts";
 import { NeighborDirectory } from "../src/neighbor-directory.ts";
 import { NeighborLog } from "../src/neighbor-log.ts";
 import { Outputs } from "../src/outputs.ts";
@@ -28,11 +28,13 @@ describe("timers", () => {
 });
 
 describe("jobs", () => {
-  function jobOf(log: string[], name: string, ...states: JobState[]): () => JobState {
-    return () => {
-      const state = states.shift()!;
-      log.push(`${name} ${state}`);
-      return state;
+  function jobOf(log: string[], name: string, ...states: JobState[]): Job {
+    return {
+      step() {
+        const state = states.shift()!;
+        log.push(`${name} ${state}`);
+        return state;
+      },
     };
   }
 
@@ -63,9 +65,11 @@ describe("jobs", () => {
   test("may bring forth others", () => {
     const jobs = new Jobs();
     const log: string[] = [];
-    jobs.add(() => {
-      jobs.add(jobOf(log, "child", "done"));
-      return "done";
+    jobs.add({
+      step() {
+        jobs.add(jobOf(log, "child", "done"));
+        return "done";
+      },
     });
     while (jobs.step());
     expect(log).toEqual(["child done"]);

@@ -412,6 +412,30 @@ ${hygiene}`);
     expect(Object.keys(c.table)).toEqual(["10.12.0.0/16"]);
     expect(areUp(a, c)).toBe(true);
   });
+
+  test("that exchange their AS numbers are others' same-as addresses from then on", () => {
+    const yaml = (as11: number, as12: number) =>
+      yamlOf(`
+defaults: { import: hygiene, export: accept-all, passive: true }
+neighbors:
+  - { address: ${A}, as: 65001 }
+  - { address: 192.0.2.11, as: ${as11} }
+  - { address: 192.0.2.12, as: ${as12} }
+  - { address: ${C}, as: 65003 }
+policies:
+  hygiene: [{ if: { not: { next-hop: same-as } }, then: reject }, { then: accept }]
+`);
+    const lab = new Lab(yaml(65001, 65002));
+    const a = lab.peer(A, { as: 65001 }).up();
+    const c = lab.peer(C, { as: 65003 }).up();
+    a.announce(["10.11.0.0/16"], { nextHop: "192.0.2.11" });
+    a.announce(["10.12.0.0/16"], { nextHop: "192.0.2.12" });
+    lab.run();
+    expect(Object.keys(c.table)).toEqual(["10.11.0.0/16"]);
+    lab.reload(yaml(65002, 65001)).run();
+    expect(Object.keys(c.table)).toEqual(["10.12.0.0/16"]);
+    expect(areUp(a, c)).toBe(true);
+  });
 });
 
 describe("the router itself", () => {

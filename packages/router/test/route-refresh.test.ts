@@ -119,7 +119,7 @@ describe("a peer that asks gets everything again", () => {
     a.announce(["10.1.0.0/16"]);
     lab.run();
     b.wire.forget();
-    lab.operate(B, ({ session }) => session!.resend(session!.families[0]!));
+    lab.operate(B, { do: "refresh", direction: "out" });
     lab.run();
     expect(heard(b)).toEqual(["BoRR", ["10.1.0.0/16"], "EoRR"]);
   });
@@ -129,7 +129,7 @@ describe("a peer is asked", () => {
   test("for everything by an operator", () => {
     const { lab, a } = two();
     a.wire.forget();
-    lab.operate(A, ({ session }) => session!.requestRefresh());
+    lab.operate(A, { do: "refresh", direction: "in" });
     lab.run();
     expect(heard(a)).toEqual(["request"]);
   });

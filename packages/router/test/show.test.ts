@@ -6,8 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Explained,
-  explainExport,
-  explainImport,
+  explainRoute,
   type RouteQuery,
   type ShownRoute,
   showGroups,
@@ -37,8 +36,7 @@ function explain(
   address: string,
 ): Explained {
   const { family, key } = keyOf(prefix);
-  const ask = direction === "import" ? explainImport : explainExport;
-  return ask(lab.router, family, key, prefix, lab.neighbor(address));
+  return explainRoute(lab.router, { direction, family, key, text: prefix, neighbor: address });
 }
 
 function routes(lab: Lab, query: Partial<RouteQuery> & { text?: string }): ShownRoute[] {
@@ -461,6 +459,16 @@ policies:
     }
     lab.run();
     expect(routes(lab, { neighbor: A, view: "received" })).toHaveLength(5003);
+    const all = {
+      family: 1,
+      prefix: null,
+      match: "exact",
+      neighbor: null,
+      view: "accepted",
+    } as const;
+    const { routes: piece, next } = showRoutes(lab.router, { ...all, bestOnly: false }, 1);
+    expect(piece.length).toBeLessThan(300);
+    expect(next).toBeGreaterThan(1);
   });
 
   test("nothing that was explained or shown stays in memory", () => {

@@ -1,0 +1,56 @@
+/** Classes that the state of a router is made of, for those who copy it. */
+
+import { RIB_STATE_CLASSES } from "@ts-bgp/rib";
+import { Connection } from "./connection.ts";
+import { GroupExporter } from "./exporter.ts";
+import { SessionImporter } from "./importer.ts";
+import { InputQueue } from "./input-queue.ts";
+import { Jobs } from "./jobs.ts";
+import { MaxPrefix } from "./max-prefix.ts";
+import { Neighbor } from "./neighbor.ts";
+import { NeighborDirectory } from "./neighbor-directory.ts";
+import { NeighborLog } from "./neighbor-log.ts";
+import { Jitter, Numbers } from "./numbers.ts";
+import { Outputs } from "./outputs.ts";
+import { Move } from "./regroup.ts";
+import { Forget } from "./reload.ts";
+import { Router } from "./router.ts";
+import { Rejudge, Session } from "./session.ts";
+import { RemoveAll, RemoveOtherRounds, StaleRoutes } from "./stale-routes.ts";
+import { Tables } from "./tables.ts";
+import { Timers } from "./timers.ts";
+import { ConnectionSink, Dispose, SessionMember, UpdateGroups } from "./update-groups.ts";
+
+/**
+ * Their objects have no functions and no state outside of their fields. The policies and filters that
+ * they refer to are not among them: those are compiled from values.
+ */
+export const STATE_CLASSES = [
+  ...RIB_STATE_CLASSES,
+  Connection,
+  ConnectionSink,
+  Dispose,
+  Forget,
+  GroupExporter,
+  InputQueue,
+  Jitter,
+  Jobs,
+  MaxPrefix,
+  Move,
+  Neighbor,
+  NeighborDirectory,
+  NeighborLog,
+  Numbers,
+  Outputs,
+  Rejudge,
+  RemoveAll,
+  RemoveOtherRounds,
+  Router,
+  Session,
+  SessionImporter,
+  SessionMember,
+  StaleRoutes,
+  Tables,
+  Timers,
+  UpdateGroups,
+] as const;
