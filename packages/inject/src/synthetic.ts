@@ -28,7 +28,7 @@ export interface SyntheticOptions {
   readonly families: number;
 }
 
-/** A synthetic table as a source of routes; the paths begin with the AS of the session. */
+/** A synthetic table as a source of routes; for an external peer the paths begin with the own AS. */
 export function syntheticSource(options: SyntheticOptions): RouteSource {
   return {
     title: `synthetic table, seed ${options.seed}`,
@@ -71,7 +71,10 @@ function* familyTable(
   const { w0, w1, bits } = clusters;
   for (let made = 0; made < prefixes; ) {
     const count = clusters.cluster(prefixes - made);
-    attributes.make(attributes.makePath(form.localAs, attributes.pathLength()), family);
+    const path = attributes.makePath(form.localAs, attributes.pathLength());
+    // Between peers of one AS its number is not in the path (RFC 4271 section 5.1.2).
+    if (form.internal) path.shift();
+    attributes.make(path, family);
     announcer.announce(family, attributes.octets, 0, attributes.length);
     for (let i = 0; i < count; i++) announcer.prefix(w0[i]!, w1[i]!, 0, 0, bits[i]!, 0);
     made += count;

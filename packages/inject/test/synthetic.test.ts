@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { SessionForm } from "../src/batch.ts";
 import { Picker, Prng } from "../src/prng.ts";
 import { type SyntheticOptions, syntheticTable } from "../src/synthetic.ts";
-import { EXTERNAL, tableOf } from "./routes-of.ts";
+import { EXTERNAL, pathOf, tableOf } from "./routes-of.ts";
 
 function octetsOf(options: SyntheticOptions, form: SessionForm = EXTERNAL): Uint8Array {
   return Buffer.concat(Array.from(syntheticTable(options, form), ({ octets }) => octets));
@@ -139,6 +139,20 @@ describe("a synthetic table", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  test("has the own AS in front for an external peer, and nowhere for an internal one", async () => {
+    for (const internal of [false, true]) {
+      const form = { ...EXTERNAL, internal };
+      const table = await tableOf(
+        syntheticTable({ prefixes: 300, seed: 4, families: 3 }, form),
+        form,
+      );
+      for (const route of table.keys()) {
+        const own = pathOf(table, route).split(" ").lastIndexOf(String(form.localAs));
+        expect(own, route).toBe(internal ? -1 : 0);
+      }
+    }
   });
 
   test("leaves out a family that the session does not carry", async () => {
