@@ -11,6 +11,7 @@ export interface ParsedAddress {
   readonly linkLocal: boolean;
   readonly multicast: boolean;
   readonly unspecified: boolean;
+  readonly loopback: boolean;
 }
 
 /** @returns the address, or what is wrong with it */
@@ -24,6 +25,7 @@ export function parseHostAddress(text: string): ParsedAddress | string {
       linkLocal: false,
       multicast: address.isMulticast(),
       unspecified: text === "0.0.0.0",
+      loopback: text.startsWith("127."),
     };
   }
   if (!Address6.isValid(text)) return `"${text}" is not an IP address`;
@@ -37,6 +39,7 @@ export function parseHostAddress(text: string): ParsedAddress | string {
     linkLocal: address.isLinkLocal(),
     multicast: address.isMulticast(),
     unspecified: address.correctForm() === "::",
+    loopback: address.correctForm() === "::1",
   };
 }
 

@@ -1,5 +1,6 @@
 /** What the checks of the parts of a configuration share. */
 
+import { parseHostAddress } from "./addresses.ts";
 import type { FileShape } from "./file-shape.ts";
 import type { Mistake } from "./mistakes.ts";
 import type { YamlFile } from "./yaml-file.ts";
@@ -66,4 +67,17 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
     },
     warn: (at, message) => void warnings.push(yaml.mistake(at, message)),
   };
+}
+
+/** @returns the address in its canonical form; "" once the mistake is noted */
+export function checkAddress(text: string, at: number, checker: Checker): string {
+  const address = parseHostAddress(text);
+  if (typeof address !== "string") return address.text;
+  checker.yaml.add(at, address);
+  return "";
+}
+
+/** @returns the list, or the one value as a list */
+export function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? value : [value as T];
 }

@@ -2,7 +2,9 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { CHANGE_EFFECTS } from "./options.ts";
-import type { Config, NeighborConfig } from "./types.ts";
+import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
+
+const GLOBAL = ["router", "listen", "control", "http", "log", "nsr"] as const;
 
 export interface ConfigDiff {
   /** Addresses of neighbors that only the new configuration has, and that only the old one has. */
@@ -13,10 +15,10 @@ export interface ConfigDiff {
   /** Names of policies whose own rules, or lists they use, are new or differ. */
   readonly policies: readonly string[];
   /**
-   * Changed settings of the speaker as a whole: `router` (resets all sessions), and `listen`,
-   * `control`, `http`, `log` (apply at once).
+   * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log` (apply at once).
    */
-  readonly global: readonly ("router" | "listen" | "control" | "http" | "log")[];
+  readonly global: readonly (typeof GLOBAL)[number][];
 }
 
 export interface NeighborChange {
@@ -55,11 +57,33 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
     removed: [...before.keys()].filter((address) => !after.has(address)),
     changed,
     policies: [...policies],
-    global: (["router", "listen", "control", "http", "log"] as const).filter(
-      (key) => !isEqual(old[key], next[key]),
-    ),
+    global: GLOBAL.filter((key) => !isEqual(old[key], next[key])),
   };
 }
+
+/**
+ * Whether a running speaker can go from one configuration to another.
+ *
+ * @returns why it cannot, as a sentence without a final full stop; null when it can
+ */
+export function reloadRefusal(old: Config, next: Config): string | null {
+  if (isEqual(old.nsr, next.nsr)) return null;
+  if (old.nsr === null) return "the section nsr is new: a speaker joins a pair when it starts";
+  if (next.nsr === null) return "the section nsr is gone: a speaker leaves its pair when it stops";
+  const parts = Object.keys(next.nsr) as (keyof NsrConfig)[];
+  const changed = parts.filter((key) => !isEqual(old.nsr?.[key], next.nsr?.[key]));
+  const names = changed.map((key) => NSR_KEYS[key] ?? key).join(", ");
+  return `the section nsr has another ${names}: restart one side after the other, the standby first`;
+}
+
+/** Names of keys in a file, where they differ. */
+const NSR_KEYS: Partial<Record<keyof NsrConfig, string>> = {
+  peers: "peer",
+  serviceAddresses: "service-addresses",
+  heartbeatMs: "heartbeat-ms",
+  heartbeatMisses: "heartbeat-misses",
+  patienceMs: "patience-ms",
+};
 
 const OPTIONS = Object.keys(CHANGE_EFFECTS) as (keyof typeof CHANGE_EFFECTS)[];
 

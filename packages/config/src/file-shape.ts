@@ -11,6 +11,7 @@ export interface FileShape {
     readonly level?: "trace" | "debug" | "info" | "warn" | "error";
     readonly file?: string;
   };
+  readonly nsr?: FileNsr;
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -18,6 +19,31 @@ export interface FileShape {
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly policies?: Readonly<Record<string, FilePolicy>>;
+}
+
+export type FileLink = string | { readonly address: string; readonly port: number };
+
+export interface FileNsr {
+  readonly cluster: string;
+  readonly self?: string;
+  readonly listen: FileLink;
+  readonly peer: OneOrMore<FileLink>;
+  readonly mode?: "shared" | "address";
+  readonly "service-addresses"?: readonly {
+    readonly address: string;
+    readonly interface: string;
+  }[];
+  readonly arbiter?: "local" | FileArbiter;
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  readonly "heartbeat-ms"?: number;
+  readonly "heartbeat-misses"?: number;
+  readonly "patience-ms"?: number;
+}
+
+export interface FileArbiter {
+  readonly file?: string;
+  readonly etcd?: OneOrMore<string>;
+  readonly ttl?: number;
 }
 
 /** Entries, from a file and written here. */
@@ -67,6 +93,7 @@ export interface FileOptions {
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
   readonly "keep-rejected"?: boolean;
+  readonly nsr?: "required" | "preferred" | "off";
 }
 
 export interface FileAddPath {

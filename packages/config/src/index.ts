@@ -3,7 +3,7 @@
  *
  *     text -> yaml-file   values, and where each stands in the text
  *          -> schema      keys, types and ranges, by the JSON Schema that editors use as well
- *          -> lists, rules, neighbors   names that must exist, patterns, what does not go together
+ *          -> lists, rules, neighbors, nsr   names that must exist, patterns, what does not go together
  *          -> Config      every default filled in, plain data; or all mistakes with line and column
  *
  * What the schema finds wrong is taken out before the later checks, so that one pass finds
@@ -16,18 +16,23 @@
  */
 
 export type { ConfigSources } from "./checker.ts";
-export { type ConfigDiff, diffConfig, type NeighborChange } from "./diff.ts";
+export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from "./diff.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export type {
   AddPathOptions,
+  ArbiterConfig,
   Config,
+  LinkAddress,
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
   NeighborConfig,
   NeighborOptions,
+  NsrConfig,
+  NsrTls,
   RoleName,
   RouterConfig,
+  ServiceAddressConfig,
 } from "./types.ts";

@@ -2,11 +2,12 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
-import { type Checker, type ConfigSources, newChecker } from "./checker.ts";
+import { type Checker, type ConfigSources, checkAddress, newChecker } from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors } from "./neighbors.ts";
+import { checkNsr } from "./nsr.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
@@ -53,14 +54,17 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const router = checkRouter(shape, checker);
   const lists: CheckedLists = checkLists(shape, checker);
   const policies: Record<string, Policy> = checkPolicies(shape, lists, checker);
-  const neighbors = checkNeighbors(shape, section, router, checker);
+  const listen = checkListen(shape, checker);
+  const nsr = checkNsr(shape, listen, checker);
+  const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
-    listen: checkListen(shape, checker),
+    listen,
     control: { socket: shape.control?.socket ?? CONTROL_SOCKET },
     http: checkHttp(shape, checker),
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
+    nsr,
     neighbors,
     policies,
     ...plainLists,
@@ -81,14 +85,6 @@ function checkRouter({ router }: FileShape, checker: Checker): RouterConfig {
     }
   }
   return { as: router.as, id: router.id, clusterId: router["cluster-id"] ?? router.id };
-}
-
-/** @returns the address in its canonical form; "" once the mistake is noted */
-export function checkAddress(text: string, at: number, checker: Checker): string {
-  const address = parseHostAddress(text);
-  if (typeof address !== "string") return address.text;
-  checker.yaml.add(at, address);
-  return "";
 }
 
 function checkListen({ listen }: FileShape, checker: Checker): ListenAddress[] {

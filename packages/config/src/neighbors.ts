@@ -2,11 +2,14 @@
 
 import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
-import type { Checker } from "./checker.ts";
-import type { FileNeighbor, FileOptions, FileShape, OneOrMore } from "./file-shape.ts";
+import { type Checker, listOf } from "./checker.ts";
+import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
-import type { AddPathOptions, MaxPrefixOptions, NeighborConfig, RouterConfig } from "./types.ts";
+import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
+
+/** What is the same for all neighbors. */
+type Speaker = Pick<Config, "router" | "nsr">;
 
 /** TCP MD5 takes no longer secret. */
 const PASSWORD_OCTETS_MAX = 80;
@@ -14,7 +17,7 @@ const PASSWORD_OCTETS_MAX = 80;
 export function checkNeighbors(
   shape: FileShape,
   section: Section,
-  router: RouterConfig,
+  speaker: Speaker,
   checker: Checker,
 ): NeighborConfig[] {
   const { yaml, names } = checker;
@@ -50,7 +53,7 @@ export function checkNeighbors(
     const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
     const known = group !== undefined && names.group.defined.has(group);
     const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
-    return resolve(new Layers(layers, passwords, checker), neighbor, address, router);
+    return resolve(new Layers(layers, passwords, checker), neighbor, address, speaker);
   });
 }
 
@@ -202,7 +205,7 @@ function resolve(
   layers: Layers,
   neighbor: FileNeighbor,
   address: ParsedAddress,
-  router: RouterConfig,
+  speaker: Speaker,
 ): NeighborConfig[] {
   const { yaml } = layers.checker;
   const get: Layers["get"] = (key) => layers.get(key);
@@ -211,7 +214,7 @@ function resolve(
     if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
     return [];
   }
-  const localAs = get("local-as") ?? router.as;
+  const localAs = get("local-as") ?? speaker.router.as;
   const external = as !== localAs;
   const routeServerClient = get("route-server-client") ?? false;
   const nextHop = external && !routeServerClient ? "self" : "unchanged";
@@ -258,8 +261,10 @@ function resolve(
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     keepRejected: get("keep-rejected") ?? true,
+    nsr: get("nsr") ?? "preferred",
   };
   checkTogether(config, external, layers, neighbor);
+  checkProtection(config, speaker, layers);
   return [config];
 }
 
@@ -298,12 +303,22 @@ function checkTogether(
   }
 }
 
+/** What nonstop routing asks of a neighbor. */
+function checkProtection(config: NeighborConfig, { nsr }: Speaker, layers: Layers): void {
+  const { yaml } = layers.checker;
+  const { address, localAddress } = config;
+  if (config.nsr === "required" && nsr === null && !yaml.wrote(yaml.value as object, "nsr")) {
+    const message = `neighbor ${address} requires nonstop routing, and there is no section "nsr"`;
+    layers.add("nsr", message);
+  }
+  if (nsr?.mode !== "address" || config.nsr === "off" || localAddress === null) return;
+  if (nsr.serviceAddresses.some((service) => service.address === localAddress)) return;
+  const message = `${localAddress} is not one of the service addresses: the session cannot move`;
+  layers.add("local-address", `${message}; "nsr: off" says that it need not`);
+}
+
 /** @returns the canonical form; mistakes were noted with the section that has the option */
 function localAddressOf(text: string | undefined): string | null {
   const address = text === undefined ? "" : parseHostAddress(text);
   return typeof address === "string" ? null : address.text;
-}
-
-function listOf(value: OneOrMore<string>): readonly string[] {
-  return typeof value === "string" ? [value] : value;
 }

@@ -53,4 +53,5 @@ export const CHANGE_EFFECTS: Readonly<
   pathHiding: "export",
   sendSameAs: "export",
   keepRejected: "import",
+  nsr: "none",
 };

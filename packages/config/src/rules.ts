@@ -16,7 +16,7 @@ import {
   type Rule,
 } from "@ts-bgp/policy";
 import { parseHostAddress, prefixMistake } from "./addresses.ts";
-import type { Checker } from "./checker.ts";
+import { type Checker, listOf } from "./checker.ts";
 import type {
   FileCommunityChange,
   FileCommunityTest,
@@ -325,10 +325,6 @@ class RuleChecker {
   private note(message: string | null, at: number): void {
     if (message !== null) this.checker.yaml.add(at, message);
   }
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value : [value as T];
 }
 
 /** Leaves out what is undefined. */

@@ -13,6 +13,8 @@ export interface Config extends Lists {
   /** Where metrics and health are served, null for nowhere. */
   readonly http: ListenAddress | null;
   readonly log: LogConfig;
+  /** Null for a speaker that runs alone. */
+  readonly nsr: NsrConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
@@ -35,6 +37,54 @@ export interface LogConfig {
   readonly level: "trace" | "debug" | "info" | "warn" | "error";
   /** Null for standard output. */
   readonly file: string | null;
+}
+
+/** Where the two sides of a pair meet: a Unix socket, or TCP. */
+export type LinkAddress = { readonly path: string } | ListenAddress;
+
+/** One side of a pair for nonstop routing. */
+export interface NsrConfig {
+  /** Name of the pair, on both sides the same. */
+  readonly cluster: string;
+  /** Name of this side, unlike the other's; empty when the file has none. */
+  readonly self: string;
+  /** Where the other side joins while this one is active. */
+  readonly listen: LinkAddress;
+  /** Ways to the other side, at least one. */
+  readonly peers: readonly LinkAddress[];
+  /** Both sides in one network namespace, or service addresses that move. */
+  readonly mode: "shared" | "address";
+  /** Empty exactly in mode `shared`. */
+  readonly serviceAddresses: readonly ServiceAddressConfig[];
+  readonly arbiter: ArbiterConfig;
+  /** Null for a link without TLS. */
+  readonly tls: NsrTls | null;
+  readonly heartbeatMs: number;
+  /** Heartbeats missing in a row until the other side counts as lost. */
+  readonly heartbeatMisses: number;
+  /** How long a standby may leave a bracket unacknowledged. */
+  readonly patienceMs: number;
+}
+
+/** An address that moves to the active side. */
+export interface ServiceAddressConfig {
+  /** Canonical text, without zone. */
+  readonly address: string;
+  /** Length of its prefix. */
+  readonly bits: number;
+  readonly interface: string;
+}
+
+/** Who decides which side is active. */
+export type ArbiterConfig =
+  | { readonly kind: "local"; readonly file: string }
+  | { readonly kind: "etcd"; readonly endpoints: readonly string[]; readonly ttlSeconds: number };
+
+/** PEM texts: what is in the files, not their names. */
+export interface NsrTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
 }
 
 /** Roles of RFC 9234 section 4.1: what this speaker is to the peer. */
@@ -100,6 +150,8 @@ export interface NeighborOptions {
   /** Whether routes learned from one session of an AS go to its other sessions. */
   readonly sendSameAs: boolean;
   readonly keepRejected: boolean;
+  /** Whether the session must be protected by a standby, may be, or is not. */
+  readonly nsr: "required" | "preferred" | "off";
 }
 
 export interface AddPathOptions {

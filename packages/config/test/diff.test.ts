@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
-import { CHANGE_EFFECTS, type Config, diffConfig, loadConfig } from "../src/index.ts";
+import { describe, expect, test } from "vitest";
+import {
+  CHANGE_EFFECTS,
+  type Config,
+  diffConfig,
+  loadConfig,
+  reloadRefusal,
+} from "../src/index.ts";
 
 function load(text: string): Config {
   const sources = { readFile: () => "10.0.0.0/8\n", env: () => "secret" };
@@ -78,6 +84,24 @@ test.each(["listen: []", "control: { socket: /x }", "http: { port: 1 }", "log: {
   },
 );
 
+describe("a pair is what it was at the start", () => {
+  const pair = "nsr: { cluster: rs1, listen: /run/a.sock, peer: /run/a.sock }\n";
+  const other = "nsr: { cluster: rs2, listen: /run/a.sock, peer: /run/b.sock, patience-ms: 10 }\n";
+  test.each([
+    ["", "", null],
+    [pair, pair, null],
+    ["", pair, /^the section nsr is new: /],
+    [pair, "", /^the section nsr is gone: /],
+    [pair, other, /^the section nsr has another cluster, peer, patience-ms: restart /],
+  ])("%j, then %j", (before, after, refusal) => {
+    const [old, next] = [load(BASE + before), load(BASE + after)];
+    const global = refusal === null ? [] : ["nsr"];
+    expect(diffConfig(old, next)).toEqual({ ...NOTHING, global });
+    if (refusal === null) expect(reloadRefusal(old, next)).toBeNull();
+    else expect(reloadRefusal(old, next)).toMatch(refusal);
+  });
+});
+
 /** Options of the second neighbor, in place of `as: 64502, group: clients`, with one changed. */
 const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   group: "as: 64502, import: in, export: out",
@@ -117,6 +141,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   pathHiding: 'as: 64502, group: clients, path-hiding: "off"',
   sendSameAs: "as: 64502, group: clients, send-same-as: false",
   keepRejected: "as: 64502, group: clients, keep-rejected: false",
+  nsr: 'as: 64502, group: clients, nsr: "off"',
 };
 /** Options that cannot change alone. */
 const TOGETHER: Readonly<Record<string, string[]>> = {

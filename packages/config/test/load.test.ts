@@ -27,11 +27,16 @@ function sourcesIn(folder: string): ConfigSources {
   };
 }
 
+const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n";
+const KEY = "-----BEGIN PRIVATE KEY-----\n";
 const FILES: Readonly<Record<string, string>> = {
   secret: "from a file\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
   "info.txt": "ro:*:7\n",
+  "a.crt": CERTIFICATE,
+  "a.key": KEY,
+  "ca.crt": CERTIFICATE,
 };
 const SOURCES: ConfigSources = {
   ...sourcesIn(HERE),
@@ -97,6 +102,7 @@ const FULL: NeighborConfig = {
   pathHiding: "off",
   sendSameAs: false,
   keepRejected: false,
+  nsr: "required",
 };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
@@ -108,6 +114,26 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   control: { socket: "/tmp/control.sock" },
   http: { address: "::1", port: 9790 },
   log: { level: "debug", file: "/var/log/ts-bgp.log" },
+  nsr: {
+    cluster: "rs1",
+    self: "a",
+    listen: { address: "2001:db8:9::1", port: 1790 },
+    peers: [{ address: "2001:db8:9::2", port: 1790 }, { path: "/run/ts-bgp/nsr.sock" }],
+    mode: "address",
+    serviceAddresses: [
+      { address: "192.0.2.1", bits: 24, interface: "eth0" },
+      { address: "2001:db8::1", bits: 64, interface: "eth0.100" },
+    ],
+    arbiter: {
+      kind: "etcd",
+      endpoints: ["http://192.0.2.101:2379", "https://etcd.example.net:2379"],
+      ttlSeconds: 5,
+    },
+    tls: { cert: CERTIFICATE, key: KEY, ca: CERTIFICATE },
+    heartbeatMs: 50,
+    heartbeatMisses: 4,
+    patienceMs: 500,
+  },
   prefixLists: {
     bogons: ["10.0.0.0/8 le 32"],
     registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
@@ -117,12 +143,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 74 },
+      source: { file: "everything.yaml", line: 75 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 75 },
+          source: { file: "everything.yaml", line: 76 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -162,7 +188,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 109 },
+          source: { file: "everything.yaml", line: 110 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -173,7 +199,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 110 },
+          source: { file: "everything.yaml", line: 111 },
           if: { prefix: ["bogons"] },
           set: {},
           action: "reject",
@@ -182,18 +208,18 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 112 },
+      source: { file: "everything.yaml", line: 113 },
       default: "accept",
       rules: [],
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 113 },
+      source: { file: "everything.yaml", line: 114 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 113 },
+          source: { file: "everything.yaml", line: 114 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -223,9 +249,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:61:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:62:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:61:50: the secret stands in clear; " +
+      "everything.yaml:62:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });
@@ -327,6 +353,7 @@ test("a minimal file listens on all addresses", () => {
     ],
     http: null,
     log: { level: "info", file: null },
+    nsr: null,
   });
 });
 
@@ -409,7 +436,7 @@ test("any text gives a configuration or mistakes with a place, never an exceptio
     expect(config === null).toBe(mistakes.length > 0);
     for (const { line, column } of mistakes) expect(Math.min(line, column)).toBeGreaterThan(0);
   }
-});
+}, 60_000);
 
 describe("the files of configs/", () => {
   const files = existsSync(CONFIGS) ? readdirSync(CONFIGS).filter((f) => f.endsWith(".yaml")) : [];

@@ -1,0 +1,224 @@
+/** The section of nonstop routing: links, service addresses, arbiter and certificates. */
+
+import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { type Checker, checkAddress, listOf } from "./checker.ts";
+import type { FileArbiter, FileLink, FileNsr, FileShape } from "./file-shape.ts";
+import type {
+  ArbiterConfig,
+  LinkAddress,
+  ListenAddress,
+  NsrConfig,
+  NsrTls,
+  ServiceAddressConfig,
+} from "./types.ts";
+import type { YamlFile } from "./yaml-file.ts";
+
+/** Longest path that the address of a Unix socket has room for. */
+const SOCKET_PATH_OCTETS_MAX = 107;
+
+/** @param listen - addresses that the speaker accepts connections on */
+export function checkNsr(
+  { nsr, listen: written }: FileShape,
+  listen: readonly ListenAddress[],
+  checker: Checker,
+): NsrConfig | null {
+  if (nsr === undefined) return null;
+  const { yaml } = checker;
+  const mode = nsr.mode ?? "shared";
+  const tls = checkTls(nsr, checker);
+  const ownLink = checkLink(nsr.listen, yaml.valueAt(nsr, "listen"), checker);
+  const peers = listOf(nsr.peer).map((peer, k) => checkLink(peer, peerAt(nsr, k, yaml), checker));
+  const config: NsrConfig = {
+    cluster: nsr.cluster,
+    self: nsr.self ?? "",
+    listen: ownLink,
+    peers,
+    mode,
+    serviceAddresses: checkServiceAddresses(nsr, mode, checker),
+    arbiter: checkArbiter(nsr, ownLink, checker),
+    tls,
+    heartbeatMs: nsr["heartbeat-ms"] ?? 30,
+    heartbeatMisses: nsr["heartbeat-misses"] ?? 3,
+    patienceMs: nsr["patience-ms"] ?? 1000,
+  };
+  checkLinks(config, nsr, checker);
+  checkLease(config, nsr, checker);
+  if (written !== undefined) checkListeners(config, written, listen, checker);
+  return config;
+}
+
+/** Where one of the ways to the other side stands. */
+function peerAt(nsr: FileNsr, k: number, yaml: YamlFile): number {
+  return Array.isArray(nsr.peer) ? yaml.valueAt(nsr.peer, k) : yaml.valueAt(nsr, "peer");
+}
+
+function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
+  const { yaml } = checker;
+  if (typeof link !== "string") {
+    const address = checkAddress(link.address, yaml.valueAt(link, "address"), checker);
+    return { address, port: link.port };
+  }
+  if (typeof parseHostAddress(link) !== "string") {
+    yaml.add(at, `"${link}" is an address and needs a port: { address: "${link}", port: 1790 }`);
+  } else if (!link.startsWith("/")) {
+    yaml.add(at, `"${link}" must be a path from the root, such as /run/ts-bgp/nsr.sock`);
+  } else if (new TextEncoder().encode(link).length > SOCKET_PATH_OCTETS_MAX) {
+    yaml.add(at, `the path of a Unix socket has at most ${SOCKET_PATH_OCTETS_MAX} octets`);
+  }
+  return { path: link };
+}
+
+/** What the addresses of the links mean together with the other keys. */
+function checkLinks(config: NsrConfig, nsr: FileNsr, checker: Checker): void {
+  const { yaml } = checker;
+  const seen = new Set<string>();
+  for (const [k, peer] of config.peers.entries()) {
+    const text = textOf(peer);
+    const at = peerAt(nsr, k, yaml);
+    if (seen.has(text)) yaml.add(at, `${text} appears twice`);
+    seen.add(text);
+    if (config.mode === "address" && !("path" in peer) && text === textOf(config.listen)) {
+      yaml.add(at, `${text} is this side itself: the other side has an address of its own`);
+    }
+  }
+  const places = [yaml.valueAt(nsr, "listen"), ...config.peers.map((_, k) => peerAt(nsr, k, yaml))];
+  let isOpen = false;
+  for (const [k, link] of [config.listen, ...config.peers].entries()) {
+    if ("path" in link || link.address === "") continue;
+    const address = parseHostAddress(link.address) as ParsedAddress;
+    if (config.serviceAddresses.some((service) => service.address === link.address)) {
+      const message = `${link.address} is a service address: it moves, and the link must not`;
+      yaml.add(places[k]!, message);
+    } else if (k > 0 && address.unspecified) {
+      yaml.add(places[k]!, `${link.address} is nobody's address`);
+    } else if (!isOpen && !address.loopback && !yaml.wrote(nsr, "tls")) {
+      isOpen = true;
+      const message = `a link over ${link.address} leaves this host: it needs "tls"`;
+      yaml.add(places[k]!, `${message} (tsbgp keys makes certificates)`);
+    }
+  }
+}
+
+function textOf(link: LinkAddress): string {
+  return "path" in link ? link.path : `${link.address} port ${link.port}`;
+}
+
+function checkServiceAddresses(
+  nsr: FileNsr,
+  mode: NsrConfig["mode"],
+  checker: Checker,
+): ServiceAddressConfig[] {
+  const { yaml } = checker;
+  const items = nsr["service-addresses"] ?? [];
+  // A mode that is no mode was told of already.
+  if (mode === "shared" && items.length > 0 && (nsr.mode === mode || !yaml.wrote(nsr, "mode"))) {
+    const message = "in mode shared both sides have all addresses: none moves";
+    yaml.add(yaml.keyAt(nsr, "service-addresses"), message);
+  }
+  if (mode === "address" && !yaml.wrote(nsr, "service-addresses")) {
+    const at = yaml.valueAt(nsr, "mode");
+    yaml.add(at, 'mode address needs "service-addresses": those that move to the active side');
+  }
+  const seen = new Set<string>();
+  return items.map((item) => {
+    const at = yaml.valueAt(item, "address");
+    const found = serviceAddress(item.address);
+    if (typeof found === "string") {
+      yaml.add(at, found);
+      return { address: "", bits: 0, interface: item.interface };
+    }
+    if (seen.has(found.address)) yaml.add(at, `${found.address} appears twice`);
+    seen.add(found.address);
+    return { ...found, interface: item.interface };
+  });
+}
+
+/** @returns the address and the length of its prefix, or what is wrong */
+function serviceAddress(text: string): { address: string; bits: number } | string {
+  const [host = "", length, ...rest] = text.split("/");
+  if (length === undefined) return `"${text}" has no prefix length, as in 192.0.2.1/24`;
+  const address = parseHostAddress(host);
+  if (typeof address === "string") return address;
+  const bitsMax = address.version === 4 ? 32 : 128;
+  const bits = Number(length);
+  if (rest.length > 0 || !/^\d{1,3}$/.test(length) || bits < 1 || bits > bitsMax) {
+    return `"${text}" must have a prefix length from 1 to ${bitsMax}`;
+  }
+  if (address.text.includes("%")) return `"${text}" has a zone: "interface" names it`;
+  if (address.unspecified || address.multicast) return `${host} is not the address of one host`;
+  if (address.loopback) return `${host} is on every host: it cannot move`;
+  return { address: address.text, bits };
+}
+
+function checkArbiter(nsr: FileNsr, listen: LinkAddress, checker: Checker): ArbiterConfig {
+  const { yaml } = checker;
+  // What the schema took out was there, and had a mistake of its own.
+  const isBroken = nsr.arbiter === undefined && yaml.wrote(nsr, "arbiter");
+  const section: FileArbiter = typeof nsr.arbiter === "object" ? nsr.arbiter : {};
+  const { file, etcd, ttl } = section;
+  if (etcd !== undefined) {
+    if (file !== undefined)
+      yaml.add(yaml.keyAt(section, "file"), '"file" and "etcd" exclude each other');
+    const endpoints = listOf(etcd).map((endpoint) => endpoint.replace(/\/$/, ""));
+    return { kind: "etcd", endpoints, ttlSeconds: ttl ?? 3 };
+  }
+  if (yaml.wrote(section, "ttl")) {
+    if (!yaml.wrote(section, "etcd")) {
+      yaml.add(yaml.keyAt(section, "ttl"), '"ttl" is that of a lease in etcd: it needs "etcd"');
+    }
+  } else if (file === undefined && !("path" in listen) && !isBroken) {
+    const at = yaml.wrote(nsr, "arbiter") ? yaml.valueAt(nsr, "arbiter") : yaml.at(nsr);
+    const advice = `{ file: /run/ts-bgp/${nsr.cluster}.role } on one host, { etcd: URL } on two`;
+    yaml.add(at, `"arbiter" must say more when the link is TCP: ${advice}`);
+  }
+  if (file !== undefined && !file.startsWith("/")) {
+    const message = `"${file}" must be a path from the root, such as /run/ts-bgp/rs1.role`;
+    yaml.add(yaml.valueAt(section, "file"), message);
+  }
+  return { kind: "local", file: file ?? ("path" in listen ? `${listen.path}.role` : "") };
+}
+
+/** A lease that runs out between two heartbeats would take the role from an active that is well. */
+function checkLease(config: NsrConfig, nsr: FileNsr, { yaml }: Checker): void {
+  const { arbiter, heartbeatMs, heartbeatMisses } = config;
+  const lostMs = heartbeatMs * heartbeatMisses;
+  if (arbiter.kind !== "etcd" || arbiter.ttlSeconds * 1000 > lostMs) return;
+  const at = yaml.valueAt(nsr.arbiter as FileArbiter, "ttl");
+  const lost = `${heartbeatMisses} heartbeats of ${heartbeatMs} ms`;
+  yaml.add(at, `"ttl" must be longer than ${lost}, and is ${arbiter.ttlSeconds} s`);
+}
+
+function checkTls({ tls }: FileNsr, checker: Checker): NsrTls | null {
+  if (tls === undefined) return null;
+  const { yaml } = checker;
+  const read = (key: keyof NsrTls) => {
+    const at = yaml.valueAt(tls, key);
+    const text = checker.readFile(tls[key], at);
+    if (text === null) return "";
+    if (key === "key" && /ENCRYPTED/.test(text)) {
+      yaml.add(at, `${tls[key]} is encrypted: nobody is there to type its password`);
+    } else if (key === "key" && !/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
+      yaml.add(at, `${tls[key]} has no private key (PEM)`);
+    } else if (key !== "key" && !text.includes("-----BEGIN CERTIFICATE-----")) {
+      yaml.add(at, `${tls[key]} has no certificate (PEM)`);
+    }
+    return text;
+  };
+  return { cert: read("cert"), key: read("key"), ca: read("ca") };
+}
+
+/** Warns of addresses to accept connections on that do not move. */
+function checkListeners(
+  { mode, serviceAddresses }: NsrConfig,
+  written: object,
+  listen: readonly ListenAddress[],
+  checker: Checker,
+): void {
+  if (mode === "shared") return;
+  const moving = new Set(["0.0.0.0", "::", "", ...serviceAddresses.map(({ address }) => address)]);
+  for (const [k, { address }] of listen.entries()) {
+    if (moving.has(address)) continue;
+    const message = `${address} is not a service address: sessions with it end with this side`;
+    checker.warn(checker.yaml.valueAt(written, k), message);
+  }
+}

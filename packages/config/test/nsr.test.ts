@@ -1,0 +1,141 @@
+/** The section of nonstop routing: what is filled in, and what does not go together. */
+import { describe, expect, test } from "vitest";
+import { formatMistakes, type LoadedConfig, loadConfig, type NsrConfig } from "../src/index.ts";
+
+const PEM: Readonly<Record<string, string>> = {
+  "a.crt": "-----BEGIN CERTIFICATE-----\n",
+  "a.key": "-----BEGIN EC PRIVATE KEY-----\n",
+  "locked.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+};
+const SOURCES = { readFile: (path: string) => PEM[path] ?? "", env: () => undefined };
+
+function load(nsr: string, more = ""): LoadedConfig {
+  const text = `router: { as: 64500, id: 192.0.2.1 }\n${more}\nnsr: { ${nsr} }\n`;
+  return loadConfig("test.yaml", text, SOURCES);
+}
+
+function accepted(nsr: string): NsrConfig {
+  const { config, mistakes } = load(nsr);
+  expect(formatMistakes(mistakes)).toEqual([]);
+  return config!.nsr!;
+}
+
+const SOCKET = "cluster: rs1, listen: /run/nsr.sock, peer: /run/nsr.sock";
+const TCP =
+  "cluster: rs1, listen: { address: 127.0.0.1, port: 1 }, peer: { address: ::1, port: 2 }";
+const ADDRESS = "mode: address, service-addresses: [ { address: 192.0.2.1/24, interface: eth0 } ]";
+const TLS = "tls: { cert: a.crt, key: a.key, ca: a.crt }";
+
+test("a pair on one host needs a name and a path", () => {
+  expect(accepted(SOCKET)).toEqual({
+    cluster: "rs1",
+    self: "",
+    listen: { path: "/run/nsr.sock" },
+    peers: [{ path: "/run/nsr.sock" }],
+    mode: "shared",
+    serviceAddresses: [],
+    arbiter: { kind: "local", file: "/run/nsr.sock.role" },
+    tls: null,
+    heartbeatMs: 30,
+    heartbeatMisses: 3,
+    patienceMs: 1000,
+  });
+});
+
+test.each<[string, Partial<NsrConfig>]>([
+  [`${SOCKET}, arbiter: local`, { arbiter: { kind: "local", file: "/run/nsr.sock.role" } }],
+  [`${SOCKET}, arbiter: { file: /x }`, { arbiter: { kind: "local", file: "/x" } }],
+  [
+    `${TCP}, arbiter: { etcd: http://127.0.0.1:2379/ }`,
+    { arbiter: { kind: "etcd", endpoints: ["http://127.0.0.1:2379"], ttlSeconds: 3 } },
+  ],
+  [
+    `${TCP}, arbiter: { file: /x }`,
+    { listen: { address: "127.0.0.1", port: 1 }, peers: [{ address: "::1", port: 2 }] },
+  ],
+  [`${SOCKET}, ${TLS}`, { tls: { cert: PEM["a.crt"]!, key: PEM["a.key"]!, ca: PEM["a.crt"]! } }],
+  [
+    `${SOCKET}, ${ADDRESS}`,
+    { serviceAddresses: [{ address: "192.0.2.1", bits: 24, interface: "eth0" }] },
+  ],
+])("{ %s } is accepted", (nsr, want) => {
+  expect(accepted(nsr)).toMatchObject(want);
+});
+
+describe("what does not go together is told in a sentence", () => {
+  test.each([
+    [`${SOCKET}, mode: address`, /^mode address needs "service-addresses"/],
+    [`${SOCKET}, mode: address, service-addresses: []`, /must be a list .*, not an empty list$/],
+    [`${SOCKET}, ${ADDRESS.replace("mode: address, ", "")}`, /^in mode shared both sides have all/],
+    [`${SOCKET}, arbiter: { file: x }`, /^"x" must be a path from the root/],
+    [
+      `${SOCKET}, arbiter: { file: /x, etcd: "http://h" }`,
+      /^"file" and "etcd" exclude each other$/,
+    ],
+    [`${SOCKET}, arbiter: {}`, /^"arbiter" must be local, or a section .*, not an empty section$/],
+    [`${SOCKET}, arbiter: remote`, /^"arbiter" must be local, or a section .*, not "remote"$/],
+    [
+      `${SOCKET}, heartbeat-ms: 500, arbiter: { etcd: "http://h", ttl: 1 }`,
+      /^"ttl" must be longer than 3 heartbeats of 500 ms, and is 1 s$/,
+    ],
+    [TCP, /^"arbiter" must say more when the link is TCP: \{ file: \/run\/ts-bgp\/rs1\.role \}/],
+    [`${TCP}, arbiter: local`, /^"arbiter" must say more/],
+    [
+      "cluster: rs1, listen: /a, peer: { address: 10.9.0.2, port: 1 }",
+      /^a link over 10\.9\.0\.2 leaves this host: it needs "tls"/,
+    ],
+    ["cluster: rs1, listen: /a, peer: [ /b, /b ]", /^\/b appears twice$/],
+    ["cluster: rs1, listen: /a, peer: []", /^"peer" must be a path, .*, not an empty list$/],
+    ["listen: /a, peer: /a", /^"cluster" is missing$/],
+    [`${SOCKET}, tls: { cert: a.crt, key: a.crt, ca: a.crt }`, /^a\.crt has no private key/],
+    [`${SOCKET}, tls: { cert: a.key, key: a.key, ca: a.crt }`, /^a\.key has no certificate/],
+    [`${SOCKET}, tls: { cert: a.crt, key: locked.key, ca: a.crt }`, /^locked\.key is encrypted/],
+    [`${SOCKET}, tls: { cert: a.crt }`, /^"(key|ca)" is missing$/],
+  ])("{ %s }: %s", (nsr, message) => {
+    const { config, mistakes } = load(nsr);
+    expect(config).toBeNull();
+    expect(mistakes[0]!.message).toMatch(message);
+    if (!nsr.includes("tls: { cert: a.crt }")) expect(mistakes).toHaveLength(1);
+  });
+});
+
+describe("in mode address", () => {
+  const neighbor = (options: string) =>
+    `neighbors: [ { address: 10.0.0.9, as: 64501, ebgp-requires-policy: false, ${options} } ]`;
+
+  test.each([
+    ["local-address: 192.0.2.1", null],
+    ["local-address: 192.0.2.2", /^192\.0\.2\.2 is not one of the service addresses/],
+    ["local-address: 192.0.2.2, nsr: required", /^192\.0\.2\.2 is not one of the service/],
+    ["local-address: 192.0.2.2, nsr: off", null],
+    ["nsr: required", null],
+  ])("a neighbor with %s: %s", (options, message) => {
+    const { mistakes } = load(`${SOCKET}, ${ADDRESS}`, neighbor(options));
+    const messages = mistakes.map((mistake) => mistake.message);
+    expect(messages).toEqual(message === null ? [] : [expect.stringMatching(message)]);
+  });
+
+  test("an address to listen on that does not move is warned of", () => {
+    const listen = `listen: [ 192.0.2.1, 192.0.2.2, "::" ]\n${neighbor("passive: true")}`;
+    const found = load(`${SOCKET}, ${ADDRESS}`, listen);
+    expect(formatMistakes(found.warnings)).toEqual([
+      "test.yaml:2:22: 192.0.2.2 is not a service address: sessions with it end with this side",
+    ]);
+    expect(load(SOCKET, listen).warnings).toEqual([]);
+  });
+});
+
+describe("the option nsr of a neighbor", () => {
+  const layers = (option: string) =>
+    `defaults: { import: accept-all, export: accept-all, nsr: required }
+groups: { g: { nsr: off } }
+neighbors: [ { address: 10.0.0.9, as: 64501${option} } ]`;
+
+  test.each([
+    ["", "required"],
+    [", group: g", "off"],
+    [", group: g, nsr: preferred", "preferred"],
+  ])("comes from the nearest section: {%s} is %s", (option, want) => {
+    expect(load(SOCKET, layers(option)).config?.neighbors[0]?.nsr).toBe(want);
+  });
+});
