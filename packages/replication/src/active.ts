@@ -1,0 +1,323 @@
+/**
+ * The active side: when what a bracket did may be seen by peers.
+ *
+ *     alone     nobody follows: outputs leave when their bracket ends, the gate is open (I5)
+ *     joining   a standby has been sent the image and follows; peers notice nothing of it yet
+ *     holding   the gate is closed and outputs wait for acknowledgements of the standby; it is declared
+ *               as soon as nothing is with a peer that it has not got
+ *     declared  the standby may take over
+ *
+ * A bracket ends with `commit`. Its outputs, and the TCP acknowledgements of what it received, are
+ * released when the standby has acknowledged it (I1, I2). When the standby is lost, everything is
+ * released at once, but of a declared one only when it has lost the right to take over (`undeclare`).
+ */
+
+import type { ConnectionId, Output } from "@ts-bgp/router";
+import { digestOf } from "./digest.ts";
+import { frameOf } from "./frames.ts";
+import type { Journal, Made } from "./journal.ts";
+import { machineImage } from "./machine-image.ts";
+import type { AnyRecord } from "./records.ts";
+
+/** What the shell does for the active. */
+export interface ActiveHooks {
+  /** Sends a frame to the standby. */
+  send(frame: Uint8Array): void;
+  /** Does what outputs want done. */
+  release(outputs: readonly Output[]): void;
+  /** TCP may acknowledge so many octets of a connection, in all. */
+  acknowledge(connection: ConnectionId, octets: number): void;
+  /** A connection is gone on all sides: the kernel may end it as it likes. */
+  gone(connection: ConnectionId): void;
+  /**
+   * From now on TCP acknowledges no more than `acknowledge` allows.
+   *
+   * @returns by connection, how many octets may have been acknowledged before, in all
+   */
+  closeGate(): ReadonlyMap<ConnectionId, number>;
+  openGate(): void;
+  /** Gives the standby the right to take over; resolves to whether it has it. */
+  declare(side: string): Promise<boolean>;
+  /** Takes that right back; resolves to false when it was used: then this side must do nothing more. */
+  undeclare(): Promise<boolean>;
+  /** The standby is gone or of no use: its link is to be closed. */
+  drop(reason: string): void;
+  /** Something that an operator may want to know. */
+  say(id: ActiveEvent, message: string): void;
+}
+
+export type ActiveEvent =
+  | "standby-joining"
+  | "standby-ready"
+  | "standby-lost"
+  | "standby-differs"
+  | "standby-slow"
+  | "fenced";
+
+export interface ActiveOptions {
+  readonly epoch: number;
+  /** A standby that has not acknowledged a bracket for so long is given up. */
+  readonly patienceMs: number;
+}
+
+type State = "alone" | "joining" | "holding" | "declared" | "undeclaring" | "fenced";
+
+/** What peers see of a bracket. */
+type Effects = Pick<Made, "outputs" | "received" | "gone">;
+
+/** A bracket that the standby has not acknowledged. */
+interface Pending extends Effects {
+  readonly number: number;
+  readonly octets: number;
+  readonly sentMs: number;
+}
+
+/** The image goes in pieces of this size, so that acknowledgements and beats get through. */
+const IMAGE_PIECE_OCTETS = 1 << 18;
+/** Digests are compared this often. */
+const DIGEST_MS = 1000;
+
+export class Active {
+  readonly journal: Journal;
+  state: State = "alone";
+  /** Why the standby may not take over, for people; empty when it may. */
+  reason = "no standby has joined";
+  /** Name of the standby that joins or follows. */
+  standby = "";
+  /** Number of the last bracket. */
+  number = 0;
+  acked = 0;
+  applied = 0;
+  /** Times that the standby was found to differ. */
+  differences = 0;
+  /** When digests were last found equal. */
+  digestMs = 0;
+  private readonly options: ActiveOptions;
+  private readonly hooks: ActiveHooks;
+  private pending: Pending[] = [];
+  private pendingOctets = 0;
+  /** Octets that the standby has room for. */
+  private window = 0;
+  /** First bracket of the standby's journal. */
+  private joinedAt = 0;
+  /** By connection, what peers may have seen acknowledged before the gate was closed. */
+  private owed: Map<ConnectionId, number> = new Map();
+  private heldFrom = 0;
+  private declaring = false;
+  private digestAskedMs = 0;
+
+  constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
+    this.journal = journal;
+    this.options = options;
+    this.hooks = hooks;
+  }
+
+  /** Whether outputs wait for a standby. */
+  get holds(): boolean {
+    return this.state === "holding" || this.state === "declared" || this.state === "undeclaring";
+  }
+
+  /** Brackets and octets that the standby has not acknowledged. */
+  get behind(): { brackets: number; octets: number } {
+    return { brackets: this.pending.length, octets: this.pendingOctets };
+  }
+
+  /** Whether there is room for what another slice may do (R3.8). */
+  get mayWork(): boolean {
+    if (this.state === "alone") return true;
+    return this.state !== "fenced" && this.pendingOctets <= this.window;
+  }
+
+  /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
+  commit(nowMs: number): void {
+    const { journal, hooks } = this;
+    const { outputs, received, gone, calls, sum } = journal.take();
+    if (this.state === "alone") {
+      this.letOut({ outputs, received, gone });
+      return;
+    }
+    if (this.state === "fenced" || (calls.length === 0 && outputs.length === 0)) return;
+    const number = ++this.number;
+    const digest = this.digestIfDue(nowMs);
+    const frame = frameOf("bracket", { number, epoch: this.options.epoch, calls, sum, digest });
+    const isHeld = this.holds;
+    if (!isHeld && outputs.length > 0) hooks.release(outputs);
+    this.pending.push({
+      number,
+      outputs: isHeld ? outputs : [],
+      received,
+      gone,
+      octets: frame.length,
+      sentMs: nowMs,
+    });
+    this.pendingOctets += frame.length;
+    if (this.state !== "undeclaring") hooks.send(frame);
+  }
+
+  /**
+   * A standby wants to join: it is sent the image and everything from here on. To be called between
+   * two brackets.
+   */
+  join(side: string, nowMs: number): void {
+    this.commit(nowMs);
+    const { hooks, journal } = this;
+    this.standby = side;
+    this.state = "joining";
+    this.reason = "the standby is being sent the state";
+    this.joinedAt = this.number + 1;
+    this.acked = this.number;
+    this.applied = 0;
+    this.window = Number.POSITIVE_INFINITY;
+    journal.isOn = true;
+    journal.machine.isDigested = true;
+    let octets = 0;
+    for (const piece of machineImage(journal.machine)) {
+      for (let at = 0; at < piece.length; at += IMAGE_PIECE_OCTETS) {
+        const part = piece.subarray(at, at + IMAGE_PIECE_OCTETS);
+        hooks.send(frameOf("image", { before: this.joinedAt, octets: part }));
+      }
+      octets += piece.length;
+    }
+    hooks.send(frameOf("imageEnd", { before: this.joinedAt, octets }));
+    hooks.say("standby-joining", `${side} is being sent ${octets} octets of state`);
+  }
+
+  /** A record of the standby has come. */
+  record(record: AnyRecord, nowMs: number): void {
+    if (this.state === "alone" || this.state === "fenced") return;
+    if (record.record === "ack") {
+      this.window = record.window;
+      this.applied = Math.max(this.applied, record.applied);
+      this.acknowledged(Math.min(record.number, this.number));
+      this.advance(nowMs);
+    } else if (record.record === "differs") {
+      this.differences++;
+      this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
+      this.lose(`the standby differed in ${record.what}; it has to join again`);
+    }
+  }
+
+  /** The link is gone, or the standby is given up for that reason. */
+  lose(reason: string): void {
+    const { hooks } = this;
+    if (this.state === "alone" || this.state === "undeclaring" || this.state === "fenced") return;
+    hooks.drop(reason);
+    hooks.say("standby-lost", reason);
+    this.reason = reason;
+    const wasDeclared = this.state === "declared" || this.declaring;
+    if (!wasDeclared) {
+      this.goOnAlone();
+      return;
+    }
+    this.state = "undeclaring";
+    void hooks.undeclare().then((isOurs) => {
+      if (isOurs) this.goOnAlone();
+      else this.fence();
+    });
+  }
+
+  /** To be called a few times a second. */
+  tick(nowMs: number): void {
+    const first = this.pending[0];
+    const { patienceMs } = this.options;
+    const waits = this.state === "holding" || this.state === "declared";
+    if (waits && first !== undefined && nowMs - first.sentMs > patienceMs) {
+      this.hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
+      this.lose(`the standby did not acknowledge for ${patienceMs} ms`);
+    }
+  }
+
+  /** This side has lost its role: nothing may leave it any more. */
+  fence(): void {
+    this.state = "fenced";
+    this.reason = "another side is active";
+    this.pending = [];
+    this.hooks.say("fenced", "another side has taken over; this one does nothing more");
+  }
+
+  private digestIfDue(nowMs: number): unknown {
+    if (nowMs < this.digestAskedMs + DIGEST_MS) return null;
+    this.digestAskedMs = nowMs;
+    return digestOf(this.journal.machine);
+  }
+
+  private acknowledged(number: number): void {
+    if (number <= this.acked) return;
+    this.acked = number;
+    let done = 0;
+    for (const pending of this.pending) {
+      if (pending.number > number) break;
+      done++;
+      this.pendingOctets -= pending.octets;
+      this.letOut(pending);
+    }
+    this.pending.splice(0, done);
+  }
+
+  private letOut({ outputs, received, gone }: Effects): void {
+    const { hooks } = this;
+    for (const [connection, octets] of received) {
+      hooks.acknowledge(connection, octets);
+      const owed = this.owed.get(connection);
+      if (owed !== undefined && octets >= owed) this.owed.delete(connection);
+    }
+    if (outputs.length > 0) hooks.release(outputs);
+    for (const connection of gone) hooks.gone(connection);
+  }
+
+  /** Goes on to the next state when its time has come. */
+  private advance(nowMs: number): void {
+    const { hooks } = this;
+    if (this.state === "joining" && this.applied + 1 >= this.joinedAt) {
+      this.state = "holding";
+      this.reason = "peers may have seen more than the standby has";
+      this.heldFrom = this.number;
+      this.owed = new Map(hooks.closeGate());
+      const { connections } = this.journal.machine.ledger;
+      for (const [id, { received }] of connections) {
+        hooks.acknowledge(id, received);
+        if ((this.owed.get(id) ?? 0) <= received) this.owed.delete(id);
+      }
+      // What was received in brackets that are under way counts only when they are acknowledged.
+      for (const { received } of this.pending) {
+        for (const [id, octets] of received) this.owed.set(id, octets);
+      }
+      this.commit(nowMs);
+    }
+    if (this.state !== "holding" || this.declaring || this.acked < this.heldFrom) return;
+    for (const id of this.owed.keys()) {
+      if (!this.journal.machine.ledger.connections.has(id)) this.owed.delete(id);
+    }
+    if (this.owed.size > 0) return;
+    this.declareStandby();
+  }
+
+  private declareStandby(): void {
+    const { hooks, standby } = this;
+    this.declaring = true;
+    void hooks.declare(standby).then((isDeclared) => {
+      this.declaring = false;
+      if (this.state !== "holding" || this.standby !== standby) return;
+      if (!isDeclared) {
+        this.lose("the arbiter did not let it become a standby");
+        return;
+      }
+      this.state = "declared";
+      this.reason = "";
+      hooks.send(frameOf("declared", { ready: 1, reason: "" }));
+      hooks.say("standby-ready", `${standby} can take over`);
+    });
+  }
+
+  private goOnAlone(): void {
+    const { pending, hooks, journal } = this;
+    this.state = "alone";
+    this.standby = "";
+    this.pending = [];
+    this.pendingOctets = 0;
+    this.owed.clear();
+    journal.isOn = false;
+    hooks.openGate();
+    for (const bracket of pending) this.letOut(bracket);
+  }
+}

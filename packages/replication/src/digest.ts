@@ -1,0 +1,44 @@
+/** Checksums of a machine's state that cost next to nothing, for comparisons at a common bracket. */
+
+import type { Digest } from "@ts-bgp/rib";
+import { FAMILIES, familyLabel } from "@ts-bgp/router";
+import type { Machine } from "./machine.ts";
+
+/** What is compared, by name: a difference can be named. */
+export type DigestValue = Readonly<Record<string, number | string>>;
+
+/** @returns the digest of a machine between two brackets; linear in its connections */
+export function digestOf({ router, ledger }: Machine): DigestValue {
+  const { tables, neighbors } = router;
+  let written = 0;
+  let received = 0;
+  for (const connection of ledger.connections.values()) {
+    written += connection.send.appended;
+    received += connection.received;
+  }
+  let established = 0;
+  for (const { session } of neighbors.values()) if (session !== null) established++;
+  const digests: [string, Digest][] = [
+    ...FAMILIES.map(
+      (family) => [`${familyLabel(family)} routes`, tables.rib(family).digest] as const,
+    ),
+    ...tables.groups.entries.map(
+      ({ number, group }) => [`update group ${number}`, group.adjRibOut.digest] as const,
+    ),
+  ].map(([name, digest]) => [name, digest]);
+  const complete = digests.filter(([, { isComplete }]) => isComplete);
+  return {
+    ...Object.fromEntries(complete.map(([name, digest]) => [name, digest.toString()])),
+    "attribute sets": tables.attrs.size,
+    neighbors: neighbors.size,
+    established,
+    connections: ledger.connections.size,
+    "octets written": written,
+    "octets received": received,
+  };
+}
+
+/** @returns the names of what differs; a name that one side does not have is not compared */
+export function differences(a: DigestValue, b: DigestValue): string[] {
+  return Object.keys(a).filter((name) => b[name] !== undefined && b[name] !== a[name]);
+}

@@ -1,0 +1,64 @@
+/**
+ * Two processes, one router: the argument of nonstop routing, and the code that carries it.
+ *
+ * **One idea.** The router is a pure function of the calls that it gets. The active writes every call
+ * down before anybody can see what came of it; the calls of one slice are one *bracket*. A standby that
+ * has stored a bracket can do exactly the same, so it has everything: routes, sessions, timers, what
+ * each peer was sent, to the octet. It acknowledges a bracket when it has stored it, and runs it after
+ * that.
+ *
+ *     peer -> TCP -> [gate] -> call -> journal -> router -> outputs  ...wait...  -> TCP -> peer
+ *                      ^                  |                             ^
+ *                      |                  | bracket n                   |
+ *                      |                  v                             |
+ *                      |               standby: store, acknowledge n ---+
+ *                      '--- TCP may acknowledge what n received --------'
+ *
+ * On the acknowledgement of bracket n two things happen, and not before: the peers' TCP is told that the
+ * octets which n received have arrived, and the octets that n wants to send leave. So at any instant
+ * what a peer believes to have been received is on the standby, and what a peer may have received is on
+ * the standby. The active can die at any instruction. The standby runs what it has stored; peers send
+ * again what was not acknowledged; the standby sends again what peers have not acknowledged, from the
+ * octet that each one expects. No message is lost, doubled or cut.
+ *
+ * - I1 acknowledged to a peer <= received in the last bracket that the standby has stored
+ * - I2 written to a peer <= written in that bracket
+ * - I3 the standby is always in the state after some whole bracket
+ * - I4 one process at most writes to a connection: a new epoch begins when the old active is fenced
+ * - I5 with no declared standby I1 and I2 are void, and the pair says so
+ *
+ * **Joining.** Between two slices the active writes its state down as an *image*: its objects, with their
+ * columns as they are. It holds up routing for about 0.1 s per million routes, once. From then on it
+ * writes the journal. When the standby has caught up, the gate is closed; when nothing is with a peer
+ * that the standby has not got, it is declared, by a word of the arbiter. From then on it may take over.
+ *
+ * **What must not go wrong, and how it is seen.** That both sides do the same is checked in every bracket,
+ * by a checksum of what it put out, and every second by digests of the tables. A difference is named and
+ * counted, the standby loses its right, and it joins again.
+ *
+ *     octet-writer octet-reader tlv records frames   the stream: records in frames
+ *     image machine-image                            a router as octets
+ *     machine ledger journal replay outputs-sum      calls, and what TCP has of each connection
+ *     active standby digest                          who may let what out when
+ *
+ * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
+ * that are not what this code writes throw a FormatError.
+ */
+
+export {
+  Active,
+  type ActiveEvent,
+  type ActiveHooks,
+  type ActiveOptions,
+} from "./active.ts";
+export { type DigestValue, differences, digestOf } from "./digest.ts";
+export { FRAME_OCTETS_MAX, FrameReader, frameOf } from "./frames.ts";
+export { Journal, type Made } from "./journal.ts";
+export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
+export { type Call, configFrom, configOctets, Machine } from "./machine.ts";
+export { machineFromImage, machineImage } from "./machine-image.ts";
+export { FormatError } from "./octet-reader.ts";
+export { outputsSum } from "./outputs-sum.ts";
+export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
+export { replay } from "./replay.ts";
+export { Standby, type StandbyHooks } from "./standby.ts";

@@ -1,0 +1,70 @@
+/** What happens on the active, run and written down, bracket by bracket. */
+
+import type { ConnectionId, Output } from "@ts-bgp/router";
+import type { Call, Machine } from "./machine.ts";
+import { joined, OctetWriter } from "./octet-writer.ts";
+import { outputsSum } from "./outputs-sum.ts";
+import { write } from "./records.ts";
+
+/** One bracket, as the active made it. */
+export interface Made {
+  readonly outputs: Output[];
+  /** By connection that received something, how many octets in all. */
+  readonly received: ReadonlyMap<ConnectionId, number>;
+  /** Connections that are gone. */
+  readonly gone: readonly ConnectionId[];
+  /** Records of the calls; empty when nothing is written down. */
+  readonly calls: Uint8Array;
+  /** See `outputsSum`; 0 when nothing is written down. */
+  readonly sum: number;
+}
+
+const NO_OCTETS = new Uint8Array(0);
+
+export class Journal {
+  readonly machine: Machine;
+  /** Whether calls are written down. To be set between brackets. */
+  isOn = false;
+  private readonly out: OctetWriter = new OctetWriter();
+  private received: Map<ConnectionId, number> = new Map();
+  private gone: ConnectionId[] = [];
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  /** Runs a call. @returns what the router's method returns */
+  run(call: Call): unknown {
+    const { machine } = this;
+    if (this.isOn) write(this.out, call.record, call as never);
+    const result = machine.run(call);
+    if (call.record === "received") {
+      const connection = machine.ledger.connections.get(call.connection);
+      if (connection !== undefined) this.received.set(call.connection, connection.received);
+    }
+    if (call.record === "closed") this.gone.push(call.connection);
+    return result;
+  }
+
+  /** Runs a slice. @returns whether there is more to do */
+  slice(nowMs: number, mayGoOn: () => boolean): boolean {
+    let goneOn = 0;
+    const more = this.machine.slice(nowMs, () => {
+      const goesOn = mayGoOn();
+      if (goesOn) goneOn++;
+      return goesOn;
+    });
+    if (this.isOn) write(this.out, "slice", { nowMs, goneOn });
+    return more;
+  }
+
+  /** Ends the bracket. */
+  take(): Made {
+    const outputs = this.machine.takeOutputs();
+    const { received, gone } = this;
+    this.received = new Map();
+    this.gone = [];
+    if (!this.isOn) return { outputs, received, gone, calls: NO_OCTETS, sum: 0 };
+    return { outputs, received, gone, calls: joined(this.out.take()), sum: outputsSum(outputs) };
+  }
+}

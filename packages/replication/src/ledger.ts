@@ -1,0 +1,115 @@
+/**
+ * What both sides know of each TCP connection: how many octets of either direction are part of the
+ * state, and those that the peer's TCP has not acknowledged yet.
+ */
+
+import type { ConnectionId, ConnectTarget, Output } from "@ts-bgp/router";
+import { joined } from "./octet-writer.ts";
+
+/** Octets that were written to a connection, from the first one that is not acknowledged on. */
+export class SendBuffer {
+  /** Octets that were written, in all. */
+  appended = 0;
+  /** Octets that the peer has acknowledged, in all. */
+  acked = 0;
+  private readonly isKept: boolean;
+  private pieces: Uint8Array[] = [];
+  /** Octets of the first piece that are acknowledged. */
+  private skip = 0;
+
+  /** @param isKept - whether the octets are wanted again; else they are counted only */
+  constructor(isKept: boolean) {
+    this.isKept = isKept;
+  }
+
+  /** Adds octets, which must not change any more. */
+  append(octets: Uint8Array): void {
+    if (this.isKept) this.pieces.push(octets);
+    this.appended += octets.length;
+  }
+
+  /** The peer has acknowledged `total` octets; less than before, or more than there are, is ignored. */
+  acknowledge(total: number): void {
+    if (total <= this.acked || total > this.appended) return;
+    let left = this.skip + total - this.acked;
+    let done = 0;
+    while (done < this.pieces.length && left >= this.pieces[done]!.length) {
+      left -= this.pieces[done++]!.length;
+    }
+    this.pieces.splice(0, done);
+    this.skip = left;
+    this.acked = total;
+  }
+
+  /** @returns the octets behind the first `total`, which are not all acknowledged, in one piece */
+  from(total: number): Uint8Array {
+    const all = joined(this.pieces);
+    return all.subarray(this.skip + total - this.acked);
+  }
+}
+
+/** One connection. */
+export class LedgerConnection {
+  readonly id: ConnectionId;
+  /** What TCP was like when the connection came about; null when it cannot be taken over. */
+  readonly tcp: unknown;
+  readonly send: SendBuffer;
+  /** Octets received, in all. */
+  received = 0;
+  /** Octets that the router was told to be sent, in all. */
+  sent = 0;
+  /** It is to be closed once all is sent. */
+  closing = false;
+
+  constructor(id: ConnectionId, tcp: unknown) {
+    this.id = id;
+    this.tcp = tcp;
+    this.send = new SendBuffer(tcp !== null);
+  }
+}
+
+export class Ledger {
+  readonly connections: Map<ConnectionId, LedgerConnection> = new Map();
+  /** Connections that were asked for and are not there yet. */
+  readonly attempts: Map<ConnectionId, ConnectTarget> = new Map();
+
+  opened(id: ConnectionId, tcp: unknown): void {
+    this.connections.set(id, new LedgerConnection(id, tcp));
+  }
+
+  /** An attempt has come to its end. */
+  answered(id: ConnectionId): void {
+    this.attempts.delete(id);
+  }
+
+  received(id: ConnectionId, octets: number): void {
+    const connection = this.connections.get(id);
+    if (connection !== undefined) connection.received += octets;
+  }
+
+  sent(id: ConnectionId, octets: number): void {
+    const connection = this.connections.get(id);
+    if (connection !== undefined) connection.sent += octets;
+  }
+
+  acknowledged(id: ConnectionId, total: number): void {
+    this.connections.get(id)?.send.acknowledge(total);
+  }
+
+  closed(id: ConnectionId): void {
+    this.connections.delete(id);
+  }
+
+  /** Takes in what the router wants done. */
+  note(outputs: readonly Output[]): void {
+    for (const output of outputs) {
+      if (output.do === "log") continue;
+      const connection = this.connections.get(output.connection);
+      if (output.do === "connect") this.attempts.set(output.connection, output.target);
+      else if (output.do === "write") {
+        if (connection?.closing === false) connection.send.append(output.octets);
+      } else if (connection !== undefined) connection.closing = true;
+      else this.attempts.delete(output.connection);
+    }
+  }
+}

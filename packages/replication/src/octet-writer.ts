@@ -1,0 +1,82 @@
+/** Values as octets, in pages, so that what was written is never moved. */
+
+const PAGE_OCTETS = 1 << 16;
+/** Octets of the longest varint: a number below 2^53. */
+const VARINT_OCTETS_MAX = 8;
+
+const encoder = new TextEncoder();
+const double = new DataView(new ArrayBuffer(8));
+
+export class OctetWriter {
+  /** Octets written. */
+  length = 0;
+  private readonly full: Uint8Array[] = [];
+  private page: Uint8Array = new Uint8Array(0);
+  private at = 0;
+
+  /** A non-negative integer below 2^53, seven bits an octet, low ones first. */
+  varint(value: number): void {
+    if (this.page.length - this.at < VARINT_OCTETS_MAX) this.turn(PAGE_OCTETS);
+    const start = this.at;
+    let rest = value;
+    while (rest > 0x7f) {
+      this.page[this.at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.page[this.at++] = rest;
+    this.length += this.at - start;
+  }
+
+  /** An IEEE 754 double, high octet first. */
+  double(value: number): void {
+    double.setFloat64(0, value);
+    this.octets(new Uint8Array(double.buffer));
+  }
+
+  /** UTF-8 behind its length in octets. */
+  text(value: string): void {
+    const octets = encoder.encode(value);
+    this.varint(octets.length);
+    this.octets(octets);
+  }
+
+  /** Octets without a length; they are copied. */
+  octets(octets: Uint8Array): void {
+    this.length += octets.length;
+    for (let from = 0; from < octets.length; ) {
+      if (this.at === this.page.length) this.turn(Math.max(PAGE_OCTETS, octets.length - from));
+      const n = Math.min(octets.length - from, this.page.length - this.at);
+      this.page.set(octets.subarray(from, from + n), this.at);
+      this.at += n;
+      from += n;
+    }
+  }
+
+  /** Hands over what was written, in pieces, and starts anew. */
+  take(): Uint8Array[] {
+    this.turn(0);
+    this.length = 0;
+    return this.full.splice(0);
+  }
+
+  /** Begins another page; none for 0 octets. */
+  private turn(octets: number): void {
+    if (this.at > 0) this.full.push(this.page.subarray(0, this.at));
+    // What is left of a page is used for the next one, so that small takes cost small memory.
+    const rest = this.page.subarray(this.at);
+    this.page = octets === 0 && rest.length >= VARINT_OCTETS_MAX ? rest : new Uint8Array(octets);
+    this.at = 0;
+  }
+}
+
+/** @returns the pieces in one */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    out.set(piece, at);
+    at += piece.length;
+  }
+  return out;
+}

@@ -1,0 +1,192 @@
+/**
+ * The records of the replication stream, in one table. A number is never given to something else.
+ *
+ * Records 1 to 31 go over the link by themselves, each in a frame. Those from 32 on stand inside of a
+ * bracket: the calls that the router got, in order.
+ */
+
+import { FormatError, OctetReader } from "./octet-reader.ts";
+import type { OctetWriter } from "./octet-writer.ts";
+import { readFields, type Schema, type ValueOf, writeRecord } from "./tlv.ts";
+
+/** Version of this table; sides with another major one do not talk to each other. */
+export const STREAM_VERSION = 1;
+
+export const RECORDS = {
+  /** The first one in either direction. */
+  hello: {
+    type: 1,
+    fields: {
+      version: [1, "uint"],
+      /** Name of the pair. */
+      cluster: [2, "text"],
+      /** Name of the side. */
+      side: [3, "text"],
+      /** Highest epoch that the side has heard of. */
+      epoch: [4, "uint"],
+      /** `active`, or `standby` when it wants to become one. */
+      role: [5, "text"],
+      /** Of the program, for people. */
+      software: [6, "text"],
+      process: [7, "uint"],
+    },
+  },
+  /** Why the link is about to be closed. */
+  bye: { type: 2, fields: { reason: [1, "text"] } },
+  /** A part of the image of the router as it was before the bracket `before`. */
+  image: { type: 3, fields: { before: [1, "uint"], octets: [2, "octets"] } },
+  /** The image is complete. */
+  imageEnd: { type: 4, fields: { before: [1, "uint"], octets: [2, "uint"] } },
+  /** State of a connection that was there before the first bracket. */
+  checkpoint: {
+    type: 5,
+    fields: {
+      connection: [1, "uint"],
+      tcp: [2, "json"],
+      /** Octets that the peer's TCP has acknowledged, in all. */
+      acked: [3, "uint"],
+      /** What was written behind those. */
+      unacked: [4, "octets"],
+      closing: [5, "uint"],
+    },
+  },
+  /** Everything that one slice took in. */
+  bracket: {
+    type: 6,
+    fields: {
+      number: [1, "uint"],
+      epoch: [2, "uint"],
+      /** Records of calls, in order. */
+      calls: [3, "octets"],
+      /** Of the outputs that the calls gave, see `outputsSum`. */
+      sum: [4, "uint"],
+      /** Checksums of the tables after it, now and then: see `digestOf`. */
+      digest: [5, "json"],
+    },
+  },
+  /** All brackets up to a number are stored; `applied` of them have been run. */
+  ack: {
+    type: 7,
+    fields: {
+      number: [1, "uint"],
+      applied: [2, "uint"],
+      /** Octets that may be under way, see R3.8. */
+      window: [3, "uint"],
+    },
+  },
+  /** The standby may take over from now on; 0 takes that back. */
+  declared: { type: 8, fields: { ready: [1, "uint"], reason: [2, "text"] } },
+  /** The standby's state is another one than the active's: it asks for another image. */
+  differs: { type: 9, fields: { number: [1, "uint"], what: [2, "text"] } },
+  /** The active gives its role away: its sockets are as `frozen` says, and it does nothing more. */
+  handover: {
+    type: 10,
+    fields: {
+      number: [1, "uint"],
+      epoch: [2, "uint"],
+      /** By connection: its TCP state, and the octets that the peer has acknowledged. */
+      frozen: [3, "json"],
+    },
+  },
+  /** The standby has what a handover needs. */
+  handoverTaken: { type: 11, fields: { number: [1, "uint"] } },
+  /** Sent all the time by a thread of its own. */
+  beat: {
+    type: 12,
+    fields: {
+      /** Counts slices: stands still when the main thread does. */
+      progress: [1, "uint"],
+      epoch: [2, "uint"],
+    },
+  },
+
+  start: { type: 32, fields: { nowMs: [1, "double"] } },
+  shutdown: { type: 33, fields: { nowMs: [1, "double"], text: [2, "text"] } },
+  accepted: {
+    type: 34,
+    fields: {
+      nowMs: [1, "double"],
+      remoteAddress: [2, "text"],
+      remotePort: [3, "uint"],
+      localAddress: [4, "text"],
+    },
+  },
+  connected: {
+    type: 35,
+    fields: { nowMs: [1, "double"], connection: [2, "uint"], localAddress: [3, "text"] },
+  },
+  connectFailed: { type: 36, fields: { nowMs: [1, "double"], connection: [2, "uint"] } },
+  received: { type: 37, fields: { connection: [1, "uint"], octets: [2, "octets"] } },
+  sent: {
+    type: 38,
+    fields: { nowMs: [1, "double"], connection: [2, "uint"], octets: [3, "uint"] },
+  },
+  closed: { type: 39, fields: { nowMs: [1, "double"], connection: [2, "uint"] } },
+  tick: { type: 40, fields: { nowMs: [1, "double"] } },
+  /** With the number of times that the slice was told to go on. */
+  slice: { type: 41, fields: { nowMs: [1, "double"], goneOn: [2, "uint"] } },
+  /** The configuration as an image. */
+  configure: { type: 42, fields: { nowMs: [1, "double"], config: [2, "octets"] } },
+  operate: { type: 43, fields: { nowMs: [1, "double"], address: [2, "text"], order: [3, "json"] } },
+  explain: { type: 44, fields: { question: [1, "json"] } },
+  /** Not a call: what TCP was like when the connection came about. */
+  tcp: { type: 45, fields: { connection: [1, "uint"], state: [2, "json"] } },
+  /** Not a call: the peer's TCP has acknowledged so many octets in all. */
+  acked: { type: 46, fields: { connection: [1, "uint"], octets: [2, "uint"] } },
+} as const satisfies Readonly<Record<string, Schema>>;
+
+export type RecordName = keyof typeof RECORDS;
+
+/** A record with its name. */
+export type AnyRecord = {
+  [N in RecordName]: { readonly record: N } & ValueOf<(typeof RECORDS)[N]>;
+}[RecordName];
+
+export type RecordOf<N extends RecordName> = Extract<AnyRecord, { record: N }>;
+
+const BY_TYPE: ReadonlyMap<number, RecordName> = new Map(
+  (Object.keys(RECORDS) as RecordName[]).map((name) => [RECORDS[name].type, name]),
+);
+
+/** Unknown records and fields that were skipped, for the log. */
+export interface Skipped {
+  records: number;
+  fields: number;
+}
+
+export function write<N extends RecordName>(
+  out: OctetWriter,
+  record: N,
+  value: ValueOf<(typeof RECORDS)[N]>,
+): void {
+  writeRecord(out, RECORDS[record], value);
+}
+
+/**
+ * Reads the next record; unknown ones are skipped and counted.
+ *
+ * @returns null at the end; throws a FormatError for octets that are no record
+ */
+export function read(octets: OctetReader, skipped: Skipped): AnyRecord | null {
+  while (octets.left > 0) {
+    const name = BY_TYPE.get(octets.varint());
+    const value = octets.octets(octets.varint());
+    if (name === undefined) {
+      skipped.records++;
+      continue;
+    }
+    const fields = readFields(new OctetReader(value), RECORDS[name] as Schema, () => {
+      skipped.fields++;
+    });
+    return { record: name, ...fields } as unknown as AnyRecord;
+  }
+  return null;
+}
+
+/** @returns the one record that a frame holds; null when it is an unknown one */
+export function readOnly(octets: Uint8Array, skipped: Skipped): AnyRecord | null {
+  const reader = new OctetReader(octets);
+  const record = read(reader, skipped);
+  if (reader.left > 0) throw new FormatError("octets behind a record");
+  return record;
+}

@@ -1,0 +1,158 @@
+/**
+ * The standby side: stores brackets, acknowledges them, and runs them on a machine of its own.
+ *
+ * A bracket is acknowledged as soon as it is stored: from then on it survives the active. It is run
+ * when there is time, at the latest before a takeover, and then compared with what the active got.
+ */
+
+import { type DigestValue, differences, digestOf } from "./digest.ts";
+import { frameOf } from "./frames.ts";
+import type { Machine } from "./machine.ts";
+import { machineFromImage } from "./machine-image.ts";
+import { FormatError } from "./octet-reader.ts";
+import { outputsSum } from "./outputs-sum.ts";
+import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
+import { replay } from "./replay.ts";
+
+export interface StandbyHooks {
+  /** Sends a frame to the active. */
+  send(frame: Uint8Array): void;
+  /** The state is another one than the active's: of no use from now on. */
+  differs(number: number, what: string): void;
+}
+
+/** Octets of brackets that may wait to be run: what a takeover has to catch up with. */
+const BACKLOG_OCTETS_MAX = 1 << 25;
+
+export class Standby {
+  /** The active has declared that this side may take over. */
+  isDeclared = false;
+  /** Number of the last bracket that is stored, and of the last that was run. */
+  number = 0;
+  applied = 0;
+  /** When digests were last compared and equal, by the clock of the active's calls. */
+  digestNumber = 0;
+  readonly skipped: Skipped = { records: 0, fields: 0 };
+  private readonly hooks: StandbyHooks;
+  private image: Uint8Array[] = [];
+  private imageOctets = 0;
+  private machine: Machine | null = null;
+  private backlog: RecordOf<"bracket">[] = [];
+  private backlogOctets = 0;
+  /** Number that was acknowledged last. */
+  private told = { number: 0, applied: 0 };
+  private hasDiffered = false;
+
+  constructor(hooks: StandbyHooks) {
+    this.hooks = hooks;
+  }
+
+  /** Brackets and octets that are stored and not run. */
+  get behind(): { brackets: number; octets: number } {
+    return { brackets: this.backlog.length, octets: this.backlogOctets };
+  }
+
+  /** Whether there is a machine to look at. */
+  get follows(): Machine | null {
+    return this.machine;
+  }
+
+  /**
+   * A record of the active has come. After each batch of them `acknowledge` is to be called.
+   *
+   * @throws FormatError when it cannot stand here: the stream was cut or mixed up
+   */
+  record(record: AnyRecord): void {
+    switch (record.record) {
+      case "image":
+        this.image.push(record.octets);
+        this.imageOctets += record.octets.length;
+        return;
+      case "imageEnd":
+        this.begin(record);
+        return;
+      case "bracket":
+        this.store(record);
+        return;
+      case "declared":
+        this.isDeclared = record.ready === 1 && !this.hasDiffered;
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Tells the active what is stored and run since it was told last. */
+  acknowledge(): void {
+    const { told, number, applied } = this;
+    if (this.machine === null || (told.number === number && told.applied === applied)) return;
+    this.told = { number, applied };
+    const window = Math.max(0, BACKLOG_OCTETS_MAX - this.backlogOctets);
+    this.hooks.send(frameOf("ack", { number, applied, window }));
+  }
+
+  /**
+   * Runs stored brackets until there are none or `mayGoOn` says no; one at least.
+   *
+   * @returns whether there are more
+   */
+  work(mayGoOn: () => boolean): boolean {
+    const { backlog } = this;
+    let done = 0;
+    while (done < backlog.length && !this.hasDiffered) {
+      this.run(backlog[done++]!);
+      if (!mayGoOn()) break;
+    }
+    backlog.splice(0, done);
+    return backlog.length > 0 && !this.hasDiffered;
+  }
+
+  /**
+   * Runs all that is stored, for a takeover.
+   *
+   * @returns the machine as it was at the end of the last bracket; null when it differs
+   */
+  finish(): Machine | null {
+    while (this.work(() => true));
+    return this.hasDiffered ? null : this.machine;
+  }
+
+  private begin({ before, octets }: RecordOf<"imageEnd">): void {
+    if (octets !== this.imageOctets) throw new FormatError("a part of the image is missing");
+    this.machine = machineFromImage(this.image);
+    this.image = [];
+    this.imageOctets = 0;
+    this.number = before - 1;
+    this.applied = before - 1;
+    this.told = { number: -1, applied: -1 };
+  }
+
+  private store(bracket: RecordOf<"bracket">): void {
+    if (this.machine === null) throw new FormatError("a bracket before the image");
+    if (bracket.number !== this.number + 1) {
+      throw new FormatError(`bracket ${bracket.number} behind bracket ${this.number}`);
+    }
+    this.number = bracket.number;
+    this.backlog.push(bracket);
+    this.backlogOctets += bracket.calls.length;
+  }
+
+  private run(bracket: RecordOf<"bracket">): void {
+    const machine = this.machine!;
+    this.backlogOctets -= bracket.calls.length;
+    const outputs = replay(machine, bracket.calls, this.skipped);
+    this.applied = bracket.number;
+    if (outputsSum(outputs) !== bracket.sum) this.differ(bracket.number, "outputs");
+    if (bracket.digest === null) return;
+    const what = differences(bracket.digest as DigestValue, digestOf(machine));
+    if (what.length > 0) this.differ(bracket.number, what.join(", "));
+    else this.digestNumber = bracket.number;
+  }
+
+  private differ(number: number, what: string): void {
+    this.hasDiffered = true;
+    this.isDeclared = false;
+    this.hooks.send(frameOf("differs", { number, what }));
+    this.hooks.differs(number, what);
+  }
+}

@@ -1,0 +1,50 @@
+/** `npm run sim -- --seeds N [--from S]`, or `--seed S --trace` to see what happened in one run. */
+
+import { parseArgs } from "node:util";
+import { simulate } from "./world.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    trace: { type: "boolean", default: false },
+  },
+});
+
+function one(seed: number, isTraced: boolean): boolean {
+  try {
+    const outcome = simulate(seed, null, isTraced ? (line) => console.log(line) : null);
+    if (isTraced) console.log(JSON.stringify(outcome, null, 2));
+    else for (const violation of outcome.violations) console.log(`seed ${seed}: ${violation}`);
+    add(outcome);
+    return outcome.violations.length === 0;
+  } catch (error) {
+    console.log(`seed ${seed}: ${(error as Error).stack}`);
+    return false;
+  }
+}
+
+const sums = { declared: 0, takeovers: 0, begins: 0, resets: 0, events: 0 };
+
+function add(outcome: typeof sums): void {
+  for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += outcome[name];
+}
+
+if (values.seed !== undefined) {
+  process.exitCode = one(Number(values.seed), values.trace) ? 0 : 1;
+} else {
+  const from = Number(values.from);
+  const count = Number(values.seeds);
+  const began = performance.now();
+  const failed: number[] = [];
+  for (let seed = from; seed < from + count; seed++) if (!one(seed, false)) failed.push(seed);
+  const perSecond = (1000 * count) / (performance.now() - began);
+  console.log(
+    `seeds ${count} · takeovers ${sums.takeovers} · standby declared ${sums.declared} · begun anew ${sums.begins} · ` +
+      `sessions ended with a reason ${sums.resets} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
+  );
+  for (const seed of failed.slice(0, 20)) console.log(`see it with: --seed ${seed} --trace`);
+  console.log(`${count - failed.length} passed, ${failed.length} failed`);
+  process.exitCode = failed.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,429 @@
+/** A pair, its peers, the net between them, and what befalls them: one run of the simulator. */
+
+import { configOctets } from "../../src/index.ts";
+import { configOf, yamlOf } from "../../../router/test/driver.ts";
+import type { Config } from "@ts-bgp/config";
+import { difference } from "../difference.ts";
+import { Arbiter } from "./arbiter.ts";
+import { Chance } from "./chance.ts";
+import { Checks } from "./checks.ts";
+import { Clock, run } from "./clock.ts";
+import { type LinkEnd, linkOf, type Mishap } from "./link.ts";
+import { BgpPeer, HOLD_SECONDS, type Place } from "./peer.ts";
+import { Process } from "./process.ts";
+import type { Sabotage } from "./sabotage.ts";
+import { type End, HostTcp, type Net, PeerTcp, type Segment } from "./tcp.ts";
+
+export interface Outcome {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  /** What the run was worth. */
+  readonly declared: number;
+  readonly takeovers: number;
+  readonly begins: number;
+  readonly resets: number;
+  readonly events: number;
+}
+
+const SIDES = ["a", "b"] as const;
+/** Churn and faults end then. */
+const TROUBLE_MS = 1600;
+/** What everything takes to be well again. */
+const SETTLE_MS = 6000;
+
+/** What may befall the pair, the likelier ones more than once. */
+const FAULTS = [
+  "kill-active",
+  "kill-active",
+  "kill-active",
+  "burn-active",
+  "burn-active",
+  "kill-standby",
+  "burn-standby",
+  "burn-standby",
+  "pause-active",
+  "pause-standby",
+  "cut",
+  "mishap",
+  "mishap",
+  "slow-standby",
+  "arbiter-away",
+  "loss",
+  "stall",
+  "hang-up",
+  "operate",
+  "configure",
+  "kill-both",
+] as const;
+const MISHAPS: readonly Mishap[] = ["half", "flip", "twice", "swap"];
+
+const configs: Map<string, Config> = new Map();
+
+function configFor(listens: readonly boolean[], hiding: boolean, variant: number): Config {
+  const key = JSON.stringify([listens, hiding, variant]);
+  let config = configs.get(key);
+  if (config === undefined) {
+    const neighbors = listens.map(
+      (listening, i) =>
+        `  - { address: 192.0.2.${i + 1}, as: ${65001 + i}, passive: ${!listening} }`,
+    );
+    config = configOf(
+      yamlOf(`
+defaults: { route-server-client: true, path-hiding: ${hiding ? "mitigate" : "off"}, hold-time: ${HOLD_SECONDS},
+  import: ${variant === 0 ? "accept-all" : "all"}, export: accept-all, connect-retry: 1 }
+neighbors:
+${neighbors.join("\n")}
+policies:
+  all: [{ name: all, then: accept }]
+`),
+    );
+    configs.set(key, config);
+  }
+  return config;
+}
+
+export class World implements Net, Place {
+  readonly seed: number;
+  readonly clock: Clock = new Clock();
+  readonly chance: Chance;
+  readonly arbiter: Arbiter;
+  readonly checks: Checks;
+  readonly net: Net = this;
+  readonly peers: BgpPeer[];
+  readonly config: Config;
+  readonly isShadowed: boolean;
+  readonly sabotage: Sabotage | null;
+  readonly endpoints: Map<number, PeerTcp> = new Map();
+  readonly trace: (line: () => string) => void;
+  lossOneIn = 0;
+  declared = 0;
+  takeovers = 0;
+  begins = 0;
+  private readonly listens: boolean[];
+  private readonly mitigates: boolean;
+  private readonly processes: Map<string, Process> = new Map();
+  private serving: Process | null = null;
+  private isQuiet = false;
+
+  constructor(seed: number, sabotage: Sabotage | null, trace: ((line: string) => void) | null) {
+    this.seed = seed;
+    this.sabotage = sabotage;
+    this.trace = (line) => trace?.(`${this.clock.nowMs.toFixed(1).padStart(8)}  ${line()}`);
+    this.chance = new Chance(seed);
+    const { chance, clock } = this;
+    this.isShadowed = seed % 4 === 0;
+    this.checks = new Checks(this);
+    this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
+    this.arbiter.kill = (side) => this.kill(this.processes.get(side)!);
+    this.arbiter.naming = (side) => this.checks.naming(this.processes.get(side)!);
+    this.listens = Array.from({ length: chance.int(2, 3) }, () => chance.oneIn(3));
+    this.mitigates = chance.oneIn(2);
+    this.config = configFor(this.listens, this.mitigates, 0);
+    this.peers = this.listens.map((listens, i) => new BgpPeer(this, i, listens));
+    for (const side of SIDES) this.start(side);
+    this.lossOneIn = chance.pick([0, 0, 0, 10]);
+    for (let n = chance.int(0, 4); n > 0; n--) {
+      clock.after(chance.int(120, TROUBLE_MS), null, () => this.fault(chance.pick(FAULTS)));
+    }
+    this.churn();
+  }
+
+  violation(what: string): void {
+    this.checks.violation(what);
+  }
+
+  run(): Outcome {
+    const { clock, checks } = this;
+    clock.runTo(TROUBLE_MS);
+    this.heal();
+    const endMs = TROUBLE_MS + SETTLE_MS;
+    let wrong = this.whatIsWrong();
+    while (wrong !== null && clock.nowMs < endMs && !clock.isStopped) {
+      clock.runTo(clock.nowMs + 20);
+      wrong = this.whatIsWrong();
+    }
+    if (wrong !== null && !clock.isStopped) checks.violation(`never well again: ${wrong}`);
+    const { seed, declared, takeovers, begins } = this;
+    const resets = this.peers.reduce((sum, peer) => sum + peer.resets, 0);
+    const { violations } = checks;
+    return { seed, violations, declared, takeovers, begins, resets, events: clock.count };
+  }
+
+  // What segments go through.
+
+  register(endpoint: PeerTcp): number {
+    const number = this.endpoints.size + 1;
+    this.endpoints.set(number, endpoint);
+    return number;
+  }
+
+  toHost(from: PeerTcp, segment: Segment): void {
+    this.carry(from, () => {
+      const process = this.serving;
+      if (process === null || process.isDead) return;
+      const { kernel } = process;
+      const socket = kernel.sockets.get(from);
+      if (socket !== undefined && !socket.isGone) socket.segment(segment);
+      else if (!segment.rst && !kernel.isTakingOver && kernel.letsOut) {
+        const reset = new HostTcp(this, kernel, from, segment.seq + segment.octets.length, segment.ack);
+        reset.isProtected = false;
+        reset.reset();
+      }
+    });
+  }
+
+  toPeer(from: HostTcp, segment: Segment): void {
+    this.checks.leaving(from, segment, from.kernel.actor as Process);
+    this.carry(from, () => from.peer.segment(segment));
+  }
+
+  dial(tcp: PeerTcp): void {
+    this.carry(tcp, () => {
+      const process = this.serving;
+      if (process === null || process.isDead || process.shell?.isServing !== true) return;
+      if (!process.kernel.letsOut) return;
+      const socket = new HostTcp(this, process.kernel, tcp, 0, 0);
+      process.kernel.sockets.set(tcp, socket);
+      this.peers[tcp.peer]!.connected(tcp);
+      process.shell.accept(socket);
+    });
+  }
+
+  /** A connection that our side begins. */
+  connect(process: Process, address: string, done: (tcp: HostTcp | null) => void): void {
+    const { clock, chance, peers } = this;
+    clock.after(chance.int(1, 6), process, () => {
+      const peer = peers.find((each) => each.address === address)!;
+      if (!peer.listens || !process.kernel.letsOut) {
+        done(null);
+        return;
+      }
+      const tcp = new PeerTcp(this, peer.index);
+      const socket = new HostTcp(this, process.kernel, tcp, 0, 0);
+      process.kernel.sockets.set(tcp, socket);
+      peer.connected(tcp);
+      clock.after(chance.int(0, 3), process, () => done(socket));
+    });
+  }
+
+  // What the sides are to each other.
+
+  /** Segments for our address come to a process from now on. */
+  serve(process: Process): void {
+    this.serving = process;
+  }
+
+  /** @returns the process of the other side, when it is alive and active */
+  activeOf(process: Process): Process | null {
+    const other = this.processes.get(process.side === "a" ? "b" : "a");
+    return other === undefined || other.isDead || other.shell === null ? null : other;
+  }
+
+  /** A standby comes to an active. @returns whether that may have it */
+  join(standby: Process, active: Process): boolean {
+    const shell = active.shell!;
+    if (!shell.isServing || shell.active.state !== "alone" || active.isPaused) return false;
+    const { clock, chance } = this;
+    const [here, there] = linkOf(active, standby, clock, chance);
+    shell.link = here;
+    here.app = {
+      record: (record) => {
+        active.point();
+        shell.active.record(record, active.nowMs);
+        shell.schedule();
+      },
+      idle: () => {},
+      closed: () => {
+        if (shell.link !== here) return;
+        shell.active.lose("the link is closed");
+        shell.schedule();
+      },
+    };
+    standby.follow(there);
+    clock.after(0, active, () => shell.active.join(standby.side, active.nowMs));
+    return true;
+  }
+
+  /** Ends a process now; it is started again later. */
+  kill(process: Process): void {
+    if (process.isDead) return;
+    this.trace(() => `${process.side} dies${process.shell === null ? "" : " as the active"}`);
+    process.die();
+    const restartMs = this.isQuiet ? 20 : this.chance.pick([30, 100, 500, 1200]);
+    this.clock.after(restartMs, null, () => this.start(process.side));
+  }
+
+  private start(side: string): void {
+    if (this.processes.get(side)?.isDead === false) return;
+    this.trace(() => `${side} starts`);
+    const skewMs = this.chance.pick([0, 0, -700_000, 50_000]);
+    this.processes.set(side, new Process(this, side, skewMs));
+  }
+
+  private carry(from: End, act: () => void): void {
+    const { chance, clock, lossOneIn } = this;
+    if (lossOneIn > 0 && chance.oneIn(lossOneIn)) return;
+    const atMs = clock.nowMs + chance.int(1, 8) / 4;
+    // Few segments overtake others.
+    if (!chance.oneIn(40)) from.arrivesMs = Math.max(from.arrivesMs, atMs);
+    clock.after(Math.max(atMs, chance.oneIn(40) ? 0 : from.arrivesMs) - clock.nowMs, null, act);
+  }
+
+  // What befalls them.
+
+  private get active(): Process | null {
+    for (const process of this.processes.values()) {
+      if (!process.isDead && process.shell !== null) return process;
+    }
+    return null;
+  }
+
+  private get standby(): Process | null {
+    for (const process of this.processes.values()) {
+      if (!process.isDead && process.shell === null) return process;
+    }
+    return null;
+  }
+
+  private churn(): void {
+    const { chance, clock } = this;
+    clock.after(chance.int(5, 120), null, () => {
+      if (this.isQuiet) return;
+      chance.pick(this.peers).churn();
+      this.churn();
+    });
+  }
+
+  private fault(fault: (typeof FAULTS)[number]): void {
+    const { chance, active, standby, clock } = this;
+    this.trace(() => fault);
+    const peer = chance.pick(this.peers);
+    const link = active?.shell?.link;
+    switch (fault) {
+      case "kill-active":
+        return void (active !== null && this.kill(active));
+      case "kill-standby":
+        return void (standby !== null && this.kill(standby));
+      case "kill-both":
+        for (const process of this.processes.values()) this.kill(process);
+        return;
+      case "burn-active":
+        if (active !== null) active.fuse = chance.int(0, 60);
+        return;
+      case "burn-standby":
+        if (standby !== null) standby.fuse = chance.int(0, 40);
+        return;
+      case "pause-active":
+        return this.pause(active);
+      case "pause-standby":
+        return this.pause(standby);
+      case "cut":
+        return link?.cut();
+      case "mishap":
+        return this.mishap(link);
+      case "slow-standby":
+        if (link != null) link.other.slowUntilMs = clock.nowMs + chance.int(50, 700);
+        return;
+      case "stall":
+        return peer.stall(chance.int(50, 800));
+      case "hang-up":
+        return peer.hangUp();
+      default:
+        return this.milder(fault, active);
+    }
+  }
+
+  private milder(fault: (typeof FAULTS)[number], active: Process | null): void {
+    const { chance, clock, arbiter, peers } = this;
+    if (fault === "arbiter-away") {
+      const side = chance.pick(SIDES);
+      arbiter.away.add(side);
+      clock.after(chance.int(50, 700), null, () => arbiter.away.delete(side));
+    } else if (fault === "loss") {
+      this.lossOneIn = 3;
+      clock.after(chance.int(50, 400), null, () => {
+        this.lossOneIn = 0;
+      });
+    } else if (active === null) return;
+    else if (fault === "configure") {
+      const config = configFor(this.listens, this.mitigates, chance.int(0, 1));
+      run(active, () =>
+        active.shell!.run({ record: "configure", nowMs: active.nowMs, config: configOctets(config) }),
+      );
+    } else {
+      const direction = chance.pick(["in", "out"] as const);
+      const { address } = chance.pick(peers);
+      const order = { do: "refresh", direction } as const;
+      run(active, () => active.shell!.run({ record: "operate", nowMs: active.nowMs, address, order }));
+    }
+  }
+
+  private mishap(link: LinkEnd | null | undefined): void {
+    const end = this.chance.oneIn(3) ? link?.other : link;
+    if (end != null) end.mishap = this.chance.pick(MISHAPS);
+  }
+
+  private pause(process: Process | null): void {
+    if (process === null || process.isPaused) return;
+    process.isPaused = true;
+    this.clock.after(this.chance.int(20, 900), null, () => process.resume());
+  }
+
+  // How it ends.
+
+  private heal(): void {
+    this.isQuiet = true;
+    this.lossOneIn = 0;
+    this.arbiter.away.clear();
+    for (const process of this.processes.values()) {
+      process.fuse = Number.POSITIVE_INFINITY;
+      if (process.isPaused && !process.isDead) process.resume();
+    }
+    for (const side of SIDES) this.start(side);
+  }
+
+  /** @returns what is not as an undisturbed run leaves it, null when nothing is */
+  private whatIsWrong(): string | null {
+    const { active, standby } = this;
+    const shell = active?.shell;
+    if (active == null || shell == null) return "no side is active";
+    if (shell.active.state !== "declared") return `the active is ${shell.active.state}`;
+    for (const peer of this.peers) {
+      if (!peer.isUp) return `peer ${peer.index} has no session`;
+      const seen = JSON.stringify(peer.table);
+      const expected = JSON.stringify(this.expected(peer));
+      if (seen !== expected) return `peer ${peer.index} has ${seen} in place of ${expected}`;
+    }
+    const follower = standby?.standby;
+    if (follower?.follows == null) return "nobody follows";
+    const isLevel =
+      !shell.isDirty && follower.applied === shell.active.number && follower.behind.brackets === 0;
+    if (!isLevel) return "the standby is behind";
+    return difference(shell.journal.machine, follower.follows);
+  }
+
+  /** What a peer should have: of each prefix the shortest path of another one. */
+  private expected(peer: BgpPeer): Record<string, string> {
+    const routes: [string, string][] = [];
+    const prefixes = new Set(this.peers.flatMap((each) => [...each.routes.keys()]));
+    for (const prefix of [...prefixes].sort()) {
+      const paths = this.peers
+        .filter((each) => each.routes.has(prefix) && (each !== peer || !this.mitigates))
+        .map((each) => ({ each, ...each.routes.get(prefix)! }))
+        .sort((a, b) => a.path.length - b.path.length);
+      const best = paths[0];
+      if (best === undefined || best.each === peer) continue;
+      routes.push([prefix, `${best.path.join(" ")} ${best.version}`]);
+    }
+    return Object.fromEntries(routes);
+  }
+}
+
+/** Runs a seed. */
+export function simulate(
+  seed: number,
+  sabotage: Sabotage | null = null,
+  trace: ((line: string) => void) | null = null,
+): Outcome {
+  return new World(seed, sabotage, trace).run();
+}
