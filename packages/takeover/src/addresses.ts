@@ -1,0 +1,204 @@
+/** Service addresses, which move between hosts with the sessions: claimed, announced, given up. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { blob, type Layout, struct, u8, u16, u16be, u32 } from "buffer-layout";
+import {
+  AF_INET,
+  AF_INET6,
+  check,
+  EADDRNOTAVAIL,
+  KernelError,
+  libc,
+  MSG_DONTWAIT,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from "./libc.ts";
+import {
+  announcements,
+  claimant,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV6,
+  question,
+} from "./neighbor-frames.ts";
+import { attribute, NETLINK_ROUTE, NLM_F_CREATE, NLM_F_REPLACE, requestOnce } from "./netlink.ts";
+import { addressOctets, interfaceIndex } from "./socket-address.ts";
+
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_FLAGS = 8;
+/** Without the wait for duplicates, the address can be used at once. */
+const IFA_F_NODAD = 2;
+const AF_PACKET = 17;
+const FRAME_OCTETS_MAX = 2048;
+
+/** `struct ifaddrmsg` of linux/if_addr.h. */
+const ifaddrmsg: Layout<{
+  family: number;
+  prefixLength: number;
+  flags: number;
+  scope: number;
+  interface: number;
+}> = struct([...["family", "prefixLength", "flags", "scope"].map(u8), u32("interface")]);
+
+interface SockAddrLl {
+  family: number;
+  protocol: number;
+  interface: number;
+  hardwareKind: number;
+  packetKind: number;
+  hardwareOctets: number;
+  hardware: Uint8Array;
+}
+
+/** `struct sockaddr_ll` of packet(7). */
+const sockaddrLl: Layout<SockAddrLl> = struct([
+  u16("family"),
+  u16be("protocol"),
+  u32("interface"),
+  u16("hardwareKind"),
+  ...["packetKind", "hardwareOctets"].map(u8),
+  blob(8, "hardware"),
+]);
+
+/** An address with its prefix length, on an interface of this network namespace. */
+export interface ServiceAddress {
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly interface: string;
+}
+
+/** How often an announcement is repeated, and when: a frame may get lost. */
+const ANNOUNCE_AFTER_MS = [20, 100, 500, 2000] as const;
+const QUESTION_EVERY_MS = 10;
+const POLL_MS = 1;
+
+/**
+ * Puts an address on its interface, or leaves it there. At once usable; nobody is told.
+ *
+ * @throws KernelError, or Error when there is no such interface
+ */
+export function addAddress(service: ServiceAddress): void {
+  const reason = requestAddress(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, service);
+  if (reason !== 0) throw new KernelError(`adding ${service.address}`, reason);
+}
+
+/** Takes an address from its interface. @returns whether it was there @throws as `addAddress` */
+export function removeAddress(service: ServiceAddress): boolean {
+  const reason = requestAddress(RTM_DELADDR, 0, service);
+  if (reason !== 0 && reason !== EADDRNOTAVAIL) {
+    throw new KernelError(`removing ${service.address}`, reason);
+  }
+  return reason === 0;
+}
+
+/**
+ * Tells the segment that addresses are here now, at once and a few times more; an interface without
+ * Ethernet addresses has nobody to tell.
+ *
+ * @returns ends the repetition
+ */
+export function announceAddresses(services: readonly ServiceAddress[]): () => void {
+  const announce = () => {
+    for (const service of services) announceOnce(service);
+  };
+  announce();
+  const timers = ANNOUNCE_AFTER_MS.map((ms) => setTimeout(announce, ms).unref());
+  return () => {
+    for (const timer of timers) clearTimeout(timer);
+  };
+}
+
+/**
+ * Asks the segment who has an address, before it is claimed. Where the other side is known to be
+ * dead that is not needed: it costs the whole wait.
+ *
+ * @param waitMs - silence that counts as nobody
+ * @returns the Ethernet address of whoever has it, as text, or null
+ * @throws KernelError, or Error when there is no such interface
+ */
+export async function whoHas(service: ServiceAddress, waitMs: number): Promise<string | null> {
+  const address = addressOctets(service.address);
+  const link = openLink(service.interface, address.length === 4 ? ETHERTYPE_ARP : ETHERTYPE_IPV6);
+  if (link === null) return null;
+  const frame = Buffer.alloc(FRAME_OCTETS_MAX);
+  try {
+    for (let waitedMs = 0; waitedMs < waitMs; waitedMs += POLL_MS) {
+      if (waitedMs % QUESTION_EVERY_MS === 0) sendFrame(link.fd, question(address, link.hardware));
+      await sleep(POLL_MS);
+      for (;;) {
+        const octets = libc().recv(link.fd, frame, frame.length, MSG_DONTWAIT);
+        if (octets < 0) break;
+        const found = claimant(frame.subarray(0, octets), address, link.hardware);
+        if (found !== null)
+          return Buffer.from(found)
+            .toString("hex")
+            .replace(/..(?!$)/g, "$&:");
+      }
+    }
+    return null;
+  } finally {
+    libc().close(link.fd);
+  }
+}
+
+function announceOnce(service: ServiceAddress): void {
+  const address = addressOctets(service.address);
+  // Protocol 0 receives nothing.
+  const link = openLink(service.interface, 0);
+  if (link === null) return;
+  try {
+    for (const frame of announcements(address, link.hardware)) sendFrame(link.fd, frame);
+  } finally {
+    libc().close(link.fd);
+  }
+}
+
+/** @returns a packet socket on the interface, or null when it is no Ethernet */
+function openLink(name: string, protocol: number): { fd: number; hardware: Buffer } | null {
+  const index = interfaceIndex(name);
+  const fd = check(libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket");
+  try {
+    const address = Buffer.alloc(sockaddrLl.span);
+    const none = { hardwareKind: 0, packetKind: 0, hardwareOctets: 0, hardware: Buffer.alloc(8) };
+    sockaddrLl.encode({ family: AF_PACKET, protocol, interface: index, ...none }, address);
+    check(libc().bind(fd, address, address.length), `packets of ${name}`);
+    check(libc().getsockname(fd, address, Uint32Array.of(address.length)), `packets of ${name}`);
+    const { hardwareOctets, hardware } = sockaddrLl.decode(address);
+    const own = Buffer.from(hardware.subarray(0, 6));
+    if (hardwareOctets === 6 && own.some((octet) => octet !== 0)) return { fd, hardware: own };
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+  libc().close(fd);
+  return null;
+}
+
+/** A frame that cannot be sent now is one that got lost. */
+function sendFrame(fd: number, frame: Buffer): void {
+  libc().send(fd, frame, frame.length, MSG_DONTWAIT);
+}
+
+function requestAddress(type: number, flags: number, service: ServiceAddress): number {
+  const octets = addressOctets(service.address);
+  const message = Buffer.alloc(ifaddrmsg.span);
+  ifaddrmsg.encode(
+    {
+      family: octets.length === 4 ? AF_INET : AF_INET6,
+      prefixLength: service.prefixLength,
+      flags: 0,
+      scope: 0,
+      interface: interfaceIndex(service.interface),
+    },
+    message,
+  );
+  const attributes = [attribute(IFA_LOCAL, octets), attribute(IFA_ADDRESS, octets)];
+  if (octets.length === 16 && type === RTM_NEWADDR) {
+    const noDad = Buffer.alloc(4);
+    noDad.writeUInt32LE(IFA_F_NODAD);
+    attributes.push(attribute(IFA_FLAGS, noDad));
+  }
+  return requestOnce(NETLINK_ROUTE, type, flags, Buffer.concat([message, ...attributes]));
+}

@@ -1,0 +1,106 @@
+/** What nonstop routing needs of the host, judged from what was probed. Pure. */
+
+/** How a probe went: whether it worked, with what there is to say of it. */
+export interface Probe {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** What was found on this host, in this network namespace. */
+export interface Probes {
+  readonly kernel: string;
+  /** Effective capabilities. */
+  readonly hasNetAdmin: boolean;
+  readonly hasNetRaw: boolean;
+  /**
+   * A connection over loopback that was frozen, closed silently, restored, and carried octets
+   * again.
+   */
+  readonly repair: Probe;
+  /** Whether that connection had timestamps. */
+  readonly hasTimestamps: boolean;
+  readonly queue: Probe;
+  /** `detail` is the kind of rule. */
+  readonly rules: Probe;
+  /** net.core.optmem_max, null when it cannot be read. */
+  readonly optionMemoryOctets: number | null;
+  readonly freebind: Probe;
+  readonly destroy: Probe;
+  readonly pidfd: Probe;
+  /** Interfaces of the service addresses. */
+  readonly interfaces: readonly { readonly name: string; readonly exists: boolean }[];
+}
+
+export interface DoctorRow {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** Empty when all is well. */
+  readonly whatToDo: string;
+}
+
+/** What the kernel takes of a socket's option memory for an MD5 key, rounded up. */
+const MD5_KEY_MEMORY_OCTETS = 144;
+
+/**
+ * @param md5Keys - keys that the listening socket will hold
+ * @returns one row for everything needed, in the order in which it should be mended
+ */
+export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
+  const rows = [
+    row(
+      "CAP_NET_ADMIN",
+      { ok: probes.hasNetAdmin, detail: probes.hasNetAdmin ? "effective" : "missing" },
+      "give it to the process: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in its unit," +
+        " --cap-add NET_ADMIN --cap-add NET_RAW for a container, or a user namespace of its own",
+    ),
+    row(
+      "TCP repair",
+      probes.repair,
+      `needs CAP_NET_ADMIN, an interface lo that is up, and a kernel with CONFIG_TCP_REPAIR` +
+        ` (this is ${probes.kernel})`,
+    ),
+    row(
+      "TCP timestamps",
+      { ok: probes.hasTimestamps, detail: probes.hasTimestamps ? "on" : "off" },
+      "sysctl net.ipv4.tcp_timestamps=1; old segments are told from new ones by them",
+    ),
+    row(
+      "packet queue",
+      probes.queue,
+      "load nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE), or choose a queue that is free",
+    ),
+    row(
+      "gate rules",
+      probes.rules,
+      "install nftables with a kernel that has nft_queue, or iptables with xt_NFQUEUE (both IPs)",
+    ),
+    row("IP_FREEBIND", probes.freebind, "needs a Linux kernel of version 4.15 or later"),
+    row("ending sockets", probes.destroy, "needs a kernel with CONFIG_INET_DIAG_DESTROY"),
+    row("pidfd", probes.pidfd, "needs a Linux kernel of version 5.3 or later"),
+    optionMemory(probes.optionMemoryOctets, md5Keys),
+  ];
+  if (probes.interfaces.length === 0) return rows;
+  const rawDetail = probes.hasNetRaw ? "effective" : "missing";
+  const raw = { ok: probes.hasNetRaw, detail: rawDetail };
+  rows.push(row("CAP_NET_RAW", raw, "give it to the process, to announce service addresses"));
+  for (const { name, exists } of probes.interfaces) {
+    const found = { ok: exists, detail: exists ? "exists" : "does not exist here" };
+    const advice = "correct the interface of the service address, or create it";
+    rows.push(row(`interface ${name}`, found, advice));
+  }
+  return rows;
+}
+
+function row(what: string, { ok, detail }: Probe, whatToDo: string): DoctorRow {
+  return { what, ok, detail, whatToDo: ok ? "" : whatToDo };
+}
+
+function optionMemory(octets: number | null, keys: number): DoctorRow {
+  const needed = keys * MD5_KEY_MEMORY_OCTETS;
+  const found = {
+    ok: octets === null || octets >= needed,
+    detail: `${keys} MD5 keys need ${needed} octets of ${octets ?? "an unknown number"}`,
+  };
+  return row("option memory", found, `sysctl net.core.optmem_max=${2 * needed}`);
+}

@@ -1,0 +1,167 @@
+/**
+ * The rules that send outgoing TCP packets of the protected ports to the gate's queue: in a table
+ * of their own where the kernel's nftables has `queue`, else in a chain of their own of iptables.
+ * Without a bypass: when nobody answers the queue, the kernel drops what it is sent.
+ */
+
+import { spawn } from "node:child_process";
+
+export type RuleKind = "nft" | "iptables";
+
+export interface GateRules {
+  readonly kind: RuleKind;
+  readonly queue: number;
+  readonly ports: readonly number[];
+}
+
+/** A tool that could not do what it was told. */
+export class GateRulesError extends Error {}
+
+const RUN_TIMEOUT_MS = 10_000;
+const IPTABLES = ["iptables", "ip6tables"] as const;
+/** Before the host's own filter, which then still sees every packet. */
+const IPTABLES_TABLE = "mangle";
+const NFT_PRIORITY = -150;
+
+/**
+ * Puts the rules in place, whatever is left of them from before: in one step per address family,
+ * with no moment without rules.
+ *
+ * @param kind - null to find out: nft where it works
+ * @returns the rules, and whether there were any before
+ * @throws GateRulesError when no tool can do it
+ */
+export async function installRules(
+  queue: number,
+  ports: readonly number[],
+  kind: RuleKind | null = null,
+): Promise<{ readonly rules: GateRules; readonly hadLeftovers: boolean }> {
+  const failures: string[] = [];
+  for (const candidate of kind === null ? (["nft", "iptables"] as const) : [kind]) {
+    const rules = { kind: candidate, queue, ports };
+    const hadLeftovers = await rulesInPlace(rules);
+    const failure = candidate === "nft" ? await installNft(rules) : await installIptables(rules);
+    if (failure === null) return { rules, hadLeftovers };
+    failures.push(`${candidate}: ${failure}`);
+  }
+  throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
+}
+
+/**
+ * @returns whether the rules are there, or some of them when only a part of the ports is asked for
+ */
+export async function rulesInPlace({ kind, queue, ports }: GateRules): Promise<boolean> {
+  if (kind === "nft") {
+    const { code, output } = await run("nft", ["list", "table", "inet", nameOf(queue)]);
+    return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
+  }
+  for (const tool of IPTABLES) {
+    const { code, output } = await run(tool, ["-w", "5", "-t", IPTABLES_TABLE, "-S"]);
+    const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
+    if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
+  }
+  return true;
+}
+
+/** Removes the rules; those that are not there are no error. */
+export async function removeRules({ kind, queue }: GateRules): Promise<void> {
+  const name = nameOf(queue);
+  if (kind === "nft") {
+    await run("nft", ["delete", "table", "inet", name]);
+    return;
+  }
+  await Promise.all(
+    IPTABLES.map(async (tool) => {
+      const lines = [
+        `*${IPTABLES_TABLE}`,
+        `-D OUTPUT ${jumpTo(queue)}`,
+        `-F ${name}`,
+        `-X ${name}`,
+      ];
+      await restore(tool, lines);
+    }),
+  );
+}
+
+/** @returns what is wrong, or null */
+async function installNft({ queue, ports }: GateRules): Promise<string | null> {
+  const name = nameOf(queue);
+  const rules = ports.flatMap((port) =>
+    ["sport", "dport"].map((end) => `    tcp ${end} ${port} queue num ${queue}`),
+  );
+  const script = [
+    `table inet ${name}`,
+    `delete table inet ${name}`,
+    `table inet ${name} {`,
+    "  chain output {",
+    `    type filter hook output priority ${NFT_PRIORITY};`,
+    ...rules,
+    "  }",
+    "}",
+  ];
+  const { code, output } = await run("nft", ["-f", "-"], `${script.join("\n")}\n`);
+  return code === 0 ? null : firstLine(output);
+}
+
+/** @returns what is wrong, or null */
+async function installIptables({ queue, ports }: GateRules): Promise<string | null> {
+  const failures = await Promise.all(
+    IPTABLES.map(async (tool) => {
+      const listed = await run(tool, ["-w", "5", "-t", IPTABLES_TABLE, "-S", "OUTPUT"]);
+      const hasJump = listed.output.includes(jumpTo(queue));
+      // Naming a chain empties it.
+      const lines = [`*${IPTABLES_TABLE}`, `:${nameOf(queue)} - [0:0]`];
+      lines.push(...iptablesRules(queue, ports));
+      if (!hasJump) lines.push(`-I OUTPUT 1 ${jumpTo(queue)}`);
+      return restore(tool, lines);
+    }),
+  );
+  return failures.find((failure) => failure !== null) ?? null;
+}
+
+async function restore(tool: string, lines: readonly string[]): Promise<string | null> {
+  const input = `${[...lines, "COMMIT"].join("\n")}\n`;
+  const { code, output } = await run(`${tool}-restore`, ["--noflush", "-w", "5"], input);
+  return code === 0 ? null : `${tool}: ${firstLine(output)}`;
+}
+
+function nameOf(queue: number): string {
+  return `tsbgp-gate-${queue}`;
+}
+
+function jumpTo(queue: number): string {
+  return `-p tcp -j ${nameOf(queue)}`;
+}
+
+function iptablesRules(queue: number, ports: readonly number[]): string[] {
+  return ports.flatMap((port) =>
+    ["sport", "dport"].map(
+      (end) => `-A ${nameOf(queue)} -p tcp -m tcp --${end} ${port} -j NFQUEUE --queue-num ${queue}`,
+    ),
+  );
+}
+
+/** @returns exit code and both outputs; a tool that does not exist is one that fails */
+function run(
+  tool: string,
+  argv: readonly string[],
+  input = "",
+): Promise<{ readonly code: number; readonly output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(tool, argv, { timeout: RUN_TIMEOUT_MS });
+    let output = "";
+    const keep = (text: string) => {
+      output += text;
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+    child.on("error", (error) => resolve({ code: 127, output: error.message }));
+    child.on("close", (code) => resolve({ code: code ?? 127, output }));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n")[0] ?? "";
+}

@@ -1,0 +1,73 @@
+/**
+ * Taking over live TCP connections on Linux, without a compiled addon and without a changed kernel.
+ *
+ *     libc.ts, netlink.ts    the kernel's interfaces
+ *     socket-address.ts, socket-options.ts
+ *     tcp-state.ts           what a connection is made of
+ *     tcp-restore.ts         building its socket again
+ *     resume.ts              many at once; where is the peer?
+ *     socket-destroy.ts      what a dead process left
+ *     gate.ts                acknowledgements wait for the standby; no FIN or RST that is not meant
+ *       gate-worker.ts, gate-table.ts, gate-packet.ts, gate-rules.ts, nfqueue.ts
+ *     addresses.ts           service addresses that move
+ *       neighbor-frames.ts   ARP, neighbor discovery
+ *     fence.ts               the other process is dead for good
+ *     doctor.ts, probes.ts   whether this host can do all that
+ *
+ * The life of a protected connection. At establishment `snapshot` reads its state once, and
+ * `Gate.protect` takes its flow. From then on both sides know its sequence numbers from the octets
+ * they count; `Gate.release` follows what the standby has. When the active dies, its kernel's FIN
+ * or RST finds a queue that nobody answers, and is dropped. The standby fences the active, takes
+ * the queue and the addresses, and `resumeConnections` builds every socket again. A planned
+ * switchover uses `freeze` and `closeSilently` in place of the crash, and nothing has to be asked.
+ *
+ * What a connection loses: its congestion state, and the peer's segments while nobody was there,
+ * which the peer sends again. What it keeps: sequence numbers, options of the handshake, MD5 keys,
+ * TTL rules, timestamps that go on.
+ *
+ * RFCs: 9293 (TCP), 7323 (window scale, timestamps, PAWS), 2018 (SACK), 2385 (MD5), 5082 (GTSM),
+ * 826 and 5227 (ARP), 4861 (neighbor discovery), 4443 (ICMPv6).
+ */
+
+export {
+  addAddress,
+  announceAddresses,
+  removeAddress,
+  type ServiceAddress,
+  whoHas,
+} from "./addresses.ts";
+export { type DoctorRow, diagnose, type Probe, type Probes } from "./doctor.ts";
+export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } from "./fence.ts";
+export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
+export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
+export type { FlowSlot } from "./gate-table.ts";
+export { KernelError } from "./libc.ts";
+export { type ProbeOptions, probeHost } from "./probes.ts";
+export {
+  type ResumeDeps,
+  type ResumeOutcome,
+  type ResumeRequest,
+  resumeConnections,
+} from "./resume.ts";
+export { octetsBetween, sequenceAfter, sequenceDistance } from "./sequence.ts";
+export type { SocketAddress } from "./socket-address.ts";
+export { destroySocket } from "./socket-destroy.ts";
+export {
+  descriptorOf,
+  MD5_KEY_OCTETS_MAX,
+  SocketOptionError,
+  type SocketProtection,
+  setListenTtl,
+  setMd5Key,
+  setTtl,
+} from "./socket-options.ts";
+export {
+  acknowledgedOctets,
+  closeSilently,
+  type FrozenTcpState,
+  freeze,
+  receivedOctets,
+  snapshot,
+  type TcpState,
+  thaw,
+} from "./tcp-state.ts";

@@ -1,0 +1,206 @@
+/** Looks at the host for the doctor: every feature is tried, on things that nobody else uses. */
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import net from "node:net";
+import { release } from "node:os";
+import type { Probe, Probes } from "./doctor.ts";
+import { pidfdOpen } from "./fence.ts";
+import { installRules, removeRules } from "./gate-rules.ts";
+import {
+  AF_INET,
+  check,
+  EBUSY,
+  EPERM,
+  IPPROTO_IP,
+  KernelError,
+  libc,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+  setInt,
+} from "./libc.ts";
+import { bindQueue } from "./nfqueue.ts";
+import { type ResumeOutcome, resumeConnections } from "./resume.ts";
+import { destroySocket } from "./socket-destroy.ts";
+import { descriptorOf } from "./socket-options.ts";
+import { type FrozenTcpState, freeze, snapshot } from "./tcp-state.ts";
+
+const CAP_NET_ADMIN = 12;
+const CAP_NET_RAW = 13;
+const IP_FREEBIND = 15;
+/** For the trial of the rules: a queue and a port of no use to anyone. */
+const TRIAL_QUEUE = 65_535;
+const TRIAL_PORT = 1;
+const REPAIR_TIMEOUT_MS = 1000;
+
+export interface ProbeOptions {
+  /** The gate's queue. */
+  readonly queue: number;
+  /** Interfaces of the service addresses. */
+  readonly interfaces: readonly string[];
+}
+
+/** Tries everything; takes some tens of milliseconds. Never rejects. */
+export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Probes> {
+  const capabilities = effectiveCapabilities();
+  const has = (capability: number) => ((capabilities >> BigInt(capability)) & 1n) === 1n;
+  const { repair, hasTimestamps } = await tryRepair();
+  return {
+    kernel: release(),
+    hasNetAdmin: has(CAP_NET_ADMIN),
+    hasNetRaw: has(CAP_NET_RAW),
+    repair,
+    hasTimestamps,
+    queue: tryQueue(queue),
+    rules: await tryRules(),
+    optionMemoryOctets: readNumber("/proc/sys/net/core/optmem_max"),
+    freebind: attempt("works", tryFreebind),
+    destroy: attempt("works", tryDestroy),
+    pidfd: attempt("works", tryPidfd),
+    interfaces: [...new Set(interfaces)].map((name) => ({
+      name,
+      exists: attempt("", () => void check(libc().if_nametoindex(name) - 1, name)).ok,
+    })),
+  };
+}
+
+function effectiveCapabilities(): bigint {
+  try {
+    const [, hex] =
+      /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return BigInt(`0x${hex ?? "0"}`);
+  } catch {
+    return 0n;
+  }
+}
+
+/** A connection over loopback, moved from one socket to another, and used. */
+async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimestamps: boolean }> {
+  const server = net.createServer();
+  const sockets: net.Socket[] = [];
+  let hasTimestamps = false;
+  try {
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+    sockets.push(client);
+    client.on("error", () => {});
+    const [accepted] = (await once(server, "connection")) as [net.Socket];
+    sockets.push(accepted);
+    accepted.on("error", () => {});
+    const fd = descriptorOf(accepted);
+    hasTimestamps = snapshot(fd, 0)?.timestamp != null;
+    const frozen = freeze(fd, 0);
+    if (frozen === null) throw new Error("the connection over loopback was lost");
+    // In repair mode its end is silent.
+    accepted.destroy();
+    await once(accepted, "close");
+    const restored = new net.Socket({ fd: await restore(frozen) });
+    sockets.push(restored);
+    restored.on("error", () => {});
+    restored.write("restored");
+    const signal = AbortSignal.timeout(REPAIR_TIMEOUT_MS);
+    const [octets] = (await once(client, "data", { signal })) as [Buffer];
+    if (octets.toString() !== "restored") throw new Error("octets were lost");
+    return { repair: { ok: true, detail: "a connection was moved" }, hasTimestamps };
+  } catch (error) {
+    return { repair: { ok: false, detail: (error as Error).message }, hasTimestamps };
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+async function restore(frozen: FrozenTcpState): Promise<number> {
+  let outcome: ResumeOutcome | null = null;
+  const request = {
+    state: frozen,
+    receivedOctets: 0,
+    acknowledgedOctets: 0,
+    unacked: new Uint8Array(0),
+    inFlightOctets: 0,
+    unread: frozen.unread,
+    elapsedMs: 0,
+    protection: { password: null, ttlSecurity: 0, ttl: 64 },
+  };
+  await resumeConnections([request], {
+    nowMs: () => performance.now(),
+    settled: (_, settled) => {
+      outcome = settled;
+    },
+  });
+  const settled = outcome as ResumeOutcome | null;
+  if (settled?.kind !== "resumed") throw settled?.error ?? new Error("nothing was restored");
+  return settled.fd;
+}
+
+function tryQueue(queue: number): Probe {
+  try {
+    libc().close(bindQueue(queue));
+    return { ok: true, detail: `queue ${queue} is free` };
+  } catch (error) {
+    const reason = error instanceof KernelError ? error.errno : 0;
+    const isTaken = reason === EBUSY || (reason === EPERM && isQueueListed(queue));
+    if (isTaken) return { ok: true, detail: `queue ${queue} is in use` };
+    return { ok: false, detail: (error as Error).message };
+  }
+}
+
+/** The kernel lists the queues of the namespace, a line each that begins with the number. */
+function isQueueListed(queue: number): boolean {
+  try {
+    const lines = readFileSync("/proc/net/netfilter/nfnetlink_queue", "utf8").split("\n");
+    return lines.some((line) => Number.parseInt(line, 10) === queue);
+  } catch {
+    return false;
+  }
+}
+
+async function tryRules(): Promise<Probe> {
+  try {
+    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT]);
+    await removeRules(rules);
+    return { ok: true, detail: rules.kind };
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message };
+  }
+}
+
+function tryFreebind(): void {
+  const fd = check(libc().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+  try {
+    setInt(fd, IPPROTO_IP, IP_FREEBIND, 1, "IP_FREEBIND");
+  } finally {
+    libc().close(fd);
+  }
+}
+
+/** There is no such socket; a kernel that cannot end one says so first. */
+function tryDestroy(): void {
+  destroySocket(
+    { address: "127.0.0.1", port: TRIAL_PORT },
+    { address: "127.0.0.1", port: TRIAL_PORT },
+  );
+}
+
+function tryPidfd(): void {
+  const fd = pidfdOpen(process.pid);
+  if (fd !== null) libc().close(fd);
+}
+
+function attempt(detail: string, tried: () => void): Probe {
+  try {
+    tried();
+    return { ok: true, detail };
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message };
+  }
+}
+
+function readNumber(file: string): number | null {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return null;
+  }
+}

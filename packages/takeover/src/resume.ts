@@ -1,0 +1,227 @@
+/**
+ * Taking over many connections at once.
+ *
+ * Of a connection whose owner died, nobody knows how much of what was written has reached the peer.
+ * Left to retransmission timers the peer would wait for hundreds of milliseconds, so the peer is
+ * asked:
+ *
+ *     1. restore with everything in doubt as sent, and leave repair mode: the kernel sends a probe
+ *     2. the peer's acknowledgement says where it is
+ *     3. freeze, close silently, restore exactly there; the caller writes the rest as new
+ *
+ * What the peer sends between 1 and 3 is carried over, because the kernel has acknowledged it.
+ */
+
+import { libc } from "./libc.ts";
+import { sequenceAfter } from "./sequence.ts";
+import type { SocketProtection } from "./socket-options.ts";
+import { openInRepair } from "./tcp-restore.ts";
+import {
+  bytesAcked,
+  closeSilently,
+  freeze,
+  leaveRepair,
+  readTcpInfo,
+  type TcpState,
+} from "./tcp-state.ts";
+
+/** A connection to take over. */
+export interface ResumeRequest {
+  readonly state: TcpState;
+  /** Octets read since the state was taken; the next one the process wants is the one after. */
+  readonly receivedOctets: number;
+  /** Octets written since the state was taken that the peer is known to have acknowledged. */
+  readonly acknowledgedOctets: number;
+  /** Everything written after these. Read only until the outcome. */
+  readonly unacked: Uint8Array;
+  /**
+   * How many octets of `unacked` have left, when that is exactly known (a frozen connection); null
+   * when the peer has to be asked.
+   */
+  readonly inFlightOctets: number | null;
+  /** Received by the kernel and not read: of a frozen connection, else empty. */
+  readonly unread: Uint8Array;
+  /** Since the state was taken, by the clock of the side that took it where possible. */
+  readonly elapsedMs: number;
+  readonly protection: SocketProtection;
+}
+
+export type ResumeOutcome =
+  | {
+      readonly kind: "resumed";
+      /** Non-blocking, established; for `new net.Socket({ fd })`. */
+      readonly fd: number;
+      /** Octets of `unacked` that need not be written; the caller writes those after them. */
+      readonly resumedAt: number;
+      /**
+       * `exact`: nothing was in doubt. `asked`: the peer said where it is. `unanswered`: it did not
+       * in time; what is in doubt is in the send queue, and the peer gets what it lacks by
+       * retransmission.
+       */
+      readonly how: "exact" | "asked" | "unanswered";
+      /** From the beginning of this connection's restoration. */
+      readonly durationMs: number;
+    }
+  | { readonly kind: "failed"; readonly error: Error };
+
+export interface ResumeDeps {
+  /** Milliseconds of a clock that never goes back. */
+  nowMs(): number;
+  /**
+   * Called once per request, as soon as it is settled, never before `resumeConnections` has
+   * returned.
+   */
+  settled(index: number, outcome: ResumeOutcome): void;
+}
+
+/**
+ * Longest wait for a peer: its round trip times this, within the bounds. Giving up early gains
+ * nothing: before the kernel's first retransmission after 200 ms nothing would move.
+ */
+const ROUND_TRIPS = 3;
+const ANSWER_MS_MIN = 100;
+const ANSWER_MS_MAX = 180;
+/**
+ * How far the time since a state may be off after a crash: the states of a killed process have come
+ * over a link, as late as a busy machine made them. Timestamps that are ahead do no harm.
+ */
+const CLOCK_DOUBT_MS = 300;
+/** Connections begun before those waiting and everything else get a turn. */
+const BEGUN_PER_TURN = 8;
+/** So long every turn of the event loop looks for answers; then a timer does. */
+const EAGER_MS = 3;
+
+interface Waiting {
+  readonly index: number;
+  readonly request: ResumeRequest;
+  readonly fd: number;
+  readonly beganMs: number;
+  readonly giveUpMs: number;
+  /** No window that a peer announces, so that its first valid word shows. */
+  readonly sendWindowMark: number;
+}
+
+/**
+ * Restores connections, those that need not wait for a peer beside those that do; one that fails
+ * leaves the others alone. The event loop gets its turn after every few connections. Old sockets of
+ * these connections in this namespace are ended. The service addresses must be on an interface, and
+ * a gate must protect the flows.
+ *
+ * @returns when all are settled
+ */
+export async function resumeConnections(
+  requests: readonly ResumeRequest[],
+  deps: ResumeDeps,
+): Promise<void> {
+  let waiting: Waiting[] = [];
+  let eagerUntilMs = 0;
+  let next = 0;
+  while (next < requests.length || waiting.length > 0) {
+    const isEager = next < requests.length || deps.nowMs() < eagerUntilMs;
+    await new Promise<void>((resolve) => {
+      if (isEager) setImmediate(resolve);
+      else setTimeout(resolve, 1);
+    });
+    for (let begun = 0; begun < BEGUN_PER_TURN && next < requests.length; begun++, next++) {
+      const asked = begin(next, requests[next]!, deps);
+      if (asked !== null) waiting.push(asked);
+      eagerUntilMs = deps.nowMs() + EAGER_MS;
+    }
+    waiting = waiting.filter((one) => !settle(one, deps));
+  }
+}
+
+/** @returns null when the connection is settled already */
+function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting | null {
+  const beganMs = deps.nowMs();
+  try {
+    const { unacked, inFlightOctets } = request;
+    const sentOctets = inFlightOctets ?? unacked.length;
+    const state = stateNow(request);
+    const isAsking = inFlightOctets === null && unacked.length > 0;
+    // Scaled windows are even numbers.
+    const sendWindowMark = state.sendWindow | 1;
+    const fd = openInRepair({
+      state: isAsking ? { ...state, sendWindow: sendWindowMark } : state,
+      asSent: unacked.subarray(0, sentOctets),
+      unread: request.unread,
+      elapsedMs: request.elapsedMs + (inFlightOctets === null ? CLOCK_DOUBT_MS : 0),
+      protection: request.protection,
+    });
+    leaveOrClose(fd, true);
+    if (!isAsking) {
+      const durationMs = deps.nowMs() - beganMs;
+      deps.settled(index, { kind: "resumed", fd, resumedAt: sentOctets, how: "exact", durationMs });
+      return null;
+    }
+    const waitMs = Math.max(ANSWER_MS_MIN, (ROUND_TRIPS * state.roundTripUs) / 1000);
+    const giveUpMs = deps.nowMs() + Math.min(waitMs, ANSWER_MS_MAX);
+    return { index, request, fd, beganMs, giveUpMs, sendWindowMark };
+  } catch (error) {
+    deps.settled(index, { kind: "failed", error: error as Error });
+    return null;
+  }
+}
+
+/** @returns whether the connection is settled */
+function settle(waiting: Waiting, deps: ResumeDeps): boolean {
+  const { index, fd, request } = waiting;
+  const settled = (at: { fd: number; resumedAt: number; how: "asked" | "unanswered" }) => {
+    const durationMs = deps.nowMs() - waiting.beganMs;
+    deps.settled(index, { kind: "resumed", ...at, durationMs });
+    return true;
+  };
+  try {
+    const info = readTcpInfo(fd);
+    const acked = bytesAcked(info);
+    const all = request.unacked.length;
+    if (acked === all) return settled({ fd, resumedAt: all, how: "asked" });
+    if (acked === 0 && info.sendWindow === waiting.sendWindowMark) {
+      if (deps.nowMs() < waiting.giveUpMs) return false;
+      return settled({ fd, resumedAt: all, how: "unanswered" });
+    }
+    const spliced = splice(fd, request);
+    // The peer has ended its half: what is in doubt is left to retransmission.
+    if (spliced === null) return settled({ fd, resumedAt: all, how: "unanswered" });
+    return settled({ ...spliced, how: "asked" });
+  } catch (error) {
+    deps.settled(index, { kind: "failed", error: error as Error });
+    return true;
+  }
+}
+
+/** Restores once more, exactly where the peer is. */
+function splice(fd: number, request: ResumeRequest): { fd: number; resumedAt: number } | null {
+  const frozen = freeze(fd, 0);
+  if (frozen === null) return null;
+  closeSilently(fd);
+  const spliced = openInRepair({
+    state: frozen,
+    asSent: new Uint8Array(0),
+    unread: frozen.unread,
+    elapsedMs: 0,
+    protection: request.protection,
+  });
+  // The peer has just been asked, and answers at most one probe in half a second.
+  leaveOrClose(spliced, false);
+  return { fd: spliced, resumedAt: request.unacked.length - frozen.unackedOctets };
+}
+
+function leaveOrClose(fd: number, probe: boolean): void {
+  try {
+    leaveRepair(fd, { probe });
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+}
+
+/** The state with its sequence numbers moved to where the connection is. */
+function stateNow({ state, receivedOctets, acknowledgedOctets, unread }: ResumeRequest): TcpState {
+  return {
+    ...state,
+    sendSequence: sequenceAfter(state.sendSequence, acknowledgedOctets),
+    receiveSequence: sequenceAfter(state.receiveSequence, receivedOctets),
+    receiveWindow: Math.max(0, state.receiveWindow - receivedOctets - unread.length),
+  };
+}

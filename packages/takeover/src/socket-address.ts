@@ -1,0 +1,104 @@
+/** Socket addresses of the kernel, to and from text. */
+
+import { AFI, formatAddress, parseAddress } from "@ts-bgp/wire-codec";
+import { blob, type Layout, struct, u16, u16be, u32 } from "buffer-layout";
+import { AF_INET, AF_INET6, check, libc } from "./libc.ts";
+
+interface SockAddr {
+  family: number;
+  port: number;
+  flowinfo: number;
+  address: Uint8Array;
+  scopeId: number;
+}
+
+/** `struct sockaddr_in` of ip(7), and `sockaddr_in6` of ipv6(7). */
+const sockaddrIn: Layout<SockAddr> = struct([u16("family"), u16be("port"), blob(4, "address")]);
+const sockaddrIn6: Layout<SockAddr> = struct([
+  u16("family"),
+  u16be("port"),
+  u32("flowinfo"),
+  blob(16, "address"),
+  u32("scopeId"),
+]);
+/** Of IPv4 the kernel wants eight octets of padding as well. */
+const SOCKADDR_IN_OCTETS = 16;
+const SOCKADDR_STORAGE_OCTETS = 128;
+const INTERFACE_NAME_OCTETS = 16;
+
+/** An address and port of one end of a connection. */
+export interface SocketAddress {
+  /** Text without a mapped prefix; of a link-local address with `%interface`. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * The octets of an address; an interface after `%` is left out.
+ *
+ * @throws Error when the text is no address
+ */
+export function addressOctets(address: string): Buffer {
+  const octets = parseAddress(address.split("%")[0]!);
+  if (octets === null) throw new Error(`not an address: ${address}`);
+  return Buffer.from(octets);
+}
+
+export function isIpv4(address: string): boolean {
+  return !address.includes(":");
+}
+
+/**
+ * @returns the kernel's form, as long as its family asks for
+ * @throws Error when the text is no address or its interface does not exist
+ */
+export function encodeSocketAddress({ address, port }: SocketAddress): Buffer {
+  const octets = addressOctets(address);
+  if (octets.length === 4) {
+    const encoded = Buffer.alloc(SOCKADDR_IN_OCTETS);
+    const fields = { family: AF_INET, port, flowinfo: 0, address: octets, scopeId: 0 };
+    sockaddrIn.encode(fields, encoded);
+    return encoded;
+  }
+  const [, name] = address.split("%");
+  const scopeId = name === undefined ? 0 : interfaceIndex(name);
+  const encoded = Buffer.alloc(sockaddrIn6.span);
+  sockaddrIn6.encode({ family: AF_INET6, port, flowinfo: 0, address: octets, scopeId }, encoded);
+  return encoded;
+}
+
+/** @throws Error when it is neither IPv4 nor plain IPv6: mapped addresses are not taken over */
+export function decodeSocketAddress(encoded: Uint8Array): SocketAddress {
+  const { family, port } = sockaddrIn.decode(encoded);
+  if (family === AF_INET) return { address: formatAddress(AFI.IPV4, encoded, 4), port };
+  if (family !== AF_INET6) throw new Error(`address family ${family} is not of TCP`);
+  const { scopeId } = sockaddrIn6.decode(encoded);
+  const address = formatAddress(AFI.IPV6, encoded, 8);
+  if (address.startsWith("::ffff:")) throw new Error(`${address} is a mapped address`);
+  return { address: scopeId === 0 ? address : `${address}%${interfaceName(scopeId)}`, port };
+}
+
+export function localAddressOf(fd: number): SocketAddress {
+  const encoded = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
+  check(libc().getsockname(fd, encoded, Uint32Array.of(encoded.length)), "own address");
+  return decodeSocketAddress(encoded);
+}
+
+export function remoteAddressOf(fd: number): SocketAddress {
+  const encoded = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
+  check(libc().getpeername(fd, encoded, Uint32Array.of(encoded.length)), "peer's address");
+  return decodeSocketAddress(encoded);
+}
+
+/** @throws Error when there is no such interface in this network namespace */
+export function interfaceIndex(name: string): number {
+  const index = libc().if_nametoindex(name);
+  if (index === 0) throw new Error(`there is no interface ${name}`);
+  return index;
+}
+
+function interfaceName(index: number): string {
+  const name = libc().if_indextoname(index, Buffer.alloc(INTERFACE_NAME_OCTETS));
+  if (name === null) throw new Error(`there is no interface with index ${index}`);
+  return name;
+}

@@ -1,0 +1,117 @@
+/**
+ * Socket options that Node.js has no names for: TCP MD5 signatures (RFC 2385) and the TTL rules of
+ * GTSM (RFC 5082).
+ */
+
+import type net from "node:net";
+import { blob, type Layout, struct, u8, u16, u32 } from "buffer-layout";
+import {
+  ENOENT,
+  ENOMEM,
+  errno,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  KernelError,
+  libc,
+  setInt,
+} from "./libc.ts";
+import { encodeSocketAddress } from "./socket-address.ts";
+
+/** An option that has a number per address family. */
+interface FamilyOption {
+  readonly what: string;
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** IP_TTL and IPV6_UNICAST_HOPS, IP_MINTTL and IPV6_MINHOPCOUNT. */
+const TTL: FamilyOption = { what: "TTL", ipv4: 2, ipv6: 16 };
+const TTL_MIN: FamilyOption = { what: "minimum TTL (GTSM)", ipv4: 21, ipv6: 73 };
+const TCP_MD5SIG = 14;
+const TTL_MAX = 255;
+/** Longest key the kernel takes. */
+export const MD5_KEY_OCTETS_MAX = 80;
+const SOCKADDR_STORAGE_OCTETS = 128;
+
+/** `struct tcp_md5sig` of linux/tcp.h. */
+const tcpMd5sig: Layout<{
+  address: Uint8Array;
+  flags: number;
+  prefixLength: number;
+  keyOctets: number;
+  interface: number;
+  key: Uint8Array;
+}> = struct([
+  blob(SOCKADDR_STORAGE_OCTETS, "address"),
+  u8("flags"),
+  u8("prefixLength"),
+  u16("keyOctets"),
+  u32("interface"),
+  blob(MD5_KEY_OCTETS_MAX, "key"),
+]);
+
+/** An option that the kernel would not set, with what to do about it. */
+export class SocketOptionError extends Error {}
+
+/** How a session's packets are protected. */
+export interface SocketProtection {
+  /** TCP MD5 key, null for none. */
+  readonly password: string | null;
+  /** GTSM: the peer is at most so many hops away; 0 for off. */
+  readonly ttlSecurity: number;
+  /** TTL of outgoing packets otherwise. */
+  readonly ttl: number;
+}
+
+/** Sets, or with null removes, the MD5 key for segments to and from an address. */
+export function setMd5Key(fd: number, address: string, password: string | null): void {
+  const sockaddr = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
+  // The key is of the address; the kernel does not look at an interface here.
+  sockaddr.set(encodeSocketAddress({ address: address.split("%")[0]!, port: 0 }));
+  const key = Buffer.alloc(MD5_KEY_OCTETS_MAX);
+  const keyOctets = password === null ? 0 : key.write(password, "utf8");
+  const value = Buffer.alloc(tcpMd5sig.span);
+  tcpMd5sig.encode(
+    { address: sockaddr, flags: 0, prefixLength: 0, keyOctets, interface: 0, key },
+    value,
+  );
+  if (libc().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, value, value.length) === 0) return;
+  const reason = errno();
+  if (password === null && reason === ENOENT) return;
+  const what = `TCP MD5 key for ${address} was refused by the kernel`;
+  if (reason !== ENOMEM) throw new SocketOptionError(`${what} (errno ${reason})`);
+  throw new SocketOptionError(
+    `${what}: no memory for more keys on one socket; raise net.core.optmem_max (sysctl)`,
+  );
+}
+
+/** Sets the TTL rules of a session on its socket. */
+export function setTtl(fd: number, isIpv4: boolean, protection: SocketProtection): void {
+  const { ttlSecurity } = protection;
+  set(fd, isIpv4, TTL, ttlSecurity > 0 ? TTL_MAX : protection.ttl);
+  if (ttlSecurity > 0) set(fd, isIpv4, TTL_MIN, TTL_MAX + 1 - ttlSecurity);
+}
+
+/** A listening socket answers with the full TTL, so that peers with GTSM hear it. */
+export function setListenTtl(fd: number, isIpv4: boolean): void {
+  set(fd, isIpv4, TTL, TTL_MAX);
+}
+
+/** @returns the file descriptor under a socket or server of `node:net` */
+export function descriptorOf(socket: net.Socket | net.Server): number {
+  const { _handle } = socket as unknown as { _handle: { fd: number } | null };
+  const fd = _handle?.fd ?? -1;
+  if (fd < 0) throw new SocketOptionError("the socket has no file descriptor");
+  return fd;
+}
+
+function set(fd: number, isIpv4: boolean, option: FamilyOption, value: number): void {
+  try {
+    if (isIpv4) setInt(fd, IPPROTO_IP, option.ipv4, value, option.what);
+    else setInt(fd, IPPROTO_IPV6, option.ipv6, value, option.what);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    throw new SocketOptionError(`${option.what} was refused by the kernel (errno ${error.errno})`);
+  }
+}

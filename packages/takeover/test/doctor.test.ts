@@ -1,0 +1,97 @@
+/** The doctor: what it says of what was probed, and its probes on this machine. */
+
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { diagnose, type Probes } from "../src/index.ts";
+import { noLabReason } from "./support/ends.ts";
+
+const good = { ok: true, detail: "works" };
+const HEALTHY: Probes = {
+  kernel: "6.1",
+  hasNetAdmin: true,
+  hasNetRaw: true,
+  repair: good,
+  hasTimestamps: true,
+  queue: good,
+  rules: { ok: true, detail: "nft" },
+  optionMemoryOctets: 131_072,
+  freebind: good,
+  destroy: good,
+  pidfd: good,
+  interfaces: [{ name: "eth0", exists: true }],
+};
+const bad = { ok: false, detail: "EPERM" };
+
+const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
+  ["CAP_NET_ADMIN", { hasNetAdmin: false }, /--cap-add NET_ADMIN/],
+  ["TCP repair", { repair: bad }, /CONFIG_TCP_REPAIR/],
+  ["TCP timestamps", { hasTimestamps: false }, /tcp_timestamps=1/],
+  ["packet queue", { queue: bad }, /nfnetlink_queue/],
+  ["gate rules", { rules: bad }, /iptables/],
+  ["IP_FREEBIND", { freebind: bad }, /4\.15/],
+  ["ending sockets", { destroy: bad }, /INET_DIAG_DESTROY/],
+  ["pidfd", { pidfd: bad }, /5\.3/],
+  ["option memory", { optionMemoryOctets: 20_480 }, /optmem_max=201600/],
+  ["CAP_NET_RAW", { hasNetRaw: false }, /announce/],
+  ["interface eth0", { interfaces: [{ name: "eth0", exists: false }] }, /interface/],
+];
+
+test("on a host that has everything says so in every row", () => {
+  for (const row of diagnose(HEALTHY, 700)) expect(row).toMatchObject({ ok: true, whatToDo: "" });
+});
+
+test.each(FAULTS)("what is missing is one row, with what to do: %s", (what, fault, advice) => {
+  const failed = diagnose({ ...HEALTHY, ...fault }, 700).filter(({ ok }) => !ok);
+  expect(failed.map((row) => row.what)).toEqual([what]);
+  expect(failed[0]?.whatToDo).toMatch(advice);
+});
+
+test("without service addresses nothing is asked of raw sockets", () => {
+  const rows = diagnose({ ...HEALTHY, hasNetRaw: false, interfaces: [] }, 0);
+  expect(rows.every(({ ok }) => ok)).toBe(true);
+});
+
+const index = fileURLToPath(new URL("../src/index.ts", import.meta.url));
+const PROGRAM = `import { probeHost } from ${JSON.stringify(index)};
+process.stdout.write(JSON.stringify(await probeHost({ queue: 12, interfaces: ["lo", "none"] })));
+process.exit();`;
+
+function probesIn(...wrapper: string[]): Probes {
+  const script = `ip link set lo up 2>/dev/null; exec "$@"`;
+  const node = ["sh", "-c", script, "sh", process.execPath, "--input-type=module", "-e", PROGRAM];
+  const [program = "", ...argv] = [...wrapper, ...node];
+  const { stdout, stderr } = spawnSync(program, argv, { encoding: "utf8" });
+  if (stdout === "") throw new Error(stderr);
+  return JSON.parse(stdout) as Probes;
+}
+
+test.skipIf(noLabReason !== null)("its probes find everything in a namespace of their own", () => {
+  const probes = probesIn("unshare", "--net");
+  expect(probes).toMatchObject({
+    hasNetAdmin: true,
+    repair: { ok: true },
+    hasTimestamps: true,
+    queue: { ok: true },
+    rules: { ok: true },
+    freebind: { ok: true },
+    destroy: { ok: true },
+    pidfd: { ok: true },
+    interfaces: [
+      { name: "lo", exists: true },
+      { name: "none", exists: false },
+    ],
+  });
+});
+
+test.skipIf(noLabReason !== null)("its probes without capabilities find what is missing", () => {
+  const probes = probesIn("setpriv", "--bounding-set=-all", "--inh-caps=-all");
+  expect(probes).toMatchObject({
+    hasNetAdmin: false,
+    hasNetRaw: false,
+    repair: { ok: false },
+    queue: { ok: false },
+    rules: { ok: false },
+    pidfd: { ok: true },
+  });
+});

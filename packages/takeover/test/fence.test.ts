@@ -1,0 +1,59 @@
+/** Processes that are watched, and killed for good. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { hasExited, killAndWait, pidfdOpen, watchExit } from "../src/index.ts";
+import { libc } from "../src/libc.ts";
+
+function start(): { readonly pid: number; readonly exited: Promise<unknown> } {
+  const child = spawn("sleep", ["60"]);
+  return { pid: child.pid!, exited: once(child, "exit") };
+}
+
+test("a killed process is gone when the call returns", async () => {
+  const { pid, exited } = start();
+  const pidfd = pidfdOpen(pid)!;
+  expect(hasExited(pidfd)).toBe(false);
+  killAndWait(pidfd);
+  expect(hasExited(pidfd)).toBe(true);
+  // Once more is no mistake.
+  killAndWait(pidfd);
+  expect(await exited).toEqual([null, "SIGKILL"]);
+  killAndWait(pidfd);
+  libc().close(pidfd);
+});
+
+test("the end of a process is noticed", async () => {
+  const { pid } = start();
+  const pidfd = pidfdOpen(pid)!;
+  const watch = watchExit(pidfd);
+  process.kill(pid, "SIGTERM");
+  await watch.exited;
+  watch.stop();
+  expect(hasExited(pidfd)).toBe(true);
+  libc().close(pidfd);
+});
+
+test("a watch that is stopped tells nothing any more", async () => {
+  const { pid, exited } = start();
+  const pidfd = pidfdOpen(pid)!;
+  const watch = watchExit(pidfd);
+  let isTold = false;
+  void watch.exited.then(() => {
+    isTold = true;
+  });
+  watch.stop();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  killAndWait(pidfd);
+  await exited;
+  expect(isTold).toBe(false);
+  libc().close(pidfd);
+});
+
+test("there is no descriptor of a process that does not exist", async () => {
+  const { pid, exited } = start();
+  process.kill(pid, "SIGKILL");
+  await exited;
+  expect(pidfdOpen(pid)).toBeNull();
+});
