@@ -1,12 +1,13 @@
 /** What the control socket can be asked. */
 
+// biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
+
 import { isIP } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import {
-  explainExport,
-  explainImport,
   type Neighbor,
+  type Question,
   type RouteQuery,
   type Router,
   showGroups,
@@ -15,12 +16,22 @@ import {
   showRoutes,
   showTables,
 } from "@ts-bgp/router";
-import { CEASE, parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import type { ShownNsr } from "./show-nsr.ts";
 import type { Speaker } from "./speaker.ts";
+
+/** The speaker, or what stands for it on a standby. */
+export type Served = Pick<Speaker, "router" | "slices" | "operate" | "explain">;
 
 /** Things the daemon around the speaker does. */
 export interface DaemonActions {
+  /** What commands are about. */
+  served(): Served;
+  /** State of nonstop routing. */
+  showNsr(): ShownNsr;
+  /** Gives the role to the standby; rejects with the reason why not. */
+  switchOver(): Promise<void>;
   /** Reads the configuration file again. @returns what changed; throws with all mistakes */
   reload(): Promise<Readonly<Record<string, unknown>>>;
   readonly version: string;
@@ -28,7 +39,7 @@ export interface DaemonActions {
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
-type Command = (speaker: Speaker, request: ControlRequest, daemon: DaemonActions) => Answer;
+type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions) => Answer;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   "show-neighbors": async function* ({ router }) {
@@ -79,14 +90,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "explain-import": async function* ({ router }, request) {
-    const { family, key, text } = prefixOf(request);
-    yield explainImport(router, family, key, text, neighborOf(router, request));
+  "explain-import": async function* (speaker, request) {
+    yield speaker.explain(questionOf(speaker.router, request, "import"));
     return {};
   },
-  "explain-export": async function* ({ router }, request) {
-    const { family, key, text } = prefixOf(request);
-    yield explainExport(router, family, key, text, neighborOf(router, request));
+  "explain-export": async function* (speaker, request) {
+    yield speaker.explain(questionOf(speaker.router, request, "export"));
     return {};
   },
   refresh: async function* (speaker, request) {
@@ -97,44 +106,52 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     if (direction === "in" && !session.negotiated.routeRefresh) {
       throw new ControlError("the neighbor does not know route refresh (RFC 2918)");
     }
-    speaker.operate(neighbor, () => {
-      if (direction === "in") session.requestRefresh();
-      else for (const family of session.families) session.resend(family);
-    });
+    speaker.operate(neighbor.config.address, { do: "refresh", direction });
     return { neighbor: neighbor.config.address, direction };
   },
   reset: async function* (speaker, request) {
     const neighbor = neighborOf(speaker.router, request);
-    const text = textOf(request, "text");
-    speaker.operate(neighbor, () => neighbor.stop(CEASE.ADMINISTRATIVE_RESET, text, 0));
-    return { neighbor: neighbor.config.address };
+    const { address } = neighbor.config;
+    speaker.operate(address, { do: "reset", text: textOf(request, "text") });
+    return { neighbor: address };
   },
   disable: async function* (speaker, request) {
     const neighbor = neighborOf(speaker.router, request);
-    const text = textOf(request, "text");
-    speaker.operate(neighbor, () => neighbor.disable(text));
-    return { neighbor: neighbor.config.address };
+    const { address } = neighbor.config;
+    speaker.operate(address, { do: "disable", text: textOf(request, "text") });
+    return { neighbor: address };
   },
   enable: async function* (speaker, request) {
     const neighbor = neighborOf(speaker.router, request);
     if (!neighbor.config.enabled) {
       throw new ControlError("the configuration has the neighbor disabled (enabled: false)");
     }
-    speaker.operate(neighbor, () => neighbor.enable());
+    speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
   },
-  // biome-ignore lint/correctness/useYield: the answer is its last value alone
   reload: async function* (_speaker, _request, daemon) {
     return daemon.reload();
+  },
+  "show-nsr": async function* (_speaker, _request, daemon) {
+    yield daemon.showNsr();
+    return {};
+  },
+  switchover: async function* (_speaker, _request, daemon) {
+    try {
+      await daemon.switchOver();
+    } catch (error) {
+      throw new ControlError((error as Error).message);
+    }
+    return {};
   },
 };
 
 /** The handler of the control socket. */
-export function controlHandler(speaker: Speaker, daemon: DaemonActions): ControlHandler {
+export function controlHandler(daemon: DaemonActions): ControlHandler {
   return async function* (request) {
     const { command } = request;
     if (!Object.hasOwn(COMMANDS, command)) throw new ControlError(`unknown command "${command}"`);
-    return yield* COMMANDS[command]!(speaker, request, daemon);
+    return yield* COMMANDS[command]!(daemon.served(), request, daemon);
   };
 }
 
@@ -186,6 +203,15 @@ function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; tex
     throw new ControlError(`"${text}" has bits behind its length`);
   }
   return { family: octets.length === 4 ? 1 : 2, key: { words: masked, bits }, text };
+}
+
+function questionOf(
+  router: Router,
+  request: ControlRequest,
+  direction: Question["direction"],
+): Question {
+  const { address } = neighborOf(router, request).config;
+  return { direction, neighbor: address, ...prefixOf(request) };
 }
 
 const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;

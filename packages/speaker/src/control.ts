@@ -29,6 +29,8 @@ export class ControlError extends Error {}
 
 const REQUEST_OCTETS_MAX = 1 << 16;
 const CLIENTS_MAX = 64;
+/** Lines of an answer are written together: one by one, each would cost a system call. */
+const WRITE_CHARACTERS = 1 << 16;
 
 export class ControlServer {
   private readonly server: net.Server;
@@ -88,6 +90,7 @@ export class ControlServer {
   }
 
   private async answer(socket: net.Socket, line: string): Promise<void> {
+    let text = "";
     try {
       const items = this.handler(parseRequest(line));
       for (;;) {
@@ -96,11 +99,14 @@ export class ControlServer {
           await items.return({});
           return;
         }
-        await write(socket, done ? { end: value } : { item: value });
+        text += lineOf(done ? { end: value } : { item: value });
+        if (!done && text.length < WRITE_CHARACTERS) continue;
+        await write(socket, text);
         if (done) return;
+        text = "";
       }
     } catch (error) {
-      await write(socket, { error: (error as Error).message });
+      await write(socket, text + lineOf({ error: (error as Error).message }));
       if (!(error instanceof ControlError)) throw error;
     }
   }
@@ -129,9 +135,13 @@ function answers(file: string): Promise<boolean> {
   });
 }
 
-/** Writes a line; resolves when there is room for another one, or nobody to read it. */
-async function write(socket: net.Socket, line: unknown): Promise<void> {
-  if (!socket.writable || socket.write(`${JSON.stringify(line)}\n`)) return;
+function lineOf(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+/** Writes text; resolves when there is room for more, or nobody to read it. */
+async function write(socket: net.Socket, text: string): Promise<void> {
+  if (!socket.writable || socket.write(text)) return;
   await new Promise<void>((resolve) => {
     const done = () => {
       socket.off("drain", done);

@@ -1,19 +1,26 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
 import type http from "node:http";
+import { hostname } from "node:os";
 import type { Config, ConfigDiff } from "@ts-bgp/config";
-import { controlHandler } from "./commands.ts";
+import { Machine } from "@ts-bgp/replication";
+import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, ControlServer } from "./control.ts";
+import { createArbiter } from "./create-arbiter.ts";
 import { createHttpServer } from "./http.ts";
 import { type Log, openLog } from "./logging.ts";
 import { createRegistry } from "./metrics.ts";
+import { Pair } from "./pair.ts";
+import { showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
   readonly file: string;
   readonly version: string;
+  /** Name of this side of a pair, in place of that of the file. */
+  readonly nsrSelf?: string;
 }
 
 /** What peers are told on a stop. */
@@ -21,7 +28,12 @@ const STOP_TEXT = "speaker is stopped";
 
 export class Daemon {
   readonly log: Log;
-  readonly speaker: Speaker;
+  /** With a section `nsr`. */
+  private readonly pair: Pair | null;
+  /** Without one. */
+  private readonly alone: Speaker | null;
+  /** What is shown while there is nothing to show. */
+  private readonly idle: Machine;
   private readonly options: DaemonOptions;
   private readonly startedMs = nowMs();
   /** The configuration in force. */
@@ -40,14 +52,42 @@ export class Daemon {
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log);
     for (const line of warnings) this.log.say("warn", "config-warning", line);
-    this.speaker = new Speaker(config, this.log.event);
+    this.idle = new Machine(config, 0);
+    const { nsr } = config;
+    this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    this.pair =
+      nsr === null
+        ? null
+        : new Pair({
+            config,
+            name: options.nsrSelf ?? (nsr.self || `${hostname()}-${process.pid}`),
+            software: options.version,
+            arbiter: createArbiter(nsr),
+            log: this.log.event,
+            changed: () => {
+              const { speaker } = this;
+              if (speaker !== null) this.config = { ...speaker.router.tables.config, ...this.own };
+            },
+          });
+  }
+
+  /** Sections that each side of a pair has of its own. */
+  private get own(): Pick<Config, "control" | "http" | "log" | "nsr"> {
+    const { control, http, log, nsr } = this.config;
+    return { control, http, log, nsr };
+  }
+
+  /** The speaker when this side is active. */
+  get speaker(): Speaker | null {
+    return this.alone ?? this.pair?.speaker ?? null;
   }
 
   /** Rejects when an address or the control socket cannot be had. */
   async start(): Promise<void> {
     const { options, config, log } = this;
     this.control = await this.listenControl(config.control.socket);
-    await this.speaker.start();
+    await this.pair?.start();
+    await this.alone?.start();
     this.http = await this.listenHttp(config.http);
     const { as, id } = config.router;
     log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
@@ -74,9 +114,35 @@ export class Daemon {
     this.control?.close();
     this.http?.close();
     this.http?.closeAllConnections();
-    await this.speaker.stop(STOP_TEXT);
+    await this.alone?.stop(STOP_TEXT);
+    await this.stopPair();
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
+  }
+
+  /** What commands and metrics are about. */
+  private served(): Served {
+    return this.speaker ?? standIn(this.pair?.standbySide?.machine ?? this.idle);
+  }
+
+  private async switchOver(): Promise<void> {
+    if (this.pair === null) throw new Error("the configuration has no section nsr");
+    await this.pair.handOver();
+  }
+
+  /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */
+  private async stopPair(): Promise<void> {
+    const { pair } = this;
+    if (pair === null) return;
+    if (pair.speaker?.active.state === "declared") {
+      try {
+        await pair.handOverAndStop();
+        return;
+      } catch (error) {
+        this.log.say("warn", "nsr-handover", `no hand-over: ${(error as Error).message}`);
+      }
+    }
+    await pair.stop(STOP_TEXT);
   }
 
   private async readAndApply(): Promise<Readonly<Record<string, unknown>>> {
@@ -107,7 +173,9 @@ export class Daemon {
       if (differs("control")) control = await this.listenControl(next.control.socket);
       if (differs("http")) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
-      diff = await this.speaker.configure(next);
+      const { speaker } = this;
+      if (speaker === null) throw new Error("this side is the standby: reload the active side");
+      diff = await speaker.configure(next);
     } catch (error) {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
@@ -131,7 +199,10 @@ export class Daemon {
   }
 
   private async listenControl(file: string): Promise<ControlServer> {
-    const handler = controlHandler(this.speaker, {
+    const handler = controlHandler({
+      served: () => this.served(),
+      showNsr: () => showNsr(this.pair, this.speaker),
+      switchOver: () => this.switchOver(),
       reload: () => this.reload(),
       version: this.options.version,
       startedMs: this.startedMs,
@@ -143,15 +214,15 @@ export class Daemon {
 
   private async listenHttp(address: Config["http"]): Promise<http.Server | null> {
     if (address === null) return null;
-    const { speaker, options } = this;
-    const registry = createRegistry(speaker, {
+    const { options } = this;
+    const registry = createRegistry(() => this.served(), {
       version: options.version,
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
     });
     const server = createHttpServer(registry, () => ({
       ok: true,
-      neighbors: speaker.router.neighbors.size,
+      neighbors: this.served().router.neighbors.size,
       config_ok: this.lastReload.ok,
     }));
     await new Promise<void>((resolve, reject) => {
@@ -162,4 +233,14 @@ export class Daemon {
     });
     return server;
   }
+}
+
+const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
+
+/** @returns what a standby can be asked: all that changes nothing */
+function standIn({ router }: Machine): Served {
+  const refuse = (): never => {
+    throw new ControlError("this side is the standby: ask the active side");
+  };
+  return { router, slices: { ...IDLE_SLICES }, operate: refuse, explain: refuse };
 }

@@ -16,7 +16,9 @@ export function createHttpServer(registry: Registry, health: () => Health): http
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return;
     }
-    switch (new URL(request.url ?? "/", "http://localhost").pathname) {
+    // Not by `new URL`, which throws at what anybody may send: "//".
+    const [path] = (request.url ?? "").split("?", 1);
+    switch (path) {
       case "/metrics":
         response.writeHead(200, { "content-type": registry.contentType });
         response.end(await registry.metrics());

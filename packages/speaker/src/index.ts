@@ -2,7 +2,7 @@
  * The daemon shell around the router: what the pure packages may not touch.
  *
  *     speaker.ts     time, slices, and the router's outputs    transport.ts   TCP
- *     daemon.ts      start, stop, reload                        socket-options.ts   MD5, GTSM
+ *     daemon.ts      start, stop, reload
  *     control.ts     the control socket, both ends              commands.ts    what it can be asked
  *     metrics.ts, http.ts   Prometheus and health               logging.ts     pino
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own

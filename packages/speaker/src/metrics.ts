@@ -2,7 +2,8 @@
 
 import { type ShownNeighbor, showNeighbors, showTables } from "@ts-bgp/router";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { nowMs, type Speaker } from "./speaker.ts";
+import type { Served } from "./commands.ts";
+import { nowMs } from "./speaker.ts";
 
 /** What the daemon knows beside the speaker. */
 export interface DaemonFacts {
@@ -21,16 +22,16 @@ const PREFIX_COUNTS = ["received", "accepted", "rejected", "advertised"] as cons
 /**
  * @returns a registry whose `metrics()` gives the text
  */
-export function createRegistry(speaker: Speaker, facts: DaemonFacts): Registry {
+export function createRegistry(served: () => Served, facts: DaemonFacts): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  addNeighbors(registry, speaker);
-  addTables(registry, speaker);
-  addDaemon(registry, speaker, facts);
+  addNeighbors(registry, served);
+  addTables(registry, served);
+  addDaemon(registry, served, facts);
   return registry;
 }
 
-function addNeighbors(registry: Registry, speaker: Speaker): void {
+function addNeighbors(registry: Registry, served: () => Served): void {
   const gauge = (name: string, help: string, labels: string[], read: Reader) =>
     new Gauge({
       name: `tsbgp_neighbor_${name}`,
@@ -39,7 +40,7 @@ function addNeighbors(registry: Registry, speaker: Speaker): void {
       registers: [registry],
       collect() {
         this.reset();
-        for (const neighbor of showNeighbors(speaker.router)) {
+        for (const neighbor of showNeighbors(served().router)) {
           const { address, as } = neighbor;
           read(neighbor, (value, ...values) =>
             this.labels(address, String(as), ...values).set(value),
@@ -66,10 +67,10 @@ function addNeighbors(registry: Registry, speaker: Speaker): void {
       if (max_prefix !== null) set(max_prefix.limit, family);
     }
   });
-  addNeighborCounters(registry, speaker);
+  addNeighborCounters(registry, served);
 }
 
-function addNeighborCounters(registry: Registry, speaker: Speaker): void {
+function addNeighborCounters(registry: Registry, served: () => Served): void {
   const counter = (name: string, help: string, labels: string[], read: Reader) =>
     new Counter({
       name: `tsbgp_neighbor_${name}_total`,
@@ -78,7 +79,7 @@ function addNeighborCounters(registry: Registry, speaker: Speaker): void {
       registers: [registry],
       collect() {
         this.reset();
-        for (const neighbor of showNeighbors(speaker.router)) {
+        for (const neighbor of showNeighbors(served().router)) {
           const { address, as } = neighbor;
           read(neighbor, (value, ...values) =>
             this.labels(address, String(as), ...values).inc(value),
@@ -92,12 +93,13 @@ function addNeighborCounters(registry: Registry, speaker: Speaker): void {
     });
   }
   counter("established", "Sessions that came up", [], (n, set) => set(n.established_count));
-  counter("update_faults", "UPDATE messages with faults (RFC 7606)", [], (n, set) =>
-    set(n.update_faults),
-  );
+  const faults = "UPDATE messages with faults (RFC 7606), by what the heaviest one asked for";
+  counter("update_faults", faults, ["action"], (n, set) => {
+    for (const [action, count] of Object.entries(n.update_faults_by_action)) set(count, action);
+  });
 }
 
-function addTables(registry: Registry, speaker: Speaker): void {
+function addTables(registry: Registry, served: () => Served): void {
   const gauge = (
     name: string,
     help: string,
@@ -114,26 +116,26 @@ function addTables(registry: Registry, speaker: Speaker): void {
       },
     });
   gauge("rib_prefixes", "Prefixes in the Loc-RIB and the Adj-RIBs-In", (gauge) => {
-    for (const f of showTables(speaker.router).families) gauge.labels(f.family).set(f.prefixes);
+    for (const f of showTables(served().router).families) gauge.labels(f.family).set(f.prefixes);
   });
   gauge("rib_paths", "Paths received, rejected ones included", (gauge) => {
-    for (const f of showTables(speaker.router).families) gauge.labels(f.family).set(f.paths);
+    for (const f of showTables(served().router).families) gauge.labels(f.family).set(f.paths);
   });
   gauge(
     "attribute_sets",
     "Distinct sets of path attributes",
-    (gauge) => gauge.set(showTables(speaker.router).attribute_sets.count),
+    (gauge) => gauge.set(showTables(served().router).attribute_sets.count),
     [],
   );
   gauge("update_groups", "Update groups", (gauge) => {
     gauge.reset();
-    for (const { settings } of speaker.router.tables.groups.entries) {
+    for (const { settings } of served().router.tables.groups.entries) {
       gauge.labels(settings.form.family === 1 ? "ipv4-unicast" : "ipv6-unicast").inc();
     }
   });
 }
 
-function addDaemon(registry: Registry, speaker: Speaker, facts: DaemonFacts): void {
+function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts): void {
   const registers = [registry];
   const one = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -150,7 +152,7 @@ function addDaemon(registry: Registry, speaker: Speaker, facts: DaemonFacts): vo
     labelNames: ["version", "as", "id"],
     registers,
     collect() {
-      const { as, id } = speaker.router.tables.config.router;
+      const { as, id } = served().router.tables.config.router;
       this.reset();
       this.labels(facts.version, String(as), id).set(1);
     },
@@ -162,8 +164,9 @@ function addDaemon(registry: Registry, speaker: Speaker, facts: DaemonFacts): vo
     Math.round(facts.lastReload().atMs / 1000),
   );
   one("slice_max_seconds", "Longest slice of work since the last scrape", () => {
-    const { maxMs } = speaker.slices;
-    speaker.slices.maxMs = 0;
+    const { slices } = served();
+    const { maxMs } = slices;
+    slices.maxMs = 0;
     return maxMs / 1000;
   });
   one("log_lines_lost", "Log lines that could not be written", () => facts.lostLogLines());

@@ -1,16 +1,25 @@
 /**
  * The router in the world: gives it time and octets, and does what its outputs say.
  *
- * Work is done in slices between which sockets and timers get their turn. The outputs of a slice go
- * out when it is over: with it they are one bracket.
+ * Work is done in slices between which sockets and timers get their turn. What a slice took in and put
+ * out is one bracket; its outputs leave when `Active` says so, alone at once.
  */
 
 import { getSystemErrorMessage } from "node:util";
 import type { Config, ConfigDiff, ListenAddress, NeighborConfig } from "@ts-bgp/config";
-import { type Neighbor, type Output, Router } from "@ts-bgp/router";
+import {
+  Active,
+  type ActiveEvent,
+  type ActiveHooks,
+  type Call,
+  configOctets,
+  Journal,
+  Machine,
+} from "@ts-bgp/replication";
+import type { ConnectionId, Explained, Order, Output, Question, Router } from "@ts-bgp/router";
+import { SocketOptionError, type SocketProtection } from "@ts-bgp/takeover";
 import type { LogEvent } from "./log-event.ts";
-import { SocketOptionError, type SocketProtection } from "./socket-options.ts";
-import { Transport } from "./transport.ts";
+import { Transport, type TransportEvents } from "./transport.ts";
 
 /** A slice is over when it has lasted this long, once the pieces of work at hand are done. */
 const SLICE_MS = 4;
@@ -24,6 +33,16 @@ const UNKNOWN_LOG_MS = 10_000;
 /** Longest wait for the last NOTIFICATIONs to leave. */
 const STOP_MS = 3000;
 
+/** How much an operator should mind. */
+const LEVELS: Readonly<Record<ActiveEvent, LogEvent["level"]>> = {
+  "standby-joining": "info",
+  "standby-ready": "info",
+  "standby-lost": "warn",
+  "standby-differs": "error",
+  "standby-slow": "warn",
+  fenced: "error",
+};
+
 /** Where the time of slices went, for metrics. */
 export interface SliceTimes {
   count: number;
@@ -31,50 +50,104 @@ export interface SliceTimes {
   maxMs: number;
 }
 
+/** What keeps connections in step with a standby; see `Protector`. */
+export interface Protection {
+  /** @returns what has to be known of a new connection to take it over; null when it cannot be */
+  opened(id: ConnectionId, fd: number): unknown;
+  /** The speaker is about to end a connection. */
+  closing(id: ConnectionId): void;
+  /** @returns octets that the peer has acknowledged, in all */
+  acknowledgedOctets(id: ConnectionId): number;
+  /** Lets out what was released since the last time. */
+  wake(): void;
+  readonly hooks: Pick<
+    ActiveHooks,
+    "send" | "acknowledge" | "gone" | "closeGate" | "openGate" | "declare" | "undeclare" | "drop"
+  >;
+}
+
+const UNPROTECTED: Protection["hooks"] = {
+  send() {},
+  acknowledge() {},
+  gone() {},
+  closeGate: () => new Map(),
+  openGate() {},
+  declare: async () => false,
+  undeclare: async () => true,
+  drop() {},
+};
+
+export interface SpeakerOptions {
+  readonly log: (event: LogEvent) => void;
+  /** With which the connections can be taken over; null when there is nobody to. */
+  readonly protection?: Protection | null;
+  readonly epoch?: number;
+  readonly patienceMs?: number;
+  /** What the router's clock is ahead of this host's. */
+  readonly clockOffsetMs?: number;
+}
+
 export class Speaker {
-  readonly router: Router;
   readonly slices: SliceTimes = { count: 0, totalMs: 0, maxMs: 0 };
-  private readonly transport: Transport;
+  readonly journal: Journal;
+  readonly active: Active;
+  readonly transport: Transport;
   private readonly log: (event: LogEvent) => void;
-  private config: Config;
+  private readonly protection: Protection | null;
+  private readonly clockOffsetMs: number;
   private scheduled = false;
+  private suspended = false;
+  /** There is work, and no room for what it does. */
+  private isHeldUp = false;
   private timer: NodeJS.Timeout | undefined;
   /** Connections from unknown addresses since one was logged. */
   private unknownCount = 0;
   private unknownLoggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(config: Config, log: (event: LogEvent) => void) {
-    this.config = config;
+  /** @param machine - a new one, or one that was taken over */
+  constructor(machine: Machine, options: SpeakerOptions) {
+    this.clockOffsetMs = options.clockOffsetMs ?? 0;
+    const { log, protection = null, epoch = 0, patienceMs = 1000 } = options;
     this.log = log;
-    const seed = (Math.random() * 2 ** 32) >>> 0;
-    this.router = new Router(config, { random: Math.random, seed });
-    const { router } = this;
-    this.transport = new Transport({
-      accepted: (...args) => this.after(router.accepted(...args, nowMs())),
-      connected: (...args) => this.after(router.connected(...args, nowMs())),
-      connectFailed: (id, address, error) => {
-        const level = error instanceof SocketOptionError ? "error" : "info";
-        this.say("connect-failed", level, address, `cannot connect: ${reasonOf(error)}`);
-        this.after(router.connectFailed(id, nowMs()));
+    this.protection = protection;
+    this.journal = new Journal(machine);
+    const hooks: ActiveHooks = {
+      ...(protection?.hooks ?? UNPROTECTED),
+      release: (outputs) => {
+        for (const output of outputs) this.do(output);
+        this.transport.flush();
       },
-      unanswered: (address) => this.say("connect-failed", "info", address, UNANSWERED),
-      received: (...args) => this.after(router.received(...args)),
-      sent: (...args) => this.after(router.sent(...args, nowMs())),
-      closed: (id) => this.after(router.closed(id, nowMs())),
-      protection: (address) => this.protectionOf(address),
-      refused: (address, { message }) => {
-        this.say("connection-refused", "error", address, message);
-      },
-      unknown: (address) => this.unknown(address),
-    });
+      say: (id, message) => this.say(id, LEVELS[id], null, message),
+    };
+    this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
+    this.transport = new Transport(this.transportEvents());
+  }
+
+  /** A speaker with a router of its own. */
+  static fresh(config: Config, options: SpeakerOptions): Speaker {
+    return new Speaker(new Machine(config, (Math.random() * 2 ** 32) >>> 0), options);
+  }
+
+  get router(): Router {
+    return this.journal.machine.router;
+  }
+
+  /** The clock of the router: of the side that it was taken over from, if it was. */
+  now(): number {
+    return nowMs() + this.clockOffsetMs;
   }
 
   /** Begins to listen and to connect; rejects when an address cannot be listened on. */
   async start(): Promise<void> {
+    await this.listen();
+    this.run({ record: "start", nowMs: this.now() });
+  }
+
+  /** Begins to listen, and lets time pass: all that a router needs that was taken over. */
+  async listen(): Promise<void> {
     this.transport.setKeys(keysOf(this.config));
     await this.listenAll(this.config.listen);
-    this.timer = setInterval(() => this.after(this.router.tick(nowMs())), TICK_MS);
-    this.after(this.router.start(nowMs()));
+    this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
   /**
@@ -88,46 +161,124 @@ export class Speaker {
     for (const { address, port } of before) {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
-    this.config = config;
     this.transport.setKeys(keysOf(config));
-    return this.after(this.router.configure(config, nowMs()));
+    const call = { record: "configure", config: configOctets(config), nowMs: this.now() } as const;
+    return this.run(call) as ConfigDiff;
   }
 
   /** Ends all sessions with an administrative shutdown, and stops. */
   async stop(text: string | null): Promise<void> {
     clearInterval(this.timer);
     this.transport.stopListeningAll();
-    this.router.shutdown(text, nowMs());
-    this.commit();
+    this.active.lose("the speaker is stopped");
+    this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
+    this.active.commit(this.now());
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([this.transport.drained(), timeout]);
   }
 
-  /** Carries out an operator's order to a neighbor. */
-  operate(neighbor: Neighbor, order: () => void): void {
-    this.after(this.router.operate(neighbor, order, nowMs()));
+  /** Does nothing more: what it has is with someone else now, or was taken by someone else. */
+  suspend(): void {
+    this.suspended = true;
+    clearInterval(this.timer);
+    this.transport.stopListeningAll();
   }
 
-  /** Goes with everything that may give the router work. */
-  private after<T>(result: T): T {
-    if (!this.scheduled) {
-      this.scheduled = true;
-      setImmediate(() => this.slice());
-    }
+  /** Carries out an operator's order to a neighbor. */
+  operate(address: string, order: Order): void {
+    this.run({ record: "operate", address, order, nowMs: this.now() });
+  }
+
+  /** Why a route is used or sent, or is not. */
+  explain(question: Question): Explained {
+    return this.run({ record: "explain", question }) as Explained;
+  }
+
+  /** Runs a call, and has a slice follow. @returns what the router says */
+  run(call: Call): unknown {
+    const result = this.journal.run(call);
+    this.schedule();
     return result;
+  }
+
+  /** Has a slice follow when there is room for what it does. */
+  schedule(): void {
+    if (this.scheduled || this.suspended) return;
+    this.isHeldUp = !this.active.mayWork;
+    if (this.isHeldUp) return;
+    this.scheduled = true;
+    setImmediate(() => this.slice());
+  }
+
+  /** The standby has made room. */
+  roomMade(): void {
+    if (this.isHeldUp) this.schedule();
+  }
+
+  /** The configuration in force. */
+  private get config(): Config {
+    return this.router.tables.config;
+  }
+
+  private transportEvents(): TransportEvents {
+    return {
+      accepted: (remoteAddress, remotePort, localAddress) =>
+        this.run({
+          record: "accepted",
+          remoteAddress,
+          remotePort,
+          localAddress,
+          nowMs: this.now(),
+        }) as ConnectionId | null,
+      connected: (connection, localAddress) =>
+        this.run({ record: "connected", connection, localAddress, nowMs: this.now() }),
+      opened: (connection, fd) => {
+        if (this.protection === null) return;
+        const state = this.protection.opened(connection, fd);
+        this.run({ record: "tcp", connection, state });
+      },
+      connectFailed: (connection, address, error) => {
+        const level = error instanceof SocketOptionError ? "error" : "info";
+        this.say("connect-failed", level, address, `cannot connect: ${reasonOf(error)}`);
+        this.run({ record: "connectFailed", connection, nowMs: this.now() });
+      },
+      unanswered: (address) => this.say("connect-failed", "info", address, UNANSWERED),
+      received: (connection, octets) =>
+        this.run({ record: "received", connection, octets }) as boolean,
+      sent: (connection, octets) =>
+        this.run({ record: "sent", connection, octets, nowMs: this.now() }),
+      closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
+      protection: (address) => this.protectionOf(address),
+      refused: (address, { message }) => {
+        this.say("connection-refused", "error", address, message);
+      },
+      unknown: (address) => this.unknown(address),
+    };
+  }
+
+  private tick(): void {
+    const now = this.now();
+    this.run({ record: "tick", nowMs: now });
+    this.active.tick(now);
+    if (this.protection === null) return;
+    for (const { id, send } of this.journal.machine.ledger.connections.values()) {
+      if (send.acked === send.appended) continue;
+      const octets = this.protection.acknowledgedOctets(id);
+      if (octets > send.acked) this.journal.run({ record: "acked", connection: id, octets });
+    }
   }
 
   /** Listens on all of these addresses, or on none. */
   private async listenAll(addresses: readonly ListenAddress[]): Promise<void> {
     try {
-      for (const address of addresses) await this.listen(address);
+      for (const address of addresses) await this.listenOn(address);
     } catch (error) {
       for (const { address, port } of addresses) this.transport.stopListening(address, port);
       throw error;
     }
   }
 
-  private async listen({ address, port }: ListenAddress): Promise<void> {
+  private async listenOn({ address, port }: ListenAddress): Promise<void> {
     try {
       await this.transport.listen(address, port);
     } catch (error) {
@@ -138,22 +289,23 @@ export class Speaker {
 
   private slice(): void {
     this.scheduled = false;
+    if (!this.suspended) this.sliceOnce();
+  }
+
+  /** Does work for a slice, and ends the bracket. */
+  sliceOnce(): void {
     const start = performance.now();
     const end = start + SLICE_MS;
-    const more = this.router.slice(nowMs(), () => performance.now() < end);
-    this.commit();
+    const now = this.now();
+    const more = this.journal.slice(now, () => performance.now() < end);
+    this.active.commit(now);
+    this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     const ms = performance.now() - start;
     this.slices.count++;
     this.slices.totalMs += ms;
     if (ms > this.slices.maxMs) this.slices.maxMs = ms;
-    if (more) this.after(undefined);
-  }
-
-  /** Lets the outputs of the bracket out. */
-  private commit(): void {
-    for (const output of this.router.takeOutputs()) this.do(output);
-    this.transport.flush();
+    if (more) this.schedule();
   }
 
   private do(output: Output): void {
@@ -165,6 +317,7 @@ export class Speaker {
         this.transport.write(output.connection, output.octets);
         return;
       case "close":
+        this.protection?.closing(output.connection);
         this.transport.close(output.connection);
         return;
       case "log":
@@ -175,18 +328,18 @@ export class Speaker {
 
   private protectionOf(address: string): SocketProtection | null {
     const neighbor = this.router.neighbors.get(address);
-    return neighbor === undefined ? null : protection(neighbor.config);
+    return neighbor === undefined ? null : protectionOf(neighbor.config);
   }
 
   /** Someone connected who is no neighbor; there may be very many of them. */
   private unknown(address: string): void {
     this.unknownCount++;
-    if (nowMs() < this.unknownLoggedMs + UNKNOWN_LOG_MS) return;
+    if (this.now() < this.unknownLoggedMs + UNKNOWN_LOG_MS) return;
     const message = `connection from ${address}, which no neighbor has`;
     const count = this.unknownCount;
     this.say("connection-refused", "info", null, message, { address, count });
     this.unknownCount = 0;
-    this.unknownLoggedMs = nowMs();
+    this.unknownLoggedMs = this.now();
   }
 
   private say(
@@ -205,7 +358,8 @@ export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-function protection(config: NeighborConfig): SocketProtection {
+/** @returns how the sockets of a neighbor are protected */
+export function protectionOf(config: NeighborConfig): SocketProtection {
   const direct = config.as !== config.localAs;
   const ttl = config.multihop > 0 ? config.multihop : direct ? 1 : TTL_FAR;
   return { password: config.password, ttlSecurity: config.ttlSecurity, ttl };

@@ -13,13 +13,15 @@ import {
   setListenTtl,
   setMd5Key,
   setTtl,
-} from "./socket-options.ts";
+} from "@ts-bgp/takeover";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
 export interface TransportEvents {
   /** @returns the number of the connection, or null to refuse it */
   accepted(remoteAddress: string, remotePort: number, localAddress: string): ConnectionId | null;
   connected(id: ConnectionId, localAddress: string): void;
+  /** A connection is there, before anything was read from it. */
+  opened(id: ConnectionId, fd: number): void;
   connectFailed(id: ConnectionId, remoteAddress: string, error: Error): void;
   /** An attempt to connect has had no answer for a while; it goes on. */
   unanswered(remoteAddress: string): void;
@@ -47,6 +49,8 @@ interface Open {
   readonly socket: net.Socket;
   /** Written in the bracket at hand. */
   pending: Uint8Array[];
+  /** Octets to be written that the router was told to be sent already, on another socket. */
+  toldSent: number;
   closing: boolean;
 }
 
@@ -111,8 +115,9 @@ export class Transport {
     socket.on("connect", () => {
       clearTimeout(timer);
       this.connecting.delete(id);
-      this.adopt(id, socket);
       this.events.connected(id, plain(socket.localAddress));
+      this.events.opened(id, descriptorOf(socket));
+      this.adopt(id, socket);
     });
     socket.connect({ host: neighbor, port });
     socket.setNoDelay(true);
@@ -209,12 +214,66 @@ export class Transport {
       return;
     }
     const id = this.events.accepted(remote, remotePort, plain(socket.localAddress));
-    if (id === null) socket.destroy();
-    else this.adopt(id, socket);
+    if (id === null) {
+      socket.destroy();
+      return;
+    }
+    this.events.opened(id, descriptorOf(socket));
+    this.adopt(id, socket);
   }
 
-  private adopt(id: ConnectionId, socket: net.Socket): void {
-    const open: Open = { socket, pending: [], closing: false };
+  /**
+   * Goes on with a connection that had another socket.
+   *
+   * @param toldSent - octets that will be written first and that the router counts as sent
+   */
+  restored(id: ConnectionId, fd: number, toldSent: number): void {
+    const socket = new net.Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    this.adopt(id, socket, toldSent);
+  }
+
+  /** Reads no more, and hands over what was read; the kernel keeps what comes from now on. */
+  stopReading(): void {
+    for (const [id, { socket, closing }] of this.open) {
+      (socket as unknown as { _handle: ReadableHandle | null })._handle?.readStop();
+      socket.pause();
+      const octets = socket.read() as Uint8Array | null;
+      if (octets !== null && !closing) this.events.received(id, octets);
+    }
+  }
+
+  /** Undoes `stopReading`. */
+  goOnReading(): void {
+    for (const [id, { socket }] of this.open) {
+      (socket as unknown as { _handle: ReadableHandle | null })._handle?.readStart();
+      if (!this.paused.has(id)) socket.resume();
+    }
+  }
+
+  /** @returns the descriptors of all connections that are open */
+  descriptors(): Map<ConnectionId, number> {
+    const descriptors = new Map<ConnectionId, number>();
+    for (const [id, { socket }] of this.open) {
+      if (!socket.destroyed) descriptors.set(id, descriptorOf(socket));
+    }
+    return descriptors;
+  }
+
+  /** Lets go of all sockets at once, and tells nobody; frozen ones end silently. */
+  abandon(): void {
+    for (const { socket } of this.open.values()) {
+      socket.removeAllListeners();
+      socket.on("error", () => {});
+      socket.destroy();
+    }
+    for (const socket of this.connecting.values()) socket.destroy();
+    this.open.clear();
+    this.connecting.clear();
+    this.stopListeningAll();
+  }
+
+  private adopt(id: ConnectionId, socket: net.Socket, toldSent = 0): void {
+    const open: Open = { socket, pending: [], toldSent, closing: false };
     this.open.set(id, open);
     socket.on("data", (octets) => {
       if (open.closing || this.events.received(id, octets)) return;
@@ -236,8 +295,10 @@ export class Transport {
     open.pending = [];
     let octets = 0;
     for (const piece of pending) octets += piece.length;
+    const told = Math.min(octets, open.toldSent);
+    open.toldSent -= told;
     const sent = (error?: Error | null) => {
-      if (error == null) this.events.sent(id, octets);
+      if (error == null && octets > told) this.events.sent(id, octets - told);
     };
     if (pending.length > 1) socket.cork();
     for (let i = 0; i < pending.length - 1; i++) socket.write(pending[i]!);
@@ -285,6 +346,11 @@ interface BindableHandle {
   /** @returns 0 or a negative error number */
   bind(address: string, port: number): number;
   bind6(address: string, port: number, flags: number): number;
+}
+
+interface ReadableHandle {
+  readStop(): number;
+  readStart(): number;
 }
 
 function isIpv4Server(server: net.Server): boolean {

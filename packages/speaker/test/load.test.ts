@@ -15,7 +15,7 @@ const HOLD_TIME_SECONDS = 3;
 const COUNT = 600_000;
 const CLIENTS = 8;
 /** No promise, only what would be a fault on any machine. */
-const DELAY_SECONDS_MAX = 0.25;
+const DELAY_SECONDS_MAX = 1;
 
 const talkerAddress = neighborAddress(1);
 const clientAddress = (n: number) => neighborAddress(10 + n);

@@ -104,6 +104,9 @@ test("of a hundred thousand malformed updates all are counted and few are logged
     await peer.sendAll(malformedUpdates(count));
     const read = async () => (await speaker.neighbor(NEIGHBOR)).update_faults === count;
     await until(read, WAIT_MS, "the speaker has read everything");
+    const labels = `neighbor="${NEIGHBOR}",as="65001",action="treat-as-withdraw"`;
+    const metric = `tsbgp_neighbor_update_faults_total{${labels}}`;
+    expect((await speaker.metrics()).get(metric)).toBe(count);
     const lines = speaker.log().filter(({ id }) => id === "update-fault");
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.length).toBeLessThan(50);

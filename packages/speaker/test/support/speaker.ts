@@ -11,7 +11,6 @@ import { until } from "../../../../test/lab/until.ts";
 export const MAIN: string = fileURLToPath(new URL("../../../cli/src/main.ts", import.meta.url));
 export const SPEAKER_AS = 64500;
 export const WAIT_MS = 20_000;
-const NEWLINE = 10;
 const SHOWN_LINES_MAX = 20;
 const SHOWN_CHARACTERS_MAX = 300;
 
@@ -159,24 +158,24 @@ export class SpeakerProcess {
   ask(request: object): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.socket);
-      const chunks: Buffer[] = [];
-      let beginsLine = true;
+      const items: unknown[] = [];
+      let rest = "";
+      socket.setEncoding("utf8");
       socket.on("error", reject);
       socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
       socket.on("close", () => reject(new Error("the speaker hung up")));
-      socket.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        const lastLineAt = chunk.lastIndexOf(NEWLINE, -2) + 1;
-        const isItem =
-          (lastLineAt > 0 || beginsLine) && chunk.indexOf('{"item"', lastLineAt) === lastLineAt;
-        beginsLine = chunk.at(-1) === NEWLINE;
-        if (isItem || !beginsLine) return;
-        const lines = Buffer.concat(chunks).toString().trimEnd().split("\n");
-        const last = JSON.parse(lines.pop()!);
-        if ("item" in last) return;
-        if ("error" in last) reject(new Error(last.error));
-        else resolve({ items: lines.map((line) => JSON.parse(line).item), end: last.end });
-        socket.destroy();
+      socket.on("data", (chunk: string) => {
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) {
+          const answer = JSON.parse(line);
+          if ("item" in answer) items.push(answer.item);
+          else {
+            if ("error" in answer) reject(new Error(answer.error));
+            else resolve({ items, end: answer.end });
+            socket.destroy();
+          }
+        }
       });
     });
   }

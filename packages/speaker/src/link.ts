@@ -1,0 +1,69 @@
+/** The link between two sides: records in frames over a stream. */
+
+import type { Duplex } from "node:stream";
+import { type AnyRecord, FrameReader, frameOf } from "@ts-bgp/replication";
+
+/** Octets that may wait in this process for the link; beyond it the other side is taken for gone. */
+const BACKLOG_OCTETS_MAX = 1 << 29;
+
+export interface LinkEvents {
+  record(record: AnyRecord): void;
+  /** All records that had come were handed over. */
+  idle(): void;
+  /** The link is over; called once. */
+  closed(reason: string): void;
+}
+
+export class Link {
+  private readonly stream: Duplex;
+  private readonly events: LinkEvents;
+  private readonly frames: FrameReader = new FrameReader();
+  private isClosed = false;
+
+  /** Takes over a stream that is connected. */
+  constructor(stream: Duplex, events: LinkEvents) {
+    this.stream = stream;
+    this.events = events;
+    stream.on("data", (octets: Uint8Array) => this.read(octets));
+    stream.on("error", (error) => this.end(error.message));
+    stream.on("end", () => this.end("the other side has closed the link"));
+    stream.on("close", () => this.end("the link is closed"));
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.isClosed) return;
+    this.stream.write(frame);
+    if (this.stream.writableLength > BACKLOG_OCTETS_MAX) this.end("the other side does not read");
+  }
+
+  /** Says why, and closes the link. */
+  bye(reason: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.stream.end(frameOf("bye", { reason }));
+    // Whoever does not read must not keep the stream.
+    setTimeout(() => this.stream.destroy(), 1000).unref();
+  }
+
+  private read(octets: Uint8Array): void {
+    if (this.isClosed) return;
+    this.frames.push(octets);
+    try {
+      for (let next = this.frames.next(); next !== null; next = this.frames.next()) {
+        this.events.record(next);
+        if (this.isClosed) return;
+      }
+    } catch (error) {
+      this.end(`the replication stream is broken: ${(error as Error).message}`);
+      return;
+    }
+    this.events.idle();
+  }
+
+  private end(reason: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.stream.destroy();
+    this.events.closed(reason);
+  }
+}

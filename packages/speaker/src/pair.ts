@@ -1,0 +1,450 @@
+/**
+ * One side of a pair: takes a role, and another one when its time has come.
+ *
+ *     start --role is free--> active --handed over--> standby
+ *       '--someone is active--> standby --active lost, this side declared--> active
+ *                                  '--active lost, not declared--> start
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Config, NsrConfig } from "@ts-bgp/config";
+import { frameOf, Machine } from "@ts-bgp/replication";
+import type { ConnectionId } from "@ts-bgp/router";
+import {
+  addAddress,
+  announceAddresses,
+  freeze,
+  Gate,
+  removeAddress,
+  type ServiceAddress,
+  type TcpState,
+} from "@ts-bgp/takeover";
+import { ActiveSide, type Side } from "./active-side.ts";
+import type { Arbiter, Roles } from "./arbiter.ts";
+import type { LogEvent, PairEvent } from "./log-event.ts";
+import { type Frozen, type Resumed, resumeAll } from "./resume.ts";
+import { nowMs, Speaker } from "./speaker.ts";
+import { type FollowEnd, StandbySide } from "./standby-side.ts";
+
+export interface PairOptions {
+  /** With a section `nsr`. */
+  readonly config: Config;
+  readonly name: string;
+  readonly software: string;
+  readonly arbiter: Arbiter;
+  readonly log: (event: LogEvent) => void;
+  /** This side has another role now. */
+  readonly changed: () => void;
+}
+
+/** How a change of roles went, for `show nsr`. */
+export interface Switchover {
+  readonly cause: string;
+  readonly planned: boolean;
+  readonly at_ms: number;
+  readonly ms: { fence: number; replay: number; addresses: number; restore: number; total: number };
+  readonly resumed: number;
+  readonly lost: Resumed["lost"];
+}
+
+/** Wait before another attempt to find a role. */
+const RETRY_MS = 200;
+/** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
+const SETTLE_MS = 2000;
+
+export class Pair {
+  role: "starting" | "active" | "standby" = "starting";
+  sinceMs = nowMs();
+  epoch = 0;
+  /** Of this side when it is active. */
+  speaker: Speaker | null = null;
+  activeSide: ActiveSide | null = null;
+  standbySide: StandbySide | null = null;
+  gate: Gate | null = null;
+  /** What this host lacks for a takeover; empty when nothing. */
+  problem = "";
+  lastSwitchover: Switchover | null = null;
+  /** Why the last attempt to find a role came to nothing. */
+  reason = "";
+  private readonly options: PairOptions;
+  private readonly nsr: NsrConfig;
+  readonly side: Side;
+  private isStopping = false;
+  private rulesKind = "none";
+  /** The gate has the packet queue. */
+  private isBound = false;
+  private quietAddresses: () => void = () => {};
+
+  constructor(options: PairOptions) {
+    this.options = options;
+    this.nsr = options.config.nsr!;
+    this.side = { config: this.nsr, name: options.name, software: options.software };
+  }
+
+  /** Resolves when a role is found; rejects when the active one cannot begin. */
+  async start(): Promise<void> {
+    await this.openGate();
+    await this.seekRole();
+  }
+
+  /** Ends this side: peers are told that the sessions end, if it is the active one. */
+  async stop(text: string): Promise<void> {
+    this.isStopping = true;
+    this.standbySide?.stop("this side stops");
+    this.activeSide?.stop();
+    await this.speaker?.stop(text);
+    this.dropAddresses();
+    await this.gate?.stop(this.role === "active" ? "remove-rules" : "keep-rules");
+    await this.options.arbiter.release();
+  }
+
+  /** The gate, for `show nsr`. */
+  shownGate(): { kind: string; held: number; passed: number; guarded: number } {
+    if (this.gate === null) return { kind: "none", held: 0, passed: 0, guarded: 0 };
+    const { held, passed, guarded } = this.gate.counters();
+    return { kind: this.rulesKind, held, passed, guarded };
+  }
+
+  /** Gives the role to the standby. Resolves when it has it; rejects with the reason why not. */
+  async handOver(): Promise<void> {
+    const { speaker, activeSide } = this;
+    if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
+    if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
+    speaker.transport.stopReading();
+    speaker.sliceOnce();
+    if (!(await this.isSettled(speaker))) {
+      speaker.transport.goOnReading();
+      throw new Error("the standby did not acknowledge everything in time");
+    }
+    const began = performance.now();
+    const frozen = this.freezeAll(speaker, activeSide);
+    speaker.suspend();
+    speaker.transport.abandon();
+    activeSide.refuseStandbys();
+    this.dropAddresses();
+    await this.gate?.stop("keep-rules");
+    await this.options.arbiter.handOver();
+    const isTaken = await activeSide.handOver(frozen);
+    activeSide.stop();
+    this.speaker = null;
+    this.activeSide = null;
+    const ms = Math.round(performance.now() - began);
+    this.say("nsr-handover", "info", `handed over ${Object.keys(frozen).length} connections`, {
+      ms,
+      taken: isTaken,
+    });
+    this.become("starting");
+    if (!this.isStopping) {
+      await this.openGate();
+      void this.seekRole();
+    }
+    if (!isTaken) throw new Error("the standby did not say that it has taken over");
+  }
+
+  /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
+  async handOverAndStop(): Promise<void> {
+    this.isStopping = true;
+    await this.handOver();
+    await this.options.arbiter.release();
+  }
+
+  private async seekRole(): Promise<void> {
+    while (!this.isStopping) {
+      const roles = await this.options.arbiter.acquire(this.side.name);
+      if (roles !== null) {
+        await this.beginAlone(roles);
+        return;
+      }
+      if (await this.joinActive()) return;
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** @returns whether this side follows, in the background */
+  private async joinActive(): Promise<boolean> {
+    try {
+      const standbySide = await StandbySide.connect(this.side, this.options.arbiter);
+      this.standbySide = standbySide;
+      this.become("standby");
+      void this.follow(standbySide);
+      return true;
+    } catch (error) {
+      this.reason = `no way to the active side: ${(error as Error).message}`;
+      return false;
+    }
+  }
+
+  private async follow(standbySide: StandbySide): Promise<void> {
+    const end = await standbySide.follow();
+    if (this.isStopping) return;
+    try {
+      await this.ended(standbySide, end);
+    } catch (error) {
+      this.say("nsr-simplex", "error", `the takeover failed: ${(error as Error).message}`);
+    }
+    this.standbySide = null;
+    if (this.speaker !== null) return;
+    this.become("starting");
+    await sleep(RETRY_MS);
+    await this.seekRole();
+  }
+
+  private async ended(standbySide: StandbySide, end: FollowEnd): Promise<void> {
+    const { arbiter } = this.options;
+    const began = performance.now();
+    if (end.kind === "handover") {
+      const roles = await this.acquireSoon();
+      const frozen = new Map(
+        Object.entries(end.record.frozen as Record<string, Frozen>).map(([id, one]) => [+id, one]),
+      );
+      const from = standbySide.peer?.side ?? "the active side";
+      const cause = `switchover by ${from}`;
+      const speaker = await this.takeOver(standbySide, roles, cause, frozen, began);
+      end.link.send(frameOf("handoverTaken", { number: end.record.number }));
+      await this.settleIn(speaker);
+      return;
+    }
+    this.reason = end.cause;
+    this.say("nsr-link", "warn", end.cause);
+    if (!end.mayTakeOver) return;
+    const roles = await arbiter.takeOver(this.side.name);
+    if (roles === null) {
+      this.say("nsr-link", "warn", "not taking over: the active side goes on alone");
+      return;
+    }
+    await this.settleIn(await this.takeOver(standbySide, roles, end.cause, null, began));
+  }
+
+  private async acquireSoon(): Promise<Roles> {
+    for (let tries = 0; tries < 1000; tries++) {
+      const roles = await this.options.arbiter.acquire(this.side.name);
+      if (roles !== null) return roles;
+      await sleep(1);
+    }
+    throw new Error("the role was handed over and is not free");
+  }
+
+  /** This side is the first one. */
+  private async beginAlone(roles: Roles): Promise<void> {
+    this.epoch = roles.epoch;
+    if (this.gate !== null) await this.installGate(this.gate);
+    this.claimAddresses();
+    const seed = (Math.random() * 2 ** 32) >>> 0;
+    const speaker = this.speakerOf(new Machine(this.options.config, seed), 0);
+    await this.activeSide!.start(speaker);
+    await speaker.start();
+    this.become("active");
+  }
+
+  /**
+   * Goes on with everything that the active had.
+   *
+   * @returns the speaker, for `settleIn`; null when this side had to begin anew
+   */
+  private async takeOver(
+    standbySide: StandbySide,
+    roles: Roles,
+    cause: string,
+    frozen: ReadonlyMap<ConnectionId, Frozen> | null,
+    began: number,
+  ): Promise<Speaker | null> {
+    const times = {
+      fence: performance.now() - began,
+      replay: 0,
+      addresses: 0,
+      restore: 0,
+      total: 0,
+    };
+    this.epoch = roles.epoch;
+    const machine = standbySide.standby.finish();
+    if (machine === null) {
+      this.say("nsr-lost-session", "error", "the state differs: all sessions begin anew");
+      await this.beginAlone(roles);
+      return null;
+    }
+    times.replay = performance.now() - began - times.fence;
+    // The router's clock goes on where it was, whatever this host's clock says.
+    const clockOffsetMs = machine.router.tables.nowMs - standbySide.heardMs;
+    const speaker = this.speakerOf(machine, clockOffsetMs);
+    const { protector } = this.activeSide!;
+    for (const { tcp, received } of machine.ledger.connections.values()) {
+      if (tcp !== null) protector.expect(tcp as TcpState, received);
+    }
+    this.gate?.open();
+    if (!this.isBound) this.gate?.bind();
+    this.isBound = true;
+    this.claimAddresses();
+    const before = performance.now();
+    times.addresses = before - began - times.fence - times.replay;
+    const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
+    const { resumed, lost } = await resumeAll(speaker, protector, elapsedMs, frozen);
+    times.restore = performance.now() - before;
+    times.total = performance.now() - began;
+    for (const { neighbor, cause: why } of lost) {
+      this.say(
+        "nsr-lost-session",
+        "error",
+        `a connection could not be taken over: ${why}`,
+        {},
+        neighbor,
+      );
+    }
+    this.lastSwitchover = {
+      cause,
+      planned: frozen !== null,
+      at_ms: Math.round(nowMs()),
+      ms: rounded(times),
+      resumed,
+      lost,
+    };
+    this.say("nsr-takeover", "warn", `took over ${resumed} connections: ${cause}`, rounded(times));
+    speaker.schedule();
+    return speaker;
+  }
+
+  /** Becomes ready for new sessions and for a standby. */
+  private async settleIn(speaker: Speaker | null): Promise<void> {
+    if (speaker === null) return;
+    await speaker.listen();
+    await this.activeSide!.start(speaker);
+    if (this.gate !== null) this.rulesKind = (await this.gate.installRules()).kind;
+    this.become("active");
+  }
+
+  private speakerOf(machine: Machine, clockOffsetMs: number): Speaker {
+    const { arbiter, log } = this.options;
+    const clock = () => nowMs() + clockOffsetMs;
+    const { epoch } = this;
+    this.activeSide = new ActiveSide(this.side, epoch, arbiter, this.gate, this.problem, clock);
+    const { protector } = this.activeSide;
+    const { patienceMs } = this.nsr;
+    const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs };
+    this.speaker = new Speaker(machine, options);
+    return this.speaker;
+  }
+
+  /** Makes ready for the role, or finds out what is missing. */
+  private async openGate(): Promise<void> {
+    const { config } = this.options;
+    this.isBound = false;
+    const ports = new Set([...config.listen, ...config.neighbors].map(({ port }) => port));
+    try {
+      this.gate = await Gate.start({
+        ports: [...ports],
+        queue: queueOf(this.nsr.cluster),
+        flowsMax: FLOWS_MAX,
+      });
+      // Of its own namespace; in a shared one the active has them in place.
+      if (this.nsr.mode === "address") await this.installGate(this.gate);
+    } catch (error) {
+      this.lack(error as Error);
+    }
+  }
+
+  private async installGate(gate: Gate): Promise<void> {
+    try {
+      gate.open();
+      if (!this.isBound) gate.bind();
+      this.isBound = true;
+      this.rulesKind = (await gate.installRules()).kind;
+    } catch (error) {
+      await gate.stop("remove-rules").catch(() => {});
+      this.lack(error as Error);
+    }
+  }
+
+  /** Without a gate there is no standby; peers are served all the same. */
+  private lack({ message }: Error): void {
+    this.gate = null;
+    this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
+    this.say("nsr-simplex", "warn", this.problem);
+  }
+
+  private claimAddresses(): void {
+    const addresses = this.addresses();
+    if (addresses.length === 0) return;
+    for (const address of addresses) addAddress(address);
+    this.quietAddresses = announceAddresses(addresses);
+  }
+
+  private dropAddresses(): void {
+    this.quietAddresses();
+    for (const address of this.addresses()) {
+      try {
+        removeAddress(address);
+      } catch (error) {
+        this.say("nsr-link", "warn", (error as Error).message);
+      }
+    }
+  }
+
+  private addresses(): ServiceAddress[] {
+    return this.nsr.serviceAddresses.map(({ address, bits, interface: name }) => ({
+      address,
+      prefixLength: bits,
+      interface: name,
+    }));
+  }
+
+  /** @returns whether the standby has everything, within a bound */
+  private async isSettled({ active }: Speaker): Promise<boolean> {
+    const end = performance.now() + SETTLE_MS;
+    while (performance.now() < end) {
+      if (active.behind.brackets === 0 && active.applied === active.number) return true;
+      if (active.state !== "declared") return false;
+      await sleep(0);
+    }
+    return false;
+  }
+
+  private freezeAll(speaker: Speaker, { protector }: ActiveSide): Record<string, Frozen> {
+    const frozen: Record<string, Frozen> = {};
+    for (const [id, fd] of speaker.transport.descriptors()) {
+      if (!protector.has(id)) continue;
+      const state = freeze(fd, speaker.now());
+      if (state === null) continue;
+      const { unackedOctets, unsentOctets, unread, ...tcp } = state;
+      frozen[id] = {
+        acknowledged: protector.acknowledgedOctets(id),
+        unackedOctets,
+        unsentOctets,
+        unread: Buffer.from(unread).toString("base64"),
+        tcp,
+      };
+    }
+    return frozen;
+  }
+
+  private become(role: Pair["role"]): void {
+    this.role = role;
+    this.sinceMs = nowMs();
+    const { name } = this.side;
+    if (role === "active") this.say("nsr-active", "info", `${name} is active, epoch ${this.epoch}`);
+    if (role === "standby") this.say("nsr-standby", "info", `${name} follows the active side`);
+    this.options.changed();
+  }
+
+  private say(
+    id: PairEvent,
+    level: LogEvent["level"],
+    message: string,
+    fields: LogEvent["fields"] = {},
+    neighbor: string | null = null,
+  ): void {
+    this.options.log({ id, level, neighbor, message, fields });
+  }
+}
+
+const FLOWS_MAX = 16_384;
+
+/** @returns a number of a packet queue that both sides compute alike */
+function queueOf(cluster: string): number {
+  let hash = 0;
+  for (const char of cluster) hash = (31 * hash + char.codePointAt(0)!) % 60_000;
+  return 1000 + hash;
+}
+
+function rounded<T extends Record<string, number>>(times: T): T {
+  const entries = Object.entries(times).map(([name, ms]) => [name, Math.round(10 * ms) / 10]);
+  return Object.fromEntries(entries) as T;
+}

@@ -1,0 +1,161 @@
+/**
+ * The speaker's TCP connections, kept so that another process can go on with them: what the kernel said
+ * of each when it came about, its flow in the gate, and how far the peer is.
+ */
+
+import type { ConnectionId } from "@ts-bgp/router";
+import {
+  acknowledgedOctets,
+  type FlowSlot,
+  type Gate,
+  receivedOctets,
+  type SocketAddress,
+  sequenceAfter,
+  snapshot,
+  type TcpState,
+} from "@ts-bgp/takeover";
+import type { Protection } from "./speaker.ts";
+
+/** One connection. Counts are of octets since `tcp` was taken. */
+interface Protected {
+  readonly fd: number;
+  readonly tcp: TcpState;
+  readonly flow: FlowSlot;
+  /** What the counts are when those of the kernel are 0. */
+  readonly start: Position;
+}
+
+/** How far a connection is. */
+export interface Position {
+  /** Octets that the peer has acknowledged, and that were received from it, in all. */
+  readonly acknowledged: number;
+  readonly received: number;
+}
+
+export class Protector implements Protection {
+  readonly hooks: Protection["hooks"];
+  /** Why connections cannot be protected; empty when they can. */
+  readonly problem: string;
+  private readonly gate: Gate | null;
+  private readonly now: () => number;
+  private readonly connections: Map<ConnectionId, Protected> = new Map();
+
+  /**
+   * @param gate - null when there is none: `problem` says why
+   * @param link - what the pair does
+   */
+  constructor(
+    gate: Gate | null,
+    problem: string,
+    now: () => number,
+    link: Pick<Protection["hooks"], "send" | "declare" | "undeclare" | "drop">,
+  ) {
+    this.gate = gate;
+    this.problem = problem;
+    this.now = now;
+    this.hooks = {
+      ...link,
+      acknowledge: (id, octets) => this.acknowledge(id, octets),
+      gone: (id) => this.unprotect(id),
+      closeGate: () => this.closeGate(),
+      openGate: () => gate?.open(),
+    };
+  }
+
+  opened(id: ConnectionId, fd: number): TcpState | null {
+    if (this.gate === null) return null;
+    const tcp = snapshot(fd, this.now());
+    if (tcp !== null) {
+      // The handshake counts among what was acknowledged; nothing that the kernel has was read yet.
+      this.add(id, fd, tcp, 0, { acknowledged: -acknowledgedOctets(fd), received: 0 });
+    }
+    return tcp;
+  }
+
+  /** A connection is about to get a socket here: its packets wait for that from now on. */
+  expect(tcp: TcpState, received: number): void {
+    const { local, remote } = endsOf(tcp);
+    this.gate?.protect(local, remote, sequenceAfter(tcp.receiveSequence, received));
+  }
+
+  /**
+   * A connection was taken over.
+   *
+   * @param start - where its socket began
+   */
+  resumed(id: ConnectionId, fd: number, tcp: TcpState, start: Position): void {
+    this.add(id, fd, tcp, start.received, start);
+  }
+
+  closing(id: ConnectionId): void {
+    this.unprotect(id);
+  }
+
+  /** Whether a connection could be taken over. */
+  has(id: ConnectionId): boolean {
+    return this.connections.has(id);
+  }
+
+  acknowledgedOctets(id: ConnectionId): number {
+    const connection = this.connections.get(id);
+    if (connection === undefined) return 0;
+    try {
+      return connection.start.acknowledged + acknowledgedOctets(connection.fd);
+    } catch {
+      // The socket is closed, and its end on the way to the router.
+      return 0;
+    }
+  }
+
+  wake(): void {
+    this.gate?.wake();
+  }
+
+  /** @param start - what the counts of the connection are when those of the kernel are 0 */
+  private add(
+    id: ConnectionId,
+    fd: number,
+    tcp: TcpState,
+    received: number,
+    start: Position,
+  ): void {
+    const { local, remote } = endsOf(tcp);
+    const released = sequenceAfter(tcp.receiveSequence, received);
+    const flow = this.gate!.protect(local, remote, released);
+    this.connections.set(id, { fd, tcp, flow, start });
+  }
+
+  private acknowledge(id: ConnectionId, octets: number): void {
+    const connection = this.connections.get(id);
+    if (connection === undefined) return;
+    const { flow, tcp } = connection;
+    this.gate!.release(flow, sequenceAfter(tcp.receiveSequence, octets));
+  }
+
+  private unprotect(id: ConnectionId): void {
+    const connection = this.connections.get(id);
+    if (connection === undefined) return;
+    this.connections.delete(id);
+    this.gate!.unprotect(connection.flow);
+  }
+
+  private closeGate(): ReadonlyMap<ConnectionId, number> {
+    this.gate?.close();
+    const received: Map<ConnectionId, number> = new Map();
+    for (const [id, { fd, start }] of this.connections) {
+      try {
+        received.set(id, start.received + receivedOctets(fd));
+      } catch {
+        // Closed, and its end on the way to the router.
+      }
+    }
+    return received;
+  }
+}
+
+function endsOf(tcp: TcpState): { local: SocketAddress; remote: SocketAddress } {
+  return {
+    local: { address: tcp.localAddress, port: tcp.localPort },
+    remote: { address: tcp.remoteAddress, port: tcp.remotePort },
+  };
+}

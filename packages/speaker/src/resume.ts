@@ -1,0 +1,143 @@
+/** Going on with the connections of a machine that was taken over. */
+
+import type { LedgerConnection, Machine } from "@ts-bgp/replication";
+import type { ConnectionId } from "@ts-bgp/router";
+import {
+  type ResumeOutcome,
+  type ResumeRequest,
+  resumeConnections,
+  type TcpState,
+} from "@ts-bgp/takeover";
+import type { Protector } from "./protector.ts";
+import { nowMs, protectionOf, type Speaker } from "./speaker.ts";
+
+/** A connection as its active left it, on purpose. */
+export interface Frozen {
+  /** Octets that the peer had acknowledged, in all. */
+  readonly acknowledged: number;
+  /** Octets behind those that the kernel had, and how many of them had not left. */
+  readonly unackedOctets: number;
+  readonly unsentOctets: number;
+  /** What had arrived and was not read, in base 64. */
+  readonly unread: string;
+  /** As it was at that moment. */
+  readonly tcp: TcpState;
+}
+
+/** What became of the connections. */
+export interface Resumed {
+  resumed: number;
+  lost: { neighbor: string; cause: string }[];
+  /** Of the slowest connection. */
+  longestMs: number;
+}
+
+const NO_OCTETS = new Uint8Array(0);
+
+/**
+ * Builds the sockets of all connections again, and tells the speaker of those that cannot be.
+ *
+ * @param elapsedMs - since a moment by the clock of the side that took the states
+ * @param frozen - of a planned switchover: how each connection was left; null after a crash
+ */
+export async function resumeAll(
+  speaker: Speaker,
+  protector: Protector,
+  elapsedMs: (tcp: TcpState) => number,
+  frozen: ReadonlyMap<ConnectionId, Frozen> | null,
+): Promise<Resumed> {
+  const { machine } = speaker.journal;
+  const result: Resumed = { resumed: 0, lost: [], longestMs: 0 };
+  const connections = [...machine.ledger.connections.values()];
+  const resumable = connections.filter(({ tcp }) => tcp !== null);
+  for (const connection of connections) {
+    if (connection.tcp === null) lose(speaker, connection, "it was not protected", result);
+  }
+  const requests = resumable.map((connection) =>
+    requestOf(machine, connection, elapsedMs, frozen?.get(connection.id) ?? null),
+  );
+  await resumeConnections(requests, {
+    nowMs,
+    settled(index, outcome) {
+      const connection = resumable[index]!;
+      if (outcome.kind !== "resumed") {
+        const cause =
+          outcome.kind === "failed" ? outcome.error.message : "the peer has more than was written";
+        lose(speaker, connection, cause, result);
+        return;
+      }
+      goOn(speaker, protector, connection, requests[index]!, outcome);
+      result.resumed++;
+      result.longestMs = Math.max(result.longestMs, outcome.durationMs);
+    },
+  });
+  for (const [id, target] of machine.ledger.attempts) speaker.transport.connect(id, target);
+  return result;
+}
+
+function requestOf(
+  machine: Machine,
+  { id, tcp, send, received }: LedgerConnection,
+  elapsedMs: (tcp: TcpState) => number,
+  frozen: Frozen | null,
+): ResumeRequest {
+  const protection = protectionOf(machine.router.neighborOf(id)!.config);
+  if (frozen !== null) {
+    send.acknowledge(frozen.acknowledged);
+    return {
+      state: frozen.tcp,
+      receivedOctets: 0,
+      acknowledgedOctets: 0,
+      unacked: send.from(send.acked),
+      inFlightOctets: frozen.unackedOctets - frozen.unsentOctets,
+      unread: Buffer.from(frozen.unread, "base64"),
+      elapsedMs: elapsedMs(frozen.tcp),
+      protection,
+    };
+  }
+  const state = tcp as TcpState;
+  return {
+    state,
+    receivedOctets: received,
+    acknowledgedOctets: send.acked,
+    unacked: send.from(send.acked),
+    inFlightOctets: null,
+    unread: NO_OCTETS,
+    elapsedMs: elapsedMs(state),
+    protection,
+  };
+}
+
+function goOn(
+  speaker: Speaker,
+  protector: Protector,
+  connection: LedgerConnection,
+  request: ResumeRequest,
+  outcome: ResumeOutcome & { kind: "resumed" },
+): void {
+  const { id, tcp, send, sent, received, closing } = connection;
+  const { fd, resumedAt, how } = outcome;
+  // One that asked the peer may have been built once more, beginning where the peer is.
+  const isSpliced = how === "asked" && resumedAt < request.unacked.length;
+  const start = send.acked + (isSpliced ? resumedAt : 0);
+  const position = send.acked + resumedAt;
+  protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
+  if (position > sent) {
+    const octets = position - sent;
+    speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
+  }
+  speaker.transport.restored(id, fd, Math.max(0, sent - position));
+  const rest = request.unacked.subarray(resumedAt);
+  if (rest.length > 0) speaker.transport.write(id, rest);
+  speaker.transport.flush();
+  if (!closing) return;
+  protector.closing(id);
+  speaker.transport.close(id);
+}
+
+/** The speaker goes on without a connection. */
+function lose(speaker: Speaker, { id }: LedgerConnection, cause: string, { lost }: Resumed): void {
+  const neighbor = speaker.router.neighborOf(id)?.config.address ?? "a closed connection";
+  lost.push({ neighbor, cause });
+  speaker.run({ record: "closed", connection: id, nowMs: speaker.now() });
+}

@@ -1,0 +1,118 @@
+/** The state of nonstop routing as an operator sees it. */
+
+import type { ConnectionId } from "@ts-bgp/router";
+import type { Pair, Switchover } from "./pair.ts";
+import { nowMs, type Speaker } from "./speaker.ts";
+
+export interface ShownNsr {
+  cluster: string;
+  side: string;
+  mode: string;
+  /** `simplex`: this side runs, and nobody could take over from it, whatever it does. */
+  role: "active" | "standby" | "starting" | "simplex";
+  epoch: number;
+  since_ms: number;
+  /** Whether the standby may take over. */
+  ready: boolean;
+  /** Why not, for people. */
+  reason: string;
+  peer: { side: string; link: "up" | "down"; since_ms: number; software: string };
+  /** Established sessions that would survive, and all. */
+  protected: number;
+  sessions: number;
+  neighbors: { address: string; protected: boolean; reason: string }[];
+  behind: { brackets: number; octets: number; applied: number };
+  digest: { at_ms: number; differences: number };
+  gate: { kind: string; held: number; passed: number; guarded: number };
+  last_switchover: Switchover | null;
+}
+
+const NO_PEER = { side: "", link: "down", since_ms: 0, software: "" } as const;
+const NO_GATE = { kind: "none", held: 0, passed: 0, guarded: 0 };
+
+/** @param pair - null without a section `nsr` */
+export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
+  const shown: ShownNsr = {
+    cluster: "",
+    side: "",
+    mode: "",
+    role: "simplex",
+    epoch: 0,
+    since_ms: 0,
+    ready: false,
+    reason: "the configuration has no section nsr",
+    peer: NO_PEER,
+    protected: 0,
+    sessions: 0,
+    neighbors: [],
+    behind: { brackets: 0, octets: 0, applied: 0 },
+    digest: { at_ms: 0, differences: 0 },
+    gate: NO_GATE,
+    last_switchover: null,
+  };
+  if (speaker !== null) addSessions(shown, speaker, pair);
+  if (pair === null) return shown;
+  const { role, epoch, sinceMs, problem, lastSwitchover } = pair;
+  const { config, name } = pair.side;
+  const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
+  Object.assign(shown, about, { since_ms: Math.round(sinceMs), last_switchover: lastSwitchover });
+  shown.role = problem !== "" && role === "active" ? "simplex" : role;
+  shown.reason = problem || pair.reason;
+  shown.gate = pair.shownGate();
+  if (role === "active") addActive(shown, pair);
+  if (role === "standby") addStandby(shown, pair);
+  return shown;
+}
+
+function addActive(shown: ShownNsr, { speaker, activeSide, problem }: Pair): void {
+  const { active } = speaker!;
+  const { peer, linkSinceMs } = activeSide!;
+  shown.ready = active.state === "declared";
+  shown.reason = problem || active.reason;
+  shown.behind = { ...active.behind, applied: active.number - active.applied };
+  if (active.state === "alone") shown.behind.applied = 0;
+  shown.digest = { at_ms: Math.round(active.digestMs), differences: active.differences };
+  shown.peer = {
+    side: peer?.side ?? "",
+    link: peer === null ? "down" : "up",
+    since_ms: Math.round(linkSinceMs),
+    software: peer?.software ?? "",
+  };
+}
+
+function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
+  if (standbySide === null) return;
+  const { standby, peer, linkSinceMs, heardMs } = standbySide;
+  shown.ready = standby.isDeclared;
+  shown.reason = standby.isDeclared
+    ? ""
+    : standby.follows === null
+      ? "the active side is sending its state"
+      : reason || "the active side has not declared this one yet";
+  shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
+  shown.digest = { at_ms: standby.digestNumber === 0 ? 0 : Math.round(heardMs), differences: 0 };
+  shown.peer = {
+    side: peer?.side ?? "",
+    link: "up",
+    since_ms: Math.round(linkSinceMs),
+    software: peer?.software ?? "",
+  };
+}
+
+function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | null): void {
+  const isReady = active.state === "declared";
+  for (const { config, session } of router.neighbors.values()) {
+    if (session === null) continue;
+    const reason = isReady ? whyNot(session.connection.id, pair) : "the standby is not ready";
+    const isProtected = reason === "";
+    shown.sessions++;
+    if (isProtected) shown.protected++;
+    shown.neighbors.push({ address: config.address, protected: isProtected, reason });
+  }
+  shown.since_ms = Math.round(nowMs());
+}
+
+function whyNot(id: ConnectionId, pair: Pair | null): string {
+  const isKnown = pair?.activeSide?.protector.has(id) === true;
+  return isKnown ? "" : "its TCP connection could not be read when it came up";
+}

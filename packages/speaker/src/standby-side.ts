@@ -1,0 +1,145 @@
+/** The standby one of a pair: follows the active, and tells when it is time to take over. */
+
+import type { NsrConfig } from "@ts-bgp/config";
+import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
+import { type Hello, helloOf, mismatch, type Side } from "./active-side.ts";
+import type { Arbiter } from "./arbiter.ts";
+import { Link } from "./link.ts";
+import { connectLink } from "./links.ts";
+import { nowMs } from "./speaker.ts";
+
+/** How following an active came to its end. */
+export type FollowEnd =
+  /** The active has given its role away. */
+  | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: Link }
+  /** The active is gone or silent; `mayTakeOver` when this side was declared. */
+  | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
+
+/** Brackets are run for so long before the link has its turn. */
+const WORK_MS = 4;
+/** An active whose link is closed and that lives has this time to take the standby's right back. */
+const UNDECLARE_MS = 200;
+
+export class StandbySide {
+  readonly standby: Standby;
+  peer: Hello | null = null;
+  readonly linkSinceMs = nowMs();
+  /** When something was last heard of the active. */
+  heardMs = nowMs();
+  private readonly side: Side;
+  private readonly arbiter: Arbiter;
+  private link!: Link;
+  private isWorking = false;
+  private ended!: (end: FollowEnd) => void;
+
+  private constructor(side: Side, arbiter: Arbiter) {
+    this.side = side;
+    this.arbiter = arbiter;
+    this.standby = new Standby({
+      send: (frame) => this.link.send(frame),
+      differs: (number, what) =>
+        this.lose(`this side differs in ${what} at bracket ${number}`, false),
+    });
+  }
+
+  /** @returns a side that is connected to the active; rejects when there is none */
+  static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
+    const { peers, tls } = side.config;
+    const stream = await firstOf(peers, tls);
+    const standbySide = new StandbySide(side, arbiter);
+    standbySide.link = new Link(stream, {
+      record: (record) => standbySide.record(record),
+      idle: () => standbySide.idle(),
+      closed: (reason) => standbySide.linkClosed(reason),
+    });
+    return standbySide;
+  }
+
+  /** Follows until that comes to its end. */
+  follow(): Promise<FollowEnd> {
+    return new Promise((resolve) => {
+      this.ended = (end) => {
+        this.ended = () => {};
+        resolve(end);
+      };
+      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0)));
+    });
+  }
+
+  /** @returns the machine, for a look at it */
+  get machine(): Machine | null {
+    return this.standby.follows;
+  }
+
+  stop(reason: string): void {
+    this.link.bye(reason);
+    this.ended({ kind: "lost", cause: reason, mayTakeOver: false });
+  }
+
+  private record(record: AnyRecord): void {
+    this.heardMs = nowMs();
+    if (record.record === "hello") this.welcome(record);
+    else if (record.record === "bye") this.lose(record.reason, false);
+    else if (record.record === "handover") {
+      this.ended({ kind: "handover", record, link: this.link });
+    } else this.standby.record(record);
+  }
+
+  private welcome(hello: Hello): void {
+    const { config, name } = this.side;
+    const problem = mismatch(config, name, hello);
+    if (problem !== "") {
+      this.lose(problem, false);
+      return;
+    }
+    this.peer = hello;
+    this.arbiter.watch(hello.process, () => {
+      this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isDeclared);
+    });
+  }
+
+  /** Everything that had come was stored. */
+  private idle(): void {
+    this.standby.acknowledge();
+    this.work();
+  }
+
+  private work(): void {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    setImmediate(() => {
+      this.isWorking = false;
+      const end = performance.now() + WORK_MS;
+      const more = this.standby.work(() => performance.now() < end);
+      this.standby.acknowledge();
+      if (more) this.work();
+    });
+  }
+
+  private linkClosed(cause: string): void {
+    const { isDeclared } = this.standby;
+    if (!isDeclared) {
+      this.lose(cause, false);
+      return;
+    }
+    // The end of a process shows by itself. One that lives may still take the right back.
+    setTimeout(() => this.lose(cause, true), UNDECLARE_MS);
+  }
+
+  private lose(cause: string, mayTakeOver: boolean): void {
+    this.link.bye(cause);
+    this.ended({ kind: "lost", cause, mayTakeOver });
+  }
+}
+
+async function firstOf(peers: NsrConfig["peers"], tls: NsrConfig["tls"]) {
+  let problem: unknown = new Error("no address of the other side");
+  for (const peer of peers) {
+    try {
+      return await connectLink(peer, tls);
+    } catch (error) {
+      problem = error;
+    }
+  }
+  throw problem;
+}
