@@ -11,15 +11,22 @@ export const EXIT = {
   UNUSABLE: 2,
 } as const;
 
+/** Names of clusters and their sides, as the configuration has them. */
+export const NSR_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
+export const NSR_NAME_IS = "no name: up to 63 letters, digits, - and _, a letter first";
+
 /** Wrong arguments; the message is for people. */
 export class UsageError extends Error {}
 
 /** Options of a command, as `parseArgs` of node:util takes them. */
 export type Options = NonNullable<ParseArgsConfig["options"]>;
 
+/** A list for an option that may be given several times. */
+export type OptionValue = string | boolean | readonly string[] | undefined;
+
 /** Values that were given. */
 export interface Arguments {
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Readonly<Record<string, OptionValue>>;
   readonly words: readonly string[];
 }
 

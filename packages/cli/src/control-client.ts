@@ -14,7 +14,7 @@ export const CONTROL_OPTIONS: Options = {
 };
 
 /** The speaker said no, or could not be asked; the message is for people. */
-class ControlError extends Error {
+export class ControlError extends Error {
   readonly unreachable: boolean;
 
   constructor(message: string, unreachable: boolean) {
@@ -84,14 +84,21 @@ export function order(
   return run(args, request, { end: json ? (value) => print(JSON.stringify(value)) : end });
 }
 
-async function run<T>(
+function run<T>(
   args: Arguments,
   request: ControlRequest,
   { item, end }: Rendering<T>,
 ): Promise<number> {
-  try {
+  return exitCodeOf(async () => {
     const last = await ask(socketOf(args), request, (value) => item?.(value as T));
     end?.(last);
+  });
+}
+
+/** @returns the exit code of something that asks a speaker; says why it went wrong */
+export async function exitCodeOf(asking: () => Promise<void>): Promise<number> {
+  try {
+    await asking();
     return EXIT.OK;
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
@@ -104,16 +111,18 @@ async function run<T>(
  * Asks a speaker.
  *
  * @param item - called for each item of the answer
+ * @param signal - ends the wait for the answer, with a ControlError
  * @returns the last value of the answer; throws a ControlError with the speaker's own words, or when
  *   no speaker answers
  */
-function ask(
+export function ask(
   file: string,
   request: ControlRequest,
   item: (value: unknown) => void,
+  signal?: AbortSignal,
 ): Promise<Readonly<Record<string, unknown>>> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(file);
+    const socket = net.connect({ path: file, ...(signal === undefined ? {} : { signal }) });
     let text = "";
     socket.setEncoding("utf8");
     socket.on("error", (error: NodeJS.ErrnoException) => reject(unreachable(file, error)));

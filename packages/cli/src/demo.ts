@@ -56,7 +56,7 @@ const CLIENTS: readonly SampleClient[] = [
   },
 ];
 
-const HINTS = (port: number | null) => [
+const HINTS = (file: string, port: number | null) => [
   "",
   "A route server runs here with two sample clients. In another terminal, in this folder, try",
   "  npx tsbgp show neighbors",
@@ -65,7 +65,7 @@ const HINTS = (port: number | null) => [
   "  npx tsbgp show routes 33.1.0.0/16                         two paths, the best one marked",
   "  npx tsbgp --help",
   ...(port === null ? [] : [`Metrics: http://127.0.0.1:${port}/metrics`]),
-  "The configuration is configs/route-server.yaml: change it, then `npx tsbgp reload`.",
+  `The configuration is ${file}: change it, then \`npx tsbgp reload\`.`,
   "Ctrl-C ends it.",
   "",
 ];
@@ -86,7 +86,7 @@ export const demoCommand: Command = {
         await routesAreThere(daemon);
         print("");
         await showRoutesCommand.run({ options: { socket: control.socket }, words: [] }, []);
-        for (const line of HINTS(http?.port ?? null)) print(line);
+        for (const line of HINTS(file, http?.port ?? null)) print(line);
         return async () => {
           end.abort();
           await clients;
@@ -148,7 +148,7 @@ function updateOf(as: number, route: SampleRoute): Uint8Array {
 
 /** Waits, not for long, until the speaker has read what the clients send. */
 async function routesAreThere({ speaker }: Daemon): Promise<void> {
-  const { paths } = speaker.router.tables.rib(FAMILY.IPV4_UNICAST);
+  const { paths } = speaker!.router.tables.rib(FAMILY.IPV4_UNICAST);
   const wanted = CLIENTS.reduce((sum, { routes }) => sum + routes.length, 0);
   for (let n = 0; n < 100 && paths.size < wanted; n++) await delay(50);
 }

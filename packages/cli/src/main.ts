@@ -3,10 +3,13 @@
  */
 
 import { parseArgs } from "node:util";
-import { type Command, EXIT, print, UsageError } from "./command.ts";
+import { type Command, EXIT, type OptionValue, print, UsageError } from "./command.ts";
 import { decodeCommand } from "./decode.ts";
 import { demoCommand } from "./demo.ts";
+import { doctorCommand } from "./doctor.ts";
 import { injectCommand } from "./inject.ts";
+import { keysCommand } from "./keys.ts";
+import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
 import { checkCommand, runCommand } from "./run.ts";
 import { SHOW_COMMANDS } from "./show.ts";
@@ -17,8 +20,11 @@ const COMMANDS: readonly Command[] = [
   runCommand,
   demoCommand,
   checkCommand,
+  doctorCommand,
+  keysCommand,
   ...SHOW_COMMANDS,
   ...OPERATE_COMMANDS,
+  switchoverCommand,
   decodeCommand,
   injectCommand,
 ];
@@ -99,7 +105,7 @@ async function runOne(command: Command, rest: readonly string[]): Promise<number
     for (const line of commandHelp(command)) print(line);
     return EXIT.OK;
   }
-  const options = parsed.values as Readonly<Record<string, string | boolean | undefined>>;
+  const options = parsed.values as Readonly<Record<string, OptionValue>>;
   return command.run({ options, words: parsed.positionals }, rest);
 }
 

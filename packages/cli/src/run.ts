@@ -4,6 +4,8 @@ import {
   type Arguments,
   type Command,
   EXIT,
+  NSR_NAME,
+  NSR_NAME_IS,
   noWords,
   print,
   stringOption,
@@ -37,32 +39,44 @@ export const checkCommand: Command = {
 
 export const runCommand: Command = {
   name: "run",
-  usage: "-c FILE",
+  usage: "-c FILE [--nsr-self NAME]",
   summary: "run the speaker in the foreground",
   help: [
     "SIGHUP reads FILE again and applies what differs, as `tsbgp reload` does.",
     "SIGTERM and SIGINT close all sessions with an administrative shutdown, and end.",
+    "  --nsr-self NAME    name of this side of a pair, in place of nsr: self: in FILE",
   ],
-  options: CONFIG_OPTION,
+  options: { ...CONFIG_OPTION, "nsr-self": { type: "string" } },
   run: async (args) => {
     noWords(args);
+    const nsrSelf = nsrSelfOf(args);
     return withConfigErrors(({ Daemon }) =>
-      runDaemon(Daemon, configFile(args), async () => async () => {}),
+      runDaemon(Daemon, configFile(args), async () => async () => {}, nsrSelf),
     );
   },
 };
+
+/** @returns the name of this side of a pair, null when the configuration has it */
+function nsrSelfOf(args: Arguments): string | null {
+  const name = stringOption(args, "nsr-self");
+  if (name === undefined) return null;
+  if (NSR_NAME.test(name)) return name;
+  throw new UsageError(`--nsr-self "${name}" is ${NSR_NAME_IS}`);
+}
 
 /**
  * Runs a daemon until a signal ends it.
  *
  * @param started - called once it runs; what it returns is called before it stops
+ * @param nsrSelf - name of this side of a pair; null for that of the configuration
  */
 export async function runDaemon(
   Daemon: SpeakerPackage["Daemon"],
   file: string,
   started: (daemon: InstanceType<SpeakerPackage["Daemon"]>) => Promise<() => Promise<void>>,
+  nsrSelf: string | null = null,
 ): Promise<number> {
-  const daemon = new Daemon({ file, version: VERSION });
+  const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
   let before = async () => {};
   const stopped = new Promise<void>((resolve) => {
     let stopping = false;

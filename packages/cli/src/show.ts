@@ -17,6 +17,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { showNsrCommand } from "./nsr.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
 const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
@@ -114,9 +115,11 @@ function neighborLines(n: ShownNeighborDetail): string[] {
   }
   for (const way of ["received", "sent"] as const) {
     const counts = Object.entries(n.messages[way]).map(([type, count]) => `${count} ${type}`);
-    fields.push([`Messages ${way}`, counts.join(", ")]);
+    fields.push([`Messages ${way}`, counts.join(", ").replaceAll("_", " ")]);
   }
-  fields.push(["Faulty UPDATEs", String(n.update_faults)]);
+  const faults = Object.entries(n.update_faults_by_action).filter(([, count]) => count > 0);
+  const actions = faults.map(([action, count]) => `${count} ${action}`);
+  fields.push(["Faulty UPDATEs", list(actions)]);
   for (const f of n.families) {
     const limit =
       f.max_prefix === null ? "" : `, limit ${f.max_prefix.limit} (${f.max_prefix.action})`;
@@ -326,4 +329,5 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showRoutesCommand,
   showGroups,
   showMemory,
+  showNsrCommand,
 ];

@@ -12,7 +12,7 @@ export type Resolved =
 /**
  * Resolves the leading words of `words` to one of `names`, whose words are joined by spaces.
  *
- * A word may be cut short: `sh n` is `show neighbors`. An exact word wins over longer ones, so
+ * A word may be cut short: `sh r` is `show routes`. An exact word wins over longer ones, so
  * `show neighbor` is not ambiguous.
  */
 export function resolveVerb(names: readonly string[], words: readonly string[]): Resolved {

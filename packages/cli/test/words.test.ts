@@ -13,12 +13,15 @@ const COMMANDS = [
   "run",
   "demo",
   "check",
+  "doctor",
+  "keys",
   "show status",
   "show neighbors",
   "show neighbor",
   "show routes",
   "show groups",
   "show memory",
+  "show nsr",
   "explain import",
   "explain export",
   "reload",
@@ -26,18 +29,22 @@ const COMMANDS = [
   "reset",
   "disable",
   "enable",
+  "switchover",
   "decode",
+  "inject",
 ] as const;
-const ASKING = COMMANDS.slice(3, -1);
+const ASKING = COMMANDS.slice(5, -2);
 
 describe("verbs cut short", () => {
   test.each([
     ["show neighbors", "show neighbors", []],
     ["sh neighbors", "show neighbors", []],
     ["sh neighbor 10.0.0.1", "show neighbor", ["10.0.0.1"]],
-    ["s r 10.0.0.0/8", "show routes", ["10.0.0.0/8"]],
+    ["sh r 10.0.0.0/8", "show routes", ["10.0.0.0/8"]],
     ["ex i 10.0.0.0/8 10.0.0.1", "explain import", ["10.0.0.0/8", "10.0.0.1"]],
     ["rel", "reload", []],
+    ["sw --wait", "switchover", ["--wait"]],
+    ["sh ns", "show nsr", []],
     ["dis 10.0.0.1", "disable", ["10.0.0.1"]],
     ["disable show", "disable", ["show"]],
     ["c -c show", "check", ["-c", "show"]],
@@ -46,7 +53,8 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable"]],
+    ["d", ["decode", "demo", "disable", "doctor"]],
+    ["s", ["show", "switchover"]],
     ["re", ["refresh", "reload", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],
@@ -113,7 +121,7 @@ describe.concurrent("help", () => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout, stderr } = await tsbgp([...name.split(" "), option]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toMatch(new RegExp(`^usage: tsbgp ${name}`));
+      expect(stdout).toMatch(new RegExp(`^usage: tsbgp ${name}`, "i"));
       if (ASKING.includes(name)) expect(stdout).toMatch(/--socket .*--json/);
     }
   });
@@ -155,6 +163,20 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["show", "neighbors", "--jsno"], /Unknown option '--jsno'/],
     [["show", "neighbors", "--socket"], /argument missing/],
     [["--jsno"], /"--jsno" is not known/],
+    [["show", "nsr", "a"], /no place for "a"/],
+    [["switchover", "a"], /no place for "a"/],
+    [["switchover", "--timeout", "soon"], /--timeout takes a number of seconds, not "soon"/],
+    [["switchover", "--timeout", "0"], /--timeout takes a number of seconds, not "0"/],
+    [["doctor", "a"], /no place for "a"/],
+    [["doctor", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],
+    [["keys", "--cluster", "rs1"], /the directory is missing/],
+    [["keys", "/tmp/keys"], /--cluster NAME is missing/],
+    [["keys", "/tmp/keys", "--cluster", "a.b"], /"a\.b" is no name: up to 63 letters/],
+    [["keys", "/tmp/keys", "--cluster", "x", "--side", "../x"], /"\.\.\/x" is no name/],
+    [["keys", "/tmp/keys", "--cluster", "x", "--side", "y", "--side", "y"], /y is given twice/],
+    [["keys", "/tmp/keys", "--cluster", "x", "--side", "ca"], /a side cannot be called ca/],
+    [["keys", "/dev/null/keys", "--cluster", "x"], /cannot write/],
+    [["run", "-c", "x.yaml", "--nsr-self", "side a"], /--nsr-self "side a" is no name/],
   ])("%j", async (args, message) => {
     const { code, stdout, stderr } = await tsbgp(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

@@ -1,0 +1,242 @@
+/** `tsbgp show nsr` and `tsbgp switchover`: the pair that the speaker is one side of. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Arguments,
+  type Command,
+  noWords,
+  print,
+  stringOption,
+  UsageError,
+} from "./command.ts";
+import {
+  ask,
+  askForOne,
+  CONTROL_OPTIONS,
+  ControlError,
+  exitCodeOf,
+  socketOf,
+} from "./control-client.ts";
+import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
+
+/** A session, or one that was, and why something is not so for it. */
+export interface ShownProtection {
+  readonly address: string;
+  readonly protected: boolean;
+  /** Empty when it is protected. */
+  readonly reason: string;
+}
+
+export interface ShownSwitchover {
+  readonly cause: string;
+  readonly planned: boolean;
+  readonly at_ms: number;
+  /** Durations of its phases. */
+  readonly ms: Readonly<Record<"fence" | "replay" | "addresses" | "restore" | "total", number>>;
+  readonly resumed: number;
+  readonly lost: readonly { readonly address: string; readonly cause: string }[];
+}
+
+/** The answer to `show-nsr`. Points in time are milliseconds of the epoch, 0 for never. */
+export interface ShownNsr {
+  /** Empty without a section nsr. */
+  readonly cluster: string;
+  readonly side: string;
+  readonly mode: string;
+  readonly role: "active" | "standby" | "starting" | "simplex";
+  readonly epoch: number;
+  readonly since_ms: number;
+  /** The standby can take over. */
+  readonly ready: boolean;
+  /** Why it is not ready, or runs alone. */
+  readonly reason: string;
+  /** `side` is empty when it was never there. */
+  readonly peer: {
+    readonly side: string;
+    readonly link: "up" | "down";
+    readonly since_ms: number;
+    readonly software: string;
+  };
+  /** Sessions of the active side; a standby counts none. */
+  readonly protected: number;
+  readonly sessions: number;
+  readonly neighbors: readonly ShownProtection[];
+  /** What the standby has not acknowledged, and brackets that it has and did not apply. */
+  readonly behind: {
+    readonly brackets: number;
+    readonly octets: number;
+    readonly applied: number;
+  };
+  readonly digest: { readonly at_ms: number; readonly differences: number };
+  readonly gate: {
+    readonly kind: string;
+    readonly held: number;
+    readonly passed: number;
+    readonly guarded: number;
+  };
+  readonly last_switchover: ShownSwitchover | null;
+}
+
+export const showNsrCommand: Command = {
+  name: "show nsr",
+  usage: "",
+  summary: "nonstop routing: whether the standby can take over, and if not, why",
+  help: ["The first line is for people; scripts take `ready` and `protected` from --json."],
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownNsr>(args, { command: "show-nsr" }, (shown) => {
+      for (const line of nsrLines(shown, Date.now())) print(line);
+    });
+  },
+};
+
+const UNPROTECTED_COLUMNS: readonly Column<ShownProtection>[] = [
+  { title: "Not protected", text: ({ address }) => address },
+  { title: "Why", text: ({ reason }) => reason },
+];
+
+/** @returns the pair in lines: how it is in a sentence, the facts, and sessions without protection */
+export function nsrLines(shown: ShownNsr, nowMs: number): string[] {
+  const lines = [headline(shown)];
+  if (shown.cluster === "") return lines;
+  lines.push("", ...renderFields(fieldsOf(shown, nowMs)));
+  // While nobody can take over, no session is protected, for the reason in the first line.
+  const unprotected = shown.ready ? shown.neighbors.filter((one) => !one.protected) : [];
+  if (unprotected.length > 0) lines.push("");
+  const table = new TableWriter(UNPROTECTED_COLUMNS, (line) => lines.push(line));
+  for (const neighbor of unprotected) table.add(neighbor);
+  table.end();
+  return lines;
+}
+
+function headline(shown: ShownNsr): string {
+  const { cluster, side, role, ready, sessions, peer } = shown;
+  const self = cluster === "" ? "this speaker" : `${side} of ${cluster}`;
+  const other = peer.side || "the other side";
+  const because = shown.reason === "" ? "" : `: ${shown.reason}`;
+  const all = shown.protected === sessions ? "all" : `ONLY ${shown.protected} of`;
+  switch (role) {
+    case "simplex":
+      return `${self} runs ALONE, and sessions end with it${because}`;
+    case "starting":
+      return `${self} is starting${because}`;
+    case "active":
+      if (!ready) return `${self} is active, NOT PROTECTED${because}`;
+      return `${self} is active, ${other} can take over ${all} ${sessions} sessions`;
+    case "standby":
+      if (!ready) return `${self} is standby, NOT READY${because}`;
+      return `${self} is standby, and can take over from ${other}`;
+  }
+}
+
+function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[] {
+  const { peer, behind, digest, gate, last_switchover: last } = shown;
+  const age = (ms: number) => (ms === 0 ? "" : ` for ${duration(nowMs - ms)}`);
+  const ago = (ms: number) => `${duration(nowMs - ms)} ago`;
+  const link = `link ${peer.link}${age(peer.since_ms)}, software ${peer.software}`;
+  const packets =
+    `${gate.passed} packets passed, ${gate.held} had to wait, ` +
+    `${gate.guarded} FIN or RST stopped`;
+  const fields: (readonly [string, string])[] = [
+    ["Role", `${shown.role}${age(shown.since_ms)}, epoch ${shown.epoch}, mode ${shown.mode}`],
+    ["Other side", peer.side === "" ? "none" : `${peer.side}, ${link}`],
+  ];
+  if (shown.role !== "standby") {
+    fields.push(["Sessions", `${shown.protected} of ${shown.sessions} protected`]);
+  }
+  fields.push(
+    [
+      "Behind",
+      `${behind.brackets} brackets (${size(behind.octets)}) not acknowledged, ` +
+        `${behind.applied} not applied`,
+    ],
+    ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, ${differences(digest)}`],
+    ["Gate", gate.kind === "none" ? "none" : `${gate.kind}, ${packets}`],
+    ["Last switchover", last === null ? "never" : `${ago(last.at_ms)}, ${outcome(last)}`],
+  );
+  if (last === null) return fields;
+  fields.push(["Its phases", phases(last)]);
+  for (const { address, cause } of last.lost) fields.push(["Lost", `${address}: ${cause}`]);
+  return fields;
+}
+
+function differences({ differences: count }: ShownNsr["digest"]): string {
+  return count === 0 ? "no difference" : `${count} DIFFERENT`;
+}
+
+function outcome({ cause, planned, resumed, lost }: ShownSwitchover): string {
+  const how = planned ? "planned" : "after a failure";
+  const rest = lost.length === 0 ? "none lost" : `${lost.length} LOST`;
+  return `${how}, ${cause}: ${resumed} resumed, ${rest}`;
+}
+
+function phases({ ms }: ShownSwitchover): string {
+  const { total, ...parts } = ms;
+  const text = (value: number) => value.toFixed(1);
+  const each = Object.entries(parts).map(([name, value]) => `${name} ${text(value)}`);
+  return `${text(total)} ms (${each.join(", ")})`;
+}
+
+const TIMEOUT_SECONDS = 30;
+/** Time between questions whether the pair is ready. */
+const POLL_MS = 100;
+
+export const switchoverCommand: Command = {
+  name: "switchover",
+  usage: "[--wait] [--timeout SECONDS]",
+  summary: "let the standby take over now; peers do not notice",
+  help: [
+    "Returns when the other side is active. It refuses while the standby is not ready.",
+    "  --wait               first wait until the standby is ready",
+    `  --timeout SECONDS    give up after so long; default ${TIMEOUT_SECONDS}`,
+    "Exit: 0 done, 1 refused or failed, with the reason, 2 no speaker to ask.",
+  ],
+  options: {
+    ...CONTROL_OPTIONS,
+    wait: { type: "boolean", short: "w" },
+    timeout: { type: "string", short: "t" },
+  },
+  run: async (args) => {
+    noWords(args);
+    const seconds = secondsOf(args);
+    const signal = AbortSignal.timeout(seconds * 1000);
+    const socket = socketOf(args);
+    return exitCodeOf(async () => {
+      if (args.options["wait"] === true) await becomesReady(socket, seconds, signal);
+      const end = await ask(socket, { command: "switchover" }, () => {}, signal).catch((error) => {
+        if (!signal.aborted) throw error;
+        const advice = "`tsbgp show nsr` on either side shows how far it came";
+        throw new ControlError(`no answer within ${seconds} s; ${advice}`, false);
+      });
+      print(args.options["json"] === true ? JSON.stringify(end) : "the other side is active now");
+    });
+  },
+};
+
+function secondsOf(args: Arguments): number {
+  const text = stringOption(args, "timeout") ?? String(TIMEOUT_SECONDS);
+  const seconds = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0 || seconds > 86_400) {
+    throw new UsageError(`--timeout takes a number of seconds, not "${text}"`);
+  }
+  return seconds;
+}
+
+/** Resolves once the standby can take over; rejects when the time is over. */
+async function becomesReady(socket: string, seconds: number, signal: AbortSignal): Promise<void> {
+  let reason = "";
+  for (;;) {
+    try {
+      let shown: ShownNsr | null = null;
+      await ask(socket, { command: "show-nsr" }, (item) => (shown = item as ShownNsr), signal);
+      const { ready, reason: now } = shown! as ShownNsr;
+      if (ready) return;
+      reason = now;
+      await delay(POLL_MS, undefined, { signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new ControlError(`not ready after ${seconds} s: ${reason || "no answer"}`, false);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** `tsbgp doctor`: its table, and that it looks at this host. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test, vi } from "vitest";
+import { doctorLines } from "../src/doctor.ts";
+import { linesOf, tsbgp } from "./support/tsbgp.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const folder = mkdtempSync(join(tmpdir(), "tsbgp-doctor-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const GOOD = { what: "pidfd", ok: true, detail: "works", whatToDo: "" };
+const BAD = { what: "gate rules", ok: false, detail: "no such file", whatToDo: "install nftables" };
+
+test("a host that has everything", () => {
+  expect(doctorLines([GOOD])).toEqual([
+    "    Needed  Found",
+    "ok  pidfd   works",
+    "",
+    "nonstop routing can run here",
+  ]);
+});
+
+test("what is missing stands in the table, and below with what to do", () => {
+  expect(doctorLines([GOOD, BAD])).toEqual([
+    "    Needed      Found",
+    "ok  pidfd       works",
+    "NO  gate rules  no such file",
+    "",
+    "nonstop routing CANNOT run here, 1 of 2 missing:",
+    "  gate rules: install nftables",
+  ]);
+});
+
+test("an interface that the configuration names and the host lacks is missing: exit 1", async () => {
+  const file = join(folder, "pair.yaml");
+  writeFileSync(
+    file,
+    `router: { as: 64500, id: 192.0.2.1 }
+neighbors: [ { address: 192.0.2.9, as: 64501, password: secret } ]
+nsr:
+  cluster: rs1
+  listen: /run/nsr.sock
+  peer: /run/nsr.sock
+  mode: address
+  service-addresses: [ { address: 192.0.2.1/24, interface: no-such-if0 } ]
+`,
+  );
+  const { code, stdout, stderr } = await tsbgp(["doctor", "-c", file, "--json"]);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+  const rows: Record<string, unknown>[] = JSON.parse(stdout);
+  for (const row of rows) expect(Object.keys(row)).toEqual(["what", "ok", "detail", "what_to_do"]);
+  expect(rows.at(-1)).toEqual({
+    what: "interface no-such-if0",
+    ok: false,
+    detail: "does not exist here",
+    what_to_do: "correct the interface of the service address, or create it",
+  });
+  const memory = rows.find(({ what }) => what === "option memory");
+  expect(memory?.["detail"]).toMatch(/^1 MD5 keys? needs? 144 octets/);
+});
+
+test("without a configuration the exit code says what the table says", async () => {
+  const { code, stdout, stderr } = await tsbgp(["doctor"]);
+  expect(stderr).toBe("");
+  const isMissing = linesOf(stdout).some((line) => line.startsWith("NO "));
+  expect(code).toBe(isMissing ? 1 : 0);
+  expect(stdout).toContain(isMissing ? "nonstop routing CANNOT run here" : "can run here");
+});
+
+test("a configuration with mistakes is told of as `tsbgp check` does: exit 1", async () => {
+  const file = join(folder, "broken.yaml");
+  writeFileSync(file, "router: { as: 0, id: 192.0.2.1 }\n");
+  const { code, stdout, stderr } = await tsbgp(["doctor", "-c", file]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/broken\.yaml:1:15: "as" must be an AS number/);
+});

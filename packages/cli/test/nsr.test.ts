@@ -1,0 +1,244 @@
+/** `tsbgp show nsr` and `tsbgp switchover`: lines for people, and a control socket that answers. */
+import { mkdtempSync, rmSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { nsrLines, type ShownNsr, type ShownSwitchover } from "../src/nsr.ts";
+import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const NOW_MS = 1_800_000_000_000;
+const protectedOne = (address: string) => ({ address, protected: true, reason: "" });
+
+const ACTIVE: ShownNsr = {
+  cluster: "rs1",
+  side: "a",
+  mode: "shared",
+  role: "active",
+  epoch: 4,
+  since_ms: NOW_MS - 3_600_000,
+  ready: true,
+  reason: "",
+  peer: { side: "b", link: "up", since_ms: NOW_MS - 60_000, software: "0.1.0" },
+  protected: 2,
+  sessions: 2,
+  neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
+  behind: { brackets: 3, octets: 1234, applied: 7 },
+  digest: { at_ms: NOW_MS - 1000, differences: 0 },
+  gate: { kind: "nft", held: 5, passed: 900, guarded: 1 },
+  last_switchover: null,
+};
+const SWITCHOVER: ShownSwitchover = {
+  cause: "the active process ended",
+  planned: false,
+  at_ms: NOW_MS - 90_000,
+  ms: { fence: 0.25, replay: 1.5, addresses: 0, restore: 6.75, total: 8.5 },
+  resumed: 2,
+  lost: [],
+};
+
+describe("the first line says how the pair is", () => {
+  test.each<[string, Partial<ShownNsr>]>([
+    ["a of rs1 is active, b can take over all 2 sessions", {}],
+    ["a of rs1 is active, b can take over ONLY 1 of 2 sessions", { protected: 1 }],
+    ["a of rs1 is active, NOT PROTECTED: no standby", { ready: false, reason: "no standby" }],
+    ["a of rs1 is standby, and can take over from b", { role: "standby" }],
+    [
+      "a of rs1 is standby, NOT READY: the active side is sending its state",
+      { role: "standby", ready: false, reason: "the active side is sending its state" },
+    ],
+    ["a of rs1 is starting", { role: "starting", ready: false }],
+    [
+      "a of rs1 runs ALONE, and sessions end with it: CAP_NET_ADMIN is missing",
+      { role: "simplex", ready: false, reason: "CAP_NET_ADMIN is missing" },
+    ],
+    [
+      "this speaker runs ALONE, and sessions end with it: the configuration has no section nsr",
+      {
+        cluster: "",
+        side: "",
+        role: "simplex",
+        reason: "the configuration has no section nsr",
+      },
+    ],
+  ])("%s", (line, change) => {
+    expect(nsrLines({ ...ACTIVE, ...change }, NOW_MS)[0]).toBe(line);
+  });
+});
+
+test("a speaker without a pair has no more than the first line", () => {
+  expect(nsrLines({ ...ACTIVE, role: "simplex", cluster: "" }, NOW_MS)).toHaveLength(1);
+});
+
+test("an active side that is protected", () => {
+  expect(nsrLines(ACTIVE, NOW_MS).slice(1)).toEqual([
+    "",
+    "Role:            active for 01:00:00, epoch 4, mode shared",
+    "Other side:      b, link up for 00:01:00, software 0.1.0",
+    "Sessions:        2 of 2 protected",
+    "Behind:          3 brackets (1.2 kB) not acknowledged, 7 not applied",
+    "Compared:        00:00:01 ago, no difference",
+    "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
+    "Last switchover: never",
+  ]);
+});
+
+test("a switchover that lost sessions, tables that differ, a session without protection", () => {
+  const shown: ShownNsr = {
+    ...ACTIVE,
+    protected: 1,
+    neighbors: [
+      protectedOne("192.0.2.1"),
+      { address: "2001:db8::1", protected: false, reason: "nsr: off" },
+    ],
+    digest: { at_ms: NOW_MS, differences: 2 },
+    last_switchover: {
+      ...SWITCHOVER,
+      resumed: 1,
+      lost: [{ address: "192.0.2.9", cause: "the peer had closed" }],
+    },
+  };
+  expect(nsrLines(shown, NOW_MS).slice(6)).toEqual([
+    "Compared:        00:00:00 ago, 2 DIFFERENT",
+    "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
+    "Last switchover: 00:01:30 ago, after a failure, the active process ended: 1 resumed, 1 LOST",
+    "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8)",
+    "Lost:            192.0.2.9: the peer had closed",
+    "",
+    "Not protected  Why",
+    "2001:db8::1    nsr: off",
+  ]);
+});
+
+test("what never was is not dated", () => {
+  const peer = { side: "", link: "down", since_ms: 0, software: "" } as const;
+  const gate = { kind: "none", held: 0, passed: 0, guarded: 0 };
+  const lines = nsrLines(
+    {
+      ...ACTIVE,
+      ready: false,
+      protected: 0,
+      neighbors: [{ address: "192.0.2.1", protected: false, reason: "the standby is not ready" }],
+      since_ms: 0,
+      peer,
+      gate,
+      digest: { at_ms: 0, differences: 0 },
+    },
+    NOW_MS,
+  );
+  expect(lines.slice(2)).toEqual([
+    "Role:            active, epoch 4, mode shared",
+    "Other side:      none",
+    "Sessions:        0 of 2 protected",
+    "Behind:          3 brackets (1.2 kB) not acknowledged, 7 not applied",
+    "Compared:        never",
+    "Gate:            none",
+    "Last switchover: never",
+  ]);
+});
+
+test("a standby, which counts no sessions", () => {
+  const lines = nsrLines({ ...ACTIVE, role: "standby", sessions: 0, neighbors: [] }, NOW_MS);
+  expect(lines.join("\n")).not.toContain("Sessions");
+});
+
+/** A control socket whose answers are given. */
+class FakeSpeaker {
+  readonly asked: string[] = [];
+  readonly socket: string;
+  private readonly folder = mkdtempSync(join(tmpdir(), "tsbgp-nsr-"));
+  private readonly server: net.Server;
+
+  /** @param answer - lines for a command; null lets the client wait */
+  constructor(answer: (command: string, count: number) => unknown[] | null) {
+    this.socket = join(this.folder, "control.sock");
+    this.server = net.createServer((client) => {
+      client.on("error", () => {});
+      client.setEncoding("utf8");
+      client.on("data", (text: string) => {
+        const { command } = JSON.parse(text);
+        this.asked.push(command);
+        const lines = answer(command, this.asked.length);
+        for (const line of lines ?? []) client.write(`${JSON.stringify(line)}\n`);
+      });
+    });
+  }
+
+  async start(): Promise<this> {
+    await new Promise<void>((resolve) => this.server.listen(this.socket, resolve));
+    return this;
+  }
+
+  ask(...args: string[]): Promise<Result> {
+    return tsbgp([...args, "--socket", this.socket]);
+  }
+
+  stop(): void {
+    this.server.close();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+describe("with a speaker", () => {
+  let speaker: FakeSpeaker | null = null;
+  const start = async (answer: (command: string, count: number) => unknown[] | null) => {
+    speaker = await new FakeSpeaker(answer).start();
+    return speaker;
+  };
+  afterEach(() => {
+    speaker?.stop();
+    speaker = null;
+  });
+  const shown = (change: Partial<ShownNsr>) => [{ item: { ...ACTIVE, ...change } }, { end: {} }];
+
+  test("show nsr prints lines, or the object as it came with --json", async () => {
+    const running = await start(() => shown({}));
+    const people = await running.ask("show", "nsr");
+    expect([people.code, linesOf(people.stdout)[0]]).toEqual([
+      0,
+      "a of rs1 is active, b can take over all 2 sessions",
+    ]);
+    const json = await running.ask("show", "nsr", "--json");
+    expect(JSON.parse(json.stdout)).toEqual(ACTIVE);
+  });
+
+  test("a switchover that was done: exit 0", async () => {
+    const running = await start(() => [{ end: {} }]);
+    const stdout = "the other side is active now\n";
+    expect(await running.ask("switchover")).toEqual({ code: 0, stdout, stderr: "" });
+    expect(await running.ask("switchover", "--json")).toMatchObject({ code: 0, stdout: "{}\n" });
+    expect(running.asked).toEqual(["switchover", "switchover"]);
+  });
+
+  test("a switchover that is refused: exit 1, with the speaker's reason", async () => {
+    const running = await start(() => [{ error: "no standby has joined" }]);
+    const stderr = "tsbgp: no standby has joined\n";
+    expect(await running.ask("switchover")).toEqual({ code: 1, stdout: "", stderr });
+  });
+
+  test("--wait asks until the standby is ready, and only then switches over", async () => {
+    const running = await start((command, count) =>
+      command === "switchover" ? [{ end: {} }] : shown({ ready: count === 3 }),
+    );
+    expect(await running.ask("switchover", "--wait")).toMatchObject({ code: 0, stderr: "" });
+    expect(running.asked).toEqual(["show-nsr", "show-nsr", "show-nsr", "switchover"]);
+  });
+
+  test("--wait gives up in the end, with the reason, and switches nothing over", async () => {
+    const running = await start(() => shown({ ready: false, reason: "no standby has joined" }));
+    const { code, stderr } = await running.ask("switchover", "--wait", "--timeout", "0.5");
+    expect([code, stderr]).toEqual([1, "tsbgp: not ready after 0.5 s: no standby has joined\n"]);
+    expect(running.asked).not.toContain("switchover");
+  });
+
+  test("a speaker that does not answer in time: exit 1", async () => {
+    const running = await start(() => null);
+    const { code, stderr } = await running.ask("switchover", "-t", "0.3");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^tsbgp: no answer within 0\.3 s; `tsbgp show nsr` [^\n]+\n$/);
+    const waiting = await running.ask("switchover", "-w", "-t", "0.3");
+    expect(waiting).toMatchObject({ code: 1, stderr: "tsbgp: not ready after 0.3 s: no answer\n" });
+  });
+});
