@@ -13,13 +13,23 @@ const ORDER = [
   "policy",
   "config",
   "router",
+  "replication",
   "inject",
+  "takeover",
   "speaker",
   "cli",
 ] as const;
 
 /** Packages that compute only: time, chance and the outside world are handed to them as values. */
-const PURE = new Set<string>(["wire-codec", "fsm", "rib", "policy", "config", "router"]);
+const PURE = new Set<string>([
+  "wire-codec",
+  "fsm",
+  "rib",
+  "policy",
+  "config",
+  "router",
+  "replication",
+]);
 const IMPURE =
   /from "node:|\b(Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|process\.|Buffer\.|console\.)/;
 const LINES_MAX = 500;

@@ -37,6 +37,9 @@ const FAMILIES: Readonly<Record<Family, string>> = {
   "ipv6-unicast": "ipv6 unicast",
 };
 
+/** Of routes that came from a peer; it is not sent. */
+const RECEIVED_TAG = 1;
+
 const ALL_FAMILIES = ["ipv4-unicast", "ipv6-unicast"] as const;
 
 export const frr: DaemonKind = {
@@ -133,6 +136,15 @@ function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
 function config(spec: DaemonSpec, routes: readonly Route[]): string {
   return [
     "log stdout",
+    // What one peer sent would be announced to the others, and at times to itself.
+    "route-map received permit 10",
+    ` set tag ${RECEIVED_TAG}`,
+    "exit",
+    "route-map own deny 10",
+    ` match tag ${RECEIVED_TAG}`,
+    "exit",
+    "route-map own permit 20",
+    "exit",
     // A network is announced at once only when its route map exists already.
     ...routes.flatMap((route) => [...routeMap(route, 0), "exit"]),
     `router bgp ${spec.as}`,
@@ -179,6 +191,8 @@ function familyConfig(session: SessionSpec): string[] {
   const sends = session.addPath === "send" || session.addPath === "both";
   return [
     `${neighbor} activate`,
+    `${neighbor} route-map received in`,
+    `${neighbor} route-map own out`,
     ...(sends ? [`${neighbor} addpath-tx-all-paths`] : []),
     ...(session.addPath === "send" ? [`${neighbor} disable-addpath-rx`] : []),
   ];

@@ -57,6 +57,7 @@ function missingPackages(): string[] {
     ...DAEMONS.map((kind) => ({ program: kind.program, debianPackage: kind.debianPackage })),
     { program: "/sbin/ip", debianPackage: "iproute2" },
     { program: "/sbin/sysctl", debianPackage: "procps" },
+    { program: "/usr/bin/tcpdump", debianPackage: "tcpdump" },
   ]
     .filter(({ program }) => !existsSync(program))
     .map(({ debianPackage }) => debianPackage);

@@ -1,0 +1,60 @@
+/** A few trials of `npm run chaos`, and what it says where there is no standby. */
+import { describe, expect, test } from "vitest";
+import { pairAvailable } from "../../chaos/pair.ts";
+import type { Mode } from "../../chaos/plan.ts";
+import { reportLines, trialLine } from "../../chaos/report.ts";
+import { runTrials } from "../../chaos/run.ts";
+import type { TrialResult } from "../../chaos/trial.ts";
+import { labAvailable } from "../lab/install.ts";
+import { speakerAvailable } from "../lab/speaker.ts";
+
+const PREFIXES = 2000;
+const SEED = 20_261_121;
+const ALONE_MS = 90_000;
+const TRIALS_MS = 180_000;
+
+async function trials(count: number, modes: readonly Mode[], alone = false) {
+  const results: TrialResult[] = [];
+  const options = { trials: count, seed: SEED, modes, prefixes: PREFIXES, alone, keep: null };
+  const log = alone ? () => {} : (text: string) => console.log(text);
+  await runTrials(options, (result) => results.push(result), log);
+  return results;
+}
+
+async function expectAllPassed(count: number, modes: readonly Mode[]): Promise<void> {
+  const results = await trials(count, modes);
+  console.log(reportLines(results).join("\n"));
+  const failed = results.filter(({ problems }) => problems.length > 0);
+  expect(failed.map(trialLine)).toEqual([]);
+  expect(results).toHaveLength(count);
+}
+
+const LAB_REASON = speakerAvailable() ?? labAvailable();
+const PAIR_REASON = LAB_REASON ?? pairAvailable();
+const withReason = (title: string, reason: string | null) =>
+  reason === null ? title : `${title} (${reason})`;
+
+describe.skipIf(LAB_REASON !== null)(withReason("a speaker alone", LAB_REASON), () => {
+  test("is found faultless while nothing happens to it", { timeout: ALONE_MS }, async () => {
+    const [result] = await trials(1, ["none"], true);
+    expect(result?.problems).toEqual([]);
+  });
+
+  test("is found out when it is killed", { timeout: ALONE_MS }, async () => {
+    const [result] = await trials(1, ["process"], true);
+    expect(result?.sessionsReset).toBeGreaterThan(0);
+    expect(result?.sessionFaults).toBeGreaterThan(0);
+    expect(result?.routeDifferences).toBeGreaterThan(0);
+    expect(result?.problems.join()).toMatch(/FIN|RST/);
+  });
+});
+
+describe.skipIf(PAIR_REASON !== null)(withReason("no peer notices", PAIR_REASON), () => {
+  test("a killed, stopped or relieved process of a host", { timeout: TRIALS_MS }, () =>
+    expectAllPassed(12, ["process", "planned", "pause"]),
+  );
+
+  test("a killed host, with or without its link cut before", { timeout: TRIALS_MS }, () =>
+    expectAllPassed(8, ["namespace", "link"]),
+  );
+});
