@@ -1,7 +1,7 @@
 /** The command line of the benchmark. */
 
 import { parseArgs } from "node:util";
-import { DAEMONS } from "./daemons.ts";
+import { DAEMONS, NSR_DAEMONS } from "./daemons.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
 
 export const HELP = `Usage: npm run bench -- [OPTION]...
@@ -10,11 +10,13 @@ Measures this speaker and the BGP daemons that are installed, in turn, with load
 BGP sessions and results that are read at the other end of BGP sessions. Prints a table with ratios
 to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratios of one run.
 
-  --scenario LIST   of s1,s2,s3,s4,s5,s6. Default: all but s6
+  --scenario LIST   of s1,s2,s3,s4,s5,s6,join. Default: s1 to s5
   --daemon LIST     of ${DAEMONS.map(({ name }) => name).join(",")}. Default: all that are installed
   --runs N          runs of each; the table has their medians. Default 3
   --timeout S       seconds that a phase may take. Default 180
   --nice=N          priority of daemon and load, -20 to 19. Default -15
+  --nsr             this speaker without and with a standby, ratios to without; the default
+                    scenarios are then s1 to s5 and join
   --json            one JSON object a line for each phase of each run, in place of the table
   --help            this text
 
@@ -26,6 +28,7 @@ Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
   s4  route server, 50 clients with 4k prefixes each: announce, withdraw
   s5  as s1, then single-prefix updates: 50k at 5,000/s (latency), 200k flat out
   s6  exchange point: 700 clients with 572 prefixes each, 280M announcements out; takes minutes
+  join  as s5, but a standby is started with the paced updates: seconds until it could take over
 
 Times are from the first octet written by the first injector until the last receiver holds exactly
 what it should. CPU is that of the daemon's processes until all has been quiet for 1.5 s, peak RSS
@@ -43,6 +46,8 @@ export interface BenchOptions {
   readonly timeoutSeconds: number;
   readonly nice: number;
   readonly json: boolean;
+  /** Compare this speaker without and with a standby. */
+  readonly nsr: boolean;
 }
 
 /** The command line is not as it should be; the message is for people. */
@@ -52,7 +57,8 @@ export class UsageError extends Error {}
 export function parseArguments(argv: readonly string[]): BenchOptions | null {
   const { values } = parse(argv);
   if (values.help === true) return null;
-  const known = DAEMONS.map(({ name }) => name);
+  const nsr = values.nsr === true;
+  const known = (nsr ? NSR_DAEMONS : DAEMONS).map(({ name }) => name);
   const daemons = values.daemon?.flatMap((list) => list.split(",")) ?? null;
   for (const name of daemons ?? []) {
     if (!known.includes(name)) {
@@ -61,13 +67,18 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
   }
   const scenarios = values.scenario?.flatMap((list) => list.split(","));
   return {
-    scenarios: scenarios?.map(scenarioName) ?? SCENARIO_NAMES.filter((name) => name !== "s6"),
+    scenarios: scenarios?.map(scenarioName) ?? defaultScenarios(nsr),
     daemons,
     runs: number("runs", values.runs, 1, 1000) ?? 3,
     timeoutSeconds: number("timeout", values.timeout, 1, 86_400) ?? 180,
     nice: number("nice", values.nice, -20, 19) ?? -15,
     json: values.json === true,
+    nsr,
   };
+}
+
+function defaultScenarios(nsr: boolean): ScenarioName[] {
+  return SCENARIO_NAMES.filter((name) => name !== "s6" && (nsr || name !== "join"));
 }
 
 function parse(argv: readonly string[]) {
@@ -81,6 +92,7 @@ function parse(argv: readonly string[]) {
         timeout: { type: "string" },
         nice: { type: "string" },
         json: { type: "boolean" },
+        nsr: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -13,7 +13,19 @@ describe("the command line of the benchmark", () => {
       timeoutSeconds: 180,
       nice: -15,
       json: false,
+      nsr: false,
     });
+  });
+
+  test("compares without and with a standby when asked", () => {
+    expect(parseArguments(["--nsr"])).toMatchObject({
+      scenarios: ["s1", "s2", "s3", "s4", "s5", "join"],
+      nsr: true,
+    });
+    expect(parseArguments(["--nsr", "--daemon", "ours+standby"])).toMatchObject({
+      daemons: ["ours+standby"],
+    });
+    expect(() => parseArguments(["--nsr", "--daemon", "bird2"])).toThrow("there are ours");
   });
 
   test("takes lists, in one piece or in several", () => {
@@ -98,6 +110,20 @@ describe("the table", () => {
       s5 paced  ours      10.00  10.00-10.00          1.00      100     0.00    0.10    0.50    3.00
       "
     `);
+  });
+
+  test("has the standby's share where there is one, and ratios to the speaker alone", () => {
+    const standby = { standbyCpuSeconds: 0.5, standbyPeakRssMb: 80, joinSeconds: 1.25 };
+    const measurements = [
+      one("ours", "join", 2),
+      { ...one("ours+standby", "join", 2.2), cpuSeconds: 1.5, ...standby },
+    ];
+    const rows = tableOf(measurements, "ours").map((line) => line.trim().split(/ {2,}/));
+    expect(rows[0]?.slice(-4)).toEqual(["CPU ratio", "standby CPU s", "standby MB", "join s"]);
+    const [, , alone, both] = rows;
+    expect(alone?.at(-1)).toBe("1.00");
+    expect(both?.[4]).toBe("1.10");
+    expect(both?.slice(-4)).toEqual(["1.50", "0.50", "80", "1.25"]);
   });
 
   test("names equal failures once", () => {

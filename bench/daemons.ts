@@ -9,6 +9,7 @@
 import { accessSync, chmodSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nsrStatus } from "../test/lab/ask.ts";
 import { DAEMON_ADDRESS, DAEMON_AS, type Scenario } from "./scenarios.ts";
 
 export interface Daemon {
@@ -24,6 +25,15 @@ export interface Daemon {
    * @returns the command line, without the program
    */
   prepare(scenario: Scenario, directory: string): string[];
+  /** A second process that would take over; absent where there is none. */
+  readonly standby?: Standby;
+}
+
+export interface Standby {
+  /** As of the daemon. */
+  prepare(scenario: Scenario, directory: string): string[];
+  /** Whether it could take over, and has everything. */
+  isReady(directory: string): Promise<boolean>;
 }
 
 const HOLD_SECONDS = 240;
@@ -34,30 +44,54 @@ const ours: Daemon = {
     process.env["TSBGP"] ??
     fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url)),
   remedy: "it is part of this repository",
-  prepare(scenario, directory) {
-    // JSON is YAML.
-    const file = write(
-      directory,
-      "tsbgp.yaml",
-      JSON.stringify({
-        router: { as: DAEMON_AS, id: DAEMON_ADDRESS },
-        listen: [DAEMON_ADDRESS],
-        control: { socket: join(directory, "tsbgp.sock") },
-        defaults: {
-          passive: true,
-          "hold-time": HOLD_SECONDS,
-          families: ["ipv4-unicast"],
-          "route-server-client": scenario.routeServer,
-          "enforce-first-as": false,
-          import: "accept-all",
-          export: "accept-all",
-        },
-        neighbors: scenario.peers.map(({ address, as }) => ({ address, as })),
-      }),
-    );
-    return ["run", "-c", file];
+  prepare: (scenario, directory) => prepareOurs(scenario, directory, null),
+};
+
+/** The same in a pair: both sides on this host, in one namespace. */
+const oursInPair: Daemon = {
+  ...ours,
+  name: "ours+standby",
+  prepare: (scenario, directory) => prepareOurs(scenario, directory, "a"),
+  standby: {
+    prepare: (scenario, directory) => prepareOurs(scenario, directory, "b"),
+    async isReady(directory) {
+      const [active, standby] = await Promise.all([
+        nsrStatus(join(directory, "a.sock")),
+        nsrStatus(join(directory, "b.sock")),
+      ]);
+      return active?.ready === true && standby?.role === "standby";
+    },
   },
 };
+
+/** @param side - of a pair; `null` for a speaker that runs alone */
+function prepareOurs(scenario: Scenario, directory: string, side: "a" | "b" | null): string[] {
+  const name = side ?? "tsbgp";
+  const path = join(directory, "nsr.sock");
+  const pair = { cluster: "bench", self: side, mode: "shared", listen: path, peer: path };
+  const file = write(
+    directory,
+    `${name}.yaml`,
+    // JSON is YAML.
+    JSON.stringify({
+      router: { as: DAEMON_AS, id: DAEMON_ADDRESS },
+      listen: [DAEMON_ADDRESS],
+      control: { socket: join(directory, `${name}.sock`) },
+      ...(side === null ? {} : { nsr: pair }),
+      defaults: {
+        passive: true,
+        "hold-time": HOLD_SECONDS,
+        families: ["ipv4-unicast"],
+        "route-server-client": scenario.routeServer,
+        "enforce-first-as": false,
+        import: "accept-all",
+        export: "accept-all",
+      },
+      neighbors: scenario.peers.map(({ address, as }) => ({ address, as })),
+    }),
+  );
+  return ["run", "-c", file];
+}
 
 const bird2: Daemon = {
   name: "bird2",
@@ -171,6 +205,9 @@ const openbgpd: Daemon = {
 };
 
 export const DAEMONS: readonly Daemon[] = [ours, bird2, frr, gobgp, openbgpd];
+
+/** What `--nsr` compares. */
+export const NSR_DAEMONS: readonly Daemon[] = [ours, oursInPair];
 
 /** @returns the path of a program, or null when there is none that can be run */
 export function findProgram(program: string): string | null {

@@ -13,19 +13,19 @@
 import { rmSync } from "node:fs";
 import os from "node:os";
 import { type BenchOptions, HELP, parseArguments, UsageError } from "./arguments.ts";
-import { DAEMONS, type Daemon, findProgram } from "./daemons.ts";
+import { DAEMONS, type Daemon, findProgram, NSR_DAEMONS } from "./daemons.ts";
 import { makeDirectory, removeLeftovers } from "./leftovers.ts";
 import { buildLoad, RunError } from "./load.ts";
 
-import { failureLines, tableOf } from "./report.ts";
+import { failureLines, NSR_REFERENCE, tableOf } from "./report.ts";
 import { type Failure, type Measurement, Run } from "./run.ts";
 import { makeScenario, STREAM_SETS } from "./scenarios.ts";
 import { prepareStreams } from "./streams.ts";
 
 const EXIT = { OK: 0, FAILED: 1, UNUSABLE: 2, INTERRUPTED: 130 } as const;
 
-/** The daemon whose failure is the benchmark's. */
-const OURS = "ours";
+/** A daemon whose failure is the benchmark's. */
+const isOurs = (name: string) => name.startsWith("ours");
 
 /** What ends with the process, however it ends. */
 const cleanups = new Set<() => void>();
@@ -71,7 +71,7 @@ async function measureAll(
       for (const { daemon, program } of found) {
         // Who is too slow once is so again, and there is nothing more to learn from it.
         const failed = failures.some((one) => one.daemon === daemon.name && one.scenario === name);
-        if (failed && daemon.name !== OURS) continue;
+        if (failed && !isOurs(daemon.name)) continue;
         const one = new Run(daemon, scenario, { loadProgram, program, timeoutSeconds });
         const close = () => one.close();
         cleanups.add(close);
@@ -86,17 +86,18 @@ async function measureAll(
     }
   }
   if (!options.json) {
-    const table = measurements.length === 0 ? [] : [...tableOf(measurements), ""];
+    const lines = tableOf(measurements, options.nsr ? NSR_REFERENCE : undefined);
+    const table = measurements.length === 0 ? [] : [...lines, ""];
     process.stdout.write(
       `\n${[heading(options), "", ...table, ...failureLines(failures)].join("\n")}\n`,
     );
   }
-  return failures.some(({ daemon }) => daemon === OURS) ? EXIT.FAILED : EXIT.OK;
+  return failures.some(({ daemon }) => isOurs(daemon)) ? EXIT.FAILED : EXIT.OK;
 }
 
-function findDaemons({ daemons }: BenchOptions): Found[] {
+function findDaemons({ daemons, nsr }: BenchOptions): Found[] {
   const found: Found[] = [];
-  for (const daemon of DAEMONS) {
+  for (const daemon of nsr ? NSR_DAEMONS : DAEMONS) {
     if (daemons !== null && !daemons.includes(daemon.name)) continue;
     const program = findProgram(daemon.program);
     if (program !== null) found.push({ daemon, program });

@@ -1,8 +1,10 @@
-/** The table: medians of the runs, and ratios to BIRD 2 in the same runs. */
+/** The table: medians of the runs, and ratios to BIRD 2, or another, in the same runs. */
 
 import type { Failure, Measurement } from "./run.ts";
 
 const REFERENCE = "bird2";
+/** Of the comparison without and with a standby. */
+export const NSR_REFERENCE = "ours";
 
 const HEADINGS = [
   "phase",
@@ -17,16 +19,23 @@ const HEADINGS = [
   "p99 ms",
   "max ms",
 ];
+const STANDBY_HEADINGS = ["CPU ratio", "standby CPU s", "standby MB", "join s"];
 
-/** @returns lines of text, columns aligned */
-export function tableOf(measurements: readonly Measurement[]): string[] {
-  const rows: string[][] = [HEADINGS];
+/** @returns lines of text, columns aligned; those of a standby only where there is one */
+export function tableOf(
+  measurements: readonly Measurement[],
+  referenceName: string = REFERENCE,
+): string[] {
+  const hasStandby = measurements.some((one) => one.standbyCpuSeconds !== undefined);
+  const rows: string[][] = [hasStandby ? [...HEADINGS, ...STANDBY_HEADINGS] : HEADINGS];
   for (const phase of groups(measurements, ({ scenario, phase: name }) => `${scenario} ${name}`)) {
-    const reference = phase.list.filter(({ daemon }) => daemon === REFERENCE);
+    const reference = phase.list.filter(({ daemon }) => daemon === referenceName);
     const base = reference.length === 0 ? null : median(reference, ({ seconds }) => seconds);
+    const cpu = reference.length === 0 ? null : median(reference, (one) => one.cpuSeconds);
     rows.push([]);
     for (const { key: daemon, list } of groups(phase.list, ({ daemon: name }) => name)) {
-      rows.push(rowOf(phase.key, daemon, list, base));
+      const row = rowOf(phase.key, daemon, list, base);
+      rows.push(hasStandby ? [...row, ...standbyCells(list, cpu)] : row);
     }
   }
   return aligned(rows);
@@ -71,6 +80,19 @@ function rowOf(
   ];
 }
 
+function standbyCells(list: readonly Measurement[], cpu: number | null): string[] {
+  const cell = (value: (one: Measurement) => number | undefined, digits: number) => {
+    const known = list.map(value).filter((one) => one !== undefined);
+    return known.length === 0 ? "" : median(known, (one) => one).toFixed(digits);
+  };
+  return [
+    cpu === null ? "" : (median(list, (one) => one.cpuSeconds) / cpu).toFixed(2),
+    cell((one) => one.standbyCpuSeconds, 2),
+    cell((one) => one.standbyPeakRssMb, 0),
+    cell((one) => one.joinSeconds, 2),
+  ];
+}
+
 /** @returns the groups in the order in which they came up */
 function groups<T>(
   list: readonly T[],
@@ -87,7 +109,7 @@ function median<T>(list: readonly T[], value: (one: T) => number): number {
 
 /** Names to the left, numbers to the right. */
 function aligned(rows: readonly string[][]): string[] {
-  const widths = HEADINGS.map((_, column) =>
+  const widths = rows[0]!.map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),
   );
   return rows.map((row) =>

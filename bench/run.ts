@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { commandLine, type Daemon } from "./daemons.ts";
 import { kill, makeDirectory } from "./leftovers.ts";
 import { Load, type LoadEvent, RunError, TooSlowError } from "./load.ts";
@@ -32,6 +33,11 @@ export interface Measurement {
   readonly p50Ms?: number;
   readonly p99Ms?: number;
   readonly maxMs?: number;
+  /** Of the standby alone, where there is one; the daemon's own figures are without it. */
+  readonly standbyCpuSeconds?: number;
+  readonly standbyPeakRssMb?: number;
+  /** From the start of the standby's process until it could take over. */
+  readonly joinSeconds?: number;
 }
 
 export interface Failure {
@@ -53,6 +59,7 @@ export interface RunOptions {
 const READY_SECONDS = 60;
 const ESTABLISHED_SECONDS = 240;
 const IDLE_SECONDS = 1;
+const POLL_MS = 20;
 const QUIET_SECONDS = 1.5;
 const QUIET_TIMEOUT_SECONDS = 30;
 const LOG_SHOWN_CHARACTERS = 2000;
@@ -65,6 +72,7 @@ export class Run {
   private readonly namespaces: Namespaces = new Namespaces();
   private readonly directory: string = makeDirectory();
   private child: ChildProcess | null = null;
+  private standby: ChildProcess | null = null;
   private load: Load | null = null;
 
   constructor(daemon: Daemon, scenario: Scenario, options: RunOptions) {
@@ -92,8 +100,9 @@ export class Run {
   /** Ends and removes everything. Synchronous; harmless when repeated. */
   close(): void {
     this.load?.close();
-    const pid = this.child?.pid;
-    if (pid !== undefined) for (const one of sessionPids(pid)) kill(one);
+    for (const pid of [this.child?.pid, this.standby?.pid]) {
+      if (pid !== undefined) for (const one of sessionPids(pid)) kill(one);
+    }
     this.namespaces.remove();
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -103,13 +112,9 @@ export class Run {
     chmodSync(directory, 0o755);
     const addresses = scenario.peers.map(({ address }) => address);
     namespaces.make(DAEMON_ADDRESS, addresses);
-    const argv = commandLine(options.program, daemon.prepare(scenario, directory));
-    const log = openSync(this.logPath, "w");
-    this.child = spawn("ip", ["netns", "exec", namespaces.daemon, ...argv], {
-      detached: true,
-      stdio: ["ignore", log, log],
-    });
-    closeSync(log);
+    this.child = this.spawn(daemon.prepare(scenario, directory));
+    const joinsLater = scenario.phases.some(({ standbyJoins }) => standbyJoins);
+    if (!joinsLater) await this.startStandby();
     const load = new Load(options.loadProgram, namespaces.load, scenario.peers, directory);
     this.load = load;
     await load.expect("ready", READY_SECONDS, "the load generator does not begin");
@@ -118,22 +123,60 @@ export class Run {
     await load.quiet(IDLE_SECONDS, 10 * IDLE_SECONDS);
   }
 
+  private spawn(args: readonly string[]): ChildProcess {
+    const argv = commandLine(this.options.program, args);
+    const log = openSync(this.logPath, "a");
+    const child = spawn("ip", ["netns", "exec", this.namespaces.daemon, ...argv], {
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    return child;
+  }
+
+  /**
+   * Starts the standby, where the daemon has one, and waits until it is ready.
+   *
+   * @returns how long that took, `null` where there is none
+   */
+  private async startStandby(): Promise<number | null> {
+    const { daemon, directory, scenario } = this;
+    const { standby } = daemon;
+    if (standby === undefined) return null;
+    const began = performance.now();
+    this.standby = this.spawn(standby.prepare(scenario, directory));
+    while (!(await standby.isReady(directory))) {
+      if (performance.now() - began > 1000 * READY_SECONDS) {
+        throw new RunError("the standby does not become ready");
+      }
+      await delay(POLL_MS);
+    }
+    return (performance.now() - began) / 1000;
+  }
+
   private async measure(phase: Phase): Promise<Measurement> {
     const { scenario, daemon, options } = this;
     const load = this.load!;
     const before = this.daemonUsage();
+    const standbyBefore = this.standbyUsage();
     const busyBefore = machineBusySeconds();
     const loadBefore = usageOf([load.pid]).cpuSeconds;
     const receivers = scenario.peers.filter(({ receives }) => receives);
     load.command(phase.keepsHeld ? "zero" : "reset");
     load.command(...receivers.map(({ name }) => `want ${name} ${phase.want}`), ...phase.commands);
-    const times = await this.converge(phase, options.timeoutSeconds);
+    const [times, joinSeconds] = await Promise.all([
+      this.converge(phase, options.timeoutSeconds),
+      phase.standbyJoins ? this.startStandby() : null,
+    ]);
 
     const busy = machineBusySeconds() - busyBefore;
     const loadCpu = usageOf([load.pid]).cpuSeconds - loadBefore;
-    const foreign = busy - loadCpu - (this.daemonUsage().cpuSeconds - before.cpuSeconds);
+    const ownCpu = this.daemonUsage().cpuSeconds - before.cpuSeconds;
+    const standbyCpu = this.standbyUsage().cpuSeconds - standbyBefore.cpuSeconds;
+    const foreign = busy - loadCpu - ownCpu - standbyCpu;
     await load.quiet(QUIET_SECONDS, QUIET_TIMEOUT_SECONDS);
     const after = this.daemonUsage();
+    const standbyAfter = this.standbyUsage();
     const rows = await load.stat();
     const names = new Set(receivers.map(({ name }) => name));
     const received = rows.filter(({ peer }) => names.has(peer));
@@ -158,6 +201,13 @@ export class Run {
             p99Ms: round(1000 * latency.p99, 3),
             maxMs: round(1000 * latency.max, 3),
           }),
+      ...(this.standby === null
+        ? {}
+        : {
+            standbyCpuSeconds: round(standbyAfter.cpuSeconds - standbyBefore.cpuSeconds, 2),
+            standbyPeakRssMb: round(standbyAfter.peakRssMb, 1),
+          }),
+      ...(joinSeconds === null ? {} : { joinSeconds: round(joinSeconds, 3) }),
     };
   }
 
@@ -210,6 +260,10 @@ export class Run {
 
   private daemonUsage() {
     return usageOf(sessionPids(this.child!.pid!));
+  }
+
+  private standbyUsage() {
+    return usageOf(this.standby === null ? [] : sessionPids(this.standby.pid!));
   }
 
   private get logPath(): string {

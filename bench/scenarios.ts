@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { FIRST_AS, INJECTORS, SCALE, type StreamSet, WINNING_AS } from "./streams.ts";
 
-export const SCENARIO_NAMES = ["s1", "s2", "s3", "s4", "s5", "s6"] as const;
+export const SCENARIO_NAMES = ["s1", "s2", "s3", "s4", "s5", "s6", "join"] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** A session of the load generator with the daemon. */
@@ -27,6 +27,8 @@ export interface Phase {
   readonly want: number;
   /** Receivers still hold what they had before; else they begin to count anew. */
   readonly keepsHeld: boolean;
+  /** The standby is started with this phase, and not before; for daemons that have one. */
+  readonly standbyJoins?: true;
 }
 
 export interface Scenario {
@@ -50,6 +52,7 @@ export const STREAM_SETS: Readonly<Record<ScenarioName, readonly StreamSet[]>> =
   s4: ["clients"],
   s5: ["table", "churn"],
   s6: ["members"],
+  join: ["table", "churn"],
 };
 
 /** @param directory - holds the streams of the scenario */
@@ -67,6 +70,8 @@ export function makeScenario(name: ScenarioName, directory: string): Scenario {
       return churn(directory);
     case "s6":
       return routeServer(name, directory, "member", SCALE.members, SCALE.memberPrefixes);
+    case "join":
+      return join1M(directory);
   }
 }
 
@@ -107,6 +112,16 @@ function churn(directory: string): Scenario {
       phase("paced", [`send in0 1 ${PACE}`], SCALE.pacedChurn),
       phase("blast", ["send in0 2"], SCALE.churn),
     ],
+  };
+}
+
+/** A standby comes to a speaker that holds a full table, while updates arrive. */
+function join1M(directory: string): Scenario {
+  const [load, paced] = churn(directory).phases;
+  return {
+    ...churn(directory),
+    name: "join",
+    phases: [load!, { ...paced!, name: "join", standbyJoins: true }],
   };
 }
 

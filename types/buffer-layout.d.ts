@@ -11,6 +11,7 @@ declare module "buffer-layout" {
   export function u16be(property: string): Layout<number>;
   export function u32(property: string): Layout<number>;
   export function u32be(property: string): Layout<number>;
-  export function blob(length: number, property: string): Layout<Uint8Array>;
+  /** Without a property the octets are skipped. */
+  export function blob(length: number, property?: string): Layout<Uint8Array>;
   export function struct<T>(fields: readonly Layout<unknown>[]): Layout<T>;
 }
