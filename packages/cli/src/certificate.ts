@@ -1,8 +1,8 @@
 /**
  * X.509 certificates (RFC 5280) for the two sides of a pair: an authority that signs one for each.
  *
- * The keys are of the curve P-256, the signatures ECDSA with SHA-256. Only what `node:crypto` lacks is
- * here: putting a certificate together in DER (X.690), of which a certificate takes little.
+ * The keys are of the curve P-256, the signatures ECDSA with SHA-256. Only what `node:crypto` lacks
+ * is here: putting a certificate together in DER (X.690), of which it takes little.
  */
 
 import {

@@ -1,5 +1,6 @@
 /** `tsbgp doctor`: whether this host can do nonstop routing, and what to do when it cannot. */
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { DoctorRow } from "@ts-bgp/takeover";
 import { type Command, EXIT, noWords, print, stringOption } from "./command.ts";
 import { withConfigErrors } from "./run.ts";
@@ -13,9 +14,10 @@ export const doctorCommand: Command = {
   usage: "[-c FILE] [--json]",
   summary: "whether this host has what nonstop routing needs, and what to do if not",
   help: [
-    "Tries everything for real, on things of its own that nobody else uses, in the network namespace",
-    "and with the rights that it is started with: start it as the speaker is started.",
-    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys",
+    "Tries everything for real, on things of its own that nobody else uses, in the network",
+    "namespace and with the rights that it has: start it as the speaker is started.",
+    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, and",
+    "             whether the certificate of the link is right",
     "Exit: 0 nothing is missing, 1 something is, 2 FILE cannot be read.",
   ],
   options: { config: { type: "string", short: "c" }, json: { type: "boolean", short: "j" } },
@@ -28,12 +30,49 @@ export const doctorCommand: Command = {
       const interfaces = (config?.nsr?.serviceAddresses ?? []).map((address) => address.interface);
       const md5Keys = (config?.neighbors ?? []).filter(({ password }) => password !== null).length;
       const rows = diagnose(await probeHost({ queue: QUEUE, interfaces }), md5Keys);
+      const tls = config?.nsr?.tls ?? null;
+      if (tls !== null) rows.push(certificateRow(tls, Date.now()));
       const lines = args.options["json"] === true ? jsonLines(rows) : doctorLines(rows);
       for (const line of lines) print(line);
       return rows.every(({ ok }) => ok) ? EXIT.OK : EXIT.NO;
     });
   },
 };
+
+/** PEM texts of a link. */
+interface LinkTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** @returns whether the other side will trust this side's certificate */
+export function certificateRow(tls: LinkTls, nowMs: number): DoctorRow {
+  const what = "certificate";
+  const no = (detail: string, whatToDo: string) => ({ what, ok: false, detail, whatToDo });
+  const renew = "`tsbgp keys` makes new ones, for both sides";
+  try {
+    const certificate = new X509Certificate(tls.cert);
+    const { validFromDate, validToDate } = certificate;
+    const until = validToDate.toISOString().slice(0, 10);
+    if (!certificate.checkPrivateKey(createPrivateKey(tls.key))) {
+      return no("the key is that of another certificate", "name cert and key of the same side");
+    }
+    // A file with more than one has those between it and the authority, which TLS follows itself.
+    const isAlone = tls.cert.split("BEGIN CERTIFICATE").length === 2;
+    if (isAlone && !certificate.verify(new X509Certificate(tls.ca).publicKey)) {
+      return no("was not signed by the authority", "name the ca that was made with it");
+    }
+    if (validFromDate.getTime() > nowMs) {
+      return no("is not valid yet", "set the clock of this host");
+    }
+    if (validToDate.getTime() < nowMs) return no(`was valid until ${until}`, renew);
+    const detail = `${certificate.subject.replace("\n", ", ")}, valid until ${until}`;
+    return { what, ok: true, detail, whatToDo: "" };
+  } catch (error) {
+    return no(`cannot be used: ${(error as Error).message}`, renew);
+  }
+}
 
 const COLUMNS: readonly Column<DoctorRow>[] = [
   { title: "", text: ({ ok }) => (ok ? "ok" : "NO") },

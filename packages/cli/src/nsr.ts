@@ -1,6 +1,7 @@
 /** `tsbgp show nsr` and `tsbgp switchover`: the pair that the speaker is one side of. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import type { ShownNsr, Switchover } from "@ts-bgp/speaker";
 import {
   type Arguments,
   type Command,
@@ -19,63 +20,7 @@ import {
 } from "./control-client.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
-/** A session, or one that was, and why something is not so for it. */
-export interface ShownProtection {
-  readonly address: string;
-  readonly protected: boolean;
-  /** Empty when it is protected. */
-  readonly reason: string;
-}
-
-export interface ShownSwitchover {
-  readonly cause: string;
-  readonly planned: boolean;
-  readonly at_ms: number;
-  /** Durations of its phases. */
-  readonly ms: Readonly<Record<"fence" | "replay" | "addresses" | "restore" | "total", number>>;
-  readonly resumed: number;
-  readonly lost: readonly { readonly address: string; readonly cause: string }[];
-}
-
-/** The answer to `show-nsr`. Points in time are milliseconds of the epoch, 0 for never. */
-export interface ShownNsr {
-  /** Empty without a section nsr. */
-  readonly cluster: string;
-  readonly side: string;
-  readonly mode: string;
-  readonly role: "active" | "standby" | "starting" | "simplex";
-  readonly epoch: number;
-  readonly since_ms: number;
-  /** The standby can take over. */
-  readonly ready: boolean;
-  /** Why it is not ready, or runs alone. */
-  readonly reason: string;
-  /** `side` is empty when it was never there. */
-  readonly peer: {
-    readonly side: string;
-    readonly link: "up" | "down";
-    readonly since_ms: number;
-    readonly software: string;
-  };
-  /** Sessions of the active side; a standby counts none. */
-  readonly protected: number;
-  readonly sessions: number;
-  readonly neighbors: readonly ShownProtection[];
-  /** What the standby has not acknowledged, and brackets that it has and did not apply. */
-  readonly behind: {
-    readonly brackets: number;
-    readonly octets: number;
-    readonly applied: number;
-  };
-  readonly digest: { readonly at_ms: number; readonly differences: number };
-  readonly gate: {
-    readonly kind: string;
-    readonly held: number;
-    readonly passed: number;
-    readonly guarded: number;
-  };
-  readonly last_switchover: ShownSwitchover | null;
-}
+type ShownProtection = ShownNsr["neighbors"][number];
 
 export const showNsrCommand: Command = {
   name: "show nsr",
@@ -96,7 +41,7 @@ const UNPROTECTED_COLUMNS: readonly Column<ShownProtection>[] = [
   { title: "Why", text: ({ reason }) => reason },
 ];
 
-/** @returns the pair in lines: how it is in a sentence, the facts, and sessions without protection */
+/** @returns lines: how the pair is in a sentence, the facts, and sessions without protection */
 export function nsrLines(shown: ShownNsr, nowMs: number): string[] {
   const lines = [headline(shown)];
   if (shown.cluster === "") return lines;
@@ -116,6 +61,7 @@ function headline(shown: ShownNsr): string {
   const other = peer.side || "the other side";
   const because = shown.reason === "" ? "" : `: ${shown.reason}`;
   const all = shown.protected === sessions ? "all" : `ONLY ${shown.protected} of`;
+  const what = sessions === 0 ? "; no session is up" : ` ${all} ${sessions} sessions`;
   switch (role) {
     case "simplex":
       return `${self} runs ALONE, and sessions end with it${because}`;
@@ -123,7 +69,7 @@ function headline(shown: ShownNsr): string {
       return `${self} is starting${because}`;
     case "active":
       if (!ready) return `${self} is active, NOT PROTECTED${because}`;
-      return `${self} is active, ${other} can take over ${all} ${sessions} sessions`;
+      return `${self} is active, ${other} can take over${what}`;
     case "standby":
       if (!ready) return `${self} is standby, NOT READY${because}`;
       return `${self} is standby, and can take over from ${other}`;
@@ -165,13 +111,13 @@ function differences({ differences: count }: ShownNsr["digest"]): string {
   return count === 0 ? "no difference" : `${count} DIFFERENT`;
 }
 
-function outcome({ cause, planned, resumed, lost }: ShownSwitchover): string {
+function outcome({ cause, planned, resumed, lost }: Switchover): string {
   const how = planned ? "planned" : "after a failure";
   const rest = lost.length === 0 ? "none lost" : `${lost.length} LOST`;
   return `${how}, ${cause}: ${resumed} resumed, ${rest}`;
 }
 
-function phases({ ms }: ShownSwitchover): string {
+function phases({ ms }: Switchover): string {
   const { total, ...parts } = ms;
   const text = (value: number) => value.toFixed(1);
   const each = Object.entries(parts).map(([name, value]) => `${name} ${text(value)}`);

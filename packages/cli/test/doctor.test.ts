@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test, vi } from "vitest";
-import { doctorLines } from "../src/doctor.ts";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { type Issued, issuePair } from "../src/certificate.ts";
+import { certificateRow, doctorLines } from "../src/doctor.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -32,6 +33,38 @@ test("what is missing stands in the table, and below with what to do", () => {
     "nonstop routing CANNOT run here, 1 of 2 missing:",
     "  gate rules: install nftables",
   ]);
+});
+
+describe("the certificate of the link", () => {
+  const nowMs = Date.UTC(2026, 0, 31);
+  const yearMs = 365 * 24 * 3600 * 1000;
+  const pair = issuePair("rs1", ["a", "b"], nowMs, 2);
+  const other = issuePair("rs1", ["a"], nowMs, 2);
+  const [{ certificate: cert, key }, { key: otherKey }] = pair.sides as [Issued, Issued];
+  const ca = pair.authority;
+
+  test.each<[string, boolean, Parameters<typeof certificateRow>]>([
+    ["O=rs1, CN=a, valid until 2028-01-31", true, [{ cert, key, ca }, nowMs]],
+    ["the key is that of another certificate", false, [{ cert, key: otherKey, ca }, nowMs]],
+    ["was not signed by the authority", false, [{ cert, key, ca: other.authority }, nowMs]],
+    ["is not valid yet", false, [{ cert, key, ca }, nowMs - yearMs]],
+    ["was valid until 2028-01-31", false, [{ cert, key, ca }, nowMs + 3 * yearMs]],
+    [
+      "O=rs1, CN=a, valid until 2028-01-31",
+      true,
+      [{ cert: cert + ca, key, ca: other.authority }, nowMs],
+    ],
+  ])("%s", (detail, ok, asked) => {
+    const row = certificateRow(...asked);
+    expect(row).toMatchObject({ what: "certificate", ok, detail });
+    expect(row.whatToDo === "").toBe(ok);
+  });
+
+  test("that is no certificate is told of", () => {
+    const row = certificateRow({ cert: "-----BEGIN CERTIFICATE-----", key, ca }, nowMs);
+    expect(row.ok).toBe(false);
+    expect(row.detail).toMatch(/^cannot be used: /);
+  });
 });
 
 test("an interface that the configuration names and the host lacks is missing: exit 1", async () => {

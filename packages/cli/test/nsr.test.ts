@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ShownNsr, Switchover } from "@ts-bgp/speaker";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { nsrLines, type ShownNsr, type ShownSwitchover } from "../src/nsr.ts";
+import { nsrLines } from "../src/nsr.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -30,7 +31,7 @@ const ACTIVE: ShownNsr = {
   gate: { kind: "nft", held: 5, passed: 900, guarded: 1 },
   last_switchover: null,
 };
-const SWITCHOVER: ShownSwitchover = {
+const SWITCHOVER: Switchover = {
   cause: "the active process ended",
   planned: false,
   at_ms: NOW_MS - 90_000,
@@ -43,6 +44,7 @@ describe("the first line says how the pair is", () => {
   test.each<[string, Partial<ShownNsr>]>([
     ["a of rs1 is active, b can take over all 2 sessions", {}],
     ["a of rs1 is active, b can take over ONLY 1 of 2 sessions", { protected: 1 }],
+    ["a of rs1 is active, b can take over; no session is up", { protected: 0, sessions: 0 }],
     ["a of rs1 is active, NOT PROTECTED: no standby", { ready: false, reason: "no standby" }],
     ["a of rs1 is standby, and can take over from b", { role: "standby" }],
     [

@@ -5,6 +5,7 @@ import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { Gate } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
+import { BeatSender } from "./beats.ts";
 import { Link } from "./link.ts";
 import { listenForLinks } from "./links.ts";
 import { Protector } from "./protector.ts";
@@ -29,6 +30,7 @@ export class ActiveSide {
   private readonly epoch: number;
   private speaker!: Speaker;
   private link: Link | null = null;
+  private beats: BeatSender | null = null;
   private stopListening: () => void = () => {};
   private handoverTaken: (() => void) | null = null;
 
@@ -54,17 +56,23 @@ export class ActiveSide {
   async start(speaker: Speaker): Promise<void> {
     this.speaker = speaker;
     const { listen, tls } = this.side.config;
+    this.beats = new BeatSender(this.side.config, (reason) => {
+      speaker.active.lose(`heartbeats cannot be sent: ${reason}`);
+    });
+    speaker.ticked = () => this.beats?.progress();
     this.stopListening = await listenForLinks(listen, tls, (stream) => this.accept(stream));
   }
 
   /** Lets nobody join any more. The file of a Unix socket goes with it, so before another side has one. */
-  refuseStandbys(): void {
+  async refuseStandbys(): Promise<void> {
     this.stopListening();
     this.stopListening = () => {};
+    await this.beats?.stop();
+    this.beats = null;
   }
 
   stop(): void {
-    this.refuseStandbys();
+    void this.refuseStandbys();
     this.drop("the active side stops");
   }
 

@@ -14,6 +14,12 @@ export interface Roles {
   readonly standby: string | null;
 }
 
+/**
+ * `running`: it lives, and can say by itself that it goes on alone. `stopped`: it is dead or suspended.
+ * `unknown`: nobody can tell. `alone`: this side may not take over from it any more.
+ */
+export type ActiveState = "running" | "stopped" | "unknown" | "alone";
+
 export interface Arbiter {
   /** @returns the epoch of a new active, null when there is an active; rejects when nobody can tell */
   acquire(side: string): Promise<Roles | null>;
@@ -29,6 +35,8 @@ export interface Arbiter {
   handOver(): Promise<void>;
   /** Calls back when the active has ended, if this arbiter can tell; the process id is from its hello. */
   watch(process: number, ended: () => void): void;
+  /** What is known of the active that is watched: whether it may still do something of its own accord. */
+  state(side: string): Promise<ActiveState>;
   /** The role, if this side had it, is free. */
   release(): Promise<void>;
 }

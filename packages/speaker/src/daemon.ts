@@ -2,7 +2,7 @@
 
 import type http from "node:http";
 import { hostname } from "node:os";
-import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, reloadRefusal } from "@ts-bgp/config";
 import { Machine } from "@ts-bgp/replication";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -165,6 +165,8 @@ export class Daemon {
   /** What may fail comes first, and is undone when something behind it fails. */
   private async apply(next: Config): Promise<Readonly<Record<string, unknown>>> {
     const { log, config } = this;
+    const refusal = reloadRefusal(config, next);
+    if (refusal !== null) throw new Error(refusal);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;

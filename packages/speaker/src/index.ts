@@ -17,4 +17,6 @@ export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-fil
 export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export type { LogEvent } from "./log-event.ts";
+export type { Switchover } from "./pair.ts";
+export type { ShownNsr } from "./show-nsr.ts";
 export { nowMs, Speaker } from "./speaker.ts";

@@ -41,7 +41,10 @@ export async function listenForLinks(
 }
 
 /** @returns a stream to the other side; rejects when it is not there or not to be trusted */
-export function connectLink(address: LinkAddress, certificates: Tls): Promise<Duplex> {
+export function connectLink(
+  address: LinkAddress,
+  { cluster, tls: certificates }: NsrConfig,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const where =
       "path" in address ? { path: address.path } : { host: address.address, port: address.port };
@@ -52,8 +55,8 @@ export function connectLink(address: LinkAddress, certificates: Tls): Promise<Du
             ...where,
             ...certificates,
             minVersion: "TLSv1.3",
-            // Sides are named by the certificate authority of the pair and not by host names.
-            checkServerIdentity: () => undefined,
+            // Certificates of both sides are for the name of the pair.
+            servername: cluster,
           });
     const timer = setTimeout(() => socket.destroy(new Error("no answer")), CONNECT_MS);
     socket.setNoDelay(true);

@@ -7,7 +7,7 @@
 
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
-import type { Arbiter, Roles } from "./arbiter.ts";
+import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
 
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
 
@@ -18,6 +18,7 @@ export class LocalArbiter implements Arbiter {
   private roles: Roles = NOBODY;
   /** Of the active that is watched. */
   private pidfd: number | null = null;
+  private process = 0;
   private stopWatch: (() => void) | null = null;
 
   /** @param file - both sides name the same; created when it is not there */
@@ -56,6 +57,7 @@ export class LocalArbiter implements Arbiter {
 
   watch(process: number, ended: () => void): void {
     this.stopWatch?.();
+    this.process = process;
     this.pidfd = pidfdOpen(process);
     if (this.pidfd === null) {
       ended();
@@ -70,6 +72,19 @@ export class LocalArbiter implements Arbiter {
     void exited.then(() => {
       if (!isStopped) ended();
     });
+  }
+
+  async state(side: string): Promise<ActiveState> {
+    if (this.read().standby !== side) return "alone";
+    if (this.pidfd === null || hasExited(this.pidfd)) return "stopped";
+    try {
+      // The letter behind the name in parentheses, proc(5).
+      const stat = readFileSync(`/proc/${this.process}/stat`, "utf8");
+      const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
+      return state === "T" || state === "t" ? "stopped" : "running";
+    } catch {
+      return "unknown";
+    }
   }
 
   async release(): Promise<void> {

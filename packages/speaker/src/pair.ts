@@ -8,7 +8,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config, NsrConfig } from "@ts-bgp/config";
-import { frameOf, Machine } from "@ts-bgp/replication";
+import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
   addAddress,
@@ -23,7 +23,7 @@ import { ActiveSide, type Side } from "./active-side.ts";
 import type { Arbiter, Roles } from "./arbiter.ts";
 import type { LogEvent, PairEvent } from "./log-event.ts";
 import { type Frozen, type Resumed, resumeAll } from "./resume.ts";
-import { nowMs, Speaker } from "./speaker.ts";
+import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
 
 export interface PairOptions {
@@ -120,7 +120,7 @@ export class Pair {
     const frozen = this.freezeAll(speaker, activeSide);
     speaker.suspend();
     speaker.transport.abandon();
-    activeSide.refuseStandbys();
+    await activeSide.refuseStandbys();
     this.dropAddresses();
     await this.gate?.stop("keep-rules");
     await this.options.arbiter.handOver();
@@ -229,8 +229,7 @@ export class Pair {
     this.epoch = roles.epoch;
     if (this.gate !== null) await this.installGate(this.gate);
     this.claimAddresses();
-    const seed = (Math.random() * 2 ** 32) >>> 0;
-    const speaker = this.speakerOf(new Machine(this.options.config, seed), 0);
+    const speaker = this.speakerOf(newMachine(this.options.config), 0);
     await this.activeSide!.start(speaker);
     await speaker.start();
     this.become("active");
@@ -280,13 +279,13 @@ export class Pair {
     const { resumed, lost } = await resumeAll(speaker, protector, elapsedMs, frozen);
     times.restore = performance.now() - before;
     times.total = performance.now() - began;
-    for (const { neighbor, cause: why } of lost) {
+    for (const { address, cause: why } of lost) {
       this.say(
         "nsr-lost-session",
         "error",
         `a connection could not be taken over: ${why}`,
         {},
-        neighbor,
+        address,
       );
     }
     this.lastSwitchover = {

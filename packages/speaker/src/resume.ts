@@ -27,7 +27,7 @@ export interface Frozen {
 /** What became of the connections. */
 export interface Resumed {
   resumed: number;
-  lost: { neighbor: string; cause: string }[];
+  lost: { address: string; cause: string }[];
   /** Of the slowest connection. */
   longestMs: number;
 }
@@ -117,9 +117,7 @@ function goOn(
 ): void {
   const { id, tcp, send, sent, received, closing } = connection;
   const { fd, resumedAt, how } = outcome;
-  // One that asked the peer may have been built once more, beginning where the peer is.
-  const isSpliced = how === "asked" && resumedAt < request.unacked.length;
-  const start = send.acked + (isSpliced ? resumedAt : 0);
+  const start = send.acked + (how === "spliced" ? resumedAt : 0);
   const position = send.acked + resumedAt;
   protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
   if (position > sent) {
@@ -137,7 +135,7 @@ function goOn(
 
 /** The speaker goes on without a connection. */
 function lose(speaker: Speaker, { id }: LedgerConnection, cause: string, { lost }: Resumed): void {
-  const neighbor = speaker.router.neighborOf(id)?.config.address ?? "a closed connection";
-  lost.push({ neighbor, cause });
+  const address = speaker.router.neighborOf(id)?.config.address ?? "a closed connection";
+  lost.push({ address, cause });
   speaker.run({ record: "closed", connection: id, nowMs: speaker.now() });
 }

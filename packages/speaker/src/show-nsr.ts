@@ -2,7 +2,7 @@
 
 import type { ConnectionId } from "@ts-bgp/router";
 import type { Pair, Switchover } from "./pair.ts";
-import { nowMs, type Speaker } from "./speaker.ts";
+import type { Speaker } from "./speaker.ts";
 
 export interface ShownNsr {
   cluster: string;
@@ -109,7 +109,6 @@ function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | 
     if (isProtected) shown.protected++;
     shown.neighbors.push({ address: config.address, protected: isProtected, reason });
   }
-  shown.since_ms = Math.round(nowMs());
 }
 
 function whyNot(id: ConnectionId, pair: Pair | null): string {

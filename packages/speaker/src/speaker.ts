@@ -92,6 +92,8 @@ export class Speaker {
   readonly journal: Journal;
   readonly active: Active;
   readonly transport: Transport;
+  /** Called several times a second. */
+  ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
   private readonly protection: Protection | null;
   private readonly clockOffsetMs: number;
@@ -125,7 +127,7 @@ export class Speaker {
 
   /** A speaker with a router of its own. */
   static fresh(config: Config, options: SpeakerOptions): Speaker {
-    return new Speaker(new Machine(config, (Math.random() * 2 ** 32) >>> 0), options);
+    return new Speaker(newMachine(config), options);
   }
 
   get router(): Router {
@@ -162,7 +164,11 @@ export class Speaker {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
     this.transport.setKeys(keysOf(config));
-    const call = { record: "configure", config: configOctets(config), nowMs: this.now() } as const;
+    const call = {
+      record: "configure",
+      config: configOctets(replicated(config)),
+      nowMs: this.now(),
+    } as const;
     return this.run(call) as ConfigDiff;
   }
 
@@ -258,6 +264,7 @@ export class Speaker {
 
   private tick(): void {
     const now = this.now();
+    this.ticked();
     this.run({ record: "tick", nowMs: now });
     this.active.tick(now);
     if (this.protection === null) return;
@@ -351,6 +358,17 @@ export class Speaker {
   ): void {
     this.log({ id, level, neighbor, message, fields });
   }
+}
+
+/** @returns a machine that has not begun, with a seed that nobody can guess */
+export function newMachine(config: Config): Machine {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return new Machine(replicated(config), seed);
+}
+
+/** What both sides of a pair have alike; the keys of a side are its own. */
+function replicated(config: Config): Config {
+  return { ...config, nsr: null };
 }
 
 /** Milliseconds since 1970 that never run backwards. */

@@ -1,9 +1,11 @@
 /** The standby one of a pair: follows the active, and tells when it is time to take over. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
 import { type Hello, helloOf, mismatch, type Side } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
+import { BeatListener } from "./beats.ts";
 import { Link } from "./link.ts";
 import { connectLink } from "./links.ts";
 import { nowMs } from "./speaker.ts";
@@ -17,8 +19,10 @@ export type FollowEnd =
 
 /** Brackets are run for so long before the link has its turn. */
 const WORK_MS = 4;
-/** An active whose link is closed and that lives has this time to take the standby's right back. */
-const UNDECLARE_MS = 200;
+/** So often the arbiter is asked what has become of an active that is silent. */
+const ASK_MS = 20;
+/** What an active that runs has, beside its patience, to take the standby's right back. */
+const UNDECLARE_MS = 500;
 
 export class StandbySide {
   readonly standby: Standby;
@@ -30,6 +34,8 @@ export class StandbySide {
   private readonly arbiter: Arbiter;
   private link!: Link;
   private isWorking = false;
+  private isSilent = false;
+  private beats: BeatListener | null = null;
   private ended!: (end: FollowEnd) => void;
 
   private constructor(side: Side, arbiter: Arbiter) {
@@ -44,13 +50,12 @@ export class StandbySide {
 
   /** @returns a side that is connected to the active; rejects when there is none */
   static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
-    const { peers, tls } = side.config;
-    const stream = await firstOf(peers, tls);
+    const stream = await firstOf(side.config);
     const standbySide = new StandbySide(side, arbiter);
     standbySide.link = new Link(stream, {
       record: (record) => standbySide.record(record),
       idle: () => standbySide.idle(),
-      closed: (reason) => standbySide.linkClosed(reason),
+      closed: (reason) => void standbySide.silent(reason),
     });
     return standbySide;
   }
@@ -60,6 +65,7 @@ export class StandbySide {
     return new Promise((resolve) => {
       this.ended = (end) => {
         this.ended = () => {};
+        this.beats?.stop();
         resolve(end);
       };
       this.link.send(frameOf("hello", helloOf(this.side, "standby", 0)));
@@ -93,6 +99,7 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
+    this.beats = new BeatListener(config, (reason) => void this.silent(reason));
     this.arbiter.watch(hello.process, () => {
       this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isDeclared);
     });
@@ -116,14 +123,24 @@ export class StandbySide {
     });
   }
 
-  private linkClosed(cause: string): void {
-    const { isDeclared } = this.standby;
-    if (!isDeclared) {
-      this.lose(cause, false);
-      return;
+  /**
+   * The active is silent, or its link is closed. If it runs it notices as well, and takes this side's
+   * right back; one that cannot is taken over from.
+   */
+  private async silent(cause: string): Promise<void> {
+    if (this.isSilent) return;
+    this.isSilent = true;
+    const endMs = nowMs() + this.side.config.patienceMs + UNDECLARE_MS;
+    while (this.standby.isDeclared && nowMs() < endMs) {
+      const state = await this.arbiter.state(this.side.name);
+      if (state === "alone") {
+        this.lose(`${cause}; the active side goes on alone`, false);
+        return;
+      }
+      if (state !== "running") break;
+      await sleep(ASK_MS);
     }
-    // The end of a process shows by itself. One that lives may still take the right back.
-    setTimeout(() => this.lose(cause, true), UNDECLARE_MS);
+    this.lose(cause, this.standby.isDeclared);
   }
 
   private lose(cause: string, mayTakeOver: boolean): void {
@@ -132,11 +149,11 @@ export class StandbySide {
   }
 }
 
-async function firstOf(peers: NsrConfig["peers"], tls: NsrConfig["tls"]) {
+async function firstOf(config: NsrConfig) {
   let problem: unknown = new Error("no address of the other side");
-  for (const peer of peers) {
+  for (const peer of config.peers) {
     try {
-      return await connectLink(peer, tls);
+      return await connectLink(peer, config);
     } catch (error) {
       problem = error;
     }
