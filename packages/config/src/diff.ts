@@ -73,7 +73,7 @@ export function reloadRefusal(old: Config, next: Config): string | null {
   const parts = Object.keys(next.nsr) as (keyof NsrConfig)[];
   const changed = parts.filter((key) => !isEqual(old.nsr?.[key], next.nsr?.[key]));
   const names = changed.map((key) => NSR_KEYS[key] ?? key).join(", ");
-  return `the section nsr has another ${names}: restart one side after the other, the standby first`;
+  return `the section nsr has another ${names}: that takes a restart, of the standby first`;
 }
 
 /** Names of keys in a file, where they differ. */

@@ -3,7 +3,7 @@
  *
  *     text -> yaml-file   values, and where each stands in the text
  *          -> schema      keys, types and ranges, by the JSON Schema that editors use as well
- *          -> lists, rules, neighbors, nsr   names that must exist, patterns, what does not go together
+ *          -> lists, rules, nsr, neighbors   names that must exist, patterns, what goes together
  *          -> Config      every default filled in, plain data; or all mistakes with line and column
  *
  * What the schema finds wrong is taken out before the later checks, so that one pass finds

@@ -92,7 +92,7 @@ describe("a pair is what it was at the start", () => {
     [pair, pair, null],
     ["", pair, /^the section nsr is new: /],
     [pair, "", /^the section nsr is gone: /],
-    [pair, other, /^the section nsr has another cluster, peer, patience-ms: restart /],
+    [pair, other, /^the section nsr has another cluster, peer, patience-ms: that takes a restart/],
   ])("%j, then %j", (before, after, refusal) => {
     const [old, next] = [load(BASE + before), load(BASE + after)];
     const global = refusal === null ? [] : ["nsr"];

@@ -74,6 +74,8 @@ interface Pending extends Effects {
 
 /** The image goes in pieces of this size, so that acknowledgements and beats get through. */
 const IMAGE_PIECE_OCTETS = 1 << 18;
+/** A standby that has not even the state after so long is given up. */
+const JOIN_MS = 60_000;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 
@@ -103,6 +105,7 @@ export class Active {
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
   private heldFrom = 0;
+  private heldMs = 0;
   private declaring = false;
   private digestAskedMs = 0;
 
@@ -219,9 +222,10 @@ export class Active {
   /** To be called a few times a second. */
   tick(nowMs: number): void {
     const first = this.pending[0];
-    const { patienceMs } = this.options;
-    const waits = this.state === "holding" || this.state === "declared";
-    if (waits && first !== undefined && nowMs - first.sentMs > patienceMs) {
+    const isJoining = this.state === "joining";
+    if (first === undefined || this.state === "undeclaring") return;
+    const patienceMs = isJoining ? JOIN_MS : this.options.patienceMs;
+    if (nowMs - Math.max(first.sentMs, this.heldMs) > patienceMs) {
       this.hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
       this.lose(`the standby did not acknowledge for ${patienceMs} ms`);
     }
@@ -270,19 +274,16 @@ export class Active {
     const { hooks } = this;
     if (this.state === "joining" && this.applied + 1 >= this.joinedAt) {
       this.state = "holding";
+      this.heldMs = nowMs;
       this.reason = "peers may have seen more than the standby has";
-      this.heldFrom = this.number;
       this.owed = new Map(hooks.closeGate());
-      const { connections } = this.journal.machine.ledger;
-      for (const [id, { received }] of connections) {
+      // All that was received up to now counts, once the standby has the bracket that ends here.
+      this.commit(nowMs);
+      this.heldFrom = this.number;
+      for (const [id, { received }] of this.journal.machine.ledger.connections) {
         hooks.acknowledge(id, received);
         if ((this.owed.get(id) ?? 0) <= received) this.owed.delete(id);
       }
-      // What was received in brackets that are under way counts only when they are acknowledged.
-      for (const { received } of this.pending) {
-        for (const [id, octets] of received) this.owed.set(id, octets);
-      }
-      this.commit(nowMs);
     }
     if (this.state !== "holding" || this.declaring || this.acked < this.heldFrom) return;
     for (const id of this.owed.keys()) {

@@ -94,9 +94,19 @@ export function imageOf(root: unknown, classes: Classes): Uint8Array[] {
 /** @returns what `imageOf` was given, made anew; throws a FormatError when it cannot be */
 export function fromImage(pieces: readonly Uint8Array[], classes: Classes): unknown {
   const reader = new ImageReader(new OctetReader(joined(pieces)), classes);
-  const root = reader.value();
+  const root = rootOf(reader);
   if (reader.in.left > 0) throw new FormatError("octets behind an image");
   return root;
+}
+
+function rootOf(reader: ImageReader): unknown {
+  try {
+    return reader.value();
+  } catch (error) {
+    // Bad octets may ask for more memory, or a deeper stack, than there is.
+    if (error instanceof RangeError) throw new FormatError(`an image too large: ${error.message}`);
+    throw error;
+  }
 }
 
 class ImageWriter {

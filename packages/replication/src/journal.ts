@@ -64,7 +64,9 @@ export class Journal {
     const { received, gone } = this;
     this.received = new Map();
     this.gone = [];
+    // It may have been turned off in the middle of a bracket: the next standby is not to get a half one.
+    const pieces = this.out.take();
     if (!this.isOn) return { outputs, received, gone, calls: NO_OCTETS, sum: 0 };
-    return { outputs, received, gone, calls: joined(this.out.take()), sum: outputsSum(outputs) };
+    return { outputs, received, gone, calls: joined(pieces), sum: outputsSum(outputs) };
   }
 }

@@ -51,8 +51,8 @@ export class SendBuffer {
 /** One connection. */
 export class LedgerConnection {
   readonly id: ConnectionId;
-  /** What TCP was like when the connection came about; null when it cannot be taken over. */
-  readonly tcp: unknown;
+  /** What TCP was like when nothing was counted yet; null when it cannot be taken over. */
+  tcp: unknown;
   readonly send: SendBuffer;
   /** Octets received, in all. */
   received = 0;
@@ -73,7 +73,13 @@ export class Ledger {
   /** Connections that were asked for and are not there yet. */
   readonly attempts: Map<ConnectionId, ConnectTarget> = new Map();
 
+  /** A connection is there, or its TCP is described anew, by a state with the counts of the first one. */
   opened(id: ConnectionId, tcp: unknown): void {
+    const known = this.connections.get(id);
+    if (known !== undefined) {
+      known.tcp = tcp;
+      return;
+    }
     this.connections.set(id, new LedgerConnection(id, tcp));
   }
 

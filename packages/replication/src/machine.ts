@@ -80,10 +80,21 @@ export class Machine {
       case "tcp":
         return ledger.opened(call.connection, call.state);
       case "accepted":
-        return router.accepted(call.remoteAddress, call.remotePort, call.localAddress, call.nowMs);
+        return router.accepted(
+          call.remoteAddress,
+          call.remotePort,
+          call.localAddress,
+          call.otherAddress || null,
+          call.nowMs,
+        );
       case "connected":
         ledger.answered(call.connection);
-        return router.connected(call.connection, call.localAddress, call.nowMs);
+        return router.connected(
+          call.connection,
+          call.localAddress,
+          call.otherAddress || null,
+          call.nowMs,
+        );
       case "connectFailed":
         ledger.answered(call.connection);
         return router.connectFailed(call.connection, call.nowMs);

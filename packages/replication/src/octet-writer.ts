@@ -1,6 +1,8 @@
 /** Values as octets, in pages, so that what was written is never moved. */
 
 const PAGE_OCTETS = 1 << 16;
+/** Of the first page; each one is as long as all before it, so that small things cost little. */
+const FIRST_PAGE_OCTETS = 1 << 8;
 /** Octets of the longest varint: a number below 2^53. */
 const VARINT_OCTETS_MAX = 8;
 
@@ -16,7 +18,7 @@ export class OctetWriter {
 
   /** A non-negative integer below 2^53, seven bits an octet, low ones first. */
   varint(value: number): void {
-    if (this.page.length - this.at < VARINT_OCTETS_MAX) this.turn(PAGE_OCTETS);
+    if (this.page.length - this.at < VARINT_OCTETS_MAX) this.turn(VARINT_OCTETS_MAX);
     const start = this.at;
     let rest = value;
     while (rest > 0x7f) {
@@ -44,7 +46,7 @@ export class OctetWriter {
   octets(octets: Uint8Array): void {
     this.length += octets.length;
     for (let from = 0; from < octets.length; ) {
-      if (this.at === this.page.length) this.turn(Math.max(PAGE_OCTETS, octets.length - from));
+      if (this.at === this.page.length) this.turn(octets.length - from);
       const n = Math.min(octets.length - from, this.page.length - this.at);
       this.page.set(octets.subarray(from, from + n), this.at);
       this.at += n;
@@ -59,12 +61,14 @@ export class OctetWriter {
     return this.full.splice(0);
   }
 
-  /** Begins another page; none for 0 octets. */
+  /** Begins another page, with room for so many octets at least; none for 0. */
   private turn(octets: number): void {
+    const least = Math.min(PAGE_OCTETS, Math.max(FIRST_PAGE_OCTETS, this.length));
     if (this.at > 0) this.full.push(this.page.subarray(0, this.at));
     // What is left of a page is used for the next one, so that small takes cost small memory.
     const rest = this.page.subarray(this.at);
-    this.page = octets === 0 && rest.length >= VARINT_OCTETS_MAX ? rest : new Uint8Array(octets);
+    const keeps = octets === 0 && rest.length >= VARINT_OCTETS_MAX;
+    this.page = keeps ? rest : new Uint8Array(octets === 0 ? 0 : Math.max(least, octets));
     this.at = 0;
   }
 }

@@ -109,11 +109,18 @@ export const RECORDS = {
       remoteAddress: [2, "text"],
       remotePort: [3, "uint"],
       localAddress: [4, "text"],
+      /** Empty for none. */
+      otherAddress: [5, "text"],
     },
   },
   connected: {
     type: 35,
-    fields: { nowMs: [1, "double"], connection: [2, "uint"], localAddress: [3, "text"] },
+    fields: {
+      nowMs: [1, "double"],
+      connection: [2, "uint"],
+      localAddress: [3, "text"],
+      otherAddress: [4, "text"],
+    },
   },
   connectFailed: { type: 36, fields: { nowMs: [1, "double"], connection: [2, "uint"] } },
   received: { type: 37, fields: { connection: [1, "uint"], octets: [2, "octets"] } },

@@ -64,6 +64,7 @@ export class Followed {
         remoteAddress: string,
         remotePort: number,
         localAddress: string,
+        otherAddress: string | null,
         nowMs: number,
       ) => {
         const call = {
@@ -71,14 +72,21 @@ export class Followed {
           remoteAddress,
           remotePort,
           localAddress,
+          otherAddress: otherAddress ?? "",
           nowMs,
         } as const;
         const id = journal.run(call) as ConnectionId | null;
         if (id !== null) journal.run({ record: "tcp", connection: id, state: { remotePort } });
         return id;
       },
-      connected: (connection: ConnectionId, localAddress: string, nowMs: number) => {
-        journal.run({ record: "connected", connection, localAddress, nowMs });
+      connected: (
+        connection: ConnectionId,
+        localAddress: string,
+        other: string | null,
+        nowMs: number,
+      ) => {
+        const otherAddress = other ?? "";
+        journal.run({ record: "connected", connection, localAddress, otherAddress, nowMs });
         journal.run({ record: "tcp", connection, state: { localAddress } });
       },
       connectFailed: (connection: ConnectionId, nowMs: number) =>

@@ -6,11 +6,20 @@ import type { Neighbor } from "./neighbor.ts";
 import type { ConnectionId, Outputs } from "./outputs.ts";
 import { Timers } from "./timers.ts";
 
-export class Connection {
-  readonly id: ConnectionId;
-  readonly neighbor: Neighbor;
+/** Where a connection ends. */
+export interface Ends {
   /** Own address of the connection, as text. */
   readonly localAddress: string;
+  /** Address of the other family on the same interface; null when there is none. */
+  readonly otherAddress: string | null;
+  readonly remotePort: number;
+}
+
+export class Connection implements Ends {
+  readonly id: ConnectionId;
+  readonly neighbor: Neighbor;
+  readonly localAddress: string;
+  readonly otherAddress: string | null;
   readonly remotePort: number;
   readonly input: InputQueue = new InputQueue();
   readonly timers: Timers<ConnectionTimer> = new Timers();
@@ -34,13 +43,13 @@ export class Connection {
   constructor(
     id: ConnectionId,
     neighbor: Neighbor,
-    localAddress: string,
-    remotePort: number,
+    { localAddress, otherAddress, remotePort }: Ends,
     outputs: Outputs,
   ) {
     this.id = id;
     this.neighbor = neighbor;
     this.localAddress = localAddress;
+    this.otherAddress = otherAddress;
     this.remotePort = remotePort;
     this.outputs = outputs;
     this.updateEvent = { kind: "update", connection: id };

@@ -31,10 +31,10 @@ export interface GroupSettings {
   readonly ipv6NextHop: boolean;
   /**
    * What next hop routes get here. The form sets it or keeps it (`form`); the exporter does because
-   * policy may say otherwise (`route`); there is no own address of the family, so that policy has to
-   * decide it (`policy`) or nothing can be sent (`none`).
+   * policy may say otherwise, and reflected routes keep theirs (`route`); or it should, and there is
+   * no own address that would do, so that policy has to decide it (`policy`).
    */
-  readonly nextHop: "form" | "route" | "policy" | "none";
+  readonly nextHop: "form" | "route" | "policy";
   /** For `route`: the address; null leaves the next hop as it is. */
   readonly ownNextHop: Uint8Array | null;
   /** MED is taken out before policy is asked, which may set one (RFC 4271 section 5.1.4). */
@@ -153,7 +153,7 @@ export class GroupExporter implements ExportRules {
       if ((flags & stops) !== 0) return REASON["well-known-community"];
     }
     if (settings.otcStops && (flags & ATTR_SET.HAS_OTC) !== 0) return REASON["route-leak"];
-    return settings.nextHop === "none" ? REASON["next-hop-unavailable"] : 0;
+    return 0;
   }
 
   /**
@@ -193,9 +193,11 @@ export class GroupExporter implements ExportRules {
   private complete(attr: AttrId, nextHopFixed: boolean, path: PathRow): AttrId {
     const { settings, rib } = this;
     const { attrs } = rib;
+    const isReflection = this.isReflection(path);
+    const keepsNextHop = nextHopFixed || isReflection;
     let sent = attr;
-    if (settings.nextHop === "policy" && !nextHopFixed) return this.refuse("next-hop-unavailable");
-    if (settings.nextHop === "route" && settings.ownNextHop !== null && !nextHopFixed) {
+    if (settings.nextHop === "policy" && !keepsNextHop) return this.refuse("next-hop-unavailable");
+    if (settings.nextHop === "route" && settings.ownNextHop !== null && !keepsNextHop) {
       sent = withNextHop(attrs, attr, settings.ownNextHop);
       if (sent === 0) return this.refuse("attributes-too-long");
     } else attrs.hold(attr);
@@ -204,7 +206,7 @@ export class GroupExporter implements ExportRules {
       attrs.release(sent);
       return this.refuse("next-hop-unavailable");
     }
-    if (!this.isReflection(path)) return sent;
+    if (!isReflection) return sent;
     const originator = rib.peers.identifier[rib.paths.peer[path]!]!;
     const reflection = reflected(attrs, sent, originator, settings.clusterId);
     attrs.release(sent);

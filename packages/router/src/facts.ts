@@ -1,7 +1,7 @@
 /** A neighbor of the configuration as the values that the other packages take. */
 
 import type { Config, NeighborConfig } from "@ts-bgp/config";
-import type { FsmConfig } from "@ts-bgp/fsm";
+import type { FsmConfig, Negotiated } from "@ts-bgp/fsm";
 import { FSM_DEFAULTS } from "@ts-bgp/fsm";
 import type { PeerFacts } from "@ts-bgp/policy";
 import {
@@ -15,6 +15,7 @@ import {
   readU32,
   SAFI,
 } from "@ts-bgp/wire-codec";
+import type { Connection } from "./connection.ts";
 import type { OwnAddresses } from "./group-settings.ts";
 
 /** @returns 4 or 16 octets of an address in text, a zone left out */
@@ -30,9 +31,22 @@ export function addressWords(octets: Uint8Array): [number, number, number, numbe
   return [readU32(octets, 0), readU32(octets, 4), readU32(octets, 8), readU32(octets, 12)];
 }
 
-export function ownAddresses(localAddress: string): OwnAddresses {
-  const octets = addressOctets(localAddress);
-  return octets.length === 4 ? { ipv4: octets, ipv6: null } : { ipv4: null, ipv6: octets };
+/** Of a neighbor without a session. */
+export const NO_ADDRESSES: OwnAddresses = { ipv4: null, ipv6: null };
+
+/**
+ * Own addresses as next hops of a session: that of the connection, and for routes of the other
+ * family the one that its interface has of that. IPv4 routes get the IPv6 address of a connection
+ * where the peer takes that (RFC 8950).
+ */
+export function ownAddresses(
+  { localAddress, otherAddress }: Connection,
+  { extendedNextHop }: Negotiated,
+): OwnAddresses {
+  const local = addressOctets(localAddress);
+  const other = otherAddress === null ? null : addressOctets(otherAddress);
+  if (local.length === 4) return { ipv4: local, ipv6: other };
+  return { ipv4: extendedNextHop === 0 ? other : null, ipv6: local };
 }
 
 /** `ipv4-unicast` or `ipv6-unicast`. */
@@ -54,9 +68,8 @@ export function peerFacts(
   config: NeighborConfig,
   number: number,
   sameAsAddresses: readonly Uint8Array[],
-  localAddress: string | null,
+  own: OwnAddresses,
 ): PeerFacts {
-  const own = localAddress === null ? { ipv4: null, ipv6: null } : ownAddresses(localAddress);
   return {
     number,
     as: config.as,

@@ -68,13 +68,16 @@ function nextHopOf(
   own: OwnAddresses,
   filter: Filter,
 ): { how: GroupSettings["nextHop"]; address: Uint8Array | null } {
-  const how = filter.setsNextHop ? "route" : "form";
-  if (config.nextHop === "unchanged") return { how, address: null };
+  // Reflected routes keep theirs (RFC 4456 section 10), so that internal ones are told apart.
+  const internal = negotiated.peerAs === config.localAs;
+  if (config.nextHop === "unchanged") {
+    return { how: filter.setsNextHop ? "route" : "form", address: null };
+  }
   const ipv4 = family === FAMILY.IPV4_UNICAST ? own.ipv4 : null;
   const mayBeIpv6 = family === FAMILY.IPV6_UNICAST || (negotiated.extendedNextHop & family) !== 0;
   const address = ipv4 ?? (mayBeIpv6 ? own.ipv6 : null);
-  if (address !== null) return { how, address };
-  return { how: filter.setsNextHop ? "policy" : "none", address };
+  if (address === null) return { how: "policy", address };
+  return { how: internal || filter.setsNextHop ? "route" : "form", address };
 }
 
 /** RFC 9234 section 5: towards customers, peers and route server clients OTC is added. */

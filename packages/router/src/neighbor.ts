@@ -38,8 +38,17 @@ import {
   MESSAGE_OCTETS_MAX,
   shutdownData,
 } from "@ts-bgp/wire-codec";
-import { Connection } from "./connection.ts";
-import { addressOctets, addressWords, familyLabel, fsmConfig, peerFacts } from "./facts.ts";
+import { Connection, type Ends } from "./connection.ts";
+import {
+  addressOctets,
+  addressWords,
+  familyLabel,
+  fsmConfig,
+  NO_ADDRESSES,
+  ownAddresses,
+  peerFacts,
+} from "./facts.ts";
+import type { OwnAddresses } from "./group-settings.ts";
 import { limitData } from "./max-prefix.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
@@ -109,7 +118,7 @@ export class Neighbor implements Listed {
     for (const family of FAMILIES) tables.rib(family).paths.addPeer(this.row);
     this.stale = new StaleRoutes(tables, this.row);
     this.log = new NeighborLog(config.address, tables.outputs);
-    this.facts = this.makeFacts(null);
+    this.facts = this.makeFacts(NO_ADDRESSES);
   }
 
   get as(): number {
@@ -162,7 +171,7 @@ export class Neighbor implements Listed {
   reconfigure(config: NeighborConfig): void {
     this.config = config;
     this.fsm = fsmConfig(this.tables.config, config);
-    this.facts = this.makeFacts(this.session?.connection.localAddress ?? null);
+    this.facts = this.makeFacts(this.session?.own ?? NO_ADDRESSES);
   }
 
   /** @returns the connections, for `show` */
@@ -171,9 +180,9 @@ export class Neighbor implements Listed {
   }
 
   /** A TCP connection that `connect` asked for is there. */
-  connected(id: ConnectionId, localAddress: string): Connection {
+  connected(id: ConnectionId, addresses: Omit<Ends, "remotePort">): Connection {
     this.attempt = 0;
-    const connection = this.open(id, localAddress, this.config.port);
+    const connection = this.open(id, { ...addresses, remotePort: this.config.port });
     this.step({ kind: "tcp-connected", connection: id });
     return connection;
   }
@@ -184,8 +193,8 @@ export class Neighbor implements Listed {
   }
 
   /** The peer has connected. */
-  accepted(id: ConnectionId, localAddress: string, remotePort: number): Connection {
-    const connection = this.open(id, localAddress, remotePort);
+  accepted(id: ConnectionId, ends: Ends): Connection {
+    const connection = this.open(id, ends);
     this.step({ kind: "tcp-accepted", connection: id });
     return connection;
   }
@@ -363,8 +372,8 @@ export class Neighbor implements Listed {
     this.log.write(id, level, `${action}: ${reason}`, fields);
   }
 
-  private open(id: ConnectionId, localAddress: string, remotePort: number): Connection {
-    const connection = new Connection(id, this, localAddress, remotePort, this.tables.outputs);
+  private open(id: ConnectionId, ends: Ends): Connection {
+    const connection = new Connection(id, this, ends, this.tables.outputs);
     this.connections.set(id, connection);
     return connection;
   }
@@ -456,7 +465,7 @@ export class Neighbor implements Listed {
 
   private sessionUp(id: ConnectionId, negotiated: Negotiated): void {
     const connection = this.connections.get(id)!;
-    this.facts = this.makeFacts(connection.localAddress);
+    this.facts = this.makeFacts(ownAddresses(connection, negotiated));
     this.establishedCount++;
     this.session = new Session(this, connection, negotiated);
     this.stale.sessionUp(this.session);
@@ -481,10 +490,10 @@ export class Neighbor implements Listed {
     });
   }
 
-  private makeFacts(localAddress: string | null): PeerFacts {
+  private makeFacts(own: OwnAddresses): PeerFacts {
     const { tables, config } = this;
     const sameAs = tables.addressesOf(config.as);
-    return peerFacts(config, tables.factNumbers.next(), sameAs, localAddress);
+    return peerFacts(config, tables.factNumbers.next(), sameAs, own);
   }
 }
 

@@ -44,6 +44,7 @@ export type LogId =
   | "connection-refused"
   | "update-fault"
   | "message-fault"
+  | "next-hop-unavailable"
   | "max-prefix-warning"
   | "max-prefix-reached"
   | "refresh"

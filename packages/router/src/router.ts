@@ -69,27 +69,36 @@ export class Router {
    * A peer has connected.
    *
    * @param remoteAddress - in canonical text
+   * @param otherAddress - of the other family on the interface that has `localAddress`; null when
+   *   there is none
    * @returns the number of the connection, or null when nobody with that address is configured
    */
   accepted(
     remoteAddress: string,
     remotePort: number,
     localAddress: string,
+    otherAddress: string | null,
     nowMs: number,
   ): ConnectionId | null {
     this.tables.nowMs = nowMs;
     const neighbor = this.neighbors.get(remoteAddress);
     if (neighbor === undefined) return null;
     const id = this.tables.connectionNumbers.next();
-    this.connections.set(id, neighbor.accepted(id, localAddress, remotePort));
+    this.connections.set(id, neighbor.accepted(id, { localAddress, otherAddress, remotePort }));
     return id;
   }
 
-  /** A connection that the output `connect` asked for is there. */
-  connected(id: ConnectionId, localAddress: string, nowMs: number): void {
+  /** A connection that the output `connect` asked for is there; the addresses as in `accepted`. */
+  connected(
+    id: ConnectionId,
+    localAddress: string,
+    otherAddress: string | null,
+    nowMs: number,
+  ): void {
     this.tables.nowMs = nowMs;
     const neighbor = this.awaiting(id);
-    if (neighbor !== undefined) this.connections.set(id, neighbor.connected(id, localAddress));
+    if (neighbor === undefined) return;
+    this.connections.set(id, neighbor.connected(id, { localAddress, otherAddress }));
   }
 
   connectFailed(id: ConnectionId, nowMs: number): void {

@@ -27,7 +27,7 @@ import {
 } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
-import { addressOctets, ownAddresses } from "./facts.ts";
+import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
 import { type ImportSettings, SessionImporter } from "./importer.ts";
 import type { Job, JobState } from "./jobs.ts";
@@ -80,10 +80,10 @@ export class Session implements MemberOwner {
   readonly octetsMax: number;
   readonly sinceMs: number;
   readonly families: readonly FamilyState[];
+  readonly own: OwnAddresses;
   private readonly tables: Tables;
   private importer: SessionImporter;
   private readonly context: UpdateContext;
-  private readonly own: OwnAddresses;
 
   constructor(neighbor: Neighbor, connection: Connection, negotiated: Negotiated) {
     const { tables, config, row } = neighbor;
@@ -93,7 +93,7 @@ export class Session implements MemberOwner {
     this.negotiated = negotiated;
     this.octetsMax = negotiated.extendedMessage ? EXTENDED_MESSAGE_OCTETS_MAX : MESSAGE_OCTETS_MAX;
     this.sinceMs = tables.nowMs;
-    this.own = ownAddresses(connection.localAddress);
+    this.own = ownAddresses(connection, negotiated);
     this.context = {
       fourOctetAs: negotiated.fourOctetAs,
       external: negotiated.peerAs !== config.localAs,
@@ -237,6 +237,7 @@ export class Session implements MemberOwner {
     const { filter, settings } = this.groupOf(family);
     const entry = tables.groups.find(tables.rib(family), settings, filter, neighbor.facts);
     const cls = tables.directory.classOf(neighbor.row, settings.classByAs);
+    if (settings.nextHop === "policy" && !filter.setsNextHop) this.warnOfNextHop(family);
     return {
       family,
       member: tables.groups.join(entry, cls, this.connection, this),
@@ -254,8 +255,19 @@ export class Session implements MemberOwner {
     };
   }
 
+  /** There is no address that could be the next hop of what is sent. */
+  private warnOfNextHop(family: Family): void {
+    const label = familyLabel(family);
+    const { localAddress } = this.connection;
+    const text = `no ${label} route of other ASes can be sent: the interface of ${localAddress} has no address for their next hop`;
+    this.neighbor.log.add("next-hop-unavailable", "warn", this.tables.nowMs, text, {
+      family: label,
+      local_address: localAddress,
+    });
+  }
+
   private makeImporter(): SessionImporter {
-    const { tables, negotiated } = this;
+    const { tables, negotiated, own } = this;
     const { config, facts } = this.neighbor;
     const { router } = tables.config;
     const role = negotiated.localRole;
@@ -267,7 +279,7 @@ export class Session implements MemberOwner {
       enforceFirstAs: config.enforceFirstAs,
       identifier: parseIpv4(router.id)!,
       clusterId: parseIpv4(router.clusterId)!,
-      ownAddresses: [addressOctets(this.connection.localAddress)],
+      ownAddresses: [own.ipv4, own.ipv6].filter((address) => address !== null),
       otcRejects:
         role === "provider" || role === "rs"
           ? "always"

@@ -202,7 +202,8 @@ export class Lab {
         const peer = this.peers.get(address);
         if (peer?.listens === true) {
           peer.adopt(output.connection);
-          this.router.connected(output.connection, peer.localAddress, this.nowMs);
+          const { localAddress, otherAddress } = peer;
+          this.router.connected(output.connection, localAddress, otherAddress, this.nowMs);
           fed = true;
         } else this.attempts.push({ id: output.connection, address, port });
       } else if (output.do === "write") {
@@ -231,6 +232,8 @@ export class Peer {
   cut: (octets: Uint8Array) => Uint8Array[] = (octets) => [octets];
   /** Own address of the router towards the peer. */
   localAddress: string;
+  /** Address of the other family on the same interface. */
+  otherAddress: string | null = null;
   /** The last connection. */
   wire!: Wire;
 
@@ -246,7 +249,8 @@ export class Peer {
   connect(speaks = true): Wire {
     const { lab } = this;
     lab.deliver();
-    const id = lab.router.accepted(this.address, 40_000, this.localAddress, lab.nowMs);
+    const { address, localAddress, otherAddress } = this;
+    const id = lab.router.accepted(address, 40_000, localAddress, otherAddress, lab.nowMs);
     if (id === null) throw new Error(`${this.address} is not configured`);
     const wire = this.adopt(id);
     wire.speaks = speaks;

@@ -34,7 +34,7 @@ describe("a session comes up", () => {
     const peer = lab.peer(PEER, { as: 65001 });
     const { id } = lab.attempts[0]!;
     peer.adopt(id);
-    lab.router.connected(id, ROUTER_ADDRESS, lab.nowMs);
+    lab.router.connected(id, ROUTER_ADDRESS, null, lab.nowMs);
     lab.run();
     expect(peer.isUp).toBe(true);
     expect(lab.router.neighbors.get(PEER)!.establishedCount).toBe(1);
@@ -61,7 +61,7 @@ describe("a session comes up", () => {
 
 test("an address that is not configured is refused", () => {
   const lab = one();
-  expect(lab.router.accepted("203.0.113.9", 1, ROUTER_ADDRESS, lab.nowMs)).toBeNull();
+  expect(lab.router.accepted("203.0.113.9", 1, ROUTER_ADDRESS, null, lab.nowMs)).toBeNull();
 });
 
 test("a neighbor that is disabled is told so when it connects, and others are not bothered", () => {
@@ -82,7 +82,7 @@ test.each([
   // Both TCP connections come up before either OPEN is read.
   const outgoing = peer.adopt(attempt.id);
   outgoing.speaks = false;
-  lab.router.connected(attempt.id, ROUTER_ADDRESS, lab.nowMs);
+  lab.router.connected(attempt.id, ROUTER_ADDRESS, null, lab.nowMs);
   const incoming = peer.connect(false);
   lab.run();
   outgoing.feed(peer.open);
@@ -283,7 +283,7 @@ test("octets that come for a connection that is gone are ignored", () => {
   lab.router.sent(peer.wire.id, 19, lab.nowMs);
   lab.router.closed(peer.wire.id, lab.nowMs);
   lab.router.closed(4711, lab.nowMs);
-  lab.router.connected(4711, ROUTER_ADDRESS, lab.nowMs);
+  lab.router.connected(4711, ROUTER_ADDRESS, null, lab.nowMs);
   lab.router.connectFailed(4711, lab.nowMs);
   lab.run();
   expect(lab.neighbor(PEER).fsmState).toBe("idle");

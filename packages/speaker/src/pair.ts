@@ -83,6 +83,8 @@ export class Pair {
 
   /** Resolves when a role is found; rejects when the active one cannot begin. */
   async start(): Promise<void> {
+    // What a process that died here left behind; another host may have them now.
+    this.dropAddresses();
     await this.openGate();
     await this.seekRole();
   }

@@ -62,6 +62,10 @@ export class Protector implements Protection {
     };
   }
 
+  get canProtect(): boolean {
+    return this.gate !== null;
+  }
+
   opened(id: ConnectionId, fd: number): TcpState | null {
     if (this.gate === null) return null;
     const tcp = snapshot(fd, this.now());
@@ -85,6 +89,19 @@ export class Protector implements Protection {
    */
   resumed(id: ConnectionId, fd: number, tcp: TcpState, start: Position): void {
     this.add(id, fd, tcp, start.received, start);
+  }
+
+  /**
+   * @returns the state of a connection now, as if nothing had been counted: for the next takeover, whose
+   *   timestamps must not lie behind those of the socket here; null when it cannot be read
+   */
+  describe(id: ConnectionId, received: number): TcpState | null {
+    const { fd, tcp } = this.connections.get(id)!;
+    const now = snapshot(fd, this.now());
+    if (now === null) return null;
+    const { sendSequence, receiveSequence } = tcp;
+    const receiveWindow = now.receiveWindow + received;
+    return { ...now, sendSequence, receiveSequence, receiveWindow };
   }
 
   closing(id: ConnectionId): void {

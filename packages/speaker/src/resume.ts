@@ -120,6 +120,8 @@ function goOn(
   const start = send.acked + (how === "spliced" ? resumedAt : 0);
   const position = send.acked + resumedAt;
   protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
+  const state = protector.describe(id, received);
+  if (state !== null) speaker.run({ record: "tcp", connection: id, state });
   if (position > sent) {
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });

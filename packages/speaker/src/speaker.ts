@@ -19,6 +19,7 @@ import {
 import type { ConnectionId, Explained, Order, Output, Question, Router } from "@ts-bgp/router";
 import { SocketOptionError, type SocketProtection } from "@ts-bgp/takeover";
 import type { LogEvent } from "./log-event.ts";
+import { otherAddressOf } from "./own-addresses.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 
 /** A slice is over when it has lasted this long, once the pieces of work at hand are done. */
@@ -52,6 +53,8 @@ export interface SliceTimes {
 
 /** What keeps connections in step with a standby; see `Protector`. */
 export interface Protection {
+  /** Whether connections can be taken over at all. */
+  readonly canProtect: boolean;
   /** @returns what has to be known of a new connection to take it over; null when it cannot be */
   opened(id: ConnectionId, fd: number): unknown;
   /** The speaker is about to end a connection. */
@@ -234,15 +237,18 @@ export class Speaker {
           remoteAddress,
           remotePort,
           localAddress,
+          otherAddress: otherAddressOf(localAddress) ?? "",
           nowMs: this.now(),
         }) as ConnectionId | null,
       connected: (connection, localAddress) =>
-        this.run({ record: "connected", connection, localAddress, nowMs: this.now() }),
-      opened: (connection, fd) => {
-        if (this.protection === null) return;
-        const state = this.protection.opened(connection, fd);
-        this.run({ record: "tcp", connection, state });
-      },
+        this.run({
+          record: "connected",
+          connection,
+          localAddress,
+          otherAddress: otherAddressOf(localAddress) ?? "",
+          nowMs: this.now(),
+        }),
+      opened: (connection, fd) => this.opened(connection, fd),
       connectFailed: (connection, address, error) => {
         const level = error instanceof SocketOptionError ? "error" : "info";
         this.say("connect-failed", level, address, `cannot connect: ${reasonOf(error)}`);
@@ -260,6 +266,20 @@ export class Speaker {
       },
       unknown: (address) => this.unknown(address),
     };
+  }
+
+  /** @returns whether the connection may be used */
+  private opened(connection: ConnectionId, fd: number): boolean {
+    const { protection } = this;
+    const config = this.router.neighborOf(connection)?.config;
+    if (config?.nsr === "required" && protection?.canProtect !== true) {
+      this.say("connection-refused", "error", config.address, "nonstop routing is not possible");
+      return false;
+    }
+    if (protection === null) return true;
+    const state = config?.nsr === "off" ? null : protection.opened(connection, fd);
+    this.run({ record: "tcp", connection, state });
+    return true;
   }
 
   private tick(): void {

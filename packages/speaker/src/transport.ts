@@ -20,8 +20,8 @@ export interface TransportEvents {
   /** @returns the number of the connection, or null to refuse it */
   accepted(remoteAddress: string, remotePort: number, localAddress: string): ConnectionId | null;
   connected(id: ConnectionId, localAddress: string): void;
-  /** A connection is there, before anything was read from it. */
-  opened(id: ConnectionId, fd: number): void;
+  /** A connection is there, before anything was read from it. @returns whether it may be used */
+  opened(id: ConnectionId, fd: number): boolean;
   connectFailed(id: ConnectionId, remoteAddress: string, error: Error): void;
   /** An attempt to connect has had no answer for a while; it goes on. */
   unanswered(remoteAddress: string): void;
@@ -116,8 +116,7 @@ export class Transport {
       clearTimeout(timer);
       this.connecting.delete(id);
       this.events.connected(id, plain(socket.localAddress));
-      this.events.opened(id, descriptorOf(socket));
-      this.adopt(id, socket);
+      this.use(id, socket);
     });
     socket.connect({ host: neighbor, port });
     socket.setNoDelay(true);
@@ -218,8 +217,16 @@ export class Transport {
       socket.destroy();
       return;
     }
-    this.events.opened(id, descriptorOf(socket));
-    this.adopt(id, socket);
+    this.use(id, socket);
+  }
+
+  private use(id: ConnectionId, socket: net.Socket): void {
+    if (this.events.opened(id, descriptorOf(socket))) {
+      this.adopt(id, socket);
+      return;
+    }
+    socket.destroy();
+    this.events.closed(id);
   }
 
   /**

@@ -54,11 +54,12 @@ export type ResumeOutcome =
       /** Octets of `unacked` that need not be written; the caller writes those after them. */
       readonly resumedAt: number;
       /**
-       * `exact`: nothing was in doubt. `asked`: the peer said where it is. `unanswered`: it did not
-       * in time; what is in doubt is in the send queue, and the peer gets what it lacks by
-       * retransmission.
+       * `exact`: nothing was in doubt. `spliced`: the peer said where it is, and the socket begins
+       * there; its `acknowledgedOctets` count from `resumedAt`, those of the others from the first
+       * of `unacked`. `unanswered`: it did not say in time; what is in doubt is in the send queue,
+       * and the peer gets what it lacks by retransmission.
        */
-      readonly how: "exact" | "asked" | "unanswered";
+      readonly how: "exact" | "spliced" | "unanswered";
       /** From the beginning of this connection's restoration. */
       readonly durationMs: number;
     }
@@ -123,16 +124,22 @@ export async function resumeConnections(
       else setTimeout(resolve, 1);
     });
     for (let begun = 0; begun < BEGUN_PER_TURN && next < requests.length; begun++, next++) {
-      const asked = begin(next, requests[next]!, deps);
-      if (asked !== null) waiting.push(asked);
+      const began = begin(next, requests[next]!, deps);
+      if ("kind" in began) deps.settled(next, began);
+      else waiting.push(began);
       eagerUntilMs = deps.nowMs() + EAGER_MS;
     }
-    waiting = waiting.filter((one) => !settle(one, deps));
+    const stillWaiting: Waiting[] = [];
+    for (const one of waiting) {
+      const outcome = lookAt(one, deps);
+      if (outcome === null) stillWaiting.push(one);
+      else deps.settled(one.index, outcome);
+    }
+    waiting = stillWaiting;
   }
 }
 
-/** @returns null when the connection is settled already */
-function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting | null {
+function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting | ResumeOutcome {
   const beganMs = deps.nowMs();
   try {
     const { unacked, inFlightOctets } = request;
@@ -149,44 +156,36 @@ function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting
       protection: request.protection,
     });
     leaveOrClose(fd, true);
+    const nowMs = deps.nowMs();
+    const durationMs = nowMs - beganMs;
     if (!isAsking) {
-      const durationMs = deps.nowMs() - beganMs;
-      deps.settled(index, { kind: "resumed", fd, resumedAt: sentOctets, how: "exact", durationMs });
-      return null;
+      return { kind: "resumed", fd, resumedAt: sentOctets, how: "exact", durationMs };
     }
     const waitMs = Math.max(ANSWER_MS_MIN, (ROUND_TRIPS * state.roundTripUs) / 1000);
-    const giveUpMs = deps.nowMs() + Math.min(waitMs, ANSWER_MS_MAX);
+    const giveUpMs = nowMs + Math.min(waitMs, ANSWER_MS_MAX);
     return { index, request, fd, beganMs, giveUpMs, sendWindowMark };
   } catch (error) {
-    deps.settled(index, { kind: "failed", error: error as Error });
-    return null;
+    return { kind: "failed", error: error as Error };
   }
 }
 
-/** @returns whether the connection is settled */
-function settle(waiting: Waiting, deps: ResumeDeps): boolean {
-  const { index, fd, request } = waiting;
-  const settled = (at: { fd: number; resumedAt: number; how: "asked" | "unanswered" }) => {
-    const durationMs = deps.nowMs() - waiting.beganMs;
-    deps.settled(index, { kind: "resumed", ...at, durationMs });
-    return true;
-  };
+/** @returns null while the peer has not said where it is */
+function lookAt(waiting: Waiting, deps: ResumeDeps): ResumeOutcome | null {
+  const { fd, request } = waiting;
   try {
     const info = readTcpInfo(fd);
-    const acked = bytesAcked(info);
-    const all = request.unacked.length;
-    if (acked === all) return settled({ fd, resumedAt: all, how: "asked" });
-    if (acked === 0 && info.sendWindow === waiting.sendWindowMark) {
-      if (deps.nowMs() < waiting.giveUpMs) return false;
-      return settled({ fd, resumedAt: all, how: "unanswered" });
-    }
-    const spliced = splice(fd, request);
-    // The peer has ended its half: what is in doubt is left to retransmission.
-    if (spliced === null) return settled({ fd, resumedAt: all, how: "unanswered" });
-    return settled({ ...spliced, how: "asked" });
+    const isAnswered = bytesAcked(info) > 0 || info.sendWindow !== waiting.sendWindowMark;
+    if (!isAnswered && deps.nowMs() < waiting.giveUpMs) return null;
+    // Even when the peer has everything: the kernel takes the age of what was in doubt for the
+    // round trip time, and would wait as long as that before it repeats anything.
+    const spliced = isAnswered ? splice(fd, request) : null;
+    const durationMs = deps.nowMs() - waiting.beganMs;
+    if (spliced !== null) return { kind: "resumed", ...spliced, how: "spliced", durationMs };
+    // No answer, or the peer has ended its half.
+    const resumedAt = request.unacked.length;
+    return { kind: "resumed", fd, resumedAt, how: "unanswered", durationMs };
   } catch (error) {
-    deps.settled(index, { kind: "failed", error: error as Error });
-    return true;
+    return { kind: "failed", error: error as Error };
   }
 }
 

@@ -79,6 +79,9 @@ const SEND_BUFFER_OCTETS_MAX = 1 << 30;
 /** The kernel makes one buffer of what it is given at once. */
 const RECEIVE_CHUNK_OCTETS_MAX = 1 << 15;
 
+/** Of ending what is in a connection's place. */
+const LEFTOVER_TRIES_MAX = 3;
+
 /** `struct tcp_repair_opt` of linux/tcp.h. */
 export const tcpRepairOpt: Layout<{ code: number; value: number }> = struct([
   u32("code"),
@@ -149,7 +152,10 @@ function connectSilently(fd: number, state: TcpState): void {
     return libc().connect(fd, remoteEncoded, remoteEncoded.length) === 0 ? 0 : errno();
   };
   let reason = tryConnect();
-  if ((reason === EADDRNOTAVAIL || reason === EADDRINUSE) && destroySocket(local, remote)) {
+  const isTaken = () => reason === EADDRNOTAVAIL || reason === EADDRINUSE;
+  for (let tries = 0; tries < LEFTOVER_TRIES_MAX && isTaken(); tries++) {
+    // What a dead process left may end by itself just now, so that there is none to be found.
+    destroySocket(local, remote);
     reason = tryConnect();
   }
   if (reason !== 0) {

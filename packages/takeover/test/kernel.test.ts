@@ -214,7 +214,7 @@ describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over l
       elapsedMs: 50,
       protection: PROTECTION,
     });
-    expect(outcome).toMatchObject({ how: "asked", resumedAt: 90 });
+    expect(outcome).toMatchObject({ how: "spliced", resumedAt: 90 });
     const resumed = new net.Socket({ fd: fdOf(outcome) });
     closed.push(resumed);
     resumed.write(pattern(100, 40));

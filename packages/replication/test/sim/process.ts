@@ -54,12 +54,15 @@ export class Process implements Actor {
   private isAsking = false;
   private isDenied = false;
   private isWorking = false;
+  /** Longest time until it goes on with what is stored. */
+  private readonly lazinessMs: number;
   /** What this host's clock is ahead of true time, and behind that of the router. */
   private offsetMs: number;
 
   constructor(world: World, side: string, skewMs: number) {
     this.world = world;
     this.side = side;
+    this.lazinessMs = world.chance.pick([2, 5, 200]);
     this.offsetMs = 1_700_000_000_000 + skewMs;
     this.after(world.chance.int(0, 20), () => this.seek());
   }
@@ -117,7 +120,7 @@ export class Process implements Actor {
       },
       idle: () => {
         standby.acknowledge();
-        this.work(standby, chance.int(0, 12) / 2);
+        this.work(standby, chance.int(0, this.lazinessMs));
       },
       closed: () => {
         this.link = null;
@@ -130,14 +133,14 @@ export class Process implements Actor {
     if (this.isWorking) return;
     this.isWorking = true;
     const { chance } = this.world;
-    this.after(ms, () => {
+    this.after(this.world.isQuiet ? 1 : ms, () => {
       this.isWorking = false;
       if (this.standby !== standby || this.shell !== null) return;
       let left = chance.int(0, 3);
       const more = standby.work(() => left-- > 0);
       this.point();
       standby.acknowledge();
-      if (more) this.work(standby, chance.int(0, 4));
+      if (more) this.work(standby, chance.int(0, this.lazinessMs));
     });
   }
 

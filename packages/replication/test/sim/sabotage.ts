@@ -1,6 +1,8 @@
 /** Mistakes that the checks must find: each breaks one thing that the argument stands on. */
 
-import type { ActiveHooks, Standby } from "../../src/index.ts";
+import type { ConnectionId } from "@ts-bgp/router";
+import type { ActiveHooks, Machine, RecordOf, Standby } from "../../src/index.ts";
+import { Answer } from "./arbiter.ts";
 import type { Process } from "./process.ts";
 import type { Shell } from "./shell.ts";
 
@@ -10,6 +12,185 @@ export interface Sabotage {
   shell?(shell: Shell, hooks: ActiveHooks): void;
   /** Done to every standby as it begins. */
   standby?(standby: Standby, process: Process): void;
+  /** A side writes when its lease is over. */
   readonly ignoresLease?: boolean;
+  /** A takeover takes all for sent that was written. */
   readonly resumesAtEnd?: boolean;
 }
+
+/** What is private to a standby. */
+interface Inside {
+  number: number;
+  backlog: RecordOf<"bracket">[];
+  machine: Machine | null;
+  run(bracket: RecordOf<"bracket">): void;
+  begin(record: RecordOf<"imageEnd">): void;
+  store(bracket: RecordOf<"bracket">): void;
+}
+
+const inside = (standby: Standby) => standby as unknown as Inside;
+
+interface Queue {
+  octets: number;
+  clear(): void;
+}
+
+export const SABOTAGES: readonly Sabotage[] = [
+  {
+    title: "the active takes a bracket for stored when it is sent",
+    shell(shell, hooks) {
+      const { send } = hooks;
+      const { active } = shell;
+      hooks.send = (frame) => {
+        send(frame);
+        const { number, applied } = active;
+        const window = 1 << 20;
+        if (active.state === "declared") {
+          shell.process.after(0, () =>
+            active.record({ record: "ack", number, applied, window }, shell.nowMs),
+          );
+        }
+      };
+    },
+  },
+  {
+    title: "outputs leave when their bracket ends",
+    shell({ active }) {
+      Object.defineProperty(active, "holds", { get: () => false });
+    },
+  },
+  {
+    title: "the peer's TCP is told at once that octets have come",
+    shell(shell) {
+      const { journal } = shell;
+      const run = journal.run.bind(journal);
+      journal.run = (call) => {
+        const result = run(call);
+        if (call.record === "received") {
+          const { received } = journal.machine.ledger.connections.get(call.connection)!;
+          shell.open.get(call.connection)?.tcp.release(received);
+        }
+        return result;
+      };
+    },
+  },
+  {
+    title: "what the kernel had acknowledged before the gate was closed is forgotten",
+    shell(_shell, hooks) {
+      const { closeGate } = hooks;
+      hooks.closeGate = () => {
+        closeGate();
+        return new Map<ConnectionId, number>();
+      };
+    },
+  },
+  {
+    title: "the gate stays open",
+    shell({ process }, hooks) {
+      const { closeGate } = hooks;
+      hooks.closeGate = () => {
+        const acked = closeGate();
+        process.kernel.gateIsClosed = false;
+        return acked;
+      };
+    },
+  },
+  {
+    title: "acknowledgements that wait are never let out",
+    shell(_shell, hooks) {
+      hooks.acknowledge = () => {};
+    },
+  },
+  {
+    title: "the standby's right is not taken back",
+    shell(_shell, hooks) {
+      hooks.undeclare = () => {
+        const answer = new Answer<boolean>();
+        answer.give(true);
+        return answer.promise;
+      };
+    },
+  },
+  {
+    title: "a message that has come in part is not in the image",
+    standby(standby) {
+      const self = inside(standby);
+      const begin = self.begin.bind(standby);
+      self.begin = (record) => {
+        begin(record);
+        const { connections } = self.machine!.router as unknown as {
+          connections: Map<number, { input: Queue }>;
+        };
+        for (const { input } of connections.values()) input.clear();
+      };
+    },
+  },
+  {
+    title: "a bracket is run twice",
+    standby(standby) {
+      const self = inside(standby);
+      const run = self.run.bind(standby);
+      self.run = (bracket) => {
+        run(bracket);
+        if (bracket.number % 20 === 0) run(bracket);
+      };
+    },
+  },
+  {
+    title: "a bracket is not run",
+    standby(standby) {
+      const self = inside(standby);
+      const run = self.run.bind(standby);
+      self.run = (bracket) => {
+        if (bracket.number % 20 !== 0) run(bracket);
+      };
+    },
+  },
+  {
+    title: "the last bracket that is stored is forgotten in a takeover",
+    standby(standby) {
+      const finish = standby.finish.bind(standby);
+      standby.finish = () => {
+        const { backlog } = inside(standby);
+        if (backlog.length > 0) inside(standby).number = backlog.pop()!.number - 1;
+        return finish();
+      };
+    },
+  },
+  {
+    title: "what is stored and not run is forgotten in a takeover",
+    standby(standby) {
+      standby.finish = () => inside(standby).machine;
+    },
+  },
+  {
+    title: "a bracket that is missing is not missed",
+    standby(standby) {
+      const self = inside(standby);
+      const store = self.store.bind(standby);
+      self.store = (bracket) => {
+        self.number = bracket.number - 1;
+        store(bracket);
+      };
+    },
+  },
+  {
+    title: "what peers have not got is not sent again",
+    resumesAtEnd: true,
+  },
+  {
+    title: "a side that was stopped writes without a look at its lease",
+    ignoresLease: true,
+  },
+  {
+    title: "octets that a connection has received are counted wrong in the image",
+    standby(standby) {
+      const self = inside(standby);
+      const begin = self.begin.bind(standby);
+      self.begin = (record) => {
+        begin(record);
+        for (const connection of self.machine!.ledger.connections.values()) connection.received++;
+      };
+    },
+  },
+];

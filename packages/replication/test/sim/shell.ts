@@ -102,6 +102,7 @@ export class Shell {
         remoteAddress: address,
         remotePort: tcp.peer.id,
         localAddress: "192.0.2.254",
+        otherAddress: "2001:db8::254",
         nowMs: this.nowMs,
       }) as ConnectionId | null;
       if (id !== null) this.opened(id, tcp);
@@ -137,8 +138,8 @@ export class Shell {
         this.run({ record: "connectFailed", connection: id, nowMs: this.nowMs });
         return;
       }
-      const localAddress = "192.0.2.254";
-      this.run({ record: "connected", connection: id, localAddress, nowMs: this.nowMs });
+      const own = { localAddress: "192.0.2.254", otherAddress: "2001:db8::254" };
+      this.run({ record: "connected", connection: id, ...own, nowMs: this.nowMs });
       this.opened(id, tcp);
     });
   }

@@ -27,7 +27,7 @@ export interface Outcome {
 
 const SIDES = ["a", "b"] as const;
 /** Churn and faults end then. */
-const TROUBLE_MS = 1600;
+const TROUBLE_MS = 600;
 /** What everything takes to be well again. */
 const SETTLE_MS = 6000;
 
@@ -36,11 +36,16 @@ const FAULTS = [
   "kill-active",
   "kill-active",
   "kill-active",
+  "kill-active",
+  "kill-active",
+  "burn-active",
+  "burn-active",
   "burn-active",
   "burn-active",
   "kill-standby",
   "burn-standby",
   "burn-standby",
+  "pause-active",
   "pause-active",
   "pause-standby",
   "cut",
@@ -96,6 +101,8 @@ export class World implements Net, Place {
   readonly endpoints: Map<number, PeerTcp> = new Map();
   readonly trace: (line: () => string) => void;
   lossOneIn = 0;
+  /** Nothing more befalls anybody. */
+  isQuiet = false;
   declared = 0;
   takeovers = 0;
   begins = 0;
@@ -103,7 +110,6 @@ export class World implements Net, Place {
   private readonly mitigates: boolean;
   private readonly processes: Map<string, Process> = new Map();
   private serving: Process | null = null;
-  private isQuiet = false;
 
   constructor(seed: number, sabotage: Sabotage | null, trace: ((line: string) => void) | null) {
     this.seed = seed;
@@ -122,8 +128,8 @@ export class World implements Net, Place {
     this.peers = this.listens.map((listens, i) => new BgpPeer(this, i, listens));
     for (const side of SIDES) this.start(side);
     this.lossOneIn = chance.pick([0, 0, 0, 10]);
-    for (let n = chance.int(0, 4); n > 0; n--) {
-      clock.after(chance.int(120, TROUBLE_MS), null, () => this.fault(chance.pick(FAULTS)));
+    for (let n = chance.int(1, 4); n > 0; n--) {
+      clock.after(chance.int(40, TROUBLE_MS), null, () => this.fault(chance.pick(FAULTS)));
     }
     this.churn();
   }
@@ -287,7 +293,7 @@ export class World implements Net, Place {
 
   private churn(): void {
     const { chance, clock } = this;
-    clock.after(chance.int(5, 120), null, () => {
+    clock.after(chance.int(5, 160), null, () => {
       if (this.isQuiet) return;
       chance.pick(this.peers).churn();
       this.churn();

@@ -220,7 +220,7 @@ function resumed(request: TakeRequest, outcome: ResumeOutcome): object {
   connection.sent = request.acknowledged + outcome.resumedAt;
   connection.ackedBefore = connection.sent;
   // The doubtful octets of an unanswered one are in the new socket's queue.
-  if (outcome.how !== "asked") connection.ackedBefore = request.acknowledged;
+  if (outcome.how !== "spliced") connection.ackedBefore = request.acknowledged;
   write(connection, request.appended - connection.sent);
   return { id: request.id, ...rest };
 }

@@ -1,0 +1,216 @@
+/** The active and its journal, step by step. */
+
+import { describe, expect, test } from "vitest";
+import { configOf, yamlOf } from "../../router/test/driver.ts";
+import {
+  Active,
+  type ActiveHooks,
+  type AnyRecord,
+  FrameReader,
+  frameOf,
+  Journal,
+  Machine,
+  Standby,
+} from "../src/index.ts";
+
+const CONFIG = configOf(
+  yamlOf(`
+defaults: { passive: true, import: accept-all, export: accept-all }
+neighbors: [{ address: 192.0.2.1, as: 65001 }]
+`),
+);
+
+/** Promises that the hooks gave and that nobody has kept yet. */
+type Kept = (is: boolean) => void;
+
+class Bench {
+  readonly journal = new Journal(new Machine(CONFIG, 1));
+  readonly frames: Uint8Array[] = [];
+  readonly did: string[] = [];
+  readonly asked: { what: "declare" | "undeclare"; keep: Kept }[] = [];
+  /** What the kernel has acknowledged, by connection. */
+  kernel = new Map<number, number>();
+  readonly active: Active;
+  private readonly reader = new FrameReader();
+
+  constructor() {
+    const ask = (what: "declare" | "undeclare") =>
+      new Promise<boolean>((keep) => this.asked.push({ what, keep }));
+    const hooks: ActiveHooks = {
+      send: (frame) => this.frames.push(frame),
+      release: (outputs) => {
+        for (const output of outputs) if (output.do !== "log") this.did.push(output.do);
+      },
+      acknowledge: (id, octets) => this.did.push(`acknowledge ${id} ${octets}`),
+      gone: (id) => this.did.push(`gone ${id}`),
+      closeGate: () => {
+        this.did.push("close gate");
+        return this.kernel;
+      },
+      openGate: () => this.did.push("open gate"),
+      declare: () => ask("declare"),
+      undeclare: () => ask("undeclare"),
+      drop: () => this.did.push("drop"),
+      say: () => {},
+    };
+    this.active = new Active(this.journal, { epoch: 1, patienceMs: 1000 }, hooks);
+    this.journal.run({ record: "start", nowMs: 0 });
+    this.active.commit(0);
+  }
+
+  accept(): number {
+    const id = this.journal.run({
+      record: "accepted",
+      remoteAddress: "192.0.2.1",
+      remotePort: 40_000,
+      localAddress: "192.0.2.254",
+      otherAddress: "",
+      nowMs: 1,
+    }) as number;
+    this.journal.run({ record: "tcp", connection: id, state: { port: 40_000 } });
+    return id;
+  }
+
+  receive(connection: number, count: number): void {
+    this.journal.run({ record: "received", connection, octets: new Uint8Array(count).fill(0xff) });
+  }
+
+  bracket(nowMs = 2): void {
+    this.journal.slice(nowMs, () => true);
+    this.active.commit(nowMs);
+  }
+
+  ack(number: number): void {
+    this.active.record({ record: "ack", number, applied: number, window: 1 << 20 }, 3);
+  }
+
+  async keep(is: boolean): Promise<void> {
+    this.asked.shift()!.keep(is);
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+
+  /** What was sent since the last time. */
+  sent(): AnyRecord[] {
+    for (const frame of this.frames.splice(0)) this.reader.push(frame);
+    const records: AnyRecord[] = [];
+    for (let next = this.reader.next(); next !== null; next = this.reader.next()) records.push(next);
+    return records;
+  }
+}
+
+describe("an active", () => {
+  test("is not declared before the standby has what peers were told to have arrived", () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    bench.receive(id, 5);
+    bench.kernel = new Map([[id, 12]]);
+    bench.ack(bench.active.number);
+    // Five octets stand in the bracket that ends when the gate is closed.
+    expect(bench.active.state).toBe("holding");
+    bench.ack(bench.active.number);
+    expect(bench.asked).toEqual([]);
+    bench.receive(id, 7);
+    bench.bracket();
+    expect(bench.asked).toEqual([]);
+    bench.ack(bench.active.number);
+    expect(bench.asked).toMatchObject([{ what: "declare" }]);
+  });
+
+  test("keeps nothing of a half bracket for the standby after the next one", () => {
+    const bench = new Bench();
+    bench.active.join("b", 2);
+    const id = bench.accept();
+    bench.receive(id, 5);
+    bench.active.lose("the link is gone");
+    bench.bracket();
+    bench.sent();
+    bench.active.join("b", 3);
+    bench.bracket();
+    const standby = new Standby({ send() {}, differs: (_number, what) => expect.fail(what) });
+    for (const record of bench.sent()) standby.record(record);
+    expect(standby.finish()!.ledger.connections.get(id)!.received).toBe(5);
+  });
+
+  test("lets nothing out of a declared pair until the standby has lost its right", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    bench.ack(bench.active.number);
+    bench.ack(bench.active.number);
+    await bench.keep(true);
+    expect(bench.active.state).toBe("declared");
+    bench.receive(id, 5);
+    bench.bracket();
+    bench.active.lose("the link is gone");
+    bench.receive(id, 5);
+    bench.bracket();
+    bench.did.length = 0;
+    expect(bench.asked).toMatchObject([{ what: "undeclare" }]);
+    await bench.keep(true);
+    expect(bench.did).toEqual(["open gate", `acknowledge ${id} 5`, `acknowledge ${id} 10`]);
+  });
+
+  test("does nothing more when the standby has used its right", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    bench.ack(bench.active.number);
+    bench.ack(bench.active.number);
+    await bench.keep(true);
+    bench.receive(id, 5);
+    bench.bracket();
+    bench.did.length = 0;
+    bench.active.lose("the link is gone");
+    await bench.keep(false);
+    bench.bracket();
+    expect(bench.active.state).toBe("fenced");
+    expect(bench.did).toEqual(["drop"]);
+  });
+
+  test.each(["joining", "holding"])("gives up a standby that is %s and says nothing", (state) => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.kernel = new Map([[id, 99]]);
+    bench.active.join("b", 2);
+    if (state === "holding") bench.ack(bench.active.number);
+    bench.receive(id, 5);
+    bench.bracket(10);
+    bench.active.tick(900);
+    expect(bench.active.state).toBe(state);
+    bench.active.tick(100_000);
+    expect(bench.active.state).toBe("alone");
+  });
+
+  test("counts its patience with a standby from when that had the state", () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.kernel = new Map([[id, 99]]);
+    const before = bench.active.number;
+    bench.active.join("b", 2);
+    bench.receive(id, 5);
+    bench.bracket(10);
+    const number = Math.max(before, bench.active.number - 1);
+    bench.active.record({ record: "ack", number, applied: number, window: 1 << 20 }, 5000);
+    expect(bench.active.state).toBe("holding");
+    bench.active.tick(5900);
+    expect(bench.active.state).toBe("holding");
+    bench.active.tick(6100);
+    expect(bench.active.state).toBe("alone");
+  });
+
+  test("takes a frame of the wrong kind for nothing", () => {
+    const bench = new Bench();
+    bench.active.join("b", 0);
+    const reader = new FrameReader();
+    reader.push(frameOf("beat", { progress: 1, epoch: 1 }));
+    bench.active.record(reader.next()!, 0);
+    expect(bench.active.state).toBe("joining");
+  });
+});
