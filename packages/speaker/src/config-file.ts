@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
+import { otherAddressOf } from "./own-addresses.ts";
 
 /** A configuration with mistakes: nothing of it is used. */
 export class ConfigFileError extends Error {
@@ -54,6 +55,7 @@ export function readConfigFile(file: string): CheckedFile {
       }
     },
     env: (name) => process.env[name],
+    otherAddress: otherAddressOf,
   });
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;

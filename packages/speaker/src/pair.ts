@@ -10,19 +10,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Config, NsrConfig } from "@ts-bgp/config";
 import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
-import {
-  addAddress,
-  announceAddresses,
-  freeze,
-  Gate,
-  removeAddress,
-  type ServiceAddress,
-  type TcpState,
-} from "@ts-bgp/takeover";
+import { Gate, type TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import type { Arbiter, Roles } from "./arbiter.ts";
 import type { LogEvent, PairEvent } from "./log-event.ts";
-import { type Frozen, type Resumed, resumeAll } from "./resume.ts";
+import { type Frozen, freezeAll, type Resumed, resumeAll } from "./resume.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
 
@@ -47,6 +40,15 @@ export interface Switchover {
   readonly lost: Resumed["lost"];
 }
 
+/** What an active left. */
+interface Left {
+  readonly machine: Machine;
+  /** When the machine was last known to be up to date, by the clock of this host. */
+  readonly heardMs: number;
+  /** After a handover. */
+  readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
+}
+
 /** Wait before another attempt to find a role. */
 const RETRY_MS = 200;
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
@@ -68,23 +70,26 @@ export class Pair {
   reason = "";
   private readonly options: PairOptions;
   private readonly nsr: NsrConfig;
+  private readonly addresses: ServiceAddresses;
   readonly side: Side;
   private isStopping = false;
   private rulesKind = "none";
   /** The gate has the packet queue. */
   private isBound = false;
-  private quietAddresses: () => void = () => {};
 
   constructor(options: PairOptions) {
     this.options = options;
     this.nsr = options.config.nsr!;
+    this.addresses = new ServiceAddresses(this.nsr, (problem) =>
+      this.say("nsr-link", "warn", problem),
+    );
     this.side = { config: this.nsr, name: options.name, software: options.software };
   }
 
   /** Resolves when a role is found; rejects when the active one cannot begin. */
   async start(): Promise<void> {
     // What a process that died here left behind; another host may have them now.
-    this.dropAddresses();
+    this.addresses.drop();
     await this.openGate();
     await this.seekRole();
   }
@@ -95,7 +100,7 @@ export class Pair {
     this.standbySide?.stop("this side stops");
     this.activeSide?.stop();
     await this.speaker?.stop(text);
-    this.dropAddresses();
+    this.addresses.drop();
     await this.gate?.stop(this.role === "active" ? "remove-rules" : "keep-rules");
     await this.options.arbiter.release();
   }
@@ -118,29 +123,49 @@ export class Pair {
       speaker.transport.goOnReading();
       throw new Error("the standby did not acknowledge everything in time");
     }
+    await activeSide.refuseStandbys();
     const began = performance.now();
-    const frozen = this.freezeAll(speaker, activeSide);
+    const frozenMs = nowMs();
+    const frozen = freezeAll(speaker, activeSide.protector);
     speaker.suspend();
     speaker.transport.abandon();
-    await activeSide.refuseStandbys();
-    this.dropAddresses();
+    this.addresses.drop();
     await this.gate?.stop("keep-rules");
     await this.options.arbiter.handOver();
     const isTaken = await activeSide.handOver(frozen);
     activeSide.stop();
     this.speaker = null;
     this.activeSide = null;
+    this.become("starting");
+    if (!isTaken) {
+      await this.takeBack(speaker.journal.machine, frozenMs, frozen);
+      throw new Error("the standby did not say that it has taken over");
+    }
     const ms = Math.round(performance.now() - began);
     this.say("nsr-handover", "info", `handed over ${Object.keys(frozen).length} connections`, {
       ms,
-      taken: isTaken,
     });
-    this.become("starting");
-    if (!this.isStopping) {
+    if (this.isStopping) return;
+    await this.openGate();
+    void this.seekRole();
+  }
+
+  /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
+  private async takeBack(
+    machine: Machine,
+    frozenMs: number,
+    frozen: Readonly<Record<string, Frozen>>,
+  ): Promise<void> {
+    const began = performance.now();
+    const roles = await this.options.arbiter.acquire(this.side.name);
+    if (roles !== null) {
+      this.epoch = roles.epoch;
       await this.openGate();
-      void this.seekRole();
-    }
-    if (!isTaken) throw new Error("the standby did not say that it has taken over");
+      const times = { fence: performance.now() - began, replay: 0 };
+      const cause = "the standby did not take what it was handed";
+      const last = { machine, heardMs: frozenMs, frozen: byConnection(frozen) };
+      await this.settleIn(await this.goOn(last, cause, times, began));
+    } else void this.seekRole();
   }
 
   /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
@@ -196,9 +221,7 @@ export class Pair {
     const began = performance.now();
     if (end.kind === "handover") {
       const roles = await this.acquireSoon();
-      const frozen = new Map(
-        Object.entries(end.record.frozen as Record<string, Frozen>).map(([id, one]) => [+id, one]),
-      );
+      const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
       const from = standbySide.peer?.side ?? "the active side";
       const cause = `switchover by ${from}`;
       const speaker = await this.takeOver(standbySide, roles, cause, frozen, began);
@@ -230,7 +253,7 @@ export class Pair {
   private async beginAlone(roles: Roles): Promise<void> {
     this.epoch = roles.epoch;
     if (this.gate !== null) await this.installGate(this.gate);
-    this.claimAddresses();
+    this.addresses.claim();
     const speaker = this.speakerOf(newMachine(this.options.config), 0);
     await this.activeSide!.start(speaker);
     await speaker.start();
@@ -249,13 +272,7 @@ export class Pair {
     frozen: ReadonlyMap<ConnectionId, Frozen> | null,
     began: number,
   ): Promise<Speaker | null> {
-    const times = {
-      fence: performance.now() - began,
-      replay: 0,
-      addresses: 0,
-      restore: 0,
-      total: 0,
-    };
+    const times = { fence: performance.now() - began, replay: 0 };
     this.epoch = roles.epoch;
     const machine = standbySide.standby.finish();
     if (machine === null) {
@@ -264,8 +281,18 @@ export class Pair {
       return null;
     }
     times.replay = performance.now() - began - times.fence;
+    return this.goOn({ machine, heardMs: standbySide.heardMs, frozen }, cause, times, began);
+  }
+
+  /** Has the state that was left carry on here. @returns the speaker, for `settleIn` */
+  private async goOn(
+    { machine, heardMs, frozen }: Left,
+    cause: string,
+    { fence, replay }: { fence: number; replay: number },
+    began: number,
+  ): Promise<Speaker> {
     // The router's clock goes on where it was, whatever this host's clock says.
-    const clockOffsetMs = machine.router.tables.nowMs - standbySide.heardMs;
+    const clockOffsetMs = machine.router.tables.nowMs - heardMs;
     const speaker = this.speakerOf(machine, clockOffsetMs);
     const { protector } = this.activeSide!;
     for (const { tcp, received } of machine.ledger.connections.values()) {
@@ -274,13 +301,13 @@ export class Pair {
     this.gate?.open();
     if (!this.isBound) this.gate?.bind();
     this.isBound = true;
-    this.claimAddresses();
+    this.addresses.claim();
     const before = performance.now();
-    times.addresses = before - began - times.fence - times.replay;
     const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
     const { resumed, lost } = await resumeAll(speaker, protector, elapsedMs, frozen);
-    times.restore = performance.now() - before;
-    times.total = performance.now() - began;
+    const addresses = before - began - fence - replay;
+    const restore = performance.now() - before;
+    const times = { fence, replay, addresses, restore, total: performance.now() - began };
     for (const { address, cause: why } of lost) {
       this.say(
         "nsr-lost-session",
@@ -361,32 +388,6 @@ export class Pair {
     this.say("nsr-simplex", "warn", this.problem);
   }
 
-  private claimAddresses(): void {
-    const addresses = this.addresses();
-    if (addresses.length === 0) return;
-    for (const address of addresses) addAddress(address);
-    this.quietAddresses = announceAddresses(addresses);
-  }
-
-  private dropAddresses(): void {
-    this.quietAddresses();
-    for (const address of this.addresses()) {
-      try {
-        removeAddress(address);
-      } catch (error) {
-        this.say("nsr-link", "warn", (error as Error).message);
-      }
-    }
-  }
-
-  private addresses(): ServiceAddress[] {
-    return this.nsr.serviceAddresses.map(({ address, bits, interface: name }) => ({
-      address,
-      prefixLength: bits,
-      interface: name,
-    }));
-  }
-
   /** @returns whether the standby has everything, within a bound */
   private async isSettled({ active }: Speaker): Promise<boolean> {
     const end = performance.now() + SETTLE_MS;
@@ -396,24 +397,6 @@ export class Pair {
       await sleep(0);
     }
     return false;
-  }
-
-  private freezeAll(speaker: Speaker, { protector }: ActiveSide): Record<string, Frozen> {
-    const frozen: Record<string, Frozen> = {};
-    for (const [id, fd] of speaker.transport.descriptors()) {
-      if (!protector.has(id)) continue;
-      const state = freeze(fd, speaker.now());
-      if (state === null) continue;
-      const { unackedOctets, unsentOctets, unread, ...tcp } = state;
-      frozen[id] = {
-        acknowledged: protector.acknowledgedOctets(id),
-        unackedOctets,
-        unsentOctets,
-        unread: Buffer.from(unread).toString("base64"),
-        tcp,
-      };
-    }
-    return frozen;
   }
 
   private become(role: Pair["role"]): void {
@@ -443,6 +426,10 @@ function queueOf(cluster: string): number {
   let hash = 0;
   for (const char of cluster) hash = (31 * hash + char.codePointAt(0)!) % 60_000;
   return 1000 + hash;
+}
+
+function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<ConnectionId, Frozen> {
+  return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
 }
 
 function rounded<T extends Record<string, number>>(times: T): T {

@@ -3,6 +3,7 @@
 import type { LedgerConnection, Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
+  freeze,
   type ResumeOutcome,
   type ResumeRequest,
   resumeConnections,
@@ -30,6 +31,25 @@ export interface Resumed {
   lost: { address: string; cause: string }[];
   /** Of the slowest connection. */
   longestMs: number;
+}
+
+/** Brings all connections to a standstill, so that another process can go on with them. */
+export function freezeAll(speaker: Speaker, protector: Protector): Record<string, Frozen> {
+  const frozen: Record<string, Frozen> = {};
+  for (const [id, fd] of speaker.transport.descriptors()) {
+    if (!protector.has(id)) continue;
+    const state = freeze(fd, speaker.now());
+    if (state === null) continue;
+    const { unackedOctets, unsentOctets, unread, ...tcp } = state;
+    frozen[id] = {
+      acknowledged: protector.acknowledgedOctets(id),
+      unackedOctets,
+      unsentOctets,
+      unread: Buffer.from(unread).toString("base64"),
+      tcp,
+    };
+  }
+  return frozen;
 }
 
 const NO_OCTETS = new Uint8Array(0);

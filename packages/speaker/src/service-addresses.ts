@@ -1,0 +1,43 @@
+/** The service addresses of a side: on its interfaces while it is active. */
+
+import type { NsrConfig } from "@ts-bgp/config";
+import {
+  addAddress,
+  announceAddresses,
+  removeAddress,
+  type ServiceAddress,
+} from "@ts-bgp/takeover";
+
+export class ServiceAddresses {
+  private readonly addresses: readonly ServiceAddress[];
+  private readonly problem: (message: string) => void;
+  private stopAnnouncing: () => void = () => {};
+
+  /** @param problem - told what goes wrong with giving addresses up */
+  constructor({ serviceAddresses }: NsrConfig, problem: (message: string) => void) {
+    this.addresses = serviceAddresses.map(({ address, bits, interface: name }) => ({
+      address,
+      prefixLength: bits,
+      interface: name,
+    }));
+    this.problem = problem;
+  }
+
+  /** Has them here, and tells the segments. @throws when one cannot be had */
+  claim(): void {
+    for (const address of this.addresses) addAddress(address);
+    if (this.addresses.length > 0) this.stopAnnouncing = announceAddresses(this.addresses);
+  }
+
+  /** Gives up those that are here. */
+  drop(): void {
+    this.stopAnnouncing();
+    for (const address of this.addresses) {
+      try {
+        removeAddress(address);
+      } catch (error) {
+        this.problem((error as Error).message);
+      }
+    }
+  }
+}
