@@ -66,7 +66,7 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
       trial: trial + 1,
       mode,
       moment,
-      delayMs: between(300, 1200),
+      delayMs: between(300, 1000),
       bulkMs: between(1, 300),
       pauseMs: between(300, 2500),
       cutMs: between(100, 2500),

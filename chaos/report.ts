@@ -42,6 +42,7 @@ function silenceLines(results: readonly TrialResult[]): string[] {
       const times = `median ${ms(median)} · p99 ${ms(p99)} · max ${ms(max)}`;
       return [`${mode}: ${what} ${times} (${count} trials)`];
     };
+    const cuts = own.map((one) => one.cutSilenceMs).filter((value) => value > 0);
     const repeats = own.map((one) => one.retransmissionMs).filter((value) => value > 0);
     return [
       ...line(
@@ -49,6 +50,7 @@ function silenceLines(results: readonly TrialResult[]): string[] {
         own.map((one) => one.silenceMs),
       ),
       ...line("  apart, behind a peer's retransmission timer", repeats),
+      ...line("  while the link was cut", cuts),
       ...line(
         "  without disturbance",
         own.map((one) => one.undisturbedMs),

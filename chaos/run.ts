@@ -48,7 +48,7 @@ export async function runTrials(
         scene = null;
       }
       if (scene === null) {
-        scene = await setScene(kind, feeds);
+        scene = await setSceneInTwo(kind, feeds, log);
         used = 0;
         log(`${kind}: a scene with ${prefixes} prefixes is set`);
       }
@@ -62,6 +62,20 @@ export async function runTrials(
     }
   } finally {
     scene?.remove();
+  }
+}
+
+/** Daemons that start all at once on a busy machine do not always answer in time. */
+async function setSceneInTwo(
+  kind: PairKind,
+  feeds: readonly Feed[],
+  log: (text: string) => void,
+): Promise<Scene> {
+  try {
+    return await setScene(kind, feeds);
+  } catch (error) {
+    log(`a second attempt: ${error instanceof Error ? error.message : error}`);
+    return setScene(kind, feeds);
   }
 }
 

@@ -150,14 +150,11 @@ function sceneOf(
       for (const capture of captures) capture.read();
     },
     async upCounts() {
-      const counts: number[] = [];
-      for (const { daemon } of daemons) {
-        for (const family of FAMILIES) {
-          const { state, upCount } = await daemon.session(addressOfPair(pair, family));
-          counts.push(state === "established" ? upCount : -1);
-        }
-      }
-      return counts;
+      const questions = daemons.flatMap(({ daemon }) =>
+        FAMILIES.map((family) => daemon.session(addressOfPair(pair, family))),
+      );
+      const answers = await Promise.all(questions);
+      return answers.map(({ state, upCount }) => (state === "established" ? upCount : -1));
     },
     changedRoutes({ routes }, number) {
       return [...routes.values()]

@@ -29,8 +29,8 @@ export interface Silence {
 /**
  * Looks at the window [`fromMs`, `toMs`] of a session on which traffic flows all the time.
  *
- * A silence that began before the window or lasts beyond it counts with its whole length, as far as
- * it is known.
+ * A silence that began before the window counts with its whole length; one that lasts beyond it
+ * counts until the end of the window, because then the traffic ends as well.
  *
  * @param signs - oldest first
  */
@@ -55,7 +55,7 @@ export function silenceOf(signs: readonly Sign[], fromMs: number, toMs: number):
       if (last >= toMs) break;
       if (!seen) firstMs = timeMs - fromMs;
       seen = true;
-      gap(timeMs, afterRepeat);
+      gap(Math.min(timeMs, toMs), afterRepeat && timeMs <= toMs);
     }
     last = timeMs;
   }

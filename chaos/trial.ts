@@ -48,11 +48,13 @@ export interface Silences {
   readonly firstMs: number;
   /** Longest silence of equal traffic just before. */
   readonly undisturbedMs: number;
+  /** Longest silence from the cut of the link to the disturbance; 0 where there was no cut. */
+  readonly cutSilenceMs: number;
 }
 
 const NO_SILENCE: Silences = {
   ...{ silenceMs: 0, silentPeer: "", silentAtMs: 0 },
-  ...{ retransmissionMs: 0, firstMs: 0, undisturbedMs: 0 },
+  ...{ retransmissionMs: 0, firstMs: 0, undisturbedMs: 0, cutSilenceMs: 0 },
 };
 
 export interface TrialResult extends Plan, Silences {
@@ -69,8 +71,28 @@ export interface TrialResult extends Plan, Silences {
   readonly active: string;
 }
 
+/** What goes wrong in the harness itself, or with a daemon's answers, fails the trial as well. */
 export async function runTrial(scene: Scene, plan: Plan): Promise<TrialResult> {
-  return new Trial(scene, plan).run();
+  try {
+    return await new Trial(scene, plan).run();
+  } catch (error) {
+    return {
+      ...plan,
+      ...{ sessionsReset: 0, sessionFaults: 0, routeDifferences: 0, messageFaults: 0, notReady: 0 },
+      ...NO_SILENCE,
+      problems: [`stopped: ${error instanceof Error ? error.message : error}`],
+      lastSwitchover: null,
+      active: "unknown",
+    };
+  }
+}
+
+interface Disturbance {
+  /** The side that was active until then. */
+  readonly victim: Side;
+  /** When the link was cut, which is `atMs` where it was not. */
+  readonly cutAtMs: number;
+  readonly atMs: number;
 }
 
 class Trial {
@@ -139,7 +161,7 @@ class Trial {
     this.account(queues, counts, bulkAfter);
     await this.rejoin(disturbance.victim);
     scene.look();
-    this.listen(startMs, disturbance.atMs, endMs);
+    this.listen(startMs, disturbance, endMs);
   }
 
   private queueChurn(round: number): Change[][] {
@@ -199,13 +221,15 @@ class Trial {
     }
   }
 
-  private async disturb(): Promise<{ victim: Side; atMs: number }> {
+  private async disturb(): Promise<Disturbance> {
     const { pair } = this.scene;
     const { mode, pauseMs, cutMs } = this.plan;
     const victim = await pair.active();
     if (victim === null) throw new Error("no side is active before the disturbance");
+    const before = Date.now();
     if (mode === "link") await this.cutAndHeal(victim, cutMs);
     const atMs = Date.now();
+    const cutAtMs = mode === "link" ? before : atMs;
     if (mode === "planned") {
       await victim.tsbgp("switchover", "--wait").catch((error: Error) => {
         this.problems.push(error.message);
@@ -217,7 +241,7 @@ class Trial {
     } else if (mode !== "none") {
       victim.process()?.signal("SIGKILL");
     }
-    return { victim, atMs };
+    return { victim, cutAtMs, atMs };
   }
 
   /** Without its link the active goes on alone, and has a ready standby again afterwards. */
@@ -255,10 +279,10 @@ class Trial {
     this.problems.push(`not ready: ${why}`);
   }
 
-  private listen(startMs: number, atMs: number, endMs: number): void {
+  private listen(startMs: number, { cutAtMs, atMs }: Disturbance, endMs: number): void {
     const all = [...this.scene.watch.sessions.values()];
     const warmMs = startMs + WARM_MS;
-    const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, atMs));
+    const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, cutAtMs));
     if (flowing.length === 0) this.problems.push("no session had traffic before the disturbance");
     const longest = (of: readonly WatchedSession[], value: keyof Silence) =>
       of
@@ -269,7 +293,7 @@ class Trial {
         .reduce((a, b) => (b.ms > a.ms ? b : a), { peer: "", ms: 0, atMs: 0 });
     const silence = longest(flowing, "longestMs");
     const undisturbed = flowing.map(({ signs }) => {
-      const before = signs.filter(({ timeMs }) => timeMs <= atMs);
+      const before = signs.filter(({ timeMs }) => timeMs <= cutAtMs);
       return silenceOf(before, warmMs, before.at(-1)!.timeMs).longestMs;
     });
     this.silences.push({
@@ -279,6 +303,12 @@ class Trial {
       retransmissionMs: longest(all, "repeatMs").ms,
       firstMs: longest(flowing, "firstMs").ms,
       undisturbedMs: Math.max(0, ...undisturbed),
+      cutSilenceMs: Math.max(
+        0,
+        ...(cutAtMs === atMs ? [] : flowing).map(
+          ({ signs }) => silenceOf(signs, cutAtMs, atMs).longestMs,
+        ),
+      ),
     });
   }
 
@@ -313,16 +343,16 @@ class Trial {
 
   private async heldDifferences(): Promise<(Differences & { peer: string })[]> {
     const { daemons, expectation, pair } = this.scene;
-    const found: (Differences & { peer: string })[] = [];
-    for (const { node, daemon } of daemons) {
-      for (const family of FAMILIES) {
-        const peer = addressOf(node, family);
-        const from = addressOfPair(pair, family);
-        const views = (await daemon.routes(family)).filter((view) => view.from === from);
-        found.push({ peer, ...expectation.compareHeld(peer, views) });
-      }
-    }
-    return found;
+    return Promise.all(
+      daemons.flatMap(({ node, daemon }) =>
+        FAMILIES.map(async (family) => {
+          const peer = addressOf(node, family);
+          const from = addressOfPair(pair, family);
+          const views = (await daemon.routes(family)).filter((view) => view.from === from);
+          return { peer, ...expectation.compareHeld(peer, views) };
+        }),
+      ),
+    );
   }
 }
 

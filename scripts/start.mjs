@@ -15,5 +15,5 @@ const child = spawn(NODE, [main, "demo", "-c", config, ...process.argv.slice(2)]
 });
 // The terminal tells the child of Ctrl-C itself; other signals are passed on.
 process.on("SIGINT", () => {});
-process.on("SIGTERM", () => child.kill("SIGTERM"));
+for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal === null ? code : 0));

@@ -8,10 +8,10 @@ import type { TrialResult } from "../../chaos/trial.ts";
 import { labAvailable } from "../lab/install.ts";
 import { speakerAvailable } from "../lab/speaker.ts";
 
-const PREFIXES = 2000;
+const PREFIXES = 1000;
 const SEED = 20_261_121;
 const ALONE_MS = 90_000;
-const TRIALS_MS = 180_000;
+const TRIALS_MS = 240_000;
 
 async function trials(count: number, modes: readonly Mode[], alone = false) {
   const results: TrialResult[] = [];

@@ -172,7 +172,7 @@ test("the report ends with the lines that are asked for", () => {
     ...plan!,
     ...{ sessionsReset: 0, sessionFaults: 0, routeDifferences: 0, messageFaults: 0, notReady: 0 },
     ...{ silenceMs: 30, silentPeer: "10.0.0.2", silentAtMs: 0 },
-    ...{ retransmissionMs: 0, firstMs: 29, undisturbedMs: 6 },
+    ...{ retransmissionMs: 0, firstMs: 29, undisturbedMs: 6, cutSilenceMs: 0 },
     ...{ problems: [], lastSwitchover: null, active: "b" },
   };
   const bad = {

@@ -210,7 +210,7 @@ describe("silence", () => {
   test.each<[string, Sign[], [longest: number, repeat: number, first: number]]>([
     ["of a steady flow", [90, 95, 105, 115, 125, 195, 205].map((t) => sign(t)), [70, 0, 5]],
     ["that began before the window", [sign(60), sign(140), sign(200)], [80, 0, 40]],
-    ["that lasts beyond it", [sign(99), sign(110), sign(400)], [290, 0, 10]],
+    ["that lasts beyond it", [sign(99), sign(110), sign(400)], [90, 0, 10]],
     ["without an end", [sign(99), sign(120)], [80, 0, 20]],
     ["without anything", [], [100, 0, 100]],
     ["with a probe in it", [sign(99), sign(120, "probe"), sign(199), sign(201)], [100, 0, 99]],

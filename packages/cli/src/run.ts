@@ -51,7 +51,7 @@ export const runCommand: Command = {
     noWords(args);
     const nsrSelf = nsrSelfOf(args);
     return withConfigErrors(({ Daemon }) =>
-      runDaemon(Daemon, configFile(args), async () => async () => {}, nsrSelf),
+      runDaemon(Daemon, configFile(args), { nsrSelf, hangUp: "reload" }),
     );
   },
 };
@@ -64,37 +64,42 @@ function nsrSelfOf(args: Arguments): string | null {
   throw new UsageError(`--nsr-self "${name}" is ${NSR_NAME_IS}`);
 }
 
-/**
- * Runs a daemon until a signal ends it.
- *
- * @param started - called once it runs; what it returns is called before it stops
- * @param nsrSelf - name of this side of a pair; null for that of the configuration
- */
+interface RunOptions {
+  /** Name of this side of a pair; null for that of the configuration. */
+  readonly nsrSelf?: string | null;
+  /** What SIGHUP does, which is also the end of a terminal. */
+  readonly hangUp: "reload" | "stop";
+  /** Called once the daemon runs; what it returns is called before it stops. */
+  started?(daemon: InstanceType<SpeakerPackage["Daemon"]>): Promise<() => Promise<void>>;
+}
+
+/** Runs a daemon until a signal ends it. */
 export async function runDaemon(
   Daemon: SpeakerPackage["Daemon"],
   file: string,
-  started: (daemon: InstanceType<SpeakerPackage["Daemon"]>) => Promise<() => Promise<void>>,
-  nsrSelf: string | null = null,
+  { nsrSelf = null, hangUp, started }: RunOptions,
 ): Promise<number> {
   const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
   let before = async () => {};
   const stopped = new Promise<void>((resolve) => {
     let stopping = false;
     const stop = () => {
-      if (stopping) process.exit(EXIT.UNUSABLE);
       stopping = true;
       resolve(before().then(() => daemon.stop()));
     };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
-  process.on("SIGHUP", () => {
-    // What is wrong with the file is in the log.
-    daemon.reload().catch(() => {});
+    const stopOrExit = () => (stopping ? process.exit(EXIT.UNUSABLE) : stop());
+    process.on("SIGTERM", stopOrExit);
+    process.on("SIGINT", stopOrExit);
+    process.on("SIGHUP", () => {
+      // What is wrong with the file is in the log.
+      if (hangUp === "reload") daemon.reload().catch(() => {});
+      // The terminal and whoever started this may both say so.
+      else if (!stopping) stop();
+    });
   });
   try {
     await daemon.start();
-    before = await started(daemon);
+    before = (await started?.(daemon)) ?? before;
   } catch (error) {
     process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
     await daemon.log.flush();

@@ -23,10 +23,14 @@ import { type Column, duration, renderFields, size, TableWriter } from "./table.
 const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
   n.families.reduce((all, family) => all + family[field], 0);
 
+/** Some of the counts are of routes of an ended session. */
+const staleMark = (n: ShownNeighbor) =>
+  n.families.some(({ stale_until_ms }) => stale_until_ms !== null) ? ", stale routes" : "";
+
 const NEIGHBOR_COLUMNS: readonly Column<ShownNeighbor>[] = [
   { title: "Neighbor", text: ({ address }) => address },
   { title: "AS", text: ({ as }) => String(as), right: true },
-  { title: "State", text: (n) => (n.disabled ? "Disabled" : n.state) },
+  { title: "State", text: (n) => (n.disabled ? "Disabled" : n.state + staleMark(n)) },
   {
     title: "Since",
     text: ({ since_ms, last_down }) => {
@@ -123,12 +127,14 @@ function neighborLines(n: ShownNeighborDetail): string[] {
   for (const f of n.families) {
     const limit =
       f.max_prefix === null ? "" : `, limit ${f.max_prefix.limit} (${f.max_prefix.action})`;
-    const sync = f.synced ? "" : ", still being sent";
     const counts = `${f.received} received, ${f.accepted} accepted, ${f.rejected} rejected`;
-    fields.push([
-      f.family,
-      `${counts}${limit}; ${f.advertised} advertised${sync} (group ${f.group})`,
-    ]);
+    const stale =
+      f.stale_until_ms === null
+        ? ""
+        : `, some or all of an ended session, kept ${duration(f.stale_until_ms - Date.now())} at most`;
+    const sync = f.synced ? "" : ", still being sent";
+    const sent = f.group === null ? "" : `; ${f.advertised} advertised${sync} (group ${f.group})`;
+    fields.push([f.family, `${counts}${stale}${limit}${sent}`]);
   }
   return renderFields(fields);
 }

@@ -1,7 +1,7 @@
 /** What the checks of the parts of a configuration share. */
 
 import { parseHostAddress } from "./addresses.ts";
-import type { FileShape } from "./file-shape.ts";
+import type { FilePolicy, FileRule, FileShape } from "./file-shape.ts";
 import type { Mistake } from "./mistakes.ts";
 import type { YamlFile } from "./yaml-file.ts";
 
@@ -14,6 +14,13 @@ export interface ConfigSources {
   readFile(path: string): string;
   /** @returns the value of an environment variable */
   env(name: string): string | undefined;
+  /**
+   * Only to warn with, where the configuration is for this host.
+   *
+   * @returns the address of the other family on the interface that has an address, null when there
+   *   is none; undefined when the host does not have the address
+   */
+  otherAddress?(address: string): string | null | undefined;
 }
 
 /** Names that are defined and names that are used, of one kind. */
@@ -32,6 +39,8 @@ export interface Checker {
   readonly names: Readonly<
     Record<"prefix-list" | "as-list" | "community-list" | "policy" | "group", Names>
   >;
+  /** Policies with rules that set next hops. */
+  readonly setsNextHop: ReadonlySet<string>;
   /** @returns the text, or null once the mistake is noted at an index of the configuration */
   readFile(path: string, at: number): string | null;
   warn(at: number, message: string): void;
@@ -57,6 +66,11 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
       policy: names(shape.policies),
       group: names(shape.groups),
     },
+    setsNextHop: new Set(
+      Object.entries(shape.policies ?? {})
+        .filter(([, policy]) => rulesOf(policy).some(({ set }) => set?.["next-hop"] !== undefined))
+        .map(([name]) => name),
+    ),
     readFile: (path, at) => {
       try {
         return sources.readFile(path);
@@ -75,6 +89,11 @@ export function checkAddress(text: string, at: number, checker: Checker): string
   if (typeof address !== "string") return address.text;
   checker.yaml.add(at, address);
   return "";
+}
+
+/** @returns the rules of a policy in either of its forms */
+export function rulesOf(policy: FilePolicy): readonly FileRule[] {
+  return "rules" in policy ? policy.rules : policy;
 }
 
 /** @returns the list, or the one value as a list */

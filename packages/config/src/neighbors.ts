@@ -264,6 +264,7 @@ function resolve(
     nsr: get("nsr") ?? "preferred",
   };
   checkTogether(config, external, layers, neighbor);
+  checkNextHop(config, layers, neighbor);
   checkProtection(config, speaker, layers);
   return [config];
 }
@@ -301,6 +302,21 @@ function checkTogether(
     const message = `neighbor ${config.address} has ${what}: every route is rejected (RFC 8212)`;
     checker.warn(checker.yaml.at(neighbor), message);
   }
+}
+
+/** Routes of the other family than the session's need a next hop of theirs. */
+function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: FileNeighbor): void {
+  const { checker } = layers;
+  const { localAddress, families } = config;
+  if (localAddress === null || config.nextHop !== "self") return;
+  const other = localAddress.includes(":") ? "ipv4-unicast" : "ipv6-unicast";
+  // The IPv6 address of a session will do for both, if the neighbor agrees.
+  if (!families.includes(other) || (other === "ipv4-unicast" && config.extendedNextHop)) return;
+  if (config.export.some((name) => checker.setsNextHop.has(name))) return;
+  if (checker.sources.otherAddress?.(localAddress) !== null) return;
+  const reason = `the interface of ${localAddress} has no address for their next hop`;
+  const message = `neighbor ${config.address} is sent no ${other} routes: ${reason}`;
+  checker.warn(checker.yaml.at(neighbor), message);
 }
 
 /** What nonstop routing asks of a neighbor. */

@@ -39,7 +39,7 @@ export function checkNsr(
     tls,
     heartbeatMs: nsr["heartbeat-ms"] ?? 30,
     heartbeatMisses: nsr["heartbeat-misses"] ?? 3,
-    patienceMs: nsr["patience-ms"] ?? 1000,
+    patienceMs: nsr["patience-ms"] ?? 300,
   };
   checkLinks(config, nsr, checker);
   checkLease(config, nsr, checker);

@@ -38,7 +38,7 @@ test("a pair on one host needs a name and a path", () => {
     tls: null,
     heartbeatMs: 30,
     heartbeatMisses: 3,
-    patienceMs: 1000,
+    patienceMs: 300,
   });
 });
 

@@ -23,6 +23,8 @@ import type { AnyRecord } from "./records.ts";
 export interface ActiveHooks {
   /** Sends a frame to the standby. */
   send(frame: Uint8Array): void;
+  /** Whether more of an image may be sent now; when not, `pump` is to be called once it may. */
+  hasRoom?(): boolean;
   /** Does what outputs want done. */
   release(outputs: readonly Output[]): void;
   /** TCP may acknowledge so many octets of a connection, in all. */
@@ -107,6 +109,10 @@ export class Active {
   private heldFrom = 0;
   private heldMs = 0;
   private declaring = false;
+  /** Parts of an image, those that were sent, and frames that wait for the rest to go. */
+  private image: Uint8Array[] = [];
+  private imageSent = 0;
+  private behindImage: Uint8Array[] = [];
   private digestAskedMs = 0;
 
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
@@ -154,7 +160,9 @@ export class Active {
       sentMs: nowMs,
     });
     this.pendingOctets += frame.length;
-    if (this.state !== "undeclaring") hooks.send(frame);
+    if (this.state === "undeclaring") return;
+    if (this.image.length > 0) this.behindImage.push(frame);
+    else hooks.send(frame);
   }
 
   /**
@@ -173,16 +181,24 @@ export class Active {
     this.window = Number.POSITIVE_INFINITY;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    let octets = 0;
-    for (const piece of machineImage(journal.machine)) {
-      for (let at = 0; at < piece.length; at += IMAGE_PIECE_OCTETS) {
-        const part = piece.subarray(at, at + IMAGE_PIECE_OCTETS);
-        hooks.send(frameOf("image", { before: this.joinedAt, octets: part }));
-      }
-      octets += piece.length;
-    }
-    hooks.send(frameOf("imageEnd", { before: this.joinedAt, octets }));
+    this.image = machineImage(journal.machine).flatMap(partsOf);
+    this.imageSent = 0;
+    const octets = this.image.reduce((sum, { length }) => sum + length, 0);
+    this.behindImage = [frameOf("imageEnd", { before: this.joinedAt, octets })];
     hooks.say("standby-joining", `${side} is being sent ${octets} octets of state`);
+    this.pump();
+  }
+
+  /** Sends what there is room for of an image, and then what came up behind it. */
+  pump(): void {
+    const { hooks, image, joinedAt: before } = this;
+    while (this.imageSent < image.length) {
+      if (hooks.hasRoom?.() === false) return;
+      hooks.send(frameOf("image", { before, octets: image[this.imageSent++]! }));
+    }
+    this.image = [];
+    this.imageSent = 0;
+    for (const frame of this.behindImage.splice(0)) hooks.send(frame);
   }
 
   /** A record of the standby has come. */
@@ -317,8 +333,18 @@ export class Active {
     this.pending = [];
     this.pendingOctets = 0;
     this.owed.clear();
+    this.image = [];
+    this.behindImage = [];
     journal.isOn = false;
     hooks.openGate();
     for (const bracket of pending) this.letOut(bracket);
   }
+}
+
+function partsOf(piece: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < piece.length; at += IMAGE_PIECE_OCTETS) {
+    parts.push(piece.subarray(at, at + IMAGE_PIECE_OCTETS));
+  }
+  return parts;
 }

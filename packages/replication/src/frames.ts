@@ -1,8 +1,12 @@
 /**
- * Records on a byte stream: each in a frame with its length and a checksum, so that a stream that was
+ * Records on a byte stream: each in a frame with its length and checksums, so that a stream that was
  * cut, changed or mixed up is found out before anything of it counts.
  *
- *     frame = length of the record (4 octets), checksum of the record (4 octets), record
+ *     frame = length of the record (4 octets), checksum of the record (4 octets), checksum of these
+ *             8 octets (4 octets), record
+ *
+ * The head has a checksum of its own, or a reader would wait for the rest of a frame that is much
+ * shorter than its length says.
  */
 
 import { hashOctets } from "@ts-bgp/rib";
@@ -11,7 +15,9 @@ import { joined, OctetWriter } from "./octet-writer.ts";
 import { type AnyRecord, type RECORDS, type RecordName, readOnly, write } from "./records.ts";
 import type { ValueOf } from "./tlv.ts";
 
-const HEAD_OCTETS = 8;
+const HEAD_OCTETS = 12;
+/** The head without its own checksum. */
+const SUMMED_OCTETS = 8;
 /** A frame is no longer than this; larger ones are a fault. */
 export const FRAME_OCTETS_MAX = 1 << 28;
 
@@ -27,6 +33,7 @@ export function frameOf<N extends RecordName>(
   const head = new DataView(frame.buffer, frame.byteOffset);
   head.setUint32(0, length);
   head.setUint32(4, hashOctets(0, frame, HEAD_OCTETS, frame.length));
+  head.setUint32(SUMMED_OCTETS, hashOctets(0, frame, 0, SUMMED_OCTETS));
   return frame;
 }
 
@@ -49,6 +56,9 @@ export class FrameReader {
       if (this.octets < HEAD_OCTETS) return null;
       const head = this.first(HEAD_OCTETS);
       const view = new DataView(head.buffer, head.byteOffset);
+      if (hashOctets(0, head, 0, SUMMED_OCTETS) !== view.getUint32(SUMMED_OCTETS)) {
+        throw new FormatError("the checksum of a frame's head is wrong");
+      }
       const length = view.getUint32(0);
       if (length > FRAME_OCTETS_MAX) throw new FormatError(`a frame of ${length} octets`);
       if (this.octets < HEAD_OCTETS + length) return null;

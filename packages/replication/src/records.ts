@@ -29,6 +29,8 @@ export const RECORDS = {
       /** Of the program, for people. */
       software: [6, "text"],
       process: [7, "uint"],
+      /** With which a standby signs its echoes: another number each time that it joins. */
+      echo: [8, "uint"],
     },
   },
   /** Why the link is about to be closed. */
@@ -97,6 +99,18 @@ export const RECORDS = {
       /** Counts slices: stands still when the main thread does. */
       progress: [1, "uint"],
       epoch: [2, "uint"],
+      /** By the sender's own clock. */
+      sentMs: [3, "double"],
+    },
+  },
+  /** A beat has come: the standby does not take over for a while after it. */
+  echo: {
+    type: 13,
+    fields: {
+      /** From the standby's hello. */
+      id: [1, "uint"],
+      /** From the beat. */
+      sentMs: [2, "double"],
     },
   },
 

@@ -22,7 +22,7 @@ export interface StandbyHooks {
 }
 
 /** Octets of brackets that may wait to be run: what a takeover has to catch up with. */
-const BACKLOG_OCTETS_MAX = 1 << 20;
+const BACKLOG_OCTETS_MAX = 1 << 22;
 
 export class Standby {
   /** The active has declared that this side may take over. */

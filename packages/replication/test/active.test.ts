@@ -94,7 +94,8 @@ class Bench {
   sent(): AnyRecord[] {
     for (const frame of this.frames.splice(0)) this.reader.push(frame);
     const records: AnyRecord[] = [];
-    for (let next = this.reader.next(); next !== null; next = this.reader.next()) records.push(next);
+    for (let next = this.reader.next(); next !== null; next = this.reader.next())
+      records.push(next);
     return records;
   }
 }
@@ -209,7 +210,7 @@ describe("an active", () => {
     const bench = new Bench();
     bench.active.join("b", 0);
     const reader = new FrameReader();
-    reader.push(frameOf("beat", { progress: 1, epoch: 1 }));
+    reader.push(frameOf("beat", { progress: 1, epoch: 1, sentMs: 0 }));
     bench.active.record(reader.next()!, 0);
     expect(bench.active.state).toBe("joining");
   });

@@ -124,7 +124,11 @@ function walkOf(root: unknown): unknown[] {
     const prototype = Object.getPrototypeOf(value) as object | null;
     walk.push(prototype === null ? "Object" : prototype.constructor.name);
     const isPairs = value instanceof Map;
-    const entries = isPairs ? [...value] : value instanceof Set ? [...value] : Object.entries(value);
+    const entries = isPairs
+      ? [...value]
+      : value instanceof Set
+        ? [...value]
+        : Object.entries(value);
     walk.push(entries.length);
     for (const entry of entries.flat(value instanceof Set ? 0 : 1)) visit(entry);
   };
@@ -196,7 +200,9 @@ describe("an image", () => {
     fc.assert(
       fc.property(graph, fc.nat(), (nodes, at) => {
         const octets = joined(imageOf(nodes, CLASSES));
-        expect(() => fromImage([octets.slice(0, at % octets.length)], CLASSES)).toThrow(FormatError);
+        expect(() => fromImage([octets.slice(0, at % octets.length)], CLASSES)).toThrow(
+          FormatError,
+        );
       }),
     );
   });

@@ -116,8 +116,8 @@ export class Neighbor implements Listed {
     const external = config.as !== config.localAs;
     this.row = tables.peers.add({ as: config.as, external, address });
     for (const family of FAMILIES) tables.rib(family).paths.addPeer(this.row);
-    this.stale = new StaleRoutes(tables, this.row);
     this.log = new NeighborLog(config.address, tables.outputs);
+    this.stale = new StaleRoutes(tables, this.row, this.log);
     this.facts = this.makeFacts(NO_ADDRESSES);
   }
 

@@ -45,6 +45,8 @@ export type LogId =
   | "update-fault"
   | "message-fault"
   | "next-hop-unavailable"
+  | "routes-kept"
+  | "routes-removed"
   | "max-prefix-warning"
   | "max-prefix-reached"
   | "refresh"

@@ -259,7 +259,8 @@ export class Session implements MemberOwner {
   private warnOfNextHop(family: Family): void {
     const label = familyLabel(family);
     const { localAddress } = this.connection;
-    const text = `no ${label} route of other ASes can be sent: the interface of ${localAddress} has no address for their next hop`;
+    const reason = `the interface of ${localAddress} has no address for it`;
+    const text = `${label} routes that need our next hop are not sent: ${reason}`;
     this.neighbor.log.add("next-hop-unavailable", "warn", this.tables.nowMs, text, {
       family: label,
       local_address: localAddress,

@@ -1,11 +1,18 @@
 /** Neighbors, update groups and memory as JSON for `show` and for metrics. */
 
 import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
-import { type FaultAction, formatIpv4, notificationName, shutdownText } from "@ts-bgp/wire-codec";
+import {
+  FAMILY,
+  type Family,
+  type FaultAction,
+  formatIpv4,
+  notificationName,
+  shutdownText,
+} from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
 import type { LastDown, MessageCounts, Neighbor } from "./neighbor.ts";
 import type { Router } from "./router.ts";
-import type { FamilyState } from "./session.ts";
+import { FAMILIES } from "./tables.ts";
 
 /** Route counts of one family of a neighbor. */
 export interface ShownFamily {
@@ -17,8 +24,13 @@ export interface ShownFamily {
   /** Everything was sent to the neighbor since the session came up. */
   synced: boolean;
   end_of_rib_received: boolean;
-  /** Number of its update group, see `show groups`. */
-  group: number;
+  /**
+   * Among the routes are those of a session that has ended, until the neighbor has sent all again,
+   * and not longer than this (RFC 4724); milliseconds since 1970, null when there are none.
+   */
+  stale_until_ms: number | null;
+  /** Number of its update group, see `show groups`; null without a session. */
+  group: number | null;
   max_prefix: { limit: number; action: string } | null;
 }
 
@@ -110,7 +122,10 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     since_ms: session === null ? null : Math.round(session.sinceMs),
     last_down: lastDown === null ? null : shownDown(lastDown),
     established_count: neighbor.establishedCount,
-    families: (session?.families ?? []).map((state) => shownFamily(neighbor, state)),
+    families: FAMILIES.filter(
+      (family) =>
+        session?.family(family) !== undefined || neighbor.stale.keptUntilMs(family) !== null,
+    ).map((family) => shownFamily(neighbor, family)),
     messages: { received: shownMessages(neighbor.received), sent: sentMessages(neighbor) },
     update_faults: sum(neighbor.faults),
     update_faults_by_action: { ...neighbor.faults },
@@ -188,21 +203,23 @@ function sentMessages(neighbor: Neighbor): ShownMessages {
   return sent;
 }
 
-function shownFamily(neighbor: Neighbor, state: FamilyState): ShownFamily {
-  const { tables, row, config } = neighbor;
-  const { received, accepted } = tables.rib(state.family).paths;
-  const { member } = state;
+function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
+  const { tables, row, config, session } = neighbor;
+  const { received, accepted } = tables.rib(family).paths;
+  const state = session?.family(family);
+  const staleUntilMs = neighbor.stale.keptUntilMs(family);
   const { ipv4Unicast, ipv6Unicast, action } = config.maxPrefix;
-  const limit = state.family === 1 ? ipv4Unicast : ipv6Unicast;
+  const limit = family === FAMILY.IPV4_UNICAST ? ipv4Unicast : ipv6Unicast;
   return {
-    family: familyLabel(state.family),
+    family: familyLabel(family),
     received: received[row]!,
     accepted: accepted[row]!,
     rejected: received[row]! - accepted[row]!,
-    advertised: member.group.adjRibOut.countFor(member.cls),
-    synced: state.endOfRibSent,
-    end_of_rib_received: state.endOfRibReceived,
-    group: member.entry.number,
+    advertised: state?.member.group.adjRibOut.countFor(state.member.cls) ?? 0,
+    synced: state?.endOfRibSent ?? false,
+    end_of_rib_received: state?.endOfRibReceived ?? false,
+    stale_until_ms: staleUntilMs === null ? null : Math.round(staleUntilMs),
+    group: state?.member.entry.number ?? null,
     max_prefix: limit === null ? null : { limit, action },
   };
 }

@@ -14,7 +14,9 @@
 import type { DownReason, Negotiated } from "@ts-bgp/fsm";
 import type { PeerRow, PeerWalk, Rib } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
+import { familyLabel } from "./facts.ts";
 import type { Job, JobState } from "./jobs.ts";
+import type { NeighborLog } from "./neighbor-log.ts";
 import type { FamilyState, Session } from "./session.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
@@ -30,16 +32,29 @@ interface Kept {
   deadlineMs: number;
 }
 
+/** Why routes that were kept go. */
+type Why =
+  | "the neighbor did not come back in time"
+  | "the neighbor came back, and did not keep forwarding"
+  | "the configuration says so";
+
 export class StaleRoutes {
   private readonly tables: Tables;
   private readonly row: PeerRow;
+  private readonly log: NeighborLog;
   private readonly kept: Map<Family, Kept> = new Map();
   /** Jobs at work. */
   removals = 0;
 
-  constructor(tables: Tables, row: PeerRow) {
+  constructor(tables: Tables, row: PeerRow, log: NeighborLog) {
     this.tables = tables;
     this.row = row;
+    this.log = log;
+  }
+
+  /** @returns until when routes of an ended session are kept at most, null when none are */
+  keptUntilMs(family: Family): number | null {
+    return this.kept.get(family)?.deadlineMs ?? null;
   }
 
   /** Whether routes are being removed. */
@@ -59,8 +74,9 @@ export class StaleRoutes {
       const kept = this.kept.get(family);
       if (kept === undefined) continue;
       const state = session.family(family);
-      if (state === undefined || (forwarding & family) === 0) this.removeAll(family);
-      else {
+      if (state === undefined || (forwarding & family) === 0) {
+        this.giveUp(family, "the neighbor came back, and did not keep forwarding");
+      } else {
         state.round = kept.round;
         kept.deadlineMs = this.tables.nowMs + END_OF_RIB_MS;
       }
@@ -81,6 +97,7 @@ export class StaleRoutes {
       const { restartTimeSeconds } = session.negotiated.gracefulRestart!;
       const deadlineMs = this.tables.nowMs + 1000 * restartTimeSeconds;
       this.kept.set(family, { round: (round + 1) & 0xff, deadlineMs });
+      this.tell("routes-kept", family, this.count(family), `for ${restartTimeSeconds} s at most`);
     }
   }
 
@@ -99,14 +116,38 @@ export class StaleRoutes {
     for (const [family, { deadlineMs }] of this.kept) {
       if (deadlineMs > this.tables.nowMs) continue;
       const state = session?.family(family);
-      if (state === undefined) this.removeAll(family);
+      if (state === undefined) this.giveUp(family, "the neighbor did not come back in time");
       else this.endOfRib(state);
     }
   }
 
   /** Keeps nothing any longer. */
   drop(): void {
-    for (const family of this.kept.keys()) this.removeAll(family);
+    for (const family of this.kept.keys()) this.giveUp(family, "the configuration says so");
+  }
+
+  /** Routes that the peer did not send again have been removed. */
+  removed(family: Family, count: number): void {
+    this.removals--;
+    this.tell("routes-removed", family, count, "the neighbor did not send them again");
+  }
+
+  private giveUp(family: Family, why: Why): void {
+    this.tell("routes-removed", family, this.count(family), why);
+    this.removeAll(family);
+  }
+
+  private count(family: Family): number {
+    return this.tables.rib(family).paths.received[this.row]!;
+  }
+
+  private tell(id: "routes-kept" | "routes-removed", family: Family, count: number, more: string) {
+    if (count === 0) return;
+    const label = familyLabel(family);
+    const text =
+      id === "routes-kept" ? "routes are kept while the neighbor is away" : "routes are removed";
+    const message = `${count} ${label} ${text}: ${more}`;
+    this.log.add(id, "info", this.tables.nowMs, message, { family: label, count });
   }
 
   private removeAll(family: Family): void {
@@ -147,6 +188,7 @@ export class RemoveOtherRounds implements Job {
   private readonly rib: Rib;
   private readonly round: number;
   private readonly walk: PeerWalk;
+  private count = 0;
 
   constructor(stale: StaleRoutes, rib: Rib, row: PeerRow, round: number) {
     this.stale = stale;
@@ -161,11 +203,14 @@ export class RemoveOtherRounds implements Job {
     for (let n = 0; n < REMOVE_PATHS && walk.at !== 0; n++) {
       const path = walk.at;
       if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
-      else rib.removePath(path);
+      else {
+        rib.removePath(path);
+        this.count++;
+      }
     }
     if (walk.at !== 0) return "more";
     paths.endWalk(walk);
-    this.stale.removals--;
+    this.stale.removed(rib.family, this.count);
     return "done";
   }
 }

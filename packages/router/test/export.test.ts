@@ -184,6 +184,19 @@ policies:
     expect(sent(EBGP, to, {})?.["nextHop"]).toBe("192.0.2.254");
   });
 
+  test.each([
+    ["of one client to another", CLIENT, CLIENT],
+    ["of a neighbor to a client", IBGP, CLIENT],
+    ["of a client to a neighbor", CLIENT, IBGP],
+  ])("with its own next hop when it is reflected (RFC 4456 section 10): %s", (_title, from, to) => {
+    const self = [`${to[0]}, next-hop: self`, to[1]] as const;
+    expect(sent(from, self, {})?.["nextHop"]).toBe(OUTSIDE);
+    expect(sent(EBGP, self, {})?.["nextHop"]).toBe("192.0.2.254");
+    const rest = 'policies: { hop: [{ set: { next-hop: "192.0.2.99" }, then: accept }] }';
+    const policy = [`${self[0]}, export: hop`, to[1]] as const;
+    expect(sent(from, policy, {}, rest)?.["nextHop"]).toBe("192.0.2.99");
+  });
+
   test("of another internal one not at all, unless one of the two is a client", () => {
     expect(sent(IBGP, IBGP, {})).toBeUndefined();
   });
@@ -393,6 +406,85 @@ policies:
       "2001:db8:1::/48": { nextHop: "2001:db8::99" },
     });
     expect(Object.keys(peers["192.0.2.3"]!.table)).toEqual(["2001:db8:1::/48"]);
+  });
+
+  const BOTH = "families: [ipv4-unicast, ipv6-unicast]";
+  test.each([
+    ["192.0.2.2", "as: 65002", "2001:db8::77", "192.0.2.254", "2001:db8::77"],
+    [
+      "192.0.2.2",
+      `as: ${ROUTER_AS}, next-hop: self`,
+      "2001:db8::77",
+      "192.0.2.254",
+      "2001:db8::77",
+    ],
+    ["192.0.2.2", "as: 65002, export: hop", "2001:db8::77", "192.0.2.254", "2001:db8::77"],
+    ["2001:db8::2", "as: 65002", "192.0.2.77", "192.0.2.77", "2001:db8::254"],
+    [
+      "2001:db8::2",
+      "as: 65002, extended-next-hop: true",
+      "192.0.2.77",
+      "2001:db8::254",
+      "2001:db8::254",
+    ],
+    [
+      "2001:db8::2",
+      "as: 65002, extended-next-hop: true, export: hop",
+      "192.0.2.77",
+      "2001:db8::254",
+      "2001:db8::254",
+    ],
+  ])(
+    "as %s, %s, get the address %s of the interface for the other family",
+    (address, config, other, ipv4, ipv6) => {
+      const as = config.includes("65002") ? 65002 : ROUTER_AS;
+      const families = ["ipv4", "ipv6"] as const;
+      const rest = "policies: { hop: [{ set: { next-hop: self }, then: accept }] }";
+      const options = { as, families, extendedNextHop: config.includes("extended") };
+      const lab = new Lab(
+        yamlOf(`
+defaults: { import: accept-all, export: accept-all, passive: true, ${BOTH} }
+neighbors:
+  - { address: ${OUTSIDE}, as: 65001 }
+  - { address: "${address}", ${config} }
+${rest}`),
+      );
+      const from = lab.peer(OUTSIDE, { as: 65001, families }).up();
+      const to = lab.peer(address, options);
+      to.otherAddress = other;
+      to.up();
+      from.announce(["10.1.0.0/16", "2001:db8:1::/48"]);
+      lab.run();
+      expect(to.table).toMatchObject({
+        "10.1.0.0/16": { nextHop: ipv4 },
+        "2001:db8:1::/48": { nextHop: ipv6 },
+      });
+      expect(lab.logsOf("next-hop-unavailable").map(({ neighbor }) => neighbor)).toEqual([OUTSIDE]);
+    },
+  );
+
+  test("over IPv4 alone: a log line says that IPv6 routes are not sent, except reflected ones", () => {
+    const families = ["ipv4", "ipv6"] as const;
+    const { lab, peers } = labOf({
+      "2001:db8::1": EBGP,
+      "2001:db8::3": CLIENT,
+      [OTHER]: [`as: ${ROUTER_AS}, next-hop: self, ${BOTH}`, { as: ROUTER_AS, families }],
+    });
+    peers["2001:db8::1"]!.announce(["2001:db8:1::/48"]);
+    peers["2001:db8::3"]!.announce(["2001:db8:3::/48"]);
+    lab.run();
+    expect(Object.keys(peers[OTHER]!.table)).toEqual(["2001:db8:3::/48"]);
+    expect(lab.logsOf("next-hop-unavailable")).toEqual([
+      {
+        id: "next-hop-unavailable",
+        level: "warn",
+        neighbor: OTHER,
+        message:
+          "ipv6-unicast routes that need our next hop are not sent: " +
+          "the interface of 192.0.2.254 has no address for it",
+        fields: { family: "ipv6-unicast", local_address: "192.0.2.254" },
+      },
+    ]);
   });
 
   test("with two next hops pass both on where they are left alone (RFC 2545)", () => {

@@ -2,7 +2,7 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { explainRoute, showRoutes } from "../src/index.ts";
+import { explainRoute, showNeighbor, showRoutes } from "../src/index.ts";
 import { isEmpty, Lab, type Peer, type PeerOptions, yamlOf } from "./driver.ts";
 
 const A = "192.0.2.1";
@@ -75,6 +75,61 @@ describe("the routes of a peer whose connection is lost", () => {
     const question = { direction: "import", family: 1, key, text: "10.1.0.0/16" } as const;
     const explained = explainRoute(lab.router, { ...question, neighbor: A });
     expect(explained.verdict).toBe("accepted, and the best path");
+  });
+});
+
+describe("what is kept is shown and logged", () => {
+  const shown = (lab: Lab) => showNeighbor(lab.neighbor(A)).families;
+  const logged = (lab: Lab) =>
+    lab.logs
+      .filter(({ id }) => id === "routes-kept" || id === "routes-removed")
+      .map(({ message }) => message);
+  const KEPT = "2 ipv4-unicast routes are kept while the neighbor is away: for 30 s at most";
+
+  test("while the neighbor is away, and until it has sent all again", () => {
+    const { lab, a } = two({ seconds: 30 });
+    expect(shown(lab).map(({ stale_until_ms }) => stale_until_ms)).toEqual([null, null]);
+    a.hangUp();
+    lab.run();
+    const away = { received: 2, accepted: 2, advertised: 0, group: null, synced: false };
+    expect(shown(lab)[0]).toMatchObject({ ...away, stale_until_ms: lab.nowMs + 30_000 });
+    expect(logged(lab)).toEqual([KEPT]);
+    lab.advance(1000);
+    a.up({ gracefulRestart: { restarting: true, forwarding: true } });
+    a.announce(["10.2.0.0/16"]);
+    lab.run();
+    expect(shown(lab)[0]).toMatchObject({ received: 2, stale_until_ms: lab.nowMs + 360_000 });
+    a.endOfRib();
+    lab.run();
+    expect(shown(lab)[0]).toMatchObject({ received: 1, stale_until_ms: null });
+    const why = "the neighbor did not send them again";
+    expect(logged(lab)).toEqual([KEPT, `1 ipv4-unicast routes are removed: ${why}`]);
+  });
+
+  test("until the time is up", () => {
+    const { lab, a } = two({ seconds: 30 });
+    a.hangUp();
+    lab.run().advance(31_000);
+    expect(shown(lab)).toEqual([]);
+    const why = "the neighbor did not come back in time";
+    expect(logged(lab)).toEqual([KEPT, `2 ipv4-unicast routes are removed: ${why}`]);
+  });
+
+  test("until it comes back without them", () => {
+    const { lab, a } = two({ seconds: 30 });
+    a.hangUp();
+    lab.run();
+    a.up({ gracefulRestart: { restarting: true, forwarding: false } });
+    const why = "the neighbor came back, and did not keep forwarding";
+    expect(logged(lab)).toEqual([KEPT, `2 ipv4-unicast routes are removed: ${why}`]);
+  });
+
+  test("and nothing is said of routes that are not kept", () => {
+    const { lab, a } = two({ seconds: 30 });
+    a.notify(6, CEASE.ADMINISTRATIVE_SHUTDOWN);
+    lab.run();
+    expect(logged(lab)).toEqual([]);
+    expect(shown(lab)).toEqual([]);
   });
 });
 

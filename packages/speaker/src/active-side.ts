@@ -28,6 +28,7 @@ export class ActiveSide {
   linkSinceMs = 0;
   private readonly side: Side;
   private readonly epoch: number;
+  private readonly term: Arbiter["term"];
   private speaker!: Speaker;
   private link: Link | null = null;
   private beats: BeatSender | null = null;
@@ -44,8 +45,10 @@ export class ActiveSide {
   ) {
     this.side = side;
     this.epoch = epoch;
+    this.term = arbiter.term;
     this.protector = new Protector(gate, problem, now, {
       send: (frame) => this.link?.send(frame),
+      hasRoom: () => this.link?.hasRoom !== false,
       declare: (standby) => arbiter.nameStandby(standby),
       undeclare: () => arbiter.nameStandby(null),
       drop: (reason) => this.drop(reason),
@@ -56,7 +59,7 @@ export class ActiveSide {
   async start(speaker: Speaker): Promise<void> {
     this.speaker = speaker;
     const { listen, tls } = this.side.config;
-    this.beats = new BeatSender(this.side.config, (reason) => {
+    this.beats = new BeatSender(this.side.config, this.term, (reason) => {
       speaker.active.lose(`heartbeats cannot be sent: ${reason}`);
     });
     speaker.ticked = () => this.beats?.progress();
@@ -92,6 +95,7 @@ export class ActiveSide {
         if (record.record === "hello") this.welcome(link, record);
         else if (link === this.link) this.record(record);
       },
+      drained: () => this.speaker.active.pump(),
       idle: () => {
         this.protector.wake();
         this.speaker.roomMade();
@@ -111,6 +115,7 @@ export class ActiveSide {
     this.link = link;
     this.peer = hello;
     this.linkSinceMs = this.speaker.now();
+    this.beats?.expect(hello.echo);
     link.send(frameOf("hello", helloOf(this.side, "active", this.epoch)));
     try {
       this.speaker.active.join(hello.side, this.speaker.now());
@@ -150,7 +155,8 @@ export class ActiveSide {
 /** Longest wait for a standby to say that it has taken over what it was handed. */
 const HANDOVER_MS = 2000;
 
-export function helloOf(side: Side, role: "active" | "standby", epoch: number) {
+/** @param echo - of a standby, signs its echoes */
+export function helloOf(side: Side, role: "active" | "standby", epoch: number, echo = 0) {
   return {
     version: STREAM_VERSION,
     cluster: side.config.cluster,
@@ -159,6 +165,7 @@ export function helloOf(side: Side, role: "active" | "standby", epoch: number) {
     role,
     software: side.software,
     process: process.pid,
+    echo,
   };
 }
 

@@ -6,6 +6,8 @@
  * connections that the standby knows no longer.
  */
 
+import type { Term } from "@ts-bgp/takeover";
+
 /** Who has which role. */
 export interface Roles {
   readonly epoch: number;
@@ -20,10 +22,32 @@ export interface Roles {
  */
 export type ActiveState = "running" | "stopped" | "unknown" | "alone";
 
+/**
+ * Whether this side may act as the active one. `doubtful`: it may not now, because another one could be
+ * about to, and it will if none does. `lost`: another one has the role.
+ */
+export type Hold = "held" | "doubtful" | "lost";
+
+/** Nobody can tell who has the role, for the time being. */
+export class ArbiterAwayError extends Error {}
+
 export interface Arbiter {
-  /** @returns the epoch of a new active, null when there is an active; rejects when nobody can tell */
+  /** When this side has to stop by itself; null where the standby sees to that. */
+  readonly term: Term | null;
+  /** Whether this side may let something out at this instant: no more than a look at a clock. */
+  isHeld(): boolean;
+  /**
+   * Calls back with each change while this side is active, `doubtful` only when that lasts; `why` is for
+   * people. Also when nothing has changed but the reasons.
+   */
+  onHold(changed: (hold: Hold, why: string) => void): void;
+  /** @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError` */
   acquire(side: string): Promise<Roles | null>;
-  /** Names the standby, or no one. @returns false when this side is not active any more */
+  /**
+   * Names the standby, or no one; takes as long as nobody can tell.
+   *
+   * @returns false when this side is not active any more, or when this standby cannot be one
+   */
   nameStandby(standby: string | null): Promise<boolean>;
   /**
    * Makes this side the active one, after the other one cannot write any more.

@@ -18,6 +18,7 @@ import {
 } from "@ts-bgp/router";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import { recentMaxMs } from "./recent-max.ts";
 import type { ShownNsr } from "./show-nsr.ts";
 import type { Speaker } from "./speaker.ts";
 
@@ -85,8 +86,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       id: identity.id,
       started_ms: Math.round(startedMs),
       neighbors: router.neighbors.size,
-      established: showNeighbors(router).filter(({ state }) => state === "Established").length,
-      slice_max_ms: slices.maxMs,
+      established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
+      slice_max_ms: recentMaxMs(slices),
     };
     return {};
   },

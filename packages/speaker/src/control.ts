@@ -12,6 +12,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
+import { type Fault, writeFault } from "./fault.ts";
 
 /** A request: its command and what that command takes. */
 export interface ControlRequest {
@@ -19,7 +20,10 @@ export interface ControlRequest {
   readonly [argument: string]: unknown;
 }
 
-/** What a command answers: items, then a last value. Errors it throws become the answer. */
+/**
+ * What a command answers: items, then a last value. Errors it throws become the answer; those that
+ * are no ControlError are faults of the program.
+ */
 export type ControlHandler = (
   request: ControlRequest,
 ) => AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
@@ -29,6 +33,8 @@ export class ControlError extends Error {}
 
 const REQUEST_OCTETS_MAX = 1 << 16;
 const CLIENTS_MAX = 64;
+/** Of a request that is reported. */
+const FAULT_CHARACTERS = 200;
 /** Lines of an answer are written together: one by one, each would cost a system call. */
 const WRITE_CHARACTERS = 1 << 16;
 
@@ -36,10 +42,13 @@ export class ControlServer {
   private readonly server: net.Server;
   private readonly handler: ControlHandler;
   private readonly file: string;
+  private readonly fault: Fault;
 
-  constructor(file: string, handler: ControlHandler) {
+  /** @param fault - told of faults of the program: an answer that goes wrong ends no session */
+  constructor(file: string, handler: ControlHandler, fault: Fault = writeFault) {
     this.file = file;
     this.handler = handler;
+    this.fault = fault;
     this.server = net.createServer((socket) => this.serve(socket));
     this.server.maxConnections = CLIENTS_MAX;
   }
@@ -106,8 +115,12 @@ export class ControlServer {
         text = "";
       }
     } catch (error) {
-      await write(socket, text + lineOf({ error: (error as Error).message }));
-      if (!(error instanceof ControlError)) throw error;
+      const { message } = error as Error;
+      if (error instanceof ControlError) await write(socket, text + lineOf({ error: message }));
+      else {
+        this.fault(`request ${line.slice(0, FAULT_CHARACTERS)}`, error);
+        await write(socket, text + lineOf({ error: `internal error: ${message}` }));
+      }
     }
   }
 }

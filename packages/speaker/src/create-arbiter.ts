@@ -2,9 +2,11 @@
 
 import type { NsrConfig } from "@ts-bgp/config";
 import type { Arbiter } from "./arbiter.ts";
+import { EtcdArbiter } from "./etcd-arbiter.ts";
 import { LocalArbiter } from "./local-arbiter.ts";
 
-export function createArbiter({ arbiter }: NsrConfig): Arbiter {
+export function createArbiter({ arbiter, cluster }: NsrConfig): Arbiter {
   if (arbiter.kind === "local") return new LocalArbiter(arbiter.file);
-  throw new Error(`the arbiter ${arbiter.kind} is not available`);
+  const { endpoints, ttlSeconds } = arbiter;
+  return new EtcdArbiter({ cluster, endpoints, ttlMs: 1000 * ttlSeconds });
 }

@@ -2,7 +2,7 @@
 
 import type http from "node:http";
 import { hostname } from "node:os";
-import { type Config, type ConfigDiff, reloadRefusal } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, type NsrConfig, reloadRefusal } from "@ts-bgp/config";
 import { Machine } from "@ts-bgp/replication";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -11,6 +11,7 @@ import { createArbiter } from "./create-arbiter.ts";
 import { createHttpServer } from "./http.ts";
 import { type Log, openLog } from "./logging.ts";
 import { createRegistry } from "./metrics.ts";
+import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Pair } from "./pair.ts";
 import { showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
@@ -40,6 +41,7 @@ export class Daemon {
   config: Config;
   private control: ControlServer | null = null;
   private http: http.Server | null = null;
+  private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -60,11 +62,12 @@ export class Daemon {
         ? null
         : new Pair({
             config,
-            name: options.nsrSelf ?? (nsr.self || `${hostname()}-${process.pid}`),
+            name: options.nsrSelf ?? (nsr.self || nameOf(nsr)),
             software: options.version,
             arbiter: createArbiter(nsr),
             log: this.log.event,
             changed: () => {
+              this.switchovers.note(this.pair?.lastSwitchover ?? null);
               const { speaker } = this;
               if (speaker !== null) this.config = { ...speaker.router.tables.config, ...this.own };
             },
@@ -221,6 +224,8 @@ export class Daemon {
       version: options.version,
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
+      nsrMetrics: () =>
+        nsrMetrics(showNsr(this.pair, this.speaker), this.switchovers, this.served().router),
     });
     const server = createHttpServer(registry, () => ({
       ok: true,
@@ -235,6 +240,12 @@ export class Daemon {
     });
     return server;
   }
+}
+
+/** @returns a name that the other side has not: two hosts, or two processes on one */
+function nameOf({ arbiter }: NsrConfig): string {
+  // A side of etcd keeps its name when it starts again.
+  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
 }
 
 const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };

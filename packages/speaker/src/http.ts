@@ -1,7 +1,13 @@
 /** Metrics and health over HTTP. */
 
 import http from "node:http";
-import type { Registry } from "prom-client";
+import { type Fault, writeFault } from "./fault.ts";
+
+/** What `/metrics` gives. */
+export interface Metrics {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
 
 /** What `/healthz` says. */
 export interface Health {
@@ -10,7 +16,11 @@ export interface Health {
 }
 
 /** Serves `/metrics` and `/healthz`; nothing can be changed here. */
-export function createHttpServer(registry: Registry, health: () => Health): http.Server {
+export function createHttpServer(
+  metrics: Metrics,
+  health: () => Health,
+  fault: Fault = writeFault,
+): http.Server {
   return http.createServer(async (request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
@@ -20,8 +30,13 @@ export function createHttpServer(registry: Registry, health: () => Health): http
     const [path] = (request.url ?? "").split("?", 1);
     switch (path) {
       case "/metrics":
-        response.writeHead(200, { "content-type": registry.contentType });
-        response.end(await registry.metrics());
+        try {
+          const text = await metrics.metrics();
+          response.writeHead(200, { "content-type": metrics.contentType }).end(text);
+        } catch (error) {
+          fault("metrics", error);
+          response.writeHead(500, { "content-type": "text/plain" }).end("internal error\n");
+        }
         return;
       case "/healthz": {
         const state = health();

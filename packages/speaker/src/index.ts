@@ -14,7 +14,7 @@
  */
 
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
-export { ControlError, type ControlRequest, ControlServer } from "./control.ts";
+export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export type { LogEvent } from "./log-event.ts";
 export type { Switchover } from "./pair.ts";

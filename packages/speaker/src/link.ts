@@ -8,6 +8,8 @@ const BACKLOG_OCTETS_MAX = 1 << 29;
 
 export interface LinkEvents {
   record(record: AnyRecord): void;
+  /** What was sent has left this process. */
+  drained(): void;
   /** All records that had come were handed over. */
   idle(): void;
   /** The link is over; called once. */
@@ -26,8 +28,14 @@ export class Link {
     this.events = events;
     stream.on("data", (octets: Uint8Array) => this.read(octets));
     stream.on("error", (error) => this.end(error.message));
+    stream.on("drain", () => events.drained());
     stream.on("end", () => this.end("the other side has closed the link"));
     stream.on("close", () => this.end("the link is closed"));
+  }
+
+  /** Whether what was sent has left this process, but for a little. */
+  get hasRoom(): boolean {
+    return !this.stream.writableNeedDrain;
   }
 
   send(frame: Uint8Array): void {

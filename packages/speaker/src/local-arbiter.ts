@@ -5,17 +5,33 @@
  * To take over, a standby kills the active through its pidfd, waits until it is gone, and has the lock.
  */
 
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
 
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
+/** More than the file ever has. */
+const FILE_OCTETS_MAX = 4096;
 
 export class LocalArbiter implements Arbiter {
+  readonly term = null;
   private readonly file: string;
   /** Held while this side is active. */
   private lock: number | null = null;
   private roles: Roles = NOBODY;
+  /** The file as it was when the active was first watched, whatever has its name by now. */
+  private known: number | null = null;
   /** Of the active that is watched. */
   private pidfd: number | null = null;
   private process = 0;
@@ -26,18 +42,35 @@ export class LocalArbiter implements Arbiter {
     this.file = file;
   }
 
+  /** A standby kills the process before it takes over. */
+  isHeld(): boolean {
+    return this.lock !== null;
+  }
+
+  onHold(): void {}
+
   async acquire(side: string): Promise<Roles | null> {
     const fd = openSync(this.file, constants.O_RDWR | constants.O_CREAT, 0o600);
-    if (!flock(fd)) {
+    // What a file says that was removed still counts.
+    this.roles = this.read();
+    try {
+      if (flock(fd) && this.isInPlace(fd) && this.isKnownFree(fd)) {
+        this.lock = fd;
+        return this.become(side);
+      }
+    } catch (error) {
+      this.lock = null;
       closeSync(fd);
-      return null;
+      throw new Error(`${this.file} cannot be used: ${(error as Error).message}`);
     }
-    this.lock = fd;
-    return this.become(side);
+    closeSync(fd);
+    return null;
   }
 
   async nameStandby(standby: string | null): Promise<boolean> {
     if (this.lock === null) return false;
+    // Nobody would find a name in a file that someone has removed.
+    if (standby !== null && !this.isInPlace(this.lock)) return false;
     this.write({ ...this.roles, standby });
     return true;
   }
@@ -56,8 +89,9 @@ export class LocalArbiter implements Arbiter {
   }
 
   watch(process: number, ended: () => void): void {
-    this.stopWatch?.();
+    this.unwatch();
     this.process = process;
+    this.known = this.openLocked();
     this.pidfd = pidfdOpen(process);
     if (this.pidfd === null) {
       ended();
@@ -88,24 +122,69 @@ export class LocalArbiter implements Arbiter {
   }
 
   async release(): Promise<void> {
-    this.stopWatch?.();
-    this.stopWatch = null;
+    this.unwatch();
     if (this.lock !== null) closeSync(this.lock);
     this.lock = null;
   }
 
   private become(side: string): Roles {
-    this.write({ epoch: this.read().epoch + 1, active: side, standby: null });
+    const epoch = Math.max(this.roles.epoch, this.read().epoch) + 1;
+    this.write({ epoch, active: side, standby: null });
     return this.roles;
+  }
+
+  private unwatch(): void {
+    this.stopWatch?.();
+    this.stopWatch = null;
+    for (const fd of [this.pidfd, this.known]) if (fd !== null) closeSync(fd);
+    this.pidfd = null;
+    this.known = null;
+  }
+
+  /** @returns whether an open file is the one that others find */
+  private isInPlace(fd: number): boolean {
+    const found = statSync(this.file, { throwIfNoEntry: false });
+    return found !== undefined && isSame(found, fstatSync(fd));
+  }
+
+  /** @returns the file that the active has locked; null when someone has put another one there */
+  private openLocked(): number | null {
+    try {
+      const fd = openSync(this.file, constants.O_RDWR);
+      if (!flock(fd)) return fd;
+      closeSync(fd);
+    } catch {
+      // It was removed.
+    }
+    return null;
+  }
+
+  /** @returns whether the active that is watched has the role no more, in a file of whatever name */
+  private isKnownFree(fd: number): boolean {
+    const { known, pidfd } = this;
+    if (known === null) return pidfd === null || hasExited(pidfd);
+    return isSame(fstatSync(known), fstatSync(fd)) || flock(known);
   }
 
   private read(): Roles {
     try {
-      const roles = JSON.parse(readFileSync(this.file, "utf8")) as Partial<Roles>;
-      return { ...NOBODY, ...roles };
+      const text = this.text();
+      const { epoch, active, standby } = JSON.parse(text) as Partial<Record<keyof Roles, unknown>>;
+      return {
+        epoch: Number.isSafeInteger(epoch) ? (epoch as number) : 0,
+        active: typeof active === "string" ? active : "",
+        standby: typeof standby === "string" ? standby : null,
+      };
     } catch {
       return NOBODY;
     }
+  }
+
+  private text(): string {
+    const fd = this.lock ?? this.known;
+    if (fd === null) return readFileSync(this.file, "utf8");
+    const octets = Buffer.alloc(FILE_OCTETS_MAX);
+    return octets.toString("utf8", 0, readSync(fd, octets, 0, octets.length, 0));
   }
 
   private write(roles: Roles): void {
@@ -114,4 +193,8 @@ export class LocalArbiter implements Arbiter {
     ftruncateSync(this.lock!, text.length);
     this.roles = roles;
   }
+}
+
+function isSame(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
 }

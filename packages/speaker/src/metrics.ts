@@ -1,9 +1,12 @@
 /** The speaker in Prometheus text. Everything is read when it is asked for. */
 
-import { type ShownNeighbor, showNeighbors, showTables } from "@ts-bgp/router";
+import { showTables } from "@ts-bgp/router";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
-import { nowMs } from "./speaker.ts";
+import type { Metrics } from "./http.ts";
+import { neighborMetrics } from "./neighbor-metrics.ts";
+import { recentMaxMs } from "./recent-max.ts";
+import type { SliceTimes } from "./speaker.ts";
 
 /** What the daemon knows beside the speaker. */
 export interface DaemonFacts {
@@ -12,91 +15,23 @@ export interface DaemonFacts {
   lastReload(): { readonly ok: boolean; readonly atMs: number };
   /** Log lines that could not be written. */
   lostLogLines(): number;
+  /** Metrics of nonstop routing, as text. */
+  nsrMetrics?(): string;
 }
 
-/** Sets the values of one metric from the neighbors. */
-type Reader = (neighbor: ShownNeighbor, set: (value: number, ...labels: string[]) => void) => void;
-
-const PREFIX_COUNTS = ["received", "accepted", "rejected", "advertised"] as const;
-
-/**
- * @returns a registry whose `metrics()` gives the text
- */
-export function createRegistry(served: () => Served, facts: DaemonFacts): Registry {
+/** @returns what gives all metrics as text */
+export function createRegistry(served: () => Served, facts: DaemonFacts): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  addNeighbors(registry, served);
   addTables(registry, served);
   addDaemon(registry, served, facts);
-  return registry;
-}
-
-function addNeighbors(registry: Registry, served: () => Served): void {
-  const gauge = (name: string, help: string, labels: string[], read: Reader) =>
-    new Gauge({
-      name: `tsbgp_neighbor_${name}`,
-      help,
-      labelNames: ["neighbor", "as", ...labels],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const neighbor of showNeighbors(served().router)) {
-          const { address, as } = neighbor;
-          read(neighbor, (value, ...values) =>
-            this.labels(address, String(as), ...values).set(value),
-          );
-        }
-      },
-    });
-  gauge("up", "1 while the session is established", [], ({ since_ms }, set) =>
-    set(since_ms === null ? 0 : 1),
-  );
-  gauge("info", "1, with the state and the description", ["state", "description"], (n, set) =>
-    set(1, n.disabled ? "Disabled" : n.state, n.description),
-  );
-  gauge("uptime_seconds", "Age of the session", [], ({ since_ms }, set) =>
-    set(since_ms === null ? 0 : (nowMs() - since_ms) / 1000),
-  );
-  for (const kind of PREFIX_COUNTS) {
-    gauge(`prefixes_${kind}`, `Prefixes ${kind}`, ["family"], ({ families }, set) => {
-      for (const family of families) set(family[kind], family.family);
-    });
-  }
-  gauge("max_prefixes", "Limit on prefixes", ["family"], ({ families }, set) => {
-    for (const { family, max_prefix } of families) {
-      if (max_prefix !== null) set(max_prefix.limit, family);
-    }
-  });
-  addNeighborCounters(registry, served);
-}
-
-function addNeighborCounters(registry: Registry, served: () => Served): void {
-  const counter = (name: string, help: string, labels: string[], read: Reader) =>
-    new Counter({
-      name: `tsbgp_neighbor_${name}_total`,
-      help,
-      labelNames: ["neighbor", "as", ...labels],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const neighbor of showNeighbors(served().router)) {
-          const { address, as } = neighbor;
-          read(neighbor, (value, ...values) =>
-            this.labels(address, String(as), ...values).inc(value),
-          );
-        }
-      },
-    });
-  for (const way of ["received", "sent"] as const) {
-    counter(`messages_${way}`, `Messages ${way} by type`, ["type"], ({ messages }, set) => {
-      for (const [type, count] of Object.entries(messages[way])) set(count, type);
-    });
-  }
-  counter("established", "Sessions that came up", [], (n, set) => set(n.established_count));
-  const faults = "UPDATE messages with faults (RFC 7606), by what the heaviest one asked for";
-  counter("update_faults", faults, ["action"], (n, set) => {
-    for (const [action, count] of Object.entries(n.update_faults_by_action)) set(count, action);
-  });
+  return {
+    contentType: registry.contentType,
+    metrics: async () =>
+      (await registry.metrics()) +
+      (await neighborMetrics(served().router)) +
+      (facts.nsrMetrics?.() ?? ""),
+  };
 }
 
 function addTables(registry: Registry, served: () => Served): void {
@@ -146,6 +81,16 @@ function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts)
         this.set(value());
       },
     });
+  const counter = (name: string, help: string, value: (slices: SliceTimes) => number) =>
+    new Counter({
+      name: `tsbgp_${name}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value(served().slices));
+      },
+    });
   new Gauge({
     name: "tsbgp_info",
     help: "1, with version, AS and identifier",
@@ -163,11 +108,12 @@ function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts)
   one("config_last_reload_timestamp_seconds", "When the last reload was", () =>
     Math.round(facts.lastReload().atMs / 1000),
   );
-  one("slice_max_seconds", "Longest slice of work since the last scrape", () => {
-    const { slices } = served();
-    const { maxMs } = slices;
-    slices.maxMs = 0;
-    return maxMs / 1000;
-  });
+  one(
+    "slice_max_seconds",
+    "Longest slice of work of the last minute or two",
+    () => recentMaxMs(served().slices) / 1000,
+  );
+  counter("slices", "Slices of work", ({ count }) => count);
+  counter("slice_seconds", "Time spent in slices of work", ({ totalMs }) => totalMs / 1000);
   one("log_lines_lost", "Log lines that could not be written", () => facts.lostLogLines());
 }

@@ -12,7 +12,7 @@ import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import { Gate, type TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
-import type { Arbiter, Roles } from "./arbiter.ts";
+import { type Arbiter, ArbiterAwayError, type Hold, type Roles } from "./arbiter.ts";
 import type { LogEvent, PairEvent } from "./log-event.ts";
 import { type Frozen, freezeAll, type Resumed, resumeAll } from "./resume.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -68,6 +68,8 @@ export class Pair {
   lastSwitchover: Switchover | null = null;
   /** Why the last attempt to find a role came to nothing. */
   reason = "";
+  /** Why the arbiter could not be asked the last time; empty when it could. */
+  private away = "";
   private readonly options: PairOptions;
   private readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
@@ -76,6 +78,8 @@ export class Pair {
   private rulesKind = "none";
   /** The gate has the packet queue. */
   private isBound = false;
+  /** This side may not act for the time being. */
+  private isDoubtful = false;
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -84,12 +88,13 @@ export class Pair {
       this.say("nsr-link", "warn", problem),
     );
     this.side = { config: this.nsr, name: options.name, software: options.software };
+    options.arbiter.onHold((hold, why) => this.held(hold, why));
   }
 
   /** Resolves when a role is found; rejects when the active one cannot begin. */
   async start(): Promise<void> {
-    // What a process that died here left behind; another host may have them now.
-    this.addresses.drop();
+    // While nobody answers the packet queue of a process that died here, nothing of its leaves.
+    this.addresses.clear();
     await this.openGate();
     await this.seekRole();
   }
@@ -157,7 +162,7 @@ export class Pair {
     frozen: Readonly<Record<string, Frozen>>,
   ): Promise<void> {
     const began = performance.now();
-    const roles = await this.options.arbiter.acquire(this.side.name);
+    const roles = await this.acquire();
     if (roles !== null) {
       this.epoch = roles.epoch;
       await this.openGate();
@@ -175,9 +180,55 @@ export class Pair {
     await this.options.arbiter.release();
   }
 
+  /** The arbiter has something to say of the role that this side has. */
+  private held(hold: Hold, why: string): void {
+    if (why !== "") this.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
+    const { speaker, isDoubtful } = this;
+    this.isDoubtful = hold === "doubtful";
+    if (speaker === null) return;
+    if (hold === "lost") void this.fenced(speaker);
+    else if (hold === "held" && isDoubtful) this.addresses.claim();
+    else if (hold === "doubtful" && !isDoubtful) {
+      this.addresses.drop();
+      speaker.active.lose("the standby does not answer");
+    }
+  }
+
+  /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
+  private async fenced(speaker: Speaker): Promise<void> {
+    const { activeSide, gate } = this;
+    this.speaker = null;
+    this.activeSide = null;
+    speaker.active.fence();
+    speaker.suspend();
+    if (activeSide !== null) freezeAll(speaker, activeSide.protector);
+    speaker.transport.abandon();
+    activeSide?.stop();
+    this.addresses.drop();
+    await gate?.stop("keep-rules");
+    if (this.isStopping) return;
+    this.become("starting");
+    await this.openGate();
+    void this.seekRole();
+  }
+
+  /** @returns null when this side is not to be the active one, as far as can be told */
+  private async acquire(): Promise<Roles | null> {
+    try {
+      const roles = await this.options.arbiter.acquire(this.side.name);
+      this.away = "";
+      return roles;
+    } catch (error) {
+      if (!(error instanceof ArbiterAwayError)) throw error;
+      if (error.message !== this.away) this.say("nsr-arbiter", "warn", error.message);
+      this.away = error.message;
+      return null;
+    }
+  }
+
   private async seekRole(): Promise<void> {
     while (!this.isStopping) {
-      const roles = await this.options.arbiter.acquire(this.side.name);
+      const roles = await this.acquire();
       if (roles !== null) {
         await this.beginAlone(roles);
         return;
@@ -196,7 +247,7 @@ export class Pair {
       void this.follow(standbySide);
       return true;
     } catch (error) {
-      this.reason = `no way to the active side: ${(error as Error).message}`;
+      this.reason = this.away || `no way to the active side: ${(error as Error).message}`;
       return false;
     }
   }
@@ -242,7 +293,7 @@ export class Pair {
 
   private async acquireSoon(): Promise<Roles> {
     for (let tries = 0; tries < 1000; tries++) {
-      const roles = await this.options.arbiter.acquire(this.side.name);
+      const roles = await this.acquire();
       if (roles !== null) return roles;
       await sleep(1);
     }
@@ -346,7 +397,8 @@ export class Pair {
     this.activeSide = new ActiveSide(this.side, epoch, arbiter, this.gate, this.problem, clock);
     const { protector } = this.activeSide;
     const { patienceMs } = this.nsr;
-    const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs };
+    const isHeld = () => arbiter.isHeld();
+    const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs, isHeld };
     this.speaker = new Speaker(machine, options);
     return this.speaker;
   }
@@ -361,6 +413,7 @@ export class Pair {
         ports: [...ports],
         queue: queueOf(this.nsr.cluster),
         flowsMax: FLOWS_MAX,
+        term: this.options.arbiter.term,
       });
       // Of its own namespace; in a shared one the active has them in place.
       if (this.nsr.mode === "address") await this.installGate(this.gate);

@@ -48,7 +48,7 @@ export class Protector implements Protection {
     gate: Gate | null,
     problem: string,
     now: () => number,
-    link: Pick<Protection["hooks"], "send" | "declare" | "undeclare" | "drop">,
+    link: Pick<Protection["hooks"], "send" | "hasRoom" | "declare" | "undeclare" | "drop">,
   ) {
     this.gate = gate;
     this.problem = problem;

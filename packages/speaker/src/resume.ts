@@ -147,7 +147,8 @@ function goOn(
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
   speaker.transport.restored(id, fd, Math.max(0, sent - position));
-  const rest = request.unacked.subarray(resumedAt);
+  // Slices have gone on meanwhile: what they wrote is in the ledger, and nowhere else.
+  const rest = send.from(position);
   if (rest.length > 0) speaker.transport.write(id, rest);
   speaker.transport.flush();
   if (!closing) return;

@@ -4,6 +4,7 @@ import type { NsrConfig } from "@ts-bgp/config";
 import {
   addAddress,
   announceAddresses,
+  destroyConnectionsOf,
   removeAddress,
   type ServiceAddress,
 } from "@ts-bgp/takeover";
@@ -27,6 +28,19 @@ export class ServiceAddresses {
   claim(): void {
     for (const address of this.addresses) addAddress(address);
     if (this.addresses.length > 0) this.stopAnnouncing = announceAddresses(this.addresses);
+  }
+
+  /**
+   * Ends what a process that died here left: its addresses, which may be elsewhere now, and before them
+   * its connections. Packets of those must be held back meanwhile.
+   */
+  clear(): void {
+    try {
+      destroyConnectionsOf(this.addresses.map(({ address }) => address));
+    } catch (error) {
+      this.problem((error as Error).message);
+    }
+    this.drop();
   }
 
   /** Gives up those that are here. */

@@ -65,7 +65,15 @@ export interface Protection {
   wake(): void;
   readonly hooks: Pick<
     ActiveHooks,
-    "send" | "acknowledge" | "gone" | "closeGate" | "openGate" | "declare" | "undeclare" | "drop"
+    | "send"
+    | "hasRoom"
+    | "acknowledge"
+    | "gone"
+    | "closeGate"
+    | "openGate"
+    | "declare"
+    | "undeclare"
+    | "drop"
   >;
 }
 
@@ -88,6 +96,8 @@ export interface SpeakerOptions {
   readonly patienceMs?: number;
   /** What the router's clock is ahead of this host's. */
   readonly clockOffsetMs?: number;
+  /** Whether something may be let out at this instant. */
+  readonly isHeld?: () => boolean;
 }
 
 export class Speaker {
@@ -100,6 +110,9 @@ export class Speaker {
   private readonly log: (event: LogEvent) => void;
   private readonly protection: Protection | null;
   private readonly clockOffsetMs: number;
+  private readonly isHeld: () => boolean;
+  /** Outputs that nothing but a doubtful role holds back, in order. */
+  private kept: (readonly Output[])[] = [];
   private scheduled = false;
   private suspended = false;
   /** There is work, and no room for what it does. */
@@ -113,15 +126,13 @@ export class Speaker {
   constructor(machine: Machine, options: SpeakerOptions) {
     this.clockOffsetMs = options.clockOffsetMs ?? 0;
     const { log, protection = null, epoch = 0, patienceMs = 1000 } = options;
+    this.isHeld = options.isHeld ?? (() => true);
     this.log = log;
     this.protection = protection;
     this.journal = new Journal(machine);
     const hooks: ActiveHooks = {
       ...(protection?.hooks ?? UNPROTECTED),
-      release: (outputs) => {
-        for (const output of outputs) this.do(output);
-        this.transport.flush();
-      },
+      release: (outputs) => this.letOut(outputs),
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
     this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
@@ -287,6 +298,7 @@ export class Speaker {
     this.ticked();
     this.run({ record: "tick", nowMs: now });
     this.active.tick(now);
+    if (this.kept.length > 0) this.letOut([]);
     if (this.protection === null) return;
     for (const { id, send } of this.journal.machine.ledger.connections.values()) {
       if (send.acked === send.appended) continue;
@@ -333,6 +345,14 @@ export class Speaker {
     this.slices.totalMs += ms;
     if (ms > this.slices.maxMs) this.slices.maxMs = ms;
     if (more) this.schedule();
+  }
+
+  /** Does what outputs want done, as soon as this side may. */
+  private letOut(outputs: readonly Output[]): void {
+    this.kept.push(outputs);
+    if (!this.isHeld()) return;
+    for (const due of this.kept.splice(0)) for (const output of due) this.do(output);
+    this.transport.flush();
   }
 
   private do(output: Output): void {

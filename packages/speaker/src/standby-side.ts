@@ -36,6 +36,7 @@ export class StandbySide {
   private isWorking = false;
   private isSilent = false;
   private beats: BeatListener | null = null;
+  private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
   private ended!: (end: FollowEnd) => void;
 
   private constructor(side: Side, arbiter: Arbiter) {
@@ -54,6 +55,7 @@ export class StandbySide {
     const standbySide = new StandbySide(side, arbiter);
     standbySide.link = new Link(stream, {
       record: (record) => standbySide.record(record),
+      drained() {},
       idle: () => standbySide.idle(),
       closed: (reason) => void standbySide.silent(reason),
     });
@@ -68,7 +70,7 @@ export class StandbySide {
         this.beats?.stop();
         resolve(end);
       };
-      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0)));
+      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0, this.echo)));
     });
   }
 
@@ -99,7 +101,9 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
-    this.beats = new BeatListener(config, (reason) => void this.silent(reason));
+    this.beats = new BeatListener(config, this.arbiter.term, this.echo, (reason) => {
+      void this.silent(reason);
+    });
     this.arbiter.watch(hello.process, () => {
       this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isDeclared);
     });

@@ -1,8 +1,13 @@
 /** The control socket against clients that are hostile, broken or in a hurry. */
+
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { ControlServer } from "../src/control.ts";
 import { Peer } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
@@ -190,3 +195,32 @@ test("beyond the limit of clients further ones are turned away, and may come bac
     await until(() => speaker.ask({ command: "show-status" }), WAIT_MS, "there is room again");
     await expectWell(speaker);
   }));
+
+test("a fault in a command is answered and told, and the client can go on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tsbgp-control-"));
+  const file = join(folder, "control.sock");
+  const fault = vi.fn();
+  const error = new TypeError("x is not a function");
+  const server = new ControlServer(
+    file,
+    async function* ({ command }) {
+      yield command;
+      if (command === "bad") throw error;
+      return {};
+    },
+    fault,
+  );
+  await server.listen();
+  const client = new Client(file);
+  client.socket.write('{"command":"bad"}\n{"command":"good"}\n');
+  expect(await client.untilLines(4)).toEqual([
+    { item: "bad" },
+    { error: "internal error: x is not a function" },
+    { item: "good" },
+    { end: {} },
+  ]);
+  expect(fault).toHaveBeenCalledExactlyOnceWith('request {"command":"bad"}', error);
+  client.socket.destroy();
+  server.close();
+  rmSync(folder, { recursive: true });
+});

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { Registry } from "prom-client";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createHttpServer } from "../src/http.ts";
 
 let server: http.Server;
@@ -39,4 +39,17 @@ test.each([
   ["GARBAGE", 400],
 ])("%s is answered with %d", async (requestLine, status) => {
   expect(await statusOf(requestLine)).toBe(status);
+});
+
+test("a fault in the metrics is answered and told, and the next request is answered", async () => {
+  const fault = vi.fn();
+  const error = new Error("out of order");
+  const broken = { contentType: "text/plain", metrics: () => Promise.reject(error) };
+  const faulty = createHttpServer(broken, () => ({ ok: true }), fault).listen(0, "127.0.0.1");
+  await once(faulty, "listening");
+  const { port } = faulty.address() as AddressInfo;
+  const statusAt = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  expect([await statusAt("/metrics"), await statusAt("/healthz")]).toEqual([500, 200]);
+  expect(fault).toHaveBeenCalledExactlyOnceWith("metrics", error);
+  faulty.close();
 });

@@ -27,6 +27,7 @@ export const COUNTERS = [
   "overflowed",
   "overruns",
   "unparsed",
+  "fenced",
 ] as const;
 export const PASSED = 0;
 export const HELD = 1;
@@ -34,6 +35,7 @@ export const GUARDED = 2;
 export const OVERFLOWED = 3;
 export const OVERRUNS = 4;
 export const UNPARSED = 5;
+export const FENCED = 6;
 const COUNTERS_MAX = 8;
 
 const SLOTS_AT = HEADER_WORDS + 2 * COUNTERS_MAX;

@@ -9,6 +9,7 @@
 import { workerData } from "node:worker_threads";
 import { FLAG_ACK, FLAG_FIN, FLAG_RST, packet, readPacket } from "./gate-packet.ts";
 import {
+  FENCED,
   findFlow,
   flowState,
   flowTableOf,
@@ -37,11 +38,13 @@ import {
   VERDICT_DROP,
   VERDICT_OCTETS,
 } from "./nfqueue.ts";
+import { Term } from "./term.ts";
 
 export interface GateWorkerData {
   readonly memory: SharedArrayBuffer;
   readonly eventFd: number;
   readonly queue: number;
+  readonly term: SharedArrayBuffer | null;
 }
 
 /**
@@ -57,7 +60,10 @@ const PRIO_PROCESS = 0;
 const SELF = 0;
 const NICE = -10;
 
-const { memory, eventFd, queue } = workerData as GateWorkerData;
+const { memory, eventFd, queue, term: termMemory } = workerData as GateWorkerData;
+const term = termMemory === null ? null : new Term(termMemory);
+/** The term was over at the last look, before each round. */
+let isFenced = false;
 const table = flowTableOf(memory);
 const { words, counters } = table;
 const { poll, read, recv, send } = libc();
@@ -93,8 +99,9 @@ function run(): void {
     if (ready < 0 && errno() !== EINTR) throw new KernelError("poll", errno());
     if (polled[3]! >> 16 !== 0) read(eventFd, eventCount, eventCount.length);
     if (queueFd < 0) continue;
+    isFenced = term !== null && !term.lasts;
     if (polled[1]! >> 16 !== 0) readQueue(queueFd);
-    reviewWaiting(queueFd);
+    if (!isFenced) reviewWaiting(queueFd);
     flushVerdicts(queueFd);
   }
 }
@@ -134,6 +141,11 @@ function readMessage(fd: number, octets: number): void {
 }
 
 function decide(fd: number, id: number, payloadAt: number, payloadOctets: number): void {
+  if (isFenced) {
+    counters[FENCED]! += 1;
+    giveVerdict(fd, id, VERDICT_DROP);
+    return;
+  }
   if (!readPacket(messageView, payloadAt, payloadOctets)) {
     counters[UNPARSED]! += 1;
     giveVerdict(fd, id, VERDICT_ACCEPT);

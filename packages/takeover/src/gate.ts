@@ -8,7 +8,8 @@
  * The gate is a guard as well: FIN and RST of a protected flow never leave, and when the process
  * dies the kernel drops every packet, since nobody answers. A close that is meant is told by
  * `unprotect` first. A flow can be protected before it has a socket here: the answers of a kernel
- * that does not know it are dropped.
+ * that does not know it are dropped. With a term, no packet at all leaves once that is over, whatever
+ * the main thread is at; the worker of a process that was stopped and goes on looks at it first.
  */
 
 import { once } from "node:events";
@@ -32,6 +33,7 @@ import type { GateWorkerData } from "./gate-worker.ts";
 import { check, libc } from "./libc.ts";
 import { bindQueue } from "./nfqueue.ts";
 import type { SocketAddress } from "./socket-address.ts";
+import type { Term } from "./term.ts";
 
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -46,6 +48,8 @@ export interface GateOptions {
    */
   readonly queue: number;
   readonly flowsMax: number;
+  /** Nothing leaves when it is over; null for no end. */
+  readonly term?: Term | null;
 }
 
 export interface GateCounters {
@@ -60,6 +64,8 @@ export interface GateCounters {
   readonly overruns: number;
   /** Passed though it could not be read. */
   readonly unparsed: number;
+  /** Dropped because the term was over. */
+  readonly fenced: number;
   /** Packets that wait now. */
   readonly waiting: number;
 }
@@ -90,11 +96,16 @@ export class Gate {
 
   /** Starts the worker; nothing goes through it before `bind`. */
   static async start(options: GateOptions): Promise<Gate> {
-    const { queue, flowsMax } = options;
+    const { queue, flowsMax, term = null } = options;
     const table = createFlowTable(flowsMax);
     Atomics.store(table.words, WORD_QUEUE, -1);
     const eventFd = check(libc().eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
-    const workerData: GateWorkerData = { memory: table.memory, eventFd, queue };
+    const workerData: GateWorkerData = {
+      memory: table.memory,
+      eventFd,
+      queue,
+      term: term?.memory ?? null,
+    };
     const worker = new Worker(new URL("./gate-worker.ts", import.meta.url), { workerData });
     const gate = new Gate(options, table, eventFd, worker);
     await once(worker, "online");

@@ -12,6 +12,7 @@
  *     addresses.ts           service addresses that move
  *       neighbor-frames.ts   ARP, neighbor discovery
  *     fence.ts               the other process is dead for good
+ *     term.ts                until when this side may act
  *     doctor.ts, probes.ts   whether this host can do all that
  *
  * The life of a protected connection. At establishment `snapshot` reads its state once, and
@@ -41,6 +42,7 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
+export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError } from "./libc.ts";
 export { type ProbeOptions, probeHost } from "./probes.ts";
 export {
@@ -71,3 +73,4 @@ export {
   type TcpState,
   thaw,
 } from "./tcp-state.ts";
+export { bootMs, Term } from "./term.ts";

@@ -43,6 +43,7 @@ export interface Libc {
   };
   eventfd(value: number, flags: number): number;
   flock(fd: number, operation: number): number;
+  clock_gettime(clock: number, timespec: Octets): number;
   setpriority(which: number, who: number, nice: number): number;
   if_nametoindex(name: string): number;
   if_indextoname(index: number, name: Octets): string | null;
@@ -76,6 +77,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   ioctl: "int ioctl(int, unsigned long, void *)",
   poll: "int poll(void *, unsigned long, int)",
   flock: "int flock(int, int)",
+  clock_gettime: "int clock_gettime(int, void *)",
   eventfd: "int eventfd(unsigned int, int)",
   setpriority: "int setpriority(int, int, int)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",

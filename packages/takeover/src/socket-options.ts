@@ -28,6 +28,10 @@ interface FamilyOption {
 /** IP_TTL and IPV6_UNICAST_HOPS, IP_MINTTL and IPV6_MINHOPCOUNT. */
 const TTL: FamilyOption = { what: "TTL", ipv4: 2, ipv6: 16 };
 const TTL_MIN: FamilyOption = { what: "minimum TTL (GTSM)", ipv4: 21, ipv6: 73 };
+/** IP_TOS and IPV6_TCLASS. */
+const TRAFFIC_CLASS: FamilyOption = { what: "traffic class", ipv4: 1, ipv6: 67 };
+/** Internetwork control, as RFC 4271 appendix E has it: routing goes before traffic. */
+const INTERNETWORK_CONTROL = 0xc0;
 const TCP_MD5SIG = 14;
 const TTL_MAX = 255;
 /** Longest key the kernel takes. */
@@ -86,15 +90,17 @@ export function setMd5Key(fd: number, address: string, password: string | null):
   );
 }
 
-/** Sets the TTL rules of a session on its socket. */
+/** Sets the TTL rules of a session and the precedence of its packets on its socket. */
 export function setTtl(fd: number, isIpv4: boolean, protection: SocketProtection): void {
   const { ttlSecurity } = protection;
+  set(fd, isIpv4, TRAFFIC_CLASS, INTERNETWORK_CONTROL);
   set(fd, isIpv4, TTL, ttlSecurity > 0 ? TTL_MAX : protection.ttl);
   if (ttlSecurity > 0) set(fd, isIpv4, TTL_MIN, TTL_MAX + 1 - ttlSecurity);
 }
 
 /** A listening socket answers with the full TTL, so that peers with GTSM hear it. */
 export function setListenTtl(fd: number, isIpv4: boolean): void {
+  set(fd, isIpv4, TRAFFIC_CLASS, INTERNETWORK_CONTROL);
   set(fd, isIpv4, TTL, TTL_MAX);
 }
 

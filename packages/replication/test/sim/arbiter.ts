@@ -3,6 +3,9 @@
 import type { Chance } from "./chance.ts";
 import { type Actor, type Clock, run } from "./clock.ts";
 
+/** Names of the two sides. */
+export const SIDES = ["a", "b"] as const;
+
 export interface Roles {
   readonly epoch: number;
   readonly active: string;
@@ -45,6 +48,8 @@ export class Answer<T> {
 
 export class Arbiter {
   roles: Roles = { epoch: 0, active: "", standby: null };
+  /** The roles of the epoch before. */
+  before: Roles = this.roles;
   readonly fence: Fence;
   /** Sides that cannot reach it. */
   readonly away: Set<string> = new Set();
@@ -56,6 +61,8 @@ export class Arbiter {
   private readonly chance: Chance;
   private leaseEndMs = 0;
   private holder: Actor | null = null;
+  /** The active has given its role to the standby, and writes nothing more. */
+  private isHandedOver = false;
   /** Since when somebody else than the standby wants the role. */
   private wantedMs = Number.POSITIVE_INFINITY;
   private readonly queues: Map<Actor, (() => void)[]> = new Map();
@@ -66,11 +73,16 @@ export class Arbiter {
     this.chance = chance;
   }
 
-  /** A new active with a new router. @returns null when there is an active or somebody to take over */
-  acquire(actor: Actor, side: string): Answer<Roles | null> {
+  /**
+   * A new active with a new router.
+   *
+   * @param hasState - the side could take over as well, and is to do that when it may
+   * @returns null when there is an active or somebody to take over
+   */
+  acquire(actor: Actor, side: string, hasState: boolean): Answer<Roles | null> {
     return this.ask(actor, side, () => {
       const { standby } = this.roles;
-      if (this.isHeld) return null;
+      if (this.isHeld || (standby === side && hasState)) return null;
       if (standby !== null && standby !== side) {
         this.wantedMs = Math.min(this.wantedMs, this.clock.nowMs);
         if (this.clock.nowMs < this.wantedMs + GRACE_MS) return null;
@@ -92,9 +104,27 @@ export class Arbiter {
   takeOver(actor: Actor, side: string): Answer<Roles | null> {
     return this.ask(actor, side, () => {
       if (this.roles.standby !== side) return null;
-      if (this.fence === "kill") this.kill(this.roles.active);
-      else if (this.isHeld) return null;
+      // One that lives and works is not killed for a link that is lost.
+      if (this.isHeld && (this.fence === "lease" || this.holder?.isPaused === false)) return null;
+      if (this.isHeld) this.kill(this.roles.active);
       return this.become(actor, side);
+    });
+  }
+
+  /** The standby may take over without a fence. @returns whether this side is still the active one */
+  handOver(actor: Actor, side: string, epoch: number): Answer<boolean> {
+    return this.ask(actor, side, () => {
+      if (this.roles.active !== side || this.roles.epoch !== epoch) return false;
+      this.isHandedOver = true;
+      return true;
+    });
+  }
+
+  /** @returns the role that was handed over and that nobody took, null when it was taken */
+  takeBack(actor: Actor, side: string, epoch: number): Answer<Roles | null> {
+    return this.ask(actor, side, () => {
+      const isOurs = this.roles.active === side && this.roles.epoch === epoch;
+      return isOurs ? this.become(actor, side) : null;
     });
   }
 
@@ -110,12 +140,15 @@ export class Arbiter {
 
   /** Whether the active can still write. */
   private get isHeld(): boolean {
+    if (this.isHandedOver) return false;
     if (this.fence === "kill") return this.holder?.isDead === false;
     return this.clock.nowMs < this.leaseEndMs;
   }
 
   private become(actor: Actor, side: string): Roles {
+    this.before = this.roles;
     this.holder = actor;
+    this.isHandedOver = false;
     this.roles = { epoch: this.roles.epoch + 1, active: side, standby: null };
     this.leaseEndMs = this.clock.nowMs + LEASE_MS;
     this.wantedMs = Number.POSITIVE_INFINITY;

@@ -38,6 +38,10 @@ export class Checks {
 
   /** Another router begins: nothing of what was before counts. */
   begun(shell: Shell): void {
+    const { standby } = this.world.arbiter.before;
+    if (standby !== null && this.world.couldTakeOver(standby)) {
+      this.violation(`${shell.process.side} begins anew, and ${standby} could have taken over`);
+    }
     for (const peer of this.world.peers) peer.excuse();
     this.world.trace(() => `${shell.process.side} begins anew, epoch ${shell.epoch}`);
     this.world.begins++;
@@ -54,7 +58,9 @@ export class Checks {
       // What a side still does that has lost its role counts for nobody.
       if (this.latest !== shell) return take();
       const { connections } = journal.machine.ledger;
-      const closing = new Set([...connections.values()].filter((c) => c.closing).map(({ id }) => id));
+      const closing = new Set(
+        [...connections.values()].filter((c) => c.closing).map(({ id }) => id),
+      );
       const made = take();
       shell.isDirty = false;
       for (const output of made.outputs) {
@@ -98,7 +104,8 @@ export class Checks {
     if (call.record === "received") {
       const connection = shell.journal.machine.ledger.connections.get(call.connection)!;
       const { out } = shell.endpointOf(connection.tcp as Tcp);
-      if (out.conflict(connection.received, call.octets) >= 0) this.violation("received other octets");
+      if (out.conflict(connection.received, call.octets) >= 0)
+        this.violation("received other octets");
       if (connection.received + call.octets.length > out.end) this.violation("received too much");
     }
     if (call.record !== "tick") return;
@@ -134,7 +141,8 @@ export class Checks {
     }
     // What was acknowledged before the gate knew of the connection is in its snapshot.
     if (!host.isProtected || !host.isAccepted || ack <= this.ackedBefore(process, id)) return;
-    if (ack > received) this.violation(`I1: ${ack} octets of ${id} acknowledged, ${received} stored`);
+    if (ack > received)
+      this.violation(`I1: ${ack} octets of ${id} acknowledged, ${received} stored`);
   }
 
   /** The standby is about to be named. */
@@ -149,7 +157,9 @@ export class Checks {
       if (!known.has(id) && totals?.has(id) !== true) continue;
       const { received, appended } = totals?.get(id) ?? { received: 0, appended: 0 };
       if (host.ackedOut > Math.max(received, this.ackedBefore(process, id))) {
-        this.violation(`I1: declared with ${host.ackedOut} of ${id} acknowledged, ${received} stored`);
+        this.violation(
+          `I1: declared with ${host.ackedOut} of ${id} acknowledged, ${received} stored`,
+        );
       }
       if (Math.min(host.max, host.out.end) > appended) {
         this.violation(`I2: declared with ${host.max} sent to ${id}, ${appended} stored`);
@@ -185,7 +195,8 @@ export class Checks {
   /** A peer has said where it is. */
   resuming({ send, id }: LedgerConnection, ack: number): void {
     if (ack > send.appended) this.violation(`connection ${id}: the peer has more than was stored`);
-    if (ack < send.acked) this.violation(`connection ${id}: the peer has less than it acknowledged`);
+    if (ack < send.acked)
+      this.violation(`connection ${id}: the peer has less than it acknowledged`);
   }
 
   said(shell: Shell, id: ActiveEvent, message: string): void {

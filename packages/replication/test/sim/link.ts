@@ -20,6 +20,8 @@ export class LinkEnd {
   app: LinkApp | null = null;
   mishap: Mishap | null = null;
   isClosed = false;
+  /** Nothing comes in any more, whatever the other end sends. */
+  private isCut = false;
   /** It does not read before. */
   slowUntilMs = 0;
   /** Streams that were found to be broken. */
@@ -49,7 +51,7 @@ export class LinkEnd {
     this.mishap = null;
     if (mishap === "half") {
       this.carry(frame.slice(0, this.chance.int(0, frame.length - 1)));
-      this.cut();
+      this.deliver(() => this.cut());
     } else if (mishap === "flip") {
       const copy = frame.slice();
       copy[this.chance.int(0, copy.length - 1)]! ^= 1 << this.chance.int(0, 7);
@@ -72,6 +74,7 @@ export class LinkEnd {
   cut(): void {
     const { clock, chance } = this;
     for (const end of [this, this.other]) {
+      end.isCut = true;
       clock.after(chance.int(1, 40), end.actor, () => end.hangUp());
     }
   }
@@ -103,7 +106,7 @@ export class LinkEnd {
   }
 
   private take(octets: Uint8Array): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.isCut) return;
     try {
       this.frames.push(octets);
       for (let next = this.frames.next(); next !== null; next = this.frames.next()) {

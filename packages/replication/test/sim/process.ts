@@ -1,6 +1,6 @@
 /** One process of a side: it looks for a role, follows, takes over, serves, and may be killed anywhere. */
 
-import { type LedgerConnection, Machine, Standby } from "../../src/index.ts";
+import { frameOf, type LedgerConnection, Machine, Standby } from "../../src/index.ts";
 import { type Actor, Killed, run } from "./clock.ts";
 import type { LinkEnd } from "./link.ts";
 import { Shell, type Tcp } from "./shell.ts";
@@ -12,12 +12,20 @@ const SEEK_MS = 25;
 const SILENCE_MS = 60;
 const PROBE_MS = 15;
 const PROBES_MAX = 40;
+/** Longest wait for the standby to have everything, and to take what it is given. */
+const SETTLE_MS = 100;
+const TAKEN_MS = 150;
+
+/** By connection, how many octets the peer has acknowledged. */
+type Positions = Readonly<Record<string, number>>;
 
 /** The kernel of a process: its sockets, and the gate that is worked by the process. */
 export class SideKernel implements Kernel {
   readonly actor: Process;
   readonly sockets: Map<PeerTcp, HostTcp> = new Map();
   gateIsClosed = false;
+  /** The role is given away. */
+  isSilent = false;
   /** Knows all connections that are about to be taken over: nothing leaves for them. */
   isTakingOver = false;
 
@@ -27,6 +35,7 @@ export class SideKernel implements Kernel {
 
   get letsOut(): boolean {
     const { isDead, isPaused, leaseEndMs, world } = this.actor;
+    if (this.isSilent) return false;
     const isOurs = world.arbiter.fence === "kill" || world.clock.nowMs < leaseEndMs;
     return !isDead && !isPaused && (isOurs || world.sabotage?.ignoresLease === true);
   }
@@ -39,7 +48,7 @@ export class SideKernel implements Kernel {
 export class Process implements Actor {
   readonly world: World;
   readonly side: string;
-  readonly kernel: SideKernel = new SideKernel(this);
+  kernel: SideKernel = new SideKernel(this);
   readonly putOff: (() => void)[] = [];
   isDead = false;
   isPaused = false;
@@ -114,6 +123,7 @@ export class Process implements Actor {
     link.app = {
       record: (record) => {
         this.point();
+        if (record.record === "handover") this.handedOver(record.frozen as Positions);
         standby.record(record);
         this.world.checks.stored(standby);
         this.heardMs = this.world.clock.nowMs;
@@ -153,7 +163,8 @@ export class Process implements Actor {
     const active = this.world.activeOf(this);
     const isSilent = active === null || active.isPaused || this.link === null;
     if (this.link !== null && !(isSilent && clock.nowMs > this.heardMs + SILENCE_MS)) return;
-    if (this.standby?.follows != null && this.mayTry(active) && !this.isDenied) {
+    const hasState = this.standby?.follows != null;
+    if (hasState && !this.isDenied) {
       this.isAsking = true;
       arbiter.takeOver(this, this.side).then((roles) => {
         this.isAsking = false;
@@ -166,15 +177,10 @@ export class Process implements Actor {
     if (this.link !== null) return;
     if (active !== null && this.world.join(this, active)) return;
     this.isAsking = true;
-    arbiter.acquire(this, this.side).then((roles) => {
+    arbiter.acquire(this, this.side, hasState).then((roles) => {
       this.isAsking = false;
       if (roles !== null) this.begin(roles.epoch);
     });
-  }
-
-  /** Whoever kills to fence does so only when the other one is gone or hangs. */
-  private mayTry(active: Process | null): boolean {
-    return this.world.arbiter.fence === "lease" || active === null || active.isPaused;
   }
 
   private begin(epoch: number): void {
@@ -202,9 +208,8 @@ export class Process implements Actor {
     if (arbiter.fence === "kill") return;
     arbiter.renew(this, this.side, this.epoch).then((endMs) => {
       if (endMs === null) {
-        this.shell!.active.fence();
-        this.world.kill(this);
-        throw new Killed();
+        this.shell?.active.fence();
+        this.end();
       }
       this.leaseEndMs = endMs;
       this.kernel.flush();
@@ -212,7 +217,64 @@ export class Process implements Actor {
     });
   }
 
-  private takeOver(epoch: number): void {
+  /** Gives the role to the standby, when that has everything. */
+  switchOver(): void {
+    const { shell } = this;
+    if (shell === null || !shell.isServing || shell.active.state !== "declared") return;
+    shell.holdUp(true);
+    shell.slice();
+    const giveUpMs = this.world.clock.nowMs + SETTLE_MS;
+    const attempt = () => {
+      if (shell.isSettled) this.handOver(shell);
+      else if (shell.active.state !== "declared" || this.world.clock.nowMs > giveUpMs) {
+        shell.holdUp(false);
+      } else this.after(1, attempt);
+    };
+    attempt();
+  }
+
+  private handOver(shell: Shell): void {
+    const { world, side, epoch } = this;
+    const positions = shell.freeze();
+    // The rules stay, and nobody answers the queue any more.
+    this.kernel.isSilent = true;
+    this.point();
+    world.trace(() => `${side} hands over`);
+    world.arbiter.handOver(this, side, epoch).then((isOurs) => {
+      if (!isOurs) this.end();
+      this.point();
+      const { number } = shell.active;
+      if (world.chance.oneIn(4)) shell.link?.cut();
+      shell.link?.send(frameOf("handover", { number, epoch, frozen: positions }));
+      this.after(TAKEN_MS, () => {
+        world.arbiter.takeBack(this, side, epoch).then((roles) => {
+          shell.link?.close();
+          if (roles === null) this.end();
+          world.trace(() => `${side} takes its role back`);
+          this.kernel = new SideKernel(this);
+          this.shell = null;
+          this.goOn(shell.journal.machine, roles!.epoch, positions);
+        });
+      });
+    });
+  }
+
+  /** Another side is active: this process is of no use any more. */
+  private end(): never {
+    this.world.kill(this);
+    throw new Killed();
+  }
+
+  private handedOver(positions: Positions): void {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.world.arbiter.takeOver(this, this.side).then((roles) => {
+      this.isAsking = false;
+      if (roles !== null) this.takeOver(roles.epoch, positions);
+    });
+  }
+
+  private takeOver(epoch: number, positions: Positions = {}): void {
     const { world } = this;
     const standby = this.standby!;
     const machine = standby.finish();
@@ -226,6 +288,12 @@ export class Process implements Actor {
     // The router's time goes on from where it was, whatever the clock of this host says.
     this.offsetMs = machine.router.tables.nowMs - world.clock.nowMs;
     world.checks.takingOver(standby, machine);
+    this.goOn(machine, epoch, positions);
+  }
+
+  /** Gives all connections of a machine sockets here. */
+  private goOn(machine: Machine, epoch: number, positions: Positions): void {
+    const { world } = this;
     const shell = this.lead(machine, epoch);
     this.kernel.isTakingOver = true;
     world.serve(this);
@@ -239,12 +307,19 @@ export class Process implements Actor {
       shell.schedule();
     };
     left++;
-    for (const connection of connections.values()) this.restore(shell, connection, done);
+    for (const connection of connections.values()) {
+      this.restore(shell, connection, positions[connection.id] ?? null, done);
+    }
     done();
   }
 
   /** Gives a connection a socket again: asks the peer where it is, and goes on from there. */
-  private restore(shell: Shell, connection: LedgerConnection, done: () => void): void {
+  private restore(
+    shell: Shell,
+    connection: LedgerConnection,
+    position: number | null,
+    done: () => void,
+  ): void {
     const { world, kernel } = this;
     const { send, received, id } = connection;
     const tcp = connection.tcp as Tcp;
@@ -268,7 +343,7 @@ export class Process implements Actor {
       run(this, act);
     };
     asking.app = { readable() {}, writable() {}, ended: () => once(lost) };
-    asking.onAnswer = (ack) =>
+    const answer = (ack: number) =>
       once(() => {
         this.point();
         world.checks.resuming(connection, ack);
@@ -281,6 +356,12 @@ export class Process implements Actor {
         socket.write(send.from(socket.una));
         done();
       });
+    asking.onAnswer = answer;
+    if (position !== null) {
+      asking.onAnswer = null;
+      answer(position);
+      return;
+    }
     let probes = 0;
     const probe = () => {
       if (isOver) return;

@@ -39,6 +39,10 @@ export class Shell {
   link: LinkEnd | null = null;
   /** Calls were run since the last bracket. */
   isDirty = false;
+  /** What has come is left with the kernel. */
+  isHeldUp = false;
+  /** The role is given away: nothing happens any more. */
+  isOver = false;
   /** All connections that were taken over are there. */
   isServing = false;
   private readonly attempts: Set<ConnectionId> = new Set();
@@ -74,7 +78,7 @@ export class Shell {
   }
 
   schedule(): void {
-    if (this.isScheduled || !this.active.mayWork) return;
+    if (this.isScheduled || this.isOver || !this.active.mayWork) return;
     this.isScheduled = true;
     this.process.after(this.process.world.chance.int(0, 4) / 2, () => {
       this.isScheduled = false;
@@ -83,6 +87,7 @@ export class Shell {
   }
 
   slice(): void {
+    if (this.isOver) return;
     const { chance } = this.process.world;
     let left = chance.pick([0, 1, 3, 1000]);
     const more = this.journal.slice(this.nowMs, () => left-- > 0);
@@ -95,7 +100,7 @@ export class Shell {
   accept(tcp: HostTcp): void {
     const { chance, peers } = this.process.world;
     this.process.after(chance.int(0, 3), () => {
-      if (tcp.isGone) return;
+      if (tcp.isGone || this.isOver) return;
       const { address } = peers[tcp.peer.peer]!;
       const id = this.run({
         record: "accepted",
@@ -110,8 +115,10 @@ export class Shell {
   }
 
   /** A connection of the ledger has a socket here again. */
-  resumed({ id, send, sent, closing }: LedgerConnection, tcp: HostTcp): void {
+  resumed({ id, send, sent, closing, tcp: state }: LedgerConnection, tcp: HostTcp): void {
     const open = this.adopt(id, tcp);
+    // Described anew for the next time, as the real one has to be.
+    this.run({ record: "tcp", connection: id, state });
     // The kernel's queue takes all that was not acknowledged.
     if (sent < send.appended) {
       const octets = send.appended - sent;
@@ -127,6 +134,7 @@ export class Shell {
     const { world } = this.process;
     this.attempts.add(id);
     world.connect(this.process, address, (tcp) => {
+      if (this.isOver) return;
       if (!this.attempts.delete(id)) {
         if (tcp !== null) {
           tcp.isProtected = false;
@@ -144,11 +152,40 @@ export class Shell {
     });
   }
 
+  /** Leaves what comes with the kernel, or reads it again. */
+  holdUp(isHeldUp: boolean): void {
+    this.isHeldUp = isHeldUp;
+    if (isHeldUp) return;
+    for (const { tcp } of this.open.values()) {
+      if (tcp.isGone) tcp.app?.ended();
+      else tcp.app?.readable();
+    }
+  }
+
+  /** Everything is with the standby, and nothing was done since. */
+  get isSettled(): boolean {
+    const { active, isDirty } = this;
+    return !isDirty && active.behind.brackets === 0 && active.applied === active.number;
+  }
+
+  /** Silences all connections. @returns how far each peer is */
+  freeze(): Record<string, number> {
+    this.isOver = true;
+    this.isServing = false;
+    const positions: Record<string, number> = {};
+    for (const [id, { tcp }] of this.open) {
+      if (tcp.isGone) continue;
+      positions[id] = Math.min(tcp.una, tcp.out.end);
+      tcp.isGone = true;
+    }
+    return positions;
+  }
+
   /** Reads what has come. */
   private read(id: ConnectionId): void {
     const { open: connections } = this;
     const open = connections.get(id);
-    if (open === undefined) return;
+    if (open === undefined || this.isHeldUp) return;
     if (!open.closing) {
       for (const octets of open.tcp.read())
         this.run({ record: "received", connection: id, octets });
@@ -188,12 +225,13 @@ export class Shell {
 
   private ended(id: ConnectionId): void {
     const open = this.open.get(id);
-    if (open === undefined) return;
+    if (open === undefined || this.isHeldUp) return;
     this.open.delete(id);
     this.run({ record: "closed", connection: id, nowMs: this.nowMs });
   }
 
   private tick(): void {
+    if (this.isOver) return;
     const { active, journal, nowMs, process } = this;
     this.run({ record: "tick", nowMs });
     active.tick(nowMs);
@@ -222,7 +260,7 @@ export class Shell {
   /** Gives the kernel what it has room for. */
   private flush(id: ConnectionId): void {
     const open = this.open.get(id);
-    if (open === undefined) return;
+    if (open === undefined || this.isOver) return;
     const { tcp, pending } = open;
     let taken = 0;
     for (let next = pending[0]; next !== undefined && tcp.room > 0; next = pending[0]) {

@@ -1,14 +1,14 @@
 /** A pair, its peers, the net between them, and what befalls them: one run of the simulator. */
 
-import { configOctets } from "../../src/index.ts";
-import { configOf, yamlOf } from "../../../router/test/driver.ts";
 import type { Config } from "@ts-bgp/config";
+import { configOf, yamlOf } from "../../../router/test/driver.ts";
 import { difference } from "../difference.ts";
-import { Arbiter } from "./arbiter.ts";
+import { Arbiter, SIDES } from "./arbiter.ts";
 import { Chance } from "./chance.ts";
 import { Checks } from "./checks.ts";
-import { Clock, run } from "./clock.ts";
-import { type LinkEnd, linkOf, type Mishap } from "./link.ts";
+import { Clock } from "./clock.ts";
+import { befall } from "./faults.ts";
+import { linkOf } from "./link.ts";
 import { BgpPeer, HOLD_SECONDS, type Place } from "./peer.ts";
 import { Process } from "./process.ts";
 import type { Sabotage } from "./sabotage.ts";
@@ -25,42 +25,10 @@ export interface Outcome {
   readonly events: number;
 }
 
-const SIDES = ["a", "b"] as const;
 /** Churn and faults end then. */
 const TROUBLE_MS = 600;
 /** What everything takes to be well again. */
 const SETTLE_MS = 6000;
-
-/** What may befall the pair, the likelier ones more than once. */
-const FAULTS = [
-  "kill-active",
-  "kill-active",
-  "kill-active",
-  "kill-active",
-  "kill-active",
-  "burn-active",
-  "burn-active",
-  "burn-active",
-  "burn-active",
-  "kill-standby",
-  "burn-standby",
-  "burn-standby",
-  "pause-active",
-  "pause-active",
-  "pause-standby",
-  "cut",
-  "mishap",
-  "mishap",
-  "slow-standby",
-  "arbiter-away",
-  "loss",
-  "stall",
-  "hang-up",
-  "operate",
-  "configure",
-  "kill-both",
-] as const;
-const MISHAPS: readonly Mishap[] = ["half", "flip", "twice", "swap"];
 
 const configs: Map<string, Config> = new Map();
 
@@ -97,6 +65,8 @@ export class World implements Net, Place {
   readonly peers: BgpPeer[];
   readonly config: Config;
   readonly isShadowed: boolean;
+  /** Octets of brackets that may be under way. */
+  readonly windowOctets: number;
   readonly sabotage: Sabotage | null;
   readonly endpoints: Map<number, PeerTcp> = new Map();
   readonly trace: (line: () => string) => void;
@@ -117,6 +87,7 @@ export class World implements Net, Place {
     this.trace = (line) => trace?.(`${this.clock.nowMs.toFixed(1).padStart(8)}  ${line()}`);
     this.chance = new Chance(seed);
     const { chance, clock } = this;
+    this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 0]);
     this.isShadowed = seed % 4 === 0;
     this.checks = new Checks(this);
     this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
@@ -124,14 +95,19 @@ export class World implements Net, Place {
     this.arbiter.naming = (side) => this.checks.naming(this.processes.get(side)!);
     this.listens = Array.from({ length: chance.int(2, 3) }, () => chance.oneIn(3));
     this.mitigates = chance.oneIn(2);
-    this.config = configFor(this.listens, this.mitigates, 0);
+    this.config = this.configOf(0);
     this.peers = this.listens.map((listens, i) => new BgpPeer(this, i, listens));
     for (const side of SIDES) this.start(side);
     this.lossOneIn = chance.pick([0, 0, 0, 10]);
     for (let n = chance.int(1, 4); n > 0; n--) {
-      clock.after(chance.int(40, TROUBLE_MS), null, () => this.fault(chance.pick(FAULTS)));
+      clock.after(chance.int(40, TROUBLE_MS), null, () => befall(this));
     }
     this.churn();
+  }
+
+  /** A configuration; other variants say the same in other words. */
+  configOf(variant: number): Config {
+    return configFor(this.listens, this.mitigates, variant);
   }
 
   violation(what: string): void {
@@ -164,14 +140,21 @@ export class World implements Net, Place {
   }
 
   toHost(from: PeerTcp, segment: Segment): void {
-    this.carry(from, () => {
+    // A peer that is gone for good says so once: nobody would ever know.
+    this.carry(from, !segment.rst, () => {
       const process = this.serving;
       if (process === null || process.isDead) return;
       const { kernel } = process;
       const socket = kernel.sockets.get(from);
       if (socket !== undefined && !socket.isGone) socket.segment(segment);
       else if (!segment.rst && !kernel.isTakingOver && kernel.letsOut) {
-        const reset = new HostTcp(this, kernel, from, segment.seq + segment.octets.length, segment.ack);
+        const reset = new HostTcp(
+          this,
+          kernel,
+          from,
+          segment.seq + segment.octets.length,
+          segment.ack,
+        );
         reset.isProtected = false;
         reset.reset();
       }
@@ -180,11 +163,11 @@ export class World implements Net, Place {
 
   toPeer(from: HostTcp, segment: Segment): void {
     this.checks.leaving(from, segment, from.kernel.actor as Process);
-    this.carry(from, () => from.peer.segment(segment));
+    this.carry(from, true, () => from.peer.segment(segment));
   }
 
   dial(tcp: PeerTcp): void {
-    this.carry(tcp, () => {
+    this.carry(tcp, true, () => {
       const process = this.serving;
       if (process === null || process.isDead || process.shell?.isServing !== true) return;
       if (!process.kernel.letsOut) return;
@@ -225,6 +208,12 @@ export class World implements Net, Place {
     return other === undefined || other.isDead || other.shell === null ? null : other;
   }
 
+  /** Whether a side has all that a takeover needs. */
+  couldTakeOver(side: string): boolean {
+    const process = this.processes.get(side);
+    return process?.isDead === false && process.standby?.follows != null;
+  }
+
   /** A standby comes to an active. @returns whether that may have it */
   join(standby: Process, active: Process): boolean {
     const shell = active.shell!;
@@ -235,7 +224,10 @@ export class World implements Net, Place {
     here.app = {
       record: (record) => {
         active.point();
-        shell.active.record(record, active.nowMs);
+        // Some standbys have little room.
+        const { windowOctets } = this;
+        const isAck = record.record === "ack";
+        shell.active.record(isAck ? { ...record, window: windowOctets } : record, active.nowMs);
         shell.schedule();
       },
       idle: () => {},
@@ -266,9 +258,9 @@ export class World implements Net, Place {
     this.processes.set(side, new Process(this, side, skewMs));
   }
 
-  private carry(from: End, act: () => void): void {
+  private carry(from: End, mayBeLost: boolean, act: () => void): void {
     const { chance, clock, lossOneIn } = this;
-    if (lossOneIn > 0 && chance.oneIn(lossOneIn)) return;
+    if (mayBeLost && lossOneIn > 0 && chance.oneIn(lossOneIn)) return;
     const atMs = clock.nowMs + chance.int(1, 8) / 4;
     // Few segments overtake others.
     if (!chance.oneIn(40)) from.arrivesMs = Math.max(from.arrivesMs, atMs);
@@ -277,14 +269,14 @@ export class World implements Net, Place {
 
   // What befalls them.
 
-  private get active(): Process | null {
+  get active(): Process | null {
     for (const process of this.processes.values()) {
       if (!process.isDead && process.shell !== null) return process;
     }
     return null;
   }
 
-  private get standby(): Process | null {
+  get standby(): Process | null {
     for (const process of this.processes.values()) {
       if (!process.isDead && process.shell === null) return process;
     }
@@ -298,81 +290,6 @@ export class World implements Net, Place {
       chance.pick(this.peers).churn();
       this.churn();
     });
-  }
-
-  private fault(fault: (typeof FAULTS)[number]): void {
-    const { chance, active, standby, clock } = this;
-    this.trace(() => fault);
-    const peer = chance.pick(this.peers);
-    const link = active?.shell?.link;
-    switch (fault) {
-      case "kill-active":
-        return void (active !== null && this.kill(active));
-      case "kill-standby":
-        return void (standby !== null && this.kill(standby));
-      case "kill-both":
-        for (const process of this.processes.values()) this.kill(process);
-        return;
-      case "burn-active":
-        if (active !== null) active.fuse = chance.int(0, 60);
-        return;
-      case "burn-standby":
-        if (standby !== null) standby.fuse = chance.int(0, 40);
-        return;
-      case "pause-active":
-        return this.pause(active);
-      case "pause-standby":
-        return this.pause(standby);
-      case "cut":
-        return link?.cut();
-      case "mishap":
-        return this.mishap(link);
-      case "slow-standby":
-        if (link != null) link.other.slowUntilMs = clock.nowMs + chance.int(50, 700);
-        return;
-      case "stall":
-        return peer.stall(chance.int(50, 800));
-      case "hang-up":
-        return peer.hangUp();
-      default:
-        return this.milder(fault, active);
-    }
-  }
-
-  private milder(fault: (typeof FAULTS)[number], active: Process | null): void {
-    const { chance, clock, arbiter, peers } = this;
-    if (fault === "arbiter-away") {
-      const side = chance.pick(SIDES);
-      arbiter.away.add(side);
-      clock.after(chance.int(50, 700), null, () => arbiter.away.delete(side));
-    } else if (fault === "loss") {
-      this.lossOneIn = 3;
-      clock.after(chance.int(50, 400), null, () => {
-        this.lossOneIn = 0;
-      });
-    } else if (active === null) return;
-    else if (fault === "configure") {
-      const config = configFor(this.listens, this.mitigates, chance.int(0, 1));
-      run(active, () =>
-        active.shell!.run({ record: "configure", nowMs: active.nowMs, config: configOctets(config) }),
-      );
-    } else {
-      const direction = chance.pick(["in", "out"] as const);
-      const { address } = chance.pick(peers);
-      const order = { do: "refresh", direction } as const;
-      run(active, () => active.shell!.run({ record: "operate", nowMs: active.nowMs, address, order }));
-    }
-  }
-
-  private mishap(link: LinkEnd | null | undefined): void {
-    const end = this.chance.oneIn(3) ? link?.other : link;
-    if (end != null) end.mishap = this.chance.pick(MISHAPS);
-  }
-
-  private pause(process: Process | null): void {
-    if (process === null || process.isPaused) return;
-    process.isPaused = true;
-    this.clock.after(this.chance.int(20, 900), null, () => process.resume());
   }
 
   // How it ends.

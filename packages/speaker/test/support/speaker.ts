@@ -32,6 +32,13 @@ export interface Answer {
 /** Configuration of the speaker as JSON, which is YAML; what a test leaves out is filled in. */
 export type ConfigFile = Readonly<Record<string, unknown>>;
 
+/** How the process is started. */
+export interface SpawnOptions {
+  /** Words before those of the process: a program that turns into it. */
+  readonly wrapper?: readonly string[];
+  readonly nodeOptions?: readonly string[];
+}
+
 /**
  * Runs `body` with a speaker, and ends the speaker afterwards.
  *
@@ -88,18 +95,17 @@ export class SpeakerProcess {
   }
 
   /** Returns when the control socket answers. */
-  async start(): Promise<void> {
-    this.spawn();
+  async start(options: SpawnOptions = {}): Promise<void> {
+    this.spawn(options);
     const ready = async () => this.hasExited() || (await this.ask({ command: "show-status" }));
     await until(ready, WAIT_MS, "the speaker answers");
     if (this.hasExited()) throw new Error(`the speaker ended: ${this.output}`);
   }
 
   /** Starts the process; returns at once. */
-  spawn(): void {
-    const child = spawn(process.execPath, [MAIN, "run", "-c", this.file], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+  spawn({ wrapper = [], nodeOptions = [] }: SpawnOptions = {}): void {
+    const words = [...wrapper, process.execPath, ...nodeOptions, MAIN, "run", "-c", this.file];
+    const child = spawn(words[0]!, words.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     const keep = (text: string) => {
       this.output += text;
     };

@@ -1,0 +1,108 @@
+/** Frames on a byte stream that is cut, changed or mixed up. */
+
+import { hashOctets } from "@ts-bgp/rib";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type AnyRecord, FormatError, FrameReader, frameOf } from "../src/index.ts";
+
+const FRAMES = [
+  frameOf("bye", { reason: "" }),
+  frameOf("ack", { number: 12, applied: 3, window: 1 << 20 }),
+  frameOf("image", { before: 1, octets: new Uint8Array(300).map((_, i) => i) }),
+  frameOf("declared", { ready: 1, reason: "" }),
+];
+
+function readAll(reader: FrameReader): AnyRecord[] {
+  const records: AnyRecord[] = [];
+  for (let next = reader.next(); next !== null; next = reader.next()) records.push(next);
+  return records;
+}
+
+function recordsOf(octets: Uint8Array): AnyRecord[] {
+  const reader = new FrameReader();
+  reader.push(octets);
+  return readAll(reader);
+}
+
+const WHOLE = FRAMES.flatMap((frame) => recordsOf(frame));
+const STREAM = Uint8Array.from(FRAMES.flatMap((frame) => [...frame]));
+
+/** A frame around octets that `frameOf` does not write. */
+function sealed(record: readonly number[]): Uint8Array {
+  const frame = new Uint8Array(12 + record.length);
+  frame.set(record, 12);
+  const head = new DataView(frame.buffer);
+  head.setUint32(0, record.length);
+  head.setUint32(4, hashOctets(0, frame, 12, frame.length));
+  head.setUint32(8, hashOctets(0, frame, 0, 8));
+  return frame;
+}
+
+describe("a stream of frames", () => {
+  test("is read as it was written, wherever it is cut into pieces", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(STREAM.length)), (cuts) => {
+        const reader = new FrameReader();
+        const records: AnyRecord[] = [];
+        const ends = [...cuts.sort((a, b) => a - b), STREAM.length];
+        for (const [i, end] of ends.entries()) {
+          const piece = STREAM.slice(ends[i - 1] ?? 0, end);
+          if (piece.length > 0) reader.push(piece);
+          records.push(...readAll(reader));
+        }
+        expect(records).toEqual(WHOLE);
+      }),
+    );
+  });
+
+  test("that ends anywhere gives the frames that are whole, and waits for the rest", () => {
+    const ends = FRAMES.map((_, i) => FRAMES.slice(0, i + 1).reduce((n, f) => n + f.length, 0));
+    for (let end = 0; end < STREAM.length; end++) {
+      const whole = ends.filter((each) => each <= end).length;
+      expect(recordsOf(STREAM.slice(0, end))).toEqual(WHOLE.slice(0, whole));
+    }
+  });
+
+  test.each(FRAMES.map((frame, i) => [i, frame] as const))(
+    "with one bit changed in frame %i is refused as soon as that frame is there",
+    (_i, frame) => {
+      for (let bit = 0; bit < 8 * frame.length; bit++) {
+        const copy = frame.slice();
+        copy[bit >> 3]! ^= 1 << (bit & 7);
+        expect(() => recordsOf(copy), `bit ${bit}`).toThrow(FormatError);
+      }
+    },
+  );
+
+  test("of any octets gives records or a FormatError", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 12, maxLength: 64 }), (octets) => {
+        expect(() => recordsOf(octets)).toThrow(FormatError);
+      }),
+    );
+  });
+
+  test.each([
+    ["a record of more octets than there are", [2, 9, 1]],
+    ["octets behind a record", [2, 0, 7]],
+    ["a field that is cut off", [2, 3, 1, 9, 65]],
+    ["text that is not UTF-8", [2, 3, 1, 1, 0xff]],
+  ])("with %s inside of a sound frame is refused", (_title, record) => {
+    expect(() => recordsOf(sealed(record))).toThrow(FormatError);
+  });
+
+  test("with a frame that is too long is refused before it is there", () => {
+    const head = sealed([]);
+    new DataView(head.buffer).setUint32(0, 2 ** 28 + 1);
+    new DataView(head.buffer).setUint32(8, hashOctets(0, head, 0, 8));
+    expect(() => recordsOf(head)).toThrow("a frame of 268435457 octets");
+  });
+
+  test("skips records that it does not know, and counts them", () => {
+    const reader = new FrameReader();
+    reader.push(sealed([31, 2, 9, 9]));
+    reader.push(FRAMES[1]!);
+    expect(readAll(reader)).toEqual([WHOLE[1]]);
+    expect(reader.skipped).toEqual({ records: 1, fields: 0 });
+  });
+});

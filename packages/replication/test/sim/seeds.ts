@@ -1,0 +1,29 @@
+/** Many runs of the simulator as tests, some at a time, so that files of them run side by side. */
+
+import { expect, test } from "vitest";
+import { type Outcome, simulate } from "./world.ts";
+
+const PER_TEST = 250;
+
+/** Runs with nobody in a position to take over prove little. */
+function worthOf(outcomes: readonly Outcome[]): { takeovers: number; declared: number } {
+  const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((n, each) => n + of(each), 0);
+  return { takeovers: sum((each) => each.takeovers), declared: sum((each) => each.declared) };
+}
+
+/** Runs the seeds `[from, from + count)`. */
+export function testSeeds(from: number, count: number): void {
+  for (let first = from; first < from + count; first += PER_TEST) {
+    const last = Math.min(first + PER_TEST, from + count) - 1;
+    test(`no peer sees anything in the runs ${first} to ${last}`, { timeout: 180_000 }, () => {
+      const outcomes: Outcome[] = [];
+      for (let seed = first; seed <= last; seed++) outcomes.push(simulate(seed));
+      const failed = outcomes.filter(({ violations }) => violations.length > 0);
+      const shown = failed.map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`);
+      expect(shown, "see one with: npm run sim -- --seed N --trace").toEqual([]);
+      const { takeovers, declared } = worthOf(outcomes);
+      expect(takeovers).toBeGreaterThan(outcomes.length / 5);
+      expect(declared).toBeGreaterThan(outcomes.length);
+    });
+  }
+}

@@ -1,0 +1,412 @@
+/**
+ * The arbiter of two sides on two hosts: two keys in etcd.
+ *
+ *     ts-bgp/CLUSTER/roles      who is active, who may take over, and the epoch, which only grows
+ *     ts-bgp/CLUSTER/renewal    rewritten by the active all the time: that is its lease
+ *
+ * Every change is a transaction that compares the revision of `roles`, so each one follows upon what its
+ * author knew, and whoever was overtaken finds out. Nobody can be asked to stop for certain, though: so
+ * nobody acts longer than its term, and nobody takes a role before the other's term is over.
+ *
+ *     standby   the active may act      ... and what the other one waits for
+ *     none      until 0.9 ttl after it has sent the last renewal that was confirmed
+ *                                       a whole ttl in which `renewal` was seen not to change
+ *     named     until holdMs after it has sent the last heartbeat that the standby echoed
+ *                                       the standby alone may take over, promiseMs after its last echo
+ *
+ * So with a standby it is the standby that keeps the active going, by its own link, and etcd is asked only
+ * when roles change: to take over, and to take the standby's name out. Both compare the same revision:
+ * one of them comes first. Takeover needs the heartbeats to be missed, then one transaction.
+ *
+ * Who stops when something cannot be reached? With the link: none. etcd may be away for any time, and a
+ * single heartbeat that comes through is enough. Without the link, the one that reaches etcd goes on:
+ * the active by taking the standby's name out, the standby by taking over. When neither does, both wait,
+ * the active with its connections as they are; peers notice nothing but silence. The first one that
+ * reaches etcd goes on. An active that is alone and cannot renew waits in the same way: nobody can
+ * tell it from one that is cut off, and whose role somebody took.
+ *
+ * What may leave an active in the moment between its look at the clock and the packet? With a standby, only
+ * what the standby has as well (I2), so that to a peer it is an old segment that comes late.
+ *
+ * The lease is not one of etcd's own: those end by the clock of the member that leads, a leader that was
+ * replaced and does not know it confirms them and ends them (etcd issue 15247), and they last two seconds
+ * at least.
+ *
+ * There are two sides, each with a name of its own. As long as a standby is named, nobody but these two
+ * gets the role.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { bootMs, Term } from "@ts-bgp/takeover";
+import {
+  type ActiveState,
+  type Arbiter,
+  ArbiterAwayError,
+  type Hold,
+  type Roles,
+} from "./arbiter.ts";
+import { type Changed, type Entry, EtcdClient } from "./etcd-client.ts";
+
+export interface EtcdOptions {
+  readonly cluster: string;
+  readonly endpoints: readonly string[];
+  readonly ttlMs: number;
+}
+
+/** What `roles` says. */
+interface Word extends Roles {
+  /** The process, and its claim to the role, of the active. */
+  readonly holder: string;
+  /** The active has stopped for the standby's sake. */
+  readonly given: boolean;
+}
+
+interface Seen {
+  readonly word: Word;
+  /** Of `roles`; 0 when there is none. */
+  readonly revision: number;
+  readonly renewal: number;
+}
+
+const ROLES = "roles";
+const RENEWAL = "renewal";
+const NOBODY: Word = { epoch: 0, active: "", standby: null, holder: "", given: false };
+/** What an active uses of the ttl; the rest is for clocks that run at different speeds. */
+const LEASE_PART = 0.9;
+const RENEWALS_PER_TTL = 6;
+/** The term is looked at this often. */
+const LOOK_MS = 20;
+/** A term that was over for so long is spoken of. */
+const DOUBT_MS = 100;
+/** So often etcd is asked while this side may not act. */
+const RETRY_MS = 100;
+/** Longest wait for the first echo of a standby that is to be named. */
+const ECHO_MS = 1000;
+/** Longest wait for etcd when this process ends. */
+const RELEASE_MS = 1000;
+
+export class EtcdArbiter implements Arbiter {
+  readonly term: Term = new Term();
+  private readonly cluster: string;
+  private readonly etcd: EtcdClient;
+  private readonly ttlMs: number;
+  private readonly holder: string = crypto.randomUUID();
+  /** While this side is active. */
+  private own: Pick<Seen, "word" | "revision"> | null = null;
+  private hold: Hold = "lost";
+  private changed: (hold: Hold, why: string) => void = () => {};
+  /** Why etcd did not answer; empty when it did. */
+  private problem = "";
+  private timer: NodeJS.Timeout | undefined;
+  private isRenewing = false;
+  private renewals = 0;
+  private claims = 0;
+  private renewedMs = 0;
+  private doubtfulMs: number | null = null;
+  /** Roles are changed one after the other. */
+  private changes: Promise<unknown> = Promise.resolve();
+  /** Another's lease as it was seen, and since when. */
+  private sight = "";
+  private sightMs = 0;
+  /** The role is being given away: the term gets no longer. */
+  private isEnding = false;
+  private isOver = false;
+
+  constructor({ cluster, endpoints, ttlMs }: EtcdOptions) {
+    this.cluster = cluster;
+    this.ttlMs = ttlMs;
+    const timeoutMs = ttlMs / RENEWALS_PER_TTL;
+    this.etcd = new EtcdClient(endpoints, `ts-bgp/${cluster}/`, timeoutMs);
+  }
+
+  isHeld(): boolean {
+    return this.own !== null && this.term.lasts;
+  }
+
+  onHold(changed: (hold: Hold, why: string) => void): void {
+    this.changed = changed;
+  }
+
+  async acquire(side: string): Promise<Roles | null> {
+    const seen = await this.look();
+    const { word, revision, renewal } = seen;
+    const unchanged = new Map([[ROLES, revision]]);
+    // What was given away and not taken may be taken back: one of the two is the first.
+    const isGiven = word.given && (word.standby === side || this.isFrom(word));
+    if (word.active !== "" && !isGiven && !this.isMine(word)) {
+      // As a standby of late, this side may have promised something.
+      if (!this.hasEnded(seen) || bootMs() < this.term.withdraw()) return null;
+      if (word.standby !== null && side !== word.standby && side !== word.active) {
+        const sides = `${word.active} and ${word.standby}`;
+        const key = `ts-bgp/${this.cluster}/${ROLES}`;
+        throw new ArbiterAwayError(
+          `${sides} share the role; if neither exists any more, delete ${key} in etcd`,
+        );
+      }
+      unchanged.set(RENEWAL, renewal);
+    }
+    return this.claim(side, word, unchanged);
+  }
+
+  nameStandby(standby: string | null): Promise<boolean> {
+    return this.inTurn(async () => {
+      if (standby !== null) {
+        // Without echoes this side would have to stop as soon as it has a standby.
+        const endMs = bootMs() + ECHO_MS;
+        while (!this.term.isEchoed) {
+          if (bootMs() > endMs) return false;
+          await sleep(LOOK_MS);
+        }
+        // From the moment on when the standby could be named already.
+        this.term.followEchoes();
+      }
+      const isDone = await this.change({ standby });
+      if (isDone && standby === null) this.term.followLease();
+      return isDone;
+    });
+  }
+
+  async takeOver(side: string): Promise<Roles | null> {
+    const promisedUntilMs = this.term.withdraw();
+    while (!this.isOver) {
+      try {
+        const { word, revision } = await this.look();
+        if (!this.isMine(word) && word.standby !== side) return null;
+        // An active that lives has this time to take the standby's name out.
+        if (!word.given) await sleep(Math.max(0, promisedUntilMs - bootMs()));
+        const roles = await this.claim(side, word, new Map([[ROLES, revision]]));
+        if (roles !== null) return roles;
+      } catch {
+        await sleep(LOOK_MS);
+      }
+    }
+    return null;
+  }
+
+  async handOver(): Promise<void> {
+    this.isEnding = true;
+    this.term.end();
+    await this.inTurn(() => this.change({ given: true }));
+    this.stopRenewing();
+  }
+
+  /** Keeps the way to etcd warm: the end of the active is not to be known from there. */
+  watch(): void {
+    this.stopRenewing();
+    const again = () => void this.look().catch(() => {});
+    again();
+    this.timer = setInterval(again, this.ttlMs / RENEWALS_PER_TTL).unref();
+  }
+
+  async state(side: string): Promise<ActiveState> {
+    try {
+      const { word } = await this.look();
+      return word.standby === side ? "unknown" : "alone";
+    } catch {
+      return "unknown";
+    }
+  }
+
+  async release(): Promise<void> {
+    this.isOver = true;
+    this.isEnding = true;
+    this.term.end();
+    const released = this.inTurn(() => this.change({ active: "", standby: null }));
+    await Promise.race([released, sleep(RELEASE_MS, undefined, { ref: false })]);
+    this.stopRenewing();
+  }
+
+  /** @returns the new roles, null when another one was quicker; rejects when nobody can tell */
+  private async claim(
+    side: string,
+    before: Word,
+    unchanged: ReadonlyMap<string, number>,
+  ): Promise<Roles | null> {
+    const holder = `${this.holder} ${++this.claims}`;
+    const word = { epoch: before.epoch + 1, active: side, standby: null, holder, given: false };
+    const sentMs = bootMs();
+    const answer = await this.ask(() => this.etcd.change({ unchanged, put: this.puts(word) }));
+    const found = answer.done ? { word, revision: answer.revision } : seenOf(answer.found);
+    if (!isSame(found.word, word)) return null;
+    this.stopRenewing();
+    this.own = { word, revision: found.revision };
+    this.isEnding = false;
+    this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
+    this.hold = "held";
+    this.doubtfulMs = null;
+    this.renewedMs = sentMs;
+    this.timer = setInterval(() => this.lookAtTerm(), LOOK_MS).unref();
+    return word;
+  }
+
+  /** Changes the roles, as long as it takes. @returns false when they are not this side's any more */
+  private async change(part: Partial<Word>): Promise<boolean> {
+    for (;;) {
+      const { own } = this;
+      if (own === null) return false;
+      const word = { ...own.word, ...part };
+      if (isSame(own.word, word)) return true;
+      const sentMs = bootMs();
+      try {
+        const unchanged = new Map([[ROLES, own.revision]]);
+        const answer = await this.ask(() => this.etcd.change({ unchanged, put: this.puts(word) }));
+        this.settle(own, word, answer, sentMs);
+      } catch {
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private async renew(): Promise<void> {
+    const { own } = this;
+    if (own === null) return;
+    this.isRenewing = true;
+    const sentMs = bootMs();
+    this.renewedMs = sentMs;
+    try {
+      const unchanged = new Map([[ROLES, own.revision]]);
+      const put = new Map([[RENEWAL, this.nextRenewal()]]);
+      const answer = await this.ask(() => this.etcd.change({ unchanged, put }));
+      this.settle(own, null, answer, sentMs);
+    } catch {
+      // The next one may come through.
+    } finally {
+      this.isRenewing = false;
+    }
+  }
+
+  /**
+   * Takes an answer to what this side, being active, has put.
+   *
+   * @param word - null when that was a renewal only
+   */
+  private settle(
+    { word: before }: Pick<Seen, "word">,
+    word: Word | null,
+    { done, revision, found }: Changed,
+    sentMs: number,
+  ): void {
+    const { own } = this;
+    if (own === null || own.word.epoch !== before.epoch) return;
+    if (done) {
+      if (word !== null && revision > own.revision) this.own = { word, revision };
+      if (!this.isEnding) this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
+      return;
+    }
+    const seen = seenOf(found);
+    // An earlier try that nobody told of, or a change that was made meanwhile.
+    if (seen.word.holder === own.word.holder) {
+      if (seen.revision > own.revision) this.own = seen;
+      return;
+    }
+    this.lose(`${seen.word.active || "nobody"} has the role, epoch ${seen.word.epoch}`);
+  }
+
+  private lose(why: string): void {
+    this.stopRenewing();
+    this.tell("lost", why);
+  }
+
+  private lookAtTerm(): void {
+    const now = bootMs();
+    const { lasts } = this.term;
+    this.doubtfulMs = lasts ? null : (this.doubtfulMs ?? now);
+    const isDoubtful = this.doubtfulMs !== null && now - this.doubtfulMs >= DOUBT_MS;
+    if (lasts && this.hold === "doubtful") this.tell("held", "");
+    else if (isDoubtful && this.hold === "held") {
+      this.tell(
+        "doubtful",
+        this.problem || "the standby does not answer, and etcd was not asked yet",
+      );
+    }
+    const periodMs = lasts ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
+    if (!this.isRenewing && now - this.renewedMs >= periodMs) void this.renew();
+  }
+
+  private tell(hold: Hold, why: string): void {
+    this.hold = hold;
+    this.changed(hold, why);
+  }
+
+  private stopRenewing(): void {
+    clearInterval(this.timer);
+    this.own = null;
+    this.term.end();
+  }
+
+  private async look(): Promise<Seen> {
+    return seenOf(await this.ask(() => this.etcd.read()));
+  }
+
+  /** Asks etcd, and speaks of it when that is not to be had, or is again. */
+  private async ask<T>(question: () => Promise<T>): Promise<T> {
+    const before = this.problem;
+    try {
+      const answer = await question();
+      this.problem = "";
+      if (before !== "" && this.own !== null) this.changed(this.hold, "etcd answers again");
+      return answer;
+    } catch (error) {
+      this.problem = `etcd does not answer: ${(error as Error).message}`;
+      if (before === "" && this.own !== null) this.changed(this.hold, this.problem);
+      throw new ArbiterAwayError(this.problem);
+    }
+  }
+
+  private inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.changes.then(change);
+    this.changes = done.catch(() => {});
+    return done;
+  }
+
+  private puts(word: Word): ReadonlyMap<string, string> {
+    return new Map([
+      [ROLES, JSON.stringify(word)],
+      [RENEWAL, this.nextRenewal()],
+    ]);
+  }
+
+  private nextRenewal(): string {
+    return `${this.holder} ${++this.renewals}`;
+  }
+
+  /** An earlier request of this process was carried out, and it was not told. */
+  private isMine(word: Word): boolean {
+    return this.isFrom(word) && !word.given && word.active !== "";
+  }
+
+  private isFrom({ holder }: Word): boolean {
+    return holder.startsWith(this.holder);
+  }
+
+  /** Whether another's lease has ended: it was not renewed for a whole ttl by this side's clock. */
+  private hasEnded({ revision, renewal }: Seen): boolean {
+    const sight = `${revision} ${renewal}`;
+    const now = bootMs();
+    if (sight !== this.sight) {
+      this.sight = sight;
+      this.sightMs = now;
+    }
+    return now - this.sightMs >= this.ttlMs;
+  }
+}
+
+function seenOf(entries: ReadonlyMap<string, Entry>): Seen {
+  const roles = entries.get(ROLES);
+  const word = roles === undefined ? NOBODY : { ...NOBODY, ...(JSON.parse(roles.text) as Word) };
+  return {
+    word,
+    revision: roles?.revision ?? 0,
+    renewal: entries.get(RENEWAL)?.revision ?? 0,
+  };
+}
+
+function isSame(a: Word, b: Word): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.active === b.active &&
+    a.standby === b.standby &&
+    a.holder === b.holder &&
+    a.given === b.given
+  );
+}
