@@ -29,7 +29,6 @@ const FORM: WireForm = {
   nextHop: null,
   internal: false,
   med: true,
-  clusterId: 0,
   otcAs: 0,
 };
 
@@ -219,7 +218,7 @@ function announce(
   path: readonly number[],
 ): void {
   attributes.make(path, IPV4);
-  writer.announce(attributes.octets, 0, attributes.length, 0);
+  writer.announce(attributes.octets, 0, attributes.length);
 }
 
 function octetsOf(writer: UpdateWriter): Uint8Array {

@@ -1,5 +1,6 @@
 /** What a command of `tsbgp` is made of. */
 
+import { isIP } from "node:net";
 import type { ParseArgsConfig } from "node:util";
 
 /** Exit codes of all commands. */
@@ -44,6 +45,13 @@ export interface Command {
   readonly ownArguments?: boolean;
   /** @returns the exit code */
   run(args: Arguments, raw: readonly string[]): Promise<number>;
+}
+
+/** @returns the word, which has the form of a prefix or an address */
+export function prefixWord(word: string): string {
+  const [address = "", ...rest] = word.split("/");
+  if (isIP(address) !== 0 && rest.length <= 1) return word;
+  throw new UsageError(`"${word}" is not a prefix or an address`);
 }
 
 /** @returns the one word of a command that takes exactly one */

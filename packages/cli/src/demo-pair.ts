@@ -8,7 +8,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import net from "node:net";
-import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ControlRequest, ShownNsr } from "@ts-bgp/speaker";
@@ -40,8 +39,9 @@ export interface DemoPairOptions {
 }
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
-const READY_MS = 30_000;
-const TAKEOVER_MS = 10_000;
+/** Long, for a machine that is busy with other things. */
+const READY_MS = 60_000;
+const TAKEOVER_MS = 20_000;
 const STOP_MS = 3000;
 const POLL_MS = 20;
 /** Traffic goes on for so long after a takeover. */
@@ -238,7 +238,7 @@ export class DemoPair {
     });
     child.on("exit", (code, signal) => {
       if (this.isEnding || this.processes.get(side) !== child) return;
-      if (code !== null) this.failure = `process ${side.name} ended: ${lastLine(side.log)}`;
+      if (code !== null) this.failure = `process ${side.name} ended: ${reasonIn(side.log)}`;
       else if (!this.isQuiet) void this.killedByOthers(side, signal!);
     });
   }
@@ -368,6 +368,8 @@ function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null;
 }
 
-function lastLine(file: string): string {
-  return readFileSync(file, "utf8").trimEnd().split("\n").at(-1) ?? path.basename(file);
+/** @returns why a process ended, from its log */
+function reasonIn(file: string): string {
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  return lines.findLast((line) => /^tsbgp: |Error: /.test(line)) ?? lines.at(-1)!;
 }

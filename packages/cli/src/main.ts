@@ -30,19 +30,22 @@ const COMMANDS: readonly Command[] = [
 ];
 
 const NAMES = COMMANDS.map(({ name }) => name);
+const HELP: readonly string[] = ["--help", "-h"];
+
+function linesOf(commands: readonly Command[]): string[] {
+  return commands.flatMap(({ name, usage, summary }) => {
+    const left = `${name} ${usage}`.trim();
+    return left.length <= 34
+      ? [`  ${left.padEnd(34)}  ${summary}`]
+      : [`  ${left}`, `${" ".repeat(38)}${summary}`];
+  });
+}
 
 function overview(): string[] {
-  const lines = COMMANDS.map(
-    ({ name, usage, summary }) => [`${name} ${usage}`.trim(), summary] as const,
-  );
   return [
     "tsbgp: a BGP speaker and route server",
     "",
-    ...lines.flatMap(([left, summary]) =>
-      left.length <= 34
-        ? [`  ${left.padEnd(34)}  ${summary}`]
-        : [`  ${left}`, `${" ".repeat(38)}${summary}`],
-    ),
+    ...linesOf(COMMANDS),
     "",
     "Words may be cut short as long as they are unique: `tsbgp sh neighbors`.",
     "Commands that ask the running speaker take --socket PATH (-s) and --json (-j).",
@@ -71,6 +74,16 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     for (const line of overview()) print(line);
     return first === undefined ? EXIT.UNUSABLE : EXIT.OK;
+  }
+  if (HELP.includes(argv.at(-1)!)) {
+    // `show --help`: the words so far are the beginning of several commands.
+    const start = resolveVerb(NAMES, argv.slice(0, -1));
+    if (start.kind === "incomplete") {
+      for (const line of linesOf(COMMANDS.filter(({ name }) => name.startsWith(start.found)))) {
+        print(line);
+      }
+      return EXIT.OK;
+    }
   }
   const resolved = resolveVerb(NAMES, argv);
   switch (resolved.kind) {

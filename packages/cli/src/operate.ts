@@ -1,7 +1,15 @@
 /** Commands that make the running speaker do something, and the one that makes it explain itself. */
 
 import type { Explained, ExplainedStep } from "@ts-bgp/router";
-import { type Command, noWords, oneWord, print, stringOption, UsageError } from "./command.ts";
+import {
+  type Command,
+  noWords,
+  oneWord,
+  prefixWord,
+  print,
+  stringOption,
+  UsageError,
+} from "./command.ts";
 import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
 
 function explain(direction: "import" | "export"): Command {
@@ -10,13 +18,17 @@ function explain(direction: "import" | "export"): Command {
     name: `explain ${direction}`,
     usage: "PREFIX NEIGHBOR",
     summary: `why a route ${asks}: each check and rule it came to`,
+    help: [
+      "Exit: 0 it says why, whatever the outcome is, 1 the speaker knows no such neighbor,",
+      "2 it could not be asked.",
+    ],
     options: CONTROL_OPTIONS,
     run: async (args) => {
       const [prefix, neighbor, ...rest] = args.words;
       if (prefix === undefined) throw new UsageError("the prefix is missing");
       if (neighbor === undefined) throw new UsageError("the neighbor's address is missing");
       if (rest.length > 0) throw new UsageError(`there is no place for "${rest[0]}"`);
-      const request = { command: `explain-${direction}`, prefix, neighbor };
+      const request = { command: `explain-${direction}`, prefix: prefixWord(prefix), neighbor };
       return askForOne<Explained>(args, request, (explained) => {
         for (const line of explainedLines(explained)) print(line);
       });

@@ -12,6 +12,7 @@ import {
   type Command,
   noWords,
   oneWord,
+  prefixWord,
   print,
   stringOption,
   UsageError,
@@ -207,19 +208,18 @@ export const showRoutesCommand: Command = {
 };
 
 function routeRequest(args: Arguments): { command: string; [name: string]: unknown } {
-  if (args.words.length > 0) oneWord(args, "the prefix");
+  const prefix = args.words.length === 0 ? null : prefixWord(oneWord(args, "the prefix"));
   const view = chosen(args, VIEWS);
   const match = chosen(args, MATCHES);
   const neighbor = stringOption(args, "neighbor");
   if (view !== undefined && neighbor === undefined) {
     throw new UsageError(`--${view} needs --neighbor`);
   }
-  if (match !== undefined && args.words.length === 0)
-    throw new UsageError(`--${match} needs a prefix`);
+  if (match !== undefined && prefix === null) throw new UsageError(`--${match} needs a prefix`);
   const { ipv4, ipv6, best } = args.options;
   return {
     command: "show-routes",
-    ...(args.words.length === 0 ? {} : { prefix: args.words[0] }),
+    ...(prefix === null ? {} : { prefix }),
     ...(neighbor === undefined ? {} : { neighbor }),
     ...(view === undefined ? {} : { view }),
     ...(match === undefined ? {} : { match: match === "longer" ? "covered" : match }),

@@ -7,7 +7,12 @@ export type Resolved =
   | { readonly kind: "command"; readonly name: string; readonly rest: readonly string[] }
   | { readonly kind: "unknown"; readonly word: string; readonly candidates: readonly string[] }
   | { readonly kind: "ambiguous"; readonly word: string; readonly candidates: readonly string[] }
-  | { readonly kind: "incomplete"; readonly candidates: readonly string[] };
+  | {
+      readonly kind: "incomplete";
+      /** The words so far, in full, and a space. */
+      readonly found: string;
+      readonly candidates: readonly string[];
+    };
 
 /**
  * Resolves the leading words of `words` to one of `names`, whose words are joined by spaces.
@@ -24,7 +29,7 @@ export function resolveVerb(names: readonly string[], words: readonly string[]):
     const isCommand = names.includes(found);
     if (word === undefined || (isCommand && word.startsWith("-"))) {
       if (isCommand) return { kind: "command", name: found, rest: words.slice(depth) };
-      return { kind: "incomplete", candidates: next };
+      return { kind: "incomplete", found: `${found} `, candidates: next };
     }
     const matches = completions(next, word);
     if (matches.length === 0) {

@@ -14,10 +14,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { freePort, MAIN, WAIT_MS } from "../../speaker/test/support/speaker.ts";
+import { freePort, MAIN } from "../../speaker/test/support/speaker.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
+/** Long, for a machine that is busy with other tests. */
+const WAIT_MS = 60_000;
 
 const ROOT = join(import.meta.dirname, "../../..");
 const SAMPLE = join(ROOT, "configs/route-server.yaml");
@@ -43,13 +45,8 @@ function pairReason(uid: number): string | null {
     ...(process.getuid?.() === 0 ? { uid, gid: uid } : {}),
   });
   if (status === 0) return null;
-  return (
-    error?.message ??
-    linesOf(stdout + stderr)
-      .at(-1)
-      ?.trim() ??
-    "unshare failed"
-  );
+  const missing = linesOf(stdout).find((line) => line.startsWith("NO"));
+  return error?.message ?? missing?.slice(2).trim() ?? stderr.trim();
 }
 
 const OWN_UID = process.getuid?.() ?? 0;
@@ -77,7 +74,7 @@ afterEach(async () => {
   for (const { pid, exitCode, signalCode } of started) {
     if (exitCode === null && signalCode === null) process.kill(-pid!, "SIGKILL");
   }
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** The sample configuration, with ports and a socket that no other process of this host has. */
@@ -143,7 +140,7 @@ const nodeStart = (...options: string[]) =>
 
 /** Files that the demo made. */
 function left(): string[] {
-  return readdirSync(folder).filter((name) => name !== "route-server.yaml");
+  return readdirSync(folder).filter((name) => /^tsbgp-|\.sock$/.test(name));
 }
 
 /** Processes of the pair of a demo, by what they call themselves. */

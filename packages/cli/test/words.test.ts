@@ -121,10 +121,21 @@ describe.concurrent("help", () => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout, stderr } = await tsbgp([...name.split(" "), option]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toMatch(new RegExp(`^usage: tsbgp ${name}`, "i"));
+      expect(stdout).toMatch(new RegExp(`^usage: tsbgp ${name}`));
       if (ASKING.includes(name)) expect(stdout).toMatch(/--socket .*--json/);
     }
   });
+});
+
+test.concurrent.each(["show", "sh", "explain"])("help of %s names its commands", async (word) => {
+  const start = word === "sh" ? "show" : word;
+  const names = COMMANDS.filter((name) => name.startsWith(`${start} `));
+  for (const option of ["--help", "-h"]) {
+    const { code, stdout, stderr } = await tsbgp([word, option]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const found = linesOf(stdout).flatMap((line) => /^ {2}([a-z]+ [a-z]+)/.exec(line)?.[1] ?? []);
+    expect(found).toEqual(names);
+  }
 });
 
 test("the version is that of the package", async () => {
@@ -152,6 +163,9 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["show", "neighbors", "a"], /no place for "a"/],
     [["show", "routes", "10.0.0.0/8", "10.1.0.0/16"], /no place for "10\.1\.0\.0\/16"/],
     [["show", "routes", "--received"], /--received needs --neighbor/],
+    [["show", "routes", "foo"], /"foo" is not a prefix or an address/],
+    [["show", "routes", "10.0.0.0/8/8"], /"10\.0\.0\.0\/8\/8" is not a prefix or an address/],
+    [["explain", "import", "foo", "10.0.0.1"], /"foo" is not a prefix or an address/],
     [["show", "routes", "--exact"], /--exact needs a prefix/],
     [["show", "routes", "-n", "a", "--received", "--accepted"], /exclude each other/],
     [["show", "routes", "10.0.0.0/8", "--exact", "--longer"], /exclude each other/],

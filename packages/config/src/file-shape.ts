@@ -69,6 +69,7 @@ export interface FileOptions {
   readonly "local-as"?: number;
   readonly "hold-time"?: number;
   readonly "connect-retry"?: number;
+  readonly "delay-open"?: number;
   readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
   readonly "route-server-client"?: boolean;
   readonly "route-reflector-client"?: boolean;
@@ -148,7 +149,7 @@ export interface FileConditions {
   readonly "local-pref"?: FileRange;
   readonly med?: FileRange | "none";
   readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
-  readonly "route-type"?: OneOrMore<"ebgp" | "ibgp" | "local">;
+  readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
   readonly any?: readonly FileConditions[];
   readonly not?: FileConditions;
 }

@@ -237,6 +237,7 @@ function resolve(
     localAs,
     holdTime: get("hold-time") ?? 90,
     connectRetry: get("connect-retry") ?? 120,
+    delayOpen: get("delay-open") ?? 0,
     families: get("families") ?? [address.version === 4 ? "ipv4-unicast" : "ipv6-unicast"],
     routeServerClient,
     routeReflectorClient: get("route-reflector-client") ?? false,

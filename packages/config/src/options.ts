@@ -26,6 +26,7 @@ export const CHANGE_EFFECTS: Readonly<
   localAs: "reset",
   holdTime: "reset",
   connectRetry: "none",
+  delayOpen: "none",
   families: "reset",
   // Transparency, reflection and next hop are fixed for an update group that is being sent to.
   routeServerClient: "reset",

@@ -115,6 +115,8 @@ export interface NeighborOptions {
   readonly holdTime: number;
   /** Seconds between attempts to connect. */
   readonly connectRetry: number;
+  /** Seconds to wait for the neighbor's OPEN before ours is sent. */
+  readonly delayOpen: number;
   /** At least one. */
   readonly families: readonly FamilyName[];
   readonly routeServerClient: boolean;

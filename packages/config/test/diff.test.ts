@@ -114,6 +114,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   localAs: "as: 64502, group: clients, local-as: 64499",
   holdTime: "as: 64502, group: clients, hold-time: 30",
   connectRetry: "as: 64502, group: clients, connect-retry: 7",
+  delayOpen: "as: 64502, group: clients, delay-open: 2",
   families: "as: 64502, group: clients, families: [ ipv6-unicast ]",
   routeServerClient:
     "as: 64502, group: clients, route-server-client: true, next-hop: self, " +

@@ -71,6 +71,7 @@ const FULL: NeighborConfig = {
   localAs: 64499,
   holdTime: 0,
   connectRetry: 5,
+  delayOpen: 2,
   families: ["ipv6-unicast"],
   routeServerClient: false,
   routeReflectorClient: false,
@@ -143,12 +144,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 75 },
+      source: { file: "everything.yaml", line: 76 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 76 },
+          source: { file: "everything.yaml", line: 77 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -170,7 +171,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
             localPref: { min: 100 },
             med: "none",
             origin: ["igp"],
-            routeType: ["ebgp", "local"],
+            routeType: ["ebgp", "ibgp"],
             any: [{ med: { min: 5, max: 5 } }, { med: { min: 7, max: 9 } }],
             not: { origin: ["egp", "incomplete"] },
           },
@@ -188,7 +189,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 110 },
+          source: { file: "everything.yaml", line: 111 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -199,7 +200,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 111 },
+          source: { file: "everything.yaml", line: 112 },
           if: { prefix: ["bogons"] },
           set: {},
           action: "reject",
@@ -208,18 +209,18 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 113 },
+      source: { file: "everything.yaml", line: 114 },
       default: "accept",
       rules: [],
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 114 },
+      source: { file: "everything.yaml", line: 115 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 114 },
+          source: { file: "everything.yaml", line: 115 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -249,9 +250,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:62:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:63:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:62:50: the secret stands in clear; " +
+      "everything.yaml:63:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });

@@ -13,7 +13,6 @@ export interface OpenFault {
 
 const BAD_PEER_AS = 2;
 const BAD_BGP_IDENTIFIER = 3;
-const UNACCEPTABLE_HOLD_TIME = 6;
 const UNSUPPORTED_CAPABILITY = 7;
 const ROLE_MISMATCH = 11;
 
@@ -39,7 +38,8 @@ export function buildOpen(config: FsmConfig): OpenMessage {
 }
 
 /**
- * What the configuration has against a well-formed OPEN message (RFC 4271 section 6.2).
+ * What the configuration has against a well-formed OPEN message (RFC 4271 section 6.2). The codec
+ * has seen to what nobody may send: a hold time of 1 or 2 seconds, an identifier of 0.
  *
  * The data are the octets at fault, as BIRD sends them too; where an RFC asks for data it is that.
  *
@@ -53,11 +53,8 @@ export function openFault(
 ): OpenFault | null {
   const peerAs = asOf(peer);
   const internal = peerAs === config.localAs;
-  if (peer.holdTimeSeconds === 1 || peer.holdTimeSeconds === 2) {
-    return { subcode: UNACCEPTABLE_HOLD_TIME, data: octets(peer.holdTimeSeconds, 2) };
-  }
   // RFC 6286 section 2.2: only an internal peer must differ from us.
-  if (peer.bgpIdentifier === 0 || (internal && peer.bgpIdentifier === config.localIdentifier)) {
+  if (internal && peer.bgpIdentifier === config.localIdentifier) {
     return { subcode: BAD_BGP_IDENTIFIER, data: octets(peer.bgpIdentifier, 4) };
   }
   if (!asIsGood(config, peer, peerAs)) {

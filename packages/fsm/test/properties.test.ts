@@ -25,7 +25,7 @@ interface Draw {
 const draw: fc.Arbitrary<Draw> = fc.record({
   kind: fc.option(fc.constantFrom(...KINDS), { freq: 1 }),
   pick: fc.nat(2),
-  hold: fc.constantFrom(0, 3, 3, 90, 90, 2),
+  hold: fc.constantFrom(0, 3, 3, 90, 90),
   bgpIdentifier: fc.constantFrom(LOWER_ID, HIGHER_ID, CONFIG.localIdentifier),
   as: fc.constantFrom(65001, 65001, 65001, 65002),
   restart: fc.constantFrom(null, 0, 30),

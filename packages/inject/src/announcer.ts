@@ -64,7 +64,7 @@ export class Announcer {
     this.usable = (this.form.families & family) !== 0;
     if (!this.usable) return;
     this.use(family, this.prepends(buf, at, end));
-    this.usable = this.nextHopFits(family, buf, at, end) && this.writer.announce(buf, at, end, 0);
+    this.usable = this.nextHopFits(family, buf, at, end) && this.writer.announce(buf, at, end);
   }
 
   /** Routes from now on are withdrawn. */
@@ -188,7 +188,6 @@ function wireForm(form: SessionForm, family: Family, prepend: boolean): WireForm
     nextHop: family === FAMILY.IPV4_UNICAST ? form.nextHop4 : form.nextHop6,
     internal: form.internal,
     med: true,
-    clusterId: 0,
     otcAs: 0,
   };
 }

@@ -7,7 +7,7 @@ import type { InjectOptions, SourceOptions } from "./inject.ts";
 import type { PeerSelector } from "./mrt-source.ts";
 import { SYNTHETIC_PREFIXES_MAX } from "./synthetic.ts";
 
-export const INJECT_HELP = `Usage: tsbgp inject TARGET SOURCE [OPTION]...
+export const INJECT_HELP = `usage: tsbgp inject TARGET SOURCE [OPTION]...
 
 Opens a BGP session with TARGET, announces routes and keeps the session up until Ctrl-C.
 TARGET is an address or a name, with a port behind a colon if it is not 179: 192.0.2.1,

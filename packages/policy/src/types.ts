@@ -33,7 +33,7 @@ export interface PeerFacts {
   /** Own AS number towards the peer. */
   readonly localAs: number;
   /** What routes from this peer are. */
-  readonly routeType: "ebgp" | "ibgp" | "local";
+  readonly routeType: "ebgp" | "ibgp";
   /** Name of the peer's group in the configuration, empty when it has none. */
   readonly group: string;
   /** In canonical text (RFC 5952). */

@@ -21,7 +21,7 @@ export interface Range {
 export type FamilyName = "ipv4-unicast" | "ipv6-unicast";
 export type OriginName = "igp" | "egp" | "incomplete";
 /** How the speaker learned a route: from an external peer, an internal one, or its own. */
-export type RouteType = "ebgp" | "ibgp" | "local";
+export type RouteType = "ebgp" | "ibgp";
 
 /** An AS number in decimal, the name of an AS list, `$peer-as` or `$local-as`. */
 export type AsTerm = string;

@@ -142,7 +142,7 @@ describe("a condition holds or does not", () => {
     [{ med: { min: 0 } }, { med: 0 }, true],
     [{ origin: ["igp"] }, {}, true],
     [{ origin: ["egp", "incomplete"] }, {}, false],
-    [{ routeType: ["ibgp", "local"] }, {}, true],
+    [{ routeType: ["ibgp", "ebgp"] }, {}, true],
     [{ routeType: ["ebgp"] }, {}, false],
     [{ not: { origin: ["igp"] } }, {}, false],
     [{ not: { origin: ["igp"], med: { min: 1 } } }, {}, true],

@@ -52,6 +52,11 @@ export class Standby {
     return { brackets: this.backlog.length, octets: this.backlogOctets };
   }
 
+  /** Whether there is a state that a takeover could go on from, if the arbiter lets it. */
+  get isUsable(): boolean {
+    return this.machine !== null && !this.hasDiffered;
+  }
+
   /** Whether there is a machine to look at. */
   get follows(): Machine | null {
     return this.machine;
@@ -65,6 +70,8 @@ export class Standby {
   record(record: AnyRecord): void {
     switch (record.record) {
       case "image":
+        // Brackets that are stored belong to the first one.
+        if (this.machine !== null) throw new FormatError("a second image");
         this.image.push(record.octets);
         this.imageOctets += record.octets.length;
         return;

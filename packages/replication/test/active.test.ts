@@ -6,6 +6,7 @@ import {
   Active,
   type ActiveHooks,
   type AnyRecord,
+  FormatError,
   FrameReader,
   frameOf,
   Journal,
@@ -204,6 +205,15 @@ describe("an active", () => {
     expect(bench.active.state).toBe("holding");
     bench.active.tick(6100);
     expect(bench.active.state).toBe("alone");
+  });
+
+  test("is followed by a standby that takes one image, and no other behind it", () => {
+    const bench = new Bench();
+    bench.active.join("b", 2);
+    const records = bench.sent();
+    const standby = new Standby({ send() {}, differs: (_number, what) => expect.fail(what) });
+    for (const record of records) standby.record(record);
+    expect(() => standby.record(records[0]!)).toThrow(FormatError);
   });
 
   test("takes a frame of the wrong kind for nothing", () => {

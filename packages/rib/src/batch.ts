@@ -31,7 +31,6 @@ export class Batch {
 
   private buckets = 0;
   private attr: Uint32Array = new Uint32Array(1 << 10);
-  private originator: Uint32Array = new Uint32Array(1 << 10);
   private audience: Uint32Array = new Uint32Array(1 << 10);
   /** First and last item of the bucket plus one. */
   private first: Uint32Array = new Uint32Array(1 << 10);
@@ -39,7 +38,7 @@ export class Batch {
   /** Next bucket of the same audience plus one. */
   private nextBucket: Uint32Array = new Uint32Array(1 << 10);
 
-  /** Hash of (attr, audience, originator) to bucket plus one; emptied after use. */
+  /** Hash of (attr, audience) to bucket plus one; emptied after use. */
   private slots: Uint32Array = new Uint32Array(SLOTS_INITIAL);
   /** Bucket that the last item went to: neighbours in the input mostly share it. */
   private recent = -1;
@@ -53,7 +52,6 @@ export class Batch {
    * Adds a route.
    *
    * @param attr - set to announce, which must stay held until `encode`; 0 withdraws
-   * @param originator - BGP Identifier of the source when the group reflects, else 0
    */
   add(
     row: PrefixRow,
@@ -61,7 +59,6 @@ export class Batch {
     attr: AttrId,
     attrOctets: number,
     audience: AudienceId,
-    originator: number,
   ): void {
     const item = this.size++;
     if (item === this.rows.length) this.growItems();
@@ -69,13 +66,8 @@ export class Batch {
     this.pathIds[item] = pathId;
     this.nextItem[item] = 0;
     let b = this.recent;
-    if (
-      b < 0 ||
-      this.attr[b] !== attr ||
-      this.audience[b] !== audience ||
-      this.originator[b] !== originator
-    ) {
-      b = this.bucketOf(attr, attrOctets, audience, originator);
+    if (b < 0 || this.attr[b] !== attr || this.audience[b] !== audience) {
+      b = this.bucketOf(attr, attrOctets, audience);
       this.recent = b;
     }
     if (this.first[b] === 0) this.first[b] = item + 1;
@@ -125,7 +117,7 @@ export class Batch {
     else {
       const at = attrs.offsetOf(attr);
       const end = at + attrs.lengthOf(attr);
-      const fits = writer.announce(attrs.bytesOf(attr), at, end, this.originator[bucket]!);
+      const fits = writer.announce(attrs.bytesOf(attr), at, end);
       if (!fits) throw new Error("attribute set too long to send was not filtered");
     }
     const { w0, w1, w2, w3, bits } = prefixes;
@@ -138,31 +130,19 @@ export class Batch {
     }
   }
 
-  private bucketOf(
-    attr: AttrId,
-    attrOctets: number,
-    audience: AudienceId,
-    originator: number,
-  ): number {
+  private bucketOf(attr: AttrId, attrOctets: number, audience: AudienceId): number {
     if (2 * this.buckets >= this.slots.length) this.growSlots();
     const mask = this.slots.length - 1;
-    let slot = slotOf(attr, audience, originator) & mask;
+    let slot = slotOf(attr, audience) & mask;
     for (; this.slots[slot] !== 0; slot = (slot + 1) & mask) {
       const b = this.slots[slot]! - 1;
-      if (
-        this.attr[b] === attr &&
-        this.audience[b] === audience &&
-        this.originator[b] === originator
-      ) {
-        return b;
-      }
+      if (this.attr[b] === attr && this.audience[b] === audience) return b;
     }
     const b = this.buckets++;
     if (b === this.attr.length) this.growBuckets();
     this.slots[slot] = b + 1;
     this.attr[b] = attr;
     this.audience[b] = audience;
-    this.originator[b] = originator;
     this.first[b] = 0;
     this.nextBucket[b] = 0;
     this.appendToAudience(audience, b, attr === 0);
@@ -206,7 +186,7 @@ export class Batch {
   /** Empties the chain of slots that a bucket may stand in. */
   private clearSlots(b: number): void {
     const mask = this.slots.length - 1;
-    let slot = slotOf(this.attr[b]!, this.audience[b]!, this.originator[b]!) & mask;
+    let slot = slotOf(this.attr[b]!, this.audience[b]!) & mask;
     for (; this.slots[slot] !== 0; slot = (slot + 1) & mask) this.slots[slot] = 0;
   }
 
@@ -220,7 +200,6 @@ export class Batch {
   private growBuckets(): void {
     const length = 2 * this.attr.length;
     this.attr = grown(this.attr, length);
-    this.originator = grown(this.originator, length);
     this.audience = grown(this.audience, length);
     this.first = grown(this.first, length);
     this.last = grown(this.last, length);
@@ -231,14 +210,14 @@ export class Batch {
     this.slots = new Uint32Array(2 * this.slots.length);
     const mask = this.slots.length - 1;
     for (let b = 0; b < this.buckets; b++) {
-      let slot = slotOf(this.attr[b]!, this.audience[b]!, this.originator[b]!) & mask;
+      let slot = slotOf(this.attr[b]!, this.audience[b]!) & mask;
       while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
       this.slots[slot] = b + 1;
     }
   }
 }
 
-function slotOf(attr: number, audience: number, originator: number): number {
-  const h = Math.imul(attr, 0x9e3779b1) ^ Math.imul(audience, 0x85ebca6b) ^ originator;
+function slotOf(attr: number, audience: number): number {
+  const h = Math.imul(attr, 0x9e3779b1) ^ Math.imul(audience, 0x85ebca6b);
   return h ^ (h >>> 15);
 }

@@ -47,6 +47,10 @@ export class Columns {
   constructor(table: object, names: readonly string[]) {
     this.fields = table as Record<string, Column>;
     this.names = [...names];
+    // Row 0 stands for none: whoever asks for it finds nothing, and not `undefined`.
+    for (const name of names) this.fields[name] = grown(this.fields[name]!, 1);
+    this.capacity = 1;
+    this.target = 1;
   }
 
   /** Octets of all columns. */

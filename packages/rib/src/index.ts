@@ -41,7 +41,7 @@ export { Decision } from "./decision.ts";
 export { Digest } from "./digest.ts";
 export { hashOctets } from "./hash-index.ts";
 export type { GroupSink, Member } from "./member.ts";
-export { type PathRow, type PathState, PathTable, type PeerWalk } from "./path-table.ts";
+export { type PathRow, PathTable, type PeerWalk } from "./path-table.ts";
 export { type PeerFacts, type PeerRow, PeerTable } from "./peer-table.ts";
 export { type PrefixRow, PrefixTable } from "./prefix-table.ts";
 export { covering, exactMatch, isCovered, keyOf, maskedWords, type PrefixKey } from "./queries.ts";

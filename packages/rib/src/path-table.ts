@@ -13,19 +13,6 @@ import type { PrefixRow } from "./prefix-table.ts";
 /** Row of a path; 0 is none. */
 export type PathRow = number;
 
-/** One path as a value; see the columns of `PathTable`. */
-export interface PathState {
-  readonly peer: PeerRow;
-  readonly pathId: number;
-  readonly sentPathId: number;
-  readonly attrIn: AttrId;
-  /** 0 when rejected. */
-  readonly attr: AttrId;
-  readonly reason: number;
-  readonly round: number;
-  readonly sinceSeconds: number;
-}
-
 const COLUMNS = [
   "prefix",
   "peer",
@@ -162,20 +149,6 @@ export class PathTable {
     this.attrIn[path] = 0;
     this.attr[path] = 0;
     this.freeRows.push(path);
-  }
-
-  /** @returns a path as a value */
-  stateOf(path: PathRow): PathState {
-    return {
-      peer: this.peer[path]!,
-      pathId: this.pathId[path]!,
-      sentPathId: this.sentPathId[path]!,
-      attrIn: this.attrIn[path]!,
-      attr: this.attr[path]!,
-      reason: this.reason[path]!,
-      round: this.round[path]!,
-      sinceSeconds: this.sinceSeconds[path]!,
-    };
   }
 
   /**

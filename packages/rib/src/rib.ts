@@ -14,7 +14,7 @@ import { grown, NumberStack } from "./columns.ts";
 import { Decision } from "./decision.ts";
 import { Digest, mixIn } from "./digest.ts";
 import { NlriReader } from "./nlri-reader.ts";
-import { type PathRow, type PathState, PathTable } from "./path-table.ts";
+import { type PathRow, PathTable } from "./path-table.ts";
 import type { PeerRow, PeerTable } from "./peer-table.ts";
 import { type PrefixRow, PrefixTable } from "./prefix-table.ts";
 import type { RowSet } from "./row-set.ts";
@@ -230,33 +230,6 @@ export class Rib {
     if (this.isSame(path, attrIn)) return false;
     this.replace(path, attrIn);
     return true;
-  }
-
-  /**
-   * Stores a path as it is elsewhere, in place of the one that the peer has under this identifier.
-   *
-   * @param state - its `sentPathId` must be free among the prefix's other paths that are to stay
-   */
-  putPath(row: PrefixRow, state: PathState): PathRow {
-    const { paths } = this;
-    this.attr = state.attr;
-    this.reason = state.reason;
-    let path = this.find(row, state.peer, state.pathId);
-    if (path === 0) {
-      path = this.link(row, state.peer, state.pathId, state.attrIn);
-      if (state.attr !== 0) this.markDirty(row);
-    } else {
-      const isSent = paths.attr[path] === state.attr && paths.sentPathId[path] === state.sentPathId;
-      if (!isSent) this.markDirty(row);
-      this.noteChange(path, -1);
-      paths.replace(path, state.attrIn, state.attr);
-      paths.reason[path] = state.reason;
-    }
-    paths.sentPathId[path] = state.sentPathId;
-    paths.round[path] = state.round;
-    paths.sinceSeconds[path] = state.sinceSeconds;
-    this.noteChange(path, 1);
-    return path;
   }
 
   /** Number of prefixes that wait for `decide`. */

@@ -158,6 +158,6 @@ export class RouteSelector {
     if (octets + (octets >>> 1) + FORM_OCTETS_MAX < this.form.octetsMax) return true;
     this.probe ??= new UpdateWriter(this.form);
     const at = attrs.offsetOf(attr);
-    return this.probe.announce(attrs.bytesOf(attr), at, at + octets, 0);
+    return this.probe.announce(attrs.bytesOf(attr), at, at + octets);
   }
 }

@@ -362,7 +362,7 @@ export class UpdateGroup implements RowHolder {
   /** Adds to the batch what turns `old` into `view`. @returns whether there was anything */
   private addDifference(row: PrefixRow, pathId: number): boolean {
     const { old, view, apart } = this;
-    const differs = this.differs(old.attr, view.attr);
+    const differs = old.attr !== view.attr;
     if (old.listed.count + view.listed.count === 0) {
       // Nearly always: the class that a route comes from sees neither what was nor what is.
       if (old.source === view.source || old.attr === 0 || view.attr === 0) {
@@ -392,12 +392,6 @@ export class UpdateGroup implements RowHolder {
     for (let i = 0; i < view.listed.count; i++) apart.add(view.listed.items[i]!);
   }
 
-  /** Whether who has one set must be sent another; reflected, a set also names where it came from. */
-  private differs(had: AttrId, sees: AttrId): boolean {
-    if (had !== sees) return true;
-    return sees !== 0 && this.form.clusterId !== 0 && this.old.source !== this.view.source;
-  }
-
   /**
    * A class that sees the default again: it is told apart when the default is not sent and it needs
    * it, or is and it has it already.
@@ -405,21 +399,19 @@ export class UpdateGroup implements RowHolder {
   private addReturning(row: PrefixRow, pathId: number, cls: number, isSent: boolean): void {
     if (this.view.isApart(cls)) return;
     if (!isSent) this.addForClass(row, pathId, cls);
-    else if (!this.differs(this.old.of(cls), this.view.attr)) this.apart.add(cls);
+    else if (this.old.of(cls) === this.view.attr) this.apart.add(cls);
   }
 
   private addForClass(row: PrefixRow, pathId: number, cls: number): void {
     const sees = this.view.of(cls);
-    if (!this.differs(this.old.of(cls), sees)) return;
+    if (this.old.of(cls) === sees) return;
     this.addToBatch(row, pathId, sees, this.audiences.only(cls));
   }
 
   private addToBatch(row: PrefixRow, pathId: number, attr: AttrId, audience: AudienceId): void {
     const { rib, batch } = this;
     const octets = attr === 0 ? 0 : rib.attrs.lengthOf(attr);
-    const originator =
-      attr !== 0 && this.form.clusterId !== 0 ? rib.peers.identifier[this.view.source]! : 0;
-    batch.add(row, pathId, attr, octets, audience, originator);
+    batch.add(row, pathId, attr, octets, audience);
   }
 
   private flush(members: readonly Member[]): void {

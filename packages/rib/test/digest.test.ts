@@ -1,14 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Digest } from "../src/index.ts";
-import type { PathState } from "../src/path-table.ts";
 import {
   type Attributes,
   acceptAll,
   attributeOctets,
   newWorld,
   nlri,
+  stateOf,
   UNLIMITED,
+  u32,
   type World,
 } from "./model.ts";
 
@@ -112,7 +113,7 @@ function namedPaths({ attrs, rib, rows }: World): Named[] {
   const texts = ATTRIBUTES.map((attributes) => String(attributeOctets(attributes)));
   const place = (attr: number) => texts.indexOf(String(attrs.copyOf(attr)));
   for (let path = 1; path < paths.limit; path++) {
-    const state = paths.stateOf(path);
+    const state = stateOf(paths, path);
     if (state.attrIn === 0) continue;
     named.push({
       prefix: (prefixes.w0[paths.prefix[path]!]! >>> 16) & 255,
@@ -126,24 +127,21 @@ function namedPaths({ attrs, rib, rows }: World): Named[] {
   return named;
 }
 
-/** A RIB that never held anything but these paths. */
-function worldOf(named: readonly Named[]): World {
+/** A RIB that never held anything but these paths, which came in a round and for a reason. */
+function worldOf(named: readonly Named[], round = 3, reason = 0): World {
   const world = newWorld();
-  world.rib.stepDigest(1);
+  const { rib, rows } = world;
   for (const { prefix, peer, pathId, sentPathId, attrIn, attr } of named) {
-    const row = world.rib.prefixes.intern(((10 << 24) | (prefix << 16)) >>> 0, 0, 0, 0, 16);
-    const state: PathState = {
-      peer: world.rows[peer]!,
-      pathId,
-      sentPathId,
-      attrIn: intern(world, attrIn),
-      attr: attr === null ? 0 : intern(world, attr),
-      reason: 0,
-      round: 3,
-      sinceSeconds: 5,
-    };
-    world.rib.putPath(row, state);
+    const own = Uint8Array.from([...u32(pathId), ...nlri(prefix, null)]);
+    const importer = acceptAll(attr === null ? 0 : intern(world, attr));
+    const set = intern(world, attrIn);
+    rib.announce(rows[peer]!, own, 0, own.length, true, set, importer, UNLIMITED, round, round);
+    const row = rib.prefixes.find(((10 << 24) | (prefix << 16)) >>> 0, 0, 0, 0, 16);
+    const path = rib.find(row, rows[peer]!, pathId);
+    rib.paths.sentPathId[path] = sentPathId;
+    rib.paths.reason[path] = reason;
   }
+  while (rib.stepDigest(1));
   return world;
 }
 
@@ -202,10 +200,7 @@ describe("the digest of a RIB", () => {
   });
 
   test("does not depend on when a path came and why it was rejected", () => {
-    const [one, other] = [worldOf([path]), worldOf([path])];
-    const row = one.rib.prefixes.find(0x0a010000, 0, 0, 0, 16);
-    const own = one.rib.prefixes.head[row]!;
-    one.rib.putPath(row, { ...one.rib.paths.stateOf(own), round: 9, sinceSeconds: 99, reason: 4 });
+    const [one, other] = [worldOf([path]), worldOf([path], 9, 4)];
     expect(one.rib.digest.toString()).toBe(other.rib.digest.toString());
   });
 });

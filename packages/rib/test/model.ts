@@ -8,6 +8,7 @@ import {
   type Importer,
   type Member,
   type PathRow,
+  type PathTable,
   type PeerRow,
   PeerTable,
   Rib,
@@ -75,6 +76,20 @@ export const UNLIMITED = { received: Infinity, accepted: Infinity, reason: 0 };
 /** Accepts all. */
 export function acceptAll(attr: number): Importer {
   return { attr, reason: 0, perPrefix: false, keepsRejected: true, judge() {} };
+}
+
+/** @returns a path as a value */
+export function stateOf(paths: PathTable, path: number) {
+  return {
+    peer: paths.peer[path]!,
+    pathId: paths.pathId[path]!,
+    sentPathId: paths.sentPathId[path]!,
+    attrIn: paths.attrIn[path]!,
+    attr: paths.attr[path]!,
+    reason: paths.reason[path]!,
+    round: paths.round[path]!,
+    sinceSeconds: paths.sinceSeconds[path]!,
+  };
 }
 
 export interface World {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AttrStore, PathTable, type PeerWalk } from "../src/index.ts";
+import { stateOf } from "./model.ts";
 
 const PEERS = 3;
 
@@ -100,7 +101,7 @@ class Scene {
       expect(this.attrs.refsOf(set)).toBe(1 + ins + outs);
     }
     for (const { row, peer, attrIn, attr } of paths) {
-      expect(table.stateOf(row)).toMatchObject({ peer, attrIn, attr });
+      expect(stateOf(table, row)).toMatchObject({ peer, attrIn, attr });
       expect(row).toBeLessThan(table.limit);
     }
   }

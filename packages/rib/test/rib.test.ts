@@ -16,6 +16,7 @@ import {
   nlri,
   PEER_AS,
   preferred,
+  stateOf,
   UNLIMITED,
 } from "./model.ts";
 
@@ -273,7 +274,7 @@ class Scene {
     expect(paths.size).toBe(this.paths.length);
     for (const path of this.paths) {
       const { pathId, sentPathId, reason, round } = path;
-      expect(paths.stateOf(this.rowOf(path))).toEqual({
+      expect(stateOf(paths, this.rowOf(path))).toEqual({
         peer: this.world.rows[path.peer],
         pathId,
         sentPathId,
@@ -451,4 +452,10 @@ describe("a RIB", () => {
     rib.freeIfUnused(first);
     expect(row()).toBe(0);
   });
+});
+
+test("a table that never held a prefix is asked in vain for one", () => {
+  const { rib, rows } = newWorld();
+  expect(rib.find(0, rows[0]!, 0)).toBe(0);
+  expect(rib.decision.collect(rib.prefixes.head[0]!)).toBe(0);
 });

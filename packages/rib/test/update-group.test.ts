@@ -27,7 +27,6 @@ const FORM: WireForm = {
   nextHop: null,
   internal: true,
   med: true,
-  clusterId: 0,
   otcAs: 0,
 };
 

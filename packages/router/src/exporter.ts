@@ -245,7 +245,7 @@ export class GroupExporter implements ExportRules {
     const { attrs } = this.rib;
     const at = attrs.offsetOf(attr);
     const writer = new UpdateWriter(this.settings.form);
-    return writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr), 0);
+    return writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
   }
 }
 

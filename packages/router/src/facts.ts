@@ -94,6 +94,7 @@ export function fsmConfig(config: Config, neighbor: NeighborConfig): FsmConfig {
     localIdentifier: parseIpv4(config.router.id)!,
     holdTimeSeconds: neighbor.holdTime,
     connectRetrySeconds: neighbor.connectRetry,
+    delayOpenSeconds: neighbor.delayOpen,
     passive: neighbor.passive,
     role: neighbor.role === "none" ? null : neighbor.role,
     strictRole: neighbor.strictRole,

@@ -42,8 +42,6 @@ export function groupSettings(
       nextHop: nextHop.how === "form" ? nextHop.address : null,
       internal,
       med: internal || transparent || filter.setsMed,
-      // Not all routes of a group are reflected: the exporter sees to those that are.
-      clusterId: 0,
       otcAs: otcAs(config, negotiated),
     },
     internal,

@@ -182,9 +182,7 @@ export class Neighbor implements Listed {
   /** A TCP connection that `connect` asked for is there. */
   connected(id: ConnectionId, addresses: Omit<Ends, "remotePort">): Connection {
     this.attempt = 0;
-    const connection = this.open(id, { ...addresses, remotePort: this.config.port });
-    this.step({ kind: "tcp-connected", connection: id });
-    return connection;
+    return this.open("tcp-connected", id, { ...addresses, remotePort: this.config.port });
   }
 
   connectFailed(): void {
@@ -194,9 +192,7 @@ export class Neighbor implements Listed {
 
   /** The peer has connected. */
   accepted(id: ConnectionId, ends: Ends): Connection {
-    const connection = this.open(id, ends);
-    this.step({ kind: "tcp-accepted", connection: id });
-    return connection;
+    return this.open("tcp-accepted", id, ends);
   }
 
   /** Whether `connect` was asked for under that number and is not answered. */
@@ -372,9 +368,10 @@ export class Neighbor implements Listed {
     this.log.write(id, level, `${action}: ${reason}`, fields);
   }
 
-  private open(id: ConnectionId, ends: Ends): Connection {
+  private open(kind: "tcp-connected" | "tcp-accepted", id: ConnectionId, ends: Ends): Connection {
     const connection = new Connection(id, this, ends, this.tables.outputs);
     this.connections.set(id, connection);
+    this.step({ kind, connection: id });
     return connection;
   }
 

@@ -2,6 +2,7 @@
 
 import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
 import {
+  capabilityJson,
   FAMILY,
   type Family,
   type FaultAction,
@@ -96,7 +97,7 @@ export interface ShownNeighborDetail extends ShownNeighbor {
     add_path_send: string[];
     local_role: string | null;
     peer_role: string | null;
-    /** Everything the peer offered. */
+    /** Everything the peer offered, as `decode` has it in OPEN. */
     peer: unknown[];
   } | null;
   import: readonly string[];
@@ -176,7 +177,7 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
             add_path_send: names(negotiated.addPathSend),
             local_role: negotiated.localRole,
             peer_role: negotiated.peerRole,
-            peer: [...negotiated.peerCapabilities],
+            peer: negotiated.peerCapabilities.map(capabilityJson),
           },
     import: config.import,
     export: config.export,

@@ -160,7 +160,7 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
     const from = path === 0 ? null : router.tables.directory.factsOf(rib.paths.peer[path]!);
     const { attrs } = rib;
     const at = attrs.offsetOf(attr);
-    rewriter.rewrite(form, attrs.bytesOf(attr), at, at + attrs.lengthOf(attr), 0);
+    rewriter.rewrite(form, attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
     const shown: ShownRoute = {
       prefix: prefixText(rib, row),
       ...(form.addPath ? { path_id: pathId } : {}),

@@ -194,6 +194,24 @@ test("the send hold timer ends the session of a peer that takes nothing", () => 
   expect(lab.neighbor(PEER).lastDown?.reason.kind).toBe("send-hold-timer-expired");
 });
 
+test("our OPEN waits for the peer's where the configuration says so, not longer than that", () => {
+  const address = "192.0.2.1";
+  const yaml = yamlOf(
+    `neighbors: [{ address: ${address}, as: 65001, passive: true, delay-open: 5 }]`,
+  );
+  for (const speaks of [true, false]) {
+    const lab = new Lab(yaml);
+    const peer = lab.peer(address, { as: 65001 });
+    const wire = peer.connect(false);
+    lab.run();
+    expect(wire.of("OPEN")).toEqual([]);
+    if (speaks) peer.send(peer.open);
+    else lab.advance(5100);
+    lab.run();
+    expect(wire.of("OPEN")).toHaveLength(1);
+  }
+});
+
 test("KEEPALIVE messages are on time while a full table loads and slices are long", () => {
   const lab = new Lab(
     yamlOf(`

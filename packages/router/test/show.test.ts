@@ -384,6 +384,13 @@ policies:
       keepalive_time: 30,
       capabilities: { four_octet_as: true, enhanced_route_refresh: true, add_path_send: [] },
     });
+    expect(showNeighborDetail(lab.neighbor(A)).capabilities?.peer).toContainEqual({
+      code: 1,
+      name: "multiprotocol",
+      afi: 1,
+      safi: 1,
+      family: "ipv4-unicast",
+    });
     a.hangUp();
     lab.run();
     expect(showNeighborDetail(lab.neighbor(A))).toMatchObject({
@@ -484,4 +491,21 @@ policies:
     }
     expect(attrs.size).toBe(before);
   });
+});
+
+test("what a peer offers is shown as decode shows it, octets in hexadecimal", () => {
+  const lab = new Lab(yamlOf(`neighbors: [{ address: ${A}, as: 65001, passive: true }]`));
+  const a = lab.peer(A, { as: 65001, gracefulRestart: { seconds: 30 } });
+  const { open } = a;
+  // One more parameter: capability 200 with two octets.
+  const octets = Uint8Array.from([...open, 2, 4, 200, 2, 0xab, 0xcd]);
+  octets[17] = octets.length;
+  octets[28] = octets.length - 29;
+  Object.defineProperty(a, "open", { value: octets });
+  a.up();
+  const shown = showNeighborDetail(lab.neighbor(A)).capabilities!.peer;
+  expect(shown).toContainEqual({ code: 200, name: "unknown", value: "abcd" });
+  const families = [{ afi: 1, safi: 1, forwarding: true, family: "ipv4-unicast" }];
+  const restart = { restarting: false, notification: false, restart_time_seconds: 30, families };
+  expect(shown).toContainEqual({ code: 64, name: "graceful-restart", ...restart });
 });

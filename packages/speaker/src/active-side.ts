@@ -1,6 +1,7 @@
 /** The active one of a pair: lets a standby join, and has everything wait for it that has to. */
 
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { Gate } from "@ts-bgp/takeover";
@@ -26,6 +27,8 @@ export class ActiveSide {
   peer: Hello | null = null;
   /** When the link came up, or went down. */
   linkSinceMs = 0;
+  /** Why nobody can join; empty when someone can. */
+  problem = "";
   private readonly side: Side;
   private readonly epoch: number;
   private readonly term: Arbiter["term"];
@@ -55,15 +58,30 @@ export class ActiveSide {
     });
   }
 
-  /** @param speaker - with this side's protector */
-  async start(speaker: Speaker): Promise<void> {
+  /**
+   * Lets a standby join; rejects when the address for that cannot be had.
+   *
+   * @param speaker - with this side's protector
+   * @param problem - told when nobody can join any more
+   */
+  async start(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
     this.speaker = speaker;
-    const { listen, tls } = this.side.config;
+    const { config } = this.side;
+    const accepted = (stream: Duplex) => this.accept(stream);
+    this.stopListening = await listenForLinks(config.listen, config, accepted);
     this.beats = new BeatSender(this.side.config, this.term, (reason) => {
-      speaker.active.lose(`heartbeats cannot be sent: ${reason}`);
+      this.problem = `heartbeats cannot be sent: ${reason}`;
+      problem(this.problem);
+      this.giveUp(this.problem);
     });
     speaker.ticked = () => this.beats?.progress();
-    this.stopListening = await listenForLinks(listen, tls, (stream) => this.accept(stream));
+  }
+
+  /** The standby, if there is one, has to join again. */
+  giveUp(reason: string): void {
+    this.drop(reason);
+    this.speaker.active.lose(reason);
+    this.speaker.schedule();
   }
 
   /** Lets nobody join any more. The file of a Unix socket goes with it, so before another side has one. */
@@ -79,6 +97,18 @@ export class ActiveSide {
     this.drop("the active side stops");
   }
 
+  /** @returns whether the standby has everything, within a bound */
+  async isSettled(): Promise<boolean> {
+    const { active } = this.speaker;
+    const end = performance.now() + SETTLE_MS;
+    while (performance.now() < end) {
+      if (active.behind.brackets === 0 && active.applied === active.number) return true;
+      if (active.state !== "declared") return false;
+      await sleep(0);
+    }
+    return false;
+  }
+
   /** Sends the standby what it needs to go on. @returns when the standby has it, or is gone */
   handOver(frozen: unknown): Promise<boolean> {
     const { number } = this.speaker.active;
@@ -92,8 +122,10 @@ export class ActiveSide {
   private accept(stream: Duplex): void {
     const link: Link = new Link(stream, {
       record: (record) => {
-        if (record.record === "hello") this.welcome(link, record);
-        else if (link === this.link) this.record(record);
+        clearTimeout(timer);
+        if (link === this.link) this.record(record);
+        else if (record.record === "hello") this.welcome(link, record);
+        else link.bye("a standby says hello first");
       },
       drained: () => this.speaker.active.pump(),
       idle: () => {
@@ -101,9 +133,11 @@ export class ActiveSide {
         this.speaker.roomMade();
       },
       closed: (reason) => {
+        clearTimeout(timer);
         if (link === this.link) this.lost(reason);
       },
     });
+    const timer = setTimeout(() => link.bye("a standby says hello at once"), HELLO_MS).unref();
   }
 
   private welcome(link: Link, hello: Hello): void {
@@ -127,12 +161,15 @@ export class ActiveSide {
   private refusalOf(hello: Hello): string {
     const { config, name } = this.side;
     if (this.link !== null) return `${this.peer?.side} is the standby already`;
-    if (this.protector.problem !== "") return this.protector.problem;
-    return mismatch(config, name, hello);
+    const problem = this.protector.problem || this.problem || mismatch(config, name, hello);
+    if (problem !== "") return problem;
+    return this.speaker.active.state === "alone" ? "" : "the standby before is about to be left";
   }
 
   private record(record: AnyRecord): void {
     if (record.record === "handoverTaken") this.handoverTaken?.();
+    else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
+    else if (record.record === "hello") this.giveUp(`${this.peer?.side} says hello again`);
     else this.speaker.active.record(record, this.speaker.now());
   }
 
@@ -152,6 +189,10 @@ export class ActiveSide {
   }
 }
 
+/** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
+const SETTLE_MS = 2000;
+/** Longest wait for the first word of whoever connects. */
+const HELLO_MS = 5000;
 /** Longest wait for a standby to say that it has taken over what it was handed. */
 const HANDOVER_MS = 2000;
 

@@ -28,7 +28,7 @@ const term = termMemory === null ? null : new Term(termMemory);
 async function send(): Promise<void> {
   const streams = new Set<Duplex>();
   for (const address of addresses) {
-    await listenForLinks(address, config.tls, (stream) => {
+    await listenForLinks(address, config, (stream) => {
       streams.add(stream);
       stream.on("error", () => {});
       stream.on("close", () => streams.delete(stream));
@@ -134,5 +134,6 @@ function tell(silent: string): void {
   parentPort!.postMessage(message);
 }
 
+parentPort!.once("message", () => process.exit());
 if (role === "active") await send();
 else hear();

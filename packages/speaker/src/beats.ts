@@ -56,6 +56,19 @@ function startWorker(
   return worker;
 }
 
+/**
+ * Has a thread end by itself: one that is ended from outside while it loads a native module takes the
+ * whole process with it.
+ */
+function end(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.once("exit", () => resolve());
+    // It may have ended already.
+    if (worker.threadId < 0) resolve();
+    worker.postMessage("end");
+  });
+}
+
 function newWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * WORDS));
 }
@@ -94,8 +107,9 @@ export class BeatSender {
     Atomics.store(this.words, WORD_ECHO, echo | 0);
   }
 
-  stop(): Promise<unknown> {
-    return this.worker.terminate();
+  /** Resolves when nothing more is sent, and the address is free. */
+  stop(): Promise<void> {
+    return end(this.worker);
   }
 }
 
@@ -124,6 +138,6 @@ export class BeatListener {
   }
 
   stop(): void {
-    void this.worker.terminate();
+    void end(this.worker);
   }
 }

@@ -74,6 +74,8 @@ const NOBODY: Word = { epoch: 0, active: "", standby: null, holder: "", given: f
 /** What an active uses of the ttl; the rest is for clocks that run at different speeds. */
 const LEASE_PART = 0.9;
 const RENEWALS_PER_TTL = 6;
+/** Longest wait for an answer of etcd. */
+const TIMEOUT_PART = 1 / 3;
 /** The term is looked at this often. */
 const LOOK_MS = 20;
 /** A term that was over for so long is spoken of. */
@@ -81,7 +83,7 @@ const DOUBT_MS = 100;
 /** So often etcd is asked while this side may not act. */
 const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
-const ECHO_MS = 1000;
+const ECHO_MS = 5000;
 /** Longest wait for etcd when this process ends. */
 const RELEASE_MS = 1000;
 
@@ -101,6 +103,7 @@ export class EtcdArbiter implements Arbiter {
   private isRenewing = false;
   private renewals = 0;
   private claims = 0;
+  private namings = 0;
   private renewedMs = 0;
   private doubtfulMs: number | null = null;
   /** Roles are changed one after the other. */
@@ -115,8 +118,7 @@ export class EtcdArbiter implements Arbiter {
   constructor({ cluster, endpoints, ttlMs }: EtcdOptions) {
     this.cluster = cluster;
     this.ttlMs = ttlMs;
-    const timeoutMs = ttlMs / RENEWALS_PER_TTL;
-    this.etcd = new EtcdClient(endpoints, `ts-bgp/${cluster}/`, timeoutMs);
+    this.etcd = new EtcdClient(endpoints, `ts-bgp/${cluster}/`, ttlMs * TIMEOUT_PART);
   }
 
   isHeld(): boolean {
@@ -149,12 +151,13 @@ export class EtcdArbiter implements Arbiter {
   }
 
   nameStandby(standby: string | null): Promise<boolean> {
+    const naming = ++this.namings;
     return this.inTurn(async () => {
       if (standby !== null) {
         // Without echoes this side would have to stop as soon as it has a standby.
         const endMs = bootMs() + ECHO_MS;
         while (!this.term.isEchoed) {
-          if (bootMs() > endMs) return false;
+          if (bootMs() > endMs || naming !== this.namings) return false;
           await sleep(LOOK_MS);
         }
         // From the moment on when the standby could be named already.
@@ -167,8 +170,8 @@ export class EtcdArbiter implements Arbiter {
   }
 
   async takeOver(side: string): Promise<Roles | null> {
-    const promisedUntilMs = this.term.withdraw();
     while (!this.isOver) {
+      const promisedUntilMs = this.term.withdraw();
       try {
         const { word, revision } = await this.look();
         if (!this.isMine(word) && word.standby !== side) return null;
@@ -236,7 +239,7 @@ export class EtcdArbiter implements Arbiter {
     this.doubtfulMs = null;
     this.renewedMs = sentMs;
     this.timer = setInterval(() => this.lookAtTerm(), LOOK_MS).unref();
-    return word;
+    return { epoch: word.epoch, active: side, standby: null };
   }
 
   /** Changes the roles, as long as it takes. @returns false when they are not this side's any more */

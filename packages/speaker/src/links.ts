@@ -1,20 +1,20 @@
 /** Streams between two sides: Unix sockets, or TCP with mutual TLS where it leaves the host. */
 
-import { rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 
-type Tls = NsrConfig["tls"];
-
 /** Longest wait for a connection to the other side. */
 const CONNECT_MS = 2000;
+/** Connections beyond this are not accepted: a flood must not use up descriptors. */
+const CONNECTIONS_MAX = 256;
 
 /** Takes the other side's connections. @returns stops it; rejects when the address cannot be had */
 export async function listenForLinks(
   address: LinkAddress,
-  certificates: Tls,
+  { cluster, tls: certificates }: NsrConfig,
   accepted: (stream: Duplex) => void,
 ): Promise<() => void> {
   const server =
@@ -22,15 +22,22 @@ export async function listenForLinks(
       ? net.createServer(accepted)
       : tls.createServer(
           { ...certificates, requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
-          accepted,
+          (socket) => {
+            // The authority may be one of other pairs as well.
+            const isOurs = tls.checkServerIdentity(cluster, socket.getPeerCertificate());
+            if (isOurs === undefined) accepted(socket);
+            else socket.destroy();
+          },
         );
+  server.maxConnections = CONNECTIONS_MAX;
   server.on("connection", (socket: net.Socket) => socket.setNoDelay(true));
-  // A socket file that a killed process left; whoever listens is the only active one.
-  if ("path" in address) rmSync(address.path, { force: true });
+  if ("path" in address) await removeLeftover(address.path);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error) =>
+      reject(new Error(`cannot wait for a standby: ${error.message}`)),
+    );
     const listening = () => {
-      server.off("error", reject);
+      server.removeAllListeners("error");
       server.on("error", () => {});
       resolve();
     };
@@ -38,6 +45,23 @@ export async function listenForLinks(
     else server.listen(address.port, address.address, listening);
   });
   return () => server.close();
+}
+
+/** Removes a socket that a killed process left; rejects when it is something else. */
+async function removeLeftover(path: string): Promise<void> {
+  const known = statSync(path, { throwIfNoEntry: false });
+  if (known === undefined) return;
+  if (!known.isSocket()) throw new Error(`cannot wait for a standby: ${path} is not a socket`);
+  const isUsed = await new Promise<boolean>((resolve) => {
+    const socket = net.connect(path);
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+  if (isUsed) throw new Error(`cannot wait for a standby: another process listens on ${path}`);
+  rmSync(path, { force: true });
 }
 
 /** @returns a stream to the other side; rejects when it is not there or not to be trusted */

@@ -20,6 +20,9 @@ import {
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
 
+/** A side that has just started leaves the role to a named standby for so long. */
+const GRACE_MS = 1000;
+
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
 /** More than the file ever has. */
 const FILE_OCTETS_MAX = 4096;
@@ -35,6 +38,7 @@ export class LocalArbiter implements Arbiter {
   /** Of the active that is watched. */
   private pidfd: number | null = null;
   private process = 0;
+  private firstTriedMs: number | null = null;
   private stopWatch: (() => void) | null = null;
 
   /** @param file - both sides name the same; created when it is not there */
@@ -50,6 +54,10 @@ export class LocalArbiter implements Arbiter {
   onHold(): void {}
 
   async acquire(side: string): Promise<Roles | null> {
+    const { standby } = this.read();
+    this.firstTriedMs ??= performance.now();
+    const isOwed = standby !== null && standby !== side;
+    if (isOwed && performance.now() < this.firstTriedMs + GRACE_MS) return null;
     const fd = openSync(this.file, constants.O_RDWR | constants.O_CREAT, 0o600);
     // What a file says that was removed still counts.
     this.roles = this.read();

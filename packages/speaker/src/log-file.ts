@@ -1,7 +1,6 @@
 /** Lines to a file or to standard output, written behind the back of the caller. */
 
-import { closeSync, mkdirSync, openSync, write, writeSync } from "node:fs";
-import path from "node:path";
+import { closeSync, openSync, write, writeSync } from "node:fs";
 import { UnusableFileError } from "./config-file.ts";
 
 /** Characters that may wait to be written; lines beyond are lost. */
@@ -101,7 +100,6 @@ export class LogFile {
 function openLogFile(file: string | null): number {
   if (file === null) return STANDARD_OUTPUT;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
     return openSync(file, "a");
   } catch (error) {
     throw new UnusableFileError(`cannot write the log to ${file}: ${(error as Error).message}`);

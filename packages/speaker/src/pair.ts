@@ -10,11 +10,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Config, NsrConfig } from "@ts-bgp/config";
 import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
-import { Gate, type TcpState } from "@ts-bgp/takeover";
+import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import { type Arbiter, ArbiterAwayError, type Hold, type Roles } from "./arbiter.ts";
 import type { LogEvent, PairEvent } from "./log-event.ts";
-import { type Frozen, freezeAll, type Resumed, resumeAll } from "./resume.ts";
+import { PairGate } from "./pair-gate.ts";
+import { byConnection, type Frozen, freezeAll, type Resumed, resumeAll } from "./resume.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
@@ -51,8 +52,8 @@ interface Left {
 
 /** Wait before another attempt to find a role. */
 const RETRY_MS = 200;
-/** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
-const SETTLE_MS = 2000;
+/** The same after something went wrong here. */
+const RETRY_LATER_MS = 2000;
 
 export class Pair {
   role: "starting" | "active" | "standby" = "starting";
@@ -62,9 +63,7 @@ export class Pair {
   speaker: Speaker | null = null;
   activeSide: ActiveSide | null = null;
   standbySide: StandbySide | null = null;
-  gate: Gate | null = null;
-  /** What this host lacks for a takeover; empty when nothing. */
-  problem = "";
+  readonly gate: PairGate;
   lastSwitchover: Switchover | null = null;
   /** Why the last attempt to find a role came to nothing. */
   reason = "";
@@ -75,15 +74,21 @@ export class Pair {
   private readonly addresses: ServiceAddresses;
   readonly side: Side;
   private isStopping = false;
-  private rulesKind = "none";
-  /** The gate has the packet queue. */
-  private isBound = false;
+  /** Ends with the switchover that is under way. */
+  private handing: Promise<void> | null = null;
+  /** Why this side was turned away last, which is said once. */
+  private refusal = "";
   /** This side may not act for the time being. */
   private isDoubtful = false;
 
   constructor(options: PairOptions) {
     this.options = options;
     this.nsr = options.config.nsr!;
+    this.gate = new PairGate({
+      config: options.config,
+      term: options.arbiter.term,
+      say: (problem) => this.say("nsr-simplex", "warn", problem),
+    });
     this.addresses = new ServiceAddresses(this.nsr, (problem) =>
       this.say("nsr-link", "warn", problem),
     );
@@ -95,36 +100,40 @@ export class Pair {
   async start(): Promise<void> {
     // While nobody answers the packet queue of a process that died here, nothing of its leaves.
     this.addresses.clear();
-    await this.openGate();
+    await this.gate.open();
     await this.seekRole();
   }
 
   /** Ends this side: peers are told that the sessions end, if it is the active one. */
   async stop(text: string): Promise<void> {
     this.isStopping = true;
+    await this.handing?.catch(() => {});
     this.standbySide?.stop("this side stops");
     this.activeSide?.stop();
     await this.speaker?.stop(text);
     this.addresses.drop();
-    await this.gate?.stop(this.role === "active" ? "remove-rules" : "keep-rules");
+    await this.gate.stop(this.role === "active" ? "remove-rules" : this.gateEnd);
     await this.options.arbiter.release();
-  }
-
-  /** The gate, for `show nsr`. */
-  shownGate(): { kind: string; held: number; passed: number; guarded: number } {
-    if (this.gate === null) return { kind: "none", held: 0, passed: 0, guarded: 0 };
-    const { held, passed, guarded } = this.gate.counters();
-    return { kind: this.rulesKind, held, passed, guarded };
   }
 
   /** Gives the role to the standby. Resolves when it has it; rejects with the reason why not. */
   async handOver(): Promise<void> {
+    if (this.handing !== null) throw new Error("a switchover is under way");
+    this.handing = this.giveRole();
+    try {
+      await this.handing;
+    } finally {
+      this.handing = null;
+    }
+  }
+
+  private async giveRole(): Promise<void> {
     const { speaker, activeSide } = this;
     if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
     if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
     speaker.transport.stopReading();
     speaker.sliceOnce();
-    if (!(await this.isSettled(speaker))) {
+    if (!(await activeSide.isSettled())) {
       speaker.transport.goOnReading();
       throw new Error("the standby did not acknowledge everything in time");
     }
@@ -135,7 +144,7 @@ export class Pair {
     speaker.suspend();
     speaker.transport.abandon();
     this.addresses.drop();
-    await this.gate?.stop("keep-rules");
+    await this.gate.stop(this.gateEnd);
     await this.options.arbiter.handOver();
     const isTaken = await activeSide.handOver(frozen);
     activeSide.stop();
@@ -151,8 +160,8 @@ export class Pair {
       ms,
     });
     if (this.isStopping) return;
-    await this.openGate();
-    void this.seekRole();
+    await this.gate.open();
+    void this.seekAgain();
   }
 
   /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
@@ -165,18 +174,19 @@ export class Pair {
     const roles = await this.acquire();
     if (roles !== null) {
       this.epoch = roles.epoch;
-      await this.openGate();
+      await this.gate.open();
       const times = { fence: performance.now() - began, replay: 0 };
       const cause = "the standby did not take what it was handed";
       const last = { machine, heardMs: frozenMs, frozen: byConnection(frozen) };
       await this.settleIn(await this.goOn(last, cause, times, began));
-    } else void this.seekRole();
+    } else void this.seekAgain();
   }
 
   /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
   async handOverAndStop(): Promise<void> {
     this.isStopping = true;
-    await this.handOver();
+    await (this.handing ?? this.handOver());
+    await this.gate.stop(this.gateEnd);
     await this.options.arbiter.release();
   }
 
@@ -196,7 +206,7 @@ export class Pair {
 
   /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
   private async fenced(speaker: Speaker): Promise<void> {
-    const { activeSide, gate } = this;
+    const { activeSide } = this;
     this.speaker = null;
     this.activeSide = null;
     speaker.active.fence();
@@ -205,11 +215,11 @@ export class Pair {
     speaker.transport.abandon();
     activeSide?.stop();
     this.addresses.drop();
-    await gate?.stop("keep-rules");
+    await this.gate.stop(this.gateEnd);
     if (this.isStopping) return;
     this.become("starting");
-    await this.openGate();
-    void this.seekRole();
+    await this.gate.open();
+    void this.seekAgain();
   }
 
   /** @returns null when this side is not to be the active one, as far as can be told */
@@ -238,6 +248,40 @@ export class Pair {
     }
   }
 
+  /** Once this side runs, what goes wrong with a role is told, and tried again. */
+  private async seekAgain(): Promise<void> {
+    while (!this.isStopping) {
+      try {
+        await this.seekRole();
+        return;
+      } catch (error) {
+        this.reason = `cannot be active: ${(error as Error).message}`;
+        if (this.reason !== this.refusal) this.say("nsr-simplex", "error", this.reason);
+        this.refusal = this.reason;
+        await this.begone();
+        await sleep(RETRY_LATER_MS);
+      }
+    }
+  }
+
+  /** Gives up a role that could not be filled, so that another side can have it. */
+  private async begone(): Promise<void> {
+    this.speaker?.suspend();
+    this.speaker?.transport.abandon();
+    this.activeSide?.stop();
+    this.speaker = null;
+    this.activeSide = null;
+    this.addresses.drop();
+    await this.gate.stop(this.gateEnd);
+    await this.options.arbiter.release();
+    await this.gate.open();
+  }
+
+  /** In a shared namespace the rules are there for the other side as well. */
+  private get gateEnd(): GateEnd {
+    return this.nsr.mode === "address" && this.isStopping ? "remove-rules" : "keep-rules";
+  }
+
   /** @returns whether this side follows, in the background */
   private async joinActive(): Promise<boolean> {
     try {
@@ -259,12 +303,13 @@ export class Pair {
       await this.ended(standbySide, end);
     } catch (error) {
       this.say("nsr-simplex", "error", `the takeover failed: ${(error as Error).message}`);
+      await this.begone();
     }
     this.standbySide = null;
     if (this.speaker !== null) return;
     this.become("starting");
     await sleep(RETRY_MS);
-    await this.seekRole();
+    await this.seekAgain();
   }
 
   private async ended(standbySide: StandbySide, end: FollowEnd): Promise<void> {
@@ -281,7 +326,8 @@ export class Pair {
       return;
     }
     this.reason = end.cause;
-    this.say("nsr-link", "warn", end.cause);
+    if (end.cause !== this.refusal) this.say("nsr-link", "warn", end.cause);
+    this.refusal = standbySide.peer === null ? end.cause : "";
     if (!end.mayTakeOver) return;
     const roles = await arbiter.takeOver(this.side.name);
     if (roles === null) {
@@ -303,10 +349,11 @@ export class Pair {
   /** This side is the first one. */
   private async beginAlone(roles: Roles): Promise<void> {
     this.epoch = roles.epoch;
-    if (this.gate !== null) await this.installGate(this.gate);
+    await this.addresses.expectFree();
+    await this.gate.install();
     this.addresses.claim();
     const speaker = this.speakerOf(newMachine(this.options.config), 0);
-    await this.activeSide!.start(speaker);
+    await this.letJoin(speaker);
     await speaker.start();
     this.become("active");
   }
@@ -349,9 +396,7 @@ export class Pair {
     for (const { tcp, received } of machine.ledger.connections.values()) {
       if (tcp !== null) protector.expect(tcp as TcpState, received);
     }
-    this.gate?.open();
-    if (!this.isBound) this.gate?.bind();
-    this.isBound = true;
+    this.gate.bind();
     this.addresses.claim();
     const before = performance.now();
     const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
@@ -384,17 +429,30 @@ export class Pair {
   /** Becomes ready for new sessions and for a standby. */
   private async settleIn(speaker: Speaker | null): Promise<void> {
     if (speaker === null) return;
-    await speaker.listen();
-    await this.activeSide!.start(speaker);
-    if (this.gate !== null) this.rulesKind = (await this.gate.installRules()).kind;
+    // What fails here ends no session.
+    for (const step of [() => speaker.listen(), () => this.letJoin(speaker)]) {
+      await step().catch((error: Error) => this.say("nsr-simplex", "error", error.message));
+    }
+    await this.gate.install();
     this.become("active");
+  }
+
+  private async letJoin(speaker: Speaker): Promise<void> {
+    const activeSide = this.activeSide!;
+    const problem = (reason: string) => this.say("nsr-simplex", "error", reason);
+    await activeSide.start(speaker, problem);
+    this.gate.watch((reason) => {
+      activeSide.problem = this.gate.problem;
+      activeSide.giveUp(reason);
+    });
   }
 
   private speakerOf(machine: Machine, clockOffsetMs: number): Speaker {
     const { arbiter, log } = this.options;
     const clock = () => nowMs() + clockOffsetMs;
     const { epoch } = this;
-    this.activeSide = new ActiveSide(this.side, epoch, arbiter, this.gate, this.problem, clock);
+    const { gate, problem } = this.gate;
+    this.activeSide = new ActiveSide(this.side, epoch, arbiter, gate, problem, clock);
     const { protector } = this.activeSide;
     const { patienceMs } = this.nsr;
     const isHeld = () => arbiter.isHeld();
@@ -403,61 +461,13 @@ export class Pair {
     return this.speaker;
   }
 
-  /** Makes ready for the role, or finds out what is missing. */
-  private async openGate(): Promise<void> {
-    const { config } = this.options;
-    this.isBound = false;
-    const ports = new Set([...config.listen, ...config.neighbors].map(({ port }) => port));
-    try {
-      this.gate = await Gate.start({
-        ports: [...ports],
-        queue: queueOf(this.nsr.cluster),
-        flowsMax: FLOWS_MAX,
-        term: this.options.arbiter.term,
-      });
-      // Of its own namespace; in a shared one the active has them in place.
-      if (this.nsr.mode === "address") await this.installGate(this.gate);
-    } catch (error) {
-      this.lack(error as Error);
-    }
-  }
-
-  private async installGate(gate: Gate): Promise<void> {
-    try {
-      gate.open();
-      if (!this.isBound) gate.bind();
-      this.isBound = true;
-      this.rulesKind = (await gate.installRules()).kind;
-    } catch (error) {
-      await gate.stop("remove-rules").catch(() => {});
-      this.lack(error as Error);
-    }
-  }
-
-  /** Without a gate there is no standby; peers are served all the same. */
-  private lack({ message }: Error): void {
-    this.gate = null;
-    this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
-    this.say("nsr-simplex", "warn", this.problem);
-  }
-
-  /** @returns whether the standby has everything, within a bound */
-  private async isSettled({ active }: Speaker): Promise<boolean> {
-    const end = performance.now() + SETTLE_MS;
-    while (performance.now() < end) {
-      if (active.behind.brackets === 0 && active.applied === active.number) return true;
-      if (active.state !== "declared") return false;
-      await sleep(0);
-    }
-    return false;
-  }
-
   private become(role: Pair["role"]): void {
     this.role = role;
     this.sinceMs = nowMs();
     const { name } = this.side;
     if (role === "active") this.say("nsr-active", "info", `${name} is active, epoch ${this.epoch}`);
-    if (role === "standby") this.say("nsr-standby", "info", `${name} follows the active side`);
+    if (role === "standby" && this.refusal === "")
+      this.say("nsr-standby", "info", `${name} follows the active side`);
     this.options.changed();
   }
 
@@ -470,19 +480,6 @@ export class Pair {
   ): void {
     this.options.log({ id, level, neighbor, message, fields });
   }
-}
-
-const FLOWS_MAX = 16_384;
-
-/** @returns a number of a packet queue that both sides compute alike */
-function queueOf(cluster: string): number {
-  let hash = 0;
-  for (const char of cluster) hash = (31 * hash + char.codePointAt(0)!) % 60_000;
-  return 1000 + hash;
-}
-
-function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<ConnectionId, Frozen> {
-  return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
 }
 
 function rounded<T extends Record<string, number>>(times: T): T {

@@ -25,6 +25,12 @@ interface Protected {
   readonly start: Position;
 }
 
+/** What a connection is taken over by. */
+export interface ProtectedTcp extends TcpState {
+  /** Octets that had arrived, and may have been acknowledged, before the gate knew the connection. */
+  readonly arrivedOctets: number;
+}
+
 /** How far a connection is. */
 export interface Position {
   /** Octets that the peer has acknowledged, and that were received from it, in all. */
@@ -66,14 +72,14 @@ export class Protector implements Protection {
     return this.gate !== null;
   }
 
-  opened(id: ConnectionId, fd: number): TcpState | null {
+  opened(id: ConnectionId, fd: number): ProtectedTcp | null {
     if (this.gate === null) return null;
     const tcp = snapshot(fd, this.now());
     if (tcp !== null) {
       // The handshake counts among what was acknowledged; nothing that the kernel has was read yet.
       this.add(id, fd, tcp, 0, { acknowledged: -acknowledgedOctets(fd), received: 0 });
     }
-    return tcp;
+    return tcp === null ? null : { ...tcp, arrivedOctets: receivedOctets(fd) };
   }
 
   /** A connection is about to get a socket here: its packets wait for that from now on. */
@@ -95,13 +101,13 @@ export class Protector implements Protection {
    * @returns the state of a connection now, as if nothing had been counted: for the next takeover, whose
    *   timestamps must not lie behind those of the socket here; null when it cannot be read
    */
-  describe(id: ConnectionId, received: number): TcpState | null {
+  describe(id: ConnectionId, received: number): ProtectedTcp | null {
     const { fd, tcp } = this.connections.get(id)!;
     const now = snapshot(fd, this.now());
     if (now === null) return null;
     const { sendSequence, receiveSequence } = tcp;
     const receiveWindow = now.receiveWindow + received;
-    return { ...now, sendSequence, receiveSequence, receiveWindow };
+    return { ...now, sendSequence, receiveSequence, receiveWindow, arrivedOctets: 0 };
   }
 
   closing(id: ConnectionId): void {

@@ -9,7 +9,7 @@ import {
   resumeConnections,
   type TcpState,
 } from "@ts-bgp/takeover";
-import type { Protector } from "./protector.ts";
+import type { ProtectedTcp, Protector } from "./protector.ts";
 import { nowMs, protectionOf, type Speaker } from "./speaker.ts";
 
 /** A connection as its active left it, on purpose. */
@@ -54,6 +54,11 @@ export function freezeAll(speaker: Speaker, protector: Protector): Record<string
 
 const NO_OCTETS = new Uint8Array(0);
 
+/** @returns how connections were left, as a handover says it */
+export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<ConnectionId, Frozen> {
+  return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
+}
+
 /**
  * Builds the sockets of all connections again, and tells the speaker of those that cannot be.
  *
@@ -69,9 +74,11 @@ export async function resumeAll(
   const { machine } = speaker.journal;
   const result: Resumed = { resumed: 0, lost: [], longestMs: 0 };
   const connections = [...machine.ledger.connections.values()];
-  const resumable = connections.filter(({ tcp }) => tcp !== null);
+  const resumable: LedgerConnection[] = [];
   for (const connection of connections) {
-    if (connection.tcp === null) lose(speaker, connection, "it was not protected", result);
+    const problem = problemOf(connection);
+    if (problem === "") resumable.push(connection);
+    else lose(speaker, connection, problem, result);
   }
   const requests = resumable.map((connection) =>
     requestOf(machine, connection, elapsedMs, frozen?.get(connection.id) ?? null),
@@ -86,13 +93,20 @@ export async function resumeAll(
         lose(speaker, connection, cause, result);
         return;
       }
-      goOn(speaker, protector, connection, requests[index]!, outcome);
+      goOn(speaker, protector, connection, outcome);
       result.resumed++;
       result.longestMs = Math.max(result.longestMs, outcome.durationMs);
     },
   });
   for (const [id, target] of machine.ledger.attempts) speaker.transport.connect(id, target);
   return result;
+}
+
+/** @returns why a connection cannot be taken over, empty when it may be */
+function problemOf({ tcp, received }: LedgerConnection): string {
+  if (tcp === null) return "it was not protected";
+  const isShort = received < (tcp as ProtectedTcp).arrivedOctets;
+  return isShort ? "it had just begun, and the peer may take for received what was not" : "";
 }
 
 function requestOf(
@@ -132,7 +146,6 @@ function goOn(
   speaker: Speaker,
   protector: Protector,
   connection: LedgerConnection,
-  request: ResumeRequest,
   outcome: ResumeOutcome & { kind: "resumed" },
 ): void {
   const { id, tcp, send, sent, received, closing } = connection;

@@ -7,7 +7,11 @@ import {
   destroyConnectionsOf,
   removeAddress,
   type ServiceAddress,
+  whoHas,
 } from "@ts-bgp/takeover";
+
+/** Nobody who had an address would be silent for so long. */
+const SILENCE_MS = 300;
 
 export class ServiceAddresses {
   private readonly addresses: readonly ServiceAddress[];
@@ -22,6 +26,16 @@ export class ServiceAddresses {
       interface: name,
     }));
     this.problem = problem;
+  }
+
+  /** Rejects when one is on another host: nobody claims it before that one has given it up. */
+  async expectFree(): Promise<void> {
+    const holders = await Promise.all(this.addresses.map((one) => whoHas(one, SILENCE_MS)));
+    for (const [k, holder] of holders.entries()) {
+      if (holder === null) continue;
+      const { address, interface: name } = this.addresses[k]!;
+      throw new Error(`${address} is in use by ${holder} on ${name}: it is not claimed`);
+    }
   }
 
   /** Has them here, and tells the segments. @throws when one cannot be had */

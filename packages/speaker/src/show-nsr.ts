@@ -1,5 +1,6 @@
 /** The state of nonstop routing as an operator sees it. */
 
+import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { Pair, Switchover } from "./pair.ts";
 import type { Speaker } from "./speaker.ts";
@@ -52,23 +53,24 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   };
   if (speaker !== null) addSessions(shown, speaker, pair);
   if (pair === null) return shown;
-  const { role, epoch, sinceMs, problem, lastSwitchover } = pair;
+  const { role, epoch, sinceMs, lastSwitchover } = pair;
+  const { problem } = pair.gate;
   const { config, name } = pair.side;
   const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
   Object.assign(shown, about, { since_ms: Math.round(sinceMs), last_switchover: lastSwitchover });
   shown.role = problem !== "" && role === "active" ? "simplex" : role;
   shown.reason = problem || pair.reason;
-  shown.gate = pair.shownGate();
+  shown.gate = pair.gate.shown();
   if (role === "active") addActive(shown, pair);
   if (role === "standby") addStandby(shown, pair);
   return shown;
 }
 
-function addActive(shown: ShownNsr, { speaker, activeSide, problem }: Pair): void {
+function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: Pair): void {
   const { active } = speaker!;
-  const { peer, linkSinceMs } = activeSide!;
+  const { peer, linkSinceMs, problem: linkProblem } = activeSide!;
   shown.ready = active.state === "declared";
-  shown.reason = problem || active.reason;
+  shown.reason = problem || linkProblem || active.reason;
   shown.behind = { ...active.behind, applied: active.number - active.applied };
   if (active.state === "alone") shown.behind.applied = 0;
   shown.digest = { at_ms: Math.round(active.digestMs), differences: active.differences };
@@ -103,7 +105,9 @@ function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | 
   const isReady = active.state === "declared";
   for (const { config, session } of router.neighbors.values()) {
     if (session === null) continue;
-    const reason = isReady ? whyNot(session.connection.id, pair) : "the standby is not ready";
+    const reason = isReady
+      ? whyNot(session.connection.id, config, pair)
+      : "the standby is not ready";
     const isProtected = reason === "";
     shown.sessions++;
     if (isProtected) shown.protected++;
@@ -111,7 +115,8 @@ function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | 
   }
 }
 
-function whyNot(id: ConnectionId, pair: Pair | null): string {
+function whyNot(id: ConnectionId, { nsr }: NeighborConfig, pair: Pair | null): string {
+  if (nsr === "off") return "the configuration says nsr: off";
   const isKnown = pair?.activeSide?.protector.has(id) === true;
   return isKnown ? "" : "its TCP connection could not be read when it came up";
 }

@@ -29,6 +29,7 @@ const TICK_MS = 100;
 const TTL_FAR = 255;
 const UNANSWERED =
   "cannot connect: no answer yet; the neighbor is away, a filter drops it, or its TCP MD5 password is another";
+const REQUIRED = "the configuration says nsr: required, and this host cannot protect connections";
 /** Connections from unknown addresses are logged no more often. */
 const UNKNOWN_LOG_MS = 10_000;
 /** Longest wait for the last NOTIFICATIONs to leave. */
@@ -162,8 +163,11 @@ export class Speaker {
   /** Begins to listen, and lets time pass: all that a router needs that was taken over. */
   async listen(): Promise<void> {
     this.transport.setKeys(keysOf(this.config));
-    await this.listenAll(this.config.listen);
-    this.timer = setInterval(() => this.tick(), TICK_MS);
+    try {
+      await this.listenAll(this.config.listen);
+    } finally {
+      this.timer = setInterval(() => this.tick(), TICK_MS);
+    }
   }
 
   /**
@@ -284,7 +288,7 @@ export class Speaker {
     const { protection } = this;
     const config = this.router.neighborOf(connection)?.config;
     if (config?.nsr === "required" && protection?.canProtect !== true) {
-      this.say("connection-refused", "error", config.address, "nonstop routing is not possible");
+      this.say("connection-refused", "error", config.address, REQUIRED);
       return false;
     }
     if (protection === null) return true;

@@ -21,6 +21,9 @@ export type FollowEnd =
 const WORK_MS = 4;
 /** So often the arbiter is asked what has become of an active that is silent. */
 const ASK_MS = 20;
+const LOOK_MS = 250;
+/** An active that runs sends brackets several times a second, but may be at its image for long. */
+const LINK_SILENT_MS = 4000;
 /** What an active that runs has, beside its patience, to take the standby's right back. */
 const UNDECLARE_MS = 500;
 
@@ -35,6 +38,8 @@ export class StandbySide {
   private link!: Link;
   private isWorking = false;
   private isSilent = false;
+  /** Looks since something came over the link. */
+  private silentLooks = 0;
   private beats: BeatListener | null = null;
   private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
   private ended!: (end: FollowEnd) => void;
@@ -64,9 +69,11 @@ export class StandbySide {
 
   /** Follows until that comes to its end. */
   follow(): Promise<FollowEnd> {
+    const looks = setInterval(() => this.look(), LOOK_MS);
     return new Promise((resolve) => {
       this.ended = (end) => {
         this.ended = () => {};
+        clearInterval(looks);
         this.beats?.stop();
         resolve(end);
       };
@@ -86,6 +93,7 @@ export class StandbySide {
 
   private record(record: AnyRecord): void {
     this.heardMs = nowMs();
+    this.silentLooks = 0;
     if (record.record === "hello") this.welcome(record);
     else if (record.record === "bye") this.lose(record.reason, false);
     else if (record.record === "handover") {
@@ -102,10 +110,12 @@ export class StandbySide {
     }
     this.peer = hello;
     this.beats = new BeatListener(config, this.arbiter.term, this.echo, (reason) => {
-      void this.silent(reason);
+      // Its main thread has done something since.
+      const endMs = nowMs() + config.heartbeatMs * config.heartbeatMisses;
+      void this.silent(reason, () => this.heardMs > endMs);
     });
     this.arbiter.watch(hello.process, () => {
-      this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isDeclared);
+      this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
     });
   }
 
@@ -130,13 +140,20 @@ export class StandbySide {
   /**
    * The active is silent, or its link is closed. If it runs it notices as well, and takes this side's
    * right back; one that cannot is taken over from.
+   *
+   * @param isBack - whether it was a false alarm; null when that cannot be
    */
-  private async silent(cause: string): Promise<void> {
+  private async silent(cause: string, isBack: (() => boolean) | null = null): Promise<void> {
     if (this.isSilent) return;
     this.isSilent = true;
-    const endMs = nowMs() + this.side.config.patienceMs + UNDECLARE_MS;
-    while (this.standby.isDeclared && nowMs() < endMs) {
-      const state = await this.arbiter.state(this.side.name);
+    const { standby, side } = this;
+    const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
+    while ((standby.isDeclared || isBack !== null) && nowMs() < endMs) {
+      if (isBack?.() === true) {
+        this.isSilent = false;
+        return;
+      }
+      const state = standby.isDeclared ? await this.arbiter.state(side.name) : "running";
       if (state === "alone") {
         this.lose(`${cause}; the active side goes on alone`, false);
         return;
@@ -144,7 +161,14 @@ export class StandbySide {
       if (state !== "running") break;
       await sleep(ASK_MS);
     }
-    this.lose(cause, this.standby.isDeclared);
+    this.lose(cause, standby.isDeclared);
+  }
+
+  /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */
+  private look(): void {
+    const silentMs = ++this.silentLooks * LOOK_MS;
+    if (silentMs < this.side.config.patienceMs + LINK_SILENT_MS) return;
+    void this.silent(`nothing came over the link for ${silentMs} ms`);
   }
 
   private lose(cause: string, mayTakeOver: boolean): void {

@@ -214,6 +214,11 @@ const UNUSABLE: readonly [name: string, config: (taken: number) => ConfigFile, m
       () => ({ log: { file: "/proc/tsbgp.log" } }),
       /cannot write the log to \/proc\/tsbgp\.log/,
     ],
+    [
+      "a log file in a directory that is not there",
+      () => ({ log: { file: "/tmp/no/such/directory/tsbgp.log" } }),
+      /cannot write the log to \/tmp\/no\/such\/directory\/tsbgp\.log: ENOENT/,
+    ],
   ];
 
 test.each(UNUSABLE)("a reload to %s is refused and changes nothing", (_, change, message) =>
@@ -317,7 +322,7 @@ test("the control socket is for the owner and the group alone", () =>
 
 test("the log goes to a file, into a new one after SIGHUP, and to another one by a reload", () =>
   withSpeaker(CONFIG, async (speaker) => {
-    const file = join(speaker.directory, "log", "tsbgp.log");
+    const file = join(speaker.directory, "other.log");
     const withLog = (name: string, level = "info") => ({ ...CONFIG, log: { file: name, level } });
     const ids = (name: string) =>
       readFileSync(name, "utf8")

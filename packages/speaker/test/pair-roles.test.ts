@@ -87,11 +87,14 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
       await peer.sendAll(manyRoutes({ as: PEER_AS, count: 200 }));
       await until(async () => (await routesOf(a)) === 200, WAIT_MS, "a has the routes");
       await until(async () => (await routesOf(b)) === 200, WAIT_MS, "b has the routes");
-      expect((await b.neighbor(neighborAddress(1))).state).toBe("established");
+      expect((await b.neighbor(neighborAddress(1))).state).toBe("Established");
       expect((await b.ask({ command: "show-status" })).items.length).toBeGreaterThan(0);
       const order = { neighbor: neighborAddress(1) };
-      for (const command of ["reset", "disable", "enable", "explain", "switchover", "reload"]) {
-        const answer = b.ask({ command, ...order, prefix: "16.0.0.0/24", direction: "in" });
+      for (const command of [
+        ...["reset", "disable", "enable", "refresh", "switchover", "reload"],
+        ...["explain-import", "explain-export"],
+      ]) {
+        const answer = b.ask({ command, ...order, prefix: "16.0.0.0/24", type: "in" });
         await expect(answer, command).rejects.toThrow(/standby|not the active/);
       }
       expect(isUndisturbed(peer)).toBe(true);
@@ -225,7 +228,7 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
         await delay(4000);
         expect(isUndisturbed(peer)).toBe(true);
         expect(peer.longestSilenceMs).toBeLessThan(3000);
-        expect((await b.neighbor(localAddress)).state).toBe("established");
+        expect((await b.neighbor(localAddress)).state).toBe("Established");
         peer.end();
       }),
   );

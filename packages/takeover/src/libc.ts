@@ -162,3 +162,21 @@ export function getU32(fd: number, level: number, option: number, what: string):
   check(libc().getsockopt(fd, level, option, value, Uint32Array.of(4)), what);
   return value[0]!;
 }
+
+/** Socket options by direction: with the right to go beyond the system's limit, and without. */
+const BUFFER_OPTIONS = {
+  send: { forced: 32, limited: 7 },
+  receive: { forced: 33, limited: 8 },
+} as const;
+
+/**
+ * Sets the size of a socket's buffer; in a user namespace, where that is not allowed, as far as the
+ * system's limit lets it.
+ */
+export function setBuffer(fd: number, direction: "send" | "receive", octets: number): void {
+  const { forced, limited } = BUFFER_OPTIONS[direction];
+  const value = Int32Array.of(octets);
+  if (libc().setsockopt(fd, SOL_SOCKET, forced, value, 4) === 0) return;
+  if (errno() !== EPERM) throw new KernelError(`${direction} buffer`, errno());
+  setInt(fd, SOL_SOCKET, limited, octets, `${direction} buffer`);
+}

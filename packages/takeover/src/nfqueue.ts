@@ -4,7 +4,7 @@
  */
 
 import { type Layout, struct, u8, u16, u16be, u32, u32be } from "buffer-layout";
-import { check, KernelError, libc, MSG_DONTWAIT, MSG_PEEK, SOL_SOCKET, setInt } from "./libc.ts";
+import { check, KernelError, libc, MSG_DONTWAIT, MSG_PEEK, setBuffer } from "./libc.ts";
 import {
   attribute,
   NETLINK_NETFILTER,
@@ -14,7 +14,6 @@ import {
   openNetlink,
 } from "./netlink.ts";
 
-const SO_RCVBUFFORCE = 33;
 const SUBSYSTEM_QUEUE = 3;
 const MESSAGE_VERDICT = (SUBSYSTEM_QUEUE << 8) | 1;
 const MESSAGE_CONFIG = (SUBSYSTEM_QUEUE << 8) | 2;
@@ -90,7 +89,7 @@ const configParams: Layout<{ copyOctets: number; copyMode: number }> = struct([
 export function bindQueue(queue: number): number {
   const fd = openNetlink(NETLINK_NETFILTER);
   try {
-    setInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, NETLINK_BUFFER_OCTETS, "SO_RCVBUFFORCE");
+    setBuffer(fd, "receive", NETLINK_BUFFER_OCTETS);
     const config = configMessage(queue);
     check(libc().send(fd, config, config.length, 0), "packet queue");
     // The kernel has dealt with the message by now, and complains first; a packet means that all is

@@ -26,6 +26,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
+  setBuffer,
   setInt,
 } from "./libc.ts";
 import { sequenceAfter } from "./sequence.ts";
@@ -48,8 +49,6 @@ import {
   tcpRepairWindow,
 } from "./tcp-state.ts";
 
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
 /** Which buffer sizes are fixed; nothing fixed lets the kernel tune them again (Linux 5.15). */
 const SO_BUF_LOCK = 72;
 const IP_FREEBIND = 15;
@@ -215,7 +214,7 @@ function fillSendQueue(fd: number, octets: Uint8Array): void {
   if (octets.length === 0) return;
   setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_SEND, "TCP_REPAIR_QUEUE");
   let bufferOctets = octets.length;
-  setInt(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferOctets, "SO_SNDBUFFORCE");
+  setBuffer(fd, "send", bufferOctets);
   for (let at = 0; at < octets.length; ) {
     const rest = octets.subarray(at);
     const sent = libc().send(fd, rest, rest.length, MSG_DONTWAIT);
@@ -229,7 +228,7 @@ function fillSendQueue(fd: number, octets: Uint8Array): void {
     if (reason !== EAGAIN || bufferOctets > SEND_BUFFER_OCTETS_MAX) {
       throw new KernelError("filling the send queue", reason);
     }
-    setInt(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferOctets, "SO_SNDBUFFORCE");
+    setBuffer(fd, "send", bufferOctets);
   }
   unlockBuffers(fd);
 }
@@ -240,7 +239,7 @@ function fillSendQueue(fd: number, octets: Uint8Array): void {
  */
 function openReceiveBuffer(fd: number): void {
   // The kernel doubles the number, for its overhead.
-  setInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferOctets() >>> 1, "SO_RCVBUFFORCE");
+  setBuffer(fd, "receive", receiveBufferOctets() >>> 1);
   unlockBuffers(fd);
 }
 

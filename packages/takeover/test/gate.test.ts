@@ -10,6 +10,7 @@ const QUEUE = 9;
 const PEER_PORT = 50_000;
 const TIMEOUT_MS = 60_000;
 const A_WHILE_MS = 200;
+const STOP_MS = 600;
 
 describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"})`, () => {
   let lab: Lab;
@@ -86,6 +87,38 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
       // A close that is meant.
       await end.command("unprotect", { id: 0 });
       await until("end", async () => (await peer.report())[0]?.end === "end");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "lets nothing out when its term is over, also when its process was stopped meanwhile",
+    async () => {
+      const end = new End(node);
+      const [address, localAddress] = [peerNode.address4, node.address4];
+      await peer.command("listen", { address, port: PORT, peers: [] });
+      const gate = { queue: QUEUE, port: PORT, rules: true, bind: true, hasTerm: true };
+      await end.command("gate", gate);
+      await end.command("replicate", { release: true });
+      await end.command("extendTerm", { ms: 60_000 });
+      await end.command("connect", { address, port: PORT, localAddress, count: 1 });
+      await end.command("write", { octets: 100 });
+      await until("octets", async () => (await peer.report())[0]?.received === 100);
+      await end.command("endTerm");
+      await end.command("extendTerm", { ms: STOP_MS / 2 });
+      end.signal("SIGSTOP");
+      await peer.command("write", { octets: 1000 });
+      await sleep(STOP_MS);
+      // The kernel's acknowledgement is in the queue, and is the first thing that the worker finds.
+      end.signal("SIGCONT");
+      await end.command("write", { octets: 200 });
+      await sleep(A_WHILE_MS);
+      expect(await acknowledged()).toBe(0);
+      expect((await peer.report())[0]?.received).toBe(100);
+      expect((await end.command<GateCounters>("counters")).fenced).toBeGreaterThan(0);
+      await end.command("extendTerm", { ms: 60_000 });
+      await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
+      await until("acknowledgement", async () => (await acknowledged()) === 1000);
     },
     TIMEOUT_MS,
   );

@@ -1,7 +1,6 @@
 /**
  * One attribute set in the form that a kind of session wants: RFC 4271 section 5.1 for what changes
- * between external and internal peers, RFC 4456 for reflection, RFC 6793 for 2-octet AS numbers,
- * RFC 9234 for OTC.
+ * between external and internal peers, RFC 6793 for 2-octet AS numbers, RFC 9234 for OTC.
  */
 
 import { attributeValueAt, attributeValueOctets, findAttribute } from "./canonical.ts";
@@ -30,8 +29,6 @@ export interface WireForm {
   readonly internal: boolean;
   /** MULTI_EXIT_DISC is sent when the set has one. */
   readonly med: boolean;
-  /** Route reflector: CLUSTER_ID put in front of CLUSTER_LIST, and ORIGINATOR_ID set; 0 for none. */
-  readonly clusterId: number;
   /** OTC to add when the set has none (RFC 9234 section 5), 0 for none. */
   readonly otcAs: number;
 }
@@ -43,14 +40,7 @@ const WELL_KNOWN = ATTR_FLAG.TRANSITIVE;
 const OPTIONAL_TRANSITIVE = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;
 
 /** Types that a form may add to a set that lacks them, ascending. */
-const ADDABLE: readonly number[] = [
-  ATTR.LOCAL_PREF,
-  ATTR.ORIGINATOR_ID,
-  ATTR.CLUSTER_LIST,
-  ATTR.AS4_PATH,
-  ATTR.AS4_AGGREGATOR,
-  ATTR.OTC,
-];
+const ADDABLE: readonly number[] = [ATTR.LOCAL_PREF, ATTR.AS4_PATH, ATTR.AS4_AGGREGATOR, ATTR.OTC];
 
 /**
  * Rewrites attribute sets into reused scratch; allocates nothing per set.
@@ -69,9 +59,8 @@ export class AttributeRewriter {
   /**
    * @param form - what the session wants
    * @param buf - canonical octets `[at, end)`; read only, not kept
-   * @param originator - BGP Identifier that ORIGINATOR_ID gets when reflecting and it is absent
    */
-  rewrite(form: WireForm, buf: Uint8Array, at: number, end: number, originator: number): void {
+  rewrite(form: WireForm, buf: Uint8Array, at: number, end: number): void {
     this.form = form;
     this.buf = buf;
     this.octets = 0;
@@ -82,12 +71,12 @@ export class AttributeRewriter {
       const valueAt = attributeValueAt(buf, i);
       const next = valueAt + attributeValueOctets(buf, i);
       for (; addable < ADDABLE.length && ADDABLE[addable]! <= type; addable++) {
-        if (ADDABLE[addable] !== type) this.add(ADDABLE[addable]!, at, end, originator);
+        if (ADDABLE[addable] !== type) this.add(ADDABLE[addable]!, at, end);
       }
       if (!this.special(type, i, valueAt, next)) this.copy(i, next);
       i = next;
     }
-    for (; addable < ADDABLE.length; addable++) this.add(ADDABLE[addable]!, at, end, originator);
+    for (; addable < ADDABLE.length; addable++) this.add(ADDABLE[addable]!, at, end);
   }
 
   /** @returns whether the form wanted something else than the attribute as it stands */
@@ -106,16 +95,11 @@ export class AttributeRewriter {
         return !form.med;
       case ATTR.LOCAL_PREF:
       case ATTR.ORIGINATOR_ID:
+      case ATTR.CLUSTER_LIST:
         return !form.internal;
       case ATTR.AGGREGATOR:
         if (form.fourOctetAs) return false;
         this.aggregator2(at, valueAt);
-        return true;
-      case ATTR.CLUSTER_LIST:
-        if (form.clusterId === 0) return !form.internal;
-        this.head(ATTR_FLAG.OPTIONAL, type, 4 + next - valueAt);
-        this.u32(form.clusterId);
-        this.copy(valueAt, next);
         return true;
       default:
         return false;
@@ -123,17 +107,11 @@ export class AttributeRewriter {
   }
 
   /** Adds attribute `type`, which the set lacks, when the form wants it. */
-  private add(type: number, at: number, end: number, originator: number): void {
+  private add(type: number, at: number, end: number): void {
     const form = this.form;
     switch (type) {
       case ATTR.LOCAL_PREF:
         if (form.internal) this.headAndU32(WELL_KNOWN, type, LOCAL_PREF_DEFAULT);
-        return;
-      case ATTR.ORIGINATOR_ID:
-        if (form.clusterId !== 0) this.headAndU32(ATTR_FLAG.OPTIONAL, type, originator);
-        return;
-      case ATTR.CLUSTER_LIST:
-        if (form.clusterId !== 0) this.headAndU32(ATTR_FLAG.OPTIONAL, type, form.clusterId);
         return;
       case ATTR.AS4_PATH:
         if (!form.fourOctetAs) this.as4Path(at, end);
@@ -247,10 +225,6 @@ export class AttributeRewriter {
 
   private headAndU32(flags: number, type: number, value: number): void {
     this.head(flags, type, 4);
-    this.u32(value);
-  }
-
-  private u32(value: number): void {
     this.octets = writeU32(this.out, this.octets, value);
   }
 

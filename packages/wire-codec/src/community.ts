@@ -109,19 +109,6 @@ function formatExtended(buf: Uint8Array, at: number): string | null {
   }
 }
 
-/**
- * Parses a community of any kind; the text says which it is.
- *
- * @returns kind and octets, or null when the text is of none
- */
-export function parseCommunity(text: string): { kind: CommunityKind; octets: Uint8Array } | null {
-  for (const kind of ["standard", "large", "extended", "ipv6-extended"] as const) {
-    const octets = parseCommunityOf(kind, text);
-    if (octets !== null) return { kind, octets };
-  }
-  return null;
-}
-
 /** @returns the octets of a community of that kind, or null when the text is not one */
 export function parseCommunityOf(kind: CommunityKind, text: string): Uint8Array | null {
   switch (kind) {

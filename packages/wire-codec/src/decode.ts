@@ -46,6 +46,9 @@
  * A faulty message also has `error` {"code", "subcode", "action" ("session-reset",
  * "treat-as-withdraw" or "attribute-discard"), "attribute" (type or null), "reason"}: its heaviest
  * fault; and `errors` with all of them when there are several.
+ *
+ * `tsbgp decode` prints an object for each line of input. A line with several messages gives
+ * {"messages": [...]}; one that is not hexadecimal octets {"type": "UNKNOWN", "input_error": "why"}.
  */
 
 import type { UpdateContext } from "./attribute.ts";
@@ -56,6 +59,7 @@ import {
   type DecodedAttribute,
   decodedHead,
 } from "./attribute-values.ts";
+import type { Capability } from "./capability.ts";
 import { AFI, EXTENDED_MESSAGE_OCTETS_MAX, FAMILY, HEADER_OCTETS, MESSAGE } from "./constants.ts";
 import { familyAfi, familyName } from "./family.ts";
 import { ACTION_WEIGHT, Fault, type FaultAction } from "./fault.ts";
@@ -191,9 +195,14 @@ function openJson(buf: Uint8Array, at: number, end: number): DecodedMessage {
     my_as: open.as,
     hold_time: open.holdTimeSeconds,
     bgp_identifier: formatIpv4(open.bgpIdentifier),
-    capabilities: open.capabilities.map(snakeCase),
+    capabilities: open.capabilities.map(capabilityJson),
   };
   return withFaults(message, fault === null ? [] : [fault]);
+}
+
+/** @returns a capability as this file describes it */
+export function capabilityJson(capability: Capability): unknown {
+  return snakeCase(capability);
 }
 
 /** The same value with field names in snake_case, octets in hexadecimal and families named. */

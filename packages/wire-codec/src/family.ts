@@ -39,9 +39,3 @@ export function familyAfi(family: Family): 1 | 2 {
 export function familyName(afi: number, safi: number): string {
   return `${AFI_NAMES[afi] ?? `afi${afi}`}-${SAFI_NAMES[safi] ?? `safi${safi}`}`;
 }
-
-/** @returns the FAMILY bit of "ipv4-unicast" or "ipv6-unicast", 0 for any other name */
-export function parseFamily(name: string): Family | 0 {
-  if (name === "ipv4-unicast") return FAMILY.IPV4_UNICAST;
-  return name === "ipv6-unicast" ? FAMILY.IPV6_UNICAST : 0;
-}

@@ -55,7 +55,6 @@ export {
   COMMUNITY_OCTETS,
   type CommunityKind,
   formatCommunity,
-  parseCommunity,
   parseCommunityOf,
   WELL_KNOWN_COMMUNITIES,
 } from "./community.ts";
@@ -75,6 +74,7 @@ export {
   UPDATE_ERROR,
 } from "./constants.ts";
 export {
+  capabilityJson,
   type DecodedFault,
   type DecodedMessage,
   type DecodedUpdate,
@@ -82,7 +82,7 @@ export {
   decodeMessages,
 } from "./decode.ts";
 export { encodeUpdate, type UpdateValue } from "./encode-update.ts";
-export { familyAfi, familyBit, familyName, parseFamily } from "./family.ts";
+export { familyAfi, familyBit, familyName } from "./family.ts";
 export { ACTION_WEIGHT, Fault, type FaultAction } from "./fault.ts";
 export { messageLength } from "./frame.ts";
 export { KEEPALIVE_OCTETS } from "./keepalive.ts";

@@ -85,12 +85,15 @@ function fixedPartFault({
     return openFault(OPEN_ERROR.UNSUPPORTED_VERSION, reason, Uint8Array.of(0, VERSION));
   }
   if (as === 0) return openFault(OPEN_ERROR.BAD_PEER_AS, "AS number is 0");
+  // Data are the octets at fault, as BIRD sends them too.
   if (bgpIdentifier === 0) {
-    return openFault(OPEN_ERROR.BAD_BGP_IDENTIFIER, "BGP Identifier is 0.0.0.0");
+    const data = new Uint8Array(4);
+    return openFault(OPEN_ERROR.BAD_BGP_IDENTIFIER, "BGP Identifier is 0.0.0.0", data);
   }
   if (holdTimeSeconds === 0 || holdTimeSeconds >= HOLD_TIME_SECONDS_MIN) return null;
   const reason = `hold time ${holdTimeSeconds} is neither 0 nor at least 3 seconds`;
-  return openFault(OPEN_ERROR.UNACCEPTABLE_HOLD_TIME, reason);
+  const data = Uint8Array.of(0, holdTimeSeconds);
+  return openFault(OPEN_ERROR.UNACCEPTABLE_HOLD_TIME, reason, data);
 }
 
 /** Appends to `capabilities`. @returns the fault, or null */

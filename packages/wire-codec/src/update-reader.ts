@@ -235,8 +235,11 @@ export class UpdateReader {
     } else if (type === ATTR.MP_UNREACH_NLRI) {
       fault = readMpUnreach(this.buf, valueAt, octets, this.context, this.unreachable);
     } else fault = row.check(this.buf, valueAt, octets, this.context);
-    if (fault === null) this.set.keep(at, type, row.flags | (flags & ATTR_FLAG.PARTIAL), octets);
-    else {
+    if (fault === null) {
+      // PARTIAL says something of optional transitive attributes alone (RFC 4271 section 4.3).
+      const partial = row.flags === OPTIONAL_TRANSITIVE ? flags & ATTR_FLAG.PARTIAL : 0;
+      this.set.keep(at, type, row.flags | partial, octets);
+    } else {
       this.set.inPlace = false;
       this.add(this.withData(fault, at, valueAt + octets));
     }
@@ -322,10 +325,13 @@ export class UpdateReader {
   }
 }
 
-/** RFC 7606 section 3 c, and PARTIAL where RFC 4271 section 4.3 does not allow it. */
+/**
+ * RFC 7606 section 3 c, which says nothing of PARTIAL. FRR minds that on well-known attributes (RFC
+ * 4271 section 4.3), which costs a route; on optional ones, where it might cost a session, nobody does.
+ */
 function flagsAreWrong(row: AttributeRow, flags: number): boolean {
   if (((flags ^ row.flags) & OPTIONAL_TRANSITIVE) !== 0) return true;
-  return (flags & ATTR_FLAG.PARTIAL) !== 0 && row.flags !== OPTIONAL_TRANSITIVE;
+  return (flags & ATTR_FLAG.PARTIAL) !== 0 && (row.flags & ATTR_FLAG.OPTIONAL) === 0;
 }
 
 function badFlags(row: AttributeRow, flags: number): Fault {

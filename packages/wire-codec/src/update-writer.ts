@@ -2,7 +2,7 @@
  * Writing UPDATE messages for an update group: many prefixes that share one attribute set.
  *
  * The attribute set comes as canonical octets; what differs per kind of session (own AS in front,
- * own next hop, 2-octet AS numbers, reflection) is put in while writing, so that a set is stored
+ * own next hop, 2-octet AS numbers) is put in while writing, so that a set is stored
  * once however many forms it is sent in. IPv4 routes with a 4-octet next hop go into the fields of
  * RFC 4271, all others into MP_REACH_NLRI as the first attribute (RFC 7606 section 5.1).
  */
@@ -53,14 +53,13 @@ export class UpdateWriter {
    * Routes from now on are announced with this attribute set.
    *
    * @param buf - canonical octets `[at, end)`; read only, not kept
-   * @param originator - BGP Identifier of the peer the route came from, for ORIGINATOR_ID
    * @returns false when the attributes leave no room for a prefix: such a set cannot be sent
    *   (RFC 8654 section 4), and `prefix` must not be called
    */
-  announce(buf: Uint8Array, at: number, end: number, originator: number): boolean {
+  announce(buf: Uint8Array, at: number, end: number): boolean {
     this.finish();
     this.withdrawing = false;
-    this.attrs.rewrite(this.form, buf, at, end, originator);
+    this.attrs.rewrite(this.form, buf, at, end);
     const mp = this.usesMpReach() ? 9 + this.attrs.nextHopOctets : 0;
     const octets = HEADER_OCTETS + 4 + mp + this.attrs.octets + PREFIX_OCTETS_MAX;
     return octets <= this.form.octetsMax;

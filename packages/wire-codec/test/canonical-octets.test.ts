@@ -51,6 +51,12 @@ const FIELD: readonly [string, UpdateContext, string, string][] = [
   ["a discarded attribute", EBGP, `${MANDATORY} 400601 00`, MANDATORY],
   ["Partial", EBGP, `${MANDATORY} e00804 fde90001`, `${MANDATORY} e00804 fde90001`],
   ["an unknown transitive attribute", EBGP, `${MANDATORY} c06301 ab`, `${MANDATORY} e06301 ab`],
+  [
+    "one that cannot be partial and says so",
+    EBGP,
+    `${MANDATORY} a00404 00000007`,
+    `${MANDATORY} 800404 00000007`,
+  ],
   ["one that is partial already", EBGP, `${MANDATORY} e06301 ab`, `${MANDATORY} e06301 ab`],
   ["an unknown non-transitive attribute", EBGP, `${MANDATORY} 806301 ab`, MANDATORY],
   ["BGP-LS, which goes no further", EBGP, `${MANDATORY} 801d00`, MANDATORY],

@@ -59,7 +59,7 @@ const ON_EBGP: readonly AttributeRow[] = [
   ["MED of 3 octets", "800403 000001", WITHDRAW, 5, /MULTI_EXIT_DISC length 3 is not 4/],
   ["MED without octets", "800400", WITHDRAW, 5],
   ["MED as a well-known attribute", "400404 00000001", WITHDRAW, 4, /flags 0x40 are not 0x80/],
-  ["MED with the Partial bit", "a00404 00000001", WITHDRAW, 4],
+  ["MED with the Partial bit, which says nothing", "a00404 00000001", "none"],
   ["LOCAL_PREF", LOCAL_PREF, DISCARD, 9, /LOCAL_PREF from an external peer/],
   ["LOCAL_PREF of 3 octets", "400503 000064", DISCARD],
   ["ORIGINATOR_ID", "800904 0a000001", DISCARD],
@@ -225,6 +225,12 @@ const MESSAGES: readonly MessageRow[] = [
     { attributes: `${MP_REACH.replace("80", "c0")} ${WITHOUT_NEXT_HOP}` },
     RESET,
     4,
+  ],
+  [
+    "MP_REACH_NLRI with the Partial bit, which costs no session",
+    EBGP,
+    { attributes: `${MP_REACH.replace("80", "a0")} ${WITHOUT_NEXT_HOP}` },
+    "none",
   ],
   ["MP_REACH_NLRI of 4 octets", EBGP, { attributes: "800e04 0002 01 00" }, RESET, 9],
   [

@@ -81,10 +81,9 @@ function switchOver({ active }: World): void {
   if (active !== null) run(active, () => active.switchOver());
 }
 
-function pause({ clock, chance }: World, process: Process | null): void {
-  if (process === null || process.isPaused) return;
-  process.isPaused = true;
-  clock.after(chance.int(20, 900), null, () => process.resume());
+function pause(world: World, process: Process | null): void {
+  const ms = world.chance.int(20, 900);
+  if (process !== null) world.pause(process, ms);
 }
 
 function mishap(world: World): void {

@@ -12,15 +12,24 @@ const { values } = parseArgs({
   },
 });
 
+/** Failures that are printed. */
+const SHOWN_MAX = 20;
+let shown = 0;
+
+function show(line: string): void {
+  if (shown++ < SHOWN_MAX) console.log(line);
+}
+
 function one(seed: number, isTraced: boolean): boolean {
   try {
     const outcome = simulate(seed, null, isTraced ? (line) => console.log(line) : null);
     if (isTraced) console.log(JSON.stringify(outcome, null, 2));
-    else for (const violation of outcome.violations) console.log(`seed ${seed}: ${violation}`);
+    else if (outcome.violations.length > 0) show(`seed ${seed}: ${outcome.violations[0]}`);
     add(outcome);
     return outcome.violations.length === 0;
   } catch (error) {
-    console.log(`seed ${seed}: ${(error as Error).stack}`);
+    const { stack = "", message } = error as Error;
+    show(`seed ${seed}: ${isTraced ? stack : message}`);
     return false;
   }
 }
@@ -44,7 +53,7 @@ if (values.seed !== undefined) {
     `seeds ${count} · takeovers ${sums.takeovers} · standby declared ${sums.declared} · begun anew ${sums.begins} · ` +
       `sessions ended with a reason ${sums.resets} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
   );
-  for (const seed of failed.slice(0, 20)) console.log(`see it with: --seed ${seed} --trace`);
+  for (const seed of failed.slice(0, SHOWN_MAX)) console.log(`see it with: --seed ${seed} --trace`);
   console.log(`${count - failed.length} passed, ${failed.length} failed`);
   process.exitCode = failed.length === 0 ? 0 : 1;
 }

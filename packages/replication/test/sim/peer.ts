@@ -86,7 +86,8 @@ export class BgpPeer {
   }
 
   get current(): Dialog | undefined {
-    return this.dialogs.findLast(({ state }) => state !== "over");
+    const established = this.dialogs.find(({ state }) => state === "established");
+    return established ?? this.dialogs.findLast(({ state }) => state !== "over");
   }
 
   get isUp(): boolean {
@@ -231,6 +232,11 @@ export class BgpPeer {
       if (!dialog.hasSentOpen) this.open(dialog);
       this.send(dialog, KEEPALIVE_OCTETS);
     } else if (type === 4 && dialog.state === "opening") {
+      for (const other of this.dialogs) {
+        if (other.state !== "established") continue;
+        this.lost(other, "saw its session replaced");
+        other.tcp.abort();
+      }
       dialog.state = "established";
       for (const prefix of this.routes.keys()) this.sendRoute(prefix);
       this.send(dialog, this.codec.encode([], [], []));

@@ -244,7 +244,7 @@ export class Process implements Actor {
       if (!isOurs) this.end();
       this.point();
       const { number } = shell.active;
-      if (world.chance.oneIn(4)) shell.link?.cut();
+      world.handingOver(shell.link);
       shell.link?.send(frameOf("handover", { number, epoch, frozen: positions }));
       this.after(TAKEN_MS, () => {
         world.arbiter.takeBack(this, side, epoch).then((roles) => {

@@ -179,12 +179,6 @@ export const SABOTAGES: readonly Sabotage[] = [
     resumesAtEnd: true,
   },
   {
-    title: "the role is handed over before the standby has everything",
-    shell(shell) {
-      Object.defineProperty(shell, "isSettled", { get: () => true });
-    },
-  },
-  {
     title: "a side that was stopped writes without a look at its lease",
     ignoresLease: true,
   },

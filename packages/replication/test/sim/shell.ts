@@ -45,6 +45,8 @@ export class Shell {
   isOver = false;
   /** All connections that were taken over are there. */
   isServing = false;
+  /** Closed, and not for the standby yet: the guard keeps the kernel from telling the peer. */
+  private readonly ending: Map<ConnectionId, HostTcp> = new Map();
   private readonly attempts: Set<ConnectionId> = new Set();
   private isScheduled = false;
 
@@ -227,6 +229,8 @@ export class Shell {
     const open = this.open.get(id);
     if (open === undefined || this.isHeldUp) return;
     this.open.delete(id);
+    open.tcp.isDestroyed = true;
+    this.ending.set(id, open.tcp);
     this.run({ record: "closed", connection: id, nowMs: this.nowMs });
   }
 
@@ -305,8 +309,11 @@ export class Shell {
         this.open.get(id)?.tcp.release(octets);
       },
       gone: (id) => {
-        const open = this.open.get(id);
-        if (open !== undefined) open.tcp.isProtected = false;
+        const tcp = this.ending.get(id);
+        if (tcp === undefined) return;
+        this.ending.delete(id);
+        tcp.isProtected = false;
+        tcp.reset();
       },
       closeGate: () => {
         process.point();

@@ -304,6 +304,8 @@ export class HostTcp extends End {
   /** Farthest acknowledgement that has left. */
   ackedOut: number;
   finReceived = false;
+  /** The process has closed it. */
+  isDestroyed = false;
   /** A process has it. */
   isAccepted = false;
   /** Restored, and not told yet where the peer is. */
@@ -384,7 +386,7 @@ export class HostTcp extends End {
   }
 
   segment(segment: Segment): void {
-    if (this.isGone) return;
+    if (this.isGone || this.isDestroyed) return;
     if (segment.rst) {
       this.isGone = true;
       this.app?.ended();
@@ -426,8 +428,11 @@ export class HostTcp extends End {
 
   private gate(segment: Segment): void {
     const { kernel } = this;
+    if (this.isDestroyed && !segment.rst) return;
     if (kernel.actor.isDead && this.isProtected) return;
-    const isHeld = kernel.gateIsClosed && this.isProtected && segment.ack > this.released;
+    // The gate does not know connections that nobody has accepted yet.
+    const isKnown = this.isAccepted && this.isProtected;
+    const isHeld = kernel.gateIsClosed && isKnown && segment.ack > this.released;
     if (!kernel.letsOut || isHeld) {
       this.held.push(segment);
       if (this.held.length > HELD_MAX) this.held.shift();

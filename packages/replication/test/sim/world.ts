@@ -8,7 +8,7 @@ import { Chance } from "./chance.ts";
 import { Checks } from "./checks.ts";
 import { Clock } from "./clock.ts";
 import { befall } from "./faults.ts";
-import { linkOf } from "./link.ts";
+import { type LinkEnd, linkOf } from "./link.ts";
 import { BgpPeer, HOLD_SECONDS, type Place } from "./peer.ts";
 import { Process } from "./process.ts";
 import type { Sabotage } from "./sabotage.ts";
@@ -240,6 +240,21 @@ export class World implements Net, Place {
     standby.follow(there);
     clock.after(0, active, () => shell.active.join(standby.side, active.nowMs));
     return true;
+  }
+
+  /** The role is about to be offered: at times there is nobody to take it. */
+  handingOver(link: LinkEnd | null): void {
+    const { standby, chance } = this;
+    const what = this.isQuiet ? 0 : chance.int(0, 8);
+    if (what === 1) link?.cut();
+    else if (what === 2 && standby !== null) this.kill(standby);
+    else if (what === 3 && standby !== null) this.pause(standby, 400);
+  }
+
+  pause(process: Process, ms: number): void {
+    if (process.isPaused) return;
+    process.isPaused = true;
+    this.clock.after(ms, null, () => process.resume());
   }
 
   /** Ends a process now; it is started again later. */

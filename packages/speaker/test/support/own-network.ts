@@ -7,6 +7,7 @@ import { platform } from "node:os";
 import koffi from "koffi";
 
 const CLONE_NEWNET = 0x40000000;
+let isEntered = false;
 
 /** Moves the calling thread for the rest of its life. @returns why not, or null */
 export function enterOwnNetwork(): string | null {
@@ -14,7 +15,17 @@ export function enterOwnNetwork(): string | null {
   if (process.getuid?.() !== 0) return "needs root for a network namespace";
   const unshare = koffi.load("libc.so.6").func("int unshare(int)");
   if (unshare(CLONE_NEWNET) !== 0) return "this machine gives no network namespace";
+  isEntered = true;
   if (spawnSync("ip", ["link", "set", "lo", "up"]).status !== 0) return "needs iproute2";
   const hasRules = ["nft", "iptables"].some((tool) => spawnSync(tool, ["--version"]).status === 0);
   return hasRules ? null : "needs nft or iptables for the gate";
+}
+
+/** Removes all packet rules of the test's own namespace. */
+export function removeRules(): void {
+  if (!isEntered) return;
+  spawnSync("nft", ["flush", "ruleset"]);
+  for (const tool of ["iptables", "ip6tables"]) {
+    for (const order of ["-F", "-X"]) spawnSync(tool, ["-w", "5", "-t", "mangle", order]);
+  }
 }

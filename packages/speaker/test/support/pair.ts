@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../../../test/lab/until.ts";
 import type { ShownNsr } from "../../src/show-nsr.ts";
+import { removeRules } from "./own-network.ts";
 import { Peer } from "./peer.ts";
 import {
   type ConfigFile,
@@ -38,8 +39,11 @@ export class TestPair {
   private readonly sides: Map<string, SpeakerProcess> = new Map();
   private readonly peers: Peer[] = [];
 
+  private readonly removeAtExit = () => this.remove();
+
   constructor(options: PairOptions) {
     this.options = options;
+    process.on("exit", this.removeAtExit);
   }
 
   /** The process of a side; the same one again once it was started. */
@@ -105,8 +109,11 @@ export class TestPair {
   }
 
   remove(): void {
+    process.off("exit", this.removeAtExit);
     for (const peer of this.peers) peer.end();
     for (const side of this.sides.values()) side.remove();
+    // Killed processes leave the rules of their gate.
+    removeRules();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 

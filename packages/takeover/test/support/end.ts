@@ -14,6 +14,7 @@ import {
   acknowledgedOctets,
   addAddress,
   announceAddresses,
+  bootMs,
   descriptorOf,
   type FlowSlot,
   type FrozenTcpState,
@@ -28,6 +29,7 @@ import {
   setTtl,
   snapshot,
   type TcpState,
+  Term,
 } from "../../src/index.ts";
 import { pattern, patternMismatch } from "./pattern.ts";
 
@@ -82,6 +84,7 @@ type Command = Readonly<Record<string, unknown>> & { readonly command: string };
 
 const connections = new Map<number, Connection>();
 let gate: Gate | null = null;
+const term = new Term();
 let gateRelease = true;
 let replicates = false;
 let protection: SocketProtection = { password: null, ttlSecurity: 0, ttl: 64 };
@@ -270,13 +273,30 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     await Promise.all(made);
     return {};
   },
-  async gate(command: { queue: number; port: number; rules: boolean; bind: boolean }) {
-    gate = await Gate.start({ ports: [command.port], queue: command.queue, flowsMax: 1000 });
+  async gate(command: {
+    queue: number;
+    port: number;
+    rules: boolean;
+    bind: boolean;
+    hasTerm?: boolean;
+  }) {
+    const { queue, port, hasTerm } = command;
+    const options = { ports: [port], queue, flowsMax: 1000 };
+    gate = await Gate.start({ ...options, term: hasTerm ? term : null });
     if (command.bind) gate.bind();
     return command.rules ? await gate.installRules() : {};
   },
   bindGate() {
     gate?.bind();
+    return {};
+  },
+  /** The term ends so many milliseconds from now. */
+  extendTerm({ ms }: { ms: number }) {
+    term.extendLease(bootMs() + ms);
+    return {};
+  },
+  endTerm() {
+    term.end();
     return {};
   },
   openGate() {

@@ -65,6 +65,10 @@ export class End {
     return connections;
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.process.signal(signal);
+  }
+
   /** SIGKILL; returns when the process is gone. */
   async kill(): Promise<void> {
     this.process.signal("SIGKILL");

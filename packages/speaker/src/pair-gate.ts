@@ -1,0 +1,129 @@
+/** The gate of a side of a pair: opened, looked after, and ended; or what this host lacks for one. */
+
+import type { Config } from "@ts-bgp/config";
+import { Gate, type GateEnd, type Term } from "@ts-bgp/takeover";
+
+const FLOWS_MAX = 16_384;
+/** So often the rules are looked at: someone may have removed them. */
+const LOOK_MS = 3000;
+
+export interface PairGateOptions {
+  /** With a section `nsr`. */
+  readonly config: Config;
+  readonly term: Term | null;
+  /** Told of what goes wrong. */
+  readonly say: (message: string) => void;
+}
+
+export class PairGate {
+  /** Null when there is none. */
+  gate: Gate | null = null;
+  /** Why connections cannot be protected; empty when they can. */
+  problem = "";
+  private readonly options: PairGateOptions;
+  private kind = "none";
+  /** The gate has the packet queue. */
+  private isBound = false;
+  private timer: NodeJS.Timeout | undefined;
+  private lost: (reason: string) => void = () => {};
+
+  constructor(options: PairGateOptions) {
+    this.options = options;
+  }
+
+  /** Makes ready for the role, or finds out what is missing. */
+  async open(): Promise<void> {
+    const { config, term } = this.options;
+    this.isBound = false;
+    this.problem = "";
+    const ports = new Set([...config.listen, ...config.neighbors].map(({ port }) => port));
+    const queue = queueOf(config.nsr!.cluster);
+    try {
+      const gate = await Gate.start({ ports: [...ports], queue, flowsMax: FLOWS_MAX, term });
+      this.gate = gate;
+      gate.ended.catch((error: Error) => void this.failed(gate, error));
+    } catch (error) {
+      this.lack(error as Error);
+      return;
+    }
+    // Of its own namespace; in a shared one the active has them in place.
+    if (config.nsr!.mode === "address") await this.install();
+  }
+
+  /** Takes the queue, with nothing held back. @throws KernelError while another process has it */
+  bind(): void {
+    this.gate?.open();
+    if (!this.isBound) this.gate?.bind();
+    this.isBound = true;
+  }
+
+  /** Puts the rules in place; without them there is no gate. */
+  async install(): Promise<void> {
+    const { gate } = this;
+    if (gate === null) return;
+    try {
+      this.bind();
+      this.kind = (await gate.installRules()).kind;
+    } catch (error) {
+      await this.failed(gate, error as Error);
+    }
+  }
+
+  /**
+   * Looks after the rules from now on, and puts them back.
+   *
+   * @param lost - told when peers may have been acknowledged what no standby has
+   */
+  watch(lost: (reason: string) => void): void {
+    this.lost = lost;
+    clearInterval(this.timer);
+    this.timer = setInterval(() => void this.look(), LOOK_MS).unref();
+  }
+
+  /** Ends it; another process can have one. */
+  async stop(end: GateEnd): Promise<void> {
+    clearInterval(this.timer);
+    this.lost = () => {};
+    const { gate } = this;
+    this.gate = null;
+    await gate?.stop(end);
+  }
+
+  /** For `show nsr`. */
+  shown(): { kind: string; held: number; passed: number; guarded: number } {
+    if (this.gate === null) return { kind: "none", held: 0, passed: 0, guarded: 0 };
+    const { held, passed, guarded } = this.gate.counters();
+    return { kind: this.kind, held, passed, guarded };
+  }
+
+  private async look(): Promise<void> {
+    const { gate } = this;
+    if (gate === null || (await gate.rulesInPlace()) || this.gate !== gate) return;
+    const reason = "the rules of the gate were removed by someone";
+    this.options.say(`${reason}: they are put back, and the standby has to join again`);
+    // Before they are back: what peers were told meanwhile is not to be relied on.
+    this.lost(reason);
+    await this.install();
+  }
+
+  private async failed(gate: Gate, error: Error): Promise<void> {
+    if (this.gate !== gate) return;
+    this.lack(error);
+    await gate.stop("remove-rules").catch(() => {});
+    this.lost(this.problem);
+  }
+
+  /** Without a gate there is no standby; peers are served all the same. */
+  private lack({ message }: Error): void {
+    this.gate = null;
+    this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
+    this.options.say(this.problem);
+  }
+}
+
+/** @returns a number of a packet queue that both sides compute alike */
+function queueOf(cluster: string): number {
+  let hash = 0;
+  for (const char of cluster) hash = (31 * hash + char.codePointAt(0)!) % 60_000;
+  return 1000 + hash;
+}

@@ -1,0 +1,168 @@
+/** A lab with etcd and sides of a pair, each in a namespace of its own. */
+import { fileURLToPath } from "node:url";
+import type { NsrConfig } from "@ts-bgp/config";
+import type { Lab, LabNode, LabProcess } from "../../../../test/lab/netns.ts";
+import { until } from "../../../../test/lab/until.ts";
+
+export interface Side {
+  readonly name: string;
+  readonly cluster: string;
+  readonly endpoints: readonly string[];
+  readonly ttlMs: number;
+  readonly address: string;
+  readonly peer: string;
+}
+
+const PROGRAM = fileURLToPath(new URL("etcd-side.ts", import.meta.url));
+const LINK_PORT = 1790;
+const WAIT_MS = 15_000;
+
+export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs }: Side): NsrConfig {
+  return {
+    cluster,
+    self: name,
+    listen: { address, port: LINK_PORT },
+    peers: [{ address: peer, port: LINK_PORT }],
+    mode: "shared",
+    serviceAddresses: [],
+    arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000 },
+    tls: null,
+    heartbeatMs: 30,
+    heartbeatMisses: 3,
+    patienceMs: 1000,
+  };
+}
+
+/** What a side has told. */
+export interface Line {
+  readonly order?: string;
+  readonly answer?: unknown;
+  readonly error?: string;
+  readonly event?: string;
+  readonly atMs: number;
+  readonly [key: string]: unknown;
+}
+
+export class LabSide {
+  readonly node: LabNode;
+  readonly process: LabProcess;
+  private read = 0;
+
+  constructor(node: LabNode, side: Side) {
+    this.node = node;
+    this.process = node.spawn([process.execPath, PROGRAM, JSON.stringify(side)]);
+  }
+
+  lines(): Line[] {
+    const lines = this.process.output().split("\n").slice(0, -1);
+    return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Line);
+  }
+
+  /** Waits until etcd was reached a first time. */
+  async ready(): Promise<void> {
+    await until(() => this.ask("state"), WAIT_MS, "etcd is reached");
+  }
+
+  /** Gives an order. @returns the answer; rejects with the side's error */
+  async ask(order: string): Promise<unknown> {
+    const [name] = order.split(" ");
+    const before = this.lines().filter((line) => line.order === name).length;
+    this.process.write(`${order}\n`);
+    const line = await until(
+      () => this.lines().filter((one) => one.order === name)[before],
+      WAIT_MS,
+      `${order}: ${this.process.output()}`,
+    );
+    if (line.error !== undefined) throw new Error(line.error);
+    return line.answer;
+  }
+
+  /** @returns the first event of a kind since the last one that was waited for */
+  async event(kind: string, waitMs: number = WAIT_MS): Promise<Line> {
+    const found = await until(
+      () => {
+        const at = this.lines().findIndex((line, k) => k >= this.read && line.event === kind);
+        return at < 0 ? null : at;
+      },
+      waitMs,
+      `${kind}: ${this.process.output()}`,
+    );
+    this.read = found + 1;
+    return this.lines()[found]!;
+  }
+
+  /** When it held the role. */
+  async held(): Promise<[number, number][]> {
+    return (await this.ask("report")) as [number, number][];
+  }
+}
+
+/** Starts etcd. @returns its endpoint, once it answers */
+export async function startEtcd(node: LabNode): Promise<{ process: LabProcess; endpoint: string }> {
+  const endpoint = `http://${node.address4}:2379`;
+  const peer = `http://127.0.0.1:2380`;
+  const etcd = node.spawn([
+    "/usr/bin/etcd",
+    ...["--name", "one", "--data-dir", `${node.directory}/etcd`, "--log-level", "error"],
+    ...["--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", endpoint],
+    ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
+    ...["--initial-cluster", `one=${peer}`],
+  ]);
+  await until(
+    async () => {
+      const body = '{"key":"AA=="}';
+      const url = "http://127.0.0.1:2379/v3/kv/range";
+      const get = `fetch("${url}", { method: "POST", body: '${body}' }).then((r) => r.ok || process.exit(1))`;
+      return (await node.run([process.execPath, "-e", get])).code === 0;
+    },
+    WAIT_MS,
+    "etcd answers",
+  );
+  return { process: etcd, endpoint };
+}
+
+/** Cuts a node off from others until `heal`: what comes from them, what goes to them, or both. */
+export async function cut(
+  node: LabNode,
+  others: readonly LabNode[],
+  direction: "in" | "out" | "both",
+): Promise<void> {
+  const addresses = others.map(({ address4 }) => address4).join(", ");
+  const rules = (hook: string, field: string) =>
+    `chain ${hook} { type filter hook ${hook} priority 0; ip ${field} { ${addresses} } drop; }\n`;
+  const input = direction === "out" ? "" : rules("input", "saddr");
+  const output = direction === "in" ? "" : rules("output", "daddr");
+  await nft(node, `table ip cut {\n${input}${output}}\n`);
+}
+
+export function heal(node: LabNode): Promise<void> {
+  return nft(node, "add table ip cut\ndelete table ip cut\n");
+}
+
+async function nft(node: LabNode, input: string): Promise<void> {
+  const { code, stderr } = await node.run(["nft", "-f", "-"], { input });
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** A pair whose first side is active and whose second one may take over. */
+export async function startPair(
+  a: LabNode,
+  b: LabNode,
+  cluster: string,
+  endpoints: readonly string[],
+  ttlMs: number,
+  started: (side: LabSide) => void = () => {},
+): Promise<{ active: LabSide; standby: LabSide }> {
+  const common = { cluster, endpoints, ttlMs };
+  const active = new LabSide(a, { ...common, name: "a", address: a.address4, peer: b.address4 });
+  const standby = new LabSide(b, { ...common, name: "b", address: b.address4, peer: a.address4 });
+  for (const side of [active, standby]) started(side);
+  await Promise.all([active.ready(), standby.ready()]);
+  if ((await active.ask("acquire")) === null) throw new Error("the role is not free");
+  const echo = await standby.ask("follow");
+  await active.ask(`serve ${echo}`);
+  if ((await active.ask("name b")) !== true) throw new Error("the standby cannot be one");
+  return { active, standby };
+}
+
+export type { Lab };
