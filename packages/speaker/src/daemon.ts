@@ -8,6 +8,7 @@ import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, ControlServer } from "./control.ts";
 import { createArbiter } from "./create-arbiter.ts";
+import type { Fault } from "./fault.ts";
 import { createHttpServer } from "./http.ts";
 import { type Log, openLog } from "./logging.ts";
 import { createRegistry } from "./metrics.ts";
@@ -148,6 +149,11 @@ export class Daemon {
     await pair.stop(STOP_TEXT);
   }
 
+  private readonly fault: Fault = (what, error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
+  };
+
   private async readAndApply(): Promise<Readonly<Record<string, unknown>>> {
     const { log, options } = this;
     this.lastReload = { ok: false, atMs: nowMs() };
@@ -212,7 +218,7 @@ export class Daemon {
       version: this.options.version,
       startedMs: this.startedMs,
     });
-    const server = new ControlServer(file, handler);
+    const server = new ControlServer(file, handler, this.fault);
     await server.listen();
     return server;
   }
@@ -227,11 +233,15 @@ export class Daemon {
       nsrMetrics: () =>
         nsrMetrics(showNsr(this.pair, this.speaker), this.switchovers, this.served().router),
     });
-    const server = createHttpServer(registry, () => ({
-      ok: true,
-      neighbors: this.served().router.neighbors.size,
-      config_ok: this.lastReload.ok,
-    }));
+    const server = createHttpServer(
+      registry,
+      () => ({
+        ok: true,
+        neighbors: this.served().router.neighbors.size,
+        config_ok: this.lastReload.ok,
+      }),
+      this.fault,
+    );
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) =>
         reject(new Error(`http on ${address.address} port ${address.port}: ${error.message}`)),

@@ -69,7 +69,7 @@ export class StandbySide {
 
   /** Follows until that comes to its end. */
   follow(): Promise<FollowEnd> {
-    const looks = setInterval(() => this.look(), LOOK_MS);
+    const looks = setInterval(() => void this.look(), LOOK_MS);
     return new Promise((resolve) => {
       this.ended = (end) => {
         this.ended = () => {};
@@ -165,9 +165,14 @@ export class StandbySide {
   }
 
   /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */
-  private look(): void {
+  private async look(): Promise<void> {
     const silentMs = ++this.silentLooks * LOOK_MS;
-    if (silentMs < this.side.config.patienceMs + LINK_SILENT_MS) return;
+    if (silentMs < 2 * LOOK_MS) return;
+    const isLong = silentMs >= this.side.config.patienceMs + LINK_SILENT_MS;
+    // Before heartbeats have begun, nothing else tells of an active that is suspended.
+    const isStopped =
+      this.standby.isDeclared && (await this.arbiter.state(this.side.name)) === "stopped";
+    if (!isLong && !isStopped) return;
     void this.silent(`nothing came over the link for ${silentMs} ms`);
   }
 

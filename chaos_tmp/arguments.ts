@@ -1,0 +1,93 @@
+/** The command line of the chaos harness. */
+import { parseArgs } from "node:util";
+import { DISTURBING, MODES, type Mode } from "./plan.ts";
+
+export const HELP = `Usage: npm run chaos -- [OPTION]...
+
+Kills, stops, cuts and switches a pair of speakers at random instants, while BIRD, FRR, GoBGP and
+scripted peers have sessions with it and routes change; and tells what the peers noticed. Needs
+Linux, root and the daemons (node test/lab/install.ts).
+
+  --trials N      default 20
+  --seed S        a whole number; equal seeds make equal choices. Default: the time
+  --mode LIST     of ${MODES.join(",")}. Default: all but none
+  --prefixes N    size of the IPv4 table; IPv6 has a quarter of it. Default 20000
+  --alone         one side without a partner, to see that the harness finds what then goes wrong
+  --keep DIR      where failing trials leave captures and logs. Default: the temporary directory
+  --nice=N        priority of everything, -20 to 19. Default -10
+  --json          one JSON object a line for each trial
+  --help          this text
+
+Modes:
+  process    both sides in one namespace; kill -9 of the active
+  planned    the same, \`tsbgp switchover\`
+  pause      the same, SIGSTOP of the active until the other has taken over, then SIGCONT
+  namespace  each side in a namespace of its own, service addresses move; kill -9 of the active
+  link       the same, the replication link is cut and healed before the kill
+  none       a pair in one namespace, nothing happens: what traffic alone looks like
+`;
+
+export interface ChaosOptions {
+  readonly trials: number;
+  readonly seed: number;
+  readonly modes: readonly Mode[];
+  readonly prefixes: number;
+  readonly alone: boolean;
+  readonly keep: string | null;
+  readonly nice: number;
+  readonly json: boolean;
+}
+
+/** The command line is not as it should be; the message is for people. */
+export class UsageError extends Error {}
+
+/** @returns null when help is asked for */
+export function parseArguments(argv: readonly string[], nowMs: number): ChaosOptions | null {
+  const { values } = parse(argv);
+  if (values.help === true) return null;
+  const words = values.mode?.flatMap((list) => list.split(","));
+  return {
+    trials: number("trials", values.trials, 1, 1_000_000) ?? 20,
+    seed: number("seed", values.seed, 0, 0xffff_ffff) ?? nowMs % 0x1_0000_0000,
+    modes: words?.map(modeOf) ?? DISTURBING,
+    prefixes: number("prefixes", values.prefixes, 100, 500_000) ?? 20_000,
+    alone: values.alone === true,
+    keep: values.keep ?? null,
+    nice: number("nice", values.nice, -20, 19) ?? -10,
+    json: values.json === true,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        trials: { type: "string" },
+        seed: { type: "string" },
+        mode: { type: "string", multiple: true },
+        prefixes: { type: "string" },
+        alone: { type: "boolean" },
+        keep: { type: "string" },
+        nice: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function modeOf(word: string): Mode {
+  const mode = MODES.find((known) => known === word);
+  if (mode !== undefined) return mode;
+  throw new UsageError(`--mode ${word}: there are ${MODES.join(", ")}`);
+}
+
+function number(name: string, text: string | undefined, min: number, max: number): number | null {
+  if (text === undefined) return null;
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`--${name} ${text}: say a whole number from ${min} to ${max}`);
+}

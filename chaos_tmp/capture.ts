@@ -1,0 +1,40 @@
+/** tcpdump at a peer, and what it has seen so far. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import type { LabNode } from "../test/lab/netns.ts";
+import { until } from "../test/lab/until.ts";
+import { PcapReader } from "./pcap.ts";
+import type { WireWatch } from "./wire-watch.ts";
+
+const START_MS = 10_000;
+const CHUNK_OCTETS = 1 << 20;
+
+export interface Capture {
+  /** Judge what was captured since the last call. */
+  read(): void;
+  close(): void;
+}
+
+/** Returns when packets are being captured; they are written to `wire.pcap` of the node. */
+export async function startCapture(node: LabNode, watch: WireWatch): Promise<Capture> {
+  const file = join(node.directory, "wire.pcap");
+  const tcpdump = node.spawn([
+    ...["/usr/bin/tcpdump", "-i", "eth0", "-w", file, "-s", "0", "-B", "32768"],
+    // Packets are in the file at once.
+    ...["-n", "-U", "--immediate-mode", "-Z", "root", "tcp port 179"],
+  ]);
+  await until(() => tcpdump.output().includes("listening on"), START_MS, "tcpdump listens");
+  const descriptor = openSync(file, "r");
+  const reader = new PcapReader();
+  const chunk = Buffer.alloc(CHUNK_OCTETS);
+  return {
+    read() {
+      for (;;) {
+        const count = readSync(descriptor, chunk, 0, CHUNK_OCTETS, null);
+        if (count === 0) return;
+        for (const segment of reader.read(chunk.subarray(0, count))) watch.take(segment);
+      }
+    },
+    close: () => closeSync(descriptor),
+  };
+}

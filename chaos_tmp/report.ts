@@ -1,0 +1,64 @@
+/** The last lines of a run. */
+import { MODES } from "./plan.ts";
+import { distributionOf } from "./silence.ts";
+import type { TrialResult } from "./trial.ts";
+
+/** One trial in a line. */
+export function trialLine(result: TrialResult): string {
+  const { trial, mode, moment, problems, silenceMs, silentPeer, silentAtMs, retransmissionMs } =
+    result;
+  const apart = retransmissionMs > 0 ? `, behind a retransmission ${ms(retransmissionMs)}` : "";
+  const verdict = problems.length === 0 ? "passed" : `FAILED: ${problems.join("\n  ")}`;
+  const silence = `silence ${ms(silenceMs)} at ${silentPeer} after ${ms(silentAtMs)}${apart}`;
+  return `trial ${trial} ${mode} ${moment}: ${silence}: ${verdict}`;
+}
+
+/** @returns the lines of the verdict, and of silence by mode */
+export function reportLines(results: readonly TrialResult[]): string[] {
+  const sum = (value: (one: TrialResult) => number) =>
+    results.reduce((total, one) => total + value(one), 0);
+  const failed = results.filter(({ problems }) => problems.length > 0).length;
+  return [
+    [
+      `trials ${results.length}`,
+      `sessions reset ${sum((one) => one.sessionsReset)}`,
+      `FIN/RST/OPEN/NOTIFICATION seen ${sum((one) => one.sessionFaults)}`,
+      `route differences ${sum((one) => one.routeDifferences)}`,
+      `malformed or duplicated messages ${sum((one) => one.messageFaults)}`,
+      `not ready ${sum((one) => one.notReady)}`,
+    ].join(" · "),
+    ...silenceLines(results),
+    `${results.length - failed} passed, ${failed} failed`,
+  ];
+}
+
+function silenceLines(results: readonly TrialResult[]): string[] {
+  return MODES.flatMap((mode) => {
+    const own = results.filter((one) => one.mode === mode);
+    if (own.length === 0) return [];
+    const line = (what: string, values: readonly number[]) => {
+      if (values.length === 0) return [];
+      const { count, median, p99, max } = distributionOf(values);
+      const times = `median ${ms(median)} · p99 ${ms(p99)} · max ${ms(max)}`;
+      return [`${mode}: ${what} ${times} (${count} trials)`];
+    };
+    const cuts = own.map((one) => one.cutSilenceMs).filter((value) => value > 0);
+    const repeats = own.map((one) => one.retransmissionMs).filter((value) => value > 0);
+    return [
+      ...line(
+        "silence",
+        own.map((one) => one.silenceMs),
+      ),
+      ...line("  apart, behind a peer's retransmission timer", repeats),
+      ...line("  while the link was cut", cuts),
+      ...line(
+        "  without disturbance",
+        own.map((one) => one.undisturbedMs),
+      ),
+    ];
+  });
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(1)} ms`;
+}

@@ -1,0 +1,108 @@
+/** Trials one after the other, in as few scenes as may be. */
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Prng } from "@ts-bgp/inject";
+import { type Feed, streamFeed, tableFeed } from "./feed.ts";
+import type { PairKind } from "./pair.ts";
+import { type Mode, makePlans, type Plan, pairOf } from "./plan.ts";
+import { type Scene, setScene } from "./scene.ts";
+import { runTrial, type TrialResult } from "./trial.ts";
+
+/** Captures grow with every trial, and so does what is compared with them. */
+const TRIALS_PER_SCENE = 25;
+const IPV6_SHARE = 0.25;
+
+export interface RunOptions {
+  readonly trials: number;
+  readonly seed: number;
+  readonly modes: readonly Mode[];
+  readonly prefixes: number;
+  readonly alone: boolean;
+  /** Where failing trials leave captures and logs; `null` for the temporary directory. */
+  readonly keep: string | null;
+}
+
+/**
+ * Runs trials; the same options make the same choices.
+ *
+ * @param take - is given each result
+ * @param log - is given sentences for people
+ * @throws Error when a scene cannot be set
+ */
+export async function runTrials(
+  options: RunOptions,
+  take: (result: TrialResult) => void,
+  log: (text: string) => void,
+): Promise<void> {
+  const { seed, prefixes, alone } = options;
+  const plans = makePlans(options.trials, options.modes, new Prng(seed));
+  const feeds = makeFeeds(prefixes, seed);
+  let scene: Scene | null = null;
+  let used = 0;
+  try {
+    for (const plan of plans) {
+      const kind: PairKind = alone ? "alone" : pairOf(plan.mode);
+      if (scene !== null && (scene.pair.kind !== kind || used >= TRIALS_PER_SCENE)) {
+        scene.remove();
+        scene = null;
+      }
+      if (scene === null) {
+        scene = await setSceneInTwo(kind, feeds, log);
+        used = 0;
+        log(`${kind}: a scene with ${prefixes} prefixes is set`);
+      }
+      used++;
+      const result = await runTrial(scene, plan);
+      take(result);
+      if (result.problems.length === 0) continue;
+      log(`captures and logs are in ${keepEvidence(options, scene, plan, result)}`);
+      scene.remove();
+      scene = null;
+    }
+  } finally {
+    scene?.remove();
+  }
+}
+
+/** Daemons that start all at once on a busy machine do not always answer in time. */
+async function setSceneInTwo(
+  kind: PairKind,
+  feeds: readonly Feed[],
+  log: (text: string) => void,
+): Promise<Scene> {
+  try {
+    return await setScene(kind, feeds);
+  } catch (error) {
+    log(`a second attempt: ${error instanceof Error ? error.message : error}`);
+    return setScene(kind, feeds);
+  }
+}
+
+function makeFeeds(prefixes: number, seed: number): Feed[] {
+  const ipv4 = tableFeed("ipv4-unicast", prefixes, seed);
+  const ipv6 = tableFeed("ipv6-unicast", Math.ceil(prefixes * IPV6_SHARE), seed);
+  const taken = new Set(ipv4.table.flatMap((change) => change.prefixes));
+  return [ipv4, ipv6, streamFeed(taken, seed)];
+}
+
+function keepEvidence(
+  { keep, seed }: RunOptions,
+  scene: Scene,
+  plan: Plan,
+  result: TrialResult,
+): string {
+  if (keep !== null) mkdirSync(keep, { recursive: true });
+  const directory = mkdtempSync(
+    join(keep ?? tmpdir(), `chaos-seed${seed}-trial${plan.trial}-${plan.mode}-`),
+  );
+  // Sockets cannot be copied.
+  const isFile = (path: string) => !/\.(sock|ctl)$|\/(api|zserv|bgpd\.vty|zebra\.vty)$/.test(path);
+  cpSync(scene.lab.directory, directory, { recursive: true, filter: isFile });
+  writeFileSync(
+    join(directory, "result.json"),
+    `${JSON.stringify({ runSeed: seed, ...result }, null, 2)}\n`,
+  );
+  writeFileSync(join(directory, "processes.txt"), scene.lab.describe());
+  return directory;
+}

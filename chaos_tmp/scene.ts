@@ -1,0 +1,239 @@
+/**
+ * A pair with its peers, and a capture in the namespace of each.
+ *
+ *     BIRD ----+            +---- FRR           each: one IPv4 session with GTSM where it can,
+ *              +--- pair ---+                   one IPv6 session with TCP MD5
+ *   GoBGP -----+            +---- feeder        scripted: IPv4 table, IPv6 table, update stream
+ *
+ * The speaker is a route server, so what a peer must hold is what the others announce, as it is.
+ */
+import { bird } from "../test/lab/bird.ts";
+import {
+  type Daemon,
+  type DaemonKind,
+  type Family,
+  type Route,
+  viewOf,
+} from "../test/lab/daemon.ts";
+import { frr } from "../test/lab/frr.ts";
+import { gobgp } from "../test/lab/gobgp.ts";
+import { createLab, type Lab, type LabNode } from "../test/lab/netns.ts";
+import { addressOf, FAMILIES, features } from "../test/lab/scene.ts";
+import { until } from "../test/lab/until.ts";
+import { type Capture, startCapture } from "./capture.ts";
+import { Expectation } from "./expectation.ts";
+import type { Feed } from "./feed.ts";
+import { Feeder } from "./feeder.ts";
+import { createPair, type Pair, type PairKind } from "./pair.ts";
+import { encodeUpdate, shownText } from "./updates.ts";
+import { WireWatch } from "./wire-watch.ts";
+
+const SPEAKER_AS = 4_200_001_000;
+// AS numbers of 16 bits stand in real paths, where they would make loops.
+const DAEMON_AS = 4_200_001_001;
+const PASSWORD = "correct-horse";
+const STREAM_ADDRESS = "10.0.0.241";
+const READY_MS = 20_000;
+const SESSIONS_MS = 40_000;
+const SEND_MS = 60_000;
+const DAEMON_ROUTES = 20;
+const KINDS: readonly DaemonKind[] = [bird, frr, gobgp];
+
+export interface DaemonEnd {
+  readonly node: LabNode;
+  readonly daemon: Daemon;
+  /** What it originates now, by prefix. */
+  readonly routes: Map<string, Route>;
+}
+
+export interface FeedEnd {
+  readonly feed: Feed;
+  /** Number in the feeder. */
+  readonly session: number;
+  readonly address: string;
+}
+
+export interface Scene {
+  readonly lab: Lab;
+  readonly pair: Pair;
+  readonly daemons: readonly DaemonEnd[];
+  readonly feeds: readonly FeedEnd[];
+  readonly feeder: Feeder;
+  readonly watch: WireWatch;
+  readonly expectation: Expectation;
+  /** Judge what all captures have seen since the last call. */
+  look(): void;
+  /** How often each session of a daemon came up, by the peer's own count. */
+  upCounts(): Promise<number[]>;
+  /** Changed routes for a daemon to announce, with the number in a community. */
+  changedRoutes(end: DaemonEnd, number: number): Route[];
+  remove(): void;
+}
+
+/**
+ * Build a scene; return when every peer has everything and nothing moves any more.
+ *
+ * @param feeds - an IPv4 table, an IPv6 table and a stream
+ * @throws Error when the pair or a session does not come up; the lab's words are printed
+ */
+export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<Scene> {
+  const lab = createLab();
+  try {
+    return await build(lab, kind, feeds);
+  } catch (error) {
+    console.error(lab.describe());
+    lab.remove();
+    throw error;
+  }
+}
+
+async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<Scene> {
+  const pair = await createPair(lab, kind);
+  const watch = new WireWatch([pair.address4, pair.address6]);
+  const nodes = KINDS.map((one) => lab.node(one.name));
+  const feederNode = lab.node("feeder");
+  await feederNode.run(["ip", "address", "add", `${STREAM_ADDRESS}/24`, "dev", "eth0"]);
+  const feedEnds = feeds.map((feed, session) => {
+    const own = addressOf(feederNode, feed.family);
+    return { feed, session, address: session < 2 ? own : STREAM_ADDRESS };
+  });
+  const captures = await Promise.all(
+    [...nodes, feederNode].map((node) => startCapture(node, watch)),
+  );
+  const daemons = KINDS.map((one, i) => createEnd(one, nodes[i]!, i, pair));
+  pair.configure(sections(pair, daemons, feedEnds));
+  if (!(await pair.makeReady(READY_MS))) throw new Error("the pair does not become ready");
+  await Promise.all(daemons.map(({ daemon }) => daemon.start()));
+  const feeder = await Feeder.start(
+    feederNode,
+    feedEnds.map(({ feed, address }) => ({
+      host: addressOfPair(pair, feed.family),
+      localAddress: address,
+      as: feed.as,
+      identifier: address.includes(":") ? "10.0.0.242" : address,
+      family: feed.family === "ipv4-unicast" ? "ipv4" : "ipv6",
+    })),
+  );
+  const scene = sceneOf(lab, pair, daemons, feedEnds, feeder, watch, captures);
+  await sessionsUp(scene);
+  for (const { feed, session, address } of feedEnds) {
+    for (const change of feed.table) scene.expectation.apply(address, change);
+    const messages = feed.table.map(({ family, nlri, attributes }) =>
+      encodeUpdate(family, nlri, attributes, address),
+    );
+    if (messages.length > 0) await feeder.send(session, messages, SEND_MS);
+  }
+  return scene;
+}
+
+function sceneOf(
+  lab: Lab,
+  pair: Pair,
+  daemons: readonly DaemonEnd[],
+  feeds: readonly FeedEnd[],
+  feeder: Feeder,
+  watch: WireWatch,
+  captures: readonly Capture[],
+): Scene {
+  const expectation = new Expectation();
+  for (const { feed, address } of feeds) expectation.addFeed(address, feed.family);
+  for (const { node, daemon, routes } of daemons) {
+    for (const family of FAMILIES) {
+      expectation.addDaemon(addressOf(node, family), family, () =>
+        [...routes.values()].map((route) => [route.prefix, shown(daemon, node, route)]),
+      );
+    }
+  }
+  return {
+    ...{ lab, pair, daemons, feeds, feeder, watch, expectation },
+    look() {
+      for (const capture of captures) capture.read();
+    },
+    async upCounts() {
+      const questions = daemons.flatMap(({ daemon }) =>
+        FAMILIES.map((family) => daemon.session(addressOfPair(pair, family))),
+      );
+      const answers = await Promise.all(questions);
+      return answers.map(({ state, upCount }) => (state === "established" ? upCount : -1));
+    },
+    changedRoutes({ routes }, number) {
+      return [...routes.values()]
+        .filter((_, i) => (i + number) % 5 === 0)
+        .map((route) => ({ ...route, communities: [`65001:${number % 65_536}`, "65001:1"] }));
+    },
+    remove() {
+      for (const capture of captures) capture.close();
+      lab.remove();
+    },
+  };
+}
+
+export function addressOfPair(pair: Pair, family: Family): string {
+  return addressOf(pair, family);
+}
+
+/** What a receiver is shown of a daemon's own route; every one announces it with a MED. */
+function shown(daemon: Daemon, node: LabNode, route: Route): string {
+  const nextHop = addressOf(node, route.prefix.includes(":") ? "ipv6-unicast" : "ipv4-unicast");
+  return shownText(viewOf(route, { from: "", nextHop, asPath: String(daemon.spec.as) }));
+}
+
+function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair): DaemonEnd {
+  const as = DAEMON_AS + number;
+  const routes = Array.from({ length: DAEMON_ROUTES }, (_, i): Route => {
+    const common = { med: i + 1, communities: [`65001:${i}`], origin: "igp" } as const;
+    const isIpv4 = i % 2 === 0;
+    const prefix = isIpv4 ? `10.${number + 1}.${i}.0/24` : `fd${number + 1}0:${i}::/48`;
+    return { ...common, prefix };
+  });
+  const sessions = FAMILIES.map((family) => {
+    const { ttlSecurity } = features(kind, "route-server-client", family);
+    return {
+      families: [family],
+      localAddress: addressOf(node, family),
+      peerAddress: addressOfPair(pair, family),
+      peerAs: SPEAKER_AS,
+      routeServer: true,
+      ...(family === "ipv6-unicast" ? { password: PASSWORD } : {}),
+      ...(ttlSecurity ? { ttlSecurity } : {}),
+    };
+  });
+  const daemon = kind.create(node, { as, routerId: node.address4, sessions, originate: routes });
+  return { node, daemon, routes: new Map(routes.map((route) => [route.prefix, route])) };
+}
+
+function sections(pair: Pair, daemons: readonly DaemonEnd[], feeds: readonly FeedEnd[]) {
+  return {
+    router: { as: SPEAKER_AS, id: pair.address4 },
+    log: { level: "debug" },
+    defaults: {
+      import: "accept-all",
+      export: "accept-all",
+      passive: true,
+      "route-server-client": true,
+    },
+    neighbors: [
+      ...daemons.flatMap(({ node, daemon }) =>
+        FAMILIES.map((family) => {
+          const { ttlSecurity } = features(daemon.kind, "route-server-client", family);
+          return {
+            address: addressOf(node, family),
+            as: daemon.spec.as,
+            families: [family],
+            ...(family === "ipv6-unicast" ? { password: PASSWORD } : {}),
+            ...(ttlSecurity ? { "ttl-security": 1 } : {}),
+          };
+        }),
+      ),
+      ...feeds.map(({ feed, address }) => ({ address, as: feed.as, families: [feed.family] })),
+    ],
+  };
+}
+
+async function sessionsUp(scene: Scene): Promise<void> {
+  await until(
+    async () => (await scene.upCounts()).every((count) => count > 0),
+    SESSIONS_MS,
+    "the daemons have their sessions",
+  );
+}

@@ -1,0 +1,100 @@
+/** Service addresses that somebody else has, or that cannot be had. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { LocalArbiter } from "../src/local-arbiter.ts";
+import { enterOwnNetwork } from "./support/own-network.ts";
+import { nsrOf, type TestPair, untilNsr, untilReady, withPair } from "./support/pair.ts";
+import { WAIT_MS } from "./support/speaker.ts";
+
+vi.setConfig({ testTimeout: 90_000 });
+const REASON = enterOwnNetwork();
+const WITH = REASON ?? "on one host";
+const SERVICE = "10.7.0.1";
+
+function ip(...words: string[]): string {
+  return spawnSync("ip", words).stdout?.toString() ?? "";
+}
+
+describe.skipIf(REASON !== null)(`a service address (${WITH})`, () => {
+  /** A namespace at the other end of the cable. */
+  let neighbor: ChildProcess;
+
+  const inNeighbor = (...words: string[]) =>
+    spawnSync("nsenter", ["-t", String(neighbor.pid), "-n", "ip", ...words]);
+
+  beforeAll(async () => {
+    neighbor = spawn("unshare", ["-n", "sleep", "600"]);
+    ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
+    ip("link", "set", "v0", "up");
+    await until(
+      () => {
+        ip("link", "set", "v1", "netns", String(neighbor.pid));
+        return !ip("link", "show", "v1").includes("v1");
+      },
+      WAIT_MS,
+      "the cable is in place",
+    );
+    inNeighbor("link", "set", "v1", "up");
+  });
+  afterAll(() => void neighbor.kill("SIGKILL"));
+
+  const nsr = {
+    mode: "address",
+    "service-addresses": [{ address: `${SERVICE}/24`, interface: "v0" }],
+  };
+  const isHere = () => ip("address", "show", "dev", "v0").includes(SERVICE);
+
+  test("that another host has is not claimed, and the role is left to others", () =>
+    withPair({ nsr }, async (pair: TestPair) => {
+      inNeighbor("address", "add", `${SERVICE}/24`, "dev", "v1");
+      const a = await pair.side("a");
+      a.spawn();
+      expect(await a.exited()).toBe("exit 2");
+      expect(a.text()).toMatch(/10\.7\.0\.1 is in use by [0-9a-f:]{17} on v0: it is not claimed/);
+      expect(isHere()).toBe(false);
+      inNeighbor("address", "del", `${SERVICE}/24`, "dev", "v1");
+      await pair.startActive("a");
+      expect(isHere()).toBe(true);
+      a.signal("SIGTERM");
+      expect(await a.exited()).toBe("exit 0");
+      expect(isHere()).toBe(false);
+      const queues = spawnSync("iptables", ["-t", "mangle", "-S"]).stdout.toString();
+      expect(queues).not.toMatch(/NFQUEUE/);
+    }));
+
+  test("that cannot be had at a takeover leaves the role to the next one", () => {
+    const service = [{ address: `${SERVICE}/24`, interface: "nowhere" }];
+    const only = { b: { "service-addresses": service } };
+    return withPair({ nsr, only }, async (pair: TestPair) => {
+      const a = await pair.startActive("a");
+      const b = await pair.startStandby("b");
+      await untilReady(a, "active");
+      a.signal("SIGKILL");
+      const line = await b.untilLogged("the failure", ({ msg }) => /takeover failed/.test(msg));
+      expect(line.msg).toMatch(/nowhere/);
+      await b.untilLogged("why it is not active", ({ msg }) => /cannot be active: /.test(msg));
+      expect((await nsrOf(b)).reason).toMatch(/nowhere/);
+      await a.exited();
+      await pair.startActive("a");
+      await untilNsr(b, "b follows again", ({ role }) => role === "standby");
+      expect(b.hasExited()).toBe(false);
+    });
+  });
+});
+
+describe.skipIf(REASON !== null)(`a side without a role (${WITH})`, () => {
+  test("ends on SIGTERM while it looks for one", () =>
+    withPair({}, async (pair) => {
+      const arbiter = new LocalArbiter(pair.roleFile);
+      await arbiter.acquire("a");
+      const b = await pair.side("b");
+      await b.start();
+      const shown = await untilNsr(b, "a reason", ({ reason }) => reason !== "");
+      expect(shown).toMatchObject({ role: "starting", ready: false });
+      expect(shown.reason).toMatch(/no way to the active side/);
+      b.signal("SIGTERM");
+      expect(await b.exited()).toBe("exit 0");
+      await arbiter.release();
+    }));
+});
