@@ -249,6 +249,7 @@ export class Active {
 
   /** This side has lost its role: nothing may leave it any more. */
   fence(): void {
+    if (this.state === "fenced") return;
     this.state = "fenced";
     this.reason = "another side is active";
     this.pending = [];

@@ -23,10 +23,11 @@ export interface Roles {
 export type ActiveState = "running" | "stopped" | "unknown" | "alone";
 
 /**
- * Whether this side may act as the active one. `doubtful`: it may not now, because another one could be
- * about to, and it will if none does. `lost`: another one has the role.
+ * Whether this side may act as the active one. `unheard`: it may not now, because the standby was not
+ * heard in time; it may as soon as the standby's name is out. `doubtful`: the same for a while already, or
+ * there is no standby and nobody can tell. `lost`: another one has the role.
  */
-export type Hold = "held" | "doubtful" | "lost";
+export type Hold = "held" | "unheard" | "doubtful" | "lost";
 
 /** Nobody can tell who has the role, for the time being. */
 export class ArbiterAwayError extends Error {}
@@ -37,8 +38,8 @@ export interface Arbiter {
   /** Whether this side may let something out at this instant: no more than a look at a clock. */
   isHeld(): boolean;
   /**
-   * Calls back with each change while this side is active, `doubtful` only when that lasts; `why` is for
-   * people. Also when nothing has changed but the reasons.
+   * Calls back with each change while this side is active; `why` is for people. Also when nothing has
+   * changed but the reasons.
    */
   onHold(changed: (hold: Hold, why: string) => void): void;
   /** @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError` */

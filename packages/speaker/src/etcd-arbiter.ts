@@ -16,7 +16,8 @@
  *
  * So with a standby it is the standby that keeps the active going, by its own link, and etcd is asked only
  * when roles change: to take over, and to take the standby's name out. Both compare the same revision:
- * one of them comes first. Takeover needs the heartbeats to be missed, then one transaction.
+ * one of them comes first. Takeover needs the heartbeats to be missed, then one transaction; an active that
+ * runs finds the echoes missing somewhat earlier, so that it comes first when only the link is cut.
  *
  * Who stops when something cannot be reached? With the link: none. etcd may be away for any time, and a
  * single heartbeat that comes through is enough. Without the link, the one that reaches etcd goes on:
@@ -77,7 +78,7 @@ const RENEWALS_PER_TTL = 6;
 /** Longest wait for an answer of etcd. */
 const TIMEOUT_PART = 1 / 3;
 /** The term is looked at this often. */
-const LOOK_MS = 20;
+const LOOK_MS = 5;
 /** A term that was over for so long is spoken of. */
 const DOUBT_MS = 100;
 /** So often etcd is asked while this side may not act. */
@@ -135,17 +136,15 @@ export class EtcdArbiter implements Arbiter {
     const unchanged = new Map([[ROLES, revision]]);
     // What was given away and not taken may be taken back: one of the two is the first.
     const isGiven = word.given && (word.standby === side || this.isFrom(word));
-    if (word.active !== "" && !isGiven && !this.isMine(word)) {
-      // As a standby of late, this side may have promised something.
-      if (!this.hasEnded(seen) || bootMs() < this.term.withdraw()) return null;
-      if (word.standby !== null && side !== word.standby && side !== word.active) {
-        const sides = `${word.active} and ${word.standby}`;
-        const key = `ts-bgp/${this.cluster}/${ROLES}`;
-        throw new ArbiterAwayError(
-          `${sides} share the role; if neither exists any more, delete ${key} in etcd`,
-        );
+    if (word.active !== "" && !isGiven) {
+      // A claim may have come through when this side did not wait for it any more.
+      if (!this.isMine(word)) {
+        if (!this.hasEnded(seen)) return null;
+        this.refuseThird(side, word);
+        unchanged.set(RENEWAL, renewal);
       }
-      unchanged.set(RENEWAL, renewal);
+      // As a standby of late, this side may have promised something.
+      if (bootMs() < this.term.withdraw()) return null;
     }
     return this.claim(side, word, unchanged);
   }
@@ -154,9 +153,10 @@ export class EtcdArbiter implements Arbiter {
     const naming = ++this.namings;
     return this.inTurn(async () => {
       if (standby !== null) {
-        // Without echoes this side would have to stop as soon as it has a standby.
+        // Without echoes this side would have to stop as soon as it has a standby; and it has to know
+        // that the role is its own before it relies on them.
         const endMs = bootMs() + ECHO_MS;
-        while (!this.term.isEchoed) {
+        while (!this.term.isEchoed || !this.term.lasts) {
           if (bootMs() > endMs || naming !== this.namings) return false;
           await sleep(LOOK_MS);
         }
@@ -313,14 +313,18 @@ export class EtcdArbiter implements Arbiter {
   private lookAtTerm(): void {
     const now = bootMs();
     const { lasts } = this.term;
-    this.doubtfulMs = lasts ? null : (this.doubtfulMs ?? now);
-    const isDoubtful = this.doubtfulMs !== null && now - this.doubtfulMs >= DOUBT_MS;
-    if (lasts && this.hold === "doubtful") this.tell("held", "");
-    else if (isDoubtful && this.hold === "held") {
-      this.tell(
-        "doubtful",
-        this.problem || "the standby does not answer, and etcd was not asked yet",
-      );
+    if (lasts) {
+      this.doubtfulMs = null;
+      if (this.hold !== "held") this.tell("held", "");
+    } else {
+      this.doubtfulMs ??= now;
+      const hasStandby = this.own !== null && this.own.word.standby !== null;
+      if (this.hold === "held" && hasStandby) {
+        // At once: a standby that is about to take over comes second then.
+        this.tell("unheard", "the standby has not echoed the heartbeats");
+      } else if (this.hold !== "doubtful" && now - this.doubtfulMs >= DOUBT_MS) {
+        this.tell("doubtful", this.problem || "the standby may be about to take over");
+      }
     }
     const periodMs = lasts ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
     if (!this.isRenewing && now - this.renewedMs >= periodMs) void this.renew();
@@ -371,6 +375,14 @@ export class EtcdArbiter implements Arbiter {
 
   private nextRenewal(): string {
     return `${this.holder} ${++this.renewals}`;
+  }
+
+  private refuseThird(side: string, { active, standby }: Word): void {
+    if (standby === null || side === standby || side === active) return;
+    const key = `ts-bgp/${this.cluster}/${ROLES}`;
+    throw new ArbiterAwayError(
+      `${active} and ${standby} share the role; if neither exists any more, delete ${key} in etcd`,
+    );
   }
 
   /** An earlier request of this process was carried out, and it was not told. */

@@ -17,6 +17,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
 
@@ -24,6 +25,8 @@ import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
 const GRACE_MS = 1000;
 
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
+/** Longest wait for the lock of a process that is dead. */
+const LOCK_MS = 2000;
 /** More than the file ever has. */
 const FILE_OCTETS_MAX = 4096;
 
@@ -88,8 +91,14 @@ export class LocalArbiter implements Arbiter {
     if (this.read().standby !== side) return null;
     if (pidfd !== null && !hasExited(pidfd)) killAndWait(pidfd);
     // Nobody writes the file now; it may have been written until the last moment.
-    if (this.read().standby !== side) return null;
-    return this.acquire(side);
+    // A child that it was about to start has its lock for a moment more.
+    const endMs = performance.now() + LOCK_MS;
+    while (this.read().standby === side && performance.now() < endMs) {
+      const roles = await this.acquire(side);
+      if (roles !== null) return roles;
+      await sleep(1);
+    }
+    return null;
   }
 
   async handOver(): Promise<void> {

@@ -197,11 +197,9 @@ export class Pair {
     this.isDoubtful = hold === "doubtful";
     if (speaker === null) return;
     if (hold === "lost") void this.fenced(speaker);
+    else if (hold === "unheard") speaker.active.lose(why);
     else if (hold === "held" && isDoubtful) this.addresses.claim();
-    else if (hold === "doubtful" && !isDoubtful) {
-      this.addresses.drop();
-      speaker.active.lose("the standby does not answer");
-    }
+    else if (hold === "doubtful" && !isDoubtful) this.addresses.drop();
   }
 
   /** Another side is active: this one does nothing more of what it was at, and tells nobody. */

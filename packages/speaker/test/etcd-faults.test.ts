@@ -162,7 +162,7 @@ class Actor {
     this.name = name;
     this.arbiter = newArbiter([`${etcd.endpoint}/${name}`]);
     this.arbiter.onHold((hold) => {
-      if (hold === "doubtful" && this.other.isDeclared) void this.goOnAlone();
+      if (hold === "unheard" && this.other.isDeclared) void this.goOnAlone();
     });
   }
 
@@ -236,7 +236,10 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
       etcd.fault = (_, from) => {
         const dice = chance();
         if (away.has(from) || dice < 0.05) return "drop";
-        return dice < 0.1 ? "lose" : dice < 0.4 ? 60 * chance() : null;
+        if (dice < 0.1) return "lose";
+        // Carried out when its author has given it up.
+        if (dice < 0.2) return (TTL_MS / 3) * (1 + 2 * chance());
+        return dice < 0.4 ? 60 * chance() : null;
       };
       const weather = setInterval(() => {
         isUp = chance() < 0.8;

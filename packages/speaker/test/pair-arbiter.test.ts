@@ -104,6 +104,17 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     expect(await arbiter.acquire("b")).toEqual({ epoch: 2, active: "b", standby: null });
   });
 
+  test("waits a moment for the standby that was named, before another side has it", async () => {
+    const first = newArbiter();
+    await first.acquire("a");
+    await first.nameStandby("b");
+    await first.release();
+    const again = newArbiter();
+    expect(await again.acquire("a")).toBeNull();
+    expect(await newArbiter().acquire("b")).toMatchObject({ epoch: 2, active: "b" });
+    expect(await again.acquire("a")).toBeNull();
+  });
+
   test("is won by one of many that want it at the same time", async () => {
     const racers = Array.from({ length: RACERS }, (_, k) => new Holder(`side${k}`));
     const answers = await Promise.all(racers.map((racer) => racer.ask("acquire")));
@@ -134,7 +145,9 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     await arbiter.nameStandby("b");
     expect(await arbiter.acquire("a")).toBeNull();
     await arbiter.release();
-    expect(await newArbiter().acquire("a")).toMatchObject({ epoch: 2 });
+    const next = newArbiter();
+    const roles = await until(() => next.acquire("a"), WAIT_MS, "the role is free");
+    expect(roles).toMatchObject({ epoch: 2 });
   });
 });
 
@@ -166,6 +179,14 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     await holder.ask("name");
     await holder.kill();
     expect(await newArbiter().takeOver("b")).toBeNull();
+  });
+
+  test("waits for a child of the active that still has its lock", async () => {
+    const holder = await holderWith("b");
+    const arbiter = newArbiter();
+    watch(arbiter, holder);
+    await holder.ask("fork");
+    expect(await arbiter.takeOver("b")).toEqual({ epoch: 2, active: "b", standby: null });
   });
 
   test("of an active that is suspended kills it: it never goes on", async () => {

@@ -20,7 +20,7 @@ import { manyRoutes } from "./support/updates.ts";
 vi.setConfig({ testTimeout: 120_000 });
 const REASON = enterOwnNetwork();
 /** Starts of both sides at the same instant. */
-const STARTS = 20;
+const STARTS = 5;
 const HOUR_MS = 3_600_000;
 const WITHOUT_NET_ADMIN = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"];
 

@@ -35,7 +35,7 @@ setInterval(() => {
 
 arbiter.onHold((hold, why) => {
   tell({ event: hold, why });
-  if (hold !== "doubtful" || isAlone) return;
+  if (hold !== "unheard" || isAlone) return;
   isAlone = true;
   void arbiter.nameStandby(null).then((done) => tell({ event: "alone", done }));
 });
