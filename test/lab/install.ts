@@ -58,6 +58,8 @@ function missingPackages(): string[] {
     { program: "/sbin/ip", debianPackage: "iproute2" },
     { program: "/sbin/sysctl", debianPackage: "procps" },
     { program: "/usr/bin/tcpdump", debianPackage: "tcpdump" },
+    { program: "/usr/bin/etcd", debianPackage: "etcd-server" },
+    { program: "/usr/sbin/nft", debianPackage: "nftables" },
   ]
     .filter(({ program }) => !existsSync(program))
     .map(({ debianPackage }) => debianPackage);

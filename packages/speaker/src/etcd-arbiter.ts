@@ -107,6 +107,7 @@ export class EtcdArbiter implements Arbiter {
   private namings = 0;
   private renewedMs = 0;
   private doubtfulMs: number | null = null;
+  private isUnheard = false;
   /** Roles are changed one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
   /** Another's lease as it was seen, and since when. */
@@ -131,6 +132,7 @@ export class EtcdArbiter implements Arbiter {
   }
 
   async acquire(side: string): Promise<Roles | null> {
+    if (this.own !== null) return null;
     const seen = await this.look();
     const { word, revision, renewal } = seen;
     const unchanged = new Map([[ROLES, revision]]);
@@ -151,19 +153,21 @@ export class EtcdArbiter implements Arbiter {
 
   nameStandby(standby: string | null): Promise<boolean> {
     const naming = ++this.namings;
+    const tenure = this.claims;
     return this.inTurn(async () => {
       if (standby !== null) {
         // Without echoes this side would have to stop as soon as it has a standby; and it has to know
         // that the role is its own before it relies on them.
         const endMs = bootMs() + ECHO_MS;
         while (!this.term.isEchoed || !this.term.lasts) {
-          if (bootMs() > endMs || naming !== this.namings) return false;
+          if (bootMs() > endMs || naming !== this.namings || this.own === null) return false;
           await sleep(LOOK_MS);
         }
+        if (tenure !== this.claims) return false;
         // From the moment on when the standby could be named already.
         this.term.followEchoes();
       }
-      const isDone = await this.change({ standby });
+      const isDone = await this.change({ standby }, tenure);
       if (isDone && standby === null) this.term.followLease();
       return isDone;
     });
@@ -189,7 +193,8 @@ export class EtcdArbiter implements Arbiter {
   async handOver(): Promise<void> {
     this.isEnding = true;
     this.term.end();
-    await this.inTurn(() => this.change({ given: true }));
+    const tenure = this.claims;
+    await this.inTurn(() => this.change({ given: true }, tenure));
     this.stopRenewing();
   }
 
@@ -214,7 +219,8 @@ export class EtcdArbiter implements Arbiter {
     this.isOver = true;
     this.isEnding = true;
     this.term.end();
-    const released = this.inTurn(() => this.change({ active: "", standby: null }));
+    const tenure = this.claims;
+    const released = this.inTurn(() => this.change({ active: "", standby: null }, tenure));
     await Promise.race([released, sleep(RELEASE_MS, undefined, { ref: false })]);
     this.stopRenewing();
   }
@@ -242,11 +248,16 @@ export class EtcdArbiter implements Arbiter {
     return { epoch: word.epoch, active: side, standby: null };
   }
 
-  /** Changes the roles, as long as it takes. @returns false when they are not this side's any more */
-  private async change(part: Partial<Word>): Promise<boolean> {
+  /**
+   * Changes the roles, as long as it takes.
+   *
+   * @param tenure - what `claims` was when that was asked for: a later role of this side is not meant
+   * @returns false when the roles are not this side's any more
+   */
+  private async change(part: Partial<Word>, tenure: number): Promise<boolean> {
     for (;;) {
       const { own } = this;
-      if (own === null) return false;
+      if (own === null || tenure !== this.claims) return false;
       const word = { ...own.word, ...part };
       if (isSame(own.word, word)) return true;
       const sentMs = bootMs();
@@ -315,14 +326,17 @@ export class EtcdArbiter implements Arbiter {
     const { lasts } = this.term;
     if (lasts) {
       this.doubtfulMs = null;
+      this.isUnheard = false;
       if (this.hold !== "held") this.tell("held", "");
     } else {
       this.doubtfulMs ??= now;
       const hasStandby = this.own !== null && this.own.word.standby !== null;
-      if (this.hold === "held" && hasStandby) {
-        // At once: a standby that is about to take over comes second then.
-        this.tell("unheard", "the standby has not echoed the heartbeats");
-      } else if (this.hold !== "doubtful" && now - this.doubtfulMs >= DOUBT_MS) {
+      if (!this.isUnheard && hasStandby && this.problem === "") {
+        // At once: a standby that is about to take over comes second then. Without etcd neither side can
+        // do anything but wait for the next heartbeat that comes through.
+        this.isUnheard = true;
+        this.changed("unheard", "the standby has not echoed the heartbeats");
+      } else if (this.hold === "held" && now - this.doubtfulMs >= DOUBT_MS) {
         this.tell("doubtful", this.problem || "the standby may be about to take over");
       }
     }

@@ -80,6 +80,7 @@ export class Pair {
   private refusal = "";
   /** This side may not act for the time being. */
   private isDoubtful = false;
+  private isHandingOver = false;
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -137,6 +138,8 @@ export class Pair {
       speaker.transport.goOnReading();
       throw new Error("the standby did not acknowledge everything in time");
     }
+    // From here on no heartbeat is echoed, and that means nothing.
+    this.isHandingOver = true;
     await activeSide.refuseStandbys();
     const began = performance.now();
     const frozenMs = nowMs();
@@ -150,6 +153,7 @@ export class Pair {
     activeSide.stop();
     this.speaker = null;
     this.activeSide = null;
+    this.isHandingOver = false;
     this.become("starting");
     if (!isTaken) {
       await this.takeBack(speaker.journal.machine, frozenMs, frozen);
@@ -193,13 +197,16 @@ export class Pair {
   /** The arbiter has something to say of the role that this side has. */
   private held(hold: Hold, why: string): void {
     if (why !== "") this.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
-    const { speaker, isDoubtful } = this;
-    this.isDoubtful = hold === "doubtful";
-    if (speaker === null) return;
+    const { speaker } = this;
+    if (speaker === null || this.isHandingOver) return;
     if (hold === "lost") void this.fenced(speaker);
     else if (hold === "unheard") speaker.active.lose(why);
-    else if (hold === "held" && isDoubtful) this.addresses.claim();
-    else if (hold === "doubtful" && !isDoubtful) this.addresses.drop();
+    else {
+      const wasDoubtful = this.isDoubtful;
+      this.isDoubtful = hold === "doubtful";
+      if (wasDoubtful && !this.isDoubtful) this.addresses.claim();
+      if (!wasDoubtful && this.isDoubtful) this.addresses.drop();
+    }
   }
 
   /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
@@ -207,6 +214,7 @@ export class Pair {
     const { activeSide } = this;
     this.speaker = null;
     this.activeSide = null;
+    this.isDoubtful = false;
     speaker.active.fence();
     speaker.suspend();
     if (activeSide !== null) freezeAll(speaker, activeSide.protector);
