@@ -24,10 +24,12 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile }) => {
+    return withConfigErrors(async ({ readConfigFile, interfaceOf }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { diagnose, probeHost } = await import("@ts-bgp/takeover");
-      const interfaces = (config?.nsr?.serviceAddresses ?? []).map((address) => address.interface);
+      const interfaces = (config?.nsr?.serviceAddresses ?? []).map(
+        (service) => interfaceOf(service) ?? `for ${service.address}/${service.bits}`,
+      );
       const md5Keys = (config?.neighbors ?? []).filter(({ password }) => password !== null).length;
       const rows = diagnose(await probeHost({ queue: QUEUE, interfaces }), md5Keys);
       const tls = config?.nsr?.tls ?? null;

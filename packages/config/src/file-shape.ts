@@ -31,7 +31,7 @@ export interface FileNsr {
   readonly mode?: "shared" | "address";
   readonly "service-addresses"?: readonly {
     readonly address: string;
-    readonly interface: string;
+    readonly interface?: string;
   }[];
   readonly arbiter?: "local" | FileArbiter;
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };

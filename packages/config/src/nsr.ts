@@ -122,14 +122,15 @@ function checkServiceAddresses(
   const seen = new Set<string>();
   return items.map((item) => {
     const at = yaml.valueAt(item, "address");
+    const name = item.interface ?? "";
     const found = serviceAddress(item.address);
     if (typeof found === "string") {
       yaml.add(at, found);
-      return { address: "", bits: 0, interface: item.interface };
+      return { address: "", bits: 0, interface: name };
     }
     if (seen.has(found.address)) yaml.add(at, `${found.address} appears twice`);
     seen.add(found.address);
-    return { ...found, interface: item.interface };
+    return { ...found, interface: name };
   });
 }
 

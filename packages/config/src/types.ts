@@ -72,6 +72,7 @@ export interface ServiceAddressConfig {
   readonly address: string;
   /** Length of its prefix. */
   readonly bits: number;
+  /** Empty for the one that has an address of the same subnet. */
   readonly interface: string;
 }
 

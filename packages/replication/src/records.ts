@@ -39,19 +39,6 @@ export const RECORDS = {
   image: { type: 3, fields: { before: [1, "uint"], octets: [2, "octets"] } },
   /** The image is complete. */
   imageEnd: { type: 4, fields: { before: [1, "uint"], octets: [2, "uint"] } },
-  /** State of a connection that was there before the first bracket. */
-  checkpoint: {
-    type: 5,
-    fields: {
-      connection: [1, "uint"],
-      tcp: [2, "json"],
-      /** Octets that the peer's TCP has acknowledged, in all. */
-      acked: [3, "uint"],
-      /** What was written behind those. */
-      unacked: [4, "octets"],
-      closing: [5, "uint"],
-    },
-  },
   /** Everything that one slice took in. */
   bracket: {
     type: 6,

@@ -6,7 +6,7 @@ import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { Gate } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
-import { BeatSender } from "./beats.ts";
+import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
 import { listenForLinks } from "./links.ts";
 import { Protector } from "./protector.ts";
@@ -17,6 +17,7 @@ export interface Side {
   readonly config: NsrConfig;
   readonly name: string;
   readonly software: string;
+  readonly beats: BeatThread;
 }
 
 export type Hello = RecordOf<"hello">;
@@ -69,7 +70,7 @@ export class ActiveSide {
     const { config } = this.side;
     const accepted = (stream: Duplex) => this.accept(stream);
     this.stopListening = await listenForLinks(config.listen, config, accepted);
-    this.beats = new BeatSender(this.side.config, this.term, (reason) => {
+    this.beats = new BeatSender(this.side.beats, config, this.term, (reason) => {
       this.problem = `heartbeats cannot be sent: ${reason}`;
       problem(this.problem);
       this.giveUp(this.problem);

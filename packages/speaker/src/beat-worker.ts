@@ -1,12 +1,13 @@
 /** The thread that sends heartbeats, or hears them; see `beats.ts`. */
 
 import type { Duplex } from "node:stream";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { FrameReader, frameOf } from "@ts-bgp/replication";
 import { bootMs, Term } from "@ts-bgp/takeover";
 import {
-  type BeatMessage,
-  type BeatWorkerData,
+  type BeatOrder,
+  type BeatReply,
+  type BeatRequest,
   holdMs,
   promiseMs,
   WORD_ECHO,
@@ -20,120 +21,195 @@ const RETRY_MS = 100;
 /** Beats that wait in this process for a standby that does not read. */
 const BACKLOG_OCTETS_MAX = 1 << 16;
 
-const { role, addresses, config, memory, term: termMemory } = workerData as BeatWorkerData;
-const { heartbeatMs, heartbeatMisses } = config;
-const words = new Int32Array(memory);
-const term = termMemory === null ? null : new Term(termMemory);
+/** Of an order: what it uses until it is ended. */
+abstract class Heart {
+  protected readonly order: BeatOrder;
+  protected readonly words: Int32Array;
+  protected readonly term: Term | null;
+  protected readonly streams: Set<Duplex> = new Set();
+  protected timer: NodeJS.Timeout | undefined;
+  protected isEnded = false;
 
-async function send(): Promise<void> {
-  const streams = new Set<Duplex>();
-  for (const address of addresses) {
-    await listenForLinks(address, config, (stream) => {
-      streams.add(stream);
-      stream.on("error", () => {});
-      stream.on("close", () => streams.delete(stream));
-      void hearEchoes(stream);
-    });
+  constructor(order: BeatOrder) {
+    this.order = order;
+    this.words = new Int32Array(order.memory);
+    this.term = order.term === null ? null : new Term(order.term);
   }
-  setInterval(() => {
-    const progress = Atomics.load(words, WORD_PROGRESS) >>> 0;
-    const frame = frameOf("beat", { progress, epoch: 0, sentMs: bootMs() });
-    for (const stream of streams) {
-      if (stream.writableLength > BACKLOG_OCTETS_MAX) stream.destroy();
-      else stream.write(frame);
+
+  /** Resolves when nothing of it is left. */
+  async end(): Promise<void> {
+    this.isEnded = true;
+    clearInterval(this.timer);
+    for (const stream of this.streams) stream.destroy();
+  }
+
+  protected get echo(): number {
+    return Atomics.load(this.words, WORD_ECHO) >>> 0;
+  }
+
+  /** @returns whether the stream is of use */
+  protected keep(stream: Duplex): boolean {
+    stream.on("error", () => {});
+    if (this.isEnded) stream.destroy();
+    else {
+      this.streams.add(stream);
+      stream.on("close", () => this.streams.delete(stream));
     }
-  }, heartbeatMs);
+    return !this.isEnded;
+  }
+
+  protected write(stream: Duplex, frame: Uint8Array): void {
+    if (stream.writableLength > BACKLOG_OCTETS_MAX) stream.destroy();
+    else stream.write(frame);
+  }
 }
 
-/** What a standby promises, by one of the ways. */
-async function hearEchoes(stream: Duplex): Promise<void> {
-  const frames = new FrameReader();
-  try {
-    for await (const octets of stream) {
-      frames.push(octets as Uint8Array);
-      for (let next = frames.next(); next !== null; next = frames.next()) {
-        if (next.record !== "echo" || next.id !== Atomics.load(words, WORD_ECHO) >>> 0) continue;
-        term?.extendByEcho(Math.min(next.sentMs, bootMs()) + holdMs(config));
+class Sender extends Heart {
+  private readonly listening: Promise<(() => void)[]>;
+
+  constructor(order: BeatOrder) {
+    super(order);
+    this.listening = this.listen();
+    this.listening.catch((error: Error) => reply({ number: order.number, failed: error.message }));
+    this.timer = setInterval(() => this.beat(), order.config.heartbeatMs);
+  }
+
+  override async end(): Promise<void> {
+    await super.end();
+    const stops = await this.listening.catch(() => []);
+    for (const stop of stops) stop();
+  }
+
+  private async listen(): Promise<(() => void)[]> {
+    const { addresses, config } = this.order;
+    const stops: (() => void)[] = [];
+    try {
+      for (const address of addresses) {
+        stops.push(
+          await listenForLinks(address, config, (stream) => {
+            if (this.keep(stream)) void this.hearEchoes(stream);
+          }),
+        );
       }
+    } catch (error) {
+      for (const stop of stops) stop();
+      throw error;
     }
-  } catch {
-    // Broken: no more echoes this way.
-    stream.destroy();
+    return stops;
+  }
+
+  private beat(): void {
+    const progress = Atomics.load(this.words, WORD_PROGRESS) >>> 0;
+    const frame = frameOf("beat", { progress, epoch: 0, sentMs: bootMs() });
+    for (const stream of this.streams) this.write(stream, frame);
+  }
+
+  /** What a standby promises, by one of the ways. */
+  private async hearEchoes(stream: Duplex): Promise<void> {
+    const frames = new FrameReader();
+    try {
+      for await (const octets of stream) {
+        frames.push(octets as Uint8Array);
+        for (let next = frames.next(); next !== null; next = frames.next()) {
+          if (next.record !== "echo" || next.id !== this.echo) continue;
+          this.term?.extendByEcho(Math.min(next.sentMs, bootMs()) + holdMs(this.order.config));
+        }
+      }
+    } catch {
+      // Broken: no more echoes this way.
+      stream.destroy();
+    }
   }
 }
 
 /** Hears beats by all ways at once: one that comes through is enough. */
-function hear(): void {
-  let heardMs = 0;
-  let progress = -1;
-  let progressMs = 0;
-  let lookedMs = performance.now();
-  for (const address of addresses) {
-    void hearFrom(
-      () => connectLink(address, config),
-      (counted, sentMs, stream) => {
-        heardMs = performance.now();
-        promise(sentMs, stream);
-        if (counted === progress) return;
-        progress = counted;
-        progressMs = heardMs;
-      },
-    );
+class Listener extends Heart {
+  private heardMs = 0;
+  private progress = -1;
+  private progressMs = 0;
+  private lookedMs: number = performance.now();
+
+  constructor(order: BeatOrder) {
+    super(order);
+    for (const address of order.addresses) void this.hearFrom(address);
+    this.timer = setInterval(() => this.look(), order.config.heartbeatMs / 2);
   }
-  setInterval(() => {
+
+  private look(): void {
+    const { heartbeatMs, heartbeatMisses } = this.order.config;
     const now = performance.now();
-    const wasAsleep = now - lookedMs > heartbeatMs * heartbeatMisses;
-    lookedMs = now;
-    if (heardMs === 0) return;
+    const wasAsleep = now - this.lookedMs > heartbeatMs * heartbeatMisses;
+    this.lookedMs = now;
+    if (this.heardMs === 0) return;
     // After a pause of this side it is not known who was silent.
     if (wasAsleep) {
-      heardMs = now;
-      progressMs = now;
+      this.heardMs = now;
+      this.progressMs = now;
     }
-    const silentMs = now - heardMs;
+    const silentMs = now - this.heardMs;
     if (silentMs > heartbeatMs * heartbeatMisses) {
-      tell(`no heartbeat for ${Math.round(silentMs)} ms`);
-      heardMs = 0;
-    } else if (now - progressMs > HANGING_MS) {
-      tell(`its main thread has done nothing for ${HANGING_MS} ms`);
-      heardMs = 0;
+      this.tell(`no heartbeat for ${Math.round(silentMs)} ms`);
+    } else if (now - this.progressMs > HANGING_MS) {
+      this.tell(`its main thread has done nothing for ${HANGING_MS} ms`);
     }
-  }, heartbeatMs / 2);
-}
+  }
 
-/** Answers a beat, if that may be promised. */
-function promise(sentMs: number, stream: Duplex): void {
-  if (term === null || !term.promise(bootMs() + promiseMs(config))) return;
-  if (stream.writableLength > BACKLOG_OCTETS_MAX) stream.destroy();
-  else stream.write(frameOf("echo", { id: Atomics.load(words, WORD_ECHO) >>> 0, sentMs }));
-}
+  private tell(silent: string): void {
+    this.heardMs = 0;
+    reply({ number: this.order.number, silent });
+  }
 
-async function hearFrom(
-  connect: () => Promise<Duplex>,
-  beat: (progress: number, sentMs: number, stream: Duplex) => void,
-): Promise<void> {
-  for (;;) {
-    try {
-      const stream = await connect();
-      const frames = new FrameReader();
-      for await (const octets of stream) {
-        frames.push(octets as Uint8Array);
-        for (let next = frames.next(); next !== null; next = frames.next()) {
-          if (next.record === "beat") beat(next.progress, next.sentMs, stream);
+  private async hearFrom(address: BeatOrder["addresses"][number]): Promise<void> {
+    while (!this.isEnded) {
+      try {
+        const stream = await connectLink(address, this.order.config);
+        const frames = new FrameReader();
+        if (!this.keep(stream)) return;
+        for await (const octets of stream) {
+          frames.push(octets as Uint8Array);
+          for (let next = frames.next(); next !== null; next = frames.next()) {
+            if (next.record === "beat") this.beaten(next.progress, next.sentMs, stream);
+          }
         }
+      } catch {
+        // No way, or a broken one: the silence tells.
       }
-    } catch {
-      // No way, or a broken one: the silence tells.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+
+  private beaten(progress: number, sentMs: number, stream: Duplex): void {
+    this.heardMs = performance.now();
+    this.promise(sentMs, stream);
+    if (progress === this.progress) return;
+    this.progress = progress;
+    this.progressMs = this.heardMs;
+  }
+
+  /** Answers a beat, if that may be promised. */
+  private promise(sentMs: number, stream: Duplex): void {
+    const { term } = this;
+    if (term === null || !term.promise(bootMs() + promiseMs(this.order.config))) return;
+    this.write(stream, frameOf("echo", { id: this.echo, sentMs }));
   }
 }
 
-function tell(silent: string): void {
-  const message: BeatMessage = { silent };
+const hearts = new Map<number, Heart>();
+
+function reply(message: BeatReply): void {
   parentPort!.postMessage(message);
 }
 
-parentPort!.once("message", () => process.exit());
-if (role === "active") await send();
-else hear();
+async function end(number: number): Promise<void> {
+  await hearts.get(number)?.end();
+  hearts.delete(number);
+  reply({ number, ended: true });
+}
+
+parentPort!.on("message", (request: BeatRequest) => {
+  if (request === "exit") process.exit();
+  else if ("role" in request) {
+    const heart = request.role === "active" ? new Sender(request) : new Listener(request);
+    hearts.set(request.number, heart);
+  } else void end(request.end);
+});

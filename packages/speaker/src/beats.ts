@@ -6,11 +6,15 @@
  * as it would need to miss the next ones. The active's term ends somewhat earlier.
  */
 
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { bootMs, type Term } from "@ts-bgp/takeover";
 
-export interface BeatWorkerData {
+/** What the thread is to do from now on. */
+export interface BeatOrder {
+  /** Goes with everything that the thread says of it. */
+  readonly number: number;
   readonly role: "active" | "standby";
   readonly addresses: readonly LinkAddress[];
   readonly config: NsrConfig;
@@ -19,16 +23,23 @@ export interface BeatWorkerData {
   readonly term: SharedArrayBuffer | null;
 }
 
+export type BeatRequest = BeatOrder | { readonly end: number } | "exit";
+
+/** What the thread tells. */
+export interface BeatReply {
+  readonly number: number;
+  /** The other side is not heard any more: why. */
+  readonly silent?: string;
+  /** Beats cannot be sent: why. */
+  readonly failed?: string;
+  readonly ended?: boolean;
+}
+
 /** Counts what the active's main thread has done. */
 export const WORD_PROGRESS = 0;
 /** Signs echoes: of the active, those that count. */
 export const WORD_ECHO = 1;
 const WORDS = 2;
-
-/** What the standby's thread tells. */
-export interface BeatMessage {
-  readonly silent: string;
-}
 
 /** Beats have an address of their own beside the link's: `.beat` behind a path, or the next port. */
 function beatAddress(address: LinkAddress): LinkAddress {
@@ -37,36 +48,78 @@ function beatAddress(address: LinkAddress): LinkAddress {
     : { address: address.address, port: address.port + 1 };
 }
 
-function startWorker(
-  role: BeatWorkerData["role"],
-  addresses: readonly LinkAddress[],
-  config: NsrConfig,
-  words: Int32Array,
-  term: Term | null,
-): Worker {
-  const workerData: BeatWorkerData = {
-    role,
-    addresses: addresses.map(beatAddress),
-    config,
-    memory: words.buffer as SharedArrayBuffer,
-    term: term?.memory ?? null,
-  };
-  const worker = new Worker(new URL("./beat-worker.ts", import.meta.url), { workerData });
-  worker.unref();
-  return worker;
-}
-
 /**
- * Has a thread end by itself: one that is ended from outside while it loads a native module takes the
- * whole process with it.
+ * The thread, for one role after the other: when roles change there is no time to start one.
+ *
+ * It ends by itself: one that is ended from outside while it loads a native module takes the whole process
+ * with it.
  */
-function end(worker: Worker): Promise<void> {
-  return new Promise((resolve) => {
-    worker.once("exit", () => resolve());
-    // It may have ended already.
-    if (worker.threadId < 0) resolve();
-    worker.postMessage("end");
-  });
+export class BeatThread {
+  private readonly worker: Worker;
+  private readonly told: Map<number, (reply: BeatReply) => void> = new Map();
+  private failure = "";
+  private orders = 0;
+
+  constructor() {
+    this.worker = new Worker(new URL("./beat-worker.ts", import.meta.url));
+    this.worker.unref();
+    this.worker.on("message", (reply: BeatReply) => this.told.get(reply.number)?.(reply));
+    this.worker.on("error", (error) => this.fail((error as Error).message));
+    this.worker.on("exit", () => this.allEnded());
+  }
+
+  /** @returns ends what is begun here; resolves when nothing of it is left */
+  begin(
+    order: Pick<BeatOrder, "role" | "addresses" | "config">,
+    words: Int32Array,
+    term: Term | null,
+    told: (reply: BeatReply) => void,
+  ): () => Promise<void> {
+    const number = ++this.orders;
+    let ended = () => {};
+    const end = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    this.told.set(number, (reply) => {
+      if (reply.ended !== true) told(reply);
+      else {
+        this.told.delete(number);
+        ended();
+      }
+    });
+    this.request({
+      ...{ ...order, number, addresses: order.addresses.map(beatAddress) },
+      ...{ memory: words.buffer as SharedArrayBuffer, term: term?.memory ?? null },
+    });
+    if (this.failure !== "") this.fail(this.failure);
+    return () => {
+      if (this.told.has(number)) this.request({ end: number });
+      return end;
+    };
+  }
+
+  /** Ends the thread, and what it does. The process waits for it, awaited or not. */
+  async exit(): Promise<void> {
+    this.worker.ref();
+    this.request("exit");
+    // A number below zero: it has ended.
+    if (this.worker.threadId >= 0) await once(this.worker, "exit");
+  }
+
+  private request(request: BeatRequest): void {
+    this.worker.postMessage(request);
+  }
+
+  /** The thread is no more. */
+  private fail(reason: string): void {
+    this.failure = reason;
+    for (const [number, told] of this.told) told({ number, failed: reason });
+    this.allEnded();
+  }
+
+  private allEnded(): void {
+    for (const [number, told] of [...this.told]) told({ number, ended: true });
+  }
 }
 
 function newWords(): Int32Array {
@@ -85,16 +138,22 @@ export function holdMs(config: NsrConfig): number {
 
 /** The active's heart. */
 export class BeatSender {
+  /** Resolves when nothing more is sent, and the address is free. */
+  readonly stop: () => Promise<void>;
   private readonly words: Int32Array = newWords();
-  private readonly worker: Worker;
 
   /**
    * @param term - extended by echoes, null for none
    * @param failed - beats cannot be sent any more
    */
-  constructor(config: NsrConfig, term: Term | null, failed: (reason: string) => void) {
-    this.worker = startWorker("active", [config.listen], config, this.words, term);
-    this.worker.on("error", (error) => failed((error as Error).message));
+  constructor(
+    thread: BeatThread,
+    config: NsrConfig,
+    term: Term | null,
+    failed: (reason: string) => void,
+  ) {
+    const order = { role: "active", addresses: [config.listen], config } as const;
+    this.stop = thread.begin(order, this.words, term, (reply) => failed(reply.failed ?? ""));
   }
 
   /** The main thread is alive: to be called several times a second. */
@@ -106,16 +165,11 @@ export class BeatSender {
   expect(echo: number): void {
     Atomics.store(this.words, WORD_ECHO, echo | 0);
   }
-
-  /** Resolves when nothing more is sent, and the address is free. */
-  stop(): Promise<void> {
-    return end(this.worker);
-  }
 }
 
 /** The standby's ear. */
 export class BeatListener {
-  private readonly worker: Worker;
+  readonly stop: () => Promise<void>;
 
   /**
    * @param term - with what is promised to the active, null for nothing
@@ -123,6 +177,7 @@ export class BeatListener {
    * @param silent - called once beats that had begun are missing, and after that no more
    */
   constructor(
+    thread: BeatThread,
     config: NsrConfig,
     term: Term | null,
     echo: number,
@@ -132,12 +187,9 @@ export class BeatListener {
     words[WORD_ECHO] = echo;
     // What was promised to this active by a process before counts as well.
     term?.beginPromises(bootMs() + promiseMs(config));
-    this.worker = startWorker("standby", config.peers, config, words, term);
-    this.worker.on("message", (message: BeatMessage) => silent(message.silent));
-    this.worker.on("error", () => {});
-  }
-
-  stop(): void {
-    void end(this.worker);
+    const order = { role: "standby", addresses: config.peers, config } as const;
+    this.stop = thread.begin(order, words, term, (reply) => {
+      if (reply.silent !== undefined) silent(reply.silent);
+    });
   }
 }

@@ -14,7 +14,8 @@ import { type Log, openLog } from "./logging.ts";
 import { createRegistry } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Pair } from "./pair.ts";
-import { showNsr } from "./show-nsr.ts";
+import { ServiceManager } from "./service-manager.ts";
+import { type ShownNsr, showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
 
 export interface DaemonOptions {
@@ -42,6 +43,7 @@ export class Daemon {
   config: Config;
   private control: ControlServer | null = null;
   private http: http.Server | null = null;
+  private readonly manager: ServiceManager;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
@@ -56,6 +58,7 @@ export class Daemon {
     this.log = openLog(config.log);
     for (const line of warnings) this.log.say("warn", "config-warning", line);
     this.idle = new Machine(config, 0);
+    this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
@@ -71,6 +74,7 @@ export class Daemon {
               this.switchovers.note(this.pair?.lastSwitchover ?? null);
               const { speaker } = this;
               if (speaker !== null) this.config = { ...speaker.router.tables.config, ...this.own };
+              this.manager.changed();
             },
           });
   }
@@ -99,6 +103,7 @@ export class Daemon {
       listen: config.listen.map(({ address, port }) => `${address} ${port}`).join(", "),
       control: config.control.socket,
     });
+    this.manager.ready();
   }
 
   /**
@@ -108,13 +113,17 @@ export class Daemon {
    * @returns what changed; rejects with a ControlError that has all mistakes
    */
   reload(): Promise<Readonly<Record<string, unknown>>> {
-    const reload = this.reloading.then(() => this.readAndApply());
-    this.reloading = reload.catch(() => {});
+    const reload = this.reloading.then(() => {
+      this.manager.reloading();
+      return this.readAndApply();
+    });
+    this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
     return reload;
   }
 
   async stop(): Promise<void> {
     this.log.say("info", "stopping", "closing all sessions");
+    this.manager.stopping();
     this.control?.close();
     this.http?.close();
     this.http?.closeAllConnections();
@@ -127,6 +136,19 @@ export class Daemon {
   /** What commands and metrics are about. */
   private served(): Served {
     return this.speaker ?? standIn(this.pair?.standbySide?.machine ?? this.idle);
+  }
+
+  /** For the service manager. */
+  private statusText(): string {
+    const { cluster, side, role, ready, reason, protected: safe, sessions } = this.shownNsr();
+    if (cluster === "") return `${sessions} sessions established`;
+    if (role === "standby") return `${side} is the standby, ${ready ? "ready" : reason}`;
+    const standby = ready ? `${safe} of ${sessions} sessions protected` : `alone: ${reason}`;
+    return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
+  }
+
+  private shownNsr(): ShownNsr {
+    return showNsr(this.pair, this.speaker);
   }
 
   private async switchOver(): Promise<void> {
@@ -186,6 +208,7 @@ export class Daemon {
       if (differs("log")) log.reopen(next.log);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
+      await this.pair?.gate.widen(next);
       diff = await speaker.configure(next);
     } catch (error) {
       if (control !== this.control) control?.close();
@@ -212,7 +235,7 @@ export class Daemon {
   private async listenControl(file: string): Promise<ControlServer> {
     const handler = controlHandler({
       served: () => this.served(),
-      showNsr: () => showNsr(this.pair, this.speaker),
+      showNsr: () => this.shownNsr(),
       switchOver: () => this.switchOver(),
       reload: () => this.reload(),
       version: this.options.version,
@@ -230,8 +253,7 @@ export class Daemon {
       version: options.version,
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
-      nsrMetrics: () =>
-        nsrMetrics(showNsr(this.pair, this.speaker), this.switchovers, this.served().router),
+      nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
     });
     const server = createHttpServer(
       registry,

@@ -5,6 +5,7 @@
  *     daemon.ts      start, stop, reload
  *     control.ts     the control socket, both ends              commands.ts    what it can be asked
  *     metrics.ts, http.ts   Prometheus and health               logging.ts     pino
+ *     service-manager.ts    systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *
  * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get their
@@ -17,6 +18,7 @@ export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-fil
 export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export type { LogEvent } from "./log-event.ts";
-export type { Switchover } from "./pair.ts";
+export { interfaceOf } from "./service-addresses.ts";
 export type { ShownNsr } from "./show-nsr.ts";
 export { nowMs, Speaker } from "./speaker.ts";
+export type { Switchover } from "./switchover.ts";

@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
-import type { ActiveState, Arbiter, Roles } from "./arbiter.ts";
+import type { ActiveState, Arbiter, Hold, Roles } from "./arbiter.ts";
 
 /** A side that has just started leaves the role to a named standby for so long. */
 const GRACE_MS = 1000;
@@ -27,6 +27,8 @@ const GRACE_MS = 1000;
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
 /** Longest wait for the lock of a process that is dead. */
 const LOCK_MS = 2000;
+/** A killed process that did not end at once is looked at this often. */
+const LOOK_MS = 10;
 /** More than the file ever has. */
 const FILE_OCTETS_MAX = 4096;
 
@@ -43,6 +45,7 @@ export class LocalArbiter implements Arbiter {
   private process = 0;
   private firstTriedMs: number | null = null;
   private stopWatch: (() => void) | null = null;
+  private changed: (hold: Hold, why: string) => void = () => {};
 
   /** @param file - both sides name the same; created when it is not there */
   constructor(file: string) {
@@ -54,7 +57,9 @@ export class LocalArbiter implements Arbiter {
     return this.lock !== null;
   }
 
-  onHold(): void {}
+  onHold(changed: (hold: Hold, why: string) => void): void {
+    this.changed = changed;
+  }
 
   async acquire(side: string): Promise<Roles | null> {
     const { standby } = this.read();
@@ -89,7 +94,7 @@ export class LocalArbiter implements Arbiter {
   async takeOver(side: string): Promise<Roles | null> {
     const { pidfd } = this;
     if (this.read().standby !== side) return null;
-    if (pidfd !== null && !hasExited(pidfd)) killAndWait(pidfd);
+    if (pidfd !== null && !hasExited(pidfd) && !killAndWait(pidfd)) await this.exitOf(pidfd);
     // Nobody writes the file now; it may have been written until the last moment.
     // A child that it was about to start has its lock for a moment more.
     const endMs = performance.now() + LOCK_MS;
@@ -142,6 +147,13 @@ export class LocalArbiter implements Arbiter {
     this.unwatch();
     if (this.lock !== null) closeSync(this.lock);
     this.lock = null;
+  }
+
+  /** What is killed while it is frozen does nothing more, but has its sockets until it is thawed. */
+  private async exitOf(pidfd: number): Promise<void> {
+    const what = `process ${this.process} was killed and does not end`;
+    this.changed("doubtful", `${what}: it is frozen, and has to be thawed (docker unpause)`);
+    while (pidfd === this.pidfd && !hasExited(pidfd)) await sleep(LOOK_MS);
   }
 
   private become(side: string): Roles {

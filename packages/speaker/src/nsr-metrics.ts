@@ -1,8 +1,8 @@
 /** Nonstop routing in Prometheus text, from what `show nsr` shows. */
 
 import type { Router } from "@ts-bgp/router";
-import type { Switchover } from "./pair.ts";
 import type { ShownNsr } from "./show-nsr.ts";
+import type { Switchover } from "./switchover.ts";
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [value: number, labels?: Labels];

@@ -1,7 +1,7 @@
 /** The gate of a side of a pair: opened, looked after, and ended; or what this host lacks for one. */
 
 import type { Config } from "@ts-bgp/config";
-import { Gate, type GateEnd, type Term } from "@ts-bgp/takeover";
+import { Gate, type GateEnd, missingCapabilities, type Term } from "@ts-bgp/takeover";
 
 const FLOWS_MAX = 16_384;
 /** So often the rules are looked at: someone may have removed them. */
@@ -25,29 +25,38 @@ export class PairGate {
   /** The gate has the packet queue. */
   private isBound = false;
   private timer: NodeJS.Timeout | undefined;
+  /** Whose packets go through it. */
+  private ports: readonly number[];
   private lost: (reason: string) => void = () => {};
 
   constructor(options: PairGateOptions) {
     this.options = options;
+    this.ports = portsOf(options.config);
   }
 
   /** Makes ready for the role, or finds out what is missing. */
   async open(): Promise<void> {
-    const { config, term } = this.options;
     this.isBound = false;
     this.problem = "";
-    const ports = new Set([...config.listen, ...config.neighbors].map(({ port }) => port));
+    if (this.gate === null) await this.create();
+    // Of its own namespace; in a shared one the active has them in place.
+    if (this.options.config.nsr!.mode === "address") await this.install();
+  }
+
+  private async create(): Promise<void> {
+    const { config, term } = this.options;
     const queue = queueOf(config.nsr!.cluster);
+    if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
+      this.lack(new Error("CAP_NET_ADMIN is missing, so that its sessions end with this process"));
+      return;
+    }
     try {
-      const gate = await Gate.start({ ports: [...ports], queue, flowsMax: FLOWS_MAX, term });
+      const gate = await Gate.start({ queue, flowsMax: FLOWS_MAX, term });
       this.gate = gate;
       gate.ended.catch((error: Error) => void this.failed(gate, error));
     } catch (error) {
       this.lack(error as Error);
-      return;
     }
-    // Of its own namespace; in a shared one the active has them in place.
-    if (config.nsr!.mode === "address") await this.install();
   }
 
   /** Takes the queue, with nothing held back. @throws KernelError while another process has it */
@@ -63,10 +72,18 @@ export class PairGate {
     if (gate === null) return;
     try {
       this.bind();
-      this.kind = (await gate.installRules()).kind;
+      this.kind = (await gate.installRules(this.ports)).kind;
     } catch (error) {
       await this.failed(gate, error as Error);
     }
+  }
+
+  /** Has it for the ports of another configuration as well; rejects with nothing changed. */
+  async widen(config: Config): Promise<void> {
+    const ports = [...new Set([...this.ports, ...portsOf(config)])];
+    if (ports.length === this.ports.length) return;
+    await this.gate?.installRules(ports);
+    this.ports = ports;
   }
 
   /**
@@ -87,6 +104,13 @@ export class PairGate {
     const { gate } = this;
     this.gate = null;
     await gate?.stop(end);
+  }
+
+  /** Leaves the packets to another process; `open` has it ready again, at once. */
+  async rest(): Promise<void> {
+    clearInterval(this.timer);
+    this.lost = () => {};
+    await this.gate?.rest();
   }
 
   /** For `show nsr`. */
@@ -119,6 +143,10 @@ export class PairGate {
     this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
     this.options.say(this.problem);
   }
+}
+
+function portsOf({ listen, neighbors }: Config): number[] {
+  return [...new Set([...listen, ...neighbors].map(({ port }) => port))];
 }
 
 /** @returns a number of a packet queue that both sides compute alike */

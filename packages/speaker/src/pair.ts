@@ -12,13 +12,16 @@ import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
-import { type Arbiter, ArbiterAwayError, type Hold, type Roles } from "./arbiter.ts";
+import type { Arbiter, Hold, Roles } from "./arbiter.ts";
+import { BeatThread } from "./beats.ts";
 import type { LogEvent, PairEvent } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
-import { byConnection, type Frozen, freezeAll, type Resumed, resumeAll } from "./resume.ts";
+import { byConnection, type Frozen, freezeAll, resumeAll } from "./resume.ts";
+import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
+import { rounded, type Switchover } from "./switchover.ts";
 
 export interface PairOptions {
   /** With a section `nsr`. */
@@ -29,16 +32,6 @@ export interface PairOptions {
   readonly log: (event: LogEvent) => void;
   /** This side has another role now. */
   readonly changed: () => void;
-}
-
-/** How a change of roles went, for `show nsr`. */
-export interface Switchover {
-  readonly cause: string;
-  readonly planned: boolean;
-  readonly at_ms: number;
-  readonly ms: { fence: number; replay: number; addresses: number; restore: number; total: number };
-  readonly resumed: number;
-  readonly lost: Resumed["lost"];
 }
 
 /** What an active left. */
@@ -67,11 +60,10 @@ export class Pair {
   lastSwitchover: Switchover | null = null;
   /** Why the last attempt to find a role came to nothing. */
   reason = "";
-  /** Why the arbiter could not be asked the last time; empty when it could. */
-  private away = "";
   private readonly options: PairOptions;
   private readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
+  private readonly asker: RoleAsker;
   readonly side: Side;
   private isStopping = false;
   /** Ends with the switchover that is under way. */
@@ -93,7 +85,11 @@ export class Pair {
     this.addresses = new ServiceAddresses(this.nsr, (problem) =>
       this.say("nsr-link", "warn", problem),
     );
-    this.side = { config: this.nsr, name: options.name, software: options.software };
+    const { name, software } = options;
+    this.side = { config: this.nsr, name, software, beats: new BeatThread() };
+    this.asker = new RoleAsker(options.arbiter, name, (problem) =>
+      this.say("nsr-arbiter", "warn", problem),
+    );
     options.arbiter.onHold((hold, why) => this.held(hold, why));
   }
 
@@ -102,18 +98,27 @@ export class Pair {
     // While nobody answers the packet queue of a process that died here, nothing of its leaves.
     this.addresses.clear();
     await this.gate.open();
-    await this.seekRole();
+    this.addresses.watch((reason) => this.addressesLost(reason));
+    try {
+      await this.seekRole();
+    } catch (error) {
+      this.isStopping = true;
+      await this.endThreads();
+      throw error;
+    }
   }
 
   /** Ends this side: peers are told that the sessions end, if it is the active one. */
   async stop(text: string): Promise<void> {
     this.isStopping = true;
+    this.addresses.unwatch();
     await this.handing?.catch(() => {});
     this.standbySide?.stop("this side stops");
     this.activeSide?.stop();
     await this.speaker?.stop(text);
     this.addresses.drop();
     await this.gate.stop(this.role === "active" ? "remove-rules" : this.gateEnd);
+    await this.side.beats.exit();
     await this.options.arbiter.release();
   }
 
@@ -147,7 +152,7 @@ export class Pair {
     speaker.suspend();
     speaker.transport.abandon();
     this.addresses.drop();
-    await this.gate.stop(this.gateEnd);
+    await this.endGate();
     await this.options.arbiter.handOver();
     const isTaken = await activeSide.handOver(frozen);
     activeSide.stop();
@@ -175,7 +180,7 @@ export class Pair {
     frozen: Readonly<Record<string, Frozen>>,
   ): Promise<void> {
     const began = performance.now();
-    const roles = await this.acquire();
+    const roles = await this.asker.ask();
     if (roles !== null) {
       this.epoch = roles.epoch;
       await this.gate.open();
@@ -189,9 +194,18 @@ export class Pair {
   /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
   async handOverAndStop(): Promise<void> {
     this.isStopping = true;
+    this.addresses.unwatch();
     await (this.handing ?? this.handOver());
-    await this.gate.stop(this.gateEnd);
+    await this.endThreads();
     await this.options.arbiter.release();
+  }
+
+  /** Service addresses cannot be here any more: the other side does better, if it has them. */
+  private addressesLost(reason: string): void {
+    this.standbySide?.stop(reason);
+    if (this.handing !== null || this.speaker?.active.state !== "declared") return;
+    this.say("nsr-link", "warn", `${reason}: handing over`);
+    this.handOver().catch((error: Error) => this.say("nsr-handover", "warn", error.message));
   }
 
   /** The arbiter has something to say of the role that this side has. */
@@ -221,35 +235,20 @@ export class Pair {
     speaker.transport.abandon();
     activeSide?.stop();
     this.addresses.drop();
-    await this.gate.stop(this.gateEnd);
+    await this.endGate();
     if (this.isStopping) return;
     this.become("starting");
     await this.gate.open();
     void this.seekAgain();
   }
 
-  /** @returns null when this side is not to be the active one, as far as can be told */
-  private async acquire(): Promise<Roles | null> {
-    try {
-      const roles = await this.options.arbiter.acquire(this.side.name);
-      this.away = "";
-      return roles;
-    } catch (error) {
-      if (!(error instanceof ArbiterAwayError)) throw error;
-      if (error.message !== this.away) this.say("nsr-arbiter", "warn", error.message);
-      this.away = error.message;
-      return null;
-    }
-  }
-
   private async seekRole(): Promise<void> {
     while (!this.isStopping) {
-      const roles = await this.acquire();
-      if (roles !== null) {
-        await this.beginAlone(roles);
-        return;
-      }
-      if (await this.joinActive()) return;
+      if (this.addresses.lost === "") {
+        const roles = await this.asker.ask();
+        if (roles !== null) return this.beginAlone(roles);
+        if (await this.joinActive()) return;
+      } else this.reason = this.addresses.lost;
       await sleep(RETRY_MS);
     }
   }
@@ -278,9 +277,19 @@ export class Pair {
     this.speaker = null;
     this.activeSide = null;
     this.addresses.drop();
-    await this.gate.stop(this.gateEnd);
+    await this.endGate();
     await this.options.arbiter.release();
     await this.gate.open();
+  }
+
+  private async endThreads(): Promise<void> {
+    await this.gate.stop(this.gateEnd);
+    await this.side.beats.exit();
+  }
+
+  /** Leaves the packets of this host to the other side. */
+  private endGate(): Promise<void> {
+    return this.isStopping ? this.gate.stop(this.gateEnd) : this.gate.rest();
   }
 
   /** In a shared namespace the rules are there for the other side as well. */
@@ -297,7 +306,7 @@ export class Pair {
       void this.follow(standbySide);
       return true;
     } catch (error) {
-      this.reason = this.away || `no way to the active side: ${(error as Error).message}`;
+      this.reason = this.asker.away || `no way to the active side: ${(error as Error).message}`;
       return false;
     }
   }
@@ -322,7 +331,7 @@ export class Pair {
     const { arbiter } = this.options;
     const began = performance.now();
     if (end.kind === "handover") {
-      const roles = await this.acquireSoon();
+      const roles = await this.asker.askSoon();
       const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
       const from = standbySide.peer?.side ?? "the active side";
       const cause = `switchover by ${from}`;
@@ -341,15 +350,6 @@ export class Pair {
       return;
     }
     await this.settleIn(await this.takeOver(standbySide, roles, end.cause, null, began));
-  }
-
-  private async acquireSoon(): Promise<Roles> {
-    for (let tries = 0; tries < 1000; tries++) {
-      const roles = await this.acquire();
-      if (roles !== null) return roles;
-      await sleep(1);
-    }
-    throw new Error("the role was handed over and is not free");
   }
 
   /** This side is the first one. */
@@ -440,6 +440,10 @@ export class Pair {
       await step().catch((error: Error) => this.say("nsr-simplex", "error", error.message));
     }
     await this.gate.install();
+    // The configuration may be another one than that of this side's file.
+    await this.gate
+      .widen(speaker.router.tables.config)
+      .catch((error: Error) => this.say("nsr-simplex", "error", error.message));
     this.become("active");
   }
 
@@ -486,9 +490,4 @@ export class Pair {
   ): void {
     this.options.log({ id, level, neighbor, message, fields });
   }
-}
-
-function rounded<T extends Record<string, number>>(times: T): T {
-  const entries = Object.entries(times).map(([name, ms]) => [name, Math.round(10 * ms) / 10]);
-  return Object.fromEntries(entries) as T;
 }

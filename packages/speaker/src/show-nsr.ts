@@ -2,8 +2,9 @@
 
 import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionId } from "@ts-bgp/router";
-import type { Pair, Switchover } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 import type { Speaker } from "./speaker.ts";
+import type { Switchover } from "./switchover.ts";
 
 export interface ShownNsr {
   cluster: string;

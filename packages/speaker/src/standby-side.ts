@@ -74,7 +74,7 @@ export class StandbySide {
       this.ended = (end) => {
         this.ended = () => {};
         clearInterval(looks);
-        this.beats?.stop();
+        void this.beats?.stop();
         resolve(end);
       };
       this.link.send(frameOf("hello", helloOf(this.side, "standby", 0, this.echo)));
@@ -109,7 +109,8 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
-    this.beats = new BeatListener(config, this.arbiter.term, this.echo, (reason) => {
+    const { term } = this.arbiter;
+    this.beats = new BeatListener(this.side.beats, config, term, this.echo, (reason) => {
       // Its main thread has done something since.
       const endMs = nowMs() + config.heartbeatMs * config.heartbeatMisses;
       void this.silent(reason, () => this.heardMs > endMs);

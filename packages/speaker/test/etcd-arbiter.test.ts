@@ -2,14 +2,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { bootMs } from "@ts-bgp/takeover";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { startEtcd } from "../../../test/lab/etcd.ts";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { createLab, type Lab, type LabNode } from "../../../test/lab/netns.ts";
-import { cut, heal, LabSide, startEtcd, startPair } from "./support/etcd-lab.ts";
+import { cut as cutAddresses, type Direction, heal } from "../../../test/lab/partition.ts";
+import { LabSide, startPair } from "./support/etcd-lab.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const REASON = labAvailable();
-const TTL_MS = 1500;
+const TTL_MS = 1000;
 /** Without its active, a standby is the active one after so long, on a machine with much to do. */
 const TAKEOVER_MS = 600;
 
@@ -40,6 +42,14 @@ async function newPair(): Promise<{ active: LabSide; standby: LabSide; cluster: 
   const cluster = `c${++clusters}`;
   const pair = await startPair(a, b, cluster, [endpoint], TTL_MS, (side) => sides.push(side));
   return { ...pair, cluster };
+}
+
+function cut(node: LabNode, others: readonly LabNode[], direction: Direction): Promise<void> {
+  return cutAddresses(
+    node,
+    others.map(({ address4 }) => address4),
+    direction,
+  );
 }
 
 /** Never two at an instant; in the order of their ends. */

@@ -2,8 +2,8 @@
 import type { Router } from "@ts-bgp/router";
 import { describe, expect, test } from "vitest";
 import { nsrMetrics, SwitchoverTotals } from "../src/nsr-metrics.ts";
-import type { Switchover } from "../src/pair.ts";
 import { type ShownNsr, showNsr } from "../src/show-nsr.ts";
+import type { Switchover } from "../src/switchover.ts";
 
 const SWITCHOVER: Switchover = {
   cause: "process 12 of b has ended",

@@ -84,6 +84,44 @@ describe.skipIf(REASON !== null)(`a service address (${WITH})`, () => {
   });
 });
 
+describe.skipIf(REASON !== null)(`an interface of a service address that is lost (${WITH})`, () => {
+  const SUBNET = "10.8.0";
+  beforeAll(() => {
+    ip("link", "add", "w0", "type", "veth", "peer", "name", "w1");
+    ip("address", "add", `${SUBNET}.2/24`, "dev", "w0");
+    ip("link", "set", "w0", "up");
+    ip("link", "set", "w1", "up");
+  });
+  const service = [{ address: `${SUBNET}.1/24` }];
+  const isHere = () => ip("address", "show", "dev", "w0").includes(`${SUBNET}.1/24`);
+
+  test("is found by its subnet, and gets back an address that someone has taken away", () =>
+    withPair({ nsr: { mode: "address", "service-addresses": service } }, async (pair: TestPair) => {
+      await pair.startActive("a");
+      expect(isHere()).toBe(true);
+      ip("address", "del", `${SUBNET}.1/24`, "dev", "w0");
+      await until(isHere, WAIT_MS, "the address is back");
+    }));
+
+  test("has the active side hand over, and not join again before it is back", () => {
+    const only = {
+      b: { "service-addresses": [{ address: `${SUBNET}.1/24`, interface: "lo" }] },
+    };
+    const nsr = { mode: "address", "service-addresses": service };
+    return withPair({ nsr, only }, async (pair: TestPair) => {
+      const a = await pair.startActive("a");
+      const b = await pair.startStandby("b");
+      await untilReady(a, "active");
+      ip("link", "set", "w1", "down");
+      await untilNsr(b, "b is active", ({ role }) => role === "active" || role === "simplex");
+      const shown = await untilNsr(a, "a reason", ({ reason }) => /no interface/.test(reason));
+      expect(shown).toMatchObject({ role: "starting", ready: false });
+      ip("link", "set", "w1", "up");
+      await untilNsr(a, "a follows", ({ role }) => role === "standby");
+    });
+  });
+});
+
 describe.skipIf(REASON !== null)(`a side without a role (${WITH})`, () => {
   test("ends on SIGTERM while it looks for one", () =>
     withPair({}, async (pair) => {

@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { BeatListener, BeatSender } from "../src/beats.ts";
+import { BeatListener, BeatSender, BeatThread } from "../src/beats.ts";
 import { FakeBeats } from "./support/fake-beats.ts";
 import { LinkProxy } from "./support/link-proxy.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
@@ -41,14 +41,20 @@ describe("the threads of heartbeats", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
+  function newThread(): BeatThread {
+    const thread = new BeatThread();
+    ends.push(() => thread.exit());
+    return thread;
+  }
+
   function send(failed: (reason: string) => void = () => {}): BeatSender {
-    const sender = new BeatSender(config, null, failed);
+    const sender = new BeatSender(newThread(), config, null, failed);
     ends.push(() => sender.stop());
     return sender;
   }
 
   function listen(): void {
-    const listener = new BeatListener(config, null, 1, (reason) => heard.push(reason));
+    const listener = new BeatListener(newThread(), config, null, 1, (reason) => heard.push(reason));
     ends.push(() => listener.stop());
   }
 

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
-import { isUndisturbed, PEER_AS, untilNsr, untilReady, withPair } from "./support/pair.ts";
+import { isUndisturbed, PEER_AS, PORT, untilNsr, untilReady, withPair } from "./support/pair.ts";
 import { type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
@@ -52,6 +52,26 @@ describe.skipIf(REASON !== null)(`the rules of a gate (${REASON ?? "on one host"
       removeRules();
       await until(() => rules().length > 0, WAIT_MS, "the rules are back");
       await untilProtected(b, 1);
+      expect(isUndisturbed(peer)).toBe(true);
+    }));
+
+  test("follow a reload that adds a port, on both sides", () =>
+    withPair({}, async (pair) => {
+      const { a, b } = await pair.start();
+      const peer = await pair.peer(1);
+      await untilProtected(a, 1);
+      const listen = [PORT, PORT + 1].map((port) => ({ address: "127.0.0.1", port }));
+      a.configure(pair.config("a", { listen }));
+      await a.ask({ command: "reload" });
+      const isGuarded = () =>
+        rules()
+          .join()
+          .includes(`port ${PORT + 1}`);
+      expect(isGuarded()).toBe(true);
+      a.signal("SIGKILL");
+      await untilNsr(b, "b is active", ({ role }) => role === "active");
+      removeRules();
+      await until(isGuarded, WAIT_MS, "the rules are back");
       expect(isUndisturbed(peer)).toBe(true);
     }));
 

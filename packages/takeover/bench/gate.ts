@@ -47,9 +47,9 @@ function flood(socket: net.Socket): void {
 async function measure(address: string, seconds: number, kind: string): Promise<void> {
   let gate: Gate | null = null;
   if (kind !== "none") {
-    gate = await Gate.start({ ports: [PORT], queue: QUEUE, flowsMax: 100 });
+    gate = await Gate.start({ queue: QUEUE, flowsMax: 100 });
     gate.bind();
-    await gate.installRules();
+    await gate.installRules([PORT]);
   }
   const open = async (what: string) => {
     const socket = net.connect({ host: address, port: PORT, noDelay: true });

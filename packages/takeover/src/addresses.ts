@@ -11,6 +11,7 @@ import {
   libc,
   MSG_DONTWAIT,
   SOCK_CLOEXEC,
+  SOCK_DGRAM,
   SOCK_RAW,
 } from "./libc.ts";
 import {
@@ -32,6 +33,12 @@ const IFA_FLAGS = 8;
 const IFA_F_NODAD = 2;
 const AF_PACKET = 17;
 const FRAME_OCTETS_MAX = 2048;
+/** `struct ifreq` of netdevice(7): a name, then the flags. */
+const IFREQ_OCTETS = 40;
+const IFREQ_NAME_OCTETS = 16;
+const SIOCGIFFLAGS = 0x8913;
+/** IFF_UP and IFF_RUNNING. */
+const IFF_UP_RUNNING = 0x41;
 
 /** `struct ifaddrmsg` of linux/if_addr.h. */
 const ifaddrmsg: Layout<{
@@ -91,6 +98,20 @@ export function removeAddress(service: ServiceAddress): boolean {
     throw new KernelError(`removing ${service.address}`, reason);
   }
   return reason === 0;
+}
+
+/** @returns whether an interface is there, and something is at the other end of its cable */
+export function isInterfaceUp(name: string): boolean {
+  const request = Buffer.alloc(IFREQ_OCTETS);
+  request.write(name, 0, IFREQ_NAME_OCTETS - 1);
+  const fd = check(libc().socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+  try {
+    if (libc().ioctl(fd, SIOCGIFFLAGS, request) < 0) return false;
+    const flags = request.readUInt16LE(IFREQ_NAME_OCTETS);
+    return (flags & IFF_UP_RUNNING) === IFF_UP_RUNNING;
+  } finally {
+    libc().close(fd);
+  }
 }
 
 /**

@@ -17,6 +17,8 @@ export const WORD_QUEUE = 0;
 export const WORD_OPEN = 1;
 export const WORD_STOP = 2;
 export const WORD_HELD = 3;
+/** The worker has let go of the queue: only the main thread closes it. */
+export const WORD_IDLE = 5;
 const HEADER_WORDS = 16;
 
 /** Counters, in the order of their numbers; only the worker writes them. */
@@ -127,6 +129,11 @@ export function removeFlow(table: FlowTable, slot: FlowSlot): void {
     if (Atomics.load(words, at) !== REMOVED || Atomics.load(words, after) !== EMPTY) return;
     Atomics.store(words, at, EMPTY);
   }
+}
+
+/** Removes all flows. */
+export function clearFlows({ words }: FlowTable): void {
+  for (let at = SLOTS_AT; at < words.length; at += SLOT_WORDS) Atomics.store(words, at, EMPTY);
 }
 
 export function releaseFlow(table: FlowTable, slot: FlowSlot, released: number): void {

@@ -22,6 +22,7 @@ import {
   PASSED,
   UNPARSED,
   WORD_HELD,
+  WORD_IDLE,
   WORD_OPEN,
   WORD_QUEUE,
   WORD_STOP,
@@ -56,6 +57,8 @@ const MESSAGE_OCTETS_MAX = 4096;
 const ROUND_MAX = 64;
 const POLLIN = 1;
 const PRIO_PROCESS = 0;
+/** Nothing ends a thread that waits in the kernel: a process that exits would wait for it. */
+const POLL_MS = 500;
 /** To the kernel a thread is a process. */
 const SELF = 0;
 const NICE = -10;
@@ -94,8 +97,9 @@ function run(): void {
   const eventCount = new Uint8Array(8);
   while (Atomics.load(words, WORD_STOP) === 0) {
     const queueFd = Atomics.load(words, WORD_QUEUE);
+    if (queueFd < 0) letGo();
     polled[0] = queueFd;
-    const ready = poll(polled, 2, -1);
+    const ready = poll(polled, 2, POLL_MS);
     if (ready < 0 && errno() !== EINTR) throw new KernelError("poll", errno());
     if (polled[3]! >> 16 !== 0) read(eventFd, eventCount, eventCount.length);
     if (queueFd < 0) continue;
@@ -104,6 +108,15 @@ function run(): void {
     if (!isFenced) reviewWaiting(queueFd);
     flushVerdicts(queueFd);
   }
+}
+
+/** What waits is the kernel's to drop, with the queue. */
+function letGo(): void {
+  waitingCount = 0;
+  waitingOfSlot.fill(0);
+  Atomics.store(words, WORD_HELD, 0);
+  Atomics.store(words, WORD_IDLE, 1);
+  Atomics.notify(words, WORD_IDLE);
 }
 
 function readQueue(fd: number): void {

@@ -18,6 +18,7 @@ import { type GateRules, installRules, removeRules, rulesInPlace } from "./gate-
 import {
   addFlow,
   COUNTERS,
+  clearFlows,
   createFlowTable,
   type FlowSlot,
   type FlowTable,
@@ -25,6 +26,7 @@ import {
   releaseFlow,
   removeFlow,
   WORD_HELD,
+  WORD_IDLE,
   WORD_OPEN,
   WORD_QUEUE,
   WORD_STOP,
@@ -40,8 +42,6 @@ const EFD_CLOEXEC = 0o2000000;
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 export interface GateOptions {
-  /** Packets from and to these ports go through the gate. */
-  readonly ports: readonly number[];
   /**
    * Number of the packet queue in this network namespace, 1 to 65,535; the same for both sides
    * where they share one.
@@ -124,13 +124,16 @@ export class Gate {
   }
 
   /**
-   * Puts the rules in place, and replaces those of an earlier process. With rules and no bound
+   * Puts the rules in place, and replaces those that are there, at once. With rules and no bound
    * queue nothing leaves.
    *
+   * @param ports - packets from and to these go through the gate
    * @throws GateRulesError
    */
-  async installRules(): Promise<GateRules & { readonly hadLeftovers: boolean }> {
-    const { rules, hadLeftovers } = await installRules(this.options.queue, this.options.ports);
+  async installRules(
+    ports: readonly number[],
+  ): Promise<GateRules & { readonly hadLeftovers: boolean }> {
+    const { rules, hadLeftovers } = await installRules(this.options.queue, ports);
     this.rules = rules;
     return { ...rules, hadLeftovers };
   }
@@ -207,6 +210,22 @@ export class Gate {
     const queueFd = Atomics.load(this.table.words, WORD_QUEUE);
     if (queueFd >= 0) libc().close(queueFd);
     libc().close(this.eventFd);
+  }
+
+  /**
+   * Gives up the queue and all flows, for another process to take them over, and keeps the worker: what
+   * waits is dropped, the rules stay. Resolves when `bind` may be called again, by anyone.
+   */
+  async rest(): Promise<void> {
+    const { words } = this.table;
+    const queueFd = Atomics.load(words, WORD_QUEUE);
+    Atomics.store(words, WORD_IDLE, 0);
+    Atomics.store(words, WORD_QUEUE, -1);
+    this.wakeWorker();
+    const idle = Atomics.waitAsync(words, WORD_IDLE, 0);
+    await Promise.race([idle.value, this.ended]);
+    if (queueFd >= 0) libc().close(queueFd);
+    clearFlows(this.table);
   }
 
   private wakeWorker(): void {

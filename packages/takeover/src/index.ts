@@ -11,8 +11,10 @@
  *       gate-worker.ts, gate-table.ts, gate-packet.ts, gate-rules.ts, nfqueue.ts
  *     addresses.ts           service addresses that move
  *       neighbor-frames.ts   ARP, neighbor discovery
+ *     capabilities.ts        what this process may do
  *     fence.ts               the other process is dead for good
  *     term.ts                until when this side may act
+ *     datagram.ts            to Unix sockets
  *     doctor.ts, probes.ts   whether this host can do all that
  *
  * The life of a protected connection. At establishment `snapshot` reads its state once, and
@@ -33,10 +35,13 @@
 export {
   addAddress,
   announceAddresses,
+  isInterfaceUp,
   removeAddress,
   type ServiceAddress,
   whoHas,
 } from "./addresses.ts";
+export { type Capability, missingCapabilities } from "./capabilities.ts";
+export { sendDatagram } from "./datagram.ts";
 export { type DoctorRow, diagnose, type Probe, type Probes } from "./doctor.ts";
 export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } from "./fence.ts";
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { release } from "node:os";
+import { missingCapabilities } from "./capabilities.ts";
 import type { Probe, Probes } from "./doctor.ts";
 import { pidfdOpen } from "./fence.ts";
 import { installRules, removeRules } from "./gate-rules.ts";
@@ -25,8 +26,6 @@ import { destroySocket } from "./socket-destroy.ts";
 import { descriptorOf } from "./socket-options.ts";
 import { type FrozenTcpState, freeze, snapshot } from "./tcp-state.ts";
 
-const CAP_NET_ADMIN = 12;
-const CAP_NET_RAW = 13;
 const IP_FREEBIND = 15;
 /** For the trial of the rules: a queue and a port of no use to anyone. */
 const TRIAL_QUEUE = 65_535;
@@ -42,13 +41,12 @@ export interface ProbeOptions {
 
 /** Tries everything; takes some tens of milliseconds. Never rejects. */
 export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Probes> {
-  const capabilities = effectiveCapabilities();
-  const has = (capability: number) => ((capabilities >> BigInt(capability)) & 1n) === 1n;
+  const missing = missingCapabilities(["CAP_NET_ADMIN", "CAP_NET_RAW"]);
   const { repair, hasTimestamps } = await tryRepair();
   return {
     kernel: release(),
-    hasNetAdmin: has(CAP_NET_ADMIN),
-    hasNetRaw: has(CAP_NET_RAW),
+    hasNetAdmin: !missing.includes("CAP_NET_ADMIN"),
+    hasNetRaw: !missing.includes("CAP_NET_RAW"),
     repair,
     hasTimestamps,
     queue: tryQueue(queue),
@@ -62,16 +60,6 @@ export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Pr
       exists: attempt("", () => void check(libc().if_nametoindex(name) - 1, name)).ok,
     })),
   };
-}
-
-function effectiveCapabilities(): bigint {
-  try {
-    const [, hex] =
-      /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-    return BigInt(`0x${hex ?? "0"}`);
-  } catch {
-    return 0n;
-  }
 }
 
 /** A connection over loopback, moved from one socket to another, and used. */

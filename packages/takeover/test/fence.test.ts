@@ -2,7 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { expect, test, vi } from "vitest";
 import { hasExited, killAndWait, pidfdOpen, watchExit } from "../src/index.ts";
 import { libc } from "../src/libc.ts";
 
@@ -56,4 +57,30 @@ test("there is no descriptor of a process that does not exist", async () => {
   process.kill(pid, "SIGKILL");
   await exited;
   expect(pidfdOpen(pid)).toBeNull();
+});
+
+/** Version 1 of control groups: what is frozen there does not die before it is thawed. */
+const FREEZER = "/sys/fs/cgroup/freezer";
+const hasFreezer = process.getuid?.() === 0 && existsSync(`${FREEZER}/cgroup.procs`);
+
+test.skipIf(!hasFreezer)("a frozen process is killed, and gone once it is thawed", async () => {
+  const group = `${FREEZER}/tsbgp-test-${process.pid}`;
+  const child = spawn("sleep", ["600"]);
+  const pidfd = pidfdOpen(child.pid!)!;
+  mkdirSync(group);
+  try {
+    writeFileSync(`${group}/cgroup.procs`, String(child.pid));
+    writeFileSync(`${group}/freezer.state`, "FROZEN");
+    expect(killAndWait(pidfd)).toBe(false);
+    expect(hasExited(pidfd)).toBe(false);
+    const { exited } = watchExit(pidfd);
+    writeFileSync(`${group}/freezer.state`, "THAWED");
+    await exited;
+    expect(hasExited(pidfd)).toBe(true);
+  } finally {
+    writeFileSync(`${group}/freezer.state`, "THAWED");
+    child.kill("SIGKILL");
+    await vi.waitUntil(() => hasExited(pidfd), 10_000);
+    rmdirSync(group);
+  }
 });

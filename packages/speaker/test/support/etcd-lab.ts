@@ -1,7 +1,7 @@
 /** A lab with etcd and sides of a pair, each in a namespace of its own. */
 import { fileURLToPath } from "node:url";
 import type { NsrConfig } from "@ts-bgp/config";
-import type { Lab, LabNode, LabProcess } from "../../../../test/lab/netns.ts";
+import type { LabNode, LabProcess } from "../../../../test/lab/netns.ts";
 import { until } from "../../../../test/lab/until.ts";
 
 export interface Side {
@@ -97,53 +97,6 @@ export class LabSide {
   }
 }
 
-/** Starts etcd. @returns its endpoint, once it answers */
-export async function startEtcd(node: LabNode): Promise<{ process: LabProcess; endpoint: string }> {
-  const endpoint = `http://${node.address4}:2379`;
-  const peer = `http://127.0.0.1:2380`;
-  const etcd = node.spawn([
-    "/usr/bin/etcd",
-    ...["--name", "one", "--data-dir", `${node.directory}/etcd`, "--log-level", "error"],
-    ...["--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", endpoint],
-    ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-    ...["--initial-cluster", `one=${peer}`],
-  ]);
-  await until(
-    async () => {
-      const body = '{"key":"AA=="}';
-      const url = "http://127.0.0.1:2379/v3/kv/range";
-      const get = `fetch("${url}", { method: "POST", body: '${body}' }).then((r) => r.ok || process.exit(1))`;
-      return (await node.run([process.execPath, "-e", get])).code === 0;
-    },
-    WAIT_MS,
-    "etcd answers",
-  );
-  return { process: etcd, endpoint };
-}
-
-/** Cuts a node off from others until `heal`: what comes from them, what goes to them, or both. */
-export async function cut(
-  node: LabNode,
-  others: readonly LabNode[],
-  direction: "in" | "out" | "both",
-): Promise<void> {
-  const addresses = others.map(({ address4 }) => address4).join(", ");
-  const rules = (hook: string, field: string) =>
-    `chain ${hook} { type filter hook ${hook} priority 0; ip ${field} { ${addresses} } drop; }\n`;
-  const input = direction === "out" ? "" : rules("input", "saddr");
-  const output = direction === "in" ? "" : rules("output", "daddr");
-  await nft(node, `table ip cut {\n${input}${output}}\n`);
-}
-
-export function heal(node: LabNode): Promise<void> {
-  return nft(node, "add table ip cut\ndelete table ip cut\n");
-}
-
-async function nft(node: LabNode, input: string): Promise<void> {
-  const { code, stderr } = await node.run(["nft", "-f", "-"], { input });
-  if (code !== 0) throw new Error(stderr);
-}
-
 /** A pair whose first side is active and whose second one may take over. */
 export async function startPair(
   a: LabNode,
@@ -164,5 +117,3 @@ export async function startPair(
   if ((await active.ask("name b")) !== true) throw new Error("the standby cannot be one");
   return { active, standby };
 }
-
-export type { Lab };

@@ -9,7 +9,7 @@
  */
 import { createInterface } from "node:readline";
 import { bootMs } from "@ts-bgp/takeover";
-import { BeatListener, BeatSender } from "../../src/beats.ts";
+import { BeatListener, BeatSender, BeatThread } from "../../src/beats.ts";
 import { EtcdArbiter } from "../../src/etcd-arbiter.ts";
 import { nsrOf, type Side } from "./etcd-lab.ts";
 
@@ -20,6 +20,7 @@ const arbiter = new EtcdArbiter({
   endpoints: side.endpoints,
   ttlMs: side.ttlMs,
 });
+const thread = new BeatThread();
 const held: [number, number][] = [];
 let isAlone = true;
 
@@ -63,11 +64,11 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
   follow() {
     const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
     arbiter.watch();
-    new BeatListener(config, arbiter.term, echo, (reason) => void silent(reason));
+    new BeatListener(thread, config, arbiter.term, echo, (reason) => void silent(reason));
     return echo;
   },
   serve(echo) {
-    const beats = new BeatSender(config, arbiter.term, () => {});
+    const beats = new BeatSender(thread, config, arbiter.term, () => {});
     beats.expect(Number(echo));
     setInterval(() => beats.progress(), 100);
   },

@@ -281,10 +281,10 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     hasTerm?: boolean;
   }) {
     const { queue, port, hasTerm } = command;
-    const options = { ports: [port], queue, flowsMax: 1000 };
+    const options = { queue, flowsMax: 1000 };
     gate = await Gate.start({ ...options, term: hasTerm ? term : null });
     if (command.bind) gate.bind();
-    return command.rules ? await gate.installRules() : {};
+    return command.rules ? await gate.installRules([port]) : {};
   },
   bindGate() {
     gate?.bind();
