@@ -24,6 +24,8 @@ Modes:
   pause      the same, SIGSTOP of the active until the other has taken over, then SIGCONT
   namespace  each side in a namespace of its own, service addresses move; kill -9 of the active
   link       the same, the replication link is cut and healed before the kill
+  split      the same, ways between active, standby and etcd are cut for a while, in one direction
+             or both, and one side may be stopped meanwhile
   none       a pair in one namespace, nothing happens: what traffic alone looks like
 `;
 

@@ -1,6 +1,7 @@
 /** tcpdump at a peer, and what it has seen so far. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { control } from "../test/lab/daemon.ts";
 import type { LabNode } from "../test/lab/netns.ts";
 import { until } from "../test/lab/until.ts";
 import { PcapReader } from "./pcap.ts";
@@ -18,10 +19,13 @@ export interface Capture {
 /** Returns when packets are being captured; they are written to `wire.pcap` of the node. */
 export async function startCapture(node: LabNode, watch: WireWatch): Promise<Capture> {
   const file = join(node.directory, "wire.pcap");
+  const [link] = JSON.parse(await control(node, ["ip", "-json", "link", "show", "dev", "eth0"]));
   const tcpdump = node.spawn([
     ...["/usr/bin/tcpdump", "-i", "eth0", "-w", file, "-s", "0", "-B", "32768"],
     // Packets are in the file at once.
-    ...["-n", "-U", "--immediate-mode", "-Z", "root", "tcp port 179"],
+    ...["-n", "-U", "--immediate-mode", "-Z", "root"],
+    // A switch sends everybody what is for an address that it does not know yet.
+    `tcp port 179 and ether host ${link.address}`,
   ]);
   await until(() => tcpdump.output().includes("listening on"), START_MS, "tcpdump listens");
   const descriptor = openSync(file, "r");

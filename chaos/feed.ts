@@ -67,8 +67,19 @@ const COMMUNITIES_OCTETS_MAX = 80;
 const RESERVED_AS = new Set([0, 23_456, 65_535, 4_294_967_295]);
 const AS_SEQUENCE = 2;
 
+/** IPv6 prefixes for each of IPv4. */
+const IPV6_SHARE = 0.25;
+
 /** Whether recorded data is used. */
 export const IS_RECORDED: boolean = DATA_MISSING === null;
+
+/** An IPv4 table of `prefixes` routes, an IPv6 table, and a stream. */
+export function makeFeeds(prefixes: number, seed: number): Feed[] {
+  const ipv4 = tableFeed("ipv4-unicast", prefixes, seed);
+  const ipv6 = tableFeed("ipv6-unicast", Math.ceil(prefixes * IPV6_SHARE), seed);
+  const taken = new Set(ipv4.table.flatMap((change) => change.prefixes));
+  return [ipv4, ipv6, streamFeed(taken, seed)];
+}
 
 /**
  * A table of `prefixes` routes, about, and churn of the same routes: each change has the attributes

@@ -2,8 +2,8 @@
  * The two sides under test, as an operator has them: `tsbgp run` with an `nsr` section, twice.
  *
  *     shared      both in one namespace, with one address
- *     namespace   each in its own, joined by a cable for the replication link; the service
- *                 addresses are where the active is
+ *     namespace   each in its own, as if on two hosts, joined by a cable for the replication link;
+ *                 the service addresses are where the active is, which etcd in a third one decides
  *     alone       one side without a partner: what happens without nonstop routing
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -11,14 +11,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { askSpeaker, type NsrStatus, nsrStatus } from "../test/lab/ask.ts";
 import { control } from "../test/lab/daemon.ts";
+import { startEtcd } from "../test/lab/etcd.ts";
 import type { Lab, LabNode, LabProcess } from "../test/lab/netns.ts";
+import { cut, heal } from "../test/lab/partition.ts";
 import { until } from "../test/lab/until.ts";
+import type { Split, Way } from "./plan.ts";
+import type { Pair, Side } from "./sides.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
 const SERVICE = { address4: "10.0.0.251", address6: "fd00::fb" } as const;
 const LINK = { a: "10.9.0.1", b: "10.9.0.2" } as const;
 const LINK_PORT = 1790;
 const ANSWER_MS = 2_000;
+const TTL_SECONDS = 2;
 
 const CLUSTER = "chaos";
 const KEYS = "keys";
@@ -31,33 +36,16 @@ const ALONE: NsrStatus = {
 export type PairKind = "shared" | "namespace" | "alone";
 export type SideName = "a" | "b";
 
-export interface Side {
-  readonly name: SideName;
-  readonly node: LabNode;
-  /** The running process, or the last one. */
-  process(): LabProcess | undefined;
-  start(): void;
-  /** `null` when nothing answers. */
-  status(): Promise<NsrStatus | null>;
-  /** `tsbgp` with the side's control socket. */
-  tsbgp(...args: string[]): Promise<string>;
-}
-
-export interface Pair {
+export interface LabPair extends Pair {
   readonly kind: PairKind;
-  /** Addresses the peers have sessions with. */
-  readonly address4: string;
-  readonly address6: string;
-  readonly sides: readonly Side[];
   /** Write the configuration of both sides: `sections` and what makes them a pair. */
   configure(sections: Readonly<Record<string, unknown>>): void;
-  /** Start what does not run; wait until there is an active, and a standby that is ready. */
-  makeReady(withinMs: number): Promise<boolean>;
-  /** The side that is active, `null` when none is or two are. */
-  active(): Promise<Side | null>;
   /** Interrupt the replication link; only of a pair in namespaces. */
   cutLink(): Promise<void>;
   healLink(): Promise<void>;
+  /** Cut ways that lead over the link or to etcd; only of a pair in namespaces. */
+  split(active: Side, split: Split): Promise<void>;
+  healSplit(): Promise<void>;
 }
 
 /** Why there can be no pair, or `null`. */
@@ -67,25 +55,31 @@ export function pairAvailable(): string | null {
   return isKnown ? null : "this speaker's configuration has no nsr section";
 }
 
-export async function createPair(lab: Lab, kind: PairKind): Promise<Pair> {
+export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
   const first = lab.node("a");
   const nodes = { a: first, b: kind === "namespace" ? lab.node("b") : first };
   const names: SideName[] = kind === "alone" ? ["a"] : ["a", "b"];
   const sides = names.map((name) => createSide(name, nodes[name], kind));
+  let etcd = "";
   if (kind === "namespace") {
     await joinByCable(nodes.a, nodes.b);
+    const third = lab.node("etcd");
+    etcd = third.address4;
+    await startEtcd(third);
     await control(nodes.a, [process.execPath, MAIN, "keys", KEYS, "--cluster", CLUSTER]);
   }
   const linkState = (state: "up" | "down") =>
     control(nodes.a, ["ip", "link", "set", "link0", state]).then(() => {});
-  const pair: Pair = {
+  return {
     kind,
     address4: kind === "namespace" ? SERVICE.address4 : first.address4,
     address6: kind === "namespace" ? SERVICE.address6 : first.address6,
     sides,
     configure(sections) {
-      for (const { name, node } of sides) {
-        const nsr = kind === "alone" ? {} : { nsr: nsrSection(kind, name, nodes.a.directory) };
+      for (const name of names) {
+        const node = nodes[name];
+        const nsr =
+          kind === "alone" ? {} : { nsr: nsrSection(kind, name, nodes.a.directory, etcd) };
         // JSON is YAML.
         writeFileSync(
           join(node.directory, `${name}.yaml`),
@@ -93,58 +87,43 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<Pair> {
         );
       }
     },
-    async makeReady(withinMs) {
-      for (const side of sides) {
-        if (side.process()?.ended() === null) continue;
-        side.start();
-        // Whoever starts first on a machine without an active becomes the active.
-        if (!(await pair.active())) await reached(() => pair.active(), withinMs);
+    async split(active, { ways, direction }) {
+      const own: SideName = active.name === "a" ? "a" : "b";
+      const other: SideName = own === "a" ? "b" : "a";
+      const cuts: [SideName, Readonly<Partial<Record<Way, string>>>][] = [
+        [own, { link: LINK[other], "active-etcd": etcd }],
+        [other, { "standby-etcd": etcd }],
+      ];
+      for (const [name, addresses] of cuts) {
+        const lost = ways.flatMap((way) => addresses[way] ?? []);
+        if (lost.length > 0) await cut(nodes[name], lost, direction);
       }
-      if (kind === "alone") return true;
-      return reached(async () => {
-        const all = await Promise.all(sides.map((side) => side.status()));
-        const active = all.find((status) => status?.role === "active");
-        const hasStandby = all.some((status) => status?.role === "standby");
-        return hasStandby && active?.ready === true && active.protected === active.sessions;
-      }, withinMs);
     },
-    async active() {
-      const all = await Promise.all(sides.map((side) => side.status()));
-      const active = sides.filter((_, i) => all[i]?.role === "active");
-      return active.length === 1 ? active[0]! : null;
+    async healSplit() {
+      for (const name of names) await heal(nodes[name]);
     },
     cutLink: () => linkState("down"),
     healLink: () => linkState("up"),
   };
-  return pair;
-}
-
-/** @returns whether it came true in time */
-export async function reached(
-  check: () => unknown | Promise<unknown>,
-  withinMs: number,
-): Promise<boolean> {
-  try {
-    await until(async () => Boolean(await check()), withinMs, "it");
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function createSide(name: SideName, node: LabNode, kind: PairKind): Side {
   const socket = socketOf(node, name);
   let running: LabProcess | undefined;
+  const signal = async (which: NodeJS.Signals) => running?.signal(which);
+  const isRunning = async () => running?.ended() === null;
   return {
     name,
-    node,
-    process: () => running,
-    start() {
+    isRunning,
+    async start() {
       const file = join(node.directory, `${name}.yaml`);
       running = node.spawn([process.execPath, MAIN, "run", "-c", file]);
     },
+    kill: () => signal("SIGKILL"),
+    pause: () => signal("SIGSTOP"),
+    resume: () => signal("SIGCONT"),
     async status() {
-      if (running === undefined || running.ended() !== null) return null;
+      if (!(await isRunning())) return null;
       if (kind !== "alone") return nsrStatus(socket);
       const answer = await askSpeaker(socket, { command: "show-neighbors" });
       return answer === null ? null : ALONE;
@@ -158,7 +137,7 @@ function socketOf(node: LabNode, name: SideName): string {
 }
 
 /** @param directory - one for both sides */
-function nsrSection(kind: PairKind, self: SideName, directory: string) {
+function nsrSection(kind: PairKind, self: SideName, directory: string, etcd: string) {
   const common = { cluster: CLUSTER, self };
   if (kind === "shared") {
     const path = join(directory, "nsr.sock");
@@ -169,7 +148,7 @@ function nsrSection(kind: PairKind, self: SideName, directory: string) {
   return {
     ...common,
     mode: "address",
-    arbiter: { file: join(directory, "role") },
+    arbiter: { etcd: [`http://${etcd}:2379`], ttl: TTL_SECONDS },
     tls: {
       cert: join(keys, `${self}.crt`),
       key: join(keys, `${self}.key`),

@@ -1,14 +1,16 @@
 /** What happens in each trial: everything that is left to chance, drawn from one seed. */
 import type { Prng } from "@ts-bgp/inject";
+import { DIRECTIONS, type Direction } from "../test/lab/partition.ts";
 import type { PairKind } from "./pair.ts";
 
-export const MODES = ["process", "planned", "pause", "namespace", "link", "none"] as const;
+export const MODES = ["process", "planned", "pause", "namespace", "link", "split", "none"] as const;
 
 /**
  * process: kill -9 of the active, both sides in one namespace. planned: `tsbgp switchover`. pause:
  * the active is stopped until it has lost its role, then resumed. namespace: kill -9, the service
- * addresses move. link: the replication link is cut and healed; then as namespace. none:
- * nothing is done to it.
+ * addresses move. link: the replication link is cut and healed; then as namespace. split: some of
+ * the ways between active, standby and etcd are cut for a while, in one direction or both, and one
+ * side may be stopped meanwhile. none: nothing is done to it.
  */
 export type Mode = (typeof MODES)[number];
 
@@ -20,20 +22,42 @@ export type Mode = (typeof MODES)[number];
 export const MOMENTS = ["churn", "bulk", "join", "again"] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-export interface Plan {
+/** Ways between three. */
+export const WAYS = ["link", "active-etcd", "standby-etcd"] as const;
+export type Way = (typeof WAYS)[number];
+
+/** What a trial of mode split does for `cutMs`. */
+export interface Split {
+  /** Those that are cut; at least one. */
+  readonly ways: readonly Way[];
+  /** As the active sees it; the standby for its way to etcd. */
+  readonly direction: Direction;
+  readonly stopped: "active" | "standby" | null;
+}
+
+/** What a trial has to know. */
+export interface TrialPlan {
   readonly trial: number;
-  readonly mode: Mode;
+  /** What is done, in a word. */
+  readonly mode: string;
+  /** More of it, for people, with a separator at its end; may be empty. */
+  readonly detail: string;
   readonly moment: Moment;
   /** From the beginning of the churn to the disturbance. */
   readonly delayMs: number;
   /** From the beginning of a bulk to the disturbance. */
   readonly bulkMs: number;
-  readonly pauseMs: number;
-  readonly cutMs: number;
   /** From the start of the standby to the kill in its join. */
   readonly joinMs: number;
   /** Chooses routes. */
   readonly seed: number;
+}
+
+export interface Plan extends TrialPlan {
+  readonly mode: Mode;
+  readonly pauseMs: number;
+  readonly cutMs: number;
+  readonly split: Split;
 }
 
 /** Those that disturb. */
@@ -45,6 +69,7 @@ const PAIRS: Readonly<Record<Mode, PairKind>> = {
   pause: "shared",
   namespace: "namespace",
   link: "namespace",
+  split: "namespace",
   none: "shared",
 };
 
@@ -62,19 +87,36 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
     const mode = modes[trial % modes.length]!;
     const between = (from: number, to: number) => from + prng.below(to - from + 1);
     const moment = MOMENTS[prng.below(MOMENTS.length)]!;
+    const split = drawSplit(prng);
     return {
       trial: trial + 1,
       mode,
+      detail: mode === "split" ? wordsOf(split) : "",
       moment,
       delayMs: between(300, 1000),
       bulkMs: between(1, 300),
       pauseMs: between(300, 2500),
-      cutMs: between(100, 2500),
+      cutMs: mode === "split" ? between(100, 5000) : between(100, 2500),
+      split,
       joinMs: between(50, 1500),
       seed: prng.next(),
     };
   });
   return plans.sort((one, other) => rank(one) - rank(other) || one.trial - other.trial);
+}
+
+function drawSplit(prng: Prng): Split {
+  const bits = 1 + prng.below(2 ** WAYS.length - 1);
+  const stopped = [null, "active", "standby"] as const;
+  return {
+    ways: WAYS.filter((_, i) => (bits >> i) & 1),
+    direction: DIRECTIONS[prng.below(DIRECTIONS.length)]!,
+    stopped: stopped[prng.below(stopped.length)]!,
+  };
+}
+
+function wordsOf({ ways, direction, stopped }: Split): string {
+  return `${ways.join("+")} ${direction}, stopped ${stopped ?? "none"}, `;
 }
 
 function rank({ mode }: Plan): number {

@@ -1,23 +1,27 @@
 /** The last lines of a run. */
-import { MODES } from "./plan.ts";
 import { distributionOf } from "./silence.ts";
 import type { TrialResult } from "./trial.ts";
 
 /** One trial in a line. */
 export function trialLine(result: TrialResult): string {
-  const { trial, mode, moment, problems, silenceMs, silentPeer, silentAtMs, retransmissionMs } =
-    result;
+  const { trial, mode, moment, detail, problems } = result;
+  const { silenceMs, silentPeer, silentAtMs, retransmissionMs } = result;
   const apart = retransmissionMs > 0 ? `, behind a retransmission ${ms(retransmissionMs)}` : "";
   const verdict = problems.length === 0 ? "passed" : `FAILED: ${problems.join("\n  ")}`;
   const silence = `silence ${ms(silenceMs)} at ${silentPeer} after ${ms(silentAtMs)}${apart}`;
-  return `trial ${trial} ${mode} ${moment}: ${silence}: ${verdict}`;
+  return `trial ${trial} ${mode} ${moment}: ${detail}${silence}: ${verdict}`;
 }
 
 /** @returns the lines of the verdict, and of silence by mode */
 export function reportLines(results: readonly TrialResult[]): string[] {
+  const failed = results.filter(({ problems }) => problems.length > 0).length;
+  return [...figureLines(results), `${results.length - failed} passed, ${failed} failed`];
+}
+
+/** The same without the count of trials that passed. */
+export function figureLines(results: readonly TrialResult[]): string[] {
   const sum = (value: (one: TrialResult) => number) =>
     results.reduce((total, one) => total + value(one), 0);
-  const failed = results.filter(({ problems }) => problems.length > 0).length;
   return [
     [
       `trials ${results.length}`,
@@ -28,17 +32,15 @@ export function reportLines(results: readonly TrialResult[]): string[] {
       `not ready ${sum((one) => one.notReady)}`,
     ].join(" · "),
     ...silenceLines(results),
-    `${results.length - failed} passed, ${failed} failed`,
   ];
 }
 
 function silenceLines(results: readonly TrialResult[]): string[] {
-  return MODES.flatMap((mode) => {
-    const own = results.filter((one) => one.mode === mode);
-    if (own.length === 0) return [];
+  return [...Map.groupBy(results, ({ mode }) => mode)].flatMap(([mode, own]) => {
     const line = (what: string, values: readonly number[]) => {
       if (values.length === 0) return [];
       const { count, median, p99, max } = distributionOf(values);
+      if (count === 1) return [`${mode}: ${what} ${ms(max)}`];
       const times = `median ${ms(median)} · p99 ${ms(p99)} · max ${ms(max)}`;
       return [`${mode}: ${what} ${times} (${count} trials)`];
     };

@@ -1,17 +1,17 @@
 /** Trials one after the other, in as few scenes as may be. */
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Prng } from "@ts-bgp/inject";
-import { type Feed, streamFeed, tableFeed } from "./feed.ts";
+import { disturb } from "./disturb.ts";
+import { type Feed, makeFeeds } from "./feed.ts";
 import type { PairKind } from "./pair.ts";
 import { type Mode, makePlans, type Plan, pairOf } from "./plan.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type LabScene, setScene } from "./scene.ts";
 import { runTrial, type TrialResult } from "./trial.ts";
 
 /** Captures grow with every trial, and so does what is compared with them. */
 const TRIALS_PER_SCENE = 25;
-const IPV6_SHARE = 0.25;
 
 export interface RunOptions {
   readonly trials: number;
@@ -38,7 +38,7 @@ export async function runTrials(
   const { seed, prefixes, alone } = options;
   const plans = makePlans(options.trials, options.modes, new Prng(seed));
   const feeds = makeFeeds(prefixes, seed);
-  let scene: Scene | null = null;
+  let scene: LabScene | null = null;
   let used = 0;
   try {
     for (const plan of plans) {
@@ -53,7 +53,10 @@ export async function runTrials(
         log(`${kind}: a scene with ${prefixes} prefixes is set`);
       }
       used++;
-      const result = await runTrial(scene, plan);
+      const { pair } = scene;
+      const result = await runTrial(scene, plan, (victim, problem) =>
+        disturb(pair, plan, victim, problem),
+      );
       take(result);
       if (result.problems.length === 0) continue;
       log(`captures and logs are in ${keepEvidence(options, scene, plan, result)}`);
@@ -70,7 +73,7 @@ async function setSceneInTwo(
   kind: PairKind,
   feeds: readonly Feed[],
   log: (text: string) => void,
-): Promise<Scene> {
+): Promise<LabScene> {
   try {
     return await setScene(kind, feeds);
   } catch (error) {
@@ -79,16 +82,9 @@ async function setSceneInTwo(
   }
 }
 
-function makeFeeds(prefixes: number, seed: number): Feed[] {
-  const ipv4 = tableFeed("ipv4-unicast", prefixes, seed);
-  const ipv6 = tableFeed("ipv6-unicast", Math.ceil(prefixes * IPV6_SHARE), seed);
-  const taken = new Set(ipv4.table.flatMap((change) => change.prefixes));
-  return [ipv4, ipv6, streamFeed(taken, seed)];
-}
-
 function keepEvidence(
   { keep, seed }: RunOptions,
-  scene: Scene,
+  scene: LabScene,
   plan: Plan,
   result: TrialResult,
 ): string {
@@ -96,9 +92,12 @@ function keepEvidence(
   const directory = mkdtempSync(
     join(keep ?? tmpdir(), `chaos-seed${seed}-trial${plan.trial}-${plan.mode}-`),
   );
-  // Sockets cannot be copied.
-  const isFile = (path: string) => !/\.(sock|ctl)$|\/(api|zserv|bgpd\.vty|zebra\.vty)$/.test(path);
-  cpSync(scene.lab.directory, directory, { recursive: true, filter: isFile });
+  const isKept = (path: string) => {
+    const stat = lstatSync(path);
+    // Sockets and pipes cannot be copied.
+    return stat.isFile() || stat.isDirectory();
+  };
+  cpSync(scene.lab.directory, directory, { recursive: true, filter: isKept });
   writeFileSync(
     join(directory, "result.json"),
     `${JSON.stringify({ runSeed: seed, ...result }, null, 2)}\n`,

@@ -9,7 +9,8 @@
  */
 import { bird } from "../test/lab/bird.ts";
 import {
-  type Daemon,
+  type AskedDaemon,
+  control,
   type DaemonKind,
   type Family,
   type Route,
@@ -24,7 +25,8 @@ import { type Capture, startCapture } from "./capture.ts";
 import { Expectation } from "./expectation.ts";
 import type { Feed } from "./feed.ts";
 import { Feeder } from "./feeder.ts";
-import { createPair, type Pair, type PairKind } from "./pair.ts";
+import { createPair, type LabPair, type PairKind } from "./pair.ts";
+import { makeReady, type Pair } from "./sides.ts";
 import { encodeUpdate, shownText } from "./updates.ts";
 import { WireWatch } from "./wire-watch.ts";
 
@@ -41,7 +43,7 @@ const KINDS: readonly DaemonKind[] = [bird, frr, gobgp];
 
 export interface DaemonEnd {
   readonly node: LabNode;
-  readonly daemon: Daemon;
+  readonly daemon: AskedDaemon;
   /** What it originates now, by prefix. */
   readonly routes: Map<string, Route>;
 }
@@ -53,8 +55,8 @@ export interface FeedEnd {
   readonly address: string;
 }
 
+/** What a trial happens in. */
 export interface Scene {
-  readonly lab: Lab;
   readonly pair: Pair;
   readonly daemons: readonly DaemonEnd[];
   readonly feeds: readonly FeedEnd[];
@@ -67,8 +69,18 @@ export interface Scene {
   upCounts(): Promise<number[]>;
   /** Changed routes for a daemon to announce, with the number in a community. */
   changedRoutes(end: DaemonEnd, number: number): Route[];
+}
+
+export interface LabScene extends Scene {
+  readonly lab: Lab;
+  readonly pair: LabPair;
   remove(): void;
 }
+
+/** Those who take part. */
+export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"> & {
+  readonly captures: readonly Capture[];
+};
 
 /**
  * Build a scene; return when every peer has everything and nothing moves any more.
@@ -76,7 +88,7 @@ export interface Scene {
  * @param feeds - an IPv4 table, an IPv6 table and a stream
  * @throws Error when the pair or a session does not come up; the lab's words are printed
  */
-export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<Scene> {
+export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<LabScene> {
   const lab = createLab();
   try {
     return await build(lab, kind, feeds);
@@ -87,26 +99,47 @@ export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<
   }
 }
 
-async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<Scene> {
+async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<LabScene> {
   const pair = await createPair(lab, kind);
   const watch = new WireWatch([pair.address4, pair.address6]);
   const nodes = KINDS.map((one) => lab.node(one.name));
   const feederNode = lab.node("feeder");
-  await feederNode.run(["ip", "address", "add", `${STREAM_ADDRESS}/24`, "dev", "eth0"]);
-  const feedEnds = feeds.map((feed, session) => {
-    const own = addressOf(feederNode, feed.family);
-    return { feed, session, address: session < 2 ? own : STREAM_ADDRESS };
-  });
+  const feedEnds = await createFeedEnds(feederNode, feeds, STREAM_ADDRESS);
   const captures = await Promise.all(
     [...nodes, feederNode].map((node) => startCapture(node, watch)),
   );
   const daemons = KINDS.map((one, i) => createEnd(one, nodes[i]!, i, pair));
   pair.configure(sections(pair, daemons, feedEnds));
-  if (!(await pair.makeReady(READY_MS))) throw new Error("the pair does not become ready");
+  if (!(await makeReady(pair, READY_MS))) throw new Error("the pair does not become ready");
   await Promise.all(daemons.map(({ daemon }) => daemon.start()));
-  const feeder = await Feeder.start(
-    feederNode,
-    feedEnds.map(({ feed, address }) => ({
+  const feeder = await startFeeder(feederNode, feedEnds, pair);
+  const scene = createScene({ pair, daemons, feeds: feedEnds, feeder, watch, captures });
+  await fillScene(scene);
+  const remove = () => {
+    for (const capture of captures) capture.close();
+    lab.remove();
+  };
+  return { ...scene, lab, pair, remove };
+}
+
+/** @param streamAddress - the node gets it beside its own, for the third feed */
+export async function createFeedEnds(
+  node: LabNode,
+  feeds: readonly Feed[],
+  streamAddress: string,
+): Promise<FeedEnd[]> {
+  await control(node, ["ip", "address", "add", `${streamAddress}/24`, "dev", "eth0"]);
+  return feeds.map((feed, session) => {
+    const own = addressOf(node, feed.family);
+    return { feed, session, address: session < 2 ? own : streamAddress };
+  });
+}
+
+/** Returns when the scripted peers have their sessions. */
+export function startFeeder(node: LabNode, ends: readonly FeedEnd[], pair: Pair): Promise<Feeder> {
+  return Feeder.start(
+    node,
+    ends.map(({ feed, address }) => ({
       host: addressOfPair(pair, feed.family),
       localAddress: address,
       as: feed.as,
@@ -114,27 +147,27 @@ async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<
       family: feed.family === "ipv4-unicast" ? "ipv4" : "ipv6",
     })),
   );
-  const scene = sceneOf(lab, pair, daemons, feedEnds, feeder, watch, captures);
-  await sessionsUp(scene);
-  for (const { feed, session, address } of feedEnds) {
+}
+
+/** Waits for the daemons' sessions, and has the scripted peers announce their tables. */
+export async function fillScene(scene: Scene): Promise<void> {
+  await until(
+    async () => (await scene.upCounts()).every((count) => count > 0),
+    SESSIONS_MS,
+    "the daemons have their sessions",
+  );
+  for (const { feed, session, address } of scene.feeds) {
     for (const change of feed.table) scene.expectation.apply(address, change);
     const messages = feed.table.map(({ family, nlri, attributes }) =>
       encodeUpdate(family, nlri, attributes, address),
     );
-    if (messages.length > 0) await feeder.send(session, messages, SEND_MS);
+    if (messages.length > 0) await scene.feeder.send(session, messages, SEND_MS);
   }
-  return scene;
 }
 
-function sceneOf(
-  lab: Lab,
-  pair: Pair,
-  daemons: readonly DaemonEnd[],
-  feeds: readonly FeedEnd[],
-  feeder: Feeder,
-  watch: WireWatch,
-  captures: readonly Capture[],
-): Scene {
+/** @param cast - with everything started */
+export function createScene({ captures, ...cast }: Cast): Scene {
+  const { pair, daemons, feeds } = cast;
   const expectation = new Expectation();
   for (const { feed, address } of feeds) expectation.addFeed(address, feed.family);
   for (const { node, daemon, routes } of daemons) {
@@ -145,7 +178,8 @@ function sceneOf(
     }
   }
   return {
-    ...{ lab, pair, daemons, feeds, feeder, watch, expectation },
+    ...cast,
+    expectation,
     look() {
       for (const capture of captures) capture.read();
     },
@@ -161,10 +195,6 @@ function sceneOf(
         .filter((_, i) => (i + number) % 5 === 0)
         .map((route) => ({ ...route, communities: [`65001:${number % 65_536}`, "65001:1"] }));
     },
-    remove() {
-      for (const capture of captures) capture.close();
-      lab.remove();
-    },
   };
 }
 
@@ -172,13 +202,18 @@ export function addressOfPair(pair: Pair, family: Family): string {
   return addressOf(pair, family);
 }
 
-/** What a receiver is shown of a daemon's own route; every one announces it with a MED. */
-function shown(daemon: Daemon, node: LabNode, route: Route): string {
+/** What a receiver is shown of a daemon's own route. */
+export function shown(
+  daemon: AskedDaemon,
+  node: LabNode,
+  route: Route,
+  asPath: string = String(daemon.spec.as),
+): string {
   const nextHop = addressOf(node, route.prefix.includes(":") ? "ipv6-unicast" : "ipv4-unicast");
-  return shownText(viewOf(route, { from: "", nextHop, asPath: String(daemon.spec.as) }));
+  return shownText(viewOf(route, { from: "", nextHop, asPath }));
 }
 
-function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair): DaemonEnd {
+function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair) {
   const as = DAEMON_AS + number;
   const routes = Array.from({ length: DAEMON_ROUTES }, (_, i): Route => {
     const common = { med: i + 1, communities: [`65001:${i}`], origin: "igp" } as const;
@@ -202,7 +237,7 @@ function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair):
   return { node, daemon, routes: new Map(routes.map((route) => [route.prefix, route])) };
 }
 
-function sections(pair: Pair, daemons: readonly DaemonEnd[], feeds: readonly FeedEnd[]) {
+function sections(pair: LabPair, daemons: readonly DaemonEnd[], feeds: readonly FeedEnd[]) {
   return {
     router: { as: SPEAKER_AS, id: pair.address4 },
     log: { level: "debug" },
@@ -228,12 +263,4 @@ function sections(pair: Pair, daemons: readonly DaemonEnd[], feeds: readonly Fee
       ...feeds.map(({ feed, address }) => ({ address, as: feed.as, families: [feed.family] })),
     ],
   };
-}
-
-async function sessionsUp(scene: Scene): Promise<void> {
-  await until(
-    async () => (await scene.upCounts()).every((count) => count > 0),
-    SESSIONS_MS,
-    "the daemons have their sessions",
-  );
 }

@@ -3,11 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Prng } from "@ts-bgp/inject";
 import { addressOf, FAMILIES } from "../test/lab/scene.ts";
 import { until } from "../test/lab/until.ts";
+import type { Disturbance } from "./disturb.ts";
 import type { Differences } from "./expectation.ts";
 import { bulkOf, type Change } from "./feed.ts";
-import { reached, type Side } from "./pair.ts";
-import type { Plan } from "./plan.ts";
+import type { TrialPlan } from "./plan.ts";
 import { addressOfPair, type Scene } from "./scene.ts";
+import { activeOf, makeReady, reached, type Side } from "./sides.ts";
 import { isFlowing, type Silence, silenceOf } from "./silence.ts";
 import { encodeUpdate } from "./updates.ts";
 import type { Fault, WatchedSession, WireEvent } from "./wire-watch.ts";
@@ -57,7 +58,7 @@ const NO_SILENCE: Silences = {
   ...{ retransmissionMs: 0, firstMs: 0, undisturbedMs: 0, cutSilenceMs: 0 },
 };
 
-export interface TrialResult extends Plan, Silences {
+export interface TrialResult extends TrialPlan, Silences {
   readonly sessionsReset: number;
   readonly sessionFaults: number;
   readonly routeDifferences: number;
@@ -71,10 +72,22 @@ export interface TrialResult extends Plan, Silences {
   readonly active: string;
 }
 
+/**
+ * Does what a trial is about.
+ *
+ * @param victim - the active side
+ * @param problem - told what goes wrong
+ */
+export type Disturb = (victim: Side, problem: (text: string) => void) => Promise<Disturbance>;
+
 /** What goes wrong in the harness itself, or with a daemon's answers, fails the trial as well. */
-export async function runTrial(scene: Scene, plan: Plan): Promise<TrialResult> {
+export async function runTrial(
+  scene: Scene,
+  plan: TrialPlan,
+  disturb: Disturb,
+): Promise<TrialResult> {
   try {
-    return await new Trial(scene, plan).run();
+    return await new Trial(scene, plan, disturb).run();
   } catch (error) {
     return {
       ...plan,
@@ -87,25 +100,19 @@ export async function runTrial(scene: Scene, plan: Plan): Promise<TrialResult> {
   }
 }
 
-interface Disturbance {
-  /** The side that was active until then. */
-  readonly victim: Side;
-  /** When the link was cut, which is `atMs` where it was not. */
-  readonly cutAtMs: number;
-  readonly atMs: number;
-}
-
 class Trial {
   private readonly scene: Scene;
-  private readonly plan: Plan;
+  private readonly plan: TrialPlan;
+  private readonly disturb: Disturb;
   private readonly prng: Prng;
   private readonly problems: string[] = [];
   private notReady = 0;
   private readonly silences: Silences[] = [];
 
-  constructor(scene: Scene, plan: Plan) {
+  constructor(scene: Scene, plan: TrialPlan, disturb: Disturb) {
     this.scene = scene;
     this.plan = plan;
+    this.disturb = disturb;
     this.prng = new Prng(plan.seed);
   }
 
@@ -123,7 +130,7 @@ class Trial {
     const events = scene.watch.events.slice(eventsBefore);
     for (const event of events.slice(0, 10)) this.problems.push(wordsOf(event));
     const isIn = (faults: ReadonlySet<Fault>) => events.filter(({ fault }) => faults.has(fault));
-    const active = await scene.pair.active();
+    const active = await activeOf(scene.pair);
     const status = await active?.status();
     const [worst] = this.silences.toSorted((a, b) => b.silenceMs - a.silenceMs);
     return {
@@ -149,17 +156,21 @@ class Trial {
     await scene.feeder.go(PACE_MS, 1);
     const startMs = Date.now();
     const changes = this.changeDaemons(plan.trial * 2 + round);
+    // What goes wrong there is told below, unless something else does before.
+    changes.catch(() => {});
     await delay(plan.delayMs);
     const bulk = plan.moment === "bulk" ? this.announceBulk() : null;
     if (bulk !== null) await delay(plan.bulkMs);
-    const disturbance = await this.disturb();
+    const victim = await activeOf(scene.pair);
+    if (victim === null) throw new Error("no side is active before the disturbance");
+    const disturbance = await this.disturb(victim, (text) => this.problems.push(text));
     await delay(AFTER_MS);
     const endMs = Date.now();
     const counts = await scene.feeder.stop();
     const bulkAfter = await bulk;
     await changes;
     this.account(queues, counts, bulkAfter);
-    await this.rejoin(disturbance.victim);
+    await this.rejoin(victim, disturbance);
     scene.look();
     this.listen(startMs, disturbance, endMs);
   }
@@ -221,57 +232,25 @@ class Trial {
     }
   }
 
-  private async disturb(): Promise<Disturbance> {
+  /** The right side is active; whoever has ended is started again, and both become ready. */
+  private async rejoin(victim: Side, { movesRole }: Disturbance): Promise<void> {
     const { pair } = this.scene;
-    const { mode, pauseMs, cutMs } = this.plan;
-    const victim = await pair.active();
-    if (victim === null) throw new Error("no side is active before the disturbance");
-    const before = Date.now();
-    if (mode === "link") await this.cutAndHeal(victim, cutMs);
-    const atMs = Date.now();
-    const cutAtMs = mode === "link" ? before : atMs;
-    if (mode === "planned") {
-      await victim.tsbgp("switchover", "--wait").catch((error: Error) => {
-        this.problems.push(error.message);
-      });
-    } else if (mode === "pause") {
-      victim.process()?.signal("SIGSTOP");
-      await delay(pauseMs);
-      victim.process()?.signal("SIGCONT");
-    } else if (mode !== "none") {
-      victim.process()?.signal("SIGKILL");
-    }
-    return { victim, cutAtMs, atMs };
-  }
-
-  /** Without its link the active goes on alone, and has a ready standby again afterwards. */
-  private async cutAndHeal(active: Side, cutMs: number): Promise<void> {
-    const { pair } = this.scene;
-    await pair.cutLink();
-    await delay(cutMs);
-    const stillActive = await pair.active();
-    if (stillActive?.name !== active.name) this.problems.push("the cut link moved the role");
-    await pair.healLink();
-    if (!(await pair.makeReady(READY_MS))) this.missReady("after the cut of the link");
-  }
-
-  /** The other side is active; whoever has ended is started again, and both become ready. */
-  private async rejoin(victim: Side): Promise<void> {
-    const { pair } = this.scene;
-    const { moment, joinMs, mode } = this.plan;
-    if (mode === "none") return;
-    const tookOver = () => pair.active().then((side) => side !== null && side !== victim);
-    if (pair.kind !== "alone" && !(await reached(tookOver, TAKEOVER_MS))) {
+    const { moment, joinMs } = this.plan;
+    const tookOver = () => activeOf(pair).then((side) => side !== null && side !== victim);
+    if (movesRole === true && !(await reached(tookOver, TAKEOVER_MS))) {
       this.missReady("nobody took over");
       return;
     }
-    if (moment === "join" && mode !== "planned" && victim.process()?.ended() !== null) {
-      victim.start();
+    if (moment === "join" && !(await victim.isRunning())) {
+      await victim.start();
       await delay(joinMs);
-      victim.process()?.signal("SIGKILL");
-      await until(() => victim.process()?.ended() !== null, TAKEOVER_MS, "the standby is dead");
+      await victim.kill();
+      await until(async () => !(await victim.isRunning()), TAKEOVER_MS, "the standby is dead");
     }
-    if (!(await pair.makeReady(READY_MS))) this.missReady("no ready standby");
+    if (!(await makeReady(pair, READY_MS))) this.missReady("no ready standby");
+    const active = await activeOf(pair);
+    if (movesRole === false && active !== victim && active !== null)
+      this.problems.push("the role moved");
   }
 
   private missReady(why: string): void {
@@ -279,7 +258,8 @@ class Trial {
     this.problems.push(`not ready: ${why}`);
   }
 
-  private listen(startMs: number, { cutAtMs, atMs }: Disturbance, endMs: number): void {
+  private listen(startMs: number, { cutAtMs: cut, atMs }: Disturbance, endMs: number): void {
+    const cutAtMs = cut ?? atMs;
     const all = [...this.scene.watch.sessions.values()];
     const warmMs = startMs + WARM_MS;
     const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, cutAtMs));

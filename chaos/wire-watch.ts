@@ -61,6 +61,8 @@ export class WireWatch {
   readonly events: WireEvent[] = [];
   readonly sessions: Map<string, WatchedSession> = new Map();
   private readonly ours: ReadonlySet<string>;
+  /** Connections that their peer has ended. What still comes of them is nobody's loss. */
+  private readonly ended: Set<string> = new Set();
   private nowMs = 0;
 
   /** @param ours - addresses of the speaker, whichever side has them */
@@ -79,6 +81,7 @@ export class WireWatch {
     let session = this.sessions.get(peer);
     if ((segment.flags & FLAG.SYN) !== 0) {
       this.report(peer, isOurs ? "us" : "peer", "SYN", ports);
+      if (!isOurs) this.ended.delete(`${peer} ${segment.fromPort}`);
       if (session?.ports !== ports) session = undefined;
     }
     if (session === undefined) {
@@ -119,8 +122,7 @@ export class WireWatch {
   ): void {
     const { flags, sequence, payload } = segment;
     const by = isOurs ? "us" : "peer";
-    if ((flags & FLAG.FIN) !== 0) this.report(session.peer, by, "FIN", `sequence ${sequence}`);
-    if ((flags & FLAG.RST) !== 0) this.report(session.peer, by, "RST", `sequence ${sequence}`);
+    if ((flags & (FLAG.FIN | FLAG.RST)) !== 0) this.end(session.peer, by, segment);
     if (!isItsConnection || (flags & FLAG.RST) !== 0) return;
     const own = isOurs ? session.us : session.them;
     if ((flags & FLAG.SYN) !== 0) {
@@ -145,6 +147,15 @@ export class WireWatch {
     const { timeMs } = segment;
     session.signs.push({ timeMs, progress: sent || acknowledged, sent, afterRepeat });
     if (sent || acknowledged) session.peerRepeats = 0;
+  }
+
+  private end(peer: string, by: "us" | "peer", segment: Segment): void {
+    const { flags, sequence, fromPort, toPort } = segment;
+    const connection = `${peer} ${by === "us" ? toPort : fromPort}`;
+    if (this.ended.has(connection)) return;
+    if (by === "peer") this.ended.add(connection);
+    if ((flags & FLAG.FIN) !== 0) this.report(peer, by, "FIN", `sequence ${sequence}`);
+    if ((flags & FLAG.RST) !== 0) this.report(peer, by, "RST", `sequence ${sequence}`);
   }
 
   /** @returns whether the segment acknowledges more than was acknowledged before */

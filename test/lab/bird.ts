@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  type AskedDaemon,
   asPathText,
   control,
   type Daemon,
@@ -9,6 +10,7 @@ import {
   type DaemonSpec,
   extendedText,
   type Family,
+  familyOf,
   isInternal,
   type NotificationView,
   type Origin,
@@ -45,39 +47,75 @@ export const bird: DaemonKind = {
 };
 
 function createBird(node: LabNode, spec: DaemonSpec): Daemon {
-  let routes = spec.originate;
   let running: LabProcess | undefined;
-  const birdc = (...words: string[]) => control(node, ["birdc", "-s", "bird.ctl", ...words]);
-  const configure = () => writeFileSync(join(node.directory, "bird.conf"), config(spec, routes));
-  const reconfigure = async () => {
-    configure();
-    const answer = await birdc("configure");
-    if (!/Reconfigur/.test(answer)) throw new Error(`birdc configure: ${answer}`);
-  };
-  const nameOf = (peerAddress: string) => protocolName(spec, peerAddress);
   const log = () => running?.output() ?? "";
+  const birdc = ["birdc", "-s", "bird.ctl"];
+  const configure = (routes: readonly Route[]) =>
+    writeFileSync(join(node.directory, "bird.conf"), config(spec, routes));
+  const protocols = protocolsOf(spec);
+  const asked = askBird(node, spec, { birdc, protocols, configure, log });
 
   return {
-    kind: bird,
-    spec,
+    ...asked,
     async start() {
-      configure();
+      configure(spec.originate);
       running = node.spawn([bird.program, "-f", "-c", "bird.conf", "-s", "bird.ctl", "-P", "pid"]);
       await untilReady("bird", running, async () => {
-        return /up and running/.test(await birdc("show", "status"));
+        return /up and running/.test(await control(node, [...birdc, "show", "status"]));
       });
     },
     async stop() {
       await running?.stop();
     },
+    async refresh(peerAddress) {
+      await control(node, [...birdc, "reload", "in", protocolName(protocols, spec, peerAddress)]);
+    },
+    async shutdown(peerAddress, text) {
+      const name = protocolName(protocols, spec, peerAddress);
+      await control(node, [...birdc, "disable", name, `"${text}"`]);
+    },
+    async enable(peerAddress) {
+      await control(node, [...birdc, "enable", protocolName(protocols, spec, peerAddress)]);
+    },
+    async lastNotification(peerAddress) {
+      return parseNotification(log(), protocolName(protocols, spec, peerAddress));
+    },
+  };
+}
+
+/** How to reach a BIRD that runs. */
+export interface BirdAccess {
+  /** Words of its control client. */
+  readonly birdc: readonly string[];
+  /** Names of the protocols, in the order of the sessions. */
+  readonly protocols: readonly string[];
+  /** Write its configuration, to originate these routes. */
+  readonly configure: (routes: readonly Route[]) => void;
+  /** What it has logged, with "debug protocols { events }". */
+  readonly log: () => string;
+}
+
+/** BIRD as one asks it, whoever has started it. */
+export function askBird(node: LabNode, spec: DaemonSpec, access: BirdAccess): AskedDaemon {
+  let routes = spec.originate;
+  const birdc = (...words: string[]) => control(node, [...access.birdc, ...words]);
+  const reconfigure = async () => {
+    access.configure(routes);
+    const answer = await birdc("configure");
+    if (!/Reconfigur/.test(answer)) throw new Error(`birdc configure: ${answer}`);
+  };
+  return {
+    kind: bird,
+    spec,
     async session(peerAddress) {
-      const name = nameOf(peerAddress);
-      const ups = log().split(`${name}: BGP session established`).length - 1;
+      const name = protocolName(access.protocols, spec, peerAddress);
+      const ups = access.log().split(`${name}: BGP session established`).length - 1;
       return parseSession(await birdc("show", "protocols", "all", name), ups);
     },
     async routes(family) {
       const table = family === "ipv4-unicast" ? "master4" : "master6";
-      return sortRoutes(parseRoutes(await birdc("show", "route", "table", table, "all"), spec));
+      const text = await birdc("show", "route", "table", table, "all");
+      return sortRoutes(parseRoutes(text, access.protocols, spec));
     },
     async announce(changed) {
       routes = replaceRoutes(routes, changed);
@@ -87,31 +125,20 @@ function createBird(node: LabNode, spec: DaemonSpec): Daemon {
       routes = routes.filter((route) => !prefixes.includes(route.prefix));
       await reconfigure();
     },
-    async refresh(peerAddress) {
-      await birdc("reload", "in", nameOf(peerAddress));
-    },
-    async shutdown(peerAddress, text) {
-      await birdc("disable", nameOf(peerAddress), `"${text}"`);
-    },
-    async enable(peerAddress) {
-      await birdc("enable", nameOf(peerAddress));
-    },
-    async lastNotification(peerAddress) {
-      return parseNotification(log(), nameOf(peerAddress));
-    },
-    logText: log,
+    logText: access.log,
   };
 }
 
-function protocolName(spec: DaemonSpec, peerAddress: string): string {
-  return `p${spec.sessions.findIndex((session) => session.peerAddress === peerAddress)}`;
+/** Names in the configuration that is written here. */
+function protocolsOf({ sessions }: DaemonSpec): string[] {
+  return sessions.map((_, i) => `p${i}`);
+}
+
+function protocolName(names: readonly string[], spec: DaemonSpec, peerAddress: string): string {
+  return names[spec.sessions.findIndex((session) => session.peerAddress === peerAddress)] ?? "";
 }
 
 function config(spec: DaemonSpec, routes: readonly Route[]): string {
-  const statics = (family: Family) =>
-    routes
-      .filter((route) => route.prefix.includes(":") === (family === "ipv6-unicast"))
-      .map((route) => `  route ${route.prefix} blackhole { ${attributes(route).join(" ")} };`);
   return [
     "log stderr all;",
     "debug protocols { states, events };",
@@ -126,15 +153,21 @@ function config(spec: DaemonSpec, routes: readonly Route[]): string {
     "  accept;",
     "}",
     "protocol device {}",
-    "protocol static originate4 { ipv4;",
-    ...statics("ipv4-unicast"),
-    "}",
-    "protocol static originate6 { ipv6;",
-    ...statics("ipv6-unicast"),
-    "}",
+    ...staticProtocols("originate", routes),
     ...spec.sessions.flatMap((session) => sessionConfig(spec, session)),
     "",
   ].join("\n");
+}
+
+/** Protocols of static routes, `NAME4` and `NAME6`; for a MED, see `lab_med` in `config`. */
+export function staticProtocols(name: string, routes: readonly Route[]): string[] {
+  return (["ipv4-unicast", "ipv6-unicast"] as const).flatMap((family) => [
+    `protocol static ${name}${family.charAt(3)} { ${CHANNEL[family]};`,
+    ...routes
+      .filter((route) => familyOf(route.prefix) === family)
+      .map((route) => `  route ${route.prefix} blackhole { ${attributes(route).join(" ")} };`),
+    "}",
+  ]);
 }
 
 function attributes(route: Route): string[] {
@@ -156,7 +189,7 @@ function attributes(route: Route): string[] {
 function sessionConfig(spec: DaemonSpec, session: SessionSpec): string[] {
   const option = (value: unknown, line: string) => (value ? [line] : []);
   return [
-    `protocol bgp ${protocolName(spec, session.peerAddress)} {`,
+    `protocol bgp ${protocolName(protocolsOf(spec), spec, session.peerAddress)} {`,
     `  local ${session.localAddress} as ${spec.as};`,
     `  neighbor ${session.peerAddress} as ${session.peerAs};`,
     "  direct;",
@@ -182,7 +215,7 @@ function sessionConfig(spec: DaemonSpec, session: SessionSpec): string[] {
  * `show route all`: a line at the margin starts a prefix, an indented line with a protocol in
  * brackets starts another route of it, a line after a tab holds an attribute.
  */
-function parseRoutes(text: string, spec: DaemonSpec): RouteView[] {
+function parseRoutes(text: string, names: readonly string[], spec: DaemonSpec): RouteView[] {
   const found: { prefix: string; protocol: string; attributes: Map<string, string> }[] = [];
   for (const line of text.split("\n")) {
     const route = /^(\S*)\s+\S+ \[(\S+) .*\]/.exec(line);
@@ -195,7 +228,7 @@ function parseRoutes(text: string, spec: DaemonSpec): RouteView[] {
     }
   }
   return found.flatMap(({ prefix, protocol, attributes }) => {
-    const session = spec.sessions.find((s) => protocolName(spec, s.peerAddress) === protocol);
+    const session = spec.sessions[names.indexOf(protocol)];
     return session === undefined ? [] : [routeView(prefix, session.peerAddress, spec, attributes)];
   });
 }

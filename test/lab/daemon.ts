@@ -130,6 +130,12 @@ export interface Daemon {
   logText(): string;
 }
 
+/** A daemon as one asks it, and has it announce something, whoever has started it. */
+export type AskedDaemon = Pick<
+  Daemon,
+  "kind" | "spec" | "session" | "routes" | "announce" | "withdraw" | "logText"
+>;
+
 /** Things that not every daemon, in the version of Debian 12, can do or show. */
 export type Ability =
   | "add-path-receive"
@@ -316,8 +322,8 @@ export async function untilReady(
 }
 
 /** Run a control client and insist on its success. */
-export async function control(node: LabNode, argv: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await node.run(argv);
+export async function control(node: LabNode, argv: readonly string[], input = ""): Promise<string> {
+  const { code, stdout, stderr } = await node.run(argv, { input });
   if (code !== 0) throw new Error(`${argv.join(" ")}: exit ${code}: ${stderr}${stdout}`);
   return stdout;
 }

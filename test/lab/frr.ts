@@ -7,6 +7,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  type AskedDaemon,
   asPathText,
   communityText,
   control,
@@ -21,7 +22,6 @@ import {
   type Origin,
   type Route,
   type RouteView,
-  replaceRoutes,
   type SessionSpec,
   type SessionView,
   sorted,
@@ -54,30 +54,17 @@ export const frr: DaemonKind = {
 };
 
 function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
-  let routes = spec.originate;
-  /** Route maps are never changed in place: a changed route gets one of a new name. */
-  let generation = 0;
   let bgpd: LabProcess | undefined;
   let zebra: LabProcess | undefined;
   const log = () => bgpd?.output() ?? "";
-  const vtysh = (...commands: string[]) =>
-    control(node, [
-      ...["vtysh", "--vty_socket", node.directory, "-d", "bgpd"],
-      ...commands.flatMap((command) => ["-c", command]),
-    ]);
-  const json = async (command: string) => JSON.parse(await vtysh(command));
-  const configure = (...commands: string[]) => vtysh("configure terminal", ...commands);
-  const originate = async (family: Family, lines: readonly string[]) => {
-    if (lines.length === 0) return;
-    await configure(`router bgp ${spec.as}`, `address-family ${FAMILIES[family]}`, ...lines);
-  };
+  const words = ["vtysh", "--vty_socket", node.directory, "-d", "bgpd"];
+  const vtysh = vtyshOf(node, words);
 
   return {
-    kind: frr,
-    spec,
+    ...askFrr(node, spec, { vtysh: words, log }),
     async start() {
       writeFileSync(join(node.directory, "zebra.conf"), "log stdout\n");
-      writeFileSync(join(node.directory, "bgpd.conf"), config(spec, routes));
+      writeFileSync(join(node.directory, "bgpd.conf"), config(spec, spec.originate));
       // Both give up root for this user, and make sockets and pid files here.
       await control(node, ["chown", "-R", "frr:frr", node.directory]);
       const common = ["-P", "0", "--vty_socket", node.directory, "-z", `${node.directory}/zserv`];
@@ -91,6 +78,51 @@ function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
     async stop() {
       await Promise.all([bgpd?.stop(), zebra?.stop()]);
     },
+    async refresh(peerAddress) {
+      await vtysh(`clear bgp ${peerAddress} soft in`);
+    },
+    async shutdown(peerAddress, text) {
+      const command = `neighbor ${peerAddress} shutdown message ${text}`;
+      await vtysh("configure terminal", `router bgp ${spec.as}`, command);
+    },
+    async enable(peerAddress) {
+      const command = `no neighbor ${peerAddress} shutdown`;
+      await vtysh("configure terminal", `router bgp ${spec.as}`, command);
+    },
+    async lastNotification(peerAddress) {
+      return parseNotification(log(), peerAddress);
+    },
+  };
+}
+
+/** How to reach an FRR that runs. */
+export interface FrrAccess {
+  /** Words of its control client, for bgpd. */
+  readonly vtysh: readonly string[];
+  /** What it has logged. */
+  readonly log: () => string;
+}
+
+function vtyshOf(node: LabNode, words: readonly string[]) {
+  return (...commands: string[]) =>
+    control(node, [...words, ...commands.flatMap((command) => ["-c", command])]);
+}
+
+/** FRR as one asks it, whoever has started it. Its configuration takes routes without more ado. */
+export function askFrr(node: LabNode, spec: DaemonSpec, access: FrrAccess): AskedDaemon {
+  /** Route maps are never changed in place: a changed route gets one of a new name. */
+  let generation = 0;
+  const vtysh = vtyshOf(node, access.vtysh);
+  const json = async (command: string) => JSON.parse(await vtysh(command));
+  const configure = (...commands: string[]) => vtysh("configure terminal", ...commands);
+  const originate = async (family: Family, lines: readonly string[]) => {
+    if (lines.length === 0) return;
+    await configure(`router bgp ${spec.as}`, `address-family ${FAMILIES[family]}`, ...lines);
+  };
+
+  return {
+    kind: frr,
+    spec,
     async session(peerAddress) {
       const answer = await json(`show bgp neighbors ${peerAddress} json`);
       return sessionView(answer[peerAddress]);
@@ -101,14 +133,12 @@ function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
     },
     async announce(changed) {
       generation += 1;
-      routes = replaceRoutes(routes, changed);
       await configure(...changed.flatMap((route) => routeMap(route, generation)));
       for (const family of ALL_FAMILIES) {
         await originate(family, networks(family, changed, generation));
       }
     },
     async withdraw(prefixes) {
-      routes = routes.filter((route) => !prefixes.includes(route.prefix));
       for (const family of ALL_FAMILIES) {
         const own = prefixes.filter((prefix) => familyOf(prefix) === family);
         await originate(
@@ -117,19 +147,7 @@ function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
         );
       }
     },
-    async refresh(peerAddress) {
-      await vtysh(`clear bgp ${peerAddress} soft in`);
-    },
-    async shutdown(peerAddress, text) {
-      await configure(`router bgp ${spec.as}`, `neighbor ${peerAddress} shutdown message ${text}`);
-    },
-    async enable(peerAddress) {
-      await configure(`router bgp ${spec.as}`, `no neighbor ${peerAddress} shutdown`);
-    },
-    async lastNotification(peerAddress) {
-      return parseNotification(log(), peerAddress);
-    },
-    logText: log,
+    logText: access.log,
   };
 }
 

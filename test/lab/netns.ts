@@ -51,6 +51,17 @@ export interface LabNode {
   run(argv: readonly string[], options?: { input?: string }): Promise<RunResult>;
 }
 
+/** A node in a namespace that is somebody else's, a container's say. */
+export interface EnteredNode extends LabNode {
+  /** The newest output of its processes, and its log files. */
+  describe(): string;
+  /** End the processes that were started through it. Synchronous; harmless when repeated. */
+  end(): void;
+}
+
+/** What a node is, beside what can be run in it. */
+export type NodeFields = Pick<LabNode, "name" | "address4" | "address6" | "directory">;
+
 export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -102,12 +113,35 @@ export function createLab(): Lab {
   return new NamespaceLab();
 }
 
+/**
+ * Make a node of a namespace that is there already.
+ *
+ * @param fields - the directory exists
+ * @param enter - words before each command line: `nsenter`, `docker exec`
+ */
+export function enterNode(fields: NodeFields, enter: readonly string[]): EnteredNode {
+  if (enteredNodes.size === 0) {
+    endOnSignals();
+    process.on("exit", endEnteredNodes);
+  }
+  const node = new ProcessNode(fields, enter);
+  enteredNodes.add(node);
+  return node;
+}
+
+const enteredNodes: Set<EnteredNode> = new Set();
+
+function endEnteredNodes(): void {
+  for (const node of enteredNodes) node.end();
+}
+
 class NamespaceLab implements Lab {
   readonly directory: string;
   /** Prefix of the names of all namespaces of the lab; a lab's own, as the directory's name is. */
   private readonly id: string;
   private readonly switchNamespace: string;
-  private readonly nodes: NamespaceNode[] = [];
+  private readonly nodes: ProcessNode[] = [];
+  private readonly namespaces: string[] = [];
   private readonly removeAtExit = () => this.remove();
 
   constructor() {
@@ -130,16 +164,19 @@ class NamespaceLab implements Lab {
     if (number > NODES_MAX) throw new Error(`a lab has at most ${NODES_MAX} nodes`);
     const directory = join(this.directory, name);
     mkdirSync(directory);
-    const node = new NamespaceNode(name, `${this.id}-${name}`, number, directory);
+    const namespace = `${this.id}-${name}`;
+    const addresses = { address4: `10.0.0.${number}`, address6: `fd00::${number.toString(16)}` };
+    const node = new ProcessNode({ name, ...addresses, directory }, inNamespace(namespace));
     this.nodes.push(node);
-    ip("netns", "add", node.namespace);
+    this.namespaces.push(namespace);
+    ip("netns", "add", namespace);
     // Without duplicate address detection an address is usable at once.
-    ip("netns", "exec", node.namespace, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
+    ip(...inNamespace(namespace).slice(1), "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
     ipBatch(this.switchNamespace, [
-      `link add p${number} type veth peer name eth0 netns ${node.namespace}`,
+      `link add p${number} type veth peer name eth0 netns ${namespace}`,
       `link set p${number} master br0 up`,
     ]);
-    ipBatch(node.namespace, [
+    ipBatch(namespace, [
       "link set lo up",
       "link set eth0 up",
       `address add ${node.address4}/24 dev eth0`,
@@ -155,30 +192,31 @@ class NamespaceLab implements Lab {
   // Synchronous, so that it can run while the process exits.
   remove(): void {
     process.off("exit", this.removeAtExit);
-    for (const node of this.nodes) removeNamespace(node.namespace);
+    for (const namespace of this.namespaces) removeNamespace(namespace);
     removeNamespace(this.switchNamespace);
     removeDirectory(this.directory);
   }
 }
 
-class NamespaceNode implements LabNode {
+class ProcessNode implements EnteredNode {
   readonly name: string;
-  readonly namespace: string;
   readonly address4: string;
   readonly address6: string;
   readonly directory: string;
+  private readonly enter: readonly [string, ...string[]];
   private readonly processes: NamespaceProcess[] = [];
 
-  constructor(name: string, namespace: string, number: number, directory: string) {
+  constructor({ name, address4, address6, directory }: NodeFields, enter: readonly string[]) {
     this.name = name;
-    this.namespace = namespace;
-    this.address4 = `10.0.0.${number}`;
-    this.address6 = `fd00::${number.toString(16)}`;
+    this.address4 = address4;
+    this.address6 = address6;
     this.directory = directory;
+    this.enter = enter as [string, ...string[]];
   }
 
   spawn(argv: readonly string[], options: SpawnOptions = {}): LabProcess {
-    const child = spawn("ip", ["netns", "exec", this.namespace, ...argv], {
+    const [program, ...words] = this.enter;
+    const child = spawn(program, [...words, ...argv], {
       cwd: this.directory,
       detached: true,
       env: { ...process.env, ...options.env },
@@ -190,10 +228,11 @@ class NamespaceNode implements LabNode {
   }
 
   run(argv: readonly string[], options: { input?: string } = {}): Promise<RunResult> {
+    const [program, ...words] = this.enter;
     return new Promise((resolve) => {
       const child = execFile(
-        "ip",
-        ["netns", "exec", this.namespace, ...argv],
+        program,
+        [...words, ...argv],
         { cwd: this.directory, timeout: RUN_TIMEOUT_MS, maxBuffer: 1 << 29 },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === "number" ? error.code : 255;
@@ -212,6 +251,10 @@ class NamespaceNode implements LabNode {
       .filter((file) => file.endsWith(".log"))
       .map((file) => section(file, readFileSync(join(this.directory, file), "utf8")));
     return [...outputs, ...logs].map((text) => `[${this.name}] ${text}`).join("\n");
+  }
+
+  end(): void {
+    for (const one of this.processes) one.killGroup();
   }
 }
 
@@ -263,6 +306,11 @@ class NamespaceProcess implements LabProcess {
 
   signal(signal: NodeJS.Signals): void {
     if (this.end === null) killQuietly(this.pid, signal);
+  }
+
+  /** It and what it has started. */
+  killGroup(): void {
+    if (this.end === null) killQuietly(-this.pid, "SIGKILL");
   }
 
   async stop(): Promise<void> {
@@ -341,12 +389,16 @@ function killQuietly(pid: number, signal: NodeJS.Signals): void {
 
 let signalsHandled = false;
 
-/** Without a handler a signal would end the process without its "exit" event. */
-function endOnSignals(): void {
+/** Have signals end the process with its "exit" event, in which everything is removed. */
+export function endOnSignals(): void {
   if (signalsHandled) return;
   signalsHandled = true;
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
+}
+
+function inNamespace(namespace: string): string[] {
+  return ["ip", "netns", "exec", namespace];
 }
 
 function ip(...args: string[]): void {

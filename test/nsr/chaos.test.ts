@@ -54,7 +54,7 @@ describe.skipIf(PAIR_REASON !== null)(withReason("no peer notices", PAIR_REASON)
     expectAllPassed(12, ["process", "planned", "pause"]),
   );
 
-  test("a killed host, with or without its link cut before", { timeout: TRIALS_MS }, () =>
-    expectAllPassed(8, ["namespace", "link"]),
+  test("a killed host, a cut link, a partition", { timeout: TRIALS_MS }, () =>
+    expectAllPassed(9, ["namespace", "link", "split"]),
   );
 });

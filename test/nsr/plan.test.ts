@@ -16,7 +16,7 @@ import {
 } from "../../chaos/updates.ts";
 
 describe("the plan", () => {
-  const plans = (seed: number) => makePlans(40, DISTURBING, new Prng(seed));
+  const plans = (seed: number) => makePlans(8 * DISTURBING.length, DISTURBING, new Prng(seed));
 
   test("follows from the seed", () => {
     expect(plans(7)).toEqual(plans(7));

@@ -1,0 +1,69 @@
+/** What is done to a pair of the chaos harness in each mode. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { LabPair } from "./pair.ts";
+import type { Plan } from "./plan.ts";
+import { activeOf, makeReady, type Side } from "./sides.ts";
+
+const READY_MS = 20_000;
+
+export interface Disturbance {
+  /** Before the disturbance itself, when the link was cut; `null` where it was not. */
+  readonly cutAtMs: number | null;
+  readonly atMs: number;
+  /** The other side has to be active in the end, or must not be; `null` where either may be. */
+  readonly movesRole: boolean | null;
+}
+
+/**
+ * @param victim - the active side
+ * @param problem - told what goes wrong
+ */
+export async function disturb(
+  pair: LabPair,
+  plan: Plan,
+  victim: Side,
+  problem: (text: string) => void,
+): Promise<Disturbance> {
+  const { mode, pauseMs, cutMs } = plan;
+  const cutAtMs = mode === "link" ? Date.now() : null;
+  if (mode === "link") await cutAndHeal(pair, victim, cutMs, problem);
+  const atMs = Date.now();
+  if (mode === "planned") {
+    await victim.tsbgp("switchover", "--wait").catch((error: Error) => problem(error.message));
+  } else if (mode === "pause") {
+    await victim.pause();
+    await delay(pauseMs);
+    await victim.resume();
+  } else if (mode === "split") {
+    await splitAndHeal(pair, victim, plan);
+    return { cutAtMs, atMs, movesRole: null };
+  } else if (mode !== "none") {
+    await victim.kill();
+  }
+  return { cutAtMs, atMs, movesRole: mode !== "none" && pair.kind !== "alone" };
+}
+
+/** Whoever is active afterwards, there is never a second one: the peers would have seen it. */
+async function splitAndHeal(pair: LabPair, active: Side, { split, cutMs }: Plan): Promise<void> {
+  const standby = pair.sides.find((side) => side !== active);
+  const stopped = { active, standby, none: undefined }[split.stopped ?? "none"];
+  await pair.split(active, split);
+  await stopped?.pause();
+  await delay(cutMs);
+  await stopped?.resume();
+  await pair.healSplit();
+}
+
+/** Without its link the active goes on alone, and has a ready standby again afterwards. */
+async function cutAndHeal(
+  pair: LabPair,
+  active: Side,
+  cutMs: number,
+  problem: (text: string) => void,
+): Promise<void> {
+  await pair.cutLink();
+  await delay(cutMs);
+  if ((await activeOf(pair)) !== active) problem("the cut link moved the role");
+  await pair.healLink();
+  if (!(await makeReady(pair, READY_MS))) problem("not ready: after the cut of the link");
+}
