@@ -16,6 +16,8 @@ export interface Segment {
   readonly sequence: number;
   readonly acknowledgement: number;
   readonly flags: number;
+  /** TSval of the timestamps option (RFC 7323), `null` without. */
+  readonly timestamp: number | null;
   /** A view of the octets that were handed in. */
   readonly payload: Uint8Array;
 }
@@ -31,6 +33,8 @@ const ETHERNET_OCTETS = 14;
 const ETHER_TYPE = { IPV4: 0x0800, IPV6: 0x86dd } as const;
 const IPV6_OCTETS = 40;
 const PROTOCOL_TCP = 6;
+const OPTION_NOP = 1;
+const OPTION_TIMESTAMPS = 8;
 
 /** Cuts the octets of a capture file into packets. */
 export class PcapReader {
@@ -106,6 +110,18 @@ function parseTcp(
     sequence: four(tcp, 4),
     acknowledgement: four(tcp, 8),
     flags: tcp[13]!,
+    timestamp: timestampOf(tcp.subarray(20, head)),
     payload: tcp.subarray(head),
   };
+}
+
+function timestampOf(options: Uint8Array): number | null {
+  for (let at = 0; at + 1 < options.length; ) {
+    const kind = options[at]!;
+    if (kind === OPTION_NOP) at++;
+    else if (kind === OPTION_TIMESTAMPS && at + 6 <= options.length) return four(options, at + 2);
+    else if (kind === 0 || options[at + 1]! < 2) return null;
+    else at += options[at + 1]!;
+  }
+  return null;
 }

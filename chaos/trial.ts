@@ -34,6 +34,7 @@ const MESSAGE_FAULTS = new Set<Fault>([
   "cut",
   "hole",
   "stale",
+  "clock",
 ]);
 
 /** Milliseconds, the longest of all sessions. */

@@ -12,7 +12,16 @@ import { OctetStream } from "./octet-stream.ts";
 import { FLAG, type Segment } from "./pcap.ts";
 import type { Sign } from "./silence.ts";
 
-export type Fault = MessageFault | "FIN" | "RST" | "SYN" | "rewritten" | "cut" | "hole" | "stale";
+export type Fault =
+  | MessageFault
+  | "FIN"
+  | "RST"
+  | "SYN"
+  | "rewritten"
+  | "cut"
+  | "hole"
+  | "stale"
+  | "clock";
 
 export interface WireEvent {
   readonly timeMs: number;
@@ -30,6 +39,9 @@ export interface WireEvent {
  */
 const STALE_MS = 50;
 
+/** Further ahead than any two packets of a test are apart, in the milliseconds that Linux counts. */
+const CLOCK_JUMP = 1 << 24;
+
 /** One direction of a session. */
 interface Direction {
   octets: OctetStream;
@@ -37,6 +49,9 @@ interface Direction {
   /** Highest acknowledgement number, as a position of the other direction. */
   acknowledged: number;
   acknowledgedAtMs: number;
+  /** Highest timestamp. */
+  timestamp: number | null;
+  timestampAtMs: number;
 }
 
 export class WatchedSession {
@@ -145,6 +160,7 @@ export class WireWatch {
     }
     const afterRepeat = !sent && acknowledged && session.peerRepeats > 0;
     const { timeMs } = segment;
+    this.checkClock(session, segment);
     session.signs.push({ timeMs, progress: sent || acknowledged, sent, afterRepeat });
     if (sent || acknowledged) session.peerRepeats = 0;
   }
@@ -175,6 +191,19 @@ export class WireWatch {
     return false;
   }
 
+  /** A timestamp behind an older one, or far ahead of it, has a peer drop packets (PAWS). */
+  private checkClock({ peer, us }: WatchedSession, { timestamp, timeMs }: Segment): void {
+    if (timestamp === null) return;
+    const ahead = us.timestamp === null ? 0 : (timestamp - us.timestamp) | 0;
+    const isLate = ahead < 0 && timeMs - us.timestampAtMs > STALE_MS;
+    if (isLate || Math.abs(ahead) > CLOCK_JUMP) {
+      this.report(peer, "us", "clock", `timestamp ${timestamp} follows ${us.timestamp}`);
+    }
+    if (us.timestamp !== null && ahead <= 0) return;
+    us.timestamp = timestamp;
+    us.timestampAtMs = timeMs;
+  }
+
   private report(peer: string, by: "us" | "peer", fault: Fault, detail: string): void {
     // Recorded updates may say the same twice, and whatever a peer sends is its own affair.
     if (by === "peer" && fault === "duplicate") return;
@@ -185,5 +214,8 @@ export class WireWatch {
 function newDirection(report: (fault: MessageFault, detail: string) => void): Direction {
   const messages = new MessageStream(report);
   const octets = new OctetStream((some) => messages.take(some));
-  return { octets, messages, acknowledged: 0, acknowledgedAtMs: 0 };
+  return {
+    ...{ octets, messages, acknowledged: 0, acknowledgedAtMs: 0 },
+    ...{ timestamp: null, timestampAtMs: 0 },
+  };
 }

@@ -9,6 +9,7 @@ export interface CraftedSegment {
   readonly acknowledgement?: number;
   readonly flags: number;
   readonly payload?: Uint8Array;
+  readonly timestamp?: number;
 }
 
 const two = (value: number) => [(value >>> 8) & 0xff, value & 0xff];
@@ -16,16 +17,18 @@ const four = (value: number) => [...two(value >>> 16), ...two(value)];
 
 /** An Ethernet frame; IPv6 addresses are written out, as eight groups. */
 export function frame(segment: CraftedSegment): Uint8Array {
-  const { from, to, ports, sequence, acknowledgement = 0, flags, payload } = segment;
+  const { from, to, ports, sequence, acknowledgement = 0, flags, payload, timestamp } = segment;
   const octets = payload ?? new Uint8Array(0);
+  // Some option, so that the length of the header counts.
+  const options =
+    timestamp === undefined ? [1, 1, 1, 0] : [1, 1, 8, 10, ...four(timestamp), ...four(0)];
   const tcp = [
     ...two(ports[0]),
     ...two(ports[1]),
     ...four(sequence),
     ...four(acknowledgement),
-    ...[0x60, flags, 0xff, 0xff, 0, 0, 0, 0],
-    // An option, so that the length of the header counts.
-    ...[1, 1, 1, 0],
+    ...[(20 + options.length) << 2, flags, 0xff, 0xff, 0, 0, 0, 0],
+    ...options,
     ...octets,
   ];
   const macs = new Array<number>(12).fill(2);

@@ -13,6 +13,7 @@ const KEEPALIVE = bgp(4);
 class Conversation {
   readonly packets: { timeMs: number; frame: Uint8Array }[] = [];
   private forgotten = 0;
+  private clockMs = 0xffff_fff0;
   private readonly next = { us: 1000, peer: 0xffff_fff0 };
 
   /** A segment of either side; without `at` it follows on. */
@@ -29,6 +30,7 @@ class Conversation {
       acknowledgement: (isOurs ? this.next.peer - this.forgotten : this.next.us) >>> 0,
       flags,
       payload,
+      timestamp: (this.clockMs + this.packets.length) >>> 0,
     });
     this.packets.push({ timeMs, frame: octets });
     if (at === undefined) this.skip(by, payload.length + ((flags & FLAG.SYN) === 0 ? 0 : 1));
@@ -38,6 +40,12 @@ class Conversation {
   /** What our next packets acknowledge does not count this many octets. */
   forget(count: number): this {
     this.forgotten = count;
+    return this;
+  }
+
+  /** The clock of the timestamps is set, by so much. */
+  setClock(ms: number): this {
+    this.clockMs += ms;
     return this;
   }
 
@@ -103,6 +111,7 @@ const PLAIN: readonly [string, (conversation: Conversation) => void][] = [
       c.send("us", update(5, 5)).send("us", update(5, 5), FLAG.ACK, at);
     },
   ],
+  ["a clock that is set forward by a minute", (c) => c.setClock(60_000).send("us", KEEPALIVE)],
   ["a window probe", (c) => c.send("us", NOTHING, FLAG.ACK, c.position("us") - 1)],
   [
     "segments out of order",
@@ -161,6 +170,19 @@ const FAULTY: readonly [string, string[], (conversation: Conversation) => void][
       c.send("peer", KEEPALIVE).send("us", NOTHING);
       for (let ms = 0; ms < 60; ms++) c.send("peer", NOTHING);
       c.forget(19).send("us", KEEPALIVE);
+    },
+  ],
+  [
+    "a timestamp of another clock",
+    ["us clock", "us clock"],
+    (c) => c.setClock(1e9).send("us", NOTHING).setClock(-1e9).send("us", KEEPALIVE),
+  ],
+  [
+    "a clock that is set back",
+    ["us clock"],
+    (c) => {
+      for (let ms = 0; ms < 60; ms++) c.send("peer", NOTHING);
+      c.setClock(-200).send("us", KEEPALIVE);
     },
   ],
   ["a length that cannot be", ["us malformed"], (c) => c.send("us", bgp(4).fill(0, 16, 18))],

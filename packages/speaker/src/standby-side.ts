@@ -38,6 +38,7 @@ export class StandbySide {
   private link!: Link;
   private isWorking = false;
   private isSilent = false;
+  private isOver = false;
   /** Looks since something came over the link. */
   private silentLooks = 0;
   private beats: BeatListener | null = null;
@@ -73,6 +74,7 @@ export class StandbySide {
     return new Promise((resolve) => {
       this.ended = (end) => {
         this.ended = () => {};
+        this.isOver = true;
         clearInterval(looks);
         void this.beats?.stop();
         resolve(end);
@@ -178,6 +180,8 @@ export class StandbySide {
   }
 
   private lose(cause: string, mayTakeOver: boolean): void {
+    // After a handover the link is still needed, and silence means nothing.
+    if (this.isOver) return;
     this.link.bye(cause);
     this.ended({ kind: "lost", cause, mayTakeOver });
   }

@@ -126,8 +126,14 @@ export function openInRepair(position: SocketPosition): number {
     // The option of the handshake alone would leave the segments at the smallest size, for good.
     const segmentOctets = Math.min(state.segmentOctetsMax, USER_SEGMENT_OCTETS_MAX);
     setInt(fd, IPPROTO_TCP, TCP_MAXSEG, segmentOctets, "TCP_MAXSEG");
+    const beganMs = performance.now();
+    // Before there is a connection: what comes in is answered at once, also in repair mode, and one
+    // answer with a timestamp from elsewhere has the peer drop all that follows (RFC 7323, PAWS).
+    setTimestamp(fd, state, position.elapsedMs);
     connectSilently(fd, state);
-    setOptions(fd, position);
+    setOptions(fd, state);
+    // Its unit is chosen anew by `connect`.
+    setTimestamp(fd, state, position.elapsedMs + performance.now() - beganMs);
     fillReceiveQueue(fd, position.unread);
     fillSendQueue(fd, position.asSent);
     setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_NONE, "TCP_REPAIR_QUEUE");
@@ -168,7 +174,7 @@ function setSequence(fd: number, queue: number, sequence: number): void {
 }
 
 /** What the handshake had agreed on. */
-function setOptions(fd: number, { state, elapsedMs }: SocketPosition): void {
+function setOptions(fd: number, state: TcpState): void {
   const options = [{ code: OPTION_SEGMENT_MAX, value: state.segmentOctetsMax }];
   if (state.windowScale !== null) {
     const { send, receive } = state.windowScale;
@@ -184,6 +190,10 @@ function setOptions(fd: number, { state, elapsedMs }: SocketPosition): void {
     libc().setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_OPTIONS, encoded, encoded.length),
     "TCP_REPAIR_OPTIONS",
   );
+}
+
+/** The clock of its timestamps goes on. */
+function setTimestamp(fd: number, state: TcpState, elapsedMs: number): void {
   if (state.timestamp === null) return;
   const timestamp = timestampAfter(state.timestamp, elapsedMs);
   setInt(fd, IPPROTO_TCP, TCP_TIMESTAMP, timestamp, "TCP_TIMESTAMP");
