@@ -60,6 +60,7 @@ function missingPackages(): string[] {
     { program: "/usr/bin/tcpdump", debianPackage: "tcpdump" },
     { program: "/usr/bin/etcd", debianPackage: "etcd-server" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },
+    { program: "/usr/sbin/iptables", debianPackage: "iptables" },
   ]
     .filter(({ program }) => !existsSync(program))
     .map(({ debianPackage }) => debianPackage);

@@ -118,10 +118,10 @@ function outcome({ cause, planned, resumed, lost }: Switchover): string {
 }
 
 function phases({ ms }: Switchover): string {
-  const { total, ...parts } = ms;
+  const { total, silence, ...parts } = ms;
   const text = (value: number) => value.toFixed(1);
   const each = Object.entries(parts).map(([name, value]) => `${name} ${text(value)}`);
-  return `${text(total)} ms (${each.join(", ")})`;
+  return `${text(total)} ms (${each.join(", ")}), at most ${text(silence)} ms silent`;
 }
 
 const TIMEOUT_SECONDS = 30;

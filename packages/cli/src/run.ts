@@ -43,7 +43,8 @@ export const runCommand: Command = {
   summary: "run the speaker in the foreground",
   help: [
     "SIGHUP reads FILE again and applies what differs, as `tsbgp reload` does.",
-    "SIGTERM and SIGINT close all sessions with an administrative shutdown, and end.",
+    "SIGTERM and SIGINT hand over to a standby that is ready (see `tsbgp show nsr`); without one they",
+    "close all sessions with an administrative shutdown. Then they end.",
     "  --nsr-self NAME    name of this side of a pair, in place of nsr: self: in FILE",
   ],
   options: { ...CONFIG_OPTION, "nsr-self": { type: "string" } },

@@ -35,7 +35,7 @@ const SWITCHOVER: Switchover = {
   cause: "the active process ended",
   planned: false,
   at_ms: NOW_MS - 90_000,
-  ms: { fence: 0.25, replay: 1.5, addresses: 0, restore: 6.75, total: 8.5 },
+  ms: { fence: 0.25, replay: 1.5, addresses: 0, restore: 6.75, total: 8.5, silence: 98.5 },
   resumed: 2,
   lost: [],
 };
@@ -106,7 +106,7 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     "Compared:        00:00:00 ago, 2 DIFFERENT",
     "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
     "Last switchover: 00:01:30 ago, after a failure, the active process ended: 1 resumed, 1 LOST",
-    "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8)",
+    "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8), at most 98.5 ms silent",
     "Lost:            192.0.2.9: the peer had closed",
     "",
     "Not protected  Why",

@@ -114,6 +114,8 @@ export class Active {
   private imageSent = 0;
   private behindImage: Uint8Array[] = [];
   private digestAskedMs = 0;
+  /** Bracket with the digests that were sent last; 0 when the standby has compared them. */
+  private digestNumber = 0;
 
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
     this.journal = journal;
@@ -148,6 +150,7 @@ export class Active {
     if (this.state === "fenced" || (calls.length === 0 && outputs.length === 0)) return;
     const number = ++this.number;
     const digest = this.digestIfDue(nowMs);
+    if (digest !== null) this.digestNumber = number;
     const frame = frameOf("bracket", { number, epoch: this.options.epoch, calls, sum, digest });
     const isHeld = this.holds;
     if (!isHeld && outputs.length > 0) hooks.release(outputs);
@@ -207,6 +210,10 @@ export class Active {
     if (record.record === "ack") {
       this.window = record.window;
       this.applied = Math.max(this.applied, record.applied);
+      if (this.digestNumber > 0 && this.applied >= this.digestNumber) {
+        this.digestNumber = 0;
+        this.digestMs = nowMs;
+      }
       this.acknowledged(Math.min(record.number, this.number));
       this.advance(nowMs);
     } else if (record.record === "differs") {

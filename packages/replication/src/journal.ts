@@ -33,6 +33,11 @@ export class Journal {
     this.machine = machine;
   }
 
+  /** Something happened since the last bracket ended. */
+  get hasCalls(): boolean {
+    return this.out.length > 0;
+  }
+
   /** Runs a call. @returns what the router's method returns */
   run(call: Call): unknown {
     const { machine } = this;

@@ -36,6 +36,9 @@ export class ActiveSide {
   private speaker!: Speaker;
   private link: Link | null = null;
   private beats: BeatSender | null = null;
+  private isStopped = false;
+  /** Why the address of the link could not be had the last time. */
+  private linkProblem = "";
   private stopListening: () => void = () => {};
   private handoverTaken: (() => void) | null = null;
 
@@ -78,6 +81,21 @@ export class ActiveSide {
     speaker.ticked = () => this.beats?.progress();
   }
 
+  /** The same, tried until it can be done; as long as it cannot, `problem` says why. */
+  async startSoon(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
+    if (this.isStopped) return;
+    try {
+      await this.start(speaker, problem);
+      if (this.problem === this.linkProblem) this.problem = "";
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.linkProblem) problem(message);
+      this.linkProblem = message;
+      this.problem = message;
+      setTimeout(() => void this.startSoon(speaker, problem), RETRY_MS).unref();
+    }
+  }
+
   /** The standby, if there is one, has to join again. */
   giveUp(reason: string): void {
     this.drop(reason);
@@ -94,12 +112,25 @@ export class ActiveSide {
   }
 
   stop(): void {
+    this.isStopped = true;
     void this.refuseStandbys();
     this.drop("the active side stops");
   }
 
-  /** @returns whether the standby has everything, within a bound */
-  async isSettled(): Promise<boolean> {
+  /**
+   * Has the standby have everything.
+   *
+   * @returns whether it has; then nothing happens before the caller waits for something
+   */
+  async settle(): Promise<boolean> {
+    do {
+      this.speaker.sliceOnce();
+      if (!(await this.isSettled())) return false;
+    } while (this.speaker.journal.hasCalls);
+    return true;
+  }
+
+  private async isSettled(): Promise<boolean> {
     const { active } = this.speaker;
     const end = performance.now() + SETTLE_MS;
     while (performance.now() < end) {
@@ -192,6 +223,8 @@ export class ActiveSide {
 
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
 const SETTLE_MS = 2000;
+/** Wait before another attempt to have the address of the link. */
+const RETRY_MS = 2000;
 /** Longest wait for the first word of whoever connects. */
 const HELLO_MS = 5000;
 /** Longest wait for a standby to say that it has taken over what it was handed. */

@@ -175,6 +175,7 @@ export class BeatListener {
    * @param term - with what is promised to the active, null for nothing
    * @param echo - signs the promises, 32 bits
    * @param silent - called once beats that had begun are missing, and after that no more
+   * @param failed - beats cannot be heard any more
    */
   constructor(
     thread: BeatThread,
@@ -182,6 +183,7 @@ export class BeatListener {
     term: Term | null,
     echo: number,
     silent: (reason: string) => void,
+    failed: (reason: string) => void,
   ) {
     const words = newWords();
     words[WORD_ECHO] = echo;
@@ -190,6 +192,7 @@ export class BeatListener {
     const order = { role: "standby", addresses: config.peers, config } as const;
     this.stop = thread.begin(order, words, term, (reply) => {
       if (reply.silent !== undefined) silent(reply.silent);
+      else if (reply.failed !== undefined) failed(reply.failed);
     });
   }
 }

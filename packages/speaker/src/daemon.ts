@@ -45,6 +45,7 @@ export class Daemon {
   private http: http.Server | null = null;
   private readonly manager: ServiceManager;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
+  private isStopping = false;
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -96,6 +97,7 @@ export class Daemon {
     this.control = await this.listenControl(config.control.socket);
     await this.pair?.start();
     await this.alone?.start();
+    if (this.isStopping) return;
     this.http = await this.listenHttp(config.http);
     const { as, id } = config.router;
     log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
@@ -122,6 +124,7 @@ export class Daemon {
   }
 
   async stop(): Promise<void> {
+    this.isStopping = true;
     this.log.say("info", "stopping", "closing all sessions");
     this.manager.stopping();
     this.control?.close();

@@ -200,6 +200,7 @@ export class EtcdArbiter implements Arbiter {
 
   /** Keeps the way to etcd warm: the end of the active is not to be known from there. */
   watch(): void {
+    this.isOver = false;
     this.stopRenewing();
     const again = () => void this.look().catch(() => {});
     again();

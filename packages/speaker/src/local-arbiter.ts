@@ -27,6 +27,8 @@ const GRACE_MS = 1000;
 const NOBODY: Roles = { epoch: 0, active: "", standby: null };
 /** Longest wait for the lock of a process that is dead. */
 const LOCK_MS = 2000;
+const OTHER_PIDS =
+  "the active side has the process number of this one: with arbiter local both need one PID namespace";
 /** A killed process that did not end at once is looked at this often. */
 const LOOK_MS = 10;
 /** More than the file ever has. */
@@ -111,6 +113,7 @@ export class LocalArbiter implements Arbiter {
   }
 
   watch(process: number, ended: () => void): void {
+    if (process === globalThis.process.pid) throw new Error(OTHER_PIDS);
     this.unwatch();
     this.process = process;
     this.known = this.openLocked();

@@ -89,14 +89,18 @@ function switchoversOf({ last_switchover: last }: ShownNsr, totals: SwitchoverTo
     counter("sessions_lost", "Sessions that switchovers did not keep", [[totals.lostSessions]]),
   ];
   if (last === null) return counters;
+  const { silence, ...phases } = last.ms;
   return [
     ...counters,
     gauge("last_switchover_timestamp_seconds", "When it was", [[last.at_ms / 1000]]),
     gauge(
       "last_switchover_seconds",
       "How long it took, by phase; total is all of them",
-      Object.entries(last.ms).map(([phase, ms]) => [ms / 1000, { phase }]),
+      Object.entries(phases).map(([phase, ms]) => [ms / 1000, { phase }]),
     ),
+    gauge("last_switchover_silence_seconds", "Longest that a peer can have heard nothing", [
+      [silence / 1000],
+    ]),
     gauge("last_switchover_sessions", "What became of the sessions", [
       [last.resumed, { result: "resumed" }],
       [last.lost.length, { result: "lost" }],

@@ -22,6 +22,7 @@ export class PairGate {
   problem = "";
   private readonly options: PairGateOptions;
   private kind = "none";
+  private isLooking = false;
   /** The gate has the packet queue. */
   private isBound = false;
   private timer: NodeJS.Timeout | undefined;
@@ -40,7 +41,14 @@ export class PairGate {
     this.problem = "";
     if (this.gate === null) await this.create();
     // Of its own namespace; in a shared one the active has them in place.
-    if (this.options.config.nsr!.mode === "address") await this.install();
+    if (this.options.config.nsr!.mode !== "address") return;
+    try {
+      this.bind();
+    } catch {
+      // The other side's, in the same namespace after all.
+      return;
+    }
+    await this.install();
   }
 
   private async create(): Promise<void> {
@@ -110,6 +118,7 @@ export class PairGate {
   async rest(): Promise<void> {
     clearInterval(this.timer);
     this.lost = () => {};
+    this.isBound = false;
     await this.gate?.rest();
   }
 
@@ -122,7 +131,11 @@ export class PairGate {
 
   private async look(): Promise<void> {
     const { gate } = this;
-    if (gate === null || (await gate.rulesInPlace()) || this.gate !== gate) return;
+    if (gate === null || this.isLooking) return;
+    this.isLooking = true;
+    const isInPlace = await gate.rulesInPlace();
+    this.isLooking = false;
+    if (isInPlace || this.gate !== gate) return;
     const reason = "the rules of the gate were removed by someone";
     this.options.say(`${reason}: they are put back, and the standby has to join again`);
     // Before they are back: what peers were told meanwhile is not to be relied on.

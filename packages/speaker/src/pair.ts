@@ -21,7 +21,7 @@ import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
-import { rounded, type Switchover } from "./switchover.ts";
+import { type Left, rounded, type Switchover } from "./switchover.ts";
 
 export interface PairOptions {
   /** With a section `nsr`. */
@@ -34,15 +34,7 @@ export interface PairOptions {
   readonly changed: () => void;
 }
 
-/** What an active left. */
-interface Left {
-  readonly machine: Machine;
-  /** When the machine was last known to be up to date, by the clock of this host. */
-  readonly heardMs: number;
-  /** After a handover. */
-  readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
-}
-
+const UNSETTLED = "the standby did not acknowledge everything in time";
 /** Wait before another attempt to find a role. */
 const RETRY_MS = 200;
 /** The same after something went wrong here. */
@@ -73,6 +65,8 @@ export class Pair {
   /** This side may not act for the time being. */
   private isDoubtful = false;
   private isHandingOver = false;
+  /** Ends when this side has a role, or stops to look for one. */
+  private seeking: Promise<void> = Promise.resolve();
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -99,8 +93,9 @@ export class Pair {
     this.addresses.clear();
     await this.gate.open();
     this.addresses.watch((reason) => this.addressesLost(reason));
+    this.seeking = this.seekRole();
     try {
-      await this.seekRole();
+      await this.seeking;
     } catch (error) {
       this.isStopping = true;
       await this.endThreads();
@@ -112,6 +107,7 @@ export class Pair {
   async stop(text: string): Promise<void> {
     this.isStopping = true;
     this.addresses.unwatch();
+    await this.seeking.catch(() => {});
     await this.handing?.catch(() => {});
     this.standbySide?.stop("this side stops");
     this.activeSide?.stop();
@@ -138,14 +134,21 @@ export class Pair {
     if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
     if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
     speaker.transport.stopReading();
-    speaker.sliceOnce();
-    if (!(await activeSide.isSettled())) {
+    if (!(await activeSide.settle())) {
       speaker.transport.goOnReading();
-      throw new Error("the standby did not acknowledge everything in time");
+      throw new Error(UNSETTLED);
     }
     // From here on no heartbeat is echoed, and that means nothing.
     this.isHandingOver = true;
     await activeSide.refuseStandbys();
+    // What has happened meanwhile; from here to the freeze nothing can.
+    if (!(await activeSide.settle())) {
+      this.isHandingOver = false;
+      speaker.transport.goOnReading();
+      activeSide.giveUp(UNSETTLED);
+      await this.letJoin(speaker);
+      throw new Error(UNSETTLED);
+    }
     const began = performance.now();
     const frozenMs = nowMs();
     const frozen = freezeAll(speaker, activeSide.protector);
@@ -188,7 +191,10 @@ export class Pair {
       const cause = "the standby did not take what it was handed";
       const last = { machine, heardMs: frozenMs, frozen: byConnection(frozen) };
       await this.settleIn(await this.goOn(last, cause, times, began));
-    } else void this.seekAgain();
+    } else {
+      await this.gate.open();
+      void this.seekAgain();
+    }
   }
 
   /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
@@ -218,7 +224,7 @@ export class Pair {
     else {
       const wasDoubtful = this.isDoubtful;
       this.isDoubtful = hold === "doubtful";
-      if (wasDoubtful && !this.isDoubtful) this.addresses.claim();
+      if (wasDoubtful && !this.isDoubtful) this.addresses.claimAgain();
       if (!wasDoubtful && this.isDoubtful) this.addresses.drop();
     }
   }
@@ -257,7 +263,8 @@ export class Pair {
   private async seekAgain(): Promise<void> {
     while (!this.isStopping) {
       try {
-        await this.seekRole();
+        this.seeking = this.seekRole();
+        await this.seeking;
         return;
       } catch (error) {
         this.reason = `cannot be active: ${(error as Error).message}`;
@@ -399,8 +406,8 @@ export class Pair {
     const clockOffsetMs = machine.router.tables.nowMs - heardMs;
     const speaker = this.speakerOf(machine, clockOffsetMs);
     const { protector } = this.activeSide!;
-    for (const { tcp, received } of machine.ledger.connections.values()) {
-      if (tcp !== null) protector.expect(tcp as TcpState, received);
+    for (const { id, tcp, received } of machine.ledger.connections.values()) {
+      if (tcp !== null) protector.expect(id, tcp as TcpState, received);
     }
     this.gate.bind();
     this.addresses.claim();
@@ -409,15 +416,11 @@ export class Pair {
     const { resumed, lost } = await resumeAll(speaker, protector, elapsedMs, frozen);
     const addresses = before - began - fence - replay;
     const restore = performance.now() - before;
-    const times = { fence, replay, addresses, restore, total: performance.now() - began };
+    const total = performance.now() - began;
+    const times = { fence, replay, addresses, restore, total, silence: nowMs() - heardMs };
     for (const { address, cause: why } of lost) {
-      this.say(
-        "nsr-lost-session",
-        "error",
-        `a connection could not be taken over: ${why}`,
-        {},
-        address,
-      );
+      const message = `a connection could not be taken over: ${why}`;
+      this.say("nsr-lost-session", "error", message, {}, address);
     }
     this.lastSwitchover = {
       cause,
@@ -436,9 +439,9 @@ export class Pair {
   private async settleIn(speaker: Speaker | null): Promise<void> {
     if (speaker === null) return;
     // What fails here ends no session.
-    for (const step of [() => speaker.listen(), () => this.letJoin(speaker)]) {
-      await step().catch((error: Error) => this.say("nsr-simplex", "error", error.message));
-    }
+    const failed = (error: Error) => this.say("nsr-simplex", "error", error.message);
+    await speaker.listen().catch(failed);
+    await this.letJoin(speaker, "until done");
     await this.gate.install();
     // The configuration may be another one than that of this side's file.
     await this.gate
@@ -447,10 +450,11 @@ export class Pair {
     this.become("active");
   }
 
-  private async letJoin(speaker: Speaker): Promise<void> {
+  private async letJoin(speaker: Speaker, tries: "once" | "until done" = "once"): Promise<void> {
     const activeSide = this.activeSide!;
     const problem = (reason: string) => this.say("nsr-simplex", "error", reason);
-    await activeSide.start(speaker, problem);
+    if (tries === "once") await activeSide.start(speaker, problem);
+    else await activeSide.startSoon(speaker, problem);
     this.gate.watch((reason) => {
       activeSide.problem = this.gate.problem;
       activeSide.giveUp(reason);

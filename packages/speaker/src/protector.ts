@@ -45,6 +45,8 @@ export class Protector implements Protection {
   private readonly gate: Gate | null;
   private readonly now: () => number;
   private readonly connections: Map<ConnectionId, Protected> = new Map();
+  /** Flows of connections that have no socket here yet. */
+  private readonly expected: Map<ConnectionId, FlowSlot> = new Map();
 
   /**
    * @param gate - null when there is none: `problem` says why
@@ -83,9 +85,11 @@ export class Protector implements Protection {
   }
 
   /** A connection is about to get a socket here: its packets wait for that from now on. */
-  expect(tcp: TcpState, received: number): void {
+  expect(id: ConnectionId, tcp: TcpState, received: number): void {
+    if (this.gate === null) return;
     const { local, remote } = endsOf(tcp);
-    this.gate?.protect(local, remote, sequenceAfter(tcp.receiveSequence, received));
+    const released = sequenceAfter(tcp.receiveSequence, received);
+    this.expected.set(id, this.gate.protect(local, remote, released));
   }
 
   /**
@@ -146,6 +150,7 @@ export class Protector implements Protection {
     const released = sequenceAfter(tcp.receiveSequence, received);
     const flow = this.gate!.protect(local, remote, released);
     this.connections.set(id, { fd, tcp, flow, start });
+    this.expected.delete(id);
   }
 
   private acknowledge(id: ConnectionId, octets: number): void {
@@ -156,10 +161,11 @@ export class Protector implements Protection {
   }
 
   private unprotect(id: ConnectionId): void {
-    const connection = this.connections.get(id);
-    if (connection === undefined) return;
+    const flow = this.connections.get(id)?.flow ?? this.expected.get(id);
+    if (flow === undefined) return;
     this.connections.delete(id);
-    this.gate!.unprotect(connection.flow);
+    this.expected.delete(id);
+    this.gate!.unprotect(flow);
   }
 
   private closeGate(): ReadonlyMap<ConnectionId, number> {

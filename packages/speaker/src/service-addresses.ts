@@ -31,6 +31,8 @@ export class ServiceAddresses {
   /** The interfaces were there once. */
   private wereThere = false;
   private isClaimed = false;
+  /** By address, where it was put. */
+  private readonly interfaces: Map<string, string> = new Map();
 
   /** @param problem - told what goes wrong with giving addresses up */
   constructor({ serviceAddresses }: NsrConfig, problem: (message: string) => void) {
@@ -51,11 +53,23 @@ export class ServiceAddresses {
 
   /** Has them here, and tells the segments. @throws when one cannot be had */
   claim(): void {
-    const services = this.addresses.map(located);
-    for (const service of services) addAddress(service);
     this.isClaimed = true;
+    const services = this.addresses.map(located);
+    for (const service of services) {
+      this.interfaces.set(service.address, service.interface);
+      addAddress(service);
+    }
     this.stopAnnouncing();
     if (services.length > 0) this.stopAnnouncing = announceAddresses(services);
+  }
+
+  /** The same where one may not be to be had yet: it is put there when it is. */
+  claimAgain(): void {
+    try {
+      this.claim();
+    } catch (error) {
+      this.problem((error as Error).message);
+    }
   }
 
   /**
@@ -83,7 +97,9 @@ export class ServiceAddresses {
     this.stopAnnouncing();
     for (const service of this.addresses) {
       try {
-        const name = service.interface || holderOf(service.address);
+        // An interface without a carrier is not among those that can be seen.
+        const name =
+          this.interfaces.get(service.address) || service.interface || holderOf(service.address);
         if (name !== null) removeAddress({ ...placed(service), interface: name });
       } catch (error) {
         this.problem((error as Error).message);
@@ -122,11 +138,7 @@ export class ServiceAddresses {
 
   private putBack(): void {
     if (this.addresses.every(({ address }) => holderOf(address) !== null)) return;
-    try {
-      this.claim();
-    } catch (error) {
-      this.problem((error as Error).message);
-    }
+    this.claimAgain();
   }
 }
 

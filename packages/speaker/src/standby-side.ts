@@ -112,14 +112,21 @@ export class StandbySide {
     }
     this.peer = hello;
     const { term } = this.arbiter;
-    this.beats = new BeatListener(this.side.beats, config, term, this.echo, (reason) => {
+    const isSilent = (reason: string) => {
       // Its main thread has done something since.
       const endMs = nowMs() + config.heartbeatMs * config.heartbeatMisses;
       void this.silent(reason, () => this.heardMs > endMs);
-    });
-    this.arbiter.watch(hello.process, () => {
-      this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
-    });
+    };
+    this.beats = new BeatListener(this.side.beats, config, term, this.echo, isSilent, (reason) =>
+      this.lose(`heartbeats cannot be heard: ${reason}`, false),
+    );
+    try {
+      this.arbiter.watch(hello.process, () => {
+        this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
+      });
+    } catch (error) {
+      this.lose((error as Error).message, false);
+    }
   }
 
   /** Everything that had come was stored. */

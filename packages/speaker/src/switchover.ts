@@ -1,15 +1,34 @@
 /** How a change of roles went. */
 
-import type { Resumed } from "./resume.ts";
+import type { Machine } from "@ts-bgp/replication";
+import type { ConnectionId } from "@ts-bgp/router";
+import type { Frozen, Resumed } from "./resume.ts";
 
 /** For `show nsr`. */
 export interface Switchover {
   readonly cause: string;
   readonly planned: boolean;
   readonly at_ms: number;
-  readonly ms: { fence: number; replay: number; addresses: number; restore: number; total: number };
+  /** By phase, in all, and since this side last heard of the other one: no peer heard less than that. */
+  readonly ms: {
+    fence: number;
+    replay: number;
+    addresses: number;
+    restore: number;
+    total: number;
+    silence: number;
+  };
   readonly resumed: number;
   readonly lost: Resumed["lost"];
+}
+
+/** What an active left. */
+export interface Left {
+  readonly machine: Machine;
+  /** When the machine was last known to be up to date, by the clock of this host. */
+  readonly heardMs: number;
+  /** After a handover. */
+  readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
 }
 
 /** @returns times in milliseconds with one decimal */

@@ -62,6 +62,7 @@ export class Transport {
   private readonly connecting: Map<ConnectionId, net.Socket> = new Map();
   private readonly dirty: Set<ConnectionId> = new Set();
   private readonly paused: Set<ConnectionId> = new Set();
+  private isReading = true;
   private keys: ReadonlyMap<string, string> = new Map();
 
   constructor(events: TransportEvents) {
@@ -168,6 +169,7 @@ export class Transport {
 
   /** Reads again from connections whose input was held back and is wanted now. */
   resume(wantsInput: (id: ConnectionId) => boolean): void {
+    if (!this.isReading) return;
     for (const id of this.paused) {
       if (!wantsInput(id)) continue;
       this.paused.delete(id);
@@ -241,18 +243,16 @@ export class Transport {
 
   /** Reads no more, and hands over what was read; the kernel keeps what comes from now on. */
   stopReading(): void {
-    for (const [id, { socket, closing }] of this.open) {
-      (socket as unknown as { _handle: ReadableHandle | null })._handle?.readStop();
-      socket.pause();
-      const octets = socket.read() as Uint8Array | null;
-      if (octets !== null && !closing) this.events.received(id, octets);
-    }
+    this.isReading = false;
+    for (const { socket } of this.open.values()) holdBack(socket);
   }
 
   /** Undoes `stopReading`. */
   goOnReading(): void {
+    this.isReading = true;
     for (const [id, { socket }] of this.open) {
-      (socket as unknown as { _handle: ReadableHandle | null })._handle?.readStart();
+      // Also of one that is paused: it was asked for more when it was held back, and waits for it.
+      handleOf(socket)?.readStart();
       if (!this.paused.has(id)) socket.resume();
     }
   }
@@ -287,6 +287,7 @@ export class Transport {
       this.paused.add(id);
       socket.pause();
     });
+    if (!this.isReading) holdBack(socket);
     socket.on("error", () => socket.destroy());
     socket.on("end", () => socket.destroy());
     socket.on("close", () => {
@@ -358,6 +359,18 @@ interface BindableHandle {
 interface ReadableHandle {
   readStop(): number;
   readStart(): number;
+}
+
+function handleOf(socket: net.Socket): ReadableHandle | null {
+  return (socket as unknown as { _handle: ReadableHandle | null })._handle;
+}
+
+/** Has what Node.js holds of a connection's octets go to the listener, and the kernel keep the rest. */
+function holdBack(socket: net.Socket): void {
+  socket.pause();
+  // The listener of `data` gets what is read here, and asking for it begins to read on.
+  while (socket.read() !== null);
+  handleOf(socket)?.readStop();
 }
 
 function isIpv4Server(server: net.Server): boolean {

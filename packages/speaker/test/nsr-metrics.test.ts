@@ -9,7 +9,7 @@ const SWITCHOVER: Switchover = {
   cause: "process 12 of b has ended",
   planned: false,
   at_ms: 1_800_000_000_500,
-  ms: { fence: 0.5, replay: 1, addresses: 0, restore: 7, total: 8.5 },
+  ms: { fence: 0.5, replay: 1, addresses: 0, restore: 7, total: 8.5, silence: 9.5 },
   resumed: 2,
   lost: [{ address: "192.0.2.9", cause: "the peer had closed" }],
 };
@@ -81,6 +81,7 @@ test("the last switchover, by phase and with what became of the sessions", () =>
     'tsbgp_nsr_last_switchover_seconds{phase="addresses"} 0',
     'tsbgp_nsr_last_switchover_seconds{phase="restore"} 0.007',
     'tsbgp_nsr_last_switchover_seconds{phase="total"} 0.0085',
+    "tsbgp_nsr_last_switchover_silence_seconds 0.0095",
     'tsbgp_nsr_last_switchover_sessions{result="resumed"} 2',
     'tsbgp_nsr_last_switchover_sessions{result="lost"} 1',
   ]);
@@ -111,7 +112,7 @@ test("every metric says first what it is, once", () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(18);
+  expect(told.size).toBe(19);
 });
 
 describe("odd states", () => {

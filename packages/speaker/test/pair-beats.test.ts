@@ -54,7 +54,14 @@ describe("the threads of heartbeats", () => {
   }
 
   function listen(): void {
-    const listener = new BeatListener(newThread(), config, null, 1, (reason) => heard.push(reason));
+    const listener = new BeatListener(
+      newThread(),
+      config,
+      null,
+      1,
+      (reason) => heard.push(reason),
+      () => {},
+    );
     ends.push(() => listener.stop());
   }
 

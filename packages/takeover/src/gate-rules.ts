@@ -47,16 +47,23 @@ export async function installRules(
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
 }
 
+/** Of a tool that was not there, or did not end in time. */
+const CODE_UNKNOWN = 127;
+/** Of iptables that did not get its lock, or memory. */
+const CODE_RESOURCE = 4;
+
 /**
- * @returns whether the rules are there, or some of them when only a part of the ports is asked for
+ * @returns false when it is known that rules are missing; true when they are there, or some of them when only a part of the ports is asked for
  */
 export async function rulesInPlace({ kind, queue, ports }: GateRules): Promise<boolean> {
   if (kind === "nft") {
     const { code, output } = await run("nft", ["list", "table", "inet", nameOf(queue)]);
+    if (code === CODE_UNKNOWN) return true;
     return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
   }
   for (const tool of IPTABLES) {
     const { code, output } = await run(tool, ["-w", "5", "-t", IPTABLES_TABLE, "-S"]);
+    if (code === CODE_UNKNOWN || code === CODE_RESOURCE) continue;
     const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
   }
@@ -155,8 +162,8 @@ function run(
     };
     child.stdout.setEncoding("utf8").on("data", keep);
     child.stderr.setEncoding("utf8").on("data", keep);
-    child.on("error", (error) => resolve({ code: 127, output: error.message }));
-    child.on("close", (code) => resolve({ code: code ?? 127, output }));
+    child.on("error", (error) => resolve({ code: CODE_UNKNOWN, output: error.message }));
+    child.on("close", (code) => resolve({ code: code ?? CODE_UNKNOWN, output }));
     child.stdin.on("error", () => {});
     child.stdin.end(input);
   });

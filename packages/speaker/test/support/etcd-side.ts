@@ -64,7 +64,14 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
   follow() {
     const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
     arbiter.watch();
-    new BeatListener(thread, config, arbiter.term, echo, (reason) => void silent(reason));
+    new BeatListener(
+      thread,
+      config,
+      arbiter.term,
+      echo,
+      (reason) => void silent(reason),
+      () => {},
+    );
     return echo;
   },
   serve(echo) {

@@ -1,0 +1,71 @@
+/** The shell's own connections, where a session as a whole does not show what goes wrong. */
+import { once } from "node:events";
+import net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { Transport, type TransportEvents } from "../src/transport.ts";
+
+const PORT = 17_953;
+const OCTETS = 4 << 20;
+/** What the router takes before it wants no more. */
+const QUEUE_OCTETS = 256 << 10;
+const WAIT_MS = 20_000;
+
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+/** Octets that tell their place. */
+function pattern(octets: number): Buffer {
+  const all = Buffer.alloc(octets);
+  for (let at = 0; at < octets; at += 4) all.writeUInt32BE(at, at);
+  return all;
+}
+
+test("what is read no more stays with the kernel, and is read once when reading goes on", async () => {
+  const pieces: Buffer[] = [];
+  let octetsRead = 0;
+  let octetsMax = QUEUE_OCTETS;
+  const nothing = () => {};
+  const events: TransportEvents = {
+    ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
+    ...{ closed: nothing, refused: nothing, unknown: nothing },
+    accepted: () => 1,
+    opened: () => true,
+    protection: () => ({ password: null, ttlSecurity: 0, ttl: 64 }),
+    received(_, octets) {
+      pieces.push(Buffer.from(octets));
+      octetsRead += octets.length;
+      return octetsRead < octetsMax;
+    },
+  };
+  const transport = new Transport(events);
+  ends.push(() => transport.abandon());
+  await transport.listen("127.0.0.1", PORT);
+  const peer = net.connect(PORT, "127.0.0.1");
+  ends.push(() => peer.destroy());
+  await once(peer, "connect");
+  const sent = pattern(OCTETS);
+  peer.write(sent);
+  await until(() => octetsRead >= QUEUE_OCTETS, WAIT_MS, "the queue is full");
+  await delay(50);
+  for (let round = 0; round < 3; round++) {
+    transport.stopReading();
+    const stoppedAt = octetsRead;
+    transport.resume(() => true);
+    await delay(50);
+    expect(octetsRead).toBe(stoppedAt);
+    // The kernel has the rest, none of it is in between.
+    expect(transport.descriptors().size).toBe(1);
+    transport.goOnReading();
+    octetsMax = octetsRead + QUEUE_OCTETS;
+    transport.resume(() => true);
+    await until(() => octetsRead >= octetsMax, WAIT_MS, "reading goes on");
+  }
+  octetsMax = Number.POSITIVE_INFINITY;
+  transport.resume(() => true);
+  await until(() => octetsRead >= OCTETS, WAIT_MS, "all is read");
+  expect(Buffer.concat(pieces).equals(sent)).toBe(true);
+});
