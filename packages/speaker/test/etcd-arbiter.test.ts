@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const REASON = labAvailable();
 const TTL_MS = 1000;
 /** Without its active, a standby is the active one after so long, on a machine with much to do. */
-const TAKEOVER_MS = 600;
+const TAKEOVER_MS = 800;
 
 interface Roles {
   readonly epoch: number;

@@ -28,7 +28,8 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs }: Side):
     arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000 },
     tls: null,
     heartbeatMs: 30,
-    heartbeatMisses: 3,
+    // A busy machine keeps a thread waiting for longer than one of the field would.
+    heartbeatMisses: 6,
     patienceMs: 1000,
   };
 }
