@@ -32,11 +32,13 @@ export class ActiveSide {
   problem = "";
   private readonly side: Side;
   private readonly epoch: number;
-  private readonly term: Arbiter["term"];
+  private readonly arbiter: Arbiter;
   private speaker!: Speaker;
   private link: Link | null = null;
   private beats: BeatSender | null = null;
   private isStopped = false;
+  /** Told what goes wrong. */
+  private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
   private linkProblem = "";
   private stopListening: () => void = () => {};
@@ -52,12 +54,12 @@ export class ActiveSide {
   ) {
     this.side = side;
     this.epoch = epoch;
-    this.term = arbiter.term;
+    this.arbiter = arbiter;
     this.protector = new Protector(gate, problem, now, {
       send: (frame) => this.link?.send(frame),
       hasRoom: () => this.link?.hasRoom !== false,
-      declare: (standby) => arbiter.nameStandby(standby),
-      undeclare: () => arbiter.nameStandby(null),
+      declare: (standby) => this.name(standby),
+      undeclare: () => this.unname(),
       drop: (reason) => this.drop(reason),
     });
   }
@@ -70,10 +72,11 @@ export class ActiveSide {
    */
   async start(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
     this.speaker = speaker;
+    this.tell = problem;
     const { config } = this.side;
     const accepted = (stream: Duplex) => this.accept(stream);
     this.stopListening = await listenForLinks(config.listen, config, accepted);
-    this.beats = new BeatSender(this.side.beats, config, this.term, (reason) => {
+    this.beats = new BeatSender(this.side.beats, config, this.arbiter.term, (reason) => {
       this.problem = `heartbeats cannot be sent: ${reason}`;
       problem(this.problem);
       this.giveUp(this.problem);
@@ -149,6 +152,28 @@ export class ActiveSide {
       this.handoverTaken = () => resolve(true);
       setTimeout(() => resolve(false), HANDOVER_MS).unref();
     });
+  }
+
+  private async name(standby: string): Promise<boolean> {
+    try {
+      return await this.arbiter.nameStandby(standby);
+    } catch (error) {
+      this.tell(`the arbiter cannot name a standby: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  /** Tries until it can be done: before it is, nothing may leave that the standby does not have. */
+  private async unname(): Promise<boolean> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.arbiter.nameStandby(null);
+      } catch (error) {
+        if (tries === 0) this.tell(`the arbiter cannot be reached: ${(error as Error).message}`);
+        if (this.isStopped) return false;
+        await sleep(RETRY_MS / 10);
+      }
+    }
   }
 
   private accept(stream: Duplex): void {

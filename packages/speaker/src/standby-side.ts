@@ -141,7 +141,13 @@ export class StandbySide {
     setImmediate(() => {
       this.isWorking = false;
       const end = performance.now() + WORK_MS;
-      const more = this.standby.work(() => performance.now() < end);
+      let more = false;
+      try {
+        more = this.standby.work(() => performance.now() < end);
+      } catch (error) {
+        this.lose(`this side cannot follow: ${(error as Error).message}`, false);
+        return;
+      }
       this.standby.acknowledge();
       if (more) this.work();
     });
