@@ -32,6 +32,8 @@ export interface Daemon {
 export interface Standby {
   /** As of the daemon. */
   prepare(scenario: Scenario, directory: string): string[];
+  /** Whether the daemon is active, so that the other one becomes its standby. */
+  isAwaited(directory: string): Promise<boolean>;
   /** Whether it could take over, and has everything. */
   isReady(directory: string): Promise<boolean>;
 }
@@ -54,6 +56,9 @@ const oursInPair: Daemon = {
   prepare: (scenario, directory) => prepareOurs(scenario, directory, "a"),
   standby: {
     prepare: (scenario, directory) => prepareOurs(scenario, directory, "b"),
+    async isAwaited(directory) {
+      return (await nsrStatus(join(directory, "a.sock")))?.role === "active";
+    },
     async isReady(directory) {
       const [active, standby] = await Promise.all([
         nsrStatus(join(directory, "a.sock")),

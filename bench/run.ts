@@ -143,14 +143,17 @@ export class Run {
     const { daemon, directory, scenario } = this;
     const { standby } = daemon;
     if (standby === undefined) return null;
+    const until = async (isSo: (directory: string) => Promise<boolean>, problem: string) => {
+      const endMs = performance.now() + 1000 * READY_SECONDS;
+      while (!(await isSo(directory))) {
+        if (performance.now() > endMs) throw new RunError(problem);
+        await delay(POLL_MS);
+      }
+    };
+    await until(standby.isAwaited, "the daemon does not become active");
     const began = performance.now();
     this.standby = this.spawn(standby.prepare(scenario, directory));
-    while (!(await standby.isReady(directory))) {
-      if (performance.now() - began > 1000 * READY_SECONDS) {
-        throw new RunError("the standby does not become ready");
-      }
-      await delay(POLL_MS);
-    }
+    await until(standby.isReady, "the standby does not become ready");
     return (performance.now() - began) / 1000;
   }
 
