@@ -86,7 +86,9 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
   const plans = Array.from({ length: trials }, (_, trial): Plan => {
     const mode = modes[trial % modes.length]!;
     const between = (from: number, to: number) => from + prng.below(to - from + 1);
-    const moment = MOMENTS[prng.below(MOMENTS.length)]!;
+    const drawn = MOMENTS[prng.below(MOMENTS.length)]!;
+    // After a long cut the peers' own timers have to end before there is traffic to disturb again.
+    const moment = mode === "split" && drawn === "again" ? "churn" : drawn;
     const split = drawSplit(prng);
     return {
       trial: trial + 1,
