@@ -121,7 +121,7 @@ function phases({ ms }: Switchover): string {
   const { total, silence, ...parts } = ms;
   const text = (value: number) => value.toFixed(1);
   const each = Object.entries(parts).map(([name, value]) => `${name} ${text(value)}`);
-  return `${text(total)} ms (${each.join(", ")}), at most ${text(silence)} ms silent`;
+  return `${text(total)} ms (${each.join(", ")}), ${text(silence)} ms without an active side`;
 }
 
 const TIMEOUT_SECONDS = 30;

@@ -106,7 +106,7 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     "Compared:        00:00:00 ago, 2 DIFFERENT",
     "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
     "Last switchover: 00:01:30 ago, after a failure, the active process ended: 1 resumed, 1 LOST",
-    "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8), at most 98.5 ms silent",
+    "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8), 98.5 ms without an active side",
     "Lost:            192.0.2.9: the peer had closed",
     "",
     "Not protected  Why",

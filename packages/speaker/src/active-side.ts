@@ -42,7 +42,7 @@ export class ActiveSide {
   /** Why the address of the link could not be had the last time. */
   private linkProblem = "";
   private stopListening: () => void = () => {};
-  private handoverTaken: (() => void) | null = null;
+  private handoverTaken: (isTaken: boolean) => void = () => {};
 
   constructor(
     side: Side,
@@ -149,7 +149,7 @@ export class ActiveSide {
     const { number } = this.speaker.active;
     this.link?.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
     return new Promise((resolve) => {
-      this.handoverTaken = () => resolve(true);
+      this.handoverTaken = resolve;
       setTimeout(() => resolve(false), HANDOVER_MS).unref();
     });
   }
@@ -224,7 +224,7 @@ export class ActiveSide {
   }
 
   private record(record: AnyRecord): void {
-    if (record.record === "handoverTaken") this.handoverTaken?.();
+    if (record.record === "handoverTaken") this.handoverTaken(true);
     else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
     else if (record.record === "hello") this.giveUp(`${this.peer?.side} says hello again`);
     else this.speaker.active.record(record, this.speaker.now());
@@ -233,6 +233,7 @@ export class ActiveSide {
   private lost(reason: string): void {
     this.link = null;
     this.peer = null;
+    this.handoverTaken(false);
     this.linkSinceMs = this.speaker.now();
     this.speaker.active.lose(reason);
     this.speaker.schedule();
@@ -242,6 +243,7 @@ export class ActiveSide {
     const { link } = this;
     this.link = null;
     this.peer = null;
+    this.handoverTaken(false);
     link?.bye(reason);
   }
 }

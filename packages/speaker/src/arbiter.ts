@@ -56,6 +56,8 @@ export interface Arbiter {
    * @returns the new roles; null when this side may not: the state that it has is not the last one
    */
   takeOver(side: string): Promise<Roles | null>;
+  /** Rejects with `ArbiterAwayError` when it cannot be told of anything just now. */
+  expectAnswer(): Promise<void>;
   /** Gives the role to the standby: it may take over without a fence. The caller writes nothing more. */
   handOver(): Promise<void>;
   /** Calls back when the active has ended, if this arbiter can tell; the process id is from its hello. */

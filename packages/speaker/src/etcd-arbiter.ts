@@ -190,6 +190,10 @@ export class EtcdArbiter implements Arbiter {
     return null;
   }
 
+  async expectAnswer(): Promise<void> {
+    await this.look();
+  }
+
   async handOver(): Promise<void> {
     this.isEnding = true;
     this.term.end();

@@ -108,6 +108,8 @@ export class LocalArbiter implements Arbiter {
     return null;
   }
 
+  async expectAnswer(): Promise<void> {}
+
   async handOver(): Promise<void> {
     await this.release();
   }

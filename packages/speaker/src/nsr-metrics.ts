@@ -98,9 +98,11 @@ function switchoversOf({ last_switchover: last }: ShownNsr, totals: SwitchoverTo
       "How long it took, by phase; total is all of them",
       Object.entries(phases).map(([phase, ms]) => [ms / 1000, { phase }]),
     ),
-    gauge("last_switchover_silence_seconds", "Longest that a peer can have heard nothing", [
-      [silence / 1000],
-    ]),
+    gauge(
+      "last_switchover_silence_seconds",
+      "From the last word of the other side until its connections went on here",
+      [[silence / 1000]],
+    ),
     gauge("last_switchover_sessions", "What became of the sessions", [
       [last.resumed, { result: "resumed" }],
       [last.lost.length, { result: "lost" }],

@@ -133,6 +133,8 @@ export class Pair {
     const { speaker, activeSide } = this;
     if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
     if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
+    // What is frozen waits for the arbiter.
+    await this.options.arbiter.expectAnswer();
     speaker.transport.stopReading();
     if (!(await activeSide.settle())) {
       speaker.transport.goOnReading();
@@ -167,10 +169,9 @@ export class Pair {
       await this.takeBack(speaker.journal.machine, frozenMs, frozen);
       throw new Error("the standby did not say that it has taken over");
     }
-    const ms = Math.round(performance.now() - began);
-    this.say("nsr-handover", "info", `handed over ${Object.keys(frozen).length} connections`, {
-      ms,
-    });
+    const took = { ms: Math.round(performance.now() - began) };
+    const count = Object.keys(frozen).length;
+    this.say("nsr-handover", "info", `handed over ${count} connections`, took);
     if (this.isStopping) return;
     await this.gate.open();
     void this.seekAgain();
@@ -210,8 +211,9 @@ export class Pair {
   private addressesLost(reason: string): void {
     this.standbySide?.stop(reason);
     if (this.handing !== null || this.speaker?.active.state !== "declared") return;
-    this.say("nsr-link", "warn", `${reason}: handing over`);
-    this.handOver().catch((error: Error) => this.say("nsr-handover", "warn", error.message));
+    this.handOver().catch((error: Error) =>
+      this.sayOnce("nsr-handover", "warn", `${reason}, and no switchover: ${error.message}`),
+    );
   }
 
   /** The arbiter has something to say of the role that this side has. */
@@ -268,8 +270,7 @@ export class Pair {
         return;
       } catch (error) {
         this.reason = `cannot be active: ${(error as Error).message}`;
-        if (this.reason !== this.refusal) this.say("nsr-simplex", "error", this.reason);
-        this.refusal = this.reason;
+        this.sayOnce("nsr-simplex", "error", this.reason);
         await this.begone();
         await sleep(RETRY_LATER_MS);
       }
@@ -307,10 +308,9 @@ export class Pair {
   /** @returns whether this side follows, in the background */
   private async joinActive(): Promise<boolean> {
     try {
-      const standbySide = await StandbySide.connect(this.side, this.options.arbiter);
-      this.standbySide = standbySide;
+      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter);
       this.become("standby");
-      void this.follow(standbySide);
+      void this.follow(this.standbySide);
       return true;
     } catch (error) {
       this.reason = this.asker.away || `no way to the active side: ${(error as Error).message}`;
@@ -340,16 +340,15 @@ export class Pair {
     if (end.kind === "handover") {
       const roles = await this.asker.askSoon();
       const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
-      const from = standbySide.peer?.side ?? "the active side";
-      const cause = `switchover by ${from}`;
+      const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       const speaker = await this.takeOver(standbySide, roles, cause, frozen, began);
       end.link.send(frameOf("handoverTaken", { number: end.record.number }));
       await this.settleIn(speaker);
       return;
     }
     this.reason = end.cause;
-    if (end.cause !== this.refusal) this.say("nsr-link", "warn", end.cause);
-    this.refusal = standbySide.peer === null ? end.cause : "";
+    this.sayOnce("nsr-link", "warn", end.cause);
+    if (standbySide.peer !== null) this.refusal = "";
     if (!end.mayTakeOver) return;
     const roles = await arbiter.takeOver(this.side.name);
     if (roles === null) {
@@ -444,9 +443,7 @@ export class Pair {
     await this.letJoin(speaker, "until done");
     await this.gate.install();
     // The configuration may be another one than that of this side's file.
-    await this.gate
-      .widen(speaker.router.tables.config)
-      .catch((error: Error) => this.say("nsr-simplex", "error", error.message));
+    await this.gate.widen(speaker.router.tables.config).catch(failed);
     this.become("active");
   }
 
@@ -483,6 +480,11 @@ export class Pair {
     if (role === "standby" && this.refusal === "")
       this.say("nsr-standby", "info", `${name} follows the active side`);
     this.options.changed();
+  }
+
+  private sayOnce(id: PairEvent, level: LogEvent["level"], message: string): void {
+    if (message !== this.refusal) this.say(id, level, message);
+    this.refusal = message;
   }
 
   private say(

@@ -9,7 +9,10 @@ export interface Switchover {
   readonly cause: string;
   readonly planned: boolean;
   readonly at_ms: number;
-  /** By phase, in all, and since this side last heard of the other one: no peer heard less than that. */
+  /**
+   * By phase, in all, and `silence`: from the last word of the other side until its connections went on
+   * here. What a peer sees may be longer: its own timers, what it had to send again.
+   */
   readonly ms: {
     fence: number;
     replay: number;

@@ -223,7 +223,8 @@ export class Gate {
     Atomics.store(words, WORD_QUEUE, -1);
     this.wakeWorker();
     const idle = Atomics.waitAsync(words, WORD_IDLE, 0);
-    await Promise.race([idle.value, this.ended]);
+    // A worker that has failed has let go as well, and is told of elsewhere.
+    await Promise.race([idle.value, this.ended.catch(() => {})]);
     if (queueFd >= 0) libc().close(queueFd);
     clearFlows(this.table);
   }
