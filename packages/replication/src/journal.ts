@@ -33,9 +33,9 @@ export class Journal {
     this.machine = machine;
   }
 
-  /** Something happened since the last bracket ended. */
-  get hasCalls(): boolean {
-    return this.out.length > 0;
+  /** Octets that were written down since the last bracket ended. */
+  get octets(): number {
+    return this.out.length;
   }
 
   /** Runs a call. @returns what the router's method returns */

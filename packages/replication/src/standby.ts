@@ -39,8 +39,8 @@ export class Standby {
   private machine: Machine | null = null;
   private backlog: RecordOf<"bracket">[] = [];
   private backlogOctets = 0;
-  /** Number that was acknowledged last. */
-  private told = { number: 0, applied: 0 };
+  /** What was acknowledged last. */
+  private told = { number: 0, applied: 0, window: 0 };
   private hasDiffered = false;
 
   constructor(hooks: StandbyHooks) {
@@ -89,13 +89,18 @@ export class Standby {
     }
   }
 
+  /** Whether the active knows of room enough: what was run only it need not be told at once. */
+  get hasToldRoom(): boolean {
+    return this.told.window >= BACKLOG_OCTETS_MAX / 2;
+  }
+
   /** Tells the active what is stored and run since it was told last. */
   acknowledge(): void {
     const { told, number, applied } = this;
     if (this.machine === null || (told.number === number && told.applied === applied)) return;
-    this.told = { number, applied };
     const window = Math.max(0, BACKLOG_OCTETS_MAX - this.backlogOctets);
-    this.hooks.send(frameOf("ack", { number, applied, window }));
+    this.told = { number, applied, window };
+    this.hooks.send(frameOf("ack", this.told));
   }
 
   /**
@@ -131,7 +136,7 @@ export class Standby {
     this.imageOctets = 0;
     this.number = before - 1;
     this.applied = before - 1;
-    this.told = { number: -1, applied: -1 };
+    this.told = { number: -1, applied: -1, window: 0 };
   }
 
   private store(bracket: RecordOf<"bracket">): void {

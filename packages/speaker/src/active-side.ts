@@ -129,7 +129,7 @@ export class ActiveSide {
     do {
       this.speaker.sliceOnce();
       if (!(await this.isSettled())) return false;
-    } while (this.speaker.journal.hasCalls);
+    } while (this.speaker.journal.octets > 0);
     return true;
   }
 

@@ -17,6 +17,8 @@ export type FollowEnd =
   /** The active is gone or silent; `mayTakeOver` when this side was declared. */
   | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
 
+/** Longest time from a bracket that was run to its acknowledgement. */
+const APPLIED_MS = 2;
 /** Brackets are run for so long before the link has its turn. */
 const WORK_MS = 4;
 /** So often the arbiter is asked what has become of an active that is silent. */
@@ -37,6 +39,8 @@ export class StandbySide {
   private readonly arbiter: Arbiter;
   private link!: Link;
   private isWorking = false;
+  /** What was run will be acknowledged. */
+  private isAckDue = false;
   private isSilent = false;
   private isOver = false;
   /** Looks since something came over the link. */
@@ -148,9 +152,20 @@ export class StandbySide {
         this.lose(`this side cannot follow: ${(error as Error).message}`, false);
         return;
       }
-      this.standby.acknowledge();
+      if (more || !this.standby.hasToldRoom) this.standby.acknowledge();
+      else this.acknowledgeSoon();
       if (more) this.work();
     });
+  }
+
+  /** With the next bracket, if one comes soon: half as many packets. */
+  private acknowledgeSoon(): void {
+    if (this.isAckDue) return;
+    this.isAckDue = true;
+    setTimeout(() => {
+      this.isAckDue = false;
+      this.standby.acknowledge();
+    }, APPLIED_MS).unref();
   }
 
   /**

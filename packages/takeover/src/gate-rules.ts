@@ -5,6 +5,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { CODE_UNKNOWN, type ToolAnswer } from "./tool-shell.ts";
 
 export type RuleKind = "nft" | "iptables";
 
@@ -47,22 +48,25 @@ export async function installRules(
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
 }
 
-/** Of a tool that was not there, or did not end in time. */
-const CODE_UNKNOWN = 127;
 /** Of iptables that did not get its lock, or memory. */
 const CODE_RESOURCE = 4;
 
 /**
+ * @param runTool - runs a command line; in a shell that stays, when this is asked again and again
  * @returns false when it is known that rules are missing; true when they are there, or some of them when only a part of the ports is asked for
  */
-export async function rulesInPlace({ kind, queue, ports }: GateRules): Promise<boolean> {
+export async function rulesInPlace(
+  { kind, queue, ports }: GateRules,
+  runTool: (words: readonly string[]) => Promise<ToolAnswer> = ([tool, ...argv]) =>
+    run(tool!, argv),
+): Promise<boolean> {
   if (kind === "nft") {
-    const { code, output } = await run("nft", ["list", "table", "inet", nameOf(queue)]);
+    const { code, output } = await runTool(["nft", "list", "table", "inet", nameOf(queue)]);
     if (code === CODE_UNKNOWN) return true;
     return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
   }
   for (const tool of IPTABLES) {
-    const { code, output } = await run(tool, ["-w", "5", "-t", IPTABLES_TABLE, "-S"]);
+    const { code, output } = await runTool([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S"]);
     if (code === CODE_UNKNOWN || code === CODE_RESOURCE) continue;
     const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
@@ -148,12 +152,8 @@ function iptablesRules(queue: number, ports: readonly number[]): string[] {
   );
 }
 
-/** @returns exit code and both outputs; a tool that does not exist is one that fails */
-function run(
-  tool: string,
-  argv: readonly string[],
-  input = "",
-): Promise<{ readonly code: number; readonly output: string }> {
+/** A tool that does not exist is one that fails. */
+function run(tool: string, argv: readonly string[], input = ""): Promise<ToolAnswer> {
   return new Promise((resolve) => {
     const child = spawn(tool, argv, { timeout: RUN_TIMEOUT_MS });
     let output = "";

@@ -36,6 +36,7 @@ import { check, libc } from "./libc.ts";
 import { bindQueue } from "./nfqueue.ts";
 import type { SocketAddress } from "./socket-address.ts";
 import type { Term } from "./term.ts";
+import { ToolShell } from "./tool-shell.ts";
 
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -80,6 +81,7 @@ export class Gate {
   private readonly table: FlowTable;
   private readonly eventFd: number;
   private rules: GateRules | null = null;
+  private readonly shell: ToolShell = new ToolShell();
   private isStopped = false;
 
   private constructor(options: GateOptions, table: FlowTable, eventFd: number, worker: Worker) {
@@ -140,7 +142,8 @@ export class Gate {
 
   /** @returns false when someone has removed the rules */
   async rulesInPlace(): Promise<boolean> {
-    return this.rules !== null && (await rulesInPlace(this.rules));
+    const runTool = (words: readonly string[]) => this.shell.run(words);
+    return this.rules !== null && (await rulesInPlace(this.rules, runTool));
   }
 
   /**
@@ -207,6 +210,7 @@ export class Gate {
     this.wakeWorker();
     await this.ended;
     this.isStopped = true;
+    this.shell.stop();
     const queueFd = Atomics.load(this.table.words, WORD_QUEUE);
     if (queueFd >= 0) libc().close(queueFd);
     libc().close(this.eventFd);

@@ -1,0 +1,49 @@
+/** Tools that a shell runs which stays. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { afterEach, describe, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { ToolShell } from "../src/tool-shell.ts";
+
+const WAIT_MS = 10_000;
+const shell = new ToolShell();
+
+afterEach(() => shell.stop());
+
+describe("a shell that runs tools", () => {
+  test("says what each one said on both outputs, and how it ended", async () => {
+    expect(await shell.run(["echo", "one"])).toEqual({ code: 0, output: "one\n" });
+    const missing = await shell.run(["ls", "/nowhere"]);
+    expect(missing.code).toBe(2);
+    expect(missing.output).toContain("/nowhere");
+    expect(await shell.run(["true"])).toEqual({ code: 0, output: "" });
+    const { output } = await shell.run(["seq", "100000"]);
+    expect(output.split("\n")).toHaveLength(100_001);
+  });
+
+  test("says that a tool is not there", async () => {
+    expect((await shell.run(["no-such-tool"])).code).toBe(127);
+  });
+
+  test("that is killed is started anew", async () => {
+    const asked = shell.run(["sleep", "60"]);
+    shell.stop();
+    expect((await asked).code).toBe(127);
+    expect(await shell.run(["echo", "again"])).toEqual({ code: 0, output: "again\n" });
+  });
+
+  test("keeps no process from its end, and ends with it", async () => {
+    const module = new URL("../src/tool-shell.ts", import.meta.url).href;
+    const script = `
+      const { ToolShell } = await import(${JSON.stringify(module)});
+      console.log((await new ToolShell().run(["echo", "$$"])).output);`;
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      ["--input-type=module", "--eval", script],
+      { encoding: "utf8", timeout: 20_000 },
+    );
+    expect(status).toBe(0);
+    const isGone = () => !existsSync(`/proc/${Number(stdout)}`);
+    await until(isGone, WAIT_MS, "the shell of a process that has ended is gone");
+  });
+});
