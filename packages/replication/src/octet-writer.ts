@@ -3,6 +3,8 @@
 const PAGE_OCTETS = 1 << 16;
 /** Of the first page; each one is as long as all before it, so that small things cost little. */
 const FIRST_PAGE_OCTETS = 1 << 8;
+/** What is shorter is cheaper to copy than to refer to. */
+const SHARED_OCTETS_MIN = 1 << 12;
 /** Octets of the longest varint: a number below 2^53. */
 const VARINT_OCTETS_MAX = 8;
 
@@ -52,6 +54,19 @@ export class OctetWriter {
       this.at += n;
       from += n;
     }
+  }
+
+  /** Octets without a length, which must not change any more: long ones are not copied. */
+  shared(octets: Uint8Array): void {
+    if (octets.length < SHARED_OCTETS_MIN) {
+      this.octets(octets);
+      return;
+    }
+    if (this.at > 0) this.full.push(this.page.subarray(0, this.at));
+    this.full.push(octets);
+    this.page = this.page.subarray(this.at);
+    this.at = 0;
+    this.length += octets.length;
   }
 
   /** Hands over what was written, in pieces, and starts anew. */

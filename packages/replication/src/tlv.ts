@@ -68,7 +68,7 @@ export function writeRecord<S extends Schema>(
     out.varint(octets);
     if (kind === "uint") out.varint(field as number);
     else if (kind === "double") out.double(field as number);
-    else out.octets(field as Uint8Array);
+    else out.shared(field as Uint8Array);
   }
 }
 

@@ -166,6 +166,7 @@ describe("a writer", () => {
       fc.record({ double: fc.double() }),
       fc.record({ text: fc.string({ unit: "grapheme", maxLength: 300 }) }),
       fc.record({ octets: fc.uint8Array({ maxLength: 700 }) }),
+      fc.record({ shared: fc.nat(20_000).map((length) => new Uint8Array(length).fill(length)) }),
     ),
     { maxLength: 30 },
   );
@@ -179,7 +180,8 @@ describe("a writer", () => {
             if ("varint" in piece) out.varint(piece.varint);
             else if ("double" in piece) out.double(piece.double);
             else if ("text" in piece) out.text(piece.text);
-            else out.octets(piece.octets);
+            else if ("octets" in piece) out.octets(piece.octets);
+            else out.shared(piece.shared);
           }
           const { length } = out;
           const octets = out.take();
@@ -193,7 +195,10 @@ describe("a writer", () => {
             if ("varint" in piece) expect(octets.varint()).toBe(piece.varint);
             else if ("double" in piece) expect(octets.double()).toBe(piece.double);
             else if ("text" in piece) expect(octets.text()).toBe(piece.text);
-            else expect(octets.octets(piece.octets.length)).toEqual(piece.octets);
+            else {
+              const written = "octets" in piece ? piece.octets : piece.shared;
+              expect(octets.octets(written.length)).toEqual(written);
+            }
           }
           expect(octets.left).toBe(0);
         }
