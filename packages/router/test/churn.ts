@@ -1,15 +1,8 @@
 /** Neighbors that come, go, announce, stall and are configured anew, at random. */
 
 import fc from "fast-check";
-import {
-  Lab,
-  type LabOptions,
-  type Peer,
-  type PeerOptions,
-  ROUTER_AS,
-  type Sketch,
-  yamlOf,
-} from "./driver.ts";
+import { Lab, type LabOptions, type Peer, yamlOf } from "./driver.ts";
+import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 export const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"];
 

@@ -3,7 +3,8 @@
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { explainRoute, showNeighbor, showRoutes } from "../src/index.ts";
-import { isEmpty, Lab, type Peer, type PeerOptions, yamlOf } from "./driver.ts";
+import { isEmpty, Lab, type Peer, yamlOf } from "./driver.ts";
+import type { PeerOptions } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

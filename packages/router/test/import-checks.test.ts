@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { isRoutable } from "../src/importer.ts";
 import { showRoutes } from "../src/index.ts";
-import { Lab, type PeerOptions, ROUTER_AS, type Sketch, yamlOf } from "./driver.ts";
+import { Lab, yamlOf } from "./driver.ts";
+import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 const A = "192.0.2.1";
 

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { showRoutes } from "../src/index.ts";
-import { Lab, type Peer, type PeerOptions, yamlOf } from "./driver.ts";
+import { Lab, type Peer, yamlOf } from "./driver.ts";
+import type { PeerOptions } from "./sketch.ts";
 
 const RS = "route-server-client: true, passive: true";
 

@@ -15,7 +15,8 @@ import {
   showRoutes,
   showTables,
 } from "../src/index.ts";
-import { Lab, type Peer, type PeerOptions, ROUTER_AS, type Sketch, yamlOf } from "./driver.ts";
+import { Lab, type Peer, yamlOf } from "./driver.ts";
+import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

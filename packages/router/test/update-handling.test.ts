@@ -10,7 +10,8 @@ import {
 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { showNeighbor, showRoutes } from "../src/index.ts";
-import { Lab, type Peer, type PeerOptions, yamlOf } from "./driver.ts";
+import { Lab, type Peer, yamlOf } from "./driver.ts";
+import type { PeerOptions } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";
