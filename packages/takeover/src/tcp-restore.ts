@@ -40,6 +40,7 @@ import {
   QUEUE_SEND,
   SO_REUSEADDR,
   TCP_MAXSEG,
+  TCP_NODELAY,
   TCP_QUEUE_SEQ,
   TCP_REPAIR_OPTIONS,
   TCP_REPAIR_QUEUE,
@@ -122,6 +123,8 @@ export function openInRepair(position: SocketPosition): number {
     else setInt(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1, "IPV6_FREEBIND");
     if (protection.password !== null) setMd5Key(fd, state.remoteAddress, protection.password);
     setTtl(fd, ipv4, protection);
+    // As it was set on the old socket: small UPDATE messages do not wait for acknowledgements.
+    setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
     openReceiveBuffer(fd);
     // The option of the handshake alone would leave the segments at the smallest size, for good.
     const segmentOctets = Math.min(state.segmentOctetsMax, USER_SEGMENT_OCTETS_MAX);

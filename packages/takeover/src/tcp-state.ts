@@ -19,6 +19,7 @@ import {
 import { sequenceAfter } from "./sequence.ts";
 import { localAddressOf, remoteAddressOf } from "./socket-address.ts";
 
+export const TCP_NODELAY = 1;
 export const TCP_MAXSEG = 2;
 export const TCP_INFO = 11;
 export const TCP_REPAIR = 19;

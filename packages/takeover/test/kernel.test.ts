@@ -18,7 +18,7 @@ import {
 } from "../src/index.ts";
 import { getU32, IPPROTO_TCP, libc } from "../src/libc.ts";
 import { openInRepair } from "../src/tcp-restore.ts";
-import { leaveRepair, TCP_MAXSEG } from "../src/tcp-state.ts";
+import { leaveRepair, TCP_MAXSEG, TCP_NODELAY } from "../src/tcp-state.ts";
 import { pattern } from "./support/pattern.ts";
 
 const reason = process.getuid?.() === 0 ? null : "needs CAP_NET_ADMIN";
@@ -152,6 +152,7 @@ describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over l
       // Of a socket out of repair mode this is the size that it sends; by default that would be
       // 524.
       expect(getU32(fdOf(outcome), IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG")).toBeGreaterThan(30_000);
+      expect(getU32(fdOf(outcome), IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY")).toBe(1);
       const restored = new net.Socket({ fd: fdOf(outcome) });
       closed.push(restored);
       restored.on("error", () => {});
