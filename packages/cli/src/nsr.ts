@@ -80,7 +80,8 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
   const { peer, behind, digest, gate, last_switchover: last } = shown;
   const age = (ms: number) => (ms === 0 ? "" : ` for ${duration(nowMs - ms)}`);
   const ago = (ms: number) => `${duration(nowMs - ms)} ago`;
-  const link = `link ${peer.link}${age(peer.since_ms)}, software ${peer.software}`;
+  const over = peer.over === "" ? "" : ` over ${peer.over}`;
+  const link = `link ${peer.link}${age(peer.since_ms)}${over}, software ${peer.software}`;
   const packets =
     `${gate.passed} packets passed, ${gate.held} had to wait, ` +
     `${gate.guarded} FIN or RST stopped`;

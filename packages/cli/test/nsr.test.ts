@@ -22,7 +22,10 @@ const ACTIVE: ShownNsr = {
   since_ms: NOW_MS - 3_600_000,
   ready: true,
   reason: "",
-  peer: { side: "b", link: "up", since_ms: NOW_MS - 60_000, software: "0.1.0" },
+  peer: {
+    ...{ side: "b", link: "up", over: "192.0.2.254 port 1790" },
+    ...{ since_ms: NOW_MS - 60_000, software: "0.1.0" },
+  },
   protected: 2,
   sessions: 2,
   neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
@@ -78,7 +81,7 @@ test("an active side that is protected", () => {
   expect(nsrLines(ACTIVE, NOW_MS).slice(1)).toEqual([
     "",
     "Role:            active for 01:00:00, epoch 4, mode shared",
-    "Other side:      b, link up for 00:01:00, software 0.1.0",
+    "Other side:      b, link up for 00:01:00 over 192.0.2.254 port 1790, software 0.1.0",
     "Sessions:        2 of 2 protected",
     "Behind:          3 brackets (1.2 kB) not acknowledged, 7 not applied",
     "Compared:        00:00:01 ago, no difference",
@@ -115,7 +118,7 @@ test("a switchover that lost sessions, tables that differ, a session without pro
 });
 
 test("what never was is not dated", () => {
-  const peer = { side: "", link: "down", since_ms: 0, software: "" } as const;
+  const peer = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
   const gate = { kind: "none", held: 0, passed: 0, guarded: 0 };
   const lines = nsrLines(
     {

@@ -70,7 +70,8 @@ type Effects = Pick<Made, "outputs" | "received" | "gone">;
 /** A bracket that the standby has not acknowledged. */
 interface Pending extends Effects {
   readonly number: number;
-  readonly octets: number;
+  /** For a link that takes the place of the one it was sent over. */
+  readonly frame: Uint8Array;
   readonly sentMs: number;
 }
 
@@ -133,6 +134,12 @@ export class Active {
     return { brackets: this.pending.length, octets: this.pendingOctets };
   }
 
+  /** @returns how long the oldest bracket has waited that the standby has not acknowledged */
+  waitedMs(nowMs: number): number {
+    const first = this.pending[0];
+    return first === undefined ? 0 : nowMs - first.sentMs;
+  }
+
   /** Whether there is room for what another slice may do (R3.8). */
   get mayWork(): boolean {
     if (this.state === "alone") return true;
@@ -159,7 +166,7 @@ export class Active {
       outputs: isHeld ? outputs : [],
       received,
       gone,
-      octets: frame.length,
+      frame,
       sentMs: nowMs,
     });
     this.pendingOctets += frame.length;
@@ -223,7 +230,35 @@ export class Active {
     }
   }
 
-  /** The link is gone, or the standby is given up for that reason. */
+  /**
+   * The link is gone without a word. A standby that has other ways is waited for, no longer than one
+   * that says nothing: brackets that it does not acknowledge count against it as ever.
+   *
+   * @returns whether it is waited for; if not, it is lost
+   */
+  cut(reason: string, hasWays: boolean): boolean {
+    const isWaitedFor = hasWays && (this.state === "holding" || this.state === "declared");
+    if (!isWaitedFor) this.lose(reason);
+    return isWaitedFor;
+  }
+
+  /**
+   * The standby comes back by another link, with the state that it had: it has stored all brackets
+   * before `next`. What it has not is sent again, so nothing is lost or doubled.
+   *
+   * @returns what that link is to carry before anything else; null when the standby has to join again
+   */
+  resume(next: number): Uint8Array[] | null {
+    const { state } = this;
+    const isFollowed = state === "joining" || state === "holding" || state === "declared";
+    const hasImage = this.image.length === 0;
+    if (!isFollowed || !hasImage || next <= this.acked || next > this.number + 1) return null;
+    this.acknowledged(next - 1);
+    const frames = this.pending.map(({ frame }) => frame);
+    return state === "declared" ? [...frames, declared()] : frames;
+  }
+
+  /** The standby is of no use any more, and given up for that reason. */
   lose(reason: string): void {
     const { hooks } = this;
     if (this.state === "alone" || this.state === "undeclaring" || this.state === "fenced") return;
@@ -276,7 +311,7 @@ export class Active {
     for (const pending of this.pending) {
       if (pending.number > number) break;
       done++;
-      this.pendingOctets -= pending.octets;
+      this.pendingOctets -= pending.frame.length;
       this.letOut(pending);
     }
     this.pending.splice(0, done);
@@ -329,7 +364,7 @@ export class Active {
       }
       this.state = "declared";
       this.reason = "";
-      hooks.send(frameOf("declared", { ready: 1, reason: "" }));
+      hooks.send(declared());
       hooks.say("standby-ready", `${standby} can take over`);
     });
   }
@@ -347,6 +382,10 @@ export class Active {
     hooks.openGate();
     for (const bracket of pending) this.letOut(bracket);
   }
+}
+
+function declared(): Uint8Array {
+  return frameOf("declared", { ready: 1, reason: "" });
 }
 
 function partsOf(piece: Uint8Array): Uint8Array[] {

@@ -31,6 +31,10 @@ export const RECORDS = {
       process: [7, "uint"],
       /** With which a standby signs its echoes: another number each time that it joins. */
       echo: [8, "uint"],
+      /** Of a standby that comes back by another link: the bracket that it needs next. 0: it joins. */
+      next: [9, "uint"],
+      /** Of a standby: addresses by which it may come back when this link is lost. */
+      ways: [10, "uint"],
     },
   },
   /** Why the link is about to be closed. */

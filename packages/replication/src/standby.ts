@@ -104,6 +104,18 @@ export class Standby {
   }
 
   /**
+   * The stream goes on over another link.
+   *
+   * @returns the bracket that is to come first there; 0 when there is no state to go on from
+   */
+  resume(): number {
+    if (!this.isUsable) return 0;
+    // What was told by the link before may never have come.
+    this.told = { number: -1, applied: -1, window: 0 };
+    return this.number + 1;
+  }
+
+  /**
    * Runs stored brackets until there are none or `mayGoOn` says no; one at least.
    *
    * @returns whether there are more

@@ -1,5 +1,6 @@
 /** The active one of a pair: lets a standby join, and has everything wait for it that has to. */
 
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
@@ -8,7 +9,8 @@ import type { Gate } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
-import { listenForLinks } from "./links.ts";
+import { addressText, listenForLinks } from "./links.ts";
+import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
 import type { Speaker } from "./speaker.ts";
 
@@ -18,16 +20,19 @@ export interface Side {
   readonly name: string;
   readonly software: string;
   readonly beats: BeatThread;
+  readonly log: (event: LogEvent) => void;
 }
 
 export type Hello = RecordOf<"hello">;
 
 export class ActiveSide {
   readonly protector: Protector;
-  /** Of the standby that is connected. */
+  /** Of the standby that follows; its link may be away for a moment. */
   peer: Hello | null = null;
   /** When the link came up, or went down. */
   linkSinceMs = 0;
+  /** Address here that the link leads to; empty when there is none. */
+  over = "";
   /** Why nobody can join; empty when someone can. */
   problem = "";
   private readonly side: Side;
@@ -41,7 +46,8 @@ export class ActiveSide {
   private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
   private linkProblem = "";
-  private stopListening: () => void = () => {};
+  /** Null when nobody can come. */
+  private stopListening: (() => void) | null = null;
   private handoverTaken: (isTaken: boolean) => void = () => {};
 
   constructor(
@@ -81,7 +87,10 @@ export class ActiveSide {
       problem(this.problem);
       this.giveUp(this.problem);
     });
-    speaker.ticked = () => this.beats?.progress();
+    speaker.ticked = () => {
+      this.beats?.progress();
+      this.look();
+    };
   }
 
   /** The same, tried until it can be done; as long as it cannot, `problem` says why. */
@@ -108,8 +117,8 @@ export class ActiveSide {
 
   /** Lets nobody join any more. The file of a Unix socket goes with it, so before another side has one. */
   async refuseStandbys(): Promise<void> {
-    this.stopListening();
-    this.stopListening = () => {};
+    this.stopListening?.();
+    this.stopListening = null;
     await this.beats?.stop();
     this.beats = null;
   }
@@ -137,7 +146,8 @@ export class ActiveSide {
     const { active } = this.speaker;
     const end = performance.now() + SETTLE_MS;
     while (performance.now() < end) {
-      if (active.behind.brackets === 0 && active.applied === active.number) return true;
+      const isLevel = active.behind.brackets === 0 && active.applied === active.number;
+      if (isLevel && this.link !== null) return true;
       if (active.state !== "declared") return false;
       await sleep(0);
     }
@@ -181,7 +191,7 @@ export class ActiveSide {
       record: (record) => {
         clearTimeout(timer);
         if (link === this.link) this.record(record);
-        else if (record.record === "hello") this.welcome(link, record);
+        else if (record.record === "hello") this.welcome(link, record, stream);
         else link.bye("a standby says hello first");
       },
       drained: () => this.speaker.active.pump(),
@@ -197,22 +207,48 @@ export class ActiveSide {
     const timer = setTimeout(() => link.bye("a standby says hello at once"), HELLO_MS).unref();
   }
 
-  private welcome(link: Link, hello: Hello): void {
+  private welcome(link: Link, hello: Hello, stream: Duplex): void {
+    if (hello.next > 0) {
+      this.welcomeBack(link, hello, stream);
+      return;
+    }
     const refusal = this.refusalOf(hello);
     if (refusal !== "") {
       link.bye(refusal);
       return;
     }
-    this.link = link;
     this.peer = hello;
-    this.linkSinceMs = this.speaker.now();
     this.beats?.expect(hello.echo);
-    link.send(frameOf("hello", helloOf(this.side, "active", this.epoch)));
+    this.use(link, stream);
     try {
       this.speaker.active.join(hello.side, this.speaker.now());
     } catch (error) {
       this.speaker.active.lose(`its state cannot be sent: ${(error as Error).message}`);
     }
+  }
+
+  /** The standby has lost its link, or finds it dead, and goes on by another one where it was. */
+  private welcomeBack(link: Link, hello: Hello, stream: Duplex): void {
+    const { peer, epoch, speaker } = this;
+    const isSame = hello.side === peer?.side && hello.echo === peer.echo && hello.epoch === epoch;
+    const frames = isSame ? speaker.active.resume(hello.next) : null;
+    if (frames === null) {
+      link.bye("what this side has does not go on there: it has to be sent anew");
+      return;
+    }
+    this.link?.close();
+    this.use(link, stream);
+    for (const frame of frames) link.send(frame);
+    this.say("info", `${hello.side} came back over ${this.over}`);
+    speaker.schedule();
+  }
+
+  private use(link: Link, stream: Duplex): void {
+    const { side, epoch, speaker } = this;
+    this.link = link;
+    this.linkSinceMs = speaker.now();
+    this.over = ownAddressOf(stream) ?? addressText(side.config.listen);
+    link.send(frameOf("hello", helloOf(side, "active", epoch)));
   }
 
   private refusalOf(hello: Hello): string {
@@ -231,17 +267,39 @@ export class ActiveSide {
   }
 
   private lost(reason: string): void {
+    const { peer, speaker } = this;
     this.link = null;
-    this.peer = null;
+    this.over = "";
     this.handoverTaken(false);
-    this.linkSinceMs = this.speaker.now();
-    this.speaker.active.lose(reason);
-    this.speaker.schedule();
+    this.linkSinceMs = speaker.now();
+    const hasWays = peer !== null && peer.ways > 1 && this.stopListening !== null;
+    if (speaker.active.cut(reason, hasWays)) {
+      this.say("warn", `${reason}: ${peer?.side} may come back by another way`);
+      return;
+    }
+    this.peer = null;
+    speaker.schedule();
+  }
+
+  /** A link that no acknowledgement comes over is left in time, if the standby has another way. */
+  private look(): void {
+    const { link, linkSinceMs, peer, speaker } = this;
+    const nowMs = speaker.now();
+    const waitedMs = Math.min(speaker.active.waitedMs(nowMs), nowMs - linkSinceMs);
+    if (link === null || peer === null || peer.ways <= 1 || !speaker.active.holds) return;
+    if (waitedMs <= wayPatienceMs(this.side.config)) return;
+    link.close();
+    this.lost(`no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
+  }
+
+  private say(level: LogEvent["level"], message: string): void {
+    this.side.log({ id: "nsr-link", level, neighbor: null, message, fields: {} });
   }
 
   private drop(reason: string): void {
     const { link } = this;
     this.link = null;
+    this.over = "";
     this.peer = null;
     this.handoverTaken(false);
     link?.bye(reason);
@@ -252,13 +310,28 @@ export class ActiveSide {
 const SETTLE_MS = 2000;
 /** Wait before another attempt to have the address of the link. */
 const RETRY_MS = 2000;
+/** A side that has nothing to do sends something every 100 ms. */
+const WAY_MS_MIN = 150;
+/** What is held up until another way is tried should not wait for long, however patient the pair is. */
+const WAY_MS_MAX = 1000;
 /** Longest wait for the first word of whoever connects. */
 const HELLO_MS = 5000;
 /** Longest wait for a standby to say that it has taken over what it was handed. */
 const HANDOVER_MS = 2000;
 
-/** @param echo - of a standby, signs its echoes */
-export function helloOf(side: Side, role: "active" | "standby", epoch: number, echo = 0) {
+/** @returns the address of this end, undefined for a Unix socket */
+function ownAddressOf(stream: Duplex): string | undefined {
+  if (!(stream instanceof Socket) || stream.localAddress === undefined) return undefined;
+  return addressText({ address: stream.localAddress, port: stream.localPort! });
+}
+
+/** @param echo - of a standby, signs its echoes @param next - see the record, like `echo` */
+export function helloOf(
+  side: Side,
+  role: "active" | "standby",
+  epoch: number,
+  { echo, next } = { echo: 0, next: 0 },
+) {
   return {
     version: STREAM_VERSION,
     cluster: side.config.cluster,
@@ -268,7 +341,17 @@ export function helloOf(side: Side, role: "active" | "standby", epoch: number, e
     software: side.software,
     process: process.pid,
     echo,
+    next,
+    ways: role === "standby" ? side.config.peers.length : 0,
   };
+}
+
+/**
+ * @returns for how long a link may be silent before another way is tried: half of the time after which
+ *   the standby is given up, but longer than an active that has nothing to do is silent
+ */
+export function wayPatienceMs({ patienceMs }: NsrConfig): number {
+  return Math.min(Math.max(WAY_MS_MIN, patienceMs / 2), WAY_MS_MAX);
 }
 
 /** @returns why sides do not belong together, empty when they do */

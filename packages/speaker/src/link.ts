@@ -53,6 +53,12 @@ export class Link {
     setTimeout(() => this.stream.destroy(), 1000).unref();
   }
 
+  /** Closes the link without a word: another one has taken its place. */
+  close(): void {
+    this.isClosed = true;
+    this.stream.destroy();
+  }
+
   private read(octets: Uint8Array): void {
     if (this.isClosed) return;
     this.frames.push(octets);

@@ -3,11 +3,14 @@
 import { rmSync, statSync } from "node:fs";
 import net from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 
 /** Longest wait for a connection to the other side. */
 const CONNECT_MS = 2000;
+/** A way to the other side that has not answered for so long has the next one tried beside it. */
+const NEXT_WAY_MS = 25;
 /** Connections beyond this are not accepted: a flood must not use up descriptors. */
 const CONNECTIONS_MAX = 256;
 
@@ -95,4 +98,42 @@ export function connectLink(
       resolve(socket);
     });
   });
+}
+
+/** A stream to the other side, and where it leads. */
+export interface Way {
+  readonly stream: Duplex;
+  readonly address: LinkAddress;
+}
+
+/**
+ * Tries several addresses of the other side, each as soon as the one before it fails or is slow.
+ *
+ * @returns the first that answers; rejects with what was wrong with the last one when none does
+ */
+export async function connectFirst(
+  addresses: readonly LinkAddress[],
+  config: NsrConfig,
+): Promise<Way> {
+  const attempts: Promise<Way>[] = [];
+  let isFound = false;
+  for (const address of addresses) {
+    const attempt = connectLink(address, config).then((stream) => {
+      if (isFound) stream.destroy();
+      isFound = true;
+      return { stream, address };
+    });
+    attempts.push(attempt);
+    await Promise.race([attempt.catch(() => {}), sleep(NEXT_WAY_MS)]);
+    if (isFound) break;
+  }
+  try {
+    return await Promise.any(attempts);
+  } catch (error) {
+    throw (error as AggregateError).errors.at(-1);
+  }
+}
+
+export function addressText(address: LinkAddress): string {
+  return "path" in address ? address.path : `${address.address} port ${address.port}`;
 }

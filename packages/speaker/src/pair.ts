@@ -79,8 +79,8 @@ export class Pair {
     this.addresses = new ServiceAddresses(this.nsr, (problem) =>
       this.say("nsr-link", "warn", problem),
     );
-    const { name, software } = options;
-    this.side = { config: this.nsr, name, software, beats: new BeatThread() };
+    const { name, software, log } = options;
+    this.side = { config: this.nsr, name, software, log, beats: new BeatThread() };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.say("nsr-arbiter", "warn", problem),
     );

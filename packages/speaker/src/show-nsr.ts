@@ -18,7 +18,8 @@ export interface ShownNsr {
   ready: boolean;
   /** Why not, for people. */
   reason: string;
-  peer: { side: string; link: "up" | "down"; since_ms: number; software: string };
+  /** `over`: the active's address that the link leads to, empty while it is down. */
+  peer: { side: string; link: "up" | "down"; over: string; since_ms: number; software: string };
   /** Established sessions that would survive, and all. */
   protected: number;
   sessions: number;
@@ -29,7 +30,7 @@ export interface ShownNsr {
   last_switchover: Switchover | null;
 }
 
-const NO_PEER = { side: "", link: "down", since_ms: 0, software: "" } as const;
+const NO_PEER = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
 const NO_GATE = { kind: "none", held: 0, passed: 0, guarded: 0 };
 
 /** @param pair - null without a section `nsr` */
@@ -69,7 +70,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
 
 function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: Pair): void {
   const { active } = speaker!;
-  const { peer, linkSinceMs, problem: linkProblem } = activeSide!;
+  const { peer, over, linkSinceMs, problem: linkProblem } = activeSide!;
   shown.ready = active.state === "declared";
   shown.reason = problem || linkProblem || active.reason;
   shown.behind = { ...active.behind, applied: active.number - active.applied };
@@ -77,7 +78,8 @@ function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: 
   shown.digest = { at_ms: Math.round(active.digestMs), differences: active.differences };
   shown.peer = {
     side: peer?.side ?? "",
-    link: peer === null ? "down" : "up",
+    link: over === "" ? "down" : "up",
+    over,
     since_ms: Math.round(linkSinceMs),
     software: peer?.software ?? "",
   };
@@ -85,7 +87,7 @@ function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: 
 
 function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   if (standbySide === null) return;
-  const { standby, peer, linkSinceMs, heardMs } = standbySide;
+  const { standby, peer, over, linkSinceMs, heardMs } = standbySide;
   shown.ready = standby.isDeclared;
   shown.reason = standby.isDeclared
     ? ""
@@ -96,7 +98,8 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   shown.digest = { at_ms: standby.digestNumber === 0 ? 0 : Math.round(heardMs), differences: 0 };
   shown.peer = {
     side: peer?.side ?? "",
-    link: "up",
+    link: over === "" ? "down" : "up",
+    over,
     since_ms: Math.round(linkSinceMs),
     software: peer?.software ?? "",
   };

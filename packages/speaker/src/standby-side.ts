@@ -1,13 +1,12 @@
 /** The standby one of a pair: follows the active, and tells when it is time to take over. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
-import { type Hello, helloOf, mismatch, type Side } from "./active-side.ts";
+import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
-import { BeatListener } from "./beats.ts";
+import { BeatListener, promiseMs } from "./beats.ts";
 import { Link } from "./link.ts";
-import { connectLink } from "./links.ts";
+import { addressText, connectFirst, type Way } from "./links.ts";
 import { nowMs } from "./speaker.ts";
 
 /** How following an active came to its end. */
@@ -23,7 +22,10 @@ const APPLIED_MS = 2;
 const WORK_MS = 4;
 /** So often the arbiter is asked what has become of an active that is silent. */
 const ASK_MS = 20;
-const LOOK_MS = 250;
+const LOOK_MS = 50;
+/** From this on, and so often, the arbiter is asked of an active of which nothing comes. */
+const STOPPED_MS = 500;
+const STOPPED_LOOK_MS = 250;
 /** An active that runs sends brackets several times a second, but may be at its image for long. */
 const LINK_SILENT_MS = 4000;
 /** What an active that runs has, beside its patience, to take the standby's right back. */
@@ -32,12 +34,22 @@ const UNDECLARE_MS = 500;
 export class StandbySide {
   readonly standby: Standby;
   peer: Hello | null = null;
-  readonly linkSinceMs = nowMs();
+  linkSinceMs = nowMs();
   /** When something was last heard of the active. */
   heardMs = nowMs();
   private readonly side: Side;
   private readonly arbiter: Arbiter;
   private link!: Link;
+  /** Where the link leads to. */
+  private address!: Way["address"];
+  /** Nothing has come over the link since it is the one that is used. */
+  private isAway = true;
+  private isCut = false;
+  /** Another way is looked for, for that reason. */
+  private isConnecting = false;
+  private cause = "";
+  /** Silence after which it is. */
+  private attemptMs = 0;
   private isWorking = false;
   /** What was run will be acknowledged. */
   private isAckDue = false;
@@ -61,14 +73,9 @@ export class StandbySide {
 
   /** @returns a side that is connected to the active; rejects when there is none */
   static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
-    const stream = await firstOf(side.config);
+    const way = await connectFirst(side.config.peers, side.config);
     const standbySide = new StandbySide(side, arbiter);
-    standbySide.link = new Link(stream, {
-      record: (record) => standbySide.record(record),
-      drained() {},
-      idle: () => standbySide.idle(),
-      closed: (reason) => void standbySide.silent(reason),
-    });
+    standbySide.use(way);
     return standbySide;
   }
 
@@ -83,7 +90,8 @@ export class StandbySide {
         void this.beats?.stop();
         resolve(end);
       };
-      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0, this.echo)));
+      const { echo } = this;
+      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0, { echo, next: 0 })));
     });
   }
 
@@ -92,14 +100,34 @@ export class StandbySide {
     return this.standby.follows;
   }
 
+  /** Address of the other side that the link leads to; empty when it is away. */
+  get over(): string {
+    return this.isAway ? "" : addressText(this.address);
+  }
+
   stop(reason: string): void {
     this.link.bye(reason);
     this.ended({ kind: "lost", cause: reason, mayTakeOver: false });
   }
 
+  private use({ stream, address }: Way): void {
+    this.linkSinceMs = nowMs();
+    this.address = address;
+    this.isAway = true;
+    this.isCut = false;
+    this.link = new Link(stream, {
+      record: (record) => this.record(record),
+      drained() {},
+      idle: () => this.idle(),
+      closed: (reason) => this.closed(reason),
+    });
+  }
+
   private record(record: AnyRecord): void {
     this.heardMs = nowMs();
     this.silentLooks = 0;
+    this.isAway = false;
+    this.attemptMs = wayPatienceMs(this.side.config);
     if (record.record === "hello") this.welcome(record);
     else if (record.record === "bye") this.lose(record.reason, false);
     else if (record.record === "handover") {
@@ -108,7 +136,12 @@ export class StandbySide {
   }
 
   private welcome(hello: Hello): void {
-    const { config, name } = this.side;
+    const { config, name, log } = this.side;
+    if (this.peer !== null) {
+      const message = `the link goes on over ${this.over}: ${this.cause}`;
+      log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
+      return;
+    }
     const problem = mismatch(config, name, hello);
     if (problem !== "") {
       this.lose(problem, false);
@@ -168,28 +201,83 @@ export class StandbySide {
     }, APPLIED_MS).unref();
   }
 
+  /** Whatever ends the link may have ended no more than that. */
+  private closed(reason: string): void {
+    this.isAway = true;
+    this.isCut = true;
+    this.linkSinceMs = nowMs();
+    if (!this.comeBack(reason)) {
+      void this.silent(reason);
+      return;
+    }
+    // No longer than what this side has promised not to take over keeps it from that anyway.
+    const endMs = nowMs() + promiseMs(this.side.config);
+    const mayAnswer = () => (this.isConnecting || !this.isCut) && nowMs() < endMs;
+    void this.silent(reason, () => !this.isAway, mayAnswer);
+  }
+
+  /** Has the stream go on over another way, beside everything else. @returns whether that may be */
+  private comeBack(cause: string): boolean {
+    if (this.side.config.peers.length === 1 || !this.standby.isUsable) return false;
+    if (this.isConnecting) return true;
+    this.isConnecting = true;
+    this.cause = cause;
+    void this.takeOtherWay().finally(() => {
+      this.isConnecting = false;
+    });
+    return true;
+  }
+
+  private async takeOtherWay(): Promise<void> {
+    const { side, peer, echo, heardMs, standby } = this;
+    const { peers } = side.config;
+    const next = peers.indexOf(this.address) + 1;
+    let way: Way;
+    try {
+      way = await connectFirst([...peers.slice(next), ...peers.slice(0, next)], side.config);
+    } catch {
+      // It is tried again, as long as this side follows.
+      return;
+    }
+    if (this.isOver || this.heardMs > heardMs) {
+      way.stream.destroy();
+      return;
+    }
+    // From here on nothing comes over the link before, so what is stored does not change.
+    this.link.close();
+    this.use(way);
+    const from = { echo, next: standby.resume() };
+    this.link.send(frameOf("hello", helloOf(side, "standby", peer?.epoch ?? 0, from)));
+  }
+
   /**
    * The active is silent, or its link is closed. If it runs it notices as well, and takes this side's
    * right back; one that cannot is taken over from.
    *
    * @param isBack - whether it was a false alarm; null when that cannot be
+   * @param mayAnswer - whether it may still be known from the active that it runs
    */
-  private async silent(cause: string, isBack: (() => boolean) | null = null): Promise<void> {
+  private async silent(
+    cause: string,
+    isBack: (() => boolean) | null = null,
+    mayAnswer: () => boolean = () => false,
+  ): Promise<void> {
     if (this.isSilent) return;
     this.isSilent = true;
     const { standby, side } = this;
     const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
     while ((standby.isDeclared || isBack !== null) && nowMs() < endMs) {
-      if (isBack?.() === true) {
-        this.isSilent = false;
-        return;
-      }
       const state = standby.isDeclared ? await this.arbiter.state(side.name) : "running";
       if (state === "alone") {
         this.lose(`${cause}; the active side goes on alone`, false);
         return;
       }
-      if (state !== "running") break;
+      if (state === "stopped") break;
+      if (isBack?.() === true) {
+        this.isSilent = false;
+        return;
+      }
+      if (state === "unknown" && !mayAnswer()) break;
       await sleep(ASK_MS);
     }
     this.lose(cause, standby.isDeclared);
@@ -198,13 +286,18 @@ export class StandbySide {
   /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */
   private async look(): Promise<void> {
     const silentMs = ++this.silentLooks * LOOK_MS;
-    if (silentMs < 2 * LOOK_MS) return;
+    const cause = `nothing came over the link for ${silentMs} ms`;
+    if (silentMs > this.attemptMs) {
+      this.attemptMs = 2 * silentMs;
+      this.comeBack(cause);
+    }
+    if (silentMs < STOPPED_MS || silentMs % STOPPED_LOOK_MS !== 0) return;
     const isLong = silentMs >= this.side.config.patienceMs + LINK_SILENT_MS;
     // Before heartbeats have begun, nothing else tells of an active that is suspended.
     const isStopped =
       this.standby.isDeclared && (await this.arbiter.state(this.side.name)) === "stopped";
     if (!isLong && !isStopped) return;
-    void this.silent(`nothing came over the link for ${silentMs} ms`);
+    void this.silent(cause);
   }
 
   private lose(cause: string, mayTakeOver: boolean): void {
@@ -213,16 +306,4 @@ export class StandbySide {
     this.link.bye(cause);
     this.ended({ kind: "lost", cause, mayTakeOver });
   }
-}
-
-async function firstOf(config: NsrConfig) {
-  let problem: unknown = new Error("no address of the other side");
-  for (const peer of config.peers) {
-    try {
-      return await connectLink(peer, config);
-    } catch (error) {
-      problem = error;
-    }
-  }
-  throw problem;
 }

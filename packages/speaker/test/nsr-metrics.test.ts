@@ -21,7 +21,7 @@ const SHOWN: ShownNsr = {
   role: "active",
   epoch: 4,
   ready: true,
-  peer: { side: "b", link: "up", since_ms: 1, software: "0.1.0" },
+  peer: { side: "b", link: "up", over: "/run/nsr.sock", since_ms: 1, software: "0.1.0" },
   protected: 1,
   sessions: 2,
   neighbors: [
