@@ -31,6 +31,7 @@ class Bench {
   readonly asked: { what: "declare" | "undeclare"; keep: Kept }[] = [];
   /** What the kernel has acknowledged, by connection. */
   kernel = new Map<number, number>();
+  hasRoom = true;
   readonly active: Active;
   private readonly reader = new FrameReader();
 
@@ -39,6 +40,7 @@ class Bench {
       new Promise<boolean>((keep) => this.asked.push({ what, keep }));
     const hooks: ActiveHooks = {
       send: (frame) => this.frames.push(frame),
+      hasRoom: () => this.hasRoom,
       release: (outputs) => {
         for (const output of outputs) if (output.do !== "log") this.did.push(output.do);
       },
@@ -83,6 +85,13 @@ class Bench {
 
   ack(number: number): void {
     this.active.record({ record: "ack", number, applied: number, window: 1 << 20 }, 3);
+  }
+
+  /** Has a standby that joins acknowledge everything, and be declared. */
+  async declare(): Promise<void> {
+    this.ack(this.active.number);
+    this.ack(this.active.number);
+    await this.keep(true);
   }
 
   async keep(is: boolean): Promise<void> {
@@ -214,6 +223,78 @@ describe("an active", () => {
     const standby = new Standby({ send() {}, differs: (_number, what) => expect.fail(what) });
     for (const record of records) standby.record(record);
     expect(() => standby.record(records[0]!)).toThrow(FormatError);
+  });
+
+  test.each([
+    ["nobody follows", "alone", 1],
+    ["the image is on its way", "joining", 1],
+    ["it is old", "declared", -1],
+    ["it has not been sent yet", "declared", 2],
+  ])("sends no bracket again when %s", async (_, state, ahead) => {
+    const bench = new Bench();
+    if (state === "joining") bench.hasRoom = false;
+    if (state !== "alone") bench.active.join("b", 2);
+    if (state === "declared") await bench.declare();
+    const { active } = bench;
+    expect(active.state).toBe(state);
+    expect(active.resume(active.number + ahead)).toBe(null);
+    expect(active.state).toBe(state);
+  });
+
+  test("sends again what the standby has not, and that it is declared", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    await bench.declare();
+    const before = bench.active.number;
+    expect(bench.active.cut("the link is gone", true)).toBe(true);
+    for (let n = 0; n < 3; n++) {
+      bench.receive(id, 5);
+      bench.bracket();
+    }
+    bench.sent();
+    bench.did.length = 0;
+    bench.frames.push(...bench.active.resume(before + 2)!);
+    expect(bench.sent()).toMatchObject([
+      { record: "bracket", number: before + 2 },
+      { record: "bracket", number: before + 3 },
+      { record: "declared", ready: 1 },
+    ]);
+    // The standby had stored the first of them.
+    expect(bench.did).toEqual([`acknowledge ${id} 5`]);
+    expect(bench.asked).toEqual([]);
+  });
+
+  test.each([
+    ["has no other way", "declared", false],
+    ["has not all of the state", "joining", true],
+  ])("does not wait for a standby that %s", async (_, state, hasWays) => {
+    const bench = new Bench();
+    bench.active.join("b", 2);
+    if (state === "declared") await bench.declare();
+    expect(bench.active.cut("the link is gone", hasWays)).toBe(false);
+    expect(bench.did).toContain("drop");
+  });
+
+  test("waits for a standby with other ways as long as for one that says nothing", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    await bench.declare();
+    bench.did.length = 0;
+    bench.active.cut("the link is gone", true);
+    bench.receive(id, 5);
+    bench.bracket(10);
+    bench.active.tick(1000);
+    expect(bench.did).toEqual([]);
+    bench.active.tick(1011);
+    expect(bench.did).toEqual(["drop"]);
+    expect(bench.asked).toMatchObject([{ what: "undeclare" }]);
+    expect(bench.active.resume(bench.active.number + 1)).toBe(null);
+    await bench.keep(true);
+    expect(bench.did).toEqual(["drop", "open gate", `acknowledge ${id} 5`]);
   });
 
   test("takes a frame of the wrong kind for nothing", () => {
