@@ -32,7 +32,8 @@ const FAULTS: readonly Fault[] = [
   { name: "pause-active", weight: 2, happen: (world) => pause(world, world.active) },
   { name: "pause-standby", weight: 1, happen: (world) => pause(world, world.standby) },
   { name: "switchover", weight: 4, happen: switchOver },
-  { name: "cut", weight: 1, happen: (world) => linkOf(world)?.cut() },
+  { name: "cut", weight: 2, happen: (world) => linkOf(world)?.cut() },
+  { name: "other-way", weight: 4, happen: otherWay },
   { name: "mishap", weight: 2, happen: mishap },
   {
     name: "slow-standby",
@@ -79,6 +80,11 @@ function burn({ chance }: World, process: Process | null, pointsMax: number): vo
 
 function switchOver({ active }: World): void {
   if (active !== null) run(active, () => active.switchOver());
+}
+
+/** The standby takes a link for dead. */
+function otherWay({ standby, hasWays }: World): void {
+  if (standby !== null && hasWays) run(standby, () => standby.comeBack());
 }
 
 function pause(world: World, process: Process | null): void {

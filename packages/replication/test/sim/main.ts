@@ -34,7 +34,7 @@ function one(seed: number, isTraced: boolean): boolean {
   }
 }
 
-const sums = { declared: 0, takeovers: 0, begins: 0, resets: 0, events: 0 };
+const sums = { declared: 0, takeovers: 0, begins: 0, resumes: 0, resets: 0, events: 0 };
 
 function add(outcome: typeof sums): void {
   for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += outcome[name];
@@ -51,7 +51,7 @@ if (values.seed !== undefined) {
   const perSecond = (1000 * count) / (performance.now() - began);
   console.log(
     `seeds ${count} · takeovers ${sums.takeovers} · standby declared ${sums.declared} · begun anew ${sums.begins} · ` +
-      `sessions ended with a reason ${sums.resets} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
+      `links replaced ${sums.resumes} · sessions ended with a reason ${sums.resets} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
   );
   for (const seed of failed.slice(0, SHOWN_MAX)) console.log(`see it with: --seed ${seed} --trace`);
   console.log(`${count - failed.length} passed, ${failed.length} failed`);

@@ -108,18 +108,34 @@ export class Process implements Actor {
 
   /** The active has taken the link. */
   follow(link: LinkEnd): void {
-    const { chance } = this.world;
-    this.link = link;
-    this.heardMs = this.world.clock.nowMs;
-    const standby = new Standby({
+    this.standby = new Standby({
       send: (frame) => {
         this.point();
-        link.send(frame);
+        this.link?.send(frame);
       },
       differs: (number, what) => this.world.checks.differs(number, what),
     });
-    this.standby = standby;
-    this.world.sabotage?.standby?.(standby, this);
+    this.world.sabotage?.standby?.(this.standby, this);
+    this.use(link);
+  }
+
+  /** Goes on over another link, if there is somebody to go on with; the one before may be good. */
+  comeBack(): void {
+    const active = this.world.activeOf(this);
+    const next = this.shell === null ? (this.standby?.resume() ?? 0) : 0;
+    if (active === null || next === 0 || this.isAsking) return;
+    if (this.link !== null) {
+      this.link.app = null;
+      this.link.close();
+    }
+    this.use(this.world.comeBack(this, active, next));
+  }
+
+  private use(link: LinkEnd): void {
+    const { chance } = this.world;
+    const standby = this.standby!;
+    this.link = link;
+    this.heardMs = this.world.clock.nowMs;
     link.app = {
       record: (record) => {
         this.point();
@@ -134,6 +150,10 @@ export class Process implements Actor {
       },
       closed: () => {
         this.link = null;
+        if (!this.world.hasWays || chance.oneIn(4)) return;
+        this.after(chance.int(0, 20), () => {
+          if (this.link === null && this.standby === standby) this.comeBack();
+        });
       },
     };
   }

@@ -54,6 +54,20 @@ export const SABOTAGES: readonly Sabotage[] = [
     },
   },
   {
+    title: "the active takes for stored what it sends again over another link",
+    shell(shell) {
+      const { active } = shell;
+      const resume = active.resume.bind(active);
+      active.resume = (next) => {
+        const frames = resume(next);
+        const { number, applied } = active;
+        const ack = { record: "ack", number, applied, window: 1 << 20 } as const;
+        if (frames !== null) active.record(ack, shell.nowMs);
+        return frames;
+      };
+    },
+  },
+  {
     title: "outputs leave when their bracket ends",
     shell({ active }) {
       Object.defineProperty(active, "holds", { get: () => false });

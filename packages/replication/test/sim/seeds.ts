@@ -6,9 +6,13 @@ import { type Outcome, simulate } from "./world.ts";
 const PER_TEST = 250;
 
 /** Runs with nobody in a position to take over prove little. */
-function worthOf(outcomes: readonly Outcome[]): { takeovers: number; declared: number } {
+function worthOf(outcomes: readonly Outcome[]) {
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((n, each) => n + of(each), 0);
-  return { takeovers: sum((each) => each.takeovers), declared: sum((each) => each.declared) };
+  return {
+    takeovers: sum((each) => each.takeovers),
+    declared: sum((each) => each.declared),
+    resumes: sum((each) => each.resumes),
+  };
 }
 
 /** Runs the seeds `[from, from + count)`. */
@@ -21,9 +25,10 @@ export function testSeeds(from: number, count: number): void {
       const failed = outcomes.filter(({ violations }) => violations.length > 0);
       const shown = failed.map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`);
       expect(shown, "see one with: npm run sim -- --seed N --trace").toEqual([]);
-      const { takeovers, declared } = worthOf(outcomes);
+      const { takeovers, declared, resumes } = worthOf(outcomes);
       expect(takeovers).toBeGreaterThan(outcomes.length / 5);
       expect(declared).toBeGreaterThan(outcomes.length);
+      expect(resumes).toBeGreaterThan(outcomes.length / 20);
     });
   }
 }

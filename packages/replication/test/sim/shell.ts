@@ -8,6 +8,7 @@ import {
   Journal,
   type LedgerConnection,
   type Machine,
+  type Standby,
 } from "../../src/index.ts";
 import type { LinkEnd } from "./link.ts";
 import type { Process } from "./process.ts";
@@ -37,6 +38,8 @@ export class Shell {
   readonly active: Active;
   readonly open: Map<ConnectionId, Open> = new Map();
   link: LinkEnd | null = null;
+  /** Who was sent the state last. */
+  follower: Standby | null = null;
   /** Calls were run since the last bracket. */
   isDirty = false;
   /** What has come is left with the kernel. */

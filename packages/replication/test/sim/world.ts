@@ -21,6 +21,7 @@ export interface Outcome {
   readonly declared: number;
   readonly takeovers: number;
   readonly begins: number;
+  readonly resumes: number;
   readonly resets: number;
   readonly events: number;
 }
@@ -67,6 +68,8 @@ export class World implements Net, Place {
   readonly isShadowed: boolean;
   /** Octets of brackets that may be under way. */
   readonly windowOctets: number;
+  /** There is more than one way between the sides. */
+  readonly hasWays: boolean;
   readonly sabotage: Sabotage | null;
   readonly endpoints: Map<number, PeerTcp> = new Map();
   readonly trace: (line: () => string) => void;
@@ -76,6 +79,8 @@ export class World implements Net, Place {
   declared = 0;
   takeovers = 0;
   begins = 0;
+  /** Links that took the place of others. */
+  resumes = 0;
   private readonly listens: boolean[];
   private readonly mitigates: boolean;
   private readonly processes: Map<string, Process> = new Map();
@@ -88,6 +93,7 @@ export class World implements Net, Place {
     this.chance = new Chance(seed);
     const { chance, clock } = this;
     this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 0]);
+    this.hasWays = !chance.oneIn(3);
     this.isShadowed = seed % 4 === 0;
     this.checks = new Checks(this);
     this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
@@ -125,10 +131,11 @@ export class World implements Net, Place {
       wrong = this.whatIsWrong();
     }
     if (wrong !== null && !clock.isStopped) checks.violation(`never well again: ${wrong}`);
-    const { seed, declared, takeovers, begins } = this;
+    const { seed, declared, takeovers, begins, resumes } = this;
     const resets = this.peers.reduce((sum, peer) => sum + peer.resets, 0);
     const { violations } = checks;
-    return { seed, violations, declared, takeovers, begins, resets, events: clock.count };
+    const counts = { declared, takeovers, begins, resumes, resets, events: clock.count };
+    return { seed, violations, ...counts };
   }
 
   // What segments go through.
@@ -220,6 +227,40 @@ export class World implements Net, Place {
     if (!shell.isServing || shell.active.state !== "alone" || active.isPaused) return false;
     const { clock, chance } = this;
     const [here, there] = linkOf(active, standby, clock, chance);
+    this.accept(active, here);
+    standby.follow(there);
+    shell.follower = standby.standby;
+    clock.after(0, active, () => shell.active.join(standby.side, active.nowMs));
+    return true;
+  }
+
+  /** A standby that has lost its link comes with another one. @returns its end of that */
+  comeBack(standby: Process, active: Process, next: number): LinkEnd {
+    const { clock, chance } = this;
+    const shell = active.shell!;
+    const [here, there] = linkOf(active, standby, clock, chance);
+    const { standby: follower } = standby;
+    clock.after(chance.int(1, 6) / 2, active, () => {
+      const isSame = active.shell === shell && shell.follower === follower && !shell.isOver;
+      const frames = isSame ? shell.active.resume(next) : null;
+      if (frames === null) {
+        here.close();
+        return;
+      }
+      this.trace(() => `${standby.side} comes back: bracket ${next} is next`);
+      this.resumes++;
+      const before = shell.link;
+      this.accept(active, here);
+      before?.close();
+      for (const frame of frames) here.send(frame);
+      shell.schedule();
+    });
+    return there;
+  }
+
+  /** The active has a link. */
+  private accept(active: Process, here: LinkEnd): void {
+    const shell = active.shell!;
     shell.link = here;
     here.app = {
       record: (record) => {
@@ -233,13 +274,10 @@ export class World implements Net, Place {
       idle: () => {},
       closed: () => {
         if (shell.link !== here) return;
-        shell.active.lose("the link is closed");
+        shell.active.cut("the link is closed", this.hasWays && !shell.isOver);
         shell.schedule();
       },
     };
-    standby.follow(there);
-    clock.after(0, active, () => shell.active.join(standby.side, active.nowMs));
-    return true;
   }
 
   /** The role is about to be offered: at times there is nobody to take it. */
