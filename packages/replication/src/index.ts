@@ -32,6 +32,11 @@
  * writes the journal. When the standby has caught up, the gate is closed; when nothing is with a peer
  * that the standby has not got, it is declared, by a word of the arbiter. From then on it may take over.
  *
+ * **Links.** The stream is a sequence of numbered brackets, and so is not bound to one link. A standby whose
+ * link is cut or silent comes by another one, and says which bracket it needs next. The active still has
+ * what was not acknowledged, and goes on there: nothing is lost or doubled, and no right changes. While no
+ * link is up nothing is acknowledged, so nothing leaves; in the end patience counts as with any standby.
+ *
  * **What must not go wrong, and how it is seen.** That both sides do the same is checked in every bracket,
  * by a checksum of what it put out, and every second by digests of the tables. A difference is named and
  * counted, the standby loses its right, and it joins again.

@@ -1,6 +1,7 @@
 /** A pair with two ways between its sides: one of them breaks in the middle of something. */
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { FakeEtcd } from "./support/fake-etcd.ts";
 import { LinkProxy } from "./support/link-proxy.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
 import {
@@ -23,6 +24,7 @@ const WITH_WAYS = REASON ?? "on one host";
 /** Routes of a burst, few to a message: many brackets. */
 const BURST = 4000;
 const PER_MESSAGE = 4;
+const ROUNDS = 4;
 
 /** One address of the active side, for the link and for heartbeats. */
 class Way {
@@ -100,8 +102,10 @@ function routesOf(peer: Peer): string[] {
   return routes;
 }
 
-/** What befalls a way at some frame of the active. */
-const FAULTS: readonly (readonly [string, (way: Way, frame: Buffer) => readonly Buffer[]])[] = [
+/** What befalls a way at some frame of the active. @returns what goes on in its place */
+type Fault = (way: Way, frame: Buffer) => readonly Buffer[];
+
+const FAULTS: readonly (readonly [string, Fault])[] = [
   [
     "is cut in the middle of a frame",
     ({ link }, frame) => {
@@ -135,7 +139,7 @@ const FAULTS: readonly (readonly [string, (way: Way, frame: Buffer) => readonly 
   ],
 ];
 
-function breakAt(way: Way, count: number, fault: (typeof FAULTS)[number][1]): void {
+function breakAt(way: Way, count: number, fault: Fault): void {
   let left = count;
   way.link.meddler = (frame, from) =>
     from === "active" && --left === 0 ? fault(way, frame) : [frame];
@@ -143,37 +147,49 @@ function breakAt(way: Way, count: number, fault: (typeof FAULTS)[number][1]): vo
 
 const joins = (a: SpeakerProcess) => saidBy(a, "standby-joining").length;
 
+/** Both ways break, one after the other, in the middle of bursts; in the end the active is killed. */
+async function leaves({ pair, a, b, used }: Scene, fault: Fault): Promise<void> {
+  const [from, to] = [await pair.peer(1), await pair.peer(2)];
+  await untilNsr(a, "both sessions are protected", (shown) => shown.protected === 2);
+  let count = 0;
+  for (let round = 1; round <= ROUNDS; round++) {
+    const way = await used();
+    breakAt(way, 3, fault);
+    const burst = { as: PEER_AS, count: BURST, from: count, perMessage: PER_MESSAGE };
+    await from.sendAll(manyRoutes(burst));
+    count += BURST;
+    await until(() => saidBy(b, "nsr-link").length === round, WAIT_MS, "it goes on");
+    await until(() => routesOf(to).length >= count, WAIT_MS, "the routes are there");
+    expect(await used()).not.toBe(way);
+    way.heal();
+  }
+  for (const side of [a, b]) expect((await nsrOf(side)).ready).toBe(true);
+  expect(saidBy(b, "nsr-link").every((line) => line.startsWith("the link goes on over"))).toBe(
+    true,
+  );
+  expect(saidBy(a, "standby-lost")).toEqual([]);
+  expect(joins(a)).toBe(1);
+  a.signal("SIGKILL");
+  await untilNsr(b, "b is active", ({ role }) => role === "active");
+  const { items } = await b.ask({ command: "show-routes", view: "accepted" });
+  expect(items).toHaveLength(count);
+  // Nothing was lost, and nothing came twice.
+  expect(routesOf(to)).toHaveLength(count);
+  expect(new Set(routesOf(to)).size).toBe(count);
+  for (const peer of [from, to]) expect(isUndisturbed(peer)).toBe(true);
+}
+
 describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
   test.each(FAULTS)("the one that %s is left for the other, and nobody notices", (_, fault) =>
-    withWays({ "patience-ms": 1000 }, async ({ pair, a, b, used }) => {
-      const [from, to] = [await pair.peer(1), await pair.peer(2)];
-      await untilNsr(a, "both sessions are protected", (shown) => shown.protected === 2);
-      let count = 0;
-      for (let round = 1; round <= 4; round++) {
-        const way = await used();
-        breakAt(way, 3, fault);
-        const burst = { as: PEER_AS, count: BURST, from: count, perMessage: PER_MESSAGE };
-        await from.sendAll(manyRoutes(burst));
-        count += BURST;
-        await until(() => saidBy(b, "nsr-link").length === round, WAIT_MS, "it goes on");
-        await until(() => routesOf(to).length >= count, WAIT_MS, "the routes are there");
-        expect(await used()).not.toBe(way);
-        way.heal();
-      }
-      for (const side of [a, b]) expect((await nsrOf(side)).ready).toBe(true);
-      expect(saidBy(b, "nsr-link").every((line) => /^the link goes on over/.test(line))).toBe(true);
-      expect(saidBy(a, "standby-lost")).toEqual([]);
-      expect(joins(a)).toBe(1);
-      a.signal("SIGKILL");
-      await untilNsr(b, "b is active", ({ role }) => role === "active");
-      const { items } = await b.ask({ command: "show-routes", view: "accepted" });
-      expect(items).toHaveLength(count);
-      // Nothing was lost, and nothing came twice.
-      expect(routesOf(to)).toHaveLength(count);
-      expect(new Set(routesOf(to)).size).toBe(count);
-      for (const peer of [from, to]) expect(isUndisturbed(peer)).toBe(true);
-    }),
+    withWays({ "patience-ms": 1000 }, (scene) => leaves(scene, fault)),
   );
+
+  test.each(FAULTS)("the one that %s is left as well when etcd has the roles", async (_, fault) => {
+    const etcd = await FakeEtcd.start();
+    const nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 2 }, "patience-ms": 1000 };
+    await withWays(nsr, (scene) => leaves(scene, fault));
+    etcd.stop();
+  });
 
   test("both may carry nothing: then the pair is simplex until one does again", () =>
     withWays({ "patience-ms": 500 }, async ({ pair, a, b, ways }) => {
