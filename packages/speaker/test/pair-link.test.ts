@@ -155,12 +155,16 @@ describe.skipIf(REASON !== null)(`a standby (${WITH_LINK})`, () => {
       expect(line.msg).toBe('both sides have the name "a"');
     }));
 
-  test("too many, of another version, with a second hello: told so, and the first one stays", () =>
+  test("too many, as another, of another version, with a second hello: told so, and the first one stays", () =>
     withPair({}, async (pair) => {
       const { a, b } = await pair.start();
       const second = new Stranger(pair.link);
       second.socket.write(hello());
       expect(await second.untilClosed()).toBe("b is the standby already");
+      const returned = new Stranger(pair.link);
+      returned.socket.write(hello({ side: "b", epoch: 1, next: 2 }));
+      expect(await returned.untilClosed()).toMatch(/has to be sent anew/);
+      expect(await nsrOf(a)).toMatchObject({ ready: true, peer: { link: "up" } });
       b.signal("SIGTERM");
       await untilNsr(a, "b has left", ({ ready, peer }) => !ready && peer.link === "down");
       const other = new Stranger(pair.link);
