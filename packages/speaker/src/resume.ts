@@ -93,7 +93,8 @@ export async function resumeAll(
         lose(speaker, connection, cause, result);
         return;
       }
-      goOn(speaker, protector, connection, outcome);
+      const unread = [unreadOf(frozen?.get(connection.id) ?? null), outcome.unread];
+      goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
       result.resumed++;
       result.longestMs = Math.max(result.longestMs, outcome.durationMs);
     },
@@ -109,6 +110,11 @@ function problemOf({ tcp, received }: LedgerConnection): string {
   return isShort ? "it had just begun, and the peer may take for received what was not" : "";
 }
 
+/** @returns what the kernel had received of a connection that was frozen, and nobody had read */
+function unreadOf(frozen: Frozen | null): Uint8Array {
+  return frozen === null ? NO_OCTETS : Buffer.from(frozen.unread, "base64");
+}
+
 function requestOf(
   machine: Machine,
   { id, tcp, send, received }: LedgerConnection,
@@ -120,11 +126,10 @@ function requestOf(
     send.acknowledge(frozen.acknowledged);
     return {
       state: frozen.tcp,
-      receivedOctets: 0,
+      receivedOctets: unreadOf(frozen).length,
       acknowledgedOctets: 0,
       unacked: send.from(send.acked),
       inFlightOctets: frozen.unackedOctets - frozen.unsentOctets,
-      unread: Buffer.from(frozen.unread, "base64"),
       elapsedMs: elapsedMs(frozen.tcp),
       protection,
     };
@@ -136,25 +141,28 @@ function requestOf(
     acknowledgedOctets: send.acked,
     unacked: send.from(send.acked),
     inFlightOctets: null,
-    unread: NO_OCTETS,
     elapsedMs: elapsedMs(state),
     protection,
   };
 }
 
+/** @param unread - received by a socket before, and by nobody else */
 function goOn(
   speaker: Speaker,
   protector: Protector,
   connection: LedgerConnection,
   outcome: ResumeOutcome & { kind: "resumed" },
+  unread: Uint8Array,
 ): void {
-  const { id, tcp, send, sent, received, closing } = connection;
+  const { id, tcp, send, sent, closing } = connection;
+  const received = connection.received + unread.length;
   const { fd, resumedAt, how } = outcome;
   const start = send.acked + (how === "spliced" ? resumedAt : 0);
   const position = send.acked + resumedAt;
   protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
   const state = protector.describe(id, received);
   if (state !== null) speaker.run({ record: "tcp", connection: id, state });
+  if (unread.length > 0) speaker.run({ record: "received", connection: id, octets: unread });
   if (position > sent) {
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });

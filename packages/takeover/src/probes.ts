@@ -103,11 +103,10 @@ async function restore(frozen: FrozenTcpState): Promise<number> {
   let outcome: ResumeOutcome | null = null;
   const request = {
     state: frozen,
-    receivedOctets: 0,
+    receivedOctets: frozen.unread.length,
     acknowledgedOctets: 0,
     unacked: new Uint8Array(0),
     inFlightOctets: 0,
-    unread: frozen.unread,
     elapsedMs: 0,
     protection: { password: null, ttlSecurity: 0, ttl: 64 },
   };

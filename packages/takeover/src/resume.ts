@@ -28,7 +28,10 @@ import {
 /** A connection to take over. */
 export interface ResumeRequest {
   readonly state: TcpState;
-  /** Octets read since the state was taken; the next one the process wants is the one after. */
+  /**
+   * Octets received since the state was taken, those that a frozen connection has `unread` included;
+   * the next one that the socket wants is the one after.
+   */
   readonly receivedOctets: number;
   /** Octets written since the state was taken that the peer is known to have acknowledged. */
   readonly acknowledgedOctets: number;
@@ -39,8 +42,6 @@ export interface ResumeRequest {
    * when the peer has to be asked.
    */
   readonly inFlightOctets: number | null;
-  /** Received by the kernel and not read: of a frozen connection, else empty. */
-  readonly unread: Uint8Array;
   /** Since the state was taken, by the clock of the side that took it where possible. */
   readonly elapsedMs: number;
   readonly protection: SocketProtection;
@@ -60,6 +61,8 @@ export type ResumeOutcome =
        * and the peer gets what it lacks by retransmission.
        */
       readonly how: "exact" | "spliced" | "unanswered";
+      /** Octets received meanwhile: to be read before those of `fd`. */
+      readonly unread: Uint8Array;
       /** From the beginning of this connection's restoration. */
       readonly durationMs: number;
     }
@@ -74,6 +77,8 @@ export interface ResumeDeps {
    */
   settled(index: number, outcome: ResumeOutcome): void;
 }
+
+const NO_OCTETS = new Uint8Array(0);
 
 /**
  * Longest wait for a peer: its round trip times this, within the bounds. Giving up early gains
@@ -151,7 +156,6 @@ function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting
     const fd = openInRepair({
       state: isAsking ? { ...state, sendWindow: sendWindowMark } : state,
       asSent: unacked.subarray(0, sentOctets),
-      unread: request.unread,
       elapsedMs: request.elapsedMs + (inFlightOctets === null ? CLOCK_DOUBT_MS : 0),
       protection: request.protection,
     });
@@ -159,7 +163,8 @@ function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting
     const nowMs = deps.nowMs();
     const durationMs = nowMs - beganMs;
     if (!isAsking) {
-      return { kind: "resumed", fd, resumedAt: sentOctets, how: "exact", durationMs };
+      const resumedAt = sentOctets;
+      return { kind: "resumed", fd, resumedAt, how: "exact", unread: NO_OCTETS, durationMs };
     }
     const waitMs = Math.max(ANSWER_MS_MIN, (ROUND_TRIPS * state.roundTripUs) / 1000);
     const giveUpMs = nowMs + Math.min(waitMs, ANSWER_MS_MAX);
@@ -183,27 +188,34 @@ function lookAt(waiting: Waiting, deps: ResumeDeps): ResumeOutcome | null {
     if (spliced !== null) return { kind: "resumed", ...spliced, how: "spliced", durationMs };
     // No answer, or the peer has ended its half.
     const resumedAt = request.unacked.length;
-    return { kind: "resumed", fd, resumedAt, how: "unanswered", durationMs };
+    return { kind: "resumed", fd, resumedAt, how: "unanswered", unread: NO_OCTETS, durationMs };
   } catch (error) {
     return { kind: "failed", error: error as Error };
   }
 }
 
 /** Restores once more, exactly where the peer is. */
-function splice(fd: number, request: ResumeRequest): { fd: number; resumedAt: number } | null {
+function splice(
+  fd: number,
+  request: ResumeRequest,
+): { fd: number; resumedAt: number; unread: Uint8Array } | null {
   const frozen = freeze(fd, 0);
   if (frozen === null) return null;
   closeSilently(fd);
   const spliced = openInRepair({
-    state: frozen,
-    asSent: new Uint8Array(0),
-    unread: frozen.unread,
+    state: stateNow({
+      state: frozen,
+      receivedOctets: frozen.unread.length,
+      acknowledgedOctets: 0,
+    }),
+    asSent: NO_OCTETS,
     elapsedMs: 0,
     protection: request.protection,
   });
   // The peer has just been asked, and answers at most one probe in half a second.
   leaveOrClose(spliced, false);
-  return { fd: spliced, resumedAt: request.unacked.length - frozen.unackedOctets };
+  const resumedAt = request.unacked.length - frozen.unackedOctets;
+  return { fd: spliced, resumedAt, unread: frozen.unread };
 }
 
 function leaveOrClose(fd: number, probe: boolean): void {
@@ -216,11 +228,15 @@ function leaveOrClose(fd: number, probe: boolean): void {
 }
 
 /** The state with its sequence numbers moved to where the connection is. */
-function stateNow({ state, receivedOctets, acknowledgedOctets, unread }: ResumeRequest): TcpState {
+function stateNow({
+  state,
+  receivedOctets,
+  acknowledgedOctets,
+}: Pick<ResumeRequest, "state" | "receivedOctets" | "acknowledgedOctets">): TcpState {
   return {
     ...state,
     sendSequence: sequenceAfter(state.sendSequence, acknowledgedOctets),
     receiveSequence: sequenceAfter(state.receiveSequence, receivedOctets),
-    receiveWindow: Math.max(0, state.receiveWindow - receivedOctets - unread.length),
+    receiveWindow: Math.max(0, state.receiveWindow - receivedOctets),
   };
 }

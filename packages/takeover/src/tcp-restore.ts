@@ -76,8 +76,6 @@ const WINDOW_UNSCALED_MAX = 65_535;
 /** Where the kernel does not say how large a receive buffer may grow. */
 const RECEIVE_BUFFER_OCTETS = 6 << 20;
 const SEND_BUFFER_OCTETS_MAX = 1 << 30;
-/** The kernel makes one buffer of what it is given at once. */
-const RECEIVE_CHUNK_OCTETS_MAX = 1 << 15;
 
 /** Of ending what is in a connection's place. */
 const LEFTOVER_TRIES_MAX = 3;
@@ -91,13 +89,14 @@ export const tcpRepairOpt: Layout<{ code: number; value: number }> = struct([
 /** Where a socket takes up a connection. */
 export interface SocketPosition {
   /**
-   * Its `sendSequence` is that of the first octet of `asSent`, or of the next octet to be written.
+   * Its `sendSequence` is that of the first octet of `asSent`, or of the next octet to be written;
+   * its `receiveSequence` that of the next octet from the peer. What was received before is the
+   * caller's: put into the receive queue of a socket that the peer can reach already, it would end up
+   * behind what has come meanwhile.
    */
   readonly state: TcpState;
   /** Octets that count as sent and not yet acknowledged. */
   readonly asSent: Uint8Array;
-  /** Octets that were received, and that the process will read first. */
-  readonly unread: Uint8Array;
   /** Since the state was taken. */
   readonly elapsedMs: number;
   readonly protection: SocketProtection;
@@ -137,7 +136,6 @@ export function openInRepair(position: SocketPosition): number {
     setOptions(fd, state);
     // Its unit is chosen anew by `connect`.
     setTimestamp(fd, state, position.elapsedMs + performance.now() - beganMs);
-    fillReceiveQueue(fd, position.unread);
     fillSendQueue(fd, position.asSent);
     setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_NONE, "TCP_REPAIR_QUEUE");
     setWindows(fd, position);
@@ -214,15 +212,6 @@ export function timestampAfter(timestamp: number, elapsedMs: number): number {
   return (sequenceAfter(timestamp, ticks + 1) & ~1) | unit;
 }
 
-function fillReceiveQueue(fd: number, octets: Uint8Array): void {
-  if (octets.length === 0) return;
-  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_RECEIVE, "TCP_REPAIR_QUEUE");
-  for (let at = 0; at < octets.length; at += RECEIVE_CHUNK_OCTETS_MAX) {
-    const chunk = octets.subarray(at, at + RECEIVE_CHUNK_OCTETS_MAX);
-    check(libc().send(fd, chunk, chunk.length, MSG_DONTWAIT), "filling the receive queue");
-  }
-}
-
 function fillSendQueue(fd: number, octets: Uint8Array): void {
   if (octets.length === 0) return;
   setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_SEND, "TCP_REPAIR_QUEUE");
@@ -261,19 +250,18 @@ function unlockBuffers(fd: number): void {
   libc().setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, Int32Array.of(0), 4);
 }
 
-function setWindows(fd: number, { state, unread, asSent }: SocketPosition): void {
-  const receiveNext = sequenceAfter(state.receiveSequence, unread.length);
+function setWindows(fd: number, { state, asSent }: SocketPosition): void {
   const advertisable = WINDOW_UNSCALED_MAX << (state.windowScale?.receive ?? 0);
   const sendWindow = Math.max(state.sendWindow, 1);
   const window = Buffer.alloc(tcpRepairWindow.span);
   tcpRepairWindow.encode(
     {
       // Whatever the peer says of its window from now on is newer.
-      sendUpdateSequence: sequenceAfter(receiveNext, -1),
+      sendUpdateSequence: sequenceAfter(state.receiveSequence, -1),
       sendWindow,
       sendWindowMax: Math.max(sendWindow, state.sendWindowMax, asSent.length),
       receiveWindow: Math.max(state.receiveWindow, Math.min(advertisable, receiveBufferOctets())),
-      receiveUpdateSequence: receiveNext,
+      receiveUpdateSequence: state.receiveSequence,
     },
     window,
   );

@@ -125,6 +125,25 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
     TIMEOUT_MS,
   );
 
+  test(
+    "from a frozen process hands over what it has not read, while the peer goes on",
+    async () => {
+      const one: Case = { family: 4, where: "same namespace", protection: {}, count: 60 };
+      const { nodes, service, peer, active } = await start(one);
+      const standby = await standBy(one, nodes);
+      await peer.command("stream", { octets: 40, everyMs: 1 });
+      await sleep(SETTLE_MS);
+      await active.command("pause");
+      await sleep(10);
+      const requests = await active.freeze();
+      expect(requests.filter(({ unread }) => unread !== "")).not.toHaveLength(0);
+      await active.command("stopGate", { end: "keep-rules" });
+      await take(one, nodes, standby, service, requests);
+      await bothCatchUp(peer, standby);
+    },
+    TIMEOUT_MS,
+  );
+
   test.each(CASES.slice(0, 2).concat(CASES[4]!))(
     "from a frozen process is exact, with octets in every queue: IPv$family, $where",
     async (one) => {

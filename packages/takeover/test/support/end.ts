@@ -103,6 +103,10 @@ function say(event: object): void {
   }
 }
 
+function handleOf(socket: net.Socket): { readStop(): number; readStart(): number } {
+  return (socket as unknown as { _handle: { readStop(): number; readStart(): number } })._handle;
+}
+
 function adopt(socket: net.Socket, id: number): Connection {
   const connection: Connection = {
     id,
@@ -197,11 +201,10 @@ async function take(requests: readonly TakeRequest[]): Promise<object[]> {
   await resumeConnections(
     requests.map((request) => ({
       state: request.state,
-      receivedOctets: request.received,
+      receivedOctets: request.received + unreadOf(request).length,
       acknowledgedOctets: request.acknowledged,
       unacked: pattern(request.acknowledged, request.appended - request.acknowledged),
       inFlightOctets: request.inFlight,
-      unread: Buffer.from(request.unread, "hex"),
       elapsedMs: request.elapsedMs,
       protection,
     })),
@@ -215,11 +218,17 @@ async function take(requests: readonly TakeRequest[]): Promise<object[]> {
   return outcomes;
 }
 
+function unreadOf({ unread }: TakeRequest): Buffer {
+  return Buffer.from(unread, "hex");
+}
+
 function resumed(request: TakeRequest, outcome: ResumeOutcome): object {
   if (outcome.kind === "failed") return { id: request.id, error: outcome.error.message };
-  const { fd, ...rest } = outcome;
+  const { fd, unread: _, ...rest } = outcome;
   const connection = adopt(new net.Socket({ fd, allowHalfOpen: true }), request.id);
   connection.received = request.received;
+  const unread = Buffer.concat([unreadOf(request), outcome.unread]);
+  if (unread.length > 0) received(connection, unread);
   connection.sent = request.acknowledged + outcome.resumedAt;
   connection.ackedBefore = connection.sent;
   // The doubtful octets of an unanswered one are in the new socket's queue.
@@ -346,11 +355,18 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     return {};
   },
   resume() {
-    for (const { socket } of connections.values()) socket.resume();
+    for (const { socket } of connections.values()) {
+      handleOf(socket).readStart();
+      socket.resume();
+    }
     return {};
   },
   pause() {
-    for (const { socket } of connections.values()) socket.pause();
+    for (const { socket } of connections.values()) {
+      socket.pause();
+      // What comes from now on stays with the kernel.
+      handleOf(socket).readStop();
+    }
     return {};
   },
   end() {
