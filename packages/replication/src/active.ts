@@ -137,7 +137,7 @@ export class Active {
   /** @returns how long the oldest bracket has waited that the standby has not acknowledged */
   waitedMs(nowMs: number): number {
     const first = this.pending[0];
-    return first === undefined ? 0 : nowMs - first.sentMs;
+    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs);
   }
 
   /** Whether there is room for what another slice may do (R3.8). */

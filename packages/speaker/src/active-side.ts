@@ -47,6 +47,11 @@ export class ActiveSide {
   /** Why the address of the link could not be had the last time. */
   private linkProblem = "";
   /** Null when nobody can come. */
+  /** Streams that were accepted, and the one of them that is used. */
+  private accepted = 0;
+  private number = 0;
+  /** Bracket that was acknowledged last at the last look, -1 when nothing was waited for. */
+  private seen = -1;
   private stopListening: (() => void) | null = null;
   private handoverTaken: (isTaken: boolean) => void = () => {};
 
@@ -155,9 +160,10 @@ export class ActiveSide {
   }
 
   /** Sends the standby what it needs to go on. @returns when the standby has it, or is gone */
-  handOver(frozen: unknown): Promise<boolean> {
+  async handOver(frozen: unknown): Promise<boolean> {
     const { number } = this.speaker.active;
-    this.link?.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
+    if (this.link === null) return false;
+    this.link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
     return new Promise((resolve) => {
       this.handoverTaken = resolve;
       setTimeout(() => resolve(false), HANDOVER_MS).unref();
@@ -187,11 +193,12 @@ export class ActiveSide {
   }
 
   private accept(stream: Duplex): void {
+    const number = ++this.accepted;
     const link: Link = new Link(stream, {
       record: (record) => {
         clearTimeout(timer);
         if (link === this.link) this.record(record);
-        else if (record.record === "hello") this.welcome(link, record, stream);
+        else if (record.record === "hello") this.welcome({ link, stream, number }, record);
         else link.bye("a standby says hello first");
       },
       drained: () => this.speaker.active.pump(),
@@ -207,19 +214,21 @@ export class ActiveSide {
     const timer = setTimeout(() => link.bye("a standby says hello at once"), HELLO_MS).unref();
   }
 
-  private welcome(link: Link, hello: Hello, stream: Duplex): void {
+  private welcome(arrival: Arrival, hello: Hello): void {
     if (hello.next > 0) {
-      this.welcomeBack(link, hello, stream);
+      this.welcomeBack(arrival, hello);
       return;
     }
+    const isAnew = this.link === null && hello.side === this.peer?.side;
+    if (isAnew) this.giveUp(`${hello.side} has begun anew`);
     const refusal = this.refusalOf(hello);
     if (refusal !== "") {
-      link.bye(refusal);
+      arrival.link.bye(refusal);
       return;
     }
     this.peer = hello;
     this.beats?.expect(hello.echo);
-    this.use(link, stream);
+    this.use(arrival);
     try {
       this.speaker.active.join(hello.side, this.speaker.now());
     } catch (error) {
@@ -228,24 +237,28 @@ export class ActiveSide {
   }
 
   /** The standby has lost its link, or finds it dead, and goes on by another one where it was. */
-  private welcomeBack(link: Link, hello: Hello, stream: Duplex): void {
+  private welcomeBack(arrival: Arrival, hello: Hello): void {
     const { peer, epoch, speaker } = this;
+    const { link, number } = arrival;
+    // What was said on a way that was given up may come late.
+    const isNew = number > this.number;
     const isSame = hello.side === peer?.side && hello.echo === peer.echo && hello.epoch === epoch;
-    const frames = isSame ? speaker.active.resume(hello.next) : null;
+    const frames = isNew && isSame ? speaker.active.resume(hello.next) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;
     }
     this.link?.close();
-    this.use(link, stream);
+    this.use(arrival);
     for (const frame of frames) link.send(frame);
     this.say("info", `${hello.side} came back over ${this.over}`);
     speaker.schedule();
   }
 
-  private use(link: Link, stream: Duplex): void {
+  private use({ link, stream, number }: Arrival): void {
     const { side, epoch, speaker } = this;
     this.link = link;
+    this.number = number;
     this.linkSinceMs = speaker.now();
     this.over = ownAddressOf(stream) ?? addressText(side.config.listen);
     link.send(frameOf("hello", helloOf(side, "active", epoch)));
@@ -281,13 +294,19 @@ export class ActiveSide {
     speaker.schedule();
   }
 
-  /** A link that no acknowledgement comes over is left in time, if the standby has another way. */
+  /**
+   * A link that no acknowledgement comes over is left in time, if the standby has another way. Looks
+   * twice: after a pause of this side, what has come meanwhile is read first.
+   */
   private look(): void {
-    const { link, linkSinceMs, peer, speaker } = this;
+    const { link, linkSinceMs, peer, speaker, seen } = this;
+    const { acked, holds, behind } = speaker.active;
+    this.seen = behind.brackets > 0 ? acked : -1;
+    if (link === null || peer === null || peer.ways <= 1 || this.stopListening === null) return;
     const nowMs = speaker.now();
     const waitedMs = Math.min(speaker.active.waitedMs(nowMs), nowMs - linkSinceMs);
-    if (link === null || peer === null || peer.ways <= 1 || !speaker.active.holds) return;
-    if (waitedMs <= wayPatienceMs(this.side.config)) return;
+    const isStuck = holds && seen === acked && behind.brackets > 0;
+    if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) return;
     link.close();
     this.lost(`no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
   }
@@ -304,6 +323,13 @@ export class ActiveSide {
     this.handoverTaken(false);
     link?.bye(reason);
   }
+}
+
+/** A stream of somebody who said hello; numbers tell which of two is newer. */
+interface Arrival {
+  readonly link: Link;
+  readonly stream: Duplex;
+  readonly number: number;
 }
 
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */

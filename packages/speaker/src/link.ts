@@ -53,7 +53,7 @@ export class Link {
     setTimeout(() => this.stream.destroy(), 1000).unref();
   }
 
-  /** Closes the link without a word: another one has taken its place. */
+  /** Closes the link without a word: the stream goes on by another one. */
   close(): void {
     this.isClosed = true;
     this.stream.destroy();

@@ -116,16 +116,16 @@ export async function connectFirst(
   config: NsrConfig,
 ): Promise<Way> {
   const attempts: Promise<Way>[] = [];
-  let isFound = false;
+  let first: Way | null = null;
   for (const address of addresses) {
     const attempt = connectLink(address, config).then((stream) => {
-      if (isFound) stream.destroy();
-      isFound = true;
-      return { stream, address };
+      if (first !== null) stream.destroy();
+      first ??= { stream, address };
+      return first;
     });
     attempts.push(attempt);
     await Promise.race([attempt.catch(() => {}), sleep(NEXT_WAY_MS)]);
-    if (isFound) break;
+    if (first !== null) break;
   }
   try {
     return await Promise.any(attempts);

@@ -30,7 +30,7 @@ const TICK_MS = 100;
  * more often than this: at thousands of updates a second that halves the cost of each.
  */
 const BRACKET_MS = 1;
-/** What is more does not wait for it. */
+/** A bracket that has grown to this when it is due does not wait. */
 const BRACKET_OCTETS = 1 << 12;
 /** TTL of sessions that are not with a directly connected external peer. */
 const TTL_FAR = 255;

@@ -203,6 +203,7 @@ export class StandbySide {
 
   /** Whatever ends the link may have ended no more than that. */
   private closed(reason: string): void {
+    if (this.isOver) return;
     this.isAway = true;
     this.isCut = true;
     this.linkSinceMs = nowMs();
@@ -239,7 +240,7 @@ export class StandbySide {
       // It is tried again, as long as this side follows.
       return;
     }
-    if (this.isOver || this.heardMs > heardMs) {
+    if (this.isOver || (!this.isCut && this.heardMs > heardMs)) {
       way.stream.destroy();
       return;
     }
@@ -267,7 +268,8 @@ export class StandbySide {
     const { standby, side } = this;
     const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
     while ((standby.isDeclared || isBack !== null) && nowMs() < endMs) {
-      const state = standby.isDeclared ? await this.arbiter.state(side.name) : "running";
+      const unasked = this.isCut && !this.isConnecting ? "stopped" : "running";
+      const state = standby.isDeclared ? await this.arbiter.state(side.name) : unasked;
       if (state === "alone") {
         this.lose(`${cause}; the active side goes on alone`, false);
         return;

@@ -202,6 +202,7 @@ export class Gate {
    * over.
    */
   async stop(end: GateEnd): Promise<void> {
+    this.shell.stop();
     if (end === "remove-rules") {
       this.open();
       if (this.rules !== null) await removeRules(this.rules);
@@ -210,7 +211,6 @@ export class Gate {
     this.wakeWorker();
     await this.ended;
     this.isStopped = true;
-    this.shell.stop();
     const queueFd = Atomics.load(this.table.words, WORD_QUEUE);
     if (queueFd >= 0) libc().close(queueFd);
     libc().close(this.eventFd);

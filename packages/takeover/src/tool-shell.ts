@@ -36,12 +36,12 @@ export class ToolShell {
         clearTimeout(timer);
         keepProcess(shell, false);
         shell.stdout.removeAllListeners("data");
-        shell.removeListener("close", ended);
+        shell.removeListener("exit", ended);
         resolve(answer);
       };
       const ended = () => answered({ code: CODE_UNKNOWN, output: text });
       const timer = setTimeout(() => this.stop(), TIMEOUT_MS).unref();
-      shell.once("close", ended);
+      shell.once("exit", ended);
       keepProcess(shell, true);
       shell.stdout.on("data", (piece: string) => {
         text += piece;
@@ -54,16 +54,19 @@ export class ToolShell {
 
   /** Ends the shell, and what it runs. */
   stop(): void {
-    this.shell?.kill("SIGKILL");
+    const { shell } = this;
     this.shell = null;
+    if (shell?.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
+    process.kill(-shell.pid, "SIGKILL");
   }
 
   private started(): ChildProcessWithoutNullStreams {
-    const shell = spawn("sh", []);
+    // In a process group of its own, so that what it runs can be ended with it.
+    const shell = spawn("sh", [], { detached: true });
     shell.stdout.setEncoding("utf8");
-    shell.on("error", () => {});
+    shell.on("error", () => shell.emit("exit", null, null));
     shell.stdin.on("error", () => {});
-    shell.on("close", () => {
+    shell.on("exit", () => {
       if (this.shell === shell) this.shell = null;
     });
     shell.unref();

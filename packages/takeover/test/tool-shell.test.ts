@@ -26,9 +26,13 @@ describe("a shell that runs tools", () => {
   });
 
   test("that is killed is started anew", async () => {
-    const asked = shell.run(["sleep", "60"]);
+    const tool = ["sleep", "61.2187"];
+    const isRunning = () => spawnSync("pgrep", ["-f", tool.join(" ")]).status === 0;
+    const asked = shell.run(tool);
+    await until(isRunning, WAIT_MS, "the tool runs");
     shell.stop();
     expect((await asked).code).toBe(127);
+    await until(() => !isRunning(), WAIT_MS, "the tool is ended as well");
     expect(await shell.run(["echo", "again"])).toEqual({ code: 0, output: "again\n" });
   });
 
