@@ -24,13 +24,11 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile, interfaceOf }) => {
+    return withConfigErrors(async ({ readConfigFile, needsOf }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { diagnose, probeHost } = await import("@ts-bgp/takeover");
-      const interfaces = (config?.nsr?.serviceAddresses ?? []).map(
-        (service) => interfaceOf(service) ?? `for ${service.address}/${service.bits}`,
-      );
-      const md5Keys = (config?.neighbors ?? []).filter(({ password }) => password !== null).length;
+      const nothing = { interfaces: [], md5Keys: 0 };
+      const { interfaces, md5Keys } = config === null ? nothing : needsOf(config);
       const rows = diagnose(await probeHost({ queue: QUEUE, interfaces }), md5Keys);
       const tls = config?.nsr?.tls ?? null;
       if (tls !== null) rows.push(certificateRow(tls, Date.now()));

@@ -21,6 +21,7 @@ import {
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
 type ShownProtection = ShownNsr["neighbors"][number];
+type ShownNeed = ShownNsr["host"][number];
 
 export const showNsrCommand: Command = {
   name: "show nsr",
@@ -41,18 +42,43 @@ const UNPROTECTED_COLUMNS: readonly Column<ShownProtection>[] = [
   { title: "Why", text: ({ reason }) => reason },
 ];
 
-/** @returns lines: how the pair is in a sentence, the facts, and sessions without protection */
+const MISSING_COLUMNS: readonly Column<ShownNeed>[] = [
+  { title: "Missing", text: ({ what }) => what },
+  { title: "Found", text: ({ detail }) => detail },
+  { title: "What to do", text: ({ what_to_do: advice }) => advice },
+];
+
+/** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
 export function nsrLines(shown: ShownNsr, nowMs: number): string[] {
   const lines = [headline(shown)];
   if (shown.cluster === "") return lines;
   lines.push("", ...renderFields(fieldsOf(shown, nowMs)));
   // While nobody can take over, no session is protected, for the reason in the first line.
   const unprotected = shown.ready ? shown.neighbors.filter((one) => !one.protected) : [];
-  if (unprotected.length > 0) lines.push("");
-  const table = new TableWriter(UNPROTECTED_COLUMNS, (line) => lines.push(line));
-  for (const neighbor of unprotected) table.add(neighbor);
-  table.end();
+  addTable(lines, UNPROTECTED_COLUMNS, unprotected);
+  addTable(lines, MISSING_COLUMNS, missingOf(shown));
   return lines;
+}
+
+function addTable<T>(lines: string[], columns: readonly Column<T>[], rows: readonly T[]): void {
+  if (rows.length === 0) return;
+  lines.push("");
+  const table = new TableWriter(columns, (line) => lines.push(line));
+  for (const row of rows) table.add(row);
+  table.end();
+}
+
+function missingOf({ host }: ShownNsr): ShownNeed[] {
+  return host.filter(({ ok }) => !ok);
+}
+
+function hostText(shown: ShownNsr): string {
+  const { length } = shown.host;
+  const missing = missingOf(shown).length;
+  if (length === 0) return "not looked at yet";
+  return missing === 0
+    ? `has all that is needed, ${length} checks`
+    : `lacks ${missing} of ${length}`;
 }
 
 function headline(shown: ShownNsr): string {
@@ -100,6 +126,7 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
     ],
     ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, ${differences(digest)}`],
     ["Gate", gate.kind === "none" ? "none" : `${gate.kind}, ${packets}`],
+    ["Host", hostText(shown)],
     ["Last switchover", last === null ? "never" : `${ago(last.at_ms)}, ${outcome(last)}`],
   );
   if (last === null) return fields;

@@ -32,6 +32,7 @@ const ACTIVE: ShownNsr = {
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: NOW_MS - 1000, differences: 0 },
   gate: { kind: "nft", held: 5, passed: 900, guarded: 1 },
+  host: [{ what: "TCP repair", ok: true, detail: "a connection was moved", what_to_do: "" }],
   last_switchover: null,
 };
 const SWITCHOVER: Switchover = {
@@ -86,6 +87,7 @@ test("an active side that is protected", () => {
     "Behind:          3 brackets (1.2 kB) not acknowledged, 7 not applied",
     "Compared:        00:00:01 ago, no difference",
     "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
+    "Host:            has all that is needed, 1 checks",
     "Last switchover: never",
   ]);
 });
@@ -99,6 +101,7 @@ test("a switchover that lost sessions, tables that differ, a session without pro
       { address: "2001:db8::1", protected: false, reason: "nsr: off" },
     ],
     digest: { at_ms: NOW_MS, differences: 2 },
+    host: [...ACTIVE.host, { what: "pidfd", ok: false, detail: "ENOSYS", what_to_do: "Linux 5.3" }],
     last_switchover: {
       ...SWITCHOVER,
       resumed: 1,
@@ -108,12 +111,16 @@ test("a switchover that lost sessions, tables that differ, a session without pro
   expect(nsrLines(shown, NOW_MS).slice(6)).toEqual([
     "Compared:        00:00:00 ago, 2 DIFFERENT",
     "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
+    "Host:            lacks 1 of 2",
     "Last switchover: 00:01:30 ago, after a failure, the active process ended: 1 resumed, 1 LOST",
     "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8), 98.5 ms without an active side",
     "Lost:            192.0.2.9: the peer had closed",
     "",
     "Not protected  Why",
     "2001:db8::1    nsr: off",
+    "",
+    "Missing  Found   What to do",
+    "pidfd    ENOSYS  Linux 5.3",
   ]);
 });
 

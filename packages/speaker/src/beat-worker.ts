@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import { parentPort } from "node:worker_threads";
 import { FrameReader, frameOf } from "@ts-bgp/replication";
-import { bootMs, Term } from "@ts-bgp/takeover";
+import { bootMs, raisePriority, Term } from "@ts-bgp/takeover";
 import {
   type BeatOrder,
   type BeatReply,
@@ -193,6 +193,9 @@ class Listener extends Heart {
     this.write(stream, frameOf("echo", { id: this.echo, sentMs }));
   }
 }
+
+// On a busy host a beat that comes late looks like one that was not sent.
+raisePriority();
 
 const hearts = new Map<number, Heart>();
 

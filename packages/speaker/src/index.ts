@@ -17,8 +17,8 @@
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
+export { needsOf } from "./host.ts";
 export type { LogEvent } from "./log-event.ts";
-export { interfaceOf } from "./service-addresses.ts";
 export type { ShownNsr } from "./show-nsr.ts";
 export { nowMs, Speaker } from "./speaker.ts";
 export type { Switchover } from "./switchover.ts";

@@ -1,7 +1,14 @@
 /** The gate of a side of a pair: opened, looked after, and ended; or what this host lacks for one. */
 
 import type { Config } from "@ts-bgp/config";
-import { Gate, type GateEnd, missingCapabilities, type Term } from "@ts-bgp/takeover";
+import {
+  type DoctorRow,
+  Gate,
+  type GateEnd,
+  missingCapabilities,
+  type Term,
+} from "@ts-bgp/takeover";
+import { HostCheck } from "./host.ts";
 
 const FLOWS_MAX = 16_384;
 /** So often the rules are looked at: someone may have removed them. */
@@ -21,6 +28,7 @@ export class PairGate {
   /** Why connections cannot be protected; empty when they can. */
   problem = "";
   private readonly options: PairGateOptions;
+  private readonly host: HostCheck;
   private kind = "none";
   private isLooking = false;
   /** The gate has the packet queue. */
@@ -32,6 +40,8 @@ export class PairGate {
 
   constructor(options: PairGateOptions) {
     this.options = options;
+    this.host = new HostCheck(options.config);
+    void this.host.look();
     this.ports = portsOf(options.config);
   }
 
@@ -127,6 +137,13 @@ export class PairGate {
     if (this.gate === null) return { kind: "none", held: 0, passed: 0, guarded: 0 };
     const { held, passed, guarded } = this.gate.counters();
     return { kind: this.kind, held, passed, guarded };
+  }
+
+  /** What is needed of this host, and whether it is there; empty for a moment after the start. */
+  needs(): DoctorRow[] {
+    const { problem, kind, gate } = this;
+    const detail = gate !== null && kind === "none" ? "the active side has them" : kind;
+    return this.host.rows({ ok: problem === "", detail: problem || detail });
   }
 
   private async look(): Promise<void> {

@@ -27,6 +27,8 @@ export interface ShownNsr {
   behind: { brackets: number; octets: number; applied: number };
   digest: { at_ms: number; differences: number };
   gate: { kind: string; held: number; passed: number; guarded: number };
+  /** What nonstop routing needs of this host; empty before it was looked at. */
+  host: { what: string; ok: boolean; detail: string; what_to_do: string }[];
   last_switchover: Switchover | null;
 }
 
@@ -51,6 +53,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     behind: { brackets: 0, octets: 0, applied: 0 },
     digest: { at_ms: 0, differences: 0 },
     gate: NO_GATE,
+    host: [],
     last_switchover: null,
   };
   if (speaker !== null) addSessions(shown, speaker, pair);
@@ -63,6 +66,9 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   shown.role = problem !== "" && role === "active" ? "simplex" : role;
   shown.reason = problem || pair.reason;
   shown.gate = pair.gate.shown();
+  shown.host = pair.gate
+    .needs()
+    .map(({ what, ok, detail, whatToDo }) => ({ what, ok, detail, what_to_do: whatToDo }));
   if (role === "active") addActive(shown, pair);
   if (role === "standby") addStandby(shown, pair);
   return shown;

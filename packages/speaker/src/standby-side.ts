@@ -267,11 +267,14 @@ export class StandbySide {
     this.isSilent = true;
     const { standby, side } = this;
     const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
-    while ((standby.isDeclared || isBack !== null) && nowMs() < endMs) {
-      const unasked = this.isCut && !this.isConnecting ? "stopped" : "running";
-      const state = standby.isDeclared ? await this.arbiter.state(side.name) : unasked;
+    while ((standby.isUsable || isBack !== null) && nowMs() < endMs) {
+      // One that is not declared may have been named: the word for it may not have come any more.
+      let state = standby.isUsable ? await this.arbiter.state(side.name) : "running";
+      const mayReturn = isBack !== null && (!this.isCut || this.isConnecting);
+      if (state === "alone" && !standby.isDeclared && mayReturn) state = "running";
       if (state === "alone") {
-        this.lose(`${cause}; the active side goes on alone`, false);
+        const why = standby.isDeclared ? `${cause}; the active side goes on alone` : cause;
+        this.lose(why, false);
         return;
       }
       if (state === "stopped") break;
@@ -282,7 +285,7 @@ export class StandbySide {
       if (state === "unknown" && !mayAnswer()) break;
       await sleep(ASK_MS);
     }
-    this.lose(cause, standby.isDeclared);
+    this.lose(cause, standby.isUsable);
   }
 
   /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */

@@ -39,6 +39,7 @@ import {
   VERDICT_DROP,
   VERDICT_OCTETS,
 } from "./nfqueue.ts";
+import { raisePriority } from "./priority.ts";
 import { Term } from "./term.ts";
 
 export interface GateWorkerData {
@@ -56,12 +57,8 @@ const MESSAGE_OCTETS_MAX = 4096;
 /** Packets read before what waits, and their verdicts, are looked after. */
 const ROUND_MAX = 64;
 const POLLIN = 1;
-const PRIO_PROCESS = 0;
 /** Nothing ends a thread that waits in the kernel: a process that exits would wait for it. */
 const POLL_MS = 500;
-/** To the kernel a thread is a process. */
-const SELF = 0;
-const NICE = -10;
 
 const { memory, eventFd, queue, term: termMemory } = workerData as GateWorkerData;
 const term = termMemory === null ? null : new Term(termMemory);
@@ -89,9 +86,8 @@ const waitingOfSlot = new Int32Array(table.slots);
 run();
 
 function run(): void {
-  // Every packet waits for this thread, so it goes first where the process may say so
-  // (CAP_SYS_NICE).
-  libc().setpriority(PRIO_PROCESS, SELF, NICE);
+  // Every packet waits for this thread.
+  raisePriority();
   // Two of `struct pollfd`: descriptor, then events and returned events.
   const polled = Int32Array.of(-1, POLLIN, eventFd, POLLIN);
   const eventCount = new Uint8Array(8);

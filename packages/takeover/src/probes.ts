@@ -31,6 +31,8 @@ const IP_FREEBIND = 15;
 const TRIAL_QUEUE = 65_535;
 const TRIAL_PORT = 1;
 const REPAIR_TIMEOUT_MS = 1000;
+/** What is sent over a connection that was moved. */
+const OCTETS = Buffer.from("restored");
 
 export interface ProbeOptions {
   /** The gate's queue. */
@@ -41,6 +43,19 @@ export interface ProbeOptions {
 
 /** Tries everything; takes some tens of milliseconds. Never rejects. */
 export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Probes> {
+  const sockets = await probeSockets(interfaces);
+  return { ...sockets, queue: tryQueue(queue), rules: await tryRules() };
+}
+
+/** All but the gate. */
+export type SocketProbes = Omit<Probes, "queue" | "rules">;
+
+/**
+ * The same without the gate: for whoever has one.
+ *
+ * @param interfaces - of the service addresses
+ */
+export async function probeSockets(interfaces: readonly string[]): Promise<SocketProbes> {
   const missing = missingCapabilities(["CAP_NET_ADMIN", "CAP_NET_RAW"]);
   const { repair, hasTimestamps } = await tryRepair();
   return {
@@ -49,8 +64,6 @@ export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Pr
     hasNetRaw: !missing.includes("CAP_NET_RAW"),
     repair,
     hasTimestamps,
-    queue: tryQueue(queue),
-    rules: await tryRules(),
     optionMemoryOctets: readNumber("/proc/sys/net/core/optmem_max"),
     freebind: attempt("works", tryFreebind),
     destroy: attempt("works", tryDestroy),
@@ -83,13 +96,14 @@ async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimest
     // In repair mode its end is silent.
     accepted.destroy();
     await once(accepted, "close");
-    const restored = new net.Socket({ fd: await restore(frozen) });
+    const { fd: restoredFd, resumedAt } = await restore(frozen);
+    const restored = new net.Socket({ fd: restoredFd });
     sockets.push(restored);
     restored.on("error", () => {});
-    restored.write("restored");
+    restored.write(OCTETS.subarray(resumedAt));
     const signal = AbortSignal.timeout(REPAIR_TIMEOUT_MS);
     const [octets] = (await once(client, "data", { signal })) as [Buffer];
-    if (octets.toString() !== "restored") throw new Error("octets were lost");
+    if (!octets.equals(OCTETS)) throw new Error("octets were lost");
     return { repair: { ok: true, detail: "a connection was moved" }, hasTimestamps };
   } catch (error) {
     return { repair: { ok: false, detail: (error as Error).message }, hasTimestamps };
@@ -99,14 +113,15 @@ async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimest
   }
 }
 
-async function restore(frozen: FrozenTcpState): Promise<number> {
+/** As after a crash: whether the peer has the octets is in doubt. */
+async function restore(frozen: FrozenTcpState): Promise<{ fd: number; resumedAt: number }> {
   let outcome: ResumeOutcome | null = null;
   const request = {
     state: frozen,
     receivedOctets: frozen.unread.length,
     acknowledgedOctets: 0,
-    unacked: new Uint8Array(0),
-    inFlightOctets: 0,
+    unacked: OCTETS,
+    inFlightOctets: null,
     elapsedMs: 0,
     protection: { password: null, ttlSecurity: 0, ttl: 64 },
   };
@@ -118,7 +133,7 @@ async function restore(frozen: FrozenTcpState): Promise<number> {
   });
   const settled = outcome as ResumeOutcome | null;
   if (settled?.kind !== "resumed") throw settled?.error ?? new Error("nothing was restored");
-  return settled.fd;
+  return settled;
 }
 
 function tryQueue(queue: number): Probe {

@@ -1,0 +1,46 @@
+/** What nonstop routing needs of this host. */
+
+import { setFlagsFromString } from "node:v8";
+import type { Config } from "@ts-bgp/config";
+import {
+  type DoctorRow,
+  diagnose,
+  type Probe,
+  probeSockets,
+  type SocketProbes,
+} from "@ts-bgp/takeover";
+import { interfaceOf } from "./service-addresses.ts";
+
+/** @returns what a configuration needs beyond what every pair does */
+export function needsOf({ nsr, neighbors }: Config): { interfaces: string[]; md5Keys: number } {
+  const interfaces = (nsr?.serviceAddresses ?? []).map(
+    (service) => interfaceOf(service) ?? `for ${service.address}/${service.bits}`,
+  );
+  return { interfaces, md5Keys: neighbors.filter(({ password }) => password !== null).length };
+}
+
+export class HostCheck {
+  private readonly config: Config;
+  private probes: SocketProbes | null = null;
+
+  /** @param config - with a section `nsr` */
+  constructor(config: Config) {
+    this.config = config;
+  }
+
+  /** Tries everything. A connection is taken over for that, so that a real takeover is not the first. */
+  async look(): Promise<void> {
+    // By default the engine forgets what it compiled when it was not run for a while.
+    setFlagsFromString("--no-flush-bytecode");
+    this.probes = await probeSockets(needsOf(this.config).interfaces);
+  }
+
+  /**
+   * @param gate - whether there is one
+   * @returns a row for everything that is needed; none before it was looked at
+   */
+  rows(gate: Probe): DoctorRow[] {
+    if (this.probes === null) return [];
+    return diagnose({ ...this.probes, queue: gate, rules: gate }, needsOf(this.config).md5Keys);
+  }
+}
