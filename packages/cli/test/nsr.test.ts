@@ -136,6 +136,7 @@ test("what never was is not dated", () => {
       since_ms: 0,
       peer,
       gate,
+      host: [],
       digest: { at_ms: 0, differences: 0 },
     },
     NOW_MS,
@@ -147,6 +148,7 @@ test("what never was is not dated", () => {
     "Behind:          3 brackets (1.2 kB) not acknowledged, 7 not applied",
     "Compared:        never",
     "Gate:            none",
+    "Host:            not looked at yet",
     "Last switchover: never",
   ]);
 });

@@ -134,7 +134,7 @@ export class Active {
     return { brackets: this.pending.length, octets: this.pendingOctets };
   }
 
-  /** @returns how long the oldest bracket has waited that the standby has not acknowledged */
+  /** @returns how long the oldest bracket has waited for its acknowledgement since outputs are held */
   waitedMs(nowMs: number): number {
     const first = this.pending[0];
     return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs);

@@ -46,12 +46,12 @@ export class ActiveSide {
   private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
   private linkProblem = "";
-  /** Null when nobody can come. */
   /** Streams that were accepted, and the one of them that is used. */
   private accepted = 0;
   private number = 0;
   /** Bracket that was acknowledged last at the last look, -1 when nothing was waited for. */
   private seen = -1;
+  /** Null when nobody can come. */
   private stopListening: (() => void) | null = null;
   private handoverTaken: (isTaken: boolean) => void = () => {};
 
@@ -220,8 +220,11 @@ export class ActiveSide {
       return;
     }
     const isAnew = this.link === null && hello.side === this.peer?.side;
-    if (isAnew) this.giveUp(`${hello.side} has begun anew`);
-    const refusal = this.refusalOf(hello);
+    const isLate = arrival.number < this.number;
+    if (isAnew && !isLate && mismatch(this.side.config, this.side.name, hello) === "") {
+      this.giveUp(`${hello.side} has begun anew`);
+    }
+    const refusal = isLate ? "another stream was quicker" : this.refusalOf(hello);
     if (refusal !== "") {
       arrival.link.bye(refusal);
       return;

@@ -2,8 +2,8 @@
  * One side of a pair: takes a role, and another one when its time has come.
  *
  *     start --role is free--> active --handed over--> standby
- *       '--someone is active--> standby --active lost, this side declared--> active
- *                                  '--active lost, not declared--> start
+ *       '--someone is active--> standby --active lost, this side named--> active
+ *                                  '--active lost, not named--> start
  */
 
 import { setTimeout as sleep } from "node:timers/promises";

@@ -168,7 +168,8 @@ function goOn(
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
   speaker.transport.restored(id, fd, Math.max(0, sent - position));
-  // Slices have gone on meanwhile: what they wrote is in the ledger, and nowhere else.
+  // Slices have gone on meanwhile: what they wrote is in the ledger, and is to be nowhere else.
+  speaker.forget(id);
   const rest = send.from(position);
   if (rest.length > 0) speaker.transport.write(id, rest);
   speaker.transport.flush();

@@ -13,7 +13,7 @@ import { nowMs } from "./speaker.ts";
 export type FollowEnd =
   /** The active has given its role away. */
   | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: Link }
-  /** The active is gone or silent; `mayTakeOver` when this side was declared. */
+  /** The active is gone or silent; `mayTakeOver` when this side has all, if the arbiter lets it. */
   | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
 
 /** Longest time from a bracket that was run to its acknowledgement. */
@@ -271,7 +271,7 @@ export class StandbySide {
       // One that is not declared may have been named: the word for it may not have come any more.
       let state = standby.isUsable ? await this.arbiter.state(side.name) : "running";
       const mayReturn = isBack !== null && (!this.isCut || this.isConnecting);
-      if (state === "alone" && !standby.isDeclared && mayReturn) state = "running";
+      if (state !== "stopped" && !standby.isDeclared && mayReturn) state = "running";
       if (state === "alone") {
         const why = standby.isDeclared ? `${cause}; the active side goes on alone` : cause;
         this.lose(why, false);

@@ -1,4 +1,4 @@
-/** Looks at the host for the doctor: every feature is tried, on things that nobody else uses. */
+/** Looks at the host, for the doctor and for a side that starts: every feature is tried, on things that nobody else uses. */
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -86,7 +86,8 @@ async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimest
     const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
     sockets.push(client);
     client.on("error", () => {});
-    const [accepted] = (await once(server, "connection")) as [net.Socket];
+    const signal = AbortSignal.timeout(REPAIR_TIMEOUT_MS);
+    const [accepted] = (await once(server, "connection", { signal })) as [net.Socket];
     sockets.push(accepted);
     accepted.on("error", () => {});
     const fd = descriptorOf(accepted);
@@ -101,7 +102,6 @@ async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimest
     sockets.push(restored);
     restored.on("error", () => {});
     restored.write(OCTETS.subarray(resumedAt));
-    const signal = AbortSignal.timeout(REPAIR_TIMEOUT_MS);
     const [octets] = (await once(client, "data", { signal })) as [Buffer];
     if (!octets.equals(OCTETS)) throw new Error("octets were lost");
     return { repair: { ok: true, detail: "a connection was moved" }, hasTimestamps };

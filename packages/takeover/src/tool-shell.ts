@@ -57,7 +57,11 @@ export class ToolShell {
     const { shell } = this;
     this.shell = null;
     if (shell?.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
-    process.kill(-shell.pid, "SIGKILL");
+    try {
+      process.kill(-shell.pid, "SIGKILL");
+    } catch {
+      // It has just ended.
+    }
   }
 
   private started(): ChildProcessWithoutNullStreams {
