@@ -5,7 +5,7 @@ import type { Config } from "@ts-bgp/config";
 import {
   type DoctorRow,
   diagnose,
-  type Probe,
+  type Probes,
   probeSockets,
   type SocketProbes,
 } from "@ts-bgp/takeover";
@@ -36,11 +36,11 @@ export class HostCheck {
   }
 
   /**
-   * @param gate - whether there is one
+   * @param gate - what it has, or why there is none
    * @returns a row for everything that is needed; none before it was looked at
    */
-  rows(gate: Probe): DoctorRow[] {
+  rows(gate: Pick<Probes, "queue" | "rules">): DoctorRow[] {
     if (this.probes === null) return [];
-    return diagnose({ ...this.probes, queue: gate, rules: gate }, needsOf(this.config).md5Keys);
+    return diagnose({ ...this.probes, ...gate }, needsOf(this.config).md5Keys);
   }
 }

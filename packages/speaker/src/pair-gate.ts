@@ -41,7 +41,6 @@ export class PairGate {
   constructor(options: PairGateOptions) {
     this.options = options;
     this.host = new HostCheck(options.config);
-    void this.host.look();
     this.ports = portsOf(options.config);
   }
 
@@ -62,6 +61,7 @@ export class PairGate {
   }
 
   private async create(): Promise<void> {
+    void this.host.look();
     const { config, term } = this.options;
     const queue = queueOf(config.nsr!.cluster);
     if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
@@ -141,9 +141,10 @@ export class PairGate {
 
   /** What is needed of this host, and whether it is there; empty for a moment after the start. */
   needs(): DoctorRow[] {
-    const { problem, kind, gate } = this;
-    const detail = gate !== null && kind === "none" ? "the active side has them" : kind;
-    return this.host.rows({ ok: problem === "", detail: problem || detail });
+    const { problem, kind, isBound } = this;
+    const found = (detail: string) => ({ ok: problem === "", detail: problem || detail });
+    const rules = kind === "none" ? "the active side's" : kind;
+    return this.host.rows({ queue: found(isBound ? "in use" : "ready"), rules: found(rules) });
   }
 
   private async look(): Promise<void> {
