@@ -64,6 +64,8 @@ export type NodeFields = Pick<LabNode, "name" | "address4" | "address6" | "direc
 
 export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Gets everything it writes to standard output, piece by piece, and null when no more can come. */
+  readonly onOutput?: (piece: string | null) => void;
 }
 
 export interface RunResult {
@@ -223,6 +225,8 @@ class ProcessNode implements EnteredNode {
       stdio: "pipe",
     });
     const started = new NamespaceProcess(argv, child);
+    const { onOutput } = options;
+    if (onOutput) child.stdout.on("data", onOutput).on("end", () => onOutput(null));
     this.processes.push(started);
     return started;
   }

@@ -134,7 +134,7 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
       await peer.command("stream", { octets: 40, everyMs: 1 });
       await sleep(SETTLE_MS);
       await active.command("pause");
-      await sleep(10);
+      await peer.command("write", { octets: 40 });
       const requests = await active.freeze();
       expect(requests.filter(({ unread }) => unread !== "")).not.toHaveLength(0);
       await active.command("stopGate", { end: "keep-rules" });

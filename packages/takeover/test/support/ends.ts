@@ -23,20 +23,33 @@ export interface Outcome {
 
 /** What a standby knows of a connection. */
 interface Known {
-  state: TcpState;
-  atMs: number;
+  readonly state: TcpState;
   received: number;
   appended: number;
 }
 
+/** What a process says of a connection that replicates, as soon as it is so. */
+type EndEvent =
+  | { readonly event: "state"; readonly id: number; readonly state: TcpState }
+  | { readonly event: "received" | "appended"; readonly id: number; readonly total: number };
+
 export class End {
   readonly node: LabNode;
   private readonly process: LabProcess;
+  private readonly answers = new Map<number, Record<string, unknown>>();
+  private readonly connections = new Map<number, Known>();
   private commands = 0;
+  private rest = "";
+  private isSilent = false;
 
   constructor(node: LabNode) {
     this.node = node;
-    this.process = node.spawn([process.execPath, PROGRAM]);
+    this.process = node.spawn([process.execPath, PROGRAM], {
+      onOutput: (piece) => {
+        if (piece === null) this.isSilent = true;
+        else this.hear(piece);
+      },
+    });
   }
 
   get pid(): number {
@@ -46,16 +59,12 @@ export class End {
   async command<T = Record<string, unknown>>(command: string, fields: object = {}): Promise<T> {
     const number = ++this.commands;
     this.process.write(`${JSON.stringify({ number, command, ...fields })}\n`);
-    const mark = `{"answer":${number}`;
-    let answer: string | undefined;
     await until(`answer to ${command}`, () => {
-      answer = this.lines().findLast((line) => line.startsWith(`${mark},`) || line === `${mark}}`);
-      if (answer === undefined && this.process.ended() !== null) {
-        throw new Error(`process ended: ${this.process.ended()}\n${this.process.output()}`);
-      }
-      return answer !== undefined;
+      if (this.answers.has(number)) return true;
+      if (this.process.ended() === null) return false;
+      throw new Error(`process ended: ${this.process.ended()}\n${this.process.output()}`);
     });
-    const { answer: _, error, ...rest } = JSON.parse(answer!) as Record<string, unknown>;
+    const { answer: _, error, ...rest } = this.answers.get(number)!;
     if (error !== undefined) throw new Error(`${command}: ${error}`);
     return rest as T;
   }
@@ -69,32 +78,15 @@ export class End {
     this.process.signal(signal);
   }
 
-  /** SIGKILL; returns when the process is gone. */
+  /** SIGKILL; returns when the process is gone and all that it has said is known. */
   async kill(): Promise<void> {
     this.process.signal("SIGKILL");
-    await until("end of the process", () => this.process.ended() !== null);
-  }
-
-  /** What it has said of its connections, of which the last word may be missing. */
-  known(): Map<number, Known> {
-    const known = new Map<number, Known>();
-    for (const line of this.lines()) {
-      if (!line.startsWith('{"event"')) continue;
-      const { event, id, state, total } = JSON.parse(line);
-      if (event === "state") {
-        known.set(id, { state, atMs: performance.now(), received: 0, appended: 0 });
-      } else {
-        const one = known.get(id)!;
-        if (event === "received") one.received = total;
-        else one.appended = total;
-      }
-    }
-    return known;
+    await until("end of the process", () => this.process.ended() !== null && this.isSilent);
   }
 
   /** Requests to take its connections over after its death. */
   requests(aliveMs: number): TakeRequest[] {
-    return [...this.known()].map(([id, { state, received, appended }]) => ({
+    return [...this.connections].map(([id, { state, received, appended }]) => ({
       id,
       state,
       received,
@@ -117,10 +109,9 @@ export class End {
         unread: string;
       }[];
     }>("freeze");
-    const known = this.known();
     return frozen.map(({ id, received, sent, state, unread }) => {
       // What Node.js still holds is not in the kernel's queue: only sequence numbers tell.
-      const { sendSequence, receiveSequence } = known.get(id)!.state;
+      const { sendSequence, receiveSequence } = this.connections.get(id)!.state;
       return {
         id,
         state: { ...state, sendSequence, receiveSequence },
@@ -134,9 +125,25 @@ export class End {
     });
   }
 
-  private lines(): string[] {
-    // The last piece is no whole line.
-    return this.process.output().split("\n").slice(0, -1);
+  /** Keeps what it says; the last line may have come in part. */
+  private hear(piece: string): void {
+    const lines = (this.rest + piece).split("\n");
+    this.rest = lines.pop()!;
+    for (const line of lines) {
+      const said = JSON.parse(line);
+      if (said.event === undefined) this.answers.set(said.answer, said);
+      else this.hearEvent(said);
+    }
+  }
+
+  private hearEvent(said: EndEvent): void {
+    if (said.event === "state") {
+      this.connections.set(said.id, { state: said.state, received: 0, appended: 0 });
+      return;
+    }
+    // Of a connection that it has taken over there is no state, and no request.
+    const known = this.connections.get(said.id);
+    if (known !== undefined) known[said.event] = said.total;
   }
 }
 
