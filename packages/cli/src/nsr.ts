@@ -126,12 +126,25 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
     ],
     ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, ${differences(digest)}`],
     ["Gate", gate.kind === "none" ? "none" : `${gate.kind}, ${packets}`],
+    ...warningsOf(shown),
     ["Host", hostText(shown)],
     ["Last switchover", last === null ? "never" : `${ago(last.at_ms)}, ${outcome(last)}`],
   );
   if (last === null) return fields;
   fields.push(["Its phases", phases(last)]);
   for (const { address, cause } of last.lost) fields.push(["Lost", `${address}: ${cause}`]);
+  return fields;
+}
+
+/** What should not happen, and is nothing to say otherwise. */
+function warningsOf({ gate, skipped }: ShownNsr): (readonly [string, string])[] {
+  const dropped = gate.overflowed + gate.overruns;
+  const fields: (readonly [string, string])[] = [];
+  if (dropped > 0)
+    fields.push(["Queue full", `${dropped} times: packets were dropped, and sent again`]);
+  if (skipped > 0) {
+    fields.push(["Not known", `${skipped} records or fields of the other side, which is newer`]);
+  }
   return fields;
 }
 

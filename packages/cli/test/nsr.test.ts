@@ -31,7 +31,11 @@ const ACTIVE: ShownNsr = {
   neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: NOW_MS - 1000, differences: 0 },
-  gate: { kind: "nft", held: 5, passed: 900, guarded: 1 },
+  gate: {
+    ...{ kind: "nft", held: 5, passed: 900, guarded: 1 },
+    ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
+  },
+  skipped: 0,
   host: [{ what: "TCP repair", ok: true, detail: "a connection was moved", what_to_do: "" }],
   last_switchover: null,
 };
@@ -126,7 +130,7 @@ test("a switchover that lost sessions, tables that differ, a session without pro
 
 test("what never was is not dated", () => {
   const peer = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
-  const gate = { kind: "none", held: 0, passed: 0, guarded: 0 };
+  const gate = { ...ACTIVE.gate, kind: "none" };
   const lines = nsrLines(
     {
       ...ACTIVE,

@@ -38,12 +38,12 @@ export interface ActiveHooks {
    */
   closeGate(): ReadonlyMap<ConnectionId, number>;
   openGate(): void;
-  /** Gives the standby the right to take over; resolves to whether it has it. */
+  /** Gives the standby the right to take over; resolves to whether it has it, or rejects with why not. */
   declare(side: string): Promise<boolean>;
   /** Takes that right back; resolves to false when it was used: then this side must do nothing more. */
   undeclare(): Promise<boolean>;
-  /** The standby is gone or of no use: its link is to be closed. */
-  drop(reason: string): void;
+  /** The standby is gone or of no use: its link is to be closed. `isSlow`: it lacks nothing otherwise. */
+  drop(reason: string, isSlow: boolean): void;
   /** Something that an operator may want to know. */
   say(id: ActiveEvent, message: string): void;
 }
@@ -109,6 +109,8 @@ export class Active {
   private owed: Map<ConnectionId, number> = new Map();
   private heldFrom = 0;
   private heldMs = 0;
+  /** When the standby was last known to have run something. */
+  private appliedMs = 0;
   private declaring = false;
   /** Parts of an image, those that were sent, and frames that wait for the rest to go. */
   private image: Uint8Array[] = [];
@@ -143,7 +145,7 @@ export class Active {
   /** Whether there is room for what another slice may do (R3.8). */
   get mayWork(): boolean {
     if (this.state === "alone") return true;
-    return this.state !== "fenced" && this.pendingOctets <= this.window;
+    return this.state !== "fenced" && this.pendingOctets < this.window;
   }
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
@@ -188,6 +190,7 @@ export class Active {
     this.joinedAt = this.number + 1;
     this.acked = this.number;
     this.applied = 0;
+    this.appliedMs = nowMs;
     this.window = Number.POSITIVE_INFINITY;
     journal.isOn = true;
     journal.machine.isDigested = true;
@@ -216,7 +219,10 @@ export class Active {
     if (this.state === "alone" || this.state === "fenced") return;
     if (record.record === "ack") {
       this.window = record.window;
-      this.applied = Math.max(this.applied, record.applied);
+      if (record.applied > this.applied) {
+        this.applied = record.applied;
+        this.appliedMs = nowMs;
+      }
       if (this.digestNumber > 0 && this.applied >= this.digestNumber) {
         this.digestNumber = 0;
         this.digestMs = nowMs;
@@ -258,11 +264,11 @@ export class Active {
     return state === "declared" ? [...frames, declared()] : frames;
   }
 
-  /** The standby is of no use any more, and given up for that reason. */
-  lose(reason: string): void {
+  /** The standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
+  lose(reason: string, isSlow = false): void {
     const { hooks } = this;
     if (this.state === "alone" || this.state === "undeclaring" || this.state === "fenced") return;
-    hooks.drop(reason);
+    hooks.drop(reason, isSlow);
     hooks.say("standby-lost", reason);
     this.reason = reason;
     const wasDeclared = this.state === "declared" || this.declaring;
@@ -279,13 +285,17 @@ export class Active {
 
   /** To be called a few times a second. */
   tick(nowMs: number): void {
+    const { state, hooks, mayWork } = this;
     const first = this.pending[0];
-    const isJoining = this.state === "joining";
-    if (first === undefined || this.state === "undeclaring") return;
-    const patienceMs = isJoining ? JOIN_MS : this.options.patienceMs;
-    if (nowMs - Math.max(first.sentMs, this.heldMs) > patienceMs) {
-      this.hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
-      this.lose(`the standby did not acknowledge for ${patienceMs} ms`);
+    if (state === "undeclaring") return;
+    const patienceMs = state === "joining" ? JOIN_MS : this.options.patienceMs;
+    if (first !== undefined && nowMs - Math.max(first.sentMs, this.heldMs) > patienceMs) {
+      hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
+      this.lose(`the standby did not acknowledge for ${patienceMs} ms`, true);
+    } else if (!mayWork && nowMs - this.appliedMs > this.options.patienceMs) {
+      // It has stored what it was sent, and says that there is no room for more.
+      hooks.say("standby-slow", `no room for ${this.options.patienceMs} ms`);
+      this.lose(`the standby has had no room for ${this.options.patienceMs} ms`, true);
     }
   }
 
@@ -325,7 +335,10 @@ export class Active {
       if (owed !== undefined && octets >= owed) this.owed.delete(connection);
     }
     if (outputs.length > 0) hooks.release(outputs);
-    for (const connection of gone) hooks.gone(connection);
+    for (const connection of gone) {
+      this.owed.delete(connection);
+      hooks.gone(connection);
+    }
   }
 
   /** Goes on to the next state when its time has come. */
@@ -345,9 +358,6 @@ export class Active {
       }
     }
     if (this.state !== "holding" || this.declaring || this.acked < this.heldFrom) return;
-    for (const id of this.owed.keys()) {
-      if (!this.journal.machine.ledger.connections.has(id)) this.owed.delete(id);
-    }
     if (this.owed.size > 0) return;
     this.declareStandby();
   }
@@ -355,9 +365,10 @@ export class Active {
   private declareStandby(): void {
     const { hooks, standby } = this;
     this.declaring = true;
-    void hooks.declare(standby).then((isDeclared) => {
+    const isOver = () => this.state !== "holding" || this.standby !== standby;
+    const answered = (isDeclared: boolean) => {
       this.declaring = false;
-      if (this.state !== "holding" || this.standby !== standby) return;
+      if (isOver()) return;
       if (!isDeclared) {
         this.lose("the arbiter did not let it become a standby");
         return;
@@ -366,7 +377,13 @@ export class Active {
       this.reason = "";
       hooks.send(declared());
       hooks.say("standby-ready", `${standby} can take over`);
-    });
+    };
+    const failed = ({ message }: Error) => {
+      // Whether it has the right is not known: it is taken back.
+      if (!isOver()) this.lose(`it cannot be the standby: ${message}`);
+      this.declaring = false;
+    };
+    void hooks.declare(standby).then(answered, failed);
   }
 
   private goOnAlone(): void {

@@ -35,10 +35,19 @@ export const RECORDS = {
       next: [9, "uint"],
       /** Of a standby: addresses by which it may come back when this link is lost. */
       ways: [10, "uint"],
+      /** Of a standby: what its host lacks for a takeover, for people; empty when nothing. */
+      problem: [11, "text"],
     },
   },
   /** Why the link is about to be closed. */
-  bye: { type: 2, fields: { reason: [1, "text"] } },
+  bye: {
+    type: 2,
+    fields: {
+      reason: [1, "text"],
+      /** 1: a standby that was too slow for an active; it has all that peers may have seen. */
+      slow: [2, "uint"],
+    },
+  },
   /** A part of the image of the router as it was before the bracket `before`. */
   image: { type: 3, fields: { before: [1, "uint"], octets: [2, "octets"] } },
   /** The image is complete. */
@@ -104,6 +113,8 @@ export const RECORDS = {
       sentMs: [2, "double"],
     },
   },
+  /** The active is about to give its role away, and beats no more: `handover` follows, or a `bye`. */
+  handingOver: { type: 14, fields: { number: [1, "uint"] } },
 
   start: { type: 32, fields: { nowMs: [1, "double"] } },
   shutdown: { type: 33, fields: { nowMs: [1, "double"], text: [2, "text"] } },

@@ -28,7 +28,8 @@ class Bench {
   readonly journal = new Journal(new Machine(CONFIG, 1));
   readonly frames: Uint8Array[] = [];
   readonly did: string[] = [];
-  readonly asked: { what: "declare" | "undeclare"; keep: Kept }[] = [];
+  readonly asked: { what: "declare" | "undeclare"; keep: Kept; refuse: (why: Error) => void }[] =
+    [];
   /** What the kernel has acknowledged, by connection. */
   kernel = new Map<number, number>();
   hasRoom = true;
@@ -37,7 +38,7 @@ class Bench {
 
   constructor() {
     const ask = (what: "declare" | "undeclare") =>
-      new Promise<boolean>((keep) => this.asked.push({ what, keep }));
+      new Promise<boolean>((keep, refuse) => this.asked.push({ what, keep, refuse }));
     const hooks: ActiveHooks = {
       send: (frame) => this.frames.push(frame),
       hasRoom: () => this.hasRoom,
@@ -83,8 +84,8 @@ class Bench {
     this.active.commit(nowMs);
   }
 
-  ack(number: number): void {
-    this.active.record({ record: "ack", number, applied: number, window: 1 << 20 }, 3);
+  ack(number: number, { applied = number, window = 1 << 20, nowMs = 3 } = {}): void {
+    this.active.record({ record: "ack", number, applied, window }, nowMs);
   }
 
   /** Has a standby that joins acknowledge everything, and be declared. */
@@ -96,6 +97,12 @@ class Bench {
 
   async keep(is: boolean): Promise<void> {
     this.asked.shift()!.keep(is);
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+
+  async refuse(why: string): Promise<void> {
+    this.asked.shift()!.refuse(new Error(why));
     await Promise.resolve();
     await Promise.resolve();
   }
@@ -124,6 +131,23 @@ describe("an active", () => {
     bench.ack(bench.active.number);
     expect(bench.asked).toEqual([]);
     bench.receive(id, 7);
+    bench.bracket();
+    expect(bench.asked).toEqual([]);
+    bench.ack(bench.active.number);
+    expect(bench.asked).toMatchObject([{ what: "declare" }]);
+  });
+
+  test("is not declared before the standby knows of the end of a connection that it owes", () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    bench.receive(id, 5);
+    bench.kernel = new Map([[id, 12]]);
+    bench.ack(bench.active.number);
+    bench.journal.run({ record: "closed", connection: id, nowMs: 3 });
+    bench.ack(bench.active.number);
+    expect(bench.asked).toEqual([]);
     bench.bracket();
     expect(bench.asked).toEqual([]);
     bench.ack(bench.active.number);
@@ -214,6 +238,40 @@ describe("an active", () => {
     expect(bench.active.state).toBe("holding");
     bench.active.tick(6100);
     expect(bench.active.state).toBe("alone");
+  });
+
+  test("does no more than its standby has room for, and gives up one that makes none", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    await bench.declare();
+    const applied = bench.active.number;
+    bench.receive(id, 5);
+    bench.bracket(10);
+    const { number } = bench.active;
+    bench.ack(number, { applied, window: 0, nowMs: 11 });
+    expect(bench.active.behind.brackets).toBe(0);
+    expect(bench.active.mayWork).toBe(false);
+    // It runs what it has: that takes as long as it takes.
+    bench.ack(number, { applied: number, window: 0, nowMs: 900 });
+    bench.active.tick(1800);
+    expect(bench.active.state).toBe("declared");
+    bench.active.tick(1901);
+    await bench.keep(true);
+    expect(bench.active.state).toBe("alone");
+    expect(bench.active.reason).toBe("the standby has had no room for 1000 ms");
+    expect(bench.active.mayWork).toBe(true);
+  });
+
+  test("says why the arbiter does not let a standby be one", async () => {
+    const bench = new Bench();
+    bench.active.join("b", 2);
+    bench.ack(bench.active.number);
+    bench.ack(bench.active.number);
+    await bench.refuse("nobody has heard of it");
+    expect(bench.active.state).toBe("undeclaring");
+    expect(bench.active.reason).toBe("it cannot be the standby: nobody has heard of it");
   });
 
   test("is followed by a standby that takes one image, and no other behind it", () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { type AnyRecord, FormatError, FrameReader, frameOf } from "../src/index.ts";
 
 const FRAMES = [
-  frameOf("bye", { reason: "" }),
+  frameOf("bye", { reason: "", slow: 0 }),
   frameOf("ack", { number: 12, applied: 3, window: 1 << 20 }),
   frameOf("image", { before: 1, octets: new Uint8Array(300).map((_, i) => i) }),
   frameOf("declared", { ready: 1, reason: "" }),

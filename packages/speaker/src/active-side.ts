@@ -12,7 +12,7 @@ import { Link } from "./link.ts";
 import { addressText, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
-import type { Speaker } from "./speaker.ts";
+import { nowMs, type Speaker } from "./speaker.ts";
 
 /** What both sides say of themselves. */
 export interface Side {
@@ -20,6 +20,8 @@ export interface Side {
   readonly name: string;
   readonly software: string;
   readonly beats: BeatThread;
+  /** @returns why its host cannot take connections over; empty when it can */
+  readonly lack: () => Promise<string>;
   readonly log: (event: LogEvent) => void;
 }
 
@@ -69,9 +71,9 @@ export class ActiveSide {
     this.protector = new Protector(gate, problem, now, {
       send: (frame) => this.link?.send(frame),
       hasRoom: () => this.link?.hasRoom !== false,
-      declare: (standby) => this.name(standby),
+      declare: (standby) => arbiter.nameStandby(standby),
       undeclare: () => this.unname(),
-      drop: (reason) => this.drop(reason),
+      drop: (reason, isSlow) => this.drop(reason, isSlow),
     });
   }
 
@@ -87,7 +89,8 @@ export class ActiveSide {
     const { config } = this.side;
     const accepted = (stream: Duplex) => this.accept(stream);
     this.stopListening = await listenForLinks(config.listen, config, accepted);
-    this.beats = new BeatSender(this.side.beats, config, this.arbiter.term, (reason) => {
+    const { beats } = this.side;
+    this.beats = new BeatSender(beats, config, this.epoch, this.arbiter.term, (reason) => {
       this.problem = `heartbeats cannot be sent: ${reason}`;
       problem(this.problem);
       this.giveUp(this.problem);
@@ -113,11 +116,25 @@ export class ActiveSide {
     }
   }
 
+  /** It was found out that another side has the role. */
+  get isFenced(): boolean {
+    return this.speaker.active.state === "fenced";
+  }
+
+  get skipped(): number {
+    return this.link?.skipped ?? 0;
+  }
+
   /** The standby, if there is one, has to join again. */
   giveUp(reason: string): void {
     this.drop(reason);
     this.speaker.active.lose(reason);
     this.speaker.schedule();
+  }
+
+  /** Has the standby bear that no heartbeat comes from now on. */
+  announceHandover(): void {
+    this.link?.send(frameOf("handingOver", { number: this.speaker.active.number }));
   }
 
   /** Lets nobody join any more. The file of a Unix socket goes with it, so before another side has one. */
@@ -170,15 +187,6 @@ export class ActiveSide {
     });
   }
 
-  private async name(standby: string): Promise<boolean> {
-    try {
-      return await this.arbiter.nameStandby(standby);
-    } catch (error) {
-      this.tell(`the arbiter cannot name a standby: ${(error as Error).message}`);
-      return false;
-    }
-  }
-
   /** Tries until it can be done: before it is, nothing may leave that the standby does not have. */
   private async unname(): Promise<boolean> {
     for (let tries = 0; ; tries++) {
@@ -227,6 +235,7 @@ export class ActiveSide {
     const refusal = isLate ? "another stream was quicker" : this.refusalOf(hello);
     if (refusal !== "") {
       arrival.link.bye(refusal);
+      if (hello.problem !== "") this.turnedAway(refusal);
       return;
     }
     this.peer = hello;
@@ -259,10 +268,10 @@ export class ActiveSide {
   }
 
   private use({ link, stream, number }: Arrival): void {
-    const { side, epoch, speaker } = this;
+    const { side, epoch } = this;
     this.link = link;
     this.number = number;
-    this.linkSinceMs = speaker.now();
+    this.linkSinceMs = nowMs();
     this.over = ownAddressOf(stream) ?? addressText(side.config.listen);
     link.send(frameOf("hello", helloOf(side, "active", epoch)));
   }
@@ -272,7 +281,16 @@ export class ActiveSide {
     if (this.link !== null) return `${this.peer?.side} is the standby already`;
     const problem = this.protector.problem || this.problem || mismatch(config, name, hello);
     if (problem !== "") return problem;
+    if (hello.problem !== "") return `${hello.side} cannot take over: ${hello.problem}`;
     return this.speaker.active.state === "alone" ? "" : "the standby before is about to be left";
+  }
+
+  /** The one that could be the standby does not come as one; said once. */
+  private turnedAway(refusal: string): void {
+    const { active } = this.speaker;
+    if (active.state !== "alone" || active.reason === refusal) return;
+    active.reason = refusal;
+    this.say("warn", refusal);
   }
 
   private record(record: AnyRecord): void {
@@ -287,7 +305,7 @@ export class ActiveSide {
     this.link = null;
     this.over = "";
     this.handoverTaken(false);
-    this.linkSinceMs = speaker.now();
+    this.linkSinceMs = nowMs();
     const hasWays = peer !== null && peer.ways > 1 && this.stopListening !== null;
     if (speaker.active.cut(reason, hasWays)) {
       this.say("warn", `${reason}: ${peer?.side} may come back by another way`);
@@ -306,8 +324,7 @@ export class ActiveSide {
     const { acked, holds, behind } = speaker.active;
     this.seen = behind.brackets > 0 ? acked : -1;
     if (link === null || peer === null || peer.ways <= 1 || this.stopListening === null) return;
-    const nowMs = speaker.now();
-    const waitedMs = Math.min(speaker.active.waitedMs(nowMs), nowMs - linkSinceMs);
+    const waitedMs = Math.min(speaker.active.waitedMs(speaker.now()), nowMs() - linkSinceMs);
     const isStuck = holds && seen === acked && behind.brackets > 0;
     if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) return;
     link.close();
@@ -318,13 +335,13 @@ export class ActiveSide {
     this.side.log({ id: "nsr-link", level, neighbor: null, message, fields: {} });
   }
 
-  private drop(reason: string): void {
+  private drop(reason: string, isSlow = false): void {
     const { link } = this;
     this.link = null;
     this.over = "";
     this.peer = null;
     this.handoverTaken(false);
-    link?.bye(reason);
+    link?.bye(reason, isSlow);
   }
 }
 
@@ -345,8 +362,8 @@ const WAY_MS_MIN = 150;
 const WAY_MS_MAX = 1000;
 /** Longest wait for the first word of whoever connects. */
 const HELLO_MS = 5000;
-/** Longest wait for a standby to say that it has taken over what it was handed. */
-const HANDOVER_MS = 2000;
+/** Longest wait for a standby to say that it has taken over what it was handed; and its for that. */
+export const HANDOVER_MS = 2000;
 
 /** @returns the address of this end, undefined for a Unix socket */
 function ownAddressOf(stream: Duplex): string | undefined {
@@ -354,12 +371,12 @@ function ownAddressOf(stream: Duplex): string | undefined {
   return addressText({ address: stream.localAddress, port: stream.localPort! });
 }
 
-/** @param echo - of a standby, signs its echoes @param next - see the record, like `echo` */
+/** @param standby - what a standby says besides, see the record */
 export function helloOf(
   side: Side,
   role: "active" | "standby",
   epoch: number,
-  { echo, next } = { echo: 0, next: 0 },
+  standby = { echo: 0, next: 0, problem: "" },
 ) {
   return {
     version: STREAM_VERSION,
@@ -369,8 +386,7 @@ export function helloOf(
     role,
     software: side.software,
     process: process.pid,
-    echo,
-    next,
+    ...standby,
     ways: role === "standby" ? side.config.peers.length : 0,
   };
 }

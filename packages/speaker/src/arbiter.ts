@@ -47,7 +47,8 @@ export interface Arbiter {
   /**
    * Names the standby, or no one; takes as long as nobody can tell.
    *
-   * @returns false when this side is not active any more, or when this standby cannot be one
+   * @returns false when this side is not active any more, or when this standby cannot be one; rejects
+   *   when there is something to say of why not
    */
   nameStandby(standby: string | null): Promise<boolean>;
   /**

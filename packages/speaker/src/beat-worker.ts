@@ -100,7 +100,7 @@ class Sender extends Heart {
 
   private beat(): void {
     const progress = Atomics.load(this.words, WORD_PROGRESS) >>> 0;
-    const frame = frameOf("beat", { progress, epoch: 0, sentMs: bootMs() });
+    const frame = frameOf("beat", { progress, epoch: this.order.epoch, sentMs: bootMs() });
     for (const stream of this.streams) this.write(stream, frame);
   }
 
@@ -168,7 +168,9 @@ class Listener extends Heart {
         for await (const octets of stream) {
           frames.push(octets as Uint8Array);
           for (let next = frames.next(); next !== null; next = frames.next()) {
-            if (next.record === "beat") this.beaten(next.progress, next.sentMs, stream);
+            if (next.record === "beat" && next.epoch === this.order.epoch) {
+              this.beaten(next.progress, next.sentMs, stream);
+            }
           }
         }
       } catch {

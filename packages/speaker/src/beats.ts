@@ -18,6 +18,8 @@ export interface BeatOrder {
   readonly role: "active" | "standby";
   readonly addresses: readonly LinkAddress[];
   readonly config: NsrConfig;
+  /** Of the active side. */
+  readonly epoch: number;
   /** 32-bit words, see `WORD_PROGRESS`. */
   readonly memory: SharedArrayBuffer;
   readonly term: SharedArrayBuffer | null;
@@ -70,7 +72,7 @@ export class BeatThread {
 
   /** @returns ends what is begun here; resolves when nothing of it is left */
   begin(
-    order: Pick<BeatOrder, "role" | "addresses" | "config">,
+    order: Pick<BeatOrder, "role" | "addresses" | "config" | "epoch">,
     words: Int32Array,
     term: Term | null,
     told: (reply: BeatReply) => void,
@@ -143,16 +145,18 @@ export class BeatSender {
   private readonly words: Int32Array = newWords();
 
   /**
+   * @param epoch - goes with every beat
    * @param term - extended by echoes, null for none
    * @param failed - beats cannot be sent any more
    */
   constructor(
     thread: BeatThread,
     config: NsrConfig,
+    epoch: number,
     term: Term | null,
     failed: (reason: string) => void,
   ) {
-    const order = { role: "active", addresses: [config.listen], config } as const;
+    const order = { role: "active", addresses: [config.listen], config, epoch } as const;
     this.stop = thread.begin(order, this.words, term, (reply) => failed(reply.failed ?? ""));
   }
 
@@ -172,25 +176,29 @@ export class BeatListener {
   readonly stop: () => Promise<void>;
 
   /**
-   * @param term - with what is promised to the active, null for nothing
-   * @param echo - signs the promises, 32 bits
+   * @param order - `epoch`: beats of another one are not heard; `term`: with what is promised to the
+   *   active, null for nothing; `echo`: signs the promises, 32 bits
    * @param silent - called once beats that had begun are missing, and after that no more
    * @param failed - beats cannot be heard any more
    */
   constructor(
-    thread: BeatThread,
-    config: NsrConfig,
-    term: Term | null,
-    echo: number,
+    order: {
+      readonly thread: BeatThread;
+      readonly config: NsrConfig;
+      readonly epoch: number;
+      readonly term: Term | null;
+      readonly echo: number;
+    },
     silent: (reason: string) => void,
     failed: (reason: string) => void,
   ) {
+    const { thread, config, epoch, term, echo } = order;
     const words = newWords();
     words[WORD_ECHO] = echo;
     // What was promised to this active by a process before counts as well.
     term?.beginPromises(bootMs() + promiseMs(config));
-    const order = { role: "standby", addresses: config.peers, config } as const;
-    this.stop = thread.begin(order, words, term, (reply) => {
+    const listen = { role: "standby", addresses: config.peers, config, epoch } as const;
+    this.stop = thread.begin(listen, words, term, (reply) => {
       if (reply.silent !== undefined) silent(reply.silent);
       else if (reply.failed !== undefined) failed(reply.failed);
     });

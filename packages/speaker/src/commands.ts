@@ -33,8 +33,13 @@ export interface DaemonActions {
   showNsr(): ShownNsr;
   /** Gives the role to the standby; rejects with the reason why not. */
   switchOver(): Promise<void>;
-  /** Reads the configuration file again. @returns what changed; throws with all mistakes */
-  reload(): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * Reads the configuration file again.
+   *
+   * @param force - undo what is in force since a takeover, too
+   * @returns what changed; throws with all mistakes
+   */
+  reload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
   readonly version: string;
   readonly startedMs: number;
 }
@@ -130,8 +135,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
   },
-  reload: async function* (_speaker, _request, daemon) {
-    return daemon.reload();
+  reload: async function* (_speaker, request, daemon) {
+    return daemon.reload(request["force"] === true);
   },
   "show-nsr": async function* (_speaker, _request, daemon) {
     yield daemon.showNsr();

@@ -5,12 +5,13 @@ import {
   ConfigFileError,
   readConfigFile,
   UnusableFileError,
+  type WorkerInput,
   type WorkerOutcome,
 } from "./config-file.ts";
 
-function outcomeOf(file: string): WorkerOutcome {
+function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
   try {
-    return { kind: "checked", file: readConfigFile(file) };
+    return { kind: "checked", file: readConfigFile(file, text) };
   } catch (error) {
     if (error instanceof ConfigFileError) {
       return { kind: "mistakes", message: error.message, lines: error.lines };
@@ -20,4 +21,4 @@ function outcomeOf(file: string): WorkerOutcome {
   }
 }
 
-parentPort?.postMessage(outcomeOf(workerData as string));
+parentPort?.postMessage(outcomeOf(workerData as WorkerInput));

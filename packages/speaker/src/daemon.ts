@@ -1,8 +1,16 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
+import { readFile } from "node:fs/promises";
 import type http from "node:http";
 import { hostname } from "node:os";
-import { type Config, type ConfigDiff, type NsrConfig, reloadRefusal } from "@ts-bgp/config";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Config,
+  type ConfigDiff,
+  diffConfig,
+  type NsrConfig,
+  reloadRefusal,
+} from "@ts-bgp/config";
 import { Machine } from "@ts-bgp/replication";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -10,6 +18,7 @@ import { ControlError, ControlServer } from "./control.ts";
 import { createArbiter } from "./create-arbiter.ts";
 import type { Fault } from "./fault.ts";
 import { createHttpServer } from "./http.ts";
+import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { createRegistry } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
@@ -28,6 +37,8 @@ export interface DaemonOptions {
 
 /** What peers are told on a stop. */
 const STOP_TEXT = "speaker is stopped";
+/** After a takeover, peers and the next standby go first. */
+const COMPARE_MS = 1000;
 
 export class Daemon {
   readonly log: Log;
@@ -49,6 +60,8 @@ export class Daemon {
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
+  /** Null while all that is in force is from the file, or equal to it. */
+  private inherited: Inherited | null = null;
 
   /** Throws as `readConfigFile` does. */
   constructor(options: DaemonOptions) {
@@ -71,12 +84,7 @@ export class Daemon {
             software: options.version,
             arbiter: createArbiter(nsr),
             log: this.log.event,
-            changed: () => {
-              this.switchovers.note(this.pair?.lastSwitchover ?? null);
-              const { speaker } = this;
-              if (speaker !== null) this.config = { ...speaker.router.tables.config, ...this.own };
-              this.manager.changed();
-            },
+            changed: () => this.roleChanged(this.pair!),
           });
   }
 
@@ -110,14 +118,17 @@ export class Daemon {
 
   /**
    * Reads the configuration file again and applies the difference. A file with mistakes, or with an
-   * address, socket or log file that cannot be had, changes nothing.
+   * address, socket or log file that cannot be had, changes nothing. Nor does one that would undo
+   * what this side has from the other one, unless it was changed there since the takeover. The log
+   * file is opened anew in any case. A standby does no more than that and a check of its file.
    *
+   * @param force - undo that as well
    * @returns what changed; rejects with a ControlError that has all mistakes
    */
-  reload(): Promise<Readonly<Record<string, unknown>>> {
+  reload(force = false): Promise<Readonly<Record<string, unknown>>> {
     const reload = this.reloading.then(() => {
       this.manager.reloading();
-      return this.readAndApply();
+      return this.readAndApply(force);
     });
     this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
     return reload;
@@ -179,27 +190,73 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private async readAndApply(): Promise<Readonly<Record<string, unknown>>> {
+  private roleChanged({ switchovers, standbySide, speaker }: Pair): void {
+    this.switchovers.note(switchovers.last);
+    if (speaker !== null) {
+      const before = this.config;
+      this.config = { ...speaker.router.tables.config, ...this.own };
+      const { peer, machine } = standbySide ?? {};
+      if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
+      else if (differences(before, this.config).length > 0) this.inherited = null;
+    }
+    this.manager.changed();
+  }
+
+  /** Finds out, before the next reload, how far the file is from what is in force. */
+  private inherit(speaker: Speaker, from: string): void {
     const { log, options } = this;
-    this.lastReload = { ok: false, atMs: nowMs() };
+    const tell = (problem: string, fields = {}) =>
+      log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
+    // As it is now: what is written there later is written by someone who knows of the takeover.
+    const reading = readFile(options.file, "utf8").catch(() => undefined);
+    const compare = async () => {
+      this.inherited = null;
+      await sleep(COMPARE_MS, undefined, { ref: false });
+      try {
+        const { config: file } = await readConfigFileApart(options.file, await reading);
+        const found = differences(file, this.config);
+        if (this.speaker !== speaker || found.length === 0) return;
+        this.inherited = { from, file };
+        tell(`${options.file} differs in ${named(found)}; bring it up to date`);
+      } catch (error) {
+        tell((error as Error).message, { mistakes: mistakesOf(error) });
+      }
+    };
+    this.reloading = this.reloading.then(compare);
+  }
+
+  private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+    const { log, options, pair } = this;
+    const { file } = options;
+    // While it takes over, it has a speaker, and not yet the role.
+    const speaker = pair === null || pair.role === "active" ? this.speaker : null;
     try {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
-      const { config, warnings } = await readConfigFileApart(options.file);
+      const { config, warnings } = await readConfigFileApart(file);
       for (const line of warnings) log.say("warn", "config-warning", line);
-      return await this.apply(config);
+      // A side that took over meanwhile has still to find out how old its file is.
+      const isActive = speaker !== null && speaker === this.speaker;
+      const changes = isActive ? await this.apply(config, force) : null;
+      this.lastReload = { ok: true, atMs: nowMs() };
+      if (changes !== null) return changes;
     } catch (error) {
+      this.lastReload = { ok: false, atMs: nowMs() };
       const { message } = error as Error;
-      const mistakes = error instanceof ConfigFileError ? error.lines : [];
+      const mistakes = mistakesOf(error);
       log.say("error", "reload-refused", `${message}, nothing was changed`, { mistakes });
       throw new ControlError([message, ...mistakes, "nothing was changed"].join("\n"));
     }
+    const { role } = this.shownNsr();
+    const message = `this side is ${role === "starting" ? "starting" : "the standby"}`;
+    log.say("info", "config-checked", `${file} has no mistakes; ${message}, nothing was changed`);
+    throw new ControlError(`${message}: reload the active side (${file} has no mistakes)`);
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(next: Config): Promise<Readonly<Record<string, unknown>>> {
+  private async apply(next: Config, force: boolean): Promise<Readonly<Record<string, unknown>>> {
     const { log, config } = this;
-    const refusal = reloadRefusal(config, next);
+    const refusal = reloadRefusal(config, next) ?? (force ? null : this.undoRefusal(next));
     if (refusal !== null) throw new Error(refusal);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
@@ -224,15 +281,25 @@ export class Daemon {
     this.control = control;
     this.http = http;
     this.config = next;
-    this.lastReload = { ok: true, atMs: nowMs() };
+    this.inherited = null;
     return {
       added: diff.added,
       removed: diff.removed,
       reset: diff.changed.filter(({ reset }) => reset).map(({ address }) => address),
       changed: diff.changed.filter(({ reset }) => !reset).map(({ address }) => address),
       policies: diff.policies,
-      global: diff.global,
+      // The router may have those sections of the other side that each side has of its own.
+      global: diffConfig(config, next).global,
     };
+  }
+
+  /** @returns why a file is not to be applied that is older than what is in force, else null */
+  private undoRefusal(next: Config): string | null {
+    const { inherited, options } = this;
+    const undone = inherited === null ? [] : undoneBy(next, this.config, inherited);
+    if (undone.length === 0) return null;
+    const problem = `${options.file} would undo what ${inherited!.from} had: ${named(undone)}`;
+    return `${problem}; bring it up to date, or apply it by tsbgp reload --force`;
   }
 
   private async listenControl(file: string): Promise<ControlServer> {
@@ -240,7 +307,7 @@ export class Daemon {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       switchOver: () => this.switchOver(),
-      reload: () => this.reload(),
+      reload: (force) => this.reload(force),
       version: this.options.version,
       startedMs: this.startedMs,
     });
@@ -260,11 +327,11 @@ export class Daemon {
     });
     const server = createHttpServer(
       registry,
-      () => ({
-        ok: true,
-        neighbors: this.served().router.neighbors.size,
-        config_ok: this.lastReload.ok,
-      }),
+      () => {
+        const { role, ready } = this.shownNsr();
+        const neighbors = this.served().router.neighbors.size;
+        return { ok: true, role, ready, neighbors, config_ok: this.lastReload.ok };
+      },
       this.fault,
     );
     await new Promise<void>((resolve, reject) => {
@@ -275,6 +342,10 @@ export class Daemon {
     });
     return server;
   }
+}
+
+function mistakesOf(error: unknown): readonly string[] {
+  return error instanceof ConfigFileError ? error.lines : [];
 }
 
 /** @returns a name that the other side has not: two hosts, or two processes on one */

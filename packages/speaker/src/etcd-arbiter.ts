@@ -85,6 +85,7 @@ const DOUBT_MS = 100;
 const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
 const ECHO_MS = 5000;
+const UNECHOED = `it answered no heartbeat for ${ECHO_MS} ms (they go by the port after the link's)`;
 /** Longest wait for etcd when this process ends. */
 const RELEASE_MS = 1000;
 
@@ -160,7 +161,8 @@ export class EtcdArbiter implements Arbiter {
         // that the role is its own before it relies on them.
         const endMs = bootMs() + ECHO_MS;
         while (!this.term.isEchoed || !this.term.lasts) {
-          if (bootMs() > endMs || naming !== this.namings || this.own === null) return false;
+          if (naming !== this.namings || this.own === null) return false;
+          if (bootMs() > endMs) throw new Error(UNECHOED);
           await sleep(LOOK_MS);
         }
         if (tenure !== this.claims) return false;

@@ -11,6 +11,9 @@ import {
 } from "@ts-bgp/takeover";
 import { interfaceOf } from "./service-addresses.ts";
 
+/** What was missing may be there after so long. */
+const LOOK_MS = 3000;
+
 /** @returns what a configuration needs beyond what every pair does */
 export function needsOf({ nsr, neighbors }: Config): { interfaces: string[]; md5Keys: number } {
   const interfaces = (nsr?.serviceAddresses ?? []).map(
@@ -22,17 +25,31 @@ export function needsOf({ nsr, neighbors }: Config): { interfaces: string[]; md5
 export class HostCheck {
   private readonly config: Config;
   private probes: SocketProbes | null = null;
+  private looking: Promise<void> | null = null;
+  private lookedMs = 0;
 
   /** @param config - with a section `nsr` */
   constructor(config: Config) {
     this.config = config;
   }
 
-  /** Tries everything. A connection is taken over for that, so that a real takeover is not the first. */
-  async look(): Promise<void> {
+  /** Tries everything, once. A connection is taken over for that, so that a real takeover is not the first. */
+  look(): Promise<void> {
+    this.looking ??= this.tryAll();
+    return this.looking;
+  }
+
+  /** The same again, not too often. */
+  async lookAgain(): Promise<void> {
+    if (performance.now() > this.lookedMs + LOOK_MS) this.looking = null;
+    await this.look();
+  }
+
+  private async tryAll(): Promise<void> {
     // By default the engine forgets what it compiled when it was not run for a while.
     setFlagsFromString("--no-flush-bytecode");
     this.probes = await probeSockets(needsOf(this.config).interfaces);
+    this.lookedMs = performance.now();
   }
 
   /**

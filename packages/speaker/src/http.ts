@@ -9,8 +9,16 @@ export interface Metrics {
   metrics(): Promise<string>;
 }
 
-/** What `/healthz` says. */
+/**
+ * What `/healthz` says. The daemon tells, besides:
+ *
+ * - `role`: active, standby, starting, or simplex for one that nobody could take over from;
+ * - `ready`: whether the standby can take over, as `show nsr` has it on either side;
+ * - `neighbors`: how many there are;
+ * - `config_ok`: whether the last reload was applied; on a standby, that its file is in order.
+ */
 export interface Health {
+  /** The daemon works, whatever its role is: the status is 200. Else it is 503. */
   readonly ok: boolean;
   readonly [field: string]: unknown;
 }

@@ -33,6 +33,12 @@ export class Link {
     stream.on("close", () => this.end("the link is closed"));
   }
 
+  /** Records and fields that were not known. */
+  get skipped(): number {
+    const { records, fields } = this.frames.skipped;
+    return records + fields;
+  }
+
   /** Whether what was sent has left this process, but for a little. */
   get hasRoom(): boolean {
     return !this.stream.writableNeedDrain;
@@ -44,11 +50,11 @@ export class Link {
     if (this.stream.writableLength > BACKLOG_OCTETS_MAX) this.end("the other side does not read");
   }
 
-  /** Says why, and closes the link. */
-  bye(reason: string): void {
+  /** Says why, and closes the link. @param isSlow - see the record */
+  bye(reason: string, isSlow = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.stream.end(frameOf("bye", { reason }));
+    this.stream.end(frameOf("bye", { reason, slow: Number(isSlow) }));
     // Whoever does not read must not keep the stream.
     setTimeout(() => this.stream.destroy(), 1000).unref();
   }

@@ -33,7 +33,7 @@ export function nsrMetrics(shown: ShownNsr, totals: SwitchoverTotals, router: Ro
 }
 
 function stateOf(shown: ShownNsr): string[] {
-  const { cluster, side, mode, role, ready, epoch, peer, behind, digest, gate } = shown;
+  const { cluster, side, mode, role, ready, epoch, peer, behind, digest, gate, skipped } = shown;
   const { kind, ...packets } = gate;
   return [
     gauge("info", "1, with the role of this side and the kind of its gate", [
@@ -55,9 +55,12 @@ function stateOf(shown: ShownNsr): string[] {
     ]),
     counter(
       "gate_packets",
-      "Packets of protected connections; guarded: a FIN or RST that was stopped",
+      "Packets of protected connections; guarded: a FIN or RST that was stopped; overflowed, overruns: the queue was full",
       Object.entries(packets).map(([result, count]) => [count, { result }]),
     ),
+    gauge("skipped_records", "Records and fields of the other side that this one does not know", [
+      [skipped],
+    ]),
   ];
 }
 

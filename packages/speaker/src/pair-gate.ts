@@ -4,6 +4,7 @@ import type { Config } from "@ts-bgp/config";
 import {
   type DoctorRow,
   Gate,
+  type GateCounters,
   type GateEnd,
   missingCapabilities,
   type Term,
@@ -11,8 +12,26 @@ import {
 import { HostCheck } from "./host.ts";
 
 const FLOWS_MAX = 16_384;
-/** So often the rules are looked at: someone may have removed them. */
+/** So often the rules are looked at: someone may have removed them. What failed is tried again as often. */
 const LOOK_MS = 3000;
+
+/** For `show nsr`: the kind of rules, and packets by what became of them. */
+export interface ShownGate extends Omit<GateCounters, "waiting"> {
+  readonly kind: string;
+}
+
+const NO_PACKETS = { passed: 0, held: 0, guarded: 0, overflowed: 0, overruns: 0, unparsed: 0 };
+export const NO_GATE: ShownGate = { kind: "none", ...NO_PACKETS, fenced: 0 };
+
+/** What an active side wants to know. */
+export interface GateEvents {
+  /** Peers may have been acknowledged what no standby has. */
+  lost(reason: string): void;
+  /** There is a gate again. */
+  regained(gate: Gate): void;
+}
+
+const NOBODY: GateEvents = { lost() {}, regained() {} };
 
 export interface PairGateOptions {
   /** With a section `nsr`. */
@@ -36,7 +55,10 @@ export class PairGate {
   private timer: NodeJS.Timeout | undefined;
   /** Whose packets go through it. */
   private ports: readonly number[];
-  private lost: (reason: string) => void = () => {};
+  private events: GateEvents = NOBODY;
+  /** The problem that was told last. */
+  private told = "";
+  private failedMs = 0;
 
   constructor(options: PairGateOptions) {
     this.options = options;
@@ -50,14 +72,34 @@ export class PairGate {
     this.problem = "";
     if (this.gate === null) await this.create();
     // Of its own namespace; in a shared one the active has them in place.
-    if (this.options.config.nsr!.mode !== "address") return;
-    try {
-      this.bind();
-    } catch {
-      // The other side's, in the same namespace after all.
-      return;
+    if (this.options.config.nsr!.mode === "address") {
+      try {
+        this.bind();
+      } catch {
+        // The other side's, in the same namespace after all.
+        return;
+      }
+      await this.install();
     }
-    await this.install();
+    if (this.problem === "") this.told = "";
+  }
+
+  /** Makes ready again after something failed, not too often. */
+  async retry(): Promise<void> {
+    if (this.problem === "" || performance.now() < this.failedMs + LOOK_MS) return;
+    await this.open();
+  }
+
+  /** @returns why this host cannot take connections over; empty when it can */
+  async lack(): Promise<string> {
+    await this.host.look();
+    if (this.missing() !== "") await this.host.lookAgain();
+    return this.problem || this.missing();
+  }
+
+  private missing(): string {
+    const vital = this.needs().filter(({ ok, isMinor = false }) => !ok && !isMinor);
+    return vital.map(({ what, detail }) => `${what}: ${detail}`).join("; ");
   }
 
   private async create(): Promise<void> {
@@ -65,7 +107,9 @@ export class PairGate {
     const { config, term } = this.options;
     const queue = queueOf(config.nsr!.cluster);
     if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
-      this.lack(new Error("CAP_NET_ADMIN is missing, so that its sessions end with this process"));
+      this.without(
+        new Error("CAP_NET_ADMIN is missing, so that its sessions end with this process"),
+      );
       return;
     }
     try {
@@ -73,7 +117,7 @@ export class PairGate {
       this.gate = gate;
       gate.ended.catch((error: Error) => void this.failed(gate, error));
     } catch (error) {
-      this.lack(error as Error);
+      this.without(error as Error);
     }
   }
 
@@ -105,12 +149,11 @@ export class PairGate {
   }
 
   /**
-   * Looks after the rules from now on, and puts them back.
-   *
-   * @param lost - told when peers may have been acknowledged what no standby has
+   * Looks after the rules from now on, and puts them back; a gate that could not be had, or has failed,
+   * is tried again.
    */
-  watch(lost: (reason: string) => void): void {
-    this.lost = lost;
+  watch(events: GateEvents): void {
+    this.events = events;
     clearInterval(this.timer);
     this.timer = setInterval(() => void this.look(), LOOK_MS).unref();
   }
@@ -118,7 +161,7 @@ export class PairGate {
   /** Ends it; another process can have one. */
   async stop(end: GateEnd): Promise<void> {
     clearInterval(this.timer);
-    this.lost = () => {};
+    this.events = NOBODY;
     const { gate } = this;
     this.gate = null;
     await gate?.stop(end);
@@ -127,16 +170,15 @@ export class PairGate {
   /** Leaves the packets to another process; `open` has it ready again, at once. */
   async rest(): Promise<void> {
     clearInterval(this.timer);
-    this.lost = () => {};
+    this.events = NOBODY;
     this.isBound = false;
     await this.gate?.rest();
   }
 
-  /** For `show nsr`. */
-  shown(): { kind: string; held: number; passed: number; guarded: number } {
-    if (this.gate === null) return { kind: "none", held: 0, passed: 0, guarded: 0 };
-    const { held, passed, guarded } = this.gate.counters();
-    return { kind: this.kind, held, passed, guarded };
+  shown(): ShownGate {
+    if (this.gate === null) return NO_GATE;
+    const { waiting: _, ...counters } = this.gate.counters();
+    return { kind: this.kind, ...counters };
   }
 
   /** What is needed of this host, and whether it is there; empty for a moment after the start. */
@@ -148,31 +190,50 @@ export class PairGate {
   }
 
   private async look(): Promise<void> {
-    const { gate } = this;
-    if (gate === null || this.isLooking) return;
+    if (this.isLooking) return;
     this.isLooking = true;
-    const isInPlace = await gate.rulesInPlace();
+    if (this.gate === null) await this.regain();
+    else await this.lookAtRules(this.gate);
     this.isLooking = false;
+  }
+
+  private async lookAtRules(gate: Gate): Promise<void> {
+    const isInPlace = await gate.rulesInPlace();
     if (isInPlace || this.gate !== gate) return;
     const reason = "the rules of the gate were removed by someone";
     this.options.say(`${reason}: they are put back, and the standby has to join again`);
     // Before they are back: what peers were told meanwhile is not to be relied on.
-    this.lost(reason);
+    this.events.lost(reason);
     await this.install();
+  }
+
+  private async regain(): Promise<void> {
+    const { events } = this;
+    await this.create();
+    await this.install();
+    // Its watch may have ended meanwhile.
+    if (this.gate === null || this.events !== events) return;
+    this.problem = "";
+    this.told = "";
+    this.options.say("this host can protect connections again");
+    events.regained(this.gate);
   }
 
   private async failed(gate: Gate, error: Error): Promise<void> {
     if (this.gate !== gate) return;
-    this.lack(error);
+    this.without(error);
     await gate.stop("remove-rules").catch(() => {});
-    this.lost(this.problem);
+    this.events.lost(this.problem);
   }
 
   /** Without a gate there is no standby; peers are served all the same. */
-  private lack({ message }: Error): void {
+  private without({ message }: Error): void {
     this.gate = null;
+    this.isBound = false;
+    this.failedMs = performance.now();
     this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
-    this.options.say(this.problem);
+    if (this.problem !== this.told) this.options.say(this.problem);
+    this.told = this.problem;
   }
 }
 

@@ -14,14 +14,14 @@ import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import type { Arbiter, Hold, Roles } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
-import type { LogEvent, PairEvent } from "./log-event.ts";
+import { type LogEvent, PairLog } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
-import { byConnection, type Frozen, freezeAll, resumeAll } from "./resume.ts";
+import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
-import { type Left, rounded, type Switchover } from "./switchover.ts";
+import { type Left, rounded, Switchovers } from "./switchover.ts";
 
 export interface PairOptions {
   /** With a section `nsr`. */
@@ -49,10 +49,11 @@ export class Pair {
   activeSide: ActiveSide | null = null;
   standbySide: StandbySide | null = null;
   readonly gate: PairGate;
-  lastSwitchover: Switchover | null = null;
+  readonly switchovers: Switchovers;
   /** Why the last attempt to find a role came to nothing. */
   reason = "";
   private readonly options: PairOptions;
+  private readonly log: PairLog;
   private readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
   private readonly asker: RoleAsker;
@@ -60,29 +61,36 @@ export class Pair {
   private isStopping = false;
   /** Ends with the switchover that is under way. */
   private handing: Promise<void> | null = null;
-  /** Why this side was turned away last, which is said once. */
-  private refusal = "";
   /** This side may not act for the time being. */
   private isDoubtful = false;
   private isHandingOver = false;
+  /** Meanwhile another side has become active. */
+  private isLost = false;
   /** Ends when this side has a role, or stops to look for one. */
   private seeking: Promise<void> = Promise.resolve();
 
   constructor(options: PairOptions) {
     this.options = options;
+    this.log = new PairLog(options.log);
     this.nsr = options.config.nsr!;
     this.gate = new PairGate({
       config: options.config,
       term: options.arbiter.term,
-      say: (problem) => this.say("nsr-simplex", "warn", problem),
+      say: (message) => {
+        this.log.say("nsr-simplex", "warn", message);
+        // It could not take over any more.
+        if (this.gate.problem !== "") this.standbySide?.stop(message);
+      },
     });
     this.addresses = new ServiceAddresses(this.nsr, (problem) =>
-      this.say("nsr-link", "warn", problem),
+      this.log.say("nsr-link", "warn", problem),
     );
     const { name, software, log } = options;
-    this.side = { config: this.nsr, name, software, log, beats: new BeatThread() };
+    this.switchovers = new Switchovers(log);
+    const lack = () => this.gate.lack();
+    this.side = { config: this.nsr, name, software, log, lack, beats: new BeatThread() };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
-      this.say("nsr-arbiter", "warn", problem),
+      this.log.say("nsr-arbiter", "warn", problem),
     );
     options.arbiter.onHold((hold, why) => this.held(hold, why));
   }
@@ -113,7 +121,7 @@ export class Pair {
     this.activeSide?.stop();
     await this.speaker?.stop(text);
     this.addresses.drop();
-    await this.gate.stop(this.role === "active" ? "remove-rules" : this.gateEnd);
+    await this.gate.stop(this.speaker !== null ? "remove-rules" : this.gateEnd);
     await this.side.beats.exit();
     await this.options.arbiter.release();
   }
@@ -121,12 +129,14 @@ export class Pair {
   /** Gives the role to the standby. Resolves when it has it; rejects with the reason why not. */
   async handOver(): Promise<void> {
     if (this.handing !== null) throw new Error("a switchover is under way");
-    this.handing = this.giveRole();
-    try {
-      await this.handing;
-    } finally {
+    this.handing = this.giveRole().finally(() => {
       this.handing = null;
-    }
+      this.isHandingOver = false;
+      // Nobody has it any more, or somebody else.
+      const { speaker } = this;
+      if (speaker !== null && (speaker.isSuspended || this.isLost)) void this.fenced(speaker);
+    });
+    await this.handing;
   }
 
   private async giveRole(): Promise<void> {
@@ -142,10 +152,13 @@ export class Pair {
     }
     // From here on no heartbeat is echoed, and that means nothing.
     this.isHandingOver = true;
+    this.isLost = false;
+    activeSide.announceHandover();
     await activeSide.refuseStandbys();
     // What has happened meanwhile; from here to the freeze nothing can.
     if (!(await activeSide.settle())) {
-      this.isHandingOver = false;
+      this.isLost ||= activeSide.isFenced;
+      if (this.isLost) throw new Error("the other side has taken over meanwhile");
       speaker.transport.goOnReading();
       activeSide.giveUp(UNSETTLED);
       await this.letJoin(speaker);
@@ -163,37 +176,37 @@ export class Pair {
     activeSide.stop();
     this.speaker = null;
     this.activeSide = null;
-    this.isHandingOver = false;
     this.become("starting");
     if (!isTaken) {
-      await this.takeBack(speaker.journal.machine, frozenMs, frozen);
+      const { machine } = speaker.journal;
+      await this.takeBack({ machine, heardMs: frozenMs, frozen: byConnection(frozen) });
       throw new Error("the standby did not say that it has taken over");
     }
     const took = { ms: Math.round(performance.now() - began) };
     const count = Object.keys(frozen).length;
-    this.say("nsr-handover", "info", `handed over ${count} connections`, took);
+    this.log.say("nsr-handover", "info", `handed over ${count} connections`, took);
     if (this.isStopping) return;
     await this.gate.open();
     void this.seekAgain();
   }
 
   /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
-  private async takeBack(
-    machine: Machine,
-    frozenMs: number,
-    frozen: Readonly<Record<string, Frozen>>,
-  ): Promise<void> {
+  private async takeBack(last: Left): Promise<void> {
     const began = performance.now();
     const roles = await this.asker.ask();
-    if (roles !== null) {
-      this.epoch = roles.epoch;
-      await this.gate.open();
+    await this.gate.open();
+    if (roles === null) return void this.seekAgain();
+    const cause = "the standby did not take what it was handed";
+    const wasTaken = roles.epoch !== this.epoch + 1;
+    this.epoch = roles.epoch;
+    try {
+      // It may have begun to act before it ended: peers may be further than what was frozen.
+      if (wasTaken) throw new Error("it was the active side for a moment");
       const times = { fence: performance.now() - began, replay: 0 };
-      const cause = "the standby did not take what it was handed";
-      const last = { machine, heardMs: frozenMs, frozen: byConnection(frozen) };
       await this.settleIn(await this.goOn(last, cause, times, began));
-    } else {
-      await this.gate.open();
+    } catch (error) {
+      this.switchovers.notTaken(last.machine, `${cause}: ${(error as Error).message}`);
+      await this.begone();
       void this.seekAgain();
     }
   }
@@ -212,14 +225,15 @@ export class Pair {
     this.standbySide?.stop(reason);
     if (this.handing !== null || this.speaker?.active.state !== "declared") return;
     this.handOver().catch((error: Error) =>
-      this.sayOnce("nsr-handover", "warn", `${reason}, and no switchover: ${error.message}`),
+      this.log.sayOnce("nsr-handover", "warn", `${reason}, and no switchover: ${error.message}`),
     );
   }
 
   /** The arbiter has something to say of the role that this side has. */
   private held(hold: Hold, why: string): void {
-    if (why !== "") this.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
+    if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
     const { speaker } = this;
+    this.isLost ||= hold === "lost";
     if (speaker === null || this.isHandingOver) return;
     if (hold === "lost") void this.fenced(speaker);
     else if (hold === "unheard") speaker.active.lose(why);
@@ -253,6 +267,7 @@ export class Pair {
   private async seekRole(): Promise<void> {
     while (!this.isStopping) {
       if (this.addresses.lost === "") {
+        await this.gate.retry();
         const roles = await this.asker.ask();
         if (roles !== null) return this.beginAlone(roles);
         if (await this.joinActive()) return;
@@ -270,7 +285,7 @@ export class Pair {
         return;
       } catch (error) {
         this.reason = `cannot be active: ${(error as Error).message}`;
-        this.sayOnce("nsr-simplex", "error", this.reason);
+        this.log.sayOnce("nsr-simplex", "error", this.reason);
         await this.begone();
         await sleep(RETRY_LATER_MS);
       }
@@ -321,10 +336,14 @@ export class Pair {
   private async follow(standbySide: StandbySide): Promise<void> {
     const end = await standbySide.follow();
     if (this.isStopping) return;
+    const { machine } = standbySide;
+    if (end.kind === "lost") this.switchovers.notTaken(machine, end.cause);
     try {
       await this.ended(standbySide, end);
     } catch (error) {
-      this.say("nsr-simplex", "error", `the takeover failed: ${(error as Error).message}`);
+      const cause = `the takeover failed: ${(error as Error).message}`;
+      this.switchovers.notTaken(machine, cause);
+      this.log.say("nsr-simplex", "error", cause);
       await this.begone();
     }
     this.standbySide = null;
@@ -347,12 +366,12 @@ export class Pair {
       return;
     }
     this.reason = end.cause;
-    this.sayOnce("nsr-link", "warn", end.cause);
-    if (standbySide.peer !== null) this.refusal = "";
+    this.log.sayOnce("nsr-link", "warn", end.cause);
+    if (standbySide.peer !== null) this.log.refusal = "";
     if (!end.mayTakeOver) return;
     const roles = await arbiter.takeOver(this.side.name);
     if (roles === null) {
-      this.say("nsr-link", "warn", "not taking over: the active side goes on alone");
+      this.log.say("nsr-link", "warn", "not taking over: the active side goes on alone");
       return;
     }
     await this.settleIn(await this.takeOver(standbySide, roles, end.cause, null, began));
@@ -367,6 +386,7 @@ export class Pair {
     const speaker = this.speakerOf(newMachine(this.options.config), 0);
     await this.letJoin(speaker);
     await speaker.start();
+    this.switchovers.begunAnew();
     this.become("active");
   }
 
@@ -386,7 +406,8 @@ export class Pair {
     this.epoch = roles.epoch;
     const machine = standbySide.standby.finish();
     if (machine === null) {
-      this.say("nsr-lost-session", "error", "the state differs: all sessions begin anew");
+      const why = "the state differs: all sessions begin anew";
+      this.switchovers.notTaken(standbySide.machine, why);
       await this.beginAlone(roles);
       return null;
     }
@@ -405,10 +426,10 @@ export class Pair {
     const clockOffsetMs = machine.router.tables.nowMs - heardMs;
     const speaker = this.speakerOf(machine, clockOffsetMs);
     const { protector } = this.activeSide!;
-    for (const { id, tcp, received } of machine.ledger.connections.values()) {
-      if (tcp !== null) protector.expect(id, tcp as TcpState, received);
-    }
+    expectAll(machine, protector);
     this.gate.bind();
+    // What comes to the addresses for a connection that has no socket yet must not be refused.
+    if (this.nsr.mode === "address") await this.gate.widen(machine.router.tables.config);
     this.addresses.claim();
     const before = performance.now();
     const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
@@ -417,19 +438,7 @@ export class Pair {
     const restore = performance.now() - before;
     const total = performance.now() - began;
     const times = { fence, replay, addresses, restore, total, silence: nowMs() - heardMs };
-    for (const { address, cause: why } of lost) {
-      const message = `a connection could not be taken over: ${why}`;
-      this.say("nsr-lost-session", "error", message, {}, address);
-    }
-    this.lastSwitchover = {
-      cause,
-      planned: frozen !== null,
-      at_ms: Math.round(nowMs()),
-      ms: rounded(times),
-      resumed,
-      lost,
-    };
-    this.say("nsr-takeover", "warn", `took over ${resumed} connections: ${cause}`, rounded(times));
+    this.switchovers.done({ cause, planned: frozen !== null, ms: rounded(times), resumed, lost });
     speaker.schedule();
     return speaker;
   }
@@ -438,7 +447,7 @@ export class Pair {
   private async settleIn(speaker: Speaker | null): Promise<void> {
     if (speaker === null) return;
     // What fails here ends no session.
-    const failed = (error: Error) => this.say("nsr-simplex", "error", error.message);
+    const failed = (error: Error) => this.log.say("nsr-simplex", "error", error.message);
     await speaker.listen().catch(failed);
     await this.letJoin(speaker, "until done");
     await this.gate.install();
@@ -449,12 +458,15 @@ export class Pair {
 
   private async letJoin(speaker: Speaker, tries: "once" | "until done" = "once"): Promise<void> {
     const activeSide = this.activeSide!;
-    const problem = (reason: string) => this.say("nsr-simplex", "error", reason);
+    const problem = (reason: string) => this.log.say("nsr-simplex", "error", reason);
     if (tries === "once") await activeSide.start(speaker, problem);
     else await activeSide.startSoon(speaker, problem);
-    this.gate.watch((reason) => {
-      activeSide.problem = this.gate.problem;
-      activeSide.giveUp(reason);
+    this.gate.watch({
+      lost: (reason) => {
+        activeSide.protector.problem = this.gate.problem;
+        activeSide.giveUp(reason);
+      },
+      regained: (gate) => activeSide.protector.use(gate),
     });
   }
 
@@ -476,24 +488,10 @@ export class Pair {
     this.role = role;
     this.sinceMs = nowMs();
     const { name } = this.side;
-    if (role === "active") this.say("nsr-active", "info", `${name} is active, epoch ${this.epoch}`);
-    if (role === "standby" && this.refusal === "")
-      this.say("nsr-standby", "info", `${name} follows the active side`);
+    if (role === "active")
+      this.log.say("nsr-active", "info", `${name} is active, epoch ${this.epoch}`);
+    if (role === "standby" && this.log.refusal === "")
+      this.log.say("nsr-standby", "info", `${name} follows the active side`);
     this.options.changed();
-  }
-
-  private sayOnce(id: PairEvent, level: LogEvent["level"], message: string): void {
-    if (message !== this.refusal) this.say(id, level, message);
-    this.refusal = message;
-  }
-
-  private say(
-    id: PairEvent,
-    level: LogEvent["level"],
-    message: string,
-    fields: LogEvent["fields"] = {},
-    neighbor: string | null = null,
-  ): void {
-    this.options.log({ id, level, neighbor, message, fields });
   }
 }

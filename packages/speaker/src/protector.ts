@@ -20,7 +20,8 @@ import type { Protection } from "./speaker.ts";
 interface Protected {
   readonly fd: number;
   readonly tcp: TcpState;
-  readonly flow: FlowSlot;
+  /** Null when there was no gate. */
+  readonly flow: FlowSlot | null;
   /** What the counts are when those of the kernel are 0. */
   readonly start: Position;
 }
@@ -41,8 +42,8 @@ export interface Position {
 export class Protector implements Protection {
   readonly hooks: Protection["hooks"];
   /** Why connections cannot be protected; empty when they can. */
-  readonly problem: string;
-  private readonly gate: Gate | null;
+  problem: string;
+  private gate: Gate | null;
   private readonly now: () => number;
   private readonly connections: Map<ConnectionId, Protected> = new Map();
   /** Flows of connections that have no socket here yet. */
@@ -66,8 +67,20 @@ export class Protector implements Protection {
       acknowledge: (id, octets) => this.acknowledge(id, octets),
       gone: (id) => this.unprotect(id),
       closeGate: () => this.closeGate(),
-      openGate: () => gate?.open(),
+      openGate: () => this.gate?.open(),
     };
+  }
+
+  /** There is a gate again: connections go through that one from now on. */
+  use(gate: Gate): void {
+    this.gate = gate;
+    this.problem = "";
+    this.expected.clear();
+    for (const [id, connection] of this.connections) {
+      const { local, remote } = endsOf(connection.tcp);
+      const released = sequenceAfter(connection.tcp.receiveSequence, connection.start.received);
+      this.connections.set(id, { ...connection, flow: gate.protect(local, remote, released) });
+    }
   }
 
   get canProtect(): boolean {
@@ -148,24 +161,23 @@ export class Protector implements Protection {
   ): void {
     const { local, remote } = endsOf(tcp);
     const released = sequenceAfter(tcp.receiveSequence, received);
-    const flow = this.gate!.protect(local, remote, released);
+    // One that lost its gate a moment ago goes on without, rather than not at all.
+    const flow = this.gate?.protect(local, remote, released) ?? null;
     this.connections.set(id, { fd, tcp, flow, start });
     this.expected.delete(id);
   }
 
   private acknowledge(id: ConnectionId, octets: number): void {
-    const connection = this.connections.get(id);
-    if (connection === undefined) return;
-    const { flow, tcp } = connection;
-    this.gate!.release(flow, sequenceAfter(tcp.receiveSequence, octets));
+    const { flow = null, tcp } = this.connections.get(id) ?? {};
+    if (flow === null) return;
+    this.gate!.release(flow, sequenceAfter(tcp!.receiveSequence, octets));
   }
 
   private unprotect(id: ConnectionId): void {
     const flow = this.connections.get(id)?.flow ?? this.expected.get(id);
-    if (flow === undefined) return;
     this.connections.delete(id);
     this.expected.delete(id);
-    this.gate!.unprotect(flow);
+    if (flow !== undefined) this.gate!.unprotect(flow);
   }
 
   private closeGate(): ReadonlyMap<ConnectionId, number> {

@@ -3,6 +3,7 @@
 import type { LedgerConnection, Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
+  closeSilently,
   freeze,
   type ResumeOutcome,
   type ResumeRequest,
@@ -59,6 +60,13 @@ export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<Conn
   return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
 }
 
+/** Has packets of all connections wait until they have sockets here. */
+export function expectAll(machine: Machine, protector: Protector): void {
+  for (const { id, tcp, received } of machine.ledger.connections.values()) {
+    if (tcp !== null) protector.expect(id, tcp as TcpState, received);
+  }
+}
+
 /**
  * Builds the sockets of all connections again, and tells the speaker of those that cannot be.
  *
@@ -76,7 +84,8 @@ export async function resumeAll(
   const connections = [...machine.ledger.connections.values()];
   const resumable: LedgerConnection[] = [];
   for (const connection of connections) {
-    const problem = problemOf(connection);
+    const isKnown = machine.router.neighborOf(connection.id) !== undefined;
+    const problem = isKnown ? problemOf(connection) : "its neighbor has given it up";
     if (problem === "") resumable.push(connection);
     else lose(speaker, connection, problem, result);
   }
@@ -94,7 +103,14 @@ export async function resumeAll(
         return;
       }
       const unread = [unreadOf(frozen?.get(connection.id) ?? null), outcome.unread];
-      goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
+      try {
+        goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
+      } catch (error) {
+        // The others go on.
+        if (!speaker.transport.has(connection.id)) closeSilently(outcome.fd);
+        lose(speaker, connection, (error as Error).message, result);
+        return;
+      }
       result.resumed++;
       result.longestMs = Math.max(result.longestMs, outcome.durationMs);
     },

@@ -53,8 +53,8 @@ export class ServiceAddresses {
 
   /** Has them here, and tells the segments. @throws when one cannot be had */
   claim(): void {
-    this.isClaimed = true;
     const services = this.addresses.map(located);
+    this.isClaimed = true;
     for (const service of services) {
       this.interfaces.set(service.address, service.interface);
       addAddress(service);

@@ -3,7 +3,8 @@
 import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { Pair } from "./pair.ts";
-import type { Speaker } from "./speaker.ts";
+import { NO_GATE, type ShownGate } from "./pair-gate.ts";
+import { nowMs, type Speaker } from "./speaker.ts";
 import type { Switchover } from "./switchover.ts";
 
 export interface ShownNsr {
@@ -25,15 +26,17 @@ export interface ShownNsr {
   sessions: number;
   neighbors: { address: string; protected: boolean; reason: string }[];
   behind: { brackets: number; octets: number; applied: number };
+  /** The last comparison of both sides; differences are counted by the active one. */
   digest: { at_ms: number; differences: number };
-  gate: { kind: string; held: number; passed: number; guarded: number };
+  gate: ShownGate;
+  /** Records and fields that came over the link and that this version does not know. */
+  skipped: number;
   /** What nonstop routing needs of this host; empty before it was looked at. */
   host: { what: string; ok: boolean; detail: string; what_to_do: string }[];
   last_switchover: Switchover | null;
 }
 
 const NO_PEER = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
-const NO_GATE = { kind: "none", held: 0, passed: 0, guarded: 0 };
 
 /** @param pair - null without a section `nsr` */
 export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
@@ -53,16 +56,17 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     behind: { brackets: 0, octets: 0, applied: 0 },
     digest: { at_ms: 0, differences: 0 },
     gate: NO_GATE,
+    skipped: 0,
     host: [],
     last_switchover: null,
   };
   if (speaker !== null) addSessions(shown, speaker, pair);
   if (pair === null) return shown;
-  const { role, epoch, sinceMs, lastSwitchover } = pair;
+  const { role, epoch, sinceMs, switchovers } = pair;
   const { problem } = pair.gate;
   const { config, name } = pair.side;
   const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
-  Object.assign(shown, about, { since_ms: Math.round(sinceMs), last_switchover: lastSwitchover });
+  Object.assign(shown, about, { since_ms: Math.round(sinceMs), last_switchover: switchovers.last });
   shown.role = problem !== "" && role === "active" ? "simplex" : role;
   shown.reason = problem || pair.reason;
   shown.gate = pair.gate.shown();
@@ -81,7 +85,9 @@ function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: 
   shown.reason = problem || linkProblem || active.reason;
   shown.behind = { ...active.behind, applied: active.number - active.applied };
   if (active.state === "alone") shown.behind.applied = 0;
-  shown.digest = { at_ms: Math.round(active.digestMs), differences: active.differences };
+  shown.skipped = activeSide!.skipped;
+  const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
+  shown.digest = { at_ms: Math.round(comparedMs), differences: active.differences };
   shown.peer = {
     side: peer?.side ?? "",
     link: over === "" ? "down" : "up",
@@ -93,7 +99,7 @@ function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: 
 
 function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   if (standbySide === null) return;
-  const { standby, peer, over, linkSinceMs, heardMs } = standbySide;
+  const { standby, peer, over, linkSinceMs, comparedMs } = standbySide;
   shown.ready = standby.isDeclared;
   shown.reason = standby.isDeclared
     ? ""
@@ -101,7 +107,8 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
       ? "the active side is sending its state"
       : reason || "the active side has not declared this one yet";
   shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
-  shown.digest = { at_ms: standby.digestNumber === 0 ? 0 : Math.round(heardMs), differences: 0 };
+  shown.skipped = standbySide.skipped;
+  shown.digest = { at_ms: Math.round(comparedMs), differences: 0 };
   shown.peer = {
     side: peer?.side ?? "",
     link: over === "" ? "down" : "up",

@@ -187,11 +187,13 @@ export class Speaker {
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
   async configure(config: Config): Promise<ConfigDiff> {
+    this.expectRole();
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
+    this.expectRole();
     this.transport.setKeys(keysOf(config));
     const call = {
       record: "configure",
@@ -219,8 +221,18 @@ export class Speaker {
     this.transport.stopListeningAll();
   }
 
+  /** What it has is with someone else. */
+  get isSuspended(): boolean {
+    return this.suspended;
+  }
+
+  private expectRole(): void {
+    if (this.suspended) throw new Error("this side gives its role away just now: ask again");
+  }
+
   /** Carries out an operator's order to a neighbor. */
   operate(address: string, order: Order): void {
+    this.expectRole();
     this.run({ record: "operate", address, order, nowMs: this.now() });
   }
 
@@ -306,12 +318,14 @@ export class Speaker {
   private opened(connection: ConnectionId, fd: number): boolean {
     const { protection } = this;
     const config = this.router.neighborOf(connection)?.config;
-    if (config?.nsr === "required" && protection?.canProtect !== true) {
+    // The router has given it up meanwhile.
+    if (config === undefined) return false;
+    if (config.nsr === "required" && protection?.canProtect !== true) {
       this.say("connection-refused", "error", config.address, REQUIRED);
       return false;
     }
     if (protection === null) return true;
-    const state = config?.nsr === "off" ? null : protection.opened(connection, fd);
+    const state = config.nsr === "off" ? null : protection.opened(connection, fd);
     this.run({ record: "tcp", connection, state });
     return true;
   }
@@ -330,12 +344,13 @@ export class Speaker {
     }
   }
 
-  /** Listens on all of these addresses, or on none. */
+  /** Listens on all of these addresses, or on none beside those that it listens on already. */
   private async listenAll(addresses: readonly ListenAddress[]): Promise<void> {
+    const fresh = addresses.filter(({ address, port }) => !this.transport.listens(address, port));
     try {
-      for (const address of addresses) await this.listenOn(address);
+      for (const address of fresh) await this.listenOn(address);
     } catch (error) {
-      for (const { address, port } of addresses) this.transport.stopListening(address, port);
+      for (const { address, port } of fresh) this.transport.stopListening(address, port);
       throw error;
     }
   }

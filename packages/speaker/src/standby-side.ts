@@ -2,7 +2,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
-import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./active-side.ts";
+import {
+  HANDOVER_MS,
+  type Hello,
+  helloOf,
+  mismatch,
+  type Side,
+  wayPatienceMs,
+} from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatListener, promiseMs } from "./beats.ts";
 import { Link } from "./link.ts";
@@ -37,6 +44,8 @@ export class StandbySide {
   linkSinceMs = nowMs();
   /** When something was last heard of the active. */
   heardMs = nowMs();
+  /** When both sides were last compared; 0 for never. */
+  comparedMs = 0;
   private readonly side: Side;
   private readonly arbiter: Arbiter;
   private link!: Link;
@@ -54,6 +63,8 @@ export class StandbySide {
   /** What was run will be acknowledged. */
   private isAckDue = false;
   private isSilent = false;
+  /** The active is about to give its role to this side. */
+  private isHandedOver = false;
   private isOver = false;
   /** Looks since something came over the link. */
   private silentLooks = 0;
@@ -61,9 +72,13 @@ export class StandbySide {
   private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
   private ended!: (end: FollowEnd) => void;
 
-  private constructor(side: Side, arbiter: Arbiter) {
+  /** Why this side's host cannot take over; empty when it can. */
+  private readonly problem: string;
+
+  private constructor(side: Side, arbiter: Arbiter, problem: string) {
     this.side = side;
     this.arbiter = arbiter;
+    this.problem = problem;
     this.standby = new Standby({
       send: (frame) => this.link.send(frame),
       differs: (number, what) =>
@@ -73,8 +88,9 @@ export class StandbySide {
 
   /** @returns a side that is connected to the active; rejects when there is none */
   static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
+    const problem = await side.lack();
     const way = await connectFirst(side.config.peers, side.config);
-    const standbySide = new StandbySide(side, arbiter);
+    const standbySide = new StandbySide(side, arbiter, problem);
     standbySide.use(way);
     return standbySide;
   }
@@ -90,8 +106,9 @@ export class StandbySide {
         void this.beats?.stop();
         resolve(end);
       };
-      const { echo } = this;
-      this.link.send(frameOf("hello", helloOf(this.side, "standby", 0, { echo, next: 0 })));
+      const { echo, problem } = this;
+      const hello = helloOf(this.side, "standby", 0, { echo, next: 0, problem });
+      this.link.send(frameOf("hello", hello));
     });
   }
 
@@ -103,6 +120,11 @@ export class StandbySide {
   /** Address of the other side that the link leads to; empty when it is away. */
   get over(): string {
     return this.isAway ? "" : addressText(this.address);
+  }
+
+  get skipped(): number {
+    const { records, fields } = this.standby.skipped;
+    return this.link.skipped + records + fields;
   }
 
   stop(reason: string): void {
@@ -129,7 +151,11 @@ export class StandbySide {
     this.isAway = false;
     this.attemptMs = wayPatienceMs(this.side.config);
     if (record.record === "hello") this.welcome(record);
+    else if (record.record === "bye" && record.slow === 1) this.dismissed(record.reason);
     else if (record.record === "bye") this.lose(record.reason, false);
+    else if ("epoch" in record && record.epoch !== this.peer?.epoch) {
+      this.lose(`the stream is of epoch ${record.epoch}, not ${this.peer?.epoch}`, false);
+    } else if (record.record === "handingOver") this.isHandedOver = true;
     else if (record.record === "handover") {
       this.ended({ kind: "handover", record, link: this.link });
     } else this.standby.record(record);
@@ -149,12 +175,10 @@ export class StandbySide {
     }
     this.peer = hello;
     const { term } = this.arbiter;
-    const isSilent = (reason: string) => {
-      // Its main thread has done something since.
-      const endMs = nowMs() + config.heartbeatMs * config.heartbeatMisses;
-      void this.silent(reason, () => this.heardMs > endMs);
-    };
-    this.beats = new BeatListener(this.side.beats, config, term, this.echo, isSilent, (reason) =>
+    const isSilent = (reason: string) => void this.beatsMissing(reason);
+    const { epoch } = hello;
+    const order = { thread: this.side.beats, config, epoch, term, echo: this.echo };
+    this.beats = new BeatListener(order, isSilent, (reason) =>
       this.lose(`heartbeats cannot be heard: ${reason}`, false),
     );
     try {
@@ -164,6 +188,25 @@ export class StandbySide {
     } catch (error) {
       this.lose((error as Error).message, false);
     }
+  }
+
+  private async beatsMissing(reason: string): Promise<void> {
+    if (this.isHandedOver) await sleep(HANDOVER_MS);
+    if (this.isOver) return;
+    // Its main thread has done something since.
+    const endMs = nowMs() + promiseMs(this.side.config);
+    await this.silent(reason, () => this.heardMs > endMs);
+  }
+
+  /**
+   * The active has lost its patience and is about to take this side's name out. As long as it cannot, it
+   * lets nothing out, and somebody has to go on.
+   */
+  private dismissed(reason: string): void {
+    this.link.close();
+    this.isAway = true;
+    this.attemptMs = Number.POSITIVE_INFINITY;
+    void this.silent(reason, null, () => true);
   }
 
   /** Everything that had come was stored. */
@@ -178,6 +221,7 @@ export class StandbySide {
     setImmediate(() => {
       this.isWorking = false;
       const end = performance.now() + WORK_MS;
+      const compared = this.standby.digestNumber;
       let more = false;
       try {
         more = this.standby.work(() => performance.now() < end);
@@ -185,6 +229,7 @@ export class StandbySide {
         this.lose(`this side cannot follow: ${(error as Error).message}`, false);
         return;
       }
+      if (this.standby.digestNumber !== compared) this.comparedMs = nowMs();
       if (more || !this.standby.hasToldRoom) this.standby.acknowledge();
       else this.acknowledgeSoon();
       if (more) this.work();
@@ -247,7 +292,7 @@ export class StandbySide {
     // From here on nothing comes over the link before, so what is stored does not change.
     this.link.close();
     this.use(way);
-    const from = { echo, next: standby.resume() };
+    const from = { echo, next: standby.resume(), problem: "" };
     this.link.send(frameOf("hello", helloOf(side, "standby", peer?.epoch ?? 0, from)));
   }
 

@@ -2,7 +2,9 @@
 
 import type { Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
+import type { LogEvent } from "./log-event.ts";
 import type { Frozen, Resumed } from "./resume.ts";
+import { nowMs } from "./speaker.ts";
 
 /** For `show nsr`. */
 export interface Switchover {
@@ -23,6 +25,49 @@ export interface Switchover {
   };
   readonly resumed: number;
   readonly lost: Resumed["lost"];
+}
+
+const NO_TIME = { fence: 0, replay: 0, addresses: 0, restore: 0, total: 0, silence: 0 };
+
+/** The changes of roles to this side, told to the operator with every session that they did not keep. */
+export class Switchovers {
+  last: Switchover | null = null;
+  private readonly log: (event: LogEvent) => void;
+  /** Of the side that was followed last, if nobody has gone on with it here, and why not. */
+  private left: { readonly machine: Machine; readonly cause: string } | null = null;
+
+  constructor(log: (event: LogEvent) => void) {
+    this.log = log;
+  }
+
+  /** Connections have gone on here. */
+  done(switchover: Omit<Switchover, "at_ms">): void {
+    const { cause, ms, resumed, lost } = switchover;
+    this.left = null;
+    this.last = { ...switchover, at_ms: Math.round(nowMs()) };
+    for (const { address, cause: why } of lost) {
+      const message = `a connection could not be taken over: ${why}`;
+      const about = { neighbor: address, message, fields: {} };
+      this.log({ id: "nsr-lost-session", level: "error", ...about });
+    }
+    const message = `took over ${resumed} connections: ${cause}`;
+    this.log({ id: "nsr-takeover", level: "warn", neighbor: null, message, fields: ms });
+  }
+
+  /** The side that was followed is followed no more. @param machine - null when nothing came of it */
+  notTaken(machine: Machine | null, cause: string): void {
+    if (machine !== null) this.left = { machine, cause };
+  }
+
+  /** This side begins without connections: those that it knew of are lost. */
+  begunAnew(): void {
+    if (this.left === null) return;
+    const { machine, cause } = this.left;
+    const sessions = [...machine.router.neighbors.values()].filter(({ session }) => session);
+    const lost = sessions.map(({ config: { address } }) => ({ address, cause }));
+    if (lost.length > 0) this.done({ cause, planned: false, ms: NO_TIME, resumed: 0, lost });
+    this.left = null;
+  }
 }
 
 /** What an active left. */

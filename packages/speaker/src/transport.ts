@@ -89,6 +89,10 @@ export class Transport {
     });
   }
 
+  listens(address: string, port: number): boolean {
+    return this.servers.has(`${address} ${port}`);
+  }
+
   /** TCP MD5 keys by address, for the connections that peers make. */
   setKeys(keys: ReadonlyMap<string, string>): void {
     for (const server of this.servers.values()) {
@@ -255,6 +259,10 @@ export class Transport {
       handleOf(socket)?.readStart();
       if (!this.paused.has(id)) socket.resume();
     }
+  }
+
+  has(id: ConnectionId): boolean {
+    return this.open.has(id);
   }
 
   /** @returns the descriptors of all connections that are open */

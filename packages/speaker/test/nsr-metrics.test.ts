@@ -30,7 +30,11 @@ const SHOWN: ShownNsr = {
   ],
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: 1_800_000_000_250, differences: 2 },
-  gate: { kind: "nft", held: 5, passed: 900, guarded: 1 },
+  gate: {
+    ...{ kind: "nft", held: 5, passed: 900, guarded: 1 },
+    ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
+  },
+  skipped: 0,
 };
 const NEIGHBORS = [
   { config: { address: "192.0.2.1", as: 64501 } },
@@ -60,6 +64,11 @@ test("a side of a pair that has not switched over", () => {
     'tsbgp_nsr_gate_packets_total{result="held"} 5',
     'tsbgp_nsr_gate_packets_total{result="passed"} 900',
     'tsbgp_nsr_gate_packets_total{result="guarded"} 1',
+    'tsbgp_nsr_gate_packets_total{result="overflowed"} 0',
+    'tsbgp_nsr_gate_packets_total{result="overruns"} 0',
+    'tsbgp_nsr_gate_packets_total{result="unparsed"} 0',
+    'tsbgp_nsr_gate_packets_total{result="fenced"} 0',
+    "tsbgp_nsr_skipped_records 0",
     "tsbgp_nsr_sessions 2",
     "tsbgp_nsr_sessions_protected 1",
     'tsbgp_neighbor_nsr_protected{neighbor="192.0.2.1",as="64501"} 1',
@@ -71,7 +80,7 @@ test("a side of a pair that has not switched over", () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", () => {
-  expect(samplesOf({ ...SHOWN, last_switchover: SWITCHOVER }).slice(16)).toEqual([
+  expect(samplesOf({ ...SHOWN, last_switchover: SWITCHOVER }).slice(21)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -112,7 +121,7 @@ test("every metric says first what it is, once", () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(19);
+  expect(told.size).toBe(20);
 });
 
 describe("odd states", () => {

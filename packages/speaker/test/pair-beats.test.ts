@@ -18,6 +18,7 @@ vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
 /** Longer than a busy machine keeps a thread waiting. */
 const BEAT = { heartbeatMs: 100, heartbeatMisses: 5 };
+const EPOCH = 7;
 
 describe("the threads of heartbeats", () => {
   let directory: string;
@@ -47,18 +48,15 @@ describe("the threads of heartbeats", () => {
     return thread;
   }
 
-  function send(failed: (reason: string) => void = () => {}): BeatSender {
-    const sender = new BeatSender(newThread(), config, null, failed);
+  function send(failed: (reason: string) => void = () => {}, epoch = EPOCH): BeatSender {
+    const sender = new BeatSender(newThread(), config, epoch, null, failed);
     ends.push(() => sender.stop());
     return sender;
   }
 
   function listen(): void {
     const listener = new BeatListener(
-      newThread(),
-      config,
-      null,
-      1,
+      { thread: newThread(), config, epoch: EPOCH, term: null, echo: 1 },
       (reason) => heard.push(reason),
       () => {},
     );
@@ -116,6 +114,16 @@ describe("the threads of heartbeats", () => {
       await sender.stop();
       expect(isThere()).toBe(false);
     }
+  });
+
+  test("are not heard when they are of another epoch", async () => {
+    const sender = send(() => {}, EPOCH - 1);
+    listen();
+    await until(isThere, WAIT_MS, "beats are sent");
+    await delay(500);
+    await sender.stop();
+    await delay(1500);
+    expect(heard).toEqual([]);
   });
 
   test("take no garbage for a beat", async () => {

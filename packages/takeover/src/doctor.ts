@@ -34,6 +34,8 @@ export interface Probes {
 export interface DoctorRow {
   readonly what: string;
   readonly ok: boolean;
+  /** Connections can be taken over without it. */
+  readonly isMinor?: true;
   readonly detail: string;
   /** Empty when all is well. */
   readonly whatToDo: string;
@@ -57,10 +59,10 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
     row(
       "TCP repair",
       probes.repair,
-      `needs CAP_NET_ADMIN, an interface lo that is up, and a kernel with CONFIG_TCP_REPAIR` +
-        ` (this is ${probes.kernel})`,
+      `needs CAP_NET_ADMIN, an interface lo that is up, and a kernel that has TCP_REPAIR` +
+        ` (Linux 4.15 or later; this is ${probes.kernel})`,
     ),
-    row(
+    minor(
       "TCP timestamps",
       { ok: probes.hasTimestamps, detail: probes.hasTimestamps ? "on" : "off" },
       "sysctl net.ipv4.tcp_timestamps=1; old segments are told from new ones by them",
@@ -77,7 +79,7 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
     ),
     row("IP_FREEBIND", probes.freebind, "needs a Linux kernel of version 4.15 or later"),
     row("ending sockets", probes.destroy, "needs a kernel with CONFIG_INET_DIAG_DESTROY"),
-    row("pidfd", probes.pidfd, "needs a Linux kernel of version 5.3 or later"),
+    minor("pidfd", probes.pidfd, "arbiter local needs a Linux kernel of version 5.3 or later"),
     optionMemory(probes.optionMemoryOctets, md5Keys),
   ];
   if (probes.interfaces.length === 0) return rows;
@@ -96,11 +98,15 @@ function row(what: string, { ok, detail }: Probe, whatToDo: string): DoctorRow {
   return { what, ok, detail, whatToDo: ok ? "" : whatToDo };
 }
 
+function minor(what: string, found: Probe, whatToDo: string): DoctorRow {
+  return { ...row(what, found, whatToDo), isMinor: true };
+}
+
 function optionMemory(octets: number | null, keys: number): DoctorRow {
   const needed = keys * MD5_KEY_MEMORY_OCTETS;
   const found = {
     ok: octets === null || octets >= needed,
     detail: `${keys} MD5 keys need ${needed} octets of ${octets ?? "an unknown number"}`,
   };
-  return row("option memory", found, `sysctl net.core.optmem_max=${2 * needed}`);
+  return minor("option memory", found, `sysctl net.core.optmem_max=${2 * needed}`);
 }

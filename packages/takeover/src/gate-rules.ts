@@ -43,6 +43,8 @@ export async function installRules(
     const hadLeftovers = await rulesInPlace(rules);
     const failure = candidate === "nft" ? await installNft(rules) : await installIptables(rules);
     if (failure === null) return { rules, hadLeftovers };
+    // Those of one address family may be there: without a gate they would stop its packets.
+    await removeRules(rules);
     failures.push(`${candidate}: ${failure}`);
   }
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);

@@ -209,7 +209,8 @@ export class Gate {
     }
     Atomics.store(this.table.words, WORD_STOP, 1);
     this.wakeWorker();
-    await this.ended;
+    // A worker that has failed leaves the descriptors as well.
+    await this.ended.catch(() => {});
     this.isStopped = true;
     const queueFd = Atomics.load(this.table.words, WORD_QUEUE);
     if (queueFd >= 0) libc().close(queueFd);

@@ -8,8 +8,10 @@
 import { blob, type Layout, struct, u8, u32 } from "buffer-layout";
 import {
   check,
+  ENOTCONN,
   getU32,
   IPPROTO_TCP,
+  KernelError,
   libc,
   MSG_DONTWAIT,
   MSG_PEEK,
@@ -251,8 +253,18 @@ export function leaveRepair(fd: number, options: { readonly probe: boolean }): v
   setInt(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
 }
 
-/** @param fd - in repair mode */
+/** @param fd - in repair mode @returns null when the connection is not established (any more) */
 function readState(fd: number, nowMs: number): TcpState | null {
+  try {
+    return readEstablished(fd, nowMs);
+  } catch (error) {
+    // Its peer has ended it between two calls.
+    if (error instanceof KernelError && error.errno === ENOTCONN) return null;
+    throw error;
+  }
+}
+
+function readEstablished(fd: number, nowMs: number): TcpState | null {
   const info = readTcpInfo(fd);
   if (info.state !== STATE_ESTABLISHED) return null;
   const window = Buffer.alloc(tcpRepairWindow.span);

@@ -25,7 +25,7 @@ const bad = { ok: false, detail: "EPERM" };
 
 const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["CAP_NET_ADMIN", { hasNetAdmin: false }, /--cap-add NET_ADMIN/],
-  ["TCP repair", { repair: bad }, /CONFIG_TCP_REPAIR/],
+  ["TCP repair", { repair: bad }, /a kernel that has TCP_REPAIR/],
   ["TCP timestamps", { hasTimestamps: false }, /tcp_timestamps=1/],
   ["packet queue", { queue: bad }, /nfnetlink_queue/],
   ["gate rules", { rules: bad }, /iptables/],

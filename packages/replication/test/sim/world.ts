@@ -2,6 +2,7 @@
 
 import type { Config } from "@ts-bgp/config";
 import { configOf, yamlOf } from "../../../router/test/driver.ts";
+import type { AnyRecord } from "../../src/index.ts";
 import { difference } from "../difference.ts";
 import { Arbiter, SIDES } from "./arbiter.ts";
 import { Chance } from "./chance.ts";
@@ -66,7 +67,7 @@ export class World implements Net, Place {
   readonly peers: BgpPeer[];
   readonly config: Config;
   readonly isShadowed: boolean;
-  /** Octets of brackets that may be under way. */
+  /** Octets of brackets that may be under way. With 1, a standby has none as long as it has any to run. */
   readonly windowOctets: number;
   /** There is more than one way between the sides. */
   readonly hasWays: boolean;
@@ -92,7 +93,7 @@ export class World implements Net, Place {
     this.trace = (line) => trace?.(`${this.clock.nowMs.toFixed(1).padStart(8)}  ${line()}`);
     this.chance = new Chance(seed);
     const { chance, clock } = this;
-    this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 0]);
+    this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 1]);
     this.hasWays = !chance.oneIn(3);
     this.isShadowed = seed % 4 === 0;
     this.checks = new Checks(this);
@@ -258,6 +259,12 @@ export class World implements Net, Place {
     return there;
   }
 
+  private narrowed(record: AnyRecord): AnyRecord {
+    if (record.record !== "ack") return record;
+    const isFull = this.windowOctets === 1 && record.applied < record.number;
+    return { ...record, window: isFull ? 0 : this.windowOctets };
+  }
+
   /** The active has a link. */
   private accept(active: Process, here: LinkEnd): void {
     const shell = active.shell!;
@@ -266,9 +273,7 @@ export class World implements Net, Place {
       record: (record) => {
         active.point();
         // Some standbys have little room.
-        const { windowOctets } = this;
-        const isAck = record.record === "ack";
-        shell.active.record(isAck ? { ...record, window: windowOctets } : record, active.nowMs);
+        shell.active.record(this.narrowed(record), active.nowMs);
         shell.schedule();
       },
       idle: () => {},

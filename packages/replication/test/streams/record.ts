@@ -32,9 +32,9 @@ function streamOf(seed: number): { frames: Uint8Array[]; story: string } {
         if (!isOver && frames.length < FRAMES_MAX) frames.push(frame.slice());
         send(frame);
       };
-      hooks.drop = (reason) => {
+      hooks.drop = (reason, isSlow) => {
         isOver = true;
-        drop(reason);
+        drop(reason, isSlow);
       };
     },
   };

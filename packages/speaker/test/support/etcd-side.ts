@@ -65,17 +65,14 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
     const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
     arbiter.watch();
     new BeatListener(
-      thread,
-      config,
-      arbiter.term,
-      echo,
+      { thread, config, epoch: 0, term: arbiter.term, echo },
       (reason) => void silent(reason),
       () => {},
     );
     return echo;
   },
   serve(echo) {
-    const beats = new BeatSender(thread, config, arbiter.term, () => {});
+    const beats = new BeatSender(thread, config, 0, arbiter.term, () => {});
     beats.expect(Number(echo));
     setInterval(() => beats.progress(), 100);
   },

@@ -38,7 +38,7 @@ export class FakeBeats {
 
   private beat(): void {
     if (this.isSilent) return;
-    const frame = frameOf("beat", { progress: ++this.progress, epoch: 0, sentMs: 0 });
+    const frame = frameOf("beat", { progress: ++this.progress, epoch: 1, sentMs: 0 });
     for (const socket of this.sockets) socket.write(frame);
   }
 }
