@@ -99,12 +99,18 @@ function toNeighbor(name: string, summary: string, done: string): Command {
 
 const reload: Command = {
   name: "reload",
-  usage: "",
+  usage: "[--force]",
   summary: "read the configuration file again and apply what differs; a bad file changes nothing",
-  options: CONTROL_OPTIONS,
+  help: [
+    "A side that has taken over refuses a file that would undo what the other side had, where it",
+    "still says what it said at the takeover.",
+    "  --force    apply it all the same",
+  ],
+  options: { ...CONTROL_OPTIONS, force: { type: "boolean" } },
   run: async (args) => {
     noWords(args);
-    return order(args, { command: "reload" }, (changes) => {
+    const force = args.options["force"] === true;
+    return order(args, { command: "reload", ...(force ? { force } : {}) }, (changes) => {
       const lines = Object.entries(changes)
         .filter(([, names]) => (names as string[]).length > 0)
         .map(([what, names]) => `${what}: ${(names as string[]).join(" ")}`);

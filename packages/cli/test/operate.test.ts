@@ -158,6 +158,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [`refresh ${A}`, "", "direction neighbor"],
   [`refresh ${A} --out`, "", "direction neighbor"],
   ["reload", "", CHANGES_KEYS],
+  ["reload --force", "", CHANGES_KEYS],
 ];
 
 describe.concurrent("--json", () => {

@@ -28,6 +28,12 @@ export interface CheckedFile {
   readonly warnings: readonly string[];
 }
 
+/** What the worker thread is told: arguments of `readConfigFile`. */
+export interface WorkerInput {
+  readonly file: string;
+  readonly text: string | undefined;
+}
+
 /** What the worker thread tells, as plain values. */
 export type WorkerOutcome =
   | { readonly kind: "checked"; readonly file: CheckedFile }
@@ -38,14 +44,10 @@ export type WorkerOutcome =
  * Reads and checks a configuration; the files it names are relative to it.
  *
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
+ *
+ * @param text - what the file says, if it was read before
  */
-export function readConfigFile(file: string): CheckedFile {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UnusableFileError(`cannot read ${file}: ${reasonOf(error)}`);
-  }
+export function readConfigFile(file: string, text: string = readText(file)): CheckedFile {
   const { config, mistakes, warnings } = loadConfig(file, text, {
     readFile: (name) => {
       try {
@@ -66,8 +68,9 @@ export function readConfigFile(file: string): CheckedFile {
  * Does what `readConfigFile` does in a thread of its own, so that routing goes on: a file with
  * thousands of neighbors takes half a second.
  */
-export async function readConfigFileApart(file: string): Promise<CheckedFile> {
-  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), { workerData: file });
+export async function readConfigFileApart(file: string, text?: string): Promise<CheckedFile> {
+  const workerData: WorkerInput = { file, text };
+  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), { workerData });
   const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
   switch (outcome.kind) {
     case "checked":
@@ -76,6 +79,14 @@ export async function readConfigFileApart(file: string): Promise<CheckedFile> {
       throw new ConfigFileError(outcome.message, outcome.lines);
     case "unreadable":
       throw new UnusableFileError(outcome.message);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UnusableFileError(`cannot read ${file}: ${reasonOf(error)}`);
   }
 }
 

@@ -102,8 +102,10 @@ function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts)
       this.labels(facts.version, String(as), id).set(1);
     },
   });
-  one("config_last_reload_success", "1 when the last reload was applied", () =>
-    facts.lastReload().ok ? 1 : 0,
+  one(
+    "config_last_reload_success",
+    "1 when the last reload was applied, or, on a standby, its file was in order",
+    () => (facts.lastReload().ok ? 1 : 0),
   );
   one("config_last_reload_timestamp_seconds", "When the last reload was", () =>
     Math.round(facts.lastReload().atMs / 1000),
