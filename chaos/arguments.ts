@@ -18,15 +18,19 @@ Linux, root and the daemons (node test/lab/install.ts).
   --json          one JSON object a line for each trial
   --help          this text
 
-Modes:
-  process    both sides in one namespace; kill -9 of the active
-  planned    the same, \`tsbgp switchover\`
-  pause      the same, SIGSTOP of the active until the other has taken over, then SIGCONT
-  namespace  each side in a namespace of its own, service addresses move; kill -9 of the active
-  link       the same, the replication link is cut and healed before the kill
-  split      the same, ways between active, standby and etcd are cut for a while, in one direction
-             or both, and one side may be stopped meanwhile
-  none       a pair in one namespace, nothing happens: what traffic alone looks like
+Modes of a pair in one namespace:
+  process      kill -9 of the active
+  planned      \`tsbgp switchover\`
+  interrupted  the same, and kill -9 of the old active up to 60 ms after the order
+  pause        SIGSTOP of the active until the other has taken over, then SIGCONT
+  none         nothing happens: what traffic alone looks like
+Modes of a pair with a namespace for each side, between which service addresses move:
+  namespace    the host of the active is lost: all its interfaces go down at once, then its process
+               is killed; it starts again with nothing of before
+  link         the replication link is cut and healed, then kill -9 of the active, whose kernel
+               lives on
+  split        ways between active, standby and etcd are cut for a while, in one direction or both,
+               and one side may be stopped meanwhile
 `;
 
 export interface ChaosOptions {

@@ -12,6 +12,8 @@ export interface Disturbance {
   readonly atMs: number;
   /** The other side has to be active in the end, or must not be; `null` where either may be. */
   readonly movesRole: boolean | null;
+  /** Ends the victim once more; absent where that is SIGKILL. */
+  readonly endAgain?: () => Promise<unknown>;
 }
 
 /**
@@ -24,23 +26,57 @@ export async function disturb(
   victim: Side,
   problem: (text: string) => void,
 ): Promise<Disturbance> {
-  const { mode, pauseMs, cutMs } = plan;
+  const { mode, cutMs } = plan;
   const cutAtMs = mode === "link" ? Date.now() : null;
   if (mode === "link") await cutAndHeal(pair, victim, cutMs, problem);
-  const atMs = Date.now();
+  const beganMs = Date.now();
+  const movesRole = mode === "split" ? null : mode !== "none" && pair.kind !== "alone";
+  if (mode === "namespace") {
+    const lose = () => pair.loseHost(victim);
+    return { cutAtMs, atMs: await lose(), movesRole, endAgain: lose };
+  }
+  await strike(pair, plan, victim, problem);
+  return { cutAtMs, atMs: beganMs, movesRole };
+}
+
+async function strike(
+  pair: LabPair,
+  plan: Plan,
+  victim: Side,
+  problem: (text: string) => void,
+): Promise<void> {
+  const { mode, pauseMs, killMs } = plan;
   if (mode === "planned") {
     await victim.tsbgp("switchover", "--wait").catch((error: Error) => problem(error.message));
+  } else if (mode === "interrupted") {
+    await switchOverAndKill(pair, victim, killMs, problem);
   } else if (mode === "pause") {
     await victim.pause();
     await delay(pauseMs);
     await victim.resume();
   } else if (mode === "split") {
     await splitAndHeal(pair, victim, plan);
-    return { cutAtMs, atMs, movesRole: null };
   } else if (mode !== "none") {
     await victim.kill();
   }
-  return { cutAtMs, atMs, movesRole: mode !== "none" && pair.kind !== "alone" };
+}
+
+/** The old active ends before the hand-over, in the middle of it, or when it is done. */
+async function switchOverAndKill(
+  pair: LabPair,
+  victim: Side,
+  killMs: number,
+  problem: (text: string) => void,
+): Promise<void> {
+  let isKilled = false;
+  const ordered = pair.orderSwitchover(victim).then((isDone) => {
+    // Whoever is killed does not answer any more.
+    if (!isDone && !isKilled) problem("the switchover was refused");
+  });
+  await delay(killMs);
+  isKilled = true;
+  await victim.kill();
+  await ordered;
 }
 
 /** Whoever is active afterwards, there is never a second one: the peers would have seen it. */

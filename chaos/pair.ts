@@ -15,6 +15,7 @@ import { startEtcd } from "../test/lab/etcd.ts";
 import type { Lab, LabNode, LabProcess } from "../test/lab/netns.ts";
 import { cut, heal } from "../test/lab/partition.ts";
 import { until } from "../test/lab/until.ts";
+import { Host } from "./host.ts";
 import type { Split, Way } from "./plan.ts";
 import type { Pair, Side } from "./sides.ts";
 
@@ -46,6 +47,15 @@ export interface LabPair extends Pair {
   /** Cut ways that lead over the link or to etcd; only of a pair in namespaces. */
   split(active: Side, split: Split): Promise<void>;
   healSplit(): Promise<void>;
+  /**
+   * Nothing is heard of the host of a side any more, until the side is started again; not of a pair
+   * in one namespace.
+   *
+   * @returns when its ways were cut, by the wall clock; its process was killed right after
+   */
+  loseHost(side: Side): Promise<number>;
+  /** What `tsbgp switchover` does, without the start of a command. @returns whether it was done */
+  orderSwitchover(side: Side): Promise<boolean>;
 }
 
 /** Why there can be no pair, or `null`. */
@@ -59,7 +69,8 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
   const first = lab.node("a");
   const nodes = { a: first, b: kind === "namespace" ? lab.node("b") : first };
   const names: SideName[] = kind === "alone" ? ["a"] : ["a", "b"];
-  const sides = names.map((name) => createSide(name, nodes[name], kind));
+  const hosts = { a: createHost("a", nodes.a, kind), b: createHost("b", nodes.b, kind) };
+  const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind));
   let etcd = "";
   if (kind === "namespace") {
     await joinByCable(nodes.a, nodes.b);
@@ -68,6 +79,7 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
     await startEtcd(third);
     await control(nodes.a, [process.execPath, MAIN, "keys", KEYS, "--cluster", CLUSTER]);
   }
+  const nameOf = ({ name }: Side): SideName => (name === "a" ? "a" : "b");
   const linkState = (state: "up" | "down") =>
     control(nodes.a, ["ip", "link", "set", "link0", state]).then(() => {});
   return {
@@ -83,12 +95,17 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
         // JSON is YAML.
         writeFileSync(
           join(node.directory, `${name}.yaml`),
-          JSON.stringify({ ...sections, control: { socket: socketOf(node, name) }, ...nsr }),
+          JSON.stringify({
+            ...sections,
+            log: { level: "debug", file: join(node.directory, `${name}.log`) },
+            control: { socket: socketOf(node, name) },
+            ...nsr,
+          }),
         );
       }
     },
     async split(active, { ways, direction }) {
-      const own: SideName = active.name === "a" ? "a" : "b";
+      const own = nameOf(active);
       const other: SideName = own === "a" ? "b" : "a";
       const cuts: [SideName, Readonly<Partial<Record<Way, string>>>][] = [
         [own, { link: LINK[other], "active-etcd": etcd }],
@@ -104,10 +121,28 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
     },
     cutLink: () => linkState("down"),
     healLink: () => linkState("up"),
+    async loseHost(side) {
+      const atMs = await hosts[nameOf(side)].lose();
+      await side.kill();
+      return atMs;
+    },
+    async orderSwitchover(side) {
+      const own = nameOf(side);
+      return (await askSpeaker(socketOf(nodes[own], own), { command: "switchover" })) !== null;
+    },
   };
 }
 
-function createSide(name: SideName, node: LabNode, kind: PairKind): Side {
+/** In one namespace it is the host of both. */
+function createHost(name: SideName, node: LabNode, kind: PairKind): Host {
+  const segment = [`${node.address4}/24`, `${node.address6}/64`];
+  return new Host(node, [
+    { name: "eth0", addresses: segment },
+    ...(kind === "namespace" ? [{ name: "link0", addresses: [`${LINK[name]}/30`] }] : []),
+  ]);
+}
+
+function createSide(name: SideName, node: LabNode, host: Host, kind: PairKind): Side {
   const socket = socketOf(node, name);
   let running: LabProcess | undefined;
   const signal = async (which: NodeJS.Signals) => running?.signal(which);
@@ -116,6 +151,7 @@ function createSide(name: SideName, node: LabNode, kind: PairKind): Side {
     name,
     isRunning,
     async start() {
+      await host.start();
       const file = join(node.directory, `${name}.yaml`);
       running = node.spawn([process.execPath, MAIN, "run", "-c", file]);
     },

@@ -3,14 +3,25 @@ import type { Prng } from "@ts-bgp/inject";
 import { DIRECTIONS, type Direction } from "../test/lab/partition.ts";
 import type { PairKind } from "./pair.ts";
 
-export const MODES = ["process", "planned", "pause", "namespace", "link", "split", "none"] as const;
+export const MODES = [
+  "process",
+  "planned",
+  "interrupted",
+  "pause",
+  "namespace",
+  "link",
+  "split",
+  "none",
+] as const;
 
 /**
- * process: kill -9 of the active, both sides in one namespace. planned: `tsbgp switchover`. pause:
- * the active is stopped until it has lost its role, then resumed. namespace: kill -9, the service
- * addresses move. link: the replication link is cut and healed; then as namespace. split: some of
- * the ways between active, standby and etcd are cut for a while, in one direction or both, and one
- * side may be stopped meanwhile. none: nothing is done to it.
+ * process: kill -9 of the active, both sides in one namespace. planned: `tsbgp switchover`.
+ * interrupted: the same, and kill -9 of the old active while it hands over, or just has. pause: the
+ * active is stopped until it has lost its role, then resumed. namespace: the host of the active is
+ * lost, the service addresses move. link: the replication link is cut and healed; then kill -9 of
+ * the active, whose kernel lives on. split: some of the ways between active, standby and etcd are
+ * cut for a while, in one direction or both, and one side may be stopped meanwhile. none: nothing
+ * is done to it.
  */
 export type Mode = (typeof MODES)[number];
 
@@ -58,14 +69,20 @@ export interface Plan extends TrialPlan {
   readonly pauseMs: number;
   readonly cutMs: number;
   readonly split: Split;
+  /** From the order of a switchover to the kill of mode interrupted. */
+  readonly killMs: number;
 }
 
 /** Those that disturb. */
 export const DISTURBING: readonly Mode[] = MODES.filter((mode) => mode !== "none");
 
+/** Twice as long as a switchover takes: a random instant is before it is done, or after. */
+const INTERRUPTED_MS = 60;
+
 const PAIRS: Readonly<Record<Mode, PairKind>> = {
   process: "shared",
   planned: "shared",
+  interrupted: "shared",
   pause: "shared",
   namespace: "namespace",
   link: "namespace",
@@ -90,16 +107,18 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
     // After a long cut the peers' own timers have to end before there is traffic to disturb again.
     const moment = mode === "split" && drawn === "again" ? "churn" : drawn;
     const split = drawSplit(prng);
+    const killMs = mode === "interrupted" ? between(0, INTERRUPTED_MS) : 0;
     return {
       trial: trial + 1,
       mode,
-      detail: mode === "split" ? wordsOf(split) : "",
+      detail: detailOf(mode, split, killMs),
       moment,
       delayMs: between(300, 1000),
       bulkMs: between(1, 300),
       pauseMs: between(300, 2500),
       cutMs: mode === "split" ? between(100, 5000) : between(100, 2500),
       split,
+      killMs,
       joinMs: between(50, 1500),
       seed: prng.next(),
     };
@@ -117,8 +136,9 @@ function drawSplit(prng: Prng): Split {
   };
 }
 
-function wordsOf({ ways, direction, stopped }: Split): string {
-  return `${ways.join("+")} ${direction}, stopped ${stopped ?? "none"}, `;
+function detailOf(mode: Mode, { ways, direction, stopped }: Split, killMs: number): string {
+  if (mode === "split") return `${ways.join("+")} ${direction}, stopped ${stopped ?? "none"}, `;
+  return mode === "interrupted" ? `killed ${killMs} ms after the order, ` : "";
 }
 
 function rank({ mode }: Plan): number {

@@ -240,7 +240,6 @@ function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair) 
 function sections(pair: LabPair, daemons: readonly DaemonEnd[], feeds: readonly FeedEnd[]) {
   return {
     router: { as: SPEAKER_AS, id: pair.address4 },
-    log: { level: "debug" },
     defaults: {
       import: "accept-all",
       export: "accept-all",

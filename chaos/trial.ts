@@ -234,7 +234,7 @@ class Trial {
   }
 
   /** The right side is active; whoever has ended is started again, and both become ready. */
-  private async rejoin(victim: Side, { movesRole }: Disturbance): Promise<void> {
+  private async rejoin(victim: Side, { movesRole, endAgain }: Disturbance): Promise<void> {
     const { pair } = this.scene;
     const { moment, joinMs } = this.plan;
     const tookOver = () => activeOf(pair).then((side) => side !== null && side !== victim);
@@ -245,7 +245,7 @@ class Trial {
     if (moment === "join" && !(await victim.isRunning())) {
       await victim.start();
       await delay(joinMs);
-      await victim.kill();
+      await (endAgain?.() ?? victim.kill());
       await until(async () => !(await victim.isRunning()), TAKEOVER_MS, "the standby is dead");
     }
     if (!(await makeReady(pair, READY_MS))) this.missReady("no ready standby");

@@ -50,11 +50,13 @@ describe.skipIf(LAB_REASON !== null)(withReason("a speaker alone", LAB_REASON), 
 });
 
 describe.skipIf(PAIR_REASON !== null)(withReason("no peer notices", PAIR_REASON), () => {
-  test("a killed, stopped or relieved process of a host", { timeout: TRIALS_MS }, () =>
-    expectAllPassed(12, ["process", "planned", "pause"]),
+  test(
+    "a killed, stopped or relieved process of a host, or one killed while it is relieved",
+    { timeout: TRIALS_MS },
+    () => expectAllPassed(12, ["process", "planned", "interrupted", "pause"]),
   );
 
-  test("a killed host, a cut link, a partition", { timeout: TRIALS_MS }, () =>
+  test("a lost host, a cut link, a partition", { timeout: TRIALS_MS }, () =>
     expectAllPassed(9, ["namespace", "link", "split"]),
   );
 });
