@@ -426,7 +426,7 @@ export class Pair {
     const clockOffsetMs = machine.router.tables.nowMs - heardMs;
     const speaker = this.speakerOf(machine, clockOffsetMs);
     const { protector } = this.activeSide!;
-    expectAll(machine, protector);
+    expectAll(machine, protector, this.nsr.mode === "shared" && frozen === null);
     this.gate.bind();
     // What comes to the addresses for a connection that has no socket yet must not be refused.
     if (this.nsr.mode === "address") await this.gate.widen(machine.router.tables.config);

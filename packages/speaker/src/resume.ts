@@ -4,6 +4,7 @@ import type { LedgerConnection, Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
   closeSilently,
+  destroySocket,
   freeze,
   type ResumeOutcome,
   type ResumeRequest,
@@ -60,10 +61,27 @@ export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<Conn
   return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
 }
 
-/** Has packets of all connections wait until they have sockets here. */
-export function expectAll(machine: Machine, protector: Protector): void {
+/**
+ * Has packets of all connections wait until they have sockets here. To be done before the gate lets
+ * anything out.
+ *
+ * @param hasLeftovers - a process died in this namespace: its sockets would go on to acknowledge what a
+ *   peer sends again, for nobody, and are ended
+ */
+export function expectAll(machine: Machine, protector: Protector, hasLeftovers: boolean): void {
   for (const { id, tcp, received } of machine.ledger.connections.values()) {
-    if (tcp !== null) protector.expect(id, tcp as TcpState, received);
+    if (tcp === null) continue;
+    protector.expect(id, tcp as TcpState, received);
+    if (hasLeftovers) endLeftover(tcp as TcpState);
+  }
+}
+
+function endLeftover({ localAddress, localPort, remoteAddress, remotePort }: TcpState): void {
+  const local = { address: localAddress, port: localPort };
+  try {
+    destroySocket(local, { address: remoteAddress, port: remotePort });
+  } catch {
+    // The connection cannot be restored then, which says why.
   }
 }
 
