@@ -8,6 +8,16 @@
  *     service-manager.ts    systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *
+ * and, of a pair:
+ *
+ *     pair.ts                one side: takes a role, and another one when its time has come
+ *     active-side.ts, standby-side.ts    what it does in its role       switchover.ts   what is told of a change
+ *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active
+ *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
+ *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
+ *     inherited.ts           a configuration that is newer than this side's file
+ *     show-nsr.ts, nsr-metrics.ts        what an operator sees of it
+ *
  * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get their
  * turn, so that no KEEPALIVE is late however much there is to do.
  *

@@ -8,6 +8,8 @@ import type { Shell } from "./shell.ts";
 
 export interface Sabotage {
   readonly title: string;
+  /** Runs before this one do not show it: their time is saved. */
+  readonly firstSeed?: number;
   /** Done to every active as it begins. */
   shell?(shell: Shell, hooks: ActiveHooks): void;
   /** Done to every standby as it begins. */
@@ -194,6 +196,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     title: "a side that was stopped writes without a look at its lease",
+    firstSeed: 470,
     ignoresLease: true,
   },
   {
