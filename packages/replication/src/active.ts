@@ -287,7 +287,7 @@ export class Active {
   tick(nowMs: number): void {
     const { state, hooks, mayWork } = this;
     const first = this.pending[0];
-    if (state === "undeclaring") return;
+    if (state === "undeclaring" || state === "fenced") return;
     const patienceMs = state === "joining" ? JOIN_MS : this.options.patienceMs;
     if (first !== undefined && nowMs - Math.max(first.sentMs, this.heldMs) > patienceMs) {
       hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);

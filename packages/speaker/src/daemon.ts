@@ -149,7 +149,11 @@ export class Daemon {
 
   /** What commands and metrics are about. */
   private served(): Served {
-    return this.speaker ?? standIn(this.pair?.standbySide?.machine ?? this.idle);
+    const { speaker } = this;
+    if (speaker !== null && !speaker.isSuspended) return speaker;
+    // One that gives its role away takes no orders any more.
+    const machine = speaker?.journal.machine ?? this.pair?.standbySide?.machine;
+    return standIn(machine ?? this.idle);
   }
 
   /** For the service manager. */

@@ -148,6 +148,15 @@ export class PairGate {
     this.ports = ports;
   }
 
+  /** The same for a configuration that is in force already: what goes wrong is told. */
+  async follow(config: Config): Promise<void> {
+    try {
+      await this.widen(config);
+    } catch (error) {
+      this.options.say((error as Error).message);
+    }
+  }
+
   /**
    * Looks after the rules from now on, and puts them back; a gate that could not be had, or has failed,
    * is tried again.
@@ -210,9 +219,15 @@ export class PairGate {
   private async regain(): Promise<void> {
     const { events } = this;
     await this.create();
+    if (this.events !== events) {
+      // Its watch has ended meanwhile: the packets may be for somebody else now.
+      const { gate } = this;
+      this.gate = null;
+      await gate?.stop("keep-rules");
+      return;
+    }
     await this.install();
-    // Its watch may have ended meanwhile.
-    if (this.gate === null || this.events !== events) return;
+    if (this.gate === null) return;
     this.problem = "";
     this.told = "";
     this.options.say("this host can protect connections again");

@@ -133,8 +133,9 @@ export class Pair {
       this.handing = null;
       this.isHandingOver = false;
       // Nobody has it any more, or somebody else.
-      const { speaker } = this;
-      if (speaker !== null && (speaker.isSuspended || this.isLost)) void this.fenced(speaker);
+      const { speaker, isLost } = this;
+      this.isLost = false;
+      if (speaker !== null && (speaker.isSuspended || isLost)) void this.fenced(speaker);
     });
     await this.handing;
   }
@@ -152,7 +153,6 @@ export class Pair {
     }
     // From here on no heartbeat is echoed, and that means nothing.
     this.isHandingOver = true;
-    this.isLost = false;
     activeSide.announceHandover();
     await activeSide.refuseStandbys();
     // What has happened meanwhile; from here to the freeze nothing can.
@@ -233,7 +233,7 @@ export class Pair {
   private held(hold: Hold, why: string): void {
     if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
     const { speaker } = this;
-    this.isLost ||= hold === "lost";
+    if (this.isHandingOver && hold === "lost") this.isLost = true;
     if (speaker === null || this.isHandingOver) return;
     if (hold === "lost") void this.fenced(speaker);
     else if (hold === "unheard") speaker.active.lose(why);
@@ -429,7 +429,7 @@ export class Pair {
     expectAll(machine, protector, this.nsr.mode === "shared" && frozen === null);
     this.gate.bind();
     // What comes to the addresses for a connection that has no socket yet must not be refused.
-    if (this.nsr.mode === "address") await this.gate.widen(machine.router.tables.config);
+    if (this.nsr.mode === "address") await this.gate.follow(machine.router.tables.config);
     this.addresses.claim();
     const before = performance.now();
     const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
@@ -452,7 +452,7 @@ export class Pair {
     await this.letJoin(speaker, "until done");
     await this.gate.install();
     // The configuration may be another one than that of this side's file.
-    await this.gate.widen(speaker.router.tables.config).catch(failed);
+    await this.gate.follow(speaker.router.tables.config);
     this.become("active");
   }
 

@@ -187,13 +187,15 @@ export class Speaker {
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
   async configure(config: Config): Promise<ConfigDiff> {
-    this.expectRole();
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
-    this.expectRole();
+    if (this.suspended) {
+      this.transport.stopListeningAll();
+      throw new Error("this side gives its role away just now: ask again");
+    }
     this.transport.setKeys(keysOf(config));
     const call = {
       record: "configure",
@@ -226,13 +228,8 @@ export class Speaker {
     return this.suspended;
   }
 
-  private expectRole(): void {
-    if (this.suspended) throw new Error("this side gives its role away just now: ask again");
-  }
-
   /** Carries out an operator's order to a neighbor. */
   operate(address: string, order: Order): void {
-    this.expectRole();
     this.run({ record: "operate", address, order, nowMs: this.now() });
   }
 
