@@ -236,7 +236,7 @@ export class Pair {
     if (this.isHandingOver && hold === "lost") this.isLost = true;
     if (speaker === null || this.isHandingOver) return;
     if (hold === "lost") void this.fenced(speaker);
-    else if (hold === "unheard") speaker.active.lose(why);
+    else if (hold === "unheard") speaker.active.lose(why, true);
     else {
       const wasDoubtful = this.isDoubtful;
       this.isDoubtful = hold === "doubtful";

@@ -1,0 +1,84 @@
+/** A standby that is sent away. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NsrConfig } from "@ts-bgp/config";
+import { Active, frameOf, Journal, Machine, STREAM_VERSION } from "@ts-bgp/replication";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { configOf, yamlOf } from "../../router/test/driver.ts";
+import type { ActiveState, Arbiter } from "../src/arbiter.ts";
+import { BeatThread } from "../src/beats.ts";
+import { StandbySide } from "../src/standby-side.ts";
+import { WAIT_MS } from "./support/speaker.ts";
+
+const EPOCH = 3;
+const MACHINE = configOf(yamlOf("neighbors: [{ address: 192.0.2.1, as: 65001, passive: true }]"));
+
+let directory: string;
+let config: NsrConfig;
+let server: Server;
+let beats: BeatThread;
+let link: Socket;
+
+/** Somebody who says what an active does: its state, and that this side is the standby. */
+function serve(socket: Socket): void {
+  link = socket;
+  const hello = {
+    ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
+    ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "" },
+  };
+  socket.write(frameOf("hello", hello));
+  const active = new Active(
+    new Journal(new Machine(MACHINE, 0)),
+    { epoch: EPOCH, patienceMs: 1000 },
+    {
+      send: (frame) => void socket.write(frame),
+      release() {},
+      acknowledge() {},
+      gone() {},
+      closeGate: () => new Map(),
+      openGate() {},
+      declare: async () => true,
+      undeclare: async () => true,
+      drop() {},
+      say() {},
+    },
+  );
+  active.join("b", 0);
+  socket.write(frameOf("declared", { ready: 1, reason: "" }));
+}
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "tsbgp-standby-"));
+  const path = join(directory, "link");
+  config = {
+    ...{ cluster: "test", self: "", mode: "shared", serviceAddresses: [], tls: null },
+    ...{ listen: { path }, peers: [{ path }], arbiter: { kind: "local", file: "" } },
+    ...{ patienceMs: 100, heartbeatMs: 30, heartbeatMisses: 3 },
+  };
+  server = createServer(serve).listen(path);
+  beats = new BeatThread();
+});
+afterEach(async () => {
+  await beats.exit();
+  server.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test.each<[string, number, ActiveState, boolean]>([
+  ["for being slow takes over when nobody can take its name out", 1, "unknown", true],
+  ["for being slow takes over from one that is dead", 1, "stopped", true],
+  ["for being slow takes nothing over when its name is out", 1, "alone", false],
+  ["for another reason takes nothing over", 0, "unknown", false],
+])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
+  const arbiter = { term: null, watch() {}, state: async () => state } as unknown as Arbiter;
+  const lack = async () => "";
+  const side = { config, name: "b", software: "", beats, lack, log() {} };
+  const standby = await StandbySide.connect(side, arbiter);
+  const end = standby.follow();
+  await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+  link.end(frameOf("bye", { reason: "enough", slow }));
+  expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
+});
