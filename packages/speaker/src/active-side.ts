@@ -362,7 +362,7 @@ const WAY_MS_MIN = 150;
 const WAY_MS_MAX = 1000;
 /** Longest wait for the first word of whoever connects. */
 const HELLO_MS = 5000;
-/** Longest wait for a standby to say that it has taken over what it was handed; and its for that. */
+/** Longest wait for a standby to have taken over what it is handed, and of a standby for that. */
 export const HANDOVER_MS = 2000;
 
 /** @returns the address of this end, undefined for a Unix socket */

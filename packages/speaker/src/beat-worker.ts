@@ -168,7 +168,9 @@ class Listener extends Heart {
         for await (const octets of stream) {
           frames.push(octets as Uint8Array);
           for (let next = frames.next(); next !== null; next = frames.next()) {
-            if (next.record === "beat" && next.epoch === this.order.epoch) {
+            // 0: of a version that did not say it.
+            const isOurs = (epoch: number) => epoch === this.order.epoch || epoch === 0;
+            if (next.record === "beat" && isOurs(next.epoch)) {
               this.beaten(next.progress, next.sentMs, stream);
             }
           }

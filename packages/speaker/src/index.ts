@@ -11,7 +11,7 @@
  * and, of a pair:
  *
  *     pair.ts                one side: takes a role, and another one when its time has come
- *     active-side.ts, standby-side.ts    what it does in its role       switchover.ts   what is told of a change
+ *     active-side.ts, standby-side.ts    what it does in its role       pair-log.ts, switchover.ts   what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active
  *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it

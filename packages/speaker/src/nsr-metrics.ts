@@ -55,7 +55,7 @@ function stateOf(shown: ShownNsr): string[] {
     ]),
     counter(
       "gate_packets",
-      "Packets of protected connections; guarded: a FIN or RST that was stopped; overflowed, overruns: the queue was full",
+      "Packets of protected connections; guarded: a FIN or RST that was stopped; overruns: a full queue",
       Object.entries(packets).map(([result, count]) => [count, { result }]),
     ),
     gauge("skipped_records", "Records and fields of the other side that this one does not know", [

@@ -237,8 +237,9 @@ export class PairGate {
   private async failed(gate: Gate, error: Error): Promise<void> {
     if (this.gate !== gate) return;
     this.without(error);
-    await gate.stop("remove-rules").catch(() => {});
+    // First: what peers are told from here on is not to be relied on.
     this.events.lost(this.problem);
+    await gate.stop("remove-rules").catch(() => {});
   }
 
   /** Without a gate there is no standby; peers are served all the same. */

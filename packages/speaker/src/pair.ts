@@ -14,8 +14,9 @@ import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import type { Arbiter, Hold, Roles } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
-import { type LogEvent, PairLog } from "./log-event.ts";
+import type { LogEvent } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
+import { PairLog } from "./pair-log.ts";
 import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -205,7 +206,9 @@ export class Pair {
       const times = { fence: performance.now() - began, replay: 0 };
       await this.settleIn(await this.goOn(last, cause, times, began));
     } catch (error) {
-      this.switchovers.notTaken(last.machine, `${cause}: ${(error as Error).message}`);
+      const why = `${cause}: ${(error as Error).message}`;
+      this.log.say("nsr-simplex", "error", why);
+      this.switchovers.notTaken(last.machine, why);
       await this.begone();
       void this.seekAgain();
     }
@@ -406,8 +409,7 @@ export class Pair {
     this.epoch = roles.epoch;
     const machine = standbySide.standby.finish();
     if (machine === null) {
-      const why = "the state differs: all sessions begin anew";
-      this.switchovers.notTaken(standbySide.machine, why);
+      this.switchovers.notTaken(standbySide.machine, "the state differs");
       await this.beginAlone(roles);
       return null;
     }

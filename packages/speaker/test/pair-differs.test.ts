@@ -6,9 +6,17 @@ import type { Direction, Meddler } from "./support/link-proxy.ts";
 import { type MeddledPair, withMeddledPair } from "./support/meddled-pair.ts";
 import { newerFrames } from "./support/newer-frames.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
-import { isUndisturbed, nsrOf, PEER_AS, saidBy, untilNsr, untilReady } from "./support/pair.ts";
+import {
+  isUndisturbed,
+  nsrOf,
+  PEER_AS,
+  saidBy,
+  untilNsr,
+  untilProtected,
+  untilReady,
+} from "./support/pair.ts";
 import type { Peer } from "./support/peer.ts";
-import { neighborAddress, type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
+import { neighborAddress, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes, parseUpdate } from "./support/updates.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -68,9 +76,6 @@ const DIFFERENCES: readonly (readonly [string, () => Meddler])[] = [
   ),
   ["outputs", () => inOneBracket((bracket) => ({ ...bracket, sum: bracket.sum ^ 1 }))],
 ];
-
-const untilProtected = (side: SpeakerProcess, count: number) =>
-  untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
 
 /** Counts the routes that a peer is sent. */
 function countRoutes(peer: Peer): { all: number; different: Set<string> } {

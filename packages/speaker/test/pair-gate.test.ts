@@ -3,8 +3,16 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
-import { isUndisturbed, PEER_AS, PORT, untilNsr, untilReady, withPair } from "./support/pair.ts";
-import { type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
+import {
+  isUndisturbed,
+  PEER_AS,
+  PORT,
+  untilNsr,
+  untilProtected,
+  untilReady,
+  withPair,
+} from "./support/pair.ts";
+import { WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -19,9 +27,6 @@ function rules(): string[] {
   const text = listed.map(({ stdout }) => stdout?.toString() ?? "").join("\n");
   return text.split("\n").filter((line) => /queue/i.test(line));
 }
-
-const untilProtected = (side: SpeakerProcess, count: number) =>
-  untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
 
 describe.skipIf(REASON !== null)(`the rules of a gate (${REASON ?? "on one host"})`, () => {
   test("are put back when someone removes them, with the standby joined anew", () =>

@@ -3,9 +3,10 @@ import { FrameReader } from "@ts-bgp/replication";
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd } from "./support/fake-etcd.ts";
-import { LinkProxy, type Meddler } from "./support/link-proxy.ts";
+import type { Meddler } from "./support/link-proxy.ts";
+import { withMeddledPair } from "./support/meddled-pair.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
-import { isUndisturbed, PEER_AS, untilNsr, withPair } from "./support/pair.ts";
+import { isUndisturbed, PEER_AS, untilNsr, untilProtected, withPair } from "./support/pair.ts";
 import { type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
@@ -29,33 +30,11 @@ const accepted = async (side: SpeakerProcess) =>
   (await side.ask({ command: "show-routes", view: "accepted" })).items.length;
 
 describe.skipIf(REASON !== null)(`a switchover (${REASON ?? "on one host"})`, () => {
-  const only: { b: Record<string, unknown> } = { b: {} };
-
-  function withProxy(
-    body: (sides: {
-      proxy: LinkProxy;
-      pair: Parameters<Parameters<typeof withPair>[1]>[0];
-      a: SpeakerProcess;
-      b: SpeakerProcess;
-    }) => Promise<void>,
-  ): Promise<void> {
-    return withPair({ only }, async (pair) => {
-      const path = `${pair.link}.proxy`;
-      only.b["peer"] = path;
-      const proxy = LinkProxy.start(path, pair.link);
-      try {
-        await body({ proxy, pair, ...(await pair.start()) });
-      } finally {
-        proxy.close();
-      }
-    });
-  }
-
   test("to a standby that acts, and dies before it says so, is not gone back on", () =>
-    withProxy(async ({ proxy, pair, a, b }) => {
+    withMeddledPair({}, async ({ proxy, pair, a, b }) => {
       const peer = await pair.peer(1);
       await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
-      await untilNsr(a, "it is protected", (shown) => shown.protected === 1);
+      await untilProtected(a, 1);
       proxy.meddler = without("handoverTaken");
       const ordered = a.ask({ command: "switchover" }).then(
         () => "done",
@@ -85,7 +64,7 @@ describe.skipIf(REASON !== null)(`a switchover (${REASON ?? "on one host"})`, ()
     await withPair({ nsr: { arbiter: { etcd: [etcd.endpoint], ttl: 3 } } }, async (pair) => {
       const { a, b } = await pair.start();
       const peer = await pair.peer(1);
-      await untilNsr(a, "it is protected", (shown) => shown.protected === 1);
+      await untilProtected(a, 1);
       etcd.fault = (isChange) => (isChange ? SLOW_MS : null);
       await a.ask({ command: "switchover" });
       const shown = await untilNsr(b, "b is active", ({ role }) => role === "active");
@@ -95,10 +74,10 @@ describe.skipIf(REASON !== null)(`a switchover (${REASON ?? "on one host"})`, ()
   });
 
   test("to a standby that dies before it does anything is taken back, and no peer notices", () =>
-    withProxy(async ({ proxy, pair, a, b }) => {
+    withMeddledPair({}, async ({ proxy, pair, a, b }) => {
       const peer = await pair.peer(1);
       await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
-      await untilNsr(a, "it is protected", (shown) => shown.protected === 1);
+      await untilProtected(a, 1);
       proxy.meddler = (frame) => {
         if (recordOf(frame) !== "handover") return [frame];
         b.signal("SIGKILL");

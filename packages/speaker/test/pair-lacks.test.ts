@@ -7,9 +7,11 @@ import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
 import {
   isUndisturbed,
   nsrOf,
+  PORT,
   saidBy,
   type TestPair,
   untilNsr,
+  untilProtected,
   untilReady,
   withPair,
 } from "./support/pair.ts";
@@ -75,7 +77,7 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       b.signal("SIGTERM");
       await b.exited();
       await pair.startStandby("b");
-      await untilNsr(a, "it is protected", (now) => now.protected === 1);
+      await untilProtected(a, 1);
       expect(isUndisturbed(peer)).toBe(true);
     }));
 
@@ -110,7 +112,7 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       const { a, b } = await pair.start();
       await pair.peer(1);
       await pair.peer(2);
-      await untilNsr(a, "they are protected", (now) => now.protected === 2);
+      await untilProtected(a, 2);
       ip("link del l2");
       a.signal("SIGKILL");
       await b.untilLogged("the failure", ({ msg }) => /takeover failed|no interface/.test(msg));
@@ -140,13 +142,32 @@ describe.skipIf(REASON !== null)(`a gate that fails (${WITH})`, () => {
       expect((await nsrOf(a)).reason).toMatch(/ip6tables/);
     }));
 
+  test("to get rules for another port keeps those that it has, and the standby", () =>
+    withPair({}, async (pair) => {
+      const tools = new Tools(pair);
+      const a = await pair.startActive("a", tools.options);
+      await pair.startStandby("b", tools.options);
+      const peer = await pair.peer(1);
+      await untilProtected(a, 1);
+      tools.fail(["nft", "ip6tables-restore"]);
+      const listen = [PORT, PORT + 1].map((port) => ({ address: "127.0.0.1", port }));
+      a.configure(pair.config("a", { listen }));
+      await expect(a.ask({ command: "reload" })).rejects.toThrow(/no rule for the gate/);
+      for (const tool of ["iptables", "ip6tables"]) {
+        const listed = spawnSync(tool, ["-w", "5", "-t", "mangle", "-S"]).stdout.toString();
+        expect(listed).toMatch(new RegExp(`--sport ${PORT} .*NFQUEUE`));
+      }
+      expect(await nsrOf(a)).toMatchObject({ ready: true, protected: 1 });
+      expect(isUndisturbed(peer)).toBe(true);
+    }));
+
   test("leaves the sessions unprotected, is had again, and protects them then", () =>
     withPair({}, async (pair) => {
       const tools = new Tools(pair);
       const a = await pair.startActive("a", tools.options);
       const b = await pair.startStandby("b", tools.options);
       const peer = await pair.peer(1);
-      await untilNsr(a, "it is protected", (now) => now.protected === 1);
+      await untilProtected(a, 1);
       tools.fail();
       removeRules();
       const shown = await untilNsr(a, "it is alone", ({ role }) => role === "simplex");

@@ -15,6 +15,7 @@ import {
   saidBy,
   type TestPair,
   untilNsr,
+  untilProtected,
   untilReady,
   withPair,
 } from "./support/pair.ts";
@@ -82,9 +83,6 @@ async function allAreLeft(link: string): Promise<void> {
   await until(() => waiting().length === 0, WAIT_MS, "all are left").catch(() => {});
   expect(waiting().map(({ what }) => what)).toEqual([]);
 }
-
-const untilProtected = (side: SpeakerProcess, count: number) =>
-  untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
 
 /** Runs a pair with a proxy in its link, and a peer with a session. */
 function withProxy(

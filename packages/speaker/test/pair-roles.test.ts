@@ -10,6 +10,7 @@ import {
   PORT,
   saidBy,
   untilNsr,
+  untilProtected,
   untilReady,
   withPair,
 } from "./support/pair.ts";
@@ -26,9 +27,6 @@ const WITHOUT_NET_ADMIN = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-
 
 const routesOf = async (side: SpeakerProcess): Promise<number> =>
   (await side.ask({ command: "show-routes", view: "accepted" })).items.length;
-
-const untilProtected = (side: SpeakerProcess, count: number) =>
-  untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
 
 /** Time on the clock of a process, as if its host's clock had been set. */
 function clockAhead(ms: number): readonly string[] {

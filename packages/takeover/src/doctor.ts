@@ -70,7 +70,7 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
     row(
       "packet queue",
       probes.queue,
-      "load nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE), or choose a queue that is free",
+      "load nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE), or end the process that has this queue",
     ),
     row(
       "gate rules",

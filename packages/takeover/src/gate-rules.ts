@@ -43,8 +43,6 @@ export async function installRules(
     const hadLeftovers = await rulesInPlace(rules);
     const failure = candidate === "nft" ? await installNft(rules) : await installIptables(rules);
     if (failure === null) return { rules, hadLeftovers };
-    // Those of one address family may be there: without a gate they would stop its packets.
-    await removeRules(rules);
     failures.push(`${candidate}: ${failure}`);
   }
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
@@ -74,6 +72,11 @@ export async function rulesInPlace(
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
   }
   return true;
+}
+
+/** Removes what an attempt that failed may have left, of whatever kind: rules of one address family. */
+export async function removeRest(queue: number): Promise<void> {
+  for (const kind of ["nft", "iptables"] as const) await removeRules({ kind, queue, ports: [] });
 }
 
 /** Removes the rules; those that are not there are no error. */

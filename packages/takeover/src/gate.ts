@@ -14,7 +14,13 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { type GateRules, installRules, removeRules, rulesInPlace } from "./gate-rules.ts";
+import {
+  type GateRules,
+  installRules,
+  removeRest,
+  removeRules,
+  rulesInPlace,
+} from "./gate-rules.ts";
 import {
   addFlow,
   COUNTERS,
@@ -127,7 +133,7 @@ export class Gate {
 
   /**
    * Puts the rules in place, and replaces those that are there, at once. With rules and no bound
-   * queue nothing leaves.
+   * queue nothing leaves. When that fails, the rules that this gate had before stay.
    *
    * @param ports - packets from and to these go through the gate
    * @throws GateRulesError
@@ -135,9 +141,16 @@ export class Gate {
   async installRules(
     ports: readonly number[],
   ): Promise<GateRules & { readonly hadLeftovers: boolean }> {
-    const { rules, hadLeftovers } = await installRules(this.options.queue, ports);
-    this.rules = rules;
-    return { ...rules, hadLeftovers };
+    const { queue } = this.options;
+    try {
+      const { rules, hadLeftovers } = await installRules(queue, ports);
+      this.rules = rules;
+      return { ...rules, hadLeftovers };
+    } catch (error) {
+      // Without a gate they would stop the packets that they are for.
+      if (this.rules === null) await removeRest(queue);
+      throw error;
+    }
   }
 
   /** @returns false when someone has removed the rules */

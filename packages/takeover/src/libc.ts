@@ -137,8 +137,8 @@ export const ENOMEM = 12;
 export const EBUSY = 16;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
-export const ENOTCONN = 107;
 export const ENOBUFS = 105;
+export const ENOTCONN = 107;
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;

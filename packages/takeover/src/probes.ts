@@ -1,4 +1,7 @@
-/** Looks at the host, for the doctor and for a side that starts: every feature is tried, on things that nobody else uses. */
+/**
+ * Looks at the host, for the doctor and for a side that starts: every feature is tried, on things that
+ * nobody else uses.
+ */
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

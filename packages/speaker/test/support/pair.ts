@@ -176,6 +176,11 @@ export function untilReady(side: SpeakerProcess, role: ShownNsr["role"]): Promis
   return untilNsr(side, `${role} and ready`, (shown) => shown.role === role && shown.ready);
 }
 
+/** Waits until so many sessions would go on elsewhere. */
+export function untilProtected(side: SpeakerProcess, count: number): Promise<ShownNsr> {
+  return untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
+}
+
 /** A session that was never disturbed: nothing but KEEPALIVEs and UPDATEs since it came up. */
 export function isUndisturbed(peer: Peer): boolean {
   return !peer.closed && peer.notification() === null && peer.count(1) === 1;
