@@ -7,10 +7,11 @@
 #
 #   NET_ADMIN            TCP repair, packet queue, rules, service addresses
 #   NET_RAW              gratuitous ARP and neighbor advertisements (mode address)
+#   SYS_NICE             heartbeats and the gate do not wait behind a busy host
 #   NET_BIND_SERVICE     port 179, where the container's sysctls do not allow it to everybody
 #   SETUID, SETGID       this change of the user; nobody has them afterwards
 #
-# Of the first three, those that the container was not given are left out; the speaker says what it
+# Of the first four, those that the container was not given are left out; the speaker says what it
 # lacks. A container that was started as another user (`user:`, runAsUser) stays that user.
 set -eu
 
@@ -43,6 +44,7 @@ fi
 kept=-all
 if has 12; then kept="$kept,+net_admin"; fi
 if has 13; then kept="$kept,+net_raw"; fi
+if has 23; then kept="$kept,+sys_nice"; fi
 if has 10; then kept="$kept,+net_bind_service"; fi
 exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups --no-new-privs \
   --inh-caps "$kept" --ambient-caps "$kept" node "$MAIN" "$@"

@@ -25,8 +25,8 @@ export interface Check {
 
 const WAIT_MS = 20_000;
 const MANIFEST = new URL("../../packages/cli/package.json", import.meta.url);
-/** NET_BIND_SERVICE, NET_ADMIN, NET_RAW. */
-const CAPABILITIES = new Set([10, 12, 13]);
+/** NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE. */
+const CAPABILITIES = new Set([10, 12, 13, 23]);
 /** Of BGP, beside that of the family. */
 const CAPABILITY_NAMES = ["4-octet-as", "enhanced-route-refresh", "route-refresh"];
 const SECRETS = /password|secret|token|key=/i;

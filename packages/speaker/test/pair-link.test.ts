@@ -246,6 +246,9 @@ describe.skipIf(REASON !== null)(`a standby (${WITH_LINK})`, () => {
 });
 
 describe.skipIf(REASON !== null)(`frames of a running pair (${WITH_LINK})`, () => {
+  // Patient: what is looked at here is not how busy this host is.
+  const patient = { "patience-ms": 5000 };
+
   test.each<[string, RegExp, () => Meddler]>([
     ["changed", /checksum of a frame/, () => once("active", (f) => [flipped(f, f.length - 1)])],
     [
@@ -258,7 +261,7 @@ describe.skipIf(REASON !== null)(`frames of a running pair (${WITH_LINK})`, () =
     ["swapped", /bracket \d+ behind bracket/, swapped],
     ["cut", /checksum of a frame|head/, () => once("active", (f) => [f.subarray(0, f.length - 3)])],
   ])("that are %s make the standby join again, with the reason", (_, reason, meddler) =>
-    withProxy({}, async (proxy, _pair, a, b) => {
+    withProxy(patient, async (proxy, _pair, a, b) => {
       proxy.meddler = meddler();
       const line = await b.untilLogged("the fault", ({ id }) => id === "nsr-link");
       proxy.meddler = null;
@@ -268,7 +271,7 @@ describe.skipIf(REASON !== null)(`frames of a running pair (${WITH_LINK})`, () =
   );
 
   test("of the standby that are changed make it join again", () =>
-    withProxy({}, async (proxy, _pair, a, b) => {
+    withProxy(patient, async (proxy, _pair, a, b) => {
       proxy.meddler = once("standby", (frame) => [flipped(frame, frame.length - 1)]);
       const line = await a.untilLogged("the loss", ({ id }) => id === "standby-lost");
       proxy.meddler = null;

@@ -27,6 +27,7 @@ export interface Probes {
   readonly freebind: Probe;
   readonly destroy: Probe;
   readonly pidfd: Probe;
+  readonly realTime: Probe;
   /** Interfaces of the service addresses. */
   readonly interfaces: readonly { readonly name: string; readonly exists: boolean }[];
 }
@@ -80,6 +81,12 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
     row("IP_FREEBIND", probes.freebind, "needs a Linux kernel of version 4.15 or later"),
     row("ending sockets", probes.destroy, "needs a kernel with CONFIG_INET_DIAG_DESTROY"),
     minor("pidfd", probes.pidfd, "arbiter local needs a Linux kernel of version 5.3 or later"),
+    minor(
+      "real-time threads",
+      probes.realTime,
+      "give it CAP_SYS_NICE (--cap-add SYS_NICE for a container), and no RestrictRealtime: heartbeats" +
+        " do not wait behind a busy host then",
+    ),
     optionMemory(probes.optionMemoryOctets, md5Keys),
   ];
   if (probes.interfaces.length === 0) return rows;

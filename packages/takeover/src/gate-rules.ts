@@ -4,10 +4,12 @@
  * Without a bypass: when nobody answers the queue, the kernel drops what it is sent.
  */
 
-import { spawn } from "node:child_process";
-import { CODE_UNKNOWN, type ToolAnswer } from "./tool-shell.ts";
+import { CODE_UNKNOWN, type ToolShell } from "./tool-shell.ts";
 
-export type RuleKind = "nft" | "iptables";
+/** In the order in which they are tried. */
+const KINDS = ["nft", "iptables"] as const;
+
+export type RuleKind = (typeof KINDS)[number];
 
 export interface GateRules {
   readonly kind: RuleKind;
@@ -18,7 +20,6 @@ export interface GateRules {
 /** A tool that could not do what it was told. */
 export class GateRulesError extends Error {}
 
-const RUN_TIMEOUT_MS = 10_000;
 const IPTABLES = ["iptables", "ip6tables"] as const;
 /** Before the host's own filter, which then still sees every packet. */
 const IPTABLES_TABLE = "mangle";
@@ -28,22 +29,22 @@ const NFT_PRIORITY = -150;
  * Puts the rules in place, whatever is left of them from before: in one step per address family,
  * with no moment without rules.
  *
- * @param kind - null to find out: nft where it works
  * @returns the rules, and whether there were any before
  * @throws GateRulesError when no tool can do it
  */
 export async function installRules(
   queue: number,
   ports: readonly number[],
-  kind: RuleKind | null = null,
+  shell: ToolShell,
 ): Promise<{ readonly rules: GateRules; readonly hadLeftovers: boolean }> {
   const failures: string[] = [];
-  for (const candidate of kind === null ? (["nft", "iptables"] as const) : [kind]) {
-    const rules = { kind: candidate, queue, ports };
-    const hadLeftovers = await rulesInPlace(rules);
-    const failure = candidate === "nft" ? await installNft(rules) : await installIptables(rules);
+  for (const kind of KINDS) {
+    const rules = { kind, queue, ports };
+    const hadLeftovers = await rulesInPlace(rules, shell);
+    const install = kind === "nft" ? installNft : installIptables;
+    const failure = await install(rules, shell);
     if (failure === null) return { rules, hadLeftovers };
-    failures.push(`${candidate}: ${failure}`);
+    failures.push(`${kind}: ${failure}`);
   }
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
 }
@@ -52,21 +53,20 @@ export async function installRules(
 const CODE_RESOURCE = 4;
 
 /**
- * @param runTool - runs a command line; in a shell that stays, when this is asked again and again
- * @returns false when it is known that rules are missing; true when they are there, or some of them when only a part of the ports is asked for
+ * @returns false when it is known that rules are missing; true when they are there, or some of them when
+ *   only a part of the ports is asked for
  */
 export async function rulesInPlace(
   { kind, queue, ports }: GateRules,
-  runTool: (words: readonly string[]) => Promise<ToolAnswer> = ([tool, ...argv]) =>
-    run(tool!, argv),
+  shell: ToolShell,
 ): Promise<boolean> {
   if (kind === "nft") {
-    const { code, output } = await runTool(["nft", "list", "table", "inet", nameOf(queue)]);
+    const { code, output } = await shell.run(["nft", "list", "table", "inet", nameOf(queue)]);
     if (code === CODE_UNKNOWN) return true;
     return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
   }
   for (const tool of IPTABLES) {
-    const { code, output } = await runTool([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S"]);
+    const { code, output } = await shell.run([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S"]);
     if (code === CODE_UNKNOWN || code === CODE_RESOURCE) continue;
     const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
@@ -75,32 +75,23 @@ export async function rulesInPlace(
 }
 
 /** Removes what an attempt that failed may have left, of whatever kind: rules of one address family. */
-export async function removeRest(queue: number): Promise<void> {
-  for (const kind of ["nft", "iptables"] as const) await removeRules({ kind, queue, ports: [] });
+export async function removeRest(queue: number, shell: ToolShell): Promise<void> {
+  for (const kind of KINDS) await removeRules({ kind, queue, ports: [] }, shell);
 }
 
 /** Removes the rules; those that are not there are no error. */
-export async function removeRules({ kind, queue }: GateRules): Promise<void> {
+export async function removeRules({ kind, queue }: GateRules, shell: ToolShell): Promise<void> {
   const name = nameOf(queue);
   if (kind === "nft") {
-    await run("nft", ["delete", "table", "inet", name]);
+    await shell.run(["nft", "delete", "table", "inet", name]);
     return;
   }
-  await Promise.all(
-    IPTABLES.map(async (tool) => {
-      const lines = [
-        `*${IPTABLES_TABLE}`,
-        `-D OUTPUT ${jumpTo(queue)}`,
-        `-F ${name}`,
-        `-X ${name}`,
-      ];
-      await restore(tool, lines);
-    }),
-  );
+  const lines = [`*${IPTABLES_TABLE}`, `-D OUTPUT ${jumpTo(queue)}`, `-F ${name}`, `-X ${name}`];
+  for (const tool of IPTABLES) await restore(tool, lines, shell);
 }
 
 /** @returns what is wrong, or null */
-async function installNft({ queue, ports }: GateRules): Promise<string | null> {
+async function installNft({ queue, ports }: GateRules, shell: ToolShell): Promise<string | null> {
   const name = nameOf(queue);
   const rules = ports.flatMap((port) =>
     ["sport", "dport"].map((end) => `    tcp ${end} ${port} queue num ${queue}`),
@@ -115,29 +106,34 @@ async function installNft({ queue, ports }: GateRules): Promise<string | null> {
     "  }",
     "}",
   ];
-  const { code, output } = await run("nft", ["-f", "-"], `${script.join("\n")}\n`);
+  const { code, output } = await shell.run(["nft", "-f", "-"], `${script.join("\n")}\n`);
   return code === 0 ? null : firstLine(output);
 }
 
 /** @returns what is wrong, or null */
-async function installIptables({ queue, ports }: GateRules): Promise<string | null> {
-  const failures = await Promise.all(
-    IPTABLES.map(async (tool) => {
-      const listed = await run(tool, ["-w", "5", "-t", IPTABLES_TABLE, "-S", "OUTPUT"]);
-      const hasJump = listed.output.includes(jumpTo(queue));
-      // Naming a chain empties it.
-      const lines = [`*${IPTABLES_TABLE}`, `:${nameOf(queue)} - [0:0]`];
-      lines.push(...iptablesRules(queue, ports));
-      if (!hasJump) lines.push(`-I OUTPUT 1 ${jumpTo(queue)}`);
-      return restore(tool, lines);
-    }),
-  );
-  return failures.find((failure) => failure !== null) ?? null;
+async function installIptables(
+  { queue, ports }: GateRules,
+  shell: ToolShell,
+): Promise<string | null> {
+  for (const tool of IPTABLES) {
+    const { output } = await shell.run([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S", "OUTPUT"]);
+    // Naming a chain empties it.
+    const lines = [`*${IPTABLES_TABLE}`, `:${nameOf(queue)} - [0:0]`];
+    lines.push(...iptablesRules(queue, ports));
+    if (!output.includes(jumpTo(queue))) lines.push(`-I OUTPUT 1 ${jumpTo(queue)}`);
+    const failure = await restore(tool, lines, shell);
+    if (failure !== null) return failure;
+  }
+  return null;
 }
 
-async function restore(tool: string, lines: readonly string[]): Promise<string | null> {
+async function restore(
+  tool: string,
+  lines: readonly string[],
+  shell: ToolShell,
+): Promise<string | null> {
   const input = `${[...lines, "COMMIT"].join("\n")}\n`;
-  const { code, output } = await run(`${tool}-restore`, ["--noflush", "-w", "5"], input);
+  const { code, output } = await shell.run([`${tool}-restore`, "--noflush", "-w", "5"], input);
   return code === 0 ? null : `${tool}: ${firstLine(output)}`;
 }
 
@@ -155,23 +151,6 @@ function iptablesRules(queue: number, ports: readonly number[]): string[] {
       (end) => `-A ${nameOf(queue)} -p tcp -m tcp --${end} ${port} -j NFQUEUE --queue-num ${queue}`,
     ),
   );
-}
-
-/** A tool that does not exist is one that fails. */
-function run(tool: string, argv: readonly string[], input = ""): Promise<ToolAnswer> {
-  return new Promise((resolve) => {
-    const child = spawn(tool, argv, { timeout: RUN_TIMEOUT_MS });
-    let output = "";
-    const keep = (text: string) => {
-      output += text;
-    };
-    child.stdout.setEncoding("utf8").on("data", keep);
-    child.stderr.setEncoding("utf8").on("data", keep);
-    child.on("error", (error) => resolve({ code: CODE_UNKNOWN, output: error.message }));
-    child.on("close", (code) => resolve({ code: code ?? CODE_UNKNOWN, output }));
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
 }
 
 function firstLine(text: string): string {

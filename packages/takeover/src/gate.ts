@@ -116,6 +116,7 @@ export class Gate {
     };
     const worker = new Worker(new URL("./gate-worker.ts", import.meta.url), { workerData });
     const gate = new Gate(options, table, eventFd, worker);
+    gate.shell.start();
     await once(worker, "online");
     return gate;
   }
@@ -143,20 +144,19 @@ export class Gate {
   ): Promise<GateRules & { readonly hadLeftovers: boolean }> {
     const { queue } = this.options;
     try {
-      const { rules, hadLeftovers } = await installRules(queue, ports);
+      const { rules, hadLeftovers } = await installRules(queue, ports, this.shell);
       this.rules = rules;
       return { ...rules, hadLeftovers };
     } catch (error) {
       // Without a gate they would stop the packets that they are for.
-      if (this.rules === null) await removeRest(queue);
+      if (this.rules === null) await removeRest(queue, this.shell);
       throw error;
     }
   }
 
   /** @returns false when someone has removed the rules */
   async rulesInPlace(): Promise<boolean> {
-    const runTool = (words: readonly string[]) => this.shell.run(words);
-    return this.rules !== null && (await rulesInPlace(this.rules, runTool));
+    return this.rules !== null && (await rulesInPlace(this.rules, this.shell));
   }
 
   /**
@@ -215,11 +215,11 @@ export class Gate {
    * over.
    */
   async stop(end: GateEnd): Promise<void> {
-    this.shell.stop();
     if (end === "remove-rules") {
       this.open();
-      if (this.rules !== null) await removeRules(this.rules);
+      if (this.rules !== null) await removeRules(this.rules, this.shell);
     }
+    this.shell.stop();
     Atomics.store(this.table.words, WORD_STOP, 1);
     this.wakeWorker();
     // A worker that has failed leaves the descriptors as well.

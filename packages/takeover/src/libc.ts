@@ -45,6 +45,8 @@ export interface Libc {
   flock(fd: number, operation: number): number;
   clock_gettime(clock: number, timespec: Octets): number;
   setpriority(which: number, who: number, nice: number): number;
+  /** the structure is one `int` */
+  sched_setscheduler(thread: number, policy: number, parameters: Octets): number;
   if_nametoindex(name: string): number;
   if_indextoname(index: number, name: Octets): string | null;
   /** system calls that libc has no function for; four integers are enough for those in use */
@@ -80,6 +82,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   clock_gettime: "int clock_gettime(int, void *)",
   eventfd: "int eventfd(unsigned int, int)",
   setpriority: "int setpriority(int, int, int)",
+  sched_setscheduler: "int sched_setscheduler(int, int, void *)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",
   if_indextoname: "const char *if_indextoname(unsigned int, void *)",
   syscall: "long syscall(long, long, long, long, long)",

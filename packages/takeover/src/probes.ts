@@ -24,10 +24,12 @@ import {
   setInt,
 } from "./libc.ts";
 import { bindQueue } from "./nfqueue.ts";
+import { tryRealTime } from "./priority.ts";
 import { type ResumeOutcome, resumeConnections } from "./resume.ts";
 import { destroySocket } from "./socket-destroy.ts";
 import { descriptorOf } from "./socket-options.ts";
 import { type FrozenTcpState, freeze, snapshot } from "./tcp-state.ts";
+import { ToolShell } from "./tool-shell.ts";
 
 const IP_FREEBIND = 15;
 /** For the trial of the rules: a queue and a port of no use to anyone. */
@@ -71,6 +73,7 @@ export async function probeSockets(interfaces: readonly string[]): Promise<Socke
     freebind: attempt("works", tryFreebind),
     destroy: attempt("works", tryDestroy),
     pidfd: attempt("works", tryPidfd),
+    realTime: attempt("works", tryRealTime),
     interfaces: [...new Set(interfaces)].map((name) => ({
       name,
       exists: attempt("", () => void check(libc().if_nametoindex(name) - 1, name)).ok,
@@ -162,12 +165,15 @@ function isQueueListed(queue: number): boolean {
 }
 
 async function tryRules(): Promise<Probe> {
+  const shell = new ToolShell();
   try {
-    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT]);
-    await removeRules(rules);
+    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT], shell);
+    await removeRules(rules, shell);
     return { ok: true, detail: rules.kind };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
+  } finally {
+    shell.stop();
   }
 }
 

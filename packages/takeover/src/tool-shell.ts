@@ -18,18 +18,34 @@ export const CODE_UNKNOWN = 127;
 const TIMEOUT_MS = 10_000;
 /** Behind the output of each tool, with its exit code. */
 const END = /\nend-of-tool (\d+)\n$/;
+/** Behind the input of each tool. */
+const END_OF_INPUT = "end-of-input";
 
 export class ToolShell {
   private shell: ChildProcessWithoutNullStreams | null = null;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  /** Has the shell ready: in a process that is small yet that costs least. */
+  start(): void {
+    this.shell ??= this.started();
+  }
 
   /**
-   * Runs a tool; one at a time. A shell that has ended is started anew, and ends with this process.
+   * Runs a tool, when those asked for before have ended. A shell that has ended is started anew, and ends
+   * with this process.
    *
    * @param words - of the command line, none with a meaning to the shell
+   * @param input - whole lines
    */
-  run(words: readonly string[]): Promise<ToolAnswer> {
-    this.shell ??= this.started();
-    const { shell } = this;
+  run(words: readonly string[], input = ""): Promise<ToolAnswer> {
+    const answer = this.turn.then(() => this.runNow(words, input));
+    this.turn = answer;
+    return answer;
+  }
+
+  private runNow(words: readonly string[], input: string): Promise<ToolAnswer> {
+    this.start();
+    const shell = this.shell!;
     return new Promise((resolve) => {
       let text = "";
       const answered = (answer: ToolAnswer) => {
@@ -48,7 +64,10 @@ export class ToolShell {
         const end = END.exec(text);
         if (end !== null) answered({ code: Number(end[1]), output: text.slice(0, end.index) });
       });
-      shell.stdin.write(`${words.join(" ")} 2>&1; printf '\\nend-of-tool %d\\n' $?\n`);
+      shell.stdin.write(
+        `${words.join(" ")} 2>&1 <<'${END_OF_INPUT}'\n${input}${END_OF_INPUT}\n` +
+          "printf '\\nend-of-tool %d\\n' $?\n",
+      );
     });
   }
 

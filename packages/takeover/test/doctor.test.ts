@@ -19,6 +19,7 @@ const HEALTHY: Probes = {
   freebind: good,
   destroy: good,
   pidfd: good,
+  realTime: good,
   interfaces: [{ name: "eth0", exists: true }],
 };
 const bad = { ok: false, detail: "EPERM" };
@@ -32,6 +33,7 @@ const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["IP_FREEBIND", { freebind: bad }, /4\.15/],
   ["ending sockets", { destroy: bad }, /INET_DIAG_DESTROY/],
   ["pidfd", { pidfd: bad }, /5\.3/],
+  ["real-time threads", { realTime: bad }, /--cap-add SYS_NICE/],
   ["option memory", { optionMemoryOctets: 20_480 }, /optmem_max=201600/],
   ["CAP_NET_RAW", { hasNetRaw: false }, /announce/],
   ["interface eth0", { interfaces: [{ name: "eth0", exists: false }] }, /interface/],
@@ -77,6 +79,7 @@ test.skipIf(noLabReason !== null)("its probes find everything in a namespace of 
     freebind: { ok: true },
     destroy: { ok: true },
     pidfd: { ok: true },
+    realTime: { ok: true },
     interfaces: [
       { name: "lo", exists: true },
       { name: "none", exists: false },

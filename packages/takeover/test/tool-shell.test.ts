@@ -21,6 +21,17 @@ describe("a shell that runs tools", () => {
     expect(output.split("\n")).toHaveLength(100_001);
   });
 
+  test("gives each its input, and runs one after the other", async () => {
+    const asked = [
+      shell.run(["cat"], "a line\nwith $words and 'quotes'\n"),
+      shell.run(["cat"]),
+      shell.run(["cat"], "x".repeat(100_000).concat("\n")),
+    ];
+    const outputs = (await Promise.all(asked)).map(({ output }) => output);
+    expect(outputs.slice(0, 2)).toEqual(["a line\nwith $words and 'quotes'\n", ""]);
+    expect(outputs[2]).toHaveLength(100_001);
+  });
+
   test("says that a tool is not there", async () => {
     expect((await shell.run(["no-such-tool"])).code).toBe(127);
   });
