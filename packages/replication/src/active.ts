@@ -299,12 +299,17 @@ export class Active {
     }
   }
 
-  /** This side has lost its role: nothing may leave it any more. */
-  fence(): void {
-    if (this.state === "fenced") return;
+  /** This side does nothing more: what becomes of the standby is not its concern any more. */
+  retire(): void {
     this.state = "fenced";
     this.reason = "another side is active";
     this.pending = [];
+  }
+
+  /** This side has lost its role: nothing may leave it any more. */
+  fence(): void {
+    if (this.state === "fenced") return;
+    this.retire();
     this.hooks.say("fenced", "another side has taken over; this one does nothing more");
   }
 

@@ -162,6 +162,8 @@ export class LocalArbiter implements Arbiter {
   }
 
   private become(side: string): Roles {
+    // From now on this side is none that has just started.
+    this.firstTriedMs = Number.NEGATIVE_INFINITY;
     const epoch = Math.max(this.roles.epoch, this.read().epoch) + 1;
     this.write({ epoch, active: side, standby: null });
     return this.roles;

@@ -183,9 +183,9 @@ export class Pair {
       await this.takeBack({ machine, heardMs: frozenMs, frozen: byConnection(frozen) });
       throw new Error("the standby did not say that it has taken over");
     }
-    const took = { ms: Math.round(performance.now() - began) };
+    const ms = Math.round(performance.now() - began);
     const count = Object.keys(frozen).length;
-    this.log.say("nsr-handover", "info", `handed over ${count} connections`, took);
+    this.log.say("nsr-handover", "info", `handed over ${count} connections`, { ms });
     if (this.isStopping) return;
     await this.gate.open();
     void this.seekAgain();
@@ -194,10 +194,11 @@ export class Pair {
   /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
   private async takeBack(last: Left): Promise<void> {
     const began = performance.now();
+    const cause = "the standby did not take what it was handed";
+    this.switchovers.notTaken(last.machine, cause);
     const roles = await this.asker.ask();
     await this.gate.open();
     if (roles === null) return void this.seekAgain();
-    const cause = "the standby did not take what it was handed";
     const wasTaken = roles.epoch !== this.epoch + 1;
     this.epoch = roles.epoch;
     try {
@@ -357,7 +358,6 @@ export class Pair {
   }
 
   private async ended(standbySide: StandbySide, end: FollowEnd): Promise<void> {
-    const { arbiter } = this.options;
     const began = performance.now();
     if (end.kind === "handover") {
       const roles = await this.asker.askSoon();
@@ -372,7 +372,7 @@ export class Pair {
     this.log.sayOnce("nsr-link", "warn", end.cause);
     if (standbySide.peer !== null) this.log.refusal = "";
     if (!end.mayTakeOver) return;
-    const roles = await arbiter.takeOver(this.side.name);
+    const roles = await this.options.arbiter.takeOver(this.side.name);
     if (roles === null) {
       this.log.say("nsr-link", "warn", "not taking over: the active side goes on alone");
       return;

@@ -219,6 +219,7 @@ export class Speaker {
   /** Does nothing more: what it has is with someone else now, or was taken by someone else. */
   suspend(): void {
     this.suspended = true;
+    this.active.retire();
     clearInterval(this.timer);
     this.transport.stopListeningAll();
   }

@@ -115,6 +115,14 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     expect(await again.acquire("a")).toBeNull();
   });
 
+  test("that was given away is had back at once, when the standby does not take it", async () => {
+    const arbiter = newArbiter();
+    await arbiter.acquire("a");
+    await arbiter.nameStandby("b");
+    await arbiter.handOver();
+    expect(await arbiter.acquire("a")).toEqual({ epoch: 2, active: "a", standby: null });
+  });
+
   test("is won by one of many that want it at the same time", async () => {
     const racers = Array.from({ length: RACERS }, (_, k) => new Holder(`side${k}`));
     const answers = await Promise.all(racers.map((racer) => racer.ask("acquire")));

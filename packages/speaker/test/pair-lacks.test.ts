@@ -113,6 +113,7 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       await pair.peer(1);
       await pair.peer(2);
       await untilProtected(a, 2);
+      await untilNsr(a, "b has run all", ({ behind }) => behind.applied === 0);
       ip("link del l2");
       a.signal("SIGKILL");
       await b.untilLogged("the failure", ({ msg }) => /takeover failed|no interface/.test(msg));
