@@ -16,25 +16,26 @@ export const doctorCommand: Command = {
   help: [
     "Tries everything for real, on things of its own that nobody else uses, in the network",
     "namespace and with the rights that it has: start it as the speaker is started.",
-    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, and",
-    "             whether the certificate of the link is right",
-    "Exit: 0 nothing is missing, 1 something is, 2 FILE cannot be read.",
+    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, etcd, the",
+    "             link and the way to the other side, and whether the link's certificate is right",
+    "Exit: 0 it can run here, 1 something that it needs is missing, 2 FILE cannot be read.",
   ],
   options: { config: { type: "string", short: "c" }, json: { type: "boolean", short: "j" } },
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile, needsOf }) => {
+    return withConfigErrors(async ({ readConfigFile, needsOf, probePair }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { diagnose, probeHost } = await import("@ts-bgp/takeover");
       const nothing = { interfaces: [], md5Keys: 0 };
       const { interfaces, md5Keys } = config === null ? nothing : needsOf(config);
       const rows = diagnose(await probeHost({ queue: QUEUE, interfaces }), md5Keys);
+      if (config !== null) rows.push(...(await probePair(config)));
       const tls = config?.nsr?.tls ?? null;
       if (tls !== null) rows.push(certificateRow(tls, Date.now()));
       const lines = args.options["json"] === true ? jsonLines(rows) : doctorLines(rows);
       for (const line of lines) print(line);
-      return rows.every(({ ok }) => ok) ? EXIT.OK : EXIT.NO;
+      return rows.every(({ ok, isMinor }) => ok || isMinor) ? EXIT.OK : EXIT.NO;
     });
   },
 };
@@ -75,27 +76,35 @@ export function certificateRow(tls: LinkTls, nowMs: number): DoctorRow {
 }
 
 const COLUMNS: readonly Column<DoctorRow>[] = [
-  { title: "", text: ({ ok }) => (ok ? "ok" : "NO") },
+  { title: "", text: ({ ok, isMinor }) => (ok ? "ok" : isMinor ? "--" : "NO") },
   { title: "Needed", text: ({ what }) => what },
   { title: "Found", text: ({ detail }) => detail },
 ];
 
-/** @returns a table, then what to do for each thing that is missing, and the verdict */
+/** @returns a table, then the verdict, and what to do for each thing that is missing */
 export function doctorLines(rows: readonly DoctorRow[]): string[] {
   const lines: string[] = [];
   const table = new TableWriter(COLUMNS, (line) => lines.push(line));
   for (const row of rows) table.add(row);
   table.end();
-  const missing = rows.filter(({ ok }) => !ok);
-  if (missing.length === 0) return [...lines, "", "nonstop routing can run here"];
-  const advice = missing.map(({ what, whatToDo }) => `  ${what}: ${whatToDo}`);
-  const verdict = `nonstop routing CANNOT run here, ${missing.length} of ${rows.length} missing:`;
-  return [...lines, "", verdict, ...advice];
+  const vital = rows.filter(({ ok, isMinor }) => !ok && !isMinor);
+  const minor = rows.filter(({ ok, isMinor }) => !ok && isMinor);
+  const verdict =
+    vital.length > 0
+      ? `nonstop routing CANNOT run here, ${vital.length} of ${rows.length} missing:`
+      : `nonstop routing can run here${minor.length > 0 ? ", and better with:" : ""}`;
+  lines.push("", verdict, ...vital.map(advice));
+  if (vital.length > 0 && minor.length > 0) lines.push("and better with:");
+  return [...lines, ...minor.map(advice)];
+}
+
+function advice({ what, whatToDo }: DoctorRow): string {
+  return `  ${what}: ${whatToDo}`;
 }
 
 function jsonLines(rows: readonly DoctorRow[]): string[] {
-  const items = rows.map(({ what, ok, detail, whatToDo }, k) => {
-    const item = JSON.stringify({ what, ok, detail, what_to_do: whatToDo });
+  const items = rows.map(({ what, ok, isMinor: minor = false, detail, whatToDo }, k) => {
+    const item = JSON.stringify({ what, ok, minor, detail, what_to_do: whatToDo });
     return `${k === 0 ? "[" : ","}${item}`;
   });
   return [...items, "]"];

@@ -1,7 +1,7 @@
 /** `tsbgp show nsr` and `tsbgp switchover`: the pair that the speaker is one side of. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { ShownNsr, Switchover } from "@ts-bgp/speaker";
+import type { Outcome, ShownNsr, Switchover } from "@ts-bgp/speaker";
 import {
   type Arguments,
   type Command,
@@ -74,11 +74,12 @@ function missingOf({ host }: ShownNsr): ShownNeed[] {
 
 function hostText(shown: ShownNsr): string {
   const { length } = shown.host;
-  const missing = missingOf(shown).length;
+  const missing = missingOf(shown);
+  const vital = missing.filter(({ minor }) => !minor).length;
   if (length === 0) return "not looked at yet";
-  return missing === 0
-    ? `has all that is needed, ${length} checks`
-    : `lacks ${missing} of ${length}`;
+  if (vital > 0) return `lacks ${vital} of ${length}`;
+  const better = missing.length === 0 ? "" : `, better with ${missing.length} more`;
+  return `has all that is needed, ${length - missing.length} checks${better}`;
 }
 
 function headline(shown: ShownNsr): string {
@@ -88,6 +89,9 @@ function headline(shown: ShownNsr): string {
   const because = shown.reason === "" ? "" : `: ${shown.reason}`;
   const all = shown.protected === sessions ? "all" : `ONLY ${shown.protected} of`;
   const what = sessions === 0 ? "; no session is up" : ` ${all} ${sessions} sessions`;
+  const { problem } = shown.arbiter;
+  const but = problem === "" ? "" : `, BUT ONLY once ${shown.arbiter.kind} answers`;
+  if (shown.holds_back) return `${self} is active, and SENDS NOTHING: ${problem || shown.reason}`;
   switch (role) {
     case "simplex":
       return `${self} runs ALONE, and sessions end with it${because}`;
@@ -95,10 +99,10 @@ function headline(shown: ShownNsr): string {
       return `${self} is starting${because}`;
     case "active":
       if (!ready) return `${self} is active, NOT PROTECTED${because}`;
-      return `${self} is active, ${other} can take over${what}`;
+      return `${self} is active, ${other} can take over${what}${but}`;
     case "standby":
       if (!ready) return `${self} is standby, NOT READY${because}`;
-      return `${self} is standby, and can take over from ${other}`;
+      return `${self} is standby, and can take over from ${other}${but}`;
   }
 }
 
@@ -124,7 +128,7 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
       `${behind.brackets} brackets (${size(behind.octets)}) not acknowledged, ` +
         `${behind.applied} not applied`,
     ],
-    ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, ${differences(digest)}`],
+    ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, no difference`],
     ["Gate", gate.kind === "none" ? "none" : `${gate.kind}, ${packets}`],
     ...warningsOf(shown),
     ["Host", hostText(shown)],
@@ -137,19 +141,27 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
 }
 
 /** What should not happen, and is nothing to say otherwise. */
-function warningsOf({ gate, skipped }: ShownNsr): (readonly [string, string])[] {
+function warningsOf({
+  arbiter,
+  digest,
+  gate,
+  peer,
+  skipped,
+}: ShownNsr): (readonly [string, string])[] {
   const dropped = gate.overflowed + gate.overruns;
   const fields: (readonly [string, string])[] = [];
+  for (const way of peer.ways_down) fields.push(["Way down", `no heartbeat comes by ${way}`]);
+  if (arbiter.problem !== "") fields.push(["Arbiter", arbiter.problem]);
+  const { differences } = digest;
+  if (differences > 0) {
+    fields.push(["Differed", `${differences} times; the standby was sent the state anew`]);
+  }
   if (dropped > 0)
     fields.push(["Queue full", `${dropped} times: packets were dropped, and sent again`]);
   if (skipped > 0) {
     fields.push(["Not known", `${skipped} records or fields of the other side, which is newer`]);
   }
   return fields;
-}
-
-function differences({ differences: count }: ShownNsr["digest"]): string {
-  return count === 0 ? "no difference" : `${count} DIFFERENT`;
 }
 
 function outcome({ cause, planned, resumed, lost }: Switchover): string {
@@ -174,7 +186,8 @@ export const switchoverCommand: Command = {
   usage: "[--wait] [--timeout SECONDS]",
   summary: "let the standby take over now; peers do not notice",
   help: [
-    "Returns when the other side is active. It refuses while the standby is not ready.",
+    "Returns when the other side is active, and names the sessions that ended with it. It refuses while",
+    "the standby is not ready.",
     "  --wait               first wait until the standby is ready",
     `  --timeout SECONDS    give up after so long; default ${TIMEOUT_SECONDS}`,
     "Exit: 0 done, 1 refused or failed, with the reason, 2 no speaker to ask.",
@@ -196,10 +209,19 @@ export const switchoverCommand: Command = {
         const advice = "`tsbgp show nsr` on either side shows how far it came";
         throw new ControlError(`no answer within ${seconds} s; ${advice}`, false);
       });
-      print(args.options["json"] === true ? JSON.stringify(end) : "the other side is active now");
+      if (args.options["json"] === true) print(JSON.stringify(end));
+      else for (const line of outcomeLines(end as Partial<Outcome>)) print(line);
     });
   },
 };
+
+/** @param outcome - empty of a speaker that does not say it */
+function outcomeLines({ resumed, lost = [] }: Partial<Outcome>): string[] {
+  const went =
+    resumed === undefined ? "" : `: ${resumed} of ${resumed + lost.length} sessions went on`;
+  const ended = lost.map(({ address, cause }) => `  ended: ${address}: ${cause}`);
+  return [`the other side is active now${went}`, ...ended];
+}
 
 function secondsOf(args: Arguments): number {
   const text = stringOption(args, "timeout") ?? String(TIMEOUT_SECONDS);

@@ -12,6 +12,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const folder = mkdtempSync(join(tmpdir(), "tsbgp-doctor-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const KEYS = ["what", "ok", "minor", "detail", "what_to_do"];
 const GOOD = { what: "pidfd", ok: true, detail: "works", whatToDo: "" };
 const BAD = { what: "gate rules", ok: false, detail: "no such file", whatToDo: "install nftables" };
 
@@ -32,6 +33,24 @@ test("what is missing stands in the table, and below with what to do", () => {
     "",
     "nonstop routing CANNOT run here, 1 of 2 missing:",
     "  gate rules: install nftables",
+  ]);
+});
+
+test("without what it does not have to have it can run all the same", () => {
+  const minor = { ...BAD, what: "real-time threads", isMinor: true } as const;
+  expect(doctorLines([GOOD, minor])).toEqual([
+    "    Needed             Found",
+    "ok  pidfd              works",
+    "--  real-time threads  no such file",
+    "",
+    "nonstop routing can run here, and better with:",
+    "  real-time threads: install nftables",
+  ]);
+  expect(doctorLines([BAD, minor]).slice(-4)).toEqual([
+    "nonstop routing CANNOT run here, 1 of 2 missing:",
+    "  gate rules: install nftables",
+    "and better with:",
+    "  real-time threads: install nftables",
   ]);
 });
 
@@ -84,10 +103,11 @@ nsr:
   const { code, stdout, stderr } = await tsbgp(["doctor", "-c", file, "--json"]);
   expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
   const rows: Record<string, unknown>[] = JSON.parse(stdout);
-  for (const row of rows) expect(Object.keys(row)).toEqual(["what", "ok", "detail", "what_to_do"]);
-  expect(rows.at(-1)).toEqual({
+  for (const row of rows) expect(Object.keys(row)).toEqual(KEYS);
+  expect(rows.find(({ what }) => what === "interface no-such-if0")).toEqual({
     what: "interface no-such-if0",
     ok: false,
+    minor: false,
     detail: "does not exist here",
     what_to_do: "correct the interface of the service address, or create it",
   });

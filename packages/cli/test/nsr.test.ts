@@ -24,8 +24,10 @@ const ACTIVE: ShownNsr = {
   reason: "",
   peer: {
     ...{ side: "b", link: "up", over: "192.0.2.254 port 1790" },
-    ...{ since_ms: NOW_MS - 60_000, software: "0.1.0" },
+    ...{ since_ms: NOW_MS - 60_000, software: "0.1.0", ways_down: [] },
   },
+  arbiter: { kind: "etcd", problem: "" },
+  holds_back: false,
   protected: 2,
   sessions: 2,
   neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
@@ -36,7 +38,15 @@ const ACTIVE: ShownNsr = {
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
-  host: [{ what: "TCP repair", ok: true, detail: "a connection was moved", what_to_do: "" }],
+  host: [
+    {
+      what: "TCP repair",
+      ok: true,
+      minor: false,
+      detail: "a connection was moved",
+      what_to_do: "",
+    },
+  ],
   last_switchover: null,
 };
 const SWITCHOVER: Switchover = {
@@ -58,6 +68,22 @@ describe("the first line says how the pair is", () => {
     [
       "a of rs1 is standby, NOT READY: the active side is sending its state",
       { role: "standby", ready: false, reason: "the active side is sending its state" },
+    ],
+    [
+      "a of rs1 is active, b can take over all 2 sessions, BUT ONLY once etcd answers",
+      { arbiter: { kind: "etcd", problem: "etcd does not answer: ECONNREFUSED" } },
+    ],
+    [
+      "a of rs1 is standby, and can take over from b, BUT ONLY once etcd answers",
+      { role: "standby", arbiter: { kind: "etcd", problem: "etcd does not answer" } },
+    ],
+    [
+      "a of rs1 is active, and SENDS NOTHING: etcd does not answer",
+      {
+        ready: false,
+        holds_back: true,
+        arbiter: { kind: "etcd", problem: "etcd does not answer" },
+      },
     ],
     ["a of rs1 is starting", { role: "starting", ready: false }],
     [
@@ -105,7 +131,11 @@ test("a switchover that lost sessions, tables that differ, a session without pro
       { address: "2001:db8::1", protected: false, reason: "nsr: off" },
     ],
     digest: { at_ms: NOW_MS, differences: 2 },
-    host: [...ACTIVE.host, { what: "pidfd", ok: false, detail: "ENOSYS", what_to_do: "Linux 5.3" }],
+    host: [
+      ...ACTIVE.host,
+      { what: "pidfd", ok: false, minor: true, detail: "ENOSYS", what_to_do: "Linux 5.3" },
+      { what: "gate rules", ok: false, minor: false, detail: "none", what_to_do: "install nft" },
+    ],
     last_switchover: {
       ...SWITCHOVER,
       resumed: 1,
@@ -113,9 +143,10 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     },
   };
   expect(nsrLines(shown, NOW_MS).slice(6)).toEqual([
-    "Compared:        00:00:00 ago, 2 DIFFERENT",
+    "Compared:        00:00:00 ago, no difference",
     "Gate:            nft, 900 packets passed, 5 had to wait, 1 FIN or RST stopped",
-    "Host:            lacks 1 of 2",
+    "Differed:        2 times; the standby was sent the state anew",
+    "Host:            lacks 1 of 3",
     "Last switchover: 00:01:30 ago, after a failure, the active process ended: 1 resumed, 1 LOST",
     "Its phases:      8.5 ms (fence 0.3, replay 1.5, addresses 0.0, restore 6.8), 98.5 ms without an active side",
     "Lost:            192.0.2.9: the peer had closed",
@@ -123,13 +154,33 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     "Not protected  Why",
     "2001:db8::1    nsr: off",
     "",
-    "Missing  Found   What to do",
-    "pidfd    ENOSYS  Linux 5.3",
+    "Missing     Found   What to do",
+    "pidfd       ENOSYS  Linux 5.3",
+    "gate rules  none    install nft",
   ]);
 });
 
+test("a host that could do better", () => {
+  const pidfd = {
+    what: "pidfd",
+    ok: false,
+    minor: true,
+    detail: "ENOSYS",
+    what_to_do: "Linux 5.3",
+  };
+  const lines = nsrLines({ ...ACTIVE, host: [...ACTIVE.host, pidfd] }, NOW_MS);
+  expect(lines).toContain("Host:            has all that is needed, 1 checks, better with 1 more");
+});
+
 test("what never was is not dated", () => {
-  const peer = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
+  const peer = {
+    side: "",
+    link: "down",
+    over: "",
+    since_ms: 0,
+    software: "",
+    ways_down: [],
+  } as const;
   const gate = { ...ACTIVE.gate, kind: "none" };
   const lines = nsrLines(
     {
@@ -155,6 +206,14 @@ test("what never was is not dated", () => {
     "Host:            not looked at yet",
     "Last switchover: never",
   ]);
+});
+
+test("a way that leads nowhere, and an arbiter that does not answer", () => {
+  const peer = { ...ACTIVE.peer, ways_down: ["192.0.2.2 port 1790"] };
+  const arbiter = { kind: "etcd", problem: "etcd does not answer: ECONNREFUSED" };
+  const lines = nsrLines({ ...ACTIVE, role: "standby", peer, arbiter }, NOW_MS);
+  expect(lines).toContain("Way down:        no heartbeat comes by 192.0.2.2 port 1790");
+  expect(lines).toContain("Arbiter:         etcd does not answer: ECONNREFUSED");
 });
 
 test("a standby, which counts no sessions", () => {
@@ -228,6 +287,15 @@ describe("with a speaker", () => {
     expect(await running.ask("switchover")).toEqual({ code: 0, stdout, stderr: "" });
     expect(await running.ask("switchover", "--json")).toMatchObject({ code: 0, stdout: "{}\n" });
     expect(running.asked).toEqual(["switchover", "switchover"]);
+  });
+
+  test("a switchover names the sessions that ended with it", async () => {
+    const lost = [{ address: "192.0.2.9", cause: "it was not protected" }];
+    const running = await start(() => [{ end: { resumed: 2, lost } }]);
+    expect(linesOf((await running.ask("switchover")).stdout)).toEqual([
+      "the other side is active now: 2 of 3 sessions went on",
+      "  ended: 192.0.2.9: it was not protected",
+    ]);
   });
 
   test("a switchover that is refused: exit 1, with the speaker's reason", async () => {

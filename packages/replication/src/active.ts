@@ -301,8 +301,9 @@ export class Active {
 
   /** This side does nothing more: what becomes of the standby is not its concern any more. */
   retire(): void {
+    if (this.state === "fenced") return;
     this.state = "fenced";
-    this.reason = "another side is active";
+    this.reason = "this side does nothing more";
     this.pending = [];
   }
 
@@ -310,6 +311,7 @@ export class Active {
   fence(): void {
     if (this.state === "fenced") return;
     this.retire();
+    this.reason = "another side is active";
     this.hooks.say("fenced", "another side has taken over; this one does nothing more");
   }
 

@@ -90,8 +90,16 @@ export const RECORDS = {
       frozen: [3, "json"],
     },
   },
-  /** The standby has what a handover needs. */
-  handoverTaken: { type: 11, fields: { number: [1, "uint"] } },
+  /** The standby acts. */
+  handoverTaken: {
+    type: 11,
+    fields: {
+      number: [1, "uint"],
+      /** Connections that went on, and those that did not: address and cause of each. */
+      resumed: [2, "uint"],
+      lost: [3, "json"],
+    },
+  },
   /** Sent all the time by a thread of its own. */
   beat: {
     type: 12,

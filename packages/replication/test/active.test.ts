@@ -223,6 +223,24 @@ describe("an active", () => {
     expect(bench.active.state).toBe("alone");
   });
 
+  test("does nothing more when it has given its role away, whatever becomes of the standby", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    await bench.declare();
+    bench.receive(id, 40);
+    bench.active.retire();
+    bench.did.length = 0;
+    bench.ack(bench.active.number);
+    bench.active.lose("the link was closed");
+    bench.active.tick(60_000);
+    bench.bracket(60_000);
+    expect(bench.did).toEqual([]);
+    expect(bench.asked).toEqual([]);
+    expect(bench.active).toMatchObject({ state: "fenced", reason: "this side does nothing more" });
+  });
+
   test("counts its patience with a standby from when that had the state", () => {
     const bench = new Bench();
     const id = bench.accept();

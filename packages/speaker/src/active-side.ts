@@ -13,6 +13,7 @@ import { addressText, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
+import type { Outcome } from "./switchover.ts";
 
 /** What both sides say of themselves. */
 export interface Side {
@@ -55,7 +56,7 @@ export class ActiveSide {
   private seen = -1;
   /** Null when nobody can come. */
   private stopListening: (() => void) | null = null;
-  private handoverTaken: (isTaken: boolean) => void = () => {};
+  private handoverTaken: (outcome: Outcome | null) => void = () => {};
 
   constructor(
     side: Side,
@@ -176,14 +177,14 @@ export class ActiveSide {
     return false;
   }
 
-  /** Sends the standby what it needs to go on. @returns when the standby has it, or is gone */
-  async handOver(frozen: unknown): Promise<boolean> {
+  /** Sends the standby what it needs to go on. @returns once it does what became of it; null when it does not */
+  async handOver(frozen: unknown): Promise<Outcome | null> {
     const { number } = this.speaker.active;
-    if (this.link === null) return false;
+    if (this.link === null) return null;
     this.link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
     return new Promise((resolve) => {
       this.handoverTaken = resolve;
-      setTimeout(() => resolve(false), HANDOVER_MS).unref();
+      setTimeout(() => resolve(null), HANDOVER_MS).unref();
     });
   }
 
@@ -294,8 +295,11 @@ export class ActiveSide {
   }
 
   private record(record: AnyRecord): void {
-    if (record.record === "handoverTaken") this.handoverTaken(true);
-    else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
+    if (record.record === "handoverTaken") {
+      const { resumed, lost } = record;
+      // Null: of a version that did not say it.
+      this.handoverTaken({ resumed, lost: (lost ?? []) as Outcome["lost"] });
+    } else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
     else if (record.record === "hello") this.giveUp(`${this.peer?.side} says hello again`);
     else this.speaker.active.record(record, this.speaker.now());
   }
@@ -304,7 +308,7 @@ export class ActiveSide {
     const { peer, speaker } = this;
     this.link = null;
     this.over = "";
-    this.handoverTaken(false);
+    this.handoverTaken(null);
     this.linkSinceMs = nowMs();
     const hasWays = peer !== null && peer.ways > 1 && this.stopListening !== null;
     if (speaker.active.cut(reason, hasWays)) {
@@ -340,7 +344,7 @@ export class ActiveSide {
     this.link = null;
     this.over = "";
     this.peer = null;
-    this.handoverTaken(false);
+    this.handoverTaken(null);
     link?.bye(reason, isSlow);
   }
 }

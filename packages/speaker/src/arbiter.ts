@@ -33,13 +33,16 @@ export type Hold = "held" | "unheard" | "doubtful" | "lost";
 export class ArbiterAwayError extends Error {}
 
 export interface Arbiter {
+  readonly kind: "local" | "etcd";
+  /** Why it cannot be asked, as of the last time; empty when it could. */
+  readonly problem: string;
   /** When this side has to stop by itself; null where the standby sees to that. */
   readonly term: Term | null;
   /** Whether this side may let something out at this instant: no more than a look at a clock. */
   isHeld(): boolean;
   /**
    * Calls back with each change while this side is active; `why` is for people. Also when nothing has
-   * changed but the reasons.
+   * changed but the reasons; for these also on a standby, `doubtful` while it could not take over.
    */
   onHold(changed: (hold: Hold, why: string) => void): void;
   /** @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError` */

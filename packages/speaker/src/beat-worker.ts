@@ -3,7 +3,7 @@
 import type { Duplex } from "node:stream";
 import { parentPort } from "node:worker_threads";
 import { FrameReader, frameOf } from "@ts-bgp/replication";
-import { bootMs, raisePriority, Term } from "@ts-bgp/takeover";
+import { bootMs, HEARTBEAT_PRIORITY, raisePriority, Term } from "@ts-bgp/takeover";
 import {
   type BeatOrder,
   type BeatReply,
@@ -18,6 +18,8 @@ import { connectLink, listenForLinks } from "./links.ts";
 /** A main thread that has done nothing for so long hangs. */
 const HANGING_MS = 3000;
 const RETRY_MS = 100;
+/** A way that no beat came by for so long is down. */
+const WAY_SILENT_MS = 1000;
 /** Beats that wait in this process for a standby that does not read. */
 const BACKLOG_OCTETS_MAX = 1 << 16;
 
@@ -125,13 +127,16 @@ class Sender extends Heart {
 /** Hears beats by all ways at once: one that comes through is enough. */
 class Listener extends Heart {
   private heardMs = 0;
+  /** By way, when a beat came last, and whether it counts as up. */
+  private readonly ways: { heardMs: number; isUp: boolean }[];
   private progress = -1;
   private progressMs = 0;
   private lookedMs: number = performance.now();
 
   constructor(order: BeatOrder) {
     super(order);
-    for (const address of order.addresses) void this.hearFrom(address);
+    this.ways = order.addresses.map(() => ({ heardMs: performance.now(), isUp: true }));
+    for (const index of order.addresses.keys()) void this.hearBy(index);
     this.timer = setInterval(() => this.look(), order.config.heartbeatMs / 2);
   }
 
@@ -145,7 +150,9 @@ class Listener extends Heart {
     if (wasAsleep) {
       this.heardMs = now;
       this.progressMs = now;
+      for (const way of this.ways) way.heardMs = now;
     }
+    if (this.ways.length > 1) this.lookAtWays(now);
     const silentMs = now - this.heardMs;
     if (silentMs > heartbeatMs * heartbeatMisses) {
       this.tell(`no heartbeat for ${Math.round(silentMs)} ms`);
@@ -154,15 +161,24 @@ class Listener extends Heart {
     }
   }
 
+  private lookAtWays(now: number): void {
+    for (const [index, way] of this.ways.entries()) {
+      const isUp = now - way.heardMs < WAY_SILENT_MS;
+      if (isUp !== way.isUp) reply({ number: this.order.number, way: { index, isUp } });
+      way.isUp = isUp;
+    }
+  }
+
   private tell(silent: string): void {
     this.heardMs = 0;
     reply({ number: this.order.number, silent });
   }
 
-  private async hearFrom(address: BeatOrder["addresses"][number]): Promise<void> {
+  private async hearBy(index: number): Promise<void> {
+    const way = this.ways[index]!;
     while (!this.isEnded) {
       try {
-        const stream = await connectLink(address, this.order.config);
+        const stream = await connectLink(this.order.addresses[index]!, this.order.config);
         const frames = new FrameReader();
         if (!this.keep(stream)) return;
         for await (const octets of stream) {
@@ -172,6 +188,7 @@ class Listener extends Heart {
             const isOurs = (epoch: number) => epoch === this.order.epoch || epoch === 0;
             if (next.record === "beat" && isOurs(next.epoch)) {
               this.beaten(next.progress, next.sentMs, stream);
+              way.heardMs = this.heardMs;
             }
           }
         }
@@ -199,7 +216,7 @@ class Listener extends Heart {
 }
 
 // On a busy host a beat that comes late looks like one that was not sent.
-raisePriority();
+raisePriority(HEARTBEAT_PRIORITY);
 
 const hearts = new Map<number, Heart>();
 

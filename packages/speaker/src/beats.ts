@@ -32,6 +32,8 @@ export interface BeatReply {
   readonly number: number;
   /** The other side is not heard any more: why. */
   readonly silent?: string;
+  /** Beats come by one of several ways, by its number, no more, or again. */
+  readonly way?: { readonly index: number; readonly isUp: boolean };
   /** Beats cannot be sent: why. */
   readonly failed?: string;
   readonly ended?: boolean;
@@ -180,6 +182,7 @@ export class BeatListener {
    *   active, null for nothing; `echo`: signs the promises, 32 bits
    * @param silent - called once beats that had begun are missing, and after that no more
    * @param failed - beats cannot be heard any more
+   * @param way - told of each of several ways that no beat comes by any more, or again
    */
   constructor(
     order: {
@@ -191,6 +194,7 @@ export class BeatListener {
     },
     silent: (reason: string) => void,
     failed: (reason: string) => void,
+    way: (address: LinkAddress, isUp: boolean) => void = () => {},
   ) {
     const { thread, config, epoch, term, echo } = order;
     const words = newWords();
@@ -200,6 +204,7 @@ export class BeatListener {
     const listen = { role: "standby", addresses: config.peers, config, epoch } as const;
     this.stop = thread.begin(listen, words, term, (reply) => {
       if (reply.silent !== undefined) silent(reply.silent);
+      else if (reply.way !== undefined) way(config.peers[reply.way.index]!, reply.way.isUp);
       else if (reply.failed !== undefined) failed(reply.failed);
     });
   }

@@ -21,6 +21,7 @@ import { ControlError, type ControlHandler, type ControlRequest } from "./contro
 import { recentMaxMs } from "./recent-max.ts";
 import type { ShownNsr } from "./show-nsr.ts";
 import type { Speaker } from "./speaker.ts";
+import type { Outcome } from "./switchover.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<Speaker, "router" | "slices" | "operate" | "explain">;
@@ -32,7 +33,7 @@ export interface DaemonActions {
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
   /** Gives the role to the standby; rejects with the reason why not. */
-  switchOver(): Promise<void>;
+  switchOver(): Promise<Outcome>;
   /**
    * Reads the configuration file again.
    *
@@ -144,11 +145,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   switchover: async function* (_speaker, _request, daemon) {
     try {
-      await daemon.switchOver();
+      return { ...(await daemon.switchOver()) };
     } catch (error) {
       throw new ControlError((error as Error).message);
     }
-    return {};
   },
 };
 

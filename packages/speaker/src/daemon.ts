@@ -26,6 +26,7 @@ import { Pair } from "./pair.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { type ShownNsr, showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
+import type { Outcome } from "./switchover.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -169,9 +170,9 @@ export class Daemon {
     return showNsr(this.pair, this.speaker);
   }
 
-  private async switchOver(): Promise<void> {
+  private async switchOver(): Promise<Outcome> {
     if (this.pair === null) throw new Error("the configuration has no section nsr");
-    await this.pair.handOver();
+    return this.pair.handOver();
   }
 
   /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */

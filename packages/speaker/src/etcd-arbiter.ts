@@ -90,7 +90,9 @@ const UNECHOED = `it answered no heartbeat for ${ECHO_MS} ms (they go by the por
 const RELEASE_MS = 1000;
 
 export class EtcdArbiter implements Arbiter {
+  readonly kind = "etcd";
   readonly term: Term = new Term();
+  problem = "";
   private readonly cluster: string;
   private readonly etcd: EtcdClient;
   private readonly ttlMs: number;
@@ -99,10 +101,10 @@ export class EtcdArbiter implements Arbiter {
   private own: Pick<Seen, "word" | "revision"> | null = null;
   private hold: Hold = "lost";
   private changed: (hold: Hold, why: string) => void = () => {};
-  /** Why etcd did not answer; empty when it did. */
-  private problem = "";
   private timer: NodeJS.Timeout | undefined;
   private isRenewing = false;
+  /** This side is a standby. */
+  private isWatching = false;
   private renewals = 0;
   private claims = 0;
   private namings = 0;
@@ -208,6 +210,7 @@ export class EtcdArbiter implements Arbiter {
   watch(): void {
     this.isOver = false;
     this.stopRenewing();
+    this.isWatching = true;
     const again = () => void this.look().catch(() => {});
     again();
     this.timer = setInterval(again, this.ttlMs / RENEWALS_PER_TTL).unref();
@@ -358,6 +361,7 @@ export class EtcdArbiter implements Arbiter {
 
   private stopRenewing(): void {
     clearInterval(this.timer);
+    this.isWatching = false;
     this.own = null;
     this.term.end();
   }
@@ -372,13 +376,18 @@ export class EtcdArbiter implements Arbiter {
     try {
       const answer = await question();
       this.problem = "";
-      if (before !== "" && this.own !== null) this.changed(this.hold, "etcd answers again");
+      if (before !== "") this.tellReason("etcd answers again");
       return answer;
     } catch (error) {
       this.problem = `etcd does not answer: ${(error as Error).message}`;
-      if (before === "" && this.own !== null) this.changed(this.hold, this.problem);
+      if (before === "") this.tellReason(this.problem);
       throw new ArbiterAwayError(this.problem);
     }
+  }
+
+  private tellReason(why: string): void {
+    if (this.own !== null) this.changed(this.hold, why);
+    else if (this.isWatching) this.changed(this.problem === "" ? "held" : "doubtful", why);
   }
 
   private inTurn<T>(change: () => Promise<T>): Promise<T> {

@@ -16,6 +16,7 @@
  *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     inherited.ts           a configuration that is newer than this side's file
+ *     probe-pair.ts          link, arbiter and addresses, for the doctor
  *     show-nsr.ts, nsr-metrics.ts        what an operator sees of it
  *
  * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get their
@@ -29,6 +30,7 @@ export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export { needsOf } from "./host.ts";
 export type { LogEvent } from "./log-event.ts";
+export { probePair } from "./probe-pair.ts";
 export type { ShownNsr } from "./show-nsr.ts";
 export { nowMs, Speaker } from "./speaker.ts";
-export type { Switchover } from "./switchover.ts";
+export type { Outcome, Switchover } from "./switchover.ts";

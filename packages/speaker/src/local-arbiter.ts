@@ -35,7 +35,9 @@ const LOOK_MS = 10;
 const FILE_OCTETS_MAX = 4096;
 
 export class LocalArbiter implements Arbiter {
+  readonly kind = "local";
   readonly term = null;
+  readonly problem = "";
   private readonly file: string;
   /** Held while this side is active. */
   private lock: number | null = null;

@@ -8,6 +8,7 @@ export type PairEvent =
   | "nsr-active"
   | "nsr-standby"
   | "nsr-link"
+  | "nsr-way"
   | "nsr-arbiter"
   | "nsr-takeover"
   | "nsr-lost-session"

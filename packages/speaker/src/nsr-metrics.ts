@@ -33,7 +33,8 @@ export function nsrMetrics(shown: ShownNsr, totals: SwitchoverTotals, router: Ro
 }
 
 function stateOf(shown: ShownNsr): string[] {
-  const { cluster, side, mode, role, ready, epoch, peer, behind, digest, gate, skipped } = shown;
+  const { cluster, side, mode, role, ready, epoch, peer, behind } = shown;
+  const { arbiter, digest, gate, skipped } = shown;
   const { kind, ...packets } = gate;
   return [
     gauge("info", "1, with the role of this side and the kind of its gate", [
@@ -43,6 +44,15 @@ function stateOf(shown: ShownNsr): string[] {
     gauge("epoch", "Number of the active side's time in its role", [[epoch]]),
     gauge("link_up", "1 while the link to the other side is up", [
       [Number(peer.link === "up"), { peer: peer.side }],
+    ]),
+    gauge("ways_down", "Ways to the other side that no heartbeat comes by to this standby", [
+      [peer.ways_down.length],
+    ]),
+    gauge("arbiter_up", "1 while the arbiter answers: without it no role can change", [
+      [Number(arbiter.problem === ""), { kind: arbiter.kind }],
+    ]),
+    gauge("holds_back", "1 while the active side sends nothing, for it may have lost its role", [
+      [Number(shown.holds_back)],
     ]),
     gauge("behind_brackets", "Brackets that the standby has not stored", [[behind.brackets]]),
     gauge("behind_octets", "Octets of those", [[behind.octets]]),

@@ -236,10 +236,12 @@ export class PairGate {
 
   private async failed(gate: Gate, error: Error): Promise<void> {
     if (this.gate !== gate) return;
+    // Rules for a queue that this side does not have are the other side's.
+    const end = this.isBound ? "remove-rules" : "keep-rules";
     this.without(error);
     // First: what peers are told from here on is not to be relied on.
     this.events.lost(this.problem);
-    await gate.stop("remove-rules").catch(() => {});
+    await gate.stop(end).catch(() => {});
   }
 
   /** Without a gate there is no standby; peers are served all the same. */

@@ -22,7 +22,7 @@ import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
-import { type Left, rounded, Switchovers } from "./switchover.ts";
+import { type Left, type Outcome, rounded, Switchovers } from "./switchover.ts";
 
 export interface PairOptions {
   /** With a section `nsr`. */
@@ -53,7 +53,7 @@ export class Pair {
   readonly switchovers: Switchovers;
   /** Why the last attempt to find a role came to nothing. */
   reason = "";
-  private readonly options: PairOptions;
+  readonly options: PairOptions;
   private readonly log: PairLog;
   private readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
@@ -61,9 +61,9 @@ export class Pair {
   readonly side: Side;
   private isStopping = false;
   /** Ends with the switchover that is under way. */
-  private handing: Promise<void> | null = null;
+  private handing: Promise<Outcome> | null = null;
   /** This side may not act for the time being. */
-  private isDoubtful = false;
+  isDoubtful = false;
   private isHandingOver = false;
   /** Meanwhile another side has become active. */
   private isLost = false;
@@ -127,8 +127,8 @@ export class Pair {
     await this.options.arbiter.release();
   }
 
-  /** Gives the role to the standby. Resolves when it has it; rejects with the reason why not. */
-  async handOver(): Promise<void> {
+  /** Gives the role to the standby. Resolves when it has acted; rejects with the reason why not. */
+  async handOver(): Promise<Outcome> {
     if (this.handing !== null) throw new Error("a switchover is under way");
     this.handing = this.giveRole().finally(() => {
       this.handing = null;
@@ -138,10 +138,10 @@ export class Pair {
       this.isLost = false;
       if (speaker !== null && (speaker.isSuspended || isLost)) void this.fenced(speaker);
     });
-    await this.handing;
+    return this.handing;
   }
 
-  private async giveRole(): Promise<void> {
+  private async giveRole(): Promise<Outcome> {
     const { speaker, activeSide } = this;
     if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
     if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
@@ -171,24 +171,23 @@ export class Pair {
     speaker.suspend();
     speaker.transport.abandon();
     this.addresses.drop();
-    await this.endGate();
+    await this.gate.rest();
     await this.options.arbiter.handOver();
-    const isTaken = await activeSide.handOver(frozen);
+    const outcome = await activeSide.handOver(frozen);
     activeSide.stop();
     this.speaker = null;
     this.activeSide = null;
     this.become("starting");
-    if (!isTaken) {
+    if (outcome === null) {
       const { machine } = speaker.journal;
       await this.takeBack({ machine, heardMs: frozenMs, frozen: byConnection(frozen) });
       throw new Error("the standby did not say that it has taken over");
     }
-    const ms = Math.round(performance.now() - began);
-    const count = Object.keys(frozen).length;
-    this.log.say("nsr-handover", "info", `handed over ${count} connections`, { ms });
-    if (this.isStopping) return;
+    this.switchovers.given(outcome, performance.now() - began);
+    if (this.isStopping) return outcome;
     await this.gate.open();
     void this.seekAgain();
+    return outcome;
   }
 
   /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
@@ -196,12 +195,12 @@ export class Pair {
     const began = performance.now();
     const cause = "the standby did not take what it was handed";
     this.switchovers.notTaken(last.machine, cause);
-    const roles = await this.asker.ask();
-    await this.gate.open();
-    if (roles === null) return void this.seekAgain();
-    const wasTaken = roles.epoch !== this.epoch + 1;
-    this.epoch = roles.epoch;
     try {
+      const roles = await this.asker.askPatiently();
+      await this.gate.open();
+      if (roles === null) return void this.seekAgain();
+      const wasTaken = roles.epoch !== this.epoch + 1;
+      this.epoch = roles.epoch;
       // It may have begun to act before it ended: peers may be further than what was frozen.
       if (wasTaken) throw new Error("it was the active side for a moment");
       const times = { fence: performance.now() - began, replay: 0 };
@@ -261,7 +260,8 @@ export class Pair {
     speaker.transport.abandon();
     activeSide?.stop();
     this.addresses.drop();
-    await this.endGate();
+    await this.gate.rest();
+    this.switchovers.notTaken(speaker.journal.machine, "another side has the role");
     if (this.isStopping) return;
     this.become("starting");
     await this.gate.open();
@@ -304,7 +304,7 @@ export class Pair {
     this.speaker = null;
     this.activeSide = null;
     this.addresses.drop();
-    await this.endGate();
+    await this.gate.rest();
     await this.options.arbiter.release();
     await this.gate.open();
   }
@@ -312,11 +312,6 @@ export class Pair {
   private async endThreads(): Promise<void> {
     await this.gate.stop(this.gateEnd);
     await this.side.beats.exit();
-  }
-
-  /** Leaves the packets of this host to the other side. */
-  private endGate(): Promise<void> {
-    return this.isStopping ? this.gate.stop(this.gateEnd) : this.gate.rest();
   }
 
   /** In a shared namespace the rules are there for the other side as well. */
@@ -364,7 +359,8 @@ export class Pair {
       const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       const speaker = await this.takeOver(standbySide, roles, cause, frozen, began);
-      end.link.send(frameOf("handoverTaken", { number: end.record.number }));
+      const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
+      end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
       await this.settleIn(speaker);
       return;
     }

@@ -84,7 +84,7 @@ export class Protector implements Protection {
   }
 
   get canProtect(): boolean {
-    return this.gate !== null;
+    return this.gate !== null && this.problem === "";
   }
 
   opened(id: ConnectionId, fd: number): ProtectedTcp | null {

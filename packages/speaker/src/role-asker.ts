@@ -6,6 +6,9 @@ import { type Arbiter, ArbiterAwayError, type Roles } from "./arbiter.ts";
 /** Tries, a millisecond apart, to get a role that is being handed over. */
 const SOON_TRIES = 1000;
 
+const PATIENT_MS = 5000;
+const RETRY_MS = 100;
+
 export class RoleAsker {
   /** Why the arbiter could not be asked the last time; empty when it could. */
   away = "";
@@ -31,6 +34,16 @@ export class RoleAsker {
       if (error.message !== this.away) this.problem(error.message);
       this.away = error.message;
       return null;
+    }
+  }
+
+  /** The same, for a few seconds while the arbiter cannot be asked. */
+  async askPatiently(): Promise<Roles | null> {
+    const endMs = performance.now() + PATIENT_MS;
+    for (;;) {
+      const roles = await this.ask();
+      if (roles !== null || this.away === "" || performance.now() > endMs) return roles;
+      await sleep(RETRY_MS);
     }
   }
 

@@ -176,7 +176,8 @@ function placed({ address, bits, interface: name }: ServiceAddressConfig): Servi
   return { address, prefixLength: bits, interface: name };
 }
 
-function located(service: ServiceAddressConfig): ServiceAddress {
+/** @returns where a service address goes to @throws Error when there is no interface for it */
+export function located(service: ServiceAddressConfig): ServiceAddress {
   const name = interfaceOf(service);
   if (name !== null) return { ...placed(service), interface: name };
   throw new Error(

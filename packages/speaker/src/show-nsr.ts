@@ -7,6 +7,7 @@ import { NO_GATE, type ShownGate } from "./pair-gate.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
 import type { Switchover } from "./switchover.ts";
 
+/** Times are by the host's clock. */
 export interface ShownNsr {
   cluster: string;
   side: string;
@@ -20,7 +21,19 @@ export interface ShownNsr {
   /** Why not, for people. */
   reason: string;
   /** `over`: the active's address that the link leads to, empty while it is down. */
-  peer: { side: string; link: "up" | "down"; over: string; since_ms: number; software: string };
+  peer: {
+    side: string;
+    link: "up" | "down";
+    over: string;
+    since_ms: number;
+    software: string;
+    /** On a standby with several ways: those that no heartbeat comes by. */
+    ways_down: readonly string[];
+  };
+  /** `problem`: why it cannot be asked just now, so that no role can change; empty when it can. */
+  arbiter: { kind: string; problem: string };
+  /** The active side sends nothing, for it cannot tell whether another one has its role. */
+  holds_back: boolean;
   /** Established sessions that would survive, and all. */
   protected: number;
   sessions: number;
@@ -31,12 +44,19 @@ export interface ShownNsr {
   gate: ShownGate;
   /** Records and fields that came over the link and that this version does not know. */
   skipped: number;
-  /** What nonstop routing needs of this host; empty before it was looked at. */
-  host: { what: string; ok: boolean; detail: string; what_to_do: string }[];
+  /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
+  host: { what: string; ok: boolean; minor: boolean; detail: string; what_to_do: string }[];
   last_switchover: Switchover | null;
 }
 
-const NO_PEER = { side: "", link: "down", over: "", since_ms: 0, software: "" } as const;
+const NO_PEER = {
+  side: "",
+  link: "down",
+  over: "",
+  since_ms: 0,
+  software: "",
+  ways_down: [],
+} as const;
 
 /** @param pair - null without a section `nsr` */
 export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
@@ -50,6 +70,8 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     ready: false,
     reason: "the configuration has no section nsr",
     peer: NO_PEER,
+    arbiter: { kind: "none", problem: "" },
+    holds_back: false,
     protected: 0,
     sessions: 0,
     neighbors: [],
@@ -66,19 +88,25 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   const { problem } = pair.gate;
   const { config, name } = pair.side;
   const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
-  Object.assign(shown, about, { since_ms: Math.round(sinceMs), last_switchover: switchovers.last });
+  const { last } = switchovers;
+  const last_switchover = last === null ? null : { ...last, at_ms: dated(last.at_ms) };
+  Object.assign(shown, about, { since_ms: dated(sinceMs), last_switchover });
   shown.role = problem !== "" && role === "active" ? "simplex" : role;
   shown.reason = problem || pair.reason;
+  const { kind, problem: away } = pair.options.arbiter;
+  shown.arbiter = { kind, problem: away };
   shown.gate = pair.gate.shown();
-  shown.host = pair.gate
-    .needs()
-    .map(({ what, ok, detail, whatToDo }) => ({ what, ok, detail, what_to_do: whatToDo }));
+  shown.host = pair.gate.needs().map(({ what, ok, isMinor: minor = false, detail, whatToDo }) => {
+    return { what, ok, minor, detail, what_to_do: whatToDo };
+  });
   if (role === "active") addActive(shown, pair);
   if (role === "standby") addStandby(shown, pair);
   return shown;
 }
 
-function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: Pair): void {
+function addActive(shown: ShownNsr, pair: Pair): void {
+  const { speaker, activeSide, isDoubtful } = pair;
+  const { problem } = pair.gate;
   const { active } = speaker!;
   const { peer, over, linkSinceMs, problem: linkProblem } = activeSide!;
   shown.ready = active.state === "declared";
@@ -86,20 +114,22 @@ function addActive(shown: ShownNsr, { speaker, activeSide, gate: { problem } }: 
   shown.behind = { ...active.behind, applied: active.number - active.applied };
   if (active.state === "alone") shown.behind.applied = 0;
   shown.skipped = activeSide!.skipped;
+  shown.holds_back = isDoubtful;
   const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
-  shown.digest = { at_ms: Math.round(comparedMs), differences: active.differences };
+  shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
   shown.peer = {
     side: peer?.side ?? "",
     link: over === "" ? "down" : "up",
     over,
-    since_ms: Math.round(linkSinceMs),
+    since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
+    ways_down: [],
   };
 }
 
 function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   if (standbySide === null) return;
-  const { standby, peer, over, linkSinceMs, comparedMs } = standbySide;
+  const { standby, peer, over, linkSinceMs, comparedMs, waysDown } = standbySide;
   shown.ready = standby.isDeclared;
   shown.reason = standby.isDeclared
     ? ""
@@ -108,14 +138,28 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
       : reason || "the active side has not declared this one yet";
   shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
   shown.skipped = standbySide.skipped;
-  shown.digest = { at_ms: Math.round(comparedMs), differences: 0 };
+  shown.epoch = peer?.epoch ?? shown.epoch;
+  shown.digest = { at_ms: dated(comparedMs), differences: 0 };
   shown.peer = {
     side: peer?.side ?? "",
     link: over === "" ? "down" : "up",
     over,
-    since_ms: Math.round(linkSinceMs),
+    since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
+    ways_down: [...waysDown],
   };
+}
+
+/** Less than that is no step of the host's clock. */
+const STEP_MS = 50;
+/** From the clock of this process, which is never set, to the host's. */
+let clockStepsMs = 0;
+
+/** @param atMs - by the clock of this process, 0 for never @returns by the host's clock, as it is set now */
+function dated(atMs: number): number {
+  const stepsMs = Date.now() - nowMs();
+  if (Math.abs(stepsMs - clockStepsMs) > STEP_MS) clockStepsMs = stepsMs;
+  return atMs === 0 ? 0 : Math.round(atMs + clockStepsMs);
 }
 
 function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | null): void {

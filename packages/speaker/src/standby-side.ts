@@ -46,6 +46,8 @@ export class StandbySide {
   heardMs = nowMs();
   /** When both sides were last compared; 0 for never. */
   comparedMs = 0;
+  /** Of several ways to the other side, those that no heartbeat comes by. */
+  readonly waysDown: Set<string> = new Set();
   private readonly side: Side;
   private readonly arbiter: Arbiter;
   private link!: Link;
@@ -178,9 +180,9 @@ export class StandbySide {
     const isSilent = (reason: string) => void this.beatsMissing(reason);
     const { epoch } = hello;
     const order = { thread: this.side.beats, config, epoch, term, echo: this.echo };
-    this.beats = new BeatListener(order, isSilent, (reason) =>
-      this.lose(`heartbeats cannot be heard: ${reason}`, false),
-    );
+    const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
+    const way = (address: Way["address"], isUp: boolean) => this.wayChanged(address, isUp);
+    this.beats = new BeatListener(order, isSilent, failed, way);
     try {
       this.arbiter.watch(hello.process, () => {
         this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
@@ -188,6 +190,15 @@ export class StandbySide {
     } catch (error) {
       this.lose((error as Error).message, false);
     }
+  }
+
+  private wayChanged(address: Way["address"], isUp: boolean): void {
+    const text = addressText(address);
+    if (isUp) this.waysDown.delete(text);
+    else this.waysDown.add(text);
+    const message = isUp ? `heartbeats come by ${text} again` : `no heartbeat comes by ${text}`;
+    const level = isUp ? "info" : "warn";
+    this.side.log({ id: "nsr-way", level, neighbor: null, message, fields: {} });
   }
 
   private async beatsMissing(reason: string): Promise<void> {

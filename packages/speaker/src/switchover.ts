@@ -27,6 +27,9 @@ export interface Switchover {
   readonly lost: Resumed["lost"];
 }
 
+/** What became of the sessions. */
+export type Outcome = Pick<Switchover, "resumed" | "lost">;
+
 const NO_TIME = { fence: 0, replay: 0, addresses: 0, restore: 0, total: 0, silence: 0 };
 
 /** The changes of roles to this side, told to the operator with every session that they did not keep. */
@@ -52,6 +55,13 @@ export class Switchovers {
     }
     const message = `took over ${resumed} connections: ${cause}`;
     this.log({ id: "nsr-takeover", level: "warn", neighbor: null, message, fields: ms });
+  }
+
+  /** The other side has the role, and goes on with the connections, after so many milliseconds. */
+  given({ resumed, lost }: Outcome, ms: number): void {
+    const message = `handed over ${resumed} connections`;
+    const fields = { ms: Math.round(ms), lost: lost.length };
+    this.log({ id: "nsr-handover", level: "info", neighbor: null, message, fields });
   }
 
   /** The side that was followed is followed no more. @param machine - null when nothing came of it */

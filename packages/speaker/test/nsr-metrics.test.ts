@@ -21,7 +21,14 @@ const SHOWN: ShownNsr = {
   role: "active",
   epoch: 4,
   ready: true,
-  peer: { side: "b", link: "up", over: "/run/nsr.sock", since_ms: 1, software: "0.1.0" },
+  peer: {
+    side: "b",
+    link: "up",
+    over: "/run/nsr.sock",
+    since_ms: 1,
+    software: "0.1.0",
+    ways_down: ["x"],
+  },
   protected: 1,
   sessions: 2,
   neighbors: [
@@ -56,6 +63,9 @@ test("a side of a pair that has not switched over", () => {
     "tsbgp_nsr_ready 1",
     "tsbgp_nsr_epoch 4",
     'tsbgp_nsr_link_up{peer="b"} 1',
+    "tsbgp_nsr_ways_down 1",
+    'tsbgp_nsr_arbiter_up{kind="none"} 1',
+    "tsbgp_nsr_holds_back 0",
     "tsbgp_nsr_behind_brackets 3",
     "tsbgp_nsr_behind_octets 1234",
     "tsbgp_nsr_unapplied_brackets 7",
@@ -80,7 +90,7 @@ test("a side of a pair that has not switched over", () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", () => {
-  expect(samplesOf({ ...SHOWN, last_switchover: SWITCHOVER }).slice(21)).toEqual([
+  expect(samplesOf({ ...SHOWN, last_switchover: SWITCHOVER }).slice(24)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -121,7 +131,7 @@ test("every metric says first what it is, once", () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(20);
+  expect(told.size).toBe(23);
 });
 
 describe("odd states", () => {

@@ -7,6 +7,7 @@ import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
 import {
   isUndisturbed,
   nsrOf,
+  PEER_AS,
   PORT,
   saidBy,
   type TestPair,
@@ -15,13 +16,19 @@ import {
   untilReady,
   withPair,
 } from "./support/pair.ts";
-import type { SpawnOptions } from "./support/speaker.ts";
+import { Peer } from "./support/peer.ts";
+import { neighborAddress, type SpawnOptions } from "./support/speaker.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
 const WITH = REASON ?? "on one host";
 const WITHOUT_NET_ADMIN = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"];
 const SERVICE = "10.9.0.1";
+const NEIGHBORS = (["preferred", "required"] as const).map((nsr, k) => ({
+  address: neighborAddress(k + 1),
+  as: PEER_AS + k,
+  nsr,
+}));
 
 function ip(words: string): void {
   expect(spawnSync("ip", words.split(" ")).stderr.toString()).toBe("");
@@ -162,8 +169,24 @@ describe.skipIf(REASON !== null)(`a gate that fails (${WITH})`, () => {
       expect(isUndisturbed(peer)).toBe(true);
     }));
 
-  test("leaves the sessions unprotected, is had again, and protects them then", () =>
+  test("to put rules in place after a takeover goes on with those that are there", () =>
     withPair({}, async (pair) => {
+      const tools = new Tools(pair);
+      const a = await pair.startActive("a");
+      const b = await pair.startStandby("b", tools.options);
+      const peer = await pair.peer(1);
+      await untilProtected(a, 1);
+      tools.fail(["nft", "iptables-restore", "ip6tables-restore"]);
+      a.signal("SIGKILL");
+      await untilNsr(b, "b is active", ({ role }) => role === "active");
+      await a.exited();
+      await pair.startStandby("a");
+      expect(await untilProtected(b, 1)).toMatchObject({ role: "active", ready: true });
+      expect(isUndisturbed(peer)).toBe(true);
+    }));
+
+  test("leaves the sessions unprotected, is had again, and protects them then", () =>
+    withPair({ config: { neighbors: NEIGHBORS } }, async (pair) => {
       const tools = new Tools(pair);
       const a = await pair.startActive("a", tools.options);
       const b = await pair.startStandby("b", tools.options);
@@ -174,14 +197,20 @@ describe.skipIf(REASON !== null)(`a gate that fails (${WITH})`, () => {
       const shown = await untilNsr(a, "it is alone", ({ role }) => role === "simplex");
       expect(shown).toMatchObject({ ready: false, protected: 0, gate: { kind: "none" } });
       expect(shown.reason).toMatch(/cannot protect connections: no rule for the gate/);
+      const refused = await Peer.connect({ port: PORT, localAddress: neighborAddress(2) });
+      expect(await refused.untilClosed()).toBeNull();
+      const line = await a.untilLogged("a refusal", ({ id }) => id === "connection-refused");
+      expect(line.msg).toMatch(/nsr: required/);
       tools.work();
       await untilNsr(a, "it is protected again", (now) => now.ready && now.protected === 1);
+      await pair.peer(2);
+      await untilProtected(a, 2);
       await untilReady(b, "standby");
       expect(isUndisturbed(peer)).toBe(true);
       a.signal("SIGKILL");
       await untilNsr(b, "b is active", ({ role }) => role === "active");
       expect(isUndisturbed(peer)).toBe(true);
       const { last_switchover: last } = await nsrOf(b);
-      expect(last).toMatchObject({ resumed: 1, lost: [] });
+      expect(last).toMatchObject({ resumed: 2, lost: [] });
     }));
 });

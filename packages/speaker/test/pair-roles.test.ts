@@ -82,6 +82,7 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
     withPair({}, async (pair) => {
       const { a, b } = await pair.start();
       const peer = await pair.peer(1);
+      expect((await nsrOf(b)).epoch).toBe((await nsrOf(a)).epoch);
       await peer.sendAll(manyRoutes({ as: PEER_AS, count: 200 }));
       await until(async () => (await routesOf(a)) === 200, WAIT_MS, "a has the routes");
       await until(async () => (await routesOf(b)) === 200, WAIT_MS, "b has the routes");
@@ -262,6 +263,20 @@ describe.skipIf(REASON !== null)(`a session (${REASON ?? "of a pair"})`, () => {
       expect([preferred, required].map(isUndisturbed)).toEqual([true, true]);
       // It is not kept out.
       await pair.peer(2);
+    }));
+
+  test("with nsr: off ends with a switchover, whose answer names it", () =>
+    withPair({ config: { neighbors } }, async (pair) => {
+      const { a, b } = await pair.start();
+      const kept = await pair.peer(1);
+      const off = await pair.peer(2);
+      await untilProtected(a, 1);
+      const { end } = await a.ask({ command: "switchover" });
+      const cause = "it was not protected";
+      expect(end).toEqual({ resumed: 1, lost: [{ address: neighborAddress(2), cause }] });
+      expect((await nsrOf(b)).last_switchover).toMatchObject({ planned: true, ...end });
+      await off.untilClosed();
+      expect(isUndisturbed(kept)).toBe(true);
     }));
 
   test("with nsr: required is refused where nothing can be protected, and others are served", () =>

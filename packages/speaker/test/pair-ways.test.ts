@@ -186,7 +186,9 @@ describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
 
   test.each(FAULTS)("the one that %s is left as well when etcd has the roles", async (_, fault) => {
     const etcd = await FakeEtcd.start();
-    const nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 2 }, "patience-ms": 1000 };
+    // Heartbeats pass this process as well, which is busy: of the link alone is something to be seen here.
+    const beats = { "heartbeat-ms": 200 };
+    const nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 2 }, "patience-ms": 1000, ...beats };
     await withWays(nsr, (scene) => leaves(scene, fault));
     etcd.stop();
   });
@@ -215,6 +217,27 @@ describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
       await untilReady(b, "standby");
       expect((await nsrOf(b)).peer.over).toBe(ways[1]!.path);
       expect((await nsrOf(a)).peer.over).toBe(pair.link);
+      await b.untilLogged(
+        "the way is told",
+        ({ id, msg }) => id === "nsr-way" && /no heart/.test(msg),
+      );
+      expect((await nsrOf(b)).peer.ways_down).toEqual([ways[0]!.path]);
+    }));
+
+  test("the idle one that fails is told of, and told of again when it is back", () =>
+    withWays({}, async ({ b, ways, used }) => {
+      const first = await used();
+      const idle = ways.find((way) => way !== first)!;
+      idle.stall();
+      const down = await b.untilLogged("it is down", ({ id }) => id === "nsr-way");
+      expect(down.msg).toBe(`no heartbeat comes by ${idle.path}`);
+      expect(await nsrOf(b)).toMatchObject({ ready: true, peer: { ways_down: [idle.path] } });
+      idle.heal();
+      await b.untilLogged(
+        "it is back",
+        ({ msg }) => msg === `heartbeats come by ${idle.path} again`,
+      );
+      expect((await nsrOf(b)).peer.ways_down).toEqual([]);
     }));
 
   test("neither makes a takeover wait: a killed active is taken over from at once", () =>

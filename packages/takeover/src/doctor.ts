@@ -84,8 +84,9 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
     minor(
       "real-time threads",
       probes.realTime,
-      "give it CAP_SYS_NICE (--cap-add SYS_NICE for a container), and no RestrictRealtime: heartbeats" +
-        " do not wait behind a busy host then",
+      "give it the host's CAP_SYS_NICE (--cap-add SYS_NICE for a container; a unit without" +
+        " RestrictRealtime; a control group with real-time budget where the kernel has such):" +
+        " heartbeats do not wait behind a busy host then",
     ),
     optionMemory(probes.optionMemoryOctets, md5Keys),
   ];

@@ -27,23 +27,30 @@ const NFT_PRIORITY = -150;
 
 /**
  * Puts the rules in place, whatever is left of them from before: in one step per address family,
- * with no moment without rules.
+ * with no moment without rules. Those that are there already do as well.
  *
- * @returns the rules, and whether there were any before
+ * @param before - of the same queue, in use: they stay when this fails, and go when others take their place
+ * @returns the rules, and whether they were there before
  * @throws GateRulesError when no tool can do it
  */
 export async function installRules(
   queue: number,
   ports: readonly number[],
+  before: GateRules | null,
   shell: ToolShell,
 ): Promise<{ readonly rules: GateRules; readonly hadLeftovers: boolean }> {
   const failures: string[] = [];
   for (const kind of KINDS) {
     const rules = { kind, queue, ports };
-    const hadLeftovers = await rulesInPlace(rules, shell);
+    const hadLeftovers = (await rulesInPlace(rules, shell)) === true;
     const install = kind === "nft" ? installNft : installIptables;
     const failure = await install(rules, shell);
-    if (failure === null) return { rules, hadLeftovers };
+    if (failure === null || hadLeftovers) {
+      if (before !== null && before.kind !== kind) await removeRules(before, shell);
+      return { rules, hadLeftovers };
+    }
+    // Those of one address family may be there, and would stop its packets.
+    if (kind !== before?.kind) await removeRules(rules, shell);
     failures.push(`${kind}: ${failure}`);
   }
   throw new GateRulesError(`no rule for the gate: ${failures.join("; ")}`);
@@ -52,35 +59,39 @@ export async function installRules(
 /** Of iptables that did not get its lock, or memory. */
 const CODE_RESOURCE = 4;
 
-/**
- * @returns false when it is known that rules are missing; true when they are there, or some of them when
- *   only a part of the ports is asked for
- */
+/** @returns false when it is known that rules are missing, null when that cannot be found out */
 export async function rulesInPlace(
   { kind, queue, ports }: GateRules,
   shell: ToolShell,
-): Promise<boolean> {
+): Promise<boolean | null> {
   if (kind === "nft") {
     const { code, output } = await shell.run(["nft", "list", "table", "inet", nameOf(queue)]);
-    if (code === CODE_UNKNOWN) return true;
+    if (code === CODE_UNKNOWN) return null;
     return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
   }
+  let isKnown = true;
   for (const tool of IPTABLES) {
     const { code, output } = await shell.run([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S"]);
-    if (code === CODE_UNKNOWN || code === CODE_RESOURCE) continue;
+    if (code === CODE_UNKNOWN || code === CODE_RESOURCE) {
+      isKnown = false;
+      continue;
+    }
     const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
   }
-  return true;
+  return isKnown ? true : null;
 }
 
-/** Removes what an attempt that failed may have left, of whatever kind: rules of one address family. */
-export async function removeRest(queue: number, shell: ToolShell): Promise<void> {
-  for (const kind of KINDS) await removeRules({ kind, queue, ports: [] }, shell);
+/** Removes the rules of a queue, of whatever kind. */
+export async function removeAllRules(queue: number, shell: ToolShell): Promise<void> {
+  for (const kind of KINDS) await removeRules({ kind, queue }, shell);
 }
 
 /** Removes the rules; those that are not there are no error. */
-export async function removeRules({ kind, queue }: GateRules, shell: ToolShell): Promise<void> {
+async function removeRules(
+  { kind, queue }: Pick<GateRules, "kind" | "queue">,
+  shell: ToolShell,
+): Promise<void> {
   const name = nameOf(queue);
   if (kind === "nft") {
     await shell.run(["nft", "delete", "table", "inet", name]);

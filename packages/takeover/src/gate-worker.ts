@@ -39,7 +39,7 @@ import {
   VERDICT_DROP,
   VERDICT_OCTETS,
 } from "./nfqueue.ts";
-import { raisePriority } from "./priority.ts";
+import { GATE_PRIORITY, raisePriority } from "./priority.ts";
 import { Term } from "./term.ts";
 
 export interface GateWorkerData {
@@ -87,7 +87,7 @@ run();
 
 function run(): void {
   // Every packet waits for this thread.
-  raisePriority();
+  raisePriority(GATE_PRIORITY);
   // Two of `struct pollfd`: descriptor, then events and returned events.
   const polled = Int32Array.of(-1, POLLIN, eventFd, POLLIN);
   const eventCount = new Uint8Array(8);

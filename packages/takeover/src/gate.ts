@@ -14,13 +14,7 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import {
-  type GateRules,
-  installRules,
-  removeRest,
-  removeRules,
-  rulesInPlace,
-} from "./gate-rules.ts";
+import { type GateRules, installRules, removeAllRules, rulesInPlace } from "./gate-rules.ts";
 import {
   addFlow,
   COUNTERS,
@@ -87,11 +81,20 @@ export class Gate {
   private readonly table: FlowTable;
   private readonly eventFd: number;
   private rules: GateRules | null = null;
-  private readonly shell: ToolShell = new ToolShell();
+  /** Ends with the attempt to have rules that is under way. */
+  private installing: Promise<unknown> = Promise.resolve();
+  private readonly shell: ToolShell;
   private isStopped = false;
 
-  private constructor(options: GateOptions, table: FlowTable, eventFd: number, worker: Worker) {
+  private constructor(
+    options: GateOptions,
+    table: FlowTable,
+    eventFd: number,
+    worker: Worker,
+    shell: ToolShell,
+  ) {
     this.options = options;
+    this.shell = shell;
     this.table = table;
     this.eventFd = eventFd;
     this.ended = new Promise((resolve, reject) => {
@@ -114,9 +117,10 @@ export class Gate {
       queue,
       term: term?.memory ?? null,
     };
+    const shell = new ToolShell();
+    shell.start();
     const worker = new Worker(new URL("./gate-worker.ts", import.meta.url), { workerData });
-    const gate = new Gate(options, table, eventFd, worker);
-    gate.shell.start();
+    const gate = new Gate(options, table, eventFd, worker, shell);
     await once(worker, "online");
     return gate;
   }
@@ -142,21 +146,16 @@ export class Gate {
   async installRules(
     ports: readonly number[],
   ): Promise<GateRules & { readonly hadLeftovers: boolean }> {
-    const { queue } = this.options;
-    try {
-      const { rules, hadLeftovers } = await installRules(queue, ports, this.shell);
-      this.rules = rules;
-      return { ...rules, hadLeftovers };
-    } catch (error) {
-      // Without a gate they would stop the packets that they are for.
-      if (this.rules === null) await removeRest(queue, this.shell);
-      throw error;
-    }
+    const installed = installRules(this.options.queue, ports, this.rules, this.shell);
+    this.installing = installed.catch(() => {});
+    const { rules, hadLeftovers } = await installed;
+    this.rules = rules;
+    return { ...rules, hadLeftovers };
   }
 
   /** @returns false when someone has removed the rules */
   async rulesInPlace(): Promise<boolean> {
-    return this.rules !== null && (await rulesInPlace(this.rules, this.shell));
+    return this.rules !== null && (await rulesInPlace(this.rules, this.shell)) !== false;
   }
 
   /**
@@ -210,16 +209,20 @@ export class Gate {
   }
 
   /**
-   * Ends the gate. With `remove-rules` everything may leave from now on, what waits included: for a
-   * clean stop. With `keep-rules` nothing more leaves, what waits is dropped: another process takes
-   * over.
+   * Ends the gate. With `remove-rules` everything may leave from now on, what waits included, and the
+   * queue's rules go, whoever put them in place: for a clean stop of the side that has the packets. With
+   * `keep-rules` nothing more leaves, what waits is dropped: another process takes over.
    */
   async stop(end: GateEnd): Promise<void> {
+    // A tool that runs is not waited for.
+    this.shell.end();
+    await this.installing;
     if (end === "remove-rules") {
       this.open();
-      if (this.rules !== null) await removeRules(this.rules, this.shell);
+      const shell = new ToolShell();
+      await removeAllRules(this.options.queue, shell);
+      shell.end();
     }
-    this.shell.stop();
     Atomics.store(this.table.words, WORD_STOP, 1);
     this.wakeWorker();
     // A worker that has failed leaves the descriptors as well.

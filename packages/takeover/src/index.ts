@@ -49,7 +49,7 @@ export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError } from "./libc.ts";
-export { raisePriority } from "./priority.ts";
+export { HEARTBEAT_PRIORITY, raisePriority } from "./priority.ts";
 export { type ProbeOptions, probeHost, probeSockets, type SocketProbes } from "./probes.ts";
 export {
   type ResumeDeps,

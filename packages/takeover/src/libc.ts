@@ -45,6 +45,7 @@ export interface Libc {
   flock(fd: number, operation: number): number;
   clock_gettime(clock: number, timespec: Octets): number;
   setpriority(which: number, who: number, nice: number): number;
+  sched_getscheduler(thread: number): number;
   /** the structure is one `int` */
   sched_setscheduler(thread: number, policy: number, parameters: Octets): number;
   if_nametoindex(name: string): number;
@@ -82,6 +83,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   clock_gettime: "int clock_gettime(int, void *)",
   eventfd: "int eventfd(unsigned int, int)",
   setpriority: "int setpriority(int, int, int)",
+  sched_getscheduler: "int sched_getscheduler(int)",
   sched_setscheduler: "int sched_setscheduler(int, int, void *)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",
   if_indextoname: "const char *if_indextoname(unsigned int, void *)",

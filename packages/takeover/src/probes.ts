@@ -10,7 +10,7 @@ import { release } from "node:os";
 import { missingCapabilities } from "./capabilities.ts";
 import type { Probe, Probes } from "./doctor.ts";
 import { pidfdOpen } from "./fence.ts";
-import { installRules, removeRules } from "./gate-rules.ts";
+import { installRules, removeAllRules } from "./gate-rules.ts";
 import {
   AF_INET,
   check,
@@ -167,13 +167,13 @@ function isQueueListed(queue: number): boolean {
 async function tryRules(): Promise<Probe> {
   const shell = new ToolShell();
   try {
-    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT], shell);
-    await removeRules(rules, shell);
+    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT], null, shell);
+    await removeAllRules(TRIAL_QUEUE, shell);
     return { ok: true, detail: rules.kind };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
   } finally {
-    shell.stop();
+    shell.end();
   }
 }
 

@@ -24,6 +24,7 @@ const END_OF_INPUT = "end-of-input";
 export class ToolShell {
   private shell: ChildProcessWithoutNullStreams | null = null;
   private turn: Promise<unknown> = Promise.resolve();
+  private isEnded = false;
 
   /** Has the shell ready: in a process that is small yet that costs least. */
   start(): void {
@@ -32,7 +33,7 @@ export class ToolShell {
 
   /**
    * Runs a tool, when those asked for before have ended. A shell that has ended is started anew, and ends
-   * with this process.
+   * with this process. Never rejects: `CODE_UNKNOWN` when the tool cannot be run.
    *
    * @param words - of the command line, none with a meaning to the shell
    * @param input - whole lines
@@ -43,8 +44,19 @@ export class ToolShell {
     return answer;
   }
 
-  private runNow(words: readonly string[], input: string): Promise<ToolAnswer> {
-    this.start();
+  /** Ends the shell, and what it runs; nothing is run any more. */
+  end(): void {
+    this.isEnded = true;
+    this.kill();
+  }
+
+  private async runNow(words: readonly string[], input: string): Promise<ToolAnswer> {
+    if (this.isEnded) return { code: CODE_UNKNOWN, output: "" };
+    try {
+      this.start();
+    } catch (error) {
+      return { code: CODE_UNKNOWN, output: (error as Error).message };
+    }
     const shell = this.shell!;
     return new Promise((resolve) => {
       let text = "";
@@ -56,7 +68,10 @@ export class ToolShell {
         resolve(answer);
       };
       const ended = () => answered({ code: CODE_UNKNOWN, output: text });
-      const timer = setTimeout(() => this.stop(), TIMEOUT_MS).unref();
+      const timer = setTimeout(() => {
+        this.kill();
+        ended();
+      }, TIMEOUT_MS).unref();
       shell.once("exit", ended);
       keepProcess(shell, true);
       shell.stdout.on("data", (piece: string) => {
@@ -71,8 +86,7 @@ export class ToolShell {
     });
   }
 
-  /** Ends the shell, and what it runs. */
-  stop(): void {
+  private kill(): void {
     const { shell } = this;
     this.shell = null;
     if (shell?.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
@@ -83,11 +97,13 @@ export class ToolShell {
     }
   }
 
+  /** @throws Error when no process can be started */
   private started(): ChildProcessWithoutNullStreams {
     // In a process group of its own, so that what it runs can be ended with it.
     const shell = spawn("sh", [], { detached: true });
-    shell.stdout.setEncoding("utf8");
     shell.on("error", () => shell.emit("exit", null, null));
+    if (shell.pid === undefined) throw new Error("sh cannot be started");
+    shell.stdout.setEncoding("utf8");
     shell.stdin.on("error", () => {});
     shell.on("exit", () => {
       if (this.shell === shell) this.shell = null;

@@ -1,14 +1,14 @@
 /** Tools that a shell runs which stays. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { ToolShell } from "../src/tool-shell.ts";
 
 const WAIT_MS = 10_000;
 const shell = new ToolShell();
 
-afterEach(() => shell.stop());
+afterAll(() => shell.end());
 
 describe("a shell that runs tools", () => {
   test("says what each one said on both outputs, and how it ended", async () => {
@@ -37,14 +37,37 @@ describe("a shell that runs tools", () => {
   });
 
   test("that is killed is started anew", async () => {
+    const pid = Number((await shell.run(["echo", "$$"])).output);
     const tool = ["sleep", "61.2187"];
     const isRunning = () => spawnSync("pgrep", ["-f", tool.join(" ")]).status === 0;
     const asked = shell.run(tool);
     await until(isRunning, WAIT_MS, "the tool runs");
-    shell.stop();
+    process.kill(pid, "SIGKILL");
     expect((await asked).code).toBe(127);
-    await until(() => !isRunning(), WAIT_MS, "the tool is ended as well");
     expect(await shell.run(["echo", "again"])).toEqual({ code: 0, output: "again\n" });
+    spawnSync("pkill", ["-f", tool.join(" ")]);
+  });
+
+  test("that is ended ends what it runs, and runs nothing more", async () => {
+    const other = new ToolShell();
+    const tool = ["sleep", "62.2187"];
+    const isRunning = () => spawnSync("pgrep", ["-f", tool.join(" ")]).status === 0;
+    const asked = [other.run(tool), other.run(["echo", "next"])];
+    await until(isRunning, WAIT_MS, "the tool runs");
+    other.end();
+    expect((await Promise.all(asked)).map(({ code }) => code)).toEqual([127, 127]);
+    await until(() => !isRunning(), WAIT_MS, "the tool is ended as well");
+    expect((await other.run(["true"])).code).toBe(127);
+  });
+
+  test("that cannot be started says so, and can be later", async () => {
+    const other = new ToolShell();
+    const { PATH } = process.env;
+    process.env["PATH"] = "/nowhere";
+    expect((await other.run(["true"])).code).toBe(127);
+    process.env["PATH"] = PATH;
+    expect((await other.run(["true"])).code).toBe(0);
+    other.end();
   });
 
   test("keeps no process from its end, and ends with it", async () => {

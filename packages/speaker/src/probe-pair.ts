@@ -1,0 +1,98 @@
+/** Whether what a pair needs beside its host is there, for the doctor: its link, its arbiter, its addresses. */
+
+import net from "node:net";
+import type { Config, LinkAddress, NsrConfig } from "@ts-bgp/config";
+import { type DoctorRow, whoHas } from "@ts-bgp/takeover";
+import { EtcdClient } from "./etcd-client.ts";
+import { addressText, connectLink } from "./links.ts";
+import { located } from "./service-addresses.ts";
+
+/** Longest wait for an answer of etcd, and silence after which nobody has an address. */
+const ANSWER_MS = 1000;
+const SILENCE_MS = 300;
+
+/** @returns a row for each; none without a section `nsr` */
+export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
+  if (nsr === null) return [];
+  // First, and by itself: it must not be what answers at the other side's address.
+  const listen = await listenRow(nsr.listen);
+  const ways = nsr.peers.map((peer) => peerRow(peer, nsr));
+  const [etcd, others] = await Promise.all([
+    Promise.all(etcdRows(nsr)),
+    Promise.all([...ways, ...addressRows(nsr)]),
+  ]);
+  return [...etcd, listen, ...others];
+}
+
+/** One that answers is enough. */
+function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
+  if (arbiter.kind === "local") return [];
+  const { endpoints } = arbiter;
+  const asked = endpoints.map(async (endpoint) => {
+    const beganMs = performance.now();
+    await new EtcdClient([endpoint], `ts-bgp/${cluster}/`, ANSWER_MS).read();
+    return `answers in ${Math.ceil(performance.now() - beganMs)} ms`;
+  });
+  const oneAnswers = Promise.any(asked).then(
+    () => true,
+    () => false,
+  );
+  return endpoints.map((endpoint, k) =>
+    row(`etcd ${endpoint}`, asked[k]!, oneAnswers, "start it, or correct arbiter: { etcd: ... }"),
+  );
+}
+
+function listenRow(address: LinkAddress): Promise<DoctorRow> {
+  const found = "path" in address ? Promise.resolve("a Unix socket") : tryToListen(address);
+  const advice = "`listen` in the section nsr has to be an address of this host";
+  return row(`link at ${addressText(address)}`, found, Promise.resolve(false), advice);
+}
+
+function tryToListen({ address, port }: { address: string; port: number }): Promise<string> {
+  const server = net.createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve("in use: by the speaker, when it runs");
+      else reject(error);
+    });
+    server.listen(port, address, () => server.close(() => resolve("can be had")));
+  });
+}
+
+function peerRow(address: LinkAddress, nsr: NsrConfig): Promise<DoctorRow> {
+  const found = connectLink(address, nsr).then((stream) => {
+    stream.destroy();
+    return "the active side answers";
+  });
+  const advice =
+    "none when no active side runs there; else look at `peer`, certificates and firewalls";
+  return row(`way to ${addressText(address)}`, found, Promise.resolve(true), advice);
+}
+
+function addressRows({ serviceAddresses }: NsrConfig): Promise<DoctorRow>[] {
+  return serviceAddresses.map((service) => {
+    const found = async () => {
+      const holder = await whoHas(located(service), SILENCE_MS);
+      return holder === null ? "nobody else has it" : `${holder} has it: is that the other side?`;
+    };
+    const advice = "the rows above tell more";
+    return row(`address ${service.address}`, found(), Promise.resolve(false), advice);
+  });
+}
+
+/**
+ * @param found - what there is to say, or rejects with what is wrong
+ * @param isMinor - whether a pair can do without it
+ */
+async function row(
+  what: string,
+  found: Promise<string>,
+  isMinor: Promise<boolean>,
+  advice: string,
+): Promise<DoctorRow> {
+  const settled = await found.then(
+    (detail) => ({ ok: true, detail, whatToDo: "" }),
+    ({ message }: Error) => ({ ok: false, detail: message, whatToDo: advice }),
+  );
+  return { what, ...settled, ...((await isMinor) ? { isMinor: true } : {}) };
+}

@@ -1,0 +1,81 @@
+/** What the doctor finds of a pair beside its host. */
+import { createServer } from "node:net";
+import type { Config, NsrConfig } from "@ts-bgp/config";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { probePair } from "../src/probe-pair.ts";
+import { FakeEtcd } from "./support/fake-etcd.ts";
+
+let etcd: FakeEtcd;
+beforeAll(async () => {
+  etcd = await FakeEtcd.start();
+});
+afterAll(() => etcd.stop());
+
+/** Nothing listens on it. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function pairWith(nsr: Partial<NsrConfig>): Config {
+  const path = "/nowhere/link";
+  return {
+    nsr: {
+      ...{ cluster: "test", self: "a", mode: "address", serviceAddresses: [], tls: null },
+      ...{ listen: { path }, peers: [], arbiter: { kind: "local", file: "" } },
+      ...{ patienceMs: 1000, heartbeatMs: 30, heartbeatMisses: 3 },
+      ...nsr,
+    },
+  } as unknown as Config;
+}
+
+test("without a pair there is nothing", async () => {
+  expect(await probePair({ nsr: null } as unknown as Config)).toEqual([]);
+});
+
+test("etcd: each endpoint, of which one is enough", async () => {
+  const dead = `http://127.0.0.1:${await closedPort()}`;
+  const probed = (...endpoints: string[]) =>
+    probePair(pairWith({ arbiter: { kind: "etcd", endpoints, ttlSeconds: 3 } }));
+  const [alive, , ...others] = await probed(etcd.endpoint, dead);
+  expect(alive).toMatchObject({ what: `etcd ${etcd.endpoint}`, ok: true });
+  expect(alive?.detail).toMatch(/^answers in \d+ ms$/);
+  expect(others).toHaveLength(1);
+  const failed = (await probed(etcd.endpoint, dead)).filter(({ ok }) => !ok);
+  expect(failed).toMatchObject([{ what: `etcd ${dead}`, isMinor: true }]);
+  const [alone] = await probed(dead);
+  expect(alone).toMatchObject({ ok: false, whatToDo: expect.stringMatching(/^start it/) });
+  expect(alone).not.toHaveProperty("isMinor");
+});
+
+test("the link: an address of this host, and a way to the other side", async () => {
+  const port = await closedPort();
+  const here = { address: "127.0.0.1", port };
+  const probed = async (listen: typeof here) =>
+    (await probePair(pairWith({ listen, peers: [here] }))).map(({ ok, isMinor, detail }) => [
+      ok,
+      isMinor === true,
+      detail,
+    ]);
+  const refused = [false, true, `connect ECONNREFUSED 127.0.0.1:${port}`];
+  expect(await probed(here)).toEqual([[true, false, "can be had"], refused]);
+  const [elsewhere] = await probed({ address: "192.0.2.77", port });
+  expect(elsewhere).toEqual([false, false, expect.stringMatching(/EADDRNOTAVAIL/)]);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  expect(await probed(here)).toEqual([
+    [true, false, "in use: by the speaker, when it runs"],
+    [true, true, "the active side answers"],
+  ]);
+  server.close();
+});
+
+test("a service address that can be on no interface is named", async () => {
+  const service = { address: "203.0.113.7", bits: 24, interface: "" };
+  const rows = await probePair(pairWith({ serviceAddresses: [service] }));
+  expect(rows.at(-1)).toMatchObject({ what: "address 203.0.113.7", ok: false });
+  expect(rows.at(-1)?.detail).toMatch(/no interface has an address of the subnet/);
+});
