@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
 import {
   isUndisturbed,
@@ -17,7 +18,7 @@ import {
   withPair,
 } from "./support/pair.ts";
 import { Peer } from "./support/peer.ts";
-import { neighborAddress, type SpawnOptions } from "./support/speaker.ts";
+import { neighborAddress, type SpawnOptions, WAIT_MS } from "./support/speaker.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
@@ -120,7 +121,8 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       await pair.peer(1);
       await pair.peer(2);
       await untilProtected(a, 2);
-      await untilNsr(a, "b has run all", ({ behind }) => behind.applied === 0);
+      const isUp = async () => (await b.neighbor(neighborAddress(2))).state === "Established";
+      await until(isUp, WAIT_MS, "b knows of both");
       ip("link del l2");
       a.signal("SIGKILL");
       await b.untilLogged("the failure", ({ msg }) => /takeover failed|no interface/.test(msg));
