@@ -48,8 +48,16 @@ const MISSING_COLUMNS: readonly Column<ShownNeed>[] = [
   { title: "What to do", text: ({ what_to_do: advice }) => advice },
 ];
 
+/** What a speaker does not say that was started before the program was replaced by this version. */
+const UNSAID = {
+  arbiter: { kind: "none", problem: "" },
+  holds_back: false,
+  peer: { ways_down: [] },
+};
+
 /** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
-export function nsrLines(shown: ShownNsr, nowMs: number): string[] {
+export function nsrLines(answer: ShownNsr, nowMs: number): string[] {
+  const shown = { ...UNSAID, ...answer, peer: { ...UNSAID.peer, ...answer.peer } };
   const lines = [headline(shown)];
   if (shown.cluster === "") return lines;
   lines.push("", ...renderFields(fieldsOf(shown, nowMs)));

@@ -216,6 +216,13 @@ test("a way that leads nowhere, and an arbiter that does not answer", () => {
   expect(lines).toContain("Arbiter:         etcd does not answer: ECONNREFUSED");
 });
 
+test("a speaker of an older version, which does not say all of that", () => {
+  const { arbiter: _, holds_back: __, ...older } = ACTIVE;
+  const { ways_down: ___, ...peer } = ACTIVE.peer;
+  const shown = { ...older, peer } as unknown as ShownNsr;
+  expect(nsrLines(shown, NOW_MS)).toEqual(nsrLines(ACTIVE, NOW_MS));
+});
+
 test("a standby, which counts no sessions", () => {
   const lines = nsrLines({ ...ACTIVE, role: "standby", sessions: 0, neighbors: [] }, NOW_MS);
   expect(lines.join("\n")).not.toContain("Sessions");

@@ -12,6 +12,7 @@ import { Link } from "./link.ts";
 import { addressText, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
+import type { Frozen } from "./resume.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
 import type { Outcome } from "./switchover.ts";
 
@@ -56,7 +57,7 @@ export class ActiveSide {
   private seen = -1;
   /** Null when nobody can come. */
   private stopListening: (() => void) | null = null;
-  private handoverTaken: (outcome: Outcome | null) => void = () => {};
+  private handoverTaken: (taken: RecordOf<"handoverTaken"> | null) => void = () => {};
 
   constructor(
     side: Side,
@@ -177,15 +178,24 @@ export class ActiveSide {
     return false;
   }
 
-  /** Sends the standby what it needs to go on. @returns once it does what became of it; null when it does not */
-  async handOver(frozen: unknown): Promise<Outcome | null> {
+  /**
+   * Sends the standby what it needs to go on.
+   *
+   * @returns what became of the connections, once it acts; null when it does not say so
+   */
+  async handOver(frozen: Readonly<Record<string, Frozen>>): Promise<Outcome | null> {
     const { number } = this.speaker.active;
     if (this.link === null) return null;
     this.link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
-    return new Promise((resolve) => {
+    const taken = await new Promise<RecordOf<"handoverTaken"> | null>((resolve) => {
       this.handoverTaken = resolve;
       setTimeout(() => resolve(null), HANDOVER_MS).unref();
     });
+    if (taken === null) return null;
+    const { resumed, lost } = taken;
+    // A version that does not say it goes on with what it was handed, as far as this side knows.
+    if (lost === null) return { resumed: Object.keys(frozen).length, lost: [] };
+    return { resumed, lost: lost as Outcome["lost"] };
   }
 
   /** Tries until it can be done: before it is, nothing may leave that the standby does not have. */
@@ -295,11 +305,8 @@ export class ActiveSide {
   }
 
   private record(record: AnyRecord): void {
-    if (record.record === "handoverTaken") {
-      const { resumed, lost } = record;
-      // Null: of a version that did not say it.
-      this.handoverTaken({ resumed, lost: (lost ?? []) as Outcome["lost"] });
-    } else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
+    if (record.record === "handoverTaken") this.handoverTaken(record);
+    else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
     else if (record.record === "hello") this.giveUp(`${this.peer?.side} says hello again`);
     else this.speaker.active.record(record, this.speaker.now());
   }

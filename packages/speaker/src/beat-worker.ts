@@ -184,12 +184,11 @@ class Listener extends Heart {
         for await (const octets of stream) {
           frames.push(octets as Uint8Array);
           for (let next = frames.next(); next !== null; next = frames.next()) {
+            if (next.record !== "beat") continue;
             // 0: of a version that did not say it.
-            const isOurs = (epoch: number) => epoch === this.order.epoch || epoch === 0;
-            if (next.record === "beat" && isOurs(next.epoch)) {
-              this.beaten(next.progress, next.sentMs, stream);
-              way.heardMs = this.heardMs;
-            }
+            if (next.epoch !== this.order.epoch && next.epoch !== 0) continue;
+            this.beaten(next.progress, next.sentMs, stream);
+            way.heardMs = this.heardMs;
           }
         }
       } catch {

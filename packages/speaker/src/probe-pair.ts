@@ -5,11 +5,10 @@ import type { Config, LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type DoctorRow, whoHas } from "@ts-bgp/takeover";
 import { EtcdClient } from "./etcd-client.ts";
 import { addressText, connectLink } from "./links.ts";
-import { located } from "./service-addresses.ts";
+import { located, SILENCE_MS } from "./service-addresses.ts";
 
-/** Longest wait for an answer of etcd, and silence after which nobody has an address. */
+/** Longest wait for an answer of etcd. */
 const ANSWER_MS = 1000;
-const SILENCE_MS = 300;
 
 /** @returns a row for each; none without a section `nsr` */
 export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
@@ -45,7 +44,7 @@ function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
 function listenRow(address: LinkAddress): Promise<DoctorRow> {
   const found = "path" in address ? Promise.resolve("a Unix socket") : tryToListen(address);
   const advice = "`listen` in the section nsr has to be an address of this host";
-  return row(`link at ${addressText(address)}`, found, Promise.resolve(false), advice);
+  return row(`link at ${addressText(address)}`, found, false, advice);
 }
 
 function tryToListen({ address, port }: { address: string; port: number }): Promise<string> {
@@ -66,7 +65,7 @@ function peerRow(address: LinkAddress, nsr: NsrConfig): Promise<DoctorRow> {
   });
   const advice =
     "none when no active side runs there; else look at `peer`, certificates and firewalls";
-  return row(`way to ${addressText(address)}`, found, Promise.resolve(true), advice);
+  return row(`way to ${addressText(address)}`, found, true, advice);
 }
 
 function addressRows({ serviceAddresses }: NsrConfig): Promise<DoctorRow>[] {
@@ -76,7 +75,7 @@ function addressRows({ serviceAddresses }: NsrConfig): Promise<DoctorRow>[] {
       return holder === null ? "nobody else has it" : `${holder} has it: is that the other side?`;
     };
     const advice = "the rows above tell more";
-    return row(`address ${service.address}`, found(), Promise.resolve(false), advice);
+    return row(`address ${service.address}`, found(), false, advice);
   });
 }
 
@@ -87,7 +86,7 @@ function addressRows({ serviceAddresses }: NsrConfig): Promise<DoctorRow>[] {
 async function row(
   what: string,
   found: Promise<string>,
-  isMinor: Promise<boolean>,
+  isMinor: boolean | Promise<boolean>,
   advice: string,
 ): Promise<DoctorRow> {
   const settled = await found.then(

@@ -6,6 +6,7 @@ import { type Arbiter, ArbiterAwayError, type Roles } from "./arbiter.ts";
 /** Tries, a millisecond apart, to get a role that is being handed over. */
 const SOON_TRIES = 1000;
 
+/** Longest wait for an arbiter that cannot be asked, and between two tries: sessions stand still meanwhile. */
 const PATIENT_MS = 5000;
 const RETRY_MS = 100;
 

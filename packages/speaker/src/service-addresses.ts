@@ -16,7 +16,7 @@ import {
 } from "@ts-bgp/takeover";
 
 /** Nobody who had an address would be silent for so long. */
-const SILENCE_MS = 300;
+export const SILENCE_MS = 300;
 /** So often the interfaces are looked at. */
 const LOOK_MS = 200;
 const NEEDED: readonly Capability[] = ["CAP_NET_ADMIN", "CAP_NET_RAW"];

@@ -152,7 +152,10 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
 
 /** Less than that is no step of the host's clock. */
 const STEP_MS = 50;
-/** From the clock of this process, which is never set, to the host's. */
+/**
+ * From the clock of this process, which is never set, to the host's. Kept, so that one moment has the same
+ * date at each look.
+ */
 let clockStepsMs = 0;
 
 /** @param atMs - by the clock of this process, 0 for never @returns by the host's clock, as it is set now */

@@ -1,5 +1,5 @@
 /** A switchover that goes wrong half way. */
-import { FrameReader } from "@ts-bgp/replication";
+import { FrameReader, frameOf } from "@ts-bgp/replication";
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd } from "./support/fake-etcd.ts";
@@ -57,6 +57,18 @@ describe.skipIf(REASON !== null)(`a switchover (${REASON ?? "on one host"})`, ()
       await again.sendAll(manyRoutes({ as: PEER_AS, count: 150 }));
       await until(async () => (await accepted(a)) === 150, WAIT_MS, "a has all routes");
       expect(isUndisturbed(again)).toBe(true);
+    }));
+
+  test("to a standby that does not say what became of the sessions counts those it was handed", () =>
+    withMeddledPair({}, async ({ proxy, pair, a, b }) => {
+      const peer = await pair.peer(1);
+      await untilProtected(a, 1);
+      const older = Buffer.from(frameOf("handoverTaken", { number: 1, resumed: 0, lost: null }));
+      proxy.meddler = (frame) => [recordOf(frame) === "handoverTaken" ? older : frame];
+      const { end } = await a.ask({ command: "switchover" });
+      expect(end).toEqual({ resumed: 1, lost: [] });
+      await untilNsr(b, "b is active", ({ role }) => role === "active");
+      expect(isUndisturbed(peer)).toBe(true);
     }));
 
   test("takes as long as etcd, and the standby bears that no heartbeat comes meanwhile", async () => {

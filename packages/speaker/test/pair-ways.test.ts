@@ -181,14 +181,14 @@ async function leaves({ pair, a, b, used }: Scene, fault: Fault): Promise<void> 
 
 describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
   test.each(FAULTS)("the one that %s is left for the other, and nobody notices", (_, fault) =>
-    withWays({ "patience-ms": 1000 }, (scene) => leaves(scene, fault)),
+    withWays({ "patience-ms": 2000 }, (scene) => leaves(scene, fault)),
   );
 
   test.each(FAULTS)("the one that %s is left as well when etcd has the roles", async (_, fault) => {
     const etcd = await FakeEtcd.start();
     // Heartbeats pass this process as well, which is busy: of the link alone is something to be seen here.
     const beats = { "heartbeat-ms": 200 };
-    const nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 2 }, "patience-ms": 1000, ...beats };
+    const nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 2 }, "patience-ms": 2000, ...beats };
     await withWays(nsr, (scene) => leaves(scene, fault));
     etcd.stop();
   });

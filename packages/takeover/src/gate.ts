@@ -108,6 +108,8 @@ export class Gate {
   /** Starts the worker; nothing goes through it before `bind`. */
   static async start(options: GateOptions): Promise<Gate> {
     const { queue, flowsMax, term = null } = options;
+    const shell = new ToolShell();
+    shell.start();
     const table = createFlowTable(flowsMax);
     Atomics.store(table.words, WORD_QUEUE, -1);
     const eventFd = check(libc().eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
@@ -117,8 +119,6 @@ export class Gate {
       queue,
       term: term?.memory ?? null,
     };
-    const shell = new ToolShell();
-    shell.start();
     const worker = new Worker(new URL("./gate-worker.ts", import.meta.url), { workerData });
     const gate = new Gate(options, table, eventFd, worker, shell);
     await once(worker, "online");
