@@ -16,8 +16,9 @@ export const doctorCommand: Command = {
   help: [
     "Tries everything for real, on things of its own that nobody else uses, in the network",
     "namespace and with the rights that it has: start it as the speaker is started.",
-    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, etcd, the",
-    "             link and the way to the other side, and whether the link's certificate is right",
+    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, congestion",
+    "             control, etcd, the link and the way to the other side, and whether the link's",
+    "             certificate is right",
     "Exit: 0 it can run here, 1 something that it needs is missing, 2 FILE cannot be read.",
   ],
   options: { config: { type: "string", short: "c" }, json: { type: "boolean", short: "j" } },
@@ -27,9 +28,9 @@ export const doctorCommand: Command = {
     return withConfigErrors(async ({ readConfigFile, needsOf, probePair }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { diagnose, probeHost } = await import("@ts-bgp/takeover");
-      const nothing = { interfaces: [], md5Keys: 0 };
-      const { interfaces, md5Keys } = config === null ? nothing : needsOf(config);
-      const rows = diagnose(await probeHost({ queue: QUEUE, interfaces }), md5Keys);
+      const nothing = { interfaces: [], md5Keys: 0, congestionControls: [] };
+      const needs = config === null ? nothing : needsOf(config);
+      const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.md5Keys);
       if (config !== null) rows.push(...(await probePair(config)));
       const tls = config?.nsr?.tls ?? null;
       if (tls !== null) rows.push(certificateRow(tls, Date.now()));

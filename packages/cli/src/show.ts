@@ -7,6 +7,7 @@ import type {
   ShownRoute,
   ShownTables,
 } from "@ts-bgp/router";
+import type { ShownConnection } from "@ts-bgp/speaker";
 import {
   type Arguments,
   type Command,
@@ -72,14 +73,18 @@ const showNeighbor: Command = {
   options: CONTROL_OPTIONS,
   run: async (args) => {
     const neighbor = oneWord(args, "the neighbor's address");
-    return askForOne<ShownNeighborDetail>(args, { command: "show-neighbor", neighbor }, (n) => {
-      for (const line of neighborLines(n)) print(line);
-    });
+    return askForOne<ShownNeighborDetail & ShownConnection>(
+      args,
+      { command: "show-neighbor", neighbor },
+      (n) => {
+        for (const line of neighborLines(n)) print(line);
+      },
+    );
   },
 };
 
-function neighborLines(n: ShownNeighborDetail): string[] {
-  const { capabilities, octets, last_down } = n;
+function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
+  const { capabilities, octets, last_down, congestion_control } = n;
   const ago = (ms: number) => `${duration(Date.now() - ms)} ago`;
   const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
   const kind = n.route_server_client ? ", route server client" : "";
@@ -118,6 +123,7 @@ function neighborLines(n: ShownNeighborDetail): string[] {
       `${size(received)} received, ${size(sent)} sent, ${size(queued)} queued`,
     ]);
   }
+  if (congestion_control !== null) fields.push(["Congestion control", congestion_control]);
   for (const way of ["received", "sent"] as const) {
     const counts = Object.entries(n.messages[way]).map(([type, count]) => `${count} ${type}`);
     fields.push([`Messages ${way}`, counts.join(", ").replaceAll("_", " ")]);

@@ -21,6 +21,12 @@ export interface ConfigSources {
    *   is none; undefined when the host does not have the address
    */
   otherAddress?(address: string): string | null | undefined;
+  /**
+   * Only to warn with, too.
+   *
+   * @returns why this host's sockets cannot have a TCP congestion control algorithm; empty when they can
+   */
+  congestionControlProblem?(name: string): string;
 }
 
 /** Names that are defined and names that are used, of one kind. */

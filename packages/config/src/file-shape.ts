@@ -89,6 +89,7 @@ export interface FileOptions {
   readonly password?: string | { readonly file?: string; readonly env?: string };
   readonly "ttl-security"?: number;
   readonly multihop?: number;
+  readonly "congestion-control"?: string;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";

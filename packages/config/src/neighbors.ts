@@ -93,8 +93,19 @@ function checkOptions(options: FileOptions, checker: Checker): string | null {
     const address = parseHostAddress(localAddress);
     if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
   }
+  checkCongestionControl(options, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
   return options.password === undefined ? null : readPassword(options, checker);
+}
+
+/** The file may be for another host, or another user: sessions do without what there is not. */
+function checkCongestionControl(options: FileOptions, { yaml, sources, warn }: Checker): void {
+  const name = options["congestion-control"];
+  if (name === undefined) return;
+  const problem = sources.congestionControlProblem?.(name) ?? "";
+  if (problem === "") return;
+  const at = yaml.valueAt(options, "congestion-control");
+  warn(at, `${problem}: sessions have the default congestion control`);
 }
 
 function checkChain(options: FileOptions, key: "import" | "export", checker: Checker): void {
@@ -257,6 +268,7 @@ function resolve(
     password: layers.password,
     ttlSecurity: get("ttl-security") ?? 0,
     multihop: get("multihop") ?? 0,
+    congestionControl: get("congestion-control") ?? null,
     maxPrefix: layers.maxPrefix,
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",

@@ -49,6 +49,8 @@ export const CHANGE_EFFECTS: Readonly<
   password: "reset",
   ttlSecurity: "reset",
   multihop: "reset",
+  // A running connection is given another one.
+  congestionControl: "none",
   maxPrefix: "import",
   honorWellKnownCommunities: "export",
   pathHiding: "export",

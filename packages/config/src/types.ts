@@ -145,6 +145,8 @@ export interface NeighborOptions {
   readonly ttlSecurity: number;
   /** TTL of an eBGP session over several hops; 0 when the neighbor is directly connected. */
   readonly multihop: number;
+  /** TCP congestion control by the kernel's name; null for cubic where the kernel has it, else its own. */
+  readonly congestionControl: string | null;
   readonly maxPrefix: MaxPrefixOptions;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;

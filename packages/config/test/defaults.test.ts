@@ -140,6 +140,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       [external, internal, client].map(({ nextHop }) => nextHop),
       ["self", "unchanged", "unchanged"],
     ],
+    "neighbors 0 congestion-control": [
+      "cubic, whatever the host's default is; the host's own where the kernel has no cubic",
+      external.congestionControl,
+      null,
+    ],
     "neighbors 0 honor-well-known-communities": [
       "false for route server clients, else true",
       [client, external, internal].map((one) => one.honorWellKnownCommunities),

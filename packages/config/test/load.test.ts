@@ -90,6 +90,7 @@ const FULL: NeighborConfig = {
   strictRole: true,
   password: "from the environment",
   ttlSecurity: 0,
+  congestionControl: null,
   multihop: 3,
   maxPrefix: {
     ipv4Unicast: 7,

@@ -24,7 +24,16 @@ import type { Speaker } from "./speaker.ts";
 import type { Outcome } from "./switchover.ts";
 
 /** The speaker, or what stands for it on a standby. */
-export type Served = Pick<Speaker, "router" | "slices" | "operate" | "explain">;
+export type Served = Pick<
+  Speaker,
+  "router" | "slices" | "operate" | "explain" | "congestionControlOf"
+>;
+
+/** What is shown of a neighbor beside what the router knows. */
+export interface ShownConnection {
+  /** In use by the session's connection; null without a session, and on a standby. */
+  congestion_control: string | null;
+}
 
 /** Things the daemon around the speaker does. */
 export interface DaemonActions {
@@ -53,8 +62,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     yield* showNeighbors(router);
     return {};
   },
-  "show-neighbor": async function* ({ router }, request) {
-    yield showNeighborDetail(neighborOf(router, request));
+  "show-neighbor": async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    const { session } = neighbor;
+    const connection: ShownConnection = {
+      congestion_control: session && speaker.congestionControlOf(session.connection.id),
+    };
+    yield { ...showNeighborDetail(neighbor), ...connection };
     return {};
   },
   "show-routes": async function* ({ router }, request) {

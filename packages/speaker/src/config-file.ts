@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
+import { congestionControlProblem } from "@ts-bgp/takeover";
 import { otherAddressOf } from "./own-addresses.ts";
 
 /** A configuration with mistakes: nothing of it is used. */
@@ -58,6 +59,7 @@ export function readConfigFile(file: string, text: string = readText(file)): Che
     },
     env: (name) => process.env[name],
     otherAddress: otherAddressOf,
+    congestionControlProblem: problemOf,
   });
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
@@ -79,6 +81,15 @@ export async function readConfigFileApart(file: string, text?: string): Promise<
       throw new ConfigFileError(outcome.message, outcome.lines);
     case "unreadable":
       throw new UnusableFileError(outcome.message);
+  }
+}
+
+function problemOf(congestionControl: string): string {
+  try {
+    return congestionControlProblem(congestionControl);
+  } catch {
+    // Not even a socket, or no Linux: that is not the file's.
+    return "";
   }
 }
 

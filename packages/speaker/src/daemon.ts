@@ -366,5 +366,7 @@ function standIn({ router }: Machine): Served {
   const refuse = (): never => {
     throw new ControlError("this side is the standby: ask the active side");
   };
-  return { router, slices: { ...IDLE_SLICES }, operate: refuse, explain: refuse };
+  const none = () => null;
+  const slices = { ...IDLE_SLICES };
+  return { router, slices, operate: refuse, explain: refuse, congestionControlOf: none };
 }

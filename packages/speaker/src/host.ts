@@ -14,12 +14,22 @@ import { interfaceOf } from "./service-addresses.ts";
 /** What was missing may be there after so long. */
 const LOOK_MS = 3000;
 
+/** What a host must have for a configuration. */
+export interface HostNeeds {
+  readonly interfaces: readonly string[];
+  /** Keys that the listening socket holds. */
+  readonly md5Keys: number;
+  readonly congestionControls: readonly string[];
+}
+
 /** @returns what a configuration needs beyond what every pair does */
-export function needsOf({ nsr, neighbors }: Config): { interfaces: string[]; md5Keys: number } {
+export function needsOf({ nsr, neighbors }: Config): HostNeeds {
   const interfaces = (nsr?.serviceAddresses ?? []).map(
     (service) => interfaceOf(service) ?? `for ${service.address}/${service.bits}`,
   );
-  return { interfaces, md5Keys: neighbors.filter(({ password }) => password !== null).length };
+  const md5Keys = neighbors.filter(({ password }) => password !== null).length;
+  const congestionControls = [...new Set(neighbors.flatMap((n) => n.congestionControl ?? []))];
+  return { interfaces, md5Keys, congestionControls };
 }
 
 export class HostCheck {
@@ -48,7 +58,7 @@ export class HostCheck {
   private async tryAll(): Promise<void> {
     // By default the engine forgets what it compiled when it was not run for a while.
     setFlagsFromString("--no-flush-bytecode");
-    this.probes = await probeSockets(needsOf(this.config).interfaces);
+    this.probes = await probeSockets(needsOf(this.config));
     this.lookedMs = performance.now();
   }
 

@@ -25,10 +25,11 @@
  * RFCs: 2385 (TCP MD5), 5082 (GTSM).
  */
 
+export type { ShownConnection } from "./commands.ts";
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
-export { needsOf } from "./host.ts";
+export { type HostNeeds, needsOf } from "./host.ts";
 export type { LogEvent } from "./log-event.ts";
 export { probePair } from "./probe-pair.ts";
 export type { ShownNsr } from "./show-nsr.ts";

@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
+import { descriptorOf, setCongestionControl } from "@ts-bgp/takeover";
 
 /** Longest wait for a connection to the other side. */
 const CONNECT_MS = 2000;
@@ -33,7 +34,10 @@ export async function listenForLinks(
           },
         );
   server.maxConnections = CONNECTIONS_MAX;
-  server.on("connection", (socket: net.Socket) => socket.setNoDelay(true));
+  server.on("connection", (socket: net.Socket) => {
+    socket.setNoDelay(true);
+    if (!("path" in address)) setCongestionControl(descriptorOf(socket), null);
+  });
   if ("path" in address) await removeLeftover(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) =>
@@ -95,6 +99,7 @@ export function connectLink(
       clearTimeout(timer);
       socket.removeAllListeners("error");
       socket.on("error", () => {});
+      if (!("path" in address)) setCongestionControl(descriptorOf(socket), null);
       resolve(socket);
     });
   });

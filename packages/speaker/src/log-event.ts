@@ -17,5 +17,10 @@ export type PairEvent =
 
 export interface LogEvent extends Omit<RouterEvent, "id"> {
   /** Never changes its meaning. */
-  readonly id: RouterEvent["id"] | ActiveEvent | PairEvent | "connect-failed";
+  readonly id:
+    | RouterEvent["id"]
+    | ActiveEvent
+    | PairEvent
+    | "connect-failed"
+    | "congestion-control";
 }

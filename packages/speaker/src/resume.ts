@@ -12,7 +12,8 @@ import {
   type TcpState,
 } from "@ts-bgp/takeover";
 import type { ProtectedTcp, Protector } from "./protector.ts";
-import { nowMs, protectionOf, type Speaker } from "./speaker.ts";
+import { protectionOf } from "./session-sockets.ts";
+import { nowMs, type Speaker } from "./speaker.ts";
 
 /** A connection as its active left it, on purpose. */
 export interface Frozen {
@@ -202,6 +203,7 @@ function goOn(
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
   speaker.transport.restored(id, fd, Math.max(0, sent - position));
+  speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
   // Slices have gone on meanwhile: what they wrote is in the ledger, and is to be nowhere else.
   speaker.forget(id);
   const rest = send.from(position);

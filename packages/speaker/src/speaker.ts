@@ -17,9 +17,15 @@ import {
   Machine,
 } from "@ts-bgp/replication";
 import type { ConnectionId, Explained, Order, Output, Question, Router } from "@ts-bgp/router";
-import { SocketOptionError, type SocketProtection } from "@ts-bgp/takeover";
+import {
+  congestionControlOf,
+  SocketOptionError,
+  type SocketProtection,
+  setCongestionControl,
+} from "@ts-bgp/takeover";
 import type { LogEvent } from "./log-event.ts";
 import { otherAddressOf } from "./own-addresses.ts";
+import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 
 /** A slice is over when it has lasted this long, once the pieces of work at hand are done. */
@@ -32,8 +38,6 @@ const TICK_MS = 100;
 const BRACKET_MS = 1;
 /** A bracket that has grown to this when it is due does not wait. */
 const BRACKET_OCTETS = 1 << 12;
-/** TTL of sessions that are not with a directly connected external peer. */
-const TTL_FAR = 255;
 const UNANSWERED =
   "cannot connect: no answer yet; the neighbor is away, a filter drops it, or its TCP MD5 password is another";
 const REQUIRED = "the configuration says nsr: required, and this host cannot protect connections";
@@ -202,7 +206,32 @@ export class Speaker {
       config: configOctets(replicated(config)),
       nowMs: this.now(),
     } as const;
-    return this.run(call) as ConfigDiff;
+    const diff = this.run(call) as ConfigDiff;
+    const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
+    if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));
+    return diff;
+  }
+
+  /** Gives running connections of neighbors the congestion control that is configured now. */
+  private steerAgain(neighbors: ReadonlySet<string>): void {
+    for (const [id, fd] of this.transport.descriptors()) {
+      const config = this.router.neighborOf(id)?.config;
+      if (config === undefined || !neighbors.has(config.address)) continue;
+      setCongestionControl(fd, config.congestionControl);
+      this.checkCongestionControl(config, fd);
+    }
+  }
+
+  /** @returns the congestion control that is in use; null of a connection that is not open here */
+  congestionControlOf(connection: ConnectionId): string | null {
+    const fd = this.transport.descriptor(connection);
+    return fd === null ? null : congestionControlOf(fd);
+  }
+
+  /** Tells of a connection that has another congestion control than the one that is configured. */
+  checkCongestionControl(config: NeighborConfig, fd: number): void {
+    const lack = congestionLack(config, fd);
+    if (lack !== "") this.say("congestion-control", "warn", config.address, lack);
   }
 
   /** Ends all sessions with an administrative shutdown, and stops. */
@@ -322,6 +351,7 @@ export class Speaker {
       this.say("connection-refused", "error", config.address, REQUIRED);
       return false;
     }
+    this.checkCongestionControl(config, fd);
     if (protection === null) return true;
     const state = config.nsr === "off" ? null : protection.opened(connection, fd);
     this.run({ record: "tcp", connection, state });
@@ -457,21 +487,6 @@ function replicated(config: Config): Config {
 /** Milliseconds since 1970 that never run backwards. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
-}
-
-/** @returns how the sockets of a neighbor are protected */
-export function protectionOf(config: NeighborConfig): SocketProtection {
-  const direct = config.as !== config.localAs;
-  const ttl = config.multihop > 0 ? config.multihop : direct ? 1 : TTL_FAR;
-  return { password: config.password, ttlSecurity: config.ttlSecurity, ttl };
-}
-
-function keysOf(config: Config): ReadonlyMap<string, string> {
-  const keys = new Map<string, string>();
-  for (const { address, password } of config.neighbors) {
-    if (password !== null) keys.set(address, password);
-  }
-  return keys;
 }
 
 function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {

@@ -10,9 +10,9 @@ import {
   descriptorOf,
   SocketOptionError,
   type SocketProtection,
-  setListenTtl,
+  setListenOptions,
   setMd5Key,
-  setTtl,
+  setSessionOptions,
 } from "@ts-bgp/takeover";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
@@ -82,7 +82,7 @@ export class Transport {
         // Errors of accept, such as a lack of descriptors, pass; the peer tries again.
         server.on("error", () => {});
         this.servers.set(`${address} ${port}`, server);
-        setListenTtl(descriptorOf(server), isIpv4Server(server));
+        setListenOptions(descriptorOf(server), isIpv4Server(server));
         for (const [peer, key] of this.keys) this.setKey(server, peer, key);
         resolve();
       });
@@ -212,7 +212,7 @@ export class Transport {
       return;
     }
     try {
-      setTtl(descriptorOf(socket), !remote.includes(":"), protection);
+      setSessionOptions(descriptorOf(socket), !remote.includes(":"), protection);
     } catch (error) {
       socket.destroy();
       this.events.refused(remote, error as Error);
@@ -263,6 +263,12 @@ export class Transport {
 
   has(id: ConnectionId): boolean {
     return this.open.has(id);
+  }
+
+  /** @returns the descriptor of a connection, null when it is not open */
+  descriptor(id: ConnectionId): number | null {
+    const socket = this.open.get(id)?.socket;
+    return socket === undefined || socket.destroyed ? null : descriptorOf(socket);
   }
 
   /** @returns the descriptors of all connections that are open */
@@ -352,7 +358,7 @@ function protectOutgoing(
     throw new SocketOptionError(`cannot connect from ${localAddress ?? "any address"}: ${reason}`);
   }
   if (protection === null) return;
-  setTtl(handle.fd, isIpv4, protection);
+  setSessionOptions(handle.fd, isIpv4, protection);
   if (protection.password !== null) setMd5Key(handle.fd, neighbor, protection.password);
 }
 

@@ -26,6 +26,7 @@ function registryOf(count: number, description = "") {
     slices: { count: 3, totalMs: 1500, maxMs: 4 },
     operate: refuse,
     explain: refuse,
+    congestionControlOf: () => null,
   };
   const facts = { version: "1", lastReload: () => ({ ok: true, atMs: 0 }), lostLogLines: () => 0 };
   return createRegistry(() => served, facts);

@@ -34,7 +34,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
     ...{ closed: nothing, refused: nothing, unknown: nothing },
     accepted: () => 1,
     opened: () => true,
-    protection: () => ({ password: null, ttlSecurity: 0, ttl: 64 }),
+    protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
     received(_, octets) {
       pieces.push(Buffer.from(octets));
       octetsRead += octets.length;

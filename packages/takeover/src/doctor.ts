@@ -1,5 +1,7 @@
 /** What nonstop routing needs of the host, judged from what was probed. Pure. */
 
+import { CONGESTION_CONTROL, type CongestionControls } from "./congestion-control.ts";
+
 /** How a probe went: whether it worked, with what there is to say of it. */
 export interface Probe {
   readonly ok: boolean;
@@ -28,6 +30,7 @@ export interface Probes {
   readonly destroy: Probe;
   readonly pidfd: Probe;
   readonly realTime: Probe;
+  readonly congestion: CongestionControls;
   /** Interfaces of the service addresses. */
   readonly interfaces: readonly { readonly name: string; readonly exists: boolean }[];
 }
@@ -89,6 +92,7 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
         " heartbeats do not wait behind a busy host then",
     ),
     optionMemory(probes.optionMemoryOctets, md5Keys),
+    congestion(probes.congestion),
   ];
   if (probes.interfaces.length === 0) return rows;
   const rawDetail = probes.hasNetRaw ? "effective" : "missing";
@@ -117,4 +121,18 @@ function optionMemory(octets: number | null, keys: number): DoctorRow {
     detail: `${keys} MD5 keys need ${needed} octets of ${octets ?? "an unknown number"}`,
   };
   return minor("option memory", found, `sysctl net.core.optmem_max=${2 * needed}`);
+}
+
+function congestion({ system, available, problems }: CongestionControls): DoctorRow {
+  const isDefault = !problems.has(CONGESTION_CONTROL);
+  const used = isDefault ? CONGESTION_CONTROL : `the host's own ${system}`;
+  const lacks = [...problems.values()].map((problem) => `; ${problem}`).join("");
+  const detail = `sessions have ${used} unless configured (host: ${system} of ${available.join(", ")})`;
+  const names = [...problems.keys()];
+  return minor(
+    "congestion control",
+    { ok: problems.size === 0, detail: detail + lacks },
+    `${names.map((name) => `modprobe tcp_${name}`).join(", ")}; without CAP_NET_ADMIN also` +
+      ` sysctl net.ipv4.tcp_allowed_congestion_control="${[...new Set([...available, ...names])].join(" ")}"`,
+  );
 }

@@ -2,7 +2,7 @@
  * Taking over live TCP connections on Linux, without a compiled addon and without a changed kernel.
  *
  *     libc.ts, netlink.ts    the kernel's interfaces
- *     socket-address.ts, socket-options.ts
+ *     socket-address.ts, socket-options.ts, congestion-control.ts
  *     tcp-state.ts           what a connection is made of
  *     tcp-restore.ts         building its socket again
  *     resume.ts              many at once; where is the peer?
@@ -41,6 +41,14 @@ export {
   whoHas,
 } from "./addresses.ts";
 export { type Capability, missingCapabilities } from "./capabilities.ts";
+export {
+  CONGESTION_CONTROL,
+  type CongestionControls,
+  congestionControlOf,
+  congestionControlProblem,
+  congestionControls,
+  setCongestionControl,
+} from "./congestion-control.ts";
 export { sendDatagram } from "./datagram.ts";
 export { type DoctorRow, diagnose, type Probe, type Probes } from "./doctor.ts";
 export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } from "./fence.ts";
@@ -65,9 +73,9 @@ export {
   MD5_KEY_OCTETS_MAX,
   SocketOptionError,
   type SocketProtection,
-  setListenTtl,
+  setListenOptions,
   setMd5Key,
-  setTtl,
+  setSessionOptions,
 } from "./socket-options.ts";
 export {
   acknowledgedOctets,

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import net from "node:net";
 import { release } from "node:os";
 import { missingCapabilities } from "./capabilities.ts";
+import { congestionControls } from "./congestion-control.ts";
 import type { Probe, Probes } from "./doctor.ts";
 import { pidfdOpen } from "./fence.ts";
 import { installRules, removeAllRules } from "./gate-rules.ts";
@@ -44,23 +45,22 @@ export interface ProbeOptions {
   readonly queue: number;
   /** Interfaces of the service addresses. */
   readonly interfaces: readonly string[];
+  /** Congestion control algorithms that sessions are configured to have. */
+  readonly congestionControls?: readonly string[];
 }
 
 /** Tries everything; takes some tens of milliseconds. Never rejects. */
-export async function probeHost({ queue, interfaces }: ProbeOptions): Promise<Probes> {
-  const sockets = await probeSockets(interfaces);
+export async function probeHost({ queue, ...needs }: ProbeOptions): Promise<Probes> {
+  const sockets = await probeSockets(needs);
   return { ...sockets, queue: tryQueue(queue), rules: await tryRules() };
 }
 
 /** All but the gate. */
 export type SocketProbes = Omit<Probes, "queue" | "rules">;
 
-/**
- * The same without the gate: for whoever has one.
- *
- * @param interfaces - of the service addresses
- */
-export async function probeSockets(interfaces: readonly string[]): Promise<SocketProbes> {
+/** The same without the gate: for whoever has one. */
+export async function probeSockets(needs: Omit<ProbeOptions, "queue">): Promise<SocketProbes> {
+  const { interfaces, congestionControls: wanted = [] } = needs;
   const missing = missingCapabilities(["CAP_NET_ADMIN", "CAP_NET_RAW"]);
   const { repair, hasTimestamps } = await tryRepair();
   return {
@@ -74,6 +74,7 @@ export async function probeSockets(interfaces: readonly string[]): Promise<Socke
     destroy: attempt("works", tryDestroy),
     pidfd: attempt("works", tryPidfd),
     realTime: attempt("works", tryRealTime),
+    congestion: congestionControls(wanted),
     interfaces: [...new Set(interfaces)].map((name) => ({
       name,
       exists: attempt("", () => void check(libc().if_nametoindex(name) - 1, name)).ok,
@@ -129,7 +130,7 @@ async function restore(frozen: FrozenTcpState): Promise<{ fd: number; resumedAt:
     unacked: OCTETS,
     inFlightOctets: null,
     elapsedMs: 0,
-    protection: { password: null, ttlSecurity: 0, ttl: 64 },
+    protection: { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null },
   };
   await resumeConnections([request], {
     nowMs: () => performance.now(),

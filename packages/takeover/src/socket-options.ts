@@ -1,10 +1,11 @@
 /**
- * Socket options that Node.js has no names for: TCP MD5 signatures (RFC 2385) and the TTL rules of
- * GTSM (RFC 5082).
+ * Socket options that Node.js has no names for: TCP MD5 signatures (RFC 2385), the TTL rules of
+ * GTSM (RFC 5082), congestion control.
  */
 
 import type net from "node:net";
 import { blob, type Layout, struct, u8, u16, u32 } from "buffer-layout";
+import { setCongestionControl } from "./congestion-control.ts";
 import {
   ENOENT,
   ENOMEM,
@@ -58,7 +59,7 @@ const tcpMd5sig: Layout<{
 /** An option that the kernel would not set, with what to do about it. */
 export class SocketOptionError extends Error {}
 
-/** How a session's packets are protected. */
+/** How a session's packets are protected and sent. */
 export interface SocketProtection {
   /** TCP MD5 key, null for none. */
   readonly password: string | null;
@@ -66,6 +67,8 @@ export interface SocketProtection {
   readonly ttlSecurity: number;
   /** TTL of outgoing packets otherwise. */
   readonly ttl: number;
+  /** Algorithm by the kernel's name; null for the default one. */
+  readonly congestionControl: string | null;
 }
 
 /** Sets, or with null removes, the MD5 key for segments to and from an address. */
@@ -90,18 +93,26 @@ export function setMd5Key(fd: number, address: string, password: string | null):
   );
 }
 
-/** Sets the TTL rules of a session and the precedence of its packets on its socket. */
-export function setTtl(fd: number, isIpv4: boolean, protection: SocketProtection): void {
+/**
+ * Sets the TTL rules of a session, the precedence of its packets and its congestion control on its
+ * socket.
+ */
+export function setSessionOptions(fd: number, isIpv4: boolean, protection: SocketProtection): void {
   const { ttlSecurity } = protection;
   set(fd, isIpv4, TRAFFIC_CLASS, INTERNETWORK_CONTROL);
   set(fd, isIpv4, TTL, ttlSecurity > 0 ? TTL_MAX : protection.ttl);
   if (ttlSecurity > 0) set(fd, isIpv4, TTL_MIN, TTL_MAX + 1 - ttlSecurity);
+  setCongestionControl(fd, protection.congestionControl);
 }
 
-/** A listening socket answers with the full TTL, so that peers with GTSM hear it. */
-export function setListenTtl(fd: number, isIpv4: boolean): void {
+/**
+ * A listening socket answers with the full TTL, so that peers with GTSM hear it. What is accepted has its
+ * congestion control from the first segment on.
+ */
+export function setListenOptions(fd: number, isIpv4: boolean): void {
   set(fd, isIpv4, TRAFFIC_CLASS, INTERNETWORK_CONTROL);
   set(fd, isIpv4, TTL, TTL_MAX);
+  setCongestionControl(fd, null);
 }
 
 /** @returns the file descriptor under a socket or server of `node:net` */

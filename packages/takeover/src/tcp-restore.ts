@@ -32,7 +32,7 @@ import {
 import { sequenceAfter } from "./sequence.ts";
 import { encodeSocketAddress, isIpv4 } from "./socket-address.ts";
 import { destroySocket } from "./socket-destroy.ts";
-import { type SocketProtection, setMd5Key, setTtl } from "./socket-options.ts";
+import { type SocketProtection, setMd5Key, setSessionOptions } from "./socket-options.ts";
 import {
   enterRepair,
   QUEUE_NONE,
@@ -121,7 +121,7 @@ export function openInRepair(position: SocketPosition): number {
     if (ipv4) setInt(fd, IPPROTO_IP, IP_FREEBIND, 1, "IP_FREEBIND");
     else setInt(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1, "IPV6_FREEBIND");
     if (protection.password !== null) setMd5Key(fd, state.remoteAddress, protection.password);
-    setTtl(fd, ipv4, protection);
+    setSessionOptions(fd, ipv4, protection);
     // As it was set on the old socket: small UPDATE messages do not wait for acknowledgements.
     setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
     openReceiveBuffer(fd);

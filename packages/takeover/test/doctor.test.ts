@@ -20,6 +20,7 @@ const HEALTHY: Probes = {
   destroy: good,
   pidfd: good,
   realTime: good,
+  congestion: { system: "bbr", available: ["reno", "bbr", "cubic"], problems: new Map() },
   interfaces: [{ name: "eth0", exists: true }],
 };
 const bad = { ok: false, detail: "EPERM" };
@@ -35,6 +36,17 @@ const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["pidfd", { pidfd: bad }, /5\.3/],
   ["real-time threads", { realTime: bad }, /--cap-add SYS_NICE/],
   ["option memory", { optionMemoryOctets: 20_480 }, /optmem_max=201600/],
+  [
+    "congestion control",
+    {
+      congestion: {
+        system: "bbr",
+        available: ["reno", "bbr"],
+        problems: new Map([["cubic", "this kernel has no cubic"]]),
+      },
+    },
+    /modprobe tcp_cubic.*="reno bbr cubic"/,
+  ],
   ["CAP_NET_RAW", { hasNetRaw: false }, /announce/],
   ["interface eth0", { interfaces: [{ name: "eth0", exists: false }] }, /interface/],
 ];

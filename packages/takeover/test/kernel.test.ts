@@ -22,7 +22,7 @@ import { leaveRepair, TCP_MAXSEG, TCP_NODELAY } from "../src/tcp-state.ts";
 import { pattern } from "./support/pattern.ts";
 
 const reason = process.getuid?.() === 0 ? null : "needs CAP_NET_ADMIN";
-const PROTECTION = { password: null, ttlSecurity: 0, ttl: 64 };
+const PROTECTION = { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null };
 const ADDRESSES = ["127.0.0.1", "::1"];
 
 describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over loopback"})`, () => {

@@ -3,12 +3,12 @@
 import { once } from "node:events";
 import net from "node:net";
 import { expect, test } from "vitest";
-import { descriptorOf, freeze, setListenTtl, setTtl } from "../src/index.ts";
+import { descriptorOf, freeze, setListenOptions, setSessionOptions } from "../src/index.ts";
 import { getU32, IPPROTO_IP, IPPROTO_IPV6 } from "../src/libc.ts";
 import { openInRepair } from "../src/tcp-restore.ts";
 import { leaveRepair } from "../src/tcp-state.ts";
 
-const PROTECTION = { password: null, ttlSecurity: 0, ttl: 64 };
+const PROTECTION = { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null };
 const INTERNETWORK_CONTROL = 0xc0;
 
 function trafficClassOf(fd: number, isIpv4: boolean): number {
@@ -22,7 +22,7 @@ test.each(["127.0.0.1", "::1"])(
     const isIpv4 = !address.includes(":");
     const server = net.createServer().listen(0, address);
     await once(server, "listening");
-    setListenTtl(descriptorOf(server), isIpv4);
+    setListenOptions(descriptorOf(server), isIpv4);
     const client = net.connect((server.address() as net.AddressInfo).port, address);
     const [accepted] = (await once(server, "connection")) as [net.Socket];
     if (client.connecting) await once(client, "connect");
@@ -30,7 +30,7 @@ test.each(["127.0.0.1", "::1"])(
     // Before it is set for the connection itself: so did the first segment.
     expect(trafficClassOf(descriptorOf(accepted), isIpv4)).toBe(INTERNETWORK_CONTROL);
     expect(trafficClassOf(descriptorOf(client), isIpv4)).toBe(0);
-    setTtl(descriptorOf(client), isIpv4, PROTECTION);
+    setSessionOptions(descriptorOf(client), isIpv4, PROTECTION);
     expect(trafficClassOf(descriptorOf(client), isIpv4)).toBe(INTERNETWORK_CONTROL);
     if (isRoot) {
       const state = freeze(descriptorOf(accepted), 0)!;

@@ -24,9 +24,9 @@ import {
   resumeConnections,
   type SocketProtection,
   sequenceAfter,
-  setListenTtl,
+  setListenOptions,
   setMd5Key,
-  setTtl,
+  setSessionOptions,
   snapshot,
   type TcpState,
   Term,
@@ -87,7 +87,12 @@ let gate: Gate | null = null;
 const term = new Term();
 let gateRelease = true;
 let replicates = false;
-let protection: SocketProtection = { password: null, ttlSecurity: 0, ttl: 64 };
+let protection: SocketProtection = {
+  password: null,
+  ttlSecurity: 0,
+  ttl: 64,
+  congestionControl: null,
+};
 let nextId = 0;
 let streaming: NodeJS.Timeout | undefined;
 
@@ -254,7 +259,7 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     });
     await new Promise<void>((resolve) => server.listen({ host: address, port }, resolve));
     const fd = descriptorOf(server);
-    setListenTtl(fd, !address.includes(":"));
+    setListenOptions(fd, !address.includes(":"));
     for (const peer of peers) {
       if (protection.password !== null) setMd5Key(fd, peer, protection.password);
     }
@@ -270,7 +275,7 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
       if (address.includes(":")) handle.bind6(localAddress, 0, 0);
       else handle.bind(localAddress, 0);
       const fd = descriptorOf(socket);
-      setTtl(fd, !address.includes(":"), protection);
+      setSessionOptions(fd, !address.includes(":"), protection);
       if (protection.password !== null) setMd5Key(fd, address, protection.password);
       await new Promise((resolve, reject) => {
         socket.once("connect", resolve);
