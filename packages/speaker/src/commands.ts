@@ -26,7 +26,7 @@ import type { Outcome } from "./switchover.ts";
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
   Speaker,
-  "router" | "slices" | "operate" | "explain" | "congestionControlOf"
+  "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
 >;
 
 /** What is shown of a neighbor beside what the router knows. */

@@ -27,6 +27,7 @@ import { ServiceManager } from "./service-manager.ts";
 import { type ShownNsr, showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
 import type { Outcome } from "./switchover.ts";
+import { TurnedAway } from "./turned-away.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -367,6 +368,14 @@ function standIn({ router }: Machine): Served {
     throw new ControlError("this side is the standby: ask the active side");
   };
   const none = () => null;
+  const turnedAway = new TurnedAway(() => {});
   const slices = { ...IDLE_SLICES };
-  return { router, slices, operate: refuse, explain: refuse, congestionControlOf: none };
+  return {
+    router,
+    slices,
+    operate: refuse,
+    explain: refuse,
+    congestionControlOf: none,
+    turnedAway,
+  };
 }

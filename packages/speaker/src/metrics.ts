@@ -117,5 +117,16 @@ function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts)
   );
   counter("slices", "Slices of work", ({ count }) => count);
   counter("slice_seconds", "Time spent in slices of work", ({ totalMs }) => totalMs / 1000);
+  new Counter({
+    name: "tsbgp_connections_dropped_total",
+    help: "Connections turned away at once: of strangers, of a neighbor that makes too many, of too many",
+    labelNames: ["reason"],
+    registers,
+    collect() {
+      this.reset();
+      const { counts } = served().turnedAway;
+      for (const [reason, count] of Object.entries(counts)) this.labels(reason).inc(count);
+    },
+  });
   one("log_lines_lost", "Log lines that could not be written", () => facts.lostLogLines());
 }

@@ -27,6 +27,7 @@ import type { LogEvent } from "./log-event.ts";
 import { otherAddressOf } from "./own-addresses.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
+import { TurnedAway } from "./turned-away.ts";
 
 /** A slice is over when it has lasted this long, once the pieces of work at hand are done. */
 const SLICE_MS = 4;
@@ -41,8 +42,6 @@ const BRACKET_OCTETS = 1 << 12;
 const UNANSWERED =
   "cannot connect: no answer yet; the neighbor is away, a filter drops it, or its TCP MD5 password is another";
 const REQUIRED = "the configuration says nsr: required, and this host cannot protect connections";
-/** Connections from unknown addresses are logged no more often. */
-const UNKNOWN_LOG_MS = 10_000;
 /** Longest wait for the last NOTIFICATIONs to leave. */
 const STOP_MS = 3000;
 
@@ -117,6 +116,7 @@ export class Speaker {
   readonly journal: Journal;
   readonly active: Active;
   readonly transport: Transport;
+  readonly turnedAway: TurnedAway;
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -134,9 +134,6 @@ export class Speaker {
   /** There is work, and no room for what it does. */
   private isHeldUp = false;
   private timer: NodeJS.Timeout | undefined;
-  /** Connections from unknown addresses since one was logged. */
-  private unknownCount = 0;
-  private unknownLoggedMs = Number.NEGATIVE_INFINITY;
 
   /** @param machine - a new one, or one that was taken over */
   constructor(machine: Machine, options: SpeakerOptions) {
@@ -152,6 +149,7 @@ export class Speaker {
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
     this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
+    this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());
   }
 
@@ -337,7 +335,7 @@ export class Speaker {
       refused: (address, { message }) => {
         this.say("connection-refused", "error", address, message);
       },
-      unknown: (address) => this.unknown(address),
+      turnedAway: (reason, address) => this.turnedAway.note(reason, address, nowMs()),
     };
   }
 
@@ -449,17 +447,6 @@ export class Speaker {
   private protectionOf(address: string): SocketProtection | null {
     const neighbor = this.router.neighbors.get(address);
     return neighbor === undefined ? null : protectionOf(neighbor.config);
-  }
-
-  /** Someone connected who is no neighbor; there may be very many of them. */
-  private unknown(address: string): void {
-    this.unknownCount++;
-    if (this.now() < this.unknownLoggedMs + UNKNOWN_LOG_MS) return;
-    const message = `connection from ${address}, which no neighbor has`;
-    const count = this.unknownCount;
-    this.say("connection-refused", "info", null, message, { address, count });
-    this.unknownCount = 0;
-    this.unknownLoggedMs = this.now();
   }
 
   private say(

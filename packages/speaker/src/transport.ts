@@ -7,13 +7,16 @@ import net from "node:net";
 import { getSystemErrorName } from "node:util";
 import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
 import {
+  acceptNext,
   descriptorOf,
+  resetConnection,
   SocketOptionError,
   type SocketProtection,
   setListenOptions,
   setMd5Key,
   setSessionOptions,
 } from "@ts-bgp/takeover";
+import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
 export interface TransportEvents {
@@ -31,8 +34,8 @@ export interface TransportEvents {
   closed(id: ConnectionId): void;
   /** A protection could not be set up; the connection is not used. */
   refused(remoteAddress: string, error: Error): void;
-  /** Someone connected who is no neighbor, and was turned away. */
-  unknown(remoteAddress: string): void;
+  /** A connection was turned away before anything else was done about it. */
+  turnedAway(reason: TurnedAwayReason, remoteAddress: string): void;
   /** @returns how sessions with an address are protected, null when there is none */
   protection(remoteAddress: string): SocketProtection | null;
 }
@@ -43,6 +46,10 @@ const LINGER_MS = 2000;
 const UNANSWERED_MS = 5000;
 /** Connections beyond this are not accepted: a flood must not use up descriptors. */
 const CONNECTIONS_MAX = 8192;
+/** Connections that may wait to be accepted, as far as net.core.somaxconn lets them. */
+const BACKLOG_MAX = 4096;
+/** So long in each turn of the event loop, connections that wait are accepted or turned away. */
+const ACCEPT_MS = 2;
 
 /** A connection that the router knows. */
 interface Open {
@@ -62,6 +69,7 @@ export class Transport {
   private readonly connecting: Map<ConnectionId, net.Socket> = new Map();
   private readonly dirty: Set<ConnectionId> = new Set();
   private readonly paused: Set<ConnectionId> = new Set();
+  private readonly rate: ConnectionRate = new ConnectionRate();
   private isReading = true;
   private keys: ReadonlyMap<string, string> = new Map();
 
@@ -71,13 +79,14 @@ export class Transport {
 
   /** Accepts connections on an address; rejects when it cannot be had. */
   listen(address: string, port: number): Promise<void> {
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.accept(socket),
-    );
-    server.maxConnections = CONNECTIONS_MAX;
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.acceptFirst(socket);
+      this.acceptMore(server);
+    });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: address, port, ipv6Only: address.includes(":") }, () => {
+      const where = { host: address, port, ipv6Only: address.includes(":"), backlog: BACKLOG_MAX };
+      server.listen(where, () => {
         server.off("error", reject);
         // Errors of accept, such as a lack of descriptors, pass; the peer tries again.
         server.on("error", () => {});
@@ -202,13 +211,51 @@ export class Transport {
     );
   }
 
+  private acceptFirst(socket: net.Socket): void {
+    if (this.isWelcome(plain(socket.remoteAddress))) this.accept(socket);
+    else socket.resetAndDestroy();
+  }
+
+  /**
+   * Node.js accepts one connection in a turn of the event loop, and there are milliseconds of work
+   * between two turns: during a flood from one address the kernel would drop the SYNs of all others,
+   * which are repeated after seconds. So all that wait are looked at, and most of a flood goes at once.
+   */
+  private acceptMore(server: net.Server): void {
+    const fd = descriptorOf(server);
+    const endMs = performance.now() + ACCEPT_MS;
+    while (server.listening && performance.now() < endMs) {
+      const next = acceptNext(fd);
+      if (next === null) return;
+      if (!this.isWelcome(next.remote.address)) {
+        resetConnection(next.fd);
+        continue;
+      }
+      const options = { fd: next.fd, readable: true, writable: true, allowHalfOpen: true };
+      this.accept(new net.Socket(options).setNoDelay(true));
+    }
+  }
+
+  /** @returns whether more is to be done about a connection than to end it */
+  private isWelcome(remote: string): boolean {
+    const reason = this.reasonAgainst(remote);
+    if (reason !== null) this.events.turnedAway(reason, remote);
+    return reason === null;
+  }
+
+  private reasonAgainst(remote: string): TurnedAwayReason | null {
+    if (this.events.protection(remote) === null) return "unknown";
+    if (this.open.size >= CONNECTIONS_MAX) return "limit";
+    return this.rate.take(remote, performance.now()) ? null : "rate";
+  }
+
   private accept(socket: net.Socket): void {
     const { remotePort } = socket;
     const remote = plain(socket.remoteAddress);
     const protection = this.events.protection(remote);
+    // Its peer has hung up already.
     if (protection === null || remotePort === undefined) {
       socket.destroy();
-      if (remotePort !== undefined) this.events.unknown(remote);
       return;
     }
     try {

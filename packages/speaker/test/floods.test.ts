@@ -1,14 +1,21 @@
 /** Too many connections, and connections that lead to nothing. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { KEEPALIVE, Peer } from "./support/peer.ts";
+import { CONNECTIONS_BURST, CONNECTIONS_PER_SECOND } from "../src/turned-away.ts";
+import { KEEPALIVE, Peer, type PeerOptions } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
 const GOOD = neighborAddress(1);
 const FLOODING = neighborAddress(2);
+/** They have no session before the flood. */
+const LATE = [3, 4, 5].map(neighborAddress);
+const FLOOD = fileURLToPath(new URL("support/connection-flood.ts", import.meta.url));
+const FLOOD_PER_SECOND = 5000;
 const HOLD_TIME_SECONDS = 3;
 const CONFIG = {
   defaults: {
@@ -20,6 +27,7 @@ const CONFIG = {
   neighbors: [
     { address: GOOD, as: 65001 },
     { address: FLOODING, as: 65002 },
+    ...LATE.map((address) => ({ address, as: 65003 })),
   ],
 };
 /** Growth of the speaker that a flood may cause. */
@@ -48,16 +56,20 @@ function besideSession(flood: (speaker: SpeakerProcess) => Promise<void>): Promi
   });
 }
 
+/** Connects at once. @returns those that were not reset before they knew of the connection */
+async function connectAll(all: readonly PeerOptions[]): Promise<Peer[]> {
+  const attempts = await Promise.allSettled(all.map((options) => Peer.connect(options)));
+  return attempts.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
+
 test("thousands of connections from unknown addresses are turned away", () =>
   besideSession(async (speaker) => {
     for (let n = 0; n < 3000; n += 250) {
-      const peers = await Promise.all(
-        Array.from({ length: 250 }, (_, k) =>
-          Peer.connect({
-            port: speaker.port,
-            localAddress: `127.9.${(n + k) >>> 8}.${(n + k) & 0xff}`,
-          }),
-        ),
+      const peers = await connectAll(
+        Array.from({ length: 250 }, (_, k) => ({
+          port: speaker.port,
+          localAddress: `127.9.${(n + k) >>> 8}.${(n + k) & 0xff}`,
+        })),
       );
       await until(() => peers.every(({ closed }) => closed), WAIT_MS, "they are closed");
     }
@@ -70,7 +82,7 @@ test("a neighbor with a session that opens five hundred more keeps its session a
   besideSession(async (speaker) => {
     const options = { port: speaker.port, localAddress: FLOODING, as: 65002 };
     const session = await Peer.establish(options);
-    const others = await Promise.all(Array.from({ length: 500 }, () => Peer.connect(options)));
+    const others = await connectAll(new Array(500).fill(options));
     for (const other of others) other.send(other.openMessage(options));
     await until(() => others.every(({ closed }) => closed), WAIT_MS, "they are closed");
     for (const other of others) expect([6, undefined]).toContain(other.notification()?.code);
@@ -84,7 +96,7 @@ test("a neighbor with a session that opens five hundred more keeps its session a
 test("a neighbor that opens five hundred connections and says nothing holds one of them", () =>
   besideSession(async (speaker) => {
     const options = { port: speaker.port, localAddress: FLOODING, as: 65002 };
-    const silent = await Promise.all(Array.from({ length: 500 }, () => Peer.connect(options)));
+    const silent = await connectAll(new Array(500).fill(options));
     const held = () => silent.filter(({ closed }) => !closed);
     await until(() => held().length <= 1, WAIT_MS, "all but one are closed");
     expect((await speaker.neighbor(FLOODING)).state).toBe("OpenSent");
@@ -97,7 +109,8 @@ test("a neighbor that connects and hangs up in a loop does no harm", () =>
   besideSession(async (speaker) => {
     const options = { port: speaker.port, localAddress: FLOODING };
     for (let n = 0; n < 1000; n++) {
-      const peer = await Peer.connect(options);
+      const [peer] = await connectAll([options]);
+      if (peer === undefined) continue;
       if (n % 3 === 0) peer.send(peer.openMessage({ as: 65002 }));
       if (n % 2 === 0) await delay(1);
       peer.end();
@@ -114,4 +127,77 @@ test("an OPEN that comes octet by octet is an OPEN", () =>
     await until(() => peer.count(KEEPALIVE) === 1, WAIT_MS, "the OPEN is answered");
     expect((await speaker.neighbor(FLOODING)).state).toBe("OpenConfirm");
     peer.end();
+  }));
+
+/** Runs `body` while connections come from an address, thousands a second. */
+async function duringFlood(
+  port: number,
+  from: string,
+  body: (count: () => number) => Promise<void>,
+): Promise<void> {
+  const words = [FLOOD, String(port), from, String(FLOOD_PER_SECOND)];
+  const child: ChildProcess = spawn(process.execPath, words, {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let count = 0;
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+    count = Number(text.trim().split("\n").at(-1));
+  });
+  try {
+    await until(() => count >= FLOOD_PER_SECOND, WAIT_MS, "the flood has begun");
+    await body(() => count);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+const DROPPED = "tsbgp_connections_dropped_total";
+
+test("a flood from one neighbor keeps no other neighbor from its session", () =>
+  besideSession(async (speaker) => {
+    const beganMs = performance.now();
+    await duringFlood(speaker.port, FLOODING, async (count) => {
+      for (const localAddress of LATE) {
+        const before = count();
+        const peer = await Peer.establish({ port: speaker.port, localAddress, as: 65003 });
+        await until(() => count() > before, WAIT_MS, "the flood goes on");
+        peer.end();
+      }
+    });
+    const seconds = (performance.now() - beganMs) / 1000;
+    const dropped = (await speaker.metrics()).get(`${DROPPED}{reason="rate"}`)!;
+    expect(dropped).toBeGreaterThan(FLOOD_PER_SECOND / 2);
+    // What the router hears of is what anyone may have, however many there were.
+    const { messages, last_down } = await speaker.neighbor(FLOODING);
+    expect(messages.sent.open).toBeLessThanOrEqual(
+      CONNECTIONS_BURST + CONNECTIONS_PER_SECOND * (seconds + 1),
+    );
+    expect(last_down).not.toBe(null);
+    const lines = speaker.log().filter(({ id, neighbor }) => {
+      return id === "connection-refused" && neighbor === FLOODING;
+    });
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThanOrEqual(2 + seconds / 10);
+    expect(lines[0]).toMatchObject({ level: "warn", address: FLOODING });
+  }));
+
+test("so does a flood from an address that no neighbor has", () =>
+  besideSession((speaker) =>
+    duringFlood(speaker.port, neighborAddress(999), async () => {
+      const peer = await Peer.establish({ port: speaker.port, localAddress: LATE[0]!, as: 65003 });
+      const dropped = (await speaker.metrics()).get(`${DROPPED}{reason="unknown"}`)!;
+      expect(dropped).toBeGreaterThan(FLOOD_PER_SECOND / 2);
+      peer.end();
+    }),
+  ));
+
+test("after a flood the neighbor it came from has a session again", () =>
+  besideSession(async (speaker) => {
+    await duringFlood(speaker.port, FLOODING, async () => {});
+    const session = await Peer.establish({
+      port: speaker.port,
+      localAddress: FLOODING,
+      as: 65002,
+    });
+    session.end();
   }));

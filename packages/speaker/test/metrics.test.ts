@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import type { Served } from "../src/commands.ts";
 import { createRegistry } from "../src/metrics.ts";
 import { recentMaxMs } from "../src/recent-max.ts";
+import { TurnedAway } from "../src/turned-away.ts";
 
 const NEIGHBORS = 700;
 
@@ -27,6 +28,7 @@ function registryOf(count: number, description = "") {
     operate: refuse,
     explain: refuse,
     congestionControlOf: () => null,
+    turnedAway: new TurnedAway(() => {}),
   };
   const facts = { version: "1", lastReload: () => ({ ok: true, atMs: 0 }), lostLogLines: () => 0 };
   return createRegistry(() => served, facts);

@@ -31,7 +31,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
   const nothing = () => {};
   const events: TransportEvents = {
     ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
-    ...{ closed: nothing, refused: nothing, unknown: nothing },
+    ...{ closed: nothing, refused: nothing, turnedAway: nothing },
     accepted: () => 1,
     opened: () => true,
     protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),

@@ -2,7 +2,7 @@
  * Taking over live TCP connections on Linux, without a compiled addon and without a changed kernel.
  *
  *     libc.ts, netlink.ts    the kernel's interfaces
- *     socket-address.ts, socket-options.ts, congestion-control.ts
+ *     socket-address.ts, socket-options.ts, congestion-control.ts, accept.ts
  *     tcp-state.ts           what a connection is made of
  *     tcp-restore.ts         building its socket again
  *     resume.ts              many at once; where is the peer?
@@ -32,6 +32,7 @@
  * 826 and 5227 (ARP), 4861 (neighbor discovery), 4443 (ICMPv6).
  */
 
+export { type AcceptedConnection, acceptNext, resetConnection } from "./accept.ts";
 export {
   addAddress,
   announceAddresses,

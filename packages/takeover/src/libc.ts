@@ -15,6 +15,7 @@ export interface Libc {
   close(fd: number): number;
   bind(fd: number, address: Octets, octets: number): number;
   connect(fd: number, address: Octets, octets: number): number;
+  accept4(fd: number, address: Octets, octets: Uint32Array, flags: number): number;
   getsockname(fd: number, address: Octets, octets: Uint32Array): number;
   getpeername(fd: number, address: Octets, octets: Uint32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Octets, octets: number): number;
@@ -68,6 +69,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   close: "int close(int)",
   bind: "int bind(int, void *, uint32_t)",
   connect: "int connect(int, void *, uint32_t)",
+  accept4: "int accept4(int, void *, void *, int)",
   getsockname: "int getsockname(int, void *, void *)",
   getpeername: "int getpeername(int, void *, void *)",
   setsockopt: "int setsockopt(int, int, int, void *, uint32_t)",
@@ -142,6 +144,7 @@ export const ENOMEM = 12;
 export const EBUSY = 16;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
+export const ECONNABORTED = 103;
 export const ENOBUFS = 105;
 export const ENOTCONN = 107;
 
