@@ -9,7 +9,7 @@
  */
 
 import { once } from "node:events";
-import { chmodSync, mkdirSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { type Fault, writeFault } from "./fault.ts";
@@ -42,39 +42,61 @@ export class ControlServer {
   private readonly server: net.Server;
   private readonly handler: ControlHandler;
   private readonly file: string;
+  /** Where the socket is until clients shall find it. */
+  private readonly hiddenFile: string;
+  private isPublished = false;
   private readonly fault: Fault;
 
   /** @param fault - told of faults of the program: an answer that goes wrong ends no session */
   constructor(file: string, handler: ControlHandler, fault: Fault = writeFault) {
     this.file = file;
+    this.hiddenFile = `${file}.${process.pid}`;
     this.handler = handler;
     this.fault = fault;
     this.server = net.createServer((socket) => this.serve(socket));
     this.server.maxConnections = CLIENTS_MAX;
   }
 
-  /** Rejects when another process answers on the socket, or it cannot be made. */
+  /** Takes requests; rejects when another process answers on the socket, or it cannot be made. */
   async listen(): Promise<void> {
+    await this.prepare();
+    this.publish();
+  }
+
+  /** Does all of `listen` that can fail, and leaves it to `publish` to let clients find the socket. */
+  async prepare(): Promise<void> {
     const known = statSync(this.file, { throwIfNoEntry: false });
     if (known !== undefined) {
       if (!known.isSocket()) throw new Error(`${this.file} is there and is not a socket`);
       if (await answers(this.file)) {
         throw new Error(`${this.file} is in use: another speaker runs with this control socket`);
       }
-      unlinkSync(this.file);
     }
     try {
       mkdirSync(path.dirname(this.file), { recursive: true });
-      this.server.listen(this.file);
+      rmSync(this.hiddenFile, { force: true });
+      this.server.listen(this.hiddenFile);
       await once(this.server, "listening");
-      chmodSync(this.file, 0o660);
+      chmodSync(this.hiddenFile, 0o660);
     } catch (error) {
       throw new Error(`cannot make control socket ${this.file}: ${(error as Error).message}`);
     }
   }
 
+  /** Once is enough. */
+  publish(): void {
+    if (this.isPublished || !this.server.listening) return;
+    // In place of one that a killed process left.
+    renameSync(this.hiddenFile, this.file);
+    this.isPublished = true;
+  }
+
   close(): void {
+    // Node.js removes it where it was made.
     this.server.close();
+    if (!this.isPublished) return;
+    this.isPublished = false;
+    rmSync(this.file, { force: true });
   }
 
   private serve(socket: net.Socket): void {

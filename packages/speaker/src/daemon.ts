@@ -87,6 +87,7 @@ export class Daemon {
             arbiter: createArbiter(nsr),
             log: this.log.event,
             changed: () => this.roleChanged(this.pair!),
+            waits: () => this.control?.publish(),
           });
   }
 
@@ -104,11 +105,19 @@ export class Daemon {
   /** Rejects when an address or the control socket cannot be had. */
   async start(): Promise<void> {
     const { options, config, log } = this;
-    this.control = await this.listenControl(config.control.socket);
-    await this.pair?.start();
-    await this.alone?.start();
-    if (this.isStopping) return;
-    this.http = await this.listenHttp(config.http);
+    // What may fail comes first; who finds the socket can rely on the BGP ports, unless this side waits.
+    this.control = this.controlServer(config.control.socket);
+    await this.control.prepare();
+    try {
+      await this.pair?.start();
+      await this.alone?.start();
+      if (this.isStopping) return;
+      this.http = await this.listenHttp(config.http);
+    } catch (error) {
+      this.control.close();
+      throw error;
+    }
+    this.control.publish();
     const { as, id } = config.router;
     log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
       version: options.version,
@@ -269,7 +278,11 @@ export class Daemon {
     let { control, http } = this;
     let diff: ConfigDiff;
     try {
-      if (differs("control")) control = await this.listenControl(next.control.socket);
+      if (differs("control")) {
+        const moved = this.controlServer(next.control.socket);
+        await moved.listen();
+        control = moved;
+      }
       if (differs("http")) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
       const { speaker } = this;
@@ -308,7 +321,7 @@ export class Daemon {
     return `${problem}; bring it up to date, or apply it by tsbgp reload --force`;
   }
 
-  private async listenControl(file: string): Promise<ControlServer> {
+  private controlServer(file: string): ControlServer {
     const handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
@@ -317,9 +330,7 @@ export class Daemon {
       version: this.options.version,
       startedMs: this.startedMs,
     });
-    const server = new ControlServer(file, handler, this.fault);
-    await server.listen();
-    return server;
+    return new ControlServer(file, handler, this.fault);
   }
 
   private async listenHttp(address: Config["http"]): Promise<http.Server | null> {

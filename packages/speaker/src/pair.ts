@@ -33,6 +33,8 @@ export interface PairOptions {
   readonly log: (event: LogEvent) => void;
   /** This side has another role now. */
   readonly changed: () => void;
+  /** This side is not to be the active one, for the time being. */
+  readonly waits: () => void;
 }
 
 const UNSETTLED = "the standby did not acknowledge everything in time";
@@ -270,12 +272,13 @@ export class Pair {
 
   private async seekRole(): Promise<void> {
     while (!this.isStopping) {
-      if (this.addresses.lost === "") {
-        await this.gate.retry();
-        const roles = await this.asker.ask();
-        if (roles !== null) return this.beginAlone(roles);
-        if (await this.joinActive()) return;
-      } else this.reason = this.addresses.lost;
+      const { lost } = this.addresses;
+      if (lost === "") await this.gate.retry();
+      const roles = lost === "" ? await this.asker.ask() : null;
+      if (roles !== null) return this.beginAlone(roles);
+      this.options.waits();
+      if (lost !== "") this.reason = lost;
+      else if (await this.joinActive()) return;
       await sleep(RETRY_MS);
     }
   }

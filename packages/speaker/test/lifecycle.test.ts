@@ -1,9 +1,9 @@
 /** Start, reload and stop of the daemon, by signals and by the control socket. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "./support/peer.ts";
@@ -35,10 +35,15 @@ const peerOf = (speaker: SpeakerProcess, localAddress: string, as: number) =>
   Peer.establish({ port: speaker.port, localAddress, as });
 
 /** Starts a speaker that cannot start. @returns how it ended, with its output */
-async function failedStart(speaker: SpeakerProcess): Promise<[exit: string, text: string]> {
+/** @returns also what is left where its control socket was to be */
+async function failedStart(
+  speaker: SpeakerProcess,
+): Promise<[exit: string, text: string, left: string[]]> {
   speaker.spawn();
   try {
-    return [await speaker.exited(), speaker.text()];
+    const exit = await speaker.exited();
+    const left = readdirSync(speaker.directory).filter((name) => name.includes(".sock"));
+    return [exit, speaker.text(), left];
   } finally {
     speaker.remove();
   }
@@ -248,9 +253,10 @@ test.each(UNUSABLE)(
     const taken = await freePort();
     await new Promise<void>((resolve) => other.listen(taken, "127.0.0.1", resolve));
     const speaker = await SpeakerProcess.create({ ...CONFIG, ...change(taken) });
-    const [exit, text] = await failedStart(speaker);
+    const [exit, text, left] = await failedStart(speaker);
     expect([exit, text]).toEqual(["exit 2", expect.stringMatching(message)]);
     expect(text).not.toMatch(/\n {4}at /);
+    expect(left).toEqual([]);
     other.close();
   },
 );
@@ -289,6 +295,20 @@ test("a control socket that a killed speaker left over is taken over", () =>
     await speaker.start();
     expect((await speaker.ask({ command: "show-status" })).items).toHaveLength(1);
   }));
+
+test("whoever finds the control socket can connect to the BGP port", async () => {
+  const speaker = await SpeakerProcess.create(CONFIG);
+  try {
+    speaker.spawn();
+    // Without a pause: the moment between the two is short.
+    while (!existsSync(speaker.socket) && !speaker.hasExited()) await nextTurn();
+    const peer = await Peer.connect({ port: speaker.port, localAddress: FIRST });
+    expect((await speaker.ask({ command: "show-status" })).items).toHaveLength(1);
+    peer.end();
+  } finally {
+    speaker.remove();
+  }
+});
 
 test("a second speaker on the same control socket is refused, and the first goes on", () =>
   withSpeaker(CONFIG, async (speaker) => {
