@@ -30,6 +30,7 @@ const FORM: WireForm = {
   internal: false,
   med: true,
   otcAs: 0,
+  rpkiState: false,
 };
 
 /** How many of each; a fraction of them names the directory of the files. */

@@ -168,7 +168,8 @@ const ROUTE_COLUMNS: readonly Column<ShownRoute>[] = [
     text: (route) => {
       if (route.reason !== undefined) return route.reason.text;
       const { communities = [], large_communities = [], extended_communities = [] } = route;
-      return [...communities, ...large_communities, ...extended_communities].join(" ");
+      const all = [...communities, ...large_communities, ...extended_communities];
+      return all.map((numbers) => route.community_names?.[numbers] ?? numbers).join(" ");
     },
   },
 ];

@@ -94,6 +94,8 @@ export interface FileOptions {
   readonly "honor-well-known-communities"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
+  readonly "send-rpki-state"?: boolean;
+  readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
 }

@@ -273,6 +273,8 @@ function resolve(
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
+    sendRpkiState: get("send-rpki-state") ?? false,
+    acceptRpkiState: get("accept-rpki-state") ?? false,
     keepRejected: get("keep-rejected") ?? true,
     nsr: get("nsr") ?? "preferred",
   };

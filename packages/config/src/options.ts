@@ -55,6 +55,9 @@ export const CHANGE_EFFECTS: Readonly<
   honorWellKnownCommunities: "export",
   pathHiding: "export",
   sendSameAs: "export",
+  sendRpkiState: "export",
+  // As with AS_SET: what was left out when the UPDATE was read is not there.
+  acceptRpkiState: "reset",
   keepRejected: "import",
   nsr: "none",
 };

@@ -154,6 +154,10 @@ export interface NeighborOptions {
   readonly pathHiding: "mitigate" | "off";
   /** Whether routes learned from one session of an AS go to its other sessions. */
   readonly sendSameAs: boolean;
+  /** Whether an external neighbor is sent the origin validation state (RFC 8097). */
+  readonly sendRpkiState: boolean;
+  /** Whether it is taken from an external neighbor. */
+  readonly acceptRpkiState: boolean;
   readonly keepRejected: boolean;
   /** Whether the session must be protected by a standby, may be, or is not. */
   readonly nsr: "required" | "preferred" | "off";

@@ -142,6 +142,8 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   honorWellKnownCommunities: "as: 64502, group: clients, honor-well-known-communities: false",
   pathHiding: 'as: 64502, group: clients, path-hiding: "off"',
   sendSameAs: "as: 64502, group: clients, send-same-as: false",
+  sendRpkiState: "as: 64502, group: clients, send-rpki-state: true",
+  acceptRpkiState: "as: 64502, group: clients, accept-rpki-state: true",
   keepRejected: "as: 64502, group: clients, keep-rejected: false",
   nsr: 'as: 64502, group: clients, nsr: "off"',
 };

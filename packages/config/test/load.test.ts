@@ -103,6 +103,8 @@ const FULL: NeighborConfig = {
   honorWellKnownCommunities: false,
   pathHiding: "off",
   sendSameAs: false,
+  sendRpkiState: true,
+  acceptRpkiState: true,
   keepRejected: false,
   nsr: "required",
 };
@@ -145,12 +147,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 76 },
+      source: { file: "everything.yaml", line: 78 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 77 },
+          source: { file: "everything.yaml", line: 79 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -190,7 +192,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 111 },
+          source: { file: "everything.yaml", line: 113 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -201,7 +203,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 112 },
+          source: { file: "everything.yaml", line: 114 },
           if: { prefix: ["bogons"] },
           set: {},
           action: "reject",
@@ -210,18 +212,18 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 114 },
+      source: { file: "everything.yaml", line: 116 },
       default: "accept",
       rules: [],
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 115 },
+      source: { file: "everything.yaml", line: 117 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 115 },
+          source: { file: "everything.yaml", line: 117 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -251,9 +253,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:63:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:65:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:63:50: the secret stands in clear; " +
+      "everything.yaml:65:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });

@@ -23,8 +23,10 @@ export interface Negotiated {
   readonly families: number;
   readonly routeRefresh: boolean;
   readonly enhancedRouteRefresh: boolean;
-  /** Messages of up to 65535 octets both ways (RFC 8654). */
+  /** Messages of up to 65535 octets are sent (RFC 8654): both sides can take them. */
   readonly extendedMessage: boolean;
+  /** They are taken: we said so, whatever the peer said (RFC 8654 sections 4 and 5). */
+  readonly extendedMessageReceive: boolean;
   /** Families in which the peer sends path identifiers to us (RFC 7911). */
   readonly addPathReceive: number;
   /** Families in which we send path identifiers to the peer. */
@@ -83,6 +85,7 @@ export function negotiate(local: OpenMessage, peer: OpenMessage): Negotiated {
     routeRefresh: both(local, peer, "route-refresh"),
     enhancedRouteRefresh: both(local, peer, "enhanced-route-refresh"),
     extendedMessage: both(local, peer, "extended-message"),
+    extendedMessageReceive: find(local, "extended-message") !== undefined,
     addPathReceive: addPathOf(local, "receive") & addPathOf(peer, "send") & families,
     addPathSend: addPathOf(local, "send") & addPathOf(peer, "receive") & families,
     extendedNextHop: extendedNextHopOf(local) & extendedNextHopOf(peer) & families,

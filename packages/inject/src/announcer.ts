@@ -64,7 +64,8 @@ export class Announcer {
     this.usable = (this.form.families & family) !== 0;
     if (!this.usable) return;
     this.use(family, this.prepends(buf, at, end));
-    this.usable = this.nextHopFits(family, buf, at, end) && this.writer.announce(buf, at, end);
+    this.usable = this.nextHopFits(family, buf, at, end);
+    if (this.usable) this.writer.announce(buf, at, end);
   }
 
   /** Routes from now on are withdrawn. */
@@ -80,7 +81,7 @@ export class Announcer {
 
   /** Adds one route; see `UpdateWriter.prefix`. */
   prefix(w0: number, w1: number, w2: number, w3: number, bits: number, pathId: number): void {
-    if (!this.usable) {
+    if (!this.usable || (this.withdrawing === 0 && !this.writer.fits(bits))) {
       this.unsendable++;
       return;
     }
@@ -189,6 +190,7 @@ function wireForm(form: SessionForm, family: Family, prepend: boolean): WireForm
     internal: form.internal,
     med: true,
     otcAs: 0,
+    rpkiState: false,
   };
 }
 

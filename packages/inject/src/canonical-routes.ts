@@ -223,6 +223,8 @@ const CONTEXTS: readonly UpdateContext[] = Array.from({ length: 8 }, (_, number)
   allowAsSet: true,
   allowConfed: false,
   aigp: false,
+  extendedNextHop: FAMILIES,
+  rpkiState: false,
 }));
 
 function hasLocalPref(buf: Uint8Array, at: number, end: number): boolean {

@@ -20,6 +20,8 @@ export class Receiver {
       allowAsSet: true,
       allowConfed: true,
       aigp: false,
+      extendedNextHop: negotiated.extendedNextHop,
+      rpkiState: false,
     };
   }
 

@@ -153,8 +153,15 @@ export class Churn {
 
 /** What a reader of our own messages goes by. */
 function contextOf({ fourOctetAs, internal, addPath, families }: SessionForm): UpdateContext {
-  const lenient = { allowAsSet: true, allowConfed: true, aigp: true };
-  return { fourOctetAs, external: !internal, addPath, families, ...lenient };
+  const lenient = { allowAsSet: true, allowConfed: true, aigp: true, rpkiState: true };
+  return {
+    fourOctetAs,
+    external: !internal,
+    addPath,
+    families,
+    extendedNextHop: families,
+    ...lenient,
+  };
 }
 
 function announcedIn(reader: UpdateReader): Section[] {

@@ -289,7 +289,7 @@ export class Session {
     const { input } = this;
     input.push(octets);
     while (this.connection === id && this.socket !== null) {
-      const octetsMax = this.link?.negotiated.extendedMessage
+      const octetsMax = this.link?.negotiated.extendedMessageReceive
         ? EXTENDED_MESSAGE_OCTETS_MAX
         : MESSAGE_OCTETS_MAX;
       const { buf, at } = input;

@@ -120,6 +120,8 @@ export const FOUR_OCTETS = {
   allowAsSet: true,
   allowConfed: true,
   aigp: true,
+  extendedNextHop: 3,
+  rpkiState: false,
 };
 
 export function update(path: readonly number[], prefixes: readonly string[]): Uint8Array {

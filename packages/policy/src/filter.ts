@@ -267,9 +267,12 @@ export class ChainFilter implements Filter {
   private firstDecision(trace: RuleTrace[] | null): CompiledRule | null {
     const { route } = this.context;
     for (const rule of this.rules) {
-      const matches = trace === null ? holdAll(rule.conditions, route) : traced(rule, route, trace);
-      if (!matches) continue;
-      for (const modification of rule.modifications) modification.apply(route);
+      if (trace !== null) {
+        if (!traced(rule, route, trace)) continue;
+      } else {
+        if (!holdAll(rule.conditions, route)) continue;
+        for (const modification of rule.modifications) modification.apply(route);
+      }
       if (rule.action !== "next") return rule;
     }
     return null;
@@ -290,7 +293,10 @@ function holdAll(conditions: readonly Condition[], route: Route): boolean {
   return true;
 }
 
-/** Asks every condition, also those behind one that fails, and writes down what came of it. */
+/**
+ * Asks every condition, also those behind one that fails, applies the rule if all hold, and writes
+ * down what came of it. @returns whether all held
+ */
 function traced(rule: CompiledRule, route: Route, trace: RuleTrace[]): boolean {
   const conditions = rule.conditions.map((condition) => ({
     condition: condition.text,
@@ -299,7 +305,12 @@ function traced(rule: CompiledRule, route: Route, trace: RuleTrace[]): boolean {
   }));
   const matches = conditions.every(({ holds }) => holds);
   const { policy, source, action } = rule;
-  const modifications = matches ? rule.modifications.map(({ text }) => text) : [];
+  const modifications: string[] = [];
+  for (const modification of matches ? rule.modifications : []) {
+    const idle = modification.idle?.(route) ?? null;
+    modifications.push(`${modification.text}${idle === null ? "" : `: nothing, ${idle}`}`);
+    modification.apply(route);
+  }
   trace.push({ policy, rule: rule.rule, source, matches, conditions, modifications, action });
   return matches;
 }

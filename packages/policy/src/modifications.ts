@@ -27,6 +27,8 @@ export interface Modification {
   /** In the words of the configuration. */
   readonly text: string;
   apply(route: Route): void;
+  /** For people, before it is applied: why it changes nothing of the route; null when it may. */
+  idle?(route: Route): string | null;
 }
 
 const WELL_KNOWN = ATTR_FLAG.TRANSITIVE;
@@ -250,7 +252,8 @@ function flagsOf(route: Route, type: number): number {
 function prependChange({ as, count }: Prepend, to: Compilation): Modification {
   const text = `prepend: ${as} ${count} ${count === 1 ? "time" : "times"}`;
   if (as === "first") {
-    return { text, apply: (route) => prepend(route, route.readPath().firstAs, count) };
+    const apply = (route: Route) => prepend(route, route.readPath().firstAs, count);
+    return { text, apply, idle: lacksFirstAs };
   }
   if (as === "$peer-as") {
     to.dependsOnPeer = true;
@@ -259,6 +262,13 @@ function prependChange({ as, count }: Prepend, to: Compilation): Modification {
   }
   const number = as === "$local-as" ? to.localAs : Number(as);
   return { text, apply: (route) => prepend(route, number, count) };
+}
+
+/** Nobody's number is at the left of an AS_SET: its ASes have no order (RFC 4271 section 5.1.2). */
+function lacksFirstAs(route: Route): string | null {
+  if (route.readPath().firstAs !== 0) return null;
+  const empty = route.valueOctets(ATTR.AS_PATH) === 0;
+  return empty ? "the AS path is empty" : "the AS path begins with an AS_SET";
 }
 
 /** Into the first segment when it is a sequence with room, else into one of its own. */

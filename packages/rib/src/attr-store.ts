@@ -10,6 +10,7 @@ import {
   ATTR,
   attributeValueAt,
   attributeValueOctets,
+  faultText,
   LOCAL_PREF_DEFAULT,
   readAsPathFacts,
   readU32,
@@ -33,6 +34,8 @@ export const ATTR_SET = {
   HAS_MED: 32,
   /** The next hop is an IPv6 address. */
   IPV6_NEXT_HOP: 64,
+  /** What could be read of a message that was treated as a withdrawal (RFC 7606), and why it was. */
+  FAULTY: 128,
 } as const;
 
 const OCTETS_MAX = 0xffff;
@@ -239,7 +242,7 @@ export class AttrStore {
       flags |= this.deriveOne(id, buf[i + 1]!, buf, v, next);
       i = next;
     }
-    this.flags[id] = flags;
+    this.flags[id] = flags | (faultText(buf, at, end) === null ? 0 : ATTR_SET.FAULTY);
   }
 
   /** @returns bits to add to the set's flags */

@@ -117,8 +117,7 @@ export class Batch {
     else {
       const at = attrs.offsetOf(attr);
       const end = at + attrs.lengthOf(attr);
-      const fits = writer.announce(attrs.bytesOf(attr), at, end);
-      if (!fits) throw new Error("attribute set too long to send was not filtered");
+      writer.announce(attrs.bytesOf(attr), at, end);
     }
     const { w0, w1, w2, w3, bits } = prefixes;
     const wide = prefixes.bitsMax === 128;

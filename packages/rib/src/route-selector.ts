@@ -40,10 +40,11 @@ export interface ExportRules {
 }
 
 /**
- * A form makes a set longer by less than this, in octets, and half its length: AS_PATH that takes
- * 4n octets takes 2n in 2-octet AS numbers, and AS4_PATH with it 4n (RFC 6793).
+ * What surrounds a set in a message and what a form adds to it take less than this, in octets, when
+ * AS_PATH does not grow. It grows by less than its own length: one of 2 + 4n octets, in a segment,
+ * takes 2 + 2n in 2-octet AS numbers, and AS4_PATH with it 2 + 4n (RFC 6793).
  */
-const FORM_OCTETS_MAX = 600;
+const FORM_OCTETS_MAX = 256;
 
 export class RouteSelector {
   private readonly rib: Rib;
@@ -146,18 +147,19 @@ export class RouteSelector {
   private evaluate(path: PathRow, row: PrefixRow, cls: number): AttrId {
     this.evaluations++;
     const attr = this.rules.evaluate(path, row, cls);
-    if (attr === 0 || this.fits(attr)) return attr;
+    if (attr === 0 || this.fits(attr, this.rib.prefixes.bits[row]!)) return attr;
     this.rib.attrs.release(attr);
     return 0;
   }
 
-  /** A set that leaves no room for a prefix is not advertised (RFC 8654 section 4). */
-  private fits(attr: AttrId): boolean {
+  /** A set that leaves no room for the prefix is not advertised (RFC 8654 section 4). */
+  private fits(attr: AttrId, bits: number): boolean {
     const { attrs } = this.rib;
     const octets = attrs.lengthOf(attr);
-    if (octets + (octets >>> 1) + FORM_OCTETS_MAX < this.form.octetsMax) return true;
+    if (2 * octets + FORM_OCTETS_MAX < this.form.octetsMax) return true;
     this.probe ??= new UpdateWriter(this.form);
     const at = attrs.offsetOf(attr);
-    return this.probe.announce(attrs.bytesOf(attr), at, at + octets);
+    this.probe.announce(attrs.bytesOf(attr), at, at + octets);
+    return this.probe.fits(bits);
   }
 }

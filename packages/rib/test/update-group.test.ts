@@ -28,6 +28,7 @@ const FORM: WireForm = {
   internal: true,
   med: true,
   otcAs: 0,
+  rpkiState: false,
 };
 
 /** Of one group; members may move between two that differ in these. */

@@ -15,7 +15,7 @@ import { familyLabel } from "./facts.ts";
 import type { Neighbor } from "./neighbor.ts";
 import type { Router } from "./router.ts";
 import type { FamilyState } from "./session.ts";
-import { type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
+import { type ShownReason, type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
 
 /** One step on the way of a route, in the order in which it was taken. */
 export interface ExplainedStep {
@@ -25,7 +25,7 @@ export interface ExplainedStep {
   text: string;
   /** Of a policy: each rule with its conditions and what they found. */
   rules?: Explanation["rules"];
-  reason?: ShownRoute["reason"];
+  reason?: ShownReason;
 }
 
 /** What became of one path. */
@@ -134,10 +134,11 @@ function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow
   const { session } = neighbor;
   // What cannot be asked again: a message that could not be read, a route of an ended session.
   if (attrIn === emptySet || session === null) {
-    if (stored !== 0) steps.push(failed(router, "checks", stored));
+    if (stored !== 0) steps.push(failedBy("checks", shown.reason!));
   } else {
     const outcome = session.import.explain(attrIn, rib.family, keyOf(prefixes, row));
-    if (typeof outcome === "number") steps.push(failed(router, "checks", outcome));
+    if (outcome === stored) steps.push(failedBy("checks", shown.reason!));
+    else if (typeof outcome === "number") steps.push(failed(router, "checks", outcome));
     else {
       steps.push({
         step: "checks",
@@ -219,7 +220,10 @@ function decisionStep(router: Router, rib: Rib, row: PrefixRow, path: PathRow): 
 }
 
 function failed(router: Router, step: ExplainedStep["step"], number: number): ExplainedStep {
-  const reason = shownReason(router.tables.reasons, number);
+  return failedBy(step, shownReason(router.tables.reasons, number));
+}
+
+function failedBy(step: ExplainedStep["step"], reason: ShownReason): ExplainedStep {
   return { step, passed: false, text: reason.text, reason };
 }
 

@@ -177,7 +177,7 @@ export class GroupExporter implements ExportRules {
     let { reason } = verdict;
     if (verdict.accept) {
       const sent = this.complete(verdict.attr, verdict.nextHopFixed, path);
-      reason = sent === 0 ? this.reason : this.fits(sent) ? 0 : REASON["attributes-too-long"];
+      reason = sent === 0 ? this.reason : this.fits(sent, bits) ? 0 : REASON["attributes-too-long"];
       if (sent !== 0) rib.attrs.release(sent);
     }
     if (stripped !== 0) rib.attrs.release(stripped);
@@ -241,11 +241,12 @@ export class GroupExporter implements ExportRules {
     return facts;
   }
 
-  private fits(attr: AttrId): boolean {
+  private fits(attr: AttrId, bits: number): boolean {
     const { attrs } = this.rib;
     const at = attrs.offsetOf(attr);
     const writer = new UpdateWriter(this.settings.form);
-    return writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
+    writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
+    return writer.fits(bits);
   }
 }
 

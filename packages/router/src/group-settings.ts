@@ -43,6 +43,7 @@ export function groupSettings(
       internal,
       med: internal || transparent || filter.setsMed,
       otcAs: otcAs(config, negotiated),
+      rpkiState: config.sendRpkiState,
     },
     internal,
     reflectorClient: config.routeReflectorClient,

@@ -126,6 +126,7 @@ export class SessionImporter implements Importer {
     const buf = attrs.bytesOf(attr);
     const at = attrs.offsetOf(attr);
     const end = at + attrs.lengthOf(attr);
+    if ((attrs.flags[attr]! & ATTR_SET.FAULTY) !== 0) return REASON.malformed;
     if (this.hasLooped(buf, at, end)) return REASON["as-path-loop"];
     if (settings.external) {
       if (settings.enforceFirstAs && attrs.firstAs[attr] !== settings.peerAs) {

@@ -77,6 +77,7 @@ export class Session implements MemberOwner {
   readonly neighbor: Neighbor;
   readonly connection: Connection;
   readonly negotiated: Negotiated;
+  /** Longest message that is taken. */
   readonly octetsMax: number;
   readonly sinceMs: number;
   readonly families: readonly FamilyState[];
@@ -91,7 +92,9 @@ export class Session implements MemberOwner {
     this.tables = tables;
     this.connection = connection;
     this.negotiated = negotiated;
-    this.octetsMax = negotiated.extendedMessage ? EXTENDED_MESSAGE_OCTETS_MAX : MESSAGE_OCTETS_MAX;
+    this.octetsMax = negotiated.extendedMessageReceive
+      ? EXTENDED_MESSAGE_OCTETS_MAX
+      : MESSAGE_OCTETS_MAX;
     this.sinceMs = tables.nowMs;
     this.own = ownAddresses(connection, negotiated);
     this.context = {
@@ -102,6 +105,8 @@ export class Session implements MemberOwner {
       allowAsSet: config.asSet === "accept",
       allowConfed: false,
       aigp: false,
+      extendedNextHop: negotiated.extendedNextHop,
+      rpkiState: config.acceptRpkiState,
     };
     this.importer = this.makeImporter();
     tables.peers.identifier[row] = negotiated.peerIdentifier;
@@ -327,18 +332,16 @@ export class Session implements MemberOwner {
   private prepare(which: "field" | "mp", family: Family): number {
     const { importer, tables } = this;
     const { reader, attrs, emptySet } = tables;
-    let reason = REASON.malformed;
-    if (reader.action !== ACTION_WEIGHT["treat-as-withdraw"]) {
-      reader.canonical(which);
-      if (reader.attrsEnd - reader.attrsAt <= EXTENDED_MESSAGE_OCTETS_MAX) {
-        const attrIn = attrs.intern(reader.attrs, reader.attrsAt, reader.attrsEnd);
-        importer.prepare(attrIn, family);
-        return attrIn;
-      }
-      // A path of 2-octet AS numbers can be twice as long once they have 4 octets.
-      reason = REASON["attributes-too-long"];
+    const malformed = reader.action === ACTION_WEIGHT["treat-as-withdraw"];
+    if (malformed) reader.remains(which);
+    else reader.canonical(which);
+    if (reader.attrsEnd - reader.attrsAt <= EXTENDED_MESSAGE_OCTETS_MAX) {
+      const attrIn = attrs.intern(reader.attrs, reader.attrsAt, reader.attrsEnd);
+      importer.prepare(attrIn, family);
+      return attrIn;
     }
-    importer.prepareRejected(reason);
+    // A path of 2-octet AS numbers can be twice as long once they have 4 octets.
+    importer.prepareRejected(REASON[malformed ? "malformed" : "attributes-too-long"]);
     attrs.hold(emptySet);
     return emptySet;
   }

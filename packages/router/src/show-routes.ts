@@ -22,9 +22,11 @@ import {
   type DecodedAttribute,
   decodeAttributes,
   FAMILY,
+  faultText,
   formatIpv4,
   formatIpv6,
   formatNextHop,
+  nextAttribute,
   writeU32,
 } from "@ts-bgp/wire-codec";
 import type { Neighbor } from "./neighbor.ts";
@@ -50,6 +52,18 @@ export interface RouteQuery {
   readonly bestOnly: boolean;
 }
 
+/** Why a route was rejected. */
+export interface ShownReason {
+  code: string;
+  /** One line for people, with all that is below. */
+  text: string;
+  policy?: string;
+  rule?: string;
+  source?: string;
+  /** Of code `malformed`: what was wrong with the message. */
+  detail?: string;
+}
+
 /** One path, or one advertised route. Attributes have the names of `tsbgp decode`. */
 export interface ShownRoute {
   prefix: string;
@@ -60,7 +74,7 @@ export interface ShownRoute {
   neighbor_as: number;
   status: "best" | "accepted" | "rejected" | "advertised";
   /** Why it was rejected. */
-  reason?: { code: string; text: string; policy?: string; rule?: string; source?: string };
+  reason?: ShownReason;
   /** Milliseconds since 1970 of the last change; absent when advertised. */
   since_ms?: number;
   origin?: unknown;
@@ -71,6 +85,8 @@ export interface ShownRoute {
   communities?: string[];
   large_communities?: string[];
   extended_communities?: string[];
+  /** Names of communities that have one, by the numbers that stand in the lists above. */
+  community_names?: Record<string, string>;
   /** Attributes that have no field of their own. */
   other?: DecodedAttribute[];
 }
@@ -207,8 +223,7 @@ export function shownPathOf(
   attr: AttrId,
 ): ShownRoute {
   const { paths } = rib;
-  const { directory, reasons } = router.tables;
-  const facts = directory.factsOf(paths.peer[path]!);
+  const facts = router.tables.directory.factsOf(paths.peer[path]!);
   const pathId = paths.pathId[path]!;
   const accepted = paths.attr[path] !== 0;
   const isBest = accepted && rib.prefixes.best[row] === path;
@@ -218,23 +233,32 @@ export function shownPathOf(
     neighbor: facts.address,
     neighbor_as: facts.as,
     status: isBest ? "best" : accepted ? "accepted" : "rejected",
-    ...(accepted ? {} : { reason: shownReason(reasons, paths.reason[path]!) }),
+    ...(accepted ? {} : { reason: rejectionOf(router, rib, path) }),
     since_ms: 1000 * paths.sinceSeconds[path]!,
     ...shownAttributes(attributesOf(rib.attrs, attr)),
   };
 }
 
+/** @returns why a path is rejected, with what was wrong with a malformed message */
+function rejectionOf(router: Router, { attrs, paths }: Rib, path: PathRow): ShownReason {
+  const reason = shownReason(router.tables.reasons, paths.reason[path]!);
+  const attr = paths.attrIn[path]!;
+  const at = attrs.offsetOf(attr);
+  const detail = faultText(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
+  return detail === null ? reason : { ...reason, text: `${reason.text}: ${detail}`, detail };
+}
+
 /** @returns the attributes of a set as JSON */
 export function attributesOf(attrs: AttrStore, attr: AttrId): DecodedAttribute[] {
+  const buf = attrs.bytesOf(attr);
   const at = attrs.offsetOf(attr);
-  return decodeAttributes(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
+  const end = at + attrs.lengthOf(attr);
+  // What is wrong with a message stands in front of what could be read of it.
+  return decodeAttributes(buf, faultText(buf, at, end) === null ? at : nextAttribute(buf, at), end);
 }
 
 /** @returns a reason as JSON */
-export function shownReason(
-  reasons: Router["tables"]["reasons"],
-  number: number,
-): NonNullable<ShownRoute["reason"]> {
+export function shownReason(reasons: Router["tables"]["reasons"], number: number): ShownReason {
   const { code, policy, rule, source } = reasons.get(number);
   return {
     code,
@@ -259,13 +283,16 @@ const FIELDS: Readonly<Record<string, keyof ShownRoute>> = {
 function shownAttributes(attributes: readonly DecodedAttribute[]): Partial<ShownRoute> {
   const shown: Record<string, unknown> = {};
   const other: DecodedAttribute[] = [];
+  const names: Record<string, string> = {};
   for (const attribute of attributes) {
     const field = FIELDS[attribute.name];
     if (field !== undefined) shown[field] = attribute.value;
     else if (attribute.name === "AS_PATH") {
       shown["as_path"] = (attribute.value as { text: string }).text;
     } else other.push(attribute);
+    if (field !== undefined) Object.assign(names, attribute.names);
   }
+  if (Object.keys(names).length > 0) shown["community_names"] = names;
   if (other.length > 0) shown["other"] = other;
   return shown as Partial<ShownRoute>;
 }

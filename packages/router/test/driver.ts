@@ -334,6 +334,8 @@ const CONTEXT = {
   allowAsSet: true,
   allowConfed: true,
   aigp: true,
+  extendedNextHop: 3,
+  rpkiState: false,
 };
 
 export function isEmpty(lab: Lab): boolean {

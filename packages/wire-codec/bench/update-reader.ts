@@ -27,6 +27,8 @@ const CONTEXT = {
   allowAsSet: false,
   allowConfed: false,
   aigp: false,
+  extendedNextHop: 3,
+  rpkiState: false,
 };
 
 let seed = 1;

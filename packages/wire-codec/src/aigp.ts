@@ -24,6 +24,7 @@ export const AIGP: AttributeRow<AigpTlv[]> = {
   name: "AIGP",
   flags: OPTIONAL,
   malformed: "attribute-discard",
+  wrongFlags: "attribute-discard",
   kept: "aigp",
   check(buf, at, octets) {
     const end = at + octets;

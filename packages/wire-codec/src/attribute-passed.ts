@@ -30,6 +30,8 @@ function passed(
     name,
     flags,
     malformed,
+    // Where a malformed one costs itself alone, so do wrong flags, as FRR reads it.
+    wrongFlags: malformed,
     // An attribute that may not be passed on by those who do not use it goes no further.
     kept: flags === OPTIONAL_TRANSITIVE ? "always" : "never",
     check: (buf: Uint8Array, at: number, octets: number, _context: UpdateContext) =>

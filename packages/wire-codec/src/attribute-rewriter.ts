@@ -1,9 +1,11 @@
 /**
  * One attribute set in the form that a kind of session wants: RFC 4271 section 5.1 for what changes
- * between external and internal peers, RFC 6793 for 2-octet AS numbers, RFC 9234 for OTC.
+ * between external and internal peers, RFC 4360 section 6 for extended communities, RFC 6793 for
+ * 2-octet AS numbers, RFC 9234 for OTC.
  */
 
 import { attributeValueAt, attributeValueOctets, findAttribute } from "./canonical.ts";
+import { COMMUNITY_OCTETS } from "./community.ts";
 import {
   AS_TRANS,
   ATTR,
@@ -12,6 +14,7 @@ import {
   type Family,
   SEGMENT,
 } from "./constants.ts";
+import { copyCrossing, someStayInside } from "./extended-communities.ts";
 import { copyOctets, readU32, writeU16, writeU32 } from "./octets.ts";
 
 /** How a kind of session wants its UPDATEs; equal for all members of an update group. */
@@ -31,6 +34,11 @@ export interface WireForm {
   readonly med: boolean;
   /** OTC to add when the set has none (RFC 9234 section 5), 0 for none. */
   readonly otcAs: number;
+  /**
+   * External sessions are sent the origin validation state as well (RFC 8097 section 2); other
+   * extended communities that are not transitive are sent to internal ones alone.
+   */
+  readonly rpkiState: boolean;
 }
 
 /** LOCAL_PREF of a route that came without one. */
@@ -101,9 +109,28 @@ export class AttributeRewriter {
         if (form.fourOctetAs) return false;
         this.aggregator2(at, valueAt);
         return true;
+      case ATTR.EXTENDED_COMMUNITIES:
+        return this.crossingOnly(at, valueAt, next, COMMUNITY_OCTETS.extended);
+      case ATTR.IPV6_EXTENDED_COMMUNITIES:
+        return this.crossingOnly(at, valueAt, next, COMMUNITY_OCTETS["ipv6-extended"]);
       default:
         return false;
     }
+  }
+
+  /** Leaves out communities that stay within the AS. @returns whether there are any */
+  private crossingOnly(at: number, valueAt: number, next: number, octetsEach: number): boolean {
+    const { buf, out, form } = this;
+    const { internal, rpkiState } = form;
+    if (internal || !someStayInside(buf, valueAt, next, octetsEach, rpkiState)) return false;
+    let octets = 0;
+    for (let i = valueAt; i < next; i += octetsEach) {
+      if (!someStayInside(buf, i, i + octetsEach, octetsEach, rpkiState)) octets += octetsEach;
+    }
+    if (octets === 0) return true;
+    this.head(buf[at]! & ~ATTR_FLAG.EXTENDED_LENGTH, buf[at + 1]!, octets);
+    this.octets = copyCrossing(buf, valueAt, next, octetsEach, rpkiState, out, this.octets);
+    return true;
   }
 
   /** Adds attribute `type`, which the set lacks, when the form wants it. */

@@ -13,12 +13,14 @@ import {
   OPTIONAL,
   OPTIONAL_TRANSITIVE,
   type UpdateContext,
+  updateFault,
   WELL_KNOWN,
 } from "./attribute.ts";
 import {
   COMMUNITY_OCTETS,
   type CommunityKind,
-  formatCommunity,
+  communityName,
+  formatCommunityNumbers,
   parseCommunityOf,
 } from "./community.ts";
 import { ATTR, UPDATE_ERROR } from "./constants.ts";
@@ -63,20 +65,24 @@ export const AS_PATH: AttributeRow<AsPathValue> = {
 };
 
 /**
- * RFC 6793 section 6 wants a malformed one discarded. That would leave AS_TRANS in the places of
- * the ASes it names, so that a loop goes unseen; FRR and OpenBGPD withdraw, and so does this row.
- * Confederation segments are no fault here; they are left out when the paths are put together.
+ * A malformed one is discarded, and the route goes by its AS_PATH with AS_TRANS in it (RFC 6793
+ * section 6); one that is well-formed but has a set is treated as AS_PATH would be (RFC 9774 section
+ * 3). Confederation segments are no fault here; they are left out when the paths are put together.
  */
 export const AS4_PATH: AttributeRow<AsPathValue> = {
   type: ATTR.AS4_PATH,
   name: "AS4_PATH",
   flags: OPTIONAL_TRANSITIVE,
-  malformed: "treat-as-withdraw",
-  kept: "never",
+  malformed: "attribute-discard",
+  kept: "as4",
   check(buf, at, octets, context) {
     if (octets < 6) return badLength(this, octets, "at least 6");
+    const malformed = asPathProblem(buf, at, at + octets, 4, true, true);
+    if (malformed !== null) return badValue(this, UPDATE_ERROR.MALFORMED_AS_PATH, malformed);
     const problem = asPathProblem(buf, at, at + octets, 4, context.allowAsSet, true);
-    return problem === null ? null : badValue(this, UPDATE_ERROR.MALFORMED_AS_PATH, problem);
+    if (problem === null) return null;
+    const reason = `${this.name} ${problem}`;
+    return updateFault("treat-as-withdraw", UPDATE_ERROR.MALFORMED_AS_PATH, reason, this.type);
   },
   decode: (buf, at, octets) => decodeAsPath(buf, at, at + octets, 4),
   encode: (value) => encodeAsPath(value.segments, 4),
@@ -112,8 +118,18 @@ function communities(type: number, name: string, kind: CommunityKind): Attribute
     check: (_buf, _at, octets): Fault | null => checkMultiple(row, octets, octetsEach),
     decode: (buf, at, octets) =>
       Array.from({ length: octets / octetsEach }, (_, k) =>
-        formatCommunity(kind, buf, at + octetsEach * k),
+        formatCommunityNumbers(kind, buf, at + octetsEach * k),
       ),
+    names(buf, at, octets) {
+      let names: Record<string, string> | null = null;
+      for (let i = at; i < at + octets; i += octetsEach) {
+        const name = communityName(kind, buf, i);
+        if (name === null) continue;
+        names ??= {};
+        names[formatCommunityNumbers(kind, buf, i)] = name;
+      }
+      return names;
+    },
     encode(value) {
       const out = new Uint8Array(octetsEach * value.length);
       for (const [k, text] of value.entries()) {
@@ -245,7 +261,7 @@ export const AS4_AGGREGATOR: AttributeRow<AggregatorValue> = {
   name: "AS4_AGGREGATOR",
   flags: OPTIONAL_TRANSITIVE,
   malformed: "attribute-discard",
-  kept: "never",
+  kept: "as4",
   check(buf, at, octets) {
     return checkAggregator(this, buf, at, octets, 4);
   },

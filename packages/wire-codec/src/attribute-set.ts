@@ -10,13 +10,17 @@
  *   unknown ones, unused bits 0;
  * - AS numbers in 4 octets everywhere, AS4_PATH and AS4_AGGREGATOR merged in (RFC 6793);
  * - no MP_REACH_NLRI or MP_UNREACH_NLRI: the next hop of 4, 16 or 32 octets is NEXT_HOP;
- * - nothing that was discarded, and nothing that must not be passed on.
+ * - nothing that was discarded, and nothing that must not be passed on; of an external peer no
+ *   community that stays within an AS (see `extended-communities.ts`).
  */
 
 import { mergeAsPaths, widenAsPath } from "./as-path.ts";
-import { WELL_KNOWN } from "./attribute.ts";
+import { type UpdateContext, WELL_KNOWN } from "./attribute.ts";
 import { ATTRIBUTE_TABLE } from "./attribute-table.ts";
+import { CANONICAL } from "./attribute-values.ts";
+import { COMMUNITY_OCTETS } from "./community.ts";
 import { AS_TRANS, ATTR, ATTR_FLAG, EXTENDED_MESSAGE_OCTETS_MAX } from "./constants.ts";
+import { copyCrossing, someStayInside } from "./extended-communities.ts";
 import { copyLargeCommunities, mayRepeatLargeCommunity } from "./large-communities.ts";
 import { copyOctets, readU16, writeU16, writeU32 } from "./octets.ts";
 
@@ -29,7 +33,7 @@ export class AttributeSet {
   inPlace = true;
 
   private buf: Uint8Array;
-  private fourOctetAs = true;
+  private context: UpdateContext = CANONICAL;
   /** Types that came and types that are kept, and by type where the value of a kept one stands. */
   private readonly seen: Int32Array = new Int32Array(SET_WORDS);
   private readonly kept: Int32Array = new Int32Array(SET_WORDS);
@@ -45,10 +49,10 @@ export class AttributeSet {
   }
 
   /** Forgets everything; what follows is about a message in `buf`. */
-  clear(buf: Uint8Array, fourOctetAs: boolean): void {
+  clear(buf: Uint8Array, context: UpdateContext): void {
     this.inPlace = true;
     this.buf = buf;
-    this.fourOctetAs = fourOctetAs;
+    this.context = context;
     for (let word = 0; word < SET_WORDS; word++) {
       this.seen[word] = 0;
       this.kept[word] = 0;
@@ -110,23 +114,37 @@ export class AttributeSet {
     switch (type) {
       case ATTR.AS_PATH:
       case ATTR.AGGREGATOR:
-        return !this.fourOctetAs;
+        return !this.context.fourOctetAs;
       case ATTR.LARGE_COMMUNITIES:
         return mayRepeatLargeCommunity(this.buf, valueAt, valueAt + octets);
+      case ATTR.EXTENDED_COMMUNITIES:
+        return this.someStayInside(valueAt, octets, COMMUNITY_OCTETS.extended);
+      case ATTR.IPV6_EXTENDED_COMMUNITIES:
+        return this.someStayInside(valueAt, octets, COMMUNITY_OCTETS["ipv6-extended"]);
+      case ATTR.AS4_PATH:
+      case ATTR.AS4_AGGREGATOR:
+        return true;
       default:
         return ATTRIBUTE_TABLE[type]?.kept === "never";
     }
   }
 
+  /** What is not transitive is not taken from another AS, before anybody looks at it. */
+  private someStayInside(valueAt: number, octets: number, octetsEach: number): boolean {
+    const { external, rpkiState } = this.context;
+    return external && someStayInside(this.buf, valueAt, valueAt + octets, octetsEach, rpkiState);
+  }
+
   /**
-   * Writes the canonical octets to the start of `scratch`.
+   * Writes the canonical octets to `scratch`.
    *
    * @param nextHopAt - index of a next hop that takes the place of NEXT_HOP
    * @param nextHopOctets - 4, 16 or 32; 0 to leave NEXT_HOP as it is
-   * @returns how many octets were written
+   * @param outAt - where they begin
+   * @returns the index after them
    */
-  writeCanonical(nextHopAt: number, nextHopOctets: number): number {
-    let out = 0;
+  writeCanonical(nextHopAt: number, nextHopOctets: number, outAt: number = 0): number {
+    let out = outAt;
     let nextHopDue = nextHopOctets !== 0;
     for (let word = 0; word < SET_WORDS; word++) {
       for (let bits = this.kept[word]!; bits !== 0; bits &= bits - 1) {
@@ -139,6 +157,19 @@ export class AttributeSet {
       }
     }
     return nextHopDue ? this.writeNextHop(nextHopAt, nextHopOctets, out) : out;
+  }
+
+  /**
+   * Writes why the message could not be used to the start of `scratch`, in the form that `faultText`
+   * reads, and the good attributes after it. Parameters and result as above.
+   */
+  writeRemains(text: string, nextHopAt: number, nextHopOctets: number): number {
+    // No attribute of type 0 is assigned; one that came makes room for the text.
+    this.kept[0]! &= ~1;
+    this.valueFlags[0] = 0;
+    const o = this.writeHead(0, text.length, 0);
+    for (let i = 0; i < text.length; i++) this.scratch[o + i] = text.charCodeAt(i);
+    return this.writeCanonical(nextHopAt, nextHopOctets, o + text.length);
   }
 
   private writeNextHop(at: number, octets: number, out: number): number {
@@ -155,13 +186,30 @@ export class AttributeSet {
     if (this.isRewritten(type, valueAt, valueEnd - valueAt)) {
       if (type === ATTR.AS_PATH) return this.writeAsPath(out);
       if (type === ATTR.AGGREGATOR) return this.writeAggregator(out);
-      if (type !== ATTR.LARGE_COMMUNITIES) return out;
-      const end = copyLargeCommunities(this.buf, valueAt, valueEnd, this.scratch, out + 4);
-      return this.writeHeadBefore(type, out, end);
+      const end = this.writeCommunities(type, valueAt, valueEnd, out + 4);
+      return end === out + 4 ? out : this.writeHeadBefore(type, out, end);
     }
     const o = this.writeHead(type, valueEnd - valueAt, out);
     copyOctets(this.buf, valueAt, valueEnd, this.scratch, o);
     return o + valueEnd - valueAt;
+  }
+
+  /** @returns the index after the communities that stay; `out` for any other attribute */
+  private writeCommunities(type: number, at: number, end: number, out: number): number {
+    const { buf, scratch } = this;
+    const { rpkiState } = this.context;
+    switch (type) {
+      case ATTR.LARGE_COMMUNITIES:
+        return copyLargeCommunities(buf, at, end, scratch, out);
+      case ATTR.EXTENDED_COMMUNITIES:
+        return copyCrossing(buf, at, end, COMMUNITY_OCTETS.extended, rpkiState, scratch, out);
+      case ATTR.IPV6_EXTENDED_COMMUNITIES: {
+        const octetsEach = COMMUNITY_OCTETS["ipv6-extended"];
+        return copyCrossing(buf, at, end, octetsEach, rpkiState, scratch, out);
+      }
+      default:
+        return out;
+    }
   }
 
   private writeHead(type: number, octets: number, out: number): number {

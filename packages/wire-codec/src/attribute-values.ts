@@ -31,6 +31,8 @@ export interface DecodedAttribute {
   flags: AttributeFlags;
   /** Absent when it could not be decoded. */
   value?: unknown;
+  /** Of communities: the names of those in `value` that have one, by their numbers. */
+  names?: Record<string, string>;
   /** The value octets in hexadecimal, in place of `value`. */
   raw?: string;
 }
@@ -44,6 +46,8 @@ export const CANONICAL: UpdateContext = {
   allowAsSet: true,
   allowConfed: true,
   aigp: true,
+  extendedNextHop: 3,
+  rpkiState: true,
 };
 
 /**
@@ -52,11 +56,23 @@ export const CANONICAL: UpdateContext = {
 export function decodeAttributes(buf: Uint8Array, at: number, end: number): DecodedAttribute[] {
   return Array.from(attributesOf(buf, at, end), ({ flags, type, valueAt, octets }) => {
     const row = ATTRIBUTE_TABLE[type];
-    const value = row
-      ? row.decode(buf, valueAt, octets, CANONICAL)
-      : formatHex(buf, valueAt, valueAt + octets);
-    return { ...decodedHead(type, flags), value };
+    if (row) return decodedBy(row, flags, buf, valueAt, octets, CANONICAL);
+    return { ...decodedHead(type, flags), value: formatHex(buf, valueAt, valueAt + octets) };
   });
+}
+
+/** @returns an attribute decoded by the row of its type */
+export function decodedBy(
+  row: AttributeRow,
+  flags: number,
+  buf: Uint8Array,
+  valueAt: number,
+  octets: number,
+  context: UpdateContext,
+): DecodedAttribute {
+  const value = row.decode(buf, valueAt, octets, context);
+  const names = row.names?.(buf, valueAt, octets) ?? null;
+  return { ...decodedHead(row.type, flags), value, ...(names === null ? {} : { names }) };
 }
 
 /** Where an attribute stands. */

@@ -21,6 +21,10 @@ export interface UpdateContext {
   readonly allowConfed: boolean;
   /** AIGP is accepted, else quietly dropped (RFC 7311 section 3.1). */
   readonly aigp: boolean;
+  /** FAMILY bits of IPv4 families whose routes may have an IPv6 next hop (RFC 8950 section 4). */
+  readonly extendedNextHop: number;
+  /** The origin validation state is taken from an external peer too (RFC 8097 section 2). */
+  readonly rpkiState: boolean;
 }
 
 /** Flags by class of attribute (RFC 4271 section 5). */
@@ -28,8 +32,12 @@ export const WELL_KNOWN: number = ATTR_FLAG.TRANSITIVE;
 export const OPTIONAL: number = ATTR_FLAG.OPTIONAL;
 export const OPTIONAL_TRANSITIVE: number = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;
 
-/** On which sessions an attribute is part of the route's attribute set. */
-export type Kept = "always" | "internal" | "aigp" | "never";
+/**
+ * On which sessions an attribute is part of the route's attribute set. `as4` is of sessions with
+ * 2-octet AS numbers, where it is put into another one; on others nobody looks into it (RFC 6793
+ * section 4.1).
+ */
+export type Kept = "always" | "internal" | "aigp" | "as4" | "never";
 
 /** One row of the attribute table; `T` is the JSON value of the attribute. */
 export interface AttributeRow<T = unknown> {
@@ -38,8 +46,10 @@ export interface AttributeRow<T = unknown> {
   readonly name: string;
   /** The OPTIONAL and TRANSITIVE bits that the attribute must have. */
   readonly flags: number;
-  /** What wrong flags do; mostly also what a wrong value does. */
+  /** What a wrong value does, if the check does not say otherwise. */
   readonly malformed: FaultAction;
+  /** What wrong flags do where that is not `treat-as-withdraw` (RFC 7606 section 3 c). */
+  readonly wrongFlags?: FaultAction;
   readonly kept: Kept;
 
   /**
@@ -51,6 +61,9 @@ export interface AttributeRow<T = unknown> {
 
   /** The JSON value of octets that passed `check`. */
   decode(buf: Uint8Array, at: number, octets: number, context: UpdateContext): T;
+
+  /** Names of parts of that value, by the part; null when none has one. Absent: there are none. */
+  names?(buf: Uint8Array, at: number, octets: number): Record<string, string> | null;
 
   /** The value octets of what `decode` gave; throws when `value` is not of that shape. */
   encode(value: T, context: UpdateContext): Uint8Array;

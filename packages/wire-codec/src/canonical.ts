@@ -32,6 +32,20 @@ export function findAttribute(buf: Uint8Array, at: number, end: number, type: nu
   return -1;
 }
 
+/**
+ * Octets that `UpdateReader.remains` made begin with an attribute of type 0, which is not optional
+ * as unknown ones that came are: its value says in ASCII what was wrong with the message.
+ *
+ * @returns that text, null for the octets of a good message
+ */
+export function faultText(buf: Uint8Array, at: number, end: number): string | null {
+  if (at === end || buf[at + 1] !== 0 || (buf[at]! & ATTR_FLAG.OPTIONAL) !== 0) return null;
+  let text = "";
+  const next = nextAttribute(buf, at);
+  for (let i = attributeValueAt(buf, at); i < next; i++) text += String.fromCharCode(buf[i]!);
+  return text;
+}
+
 /** What the decision process and the loop checks want to know about an AS_PATH. */
 export interface AsPathFacts {
   /** Length as RFC 4271 section 9.1.2.2 a counts it: an AS_SET is one, confederations are none. */

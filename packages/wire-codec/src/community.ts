@@ -9,6 +9,8 @@
  * |               |        | `ov:valid`, else `0x` and 16 digits                              |
  * | ipv6-extended | 20     | `rt:[2001:db8::1]:1`, `ro:...`, else `0x` and 40 digits          |
  *
+ * JSON has numbers alone (`65535:65281`, `0x4300000000000000`), and names in a field of their own.
+ *
  * `L` marks an AS number below 65536 in the four-octet form (RFC 5668). Formatting then parsing
  * gives the same octets.
  */
@@ -63,13 +65,25 @@ const SUBTYPES: Readonly<Record<string, number>> = { rt: 2, ro: 3 };
 /** RFC 8097 section 2. */
 const VALIDATION_STATES = ["valid", "not-found", "invalid"];
 
-/** @returns the community whose first octet is at `at`; bounds are the caller's */
+/**
+ * @returns the community whose first octet is at `at`, by its name where it has one; bounds are the
+ *   caller's
+ */
 export function formatCommunity(kind: CommunityKind, buf: Uint8Array, at: number): string {
+  return communityName(kind, buf, at) ?? formatCommunityNumbers(kind, buf, at);
+}
+
+/** @returns the name of a community that stands for a fixed number, null for any other */
+export function communityName(kind: CommunityKind, buf: Uint8Array, at: number): string | null {
+  if (kind === "standard") return WELL_KNOWN_NAMES.get(readU32(buf, at)) ?? null;
+  return kind === "extended" ? validationState(buf, at) : null;
+}
+
+/** @returns the same without names: each community has one form, for programs */
+export function formatCommunityNumbers(kind: CommunityKind, buf: Uint8Array, at: number): string {
   switch (kind) {
     case "standard":
-      return (
-        WELL_KNOWN_NAMES.get(readU32(buf, at)) ?? `${readU16(buf, at)}:${readU16(buf, at + 2)}`
-      );
+      return `${readU16(buf, at)}:${readU16(buf, at + 2)}`;
     case "large":
       return `${readU32(buf, at)}:${readU32(buf, at + 4)}:${readU32(buf, at + 8)}`;
     case "extended":
@@ -82,17 +96,20 @@ export function formatCommunity(kind: CommunityKind, buf: Uint8Array, at: number
   }
 }
 
+/** @returns `ov:valid` and its kin (RFC 8097), null for any other */
+function validationState(buf: Uint8Array, at: number): string | null {
+  if (readU16(buf, at) !== ORIGIN_VALIDATION) return null;
+  const state = VALIDATION_STATES[buf[at + 7]!];
+  const reserved = readU32(buf, at + 2) | buf[at + 6]!;
+  return state === undefined || reserved !== 0 ? null : `ov:${state}`;
+}
+
 function formatExtended(buf: Uint8Array, at: number): string | null {
   const typeAndSubtype = readU16(buf, at);
   if (typeAndSubtype === LINK_BANDWIDTH) {
     const octetsPerSecond = new DataView(buf.buffer, buf.byteOffset + at + 4).getFloat32(0);
     if (!Number.isFinite(octetsPerSecond) || Object.is(octetsPerSecond, -0)) return null;
     return `lb:${readU16(buf, at + 2)}:${octetsPerSecond}`;
-  }
-  if (typeAndSubtype === ORIGIN_VALIDATION) {
-    const state = VALIDATION_STATES[buf[at + 7]!];
-    const reserved = readU32(buf, at + 2) | buf[at + 6]!;
-    return state === undefined || reserved !== 0 ? null : `ov:${state}`;
   }
   const name = SUBTYPE_NAMES[buf[at + 1]!];
   if (name === undefined) return null;

@@ -33,7 +33,8 @@
  * | MULTI_EXIT_DISC, LOCAL_PREF, OTC       | a number                                             |
  * | ATOMIC_AGGREGATE                       | true                                                 |
  * | AGGREGATOR, AS4_AGGREGATOR             | {"as": 65001, "address": "192.0.2.1"}                |
- * | COMMUNITIES and the other three kinds  | ["65000:1", "no-export", ...], see `community.ts`    |
+ * | COMMUNITIES and the other three kinds  | ["65000:1", "65535:65281"], see `community.ts`; with |
+ * |                                        | `names` {"65535:65281": "no-export"} beside `value`  |
  * | CLUSTER_LIST                           | ["192.0.2.1", ...]                                   |
  * | MP_REACH_NLRI                          | {"afi", "safi", "family", "next_hop", "nlri"}        |
  * | MP_UNREACH_NLRI                        | {"afi", "safi", "family", "nlri"}                    |
@@ -57,6 +58,7 @@ import {
   type AttributePlace,
   attributesOf,
   type DecodedAttribute,
+  decodedBy,
   decodedHead,
 } from "./attribute-values.ts";
 import type { Capability } from "./capability.ts";
@@ -296,6 +298,8 @@ function contextOf(options: DecodeOptions, external: boolean): UpdateContext {
     allowAsSet: options.allowAsSet ?? false,
     allowConfed: options.allowConfed ?? false,
     aigp: true,
+    extendedNextHop: ALL_FAMILIES,
+    rpkiState: true,
   };
 }
 
@@ -316,6 +320,6 @@ function attributesJson(
       return { ...head, raw: formatHex(buf, valueAt, valueAt + octets) };
     }
     if (!row) return { ...head, value: formatHex(buf, valueAt, valueAt + octets) };
-    return { ...head, value: row.decode(buf, valueAt, octets, lenient) };
+    return decodedBy(row, flags, buf, valueAt, octets, lenient);
   });
 }

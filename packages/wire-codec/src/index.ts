@@ -46,6 +46,7 @@ export {
   attributeValueAt,
   attributeValueOctets,
   countAs,
+  faultText,
   findAttribute,
   nextAttribute,
   readAsPathFacts,
@@ -55,6 +56,7 @@ export {
   COMMUNITY_OCTETS,
   type CommunityKind,
   formatCommunity,
+  formatCommunityNumbers,
   parseCommunityOf,
   WELL_KNOWN_COMMUNITIES,
 } from "./community.ts";

@@ -193,6 +193,7 @@ export const MP_REACH: AttributeRow<MpReachValue> = {
   name: "MP_REACH_NLRI",
   flags: OPTIONAL,
   malformed: "session-reset",
+  wrongFlags: "session-reset",
   kept: "never",
   check: (buf, at, octets, context) => readMpReach(buf, at, octets, context, SCRATCH),
   decode(buf, at, octets, context) {
@@ -226,6 +227,7 @@ export const MP_UNREACH: AttributeRow<MpUnreachValue> = {
   name: "MP_UNREACH_NLRI",
   flags: OPTIONAL,
   malformed: "session-reset",
+  wrongFlags: "session-reset",
   kept: "never",
   check: (buf, at, octets, context) => readMpUnreach(buf, at, octets, context, SCRATCH),
   decode(buf, at, octets, context) {

@@ -13,7 +13,7 @@ import {
 } from "./attribute.ts";
 import { AttributeSet } from "./attribute-set.ts";
 import { ATTRIBUTE_TABLE } from "./attribute-table.ts";
-import { AFI, ATTR, ATTR_FLAG, HEADER_OCTETS, SAFI, UPDATE_ERROR } from "./constants.ts";
+import { AFI, ATTR, ATTR_FLAG, FAMILY, HEADER_OCTETS, SAFI, UPDATE_ERROR } from "./constants.ts";
 import { ACTION_WEIGHT, Fault } from "./fault.ts";
 import {
   noSection,
@@ -32,6 +32,8 @@ const FLAG_BITS_IN_USE = OPTIONAL_TRANSITIVE | ATTR_FLAG.PARTIAL;
 const UPDATE_OCTETS_MIN = HEADER_OCTETS + 4;
 /** So many faults of a message are told; a heavier one than those is always among them. */
 const FAULTS_MAX = 16;
+/** Characters that are kept with a route. */
+const FAULT_TEXT_MAX = 1000;
 
 /** Faults without details, made once: a peer may cause them with every message. */
 const FROM_EXTERNAL_PEER: readonly (Fault | null)[] = ATTRIBUTE_TABLE.map((row) =>
@@ -135,13 +137,30 @@ export class UpdateReader {
     this.attrsEnd = this.set.writeCanonical(nextHopAt, which === "mp" ? nextHopOctets : 0);
   }
 
+  /**
+   * Puts what is worth keeping of a message whose routes are treated as withdrawn into `attrs`,
+   * `attrsAt` and `attrsEnd`: what was wrong with it (see `faultText`), and the canonical octets of
+   * the attributes that could be read. Only when `action` is 2 and there are routes as above.
+   */
+  remains(which: "field" | "mp"): void {
+    const { nextHopAt, nextHopOctets } = this.reachable;
+    const text = this.faults
+      .toSorted((a, b) => ACTION_WEIGHT[b.action] - ACTION_WEIGHT[a.action])
+      .map(({ reason }) => reason)
+      .join("; ")
+      .slice(0, FAULT_TEXT_MAX);
+    this.attrs = this.set.scratch;
+    this.attrsAt = 0;
+    this.attrsEnd = this.set.writeRemains(text, nextHopAt, which === "mp" ? nextHopOctets : 0);
+  }
+
   private reset(buf: Uint8Array, at: number, context: UpdateContext): void {
     if (this.faults.length > 0) this.faults.length = 0;
     this.action = 0;
     this.endOfRib = 0;
     this.buf = buf;
     this.context = context;
-    this.set.clear(buf, context.fourOctetAs);
+    this.set.clear(buf, context);
     this.listAt = at;
     this.listEnd = at;
     this.withdrawn.end = this.withdrawn.at;
@@ -251,7 +270,9 @@ export class UpdateReader {
       if (!this.context.external) return false;
       // RFC 7606 sections 7.5, 7.9 and 7.10.
       this.add(FROM_EXTERNAL_PEER[row.type]!);
-    } else if (row.kept !== "aigp" || this.context.aigp) return false;
+    } else if (row.kept === "aigp") {
+      if (this.context.aigp) return false;
+    } else if (row.kept !== "as4" || !this.context.fourOctetAs) return false;
     this.set.inPlace = false;
     return true;
   }
@@ -284,7 +305,7 @@ export class UpdateReader {
     const mp = reachable.at !== reachable.end && reachable.family !== 0;
     if (field || mp) this.checkMandatory(field);
     if (field && set.has(ATTR.NEXT_HOP)) this.checkNextHop(set.at(ATTR.NEXT_HOP), 4);
-    if (mp) this.checkNextHop(reachable.nextHopAt, reachable.nextHopOctets);
+    if (mp) this.checkMpNextHop();
     if (announced.at !== announced.end || reachable.at !== reachable.end) return;
     if (this.action === ACTION_WEIGHT["treat-as-withdraw"]) {
       // RFC 7606 section 5.2: there should be routes to withdraw, and they were not found.
@@ -316,6 +337,17 @@ export class UpdateReader {
     }
   }
 
+  private checkMpNextHop(): void {
+    const { family, nextHopAt, nextHopOctets } = this.reachable;
+    this.checkNextHop(nextHopAt, nextHopOctets);
+    if (family !== FAMILY.IPV4_UNICAST || nextHopOctets === 4) return;
+    if ((this.context.extendedNextHop & family) !== 0) return;
+    const address = formatNextHop(this.buf, nextHopAt, nextHopOctets);
+    const reason = `next hop ${address} of IPv4 routes, and RFC 8950 was not negotiated`;
+    const subcode = UPDATE_ERROR.OPTIONAL_ATTRIBUTE;
+    this.add(updateFault("treat-as-withdraw", subcode, reason, ATTR.MP_REACH_NLRI));
+  }
+
   /** RFC 4271 section 6.3: a next hop must be the address of a host. */
   private checkNextHop(at: number, octets: number): void {
     if (!isMartianNextHop(this.buf, at, octets)) return;
@@ -337,5 +369,6 @@ function flagsAreWrong(row: AttributeRow, flags: number): boolean {
 function badFlags(row: AttributeRow, flags: number): Fault {
   const found = `0x${(flags & FLAG_BITS_IN_USE).toString(16)}`;
   const reason = `${row.name} flags ${found} are not 0x${row.flags.toString(16)}`;
-  return updateFault(row.malformed, UPDATE_ERROR.ATTRIBUTE_FLAGS, reason, row.type);
+  const action = row.wrongFlags ?? "treat-as-withdraw";
+  return updateFault(action, UPDATE_ERROR.ATTRIBUTE_FLAGS, reason, row.type);
 }

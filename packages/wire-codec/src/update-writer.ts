@@ -11,7 +11,10 @@ import { AttributeRewriter, type WireForm } from "./attribute-rewriter.ts";
 import { AFI, ATTR, ATTR_FLAG, FAMILY, HEADER_OCTETS, MESSAGE, SAFI } from "./constants.ts";
 import { copyOctets, writeU16, writeU32 } from "./octets.ts";
 
-const MP_HEAD = ATTR_FLAG.OPTIONAL | ATTR_FLAG.EXTENDED_LENGTH;
+/** Octets of an UPDATE without routes and path attributes. */
+const FRAME_OCTETS = HEADER_OCTETS + 4;
+/** AFI, SAFI, length of the next hop and the reserved octet of MP_REACH_NLRI. */
+const MP_REACH_FIXED_OCTETS = 5;
 /** Octets of the largest prefix on the wire: path identifier, length, IPv6 address. */
 const PREFIX_OCTETS_MAX = 4 + 1 + 16;
 
@@ -19,7 +22,8 @@ const PREFIX_OCTETS_MAX = 4 + 1 + 16;
  * Appends UPDATE messages to one growing buffer.
  *
  * Use: `announce` or `withdraw`, then `prefix` for each route, then `finish`; messages of at most
- * `form.octetsMax` octets are cut as needed. Allocates only when the buffer grows.
+ * `form.octetsMax` octets are cut as needed. A route to announce must fit into a message with its
+ * attributes, which `fits` tells. Allocates only when the buffer grows.
  */
 export class UpdateWriter {
   /** Written octets are `[0, length)`; the buffer is replaced when it grows. */
@@ -36,6 +40,10 @@ export class UpdateWriter {
   private start = -1;
   /** Where the open message must end at the latest for its tail to fit. */
   private limit = 0;
+  /** Octets that a message has for routes beside the attributes of the open announcement. */
+  private room = 0;
+  /** Octets of the head of MP_REACH_NLRI or MP_UNREACH_NLRI: flags, type and length. */
+  private mpHeadOctets = 4;
 
   constructor(form: WireForm) {
     this.form = form;
@@ -53,26 +61,39 @@ export class UpdateWriter {
    * Routes from now on are announced with this attribute set.
    *
    * @param buf - canonical octets `[at, end)`; read only, not kept
-   * @returns false when the attributes leave no room for a prefix: such a set cannot be sent
-   *   (RFC 8654 section 4), and `prefix` must not be called
    */
-  announce(buf: Uint8Array, at: number, end: number): boolean {
+  announce(buf: Uint8Array, at: number, end: number): void {
     this.finish();
     this.withdrawing = false;
-    this.attrs.rewrite(this.form, buf, at, end);
-    const mp = this.usesMpReach() ? 9 + this.attrs.nextHopOctets : 0;
-    const octets = HEADER_OCTETS + 4 + mp + this.attrs.octets + PREFIX_OCTETS_MAX;
-    return octets <= this.form.octetsMax;
+    const { attrs, form } = this;
+    attrs.rewrite(form, buf, at, end);
+    this.room = form.octetsMax - FRAME_OCTETS - attrs.octets;
+    if (!this.usesMpReach()) return;
+    // Where there is no room for more than 255 octets of MP_REACH_NLRI, its length takes one octet:
+    // a route may come in a message that is full to the last one, and go out in one.
+    this.mpHeadOctets = this.room - 3 > 255 ? 4 : 3;
+    this.room -= this.mpHeadOctets + MP_REACH_FIXED_OCTETS + attrs.nextHopOctets;
+  }
+
+  /**
+   * Whether a route fits into a message with the attributes of the open announcement. One that does
+   * not cannot be sent (RFC 8654 section 4).
+   *
+   * @param bits - prefix length
+   */
+  fits(bits: number): boolean {
+    return this.routeOctets(bits) <= this.room;
   }
 
   /** Routes from now on are withdrawn. */
   withdraw(): void {
     this.finish();
     this.withdrawing = true;
+    this.mpHeadOctets = 4;
   }
 
   /**
-   * Adds one route.
+   * Adds one route; throws when it is one to announce that does not fit into any message.
    *
    * @param w0 - first 32 bits of the prefix; `w1`..`w3` follow for IPv6 and are 0 for IPv4
    * @param bits - prefix length; bits beyond it must be 0
@@ -80,11 +101,10 @@ export class UpdateWriter {
    */
   prefix(w0: number, w1: number, w2: number, w3: number, bits: number, pathId: number): void {
     const octets = (bits + 7) >> 3;
-    const need = octets + (this.form.addPath ? 5 : 1);
-    if (this.start < 0) this.open();
-    else if (this.length + need > this.limit) {
+    if (this.start < 0) this.open(bits);
+    else if (this.length + this.routeOctets(bits) > this.limit) {
       this.finish();
-      this.open();
+      this.open(bits);
     }
     const out = this.out;
     let i = this.length;
@@ -135,6 +155,10 @@ export class UpdateWriter {
     writeU16(this.out, start + 16, i - start);
   }
 
+  private routeOctets(bits: number): number {
+    return ((bits + 7) >> 3) + (this.form.addPath ? 5 : 1);
+  }
+
   private usesMpReach(): boolean {
     if (this.form.family !== FAMILY.IPV4_UNICAST) return true;
     return !this.withdrawing && this.attrs.nextHopOctets !== 4;
@@ -154,7 +178,11 @@ export class UpdateWriter {
     return start;
   }
 
-  private open(): void {
+  /** @param bits - length of the first prefix */
+  private open(bits: number): void {
+    if (!this.withdrawing && !this.fits(bits)) {
+      throw new RangeError("a route that does not fit into a message was not filtered");
+    }
     const start = this.header();
     const { out } = this;
     this.start = start;
@@ -175,10 +203,12 @@ export class UpdateWriter {
 
   private openMp(at: number): number {
     const { out } = this;
+    const { mpHeadOctets } = this;
     let i = at + 2;
-    out[i++] = MP_HEAD;
-    out[i++] = this.withdrawing ? ATTR.MP_UNREACH_NLRI : ATTR.MP_REACH_NLRI;
-    i = writeU16(out, i + 2, this.form.family === FAMILY.IPV4_UNICAST ? AFI.IPV4 : AFI.IPV6);
+    out[i] = ATTR_FLAG.OPTIONAL | (mpHeadOctets === 4 ? ATTR_FLAG.EXTENDED_LENGTH : 0);
+    out[i + 1] = this.withdrawing ? ATTR.MP_UNREACH_NLRI : ATTR.MP_REACH_NLRI;
+    i += mpHeadOctets;
+    i = writeU16(out, i, this.form.family === FAMILY.IPV4_UNICAST ? AFI.IPV4 : AFI.IPV6);
     out[i++] = SAFI.UNICAST;
     if (!this.withdrawing) {
       out[i++] = this.attrs.nextHopOctets;
@@ -191,8 +221,10 @@ export class UpdateWriter {
 
   private closeMp(): void {
     const { out, start } = this;
-    const attrs = start + HEADER_OCTETS + 4;
-    writeU16(out, attrs + 2, this.length - attrs - 4);
+    const attrs = start + FRAME_OCTETS;
+    const octets = this.length - attrs - this.mpHeadOctets;
+    if (this.mpHeadOctets === 4) writeU16(out, attrs + 2, octets);
+    else out[attrs + 2] = octets;
     if (!this.withdrawing) {
       copyOctets(this.attrs.out, 0, this.attrs.octets, out, this.length);
       this.length += this.attrs.octets;

@@ -33,6 +33,8 @@ const MANDATORY = `${ORIGIN} ${PATH} ${NEXT_HOP}`;
 const MP_HEAD = "0002 01 10 20010db8000000000000000000000001 00 20 20010db8";
 const LINK_LOCAL = `fe80${"00".repeat(13)}01`;
 const GLOBAL = "20010db8000000000000000000000001";
+const RT = "0002fde900000001";
+const RO = "0003fde900000001";
 const LARGE = "0000fde9 00000001 00000002";
 
 /** What is done, session, path attributes on the wire, canonical octets. */
@@ -80,6 +82,48 @@ const FIELD: readonly [string, UpdateContext, string, string][] = [
     EBGP,
     `${MANDATORY} c02018 ${LARGE} ${LARGE}`,
     `${MANDATORY} c0200c ${LARGE}`,
+  ],
+  [
+    "extended communities of another AS, some of which end there",
+    EBGP,
+    `${MANDATORY} c01020 4300000000000000 ${RT} 4004fde94ef42400 ${RO}`,
+    `${MANDATORY} c01010 ${RT} ${RO}`,
+  ],
+  [
+    "extended communities of another AS, all of which end there",
+    EBGP,
+    `${MANDATORY} c01010 4300000000000000 4004fde94ef42400`,
+    MANDATORY,
+  ],
+  [
+    "the origin validation state where it is taken (RFC 8097)",
+    { ...EBGP, rpkiState: true },
+    `${MANDATORY} c01018 4300000000000000 4004fde94ef42400 ${RT}`,
+    `${MANDATORY} c01010 4300000000000000 ${RT}`,
+  ],
+  [
+    "extended communities of the own AS",
+    IBGP,
+    `${MANDATORY} ${LOCAL_PREF} c01018 4300000000000000 4004fde94ef42400 ${RT}`,
+    `${MANDATORY} ${LOCAL_PREF} c01018 4300000000000000 4004fde94ef42400 ${RT}`,
+  ],
+  [
+    "so many of another AS that the length needs two octets, and then one",
+    EBGP,
+    `${MANDATORY} d0100108 ${"4300000000000000".repeat(2)} ${RT.repeat(31)}`,
+    `${MANDATORY} c010f8 ${RT.repeat(31)}`,
+  ],
+  [
+    "IPv6 extended communities of another AS",
+    EBGP,
+    `${MANDATORY} c01928 4002${"00".repeat(18)} 0002${"00".repeat(18)}`,
+    `${MANDATORY} c01914 0002${"00".repeat(18)}`,
+  ],
+  [
+    "IPv6 extended communities of the own AS",
+    IBGP,
+    `${MANDATORY} ${LOCAL_PREF} c01914 4002${"00".repeat(18)}`,
+    `${MANDATORY} ${LOCAL_PREF} c01914 4002${"00".repeat(18)}`,
   ],
   [
     "two AS_SEQUENCEs",
@@ -147,6 +191,16 @@ const TWO_OCTET: readonly [string, string, string][] = [
     "AS4_AGGREGATOR beside a real AS, which shows AS4_PATH to be stale too",
     "400204 0201 5ba0 c00706 fde9 0a000001 c01106 0201 00010000 c01208 00010000 0a000002",
     "400206 0201 00005ba0 c00708 0000fde9 0a000001",
+  ],
+  [
+    "a malformed AS4_PATH, which is discarded",
+    "400206 0202 fde9 5ba0 c01106 0202 00010000",
+    "40020a 0202 0000fde9 00005ba0",
+  ],
+  [
+    "a malformed AS4_AGGREGATOR, which is discarded",
+    "400204 0201 fde9 c00706 5ba0 0a000001 c01207 00010000 0a0000",
+    "400206 0201 0000fde9 c00708 00005ba0 0a000001",
   ],
   [
     "AS4_AGGREGATOR without AGGREGATOR",

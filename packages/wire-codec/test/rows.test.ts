@@ -42,7 +42,7 @@ const ROWS: readonly [type: number, octets: string, value: unknown, context?: Up
   [6, "", true],
   [7, "0001fde9 c0000201", { as: 130537, address: "192.0.2.1" }],
   [7, "fde9 c0000201", { as: 65001, address: "192.0.2.1" }, AS2],
-  [8, "fde90001 ffffff01 ffff029a", ["65001:1", "no-export", "blackhole"]],
+  [8, "fde90001 ffffff01 ffff029a", ["65001:1", "65535:65281", "65535:666"]],
   [9, "0a000001", "10.0.0.1"],
   [10, "0a000001 0a000002", ["10.0.0.1", "10.0.0.2"]],
   [
@@ -85,7 +85,7 @@ const ROWS: readonly [type: number, octets: string, value: unknown, context?: Up
   [
     16,
     "4004fde94ef42400 4300000000000002 8006000000000000",
-    ["lb:65001:2048000000", "ov:invalid", "0x8006000000000000"],
+    ["lb:65001:2048000000", "0x4300000000000002", "0x8006000000000000"],
   ],
   [17, "0201 0001fde9", { text: "130537", segments: [{ type: "AS_SEQUENCE", as: [130537] }] }],
   [18, "0001fde9 c0000201", { as: 130537, address: "192.0.2.1" }],
@@ -154,6 +154,28 @@ describe("attribute values", () => {
       flags: { optional: true, transitive: true, partial: true, extended_length: true },
       value: communities,
     });
+  });
+
+  test("communities are numbers, and have their names beside them, if any has one", () => {
+    const octets = encodeAttributes([
+      { type: 8, value: ["no-export", "65001:1", "65535:666"] },
+      { type: 16, value: ["ov:valid", "rt:65001:1", "lb:65001:125000"] },
+      { type: 25, value: ["rt:[2001:db8::1]:1"] },
+      { type: 32, value: ["65001:1:2"] },
+    ]);
+    const decoded = decodeAttributes(octets, 0, octets.length);
+    expect(decoded.map(({ value, names }) => ({ value, names }))).toEqual([
+      {
+        value: ["65535:65281", "65001:1", "65535:666"],
+        names: { "65535:65281": "no-export", "65535:666": "blackhole" },
+      },
+      {
+        value: ["0x4300000000000000", "rt:65001:1", "lb:65001:125000"],
+        names: { "0x4300000000000000": "ov:valid" },
+      },
+      { value: ["rt:[2001:db8::1]:1"], names: undefined },
+      { value: ["65001:1:2"], names: undefined },
+    ]);
   });
 
   test("a type without a row has no name of its own", () => {

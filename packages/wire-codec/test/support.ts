@@ -44,6 +44,8 @@ export const EBGP: UpdateContext = {
   allowAsSet: false,
   allowConfed: false,
   aigp: true,
+  extendedNextHop: 3,
+  rpkiState: false,
 };
 
 export const IBGP: UpdateContext = { ...EBGP, external: false };

@@ -66,11 +66,12 @@ const ON_EBGP: readonly AttributeRow[] = [
   ["CLUSTER_LIST of 5 octets", "800a05 0a00000100", DISCARD],
   ["ATOMIC_AGGREGATE", "400600", "none"],
   ["ATOMIC_AGGREGATE of 1 octet", "400601 00", DISCARD, 5],
-  ["ATOMIC_AGGREGATE as an optional attribute", "c00600", DISCARD, 4],
+  ["ATOMIC_AGGREGATE as an optional attribute", "c00600", WITHDRAW, 4, /flags 0xc0 are not/],
   ["AGGREGATOR", "c00708 0000fde9 0a000001", "none"],
   ["AGGREGATOR of 6 octets", "c00706 fde9 0a000001", DISCARD, 5, /AGGREGATOR length 6 is not 8/],
   ["AGGREGATOR of AS 0", "c00708 00000000 0a000001", DISCARD, 9],
-  ["AGGREGATOR, not transitive", "800708 0000fde9 0a000001", DISCARD, 4],
+  ["AGGREGATOR, not transitive", "800708 0000fde9 0a000001", WITHDRAW, 4],
+  ["AGGREGATOR, not optional", "400708 0000fde9 0a000001", WITHDRAW, 4],
   ["COMMUNITIES", "c00808 fde90001 fde90002", "none"],
   ["COMMUNITIES, partial", "e00804 fde90001", "none"],
   [
@@ -92,10 +93,11 @@ const ON_EBGP: readonly AttributeRow[] = [
   ["OTC of 3 octets", "c02303 00fde9", WITHDRAW, 5],
   ["OTC of AS 0", "c02304 00000000", WITHDRAW],
   ["AS4_PATH", "c01106 0201 0000fde9", "none"],
-  ["AS4_PATH with segment type 0", "c01106 0001 0000fde9", WITHDRAW, 11],
-  ["AS4_PATH, not transitive", "801106 0201 0000fde9", WITHDRAW, 4],
-  ["AS4_PATH without a segment", "c01100", WITHDRAW, 5],
-  ["AS4_AGGREGATOR of 7 octets", "c01207 0000fde9 0a0000", DISCARD, 5],
+  ["AS4_PATH with segment type 0, which nobody looks at", "c01106 0001 0000fde9", "none"],
+  ["AS4_PATH, not transitive, which nobody looks at", "801106 0201 0000fde9", "none"],
+  ["AS4_PATH with a set, which nobody looks at", "c01106 0101 0000fde9", "none"],
+  ["AS4_PATH without a segment, which nobody looks at", "c01100", "none"],
+  ["AS4_AGGREGATOR of 7 octets, which nobody looks at", "c01207 0000fde9 0a0000", "none"],
   ["AIGP", "801a0b 01000b 0000000000000064", "none"],
   ["AIGP with the Transitive bit", "c01a0b 01000b 0000000000000064", DISCARD, 4],
   ["AIGP without a TLV", "801a00", DISCARD],
@@ -156,6 +158,45 @@ describe("an attribute behind the mandatory ones", () => {
   }
 });
 
+/** From an external peer with AS numbers of 2 octets, where AS4_* mean something. */
+const ON_AS2: readonly AttributeRow[] = [
+  ["AS4_PATH", "c01106 0201 0000fde9", "none"],
+  ["AS4_PATH without a segment", "c01100", DISCARD, 5, /AS4_PATH length 0 is not at least 6/],
+  ["AS4_PATH of 1 octet", "c01101 02", DISCARD, 5],
+  ["AS4_PATH with an empty segment", "c01106 0200 0201 fde9", DISCARD, 11],
+  ["AS4_PATH with segment type 0", "c01106 0001 0000fde9", DISCARD, 11],
+  ["AS4_PATH with segment type 9", "c01106 0901 0000fde9", DISCARD, 11],
+  ["AS4_PATH with a segment that overruns", "c01106 0202 0000fde9", DISCARD, 11, /overruns/],
+  ["AS4_PATH with half a segment", "c01107 0201 0000fde9 02", DISCARD, 11],
+  ["AS4_PATH of AS 0", "c01106 0201 00000000", DISCARD, 11, /AS number 0/],
+  ["AS4_PATH with a malformed set", "c01106 0102 0000fde9", DISCARD, 11],
+  [
+    "AS4_PATH with a set (RFC 9774)",
+    "c01106 0101 0000fde9",
+    WITHDRAW,
+    11,
+    /AS4_PATH has an AS_SET/,
+  ],
+  ["AS4_PATH with a confederation", "c0110c 0301 0000fde9 0201 0000fde9", "none"],
+  ["AS4_PATH, not transitive", "801106 0201 0000fde9", WITHDRAW, 4],
+  ["AS4_AGGREGATOR", "c01208 0000fde9 0a000001", "none"],
+  ["AS4_AGGREGATOR of 7 octets", "c01207 0000fde9 0a0000", DISCARD, 5],
+  ["AS4_AGGREGATOR without octets", "c01200", DISCARD, 5],
+  ["AS4_AGGREGATOR of AS 0", "c01208 00000000 0a000001", DISCARD, 9],
+  ["AS4_AGGREGATOR, not optional", "401208 0000fde9 0a000001", WITHDRAW, 4],
+  ["AGGREGATOR, not transitive", "800706 fde9 0a000001", WITHDRAW, 4],
+];
+
+describe("from a peer with 2-octet AS numbers", () => {
+  for (const [name, octets, ...verdict] of ON_AS2) {
+    test.each([AS2, { ...AS2, external: false }])(`${name} (external: $external)`, (context) => {
+      const localPref = context.external ? "" : LOCAL_PREF;
+      const attributes = `${ORIGIN} 400204 0201 fde9 ${NEXT_HOP} ${localPref} ${octets}`;
+      expectVerdict({ attributes, nlri: ROUTE }, context, ...verdict);
+    });
+  }
+});
+
 const ORIGIN = "40010100";
 const NEXT_HOP = "400304 c0000201";
 const asPath = (value: string) => {
@@ -173,7 +214,33 @@ const PATH = "4002060201 0000fde9";
 
 const route = (attributes: string): UpdateParts => ({ attributes, nlri: ROUTE });
 
+const NO_8950: UpdateContext = { ...EBGP, extendedNextHop: 0 };
+const mpReach4 = (nextHop: string) => {
+  const length = nextHop.length / 2;
+  const octets = (2 + 1 + 1 + length + 1 + 4).toString(16).padStart(2, "0");
+  const head = `0001 01 ${length.toString(16).padStart(2, "0")}`;
+  return { attributes: `${ORIGIN} ${PATH} 800e${octets} ${head} ${nextHop} 00 18 0a0100` };
+};
+const NEXT_HOP_6 = "20010db8000000000000000000000001";
+
 const MESSAGES: readonly MessageRow[] = [
+  ["IPv4 with an IPv6 next hop (RFC 8950)", EBGP, mpReach4(NEXT_HOP_6), "none"],
+  ["IPv4 with one that was not agreed on", NO_8950, mpReach4(NEXT_HOP_6), WITHDRAW, 9, /RFC 8950/],
+  [
+    "IPv4 with two that were not agreed on",
+    NO_8950,
+    mpReach4(`${NEXT_HOP_6}fe80${"00".repeat(13)}01`),
+    WITHDRAW,
+    9,
+    /next hop 2001:db8::1 fe80::1 of IPv4 routes/,
+  ],
+  ["IPv4 in MP_REACH_NLRI with an IPv4 next hop", NO_8950, mpReach4("c0000201"), "none"],
+  [
+    "IPv6 with its next hop, RFC 8950 or not",
+    NO_8950,
+    { attributes: `${MP_REACH} ${ORIGIN} ${PATH}` },
+    "none",
+  ],
   ["ORIGIN of 2 octets", EBGP, route(`4001020000 ${PATH} ${NEXT_HOP}`), WITHDRAW, 5],
   ["ORIGIN 3", EBGP, route(`40010103 ${PATH} ${NEXT_HOP}`), WITHDRAW, 6, /3 is not 0, 1 or 2/],
   ["ORIGIN as optional", EBGP, route(`c0010100 ${PATH} ${NEXT_HOP}`), WITHDRAW, 4],

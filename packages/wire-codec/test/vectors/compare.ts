@@ -140,6 +140,8 @@ function routeAttributes(octets: Uint8Array, options: DecodeOptions) {
     allowAsSet: true,
     allowConfed: true,
     aigp: true,
+    extendedNextHop: 3,
+    rpkiState: false,
   });
   const field = READER.announced.at !== READER.announced.end;
   if (!field && READER.reachable.at === READER.reachable.end) return [];

@@ -9,6 +9,17 @@ export interface Known {
 export const KNOWN: readonly Known[] = [
   {
     ids: [
+      "frr-topo-treat_as_withdraw-as4path-flag-nontrans-ebgp",
+      "frr-topo-treat_as_withdraw-as4path-seg-type-0-ebgp",
+      "frr-topo-treat_as_withdraw-as4path-seg-type-0-ibgp",
+      "gobgp-rs-MalformedAs4Path",
+    ],
+    why:
+      "AS4_PATH between speakers of 4-octet AS numbers is discarded, whatever is in it (RFC 6793 " +
+      "section 4.1); a malformed one from others as well (section 6). FRR and GoBGP withdraw.",
+  },
+  {
+    ids: [
       "exabgp-api-check-3",
       "exabgp-api-healthcheck-withdraw-2",
       "exabgp-api-multiple-api-2",
