@@ -3,9 +3,16 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
-import { type Ability, type DaemonKind, type Family, negotiated, type Route } from "./daemon.ts";
+import {
+  type Ability,
+  type DaemonKind,
+  type Family,
+  negotiated,
+  type Route,
+  type RouteView,
+} from "./daemon.ts";
 import { FAULTS, goodRoute, RAW_AS, RAW_PREFIX } from "./faults.ts";
-import { type RawPeer, startRawPeer } from "./raw-peer.ts";
+import { attribute, four, prefixOctets, type RawPeer, startRawPeer } from "./raw-peer.ts";
 import { SAMPLE_ROUTES_PER_FAMILY } from "./sample-routes.ts";
 import {
   addressOf,
@@ -51,6 +58,7 @@ export const SCENARIOS: readonly Scenario[] = [
     run: checkAddPath,
   },
   { name: "is spared the malformed routes of another peer", run: checkMalformed },
+  { name: "is sent what may leave an AS, in messages full to the last octet", run: checkBorder },
 ];
 
 /** Why a scenario cannot be run with a daemon, or `null`; roles are another matter. */
@@ -271,6 +279,63 @@ async function checkMalformed(scene: Scene): Promise<void> {
   await raw?.stop();
   await expectHome(scene);
   expect(await upCounts(scene, daemon)).toEqual(before);
+}
+
+const FULL_PREFIX = "10.90.0.0/16";
+
+/** What the speaker adds to a message of an external peer, in octets. */
+const ADDED_OCTETS: Readonly<Record<Role, number>> = {
+  "route-server-client": 0,
+  // Its AS number.
+  "ebgp-peer": 4,
+  // LOCAL_PREF.
+  "ibgp-peer": 7,
+};
+
+async function checkBorder(scene: Scene): Promise<void> {
+  const { daemon, rawNode, speaker } = scene;
+  const before = await upCounts(scene, daemon);
+  const raw = await startRawPeer(rawNode, { as: RAW_AS, peerAddress: speaker.address4 });
+  const { attributes = [], nlri = [] } = goodRoute(rawNode.address4);
+  const extended = [
+    ...[0x43, 0, 0, 0, 0, 0, 0, 0], // ov:valid (RFC 8097)
+    ...[0x00, 2, ...four(64999 << 16), 0, 1], // rt:64999:1
+    ...[0x40, 4, ...four(64999 << 16), 0, 1], // lb:64999
+  ];
+  raw.update({ attributes: [...attributes, ...attribute(0xc0, 16, extended)], nlri });
+  await expectRaw(daemon, "the route target alone", (route) =>
+    expect(route.extCommunities).toEqual(["rt:64999:1"]),
+  );
+  const fullNlri = prefixOctets(FULL_PREFIX);
+  const used = 23 + attributes.length + fullNlri.length + ADDED_OCTETS[scene.role];
+  const pad = 4096 - used - 4;
+  const unknown = [0xd0, 200, pad >> 8, pad & 0xff, ...new Array(pad).fill(0)];
+  raw.update({ attributes: [...attributes, ...unknown], nlri: fullNlri });
+  await until(
+    async () => {
+      const routes = await daemon.daemon.routes("ipv4-unicast");
+      return routes.some(({ prefix }) => prefix === FULL_PREFIX);
+    },
+    WAIT_MS,
+    `${daemon.daemon.kind.name} has ${FULL_PREFIX}, in a message of 4096 octets`,
+  );
+  await raw.stop();
+  await expectHome(scene);
+  expect(await upCounts(scene, daemon)).toEqual(before);
+}
+
+async function expectRaw(end: End, what: string, check: (route: RouteView) => void): Promise<void> {
+  await until(
+    async () => {
+      const routes = await end.daemon.routes("ipv4-unicast");
+      const route = routes.find(({ prefix }) => prefix === RAW_PREFIX);
+      if (route === undefined) return false;
+      check(route);
+      return true;
+    },
+    WAIT_MS,
+    `${end.daemon.kind.name} has ${what} of ${RAW_PREFIX}`,
+  );
 }
 
 async function expectRawRoute(end: End, present: boolean, when: string): Promise<void> {

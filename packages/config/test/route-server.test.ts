@@ -135,7 +135,7 @@ describe("the route server", () => {
     const route = { communities, large: ["64500:102:64509", "64501:1:1"] };
     const octets = attrs.copyOf(decide("export", route, TWO).attr);
     expect(attributesOf(octets)).toMatchObject({
-      COMMUNITIES: ["64501:7", "no-export"],
+      COMMUNITIES: ["64501:7", "65535:65281"],
       LARGE_COMMUNITIES: ["64501:1:1"],
     });
   });

@@ -199,10 +199,13 @@ function exportSteps(
   }
   const held = exporter.heldBack(path);
   if (held !== 0) return [failed(router, "checks", held)];
-  const { explanation, reason } = exporter.explain(path, row, neighbor.facts);
+  const { explanation, reason, leftOut } = exporter.explain(path, row, neighbor.facts);
   const policy = policyStep(router, explanation);
-  if (!policy.passed || reason === 0) return [policy];
-  return [policy, failed(router, "checks", reason)];
+  if (!policy.passed) return [policy];
+  if (reason !== 0) return [policy, failed(router, "checks", reason)];
+  if (leftOut.length === 0) return [policy];
+  const text = `sent without what is not for another AS (RFC 4360): ${leftOut.join(", ")}`;
+  return [policy, { step: "checks", passed: true, text }];
 }
 
 function policyStep(router: Router, { rules, verdict }: Explanation): ExplainedStep {

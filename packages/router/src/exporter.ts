@@ -7,7 +7,7 @@ import type { Explanation, Filter, PeerFacts } from "@ts-bgp/policy";
 import { REASON } from "@ts-bgp/policy";
 import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
-import { UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
 import type { Numbers } from "./numbers.ts";
 
@@ -159,13 +159,14 @@ export class GroupExporter implements ExportRules {
   /**
    * What policy says of a path for one member, and how it comes to that.
    *
-   * @returns with it, why the path is not sent all the same; 0 when it may be
+   * @returns with it, why the path is not sent all the same, 0 when it may be; and the communities
+   *   that it is sent without, since they do not leave the AS
    */
   explain(
     path: PathRow,
     row: PrefixRow,
     member: PeerFacts,
-  ): { explanation: Explanation; reason: number } {
+  ): { explanation: Explanation; reason: number; leftOut: readonly string[] } {
     const { rib, directory } = this;
     const attr = rib.paths.attr[path]!;
     const stripped = this.withoutMed(attr);
@@ -175,13 +176,17 @@ export class GroupExporter implements ExportRules {
     const explanation = this.filter.explain(asked, source, member, rib.family, ...words, bits);
     const { verdict } = explanation;
     let { reason } = verdict;
+    let leftOut: readonly string[] = [];
     if (verdict.accept) {
       const sent = this.complete(verdict.attr, verdict.nextHopFixed, path);
       reason = sent === 0 ? this.reason : this.fits(sent, bits) ? 0 : REASON["attributes-too-long"];
-      if (sent !== 0) rib.attrs.release(sent);
+      if (sent !== 0) {
+        leftOut = this.leftOut(sent);
+        rib.attrs.release(sent);
+      }
     }
     if (stripped !== 0) rib.attrs.release(stripped);
-    return { explanation, reason };
+    return { explanation, reason, leftOut };
   }
 
   /**
@@ -239,6 +244,13 @@ export class GroupExporter implements ExportRules {
       this.factsByAs.set(as, facts);
     }
     return facts;
+  }
+
+  private leftOut(attr: AttrId): string[] {
+    const { attrs } = this.rib;
+    const at = attrs.offsetOf(attr);
+    const end = at + attrs.lengthOf(attr);
+    return communitiesLeftOut(this.settings.form, attrs.bytesOf(attr), at, end);
   }
 
   private fits(attr: AttrId, bits: number): boolean {

@@ -66,7 +66,7 @@ describe("an external peer is sent a route", () => {
     expect(sent(EBGP, EBGP2, full)).toEqual({
       path: "64500 65001 65100",
       nextHop: "192.0.2.254",
-      communities: full.communities,
+      communities: ["65001:1", "65535:0"],
       large: full.large,
       extended: full.extended,
       UNKNOWN: "0102",
@@ -291,7 +291,7 @@ describe("well-known communities (RFC 1997)", () => {
   test("are only passed on where the configuration says so", () => {
     const to = ["as: 65002, honor-well-known-communities: false", { as: 65002 }] as const;
     expect(sent(EBGP, to, { communities: ["no-export"] })).toMatchObject({
-      communities: ["no-export"],
+      communities: ["65535:65281"],
     });
   });
 
@@ -301,7 +301,7 @@ policies:
   keep: [{ set: { community: { add: [no-export] } }, then: accept }]
 `;
     const to = ["as: 65002, export: keep", { as: 65002 }] as const;
-    expect(sent(EBGP, to, {}, rest)).toMatchObject({ communities: ["no-export"] });
+    expect(sent(EBGP, to, {}, rest)).toMatchObject({ communities: ["65535:65281"] });
   });
 });
 

@@ -70,7 +70,7 @@ describe("a client is sent a route of another one", () => {
         path: "65001 65100",
         med: 7,
         nextHop: "192.0.2.1",
-        communities: ["65001:1", "no-export"],
+        communities: ["65001:1", "65535:65281"],
       },
     });
     expect(clients[0]!.table).toEqual({});

@@ -1,12 +1,10 @@
 /** What operators are shown, and whether explanations agree with what happened. */
 
 import { REASON, type ReasonCode } from "@ts-bgp/policy";
-import { parsePrefix, readU32 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Explained,
-  explainRoute,
   type RouteQuery,
   type ShownRoute,
   showGroups,
@@ -15,30 +13,13 @@ import {
   showRoutes,
   showTables,
 } from "../src/index.ts";
+import { explain, keyOf } from "./asking.ts";
 import { Lab, type Peer, yamlOf } from "./driver.ts";
 import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 const C = "192.0.2.3";
-
-function keyOf(text: string) {
-  const { address, bits, afi } = parsePrefix(text)!;
-  const octets = new Uint8Array(16);
-  octets.set(address);
-  const words = [0, 4, 8, 12].map((at) => readU32(octets, at)) as [number, number, number, number];
-  return { family: afi as 1 | 2, key: { words, bits } };
-}
-
-function explain(
-  lab: Lab,
-  direction: "import" | "export",
-  prefix: string,
-  address: string,
-): Explained {
-  const { family, key } = keyOf(prefix);
-  return explainRoute(lab.router, { direction, family, key, text: prefix, neighbor: address });
-}
 
 function routes(lab: Lab, query: Partial<RouteQuery> & { text?: string }): ShownRoute[] {
   const { text, ...rest } = query;

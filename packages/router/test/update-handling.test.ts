@@ -10,6 +10,7 @@ import {
 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { showNeighbor, showRoutes } from "../src/index.ts";
+import { explain } from "./asking.ts";
 import { Lab, type Peer, yamlOf } from "./driver.ts";
 import type { PeerOptions } from "./sketch.ts";
 
@@ -104,6 +105,64 @@ describe("RFC 7606: of a malformed UPDATE", () => {
       expect(rejectedOf(lab)).toEqual({});
     },
   );
+
+  test("what could be read of it stays with the route, and what was wrong", () => {
+    const { lab, a, b } = two();
+    const received = () => {
+      const query = { family: 1, prefix: null, match: "exact", bestOnly: false } as const;
+      return showRoutes(lab.router, { ...query, neighbor: A, view: "received" }, 1).routes;
+    };
+    a.announce(["10.1.0.0/24"], { med: 3 });
+    a.send(
+      raw(`40010107 ${AS_PATH} ${NEXT_HOP} c00803 000001 c0200c ${"00000001".repeat(3)}`, ROUTE),
+    );
+    lab.run();
+    expect(b.table).toEqual({});
+    const detail =
+      "ORIGIN value 7 is not 0, 1 or 2; COMMUNITIES length 3 is not a non-zero multiple of 4";
+    const [route] = received();
+    expect(route).toEqual({
+      prefix: "10.1.0.0/24",
+      neighbor: A,
+      neighbor_as: 65001,
+      status: "rejected",
+      since_ms: route!.since_ms,
+      reason: {
+        code: "malformed",
+        text: `malformed UPDATE, treated as withdraw (RFC 7606): ${detail}`,
+        detail,
+      },
+      as_path: "65001",
+      next_hop: "192.0.2.1",
+      large_communities: ["1:1:1"],
+    });
+    const explained = explain(lab, "import", "10.1.0.0/24", A);
+    expect(explained.verdict).toBe(`rejected: ${route!.reason!.text}`);
+    expect(explained.paths[0]!.steps).toEqual([
+      { step: "checks", passed: false, text: route!.reason!.text, reason: route!.reason },
+    ]);
+    // Another policy does not make it a good one.
+    lab.neighbor(A).session!.rejudge();
+    lab.run();
+    expect(received()).toEqual([route]);
+    a.announce(["10.1.0.0/24"]);
+    lab.run();
+    expect(received()).toMatchObject([{ status: "best", origin: "IGP" }]);
+    a.withdraw(["10.1.0.0/24"]);
+    lab.run();
+    expect(lab.router.tables.attrs.size).toBe(1);
+  });
+
+  test("one with an attribute of type 0 keeps that where the message is good", () => {
+    const { lab, a, b } = two();
+    a.send(raw(`${GOOD} c00002 4142`, ROUTE));
+    lab.run();
+    expect(Object.keys(b.table)).toEqual(["10.1.0.0/24"]);
+    a.send(raw(`40010107 ${AS_PATH} ${NEXT_HOP} c00002 4142`, ROUTE));
+    lab.run();
+    expect(b.table).toEqual({});
+    expect(rejectedOf(lab)).toEqual({ "10.1.0.0/24": "malformed" });
+  });
 
   test("the routes are not kept where the configuration does not want it", () => {
     const { lab, a, b } = two("keep-rejected: false");

@@ -4,8 +4,13 @@
  * 2-octet AS numbers, RFC 9234 for OTC.
  */
 
-import { attributeValueAt, attributeValueOctets, findAttribute } from "./canonical.ts";
-import { COMMUNITY_OCTETS } from "./community.ts";
+import {
+  attributeValueAt,
+  attributeValueOctets,
+  findAttribute,
+  nextAttribute,
+} from "./canonical.ts";
+import { COMMUNITY_OCTETS, formatCommunity } from "./community.ts";
 import {
   AS_TRANS,
   ATTR,
@@ -47,8 +52,38 @@ export const LOCAL_PREF_DEFAULT = 100;
 const WELL_KNOWN = ATTR_FLAG.TRANSITIVE;
 const OPTIONAL_TRANSITIVE = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;
 
+const EXTENDED_KINDS = [
+  [ATTR.EXTENDED_COMMUNITIES, "extended"],
+  [ATTR.IPV6_EXTENDED_COMMUNITIES, "ipv6-extended"],
+] as const;
+
 /** Types that a form may add to a set that lacks them, ascending. */
 const ADDABLE: readonly number[] = [ATTR.LOCAL_PREF, ATTR.AS4_PATH, ATTR.AS4_AGGREGATOR, ATTR.OTC];
+
+/**
+ * @param buf - canonical octets `[at, end)`
+ * @returns the communities that a session of the form is not sent since they end at the border of
+ *   the AS, as people write them
+ */
+export function communitiesLeftOut(
+  { internal, rpkiState }: WireForm,
+  buf: Uint8Array,
+  at: number,
+  end: number,
+): string[] {
+  const found: string[] = [];
+  for (const [type, kind] of EXTENDED_KINDS) {
+    const header = internal ? -1 : findAttribute(buf, at, end, type);
+    if (header < 0) continue;
+    const octets = COMMUNITY_OCTETS[kind];
+    const next = nextAttribute(buf, header);
+    for (let i = attributeValueAt(buf, header); i < next; i += octets) {
+      if (!someStayInside(buf, i, i + octets, octets, rpkiState)) continue;
+      found.push(formatCommunity(kind, buf, i));
+    }
+  }
+  return found;
+}
 
 /**
  * Rewrites attribute sets into reused scratch; allocates nothing per set.

@@ -53,16 +53,3 @@ export function copyCrossing(
   }
   return o;
 }
-
-/** @returns where those of `[at, end)` stand that stay within their AS; parameters as above */
-export function thoseInside(
-  buf: Uint8Array,
-  at: number,
-  end: number,
-  octetsEach: number,
-  rpkiState: boolean,
-): number[] {
-  const found: number[] = [];
-  for (let i = at; i < end; i += octetsEach) if (staysInside(buf, i, rpkiState)) found.push(i);
-  return found;
-}

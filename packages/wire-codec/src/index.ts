@@ -32,7 +32,12 @@ export {
   type SegmentName,
 } from "./as-path.ts";
 export type { AttributeRow, Kept, UpdateContext } from "./attribute.ts";
-export { AttributeRewriter, LOCAL_PREF_DEFAULT, type WireForm } from "./attribute-rewriter.ts";
+export {
+  AttributeRewriter,
+  communitiesLeftOut,
+  LOCAL_PREF_DEFAULT,
+  type WireForm,
+} from "./attribute-rewriter.ts";
 export { ATTRIBUTE_TABLE, attributeName } from "./attribute-table.ts";
 export {
   type AttributeFlags,
