@@ -294,6 +294,7 @@ const ADDED_OCTETS: Readonly<Record<Role, number>> = {
 
 async function checkBorder(scene: Scene): Promise<void> {
   const { daemon, rawNode, speaker } = scene;
+  await expectHome(scene);
   const before = await upCounts(scene, daemon);
   const raw = await startRawPeer(rawNode, { as: RAW_AS, peerAddress: speaker.address4 });
   const { attributes = [], nlri = [] } = goodRoute(rawNode.address4);
@@ -307,7 +308,9 @@ async function checkBorder(scene: Scene): Promise<void> {
     expect(route.extCommunities).toEqual(["rt:64999:1"]),
   );
   const fullNlri = prefixOctets(FULL_PREFIX);
-  const used = 23 + attributes.length + fullNlri.length + ADDED_OCTETS[scene.role];
+  const { addPath } = features(daemon.daemon.kind, scene.role, "ipv4-unicast");
+  const added = ADDED_OCTETS[scene.role] + (addPath ? 4 : 0);
+  const used = 23 + attributes.length + fullNlri.length + added;
   const pad = 4096 - used - 4;
   const unknown = [0xd0, 200, pad >> 8, pad & 0xff, ...new Array(pad).fill(0)];
   raw.update({ attributes: [...attributes, ...unknown], nlri: fullNlri });
