@@ -84,8 +84,12 @@ const showNeighbor: Command = {
 };
 
 function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
-  const { capabilities, octets, last_down, congestion_control } = n;
+  const { capabilities, octets, last_down, last_failure, congestion_control } = n;
   const ago = (ms: number) => `${duration(Date.now() - ms)} ago`;
+  const failure: [string, string][] =
+    last_failure === null || last_failure.at_ms === last_down?.at_ms
+      ? []
+      : [["Last connection", `${last_failure.reason}, ${ago(last_failure.at_ms)}`]];
   const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
   const kind = n.route_server_client ? ", route server client" : "";
   const reflected = n.route_reflector_client ? ", route reflector client" : "";
@@ -96,7 +100,9 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["State", n.disabled ? `Disabled (${n.state})` : n.state],
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
+    ...failure,
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
+    ["Graceful restart", gracefulRestart(n)],
     ["Import policy", list(n.import)],
     ["Export policy", list(n.export)],
   ];
@@ -132,8 +138,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
   const actions = faults.map(([action, count]) => `${count} ${action}`);
   fields.push(["Faulty UPDATEs", list(actions)]);
   for (const f of n.families) {
-    const limit =
-      f.max_prefix === null ? "" : `, limit ${f.max_prefix.limit} (${f.max_prefix.action})`;
+    const limit = f.max_prefix === null ? "" : `, ${maxPrefix(f.max_prefix)}`;
     const counts = `${f.received} received, ${f.accepted} accepted, ${f.rejected} rejected`;
     const stale =
       f.stale_until_ms === null
@@ -144,6 +149,17 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     fields.push([f.family, `${counts}${stale}${limit}${sent}`]);
   }
   return renderFields(fields);
+}
+
+function maxPrefix({ limit, action, count }: { limit: number; action: string; count: number }) {
+  return `${count} of at most ${limit} prefixes (${action})`;
+}
+
+function gracefulRestart({ graceful_restart }: ShownNeighborDetail): string {
+  const { mode, restart_time, restart_time_max } = graceful_restart;
+  if (mode === "off") return "off";
+  const asked = restart_time === null ? "" : `the neighbor asks for ${restart_time} s, `;
+  return `helper, ${asked}routes kept for ${restart_time_max} s at most`;
 }
 
 const STATUS_MARKS = { best: "*>", accepted: "* ", rejected: "x ", advertised: "> " } as const;

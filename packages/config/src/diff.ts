@@ -1,7 +1,7 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
 import type { Policy } from "@ts-bgp/policy";
-import { CHANGE_EFFECTS } from "./options.ts";
+import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
 const GLOBAL = ["router", "listen", "control", "http", "log", "nsr"] as const;
@@ -94,7 +94,7 @@ function compareNeighbors(
   resetAll: boolean,
 ): NeighborChange {
   const options = OPTIONS.filter((option) => !isEqual(old[option], next[option]));
-  const effects = new Set(options.map((option) => CHANGE_EFFECTS[option]));
+  const effects = new Set(options.map((option) => effectOfChange(option, old, next)));
   const uses = (chain: readonly string[]) => chain.some((name) => policies.has(name));
   return {
     address: next.address,

@@ -83,7 +83,7 @@ export interface FileOptions {
   readonly "add-path"?: FileAddPath;
   readonly "extended-next-hop"?: boolean;
   readonly "extended-message"?: boolean;
-  readonly "graceful-restart"?: "helper" | "off";
+  readonly "graceful-restart"?: RestartMode | FileGracefulRestart;
   readonly role?: "provider" | "rs" | "rs-client" | "customer" | "peer" | "none";
   readonly "strict-role"?: boolean;
   readonly password?: string | { readonly file?: string; readonly env?: string };
@@ -98,6 +98,13 @@ export interface FileOptions {
   readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
+}
+
+type RestartMode = "helper" | "off";
+
+export interface FileGracefulRestart {
+  readonly mode?: RestartMode;
+  readonly "restart-time-max"?: number;
 }
 
 export interface FileAddPath {

@@ -24,6 +24,7 @@ export type {
   AddPathOptions,
   ArbiterConfig,
   Config,
+  GracefulRestartOptions,
   LinkAddress,
   ListenAddress,
   LogConfig,

@@ -5,7 +5,13 @@ import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
-import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
+import type {
+  AddPathOptions,
+  Config,
+  GracefulRestartOptions,
+  MaxPrefixOptions,
+  NeighborConfig,
+} from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
@@ -13,6 +19,8 @@ type Speaker = Pick<Config, "router" | "nsr">;
 
 /** TCP MD5 takes no longer secret. */
 const PASSWORD_OCTETS_MAX = 80;
+/** Seconds: the longest restart time that the capability can tell (RFC 4724 section 3). */
+const RESTART_TIME_MAX = 4095;
 
 export function checkNeighbors(
   shape: FileShape,
@@ -188,6 +196,18 @@ class Layers {
     return { receive, send };
   }
 
+  get gracefulRestart(): GracefulRestartOptions {
+    const parts = this.layers.map((layer) => {
+      const value = layer["graceful-restart"] ?? {};
+      return typeof value === "string" ? { mode: value } : value;
+    });
+    const merged = Object.assign({}, ...parts.reverse());
+    return {
+      mode: merged.mode ?? "helper",
+      restartTimeMax: merged["restart-time-max"] ?? RESTART_TIME_MAX,
+    };
+  }
+
   get maxPrefix(): MaxPrefixOptions {
     const parts = this.layers.map((layer) => {
       const value = layer["max-prefix"] ?? {};
@@ -262,7 +282,7 @@ function resolve(
     addPath: layers.addPath,
     extendedNextHop: get("extended-next-hop") ?? false,
     extendedMessage: get("extended-message") ?? false,
-    gracefulRestart: get("graceful-restart") ?? "helper",
+    gracefulRestart: layers.gracefulRestart,
     role: get("role") ?? "none",
     strictRole: get("strict-role") ?? false,
     password: layers.password,

@@ -61,3 +61,26 @@ export const CHANGE_EFFECTS: Readonly<
   keepRejected: "import",
   nsr: "none",
 };
+
+/**
+ * What a change of an option means: less than the table says when only a part of it changed that is
+ * not negotiated.
+ */
+export function effectOfChange(
+  option: keyof typeof CHANGE_EFFECTS,
+  old: NeighborConfig,
+  next: NeighborConfig,
+): ChangeEffect {
+  switch (option) {
+    case "addPath": {
+      const negotiated = ({ addPath: { receive, send } }: NeighborConfig) =>
+        `${receive} ${send !== 0}`;
+      return negotiated(old) === negotiated(next) ? "export" : "reset";
+    }
+    case "gracefulRestart":
+      // How long routes are kept is told to nobody.
+      return old.gracefulRestart.mode === next.gracefulRestart.mode ? "none" : "reset";
+    default:
+      return CHANGE_EFFECTS[option];
+  }
+}

@@ -135,8 +135,7 @@ export interface NeighborOptions {
   readonly addPath: AddPathOptions;
   readonly extendedNextHop: boolean;
   readonly extendedMessage: boolean;
-  /** Whether routes of a neighbor that restarts gracefully are kept meanwhile (RFC 4724). */
-  readonly gracefulRestart: "helper" | "off";
+  readonly gracefulRestart: GracefulRestartOptions;
   readonly role: RoleName | "none";
   readonly strictRole: boolean;
   /** TCP MD5 secret in clear, null for none. */
@@ -167,6 +166,13 @@ export interface AddPathOptions {
   readonly receive: boolean;
   /** Number of best paths to send; 0 sends without ADD-PATH. */
   readonly send: number | "all";
+}
+
+export interface GracefulRestartOptions {
+  /** Whether routes of a neighbor that restarts gracefully are kept meanwhile (RFC 4724). */
+  readonly mode: "helper" | "off";
+  /** Seconds for which they are kept at most, whatever the neighbor asks for; 1 to 4095. */
+  readonly restartTimeMax: number;
 }
 
 export interface MaxPrefixOptions {

@@ -18,7 +18,9 @@ const BASE = {
     peer: "/run/nsr.sock",
     arbiter: { etcd: "http://192.0.2.101:2379" },
   },
-  neighbors: [{ address: "192.0.2.11", as: 64501, "add-path": {}, "max-prefix": {} }],
+  neighbors: [
+    { address: "192.0.2.11", as: 64501, "add-path": {}, "graceful-restart": {}, "max-prefix": {} },
+  ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
 

@@ -165,3 +165,24 @@ test.each(Object.entries(OTHER))("option %s has the effect that the table says",
   expect(change!.import).toBe(effect === "import" || effect === "both");
   expect(change!.export).toBe(effect === "export" || effect === "both");
 });
+
+test.each([
+  ["add-path: { send: all }", "add-path: { send: 1 }", false, true],
+  ["add-path: { send: 1 }", "add-path: { send: 7 }", false, true],
+  ["add-path: { send: 1 }", "add-path: { receive: true, send: 1 }", true, false],
+  ["add-path: { send: all }", "add-path: { send: 0 }", true, false],
+  ["add-path: { send: 0 }", "add-path: { send: 2 }", true, false],
+  [
+    "graceful-restart: helper",
+    "graceful-restart: { mode: helper, restart-time-max: 9 }",
+    false,
+    false,
+  ],
+  ["graceful-restart: { restart-time-max: 9 }", "graceful-restart: off", true, false],
+])("%s, then %s: only what is negotiated takes a reset", (before, after, reset, exports) => {
+  const [old, next] = [before, after].map((text) =>
+    load(BASE.replace("as: 64502, group: clients", `as: 64502, group: clients, ${text}`)),
+  );
+  const [change] = diffConfig(old!, next!).changed;
+  expect(change).toMatchObject({ reset, import: false, export: exports });
+});

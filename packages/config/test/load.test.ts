@@ -85,7 +85,7 @@ const FULL: NeighborConfig = {
   addPath: { receive: true, send: "all" },
   extendedNextHop: true,
   extendedMessage: true,
-  gracefulRestart: "off",
+  gracefulRestart: { mode: "off", restartTimeMax: 600 },
   role: "peer",
   strictRole: true,
   password: "from the environment",
@@ -359,6 +359,17 @@ describe("what a neighbor does not say comes from its group, then from the defau
       action: "shutdown",
       warnPercent: 80,
     });
+  });
+
+  test("and sections key by key; a word is the mode of graceful restart", () => {
+    const layers = "groups: { g: { graceful-restart: { restart-time-max: 60 } } }";
+    const found = (options: string) => neighborOf(`group: g, ${options}`, layers).gracefulRestart;
+    expect(found("graceful-restart: off")).toEqual({ mode: "off", restartTimeMax: 60 });
+    expect(found("graceful-restart: { restart-time-max: 90 }")).toEqual({
+      mode: "helper",
+      restartTimeMax: 90,
+    });
+    expect(neighborOf("").gracefulRestart).toEqual({ mode: "helper", restartTimeMax: 4095 });
   });
 
   const rows: [string, Partial<NeighborConfig>][] = [

@@ -56,6 +56,12 @@ export class PathTable {
   /** Number of paths, and of accepted ones, by peer row. */
   received: Uint32Array = new Uint32Array(0);
   accepted: Uint32Array = new Uint32Array(0);
+  /**
+   * By peer row, those that are not the first of the peer for their prefix: nothing but ADD-PATH brings
+   * any. The RIB keeps them, which knows the list of a prefix.
+   */
+  surplus: Uint32Array = new Uint32Array(0);
+  surplusAccepted: Uint32Array = new Uint32Array(0);
 
   size = 0;
   private readonly attrs: AttrStore;
@@ -80,6 +86,18 @@ export class PathTable {
     this.peerHead = grown(this.peerHead, length);
     this.received = grown(this.received, length);
     this.accepted = grown(this.accepted, length);
+    this.surplus = grown(this.surplus, length);
+    this.surplusAccepted = grown(this.surplusAccepted, length);
+  }
+
+  /** @returns number of prefixes of which a peer has any path */
+  prefixesOf(peer: PeerRow): number {
+    return this.received[peer]! - this.surplus[peer]!;
+  }
+
+  /** @returns number of prefixes of which a peer has an accepted path */
+  acceptedPrefixesOf(peer: PeerRow): number {
+    return this.accepted[peer]! - this.surplusAccepted[peer]!;
   }
 
   /**

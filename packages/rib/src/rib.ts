@@ -37,11 +37,11 @@ export interface Importer extends ImportVerdict {
   judge(w0: number, w1: number, w2: number, w3: number, bits: number): void;
 }
 
-/** How much of one peer is taken; Infinity for all. */
+/** How much of one peer is taken, in prefixes, whatever the number of their paths; Infinity for all. */
 export interface PeerLimits {
-  /** Paths; further ones are not stored. */
+  /** Paths of further prefixes are not stored. */
   readonly received: number;
-  /** Accepted paths; further ones are rejected, with `reason`. */
+  /** Prefixes with an accepted path; paths that would add one are rejected, with `reason`. */
   readonly accepted: number;
   readonly reason: number;
 }
@@ -101,6 +101,9 @@ export class Rib {
   /** Verdict at hand, with the peer's limits applied. */
   private attr: AttrId = 0;
   private reason = 0;
+  /** See `find`. */
+  private others = 0;
+  private othersAccepted = 0;
   private readonly nlri: NlriReader;
 
   constructor(family: Family, attrs: AttrStore, peers: PeerTable, seed: number) {
@@ -122,8 +125,8 @@ export class Rib {
    * @param addPath - whether each carries a path identifier
    * @param attrIn - the attributes as received
    * @param importer - import policy, set up for `attrIn`
-   * @param limits - paths that the peer may have; more are counted as blocked, and not stored or
-   *   stored as rejected
+   * @param limits - prefixes that the peer may have; paths of more are counted as blocked, and not
+   *   stored or stored as rejected
    * @param round - the peer's current refresh round
    */
   announce(
@@ -145,6 +148,7 @@ export class Rib {
       if (importer.perPrefix) importer.judge(w0, w1, w2, w3, bits);
       const row = prefixes.intern(w0, w1, w2, w3, bits);
       const path = this.find(row, peer, pathId);
+      const { others, othersAccepted } = this;
       if (importer.attr === 0 && !importer.keepsRejected) {
         this.drop(row, path);
         continue;
@@ -156,6 +160,8 @@ export class Rib {
       }
       if (this.limitVerdict(peer, path, importer, limits)) counts.blocked++;
       if (path === 0) {
+        if (others > 0) paths.surplus[peer]!++;
+        if (othersAccepted > 0 && this.attr !== 0) paths.surplusAccepted[peer]!++;
         this.add(row, peer, pathId, attrIn, round, nowSeconds);
         counts.added++;
       } else if (this.isSame(path, attrIn)) {
@@ -202,6 +208,11 @@ export class Rib {
     else next[previous] = next[path]!;
     const wasAccepted = paths.attr[path] !== 0;
     this.noteChange(path, -1);
+    // The path stands in the list of its prefix no longer: what is found there are others.
+    this.countOthers(path);
+    const peer = paths.peer[path]!;
+    if (this.others > 0) paths.surplus[peer]!--;
+    if (this.othersAccepted > 0 && wasAccepted) paths.surplusAccepted[peer]!--;
     paths.remove(path);
     if (wasAccepted) this.markDirty(row);
     else this.freeIfUnused(row);
@@ -265,13 +276,39 @@ export class Rib {
     });
   }
 
-  /** @returns the path of a prefix from one peer with one path identifier, or 0 */
+  /**
+   * @returns the path of a prefix from one peer with one path identifier, or 0; then `others` and
+   *   `othersAccepted` count the paths that the peer has for the prefix with other identifiers
+   */
   find(row: PrefixRow, peer: PeerRow, pathId: number): PathRow {
-    const { next, peer: peers, pathId: pathIds } = this.paths;
+    const { next, peer: peers, pathId: pathIds, attr } = this.paths;
+    this.others = 0;
+    this.othersAccepted = 0;
     for (let path = this.prefixes.head[row]!; path !== 0; path = next[path]!) {
-      if (peers[path] === peer && pathIds[path] === pathId) return path;
+      if (peers[path] !== peer) continue;
+      if (pathIds[path] === pathId) return path;
+      this.others++;
+      if (attr[path] !== 0) this.othersAccepted++;
     }
     return 0;
+  }
+
+  /**
+   * Counts into `others` and `othersAccepted` what else the peer of a path has for its prefix; costs
+   * nothing where the peer has one path of each.
+   */
+  private countOthers(path: PathRow): void {
+    const { paths, prefixes } = this;
+    const peer = paths.peer[path]!;
+    this.others = 0;
+    this.othersAccepted = 0;
+    if (paths.surplus[peer] === 0) return;
+    const { next, peer: peers, attr } = paths;
+    for (let p = prefixes.head[paths.prefix[path]!]!; p !== 0; p = next[p]!) {
+      if (peers[p] !== peer || p === path) continue;
+      this.others++;
+      if (attr[p] !== 0) this.othersAccepted++;
+    }
   }
 
   resetCounts(): void {
@@ -284,10 +321,10 @@ export class Rib {
   }
 
   /**
-   * Takes the verdict of policy into `attr` and `reason`; rejects what would be one accepted path too
-   * many.
+   * Takes the verdict of policy into `attr` and `reason`; rejects what would be one accepted prefix
+   * too many.
    *
-   * @param path - that is there already, or 0
+   * @param path - that is there already, or 0: `othersAccepted` is then as `find` has left it
    * @returns whether the limit rejected it
    */
   private limitVerdict(
@@ -297,8 +334,12 @@ export class Rib {
     limits: PeerLimits,
   ): boolean {
     const { paths } = this;
-    const adds = verdict.attr !== 0 && (path === 0 || paths.attr[path] === 0);
-    const isOver = adds && paths.accepted[peer]! >= limits.accepted;
+    const isNew = verdict.attr !== 0 && (path === 0 || paths.attr[path] === 0);
+    let isOver = isNew && paths.acceptedPrefixesOf(peer) >= limits.accepted;
+    if (isOver) {
+      if (path !== 0) this.countOthers(path);
+      isOver = this.othersAccepted === 0;
+    }
     this.attr = isOver ? 0 : verdict.attr;
     this.reason = isOver ? limits.reason : verdict.reason;
     return isOver;
@@ -313,11 +354,20 @@ export class Rib {
   private replace(path: PathRow, attrIn: AttrId): void {
     const { paths } = this;
     const row = paths.prefix[path]!;
-    if (paths.attr[path] !== this.attr) this.markDirty(row);
+    const before = paths.attr[path]!;
+    if (before !== this.attr) this.markDirty(row);
+    if ((before === 0) !== (this.attr === 0)) this.noteAccepted(path, this.attr === 0 ? -1 : 1);
     this.noteChange(path, -1);
     paths.replace(path, attrIn, this.attr);
     paths.reason[path] = this.reason;
     this.noteChange(path, 1);
+  }
+
+  /** A path is about to be accepted, or no longer. */
+  private noteAccepted(path: PathRow, change: 1 | -1): void {
+    const { paths } = this;
+    this.countOthers(path);
+    if (this.othersAccepted > 0) paths.surplusAccepted[paths.peer[path]!]! += change;
   }
 
   /** Adds a path with the verdict at hand. */
@@ -387,17 +437,14 @@ export class Rib {
     return free;
   }
 
-  /** Whether one more path of the peer is not taken. */
+  /** Whether one more path of the peer, which `find` has not found, is not taken. */
   private isBlocked(row: PrefixRow, peer: PeerRow, addPath: boolean, limits: PeerLimits): boolean {
-    if (this.paths.received[peer]! >= limits.received) return true;
+    const { paths, others } = this;
+    if (others === 0 && paths.prefixesOf(peer) >= limits.received) return true;
     if (!addPath) return false;
-    let own = 0;
     let all = 0;
-    for (let path = this.prefixes.head[row]!; path !== 0; path = this.paths.next[path]!) {
-      if (this.paths.peer[path] === peer) own++;
-      all++;
-    }
-    return own >= PATHS_PER_PREFIX_MAX || all >= ADD_PATHS_PER_PREFIX_MAX;
+    for (let path = this.prefixes.head[row]!; path !== 0; path = paths.next[path]!) all++;
+    return others >= PATHS_PER_PREFIX_MAX || all >= ADD_PATHS_PER_PREFIX_MAX;
   }
 
   /** Has a prefix decided again, and noted in the change log. */

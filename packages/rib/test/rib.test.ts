@@ -146,11 +146,11 @@ class Scene {
       if (old !== undefined) this.drop(old);
       return;
     }
-    if (old === undefined && this.of(peer).length >= limits.received) {
+    if (old === undefined && this.isOneTooMany(peer, prefix, limits.received, () => true)) {
       this.expected.blocked++;
       return;
     }
-    verdict = this.limited(peer, old, verdict, limits);
+    verdict = this.limited(peer, prefix, old, verdict, limits);
     if (verdict.reason === LIMIT_REASON) this.expected.blocked++;
     const { attr, reason } = verdict;
     const since = this.now;
@@ -176,15 +176,32 @@ class Scene {
     Object.assign(path, { attrIn, attr, reason, attributes: ATTRIBUTES[attr ?? attrIn]! });
   }
 
+  /** Whether one more prefix with such a path is too many; further paths of one are not. */
+  private isOneTooMany(
+    peer: number,
+    prefix: number,
+    limit: number,
+    counts: (path: NaivePath) => boolean,
+  ): boolean {
+    const known = new Set(
+      this.of(peer)
+        .filter(counts)
+        .map((path) => path.prefix),
+    );
+    return !known.has(prefix) && known.size >= limit;
+  }
+
   private limited(
     peer: number,
+    prefix: number,
     old: NaivePath | undefined,
     verdict: { attr: number | null; reason: number },
     limits: PeerLimits,
   ): { attr: number | null; reason: number } {
     if (verdict.attr === null || (old !== undefined && old.attr !== null)) return verdict;
-    const accepted = this.of(peer).filter(({ attr }) => attr !== null).length;
-    return accepted < limits.accepted ? verdict : { attr: null, reason: limits.reason };
+    const isAccepted = ({ attr }: NaivePath) => attr !== null;
+    const isOver = this.isOneTooMany(peer, prefix, limits.accepted, isAccepted);
+    return isOver ? { attr: null, reason: limits.reason } : verdict;
   }
 
   private freePathId(prefix: number): number {
@@ -210,6 +227,7 @@ class Scene {
     for (const path of this.of(peer)) {
       const { attr, reason } = this.limited(
         peer,
+        path.prefix,
         path,
         verdictOf(path.prefix, path.attrIn, policy),
         limits,
@@ -288,7 +306,10 @@ class Scene {
     for (const [peer, row] of this.world.rows.entries()) {
       const own = this.of(peer);
       expect(paths.received[row]).toBe(own.length);
-      expect(paths.accepted[row]).toBe(own.filter(({ attr }) => attr !== null).length);
+      const accepted = own.filter(({ attr }) => attr !== null);
+      expect(paths.accepted[row]).toBe(accepted.length);
+      expect(paths.prefixesOf(row)).toBe(new Set(own.map((path) => path.prefix)).size);
+      expect(paths.acceptedPrefixesOf(row)).toBe(new Set(accepted.map((path) => path.prefix)).size);
     }
   }
 }

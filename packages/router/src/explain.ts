@@ -131,12 +131,12 @@ function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow
   const stored = paths.reason[path]!;
   const shown = shownPathOf(router, rib, row, path, attrIn);
   const steps: ExplainedStep[] = [];
-  const { session } = neighbor;
-  // What cannot be asked again: a message that could not be read, a route of an ended session.
-  if (attrIn === emptySet || session === null) {
+  const { import: decides } = neighbor;
+  // What cannot be asked again: a message that could not be read, a route that is on its way out.
+  if (attrIn === emptySet || decides === null) {
     if (stored !== 0) steps.push(failedBy("checks", shown.reason!));
   } else {
-    const outcome = session.import.explain(attrIn, rib.family, keyOf(prefixes, row));
+    const outcome = decides.importer.explain(attrIn, rib.family, keyOf(prefixes, row));
     if (outcome === stored) steps.push(failedBy("checks", shown.reason!));
     else if (typeof outcome === "number") steps.push(failed(router, "checks", outcome));
     else {

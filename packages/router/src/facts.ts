@@ -110,7 +110,7 @@ function capabilities(neighbor: NeighborConfig): Capability[] {
     { code: 70, name: "enhanced-route-refresh" },
   ];
   if (neighbor.extendedMessage) list.push({ code: 6, name: "extended-message" });
-  if (neighbor.gracefulRestart === "helper") {
+  if (neighbor.gracefulRestart.mode === "helper") {
     // No families: this side does not restart gracefully, but helps (RFC 4724 section 3).
     const restart = { restarting: false, notification: false, restartTimeSeconds: 0, families: [] };
     list.push({ code: 64, name: "graceful-restart", ...restart });

@@ -29,6 +29,15 @@ export function limitsOf(options: MaxPrefixOptions, family: Family): PeerLimits 
   };
 }
 
+/** @returns how many prefixes of a peer count: several paths of one prefix are one */
+export function countedPrefixes(
+  { count }: MaxPrefixOptions,
+  paths: PathTable,
+  peer: PeerRow,
+): number {
+  return count === "accepted" ? paths.acceptedPrefixesOf(peer) : paths.prefixesOf(peer);
+}
+
 /** Watches the count, and speaks once each time it crosses a line upwards. */
 export class MaxPrefix {
   private readonly family: Family;
@@ -43,10 +52,10 @@ export class MaxPrefix {
 
   /** @param blocked - whether the RIB has just refused routes of the peer */
   check(paths: PathTable, peer: PeerRow, blocked: boolean): LimitEvent {
-    const { count: counted, warnPercent, action } = this.options;
+    const { warnPercent, action } = this.options;
     const limit = limitIn(this.options, this.family);
     if (limit === null) return NONE;
-    const count = counted === "accepted" ? paths.accepted[peer]! : paths.received[peer]!;
+    const count = countedPrefixes(this.options, paths, peer);
     const over = action === "block" ? blocked : count > limit;
     const near = warnPercent > 0 && 100 * count >= warnPercent * limit;
     const { warned, reached } = this;

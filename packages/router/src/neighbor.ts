@@ -36,6 +36,7 @@ import {
   KEEPALIVE_OCTETS,
   MESSAGE,
   MESSAGE_OCTETS_MAX,
+  NOTIFICATION,
   shutdownData,
 } from "@ts-bgp/wire-codec";
 import { Connection, type Ends } from "./connection.ts";
@@ -53,6 +54,7 @@ import { limitData } from "./max-prefix.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId, LogEvent } from "./outputs.ts";
+import { Rejudge, type RouteImport } from "./route-import.ts";
 import type { Order } from "./router.ts";
 import { Session } from "./session.ts";
 import { StaleRoutes } from "./stale-routes.ts";
@@ -68,7 +70,7 @@ export interface MessageCounts {
   routeRefresh: number;
 }
 
-/** How the last session or connection ended. */
+/** How a session or connection ended. */
 export interface LastDown {
   readonly reason: DownReason;
   readonly atMs: number;
@@ -91,8 +93,16 @@ export class Neighbor implements Listed {
   readonly log: NeighborLog;
   /** An operator's `disable` holds until `enable`, whatever the configuration says. */
   disabled = false;
+  /** How the last session ended. */
   lastDown: LastDown | null = null;
+  /**
+   * How the last connection since then ended that did not become a session; not one that was only
+   * refused, as all are for a while after a fault: that would hide the fault.
+   */
+  lastFailure: LastDown | null = null;
   establishedCount = 0;
+  /** Counts calls of `rejudge`, so that a later one ends an earlier one. */
+  rejudged = 0;
   readonly received: MessageCounts = noMessages();
   /** Without the UPDATE messages of this session, which its members count. */
   readonly sent: MessageCounts = noMessages();
@@ -140,11 +150,23 @@ export class Neighbor implements Listed {
 
   /**
    * Ends the session with a Cease of that subcode; see the fsm package for the restart. One that was
-   * stopped before stays so.
+   * stopped before stays so. What was kept of an earlier session goes as its routes would: a peer
+   * that restarts has no more of a right to them than one that is there.
    */
   stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void {
     const data = text === null ? new Uint8Array(0) : shutdownData(text);
+    this.end(subcode, data, restartAfterSeconds);
+  }
+
+  /** Options say another way to connect: without a session, it is tried at once. */
+  connectAnew(): void {
+    const { OTHER_CONFIGURATION_CHANGE: subcode } = CEASE;
+    this.step({ kind: "stop", subcode, data: new Uint8Array(0), restartAfterSeconds: 0 });
+  }
+
+  private end(subcode: number, data: Uint8Array, restartAfterSeconds: number | null): void {
     this.step({ kind: "stop", subcode, data, restartAfterSeconds });
+    this.stale.drop();
   }
 
   obey(order: Order): void {
@@ -171,7 +193,19 @@ export class Neighbor implements Listed {
   reconfigure(config: NeighborConfig): void {
     this.config = config;
     this.fsm = fsmConfig(this.tables.config, config);
-    this.facts = this.makeFacts(this.session?.own ?? NO_ADDRESSES);
+    this.facts = this.makeFacts(this.import?.own ?? NO_ADDRESSES);
+    this.stale.bound(config.gracefulRestart.restartTimeMax);
+  }
+
+  /** What decides about the routes that are there: null when no session has brought any. */
+  get import(): RouteImport | null {
+    return this.session?.import ?? this.stale.import;
+  }
+
+  /** Decides about all routes again, piece by piece. */
+  rejudge(): void {
+    this.rejudged++;
+    for (const family of FAMILIES) this.tables.jobs.add(new Rejudge(this, family));
   }
 
   /** @returns the connections, for `show` */
@@ -303,7 +337,7 @@ export class Neighbor implements Listed {
     const session = this.session!;
     const { action, faults } = session.update(buf, at, end);
     if (action === 0) {
-      this.checkLimits(session);
+      this.checkLimits(session.import);
       return;
     }
     const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
@@ -315,13 +349,13 @@ export class Neighbor implements Listed {
       });
     }
     if (heaviest.action === "session-reset") this.stepFault(connection, heaviest);
-    else this.checkLimits(session);
+    else this.checkLimits(session.import);
   }
 
   /** Acts on the number of prefixes that the peer has now. */
-  checkLimits(session: Session): void {
+  checkLimits({ families }: RouteImport): void {
     const { tables, row, config, log } = this;
-    for (const state of session.families) {
+    for (const state of families) {
       const { family, maxPrefix } = state;
       const rib = tables.rib(family);
       const blocked = rib.counts.blocked > 0;
@@ -342,8 +376,7 @@ export class Neighbor implements Listed {
       log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
       if (action !== "restart" && action !== "shutdown") continue;
       const restartAfterSeconds = action === "restart" ? restartAfter : null;
-      const data = limitData(family, limit);
-      this.step({ kind: "stop", subcode: CEASE.MAX_PREFIXES, data, restartAfterSeconds });
+      this.end(CEASE.MAX_PREFIXES, limitData(family, limit), restartAfterSeconds);
       return;
     }
   }
@@ -455,8 +488,13 @@ export class Neighbor implements Listed {
     if (connection === undefined) return;
     connection.close();
     this.connections.delete(id);
-    this.lastDown = { reason, atMs: nowMs };
-    if (this.session?.connection === connection) return;
+    const down = { reason, atMs: nowMs };
+    if (this.session?.connection === connection) {
+      this.lastDown = down;
+      this.lastFailure = null;
+      return;
+    }
+    if (!isRefusal(reason) || (this.lastDown ?? this.lastFailure) === null) this.lastFailure = down;
     this.log.add("connection-closed", "info", nowMs, describeDown(reason));
   }
 
@@ -492,6 +530,14 @@ export class Neighbor implements Listed {
     const sameAs = tables.addressesOf(config.as);
     return peerFacts(config, tables.factNumbers.next(), sameAs, own);
   }
+}
+
+/** Whether a connection came at a time when none is taken, whatever it would have said. */
+function isRefusal(reason: DownReason): boolean {
+  if (reason.kind === "not-wanted") return true;
+  if (reason.kind !== "notification-sent" || reason.code !== NOTIFICATION.CEASE) return false;
+  const { CONNECTION_REJECTED, CONNECTION_COLLISION } = CEASE;
+  return reason.subcode === CONNECTION_REJECTED || reason.subcode === CONNECTION_COLLISION;
 }
 
 function noMessages(): MessageCounts {

@@ -56,24 +56,26 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
   const before = neighbor.facts.sameAsAddresses;
   const { enabled: wasEnabled, keepRejected: keptRejected } = neighbor.config;
   neighbor.reconfigure(config);
-  const { session } = neighbor;
+  const { session, import: decides } = neighbor;
   const connects = session === null && change.options.some((name) => CONNECT_OPTIONS.has(name));
   if (wasEnabled !== config.enabled) {
     if (config.enabled) neighbor.start();
     else neighbor.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, null, null);
-  } else if (change.reset || connects) {
+  } else if (change.reset) {
     neighbor.stop(CEASE.OTHER_CONFIGURATION_CHANGE, null, 0);
-  } else if (session !== null) {
+  } else {
+    if (connects) neighbor.connectAnew();
+    if (decides === null) return;
     const otherAddresses = !areEqual(before, neighbor.facts.sameAsAddresses);
     const otherLimits = change.options.includes("maxPrefix");
     // What was not kept cannot be judged again.
-    const lacksRoutes = !keptRejected || (otherLimits && session.isBlocked);
-    session.reconfigure(otherLimits);
+    const lacksRoutes = !keptRejected || (otherLimits && decides.isBlocked);
+    decides.reconfigure(otherLimits);
     if (change.import || otherAddresses) {
-      session.rejudge();
-      if (lacksRoutes) session.requestRefresh();
+      neighbor.rejudge();
+      if (lacksRoutes) session?.requestRefresh();
     }
-    for (const state of session.families) regroup(session, state);
+    for (const state of session?.families ?? []) regroup(session!, state);
   }
 }
 
@@ -83,7 +85,6 @@ function removeNeighbor(router: Router, address: string): void {
   router.neighbors.delete(address);
   const { tables } = router;
   neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
-  neighbor.stale.drop();
   tables.jobs.add(new Forget(neighbor));
 }
 

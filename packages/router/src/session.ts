@@ -5,7 +5,6 @@
 
 import type { Negotiated } from "@ts-bgp/fsm";
 import { type Filter, REASON } from "@ts-bgp/policy";
-import type { PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
 import {
   ACTION_WEIGHT,
   AFI,
@@ -17,7 +16,6 @@ import {
   type Family,
   familyAfi,
   MESSAGE_OCTETS_MAX,
-  parseIpv4,
   ROUTE_REFRESH,
   type RouteRefreshMessage,
   SAFI,
@@ -29,10 +27,8 @@ import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
 import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
-import { type ImportSettings, SessionImporter } from "./importer.ts";
-import type { Job, JobState } from "./jobs.ts";
-import { limitsOf, MaxPrefix } from "./max-prefix.ts";
 import type { Neighbor } from "./neighbor.ts";
+import { type FamilyImport, RouteImport } from "./route-import.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 import type { GroupEntry, MemberOwner, SessionMember } from "./update-groups.ts";
 
@@ -52,16 +48,8 @@ export interface FamilyState {
   resending: boolean;
   /** And once more after that, since the peer asked again. */
   resendAgain: boolean;
-  /** Prefixes were not stored, since they were too many. */
-  blocked: boolean;
-  /** Counts passes of `rejudge`, so that a later one ends an earlier one. */
-  rejudged: number;
-  limits: PeerLimits;
-  maxPrefix: MaxPrefix;
+  readonly import: FamilyImport;
 }
-
-/** Paths that one step of a new judgement looks at. */
-const REJUDGE_PATHS = 4096;
 
 /** End-of-RIB markers (RFC 4724 section 2). */
 const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = {
@@ -82,8 +70,9 @@ export class Session implements MemberOwner {
   readonly sinceMs: number;
   readonly families: readonly FamilyState[];
   readonly own: OwnAddresses;
+  /** What is decided about the peer's routes. */
+  readonly import: RouteImport;
   private readonly tables: Tables;
-  private importer: SessionImporter;
   private readonly context: UpdateContext;
 
   constructor(neighbor: Neighbor, connection: Connection, negotiated: Negotiated) {
@@ -108,7 +97,7 @@ export class Session implements MemberOwner {
       extendedNextHop: negotiated.extendedNextHop,
       rpkiState: config.acceptRpkiState,
     };
-    this.importer = this.makeImporter();
+    this.import = new RouteImport(neighbor, negotiated, this.own);
     tables.peers.identifier[row] = negotiated.peerIdentifier;
     this.families = FAMILIES.filter((family) => (negotiated.families & family) !== 0).map(
       (family) => this.startFamily(family),
@@ -187,11 +176,6 @@ export class Session implements MemberOwner {
     return can;
   }
 
-  /** Whether prefixes of the peer were not stored, since they were too many. */
-  get isBlocked(): boolean {
-    return this.families.some(({ blocked }) => blocked);
-  }
-
   /** The session is over: its places in the update groups are given up. */
   end(): void {
     const { groups } = this.tables;
@@ -200,31 +184,6 @@ export class Session implements MemberOwner {
       groups.leave(member);
       if (next !== null) groups.expectOneLess(next);
     }
-  }
-
-  /** Options that need no new session have changed, or policies have. */
-  reconfigure(limitsChanged: boolean): void {
-    const { maxPrefix } = this.neighbor.config;
-    this.importer = this.makeImporter();
-    if (!limitsChanged) return;
-    for (const state of this.families) {
-      state.blocked = false;
-      state.limits = limitsOf(maxPrefix, state.family);
-      state.maxPrefix = new MaxPrefix(maxPrefix, state.family);
-    }
-  }
-
-  /** Puts all routes of the peer through import policy again, piece by piece. */
-  rejudge(): void {
-    for (const state of this.families) {
-      state.rejudged++;
-      this.tables.jobs.add(new Rejudge(this, state, this.tables.rib(state.family).paths));
-    }
-  }
-
-  /** Import policy and checks as they are now, for `explain`. */
-  get import(): SessionImporter {
-    return this.importer;
   }
 
   /** Settings that name the update group of a family, as configuration and policies are now. */
@@ -238,7 +197,6 @@ export class Session implements MemberOwner {
 
   private startFamily(family: Family): FamilyState {
     const { tables, neighbor } = this;
-    const { maxPrefix } = neighbor.config;
     const { filter, settings } = this.groupOf(family);
     const entry = tables.groups.find(tables.rib(family), settings, filter, neighbor.facts);
     const cls = tables.directory.classOf(neighbor.row, settings.classByAs);
@@ -253,10 +211,7 @@ export class Session implements MemberOwner {
       endOfRibReceived: false,
       resending: false,
       resendAgain: false,
-      blocked: false,
-      rejudged: 0,
-      limits: limitsOf(maxPrefix, family),
-      maxPrefix: new MaxPrefix(maxPrefix, family),
+      import: this.import.family(family)!,
     };
   }
 
@@ -272,33 +227,6 @@ export class Session implements MemberOwner {
     });
   }
 
-  private makeImporter(): SessionImporter {
-    const { tables, negotiated, own } = this;
-    const { config, facts } = this.neighbor;
-    const { router } = tables.config;
-    const role = negotiated.localRole;
-    const settings: ImportSettings = {
-      external: this.context.external,
-      peerAs: negotiated.peerAs,
-      ownAs: router.as === config.localAs ? [router.as] : [router.as, config.localAs],
-      allowOwnAs: config.allowOwnAs,
-      enforceFirstAs: config.enforceFirstAs,
-      identifier: parseIpv4(router.id)!,
-      clusterId: parseIpv4(router.clusterId)!,
-      ownAddresses: [own.ipv4, own.ipv6].filter((address) => address !== null),
-      otcRejects:
-        role === "provider" || role === "rs"
-          ? "always"
-          : role === "peer"
-            ? "unless-peer-as"
-            : "never",
-      otcAdds: role === "customer" || role === "peer" || role === "rs-client",
-      keepsRejected: config.keepRejected,
-    };
-    const filter = tables.policies.filter(config.import, config.localAs);
-    return new SessionImporter(tables.attrs, settings, facts, filter);
-  }
-
   private withdraw(section: Section, buf: Uint8Array): void {
     if (section.at === section.end || section.family === 0) return;
     const rib = this.tables.rib(section.family as Family);
@@ -308,7 +236,8 @@ export class Session implements MemberOwner {
   private announce(section: Section, which: "field" | "mp", buf: Uint8Array): void {
     const state = section.at === section.end ? undefined : this.family(section.family);
     if (state === undefined) return;
-    const { tables, importer } = this;
+    const { tables } = this;
+    const { importer } = this.import;
     const attrIn = this.prepare(which, state.family);
     tables
       .rib(state.family)
@@ -320,7 +249,7 @@ export class Session implements MemberOwner {
         section.addPath,
         attrIn,
         importer,
-        state.limits,
+        state.import.limits,
         state.round,
         tables.nowSeconds,
       );
@@ -330,8 +259,8 @@ export class Session implements MemberOwner {
 
   /** Gets the importer ready for routes of the message at hand. @returns their set, held */
   private prepare(which: "field" | "mp", family: Family): number {
-    const { importer, tables } = this;
-    const { reader, attrs, emptySet } = tables;
+    const { importer } = this.import;
+    const { reader, attrs, emptySet } = this.tables;
     const malformed = reader.action === ACTION_WEIGHT["treat-as-withdraw"];
     if (malformed) reader.remains(which);
     else reader.canonical(which);
@@ -344,18 +273,6 @@ export class Session implements MemberOwner {
     importer.prepareRejected(REASON[malformed ? "malformed" : "attributes-too-long"]);
     attrs.hold(emptySet);
     return emptySet;
-  }
-
-  rejudgePath(state: FamilyState, path: number): void {
-    const { tables, importer } = this;
-    const rib = tables.rib(state.family);
-    const attrIn = rib.paths.attrIn[path]!;
-    if (attrIn !== tables.emptySet) {
-      importer.prepare(attrIn, state.family);
-      rib.rejudge(path, importer, state.limits);
-      importer.finish();
-    }
-    if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
   }
 
   /** The update group has sent everything. */
@@ -379,38 +296,5 @@ export class Session implements MemberOwner {
     const message = { afi: familyAfi(family), safi: SAFI.UNICAST, subtype };
     this.connection.write(encodeRouteRefresh(message));
     this.neighbor.sent.routeRefresh++;
-  }
-}
-
-/** Puts all routes of a session through import policy again. */
-export class Rejudge implements Job {
-  private readonly session: Session;
-  private readonly state: FamilyState;
-  private readonly paths: PathTable;
-  private readonly walk: PeerWalk;
-  /** A later one ends this one. */
-  private readonly turn: number;
-
-  constructor(session: Session, state: FamilyState, paths: PathTable) {
-    this.session = session;
-    this.state = state;
-    this.paths = paths;
-    this.walk = paths.walk(session.neighbor.row);
-    this.turn = state.rejudged;
-  }
-
-  step(): JobState {
-    const { session, state, paths, walk } = this;
-    if (session.isCurrent && state.rejudged === this.turn) {
-      for (let n = 0; n < REJUDGE_PATHS && walk.at !== 0; n++) {
-        const path = walk.at;
-        walk.at = paths.peerNext[path]!;
-        session.rejudgePath(state, path);
-      }
-      session.neighbor.checkLimits(session);
-      if (walk.at !== 0) return "more";
-    }
-    paths.endWalk(walk);
-    return "done";
   }
 }

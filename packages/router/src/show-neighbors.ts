@@ -3,7 +3,6 @@
 import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
 import {
   capabilityJson,
-  FAMILY,
   type Family,
   type FaultAction,
   formatIpv4,
@@ -11,6 +10,7 @@ import {
   shutdownText,
 } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
+import { countedPrefixes, limitIn } from "./max-prefix.ts";
 import type { LastDown, MessageCounts, Neighbor } from "./neighbor.ts";
 import type { Router } from "./router.ts";
 import { FAMILIES } from "./tables.ts";
@@ -32,7 +32,8 @@ export interface ShownFamily {
   stale_until_ms: number | null;
   /** Number of its update group, see `show groups`; null without a session. */
   group: number | null;
-  max_prefix: { limit: number; action: string } | null;
+  /** `count` is that of the prefixes which the limit is about: several paths of one are one. */
+  max_prefix: { limit: number; action: string; count: number } | null;
 }
 
 /** How a session or connection ended. */
@@ -70,8 +71,13 @@ export interface ShownNeighbor {
   disabled: boolean;
   /** Milliseconds since 1970 of the start of the session, null when it is not established. */
   since_ms: number | null;
-  /** How the last session or connection ended. */
+  /** How the last session ended; before the first one, how the last connection did. */
   last_down: ShownDown | null;
+  /**
+   * How the last connection since then ended that came to no session, null when there was none.
+   * Connections that were refused do not count, as all are for a while after a fault.
+   */
+  last_failure: ShownDown | null;
   established_count: number;
   families: ShownFamily[];
   messages: { received: ShownMessages; sent: ShownMessages };
@@ -100,6 +106,14 @@ export interface ShownNeighborDetail extends ShownNeighbor {
     /** Everything the peer offered, as `decode` has it in OPEN. */
     peer: unknown[];
   } | null;
+  graceful_restart: {
+    /** Whether routes are kept while the neighbor restarts. */
+    mode: "helper" | "off";
+    /** Seconds for which the neighbor asked, null without a session that agreed on it. */
+    restart_time: number | null;
+    /** Seconds for which routes are kept at most, whatever it asks for. */
+    restart_time_max: number;
+  };
   import: readonly string[];
   export: readonly string[];
   route_server_client: boolean;
@@ -112,7 +126,8 @@ export function showNeighbors(router: Router): ShownNeighbor[] {
 }
 
 export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
-  const { config, session, lastDown } = neighbor;
+  const { config, session, lastDown, lastFailure } = neighbor;
+  const down = lastDown ?? lastFailure;
   return {
     address: config.address,
     as: config.as,
@@ -121,7 +136,8 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     state: STATE_NAMES[neighbor.fsmState],
     disabled: neighbor.disabled || !config.enabled,
     since_ms: session === null ? null : Math.round(session.sinceMs),
-    last_down: lastDown === null ? null : shownDown(lastDown),
+    last_down: down === null ? null : shownDown(down),
+    last_failure: lastFailure === null ? null : shownDown(lastFailure),
     established_count: neighbor.establishedCount,
     families: FAMILIES.filter(
       (family) =>
@@ -179,6 +195,11 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
             peer_role: negotiated.peerRole,
             peer: negotiated.peerCapabilities.map(capabilityJson),
           },
+    graceful_restart: {
+      mode: config.gracefulRestart.mode,
+      restart_time: negotiated?.gracefulRestart?.restartTimeSeconds ?? null,
+      restart_time_max: config.gracefulRestart.restartTimeMax,
+    },
     import: config.import,
     export: config.export,
     route_server_client: config.routeServerClient,
@@ -206,11 +227,12 @@ function sentMessages(neighbor: Neighbor): ShownMessages {
 
 function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
   const { tables, row, config, session } = neighbor;
-  const { received, accepted } = tables.rib(family).paths;
+  const { paths } = tables.rib(family);
+  const { received, accepted } = paths;
   const state = session?.family(family);
   const staleUntilMs = neighbor.stale.keptUntilMs(family);
-  const { ipv4Unicast, ipv6Unicast, action } = config.maxPrefix;
-  const limit = family === FAMILY.IPV4_UNICAST ? ipv4Unicast : ipv6Unicast;
+  const { maxPrefix } = config;
+  const limit = limitIn(maxPrefix, family);
   return {
     family: familyLabel(family),
     received: received[row]!,
@@ -221,7 +243,10 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
     end_of_rib_received: state?.endOfRibReceived ?? false,
     stale_until_ms: staleUntilMs === null ? null : Math.round(staleUntilMs),
     group: state?.member.entry.number ?? null,
-    max_prefix: limit === null ? null : { limit, action },
+    max_prefix:
+      limit === null
+        ? null
+        : { limit, action: maxPrefix.action, count: countedPrefixes(maxPrefix, paths, row) },
   };
 }
 

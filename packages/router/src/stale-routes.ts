@@ -17,6 +17,7 @@ import type { Family } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
 import type { Job, JobState } from "./jobs.ts";
 import type { NeighborLog } from "./neighbor-log.ts";
+import type { RouteImport } from "./route-import.ts";
 import type { FamilyState, Session } from "./session.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
@@ -29,20 +30,27 @@ const REMOVE_PATHS = 4096;
 interface Kept {
   /** Round that a session has to give to routes that are not stale. */
   readonly round: number;
+  /** When the session ended, and how long its peer asked to wait for the next one. */
+  readonly sinceMs: number;
+  readonly askedSeconds: number;
   deadlineMs: number;
+  /** The next session is there, and the deadline is for its End-of-RIB marker. */
+  isBack: boolean;
 }
 
 /** Why routes that were kept go. */
 type Why =
   | "the neighbor did not come back in time"
   | "the neighbor came back, and did not keep forwarding"
-  | "the configuration says so";
+  | "the neighbor was taken down or reset";
 
 export class StaleRoutes {
   private readonly tables: Tables;
   private readonly row: PeerRow;
   private readonly log: NeighborLog;
   private readonly kept: Map<Family, Kept> = new Map();
+  /** What decided about routes that are kept, and still does. */
+  private decides: RouteImport | null = null;
   /** Jobs at work. */
   removals = 0;
 
@@ -55,6 +63,19 @@ export class StaleRoutes {
   /** @returns until when routes of an ended session are kept at most, null when none are */
   keptUntilMs(family: Family): number | null {
     return this.kept.get(family)?.deadlineMs ?? null;
+  }
+
+  /** What decides about routes that are kept without a session; null when none are. */
+  get import(): RouteImport | null {
+    return this.kept.size > 0 ? this.decides : null;
+  }
+
+  /** @param restartTimeMax - seconds for which routes of an ended session are kept at most */
+  bound(restartTimeMax: number): void {
+    for (const kept of this.kept.values()) {
+      if (kept.isBack) continue;
+      kept.deadlineMs = kept.sinceMs + 1000 * Math.min(kept.askedSeconds, restartTimeMax);
+    }
   }
 
   /** Whether routes are being removed. */
@@ -78,6 +99,7 @@ export class StaleRoutes {
         this.giveUp(family, "the neighbor came back, and did not keep forwarding");
       } else {
         state.round = kept.round;
+        kept.isBack = true;
         kept.deadlineMs = this.tables.nowMs + END_OF_RIB_MS;
       }
     }
@@ -86,6 +108,9 @@ export class StaleRoutes {
   /** The session has ended for that reason. */
   sessionDown(session: Session, reason: DownReason): void {
     const families = keptFamilies(session.negotiated, reason);
+    const { nowMs: sinceMs } = this.tables;
+    const { restartTimeMax } = session.neighbor.config.gracefulRestart;
+    this.decides = families === 0 ? null : session.import;
     for (const state of session.families) {
       const { family, round } = state;
       if ((families & family) === 0) {
@@ -94,10 +119,13 @@ export class StaleRoutes {
       }
       // Routes that were stale already do not outlast another restart.
       this.endOfRib(state);
-      const { restartTimeSeconds } = session.negotiated.gracefulRestart!;
-      const deadlineMs = this.tables.nowMs + 1000 * restartTimeSeconds;
-      this.kept.set(family, { round: (round + 1) & 0xff, deadlineMs });
-      this.tell("routes-kept", family, this.count(family), `for ${restartTimeSeconds} s at most`);
+      const { restartTimeSeconds: askedSeconds } = session.negotiated.gracefulRestart!;
+      const seconds = Math.min(askedSeconds, restartTimeMax);
+      const deadlineMs = sinceMs + 1000 * seconds;
+      const next = (round + 1) & 0xff;
+      this.kept.set(family, { round: next, sinceMs, askedSeconds, deadlineMs, isBack: false });
+      const asked = seconds < askedSeconds ? `, of ${askedSeconds} s that it asked for` : "";
+      this.tell("routes-kept", family, this.count(family), `for ${seconds} s at most${asked}`);
     }
   }
 
@@ -123,7 +151,8 @@ export class StaleRoutes {
 
   /** Keeps nothing any longer. */
   drop(): void {
-    for (const family of this.kept.keys()) this.giveUp(family, "the configuration says so");
+    for (const family of this.kept.keys())
+      this.giveUp(family, "the neighbor was taken down or reset");
   }
 
   /** Routes that the peer did not send again have been removed. */

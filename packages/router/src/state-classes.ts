@@ -14,8 +14,9 @@ import { Jitter, Numbers } from "./numbers.ts";
 import { Outputs } from "./outputs.ts";
 import { Move } from "./regroup.ts";
 import { Forget } from "./reload.ts";
+import { Rejudge, RouteImport } from "./route-import.ts";
 import { Router } from "./router.ts";
-import { Rejudge, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { RemoveAll, RemoveOtherRounds, StaleRoutes } from "./stale-routes.ts";
 import { Tables } from "./tables.ts";
 import { Timers } from "./timers.ts";
@@ -45,6 +46,7 @@ export const STATE_CLASSES = [
   Rejudge,
   RemoveAll,
   RemoveOtherRounds,
+  RouteImport,
   Router,
   Session,
   SessionImporter,

@@ -2,8 +2,8 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { explainRoute, showNeighbor, showRoutes } from "../src/index.ts";
-import { isEmpty, Lab, type Peer, yamlOf } from "./driver.ts";
+import { explainRoute, showNeighbor, showNeighborDetail, showRoutes } from "../src/index.ts";
+import { isEmpty, Lab, type LabOptions, type Peer, yamlOf } from "./driver.ts";
 import type { PeerOptions } from "./sketch.ts";
 
 const A = "192.0.2.1";
@@ -14,11 +14,11 @@ neighbors: [{ address: ${A}, as: 65001, families: [ipv4-unicast, ipv6-unicast] }
 `);
 
 /** Peer a has announced 10.1.0.0/16 and 10.2.0.0/16, and b has them. */
-function two(restart: PeerOptions["gracefulRestart"] = {}, yaml = YAML) {
-  const lab = new Lab(yaml);
+function two(restart: PeerOptions["gracefulRestart"] = {}, yaml = YAML, options: LabOptions = {}) {
+  const lab = new Lab(yaml, options);
   const b = lab.peer(B, { as: 65002, families: ["ipv4", "ipv6"] }).up();
-  const options = { as: 65001, families: ["ipv4", "ipv6"] as const };
-  const a = lab.peer(A, { ...options, ...(restart && { gracefulRestart: restart }) }).up();
+  const of = { as: 65001, families: ["ipv4", "ipv6"] as const };
+  const a = lab.peer(A, { ...of, ...(restart && { gracefulRestart: restart }) }).up();
   a.announce(["10.1.0.0/16", "10.2.0.0/16"]).endOfRib().endOfRib("ipv6");
   lab.run();
   b.wire.forget();
@@ -276,4 +276,189 @@ neighbors: [{ address: ${B}, as: 65002, families: [ipv4-unicast, ipv6-unicast], 
   b.hangUp();
   lab.run();
   expect(isEmpty(lab)).toBe(true);
+});
+
+describe("what is kept goes at once", () => {
+  const otherwise = (options: string) =>
+    YAML.replace(`${A}, as: 65001`, `${A}, as: 65001, ${options}`);
+  const families = (list: string) => YAML.replace("[ipv4-unicast, ipv6-unicast]", list);
+  const orders: [string, (lab: Lab) => void][] = [
+    ["disable", (lab) => lab.operate(A, { do: "disable", text: null })],
+    ["reset", (lab) => lab.operate(A, { do: "reset", text: null })],
+    ["enabled: false", (lab) => lab.reload(otherwise("enabled: false"))],
+    ["graceful-restart: off", (lab) => lab.reload(otherwise("graceful-restart: off"))],
+    ["a family less", (lab) => lab.reload(families("[ipv6-unicast]"))],
+    ["another password", (lab) => lab.reload(otherwise("password: secret"))],
+    ["another AS", (lab) => lab.reload(YAML.replace("as: 65001", "as: 65009"))],
+    ["another own AS", (lab) => lab.reload(YAML.replace("as: 64500", "as: 64509"))],
+    ["a lower limit", (lab) => lab.reload(otherwise("max-prefix: 1"))],
+  ];
+
+  test.each(orders)("with %s, as the routes of a session would", (_title, act) => {
+    const { lab, a, b } = two();
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toEqual(BOTH);
+    act(lab);
+    lab.run();
+    if (b.isUp) expect(keys(b)).toEqual([]);
+    expect(lab.router.tables.rib(1).paths.received[1]).toBe(0);
+    expect(showNeighbor(lab.neighbor(A)).families).toEqual([]);
+  });
+
+  test("also when the neighbor is back and has not sent all again", () => {
+    const { lab, a, b } = two();
+    a.hangUp();
+    lab.run();
+    a.up();
+    expect(keys(b)).toEqual(BOTH);
+    lab.operate(A, { do: "disable", text: null }).run();
+    expect(keys(b)).toEqual([]);
+  });
+
+  test.each([
+    ["a description", "description: x"],
+    ["how to connect", "port: 1179, connect-retry: 7"],
+    ["what is sent to the neighbor", "send-same-as: false, add-path: { send: 0 }"],
+  ])("but not with %s", (_title, options) => {
+    const { lab, a, b } = two();
+    a.hangUp();
+    lab.run();
+    lab.reload(otherwise(options)).run();
+    expect(keys(b)).toEqual(BOTH);
+    expect(b.wire.changes).toEqual([]);
+    expect(a.up().isUp).toBe(true);
+  });
+});
+
+describe("restart-time-max", () => {
+  const bounded = (seconds: number) =>
+    YAML.replace(
+      "passive: true",
+      `passive: true, graceful-restart: { restart-time-max: ${seconds} }`,
+    );
+  const kept = (lab: Lab) => lab.logsOf("routes-kept").at(-1)?.message;
+
+  test("bounds what a peer asks for, and says so", () => {
+    const { lab, a, b } = two({ seconds: 4000 }, bounded(30));
+    expect(showNeighborDetail(lab.neighbor(A)).graceful_restart).toEqual({
+      mode: "helper",
+      restart_time: 4000,
+      restart_time_max: 30,
+    });
+    a.hangUp();
+    lab.run();
+    expect(kept(lab)).toMatch(/for 30 s at most, of 4000 s that it asked for$/);
+    lab.advance(29_000);
+    expect(keys(b)).toEqual(BOTH);
+    lab.advance(2_000);
+    expect(keys(b)).toEqual([]);
+  });
+
+  test("does not prolong what a peer asks for", () => {
+    const { lab, a, b } = two({ seconds: 10 }, bounded(30));
+    a.hangUp();
+    lab.run();
+    expect(kept(lab)).toMatch(/for 10 s at most$/);
+    lab.advance(11_000);
+    expect(keys(b)).toEqual([]);
+  });
+
+  test("holds for a peer that is away when it changes, from when it went", () => {
+    const { lab, a, b } = two({ seconds: 100 }, bounded(30));
+    a.hangUp();
+    lab.run().advance(20_000);
+    lab.reload(bounded(60)).run().advance(20_000);
+    expect(keys(b)).toEqual(BOTH);
+    lab.reload(bounded(15)).advance(200);
+    expect(keys(b)).toEqual([]);
+  });
+
+  test("does not bound the time for End-of-RIB of a peer that is back", () => {
+    const { lab, a, b } = two({ seconds: 100 }, bounded(30));
+    a.hangUp();
+    lab.run();
+    a.up();
+    lab.reload(bounded(10)).advance(60_000);
+    expect(keys(b)).toEqual(BOTH);
+  });
+});
+
+describe("what is kept is judged again by a reload", () => {
+  const RULES =
+    "policies: { in: [{ name: no one, if: { prefix: 10.1.0.0/16 }, then: reject }, { then: accept }] }";
+  const POLICY = YAML.replace(`${A}, as: 65001`, `${A}, as: 65001, import: in`) + RULES;
+  const away = (yaml?: string) => {
+    const made = two({}, yaml);
+    made.a.hangUp();
+    made.lab.run();
+    return made;
+  };
+  const verdictOf = (lab: Lab) => {
+    const key = { words: [0x0a010000, 0, 0, 0], bits: 16 } as const;
+    const question = { direction: "import", family: 1, key, text: "10.1.0.0/16" } as const;
+    return explainRoute(lab.router, { ...question, neighbor: A });
+  };
+
+  test("with another policy, which explain asks as well", () => {
+    const { lab, a, b } = away();
+    lab.reload(POLICY).run();
+    expect(keys(b)).toEqual(["10.2.0.0/16"]);
+    const { verdict, paths } = verdictOf(lab);
+    expect(verdict).toMatch(/^rejected: .*no one/);
+    expect(paths[0]!.steps.map(({ step }) => step)).toEqual(["checks", "policy"]);
+    lab.reload(YAML).run();
+    expect(keys(b)).toEqual(BOTH);
+    expect(verdictOf(lab).verdict).toBe("accepted, and the best path");
+    a.up().announce(BOTH).endOfRib();
+    lab.run();
+    expect(keys(b).sort()).toEqual(BOTH);
+  });
+
+  test("with another check", () => {
+    const yaml = YAML.replace("passive: true", "passive: true, enforce-first-as: false");
+    const { lab, a, b } = two({}, yaml);
+    a.announce(["10.3.0.0/16"], { path: [65099] });
+    lab.run();
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toHaveLength(3);
+    lab.reload(YAML).run();
+    expect(keys(b)).toEqual(BOTH);
+  });
+
+  test("when it forgets what is rejected", () => {
+    const { lab } = away();
+    lab.reload(POLICY.replace("passive: true", "passive: true, keep-rejected: false")).run();
+    expect(lab.router.tables.rib(1).paths.received[1]).toBe(1);
+  });
+
+  const many = Array.from({ length: 20_000 }, (_, i) => `11.${i >> 8}.${i & 255}.0/24`);
+  const NO_ELEVEN = POLICY.replace("10.1.0.0/16", "11.0.0.0/8 le 24");
+  const withMany = () => {
+    // No more than a piece of each kind of work in a slice.
+    const made = two({}, YAML, { budget: () => 0 });
+    for (let i = 0; i < many.length; i += 1000) made.a.announce(many.slice(i, i + 1000));
+    made.lab.run();
+    return made;
+  };
+
+  test("to the end when the session goes in the middle of it", () => {
+    const { lab, a, b } = withMany();
+    lab.reload(NO_ELEVEN).slice();
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toEqual(BOTH);
+  });
+
+  test("to the end when the neighbor comes back in the middle of it", () => {
+    const { lab, a, b } = withMany();
+    a.hangUp();
+    lab.run();
+    lab.reload(NO_ELEVEN).slice();
+    a.connect();
+    lab.run();
+    expect(a.isUp).toBe(true);
+    expect(keys(b)).toEqual(BOTH);
+  });
 });

@@ -2,7 +2,7 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { showRoutes } from "../src/index.ts";
+import { showNeighbor, showRoutes } from "../src/index.ts";
 import { Lab, type Peer, yamlOf } from "./driver.ts";
 
 const A = "192.0.2.1";
@@ -15,6 +15,7 @@ neighbors:
   - { address: ${A}, as: 65001, max-prefix: ${limit}, ${rest} }
   - { address: ${B}, as: 65002 }
 policies:
+  low: [{ if: { med: { max: 2 } }, then: accept }]
   some: [{ if: { prefix: 10.128.0.0/9 le 24 }, then: reject }, { then: accept }]
 `);
 }
@@ -151,6 +152,76 @@ neighbors:
     a.announce(["2001:db8:3::/48"]);
     lab.run();
     expect(a.wire.of("NOTIFICATION")[0]!["data"]).toBe("00020100000002");
+  });
+});
+
+describe("several paths of one prefix are one, with ADD-PATH", () => {
+  const route = (n: number, pathId: number) => ({ prefix: prefix(n), path_id: pathId });
+  const ADD_PATH = "add-path: { receive: true }";
+  function withPaths(limit: string, rest = "") {
+    const lab = new Lab(yaml(limit, [ADD_PATH, rest].filter(Boolean).join(", ")));
+    const b = lab.peer(B, { as: 65002 }).up();
+    const a = lab.peer(A, { as: 65001, addPath: "send" }).up();
+    const paths = (n: number, from: number, to: number) => {
+      for (let id = from; id < to; id++) a.announce([route(n, id)], { med: id });
+      lab.run();
+    };
+    return { lab, a, b, paths };
+  }
+
+  test("received: further paths may come, a further prefix may not", () => {
+    const { lab, a, paths } = withPaths("{ ipv4-unicast: 2 }");
+    paths(0, 0, 20);
+    paths(1, 0, 20);
+    expect(a.isUp).toBe(true);
+    const [shown] = showNeighbor(lab.neighbor(A)).families;
+    expect(shown).toMatchObject({ received: 40, max_prefix: { limit: 2, count: 2 } });
+    paths(2, 0, 1);
+    expect(a.wire.notification).toBe(`6/${CEASE.MAX_PREFIXES}`);
+  });
+
+  test("a prefix is gone with its last path", () => {
+    const { lab, a, paths } = withPaths("{ ipv4-unicast: 2 }");
+    paths(0, 0, 3);
+    paths(1, 0, 1);
+    for (const id of [0, 2, 1]) a.withdraw([route(0, id)]);
+    paths(2, 5, 8);
+    expect(a.isUp).toBe(true);
+    paths(3, 0, 1);
+    expect(a.isUp).toBe(false);
+    lab.run();
+  });
+
+  test("block: paths of a known prefix are taken, a further prefix is not", () => {
+    const { lab, b, paths } = withPaths("{ ipv4-unicast: 2, action: block }");
+    paths(0, 0, 3);
+    paths(1, 0, 3);
+    paths(2, 0, 3);
+    paths(1, 3, 6);
+    expect(Object.keys(b.table)).toEqual([prefix(0), prefix(1)]);
+    expect(showNeighbor(lab.neighbor(A)).families[0]).toMatchObject({ received: 9 });
+  });
+
+  test("accepted: a prefix counts while one of its paths is accepted", () => {
+    const { a, b, lab, paths } = withPaths(
+      "{ ipv4-unicast: 1, action: block, count: accepted }",
+      "import: low",
+    );
+    paths(0, 0, 6);
+    paths(1, 0, 6);
+    const counts = () => showNeighbor(lab.neighbor(A)).families[0];
+    expect(counts()).toMatchObject({ received: 12, accepted: 3, max_prefix: { count: 1 } });
+    for (const id of [0, 1]) a.withdraw([route(0, id)]);
+    a.announce([route(1, 1)], { med: 0 });
+    lab.run();
+    expect(Object.keys(b.table)).toEqual([prefix(0)]);
+    a.announce([route(0, 2)], { med: 9 });
+    lab.run();
+    expect(counts()).toMatchObject({ accepted: 0, max_prefix: { count: 0 } });
+    a.announce([route(1, 1)], { med: 1 }).announce([route(1, 2)], { med: 2 });
+    lab.run();
+    expect(Object.keys(b.table)).toEqual([prefix(1)]);
+    expect(counts()).toMatchObject({ accepted: 2, max_prefix: { count: 1 } });
   });
 });
 

@@ -8,13 +8,13 @@ import { Lab, type Peer, yamlOf } from "./driver.ts";
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 
-function two(): { lab: Lab; a: Peer; b: Peer } {
-  const lab = new Lab(
-    yamlOf(`
+const YAML = yamlOf(`
 defaults: { import: accept-all, export: accept-all }
 neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002, passive: true }]
-`),
-  );
+`);
+
+function two(): { lab: Lab; a: Peer; b: Peer } {
+  const lab = new Lab(YAML);
   const a = lab.peer(A, { as: 65001 }).up();
   const b = lab.peer(B, { as: 65002 }).up();
   a.announce(["10.1.0.0/16"]);
@@ -96,4 +96,54 @@ test("how the last session ended is shown with the peer's words", () => {
     "notification-received",
     "connection-lost",
   ]);
+});
+
+describe("why a session ended is shown", () => {
+  const down = (lab: Lab) => {
+    const { last_down, last_failure } = showNeighbor(lab.neighbor(A));
+    return [last_down?.reason, last_failure?.reason];
+  };
+  const FAULT = "sent Message Header Error/Bad Message Length";
+  const bad = (peer: Peer) =>
+    peer.send(Uint8Array.from([...new Uint8Array(16).fill(255), 0, 1, 2]));
+
+  test("also after the neighbor was refused, as it is for a while after a fault", () => {
+    const { lab, a } = two();
+    for (let i = 0; i < 3; i++) {
+      bad(a);
+      lab.run();
+      expect(down(lab)).toEqual([FAULT, undefined]);
+      a.connect();
+      lab.run();
+    }
+    expect(a.wire.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
+    expect(down(lab)).toEqual([FAULT, undefined]);
+  });
+
+  test("beside why connections since then did not come to one", () => {
+    const { lab, a } = two();
+    bad(a);
+    lab.run();
+    a.options = { ...a.options, as: 65099 };
+    a.connect();
+    lab.run();
+    const failure = "sent OPEN Message Error/Bad Peer AS";
+    expect(down(lab)).toEqual([FAULT, failure]);
+    a.connect();
+    lab.run();
+    expect(a.wire.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
+    expect(down(lab)).toEqual([FAULT, failure]);
+  });
+
+  test("and before the first session, why there is none", () => {
+    const { lab, a } = two();
+    // Another AS is another neighbor, which has had no session.
+    lab.reload(YAML.replace("as: 65001", "as: 65098")).run();
+    a.connect();
+    lab.run();
+    a.connect();
+    lab.run();
+    const failure = "sent OPEN Message Error/Bad Peer AS";
+    expect(down(lab)).toEqual([failure, failure]);
+  });
 });

@@ -118,7 +118,7 @@ test.each([
   lab.run();
   expect(wire.notification).toBe(notification);
   expect(wire.closed).toBe(true);
-  expect(lab.neighbor(PEER).lastDown?.reason).toMatchObject({ kind: "notification-sent" });
+  expect(lab.neighbor(PEER).lastFailure?.reason).toMatchObject({ kind: "notification-sent" });
 });
 
 test("an internal peer with our own BGP Identifier is refused", () => {
@@ -286,7 +286,7 @@ describe("what a peer has sent is read before its end", () => {
     const wire = peer.connect();
     wire.hangUp();
     lab.run();
-    expect(lab.neighbor(PEER).lastDown?.reason).toMatchObject({
+    expect(lab.neighbor(PEER).lastFailure?.reason).toMatchObject({
       kind: "notification-sent",
       code: 2,
     });

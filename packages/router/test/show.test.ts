@@ -351,7 +351,7 @@ policies:
       [2, 1, 1, 2],
       [0, 0, 0, 3],
     ]);
-    expect(first!.families[0]!.max_prefix).toEqual({ limit: 10000, action: "shutdown" });
+    expect(first!.families[0]!.max_prefix).toEqual({ limit: 10000, action: "shutdown", count: 3 });
     const heard = a.wire.messages.filter(({ type }) => type === "UPDATE").length;
     expect(first!.messages.sent.update).toBe(heard);
   });

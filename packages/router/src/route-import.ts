@@ -1,0 +1,151 @@
+/**
+ * What is decided about the routes of a neighbor: checks, import policy and limits. It comes with a
+ * session, and outlasts it for as long as routes of it are kept while the neighbor restarts.
+ */
+
+import type { Negotiated } from "@ts-bgp/fsm";
+import type { PathRow, PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
+import { type Family, parseIpv4 } from "@ts-bgp/wire-codec";
+import type { OwnAddresses } from "./group-settings.ts";
+import { type ImportSettings, SessionImporter } from "./importer.ts";
+import type { Job, JobState } from "./jobs.ts";
+import { limitsOf, MaxPrefix } from "./max-prefix.ts";
+import type { Neighbor } from "./neighbor.ts";
+import { FAMILIES } from "./tables.ts";
+
+/** Paths that one step of a new judgement looks at. */
+const REJUDGE_PATHS = 4096;
+
+/** The part of one family. */
+export interface FamilyImport {
+  readonly family: Family;
+  /** Prefixes were not stored, since they were too many. */
+  blocked: boolean;
+  limits: PeerLimits;
+  maxPrefix: MaxPrefix;
+}
+
+export class RouteImport {
+  readonly own: OwnAddresses;
+  readonly families: readonly FamilyImport[];
+  /** Checks and import policy as the configuration has them now. */
+  importer: SessionImporter;
+  private readonly neighbor: Neighbor;
+  private readonly negotiated: Negotiated;
+
+  /** @param own - addresses of this side in the session */
+  constructor(neighbor: Neighbor, negotiated: Negotiated, own: OwnAddresses) {
+    this.neighbor = neighbor;
+    this.negotiated = negotiated;
+    this.own = own;
+    this.importer = this.makeImporter();
+    this.families = FAMILIES.filter((family) => (negotiated.families & family) !== 0).map(
+      (family) => ({ family, blocked: false, ...this.limitsOf(family) }),
+    );
+  }
+
+  family(family: Family): FamilyImport | undefined {
+    return this.families.find((state) => state.family === family);
+  }
+
+  /** Whether prefixes of the neighbor were not stored, since they were too many. */
+  get isBlocked(): boolean {
+    return this.families.some(({ blocked }) => blocked);
+  }
+
+  /** Options that need no new session have changed, or policies have. */
+  reconfigure(limitsChanged: boolean): void {
+    this.importer = this.makeImporter();
+    if (!limitsChanged) return;
+    for (const state of this.families) {
+      state.blocked = false;
+      Object.assign(state, this.limitsOf(state.family));
+    }
+  }
+
+  /** Decides about one route again. */
+  rejudge(family: Family, path: PathRow): void {
+    const { importer } = this;
+    const { tables } = this.neighbor;
+    const state = this.family(family);
+    // Routes of a family that the session does not have are on their way out.
+    if (state === undefined) return;
+    const rib = tables.rib(family);
+    const attrIn = rib.paths.attrIn[path]!;
+    if (attrIn !== tables.emptySet) {
+      importer.prepare(attrIn, family);
+      rib.rejudge(path, importer, state.limits);
+      importer.finish();
+    }
+    if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
+  }
+
+  private limitsOf(family: Family): { limits: PeerLimits; maxPrefix: MaxPrefix } {
+    const { maxPrefix } = this.neighbor.config;
+    return { limits: limitsOf(maxPrefix, family), maxPrefix: new MaxPrefix(maxPrefix, family) };
+  }
+
+  private makeImporter(): SessionImporter {
+    const { neighbor, negotiated, own } = this;
+    const { tables, config, facts } = neighbor;
+    const { router } = tables.config;
+    const role = negotiated.localRole;
+    const settings: ImportSettings = {
+      external: negotiated.peerAs !== config.localAs,
+      peerAs: negotiated.peerAs,
+      ownAs: router.as === config.localAs ? [router.as] : [router.as, config.localAs],
+      allowOwnAs: config.allowOwnAs,
+      enforceFirstAs: config.enforceFirstAs,
+      identifier: parseIpv4(router.id)!,
+      clusterId: parseIpv4(router.clusterId)!,
+      ownAddresses: [own.ipv4, own.ipv6].filter((address) => address !== null),
+      otcRejects:
+        role === "provider" || role === "rs"
+          ? "always"
+          : role === "peer"
+            ? "unless-peer-as"
+            : "never",
+      otcAdds: role === "customer" || role === "peer" || role === "rs-client",
+      keepsRejected: config.keepRejected,
+    };
+    const filter = tables.policies.filter(config.import, config.localAs);
+    return new SessionImporter(tables.attrs, settings, facts, filter);
+  }
+}
+
+/**
+ * Decides about all routes of a neighbor in one family again, whether a session stands behind them or
+ * they are kept for one that ended: also when that changes in the meantime.
+ */
+export class Rejudge implements Job {
+  private readonly neighbor: Neighbor;
+  private readonly family: Family;
+  private readonly paths: PathTable;
+  private readonly walk: PeerWalk;
+  /** A later one ends this one. */
+  private readonly turn: number;
+
+  constructor(neighbor: Neighbor, family: Family) {
+    this.neighbor = neighbor;
+    this.family = family;
+    this.paths = neighbor.tables.rib(family).paths;
+    this.walk = this.paths.walk(neighbor.row);
+    this.turn = neighbor.rejudged;
+  }
+
+  step(): JobState {
+    const { neighbor, family, paths, walk } = this;
+    const { import: decides } = neighbor;
+    if (decides !== null && neighbor.rejudged === this.turn) {
+      for (let n = 0; n < REJUDGE_PATHS && walk.at !== 0; n++) {
+        const path = walk.at;
+        walk.at = paths.peerNext[path]!;
+        decides.rejudge(family, path);
+      }
+      neighbor.checkLimits(decides);
+      if (walk.at !== 0) return "more";
+    }
+    paths.endWalk(walk);
+    return "done";
+  }
+}
