@@ -90,7 +90,7 @@ async function askJson(...args: string[]): Promise<unknown> {
 }
 
 const NEIGHBOR_KEYS =
-  "address as description disabled established_count families group last_down messages since_ms " +
+  "address as description disabled established_count families group last_down last_failure messages since_ms " +
   "state update_faults update_faults_by_action";
 const ROUTE_KEYS =
   "as_path communities large_communities med neighbor neighbor_as next_hop origin prefix status";
@@ -106,7 +106,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
     "accepted advertised end_of_rib_received family group max_prefix received rejected " +
       "stale_until_ms synced",
   ],
-  ["show neighbors", "0.families.0.max_prefix", "action limit"],
+  ["show neighbors", "0.families.0.max_prefix", "action count limit"],
   ["show neighbors", "0.messages", "received sent"],
   ["show neighbors", "0.messages.received", "keepalive notification open route_refresh update"],
   [
@@ -117,7 +117,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     `show neighbor ${A}`,
     "",
-    `${NEIGHBOR_KEYS} capabilities export hold_time identifier import keepalive_time ` +
+    `${NEIGHBOR_KEYS} capabilities export graceful_restart hold_time identifier import keepalive_time ` +
       "local_address local_as octets route_reflector_client route_server_client",
   ],
   [

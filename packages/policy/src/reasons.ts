@@ -31,6 +31,7 @@ const TEXTS = {
   "not-best": "another path is preferred",
   "attributes-too-long": "attributes do not fit into a message",
   "family-not-negotiated": "the session does not carry this address family",
+  "next-hop-receiver": "next hop is the neighbor's own address (RFC 4271 section 5.1.3)",
 } as const;
 
 export type ReasonCode = keyof typeof TEXTS;

@@ -1,6 +1,7 @@
 /** What an update group writes once for many members, and how a member finds its part of it. */
 
 import type { Audience } from "./audience.ts";
+import type { Member } from "./member.ts";
 
 /** UPDATE messages for the members of a group, written once. */
 export interface Chunk {
@@ -20,19 +21,19 @@ export interface Run {
 /** More pieces than this are copied into one, which is cheaper than to write each. */
 const PIECES_MAX = 8;
 
-/** Part of a chunk that is for one class of members. */
+/** Part of a chunk that is for one member. */
 export interface Share {
   /** In the order of the chunk; they are the chunk's own octets unless there were many. */
   readonly pieces: readonly Uint8Array[];
   readonly messages: number;
 }
 
-/** @returns what of a chunk members of a class are sent; linear in the runs */
-export function shareOf(chunk: Chunk, cls: number): Share {
+/** @returns what of a chunk a member is sent; linear in the runs */
+export function shareOf(chunk: Chunk, { cls, peer }: Pick<Member, "cls" | "peer">): Share {
   const ranges: number[] = [];
   let messages = 0;
   for (const run of chunk.runs) {
-    if (!run.audience.includes(cls)) continue;
+    if (!run.audience.includes(cls, peer)) continue;
     messages += run.messages;
     if (ranges.length > 0 && ranges.at(-1) === run.at) ranges[ranges.length - 1] = run.end;
     else ranges.push(run.at, run.end);

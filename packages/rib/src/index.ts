@@ -24,7 +24,7 @@
  *     rib decision change-log                          Adj-RIB-In, Loc-RIB
  *     update-group route-selector adj-rib-out          Adj-RIB-Out: who sees what,
  *       batch chunk audience class-set                   written once,
- *       catch-up row-set member                          at each member's pace
+ *       catch-up row-set member next-hop-peers           at each member's pace
  *     queries                                          for people
  *     state digest                                     for another process that holds the same
  *

@@ -11,6 +11,7 @@ import { Columns, NumberStack } from "./columns.ts";
 import { Decision } from "./decision.ts";
 import { Digest } from "./digest.ts";
 import { HashIndex } from "./hash-index.ts";
+import { NextHopPeers } from "./next-hop-peers.ts";
 import { NlriReader } from "./nlri-reader.ts";
 import { OctetPages } from "./octet-pages.ts";
 import { PathTable } from "./path-table.ts";
@@ -37,6 +38,7 @@ export const RIB_STATE_CLASSES = [
   HashIndex,
   NlriReader,
   NumberStack,
+  NextHopPeers,
   OctetPages,
   PathTable,
   PeerTable,

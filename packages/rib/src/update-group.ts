@@ -22,6 +22,7 @@ import { CatchUp } from "./catch-up.ts";
 import type { Cursor } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
 import type { GroupSink, Member } from "./member.ts";
+import { NextHopPeers } from "./next-hop-peers.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib, RowHolder } from "./rib.ts";
 import { type ExportRules, RouteSelector } from "./route-selector.ts";
@@ -68,6 +69,8 @@ export class UpdateGroup implements RowHolder {
   private readonly view: View = new View();
   private readonly oldPathIds: number[] = [];
   private readonly apart: ClassSet = new ClassSet();
+  /** Whom routes are kept from since the next hop is theirs. */
+  private readonly nextHops: NextHopPeers;
 
   constructor(rib: Rib, form: WireForm, rules: ExportRules, sink: GroupSink) {
     this.rib = rib;
@@ -76,6 +79,7 @@ export class UpdateGroup implements RowHolder {
     this.adjRibOut = new AdjRibOut(rib.attrs, rib.prefixes, form.addPath);
     this.selector = new RouteSelector(rib, form, rules);
     this.writer = new UpdateWriter(form);
+    this.nextHops = new NextHopPeers(rib.attrs, rib.peers);
     this.cursor = rib.log.open();
     rib.rowHolders.push(this);
   }
@@ -97,6 +101,7 @@ export class UpdateGroup implements RowHolder {
   /** Adds a member that was sent nothing yet. */
   join(member: Member): void {
     this.unsynced.add(member);
+    this.watch(member);
     if (this.isFresh) this.members.push(member);
     else this.joining.push(member);
   }
@@ -104,6 +109,7 @@ export class UpdateGroup implements RowHolder {
   /** Removes a member. @returns whether it was there */
   leave(member: Member): boolean {
     this.unsynced.delete(member);
+    this.nextHops.remove(member);
     if (remove(this.members, member) || remove(this.joining, member)) return true;
     for (const catchUp of this.catchUps) {
       if (!remove(catchUp.members, member)) continue;
@@ -149,6 +155,8 @@ export class UpdateGroup implements RowHolder {
   takeOver(member: Member, from: UpdateGroup, was: Member, resend: boolean): boolean {
     if (!from.members.includes(was)) return false;
     if (from.unsynced.has(was)) this.unsynced.add(member);
+    this.watch(member);
+    this.nextHops.adopt(member.peer, from.nextHops);
     from.leave(was);
     const ours = this.adjRibOut;
     const theirs = from.adjRibOut;
@@ -213,15 +221,36 @@ export class UpdateGroup implements RowHolder {
   }
 
   /** What a member sees of a prefix: `[path identifier, attribute set]` pairs, for `show`. */
-  advertised(row: PrefixRow, cls: number): [pathId: number, attr: AttrId][] {
+  advertised(row: PrefixRow, member: Member): [pathId: number, attr: AttrId][] {
     const out: [number, AttrId][] = [];
     this.adjRibOut.pathIds(row, this.oldPathIds);
     for (const pathId of this.oldPathIds) {
       this.adjRibOut.load(row, pathId, this.old);
-      const attr = this.old.of(cls);
-      if (attr !== 0) out.push([pathId, attr]);
+      const attr = this.old.of(member.cls);
+      if (attr !== 0 && !this.nextHops.has(attr, member.peer)) out.push([pathId, attr]);
     }
+    this.nextHops.endBatch();
     return out;
+  }
+
+  /** @returns how many routes a member is advertised */
+  countFor({ cls, peer }: Member): number {
+    return this.adjRibOut.countFor(cls) - this.nextHops.countOf(peer);
+  }
+
+  /**
+   * Whether a member is not sent routes with a set since their next hop is its own address (RFC 4271
+   * section 5.1.3). It is sent no other path in place of one, as with BIRD: its next hop is at home.
+   */
+  withholds(attr: AttrId, member: Member): boolean {
+    const withholds = this.nextHops.has(attr, member.peer);
+    this.nextHops.endBatch();
+    return withholds;
+  }
+
+  /** Routes whose next hop the form sets have none of a member's. */
+  private watch(member: Member): void {
+    if (this.form.nextHop === null) this.nextHops.add(member);
   }
 
   /** Members that came up start together; members that have everything join the group. */
@@ -346,6 +375,8 @@ export class UpdateGroup implements RowHolder {
   /** Sends and notes the difference between `old` and `view`. */
   private update(row: PrefixRow, pathId: number): void {
     const { old, view } = this;
+    this.noteWithheld(row, pathId, old, false);
+    this.noteWithheld(row, pathId, view, true);
     if (!this.addDifference(row, pathId)) {
       // The set is the same; but who is left out of it without difference may not be.
       const listed = old.listed.count + view.listed.count;
@@ -408,15 +439,67 @@ export class UpdateGroup implements RowHolder {
     this.addToBatch(row, pathId, sees, this.audiences.only(cls));
   }
 
-  private addToBatch(row: PrefixRow, pathId: number, attr: AttrId, audience: AudienceId): void {
-    const { rib, batch } = this;
+  /** Notes which members do not see a view's routes, or did not, though their class does. */
+  private noteWithheld(row: PrefixRow, pathId: number, view: View, isWithheld: boolean): void {
+    for (let i = -1; i < view.listed.count; i++) {
+      const attr = i < 0 ? view.attr : view.attrs[i]!;
+      for (const { cls, peer } of this.nextHops.of(attr)) {
+        if (view.of(cls) === attr) this.nextHops.note(peer, row, pathId, isWithheld);
+      }
+    }
+  }
+
+  /**
+   * Adds a route for an audience, but for those of it whose address is the next hop: these are sent a
+   * withdrawal when they may have an earlier one.
+   *
+   * @param before - what members were sent of it, or in a catch-up whether they may have something
+   */
+  private addToBatch(
+    row: PrefixRow,
+    pathId: number,
+    attr: AttrId,
+    audience: AudienceId,
+    before: View | boolean = this.old,
+  ): void {
+    const { rib, batch, nextHops, audiences } = this;
+    let others = audience;
+    for (const member of nextHops.of(attr)) {
+      const { cls, peer } = member;
+      if (!audiences.get(audience).includes(cls, peer)) continue;
+      others = audiences.without(others, peer);
+      const had = typeof before === "boolean" ? before : this.isSeen(before, member);
+      if (had) batch.add(row, pathId, 0, 0, audiences.peer(peer));
+    }
+    if (attr === 0 && typeof before !== "boolean") others = this.exceptUnseen(audience, before);
     const octets = attr === 0 ? 0 : rib.attrs.lengthOf(attr);
-    batch.add(row, pathId, attr, octets, audience);
+    batch.add(row, pathId, attr, octets, others);
+  }
+
+  /** Whether a member was sent what its class sees. */
+  private isSeen(view: View, member: Member): boolean {
+    const attr = view.of(member.cls);
+    return attr !== 0 && !this.nextHops.has(attr, member.peer);
+  }
+
+  /** @returns the audience of a withdrawal without those that a view's routes were kept from */
+  private exceptUnseen(audience: AudienceId, view: View): AudienceId {
+    const { audiences, nextHops } = this;
+    let left = audience;
+    for (let i = -1; i < view.listed.count; i++) {
+      const attr = i < 0 ? view.attr : view.attrs[i]!;
+      for (const { cls, peer } of nextHops.of(attr)) {
+        if (view.of(cls) !== attr || !audiences.get(left).includes(cls, peer)) continue;
+        left = audiences.without(left, peer);
+      }
+    }
+    return left;
   }
 
   private flush(members: readonly Member[]): void {
     const { rib } = this;
     const chunk = this.batch.encode(this.writer, rib.attrs, rib.prefixes, this.audiences);
+    this.nextHops.endBatch();
     if (chunk !== null && members.length > 0) this.sink.chunk(chunk, members);
   }
 
@@ -454,7 +537,7 @@ export class UpdateGroup implements RowHolder {
     else {
       for (const pathId of oldPathIds) this.sendView(row, pathId, held);
       for (const pathId of catchUp.gone.get(row) ?? []) {
-        if (!oldPathIds.includes(pathId)) this.addToBatch(row, pathId, 0, EVERYONE);
+        if (!oldPathIds.includes(pathId)) this.addToBatch(row, pathId, 0, EVERYONE, true);
       }
       catchUp.gone.delete(row);
     }
@@ -468,14 +551,15 @@ export class UpdateGroup implements RowHolder {
   private sendView(row: PrefixRow, pathId: number, held: boolean): void {
     const { view, apart } = this;
     this.adjRibOut.load(row, pathId, view);
+    this.noteWithheld(row, pathId, view, true);
     this.listApart();
     for (let i = 0; i < apart.count; i++) {
       const attr = view.of(apart.items[i]!);
       if (attr === 0 && !held) continue;
-      this.addToBatch(row, pathId, attr, this.audiences.only(apart.items[i]!));
+      this.addToBatch(row, pathId, attr, this.audiences.only(apart.items[i]!), held);
     }
     if (view.attr === 0 && !held) return;
-    this.addToBatch(row, pathId, view.attr, this.audiences.except(apart));
+    this.addToBatch(row, pathId, view.attr, this.audiences.except(apart), held);
   }
 }
 

@@ -30,7 +30,7 @@ function setOf(list: readonly number[]): ClassSet {
 test("an audience is its classes, or all others", () => {
   fc.assert(
     fc.property(fc.boolean(), classes, cls, (only, list, asked) => {
-      expect(new Audience(only, list).includes(asked)).toBe(list.includes(asked) === only);
+      expect(new Audience(only, list).includes(asked, 0)).toBe(list.includes(asked) === only);
     }),
   );
 });
@@ -39,8 +39,8 @@ describe("a share of a chunk", () => {
   test("is the octets of the runs for a class, in order, in few pieces", () => {
     fc.assert(
       fc.property(chunk, cls, (whole, own) => {
-        const runs = whole.runs.filter((run) => run.audience.includes(own));
-        const share = shareOf(whole, own);
+        const runs = whole.runs.filter((run) => run.audience.includes(own, 0));
+        const share = shareOf(whole, { cls: own, peer: 0 });
         const octets = runs.flatMap(({ at, end }) => [...whole.octets.subarray(at, end)]);
         expect(share.pieces.flatMap((piece) => [...piece])).toEqual(octets);
         expect(share.messages).toBe(runs.reduce((sum, run) => sum + run.messages, 0));
@@ -54,7 +54,7 @@ describe("a share of a chunk", () => {
     const everyone = new Audience(false, []);
     const runs = [0, 1, 2].map((at) => ({ audience: everyone, at, end: at + 1, messages: 1 }));
     const whole: Chunk = { octets: Uint8Array.of(1, 2, 3), runs };
-    const { pieces } = shareOf(whole, 5);
+    const { pieces } = shareOf(whole, { cls: 5, peer: 0 });
     expect(pieces).toEqual([whole.octets]);
     expect(pieces[0]!.buffer).toBe(whole.octets.buffer);
   });
@@ -80,7 +80,7 @@ describe("a table of audiences", () => {
           expect(ids.get(key) ?? id).toBe(id);
           ids.set(key, id);
           for (let c = 1; c <= 70; c++) {
-            expect(table.get(id).includes(c)).toBe(list.includes(c) === (kind === "only"));
+            expect(table.get(id).includes(c, 0)).toBe(list.includes(c) === (kind === "only"));
           }
         }
         expect(new Set(ids.values()).size).toBe(ids.size);
@@ -89,15 +89,32 @@ describe("a table of audiences", () => {
     );
   });
 
+  test("leaves out single peers of a class, or addresses one alone", () => {
+    const table = new AudienceTable();
+    const others = table.without(table.without(table.exceptOne(3), 20), 21);
+    const asked = [
+      [3, 30],
+      [4, 20],
+      [4, 21],
+      [4, 22],
+    ] as const;
+    const found = asked.map(([cls, peer]) => table.get(others).includes(cls, peer));
+    expect(found).toEqual([false, false, false, true]);
+    const one = asked.map(([cls, peer]) => table.get(table.peer(21)).includes(cls, peer));
+    expect(one).toEqual([false, false, true, false]);
+    expect(table.without(table.without(table.exceptOne(3), 20), 21)).toBe(others);
+    expect(table.peer(21)).not.toBe(table.only(21));
+  });
+
   test("forgets audiences when there are many, but not the one for everyone", () => {
     const table = new AudienceTable();
     for (let own = 1; own < 5000; own++) table.exceptOne(own);
     table.tidy();
-    expect(table.get(EVERYONE).includes(7)).toBe(true);
+    expect(table.get(EVERYONE).includes(7, 0)).toBe(true);
     for (const own of [4999, 7]) {
       const id = table.exceptOne(own);
-      expect(table.get(id).includes(own)).toBe(false);
-      expect(table.get(id).includes(own + 1)).toBe(true);
+      expect(table.get(id).includes(own, 0)).toBe(false);
+      expect(table.get(id).includes(own + 1, 0)).toBe(true);
     }
   });
 });

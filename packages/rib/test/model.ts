@@ -22,6 +22,8 @@ export interface Attributes {
   origin: "IGP" | "EGP" | "INCOMPLETE";
   /** 0 for none. Export rules of the tests read it, see `TestRules`. */
   med: number;
+  /** An address of its own unless given. */
+  nextHop?: string;
 }
 
 /** Canonical octets of an attribute set. */
@@ -29,7 +31,7 @@ export function attributeOctets(a: Attributes): Uint8Array {
   const attributes: AttributeValue[] = [
     { type: 1, value: a.origin },
     { type: 2, value: { segments: [{ type: "AS_SEQUENCE", as: [...a.path] }] } },
-    { type: 3, value: "192.0.2.1" },
+    { type: 3, value: a.nextHop ?? "192.0.2.1" },
     ...(a.med === 0 ? [] : [{ type: 4, value: a.med }]),
     { type: 5, value: a.localPref },
   ];
@@ -202,18 +204,23 @@ export function preferred(paths: readonly ModelPath[], world: World): ModelPath[
 /** A member that keeps what it is sent as text: prefix (and path identifier) to attributes. */
 export class TestMember implements Member {
   readonly cls: number;
+  readonly peer: PeerRow;
+  /** Its address, empty when that is nobody's next hop. */
+  readonly address: string;
   backlogOctets = 0;
   syncs = 0;
   readonly held: Map<string, string> = new Map();
   private readonly addPath: boolean;
 
-  constructor(cls: number, addPath: boolean) {
+  constructor(cls: number, addPath: boolean, peer: PeerRow = 0, address = "") {
     this.cls = cls;
+    this.peer = peer;
+    this.address = address;
     this.addPath = addPath;
   }
 
   take(chunk: Chunk): void {
-    for (const piece of shareOf(chunk, this.cls).pieces) {
+    for (const piece of shareOf(chunk, this).pieces) {
       const options = { fourOctetAs: true, addPath: this.addPath, external: false };
       for (const message of decodeMessages(piece, options)) {
         if (message.error !== undefined) throw new Error(message.error.reason);

@@ -4,6 +4,7 @@
 
 import { type Explanation, REASON } from "@ts-bgp/policy";
 import {
+  type AttrId,
   exactMatch,
   keyOf,
   type PathRow,
@@ -108,7 +109,7 @@ function explainExport(
   const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
   if (count === 0) return { ...base, verdict: "there is no accepted path", paths: [] };
   const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
-  const sent = state.member.group.advertised(row, state.member.cls);
+  const sent = state.member.group.advertised(row, state.member);
   const paths = explainCandidates(router, rib, row, neighbor, state, order);
   router.tables.endSlice();
   const verdict =
@@ -165,7 +166,7 @@ function explainCandidates(
 ): ExplainedPath[] {
   const { settings, group } = member.entry;
   const { addPath } = settings.form;
-  const sent = group.advertised(row, member.cls);
+  const sent = group.advertised(row, member);
   let hasOne = false;
   return order.map((path, rank) => {
     const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
@@ -188,9 +189,10 @@ function exportSteps(
   rib: Rib,
   row: PrefixRow,
   neighbor: Neighbor,
-  { entry, cls }: FamilyState["member"],
+  member: FamilyState["member"],
   path: PathRow,
 ): ExplainedStep[] {
+  const { entry, cls, group } = member;
   const { exporter } = entry;
   const source = rib.paths.peer[path]!;
   if (exporter.sourceClass(source) === cls) {
@@ -199,7 +201,8 @@ function exportSteps(
   }
   const held = exporter.heldBack(path);
   if (held !== 0) return [failed(router, "checks", held)];
-  const { explanation, reason, leftOut } = exporter.explain(path, row, neighbor.facts);
+  const withholds = (attr: AttrId) => group.withholds(attr, member);
+  const { explanation, reason, leftOut } = exporter.explain(path, row, neighbor.facts, withholds);
   const policy = policyStep(router, explanation);
   if (!policy.passed) return [policy];
   if (reason !== 0) return [policy, failed(router, "checks", reason)];

@@ -159,6 +159,7 @@ export class GroupExporter implements ExportRules {
   /**
    * What policy says of a path for one member, and how it comes to that.
    *
+   * @param withholds - whether the member is not sent routes with a set, see UpdateGroup
    * @returns with it, why the path is not sent all the same, 0 when it may be; and the communities
    *   that it is sent without, since they do not leave the AS
    */
@@ -166,6 +167,7 @@ export class GroupExporter implements ExportRules {
     path: PathRow,
     row: PrefixRow,
     member: PeerFacts,
+    withholds: (attr: AttrId) => boolean,
   ): { explanation: Explanation; reason: number; leftOut: readonly string[] } {
     const { rib, directory } = this;
     const attr = rib.paths.attr[path]!;
@@ -179,7 +181,9 @@ export class GroupExporter implements ExportRules {
     let leftOut: readonly string[] = [];
     if (verdict.accept) {
       const sent = this.complete(verdict.attr, verdict.nextHopFixed, path);
-      reason = sent === 0 ? this.reason : this.fits(sent, bits) ? 0 : REASON["attributes-too-long"];
+      if (sent === 0) reason = this.reason;
+      else if (!this.fits(sent, bits)) reason = REASON["attributes-too-long"];
+      else reason = withholds(sent) ? REASON["next-hop-receiver"] : 0;
       if (sent !== 0) {
         leftOut = this.leftOut(sent);
         rib.attrs.release(sent);

@@ -238,7 +238,7 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
     received: received[row]!,
     accepted: accepted[row]!,
     rejected: received[row]! - accepted[row]!,
-    advertised: state?.member.group.adjRibOut.countFor(state.member.cls) ?? 0,
+    advertised: state?.member.group.countFor(state.member) ?? 0,
     synced: state?.endOfRibSent ?? false,
     end_of_rib_received: state?.endOfRibReceived ?? false,
     stale_until_ms: staleUntilMs === null ? null : Math.round(staleUntilMs),

@@ -171,7 +171,7 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
   if (member === undefined) return [];
   const { form } = member.entry.settings;
   const rewriter = new AttributeRewriter();
-  return member.group.advertised(row, member.cls).map(([pathId, attr]) => {
+  return member.group.advertised(row, member).map(([pathId, attr]) => {
     const path = sourceOf(rib, row, member, pathId, attr);
     const from = path === 0 ? null : router.tables.directory.factsOf(rib.paths.peer[path]!);
     const { attrs } = rib;

@@ -8,6 +8,7 @@ import {
   type Chunk,
   type GroupSink,
   type Member,
+  type PeerRow,
   type Rib,
   shareOf,
   UpdateGroup,
@@ -27,6 +28,7 @@ export interface MemberOwner {
 /** A session's place in the update group of one family. */
 export class SessionMember implements Member {
   readonly cls: number;
+  readonly peer: PeerRow;
   readonly connection: Connection;
   readonly entry: GroupEntry;
   readonly owner: MemberOwner;
@@ -36,6 +38,7 @@ export class SessionMember implements Member {
   constructor(entry: GroupEntry, cls: number, connection: Connection, owner: MemberOwner) {
     this.entry = entry;
     this.cls = cls;
+    this.peer = connection.neighbor.row;
     this.connection = connection;
     this.owner = owner;
   }
@@ -70,7 +73,7 @@ export interface GroupEntry {
 export class ConnectionSink implements GroupSink {
   chunk(chunk: Chunk, members: readonly Member[]): void {
     for (const member of members as readonly SessionMember[]) {
-      const share = shareOf(chunk, member.cls);
+      const share = shareOf(chunk, member);
       member.messages += share.messages;
       for (const piece of share.pieces) member.connection.write(piece);
     }

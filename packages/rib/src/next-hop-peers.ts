@@ -1,0 +1,138 @@
+/**
+ * Members of an update group by address, to find those that a route's next hop belongs to: they are not
+ * sent it (RFC 4271 section 5.1.3), while all others are.
+ */
+
+import {
+  ATTR,
+  attributeValueAt,
+  attributeValueOctets,
+  findAttribute,
+  readU32,
+} from "@ts-bgp/wire-codec";
+import type { AttrId, AttrStore } from "./attr-store.ts";
+import { hashWords } from "./hash-index.ts";
+import type { Member } from "./member.ts";
+import type { PeerRow, PeerTable } from "./peer-table.ts";
+import { RowSet } from "./row-set.ts";
+
+const NOBODY: readonly Member[] = [];
+/** The first half of an IPv4 address that is mapped into IPv6 (RFC 4291 section 2.5.5.2). */
+const MAPPED = 0xffff;
+
+export class NextHopPeers {
+  private readonly attrs: AttrStore;
+  private readonly peers: PeerTable;
+  /** By hash of the address. */
+  private readonly byHash: Map<number, Member[]> = new Map();
+  /** What was found for attribute sets of the batch at hand. */
+  private readonly found: Map<AttrId, readonly Member[]> = new Map();
+  /** By peer and path identifier: prefixes that the peer would be sent otherwise. */
+  private readonly withheld: Map<PeerRow, Map<number, RowSet>> = new Map();
+
+  constructor(attrs: AttrStore, peers: PeerTable) {
+    this.attrs = attrs;
+    this.peers = peers;
+  }
+
+  add(member: Member): void {
+    const hash = this.hashOf(member.peer);
+    const known = this.byHash.get(hash);
+    if (known === undefined) this.byHash.set(hash, [member]);
+    else known.push(member);
+    this.found.clear();
+  }
+
+  remove(member: Member): void {
+    const hash = this.hashOf(member.peer);
+    const left = (this.byHash.get(hash) ?? []).filter((other) => other !== member);
+    if (left.length > 0) this.byHash.set(hash, left);
+    else this.byHash.delete(hash);
+    this.withheld.delete(member.peer);
+    this.found.clear();
+  }
+
+  /** Forgets what was found for sets, whose numbers may be those of others soon. */
+  endBatch(): void {
+    if (this.found.size > 0) this.found.clear();
+  }
+
+  /** @returns the members whose address is a next hop of the set: mostly none, or its source */
+  of(attr: AttrId): readonly Member[] {
+    if (attr === 0 || this.byHash.size === 0) return NOBODY;
+    let members = this.found.get(attr);
+    if (members === undefined) {
+      members = this.find(attr);
+      this.found.set(attr, members);
+    }
+    return members;
+  }
+
+  /** Whether the set's next hop is an address of the peer. */
+  has(attr: AttrId, peer: PeerRow): boolean {
+    return this.of(attr).some((member) => member.peer === peer);
+  }
+
+  /** Notes whether a route is one that a peer is not sent. */
+  note(peer: PeerRow, row: number, pathId: number, isWithheld: boolean): void {
+    let byPathId = this.withheld.get(peer);
+    if (byPathId === undefined) {
+      if (!isWithheld) return;
+      byPathId = new Map();
+      this.withheld.set(peer, byPathId);
+    }
+    let rows = byPathId.get(pathId);
+    if (rows === undefined) {
+      if (!isWithheld) return;
+      rows = new RowSet();
+      byPathId.set(pathId, rows);
+    }
+    if (isWithheld) rows.add(row);
+    else rows.delete(row);
+  }
+
+  /** @returns the number of routes that a peer is not sent, and would be otherwise */
+  countOf(peer: PeerRow): number {
+    let count = 0;
+    for (const rows of this.withheld.get(peer)?.values() ?? []) count += rows.size;
+    return count;
+  }
+
+  /** Takes over what another group has noted of a peer, which sees the same here. */
+  adopt(peer: PeerRow, from: NextHopPeers): void {
+    const noted = from.withheld.get(peer);
+    if (noted === undefined) return;
+    const copy = [...noted].map(([pathId, rows]) => [pathId, rows.copy()] as const);
+    this.withheld.set(peer, new Map(copy));
+  }
+
+  private find(attr: AttrId): readonly Member[] {
+    const buf = this.attrs.bytesOf(attr);
+    const at = this.attrs.offsetOf(attr);
+    const i = findAttribute(buf, at, at + this.attrs.lengthOf(attr), ATTR.NEXT_HOP);
+    if (i < 0) return NOBODY;
+    const valueAt = attributeValueAt(buf, i);
+    const octets = attributeValueOctets(buf, i);
+    if (octets === 4) return this.at(0, 0, MAPPED, readU32(buf, valueAt));
+    const first = this.atOctets(buf, valueAt);
+    // A link-local address may follow the global one (RFC 2545 section 3).
+    return octets < 32 ? first : [...new Set([...first, ...this.atOctets(buf, valueAt + 16)])];
+  }
+
+  private atOctets(buf: Uint8Array, i: number): readonly Member[] {
+    return this.at(readU32(buf, i), readU32(buf, i + 4), readU32(buf, i + 8), readU32(buf, i + 12));
+  }
+
+  private at(w0: number, w1: number, w2: number, w3: number): readonly Member[] {
+    const known = this.byHash.get(hashWords(0, w0, w1, w2, w3, 128));
+    if (known === undefined) return NOBODY;
+    const { a0, a1, a2, a3 } = this.peers;
+    const isThere = ({ peer }: Member) =>
+      a0[peer] === w0 && a1[peer] === w1 && a2[peer] === w2 && a3[peer] === w3;
+    return known.every(isThere) ? known : known.filter(isThere);
+  }
+
+  private hashOf(peer: PeerRow): number {
+    return this.peers.key[peer]!;
+  }
+}
