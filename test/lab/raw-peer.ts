@@ -43,19 +43,23 @@ export interface UpdateParts {
   readonly nlri?: readonly number[];
 }
 
+export interface RawPeerOptions {
+  readonly as: number;
+  readonly peerAddress: string;
+  /** Offers graceful restart with this restart time (RFC 4724), forwarding kept; unless absent. */
+  readonly restartSeconds?: number;
+}
+
 /**
  * Open a session with IPv4 unicast and four-octet AS numbers, and keep it alive.
  *
  * Tries again while the speaker turns it away, as it may for a while after an error.
  */
-export async function startRawPeer(
-  node: LabNode,
-  options: { readonly as: number; readonly peerAddress: string },
-): Promise<RawPeer> {
+export async function startRawPeer(node: LabNode, options: RawPeerOptions): Promise<RawPeer> {
   return until(
     async () => {
       const peer = pipe(node, options.peerAddress);
-      peer.send(message(OPEN, openBody(options.as, node.address4)));
+      peer.send(message(OPEN, openBody(options, node.address4)));
       peer.send(message(KEEPALIVE, []));
       const up = () => peer.closed() || peer.messages().some(({ type }) => type === KEEPALIVE);
       await until(up, CONNECT_MS, "the speaker answers the raw peer");
@@ -101,8 +105,10 @@ export function message(type: number, body: readonly number[]): number[] {
   return [...new Array(16).fill(0xff), ...two(19 + body.length), type, ...body];
 }
 
-function openBody(as: number, identifier: string): number[] {
-  const capabilities = [1, 4, 0, 1, 0, 1, 65, 4, ...four(as)];
+function openBody({ as, restartSeconds }: RawPeerOptions, identifier: string): number[] {
+  const restart =
+    restartSeconds === undefined ? [] : [64, 6, ...two(restartSeconds), 0, 1, 1, 0x80];
+  const capabilities = [1, 4, 0, 1, 0, 1, 65, 4, ...four(as), ...restart];
   const parameter = [2, capabilities.length, ...capabilities];
   const id = identifier.split(".").map(Number);
   return [4, ...two(as), ...two(HOLD_TIME_SECONDS), ...id, parameter.length, ...parameter];

@@ -57,6 +57,16 @@ export const SCENARIOS: readonly Scenario[] = [
     needs: "add-path-receive",
     run: checkAddPath,
   },
+  {
+    name: "is not sent routes to itself",
+    roles: ["route-server-client"],
+    run: checkNextHopIsReceiver,
+  },
+  {
+    name: "has the routes of a restarting peer for as long as the operator wants",
+    roles: ["route-server-client"],
+    run: checkKeptRoutes,
+  },
   { name: "is spared the malformed routes of another peer", run: checkMalformed },
   { name: "is sent what may leave an AS, in messages full to the last octet", run: checkBorder },
 ];
@@ -233,6 +243,50 @@ async function checkAddPath(scene: Scene): Promise<void> {
   );
   await raw.stop();
   await witness.daemon.withdraw([RAW_PREFIX]);
+  await expectHome(scene);
+}
+
+/** A route whose next hop is the receiver's address does not reach it, and reaches the others. */
+async function checkNextHopIsReceiver(scene: Scene): Promise<void> {
+  const { daemon, witness, rawNode, speaker } = scene;
+  const raw = await startRawPeer(rawNode, { as: RAW_AS, peerAddress: speaker.address4 });
+  for (const [receiver, other] of [
+    [daemon, witness],
+    [witness, daemon],
+    [daemon, witness],
+  ] as const) {
+    raw.update(goodRoute(receiver.node.address4));
+    await expectRawRoute(other, true, "though another peer is its next hop");
+    await expectRawRoute(receiver, false, "with itself as next hop");
+  }
+  raw.update(goodRoute(rawNode.address4));
+  await expectRawRoute(daemon, true, "with another next hop");
+  await raw.stop();
+  await expectHome(scene);
+}
+
+/** Routes are kept while a peer restarts, until `disable`, and not longer than restart-time-max. */
+async function checkKeptRoutes(scene: Scene): Promise<void> {
+  const { daemon, rawNode, speaker } = scene;
+  const restart = async () => {
+    const options = { as: RAW_AS, peerAddress: speaker.address4, restartSeconds: 300 };
+    const raw = await startRawPeer(rawNode, options);
+    raw.update(goodRoute(rawNode.address4));
+    await expectRawRoute(daemon, true, "from the peer");
+    await raw.stop();
+    const isAway = async () => (await speaker.neighbor(rawNode.address4)).state !== "established";
+    await until(isAway, WAIT_MS, "the speaker sees the peer go");
+  };
+  await restart();
+  await delay(QUIET_MS);
+  await expectRawRoute(daemon, true, "while the peer is away");
+  await speaker.disable(rawNode.address4, "taken down");
+  await expectRawRoute(daemon, false, "once the peer is disabled");
+  await speaker.enable(rawNode.address4);
+  await scene.reconfigure({ rawRestartTimeMax: 3 });
+  await restart();
+  await expectRawRoute(daemon, false, "after the time that the operator allows");
+  await scene.reconfigure();
   await expectHome(scene);
 }
 

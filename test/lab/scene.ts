@@ -46,12 +46,14 @@ export interface Scene {
   reconfigure(changes?: Changes): Promise<void>;
 }
 
-/** What a scenario changes of the speaker's configuration for the daemon. */
+/** What a scenario changes of the speaker's configuration. */
 export interface Changes {
-  /** Of its IPv4 session. */
+  /** Of the IPv4 session of the daemon. */
   readonly prefixLimit?: number;
-  /** Of its IPv6 session. */
+  /** Of the IPv6 session of the daemon. */
   readonly password?: string;
+  /** Seconds for which routes of the raw peer are kept at most while it is away. */
+  readonly rawRestartTimeMax?: number;
 }
 
 /** A daemon on its node, and what it announces when a scenario begins. */
@@ -142,7 +144,10 @@ export function addressOf(node: { address4: string; address6: string }, family: 
 }
 
 /** The labs' configuration with the neighbors of a scene, as JSON, which is YAML. */
-function speakerConfig(scene: Scene, { prefixLimit, password = PASSWORD }: Changes): string {
+function speakerConfig(
+  scene: Scene,
+  { prefixLimit, password = PASSWORD, rawRestartTimeMax }: Changes,
+): string {
   const { role, speaker, daemon, witness, rawNode } = scene;
   const limit = { "max-prefix": { "ipv4-unicast": prefixLimit, action: "shutdown" } };
   const neighbors = [witness, daemon].flatMap((end) =>
@@ -167,6 +172,9 @@ function speakerConfig(scene: Scene, { prefixLimit, password = PASSWORD }: Chang
     address: rawNode.address4,
     as: RAW_AS,
     passive: true,
+    ...(rawRestartTimeMax === undefined
+      ? {}
+      : { "graceful-restart": { "restart-time-max": rawRestartTimeMax } }),
     ...(role === "ibgp-peer" ? {} : { group: role }),
   };
   return JSON.stringify({

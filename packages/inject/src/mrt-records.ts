@@ -19,6 +19,11 @@ const RECORD_OCTETS_MAX = 1 << 24;
 const TYPE_MAX_OF_FIRST_BLOCK = 13;
 const OTHER_TYPES: ReadonlySet<number> = new Set([16, 17, 32, 33, 48, 49]);
 
+/** Whether a type is one of the registry; others may come to be one. */
+export function isKnownType(type: number): boolean {
+  return type <= TYPE_MAX_OF_FIRST_BLOCK || OTHER_TYPES.has(type);
+}
+
 /** One record; the same object each time. */
 export interface MrtRecord {
   /** Octets of the file before the record. */
@@ -53,10 +58,15 @@ export class MrtSplitter {
     if (octets.length < HEADER_OCTETS) return null;
     const type = readU16(buf, at + 4);
     const length = readU32(buf, at + 8);
-    if (type > TYPE_MAX_OF_FIRST_BLOCK && !OTHER_TYPES.has(type)) {
-      return this.fault(`${type} is not a type of MRT record`);
+    if (length > RECORD_OCTETS_MAX) {
+      // Most likely this is no MRT file, or the record before it was of another length.
+      const isKnown = isKnownType(type);
+      return this.fault(
+        isKnown
+          ? `the record length ${length} cannot be`
+          : `${type} is not a type of MRT record, and its length ${length} cannot be`,
+      );
     }
-    if (length > RECORD_OCTETS_MAX) return this.fault(`the record length ${length} cannot be`);
     if (length > octets.length - HEADER_OCTETS) return null;
     const bodyAt = at + HEADER_OCTETS + (type === MRT.BGP4MP_ET ? MICROSECONDS_OCTETS : 0);
     const end = at + HEADER_OCTETS + length;

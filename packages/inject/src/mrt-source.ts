@@ -41,6 +41,7 @@ export async function openMrt(options: MrtOptions, report: Report): Promise<Rout
   const { path, peer: selector } = options;
   const survey = new Survey(options.families, (number, peer) => isSelected(selector, number, peer));
   await survey.read(options, report);
+  warnOfUnknown(survey.reader.unknown, report);
   const chosen = choose(survey, options);
   const name = selector?.by === "all" ? "all peers" : describe(survey.reader.peers[chosen]!);
   if (!survey.isTable) {
@@ -207,6 +208,19 @@ function choose(survey: Survey, { path, peer: selector }: MrtOptions): PeerNumbe
   }
   if (best >= 0) return best;
   throw new InputError(`${path}: no such peer with routes; there are\n${listPeers(survey)}`);
+}
+
+/** Kinds of records that are named in one line. */
+const KINDS_NAMED_MAX = 5;
+
+function warnOfUnknown(unknown: ReadonlyMap<string, number>, report: Report): void {
+  if (unknown.size === 0) return;
+  const kinds = [...unknown].map(([kind, count]) => `${count} of ${kind}`);
+  const more = kinds.length - KINDS_NAMED_MAX;
+  if (more > 0) kinds.splice(KINDS_NAMED_MAX, more, `and ${more} kinds more`);
+  const count = [...unknown.values()].reduce((sum, one) => sum + one, 0);
+  const text = `${count} MRT records of unknown kinds were skipped: ${kinds.join(", ")}`;
+  report({ kind: "warning", text });
 }
 
 const PEERS_LISTED_MAX = 40;

@@ -9,7 +9,8 @@
  * | BGP4MP, _ET   | messages with 2- and 4-octet AS numbers, received and sent (LOCAL), with and |
  * |               | without path identifiers                                                     |
  *
- * Everything else (state changes, multicast, other protocols) is passed over.
+ * Everything else of the registry (state changes, multicast, other protocols) is passed over. What the
+ * registry does not have is passed over and counted: a record says how long it is.
  */
 
 import {
@@ -22,7 +23,7 @@ import {
   readU32,
 } from "@ts-bgp/wire-codec";
 import type { FileFault } from "./file-fault.ts";
-import { MRT, type MrtRecord } from "./mrt-records.ts";
+import { isKnownType, MRT, type MrtRecord } from "./mrt-records.ts";
 
 const V2 = {
   PEER_INDEX_TABLE: 1,
@@ -42,6 +43,14 @@ const MESSAGES: ReadonlyMap<number, { fourOctetAs: boolean; addPath: boolean }> 
   [9, { fourOctetAs: true, addPath: true }],
   [10, { fourOctetAs: false, addPath: true }],
   [11, { fourOctetAs: true, addPath: true }],
+]);
+
+/** Highest assigned subtypes (RFC 6396, RFC 6397, RFC 8050). */
+const SUBTYPES_MAX: ReadonlyMap<number, number> = new Map([
+  [MRT.TABLE_DUMP, 2],
+  [MRT.TABLE_DUMP_V2, 12],
+  [MRT.BGP4MP, 11],
+  [MRT.BGP4MP_ET, 11],
 ]);
 
 /** Bits of the peer type in a PEER_INDEX_TABLE (RFC 6396 section 4.3.1). */
@@ -96,6 +105,8 @@ const CUT_SHORT = "the record is shorter than what should be in it";
 export class MrtReader {
   /** In the order in which the file names them. */
   readonly peers: MrtPeer[] = [];
+  /** Records of unknown kinds that were passed over, by kind in words. */
+  readonly unknown: Map<string, number> = new Map();
 
   private readonly visitor: MrtVisitor;
   private readonly numbers: Map<string, PeerNumber> = new Map();
@@ -145,6 +156,10 @@ export class MrtReader {
   }
 
   private readBody({ type, subtype }: MrtRecord): string | null {
+    if (!isKnownType(type)) return this.passOver(`type ${type}`);
+    if (subtype > (SUBTYPES_MAX.get(type) ?? subtype)) {
+      return this.passOver(`type ${type} subtype ${subtype}`);
+    }
     switch (type) {
       case MRT.TABLE_DUMP:
         return this.tableDump(subtype);
@@ -156,6 +171,11 @@ export class MrtReader {
       default:
         return null;
     }
+  }
+
+  private passOver(kind: string): null {
+    this.unknown.set(kind, (this.unknown.get(kind) ?? 0) + 1);
+    return null;
   }
 
   /** RFC 6396 section 4.2. */
@@ -258,7 +278,10 @@ export class MrtReader {
     // The AS number of the collector, and an interface.
     this.skip(asOctets + 2);
     const afi = this.u16();
-    if (afi !== AFI.IPV4 && afi !== AFI.IPV6) return `peer address of family ${afi}`;
+    if (this.cutShort) return null;
+    if (afi !== AFI.IPV4 && afi !== AFI.IPV6) {
+      return this.passOver(`BGP message of a peer with an address of family ${afi}`);
+    }
     const address = this.address(afi);
     this.skip(afi === AFI.IPV4 ? 4 : 16);
     if (this.cutShort) return null;

@@ -7,7 +7,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InjectEvent } from "../src/events.ts";
 import { type MrtOptions, openMrt } from "../src/mrt-source.ts";
 import { openUpdates } from "../src/update-source.ts";
-import { attributes, attributes6, message, peerIndexTable, rib, update } from "./mrt-octets.ts";
+import {
+  attributes,
+  attributes6,
+  message,
+  peerIndexTable,
+  record,
+  rib,
+  update,
+} from "./mrt-octets.ts";
 import { EXTERNAL, pathOf, type Table, tableOf } from "./routes-of.ts";
 
 const PEERS = [
@@ -69,6 +77,15 @@ async function open(octets: Uint8Array, options: Partial<MrtOptions> = {}) {
 }
 
 describe("a table dump", () => {
+  test("with records of unknown kinds is announced without them, with a warning", async () => {
+    const odd = [record(20, 0, [1, 2]), record(20, 0, []), record(13, 99, [1])].flat();
+    const { table, warnings } = await open(Uint8Array.from([...odd, ...DUMP]));
+    expect(table.size).toBe(3);
+    expect(warnings).toEqual([
+      "3 MRT records of unknown kinds were skipped: 2 of type 20, 1 of type 13 subtype 99",
+    ]);
+  });
+
   test("is announced as the table of the peer with most routes", async () => {
     const { source, table } = await open(DUMP);
     expect([source.routes, source.firstAs, source.families]).toEqual([3, 64501, 3]);

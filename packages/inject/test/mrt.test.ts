@@ -92,10 +92,16 @@ const KINDS: [name: string, octets: number[], read: string[]][] = [
 interface Reading {
   events: string[];
   fault: { offset: number; reason: string } | null;
+  reader: MrtReader;
 }
 
 /** Reads a file in pieces. */
-function read(pieces: readonly Uint8Array[]): Reading {
+function read(pieces: readonly Uint8Array[]): Omit<Reading, "reader"> {
+  const { events, fault } = readAll(pieces);
+  return { events, fault };
+}
+
+function readAll(pieces: readonly Uint8Array[]): Reading {
   const events: string[] = [];
   const canonical = new CanonicalRoutes();
   const splitter = new MrtSplitter();
@@ -116,10 +122,10 @@ function read(pieces: readonly Uint8Array[]): Reading {
     splitter.octets.push(piece);
     for (let found = splitter.next(); found !== null; found = splitter.next()) {
       const fault = "reason" in found ? found : reader.read(found);
-      if (fault !== null) return { events, fault };
+      if (fault !== null) return { events, fault, reader };
     }
   }
-  return { events, fault: splitter.end() };
+  return { events, fault: splitter.end(), reader };
 }
 
 const WHOLE = Uint8Array.from(KINDS.flatMap(([, octets]) => octets));
@@ -182,6 +188,40 @@ describe("a MRT file", () => {
     );
   });
 
+  const unknown: [name: string, octets: number[], kind: string][] = [
+    ["a type between those that there are", record(14, 0, [1, 2, 3]), "type 14"],
+    ["a type beyond those that there are", record(64, 4, []), "type 64"],
+    ["the last type", record(65535, 1, [...u32(7)]), "type 65535"],
+    ["a subtype of TABLE_DUMP", record(12, 3, [1]), "type 12 subtype 3"],
+    ["a subtype of TABLE_DUMP_V2", record(13, 13, [1]), "type 13 subtype 13"],
+    ["a subtype of BGP4MP", record(16, 12, []), "type 16 subtype 12"],
+    ["a subtype of BGP4MP_ET", record(17, 12, [...u32(0)]), "type 17 subtype 12"],
+    [
+      "a peer address of family 9",
+      record(16, 4, [...u32(1), ...u32(2), ...u32(9)]),
+      "BGP message of a peer with an address of family 9",
+    ],
+  ];
+  test.each(unknown)("passes over %s, counts it, and goes on", (_, octets, kind) => {
+    const all = Uint8Array.from([...octets, ...WHOLE, ...octets]);
+    const { events, fault, reader } = readAll([all]);
+    expect(fault).toBeNull();
+    expect(events).toEqual(ALL_EVENTS);
+    expect([...reader.unknown]).toEqual([[kind, 2]]);
+    if (octets.length === 12) return;
+    const cut = read([all.slice(0, -1)]).fault;
+    const offset = all.length - octets.length;
+    expect(cut).toEqual({ offset, reason: expect.stringContaining("file ends") });
+  });
+
+  test("does not count what it knows and has no routes", () => {
+    const known = [record(16, 0, [1]), record(16, 5, []), record(13, 7, []), record(11, 9, [])];
+    const octets = [...known, record(32, 0, []), record(49, 3, [])].flat();
+    const { fault, reader } = readAll([Uint8Array.from(octets)]);
+    expect(fault).toBeNull();
+    expect(reader.unknown.size).toBe(0);
+  });
+
   const faults: [name: string, octets: number[], reason: string][] = [
     ["no MRT at all", [...new TextEncoder().encode("# a text file\n")], "not a type of MRT"],
     ["a record of 4 GB", [...record(13, 2, []).slice(0, 8), ...u32(0xffffffff)], "cannot be"],
@@ -190,7 +230,6 @@ describe("a MRT file", () => {
     ["a prefix of 33 bits", record(13, 2, [...u32(0), 33, 1, 2, 3, 4, 5]), "33 is more than 32"],
     ["a record too short for its entry", record(13, 2, [...u32(0), 8]), "shorter than"],
     ["a broken message", record(16, 4, [...u32(1), ...u32(2), ...u16(0), ...u16(1)]), "shorter"],
-    ["a peer address of family 9", record(16, 4, [...u32(1), ...u32(2), ...u32(9)]), "family 9"],
   ];
   test.each(faults)("is refused for %s", (_, octets, reason) => {
     const index = peerIndexTable(PEERS);

@@ -23,6 +23,8 @@ export class CatchUp {
   kind: "initial" | "refresh" | "behind";
   /** With ADD-PATH: path identifiers that were withdrawn from the group since `held` was true. */
   readonly gone: Map<PrefixRow, Set<number>> = new Map();
+  /** With ADD-PATH: path identifiers under which the members have what the group says already. */
+  readonly known: Map<PrefixRow, Set<number>> = new Map();
   /** Times in a row that no member could be given more. */
   stalls = 0;
 
@@ -53,8 +55,14 @@ export class CatchUp {
   split(kind: CatchUp["kind"], members: Member[]): CatchUp {
     const other = new CatchUp(kind, members, this.pending, this.held);
     for (const [row, ids] of this.gone) other.gone.set(row, new Set(ids));
+    for (const [row, ids] of this.known) other.known.set(row, new Set(ids));
     for (const member of members) this.members.splice(this.members.indexOf(member), 1);
     return other;
+  }
+
+  /** What the group says of a path identifier is another set. */
+  changed(row: PrefixRow, pathId: number): void {
+    this.known.get(row)?.delete(pathId);
   }
 
   /** The group withdrew a path identifier. */

@@ -131,6 +131,7 @@ export class UpdateGroup implements RowHolder {
         this.catchUps.push(catchUp);
       }
       catchUp.kind = "refresh";
+      catchUp.known.clear();
       catchUp.pending.addAll(rows);
       return;
     }
@@ -170,10 +171,27 @@ export class UpdateGroup implements RowHolder {
         for (const pathId of from.oldPathIds) {
           if (!this.oldPathIds.includes(pathId)) catchUp.withdrew(row, pathId);
         }
+        if (!resend) this.noteKnown(catchUp, row, member.cls, theirs, was.cls);
       }
     }
     this.catchUps.push(catchUp);
     return true;
+  }
+
+  /** Notes which paths of a prefix a class sees here as another one does in another table. */
+  private noteKnown(
+    catchUp: CatchUp,
+    row: PrefixRow,
+    cls: number,
+    theirs: AdjRibOut,
+    theirCls: number,
+  ): void {
+    const known = this.oldPathIds.filter((pathId) => {
+      this.adjRibOut.load(row, pathId, this.view);
+      theirs.load(row, pathId, this.old);
+      return this.view.of(cls) === this.old.of(theirCls);
+    });
+    if (known.length > 0) catchUp.known.set(row, new Set(known));
   }
 
   /** Whether the group has worked through the whole table. */
@@ -385,7 +403,10 @@ export class UpdateGroup implements RowHolder {
         return;
       }
     } else {
-      for (const catchUp of this.catchUps) catchUp.pending.add(row);
+      for (const catchUp of this.catchUps) {
+        catchUp.pending.add(row);
+        catchUp.changed(row, pathId);
+      }
     }
     this.adjRibOut.store(row, pathId, old, view);
   }
@@ -535,7 +556,11 @@ export class UpdateGroup implements RowHolder {
     adjRibOut.pathIds(row, oldPathIds);
     if (!this.form.addPath) this.sendView(row, 0, held);
     else {
-      for (const pathId of oldPathIds) this.sendView(row, pathId, held);
+      const known = catchUp.known.get(row);
+      for (const pathId of oldPathIds) {
+        if (known?.has(pathId) !== true) this.sendView(row, pathId, held);
+      }
+      catchUp.known.delete(row);
       for (const pathId of catchUp.gone.get(row) ?? []) {
         if (!oldPathIds.includes(pathId)) this.addToBatch(row, pathId, 0, EVERYONE, true);
       }

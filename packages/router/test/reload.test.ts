@@ -498,3 +498,36 @@ test("after everything is gone, nothing stays in memory, whatever was reloaded",
   lab.run();
   expect(isEmpty(lab)).toBe(true);
 });
+
+describe("another number of paths for add-path send", () => {
+  const config = (send: string) => yaml({ [C]: `add-path: { send: ${send} }` });
+  function withPaths(send: string) {
+    const made = three(config(send), { addPath: "receive" });
+    const { lab, a, b, c } = made;
+    for (const peer of [a, b]) peer.announce(["10.8.0.0/16", "10.9.0.0/16"]);
+    lab.run();
+    c.wire.forget();
+    return made;
+  }
+
+  test.each([
+    ["all", "1", 2, "-"],
+    ["1", "all", 2, ""],
+    ["2", "1", 2, "-"],
+    ["2", "all", 0, ""],
+  ])("from %s to %s sends the difference, without a reset", (before, after, count, sign) => {
+    const { lab, c } = withPaths(before);
+    lab.reload(config(after)).run();
+    expect(c.isUp).toBe(true);
+    expect(c.wire.changes).toHaveLength(count);
+    for (const change of c.wire.changes) expect(change).toMatch(`${sign}10.`);
+    const fresh = withPaths(after);
+    expect(Object.keys(c.table).sort()).toEqual(Object.keys(fresh.c.table).sort());
+  });
+
+  test("from all to none takes a reset", () => {
+    const { lab, c } = withPaths("all");
+    lab.reload(config("0")).run();
+    expect(c.wire.notification).toBe(`6/${CEASE.OTHER_CONFIGURATION_CHANGE}`);
+  });
+});
