@@ -5,6 +5,7 @@
  * may have something. Both are bits, so that a member that never reads costs two bits a prefix.
  */
 
+import { type AdjRibOut, View } from "./adj-rib-out.ts";
 import type { Member } from "./member.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import { PendingRows, RowSet } from "./row-set.ts";
@@ -71,5 +72,34 @@ export class CatchUp {
     const ids = this.gone.get(row);
     if (ids === undefined) this.gone.set(row, new Set([pathId]));
     else ids.add(pathId);
+  }
+}
+
+/**
+ * Notes, path identifier by path identifier, how a member stands that comes from another group.
+ *
+ * @param rows - those that it will be sent as they are here
+ * @param apart - its class here, the other group's table and its class there, and whether the groups
+ *   write in different forms, so that it knows nothing of what is said here
+ */
+export function notePaths(
+  catchUp: CatchUp,
+  rows: RowSet,
+  ours: AdjRibOut,
+  apart: { cls: number; theirs: AdjRibOut; theirCls: number; resend: boolean },
+): void {
+  const { cls, theirs, theirCls, resend } = apart;
+  const [here, there] = [new View(), new View()];
+  const [ids, theirIds]: [number[], number[]] = [[], []];
+  for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) {
+    ours.pathIds(row, ids);
+    theirs.pathIds(row, theirIds);
+    for (const pathId of theirIds) if (!ids.includes(pathId)) catchUp.withdrew(row, pathId);
+    const known = ids.filter((pathId) => {
+      ours.load(row, pathId, here);
+      theirs.load(row, pathId, there);
+      return !resend && here.of(cls) === there.of(theirCls);
+    });
+    if (known.length > 0) catchUp.known.set(row, new Set(known));
   }
 }

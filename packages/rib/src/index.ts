@@ -25,7 +25,7 @@
  *     update-group route-selector adj-rib-out          Adj-RIB-Out: who sees what,
  *       batch chunk audience class-set                   written once,
  *       catch-up row-set member next-hop-peers           at each member's pace
- *     queries                                          for people
+ *     queries group-queries                            for people
  *     state digest                                     for another process that holds the same
  *
  * RFCs: 4271 section 9 (decision process), 4456 section 9 (route reflection), 7911 (ADD-PATH), 7947
@@ -39,6 +39,8 @@ export { ChangeLog, type Cursor } from "./change-log.ts";
 export { type Chunk, type Run, type Share, shareOf } from "./chunk.ts";
 export { Decision } from "./decision.ts";
 export { Digest } from "./digest.ts";
+export { GROUP_LIMITS } from "./group-limits.ts";
+export { advertised, advertisedCount, isWithheld } from "./group-queries.ts";
 export { hashOctets } from "./hash-index.ts";
 export type { GroupSink, Member } from "./member.ts";
 export { type PathRow, PathTable, type PeerWalk } from "./path-table.ts";
@@ -57,4 +59,4 @@ export {
 export { type ExportRules, RouteSelector } from "./route-selector.ts";
 export { RowSet } from "./row-set.ts";
 export { RIB_STATE_CLASSES } from "./state-classes.ts";
-export { GROUP_LIMITS, UpdateGroup } from "./update-group.ts";
+export { UpdateGroup } from "./update-group.ts";

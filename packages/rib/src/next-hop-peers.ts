@@ -10,10 +10,14 @@ import {
   findAttribute,
   readU32,
 } from "@ts-bgp/wire-codec";
+import type { View } from "./adj-rib-out.ts";
 import type { AttrId, AttrStore } from "./attr-store.ts";
+import type { AudienceId, AudienceTable } from "./audience.ts";
 import { hashWords } from "./hash-index.ts";
 import type { Member } from "./member.ts";
 import type { PeerRow, PeerTable } from "./peer-table.ts";
+import type { PrefixRow } from "./prefix-table.ts";
+import type { Rib } from "./rib.ts";
 import { RowSet } from "./row-set.ts";
 
 const NOBODY: readonly Member[] = [];
@@ -30,12 +34,17 @@ export class NextHopPeers {
   /** By peer and path identifier: prefixes that the peer would be sent otherwise. */
   private readonly withheld: Map<PeerRow, Map<number, RowSet>> = new Map();
 
-  constructor(attrs: AttrStore, peers: PeerTable) {
+  private readonly isUsed: boolean;
+
+  /** @param isUsed - false where routes get another next hop on the way out */
+  constructor({ attrs, peers }: Pick<Rib, "attrs" | "peers">, isUsed: boolean) {
     this.attrs = attrs;
     this.peers = peers;
+    this.isUsed = isUsed;
   }
 
   add(member: Member): void {
+    if (!this.isUsed) return;
     const hash = this.hashOf(member.peer);
     const known = this.byHash.get(hash);
     if (known === undefined) this.byHash.set(hash, [member]);
@@ -73,8 +82,36 @@ export class NextHopPeers {
     return this.of(attr).some((member) => member.peer === peer);
   }
 
-  /** Notes whether a route is one that a peer is not sent. */
-  note(peer: PeerRow, row: number, pathId: number, isWithheld: boolean): void {
+  /** Whether a member was sent what its class sees. */
+  isSeen(view: View, member: Member): boolean {
+    const attr = view.of(member.cls);
+    return attr !== 0 && !this.has(attr, member.peer);
+  }
+
+  /** @returns the audience of a withdrawal without those that a view's routes were kept from */
+  exceptUnseen(audiences: AudienceTable, audience: AudienceId, view: View): AudienceId {
+    let left = audience;
+    for (let i = -1; i < view.listed.count; i++) {
+      const attr = i < 0 ? view.attr : view.attrs[i]!;
+      for (const { cls, peer } of this.of(attr)) {
+        if (view.of(cls) !== attr || !audiences.get(left).includes(cls, peer)) continue;
+        left = audiences.without(left, peer);
+      }
+    }
+    return left;
+  }
+
+  /** Notes which members do not see a view's routes, or did not, though their class does. */
+  noteView(row: PrefixRow, pathId: number, view: View, isWithheld: boolean): void {
+    for (let i = -1; i < view.listed.count; i++) {
+      const attr = i < 0 ? view.attr : view.attrs[i]!;
+      for (const { cls, peer } of this.of(attr)) {
+        if (view.of(cls) === attr) this.note(peer, row, pathId, isWithheld);
+      }
+    }
+  }
+
+  private note(peer: PeerRow, row: number, pathId: number, isWithheld: boolean): void {
     let byPathId = this.withheld.get(peer);
     if (byPathId === undefined) {
       if (!isWithheld) return;

@@ -18,28 +18,15 @@ import { AdjRibOut, View } from "./adj-rib-out.ts";
 import type { AttrId } from "./attr-store.ts";
 import { type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
 import { Batch } from "./batch.ts";
-import { CatchUp } from "./catch-up.ts";
+import { CatchUp, notePaths } from "./catch-up.ts";
 import type { Cursor } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
+import { GROUP_LIMITS } from "./group-limits.ts";
 import type { GroupSink, Member } from "./member.ts";
 import { NextHopPeers } from "./next-hop-peers.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib, RowHolder } from "./rib.ts";
 import { type ExportRules, RouteSelector } from "./route-selector.ts";
-
-/** Limits, in octets and prefixes. */
-export const GROUP_LIMITS = {
-  /** A member with less than this on its way is ready for more. */
-  readyOctets: 1 << 20,
-  /** A member with more than this leaves the group for a catch-up. */
-  backlogOctetsMax: 16 << 20,
-  /** With no member ready, the group waits until it lags by this many changes. */
-  lagMax: 1 << 16,
-  /** Prefixes worked on in one step; what ends it early is octets, or how often policy was asked. */
-  stepRows: 1 << 13,
-  stepOctets: 1 << 20,
-  stepEvaluations: 1 << 14,
-} as const;
 
 export class UpdateGroup implements RowHolder {
   readonly rib: Rib;
@@ -70,7 +57,7 @@ export class UpdateGroup implements RowHolder {
   private readonly oldPathIds: number[] = [];
   private readonly apart: ClassSet = new ClassSet();
   /** Whom routes are kept from since the next hop is theirs. */
-  private readonly nextHops: NextHopPeers;
+  readonly nextHops: NextHopPeers;
 
   constructor(rib: Rib, form: WireForm, rules: ExportRules, sink: GroupSink) {
     this.rib = rib;
@@ -79,7 +66,7 @@ export class UpdateGroup implements RowHolder {
     this.adjRibOut = new AdjRibOut(rib.attrs, rib.prefixes, form.addPath);
     this.selector = new RouteSelector(rib, form, rules);
     this.writer = new UpdateWriter(form);
-    this.nextHops = new NextHopPeers(rib.attrs, rib.peers);
+    this.nextHops = new NextHopPeers(rib, form.nextHop === null);
     this.cursor = rib.log.open();
     rib.rowHolders.push(this);
   }
@@ -101,7 +88,7 @@ export class UpdateGroup implements RowHolder {
   /** Adds a member that was sent nothing yet. */
   join(member: Member): void {
     this.unsynced.add(member);
-    this.watch(member);
+    this.nextHops.add(member);
     if (this.isFresh) this.members.push(member);
     else this.joining.push(member);
   }
@@ -156,7 +143,7 @@ export class UpdateGroup implements RowHolder {
   takeOver(member: Member, from: UpdateGroup, was: Member, resend: boolean): boolean {
     if (!from.members.includes(was)) return false;
     if (from.unsynced.has(was)) this.unsynced.add(member);
-    this.watch(member);
+    this.nextHops.add(member);
     this.nextHops.adopt(member.peer, from.nextHops);
     from.leave(was);
     const ours = this.adjRibOut;
@@ -165,33 +152,11 @@ export class UpdateGroup implements RowHolder {
     if (resend) pending.addAll(ours.rows);
     const catchUp = new CatchUp("behind", [member], pending, theirs.rows);
     if (this.form.addPath) {
-      for (let row = pending.next(0); row >= 0; row = pending.next(row + 1)) {
-        ours.pathIds(row, this.oldPathIds);
-        theirs.pathIds(row, from.oldPathIds);
-        for (const pathId of from.oldPathIds) {
-          if (!this.oldPathIds.includes(pathId)) catchUp.withdrew(row, pathId);
-        }
-        if (!resend) this.noteKnown(catchUp, row, member.cls, theirs, was.cls);
-      }
+      const apart = { cls: member.cls, theirs, theirCls: was.cls, resend };
+      notePaths(catchUp, pending, ours, apart);
     }
     this.catchUps.push(catchUp);
     return true;
-  }
-
-  /** Notes which paths of a prefix a class sees here as another one does in another table. */
-  private noteKnown(
-    catchUp: CatchUp,
-    row: PrefixRow,
-    cls: number,
-    theirs: AdjRibOut,
-    theirCls: number,
-  ): void {
-    const known = this.oldPathIds.filter((pathId) => {
-      this.adjRibOut.load(row, pathId, this.view);
-      theirs.load(row, pathId, this.old);
-      return this.view.of(cls) === this.old.of(theirCls);
-    });
-    if (known.length > 0) catchUp.known.set(row, new Set(known));
   }
 
   /** Whether the group has worked through the whole table. */
@@ -236,39 +201,6 @@ export class UpdateGroup implements RowHolder {
   needsRow(row: PrefixRow): boolean {
     for (const catchUp of this.catchUps) if (catchUp.pending.has(row)) return true;
     return false;
-  }
-
-  /** What a member sees of a prefix: `[path identifier, attribute set]` pairs, for `show`. */
-  advertised(row: PrefixRow, member: Member): [pathId: number, attr: AttrId][] {
-    const out: [number, AttrId][] = [];
-    this.adjRibOut.pathIds(row, this.oldPathIds);
-    for (const pathId of this.oldPathIds) {
-      this.adjRibOut.load(row, pathId, this.old);
-      const attr = this.old.of(member.cls);
-      if (attr !== 0 && !this.nextHops.has(attr, member.peer)) out.push([pathId, attr]);
-    }
-    this.nextHops.endBatch();
-    return out;
-  }
-
-  /** @returns how many routes a member is advertised */
-  countFor({ cls, peer }: Member): number {
-    return this.adjRibOut.countFor(cls) - this.nextHops.countOf(peer);
-  }
-
-  /**
-   * Whether a member is not sent routes with a set since their next hop is its own address (RFC 4271
-   * section 5.1.3). It is sent no other path in place of one, as with BIRD: its next hop is at home.
-   */
-  withholds(attr: AttrId, member: Member): boolean {
-    const withholds = this.nextHops.has(attr, member.peer);
-    this.nextHops.endBatch();
-    return withholds;
-  }
-
-  /** Routes whose next hop the form sets have none of a member's. */
-  private watch(member: Member): void {
-    if (this.form.nextHop === null) this.nextHops.add(member);
   }
 
   /** Members that came up start together; members that have everything join the group. */
@@ -393,8 +325,8 @@ export class UpdateGroup implements RowHolder {
   /** Sends and notes the difference between `old` and `view`. */
   private update(row: PrefixRow, pathId: number): void {
     const { old, view } = this;
-    this.noteWithheld(row, pathId, old, false);
-    this.noteWithheld(row, pathId, view, true);
+    this.nextHops.noteView(row, pathId, old, false);
+    this.nextHops.noteView(row, pathId, view, true);
     if (!this.addDifference(row, pathId)) {
       // The set is the same; but who is left out of it without difference may not be.
       const listed = old.listed.count + view.listed.count;
@@ -460,16 +392,6 @@ export class UpdateGroup implements RowHolder {
     this.addToBatch(row, pathId, sees, this.audiences.only(cls));
   }
 
-  /** Notes which members do not see a view's routes, or did not, though their class does. */
-  private noteWithheld(row: PrefixRow, pathId: number, view: View, isWithheld: boolean): void {
-    for (let i = -1; i < view.listed.count; i++) {
-      const attr = i < 0 ? view.attr : view.attrs[i]!;
-      for (const { cls, peer } of this.nextHops.of(attr)) {
-        if (view.of(cls) === attr) this.nextHops.note(peer, row, pathId, isWithheld);
-      }
-    }
-  }
-
   /**
    * Adds a route for an audience, but for those of it whose address is the next hop: these are sent a
    * withdrawal when they may have an earlier one.
@@ -489,32 +411,13 @@ export class UpdateGroup implements RowHolder {
       const { cls, peer } = member;
       if (!audiences.get(audience).includes(cls, peer)) continue;
       others = audiences.without(others, peer);
-      const had = typeof before === "boolean" ? before : this.isSeen(before, member);
+      const had = typeof before === "boolean" ? before : nextHops.isSeen(before, member);
       if (had) batch.add(row, pathId, 0, 0, audiences.peer(peer));
     }
-    if (attr === 0 && typeof before !== "boolean") others = this.exceptUnseen(audience, before);
+    if (attr === 0 && typeof before !== "boolean")
+      others = nextHops.exceptUnseen(audiences, audience, before);
     const octets = attr === 0 ? 0 : rib.attrs.lengthOf(attr);
     batch.add(row, pathId, attr, octets, others);
-  }
-
-  /** Whether a member was sent what its class sees. */
-  private isSeen(view: View, member: Member): boolean {
-    const attr = view.of(member.cls);
-    return attr !== 0 && !this.nextHops.has(attr, member.peer);
-  }
-
-  /** @returns the audience of a withdrawal without those that a view's routes were kept from */
-  private exceptUnseen(audience: AudienceId, view: View): AudienceId {
-    const { audiences, nextHops } = this;
-    let left = audience;
-    for (let i = -1; i < view.listed.count; i++) {
-      const attr = i < 0 ? view.attr : view.attrs[i]!;
-      for (const { cls, peer } of nextHops.of(attr)) {
-        if (view.of(cls) !== attr || !audiences.get(left).includes(cls, peer)) continue;
-        left = audiences.without(left, peer);
-      }
-    }
-    return left;
   }
 
   private flush(members: readonly Member[]): void {
@@ -576,7 +479,7 @@ export class UpdateGroup implements RowHolder {
   private sendView(row: PrefixRow, pathId: number, held: boolean): void {
     const { view, apart } = this;
     this.adjRibOut.load(row, pathId, view);
-    this.noteWithheld(row, pathId, view, true);
+    this.nextHops.noteView(row, pathId, view, true);
     this.listApart();
     for (let i = 0; i < apart.count; i++) {
       const attr = view.of(apart.items[i]!);

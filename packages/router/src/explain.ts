@@ -5,7 +5,9 @@
 import { type Explanation, REASON } from "@ts-bgp/policy";
 import {
   type AttrId,
+  advertised,
   exactMatch,
+  isWithheld,
   keyOf,
   type PathRow,
   type PrefixKey,
@@ -109,7 +111,7 @@ function explainExport(
   const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
   if (count === 0) return { ...base, verdict: "there is no accepted path", paths: [] };
   const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
-  const sent = state.member.group.advertised(row, state.member);
+  const sent = advertised(state.member.group, row, state.member);
   const paths = explainCandidates(router, rib, row, neighbor, state, order);
   router.tables.endSlice();
   const verdict =
@@ -166,7 +168,7 @@ function explainCandidates(
 ): ExplainedPath[] {
   const { settings, group } = member.entry;
   const { addPath } = settings.form;
-  const sent = group.advertised(row, member);
+  const sent = advertised(group, row, member);
   let hasOne = false;
   return order.map((path, rank) => {
     const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
@@ -201,7 +203,7 @@ function exportSteps(
   }
   const held = exporter.heldBack(path);
   if (held !== 0) return [failed(router, "checks", held)];
-  const withholds = (attr: AttrId) => group.withholds(attr, member);
+  const withholds = (attr: AttrId) => isWithheld(group, attr, member);
   const { explanation, reason, leftOut } = exporter.explain(path, row, neighbor.facts, withholds);
   const policy = policyStep(router, explanation);
   if (!policy.passed) return [policy];

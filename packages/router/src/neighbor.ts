@@ -36,7 +36,6 @@ import {
   KEEPALIVE_OCTETS,
   MESSAGE,
   MESSAGE_OCTETS_MAX,
-  NOTIFICATION,
   shutdownData,
 } from "@ts-bgp/wire-codec";
 import { Connection, type Ends } from "./connection.ts";
@@ -50,7 +49,8 @@ import {
   peerFacts,
 } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
-import { limitData } from "./max-prefix.ts";
+import { isRefusal, type LastDown } from "./last-down.ts";
+import { type MessageCounts, noMessages } from "./message-counts.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId, LogEvent } from "./outputs.ts";
@@ -61,21 +61,7 @@ import { StaleRoutes } from "./stale-routes.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 import { Timers } from "./timers.ts";
 
-/** Messages counted by type. */
-export interface MessageCounts {
-  open: number;
-  update: number;
-  notification: number;
-  keepalive: number;
-  routeRefresh: number;
-}
-
-/** How a session or connection ended. */
-export interface LastDown {
-  readonly reason: DownReason;
-  readonly atMs: number;
-}
-
+const NO_DATA = new Uint8Array(0);
 /** While octets of the peer wait to be read, its hold timer may not expire; look again then. */
 const HOLD_RECHECK_MS = 1000;
 /** Octets of a faulty UPDATE that are logged. */
@@ -154,17 +140,18 @@ export class Neighbor implements Listed {
    * that restarts has no more of a right to them than one that is there.
    */
   stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void {
-    const data = text === null ? new Uint8Array(0) : shutdownData(text);
+    const data = text === null ? NO_DATA : shutdownData(text);
     this.end(subcode, data, restartAfterSeconds);
   }
 
   /** Options say another way to connect: without a session, it is tried at once. */
   connectAnew(): void {
-    const { OTHER_CONFIGURATION_CHANGE: subcode } = CEASE;
-    this.step({ kind: "stop", subcode, data: new Uint8Array(0), restartAfterSeconds: 0 });
+    const subcode = CEASE.OTHER_CONFIGURATION_CHANGE;
+    this.step({ kind: "stop", subcode, data: NO_DATA, restartAfterSeconds: 0 });
   }
 
-  private end(subcode: number, data: Uint8Array, restartAfterSeconds: number | null): void {
+  /** The same with the data of the NOTIFICATION. */
+  end(subcode: number, data: Uint8Array, restartAfterSeconds: number | null): void {
     this.step({ kind: "stop", subcode, data, restartAfterSeconds });
     this.stale.drop();
   }
@@ -337,7 +324,7 @@ export class Neighbor implements Listed {
     const session = this.session!;
     const { action, faults } = session.update(buf, at, end);
     if (action === 0) {
-      this.checkLimits(session.import);
+      session.import.checkLimits();
       return;
     }
     const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
@@ -349,36 +336,7 @@ export class Neighbor implements Listed {
       });
     }
     if (heaviest.action === "session-reset") this.stepFault(connection, heaviest);
-    else this.checkLimits(session.import);
-  }
-
-  /** Acts on the number of prefixes that the peer has now. */
-  checkLimits({ families }: RouteImport): void {
-    const { tables, row, config, log } = this;
-    for (const state of families) {
-      const { family, maxPrefix } = state;
-      const rib = tables.rib(family);
-      const blocked = rib.counts.blocked > 0;
-      rib.counts.blocked = 0;
-      state.blocked ||= blocked;
-      const event = maxPrefix.check(rib.paths, row, blocked);
-      if (event.kind === "none") continue;
-      const { count, limit } = event;
-      const { action, restartAfter } = config.maxPrefix;
-      const label = familyLabel(family);
-      const fields = { family: label, count, limit, action };
-      if (event.kind === "warning") {
-        const text = `${count} of at most ${limit} ${label} prefixes`;
-        log.add("max-prefix-warning", "warn", tables.nowMs, text, fields);
-        continue;
-      }
-      const text = `limit of ${limit} ${label} prefixes reached, action ${action}`;
-      log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
-      if (action !== "restart" && action !== "shutdown") continue;
-      const restartAfterSeconds = action === "restart" ? restartAfter : null;
-      this.end(CEASE.MAX_PREFIXES, limitData(family, limit), restartAfterSeconds);
-      return;
-    }
+    else session.import.checkLimits();
   }
 
   /** A message other than an UPDATE cannot be read. */
@@ -530,16 +488,4 @@ export class Neighbor implements Listed {
     const sameAs = tables.addressesOf(config.as);
     return peerFacts(config, tables.factNumbers.next(), sameAs, own);
   }
-}
-
-/** Whether a connection came at a time when none is taken, whatever it would have said. */
-function isRefusal(reason: DownReason): boolean {
-  if (reason.kind === "not-wanted") return true;
-  if (reason.kind !== "notification-sent" || reason.code !== NOTIFICATION.CEASE) return false;
-  const { CONNECTION_REJECTED, CONNECTION_COLLISION } = CEASE;
-  return reason.subcode === CONNECTION_REJECTED || reason.subcode === CONNECTION_COLLISION;
-}
-
-function noMessages(): MessageCounts {
-  return { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
 }

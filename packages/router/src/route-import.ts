@@ -5,11 +5,12 @@
 
 import type { Negotiated } from "@ts-bgp/fsm";
 import type { PathRow, PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
-import { type Family, parseIpv4 } from "@ts-bgp/wire-codec";
+import { CEASE, type Family, parseIpv4 } from "@ts-bgp/wire-codec";
+import { familyLabel } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
 import { type ImportSettings, SessionImporter } from "./importer.ts";
 import type { Job, JobState } from "./jobs.ts";
-import { limitsOf, MaxPrefix } from "./max-prefix.ts";
+import { limitData, limitsOf, MaxPrefix } from "./max-prefix.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { FAMILIES } from "./tables.ts";
 
@@ -80,6 +81,36 @@ export class RouteImport {
     if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
   }
 
+  /** Acts on the number of prefixes that the peer has now. */
+  checkLimits(): void {
+    const { neighbor } = this;
+    const { tables, row, config, log } = neighbor;
+    for (const state of this.families) {
+      const { family, maxPrefix } = state;
+      const rib = tables.rib(family);
+      const blocked = rib.counts.blocked > 0;
+      rib.counts.blocked = 0;
+      state.blocked ||= blocked;
+      const event = maxPrefix.check(rib.paths, row, blocked);
+      if (event.kind === "none") continue;
+      const { count, limit } = event;
+      const { action, restartAfter } = config.maxPrefix;
+      const label = familyLabel(family);
+      const fields = { family: label, count, limit, action };
+      if (event.kind === "warning") {
+        const text = `${count} of at most ${limit} ${label} prefixes`;
+        log.add("max-prefix-warning", "warn", tables.nowMs, text, fields);
+        continue;
+      }
+      const text = `limit of ${limit} ${label} prefixes reached, action ${action}`;
+      log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
+      if (action !== "restart" && action !== "shutdown") continue;
+      const restartAfterSeconds = action === "restart" ? restartAfter : null;
+      neighbor.end(CEASE.MAX_PREFIXES, limitData(family, limit), restartAfterSeconds);
+      return;
+    }
+  }
+
   private limitsOf(family: Family): { limits: PeerLimits; maxPrefix: MaxPrefix } {
     const { maxPrefix } = this.neighbor.config;
     return { limits: limitsOf(maxPrefix, family), maxPrefix: new MaxPrefix(maxPrefix, family) };
@@ -142,7 +173,7 @@ export class Rejudge implements Job {
         walk.at = paths.peerNext[path]!;
         decides.rejudge(family, path);
       }
-      neighbor.checkLimits(decides);
+      decides.checkLimits();
       if (walk.at !== 0) return "more";
     }
     paths.endWalk(walk);

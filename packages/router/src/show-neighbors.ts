@@ -1,6 +1,7 @@
 /** Neighbors, update groups and memory as JSON for `show` and for metrics. */
 
 import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
+import { advertisedCount } from "@ts-bgp/rib";
 import {
   capabilityJson,
   type Family,
@@ -10,8 +11,10 @@ import {
   shutdownText,
 } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
+import type { LastDown } from "./last-down.ts";
 import { countedPrefixes, limitIn } from "./max-prefix.ts";
-import type { LastDown, MessageCounts, Neighbor } from "./neighbor.ts";
+import type { MessageCounts } from "./message-counts.ts";
+import type { Neighbor } from "./neighbor.ts";
 import type { Router } from "./router.ts";
 import { FAMILIES } from "./tables.ts";
 
@@ -238,7 +241,7 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
     received: received[row]!,
     accepted: accepted[row]!,
     rejected: received[row]! - accepted[row]!,
-    advertised: state?.member.group.countFor(state.member) ?? 0,
+    advertised: state === undefined ? 0 : advertisedCount(state.member.group, state.member),
     synced: state?.endOfRibSent ?? false,
     end_of_rib_received: state?.endOfRibReceived ?? false,
     stale_until_ms: staleUntilMs === null ? null : Math.round(staleUntilMs),

@@ -16,6 +16,7 @@ import {
   type PrefixKey,
   type PrefixRow,
   type Rib,
+  advertised as sentRoutes,
 } from "@ts-bgp/rib";
 import {
   AttributeRewriter,
@@ -171,7 +172,7 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
   if (member === undefined) return [];
   const { form } = member.entry.settings;
   const rewriter = new AttributeRewriter();
-  return member.group.advertised(row, member).map(([pathId, attr]) => {
+  return sentRoutes(member.group, row, member).map(([pathId, attr]) => {
     const path = sourceOf(rib, row, member, pathId, attr);
     const from = path === 0 ? null : router.tables.directory.factsOf(rib.paths.peer[path]!);
     const { attrs } = rib;

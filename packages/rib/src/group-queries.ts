@@ -1,0 +1,40 @@
+/** What members of an update group were sent, for people. */
+
+import { View } from "./adj-rib-out.ts";
+import type { AttrId } from "./attr-store.ts";
+import type { Member } from "./member.ts";
+import type { PrefixRow } from "./prefix-table.ts";
+import type { UpdateGroup } from "./update-group.ts";
+
+/** What a member of a group sees of a prefix: `[path identifier, attribute set]` pairs. */
+export function advertised(
+  { adjRibOut, nextHops }: UpdateGroup,
+  row: PrefixRow,
+  member: Member,
+): [pathId: number, attr: AttrId][] {
+  const view = new View();
+  const pathIds: number[] = [];
+  const out: [number, AttrId][] = [];
+  adjRibOut.pathIds(row, pathIds);
+  for (const pathId of pathIds) {
+    adjRibOut.load(row, pathId, view);
+    if (nextHops.isSeen(view, member)) out.push([pathId, view.of(member.cls)]);
+  }
+  nextHops.endBatch();
+  return out;
+}
+
+/** @returns how many routes a member of a group is advertised */
+export function advertisedCount({ adjRibOut, nextHops }: UpdateGroup, member: Member): number {
+  return adjRibOut.countFor(member.cls) - nextHops.countOf(member.peer);
+}
+
+/**
+ * Whether a member is not sent routes with a set since their next hop is its own address (RFC 4271
+ * section 5.1.3). It is sent no other path in place of one, as with BIRD: its next hop is at home.
+ */
+export function isWithheld({ nextHops }: UpdateGroup, attr: AttrId, member: Member): boolean {
+  const isNextHop = nextHops.has(attr, member.peer);
+  nextHops.endBatch();
+  return isNextHop;
+}
