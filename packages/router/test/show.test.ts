@@ -227,7 +227,13 @@ policies:
       ...(["own-route", "same-as", "not-reflected", "not-best", "next-hop-unavailable"] as const),
     ]);
     // The codec, policy and negotiation see to these, before the router is asked.
-    const others = ["next-hop-not-peer", "next-hop-invalid", "family-not-negotiated"];
+    // next-hop-receiver is asked for where it is told of which session it keeps a route from.
+    const others = [
+      "next-hop-receiver",
+      "next-hop-not-peer",
+      "next-hop-invalid",
+      "family-not-negotiated",
+    ];
     expect([...given, ...others].sort()).toEqual(Object.keys(REASON).sort());
   });
 });
