@@ -142,7 +142,7 @@ describe("RFC 7606: of a malformed UPDATE", () => {
       { step: "checks", passed: false, text: route!.reason!.text, reason: route!.reason },
     ]);
     // Another policy does not make it a good one.
-    lab.neighbor(A).session!.rejudge();
+    lab.neighbor(A).rejudge();
     lab.run();
     expect(received()).toEqual([route]);
     a.announce(["10.1.0.0/24"]);
