@@ -3,7 +3,6 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import {
   type Neighbor,
@@ -11,8 +10,8 @@ import {
   type RouteQuery,
   type Router,
   showGroups,
+  showNeighbor,
   showNeighborDetail,
-  showNeighbors,
   showRoutes,
   showTables,
 } from "@ts-bgp/router";
@@ -22,6 +21,7 @@ import { recentMaxMs } from "./recent-max.ts";
 import type { ShownNsr } from "./show-nsr.ts";
 import type { Speaker } from "./speaker.ts";
 import type { Outcome } from "./switchover.ts";
+import { askersTurn } from "./turns.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
@@ -59,7 +59,10 @@ type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions)
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   "show-neighbors": async function* ({ router }) {
-    yield* showNeighbors(router);
+    for (const neighbor of [...router.neighbors.values()]) {
+      // A reload may have removed it between two pieces of the answer.
+      if (router.neighbors.get(neighbor.config.address) === neighbor) yield showNeighbor(neighbor);
+    }
     return {};
   },
   "show-neighbor": async function* (speaker, request) {
@@ -81,7 +84,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         yield* routes;
         row = next;
         // A large table is shown in pieces, between which routing goes on.
-        await turn();
+        await askersTurn();
       } while (row !== 0);
     }
     return { count };

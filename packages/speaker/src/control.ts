@@ -13,6 +13,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { type Fault, writeFault } from "./fault.ts";
+import { Turns } from "./turns.ts";
 
 /** A request: its command and what that command takes. */
 export interface ControlRequest {
@@ -32,6 +33,7 @@ export type ControlHandler = (
 export class ControlError extends Error {}
 
 const REQUEST_OCTETS_MAX = 1 << 16;
+/** One more, and the one gives way that has neither asked nor read anything for the longest time. */
 const CLIENTS_MAX = 64;
 /** Of a request that is reported. */
 const FAULT_CHARACTERS = 200;
@@ -46,6 +48,8 @@ export class ControlServer {
   private readonly hiddenFile: string;
   private isPublished = false;
   private readonly fault: Fault;
+  /** In the order in which they last asked for something, or read something of an answer. */
+  private readonly clients: Set<net.Socket> = new Set();
 
   /** @param fault - told of faults of the program: an answer that goes wrong ends no session */
   constructor(file: string, handler: ControlHandler, fault: Fault = writeFault) {
@@ -54,7 +58,6 @@ export class ControlServer {
     this.handler = handler;
     this.fault = fault;
     this.server = net.createServer((socket) => this.serve(socket));
-    this.server.maxConnections = CLIENTS_MAX;
   }
 
   /** Takes requests; rejects when another process answers on the socket, or it cannot be made. */
@@ -101,6 +104,14 @@ export class ControlServer {
 
   private serve(socket: net.Socket): void {
     let text = "";
+    const turns = new Turns();
+    const [stillest] = this.clients;
+    if (stillest !== undefined && this.clients.size >= CLIENTS_MAX) {
+      this.clients.delete(stillest);
+      stillest.destroy();
+    }
+    this.clients.add(socket);
+    socket.on("close", () => this.clients.delete(socket));
     socket.setEncoding("utf8");
     // A client that stays connected does not keep a stopped speaker alive.
     socket.unref();
@@ -111,7 +122,7 @@ export class ControlServer {
       socket.pause();
       const lines = (text + chunk).split("\n");
       text = lines.pop()!;
-      for (const line of lines) await this.answer(socket, line);
+      for (const line of lines) await this.answer(socket, line, turns);
       if (text.length <= REQUEST_OCTETS_MAX) socket.resume();
       else {
         const refusal = JSON.stringify({ error: "the request is too long" });
@@ -120,11 +131,19 @@ export class ControlServer {
     });
   }
 
-  private async answer(socket: net.Socket, line: string): Promise<void> {
+  /** It is alive, and goes to the end of those that might give way. */
+  private noteAlive(socket: net.Socket): void {
+    if (this.clients.delete(socket)) this.clients.add(socket);
+  }
+
+  private async answer(socket: net.Socket, line: string, turns: Turns): Promise<void> {
     let text = "";
+    this.noteAlive(socket);
     try {
+      await turns.next();
       const items = this.handler(parseRequest(line));
       for (;;) {
+        await turns.next();
         const { value, done } = await items.next();
         if (!socket.writable) {
           await items.return({});
@@ -134,6 +153,7 @@ export class ControlServer {
         if (!done && text.length < WRITE_CHARACTERS) continue;
         await write(socket, text);
         if (done) return;
+        this.noteAlive(socket);
         text = "";
       }
     } catch (error) {

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { ControlServer } from "../src/control.ts";
 import { Peer } from "./support/peer.ts";
@@ -184,15 +184,39 @@ test("clients that hang up in the middle of a large answer leave nothing behind"
     await expectWell(speaker);
   }));
 
-test("beyond the limit of clients further ones are turned away, and may come back", () =>
+test("beyond the limit of clients the one gives way that was still for the longest time", () =>
   withSpeaker(CONFIG, async (speaker) => {
-    const clients = Array.from({ length: 200 }, () => new Client(speaker.socket));
-    for (const client of clients) client.socket.write('{"command":"show-status"}\n');
-    const settled = () => clients.every(({ closed, text }) => closed || text.endsWith("}\n"));
-    await until(settled, WAIT_MS, "each client is answered or turned away");
-    expect(clients.filter(({ text }) => text !== "").length).toBe(64);
+    const status = '{"command":"show-status"}\n';
+    const clients: Client[] = [];
+    for (let n = 0; n < 64; n++) {
+      const client = new Client(speaker.socket);
+      client.socket.write(status);
+      await client.untilLines(2);
+      clients.push(client);
+    }
+    clients[0]!.socket.write(status);
+    await clients[0]!.untilLines(4);
+    for (let n = 0; n < 200; n++) {
+      const client = new Client(speaker.socket);
+      client.socket.write(status);
+      await until(() => client.closed || client.lines().length === 2, WAIT_MS, "it is answered");
+      expect(client.closed, `client ${n}`).toBe(false);
+      clients.push(client);
+      if (n === 30) expect([clients[0]!.closed, clients[1]!.closed]).toEqual([false, true]);
+    }
+    await until(() => clients.slice(0, 200).every(({ closed }) => closed), WAIT_MS, "64 are left");
     for (const { socket } of clients) socket.destroy();
-    await until(() => speaker.ask({ command: "show-status" }), WAIT_MS, "there is room again");
+    await expectWell(speaker);
+  }));
+
+test("clients that read nothing keep nobody out", () =>
+  withSpeaker(CONFIG, async (speaker) => {
+    for (let n = 0; n < 80; n++) {
+      const { socket } = new Client(speaker.socket);
+      socket.pause();
+      socket.write('{"command":"show-memory"}\n'.repeat(20_000));
+      onTestFinished(() => void socket.destroy());
+    }
     await expectWell(speaker);
   }));
 
