@@ -181,7 +181,7 @@ describe.skipIf(OWN_REASON !== null)(`a pair${because(OWN_REASON)}`, () => {
 
     expect(await typeHints(text)).toHaveLength(8);
     const metrics = await fetch(text.match(/^Metrics: (.*)$/m)![1]!);
-    expect(await metrics.text()).toMatch(/^tsbgp_nsr_info\{cluster="demo",side="b".*"active"/m);
+    expect(await metrics.text()).toMatch(/^tsbgp_nsr_role\{role="active"\} 1$/m);
 
     interrupt();
     // npm reports an interrupted script by ending in the same way.

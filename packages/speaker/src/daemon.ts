@@ -1,7 +1,6 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
 import { readFile } from "node:fs/promises";
-import type http from "node:http";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -17,10 +16,10 @@ import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-f
 import { ControlError, ControlServer } from "./control.ts";
 import { createArbiter } from "./create-arbiter.ts";
 import type { Fault } from "./fault.ts";
-import { createHttpServer } from "./http.ts";
+import { HttpService } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
-import { createRegistry } from "./metrics.ts";
+import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Pair } from "./pair.ts";
 import { ServiceManager } from "./service-manager.ts";
@@ -55,7 +54,9 @@ export class Daemon {
   /** The configuration in force. */
   config: Config;
   private control: ControlServer | null = null;
-  private http: http.Server | null = null;
+  private http: HttpService | null = null;
+  /** From the first time that HTTP is served: it watches the event loop. */
+  private collector: Collector | null = null;
   private readonly manager: ServiceManager;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
@@ -109,10 +110,13 @@ export class Daemon {
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
     try {
-      await this.pair?.start();
-      await this.alone?.start();
+      // At once: a side that waits for its role says so.
+      const http = this.listenHttp(config.http).then((service) => {
+        if (this.isStopping) service?.close();
+        else this.http = service;
+      });
+      await Promise.all([http, this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      this.http = await this.listenHttp(config.http);
     } catch (error) {
       this.control.close();
       throw error;
@@ -151,7 +155,6 @@ export class Daemon {
     this.manager.stopping();
     this.control?.close();
     this.http?.close();
-    this.http?.closeAllConnections();
     await this.alone?.stop(STOP_TEXT);
     await this.stopPair();
     this.log.say("info", "stopped", "stopped");
@@ -333,31 +336,28 @@ export class Daemon {
     return new ControlServer(file, handler, this.fault);
   }
 
-  private async listenHttp(address: Config["http"]): Promise<http.Server | null> {
+  private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
     if (address === null) return null;
-    const { options } = this;
-    const registry = createRegistry(() => this.served(), {
-      version: options.version,
+    this.collector ??= new Collector(() => this.served(), {
+      version: this.options.version,
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
     });
-    const server = createHttpServer(
-      registry,
-      () => {
-        const { role, ready } = this.shownNsr();
-        const neighbors = this.served().router.neighbors.size;
-        return { ok: true, role, ready, neighbors, config_ok: this.lastReload.ok };
+    const { collector } = this;
+    const health = () => {
+      const { role, ready } = this.shownNsr();
+      const neighbors = this.served().router.neighbors.size;
+      return { ok: true, role, ready, neighbors, config_ok: this.lastReload.ok };
+    };
+    return HttpService.listen(
+      address,
+      { parts: () => collector.parts(), health },
+      {
+        fault: this.fault,
+        say: (level, message) => this.log.say(level, "http", message),
       },
-      this.fault,
     );
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) =>
-        reject(new Error(`http on ${address.address} port ${address.port}: ${error.message}`)),
-      );
-      server.listen(address.port, address.address, resolve);
-    });
-    return server;
   }
 }
 

@@ -1,60 +1,238 @@
-/** Metrics and health over HTTP. */
+/**
+ * Metrics and health over HTTP, from a thread of their own: connections, requests and texts are its
+ * business, and however many ask, the thread that routes is asked for what it knows at most once in a
+ * while, and tells it in small pieces.
+ *
+ *     main thread                                    http-worker.ts
+ *     metrics.ts  pieces of numbers   --- parts -->  metric-text.ts  text, shared by all who wait
+ *     turns.ts    one piece a turn    <-- asks ----  shared.ts       no more often than twice a second
+ *     a clock word, written 10 times a second ---->  /healthz        knows when that thread hangs
+ *                                                    http-server.ts  bounds of what clients can have
+ */
 
-import http from "node:http";
-import { type Fault, writeFault } from "./fault.ts";
-
-/** What `/metrics` gives. */
-export interface Metrics {
-  readonly contentType: string;
-  metrics(): Promise<string>;
-}
+import { Worker } from "node:worker_threads";
+import type { ListenAddress } from "@ts-bgp/config";
+import type { Fault } from "./fault.ts";
+import type { HttpLimits } from "./http-server.ts";
+import type { MetricPart } from "./metric-parts.ts";
 
 /**
- * What `/healthz` says. The daemon tells, besides:
+ * What `/healthz` says. The daemon tells:
  *
+ * - `ok`: it works, whatever its role is;
  * - `role`: active, standby, starting, or simplex for one that nobody could take over from;
  * - `ready`: whether the standby can take over, as `show nsr` has it on either side;
  * - `neighbors`: how many there are;
  * - `config_ok`: whether the last reload was applied; on a standby, that its file is in order.
+ *
+ * Added to this are
+ *
+ * - `age_ms`: how old that is, more than 0 when the thread that routes did not answer in time;
+ * - `silent_ms`: for how long that thread has not had a turn, or 0 when it has answered; from 3 s on `ok`
+ *   is false, and `reason` says so.
+ *
+ * The status is 200 when `ok` is true, else 503.
  */
 export interface Health {
-  /** The daemon works, whatever its role is: the status is 200. Else it is 503. */
   readonly ok: boolean;
   readonly [field: string]: unknown;
 }
 
-/** Serves `/metrics` and `/healthz`; nothing can be changed here. */
-export function createHttpServer(
-  metrics: Metrics,
-  health: () => Health,
-  fault: Fault = writeFault,
-): http.Server {
-  return http.createServer(async (request, response) => {
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.writeHead(405, { allow: "GET, HEAD" }).end();
-      return;
+/** What the main thread is asked for. */
+export interface HttpSources {
+  /** Takes its turns between the pieces. */
+  parts(): AsyncIterable<MetricPart>;
+  health(): Health;
+}
+
+/** What the service tells of itself. */
+export interface HttpHooks {
+  readonly fault: Fault;
+  /** Its thread has ended, or is there again: what an operator should know. */
+  readonly say: (level: "info" | "error", message: string) => void;
+}
+
+/** What the thread is told when it begins. */
+export interface HttpOrder {
+  readonly address: ListenAddress;
+  readonly health: Health;
+  /** When the main thread had its last turn, by `process.hrtime`. */
+  readonly turned: SharedArrayBuffer;
+  readonly limits: HttpLimits | null;
+}
+
+export type HttpRequest = { readonly ask: "metrics" | "health" };
+/** What the thread tells. */
+export type HttpReport =
+  | HttpRequest
+  | { readonly listening: number }
+  | { readonly failed: string }
+  | { readonly fault: string; readonly text: string };
+/** What the thread is told. `last`: all is said; `error`: it could not be. */
+export type HttpReply =
+  | { readonly part: MetricPart }
+  | { readonly last: "metrics" }
+  | { readonly health: Health }
+  | { readonly error: "metrics" | "health" }
+  | "close";
+
+const BEAT_MS = 100;
+/** Until a thread that has ended is started again; twice as long after each further time. */
+const RESTART_MS = 1000;
+const RESTART_MAX_MS = 60_000;
+/** A thread that should end, and does not, is ended from outside. */
+const CLOSE_MS = 1000;
+/** Much more than 2,000 neighbors need; what a thread can take of this host. */
+const THREAD_MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16 };
+
+export class HttpService {
+  /** Where it listens: the port is another one when that was 0. */
+  port: number;
+  private readonly address: ListenAddress;
+  private readonly sources: HttpSources;
+  private readonly hooks: HttpHooks;
+  private readonly limits: HttpLimits | null;
+  private readonly turned: BigInt64Array = new BigInt64Array(new SharedArrayBuffer(8));
+  private readonly beat: NodeJS.Timeout;
+  private worker: Worker | null = null;
+  private restart: NodeJS.Timeout | undefined;
+  private restartMs = RESTART_MS;
+  private isClosed = false;
+
+  private constructor(
+    address: ListenAddress,
+    sources: HttpSources,
+    hooks: HttpHooks,
+    limits: HttpLimits | null,
+  ) {
+    this.address = address;
+    this.port = address.port;
+    this.sources = sources;
+    this.hooks = hooks;
+    this.limits = limits;
+    this.turn();
+    this.beat = setInterval(() => this.turn(), BEAT_MS).unref();
+  }
+
+  /**
+   * @param limits - others than `HTTP_LIMITS`
+   * @returns a service that listens; rejects when the address cannot be listened on
+   */
+  static async listen(
+    address: ListenAddress,
+    sources: HttpSources,
+    hooks: HttpHooks,
+    limits: HttpLimits | null = null,
+  ): Promise<HttpService> {
+    const service = new HttpService(address, sources, hooks, limits);
+    try {
+      await service.start();
+    } catch (error) {
+      service.close();
+      throw error;
     }
-    // Not by `new URL`, which throws at what anybody may send: "//".
-    const [path] = (request.url ?? "").split("?", 1);
-    switch (path) {
-      case "/metrics":
-        try {
-          const text = await metrics.metrics();
-          response.writeHead(200, { "content-type": metrics.contentType }).end(text);
-        } catch (error) {
-          fault("metrics", error);
-          response.writeHead(500, { "content-type": "text/plain" }).end("internal error\n");
-        }
-        return;
-      case "/healthz": {
-        const state = health();
-        response.writeHead(state.ok ? 200 : 503, { "content-type": "application/json" });
-        response.end(`${JSON.stringify(state)}\n`);
-        return;
+    return service;
+  }
+
+  /** Ends the thread and its connections. */
+  close(): void {
+    this.isClosed = true;
+    clearInterval(this.beat);
+    clearTimeout(this.restart);
+    const { worker } = this;
+    if (worker === null) return;
+    worker.postMessage("close" satisfies HttpReply);
+    setTimeout(() => void worker.terminate(), CLOSE_MS).unref();
+  }
+
+  private turn(): void {
+    Atomics.store(this.turned, 0, process.hrtime.bigint());
+  }
+
+  /** Resolves when the thread listens. */
+  private start(): Promise<void> {
+    const { address, limits, turned, sources } = this;
+    const order: HttpOrder = {
+      ...{ address, limits, health: sources.health() },
+      turned: turned.buffer as SharedArrayBuffer,
+    };
+    const worker = new Worker(new URL("./http-worker.ts", import.meta.url), {
+      name: "http",
+      workerData: order,
+      resourceLimits: THREAD_MEMORY,
+    });
+    this.worker = worker;
+    const startedMs = performance.now();
+    return new Promise((resolve, reject) => {
+      let problem = "it has ended";
+      let isUp = false;
+      worker.on("error", (error) => {
+        problem = (error as Error).message;
+      });
+      worker.on("exit", () => {
+        this.worker = null;
+        reject(this.failure(problem));
+        if (isUp) this.ended(problem, performance.now() - startedMs);
+      });
+      worker.on("message", (report: HttpReport) => {
+        if ("listening" in report) {
+          isUp = true;
+          this.port = report.listening;
+          // A stopped speaker does not live on for those who ask how it is.
+          worker.unref();
+          resolve();
+        } else if ("failed" in report) problem = report.failed;
+        else if ("fault" in report) this.hooks.fault(report.fault, new Error(report.text));
+        else void this.tell(worker, report);
+      });
+    });
+  }
+
+  /** What the thread has asked for goes to it. */
+  private async tell(worker: Worker, { ask }: HttpRequest): Promise<void> {
+    const reply = (what: HttpReply) => {
+      const moved = typeof what === "object" && "part" in what && "rows" in what.part;
+      worker.postMessage(what, moved ? [what.part.rows.numbers.buffer] : []);
+    };
+    try {
+      if (ask === "health") reply({ health: this.sources.health() });
+      else {
+        for await (const part of this.sources.parts()) reply({ part });
+        reply({ last: "metrics" });
       }
-      default:
-        response.writeHead(404, { "content-type": "text/plain" });
-        response.end("here are /metrics and /healthz\n");
+    } catch (error) {
+      this.hooks.fault(ask, error);
+      reply({ error: ask });
     }
-  });
+  }
+
+  /** The thread was up, and is no more. */
+  private ended(problem: string, upMs: number): void {
+    if (this.isClosed) return;
+    if (upMs > RESTART_MAX_MS) this.restartMs = RESTART_MS;
+    this.startLater(problem);
+  }
+
+  private startLater(problem: string): void {
+    const waitMs = this.restartMs;
+    this.restartMs = Math.min(2 * waitMs, RESTART_MAX_MS);
+    const { message } = this.failure(problem);
+    this.hooks.say("error", `${message}; nothing is served, it begins again in ${waitMs / 1000} s`);
+    this.restart = setTimeout(async () => {
+      try {
+        await this.start();
+        this.hooks.say("info", `http on ${this.place} is served again`);
+      } catch (error) {
+        if (!this.isClosed) this.startLater((error as Error).message);
+      }
+    }, waitMs).unref();
+  }
+
+  private get place(): string {
+    return `${this.address.address} port ${this.address.port}`;
+  }
+
+  private failure(problem: string): Error {
+    return new Error(`http on ${this.place}: ${problem}`);
+  }
 }

@@ -4,7 +4,9 @@
  *     speaker.ts     time, slices, and the router's outputs    transport.ts   TCP
  *     daemon.ts      start, stop, reload
  *     control.ts     the control socket, both ends              commands.ts    what it can be asked
- *     metrics.ts, http.ts   Prometheus and health               logging.ts     pino
+ *     metrics.ts, ...-metrics.ts   what is measured             logging.ts     pino
+ *     http.ts, http-worker.ts, http-server.ts   Prometheus and health, in a thread of its own
+ *     turns.ts    how those who ask share the thread that routes
  *     service-manager.ts    systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *

@@ -1,12 +1,12 @@
-/** The speaker in Prometheus text. Everything is read when it is asked for. */
+/** The speaker as metrics. Everything is read when it is asked for, in pieces between which routing goes on. */
 
-import { showTables } from "@ts-bgp/router";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { familyLabel, type Router, showTables } from "@ts-bgp/router";
+import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
-import type { Metrics } from "./http.ts";
-import { neighborMetrics } from "./neighbor-metrics.ts";
+import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
+import { NEIGHBOR_TABLE, neighborRows } from "./neighbor-metrics.ts";
 import { recentMaxMs } from "./recent-max.ts";
-import type { SliceTimes } from "./speaker.ts";
+import { askersTurn, PIECE_MS } from "./turns.ts";
 
 /** What the daemon knows beside the speaker. */
 export interface DaemonFacts {
@@ -15,118 +15,133 @@ export interface DaemonFacts {
   lastReload(): { readonly ok: boolean; readonly atMs: number };
   /** Log lines that could not be written. */
   lostLogLines(): number;
-  /** Metrics of nonstop routing, as text. */
-  nsrMetrics?(): string;
+  /** Metrics of nonstop routing. */
+  nsrMetrics?(): readonly MetricRecord[];
 }
 
-/** @returns what gives all metrics as text */
-export function createRegistry(served: () => Served, facts: DaemonFacts): Metrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  addTables(registry, served);
-  addDaemon(registry, served, facts);
-  return {
-    contentType: registry.contentType,
-    metrics: async () =>
-      (await registry.metrics()) +
-      (await neighborMetrics(served().router)) +
-      (facts.nsrMetrics?.() ?? ""),
-  };
-}
+/** Takes what there is to know. */
+export class Collector {
+  private readonly served: () => Served;
+  private readonly facts: DaemonFacts;
+  /** What prom-client knows of the process and of the thread that routes. */
+  private readonly process: Registry = new Registry();
+  private heldMaxMs = 0;
 
-function addTables(registry: Registry, served: () => Served): void {
-  const gauge = (
-    name: string,
-    help: string,
-    collect: (gauge: Gauge) => void,
-    labels = ["family"],
-  ) =>
-    new Gauge({
-      name: `tsbgp_${name}`,
-      help,
-      labelNames: labels,
-      registers: [registry],
-      collect() {
-        collect(this);
-      },
-    });
-  gauge("rib_prefixes", "Prefixes in the Loc-RIB and the Adj-RIBs-In", (gauge) => {
-    for (const f of showTables(served().router).families) gauge.labels(f.family).set(f.prefixes);
-  });
-  gauge("rib_paths", "Paths received, rejected ones included", (gauge) => {
-    for (const f of showTables(served().router).families) gauge.labels(f.family).set(f.paths);
-  });
-  gauge(
-    "attribute_sets",
-    "Distinct sets of path attributes",
-    (gauge) => gauge.set(showTables(served().router).attribute_sets.count),
-    [],
-  );
-  gauge("update_groups", "Update groups", (gauge) => {
-    gauge.reset();
-    for (const { settings } of served().router.tables.groups.entries) {
-      gauge.labels(settings.form.family === 1 ? "ipv4-unicast" : "ipv6-unicast").inc();
+  constructor(served: () => Served, facts: DaemonFacts) {
+    this.served = served;
+    this.facts = facts;
+    collectDefaultMetrics({ register: this.process });
+  }
+
+  /** All metrics, as they are when their piece has its turn. */
+  async *parts(): AsyncGenerator<MetricPart> {
+    yield* this.ofProcess();
+    await askersTurn();
+    yield { records: await this.timed(async () => this.daemon()) };
+    await askersTurn();
+    yield { records: await this.timed(async () => this.facts.nsrMetrics?.() ?? []) };
+    yield { table: NEIGHBOR_TABLE };
+    for (const rows = neighborRows(this.served().router); ; ) {
+      await askersTurn();
+      const next = await this.timed(async () => rows.next());
+      if (next.done === true) break;
+      yield { rows: next.value };
     }
-  });
+    const heldMaxSeconds = this.heldMaxMs / 1000;
+    const help = "Longest time that collecting metrics has held up routing at once";
+    yield { records: [gauge("tsbgp_collect_max_seconds", help, heldMaxSeconds)] };
+  }
+
+  /** What prom-client knows. */
+  private async *ofProcess(): AsyncGenerator<MetricPart> {
+    const names = this.process.getMetricsAsArray().map(({ name }) => name);
+    while (names.length > 0) {
+      await askersTurn();
+      const records = await this.timed(async () => {
+        const end = performance.now() + PIECE_MS;
+        const taken: MetricRecord[] = [];
+        do taken.push(await recordOf(this.process.getSingleMetric(names.shift()!)!));
+        while (names.length > 0 && performance.now() < end);
+        return taken;
+      });
+      yield { records };
+    }
+  }
+
+  /** @param work - a piece of work that waits for nothing */
+  private async timed<T>(work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    const result = await work();
+    this.heldMaxMs = Math.max(this.heldMaxMs, performance.now() - start);
+    return result;
+  }
+
+  private daemon(): MetricRecord[] {
+    const { version, lastReload, lostLogLines } = this.facts;
+    const { router, slices, turnedAway } = this.served();
+    const { as, id } = router.tables.config.router;
+    const reload = lastReload();
+    return [
+      ...tables(router),
+      gauge("tsbgp_info", "1, with version, AS and identifier", [
+        { value: 1, labels: { version, as, id } },
+      ]),
+      gauge(
+        "tsbgp_config_last_reload_success",
+        "1 when the last reload was applied, or, on a standby, its file was in order",
+        Number(reload.ok),
+      ),
+      gauge(
+        "tsbgp_config_last_reload_timestamp_seconds",
+        "When the last reload was",
+        Math.round(reload.atMs / 1000),
+      ),
+      gauge(
+        "tsbgp_slice_max_seconds",
+        "Longest slice of work of the last minute or two",
+        recentMaxMs(slices) / 1000,
+      ),
+      counter("tsbgp_slices", "Slices of work", slices.count),
+      counter("tsbgp_slice_seconds", "Time spent in slices of work", slices.totalMs / 1000),
+      counter(
+        "tsbgp_connections_dropped",
+        "Connections turned away at once: of strangers, of a neighbor that makes too many, of too many",
+        Object.entries(turnedAway.counts).map(([reason, value]) => ({ value, labels: { reason } })),
+      ),
+      gauge("tsbgp_log_lines_lost", "Log lines that could not be written", lostLogLines()),
+    ];
+  }
 }
 
-function addDaemon(registry: Registry, served: () => Served, facts: DaemonFacts): void {
-  const registers = [registry];
-  const one = (name: string, help: string, value: () => number) =>
-    new Gauge({
-      name: `tsbgp_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(value());
-      },
-    });
-  const counter = (name: string, help: string, value: (slices: SliceTimes) => number) =>
-    new Counter({
-      name: `tsbgp_${name}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(value(served().slices));
-      },
-    });
-  new Gauge({
-    name: "tsbgp_info",
-    help: "1, with version, AS and identifier",
-    labelNames: ["version", "as", "id"],
-    registers,
-    collect() {
-      const { as, id } = served().router.tables.config.router;
-      this.reset();
-      this.labels(facts.version, String(as), id).set(1);
-    },
-  });
-  one(
-    "config_last_reload_success",
-    "1 when the last reload was applied, or, on a standby, its file was in order",
-    () => (facts.lastReload().ok ? 1 : 0),
+async function recordOf(metric: Metric): Promise<MetricRecord> {
+  // A registry says what it takes of a metric: more than the type tells.
+  const { name, help, type, values } = (await metric.get()) as unknown as MetricRecord;
+  return { name, help, type, values };
+}
+
+function tables(router: Router): MetricRecord[] {
+  const { attribute_sets, families } = showTables(router);
+  const groups = router.tables.groups.entries.map(({ settings }) =>
+    familyLabel(settings.form.family),
   );
-  one("config_last_reload_timestamp_seconds", "When the last reload was", () =>
-    Math.round(facts.lastReload().atMs / 1000),
-  );
-  one(
-    "slice_max_seconds",
-    "Longest slice of work of the last minute or two",
-    () => recentMaxMs(served().slices) / 1000,
-  );
-  counter("slices", "Slices of work", ({ count }) => count);
-  counter("slice_seconds", "Time spent in slices of work", ({ totalMs }) => totalMs / 1000);
-  new Counter({
-    name: "tsbgp_connections_dropped_total",
-    help: "Connections turned away at once: of strangers, of a neighbor that makes too many, of too many",
-    labelNames: ["reason"],
-    registers,
-    collect() {
-      this.reset();
-      const { counts } = served().turnedAway;
-      for (const [reason, count] of Object.entries(counts)) this.labels(reason).inc(count);
-    },
-  });
-  one("log_lines_lost", "Log lines that could not be written", () => facts.lostLogLines());
+  const perFamily = (read: (family: (typeof families)[number]) => number) =>
+    families.map((shown) => ({ value: read(shown), labels: { family: shown.family } }));
+  return [
+    gauge(
+      "tsbgp_rib_prefixes",
+      "Prefixes in the Loc-RIB and the Adj-RIBs-In",
+      perFamily(({ prefixes }) => prefixes),
+    ),
+    gauge(
+      "tsbgp_rib_paths",
+      "Paths received, rejected ones included",
+      perFamily(({ paths }) => paths),
+    ),
+    gauge("tsbgp_attribute_sets", "Distinct sets of path attributes", attribute_sets.count),
+    gauge(
+      "tsbgp_update_groups",
+      "Update groups",
+      perFamily(({ family }) => groups.filter((name) => name === family).length),
+    ),
+  ];
 }

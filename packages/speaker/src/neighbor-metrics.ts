@@ -1,113 +1,141 @@
-/**
- * What is known of neighbors in Prometheus text. There are many of them at an exchange, so the text
- * is made here and not in objects for each value, and routing goes on in between.
- */
+/** What is known of neighbors, as a table: there are many of them at an exchange. */
 
-import { setImmediate as turn } from "node:timers/promises";
-import { type Router, type ShownNeighbor, showNeighbor } from "@ts-bgp/router";
+import { STATE_NAMES } from "@ts-bgp/fsm";
+import {
+  FAMILIES,
+  familyLabel,
+  type Router,
+  type ShownFamily,
+  type ShownNeighbor,
+  showNeighbor,
+} from "@ts-bgp/router";
+import { ACTION_WEIGHT, type FaultAction } from "@ts-bgp/wire-codec";
+import type { MetricLabels, MetricRows, MetricTable, TableMetric } from "./metric-parts.ts";
 import { nowMs } from "./speaker.ts";
+import { PIECE_MS } from "./turns.ts";
 
-/** Told each value, with one more label or more. */
-type Add = (value: number, ...labels: readonly string[]) => void;
-
-interface Metric {
-  /** Behind `tsbgp_neighbor_`. */
-  readonly name: string;
-  readonly help: string;
-  readonly type: "gauge" | "counter";
-  /** Besides those that all have. */
-  readonly labels: readonly string[];
-  read(neighbor: ShownNeighbor, add: Add): void;
+interface NeighborMetric extends TableMetric {
+  /** @returns a number for each series, null where there is none */
+  read(neighbor: ShownNeighbor): readonly (number | null)[];
 }
 
-/** Neighbors between which nothing else gets its turn. */
-const NEIGHBORS_AT_ONCE = 16;
-const FAMILY = ["family"];
+const ONE: readonly MetricLabels[] = [{}];
+/** Of a neighbor that may not have a session, whatever its state machine is in. */
+const DISABLED = "Disabled";
+const STATES = [...Object.values(STATE_NAMES), DISABLED];
+const FAMILY_NAMES = FAMILIES.map(familyLabel);
+const MESSAGES = ["open", "update", "notification", "keepalive", "route_refresh"] as const;
+const ACTIONS = Object.keys(ACTION_WEIGHT) as FaultAction[];
 
-const METRICS: readonly Metric[] = [
-  gauge("up", "1 while the session is established", [], ({ since_ms }, add) =>
-    add(since_ms === null ? 0 : 1),
+const METRICS: readonly NeighborMetric[] = [
+  metric("up", "gauge", "1 while the session is established", ONE, ({ since_ms }) => [
+    since_ms === null ? 0 : 1,
+  ]),
+  {
+    ...metric("info", "gauge", "1, with the description", ONE, () => [1]),
+    of: ["neighbor", "as", "description"],
+  },
+  metric(
+    "state",
+    "gauge",
+    "1 for the state that it is in, 0 for each other one",
+    labelsOf("state", STATES),
+    ({ disabled, state }) => {
+      const now = disabled ? DISABLED : state;
+      return STATES.map((name) => Number(name === now));
+    },
   ),
-  gauge("info", "1, with the state and the description", ["state", "description"], (n, add) =>
-    add(1, n.disabled ? "Disabled" : n.state, n.description),
-  ),
-  gauge("uptime_seconds", "Age of the session", [], ({ since_ms }, add) =>
-    add(since_ms === null ? 0 : (nowMs() - since_ms) / 1000),
-  ),
+  metric("uptime_seconds", "gauge", "Age of the session", ONE, ({ since_ms }) => [
+    since_ms === null ? 0 : (nowMs() - since_ms) / 1000,
+  ]),
   ...(["received", "accepted", "rejected", "advertised"] as const).map((kind) =>
-    gauge(`prefixes_${kind}`, `Prefixes ${kind}`, FAMILY, ({ families }, add) => {
-      for (const family of families) add(family[kind], family.family);
-    }),
+    familyMetric(`prefixes_${kind}`, `Prefixes ${kind}`, (family) => family[kind]),
   ),
-  gauge(
+  familyMetric(
     "stale",
     "1 while routes of an ended session are among them (RFC 4724)",
-    FAMILY,
-    ({ families }, add) => {
-      for (const { family, stale_until_ms } of families) {
-        add(stale_until_ms === null ? 0 : 1, family);
-      }
-    },
+    ({ stale_until_ms }) => (stale_until_ms === null ? 0 : 1),
   ),
-  gauge("max_prefixes", "Limit on prefixes", FAMILY, ({ families }, add) => {
-    for (const { family, max_prefix } of families) {
-      if (max_prefix !== null) add(max_prefix.limit, family);
-    }
-  }),
+  familyMetric("max_prefixes", "Limit on prefixes", ({ max_prefix }) => max_prefix?.limit ?? null),
   ...(["received", "sent"] as const).map((way) =>
-    counter(`messages_${way}`, `Messages ${way} by type`, ["type"], ({ messages }, add) => {
-      for (const [type, count] of Object.entries(messages[way])) add(count, type);
-    }),
+    metric(
+      `messages_${way}_total`,
+      "counter",
+      `Messages ${way} by type`,
+      labelsOf("type", MESSAGES),
+      ({ messages }) => MESSAGES.map((type) => messages[way][type]),
+    ),
   ),
-  counter("established", "Sessions that came up", [], (n, add) => add(n.established_count)),
-  counter(
-    "update_faults",
+  metric("established_total", "counter", "Sessions that came up", ONE, (n) => [
+    n.established_count,
+  ]),
+  metric(
+    "update_faults_total",
+    "counter",
     "UPDATE messages with faults (RFC 7606), by what the heaviest one asked for",
-    ["action"],
-    (n, add) => {
-      for (const [action, count] of Object.entries(n.update_faults_by_action)) add(count, action);
-    },
+    labelsOf("action", ACTIONS),
+    (n) => ACTIONS.map((action) => n.update_faults_by_action[action]),
   ),
 ];
 
-/** @returns the metrics of all neighbors that there are when it is called */
-export async function neighborMetrics(router: Router): Promise<string> {
-  const texts = METRICS.map(
-    ({ name, help, type }) =>
-      `# HELP tsbgp_neighbor_${name} ${help}\n# TYPE tsbgp_neighbor_${name} ${type}\n`,
-  );
-  for (const [n, neighbor] of [...router.neighbors.values()].entries()) {
-    if (n % NEIGHBORS_AT_ONCE === 0) await turn();
-    const shown = showNeighbor(neighbor);
-    const common = `neighbor="${shown.address}",as="${shown.as}"`;
-    for (const [k, { name, labels, read }] of METRICS.entries()) {
-      read(shown, (value, ...values) => {
-        const more = labels.map((label, i) => `,${label}="${escaped(values[i]!)}"`).join("");
-        texts[k] += `tsbgp_neighbor_${name}{${common}${more}} ${value}\n`;
-      });
+const SERIES = METRICS.reduce((all, { series }) => all + series.length, 0);
+
+export const NEIGHBOR_TABLE: MetricTable = {
+  texts: ["neighbor", "as", "description"],
+  metrics: METRICS.map(({ read, ...metric }) => metric),
+};
+
+/**
+ * @returns rows of all neighbors that there are when it begins and when it comes to them, cut into
+ *   pieces that take about a millisecond each
+ */
+export function* neighborRows(router: Router): Generator<MetricRows> {
+  const neighbors = [...router.neighbors.values()];
+  for (let at = 0; at < neighbors.length; ) {
+    const end = performance.now() + PIECE_MS;
+    const subjects: string[][] = [];
+    const numbers: number[] = [];
+    do {
+      const neighbor = neighbors[at++]!;
+      // A reload may have removed it meanwhile.
+      if (router.neighbors.get(neighbor.config.address) !== neighbor) continue;
+      const shown = showNeighbor(neighbor);
+      subjects.push([shown.address, String(shown.as), shown.description]);
+      for (const { read } of METRICS) {
+        for (const number of read(shown)) numbers.push(number ?? Number.NaN);
+      }
+    } while (at < neighbors.length && performance.now() < end);
+    if (numbers.length !== subjects.length * SERIES) {
+      throw new Error(`${numbers.length} numbers for ${subjects.length} rows of ${SERIES}`);
     }
+    yield { subjects, numbers: new Float64Array(numbers) };
   }
-  return texts.join("");
 }
 
-function gauge(
+/** @param name - behind `tsbgp_neighbor_` */
+function metric(
+  name: string,
+  type: TableMetric["type"],
+  help: string,
+  series: readonly MetricLabels[],
+  read: NeighborMetric["read"],
+): NeighborMetric {
+  return { name: `tsbgp_neighbor_${name}`, type, help, of: ["neighbor", "as"], series, read };
+}
+
+function familyMetric(
   name: string,
   help: string,
-  labels: readonly string[],
-  read: Metric["read"],
-): Metric {
-  return { name, help, type: "gauge", labels, read };
+  read: (family: ShownFamily) => number | null,
+): NeighborMetric {
+  return metric(name, "gauge", help, labelsOf("family", FAMILY_NAMES), ({ families }) =>
+    FAMILY_NAMES.map((name) => {
+      const family = families.find((shown) => shown.family === name);
+      return family === undefined ? null : read(family);
+    }),
+  );
 }
 
-function counter(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  read: Metric["read"],
-): Metric {
-  return { name: `${name}_total`, help, type: "counter", labels, read };
-}
-
-function escaped(label: string): string {
-  return label.replace(/[\\"\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`));
+function labelsOf(label: string, values: readonly string[]): MetricLabels[] {
+  return values.map((value) => ({ [label]: value }));
 }

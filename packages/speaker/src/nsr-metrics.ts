@@ -1,11 +1,18 @@
-/** Nonstop routing in Prometheus text, from what `show nsr` shows. */
+/** Nonstop routing as metrics, from what `show nsr` shows. */
 
 import type { Router } from "@ts-bgp/router";
+import {
+  counter,
+  gauge,
+  type MetricRecord,
+  type MetricSample,
+  stateSamples,
+} from "./metric-parts.ts";
 import type { ShownNsr } from "./show-nsr.ts";
 import type { Switchover } from "./switchover.ts";
 
-type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [value: number, labels?: Labels];
+const ROLES: readonly ShownNsr["role"][] = ["active", "standby", "starting", "simplex"];
+const GATES = ["none", "nft", "iptables"];
 
 /** Switchovers to this side since it was started. */
 export class SwitchoverTotals {
@@ -24,122 +31,133 @@ export class SwitchoverTotals {
   }
 }
 
-/** @returns the text; empty without a section `nsr` */
-export function nsrMetrics(shown: ShownNsr, totals: SwitchoverTotals, router: Router): string {
-  if (shown.cluster === "") return "";
-  return [...stateOf(shown), ...neighborsOf(shown, router), ...switchoversOf(shown, totals)].join(
-    "",
-  );
+/** @returns the metrics; none without a section `nsr` */
+export function nsrMetrics(
+  shown: ShownNsr,
+  totals: SwitchoverTotals,
+  router: Router,
+): MetricRecord[] {
+  if (shown.cluster === "") return [];
+  return [...stateOf(shown), ...neighborsOf(shown, router), ...switchoversOf(shown, totals)];
 }
 
-function stateOf(shown: ShownNsr): string[] {
+function stateOf(shown: ShownNsr): MetricRecord[] {
   const { cluster, side, mode, role, ready, epoch, peer, behind } = shown;
   const { arbiter, digest, gate, skipped } = shown;
   const { kind, ...packets } = gate;
   return [
-    gauge("info", "1, with the role of this side and the kind of its gate", [
-      [1, { cluster, side, mode, role, gate: kind }],
+    gauge("tsbgp_nsr_info", "1, with the names of the pair and of this side", [
+      { value: 1, labels: { cluster, side, mode } },
     ]),
-    gauge("ready", "1 while the standby can take over", [[Number(ready)]]),
-    gauge("epoch", "Number of the active side's time in its role", [[epoch]]),
-    gauge("link_up", "1 while the link to the other side is up", [
-      [Number(peer.link === "up"), { peer: peer.side }],
+    gauge(
+      "tsbgp_nsr_role",
+      "1 for the role of this side, 0 for each other one",
+      stateSamples("role", ROLES, role),
+    ),
+    gauge(
+      "tsbgp_nsr_gate",
+      "1 for the kind of rules of this side's gate, 0 for each other one",
+      stateSamples("kind", GATES, kind),
+    ),
+    gauge("tsbgp_nsr_ready", "1 while the standby can take over", Number(ready)),
+    gauge("tsbgp_nsr_epoch", "Number of the active side's time in its role", epoch),
+    gauge(
+      "tsbgp_nsr_link_up",
+      "1 while the link to the other side is up",
+      Number(peer.link === "up"),
+    ),
+    gauge(
+      "tsbgp_nsr_ways_down",
+      "Ways to the other side that no heartbeat comes by to this standby",
+      peer.ways_down.length,
+    ),
+    gauge("tsbgp_nsr_arbiter_up", "1 while the arbiter answers: without it no role can change", [
+      { value: Number(arbiter.problem === ""), labels: { kind: arbiter.kind } },
     ]),
-    gauge("ways_down", "Ways to the other side that no heartbeat comes by to this standby", [
-      [peer.ways_down.length],
-    ]),
-    gauge("arbiter_up", "1 while the arbiter answers: without it no role can change", [
-      [Number(arbiter.problem === ""), { kind: arbiter.kind }],
-    ]),
-    gauge("holds_back", "1 while the active side sends nothing, for it may have lost its role", [
-      [Number(shown.holds_back)],
-    ]),
-    gauge("behind_brackets", "Brackets that the standby has not stored", [[behind.brackets]]),
-    gauge("behind_octets", "Octets of those", [[behind.octets]]),
-    gauge("unapplied_brackets", "Brackets that the standby has not run", [[behind.applied]]),
-    gauge("digest_timestamp_seconds", "When both sides were last compared, 0 for never", [
-      [digest.at_ms / 1000],
-    ]),
-    counter("digest_differences", "Comparisons of both sides that found a difference", [
-      [digest.differences],
-    ]),
+    gauge(
+      "tsbgp_nsr_holds_back",
+      "1 while the active side sends nothing, for it may have lost its role",
+      Number(shown.holds_back),
+    ),
+    gauge("tsbgp_nsr_behind_brackets", "Brackets that the standby has not stored", behind.brackets),
+    gauge("tsbgp_nsr_behind_octets", "Octets of those", behind.octets),
+    gauge("tsbgp_nsr_unapplied_brackets", "Brackets that the standby has not run", behind.applied),
+    gauge(
+      "tsbgp_nsr_digest_timestamp_seconds",
+      "When both sides were last compared, 0 for never",
+      digest.at_ms / 1000,
+    ),
     counter(
-      "gate_packets",
+      "tsbgp_nsr_digest_differences",
+      "Comparisons of both sides that found a difference",
+      digest.differences,
+    ),
+    counter(
+      "tsbgp_nsr_gate_packets",
       "Packets of protected connections; guarded: a FIN or RST that was stopped; overruns: a full queue",
-      Object.entries(packets).map(([result, count]) => [count, { result }]),
+      Object.entries(packets).map(([result, value]) => ({ value, labels: { result } })),
     ),
-    gauge("skipped_records", "Records and fields of the other side that this one does not know", [
-      [skipped],
-    ]),
+    gauge(
+      "tsbgp_nsr_skipped_records",
+      "Records and fields of the other side that this one does not know",
+      skipped,
+    ),
   ];
 }
 
-function neighborsOf({ sessions, protected: safe, neighbors }: ShownNsr, router: Router): string[] {
-  const as = new Map(
-    [...router.neighbors.values()].map(({ config }) => [config.address, String(config.as)]),
-  );
+function neighborsOf(
+  { sessions, protected: safe, neighbors }: ShownNsr,
+  router: Router,
+): MetricRecord[] {
+  const sample = (address: string, isSafe: boolean): MetricSample => ({
+    value: Number(isSafe),
+    labels: { neighbor: address, as: router.neighbors.get(address)?.config.as ?? "" },
+  });
   return [
-    gauge("sessions", "Established sessions", [[sessions]]),
-    gauge("sessions_protected", "Sessions that go on when the active side ends", [[safe]]),
-    metric(
-      ["tsbgp_neighbor_nsr_protected", "gauge"],
+    gauge("tsbgp_nsr_sessions", "Established sessions", sessions),
+    gauge("tsbgp_nsr_sessions_protected", "Sessions that go on when the active side ends", safe),
+    gauge(
+      "tsbgp_neighbor_nsr_protected",
       "1 while the session goes on when the active side ends",
-      neighbors.map(({ address, protected: isSafe }) => [
-        Number(isSafe),
-        { neighbor: address, as: as.get(address) ?? "" },
-      ]),
+      neighbors.map(({ address, protected: isSafe }) => sample(address, isSafe)),
     ),
   ];
 }
 
-function switchoversOf({ last_switchover: last }: ShownNsr, totals: SwitchoverTotals): string[] {
+function switchoversOf(
+  { last_switchover: last }: ShownNsr,
+  totals: SwitchoverTotals,
+): MetricRecord[] {
   totals.note(last);
   const counters = [
-    counter("switchovers", "Switchovers to this side", [
-      [totals.planned, { kind: "planned" }],
-      [totals.failure, { kind: "failure" }],
+    counter("tsbgp_nsr_switchovers", "Switchovers to this side", [
+      { value: totals.planned, labels: { kind: "planned" } },
+      { value: totals.failure, labels: { kind: "failure" } },
     ]),
-    counter("sessions_lost", "Sessions that switchovers did not keep", [[totals.lostSessions]]),
+    counter(
+      "tsbgp_nsr_sessions_lost",
+      "Sessions that switchovers did not keep",
+      totals.lostSessions,
+    ),
   ];
   if (last === null) return counters;
   const { silence, ...phases } = last.ms;
   return [
     ...counters,
-    gauge("last_switchover_timestamp_seconds", "When it was", [[last.at_ms / 1000]]),
+    gauge("tsbgp_nsr_last_switchover_timestamp_seconds", "When it was", last.at_ms / 1000),
     gauge(
-      "last_switchover_seconds",
+      "tsbgp_nsr_last_switchover_seconds",
       "How long it took, by phase; total is all of them",
-      Object.entries(phases).map(([phase, ms]) => [ms / 1000, { phase }]),
+      Object.entries(phases).map(([phase, ms]) => ({ value: ms / 1000, labels: { phase } })),
     ),
     gauge(
-      "last_switchover_silence_seconds",
+      "tsbgp_nsr_last_switchover_silence_seconds",
       "From the last word of the other side until its connections went on here",
-      [[silence / 1000]],
+      silence / 1000,
     ),
-    gauge("last_switchover_sessions", "What became of the sessions", [
-      [last.resumed, { result: "resumed" }],
-      [last.lost.length, { result: "lost" }],
+    gauge("tsbgp_nsr_last_switchover_sessions", "What became of the sessions", [
+      { value: last.resumed, labels: { result: "resumed" } },
+      { value: last.lost.length, labels: { result: "lost" } },
     ]),
   ];
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): string {
-  return metric([`tsbgp_nsr_${name}`, "gauge"], help, samples);
-}
-
-function counter(name: string, help: string, samples: readonly Sample[]): string {
-  return metric([`tsbgp_nsr_${name}_total`, "counter"], help, samples);
-}
-
-function metric(
-  [name, type]: readonly [name: string, type: "gauge" | "counter"],
-  help: string,
-  samples: readonly Sample[],
-): string {
-  const lines = samples.map(([value, labels = {}]) => {
-    // JSON escapes what the format wants escaped: quotes, backslashes and line ends.
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
-    return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
-  });
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
 }

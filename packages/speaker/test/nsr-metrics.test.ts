@@ -1,6 +1,7 @@
 /** What Prometheus is told of nonstop routing. */
 import type { Router } from "@ts-bgp/router";
 import { describe, expect, test } from "vitest";
+import { metricText } from "../src/metric-text.ts";
 import { nsrMetrics, SwitchoverTotals } from "../src/nsr-metrics.ts";
 import { type ShownNsr, showNsr } from "../src/show-nsr.ts";
 import type { Switchover } from "../src/switchover.ts";
@@ -52,17 +53,27 @@ const ROUTER = {
 } as unknown as Router;
 
 /** @returns lines with values, without the explanations */
-function samplesOf(shown: ShownNsr, totals = new SwitchoverTotals()): string[] {
-  const lines = nsrMetrics(shown, totals, ROUTER).trimEnd().split("\n");
-  return lines.filter((line) => !line.startsWith("#"));
+async function samplesOf(shown: ShownNsr, totals = new SwitchoverTotals()): Promise<string[]> {
+  return (await linesOf(shown, totals)).filter((line) => !line.startsWith("#"));
 }
 
-test("a side of a pair that has not switched over", () => {
-  expect(samplesOf(SHOWN)).toEqual([
-    'tsbgp_nsr_info{cluster="rs1",side="a",mode="shared",role="active",gate="nft"} 1',
+async function linesOf(shown: ShownNsr, totals = new SwitchoverTotals()): Promise<string[]> {
+  return (await metricText(nsrMetrics(shown, totals, ROUTER))).toString().trimEnd().split("\n");
+}
+
+test("a side of a pair that has not switched over", async () => {
+  expect(await samplesOf(SHOWN)).toEqual([
+    'tsbgp_nsr_info{cluster="rs1",side="a",mode="shared"} 1',
+    'tsbgp_nsr_role{role="active"} 1',
+    'tsbgp_nsr_role{role="standby"} 0',
+    'tsbgp_nsr_role{role="starting"} 0',
+    'tsbgp_nsr_role{role="simplex"} 0',
+    'tsbgp_nsr_gate{kind="none"} 0',
+    'tsbgp_nsr_gate{kind="nft"} 1',
+    'tsbgp_nsr_gate{kind="iptables"} 0',
     "tsbgp_nsr_ready 1",
     "tsbgp_nsr_epoch 4",
-    'tsbgp_nsr_link_up{peer="b"} 1',
+    "tsbgp_nsr_link_up 1",
     "tsbgp_nsr_ways_down 1",
     'tsbgp_nsr_arbiter_up{kind="none"} 1',
     "tsbgp_nsr_holds_back 0",
@@ -89,8 +100,8 @@ test("a side of a pair that has not switched over", () => {
   ]);
 });
 
-test("the last switchover, by phase and with what became of the sessions", () => {
-  expect(samplesOf({ ...SHOWN, last_switchover: SWITCHOVER }).slice(24)).toEqual([
+test("the last switchover, by phase and with what became of the sessions", async () => {
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(31)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -116,14 +127,8 @@ test("each switchover is counted once, however often it is looked at", () => {
   expect({ handed, failure, lostSessions }).toEqual({ handed: 1, failure: 2, lostSessions: 2 });
 });
 
-test("every metric says first what it is, once", () => {
-  const lines = nsrMetrics(
-    { ...SHOWN, last_switchover: SWITCHOVER },
-    new SwitchoverTotals(),
-    ROUTER,
-  )
-    .trimEnd()
-    .split("\n");
+test("every metric says first what it is, once", async () => {
+  const lines = await linesOf({ ...SHOWN, last_switchover: SWITCHOVER });
   const told = new Set<string>();
   for (const [k, line] of lines.entries()) {
     const [, what, name = ""] = line.split(" ");
@@ -131,16 +136,30 @@ test("every metric says first what it is, once", () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(23);
+  expect(told.size).toBe(25);
 });
 
 describe("odd states", () => {
   test("without a section nsr there is nothing", () => {
-    expect(nsrMetrics(showNsr(null, null), new SwitchoverTotals(), ROUTER)).toBe("");
+    expect(nsrMetrics(showNsr(null, null), new SwitchoverTotals(), ROUTER)).toEqual([]);
   });
 
-  test("a name with a quote, a backslash and a line end is escaped", () => {
-    const peer = { ...SHOWN.peer, side: 'b"\\\n', link: "down" } as const;
-    expect(samplesOf({ ...SHOWN, peer })).toContain('tsbgp_nsr_link_up{peer="b\\"\\\\\\n"} 0');
+  test("a name with a quote, a backslash and a line end is escaped", async () => {
+    expect(await samplesOf({ ...SHOWN, side: 'b"\\\n' })).toContain(
+      'tsbgp_nsr_info{cluster="rs1",side="b\\"\\\\\\n",mode="shared"} 1',
+    );
+  });
+
+  test("series stay the same, whatever the role, the gate and the link are", async () => {
+    const other: ShownNsr = {
+      ...SHOWN,
+      role: "standby",
+      gate: { ...SHOWN.gate, kind: "none" },
+      peer: { ...SHOWN.peer, side: "", link: "down" },
+    };
+    const seriesOf = async (shown: ShownNsr) =>
+      (await samplesOf(shown)).map((line) => line.slice(0, line.lastIndexOf(" ")));
+    expect(await seriesOf(other)).toEqual(await seriesOf(SHOWN));
+    expect(await samplesOf(other)).toContain("tsbgp_nsr_link_up 0");
   });
 });

@@ -68,6 +68,7 @@ export class SpeakerProcess {
   readonly httpPort: number;
   private child: ChildProcess | null = null;
   private output = "";
+  private hasHttp = false;
   private exit: Promise<string> = Promise.resolve("not started");
 
   private constructor(port: number, httpPort: number) {
@@ -91,15 +92,30 @@ export class SpeakerProcess {
       http: { port: this.httpPort },
       ...config,
     };
+    this.hasHttp = !("http" in config);
     writeFileSync(this.file, JSON.stringify(filled));
   }
 
-  /** Returns when the control socket answers. */
+  /** Returns when the control socket answers, and HTTP where it has its usual port. */
   async start(options: SpawnOptions = {}): Promise<void> {
     this.spawn(options);
     const ready = async () => this.hasExited() || (await this.ask({ command: "show-status" }));
     await until(ready, WAIT_MS, "the speaker answers");
+    const listens = async () => this.hasExited() || (await this.listensHttp());
+    await until(listens, WAIT_MS, "HTTP is there");
     if (this.hasExited()) throw new Error(`the speaker ended: ${this.output}`);
+  }
+
+  private listensHttp(): Promise<boolean> {
+    if (!this.hasHttp) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const socket = connect(this.httpPort, "127.0.0.1");
+      socket.once("error", () => resolve(false));
+      socket.once("connect", () => {
+        resolve(true);
+        socket.destroy();
+      });
+    });
   }
 
   /** Starts the process; returns at once. */

@@ -1,0 +1,169 @@
+/** The thread that serves HTTP; see `http.ts`. */
+
+import { setPriority } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./http.ts";
+import { HTTP_LIMITS, type HttpAnswer, HttpServer } from "./http-server.ts";
+import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
+import { CONTENT_TYPE, metricText, recordsOf } from "./metric-text.ts";
+import { Shared } from "./shared.ts";
+
+/** Between two times that the main thread is asked for metrics, and for its health. */
+const METRICS_MS = 500;
+const HEALTH_MS = 100;
+/** Until those who wait for metrics, and for health, are told that there is no answer. */
+const METRICS_WAIT_MS = 5000;
+const HEALTH_WAIT_MS = 500;
+/** A main thread that has had no turn for so long hangs. */
+const HANGING_MS = 3000;
+/** When there is not enough processor for all, routing goes first. */
+const NICE = 3;
+
+class Unanswered extends Error {}
+
+/** The main thread, as it is seen from here. */
+class MainThread {
+  private readonly turned: BigInt64Array;
+  private readonly asked: Map<HttpRequest["ask"], PromiseWithResolvers<void>> = new Map();
+  private parts: MetricPart[] = [];
+  private health: Health;
+  private healthMs = performance.now();
+
+  constructor({ turned, health }: HttpOrder) {
+    this.turned = new BigInt64Array(turned);
+    this.health = health;
+  }
+
+  /** For how long it has not had a turn. */
+  get silentMs(): number {
+    const ns = process.hrtime.bigint() - Atomics.load(this.turned, 0);
+    return Math.max(0, Math.round(Number(ns) / 1e6));
+  }
+
+  /** Rejects with `Unanswered` after a while. */
+  async takeMetrics(): Promise<MetricPart[]> {
+    await this.answer("metrics", METRICS_WAIT_MS);
+    return this.parts.splice(0);
+  }
+
+  /** As it is now, or was when it was known last. */
+  async takeHealth(): Promise<Health> {
+    const isNew = await this.answer("health", HEALTH_WAIT_MS).then(
+      () => true,
+      () => false,
+    );
+    const age_ms = isNew ? 0 : Math.round(performance.now() - this.healthMs);
+    const silent_ms = isNew ? 0 : this.silentMs;
+    const health = { ...this.health, age_ms, silent_ms };
+    if (silent_ms < HANGING_MS) return health;
+    const reason = `the thread that routes has had no turn for ${(silent_ms / 1000).toFixed(1)} s`;
+    return { ...health, ok: false, reason };
+  }
+
+  hear(reply: Exclude<HttpReply, "close">): void {
+    if ("part" in reply) this.parts.push(reply.part);
+    else if ("last" in reply) this.settled(reply.last)?.resolve();
+    else if ("error" in reply) {
+      this.parts = [];
+      this.settled(reply.error)?.reject(new Error("internal error"));
+    } else {
+      this.health = reply.health;
+      this.healthMs = performance.now();
+      this.settled("health")?.resolve();
+    }
+  }
+
+  private settled(ask: HttpRequest["ask"]): PromiseWithResolvers<void> | undefined {
+    const found = this.asked.get(ask);
+    this.asked.delete(ask);
+    return found;
+  }
+
+  /** It is not asked again before it has answered. */
+  private async answer(ask: HttpRequest["ask"], waitMs: number): Promise<void> {
+    let asked = this.asked.get(ask);
+    if (asked === undefined) {
+      asked = Promise.withResolvers();
+      // Those who ask may have gone when it is settled.
+      asked.promise.catch(() => {});
+      this.asked.set(ask, asked);
+      report({ ask });
+    }
+    const over = sleep(waitMs, undefined, { ref: false }).then(() => {
+      throw new Unanswered();
+    });
+    await Promise.race([asked.promise, over]);
+  }
+}
+
+const order = workerData as HttpOrder;
+const main = new MainThread(order);
+const metrics = new Shared(async (): Promise<HttpAnswer> => {
+  try {
+    const records = recordsOf(await main.takeMetrics());
+    const body = await metricText([...records, ...ownMetrics()]);
+    return { status: 200, contentType: CONTENT_TYPE, body };
+  } catch (error) {
+    if (!(error instanceof Unanswered)) throw error;
+    const body = `no answer for ${METRICS_WAIT_MS / 1000} s: the thread that routes is busy or hangs\n`;
+    return { status: 503, contentType: "text/plain", body };
+  }
+}, METRICS_MS);
+const health = new Shared(() => main.takeHealth(), HEALTH_MS);
+
+const server = new HttpServer(answer, order.limits ?? HTTP_LIMITS, (path, error) => {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  report({ fault: `http ${path}`, text });
+});
+
+async function answer(path: string): Promise<HttpAnswer> {
+  switch (path) {
+    case "/metrics":
+      return metrics.get();
+    case "/healthz": {
+      const state = await health.get();
+      const body = `${JSON.stringify(state)}\n`;
+      return { status: state.ok ? 200 : 503, contentType: "application/json", body };
+    }
+    default: {
+      const body = "here are /metrics and /healthz\n";
+      return { status: 404, contentType: "text/plain", body };
+    }
+  }
+}
+
+/** What this thread knows of itself. */
+function ownMetrics(): MetricRecord[] {
+  const cuts = Object.entries(server.cuts);
+  return [
+    gauge("tsbgp_http_connections", "HTTP connections", server.connections),
+    counter("tsbgp_http_requests", "HTTP requests", server.requests),
+    counter(
+      "tsbgp_http_connections_cut",
+      "HTTP connections that were closed; displaced: by too many others; pipelined: with too many requests; unread: the answer was not taken",
+      cuts.map(([reason, value]) => ({ value, labels: { reason } })),
+    ),
+  ];
+}
+
+function report(what: HttpReport): void {
+  parentPort!.postMessage(what);
+}
+
+parentPort!.on("message", (reply: HttpReply) => {
+  if (reply !== "close") main.hear(reply);
+  else {
+    server.close();
+    process.exit();
+  }
+});
+
+try {
+  const { address, port } = order.address;
+  report({ listening: await server.listen(port, address) });
+  setPriority(NICE);
+} catch (error) {
+  report({ failed: (error as Error).message });
+  parentPort!.close();
+}
