@@ -1,0 +1,105 @@
+/** Which folders are closed to other users. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { assertPrivateFolder } from "../src/private-folder.ts";
+
+const isRoot = process.geteuid?.() === 0;
+const STRANGER = 65_534;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "tsbgp-folder-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const within = (...names: string[]) => path.join(folder, ...names);
+
+test.each([0o700, 0o750, 0o755, 0o1755])(
+  "a folder that is this user's is, with mode %o",
+  (mode) => {
+    chmodSync(folder, mode);
+    expect(() => assertPrivateFolder(within("x.sock"))).not.toThrow();
+  },
+);
+
+test("a file that is there is no matter", () => {
+  expect(() => assertPrivateFolder("/etc/passwd")).not.toThrow();
+});
+
+test.each([
+  [0o777, "0777", "chmod go-w"],
+  [0o770, "0770", "chmod go-w"],
+  [0o702, "0702", "chmod go-w"],
+  [0o1777, "1777", "use a folder of its own"],
+])("one that others can write to is refused, mode %o", (mode, shown, advice) => {
+  chmodSync(folder, mode);
+  const owner = process.geteuid!();
+  const text = `can write to the folder ${folder} (owner ${owner}, mode ${shown}): ${advice}`;
+  expect(() => assertPrivateFolder(within("x.sock"))).toThrow(text);
+  expect(() => assertPrivateFolder(within("x.sock"))).toThrow(`${within("x.sock")}: `);
+});
+
+test("/tmp itself is refused", () => {
+  expect(() => assertPrivateFolder("/tmp/x.sock")).toThrow(/use a folder of its own/);
+});
+
+test("one that is not there is named", () => {
+  const text = `there is no folder ${within("none")} (mkdir -m 700 ${within("none")})`;
+  expect(() => assertPrivateFolder(within("none", "x.sock"))).toThrow(text);
+});
+
+test("a folder above that others can write to is refused, but for a sticky one", () => {
+  mkdirSync(within("own"), { mode: 0o700 });
+  chmodSync(folder, 0o777);
+  expect(() => assertPrivateFolder(within("own", "x"))).toThrow(`write to the folder ${folder} (`);
+  chmodSync(folder, 0o1777);
+  expect(() => assertPrivateFolder(within("own", "x"))).not.toThrow();
+});
+
+test("what counts is where a link leads", () => {
+  mkdirSync(within("open"));
+  chmodSync(within("open"), 0o777);
+  symlinkSync("open", within("link"));
+  expect(() => assertPrivateFolder(within("link", "x"))).toThrow(within("open"));
+});
+
+describe.skipIf(!isRoot)("as root", () => {
+  test("a folder of another user is refused", () => {
+    chownSync(folder, STRANGER, STRANGER);
+    const text = `(owner ${STRANGER}, mode 0700): chown 0 ${folder}`;
+    expect(() => assertPrivateFolder(within("x"))).toThrow(text);
+  });
+
+  test("root's folder is right for every user", () => {
+    chmodSync(folder, 0o755);
+    process.seteuid!(STRANGER);
+    try {
+      expect(() => assertPrivateFolder(within("x"))).not.toThrow();
+    } finally {
+      process.seteuid!(0);
+    }
+  });
+});
+
+/** As an ordinary user, who becomes the root of a namespace in which the host's root is nobody. */
+const USER = 12_345;
+const asUser = isRoot ? ["setpriv", "--reuid", String(USER), "--clear-groups"] : [];
+const inNamespace = (...words: string[]) => {
+  const [program = "", ...rest] = [...asUser, "unshare", "--user", "--map-root-user", ...words];
+  return spawnSync(program, rest, { encoding: "utf8" });
+};
+const source = fileURLToPath(new URL("../src/private-folder.ts", import.meta.url));
+const hasNamespaces = inNamespace("test", "-r", source).status === 0;
+
+test.skipIf(!hasNamespaces)("in a user namespace the host's own folders above are right", () => {
+  if (isRoot) chownSync(folder, USER, USER);
+  const [module, file] = [source, within("x")].map((text) => JSON.stringify(text));
+  const script = `import { assertPrivateFolder } from ${module}; assertPrivateFolder(${file})`;
+  const words = [process.execPath, "--input-type=module", "-e", script];
+  const { status, stderr } = inNamespace(...words);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
