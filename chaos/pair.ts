@@ -184,7 +184,11 @@ function nsrSection(kind: PairKind, self: SideName, directory: string, etcd: str
   return {
     ...common,
     mode: "address",
-    arbiter: { etcd: [`http://${etcd}:2379`], ttl: TTL_SECONDS },
+    arbiter: {
+      // The namespaces are of this host.
+      etcd: { endpoints: `http://${etcd}:2379`, insecure: true },
+      ttl: TTL_SECONDS,
+    },
     tls: {
       cert: join(keys, `${self}.crt`),
       key: join(keys, `${self}.key`),

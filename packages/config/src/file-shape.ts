@@ -42,9 +42,25 @@ export interface FileNsr {
 
 export interface FileArbiter {
   readonly file?: string;
-  readonly etcd?: OneOrMore<string>;
+  readonly etcd?: OneOrMore<string> | FileEtcd;
   readonly ttl?: number;
 }
+
+export interface FileEtcd {
+  readonly endpoints: OneOrMore<string>;
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    readonly "server-name"?: string;
+  };
+  readonly user?: string;
+  readonly password?: FileSecret;
+  readonly insecure?: boolean;
+}
+
+/** Written here, or where it is to be had. */
+export type FileSecret = string | { readonly file?: string; readonly env?: string };
 
 /** Entries, from a file and written here. */
 export type FileList<T> =
@@ -86,7 +102,7 @@ export interface FileOptions {
   readonly "graceful-restart"?: RestartMode | FileGracefulRestart;
   readonly role?: "provider" | "rs" | "rs-client" | "customer" | "peer" | "none";
   readonly "strict-role"?: boolean;
-  readonly password?: string | { readonly file?: string; readonly env?: string };
+  readonly password?: FileSecret;
   readonly "ttl-security"?: number;
   readonly multihop?: number;
   readonly "congestion-control"?: string;

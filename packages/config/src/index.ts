@@ -24,6 +24,8 @@ export type {
   AddPathOptions,
   ArbiterConfig,
   Config,
+  EtcdTls,
+  EtcdUser,
   GracefulRestartOptions,
   LinkAddress,
   ListenAddress,

@@ -5,6 +5,7 @@ import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
+import { readSecret } from "./secrets.ts";
 import type {
   AddPathOptions,
   Config,
@@ -133,30 +134,14 @@ function checkChain(options: FileOptions, key: "import" | "export", checker: Che
 }
 
 function readPassword(options: FileOptions, checker: Checker): string {
-  const { yaml, sources } = checker;
-  const { password } = options;
-  const at = yaml.valueAt(options, "password");
-  if (typeof password === "string") {
-    checker.warn(at, "the secret stands in clear; { file: PATH } or { env: NAME } keep it out");
-    return password;
-  }
-  let secret: string | undefined;
-  if (password?.file !== undefined) {
-    secret = checker.readFile(password.file, at)?.split("\n", 1)[0]?.trim();
-    if (secret === undefined) return "";
-  } else if (password?.env !== undefined) {
-    secret = sources.env(password.env);
-    if (secret === undefined) {
-      yaml.add(at, `environment variable ${password.env} is not set`);
-      return "";
-    }
-  }
+  const at = checker.yaml.valueAt(options, "password");
+  const secret = readSecret(options.password!, at, checker) ?? "";
   const octets = new TextEncoder().encode(secret).length;
-  if (octets === 0) yaml.add(at, "the secret is empty");
   if (octets > PASSWORD_OCTETS_MAX) {
-    yaml.add(at, `the secret has ${octets} octets; TCP MD5 takes at most ${PASSWORD_OCTETS_MAX}`);
+    const message = `the secret has ${octets} octets; TCP MD5 takes at most ${PASSWORD_OCTETS_MAX}`;
+    checker.yaml.add(at, message);
   }
-  return secret ?? "";
+  return secret;
 }
 
 /** Sections of options, the one that goes first in front. */

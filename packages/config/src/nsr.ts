@@ -1,10 +1,11 @@
-/** The section of nonstop routing: links, service addresses, arbiter and certificates. */
+/** The section of nonstop routing: links, service addresses and certificates. */
 
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { checkArbiter, checkLease } from "./arbiter.ts";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
-import type { FileArbiter, FileLink, FileNsr, FileShape } from "./file-shape.ts";
+import type { FileLink, FileNsr, FileShape } from "./file-shape.ts";
+import { readPem } from "./secrets.ts";
 import type {
-  ArbiterConfig,
   LinkAddress,
   ListenAddress,
   NsrConfig,
@@ -151,59 +152,11 @@ function serviceAddress(text: string): { address: string; bits: number } | strin
   return { address: address.text, bits };
 }
 
-function checkArbiter(nsr: FileNsr, listen: LinkAddress, checker: Checker): ArbiterConfig {
-  const { yaml } = checker;
-  // What the schema took out was there, and had a mistake of its own.
-  const isBroken = nsr.arbiter === undefined && yaml.wrote(nsr, "arbiter");
-  const section: FileArbiter = typeof nsr.arbiter === "object" ? nsr.arbiter : {};
-  const { file, etcd, ttl } = section;
-  if (etcd !== undefined) {
-    if (file !== undefined)
-      yaml.add(yaml.keyAt(section, "file"), '"file" and "etcd" exclude each other');
-    const endpoints = listOf(etcd).map((endpoint) => endpoint.replace(/\/$/, ""));
-    return { kind: "etcd", endpoints, ttlSeconds: ttl ?? 3 };
-  }
-  if (yaml.wrote(section, "ttl")) {
-    if (!yaml.wrote(section, "etcd")) {
-      yaml.add(yaml.keyAt(section, "ttl"), '"ttl" is that of a lease in etcd: it needs "etcd"');
-    }
-  } else if (file === undefined && !("path" in listen) && !isBroken) {
-    const at = yaml.wrote(nsr, "arbiter") ? yaml.valueAt(nsr, "arbiter") : yaml.at(nsr);
-    const advice = `{ file: /run/ts-bgp/${nsr.cluster}.role } on one host, { etcd: URL } on two`;
-    yaml.add(at, `"arbiter" must say more when the link is TCP: ${advice}`);
-  }
-  if (file !== undefined && !file.startsWith("/")) {
-    const message = `"${file}" must be a path from the root, such as /run/ts-bgp/rs1.role`;
-    yaml.add(yaml.valueAt(section, "file"), message);
-  }
-  return { kind: "local", file: file ?? ("path" in listen ? `${listen.path}.role` : "") };
-}
-
-/** A lease that runs out between two heartbeats would take the role from an active that is well. */
-function checkLease(config: NsrConfig, nsr: FileNsr, { yaml }: Checker): void {
-  const { arbiter, heartbeatMs, heartbeatMisses } = config;
-  const lostMs = heartbeatMs * heartbeatMisses;
-  if (arbiter.kind !== "etcd" || arbiter.ttlSeconds * 1000 > lostMs) return;
-  const at = yaml.valueAt(nsr.arbiter as FileArbiter, "ttl");
-  const lost = `${heartbeatMisses} heartbeats of ${heartbeatMs} ms`;
-  yaml.add(at, `"ttl" must be longer than ${lost}, and is ${arbiter.ttlSeconds} s`);
-}
-
 function checkTls({ tls }: FileNsr, checker: Checker): NsrTls | null {
   if (tls === undefined) return null;
-  const { yaml } = checker;
   const read = (key: keyof NsrTls) => {
-    const at = yaml.valueAt(tls, key);
-    const text = checker.readFile(tls[key], at);
-    if (text === null) return "";
-    if (key === "key" && /ENCRYPTED/.test(text)) {
-      yaml.add(at, `${tls[key]} is encrypted: nobody is there to type its password`);
-    } else if (key === "key" && !/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
-      yaml.add(at, `${tls[key]} has no private key (PEM)`);
-    } else if (key !== "key" && !text.includes("-----BEGIN CERTIFICATE-----")) {
-      yaml.add(at, `${tls[key]} has no certificate (PEM)`);
-    }
-    return text;
+    const at = checker.yaml.valueAt(tls, key);
+    return readPem(key === "key" ? "key" : "certificate", tls[key], at, checker);
   };
   return { cert: read("cert"), key: read("key"), ca: read("ca") };
 }

@@ -79,7 +79,33 @@ export interface ServiceAddressConfig {
 /** Who decides which side is active. */
 export type ArbiterConfig =
   | { readonly kind: "local"; readonly file: string }
-  | { readonly kind: "etcd"; readonly endpoints: readonly string[]; readonly ttlSeconds: number };
+  | {
+      readonly kind: "etcd";
+      /** At least one, without a slash at the end. */
+      readonly endpoints: readonly string[];
+      readonly ttlSeconds: number;
+      /** Null for what TLS does by itself. */
+      readonly tls: EtcdTls | null;
+      /** Null for an etcd without authentication, or one that knows its users by their certificates. */
+      readonly user: EtcdUser | null;
+    };
+
+/** PEM texts, and the name that certificates are to have. */
+export interface EtcdTls {
+  /** Null for the authorities that Node.js comes with. */
+  readonly ca: string | null;
+  /** Null for no certificate of this client; then `key` is null as well. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** Null for the host of the endpoint. */
+  readonly serverName: string | null;
+}
+
+export interface EtcdUser {
+  readonly name: string;
+  /** In clear. */
+  readonly password: string;
+}
 
 /** PEM texts: what is in the files, not their names. */
 export interface NsrTls {

@@ -16,7 +16,7 @@ const BASE = {
     cluster: "rs1",
     listen: "/run/nsr.sock",
     peer: "/run/nsr.sock",
-    arbiter: { etcd: "http://192.0.2.101:2379" },
+    arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
   neighbors: [
     { address: "192.0.2.11", as: 64501, "add-path": {}, "graceful-restart": {}, "max-prefix": {} },
@@ -115,6 +115,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       "the path of listen with .role behind it",
       load(fileWith(["nsr", "arbiter"], undefined)).nsr?.arbiter,
       { kind: "local", file: "/run/nsr.sock.role" },
+    ],
+    "nsr arbiter etcd tls ca": [
+      "the authorities that Node.js comes with",
+      load(fileWith(["nsr", "arbiter", "etcd", "tls"], { "server-name": "etcd" })).nsr?.arbiter,
+      expect.objectContaining({ tls: expect.objectContaining({ ca: null }) }),
     ],
     "nsr service-addresses 0 interface": [
       "the one that has an address of the same subnet, which is right in a container, " +

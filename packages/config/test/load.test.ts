@@ -30,6 +30,7 @@ function sourcesIn(folder: string): ConfigSources {
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n";
 const KEY = "-----BEGIN PRIVATE KEY-----\n";
 const FILES: Readonly<Record<string, string>> = {
+  "etcd.password": "SECRET\n",
   secret: "from a file\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
@@ -132,6 +133,8 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
       kind: "etcd",
       endpoints: ["http://192.0.2.101:2379", "https://etcd.example.net:2379"],
       ttlSeconds: 5,
+      tls: { ca: CERTIFICATE, cert: CERTIFICATE, key: KEY, serverName: "etcd" },
+      user: { name: "ts-bgp", password: "SECRET" },
     },
     tls: { cert: CERTIFICATE, key: KEY, ca: CERTIFICATE },
     heartbeatMs: 50,

@@ -5,6 +5,7 @@ import { formatMistakes, type LoadedConfig, loadConfig, type NsrConfig } from ".
 const PEM: Readonly<Record<string, string>> = {
   "a.crt": "-----BEGIN CERTIFICATE-----\n",
   "a.key": "-----BEGIN EC PRIVATE KEY-----\n",
+  secret: "from a file\n",
   "locked.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
 };
 const SOURCES = { readFile: (path: string) => PEM[path] ?? "", env: () => undefined };
@@ -47,7 +48,12 @@ test.each<[string, Partial<NsrConfig>]>([
   [`${SOCKET}, arbiter: { file: /x }`, { arbiter: { kind: "local", file: "/x" } }],
   [
     `${TCP}, arbiter: { etcd: http://127.0.0.1:2379/ }`,
-    { arbiter: { kind: "etcd", endpoints: ["http://127.0.0.1:2379"], ttlSeconds: 3 } },
+    {
+      arbiter: {
+        ...{ kind: "etcd", endpoints: ["http://127.0.0.1:2379"], ttlSeconds: 3 },
+        ...{ tls: null, user: null },
+      },
+    },
   ],
   [
     `${TCP}, arbiter: { file: /x }`,
@@ -69,13 +75,13 @@ describe("what does not go together is told in a sentence", () => {
     [`${SOCKET}, ${ADDRESS.replace("mode: address, ", "")}`, /^in mode shared both sides have all/],
     [`${SOCKET}, arbiter: { file: x }`, /^"x" must be a path from the root/],
     [
-      `${SOCKET}, arbiter: { file: /x, etcd: "http://h" }`,
+      `${SOCKET}, arbiter: { file: /x, etcd: "https://h" }`,
       /^"file" and "etcd" exclude each other$/,
     ],
     [`${SOCKET}, arbiter: {}`, /^"arbiter" must be local, or a section .*, not an empty section$/],
     [`${SOCKET}, arbiter: remote`, /^"arbiter" must be local, or a section .*, not "remote"$/],
     [
-      `${SOCKET}, heartbeat-ms: 500, arbiter: { etcd: "http://h", ttl: 1 }`,
+      `${SOCKET}, heartbeat-ms: 500, arbiter: { etcd: "https://h", ttl: 1 }`,
       /^"ttl" must be longer than 3 heartbeats of 500 ms, and is 1 s$/,
     ],
     [TCP, /^"arbiter" must say more when the link is TCP: \{ file: \/run\/ts-bgp\/rs1\.role \}/],
@@ -96,6 +102,82 @@ describe("what does not go together is told in a sentence", () => {
     expect(config).toBeNull();
     expect(mistakes[0]!.message).toMatch(message);
     if (!nsr.includes("tls: { cert: a.crt }")) expect(mistakes).toHaveLength(1);
+  });
+});
+
+describe("etcd", () => {
+  const etcd = (text: string) => `${SOCKET}, arbiter: { etcd: ${text} }`;
+  const MEMBER = "endpoints: https://192.0.2.1:2379";
+
+  test.each<[string, object]>([
+    ["https://etcd.example.net:2379", { tls: null, user: null }],
+    ["http://localhost:2379", { endpoints: ["http://localhost:2379"] }],
+    ['"http://[::1]:2379/"', { endpoints: ["http://[::1]:2379"] }],
+    ["[ http://127.0.0.9:2379, https://h ]", { endpoints: ["http://127.0.0.9:2379", "https://h"] }],
+    ["{ endpoints: http://192.0.2.1:2379, insecure: true }", { tls: null, user: null }],
+    [
+      `{ ${MEMBER}, tls: { ca: a.crt } }`,
+      { tls: { ca: PEM["a.crt"], cert: null, key: null, serverName: null } },
+    ],
+    [
+      `{ ${MEMBER}, tls: { cert: a.crt, key: a.key, server-name: etcd } }`,
+      { tls: { ca: null, cert: PEM["a.crt"], key: PEM["a.key"], serverName: "etcd" } },
+    ],
+    [
+      `{ ${MEMBER}, user: u, password: { file: secret } }`,
+      { user: { name: "u", password: "from a file" } },
+    ],
+  ])("%s is accepted", (text, want) => {
+    expect(accepted(etcd(text)).arbiter).toMatchObject({ kind: "etcd", ...want });
+  });
+
+  test.each<[string, string, RegExp]>([
+    [
+      "http://192.0.2.1:2379",
+      "http://192",
+      /^http:\/\/192\.0\.2\.1:2379 is plain HTTP and leaves this host/,
+    ],
+    [
+      "[ http://127.0.0.1:1, http://h ]",
+      "http://h",
+      /^http:\/\/h is plain HTTP.*insecure: true \}$/,
+    ],
+    ["{ endpoints: [ http://127.0.0.1.example.net ] }", "http://127", /is plain HTTP/],
+    ["{ endpoints: http://h, insecure: false }", "http://h", /is plain HTTP/],
+    ["https://:2379", "https://:", /^"https:\/\/:2379" is no URL/],
+    ["https://h:port", "https://h", /^"https:\/\/h:port" is no URL/],
+    ["https://user@h", "https://u", /must be a URL/],
+    ["{}", "{}", /^"endpoints" is missing$/],
+    ["{ insecure: true }", "{ insecure", /^"endpoints" is missing$/],
+    ["{ endpoints: [] }", "[]", /not an empty list$/],
+    [`{ ${MEMBER}, tls: {} }`, "{} }", /^"tls" must be a section with ca.*not an empty section$/],
+    [`{ ${MEMBER}, tls: { cert: a.crt } }`, "cert:", /^"cert" needs "key"$/],
+    [`{ ${MEMBER}, tls: { key: a.key } }`, "key:", /^"key" needs "cert"$/],
+    [`{ ${MEMBER}, tls: { ca: a.key } }`, "a.key", /^a\.key has no certificate/],
+    [
+      "{ endpoints: http://127.0.0.1:1, tls: { ca: a.crt } }",
+      "tls:",
+      /^"tls" needs endpoints of https$/,
+    ],
+    [`{ ${MEMBER}, user: u }`, "user:", /^"user" needs "password"$/],
+    [`{ ${MEMBER}, password: { file: secret } }`, "password:", /^"password" needs "user"$/],
+    [`{ ${MEMBER}, user: u, password: { file: none } }`, "{ file: none", /^the secret is empty$/],
+    [
+      `{ ${MEMBER}, user: u, password: { env: NONE } }`,
+      "{ env",
+      /^environment variable NONE is not set/,
+    ],
+  ])("%s is refused, at %s", (text, at, message) => {
+    const { config, mistakes } = load(etcd(text));
+    expect(config).toBeNull();
+    expect(mistakes).toHaveLength(1);
+    expect(mistakes[0]).toMatchObject({ line: 3, message: expect.stringMatching(message) });
+    expect(`nsr: { ${etcd(text)} }`.slice(mistakes[0]!.column - 1).startsWith(at)).toBe(true);
+  });
+
+  test("a password in clear is warned of", () => {
+    const { warnings } = load(etcd(`{ ${MEMBER}, user: u, password: clear }`));
+    expect(warnings.at(-1)?.message).toMatch(/stands in clear/);
   });
 });
 

@@ -7,6 +7,6 @@ import { LocalArbiter } from "./local-arbiter.ts";
 
 export function createArbiter({ arbiter, cluster }: NsrConfig): Arbiter {
   if (arbiter.kind === "local") return new LocalArbiter(arbiter.file);
-  const { endpoints, ttlSeconds } = arbiter;
-  return new EtcdArbiter({ cluster, endpoints, ttlMs: 1000 * ttlSeconds });
+  const { ttlSeconds, ...access } = arbiter;
+  return new EtcdArbiter({ ...access, cluster, ttlMs: 1000 * ttlSeconds });
 }

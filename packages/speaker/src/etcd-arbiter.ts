@@ -46,11 +46,11 @@ import {
   type Hold,
   type Roles,
 } from "./arbiter.ts";
-import { type Changed, type Entry, EtcdClient } from "./etcd-client.ts";
+import { BadAnswerError, type Change, type Entry } from "./etcd-answers.ts";
+import { type EtcdAccess, EtcdClient } from "./etcd-client.ts";
 
-export interface EtcdOptions {
+export interface EtcdOptions extends EtcdAccess {
   readonly cluster: string;
-  readonly endpoints: readonly string[];
   readonly ttlMs: number;
 }
 
@@ -67,6 +67,11 @@ interface Seen {
   /** Of `roles`; 0 when there is none. */
   readonly revision: number;
   readonly renewal: number;
+}
+
+/** What came of a change of the keys, and what they held then. */
+interface Settled extends Seen {
+  readonly done: boolean;
 }
 
 const ROLES = "roles";
@@ -86,6 +91,8 @@ const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
 const ECHO_MS = 5000;
 const UNECHOED = `it answered no heartbeat for ${ECHO_MS} ms (they go by the port after the link's)`;
+/** Of a problem that is told: every endpoint may have one. */
+const PROBLEM_CHARACTERS = 1000;
 /** Longest wait for etcd when this process ends. */
 const RELEASE_MS = 1000;
 
@@ -120,10 +127,10 @@ export class EtcdArbiter implements Arbiter {
   private isEnding = false;
   private isOver = false;
 
-  constructor({ cluster, endpoints, ttlMs }: EtcdOptions) {
+  constructor({ cluster, ttlMs, ...access }: EtcdOptions) {
     this.cluster = cluster;
     this.ttlMs = ttlMs;
-    this.etcd = new EtcdClient(endpoints, `ts-bgp/${cluster}/`, ttlMs * TIMEOUT_PART);
+    this.etcd = new EtcdClient(access, `ts-bgp/${cluster}/`, ttlMs * TIMEOUT_PART);
   }
 
   isHeld(): boolean {
@@ -244,11 +251,10 @@ export class EtcdArbiter implements Arbiter {
     const holder = `${this.holder} ${++this.claims}`;
     const word = { epoch: before.epoch + 1, active: side, standby: null, holder, given: false };
     const sentMs = bootMs();
-    const answer = await this.ask(() => this.etcd.change({ unchanged, put: this.puts(word) }));
-    const found = answer.done ? { word, revision: answer.revision } : seenOf(answer.found);
-    if (!isSame(found.word, word)) return null;
+    const { word: found, revision } = await this.put({ unchanged, put: this.puts(word) });
+    if (!isSame(found, word)) return null;
     this.stopRenewing();
-    this.own = { word, revision: found.revision };
+    this.own = { word, revision };
     this.isEnding = false;
     this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
     this.hold = "held";
@@ -273,8 +279,8 @@ export class EtcdArbiter implements Arbiter {
       const sentMs = bootMs();
       try {
         const unchanged = new Map([[ROLES, own.revision]]);
-        const answer = await this.ask(() => this.etcd.change({ unchanged, put: this.puts(word) }));
-        this.settle(own, word, answer, sentMs);
+        const found = await this.put({ unchanged, put: this.puts(word) });
+        this.settle(own, found, sentMs);
       } catch {
         await sleep(RETRY_MS);
       }
@@ -290,8 +296,7 @@ export class EtcdArbiter implements Arbiter {
     try {
       const unchanged = new Map([[ROLES, own.revision]]);
       const put = new Map([[RENEWAL, this.nextRenewal()]]);
-      const answer = await this.ask(() => this.etcd.change({ unchanged, put }));
-      this.settle(own, null, answer, sentMs);
+      this.settle(own, await this.put({ unchanged, put }), sentMs);
     } catch {
       // The next one may come through.
     } finally {
@@ -299,31 +304,21 @@ export class EtcdArbiter implements Arbiter {
     }
   }
 
-  /**
-   * Takes an answer to what this side, being active, has put.
-   *
-   * @param word - null when that was a renewal only
-   */
+  /** Takes an answer to what this side, being active, has put: roles, or a renewal only. */
   private settle(
     { word: before }: Pick<Seen, "word">,
-    word: Word | null,
-    { done, revision, found }: Changed,
+    { done, word, revision }: Settled,
     sentMs: number,
   ): void {
     const { own } = this;
     if (own === null || own.word.epoch !== before.epoch) return;
-    if (done) {
-      if (word !== null && revision > own.revision) this.own = { word, revision };
-      if (!this.isEnding) this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
+    // Not done: an earlier try that nobody told of, or a change that was made meanwhile.
+    if (word.holder !== own.word.holder) {
+      this.lose(`${word.active || "nobody"} has the role, epoch ${word.epoch}`);
       return;
     }
-    const seen = seenOf(found);
-    // An earlier try that nobody told of, or a change that was made meanwhile.
-    if (seen.word.holder === own.word.holder) {
-      if (seen.revision > own.revision) this.own = seen;
-      return;
-    }
-    this.lose(`${seen.word.active || "nobody"} has the role, epoch ${seen.word.epoch}`);
+    if (revision > own.revision) this.own = { word, revision };
+    if (done && !this.isEnding) this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
   }
 
   private lose(why: string): void {
@@ -367,7 +362,14 @@ export class EtcdArbiter implements Arbiter {
   }
 
   private async look(): Promise<Seen> {
-    return seenOf(await this.ask(() => this.etcd.read()));
+    return this.ask(async () => seenOf((await this.etcd.read()).found));
+  }
+
+  private put(change: Change): Promise<Settled> {
+    return this.ask(async () => {
+      const { done, found } = await this.etcd.change(change);
+      return { done, ...seenOf(found) };
+    });
   }
 
   /** Asks etcd, and speaks of it when that is not to be had, or is again. */
@@ -379,7 +381,10 @@ export class EtcdArbiter implements Arbiter {
       if (before !== "") this.tellReason("etcd answers again");
       return answer;
     } catch (error) {
-      this.problem = `etcd does not answer: ${(error as Error).message}`;
+      this.problem = `etcd does not answer: ${(error as Error).message}`.slice(
+        0,
+        PROBLEM_CHARACTERS,
+      );
       if (before === "") this.tellReason(this.problem);
       throw new ArbiterAwayError(this.problem);
     }
@@ -438,12 +443,29 @@ export class EtcdArbiter implements Arbiter {
 
 function seenOf(entries: ReadonlyMap<string, Entry>): Seen {
   const roles = entries.get(ROLES);
-  const word = roles === undefined ? NOBODY : { ...NOBODY, ...(JSON.parse(roles.text) as Word) };
   return {
-    word,
+    word: roles === undefined ? NOBODY : wordIn(roles.text),
     revision: roles?.revision ?? 0,
     renewal: entries.get(RENEWAL)?.revision ?? 0,
   };
+}
+
+/** @throws BadAnswerError for a text that no side writes */
+function wordIn(text: string): Word {
+  let word: Partial<Record<keyof Word, unknown>> = {};
+  try {
+    word = (JSON.parse(text) as typeof word | null) ?? {};
+  } catch {
+    // Told below.
+  }
+  const { epoch, active, standby, holder, given = false } = word;
+  const isEpoch = Number.isSafeInteger(epoch) && (epoch as number) >= 0;
+  const isStandby = standby === null || typeof standby === "string";
+  const isText = typeof active === "string" && typeof holder === "string";
+  if (!isEpoch || !isStandby || !isText || typeof given !== "boolean") {
+    throw new BadAnswerError(`the key ${ROLES} does not say roles`);
+  }
+  return { epoch: epoch as number, active, standby, holder, given };
 }
 
 function isSame(a: Word, b: Word): boolean {

@@ -4,93 +4,91 @@
  * majority of the members.
  *
  * A request goes to the endpoint that answered last, and a moment later to the next one as well: the
- * first answer counts. So a transaction may be carried out although nobody was told, or be tried twice;
- * whoever makes one has to recognise its own work.
+ * first answer that is one of etcd's counts. So a transaction may be carried out although nobody was
+ * told, or be tried twice; whoever makes one has to recognise its own work.
+ *
+ * With a user, each endpoint has a token of its own, which is asked for when it is needed first and when it
+ * is valid no more.
  */
 
-/** What a key holds; `revision` is 0, and the text empty, when there is no such key. */
-export interface Entry {
-  readonly text: string;
-  /** Of the last change, over all keys of the cluster. */
-  readonly revision: number;
-}
-
-export interface Change {
-  /** Keys that must not have changed since these revisions; 0 for one that must not be there. */
-  readonly unchanged: ReadonlyMap<string, number>;
-  readonly put: ReadonlyMap<string, string>;
-}
-
-export interface Changed {
-  readonly done: boolean;
-  /** Of the change, when done. */
-  readonly revision: number;
-  /** When not done, what the prefix held at that moment. */
-  readonly found: ReadonlyMap<string, Entry>;
-}
+import type { EtcdTls, EtcdUser } from "@ts-bgp/config";
+import {
+  type Answer,
+  BadAnswerError,
+  type Change,
+  type Changed,
+  changeAnswer,
+  errorText,
+  readAnswer,
+  tokenAnswer,
+} from "./etcd-answers.ts";
+import { EtcdEndpoint } from "./etcd-http.ts";
 
 /** Other endpoints are asked as well when one has not answered for so long. */
 const NEXT_ENDPOINT_MS = 40;
+/** A login takes a member of etcd some 100 ms of processor time; one that is slow is not begun again. */
+const LOGIN_MS = 5000;
+/** What etcd says when a token is needed, was forgotten, or is older than a change of the users. */
+const TOKEN_IS_OLD = /invalid auth token|revision of auth store is old|user name is empty/;
+/** No key was ever changed then. */
+const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** Numbers of 64 bits are texts in the gateway's JSON; what is zero is left out. */
-interface Pair {
-  readonly key: string;
-  readonly value?: string;
-  readonly mod_revision: string;
-}
-
-interface RangeAnswer {
-  readonly kvs?: readonly Pair[];
-}
-
-interface TxnAnswer {
-  readonly header: { readonly revision: string };
-  readonly succeeded?: boolean;
-  readonly responses?: readonly { readonly response_range?: RangeAnswer }[];
+export interface EtcdAccess {
+  /** Without a slash at the end. */
+  readonly endpoints: readonly string[];
+  readonly tls: EtcdTls | null;
+  readonly user: EtcdUser | null;
 }
 
 export class EtcdClient {
-  private readonly endpoints: readonly string[];
+  /** Number of the cluster, once one has answered; others are not believed then. */
+  cluster = "";
+  private readonly endpoints: readonly EtcdEndpoint[];
+  private readonly user: EtcdUser | null;
   private readonly prefix: string;
   private readonly timeoutMs: number;
+  /** Of each endpoint, when asked for. */
+  private readonly tokens: Map<EtcdEndpoint, Promise<string>> = new Map();
   /** Number of the endpoint that answered last. */
   private first = 0;
+  /** The highest that was seen: no later answer has less. */
+  private revision = 0;
 
   /**
-   * @param endpoints - without a slash at the end
    * @param prefix - of all keys; those in calls are what stands behind it
    * @param timeoutMs - a request that has no answer has failed then
    */
-  constructor(endpoints: readonly string[], prefix: string, timeoutMs: number) {
-    this.endpoints = endpoints;
+  constructor({ endpoints, tls, user }: EtcdAccess, prefix: string, timeoutMs: number) {
+    this.endpoints = endpoints.map((url) => new EtcdEndpoint(url, tls));
+    this.user = user;
     this.prefix = prefix;
     this.timeoutMs = timeoutMs;
   }
 
-  /** Rejects when no endpoint has an answer, as `change` does: it may have been done all the same. */
-  async read(): Promise<ReadonlyMap<string, Entry>> {
-    return this.entries((await this.ask("/v3/kv/range", this.range())) as RangeAnswer);
+  /** Rejects when no endpoint has an answer of etcd, as `change` does: it may have been done all the same. */
+  read(): Promise<Answer> {
+    return this.ask("/v3/kv/range", this.range(), (json) => readAnswer(json, this.prefix));
   }
 
-  async change({ unchanged, put }: Change): Promise<Changed> {
-    const answer = (await this.ask("/v3/kv/txn", {
-      compare: [...unchanged].map(([key, revision]) => ({
-        key: encoded(this.prefix + key),
-        target: "MOD",
-        result: "EQUAL",
-        mod_revision: String(revision),
-      })),
-      success: [...put].map(([key, text]) => ({
-        request_put: { key: encoded(this.prefix + key), value: encoded(text) },
-      })),
-      failure: [{ request_range: this.range() }],
-    })) as TxnAnswer;
-    const range = answer.responses?.[0]?.response_range;
-    return {
-      done: answer.succeeded === true,
-      revision: Number(answer.header.revision),
-      found: range === undefined ? new Map() : this.entries(range),
-    };
+  change(change: Change): Promise<Changed> {
+    const { unchanged, put } = change;
+    const compare = [...unchanged].map(([key, revision]) => ({
+      key: encoded(this.prefix + key),
+      target: "MOD",
+      result: "EQUAL",
+      mod_revision: String(revision),
+    }));
+    const puts = [...put].map(([key, text]) => ({
+      request_put: { key: encoded(this.prefix + key), value: encoded(text) },
+    }));
+    const range = { request_range: this.range() };
+    const body = { compare, success: [...puts, range], failure: [range] };
+    return this.ask("/v3/kv/txn", body, (json) => changeAnswer(json, this.prefix, change));
+  }
+
+  /** Tries a change that is never done. Rejects when this client may not read or write. */
+  async probe(key: string): Promise<void> {
+    await this.change({ unchanged: new Map([[key, NEVER]]), put: new Map([[key, ""]]) });
   }
 
   private range(): Readonly<Record<string, string>> {
@@ -99,32 +97,31 @@ export class EtcdClient {
     return { key: encoded(this.prefix), range_end: encoded(end) };
   }
 
-  private entries({ kvs = [] }: RangeAnswer): ReadonlyMap<string, Entry> {
-    return new Map(
-      kvs.map(({ key, value = "", mod_revision }) => [
-        decoded(key).slice(this.prefix.length),
-        { text: decoded(value), revision: Number(mod_revision) },
-      ]),
-    );
-  }
-
-  private async ask(path: string, body: unknown): Promise<unknown> {
+  private async ask<T extends Answer>(
+    path: string,
+    body: unknown,
+    parse: (json: unknown) => T,
+  ): Promise<T> {
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(new Error("no answer")), this.timeoutMs);
     const text = JSON.stringify(body);
     const order = this.endpoints.map((_, k) => (this.first + k) % this.endpoints.length);
+    const { revision } = this;
     try {
       return await Promise.any(
         order.map(async (index, k) => {
           if (k > 0) await delay(k * NEXT_ENDPOINT_MS, over.signal);
-          return this.askOne(index, path, text, over.signal);
+          const json = await this.askOne(this.endpoints[index]!, path, text, over.signal);
+          const answer = parse(json);
+          this.believe(answer, revision);
+          this.first = index;
+          return answer;
         }),
       );
     } catch (error) {
-      const reasons = (error as AggregateError).errors.map(({ cause, message }, k) => {
-        const why = (cause as Error | undefined)?.message ?? message;
-        return `${this.endpoints[order[k]!]}: ${why}`;
-      });
+      const reasons = (error as AggregateError).errors.map(
+        (reason: Error, k) => `${this.endpoints[order[k]!]!.url}: ${reasonOf(reason)}`,
+      );
       throw new Error(reasons.join("; "));
     } finally {
       clearTimeout(timer);
@@ -132,18 +129,62 @@ export class EtcdClient {
     }
   }
 
+  /** @param floor - what `revision` was when the question was asked */
+  private believe({ cluster, revision }: Answer, floor: number): void {
+    if (this.cluster !== "" && cluster !== this.cluster) {
+      throw new Error(`another cluster of etcd, ${cluster}, answered than before, ${this.cluster}`);
+    }
+    if (revision < floor) {
+      throw new BadAnswerError(`revision ${revision} after ${floor}`);
+    }
+    this.cluster = cluster;
+    this.revision = Math.max(this.revision, revision);
+  }
+
   private async askOne(
-    index: number,
+    endpoint: EtcdEndpoint,
     path: string,
     body: string,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const answer = await fetch(this.endpoints[index]! + path, { method: "POST", body, signal });
-    const json: unknown = await answer.json();
-    if (!answer.ok) throw new Error((json as { message?: string }).message ?? answer.statusText);
-    this.first = index;
-    return json;
+    for (let tries = 0; ; tries++) {
+      const token = this.user === null ? null : this.token(endpoint, this.user);
+      const word = token === null ? null : await orAborted(token, signal);
+      const { status, json } = await endpoint.post(path, body, word, signal);
+      if (status === 200) return json;
+      const text = errorText(json, status);
+      if (token === null || tries > 0 || !TOKEN_IS_OLD.test(text)) throw new Error(text);
+      // Another request may have asked for a new one already.
+      if (this.tokens.get(endpoint) === token) this.tokens.delete(endpoint);
+    }
   }
+
+  /** A token that is asked for is for the next request as well, if it comes too late for this one. */
+  private token(endpoint: EtcdEndpoint, user: EtcdUser): Promise<string> {
+    let token = this.tokens.get(endpoint);
+    if (token === undefined) {
+      token = logIn(endpoint, user);
+      this.tokens.set(endpoint, token);
+      token.catch(() => this.tokens.delete(endpoint));
+    }
+    return token;
+  }
+}
+
+async function logIn(endpoint: EtcdEndpoint, { name, password }: EtcdUser): Promise<string> {
+  const body = JSON.stringify({ name, password });
+  const signal = AbortSignal.timeout(LOGIN_MS);
+  const { status, json } = await endpoint.post("/v3/auth/authenticate", body, null, signal);
+  if (status !== 200) throw new Error(`no login as ${name}: ${errorText(json, status)}`);
+  return tokenAnswer(json);
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function delay(ms: number, signal: AbortSignal): Promise<void> {
@@ -156,10 +197,12 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function encoded(text: string): string {
-  return Buffer.from(text).toString("base64");
+function reasonOf(error: Error): string {
+  // OpenSSL's own words have places in its source around the reason.
+  const { reason, message, code } = error as Error & { reason?: string; code?: string };
+  return (code?.startsWith("ERR_SSL_") ? reason : message) || code || error.name;
 }
 
-function decoded(base64: string): string {
-  return Buffer.from(base64, "base64").toString();
+function encoded(text: string): string {
+  return Buffer.from(text).toString("base64");
 }

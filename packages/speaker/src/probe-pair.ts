@@ -27,9 +27,20 @@ export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
 function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
   if (arbiter.kind === "local") return [];
   const { endpoints } = arbiter;
+  let first: string | null = null;
   const asked = endpoints.map(async (endpoint) => {
+    const etcd = new EtcdClient(
+      { ...arbiter, endpoints: [endpoint] },
+      `ts-bgp/${cluster}/`,
+      ANSWER_MS,
+    );
+    await etcd.probe("roles");
+    first ??= etcd.cluster;
+    if (etcd.cluster !== first)
+      throw new Error(`is of another cluster, ${etcd.cluster} and not ${first}`);
+    // By now there is a login, and a connection.
     const beganMs = performance.now();
-    await new EtcdClient([endpoint], `ts-bgp/${cluster}/`, ANSWER_MS).read();
+    await etcd.read();
     return `answers in ${Math.ceil(performance.now() - beganMs)} ms`;
   });
   const oneAnswers = Promise.any(asked).then(
@@ -37,7 +48,12 @@ function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
     () => false,
   );
   return endpoints.map((endpoint, k) =>
-    row(`etcd ${endpoint}`, asked[k]!, oneAnswers, "start it, or correct arbiter: { etcd: ... }"),
+    row(
+      `etcd ${endpoint}`,
+      asked[k]!,
+      oneAnswers,
+      "start it, or correct `arbiter` in the section nsr",
+    ),
   );
 }
 

@@ -31,7 +31,13 @@ afterEach(async () => {
 });
 
 function newArbiter(endpoints: readonly string[] = [etcd.endpoint]): EtcdArbiter {
-  const arbiter = new EtcdArbiter({ cluster: "c", endpoints, ttlMs: TTL_MS });
+  const arbiter = new EtcdArbiter({
+    cluster: "c",
+    endpoints,
+    tls: null,
+    user: null,
+    ttlMs: TTL_MS,
+  });
   arbiters.push(arbiter);
   return arbiter;
 }

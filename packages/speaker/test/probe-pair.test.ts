@@ -39,7 +39,9 @@ test("without a pair there is nothing", async () => {
 test("etcd: each endpoint, of which one is enough", async () => {
   const dead = `http://127.0.0.1:${await closedPort()}`;
   const probed = (...endpoints: string[]) =>
-    probePair(pairWith({ arbiter: { kind: "etcd", endpoints, ttlSeconds: 3 } }));
+    probePair(
+      pairWith({ arbiter: { kind: "etcd", endpoints, ttlSeconds: 3, tls: null, user: null } }),
+    );
   const [alive, , ...others] = await probed(etcd.endpoint, dead);
   expect(alive).toMatchObject({ what: `etcd ${etcd.endpoint}`, ok: true });
   expect(alive?.detail).toMatch(/^answers in \d+ ms$/);

@@ -25,7 +25,7 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs }: Side):
     peers: [{ address: peer, port: LINK_PORT }],
     mode: "shared",
     serviceAddresses: [],
-    arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000 },
+    arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000, tls: null, user: null },
     tls: null,
     heartbeatMs: 30,
     // A busy machine keeps a thread waiting for longer than one of the field would.

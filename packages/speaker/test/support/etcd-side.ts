@@ -18,6 +18,8 @@ const config = nsrOf(side);
 const arbiter = new EtcdArbiter({
   cluster: side.cluster,
   endpoints: side.endpoints,
+  tls: null,
+  user: null,
   ttlMs: side.ttlMs,
 });
 const thread = new BeatThread();

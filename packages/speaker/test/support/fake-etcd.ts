@@ -14,7 +14,7 @@ interface Body {
   readonly key?: string;
   readonly range_end?: string;
   readonly compare?: readonly Compare[];
-  readonly success?: readonly { request_put: { key: string; value: string } }[];
+  readonly success?: readonly { request_put?: { key: string; value: string } }[];
 }
 
 export class FakeEtcd {
@@ -22,6 +22,9 @@ export class FakeEtcd {
   fault: (isChange: boolean, from: string) => Fault = () => null;
   readonly keys: Map<string, { value: string; revision: number }> = new Map();
   changes = 0;
+  /** What is said in place of an answer. */
+  forge: (text: string, isChange: boolean) => string = (text) => text;
+  cluster = "14841639068965178418";
   private revision = 1;
   private readonly server: http.Server;
 
@@ -37,7 +40,7 @@ export class FakeEtcd {
         const answer = () => {
           if (fault === "drop") return;
           const json = isChange ? this.change(body) : this.range();
-          if (fault !== "lose") response.end(JSON.stringify(json));
+          if (fault !== "lose") response.end(this.forge(JSON.stringify(json), isChange));
         };
         if (typeof fault === "number") setTimeout(answer, fault);
         else answer();
@@ -72,9 +75,17 @@ export class FakeEtcd {
     const kvs = [...this.keys].map(([key, { value, revision }]) => ({
       key,
       value,
+      create_revision: String(revision),
       mod_revision: String(revision),
+      version: "1",
     }));
-    return { header: { revision: String(this.revision) }, kvs };
+    const count = kvs.length === 0 ? {} : { kvs, count: String(kvs.length) };
+    return { header: this.header(), ...count };
+  }
+
+  private header() {
+    const member = { cluster_id: this.cluster, member_id: "10276657743932975437" };
+    return { ...member, revision: String(this.revision), raft_term: "2" };
   }
 
   private change({ compare = [], success = [] }: Body) {
@@ -83,16 +94,19 @@ export class FakeEtcd {
     );
     if (!isDone) {
       return {
-        header: { revision: String(this.revision) },
+        header: this.header(),
         responses: [{ response_range: this.range() }],
       };
     }
     this.changes++;
     this.revision++;
-    for (const { request_put: put } of success) {
-      this.keys.set(put.key, { value: put.value, revision: this.revision });
-    }
-    return { header: { revision: String(this.revision) }, succeeded: true };
+    const { revision } = this;
+    const responses = success.map(({ request_put: put }) => {
+      if (put === undefined) return { response_range: this.range() };
+      this.keys.set(put.key, { value: put.value, revision });
+      return { response_put: { header: { revision: String(revision) } } };
+    });
+    return { header: this.header(), succeeded: true, responses };
   }
 }
 

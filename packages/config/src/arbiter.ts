@@ -1,0 +1,131 @@
+/** The part of the section of nonstop routing that says who decides which side is active. */
+
+import { parseHostAddress } from "./addresses.ts";
+import { type Checker, listOf } from "./checker.ts";
+import type { FileArbiter, FileEtcd, FileNsr } from "./file-shape.ts";
+import { readPem, readSecret } from "./secrets.ts";
+import type { ArbiterConfig, EtcdTls, EtcdUser, LinkAddress, NsrConfig } from "./types.ts";
+
+type EtcdConfig = Extract<ArbiterConfig, { kind: "etcd" }>;
+
+export function checkArbiter(nsr: FileNsr, listen: LinkAddress, checker: Checker): ArbiterConfig {
+  const { yaml } = checker;
+  // What the schema took out was there, and had a mistake of its own.
+  const isBroken = nsr.arbiter === undefined && yaml.wrote(nsr, "arbiter");
+  const section: FileArbiter = typeof nsr.arbiter === "object" ? nsr.arbiter : {};
+  const { file, etcd, ttl } = section;
+  if (etcd !== undefined) {
+    if (file !== undefined)
+      yaml.add(yaml.keyAt(section, "file"), '"file" and "etcd" exclude each other');
+    return { kind: "etcd", ttlSeconds: ttl ?? 3, ...checkEtcd(section, checker) };
+  }
+  if (yaml.wrote(section, "ttl")) {
+    if (!yaml.wrote(section, "etcd")) {
+      yaml.add(yaml.keyAt(section, "ttl"), '"ttl" is that of a lease in etcd: it needs "etcd"');
+    }
+  } else if (file === undefined && !("path" in listen) && !isBroken) {
+    const at = yaml.wrote(nsr, "arbiter") ? yaml.valueAt(nsr, "arbiter") : yaml.at(nsr);
+    const advice = `{ file: /run/ts-bgp/${nsr.cluster}.role } on one host, { etcd: URL } on two`;
+    yaml.add(at, `"arbiter" must say more when the link is TCP: ${advice}`);
+  }
+  if (file !== undefined && !file.startsWith("/")) {
+    const message = `"${file}" must be a path from the root, such as /run/ts-bgp/rs1.role`;
+    yaml.add(yaml.valueAt(section, "file"), message);
+  }
+  return { kind: "local", file: file ?? ("path" in listen ? `${listen.path}.role` : "") };
+}
+
+/** A lease that runs out between two heartbeats would take the role from an active that is well. */
+export function checkLease(config: NsrConfig, nsr: FileNsr, { yaml }: Checker): void {
+  const { arbiter, heartbeatMs, heartbeatMisses } = config;
+  const lostMs = heartbeatMs * heartbeatMisses;
+  if (arbiter.kind !== "etcd" || arbiter.ttlSeconds * 1000 > lostMs) return;
+  const at = yaml.valueAt(nsr.arbiter as FileArbiter, "ttl");
+  const lost = `${heartbeatMisses} heartbeats of ${heartbeatMs} ms`;
+  yaml.add(at, `"ttl" must be longer than ${lost}, and is ${arbiter.ttlSeconds} s`);
+}
+
+function checkEtcd(
+  section: FileArbiter,
+  checker: Checker,
+): Pick<EtcdConfig, "endpoints" | "tls" | "user"> {
+  const { etcd } = section;
+  const full = isSection(etcd) ? etcd : null;
+  // Of a section without endpoints the schema has told.
+  const written = full === null ? (etcd as string | readonly string[]) : (full.endpoints ?? []);
+  const endpoints = listOf(written).map((endpoint) => endpoint.replace(/\/$/, ""));
+  for (const [k, endpoint] of endpoints.entries()) {
+    const place: readonly [object, string | number] =
+      typeof written === "object"
+        ? [written, k]
+        : full === null
+          ? [section, "etcd"]
+          : [full, "endpoints"];
+    checkEndpoint(endpoint, checker.yaml.valueAt(...place), full?.insecure === true, checker);
+  }
+  if (full === null) return { endpoints, tls: null, user: null };
+  const tls = checkTls(full, endpoints, checker);
+  return { endpoints, tls, user: checkUser(full, checker) };
+}
+
+function isSection(etcd: FileArbiter["etcd"]): etcd is FileEtcd {
+  return typeof etcd === "object" && !Array.isArray(etcd);
+}
+
+function checkEndpoint(endpoint: string, at: number, isInsecure: boolean, checker: Checker): void {
+  const { yaml } = checker;
+  const [, scheme, host = ""] =
+    /^(https?):\/\/(\[[^\]]*\]|[^:[\]]+)(?::\d{1,5})?$/.exec(endpoint) ?? [];
+  if (scheme === undefined) {
+    yaml.add(at, `"${endpoint}" is no URL such as https://192.0.2.1:2379`);
+  } else if (scheme === "http" && !isInsecure && !isLoopback(host)) {
+    const why = "whoever is on the way could give out roles";
+    const what = `${endpoint} is plain HTTP and leaves this host: ${why}`;
+    yaml.add(at, `${what}; use https, or { endpoints: ..., insecure: true }`);
+  }
+}
+
+function isLoopback(host: string): boolean {
+  const address = parseHostAddress(host.replace(/^\[(.*)\]$/, "$1"));
+  return host.toLowerCase() === "localhost" || (typeof address !== "string" && address.loopback);
+}
+
+function checkTls(etcd: FileEtcd, endpoints: readonly string[], checker: Checker): EtcdTls | null {
+  const { tls } = etcd;
+  if (tls === undefined) return null;
+  const { yaml } = checker;
+  if (endpoints.length > 0 && !endpoints.some((endpoint) => endpoint.startsWith("https:"))) {
+    yaml.add(yaml.keyAt(etcd, "tls"), '"tls" needs endpoints of https');
+  }
+  for (const [one, other] of [
+    ["cert", "key"],
+    ["key", "cert"],
+  ] as const) {
+    if (yaml.wrote(tls, one) && !yaml.wrote(tls, other)) {
+      yaml.add(yaml.keyAt(tls, one), `"${one}" needs "${other}"`);
+    }
+  }
+  const read = (key: "ca" | "cert" | "key") => {
+    const file = tls[key];
+    if (file === undefined) return null;
+    return readPem(key === "key" ? "key" : "certificate", file, yaml.valueAt(tls, key), checker);
+  };
+  const serverName = tls["server-name"] ?? null;
+  return { ca: read("ca"), cert: read("cert"), key: read("key"), serverName };
+}
+
+function checkUser(etcd: FileEtcd, checker: Checker): EtcdUser | null {
+  const { yaml } = checker;
+  const { user, password } = etcd;
+  for (const [one, other] of [
+    ["user", "password"],
+    ["password", "user"],
+  ] as const) {
+    if (yaml.wrote(etcd, one) && !yaml.wrote(etcd, other)) {
+      yaml.add(yaml.keyAt(etcd, one), `"${one}" needs "${other}"`);
+    }
+  }
+  if (password === undefined) return null;
+  const secret = readSecret(password, yaml.valueAt(etcd, "password"), checker);
+  return user === undefined ? null : { name: user, password: secret ?? "" };
+}
