@@ -22,10 +22,14 @@ FROM ${DEBIAN_IMAGE} AS etcd
 RUN apt-get update && apt-get install -y --no-install-recommends etcd-server etcd-client \
     && rm -rf /var/lib/apt/lists/* && install -d -o 2379 -g 2379 /var/lib/etcd
 USER 2379:2379
-ENV ETCDCTL_API=3
+# Its keys are mounted; a client needs a certificate as well. `etcd` is the name in them, and of the host.
+ENV ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://etcd:2379 \
+    ETCDCTL_CACERT=/keys/ca.crt ETCDCTL_CERT=/keys/etcd.crt ETCDCTL_KEY=/keys/etcd.key
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s CMD ["etcdctl", "endpoint", "health"]
 CMD ["etcd", "--data-dir", "/var/lib/etcd", \
-     "--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", "http://etcd:2379"]
+     "--listen-client-urls", "https://0.0.0.0:2379", "--advertise-client-urls", "https://etcd:2379", \
+     "--cert-file", "/keys/etcd.crt", "--key-file", "/keys/etcd.key", \
+     "--client-cert-auth", "--trusted-ca-file", "/keys/ca.crt"]
 
 FROM ${DEBIAN_IMAGE} AS rtr
 RUN apt-get update && apt-get install -y --no-install-recommends stayrtr \

@@ -36,9 +36,12 @@ if ! has 6 || ! has 7; then
   exec node "$MAIN" "$@"
 fi
 
-# Sockets go here. Root without CHOWN makes a directory that the user's group may write to.
+# Sockets go here, into a directory that only this user can write to. On a tmpfs everybody may make one;
+# that of Kubernetes lacks the sticky bit, without which everybody may replace it as well.
 if [ ! -e /run/ts-bgp ]; then
-  setpriv --regid "$USER_ID" --clear-groups sh -c 'umask 007; mkdir /run/ts-bgp' || true
+  case $(stat -c %A /run) in d???????w[!t]*) chmod +t /run ;; esac
+  setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups \
+    sh -c 'umask 077; mkdir /run/ts-bgp' 2> /dev/null || true
 fi
 
 kept=-all

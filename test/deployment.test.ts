@@ -1,10 +1,21 @@
 /** What is there to deploy with: it parses, fits its schema, and names only what exists. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "@ts-bgp/config";
+import { type Config, loadConfig } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 
@@ -12,6 +23,17 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DOCKER = join(ROOT, "docker");
 const COMPOSE = ["compose.yml", "compose.shared-netns.yml"] as const;
 const CONFIGS = ["rs-a", "rs-b", "shared"] as const;
+
+const isRoot = process.getuid?.() === 0 && spawnSync("setpriv", ["--version"]).status === 0;
+/** What a side has to read, in order. */
+const SIDE_KEYS = [
+  "etcd-ca.crt",
+  "etcd.crt",
+  "etcd.key",
+  "link-ca.crt",
+  "link.crt",
+  "link.key",
+] as const;
 
 const text = (...path: string[]) => readFileSync(join(ROOT, ...path), "utf8");
 
@@ -32,6 +54,8 @@ interface ComposeService {
   };
   readonly volumes?: readonly string[];
   readonly networks?: Readonly<Record<string, unknown>>;
+  readonly tmpfs?: readonly string[];
+  readonly cap_add?: readonly string[];
   readonly depends_on?: readonly string[] | Readonly<Record<string, unknown>>;
   readonly secrets?: readonly string[];
   readonly cap_drop?: readonly string[];
@@ -83,10 +107,118 @@ describe.each(COMPOSE)("docker/%s", (name) => {
   });
 });
 
+/** Where volumes are, by their names. */
+function mountsOf({ volumes = [] }: ComposeService): Map<string, string> {
+  return new Map(volumes.map((volume) => volume.split(":") as [string, string]));
+}
+
+describe("docker/compose.yml: keys", () => {
+  const { services } = parse(text("docker", "compose.yml"), { merge: true }) as ComposeFile;
+
+  test("are on a volume for each that has some, which only the service that makes them has as well", () => {
+    const volumes = ["keys-a", "keys-b", "keys-etcd"];
+    const holders = volumes.map((volume) =>
+      Object.keys(services).filter((name) => mountsOf(services[name]!).has(volume)),
+    );
+    expect(holders).toEqual([
+      ["rs-a", "keys"],
+      ["rs-b", "keys"],
+      ["keys", "etcd"],
+    ]);
+    for (const [name, volume] of [
+      ["rs-a", "keys-a:/keys:ro"],
+      ["rs-b", "keys-b:/keys:ro"],
+      ["etcd", "keys-etcd:/keys:ro"],
+    ] as const) {
+      expect(services[name]?.volumes).toContain(volume);
+    }
+    expect(services["keys"]).toMatchObject({ cap_drop: ["ALL"], cap_add: ["CHOWN"] });
+  });
+
+  test.skipIf(!isRoot)("each gets its own, for its user alone", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "tsbgp-keys-"));
+    try {
+      for (const name of ["a", "b", "etcd", "bin"]) mkdirSync(join(directory, name));
+      const main = join(ROOT, "packages/cli/src/main.ts");
+      const command = join(directory, "bin/tsbgp");
+      writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`);
+      chmodSync(command, 0o755);
+      const PATH = `${join(directory, "bin")}:${process.env["PATH"]}`;
+      const make = () =>
+        spawnSync("sh", [join(DOCKER, "keys.sh")], {
+          env: { PATH, KEYS: directory },
+          encoding: "utf8",
+        });
+      expect(make()).toMatchObject({ status: 0, stderr: "" });
+      const read = (name: string) => readFileSync(join(directory, name), "utf8");
+      for (const [name, user, files] of [
+        ["a", 1790, SIDE_KEYS],
+        ["b", 1790, SIDE_KEYS],
+        ["etcd", 2379, ["ca.crt", "etcd.crt", "etcd.key"]],
+      ] as const) {
+        expect(readdirSync(join(directory, name)).sort()).toEqual(files);
+        for (const file of files) {
+          const { uid, mode } = statSync(join(directory, name, file));
+          expect([uid, mode & 0o777], `${name}/${file}`).toEqual([user, 0o400]);
+        }
+      }
+      expect(read("a/link-ca.crt")).toBe(read("b/link-ca.crt"));
+      expect(read("a/etcd-ca.crt")).toBe(read("etcd/ca.crt"));
+      const keys = ["a/link.key", "b/link.key", "a/etcd.key", "b/etcd.key", "etcd/etcd.key"];
+      expect(new Set(keys.map(read)).size).toBe(keys.length);
+      for (const [file, ca, name] of [
+        ["a/link", "b/link-ca.crt", "rs1"],
+        ["b/etcd", "etcd/ca.crt", "etcd"],
+        ["etcd/etcd", "a/etcd-ca.crt", "etcd"],
+      ] as const) {
+        const certificate = new X509Certificate(read(`${file}.crt`));
+        expect(certificate.verify(new X509Certificate(read(ca)).publicKey), file).toBe(true);
+        expect(certificate.checkHost(name), file).toBe(name);
+        expect(certificate.checkPrivateKey(createPrivateKey(read(`${file}.key`))), file).toBe(true);
+      }
+      // Once they are there they stay.
+      const before = keys.map(read);
+      expect(make().status).toBe(0);
+      expect(keys.map(read)).toEqual(before);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+/** Sockets and role files are where only one user can put them. */
+function expectPrivatePlaces({ control, nsr }: Config): void {
+  const places = [control.socket];
+  if (nsr?.arbiter.kind === "local") places.push(nsr.arbiter.file);
+  for (const link of nsr === null ? [] : [nsr.listen, ...nsr.peers]) {
+    if ("path" in link) places.push(link.path);
+  }
+  for (const place of places) expect(place).toMatch(/^\/(run|var\/lib)\/ts-bgp\/[^/]+$/);
+}
+
+/** No link over TCP and no etcd elsewhere without TLS, with keys that are this side's own. */
+function expectTls({ nsr }: Config): void {
+  if (nsr === null || "path" in nsr.listen) return;
+  expect(nsr.tls).not.toBeNull();
+  expect(nsr.arbiter).toMatchObject({ kind: "etcd", tls: expect.anything() });
+  if (nsr.arbiter.kind !== "etcd") return;
+  for (const endpoint of nsr.arbiter.endpoints) expect(endpoint).toMatch(/^https:/);
+}
+
+const SAMPLES = ["route-server", "router", "pair", "pair-two-hosts", "lab"];
+
+test.each(SAMPLES)("configs/%s.yaml has its sockets in a folder of their own", (name) => {
+  const { config } = loadConfig(name, text("configs", `${name}.yaml`), SOURCES);
+  if (config !== null) expectPrivatePlaces(config);
+  expect(text("configs", `${name}.yaml`)).not.toMatch(/[ :]\/tmp\//);
+});
+
 describe.each(CONFIGS)("docker/config/%s/ts-bgp.yaml", (name) => {
   test("is right", () => {
     const loaded = loadConfig(name, text("docker/config", name, "ts-bgp.yaml"), SOURCES);
     expect(loaded).toMatchObject({ mistakes: [], warnings: [] });
+    expectPrivatePlaces(loaded.config!);
+    expectTls(loaded.config!);
   });
 });
 
@@ -114,8 +246,6 @@ describe("the image", () => {
     expect(bases).toHaveLength(dockerfile.match(/^FROM/gm)!.length);
   });
 });
-
-const isRoot = process.getuid?.() === 0 && spawnSync("setpriv", ["--version"]).status === 0;
 
 describe.skipIf(!isRoot)("docker/entry.sh, as root", () => {
   let directory: string;
@@ -192,7 +322,8 @@ describe("docker/kubernetes/ts-bgp.yaml", () => {
   test("fits the schemas of the API", async () => {
     const [core, apps, policy] = await Promise.all(["v1", "apps/v1", "policy/v1"].map(models));
     const kinds = { ...core, ...apps, ...policy };
-    const names = ["Namespace", "ConfigMap", "Service", "PodDisruptionBudget", "StatefulSet"];
+    const names = ["Namespace", "ConfigMap", "Service", "PodDisruptionBudget"];
+    names.push("StatefulSet", "StatefulSet");
     expect(documents.map(({ kind }) => kind)).toEqual(names);
     const validate = (manifest: Manifest) => new kinds[manifest.kind]!(manifest).validate();
     for (const manifest of documents) {
@@ -207,7 +338,26 @@ describe("docker/kubernetes/ts-bgp.yaml", () => {
     for (const config of Object.values<string>(data)) {
       const loaded = loadConfig("ConfigMap", config, SOURCES);
       expect(loaded).toMatchObject({ mistakes: [], warnings: [] });
+      expectPrivatePlaces(loaded.config!);
+      expectTls(loaded.config!);
     }
+  });
+
+  test("has a StatefulSet for each side, with the keys of that side, and else the same", () => {
+    const sets = documents.filter(({ kind }) => kind === "StatefulSet");
+    const secrets = sets.map(({ spec }) =>
+      spec.template.spec.volumes.flatMap(
+        ({ secret }: { secret?: { secretName: string } }) => secret?.secretName ?? [],
+      ),
+    );
+    expect(secrets).toEqual([["ts-bgp-a"], ["ts-bgp-b"]]);
+    const asA = JSON.stringify(sets[1])
+      .replaceAll('"ts-bgp-b"', '"ts-bgp-a"')
+      .replaceAll('instance":"b"', 'instance":"a"')
+      .replace("/b.yaml", "/a.yaml");
+    expect(JSON.parse(asA)).toEqual(sets[0]);
+    const { data } = documents.find(({ kind }) => kind === "ConfigMap");
+    expect(Object.keys(data)).toEqual(["a.yaml", "b.yaml"]);
   });
 });
 

@@ -116,7 +116,7 @@ function withoutNetAdmin({ deployment }: Stage, config: string, volume: string):
 /** Addresses that cannot move are of no use to anybody. */
 async function checkAddressesWithoutNetAdmin(stage: Stage): Promise<string> {
   const name = `${PROJECT}-plain`;
-  const keys = `${PROJECT}_keys:/var/lib/ts-bgp:ro`;
+  const keys = `${PROJECT}_keys-a:/keys:ro`;
   const words = withoutNetAdmin(stage, "config/rs-a", keys);
   const error = await docker(["run", "--rm", "--name", name, ...words]).then(
     () => null,

@@ -1,6 +1,6 @@
 /** Asking the running speaker, for all commands that do. */
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -23,21 +23,31 @@ export class ControlError extends Error {
   }
 }
 
-const SYSTEM_SOCKET = "/run/ts-bgp.sock";
+const SYSTEM_SOCKET = "/run/ts-bgp/ts-bgp.sock";
 
 /**
- * The control socket to ask: `--socket`, else TSBGP_SOCKET, else the system's, else, where that does
- * not exist, the one in the temporary directory that the sample configuration has, if it is this
- * user's or root's.
+ * The control socket to ask: `--socket`, else TSBGP_SOCKET, else the system's, else, where that is not to
+ * be seen, that of a speaker of this user. Where neither is, the system's if there is a folder for it.
  */
 export function socketOf(args: Arguments): string {
   const given = stringOption(args, "socket") ?? process.env["TSBGP_SOCKET"];
   if (given !== undefined) return given;
-  if (statSync(SYSTEM_SOCKET, { throwIfNoEntry: false }) !== undefined) return SYSTEM_SOCKET;
-  const sample = path.join(os.tmpdir(), "ts-bgp.sock");
-  const stat = statSync(sample, { throwIfNoEntry: false });
-  const isTrusted = stat?.uid === 0 || stat?.uid === process.getuid?.();
-  return stat !== undefined && isTrusted ? sample : SYSTEM_SOCKET;
+  if (existsSync(SYSTEM_SOCKET)) return SYSTEM_SOCKET;
+  const own = userSocket();
+  if (isOwn(own)) return own;
+  return process.geteuid?.() === 0 || existsSync(path.dirname(SYSTEM_SOCKET)) ? SYSTEM_SOCKET : own;
+}
+
+/** Where a speaker of this user has its socket; as the speaker's package says, which is slow to load. */
+function userSocket(): string {
+  const folder = process.env["XDG_RUNTIME_DIR"];
+  if (folder) return path.join(folder, "ts-bgp", "ts-bgp.sock");
+  return path.join(os.tmpdir(), `ts-bgp-${process.geteuid?.() ?? 0}`, "ts-bgp.sock");
+}
+
+/** Nobody else has put it there, to be asked in the speaker's place. */
+function isOwn(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }
 
 /** How the answer to a request is shown to people. */

@@ -7,7 +7,7 @@
  */
 
 import { rmSync } from "node:fs";
-import { readConfigFile } from "@ts-bgp/speaker";
+import { makePrivateFolder, readConfigFile } from "@ts-bgp/speaker";
 import { type Blow, DemoPair } from "./demo-pair.ts";
 
 export type InsideOrder = Blow | "end";
@@ -20,10 +20,10 @@ export type InsideReport =
   /** An order was carried out. */
   | { readonly kind: "done"; readonly undisturbed: boolean };
 
-const [file, folder] = process.argv.slice(2) as [string, string];
-const { control, listen } = readConfigFile(file).config;
+const [file, folder, control] = process.argv.slice(2) as [string, string, string];
+const { listen } = readConfigFile(file).config;
 const pair = new DemoPair({
-  ...{ file, folder, control: control.socket, port: listen[0]!.port },
+  ...{ file, folder, control, port: listen[0]!.port },
   print: (text) => report({ kind: "line", text }),
 });
 let isEnding = false;
@@ -36,6 +36,7 @@ process.on("message", (order: InsideOrder) => {
 });
 
 try {
+  makePrivateFolder(control);
   await pair.start();
   for (const text of await pair.lines()) report({ kind: "line", text });
   report({ kind: "ready" });

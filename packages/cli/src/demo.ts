@@ -108,7 +108,7 @@ async function runPair(file: string, config: Config, once: boolean): Promise<num
   const folder = newFolder();
   try {
     const http = await relayHttp(config.http, httpSocketOf(folder));
-    const child = spawnInNamespace(options, [INSIDE, file, folder]);
+    const child = spawnInNamespace(options, [INSIDE, file, folder, config.control.socket]);
     const outcome = await orderInside(child, once, () => showPair(file, config, folder));
     http?.close();
     return outcome;

@@ -62,9 +62,10 @@ let started: ChildProcess[];
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "tsbgp-start-"));
-  chmodSync(folder, 0o777);
+  // Everybody makes files here, as in /tmp.
+  chmodSync(folder, 0o1777);
   file = join(folder, "route-server.yaml");
-  socket = join(folder, "control.sock");
+  socket = join(folder, "run", "control.sock");
   port = await freePort();
   started = [];
   configure(port);
@@ -81,8 +82,7 @@ afterEach(async () => {
 function configure(listenPort: number, http = ""): void {
   const text = readFileSync(SAMPLE, "utf8")
     .replace("port: 1790", `port: ${listenPort}`)
-    .replace("/tmp/ts-bgp.sock", socket)
-    .replace(/^http: .*$/m, http);
+    .replace(/^http: .*$/m, `control: { socket: ${socket} }\n${http}`);
   writeFileSync(file, text);
 }
 

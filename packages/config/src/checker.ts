@@ -27,6 +27,8 @@ export interface ConfigSources {
    * @returns why this host's sockets cannot have a TCP congestion control algorithm; empty when they can
    */
   congestionControlProblem?(name: string): string;
+  /** Control socket of a configuration that names none: /run/ts-bgp/ts-bgp.sock unless given. */
+  readonly controlSocket?: string;
 }
 
 /** Names that are defined and names that are used, of one kind. */

@@ -22,8 +22,8 @@ export interface LoadedConfig {
   readonly warnings: readonly Mistake[];
 }
 
-/** Socket of a configuration that names none. */
-const CONTROL_SOCKET = "/run/ts-bgp.sock";
+/** Socket of a configuration that names none, where no other one was handed in. */
+const CONTROL_SOCKET = "/run/ts-bgp/ts-bgp.sock";
 const BGP_PORT = 179;
 
 /**
@@ -61,7 +61,9 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   return {
     router,
     listen,
-    control: { socket: shape.control?.socket ?? CONTROL_SOCKET },
+    control: {
+      socket: shape.control?.socket ?? checker.sources.controlSocket ?? CONTROL_SOCKET,
+    },
     http: checkHttp(shape, checker),
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,

@@ -6,6 +6,7 @@ import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
 import { congestionControlProblem } from "@ts-bgp/takeover";
+import { defaultControlSocket } from "./control-path.ts";
 import { otherAddressOf } from "./own-addresses.ts";
 
 /** A configuration with mistakes: nothing of it is used. */
@@ -60,6 +61,7 @@ export function readConfigFile(file: string, text: string = readText(file)): Che
     env: (name) => process.env[name],
     otherAddress: otherAddressOf,
     congestionControlProblem: problemOf,
+    controlSocket: defaultControlSocket(),
   });
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;

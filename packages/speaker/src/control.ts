@@ -9,10 +9,10 @@
  */
 
 import { once } from "node:events";
-import { chmodSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
-import path from "node:path";
 import { type Fault, writeFault } from "./fault.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { Turns } from "./turns.ts";
 
 /** A request: its command and what that command takes. */
@@ -60,7 +60,10 @@ export class ControlServer {
     this.server = net.createServer((socket) => this.serve(socket));
   }
 
-  /** Takes requests; rejects when another process answers on the socket, or it cannot be made. */
+  /**
+   * Takes requests; rejects when another process answers on the socket, it cannot be made, or others could
+   * put another one in its place.
+   */
   async listen(): Promise<void> {
     await this.prepare();
     this.publish();
@@ -68,6 +71,11 @@ export class ControlServer {
 
   /** Does all of `listen` that can fail, and leaves it to `publish` to let clients find the socket. */
   async prepare(): Promise<void> {
+    try {
+      makePrivateFolder(this.file);
+    } catch (error) {
+      throw new Error(`cannot make control socket ${this.file}: ${(error as Error).message}`);
+    }
     const known = statSync(this.file, { throwIfNoEntry: false });
     if (known !== undefined) {
       if (!known.isSocket()) throw new Error(`${this.file} is there and is not a socket`);
@@ -76,7 +84,6 @@ export class ControlServer {
       }
     }
     try {
-      mkdirSync(path.dirname(this.file), { recursive: true });
       rmSync(this.hiddenFile, { force: true });
       this.server.listen(this.hiddenFile);
       await once(this.server, "listening");

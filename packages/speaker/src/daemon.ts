@@ -22,6 +22,7 @@ import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Pair } from "./pair.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { type ShownNsr, showNsr } from "./show-nsr.ts";
 import { nowMs, Speaker } from "./speaker.ts";
@@ -110,6 +111,7 @@ export class Daemon {
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
     try {
+      if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
       // At once: a side that waits for its role says so.
       const http = this.listenHttp(config.http).then((service) => {
         if (this.isStopping) service?.close();

@@ -4,6 +4,7 @@
  *     speaker.ts     time, slices, and the router's outputs    transport.ts   TCP
  *     daemon.ts      start, stop, reload
  *     control.ts     the control socket, both ends              commands.ts    what it can be asked
+ *     control-path.ts, private-folder.ts    where sockets are, and whether others could replace them
  *     metrics.ts, ...-metrics.ts   what is measured             logging.ts     pino
  *     http.ts, http-worker.ts, http-server.ts   Prometheus and health, in a thread of its own
  *     turns.ts    how those who ask share the thread that routes
@@ -30,9 +31,11 @@
 export type { ShownConnection } from "./commands.ts";
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
+export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export { type HostNeeds, needsOf } from "./host.ts";
 export type { LogEvent } from "./log-event.ts";
+export { makePrivateFolder } from "./private-folder.ts";
 export { probePair } from "./probe-pair.ts";
 export type { ShownNsr } from "./show-nsr.ts";
 export { nowMs, Speaker } from "./speaker.ts";

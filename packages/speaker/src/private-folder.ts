@@ -1,6 +1,6 @@
 /** Folders of sockets and role files: whoever can write there can put something else in their place. */
 
-import { readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
 
 const WRITE_BY_GROUP = 0o020;
@@ -11,6 +11,18 @@ const ROOT = 0;
 const ALL_USERS = /^\s*0\s+0\s+4294967295\s*$/;
 /** The kernel's default for the owner of what belongs to no user of the namespace. */
 const OUTSIDE = 65_534;
+
+const OWN_MODE = 0o750;
+
+/**
+ * Makes the folder of a file, if it is not there, and those above; only this user can write to them then.
+ *
+ * @throws as `assertPrivateFolder` does, or when it cannot be made
+ */
+export function makePrivateFolder(file: string): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: OWN_MODE });
+  assertPrivateFolder(file);
+}
 
 /**
  * Makes sure that nobody but this user and root can put another file in the place of one.
