@@ -290,11 +290,24 @@ describe.skipIf(!isRoot)("docker/entry.sh, as root", () => {
     expect(stdout).toMatch(/NoNewPrivs:\s+1/);
   });
 
-  test("leaves out those that were not given, and says nothing: the speaker does", () => {
-    const { stdout, stderr } = start("+setuid,+setgid", "run");
-    expect(stderr).toBe("");
-    expect(stdout).toMatch(/CapEff:\s+0000000000000000/);
-  });
+  test.each([
+    ["mode=0777", "1777"],
+    ["mode=1777", "1777"],
+  ])(
+    "makes a folder for sockets that is that user's alone, where /run is a tmpfs of %s",
+    (mode, run) => {
+      const script = `mount -t tmpfs -o ${mode} none /run && sh "$0" run && stat -c '%a %u %n' /run /run/*`;
+      const path = `${directory}:${process.env["PATH"]}`;
+      const words = ["--mount", "sh", "-c", script, join(DOCKER, "entry.sh")];
+      const { stdout, stderr } = spawnSync("unshare", words, {
+        env: { PATH: path },
+        encoding: "utf8",
+      });
+      expect(stderr).toBe("");
+      const found = stdout.split("\n").filter((line) => line.includes("/run"));
+      expect(found).toEqual([`${run} 0 /run`, "700 1790 /run/ts-bgp"]);
+    },
+  );
 
   test("says in one line why it stays root, and only when it runs the speaker", () => {
     const { stdout, stderr } = start("+net_admin", "run");
