@@ -18,7 +18,7 @@ import {
   writeSync,
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { flock, hasExited, killAndWait, pidfdOpen, watchExit } from "@ts-bgp/takeover";
+import { flock, hasExited, killAndWait, pidfdOpen, watchExit, whyNotEnded } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, Hold, Roles } from "./arbiter.ts";
 
 /** A side that has just started leaves the role to a named standby for so long. */
@@ -156,10 +156,10 @@ export class LocalArbiter implements Arbiter {
     this.lock = null;
   }
 
-  /** What is killed while it is frozen does nothing more, but has its sockets until it is thawed. */
+  /** What is killed does nothing more, but has its sockets until the kernel has ended it. */
   private async exitOf(pidfd: number): Promise<void> {
-    const what = `process ${this.process} was killed and does not end`;
-    this.changed("doubtful", `${what}: it is frozen, and has to be thawed (docker unpause)`);
+    const what = `process ${this.process} was killed and has not ended yet`;
+    this.changed("doubtful", `${what}: ${whyNotEnded(this.process)}`);
     while (pidfd === this.pidfd && !hasExited(pidfd)) await sleep(LOOK_MS);
   }
 

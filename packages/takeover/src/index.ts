@@ -13,6 +13,8 @@
  *       neighbor-frames.ts   ARP, neighbor discovery
  *     capabilities.ts        what this process may do
  *     fence.ts               the other process is dead for good
+ *     process-end.ts         why one that was killed is still there
+ *     peer-credentials.ts    who is at the other end of a Unix socket
  *     term.ts                until when this side may act
  *     datagram.ts            to Unix sockets
  *     doctor.ts, probes.ts   whether this host can do all that
@@ -58,8 +60,10 @@ export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError } from "./libc.ts";
+export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
 export { HEARTBEAT_PRIORITY, raisePriority } from "./priority.ts";
 export { type ProbeOptions, probeHost, probeSockets, type SocketProbes } from "./probes.ts";
+export { whyNotEnded } from "./process-end.ts";
 export {
   type ResumeDeps,
   type ResumeOutcome,
