@@ -6,13 +6,21 @@
  *             8 octets (4 octets), record
  *
  * The head has a checksum of its own, or a reader would wait for the rest of a frame that is much
- * shorter than its length says.
+ * shorter than its length says. A frame is no longer than its kind may need, which its reader finds by its
+ * first octet: nothing is kept of one that is, and of others what has come, whatever the length says.
  */
 
 import { hashOctets } from "@ts-bgp/rib";
 import { FormatError } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
-import { type AnyRecord, type RECORDS, type RecordName, readOnly, write } from "./records.ts";
+import {
+  type AnyRecord,
+  nameOf,
+  type RECORDS,
+  type RecordName,
+  readOnly,
+  write,
+} from "./records.ts";
 import type { ValueOf } from "./tlv.ts";
 
 const HEAD_OCTETS = 12;
@@ -20,6 +28,50 @@ const HEAD_OCTETS = 12;
 const SUMMED_OCTETS = 8;
 /** A frame is no longer than this; larger ones are a fault. */
 export const FRAME_OCTETS_MAX = 1 << 28;
+const SMALL = 1 << 8;
+const WITH_TEXT = 1 << 13;
+
+/**
+ * Longest record by kind, in octets. A bracket has no bound of its own: a configuration goes in one piece,
+ * and a slice reads what there is. Nor has a handover: it has every connection with what its peer has not
+ * acknowledged.
+ */
+const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
+  ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT, differs: WITH_TEXT },
+  ...{ imageEnd: SMALL, ack: SMALL, beat: SMALL, echo: SMALL, handingOver: SMALL },
+  // Four times of a piece as it is sent.
+  image: 1 << 20,
+  bracket: FRAME_OCTETS_MAX,
+  handover: FRAME_OCTETS_MAX,
+  // An address and a cause for each connection.
+  handoverTaken: 1 << 24,
+};
+/** Of a kind that this version does not know, which is skipped. */
+const UNKNOWN_OCTETS_MAX = 1 << 20;
+
+/** What may come of whom. */
+const EXPECTED = {
+  /** Of somebody who has not yet said that it is a standby. */
+  stranger: ["hello", "bye"],
+  standby: ["hello", "bye", "ack", "differs", "handoverTaken"],
+  active: [
+    ...(["hello", "bye", "image", "imageEnd", "bracket", "declared"] as const),
+    ...(["handover", "handingOver"] as const),
+  ],
+  /** Of the heartbeats of either side. */
+  beats: ["beat"],
+  echoes: ["echo"],
+} as const satisfies Readonly<Record<string, readonly RecordName[]>>;
+
+export type Sender = keyof typeof EXPECTED;
+
+const SENDERS: Readonly<Record<Sender, string>> = {
+  stranger: "somebody who has not said hello",
+  standby: "a standby",
+  active: "an active side",
+  beats: "an active side's heartbeats",
+  echoes: "a standby's echoes",
+};
 
 /** @returns the frame of a record */
 export function frameOf<N extends RecordName>(
@@ -41,8 +93,14 @@ export function frameOf<N extends RecordName>(
 export class FrameReader {
   /** Unknown records and fields that were skipped. */
   readonly skipped = { records: 0, fields: 0 };
+  /** Whose octets they are; null for anybody's, where both sides are read. */
+  of: Sender | null;
   private readonly chunks: Uint8Array[] = [];
   private octets = 0;
+
+  constructor(of: Sender | null) {
+    this.of = of;
+  }
 
   /** Adds octets of the stream, which must not change any more. */
   push(octets: Uint8Array): void {
@@ -61,6 +119,7 @@ export class FrameReader {
       }
       const length = view.getUint32(0);
       if (length > FRAME_OCTETS_MAX) throw new FormatError(`a frame of ${length} octets`);
+      if (length > 0 && this.octets > HEAD_OCTETS) this.checkKind(length);
       if (this.octets < HEAD_OCTETS + length) return null;
       const frame = this.first(HEAD_OCTETS + length);
       this.drop(HEAD_OCTETS + length);
@@ -69,6 +128,24 @@ export class FrameReader {
       }
       const record = readOnly(frame.subarray(HEAD_OCTETS, HEAD_OCTETS + length), this.skipped);
       if (record !== null) return record;
+    }
+  }
+
+  /** Before more of a frame is kept. The kind is the first octet of the record. */
+  private checkKind(length: number): void {
+    const { of } = this;
+    const name = nameOf(this.first(HEAD_OCTETS + 1)[HEAD_OCTETS]!);
+    const expected: readonly RecordName[] | null = of === null ? null : EXPECTED[of];
+    if (name !== undefined && expected?.includes(name) === false) {
+      throw new FormatError(`"${name}" is no record of ${SENDERS[of!]}`);
+    }
+    const isKnown = of === null || of === "active" || of === "standby";
+    const unknownMax = isKnown ? UNKNOWN_OCTETS_MAX : WITH_TEXT;
+    const max = name === undefined ? unknownMax : (OCTETS_MAX[name] ?? 0);
+    if (length > max) {
+      throw new FormatError(
+        `a frame of ${length} octets for "${name ?? "unknown"}", at most ${max}`,
+      );
     }
   }
 

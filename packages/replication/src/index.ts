@@ -57,7 +57,7 @@ export {
   type ActiveOptions,
 } from "./active.ts";
 export { type DigestValue, differences, digestOf } from "./digest.ts";
-export { FRAME_OCTETS_MAX, FrameReader, frameOf } from "./frames.ts";
+export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
 export { Journal, type Made } from "./journal.ts";
 export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
 export { type Call, configFrom, configOctets, Machine } from "./machine.ts";

@@ -179,6 +179,11 @@ const BY_TYPE: ReadonlyMap<number, RecordName> = new Map(
   (Object.keys(RECORDS) as RecordName[]).map((name) => [RECORDS[name].type, name]),
 );
 
+/** @returns the record of a type, undefined for one that is not known */
+export function nameOf(type: number): RecordName | undefined {
+  return BY_TYPE.get(type);
+}
+
 /** Unknown records and fields that were skipped, for the log. */
 export interface Skipped {
   records: number;

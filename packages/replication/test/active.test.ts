@@ -34,7 +34,7 @@ class Bench {
   kernel = new Map<number, number>();
   hasRoom = true;
   readonly active: Active;
-  private readonly reader = new FrameReader();
+  private readonly reader = new FrameReader(null);
 
   constructor() {
     const ask = (what: "declare" | "undeclare") =>
@@ -377,7 +377,7 @@ describe("an active", () => {
   test("takes a frame of the wrong kind for nothing", () => {
     const bench = new Bench();
     bench.active.join("b", 0);
-    const reader = new FrameReader();
+    const reader = new FrameReader(null);
     reader.push(frameOf("beat", { progress: 1, epoch: 1, sentMs: 0 }));
     bench.active.record(reader.next()!, 0);
     expect(bench.active.state).toBe("joining");

@@ -138,7 +138,7 @@ class Pair {
 }
 
 function recordsOf(frames: readonly Uint8Array[]) {
-  const reader = new FrameReader();
+  const reader = new FrameReader(null);
   for (const frame of frames) reader.push(frame);
   const records = [];
   for (let next = reader.next(); next !== null; next = reader.next()) records.push(next);

@@ -3,7 +3,8 @@
 import { hashOctets } from "@ts-bgp/rib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AnyRecord, FormatError, FrameReader, frameOf } from "../src/index.ts";
+import { type AnyRecord, FormatError, FrameReader, frameOf, type Sender } from "../src/index.ts";
+import { RECORDS, type RecordName } from "../src/records.ts";
 
 const FRAMES = [
   frameOf("bye", { reason: "", slow: 0 }),
@@ -19,13 +20,22 @@ function readAll(reader: FrameReader): AnyRecord[] {
 }
 
 function recordsOf(octets: Uint8Array): AnyRecord[] {
-  const reader = new FrameReader();
+  const reader = new FrameReader(null);
   reader.push(octets);
   return readAll(reader);
 }
 
 const WHOLE = FRAMES.flatMap((frame) => recordsOf(frame));
 const STREAM = Uint8Array.from(FRAMES.flatMap((frame) => [...frame]));
+
+/** The head of a frame of a length, and the first octet of its record. */
+function headOf(length: number, type: number): Uint8Array {
+  const frame = sealed([type]);
+  const head = new DataView(frame.buffer);
+  head.setUint32(0, length);
+  head.setUint32(8, hashOctets(0, frame, 0, 8));
+  return frame;
+}
 
 /** A frame around octets that `frameOf` does not write. */
 function sealed(record: readonly number[]): Uint8Array {
@@ -42,7 +52,7 @@ describe("a stream of frames", () => {
   test("is read as it was written, wherever it is cut into pieces", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(STREAM.length)), (cuts) => {
-        const reader = new FrameReader();
+        const reader = new FrameReader(null);
         const records: AnyRecord[] = [];
         const ends = [...cuts.sort((a, b) => a - b), STREAM.length];
         for (const [i, end] of ends.entries()) {
@@ -99,10 +109,90 @@ describe("a stream of frames", () => {
   });
 
   test("skips records that it does not know, and counts them", () => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(null);
     reader.push(sealed([31, 2, 9, 9]));
     reader.push(FRAMES[1]!);
     expect(readAll(reader)).toEqual([WHOLE[1]]);
     expect(reader.skipped).toEqual({ records: 1, fields: 0 });
+  });
+});
+
+describe("of a frame", () => {
+  const read = (of: Sender, octets: Uint8Array) => {
+    const reader = new FrameReader(of);
+    reader.push(octets);
+    return reader.next();
+  };
+  const SENDERS: readonly Sender[] = ["stranger", "standby", "active", "beats", "echoes"];
+  /** Of each kind, from whom it is taken, and how long it may be. */
+  const KINDS: readonly (readonly [RecordName, readonly Sender[], number])[] = [
+    ["hello", ["stranger", "standby", "active"], 1 << 13],
+    ["bye", ["stranger", "standby", "active"], 1 << 13],
+    ["image", ["active"], 1 << 20],
+    ["imageEnd", ["active"], 1 << 8],
+    ["bracket", ["active"], 1 << 28],
+    ["ack", ["standby"], 1 << 8],
+    ["declared", ["active"], 1 << 13],
+    ["differs", ["standby"], 1 << 13],
+    ["handover", ["active"], 1 << 28],
+    ["handoverTaken", ["standby"], 1 << 24],
+    ["beat", ["beats"], 1 << 8],
+    ["echo", ["echoes"], 1 << 8],
+    ["handingOver", ["active"], 1 << 8],
+  ];
+
+  test("every kind that goes by itself is in this table", () => {
+    const alone = (Object.keys(RECORDS) as RecordName[]).filter((name) => RECORDS[name].type < 32);
+    expect(KINDS.map(([name]) => name).sort()).toEqual(alone.sort());
+  });
+
+  test.each(KINDS)("%s comes from %j alone, with at most %i octets", (name, senders, max) => {
+    const { type } = RECORDS[name];
+    for (const of of SENDERS) {
+      if (senders.includes(of)) {
+        expect(read(of, headOf(max, type))).toBeNull();
+        expect(() => read(of, headOf(max + 1, type))).toThrow(FormatError);
+      } else expect(() => read(of, headOf(10, type))).toThrow(FormatError);
+    }
+  });
+
+  test("a call is no record, whoever sends it", () => {
+    for (const of of SENDERS) {
+      expect(() => read(of, headOf(10, RECORDS.received.type))).toThrow(FormatError);
+    }
+  });
+
+  test.each<[Sender, number]>([
+    ["stranger", 1 << 13],
+    ["beats", 1 << 13],
+    ["echoes", 1 << 13],
+    ["standby", 1 << 20],
+    ["active", 1 << 20],
+  ])("that is not known, from %s, at most %i octets are read", (of, max) => {
+    expect(read(of, headOf(max, 31))).toBeNull();
+    expect(() => read(of, headOf(max + 1, 31))).toThrow(FormatError);
+    // With a type of more than one octet.
+    expect(() => read(of, headOf(max + 1, 0xff))).toThrow(FormatError);
+  });
+
+  test("the octets take no room before they are there, whatever its length says", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const readers = Array.from({ length: 64 }, () => {
+      const reader = new FrameReader("active");
+      reader.push(headOf(1 << 28, RECORDS.bracket.type));
+      expect(reader.next()).toBeNull();
+      reader.push(new Uint8Array(1000));
+      expect(reader.next()).toBeNull();
+      return reader;
+    });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 22);
+    expect(readers).toHaveLength(64);
+  });
+
+  test("the sender may be known from some record on", () => {
+    const reader = new FrameReader("stranger");
+    reader.push(FRAMES[1]!);
+    reader.of = "standby";
+    expect(reader.next()).toEqual(WHOLE[1]);
   });
 });

@@ -61,7 +61,7 @@ function pastOf(first: Variant, steps: readonly Step[]): Past {
 /** Octets under way in one direction. */
 class Pipe {
   private octets: Uint8Array = new Uint8Array(0);
-  private readonly reader = new FrameReader();
+  private readonly reader = new FrameReader(null);
 
   send(frame: Uint8Array): void {
     const octets = new Uint8Array(this.octets.length + frame.length);

@@ -30,7 +30,7 @@ const PER_MESSAGE = 4;
 type RecordNamed<N extends AnyRecord["record"]> = Extract<AnyRecord, { record: N }>;
 
 function recordOf(frame: Buffer): AnyRecord | null {
-  const reader = new FrameReader();
+  const reader = new FrameReader(null);
   reader.push(frame);
   return reader.next();
 }

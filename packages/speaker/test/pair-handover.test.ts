@@ -16,7 +16,7 @@ const REASON = enterOwnNetwork();
 const SLOW_MS = 200;
 
 function recordOf(frame: Uint8Array): string {
-  const frames = new FrameReader();
+  const frames = new FrameReader(null);
   frames.push(frame);
   return frames.next()?.record ?? "";
 }

@@ -29,7 +29,7 @@ export class LinkEnd {
   private readonly actor: Actor;
   private readonly clock: Clock;
   private readonly chance: Chance;
-  private readonly frames: FrameReader = new FrameReader();
+  private readonly frames: FrameReader = new FrameReader(null);
   private swapped: Uint8Array | null = null;
   private lastMs = 0;
 

@@ -14,7 +14,7 @@ export interface Summary {
 
 /** Throws a FormatError when the stream cannot be read. */
 export function summaryOf(octets: Uint8Array): Summary {
-  const reader = new FrameReader();
+  const reader = new FrameReader(null);
   reader.push(octets);
   const records: Record<string, number> = {};
   const differs: string[] = [];
