@@ -3,6 +3,7 @@
 import { parseHostAddress } from "./addresses.ts";
 import type { FilePolicy, FileRule, FileShape } from "./file-shape.ts";
 import type { Mistake } from "./mistakes.ts";
+import type { NsrTls } from "./types.ts";
 import type { YamlFile } from "./yaml-file.ts";
 
 /** What a configuration takes from outside of its file. */
@@ -29,6 +30,20 @@ export interface ConfigSources {
   congestionControlProblem?(name: string): string;
   /** Control socket of a configuration that names none: /run/ts-bgp/ts-bgp.sock unless given. */
   readonly controlSocket?: string;
+  /**
+   * Where the configuration is for this host.
+   *
+   * @param path - of a socket or a file of roles
+   * @returns why its folder is none for it, since others can write there; empty when it is one, or is
+   *   not there
+   */
+  folderProblem?(path: string): string;
+  /**
+   * @param cluster - the name of the pair that the certificate has to be for
+   * @returns what is wrong with a certificate and its key: what never holds, and what does not now, or
+   *   not for long; both empty when nothing is
+   */
+  certificateProblem?(tls: NsrTls, cluster: string): { mistake: string; warning: string };
 }
 
 /** Names that are defined and names that are used, of one kind. */

@@ -83,7 +83,6 @@ function checkLinks(config: NsrConfig, nsr: FileNsr, checker: Checker): void {
     }
   }
   const places = [yaml.valueAt(nsr, "listen"), ...config.peers.map((_, k) => peerAt(nsr, k, yaml))];
-  let isOpen = false;
   for (const [k, link] of [config.listen, ...config.peers].entries()) {
     if ("path" in link || link.address === "") continue;
     const address = parseHostAddress(link.address) as ParsedAddress;
@@ -92,12 +91,46 @@ function checkLinks(config: NsrConfig, nsr: FileNsr, checker: Checker): void {
       yaml.add(places[k]!, message);
     } else if (k > 0 && address.unspecified) {
       yaml.add(places[k]!, `${link.address} is nobody's address`);
-    } else if (!isOpen && !address.loopback && !yaml.wrote(nsr, "tls")) {
-      isOpen = true;
-      const message = `a link over ${link.address} leaves this host: it needs "tls"`;
-      yaml.add(places[k]!, `${message} (tsbgp keys makes certificates)`);
     }
   }
+  checkPrivacy(config, nsr, places, checker);
+}
+
+/**
+ * A link carries all that a side knows, and whoever is let in at its end is given the sessions: TCP needs
+ * TLS, on loopback as well, where every user of the host can connect.
+ *
+ * @param places - of `listen` and of each `peer`
+ */
+function checkPrivacy(
+  { cluster, self, listen, peers }: NsrConfig,
+  nsr: FileNsr,
+  places: readonly number[],
+  checker: Checker,
+): void {
+  const { yaml } = checker;
+  const isOpen = (link: LinkAddress) => !("path" in link) && link.address !== "";
+  const open = yaml.wrote(nsr, "tls") ? -1 : [listen, ...peers].findIndex(isOpen);
+  if (open >= 0) {
+    const sides = `--side ${self === "" ? "a" : self} --side ${self === "b" ? "a" : "b"}`;
+    const command = `tsbgp keys DIR --cluster ${cluster} ${sides}`;
+    const message = `a TCP link needs "tls", also on one host (${command} makes certificates)`;
+    yaml.add(places[open]!, `${message}; within a host a Unix socket, /run/ts-bgp/nsr.sock, does`);
+  }
+  const seen = new Set<string>();
+  for (const [k, link] of [listen, ...peers].entries()) {
+    if (!("path" in link) || !link.path.startsWith("/") || seen.has(link.path)) continue;
+    seen.add(link.path);
+    checkFolder(link.path, places[k]!, checker);
+  }
+  const file = typeof nsr.arbiter === "object" ? nsr.arbiter.file : undefined;
+  if (file?.startsWith("/"))
+    checkFolder(file, yaml.valueAt(nsr.arbiter as object, "file"), checker);
+}
+
+function checkFolder(path: string, at: number, { yaml, sources }: Checker): void {
+  const problem = sources.folderProblem?.(path) ?? "";
+  if (problem !== "") yaml.add(at, problem);
 }
 
 function textOf(link: LinkAddress): string {
@@ -152,13 +185,21 @@ function serviceAddress(text: string): { address: string; bits: number } | strin
   return { address: address.text, bits };
 }
 
-function checkTls({ tls }: FileNsr, checker: Checker): NsrTls | null {
+function checkTls({ tls, cluster }: FileNsr, checker: Checker): NsrTls | null {
+  const { yaml } = checker;
   if (tls === undefined) return null;
   const read = (key: keyof NsrTls) => {
     const at = checker.yaml.valueAt(tls, key);
     return readPem(key === "key" ? "key" : "certificate", tls[key], at, checker);
   };
-  return { cert: read("cert"), key: read("key"), ca: read("ca") };
+  const before = checker.yaml.mistakes.length;
+  const found = { cert: read("cert"), key: read("key"), ca: read("ca") };
+  if (yaml.mistakes.length > before) return found;
+  const problem = checker.sources.certificateProblem?.(found, cluster);
+  const at = yaml.valueAt(tls, "cert");
+  if (problem !== undefined && problem.mistake !== "") yaml.add(at, problem.mistake);
+  if (problem !== undefined && problem.warning !== "") checker.warn(at, problem.warning);
+  return found;
 }
 
 /** Warns of addresses to accept connections on that do not move. */

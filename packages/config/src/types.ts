@@ -57,7 +57,7 @@ export interface NsrConfig {
   /** Empty exactly in mode `shared`. */
   readonly serviceAddresses: readonly ServiceAddressConfig[];
   readonly arbiter: ArbiterConfig;
-  /** Null for a link without TLS. */
+  /** Null where all links are Unix sockets: those of TCP need it. */
   readonly tls: NsrTls | null;
   readonly heartbeatMs: number;
   /** Heartbeats missing in a row until the other side counts as lost. */

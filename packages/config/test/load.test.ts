@@ -502,6 +502,12 @@ test("any text gives a configuration or mistakes with a place, never an exceptio
   }
 }, 60_000);
 
+const PEM_IN_KEYS: Readonly<Record<string, string>> = {
+  "keys/a.crt": "-----BEGIN CERTIFICATE-----",
+  "keys/a.key": "-----BEGIN PRIVATE KEY-----",
+  "keys/ca.crt": "-----BEGIN CERTIFICATE-----",
+};
+
 describe("the files of configs/", () => {
   const files = existsSync(CONFIGS) ? readdirSync(CONFIGS).filter((f) => f.endsWith(".yaml")) : [];
 
@@ -509,7 +515,12 @@ describe("the files of configs/", () => {
     const text = readFileSync(join(CONFIGS, file), "utf8");
     const schemaLine = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text);
     expect(existsSync(join(CONFIGS, schemaLine?.[1] ?? "none"))).toBe(true);
-    const { config, mistakes, warnings } = loadConfig(file, text, sourcesIn(CONFIGS));
+    const sources = sourcesIn(CONFIGS);
+    const { config, mistakes, warnings } = loadConfig(file, text, {
+      ...sources,
+      // `tsbgp keys` makes them.
+      readFile: (path) => PEM_IN_KEYS[path] ?? sources.readFile(path),
+    });
     expect(formatMistakes([...mistakes, ...warnings])).toEqual([]);
     const policies = new Policies(config!, noSets, new ReasonTable());
     for (const neighbor of config!.neighbors) {

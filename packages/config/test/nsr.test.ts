@@ -1,6 +1,12 @@
 /** The section of nonstop routing: what is filled in, and what does not go together. */
 import { describe, expect, test } from "vitest";
-import { formatMistakes, type LoadedConfig, loadConfig, type NsrConfig } from "../src/index.ts";
+import {
+  type ConfigSources,
+  formatMistakes,
+  type LoadedConfig,
+  loadConfig,
+  type NsrConfig,
+} from "../src/index.ts";
 
 const PEM: Readonly<Record<string, string>> = {
   "a.crt": "-----BEGIN CERTIFICATE-----\n",
@@ -47,7 +53,7 @@ test.each<[string, Partial<NsrConfig>]>([
   [`${SOCKET}, arbiter: local`, { arbiter: { kind: "local", file: "/run/nsr.sock.role" } }],
   [`${SOCKET}, arbiter: { file: /x }`, { arbiter: { kind: "local", file: "/x" } }],
   [
-    `${TCP}, arbiter: { etcd: http://127.0.0.1:2379/ }`,
+    `${TCP}, ${TLS}, arbiter: { etcd: http://127.0.0.1:2379/ }`,
     {
       arbiter: {
         ...{ kind: "etcd", endpoints: ["http://127.0.0.1:2379"], ttlSeconds: 3 },
@@ -56,7 +62,7 @@ test.each<[string, Partial<NsrConfig>]>([
     },
   ],
   [
-    `${TCP}, arbiter: { file: /x }`,
+    `${TCP}, ${TLS}, arbiter: { file: /x }`,
     { listen: { address: "127.0.0.1", port: 1 }, peers: [{ address: "::1", port: 2 }] },
   ],
   [`${SOCKET}, ${TLS}`, { tls: { cert: PEM["a.crt"]!, key: PEM["a.key"]!, ca: PEM["a.crt"]! } }],
@@ -84,11 +90,18 @@ describe("what does not go together is told in a sentence", () => {
       `${SOCKET}, heartbeat-ms: 500, arbiter: { etcd: "https://h", ttl: 1 }`,
       /^"ttl" must be longer than 3 heartbeats of 500 ms, and is 1 s$/,
     ],
-    [TCP, /^"arbiter" must say more when the link is TCP: \{ file: \/run\/ts-bgp\/rs1\.role \}/],
-    [`${TCP}, arbiter: local`, /^"arbiter" must say more/],
+    [
+      `${TCP}, ${TLS}`,
+      /^"arbiter" must say more when the link is TCP: \{ file: \/run\/ts-bgp\/rs1\.role \}/,
+    ],
+    [`${TCP}, ${TLS}, arbiter: local`, /^"arbiter" must say more/],
     [
       "cluster: rs1, listen: /a, peer: { address: 10.9.0.2, port: 1 }",
-      /^a link over 10\.9\.0\.2 leaves this host: it needs "tls"/,
+      /^a TCP link needs "tls", also on one host/,
+    ],
+    [
+      `${TCP}, self: b, arbiter: { file: /x }`,
+      /^a TCP link needs .* \(tsbgp keys DIR --cluster rs1 --side b --side a makes certificates\)/,
     ],
     ["cluster: rs1, listen: /a, peer: [ /b, /b ]", /^\/b appears twice$/],
     ["cluster: rs1, listen: /a, peer: []", /^"peer" must be a path, .*, not an empty list$/],
@@ -178,6 +191,34 @@ describe("etcd", () => {
   test("a password in clear is warned of", () => {
     const { warnings } = load(etcd(`{ ${MEMBER}, user: u, password: clear }`));
     expect(warnings.at(-1)?.message).toMatch(/stands in clear/);
+  });
+});
+
+describe("what the host says of it", () => {
+  const NSR = `${SOCKET}, arbiter: { file: /tmp/rs1.role }`;
+  const at = (nsr: string, sources: Partial<ConfigSources>) =>
+    loadConfig("test.yaml", `router: { as: 64500, id: 192.0.2.1 }\nnsr: { ${nsr} }\n`, {
+      ...SOURCES,
+      ...sources,
+    });
+
+  test("a folder that others can write to is told once for each path", () => {
+    const { mistakes } = at(NSR, { folderProblem: (path) => `${path} is open` });
+    expect(formatMistakes(mistakes)).toEqual([
+      "test.yaml:2:30: /run/nsr.sock is open",
+      "test.yaml:2:83: /tmp/rs1.role is open",
+    ]);
+  });
+
+  test("a certificate that cannot be used is a mistake, one that is old is warned of", () => {
+    const old = at(`${SOCKET}, ${TLS}`, {
+      certificateProblem: (_, cluster) => ({ mistake: "", warning: `old, of ${cluster}` }),
+    });
+    expect(formatMistakes(old.warnings)).toContain("test.yaml:2:79: old, of rs1");
+    const none = at(`${SOCKET}, ${TLS}`, {
+      certificateProblem: () => ({ mistake: "of no use", warning: "" }),
+    });
+    expect(formatMistakes(none.mistakes)).toEqual(["test.yaml:2:79: of no use"]);
   });
 });
 
