@@ -38,6 +38,7 @@ const ACTIVE: ShownNsr = {
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
+  refused: { user: 0, handshake: 0, certificate: 0, hello: 0, slow: 0, crowded: 0 },
   host: [
     {
       what: "TCP repair",

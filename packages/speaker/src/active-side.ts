@@ -9,9 +9,10 @@ import type { Gate } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
-import { addressText, listenForLinks } from "./links.ts";
+import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Frozen } from "./resume.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
 import type { Outcome } from "./switchover.ts";
@@ -22,6 +23,7 @@ export interface Side {
   readonly name: string;
   readonly software: string;
   readonly beats: BeatThread;
+  readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; empty when it can */
   readonly lack: () => Promise<string>;
   readonly log: (event: LogEvent) => void;
@@ -88,10 +90,11 @@ export class ActiveSide {
   async start(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
     this.speaker = speaker;
     this.tell = problem;
-    const { config } = this.side;
-    const accepted = (stream: Duplex) => this.accept(stream);
-    this.stopListening = await listenForLinks(config.listen, config, accepted);
-    const { beats } = this.side;
+    const { beats, config, refusals } = this.side;
+    const called = (caller: Caller) => this.accept(caller);
+    this.stopListening = await listenForLinks(config.listen, config, called, (refusal) =>
+      refusals.note({ ...refusal, count: 1 }),
+    );
     this.beats = new BeatSender(beats, config, this.epoch, this.arbiter.term, (reason) => {
       this.problem = `heartbeats cannot be sent: ${reason}`;
       problem(this.problem);
@@ -211,36 +214,42 @@ export class ActiveSide {
     }
   }
 
-  private accept(stream: Duplex): void {
+  private accept(caller: Caller): void {
+    const { stream } = caller;
     const number = ++this.accepted;
-    const link: Link = new Link(stream, {
+    const refuse = (reason: string) => {
+      caller.refuse(reason);
+      link.bye(reason);
+    };
+    const link: Link = new Link(stream, "stranger", {
       record: (record) => {
-        clearTimeout(timer);
         if (link === this.link) this.record(record);
-        else if (record.record === "hello") this.welcome({ link, stream, number }, record);
-        else link.bye("a standby says hello first");
+        else if (record.record === "hello") this.welcome({ link, caller, number }, record);
+        else refuse("a standby says hello first");
       },
       drained: () => this.speaker.active.pump(),
       idle: () => {
         this.protector.wake();
         this.speaker.roomMade();
       },
-      closed: (reason) => {
-        clearTimeout(timer);
+      closed: (reason, isBroken) => {
+        if (isBroken) caller.refuse(reason);
         if (link === this.link) this.lost(reason);
       },
     });
-    const timer = setTimeout(() => link.bye("a standby says hello at once"), HELLO_MS).unref();
   }
 
   private welcome(arrival: Arrival, hello: Hello): void {
+    const stranger = mismatch(this.side.config, this.side.name, hello);
+    if (stranger === "") arrival.caller.welcome();
+    else arrival.caller.refuse(stranger);
     if (hello.next > 0) {
       this.welcomeBack(arrival, hello);
       return;
     }
     const isAnew = this.link === null && hello.side === this.peer?.side;
     const isLate = arrival.number < this.number;
-    if (isAnew && !isLate && mismatch(this.side.config, this.side.name, hello) === "") {
+    if (isAnew && !isLate && stranger === "") {
       this.giveUp(`${hello.side} has begun anew`);
     }
     const refusal = isLate ? "another stream was quicker" : this.refusalOf(hello);
@@ -278,12 +287,13 @@ export class ActiveSide {
     speaker.schedule();
   }
 
-  private use({ link, stream, number }: Arrival): void {
+  private use({ link, caller, number }: Arrival): void {
     const { side, epoch } = this;
     this.link = link;
+    link.trust("standby");
     this.number = number;
     this.linkSinceMs = nowMs();
-    this.over = ownAddressOf(stream) ?? addressText(side.config.listen);
+    this.over = ownAddressOf(caller.stream) ?? addressText(side.config.listen);
     link.send(frameOf("hello", helloOf(side, "active", epoch)));
   }
 
@@ -359,7 +369,7 @@ export class ActiveSide {
 /** A stream of somebody who said hello; numbers tell which of two is newer. */
 interface Arrival {
   readonly link: Link;
-  readonly stream: Duplex;
+  readonly caller: Caller;
   readonly number: number;
 }
 
@@ -371,8 +381,6 @@ const RETRY_MS = 2000;
 const WAY_MS_MIN = 150;
 /** What is held up until another way is tried should not wait for long, however patient the pair is. */
 const WAY_MS_MAX = 1000;
-/** Longest wait for the first word of whoever connects. */
-const HELLO_MS = 5000;
 /** Longest wait for a standby to have taken over what it is handed, and of a standby for that. */
 export const HANDOVER_MS = 2000;
 

@@ -14,6 +14,7 @@ import {
   WORD_PROGRESS,
 } from "./beats.ts";
 import { connectLink, listenForLinks } from "./links.ts";
+import { RefusalBatch } from "./refusals.ts";
 
 /** A main thread that has done nothing for so long hangs. */
 const HANGING_MS = 3000;
@@ -22,6 +23,8 @@ const RETRY_MS = 100;
 const WAY_SILENT_MS = 1000;
 /** Beats that wait in this process for a standby that does not read. */
 const BACKLOG_OCTETS_MAX = 1 << 16;
+/** Streams of beats at most: one for each way of a standby, and those that it has given up. */
+const STREAMS_MAX = 16;
 
 /** Of an order: what it uses until it is ended. */
 abstract class Heart {
@@ -55,9 +58,15 @@ abstract class Heart {
     if (this.isEnded) stream.destroy();
     else {
       this.streams.add(stream);
+      if (this.streams.size > STREAMS_MAX) this.leave(this.streams.values().next().value!);
       stream.on("close", () => this.streams.delete(stream));
     }
     return !this.isEnded;
+  }
+
+  private leave(stream: Duplex): void {
+    this.streams.delete(stream);
+    stream.destroy();
   }
 
   protected write(stream: Duplex, frame: Uint8Array): void {
@@ -88,9 +97,16 @@ class Sender extends Heart {
     try {
       for (const address of addresses) {
         stops.push(
-          await listenForLinks(address, config, (stream) => {
-            if (this.keep(stream)) void this.hearEchoes(stream);
-          }),
+          await listenForLinks(
+            address,
+            config,
+            // Its user or its certificate says who it is: heartbeats have no hello.
+            ({ stream, welcome }) => {
+              welcome();
+              if (this.keep(stream)) void this.hearEchoes(stream);
+            },
+            refusals.note,
+          ),
         );
       }
     } catch (error) {
@@ -108,7 +124,7 @@ class Sender extends Heart {
 
   /** What a standby promises, by one of the ways. */
   private async hearEchoes(stream: Duplex): Promise<void> {
-    const frames = new FrameReader();
+    const frames = new FrameReader("echoes");
     try {
       for await (const octets of stream) {
         frames.push(octets as Uint8Array);
@@ -179,7 +195,7 @@ class Listener extends Heart {
     while (!this.isEnded) {
       try {
         const stream = await connectLink(this.order.addresses[index]!, this.order.config);
-        const frames = new FrameReader();
+        const frames = new FrameReader("beats");
         if (!this.keep(stream)) return;
         for await (const octets of stream) {
           frames.push(octets as Uint8Array);
@@ -218,6 +234,8 @@ class Listener extends Heart {
 raisePriority(HEARTBEAT_PRIORITY);
 
 const hearts = new Map<number, Heart>();
+
+const refusals = new RefusalBatch((refused) => parentPort!.postMessage({ refused }));
 
 function reply(message: BeatReply): void {
   parentPort!.postMessage(message);

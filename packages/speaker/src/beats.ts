@@ -10,6 +10,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { bootMs, type Term } from "@ts-bgp/takeover";
+import type { Refused } from "./refusals.ts";
 
 /** What the thread is to do from now on. */
 export interface BeatOrder {
@@ -39,6 +40,11 @@ export interface BeatReply {
   readonly ended?: boolean;
 }
 
+/** Of all that the thread does: who was not let in. */
+export interface BeatRefusals {
+  readonly refused: readonly Refused[];
+}
+
 /** Counts what the active's main thread has done. */
 export const WORD_PROGRESS = 0;
 /** Signs echoes: of the active, those that count. */
@@ -64,10 +70,14 @@ export class BeatThread {
   private failure = "";
   private orders = 0;
 
-  constructor() {
+  /** @param refused - told of those who were not let in, some at a time */
+  constructor(refused: (refused: Refused) => void = () => {}) {
     this.worker = new Worker(new URL("./beat-worker.ts", import.meta.url));
     this.worker.unref();
-    this.worker.on("message", (reply: BeatReply) => this.told.get(reply.number)?.(reply));
+    this.worker.on("message", (message: BeatReply | BeatRefusals) => {
+      if ("refused" in message) message.refused.forEach(refused);
+      else this.told.get(message.number)?.(message);
+    });
     this.worker.on("error", (error) => this.fail((error as Error).message));
     this.worker.on("exit", () => this.allEnded());
   }

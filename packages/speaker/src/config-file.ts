@@ -1,13 +1,17 @@
 /** Configuration files from disk. */
 
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
 import { congestionControlProblem } from "@ts-bgp/takeover";
+import { certificateProblem } from "./certificate-check.ts";
 import { defaultControlSocket } from "./control-path.ts";
 import { otherAddressOf } from "./own-addresses.ts";
+import { assertPrivateFolder } from "./private-folder.ts";
+
+const WRITABLE_BY_OTHERS = 0o022;
 
 /** A configuration with mistakes: nothing of it is used. */
 export class ConfigFileError extends Error {
@@ -62,6 +66,8 @@ export function readConfigFile(file: string, text: string = readText(file)): Che
     otherAddress: otherAddressOf,
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
+    folderProblem,
+    certificateProblem: (tls, cluster) => certificateProblem(tls, cluster, Date.now()),
   });
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
@@ -92,6 +98,18 @@ function problemOf(congestionControl: string): string {
   } catch {
     // Not even a socket, or no Linux: that is not the file's.
     return "";
+  }
+}
+
+/** Of one that is open to all: who is to own it is known only when the speaker runs, by its own user. */
+function folderProblem(file: string): string {
+  const folder = statSync(path.dirname(file), { throwIfNoEntry: false });
+  if (folder === undefined || (folder.mode & WRITABLE_BY_OTHERS) === 0) return "";
+  try {
+    assertPrivateFolder(file);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 

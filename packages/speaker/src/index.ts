@@ -17,6 +17,7 @@
  *     active-side.ts, standby-side.ts    what it does in its role       pair-log.ts, switchover.ts   what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active
  *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
+ *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     inherited.ts           a configuration that is newer than this side's file
  *     probe-pair.ts          link, arbiter and addresses, for the doctor

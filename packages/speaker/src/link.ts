@@ -1,10 +1,13 @@
 /** The link between two sides: records in frames over a stream. */
 
 import type { Duplex } from "node:stream";
-import { type AnyRecord, FrameReader, frameOf } from "@ts-bgp/replication";
+import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication";
 
 /** Octets that may wait in this process for the link; beyond it the other side is taken for gone. */
 const BACKLOG_OCTETS_MAX = 1 << 29;
+
+const CLOSED = "the other side has closed the link";
+const CLOSED_WITHOUT_A_WORD = `${CLOSED} without a word: its log says whom it refused, and why`;
 
 export interface LinkEvents {
   record(record: AnyRecord): void;
@@ -12,25 +15,32 @@ export interface LinkEvents {
   drained(): void;
   /** All records that had come were handed over. */
   idle(): void;
-  /** The link is over; called once. */
-  closed(reason: string): void;
+  /** The link is over; called once. @param isBroken - for octets that are no record of the other end */
+  closed(reason: string, isBroken: boolean): void;
 }
 
 export class Link {
   private readonly stream: Duplex;
   private readonly events: LinkEvents;
-  private readonly frames: FrameReader = new FrameReader();
+  private readonly frames: FrameReader;
   private isClosed = false;
+  private hasRead = false;
 
-  /** Takes over a stream that is connected. */
-  constructor(stream: Duplex, events: LinkEvents) {
+  /** Takes over a stream that is connected. @param from - who is expected at its other end */
+  constructor(stream: Duplex, from: Sender, events: LinkEvents) {
     this.stream = stream;
     this.events = events;
+    this.frames = new FrameReader(from);
     stream.on("data", (octets: Uint8Array) => this.read(octets));
     stream.on("error", (error) => this.end(error.message));
     stream.on("drain", () => events.drained());
-    stream.on("end", () => this.end("the other side has closed the link"));
+    stream.on("end", () => this.end(this.hasRead ? CLOSED : CLOSED_WITHOUT_A_WORD));
     stream.on("close", () => this.end("the link is closed"));
+  }
+
+  /** The other end has said who it is: from now on it may say more. */
+  trust(from: Sender): void {
+    this.frames.of = from;
   }
 
   /** Records and fields that were not known. */
@@ -67,6 +77,7 @@ export class Link {
 
   private read(octets: Uint8Array): void {
     if (this.isClosed) return;
+    this.hasRead = true;
     this.frames.push(octets);
     try {
       for (let next = this.frames.next(); next !== null; next = this.frames.next()) {
@@ -74,16 +85,16 @@ export class Link {
         if (this.isClosed) return;
       }
     } catch (error) {
-      this.end(`the replication stream is broken: ${(error as Error).message}`);
+      this.end(`the replication stream is broken: ${(error as Error).message}`, true);
       return;
     }
     this.events.idle();
   }
 
-  private end(reason: string): void {
+  private end(reason: string, isBroken = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.stream.destroy();
-    this.events.closed(reason);
+    this.events.closed(reason, isBroken);
   }
 }

@@ -9,6 +9,7 @@ export type PairEvent =
   | "nsr-standby"
   | "nsr-link"
   | "nsr-way"
+  | "nsr-refused"
   | "nsr-arbiter"
   | "nsr-takeover"
   | "nsr-lost-session"

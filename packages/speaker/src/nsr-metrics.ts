@@ -102,6 +102,11 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "Records and fields of the other side that this one does not know",
       skipped,
     ),
+    counter(
+      "tsbgp_nsr_link_refused",
+      "Connections to the link or the heartbeats of whoever is not known to be the other side",
+      Object.entries(shown.refused).map(([reason, value]) => ({ value, labels: { reason } })),
+    ),
   ];
 }
 

@@ -17,6 +17,7 @@ import { BeatThread } from "./beats.ts";
 import type { LogEvent } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
+import { Refusals } from "./refusals.ts";
 import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -91,7 +92,9 @@ export class Pair {
     const { name, software, log } = options;
     this.switchovers = new Switchovers(log);
     const lack = () => this.gate.lack();
-    this.side = { config: this.nsr, name, software, log, lack, beats: new BeatThread() };
+    const refusals = new Refusals((message) => this.log.say("nsr-refused", "warn", message));
+    const beats = new BeatThread((refused) => refusals.note(refused));
+    this.side = { config: this.nsr, name, software, log, lack, beats, refusals };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.log.say("nsr-arbiter", "warn", problem),
     );

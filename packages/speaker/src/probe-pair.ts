@@ -1,10 +1,13 @@
 /** Whether what a pair needs beside its host is there, for the doctor: its link, its arbiter, its addresses. */
 
+import { existsSync } from "node:fs";
 import net from "node:net";
+import path from "node:path";
 import type { Config, LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type DoctorRow, whoHas } from "@ts-bgp/takeover";
 import { EtcdClient } from "./etcd-client.ts";
 import { addressText, connectLink } from "./links.ts";
+import { assertPrivateFolder } from "./private-folder.ts";
 import { located, SILENCE_MS } from "./service-addresses.ts";
 
 /** Longest wait for an answer of etcd. */
@@ -58,9 +61,15 @@ function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
 }
 
 function listenRow(address: LinkAddress): Promise<DoctorRow> {
-  const found = "path" in address ? Promise.resolve("a Unix socket") : tryToListen(address);
+  const found = "path" in address ? socketPlace(address.path) : tryToListen(address);
   const advice = "`listen` in the section nsr has to be an address of this host";
   return row(`link at ${addressText(address)}`, found, false, advice);
+}
+
+async function socketPlace(file: string): Promise<string> {
+  // One that is not there is made.
+  if (existsSync(path.dirname(file))) assertPrivateFolder(file);
+  return "a Unix socket";
 }
 
 function tryToListen({ address, port }: { address: string; port: number }): Promise<string> {

@@ -4,6 +4,7 @@ import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { Pair } from "./pair.ts";
 import { NO_GATE, type ShownGate } from "./pair-gate.ts";
+import { NONE_REFUSED, type RefusalReason } from "./refusals.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
 import type { Switchover } from "./switchover.ts";
 
@@ -44,6 +45,8 @@ export interface ShownNsr {
   gate: ShownGate;
   /** Records and fields that came over the link and that this version does not know. */
   skipped: number;
+  /** Connections to the link and to the heartbeats that were not let in, by reason. */
+  refused: Readonly<Record<RefusalReason, number>>;
   /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
   host: { what: string; ok: boolean; minor: boolean; detail: string; what_to_do: string }[];
   last_switchover: Switchover | null;
@@ -79,6 +82,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     digest: { at_ms: 0, differences: 0 },
     gate: NO_GATE,
     skipped: 0,
+    refused: NONE_REFUSED,
     host: [],
     last_switchover: null,
   };
@@ -86,7 +90,8 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   if (pair === null) return shown;
   const { role, epoch, sinceMs, switchovers } = pair;
   const { problem } = pair.gate;
-  const { config, name } = pair.side;
+  const { config, name, refusals } = pair.side;
+  shown.refused = { ...refusals.totals };
   const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
   const { last } = switchovers;
   const last_switchover = last === null ? null : { ...last, at_ms: dated(last.at_ms) };

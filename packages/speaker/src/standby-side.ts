@@ -139,7 +139,7 @@ export class StandbySide {
     this.address = address;
     this.isAway = true;
     this.isCut = false;
-    this.link = new Link(stream, {
+    this.link = new Link(stream, "active", {
       record: (record) => this.record(record),
       drained() {},
       idle: () => this.idle(),

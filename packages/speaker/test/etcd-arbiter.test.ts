@@ -6,7 +6,7 @@ import { startEtcd } from "../../../test/lab/etcd.ts";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { createLab, type Lab, type LabNode } from "../../../test/lab/netns.ts";
 import { cut as cutAddresses, type Direction, heal } from "../../../test/lab/partition.ts";
-import { LabSide, startPair } from "./support/etcd-lab.ts";
+import { LabSide, papersOf, startPair } from "./support/etcd-lab.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -31,7 +31,15 @@ let clusters = 0;
 
 async function newSide(node: LabNode, name: string, cluster: string): Promise<LabSide> {
   const [address, peer] = [node.address4, node === a ? b.address4 : a.address4];
-  const side = { name, cluster, endpoints: [endpoint], ttlMs: TTL_MS, address, peer };
+  const side = {
+    name,
+    cluster,
+    endpoints: [endpoint],
+    ttlMs: TTL_MS,
+    address,
+    peer,
+    tls: papersOf(cluster)[0],
+  };
   const started = new LabSide(node, side);
   sides.push(started);
   await started.ready();

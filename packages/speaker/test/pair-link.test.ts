@@ -1,10 +1,13 @@
 /** The link between the sides of a pair, with everything on it that must not be there. */
-import { writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type AnyRecord, FrameReader, frameOf, STREAM_VERSION } from "@ts-bgp/replication";
 import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { issuePair } from "../../cli/src/certificate.ts";
 import { LocalArbiter } from "../src/local-arbiter.ts";
 import { LinkProxy, type Meddler } from "./support/link-proxy.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
@@ -34,7 +37,7 @@ class Stranger {
   readonly socket: Socket;
 
   constructor(path: string) {
-    const frames = new FrameReader();
+    const frames = new FrameReader(null);
     this.socket = connect(path);
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
@@ -61,6 +64,18 @@ function hello(more: Partial<Parameters<typeof frameOf<"hello">>[1]> = {}): Uint
     ...more,
   });
 }
+
+const NOBODY = 65_534;
+/** Connects, says hello, and tells what came of it. */
+const STRANGER_SCRIPT = `
+  const [path, hello] = process.argv.slice(1);
+  const seen = { connected: "", octets: 0 };
+  const socket = require("net").connect(path, () => { seen.connected = "connected"; });
+  socket.on("error", () => {});
+  socket.on("data", ({ length }) => { seen.octets += length; });
+  socket.on("close", () => console.log(seen.connected + ", " + seen.octets + " octets, closed"));
+  socket.write(Buffer.from(hello.split(",").map(Number)));
+`;
 
 /** What no standby says first. */
 const ODD_WORDS: readonly (readonly [string, Uint8Array])[] = [
@@ -230,6 +245,55 @@ describe.skipIf(REASON !== null)(`a standby (${WITH_LINK})`, () => {
       expect(isUndisturbed(peer)).toBe(true);
     }));
 
+  test("of another user is let in neither at the link nor at the heartbeats", () =>
+    withPair({}, async (pair) => {
+      const a = await pair.startActive("a");
+      // Whoever opened folder and sockets to all has not let everybody in.
+      chmodSync(pair.directory, 0o755);
+      for (const path of [pair.link, `${pair.link}.beat`]) {
+        await until(() => existsSync(path), WAIT_MS, "the socket is there");
+        expect(statSync(path).mode & 0o777).toBe(0o600);
+        chmodSync(path, 0o666);
+        const said = spawnSync(
+          "setpriv",
+          [
+            ...["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups"],
+            ...[process.execPath, "-e", STRANGER_SCRIPT, path, hello().toString()],
+          ],
+          { encoding: "utf8" },
+        );
+        expect(said.stdout).toBe("connected, 0 octets, closed\n");
+      }
+      await untilNsr(a, "both are counted", ({ refused }) => refused.user === 2);
+      const line = await a.untilLogged("it is told", ({ id }) => id === "nsr-refused");
+      expect(line.msg).toMatch(/^refused process \d+ of user 65534: the other side must have the/);
+      await pair.startStandby("b");
+      await untilReady(a, "active");
+      expect((await nsrOf(a)).refused).toMatchObject({ user: 2, hello: 0 });
+    }));
+
+  test("does not follow another user that listens in the place of the active side", () =>
+    withPair({}, async (pair) => {
+      const arbiter = new LocalArbiter(pair.roleFile);
+      await arbiter.acquire("a");
+      chmodSync(pair.directory, 0o1777);
+      const listener = spawn("setpriv", [
+        ...["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups"],
+        ...[process.execPath, "-e", 'require("net").createServer().listen(process.argv[1])'],
+        pair.link,
+      ]);
+      await until(() => existsSync(pair.link), WAIT_MS, "it listens");
+      chmodSync(pair.directory, 0o755);
+      const b = await pair.side("b");
+      await b.start();
+      const { reason } = await untilNsr(b, "a reason", (shown) => shown.reason !== "");
+      expect(reason).toMatch(/process \d+ of user 65534 listens there: the other side must have/);
+      listener.kill();
+      b.signal("SIGTERM");
+      expect(await b.exited()).toBe("exit 0");
+      await arbiter.release();
+    }));
+
   test("gets its turn after thousands of connections to the link", () =>
     withPair({}, async (pair) => {
       const a = await pair.startActive("a");
@@ -310,6 +374,20 @@ describe.skipIf(REASON !== null)(`frames of a running pair (${WITH_LINK})`, () =
     }));
 });
 
+/** The section of side a, with what a TCP link needs. */
+function withTcp(pair: TestPair): Record<string, unknown> {
+  const { authority, sides } = issuePair("test", ["a"], Date.now(), 1);
+  const write = (name: string, text: string) => {
+    const file = join(pair.directory, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const { certificate, key } = sides[0]!;
+  const papers = { cert: write("a.crt", certificate), key: write("a.key", key) };
+  const tls = { ...papers, ca: write("ca.crt", authority) };
+  return { ...(pair.config("a")["nsr"] as object), arbiter: { file: pair.roleFile }, tls };
+}
+
 describe.skipIf(REASON !== null)(`the address of the link (${WITH_LINK})`, () => {
   async function failedStart(pair: TestPair): Promise<string> {
     const a = await pair.side("a");
@@ -317,6 +395,24 @@ describe.skipIf(REASON !== null)(`the address of the link (${WITH_LINK})`, () =>
     expect(await a.exited()).toBe("exit 2");
     return a.text();
   }
+
+  test("in a folder that others can write to is refused, with the place in the file", () =>
+    withPair({}, async (pair) => {
+      chmodSync(pair.directory, 0o777);
+      const a = await pair.side("a");
+      a.spawn();
+      expect(await a.exited()).toBe("exit 1");
+      expect(a.text()).toMatch(/tsbgp\.yaml:1:\d+: .*nsr\.sock: other users could replace it/);
+    }));
+
+  test("in a folder of another user is refused as well", () =>
+    withPair({}, async (pair) => {
+      chownSync(pair.directory, NOBODY, NOBODY);
+      const a = await pair.side("a");
+      a.spawn();
+      expect(await a.exited()).toBe("exit 2");
+      expect(a.text()).toMatch(/the role file cannot be used: .* \(owner 65534, mode 0700\)/);
+    }));
 
   test("that is a file is not removed", () =>
     withPair({}, async (pair) => {
@@ -338,7 +434,7 @@ describe.skipIf(REASON !== null)(`the address of the link (${WITH_LINK})`, () =>
     return withPair({ nsr, only: {} }, async (pair) => {
       const server = createServer().listen(1790, "127.0.0.1");
       const a = await pair.side("a");
-      const section = { ...(pair.config("a")["nsr"] as object), arbiter: { file: pair.roleFile } };
+      const section = withTcp(pair);
       a.configure(pair.config("a", { nsr: section }));
       expect(await failedStart(pair)).toMatch(/cannot wait for a standby: .*127\.0\.0\.1:1790/);
       server.close();
@@ -348,12 +444,10 @@ describe.skipIf(REASON !== null)(`the address of the link (${WITH_LINK})`, () =>
   test("whose heartbeats cannot be had is told, and no standby is let in", () => {
     const address = { address: "127.0.0.1", port: 1790 };
     return withPair({ nsr: { listen: address, peer: address } }, async (pair) => {
-      const server = createServer().listen(1791 + 0, "127.0.0.2");
-      server.close();
       const beats = createServer().listen(1791, "127.0.0.1");
       await until(() => beats.listening, WAIT_MS, "the port is taken");
       const more = { listen: [{ address: "127.0.0.1", port: 1799 }] };
-      const section = { ...(pair.config("a")["nsr"] as object), arbiter: { file: pair.roleFile } };
+      const section = withTcp(pair);
       const a = await pair.side("a");
       a.configure(pair.config("a", { ...more, nsr: section }));
       await a.start();

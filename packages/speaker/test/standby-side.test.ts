@@ -10,6 +10,7 @@ import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../router/test/driver.ts";
 import type { ActiveState, Arbiter } from "../src/arbiter.ts";
 import { BeatThread } from "../src/beats.ts";
+import { Refusals } from "../src/refusals.ts";
 import { StandbySide } from "../src/standby-side.ts";
 import { WAIT_MS } from "./support/speaker.ts";
 
@@ -75,7 +76,8 @@ test.each<[string, number, ActiveState, boolean]>([
 ])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
   const arbiter = { term: null, watch() {}, state: async () => state } as unknown as Arbiter;
   const lack = async () => "";
-  const side = { config, name: "b", software: "", beats, lack, log() {} };
+  const refusals = new Refusals(() => {});
+  const side = { config, name: "b", software: "", beats, refusals, lack, log() {} };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");

@@ -1,8 +1,9 @@
 /** A lab with etcd and sides of a pair, each in a namespace of its own. */
 import { fileURLToPath } from "node:url";
-import type { NsrConfig } from "@ts-bgp/config";
+import type { NsrConfig, NsrTls } from "@ts-bgp/config";
 import type { LabNode, LabProcess } from "../../../../test/lab/netns.ts";
 import { until } from "../../../../test/lab/until.ts";
+import { issuePair } from "../../../cli/src/certificate.ts";
 
 export interface Side {
   readonly name: string;
@@ -11,13 +12,14 @@ export interface Side {
   readonly ttlMs: number;
   readonly address: string;
   readonly peer: string;
+  readonly tls: NsrTls;
 }
 
 const PROGRAM = fileURLToPath(new URL("etcd-side.ts", import.meta.url));
 const LINK_PORT = 1790;
 const WAIT_MS = 15_000;
 
-export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs }: Side): NsrConfig {
+export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs, tls }: Side): NsrConfig {
   return {
     cluster,
     self: name,
@@ -26,7 +28,7 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs }: Side):
     mode: "shared",
     serviceAddresses: [],
     arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000, tls: null, user: null },
-    tls: null,
+    tls,
     heartbeatMs: 30,
     // A busy machine keeps a thread waiting for longer than one of the field would.
     heartbeatMisses: 6,
@@ -98,6 +100,13 @@ export class LabSide {
   }
 }
 
+/** Certificates of two sides. */
+export function papersOf(cluster: string): [a: NsrTls, b: NsrTls] {
+  const { authority: ca, sides } = issuePair(cluster, ["a", "b"], Date.now(), 1);
+  const [a, b] = sides.map(({ certificate: cert, key }) => ({ cert, key, ca }));
+  return [a!, b!];
+}
+
 /** A pair whose first side is active and whose second one may take over. */
 export async function startPair(
   a: LabNode,
@@ -108,8 +117,13 @@ export async function startPair(
   started: (side: LabSide) => void = () => {},
 ): Promise<{ active: LabSide; standby: LabSide }> {
   const common = { cluster, endpoints, ttlMs };
-  const active = new LabSide(a, { ...common, name: "a", address: a.address4, peer: b.address4 });
-  const standby = new LabSide(b, { ...common, name: "b", address: b.address4, peer: a.address4 });
+  const [ofA, ofB] = papersOf(cluster);
+  const ways = {
+    a: { address: a.address4, peer: b.address4 },
+    b: { address: b.address4, peer: a.address4 },
+  };
+  const active = new LabSide(a, { ...common, ...ways.a, tls: ofA, name: "a" });
+  const standby = new LabSide(b, { ...common, ...ways.b, tls: ofB, name: "b" });
   for (const side of [active, standby]) started(side);
   await Promise.all([active.ready(), standby.ready()]);
   if ((await active.ask("acquire")) === null) throw new Error("the role is not free");

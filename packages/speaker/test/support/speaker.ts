@@ -229,6 +229,12 @@ export class SpeakerProcess {
   descriptors(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
+
+  /** Memory of the process. */
+  residentOctets(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]);
+  }
 }
 
 /** A TCP port that nothing listens on. */

@@ -1,0 +1,127 @@
+/** Who waits at the link without having said who it is. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { Lobby, SILENT_MAX, SPEAKING_MAX } from "../src/lobby.ts";
+import type { Refusal } from "../src/refusals.ts";
+
+const WAIT_MS = 20_000;
+
+let server: Server;
+let lobby: Lobby;
+let refusals: Refusal[];
+let begun: Socket[];
+let guests: Socket[];
+let directory: string;
+
+beforeEach(() => {
+  refusals = [];
+  begun = [];
+  guests = [];
+  directory = mkdtempSync(join(tmpdir(), "tsbgp-lobby-"));
+});
+afterEach(() => {
+  lobby.close();
+  for (const guest of guests) guest.destroy();
+  server.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** @param expected - addresses of the other side */
+async function open(expected: readonly string[] = []): Promise<number> {
+  lobby = new Lobby(new Set(expected), (refusal) => refusals.push(refusal));
+  server = createServer((socket) => {
+    socket.on("error", () => {});
+    lobby.enter(socket, `port ${socket.remotePort}`, () => begun.push(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+async function come(port: number, localAddress = "127.0.0.1"): Promise<Socket> {
+  const guest = connect({ port, host: "127.0.0.1", localAddress });
+  guest.on("error", () => {});
+  guests.push(guest);
+  await once(guest, "connect");
+  return guest;
+}
+
+const reasons = () => [...new Set(refusals.map(({ reason }) => reason))];
+
+test("whoever says nothing has its place for a while, and the oldest goes first", async () => {
+  const port = await open();
+  const first = await come(port);
+  for (let n = 1; n < SILENT_MAX; n++) await come(port);
+  await until(() => lobby.size === SILENT_MAX, WAIT_MS, "all are in");
+  expect(refusals).toEqual([]);
+  await come(port);
+  await until(() => refusals.length === 1, WAIT_MS, "one has to go");
+  expect(refusals[0]).toMatchObject({ reason: "crowded", from: `port ${first.localPort}` });
+  await until(() => lobby.size === 0, WAIT_MS, "the others go in time");
+  expect(refusals).toHaveLength(SILENT_MAX + 1);
+  expect(reasons()).toEqual(["crowded", "slow"]);
+  expect(begun).toEqual([]);
+});
+
+test("the newest that says something is heard before those that wait longer", async () => {
+  const port = await open();
+  const all: Socket[] = [];
+  for (let n = 0; n < 8; n++) all.push(await come(port));
+  for (const guest of all) guest.write("hello");
+  await until(() => begun.length === 8, WAIT_MS, "all are heard");
+  const ports = all.map(({ localPort }) => localPort);
+  const order = begun.slice(1).map(({ remotePort }) => ports.indexOf(remotePort));
+  expect(order).toEqual(order.toSorted((one, other) => other - one));
+  // What was sent is still to be read.
+  for (const socket of begun) expect(String(socket.read())).toBe("hello");
+});
+
+test("of those who speak few are kept, and one with the other side's address goes last", async () => {
+  const port = await open(["127.0.0.2"]);
+  const expected = await come(port, "127.0.0.2");
+  expected.write("x");
+  await until(() => begun.length === 1, WAIT_MS, "it is heard");
+  for (let n = 0; n < 2 * SPEAKING_MAX; n++) (await come(port)).write("x");
+  await until(() => refusals.length > SPEAKING_MAX, WAIT_MS, "others have to go");
+  expect(refusals.map(({ from }) => from)).not.toContain(`port ${expected.localPort}`);
+  expect(reasons()).toEqual(["crowded"]);
+  expect(lobby.size).toBeLessThanOrEqual(SPEAKING_MAX + SILENT_MAX);
+});
+
+test("handshakes begin one after the other", async () => {
+  const port = await open();
+  const all: Socket[] = [];
+  for (let n = 0; n < SPEAKING_MAX; n++) all.push(await come(port));
+  const began = performance.now();
+  for (const guest of all) guest.write("x");
+  await until(() => begun.length === SPEAKING_MAX, WAIT_MS, "all are at it");
+  expect(performance.now() - began).toBeGreaterThan(9 * (SPEAKING_MAX - 1));
+});
+
+describe("whoever", () => {
+  test("closes without a word is no event", async () => {
+    const port = await open();
+    (await come(port)).end();
+    await until(() => server.listening && lobby.size === 0, WAIT_MS, "it is gone");
+    await delay(50);
+    expect(refusals).toEqual([]);
+  });
+
+  test("has said who it is has no time limit any more, and cannot be turned away", async () => {
+    const port = await open();
+    const guest = await come(port);
+    guest.write("x");
+    await until(() => begun.length === 1, WAIT_MS, "it is heard");
+    lobby.leave(begun[0]!);
+    lobby.turnAway(begun[0]!, "hello", "too late");
+    expect(lobby.size).toBe(0);
+    expect(refusals).toEqual([]);
+    expect(guest.destroyed).toBe(false);
+  });
+});
