@@ -17,7 +17,6 @@ import { BeatThread } from "./beats.ts";
 import type { LogEvent } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
-import { Refusals } from "./refusals.ts";
 import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -92,9 +91,8 @@ export class Pair {
     const { name, software, log } = options;
     this.switchovers = new Switchovers(log);
     const lack = () => this.gate.lack();
-    const refusals = new Refusals((message) => this.log.say("nsr-refused", "warn", message));
-    const beats = new BeatThread((refused) => refusals.note(refused));
-    this.side = { config: this.nsr, name, software, log, lack, beats, refusals };
+    const beats = new BeatThread(this.log.refusals.note);
+    this.side = { config: this.nsr, name, software, log, lack, beats, refusals: this.log.refusals };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.log.say("nsr-arbiter", "warn", problem),
     );

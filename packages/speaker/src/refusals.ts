@@ -39,7 +39,7 @@ export class Refusals {
     this.nowMs = nowMs;
   }
 
-  note({ reason, from, text, count }: Refused): void {
+  readonly note = ({ reason, from, text, count }: Refused): void => {
     const before = this.said.get(reason);
     this.totals[reason] += count;
     const atMs = this.nowMs();
@@ -49,7 +49,7 @@ export class Refusals {
     const others = total - (before?.total ?? 0) - 1;
     const more = others > 0 ? ` (and ${others} more since the last such line)` : "";
     this.say(`refused ${from}: ${text}${more}`);
-  }
+  };
 }
 
 /** Collects what a thread has refused, so that a flood does not become one of messages. */

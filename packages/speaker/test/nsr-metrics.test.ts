@@ -3,6 +3,7 @@ import type { Router } from "@ts-bgp/router";
 import { describe, expect, test } from "vitest";
 import { metricText } from "../src/metric-text.ts";
 import { nsrMetrics, SwitchoverTotals } from "../src/nsr-metrics.ts";
+import { NONE_REFUSED } from "../src/refusals.ts";
 import { type ShownNsr, showNsr } from "../src/show-nsr.ts";
 import type { Switchover } from "../src/switchover.ts";
 
@@ -43,6 +44,7 @@ const SHOWN: ShownNsr = {
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
+  refused: { ...NONE_REFUSED, user: 2, slow: 7 },
 };
 const NEIGHBORS = [
   { config: { address: "192.0.2.1", as: 64501 } },
@@ -89,6 +91,12 @@ test("a side of a pair that has not switched over", async () => {
     'tsbgp_nsr_gate_packets_total{result="overruns"} 0',
     'tsbgp_nsr_gate_packets_total{result="unparsed"} 0',
     'tsbgp_nsr_gate_packets_total{result="fenced"} 0',
+    'tsbgp_nsr_link_refused_total{reason="user"} 2',
+    'tsbgp_nsr_link_refused_total{reason="handshake"} 0',
+    'tsbgp_nsr_link_refused_total{reason="certificate"} 0',
+    'tsbgp_nsr_link_refused_total{reason="hello"} 0',
+    'tsbgp_nsr_link_refused_total{reason="slow"} 7',
+    'tsbgp_nsr_link_refused_total{reason="crowded"} 0',
     "tsbgp_nsr_skipped_records 0",
     "tsbgp_nsr_sessions 2",
     "tsbgp_nsr_sessions_protected 1",
@@ -101,7 +109,7 @@ test("a side of a pair that has not switched over", async () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", async () => {
-  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(31)).toEqual([
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(37)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -136,7 +144,7 @@ test("every metric says first what it is, once", async () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(25);
+  expect(told.size).toBe(26);
 });
 
 describe("odd states", () => {
