@@ -2,7 +2,10 @@
 import { createServer } from "node:net";
 import type { Config, NsrConfig } from "@ts-bgp/config";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { issuePair } from "../../cli/src/certificate.ts";
+import { listenForLinks } from "../src/links.ts";
 import { probePair } from "../src/probe-pair.ts";
+import type { Refusal } from "../src/refusals.ts";
 import { FakeEtcd } from "./support/fake-etcd.ts";
 
 let etcd: FakeEtcd;
@@ -54,10 +57,13 @@ test("etcd: each endpoint, of which one is enough", async () => {
 });
 
 test("the link: an address of this host, and a way to the other side", async () => {
+  const { authority: ca, sides } = issuePair("test", ["a"], Date.now(), 1);
+  const { certificate: cert, key } = sides[0]!;
+  const tls = { cert, key, ca };
   const port = await closedPort();
   const here = { address: "127.0.0.1", port };
   const probed = async (listen: typeof here) =>
-    (await probePair(pairWith({ listen, peers: [here] }))).map(({ ok, isMinor, detail }) => [
+    (await probePair(pairWith({ listen, peers: [here], tls }))).map(({ ok, isMinor, detail }) => [
       ok,
       isMinor === true,
       detail,
@@ -66,13 +72,20 @@ test("the link: an address of this host, and a way to the other side", async () 
   expect(await probed(here)).toEqual([[true, false, "can be had"], refused]);
   const [elsewhere] = await probed({ address: "192.0.2.77", port });
   expect(elsewhere).toEqual([false, false, expect.stringMatching(/EADDRNOTAVAIL/)]);
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const refusals: Refusal[] = [];
+  const stop = await listenForLinks(
+    here,
+    pairWith({ tls }).nsr!,
+    () => {},
+    (refusal) => refusals.push(refusal),
+  );
   expect(await probed(here)).toEqual([
     [true, false, "in use: by the speaker, when it runs"],
     [true, true, "the active side answers"],
   ]);
-  server.close();
+  stop();
+  // Whoever only looks is not turned away.
+  expect(refusals).toEqual([]);
 });
 
 test("a service address that can be on no interface is named", async () => {
