@@ -14,7 +14,7 @@
 
 import type { AttrId, AttrStore } from "./attr-store.ts";
 import { ClassSet } from "./class-set.ts";
-import { Columns, grown, NumberStack } from "./columns.ts";
+import { Columns, grown, NumberStack, resized } from "./columns.ts";
 import { Digest, mixIn } from "./digest.ts";
 import type { PrefixRow, PrefixTable } from "./prefix-table.ts";
 import { RowSet } from "./row-set.ts";
@@ -43,6 +43,13 @@ export class View {
     this.attrs[count - 1] = attr;
   }
 
+  /** Puts the classes that may see something else than the default into `into`. */
+  listApart(into: ClassSet): void {
+    into.clear();
+    if (this.source !== 0) into.add(this.source);
+    for (let i = 0; i < this.listed.count; i++) into.add(this.listed.items[i]!);
+  }
+
   /** @returns what members of a class see */
   of(cls: number): AttrId {
     const at = this.listed.indexOf(cls);
@@ -69,6 +76,10 @@ export class View {
 }
 
 const NODE_COLUMNS = ["nodeNext", "nodePathId", "nodeClass", "nodeSource", "nodeAttr"];
+
+/** Fewer nodes are not moved, nor more at a time, to give memory back. */
+const NODES_MANY = 1 << 16;
+const NODES_MOVED_MAX = 1 << 17;
 
 /** Holds a reference of every attribute set in it. */
 export class AdjRibOut {
@@ -220,9 +231,30 @@ export class AdjRibOut {
     });
   }
 
-  /** Makes room ahead of need; to be called now and then. */
+  /** Makes room ahead of need, and gives back what is not needed; to be called now and then. */
   advance(): void {
     this.nodeColumns.advance(this.nodes);
+    const { capacity } = this.prefixes;
+    if (this.attr.length <= capacity) return;
+    this.attr = resized(this.attr, capacity);
+    this.source = resized(this.source, capacity);
+    if (this.extra.length > capacity) this.extra = resized(this.extra, capacity);
+    this.rows.fit(capacity);
+    this.compactNodes();
+  }
+
+  /** A prefix has another row, in which there was nothing. */
+  moveRow(from: PrefixRow, to: PrefixRow): void {
+    if (from >= this.attr.length) return;
+    this.attr[to] = this.attr[from]!;
+    this.source[to] = this.source[from]!;
+    this.attr[from] = 0;
+    this.source[from] = 0;
+    if (from < this.extra.length) {
+      this.extra[to] = this.extra[from]!;
+      this.extra[from] = 0;
+    }
+    this.rows.move(from, to);
   }
 
   /**
@@ -240,6 +272,30 @@ export class AdjRibOut {
       }
     }
     return end < this.attr.length;
+  }
+
+  /** Moves nodes to the first rows of their columns when few are left of many. */
+  private compactNodes(): void {
+    const live = this.nodes - 1 - this.freeNodes.length;
+    if (this.nodes < NODES_MANY || 4 * live > this.nodes || live > NODES_MOVED_MAX) return;
+    const old = new Uint32Array(live);
+    let count = 0;
+    for (let row = this.rows.next(0); row >= 0; row = this.rows.next(row + 1)) {
+      const first = this.firstNode(row);
+      if (first !== 0) this.extra[row] = count + 1;
+      for (let node = first; node !== 0; node = this.nodeNext[node]!) old[count++] = node;
+    }
+    const next = old.map((node, i) => (this.nodeNext[node] === 0 ? 0 : i + 2));
+    for (const column of [this.nodePathId, this.nodeClass, this.nodeSource, this.nodeAttr]) {
+      column.set(
+        old.map((node) => column[node]!),
+        1,
+      );
+    }
+    this.nodeNext.set(next, 1);
+    this.nodes = live + 1;
+    this.freeNodes.reset();
+    this.nodeColumns.shrink(this.nodes);
   }
 
   private noteRow(row: PrefixRow): void {

@@ -62,8 +62,36 @@ export class CatchUp {
   }
 
   /** What the group says of a path identifier is another set. */
-  changed(row: PrefixRow, pathId: number): void {
+  changed(row: PrefixRow, pathId: number, isUrgent: boolean): void {
+    if (isUrgent) this.pending.addUrgent(row);
+    else this.pending.add(row);
     this.known.get(row)?.delete(pathId);
+  }
+
+  /** The members asked for everything again. */
+  refresh(rows: RowSet): void {
+    this.kind = "refresh";
+    this.known.clear();
+    this.pending.addAll(rows);
+  }
+
+  /** Adds a member that asked for everything again and was sent all of it before. */
+  admit(member: Member, rows: RowSet): void {
+    this.members.push(member);
+    this.pending.addAll(rows);
+    this.held.addAll(rows);
+  }
+
+  /** A prefix has another row. */
+  moveRow(from: PrefixRow, to: PrefixRow): void {
+    this.pending.move(from, to);
+    this.held.move(from, to);
+    for (const idsByRow of [this.gone, this.known]) {
+      const ids = idsByRow.get(from);
+      if (ids === undefined) continue;
+      idsByRow.delete(from);
+      idsByRow.set(to, ids);
+    }
   }
 
   /** The group withdrew a path identifier. */
@@ -75,6 +103,30 @@ export class CatchUp {
   }
 }
 
+/** A class of members here and what they were in another group. */
+export interface Apart {
+  readonly cls: number;
+  readonly theirs: AdjRibOut;
+  readonly theirCls: number;
+  /** The groups write in different forms, so that everything differs. */
+  readonly resend: boolean;
+}
+
+/** @returns what a member lacks that comes from another group; one pass over what both advertise */
+export function catchUpFrom(
+  member: Member,
+  ours: AdjRibOut,
+  apart: Apart,
+  addPath: boolean,
+): CatchUp {
+  const { cls, theirs, theirCls, resend } = apart;
+  const pending = resend ? theirs.rows.copy() : ours.rowsThatDiffer(cls, theirs, theirCls);
+  if (resend) pending.addAll(ours.rows);
+  const catchUp = new CatchUp("behind", [member], pending, theirs.rows);
+  if (addPath) notePaths(catchUp, pending, ours, apart);
+  return catchUp;
+}
+
 /**
  * Notes, path identifier by path identifier, how a member stands that comes from another group.
  *
@@ -82,12 +134,7 @@ export class CatchUp {
  * @param apart - its class here, the other group's table and its class there, and whether the groups
  *   write in different forms, so that it knows nothing of what is said here
  */
-export function notePaths(
-  catchUp: CatchUp,
-  rows: RowSet,
-  ours: AdjRibOut,
-  apart: { cls: number; theirs: AdjRibOut; theirCls: number; resend: boolean },
-): void {
+function notePaths(catchUp: CatchUp, rows: RowSet, ours: AdjRibOut, apart: Apart): void {
   const { cls, theirs, theirCls, resend } = apart;
   const [here, there] = [new View(), new View()];
   const [ids, theirIds]: [number[], number[]] = [[], []];

@@ -9,31 +9,64 @@
  * an unread one: an entry counts only while it is the last of its prefix, and a reader that lags
  * skips what was superseded. What no reader needs any more is dropped; when the ring is full, the
  * dead entries are squeezed out before it grows, so it never holds more than twice the prefixes.
+ *
+ * There are two lanes, each as in the picture: a reader is told what stands in the urgent one first.
+ * A prefix that is changed again while it stands there stays there, whoever changed it.
  */
 
-import { grown } from "./columns.ts";
+import { grown, resized } from "./columns.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 
-/** A reader's place: all entries before `position` are read. */
-export interface Cursor {
+/** All entries of a lane before `position` are read. */
+interface Place {
   position: number;
 }
 
-/** Positions are stored in 32 bits; beyond this they are made to start over. */
-const POSITION_MAX = 2 ** 31;
-/** Entries that one `trim` drops. */
-const TRIM_MAX = 1 << 16;
+/** A reader's places in the lanes. */
+export interface Cursor {
+  readonly urgent: Place;
+  readonly bulk: Place;
+}
 
-export class ChangeLog {
-  private ring: Uint32Array = new Uint32Array(1 << 12);
-  /** Position of each prefix's last entry plus one; 0 when it has none. */
-  private last: Uint32Array = new Uint32Array(0);
-  private begin = 0;
-  private live = 0;
-  private readonly cursors: Cursor[] = [];
-  private readonly positionMax: number;
+/** Positions are stored in 31 bits; beyond this they are made to start over. */
+const POSITION_MAX = 2 ** 30;
+/** Entries of each lane that one `trim` drops. */
+const TRIM_MAX = 1 << 14;
+const RING_INITIAL = 1 << 12;
+/** A ring that is longer is given back when nothing is in it. */
+const RING_KEPT_MAX = 1 << 17;
+
+/** Part of the log whose entries are read in order. */
+export class Lane {
+  readonly name: keyof Cursor;
+  /** What `ChangeLog.last` has besides twice the position of an entry. */
+  readonly mark: 2 | 3;
+  ring: Uint32Array = new Uint32Array(RING_INITIAL);
+  begin = 0;
+  /** What positions lack, since they start over, to number entries by age; see `ChangeLog.mark`. */
+  base = 0;
   /** Position of the next entry. */
   end = 0;
+  /** Entries that are the last ones of their prefixes. */
+  live = 0;
+
+  constructor(name: keyof Cursor) {
+    this.name = name;
+    this.mark = name === "urgent" ? 3 : 2;
+  }
+
+  get length(): number {
+    return this.end - this.begin;
+  }
+}
+
+export class ChangeLog {
+  private readonly urgent: Lane = new Lane("urgent");
+  private readonly bulk: Lane = new Lane("bulk");
+  /** Of each prefix's last entry: twice its position, plus 2, plus 1 in the urgent lane; else 0. */
+  private last: Uint32Array = new Uint32Array(0);
+  private readonly cursors: Cursor[] = [];
+  private readonly positionMax: number;
 
   constructor(positionMax: number = POSITION_MAX) {
     this.positionMax = positionMax;
@@ -41,12 +74,17 @@ export class ChangeLog {
 
   /** Memory in octets. */
   get octets(): number {
-    return this.ring.byteLength + this.last.byteLength;
+    return this.urgent.ring.byteLength + this.bulk.ring.byteLength + this.last.byteLength;
+  }
+
+  /** Entries that not all readers have read, or that were not dropped yet. */
+  get length(): number {
+    return this.urgent.length + this.bulk.length;
   }
 
   /** Starts a reader at the end of the log. */
   open(): Cursor {
-    const cursor = { position: this.end };
+    const cursor = { urgent: { position: this.urgent.end }, bulk: { position: this.bulk.end } };
     this.cursors.push(cursor);
     return cursor;
   }
@@ -56,14 +94,32 @@ export class ChangeLog {
     if (at >= 0) this.cursors.splice(at, 1);
   }
 
-  /** Notes a change of a prefix. Constant time but when the ring must grow. */
-  append(row: PrefixRow, capacity: number): void {
+  /** @returns a mark of what stands in the log now, for `isBehind` */
+  mark(): number {
+    return this.bulk.base + this.bulk.end;
+  }
+
+  /** @returns whether all readers have read what is not urgent and stood in the log at a mark */
+  isBehind(mark: number): boolean {
+    const { base, begin, length } = this.bulk;
+    return length === 0 || base + begin >= mark;
+  }
+
+  /**
+   * Notes a change of a prefix. Constant time but when the ring must grow.
+   *
+   * @param isUrgent - readers are to look at it before anything that is not
+   */
+  append(row: PrefixRow, capacity: number, isUrgent = false): void {
     if (row >= this.last.length) this.last = grown(this.last, capacity);
-    if (this.last[row] === 0) this.live++;
-    if (this.end - this.begin === this.ring.length) this.makeRoom();
-    this.ring[this.end & (this.ring.length - 1)] = row;
-    this.end++;
-    this.last[row] = this.end;
+    const last = this.last[row]!;
+    const lane = isUrgent || (last & 1) === 1 ? this.urgent : this.bulk;
+    if (last !== 0) this.laneOf(last).live--;
+    lane.live++;
+    if (lane.length === lane.ring.length) this.makeRoom(lane);
+    lane.ring[lane.end & (lane.ring.length - 1)] = row;
+    this.last[row] = 2 * lane.end + lane.mark;
+    lane.end++;
   }
 
   /**
@@ -72,24 +128,23 @@ export class ChangeLog {
    * @returns its row, or 0 at the end of the log
    */
   next(cursor: Cursor): PrefixRow {
-    const { ring, last } = this;
-    const mask = ring.length - 1;
-    let position = cursor.position;
-    while (position < this.end) {
-      const row = ring[position & mask]!;
-      position++;
-      if (last[row] === position) {
-        cursor.position = position;
-        return row;
-      }
-    }
-    cursor.position = position;
-    return 0;
+    return this.nextUrgent(cursor) || this.nextOf(this.bulk, cursor.bulk);
+  }
+
+  /** Reads the next prefix of the urgent lane. @returns its row, or 0 at the end of the lane */
+  nextUrgent(cursor: Cursor): PrefixRow {
+    const { urgent } = this;
+    return cursor.urgent.position === urgent.end ? 0 : this.nextOf(urgent, cursor.urgent);
   }
 
   /** @returns how many entries a reader has not read, superseded ones included */
   lag(cursor: Cursor): number {
-    return this.end - cursor.position;
+    return this.urgentLag(cursor) + this.bulk.end - cursor.bulk.position;
+  }
+
+  /** @returns how many of those are urgent */
+  urgentLag(cursor: Cursor): number {
+    return this.urgent.end - cursor.urgent.position;
   }
 
   /** @returns whether the log has an entry of this prefix, which a reader may not have read */
@@ -98,47 +153,94 @@ export class ChangeLog {
   }
 
   /**
-   * Drops what all readers have read, or the first 65,536 entries of it.
+   * Drops what all readers have read, or the first 16,384 entries of it in each lane.
    *
    * @param dropped - called with every prefix that has no entry any more
    */
   trim(dropped: (row: PrefixRow) => void): void {
-    let to = Math.min(this.end, this.begin + TRIM_MAX);
-    for (const cursor of this.cursors) if (cursor.position < to) to = cursor.position;
-    const mask = this.ring.length - 1;
-    for (let position = this.begin; position < to; ) {
-      const row = this.ring[position & mask]!;
-      position++;
-      if (this.last[row] !== position) continue;
+    this.trimLane(this.urgent, dropped);
+    this.trimLane(this.bulk, dropped);
+  }
+
+  /** Has an entry of one prefix, if there is one, stand for another, of which there is none. */
+  move(from: PrefixRow, to: PrefixRow): void {
+    if (!this.has(from)) return;
+    const last = this.last[from]!;
+    const { ring } = this.laneOf(last);
+    ring[((last >>> 1) - 1) & (ring.length - 1)] = to;
+    this.last[to] = last;
+    this.last[from] = 0;
+  }
+
+  /** Gives back what is held for prefixes from row `capacity` on, which have no entry. */
+  fit(capacity: number): void {
+    if (this.last.length > capacity) this.last = resized(this.last, capacity);
+  }
+
+  private trimLane(lane: Lane, dropped: (row: PrefixRow) => void): void {
+    let to = Math.min(lane.end, lane.begin + TRIM_MAX);
+    for (const cursor of this.cursors) to = Math.min(to, cursor[lane.name].position);
+    const mask = lane.ring.length - 1;
+    for (let position = lane.begin; position < to; position++) {
+      const row = lane.ring[position & mask]!;
+      if (this.last[row] !== 2 * position + lane.mark) continue;
       this.last[row] = 0;
-      this.live--;
+      lane.live--;
       dropped(row);
     }
-    this.begin = to;
-    if (this.end > this.positionMax) this.makeRoom();
+    lane.begin = to;
+    if (lane.length === 0 && lane.ring.length > RING_KEPT_MAX) {
+      lane.ring = new Uint32Array(RING_INITIAL);
+    }
+    if (lane.end > this.positionMax) this.makeRoom(lane);
+  }
+
+  private nextOf({ ring, end, mark }: Lane, place: Place): PrefixRow {
+    const { last } = this;
+    const mask = ring.length - 1;
+    let { position } = place;
+    while (position < end) {
+      const row = ring[position & mask]!;
+      const entry = 2 * position + mark;
+      position++;
+      if (last[row] === entry) {
+        place.position = position;
+        return row;
+      }
+    }
+    place.position = position;
+    return 0;
+  }
+
+  private laneOf(entry: number): Lane {
+    return (entry & 1) === 1 ? this.urgent : this.bulk;
   }
 
   /** Squeezes the dead entries out, makes the ring longer if need be, and starts positions over. */
-  private makeRoom(): void {
-    const length = this.ring.length;
-    const next = this.live > length >>> 1 ? new Uint32Array(2 * length) : new Uint32Array(length);
-    const nextMask = next.length - 1;
-    const order = this.cursors.toSorted((a, b) => a.position - b.position);
-    let cursor = 0;
+  private makeRoom(lane: Lane): void {
+    const { name, ring } = lane;
+    const { length } = ring;
+    const room = new Uint32Array(lane.live > length >>> 1 ? 2 * length : length);
+    const roomMask = room.length - 1;
+    const places = this.cursors.map((cursor) => cursor[name]);
+    const order = places.sort((a, b) => a.position - b.position);
+    let next = 0;
     let to = 0;
-    for (let position = this.begin; position < this.end; position++) {
-      for (; cursor < order.length && order[cursor]!.position === position; cursor++) {
-        order[cursor]!.position = to;
+    for (let position = lane.begin; position < lane.end; position++) {
+      for (; next < order.length && order[next]!.position === position; next++) {
+        order[next]!.position = to;
       }
-      const row = this.ring[position & (length - 1)]!;
-      if (this.last[row] !== position + 1) continue;
-      next[to & nextMask] = row;
+      const row = ring[position & (length - 1)]!;
+      if (this.last[row] !== 2 * position + lane.mark) continue;
+      room[to & roomMask] = row;
+      this.last[row] = 2 * to + lane.mark;
       to++;
-      this.last[row] = to;
     }
-    for (; cursor < order.length; cursor++) order[cursor]!.position = to;
-    this.ring = next;
-    this.begin = 0;
-    this.end = to;
+    for (; next < order.length; next++) order[next]!.position = to;
+    lane.ring = room;
+    // Entries that were squeezed out make those behind them younger, never older.
+    lane.base += lane.begin;
+    lane.begin = 0;
+    lane.end = to;
   }
 }

@@ -15,6 +15,14 @@ export function grown<T extends Column>(column: T, length: number): T {
   return next;
 }
 
+/** As `grown`, or shorter: then elements at the end are lost. */
+export function resized<T extends Column>(column: T, length: number): T {
+  if (length >= column.length) return grown(column, length);
+  const next = column.slice(0, length) as T;
+  (column.buffer as ArrayBuffer).transfer(0);
+  return next;
+}
+
 /** Doubled again and again, this leaves room for a million rows, and then some. */
 const LENGTH_MIN = 1280;
 
@@ -22,6 +30,9 @@ const LENGTH_MIN = 1280;
 export function grownLength(current: number, needed: number): number {
   return Math.max(needed, 2 * current, LENGTH_MIN);
 }
+
+/** A table of fewer rows is not made smaller. */
+const ROWS_MANY = 1 << 16;
 
 /** Columns ahead of need are grown from this part of their length on. */
 const AHEAD_NUMERATOR = 7;
@@ -39,9 +50,9 @@ export class Columns {
   capacity = 0;
   private readonly fields: Record<string, Column>;
   private readonly names: readonly string[];
-  /** Length that columns are being grown to, and how many of them have it. */
+  /** Length that columns are being given, and how many of them do not have it. */
   private target = 0;
-  private done = 0;
+  private left = 0;
 
   /** @param names - the fields of `table` that are columns, of length 0 each */
   constructor(table: object, names: readonly string[]) {
@@ -61,30 +72,50 @@ export class Columns {
   /** Makes room for a row. */
   reserve(row: number): void {
     if (row < this.capacity) return;
-    if (row >= this.target) {
-      this.target = grownLength(this.capacity, row + 1);
-      this.done = 0;
-    }
-    while (this.capacity < this.target) this.growOne();
+    if (row >= this.target || this.left === 0) this.begin(grownLength(this.capacity, row + 1));
+    while (this.left > 0) this.resizeOne();
   }
 
   /**
-   * Grows one column when it is about time.
+   * Grows one column when it is about time, or shortens one when that was asked for.
    *
    * @param used - rows in use are below this
    */
   advance(used: number): void {
-    if (AHEAD_DENOMINATOR * used < AHEAD_NUMERATOR * this.capacity || used === 0) return;
-    if (this.target === this.capacity) this.target = grownLength(this.capacity, used);
-    this.growOne();
+    if (this.left === 0) {
+      if (AHEAD_DENOMINATOR * used < AHEAD_NUMERATOR * this.capacity || used === 0) return;
+      this.begin(grownLength(this.capacity, used));
+    }
+    this.resizeOne();
   }
 
-  private growOne(): void {
-    const name = this.names[this.done++]!;
-    this.fields[name] = grown(this.fields[name]!, this.target);
-    if (this.done < this.names.length) return;
-    this.capacity = this.target;
-    this.done = 0;
+  /**
+   * Has columns made shorter by `advance` if that gives at least half of them back.
+   *
+   * @param used - rows in use are below this
+   */
+  shrink(used: number): void {
+    const length = Math.max(used + (used >>> 2), LENGTH_MIN);
+    if (2 * length > this.capacity) return;
+    this.begin(length);
+    this.capacity = length;
+  }
+
+  /** Copies what all columns have of a row to another one that there is room for. */
+  copy(from: number, to: number): void {
+    for (const name of this.names) this.fields[name]![to] = this.fields[name]![from]!;
+  }
+
+  private begin(target: number): void {
+    this.target = target;
+    this.left = this.names.length;
+  }
+
+  private resizeOne(): void {
+    const name = this.names[this.names.length - this.left]!;
+    this.fields[name] = resized(this.fields[name]!, this.target);
+    this.left--;
+    if (this.left === 0) this.capacity = this.target;
   }
 }
 
@@ -109,5 +140,67 @@ export class NumberStack {
 
   clear(): void {
     this.length = 0;
+  }
+
+  /** Gives back the memory of a stack that was long. */
+  reset(): void {
+    this.length = 0;
+    this.items = new Uint32Array(64);
+  }
+}
+
+/** The rows of a table: which of them are free, and those that are being given up. */
+export class Rows {
+  /** Rows in use are below this. */
+  limit = 1;
+  private readonly free: NumberStack = new NumberStack();
+  /** Rows from here on are being given up. */
+  private kept = Infinity;
+  private hasGrown = false;
+
+  /** @returns a row that is free, and no longer is */
+  take(): number {
+    const row = this.free.pop();
+    if (row !== 0) return row;
+    this.hasGrown = true;
+    return this.limit++;
+  }
+
+  /** A row is free. */
+  give(row: number): void {
+    if (row < this.kept) this.free.push(row);
+  }
+
+  /** Whether no more than a quarter of many rows is in use. */
+  isSparse(used: number): boolean {
+    return this.limit > ROWS_MANY && 4 * used < this.limit;
+  }
+
+  /**
+   * Begins to give up rows: the caller moves what is in rows from `kept` on to rows that it takes.
+   * Linear in `kept`.
+   */
+  begin(kept: number, isFree: (row: number) => boolean): void {
+    this.kept = kept;
+    this.hasGrown = false;
+    this.free.reset();
+    for (let row = kept - 1; row > 0; row--) if (isFree(row)) this.free.push(row);
+  }
+
+  /** Whether there are no more rows, below those being given up, to move anything to. */
+  get mustAbort(): boolean {
+    return this.hasGrown || this.free.length === 0;
+  }
+
+  /** Undoes `begin`. Linear in the rows. */
+  abort(isFree: (row: number) => boolean): void {
+    for (let row = this.limit - 1; row >= this.kept; row--) if (isFree(row)) this.free.push(row);
+    this.kept = Infinity;
+  }
+
+  /** The rows that were being given up are free, and no more. */
+  end(): void {
+    this.limit = this.kept;
+    this.kept = Infinity;
   }
 }

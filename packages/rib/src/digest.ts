@@ -17,6 +17,11 @@ export class Digest {
     return this.frontier === Infinity;
   }
 
+  /** Whether some rows count and others do not, so that it matters which row something stands in. */
+  get isPartial(): boolean {
+    return this.frontier !== 1 && !this.isComplete;
+  }
+
   /**
    * Adds an entry, or takes it out.
    *

@@ -20,6 +20,8 @@ export class HashIndex {
   );
   private readonly used: Uint32Array = new Uint32Array(SEGMENTS);
   size = 0;
+  /** Segments below this are to be looked at by `advance`. */
+  private unseen = 0;
 
   /** Octets of all slots. */
   get octets(): number {
@@ -36,7 +38,7 @@ export class HashIndex {
     const s = hash >>> 24;
     let segment = this.segments[s]!;
     if (4 * (this.used[s]! + 1) > 3 * (segment.length >>> 1)) {
-      segment = this.segments[s] = rehashed(segment);
+      segment = this.segments[s] = rehashed(segment, 2 * segment.length);
     }
     place(segment, hash, row);
     this.used[s]!++;
@@ -63,6 +65,31 @@ export class HashIndex {
     this.used[hash >>> 24]!--;
     this.size--;
   }
+
+  /** Has another row stand for the key of a row that is in the table. */
+  replace(hash: number, row: number, by: number): void {
+    const segment = this.segments[hash >>> 24]!;
+    const mask = (segment.length >>> 1) - 1;
+    let i = hash & mask;
+    while (segment[2 * i + 1] !== row) i = (i + 1) & mask;
+    segment[2 * i + 1] = by;
+  }
+
+  /** Has segments that are longer than they need to be made shorter by `advance`. */
+  shrink(): void {
+    this.unseen = SEGMENTS;
+  }
+
+  /** Looks at one segment of those that may be too long. */
+  advance(): void {
+    if (this.unseen === 0) return;
+    this.unseen--;
+    const s = this.unseen;
+    const segment = this.segments[s]!;
+    let slots = segment.length >>> 1;
+    while (slots > SLOTS_INITIAL && 4 * this.used[s]! < slots) slots >>>= 1;
+    if (2 * slots < segment.length) this.segments[s] = rehashed(segment, 2 * slots);
+  }
 }
 
 function place(segment: Uint32Array, hash: number, row: number): void {
@@ -73,8 +100,8 @@ function place(segment: Uint32Array, hash: number, row: number): void {
   segment[2 * i + 1] = row;
 }
 
-function rehashed(segment: Uint32Array): Uint32Array {
-  const next = new Uint32Array(2 * segment.length);
+function rehashed(segment: Uint32Array, length: number): Uint32Array {
+  const next = new Uint32Array(length);
   for (let i = 0; i < segment.length; i += 2) {
     if (segment[i + 1] !== 0) place(next, segment[i]!, segment[i + 1]!);
   }

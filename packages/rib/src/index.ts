@@ -21,11 +21,15 @@
  *
  *     attr-store octet-pages hash-index columns        attribute sets, storage
  *     prefix-table path-table peer-table nlri-reader   prefixes, paths, peers
- *     rib decision change-log                          Adj-RIB-In, Loc-RIB
+ *     rib decision change-log compaction               Adj-RIB-In, Loc-RIB
  *     update-group route-selector adj-rib-out          Adj-RIB-Out: who sees what,
  *       batch chunk audience class-set                   written once,
  *       catch-up row-set member next-hop-peers           at each member's pace
  *     queries group-queries                            for people
+=======
+ *       catch-up row-set member group-limits             at each member's pace
+ *     queries                                          for people
+>>>>>>> 28a8232 (router: a client with little to say goes first, past others' bulk)
  *     state digest                                     for another process that holds the same
  *
  * RFCs: 4271 section 9 (decision process), 4456 section 9 (route reflection), 7911 (ADD-PATH), 7947
@@ -37,6 +41,7 @@ export { ATTR_SET, type AttrId, AttrStore } from "./attr-store.ts";
 export { Audience, type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
 export { ChangeLog, type Cursor } from "./change-log.ts";
 export { type Chunk, type Run, type Share, shareOf } from "./chunk.ts";
+export { SPARSE_MS } from "./compaction.ts";
 export { Decision } from "./decision.ts";
 export { Digest } from "./digest.ts";
 export { GROUP_LIMITS } from "./group-limits.ts";

@@ -20,3 +20,11 @@ export interface GroupSink {
   /** A member that joined or asked for a refresh has been sent everything. */
   synced(member: Member): void;
 }
+
+/** Takes an item out of a list. @returns whether it was there */
+export function remove<T>(list: T[], item: T): boolean {
+  const at = list.indexOf(item);
+  if (at < 0) return false;
+  list.splice(at, 1);
+  return true;
+}

@@ -111,6 +111,13 @@ export class NextHopPeers {
     }
   }
 
+  /** A prefix has another row. */
+  moveRow(from: PrefixRow, to: PrefixRow): void {
+    for (const byPathId of this.withheld.values()) {
+      for (const rows of byPathId.values()) rows.move(from, to);
+    }
+  }
+
   private note(peer: PeerRow, row: number, pathId: number, isWithheld: boolean): void {
     let byPathId = this.withheld.get(peer);
     if (byPathId === undefined) {

@@ -6,7 +6,7 @@
  */
 
 import type { AttrId, AttrStore } from "./attr-store.ts";
-import { Columns, grown, grownLength, NumberStack } from "./columns.ts";
+import { Columns, grown, grownLength, Rows } from "./columns.ts";
 import type { PeerRow } from "./peer-table.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 
@@ -65,9 +65,8 @@ export class PathTable {
 
   size = 0;
   private readonly attrs: AttrStore;
-  private readonly freeRows: NumberStack = new NumberStack();
-  private readonly columns: Columns = new Columns(this, COLUMNS);
-  private rows = 1;
+  readonly rows: Rows = new Rows();
+  readonly columns: Columns = new Columns(this, COLUMNS);
   private readonly walks: PeerWalk[] = [];
 
   constructor(attrs: AttrStore) {
@@ -106,11 +105,8 @@ export class PathTable {
    * Holds a reference of both sets.
    */
   add(peer: PeerRow, prefix: PrefixRow, attrIn: AttrId, attr: AttrId): PathRow {
-    let path = this.freeRows.pop();
-    if (path === 0) {
-      path = this.rows++;
-      this.columns.reserve(path);
-    }
+    const path = this.rows.take();
+    this.columns.reserve(path);
     this.prefix[path] = prefix;
     this.peer[path] = peer;
     const first = this.peerHead[peer]!;
@@ -166,7 +162,27 @@ export class PathTable {
     }
     this.attrIn[path] = 0;
     this.attr[path] = 0;
-    this.freeRows.push(path);
+    this.rows.give(path);
+  }
+
+  isFree(path: PathRow): boolean {
+    return this.attrIn[path] === 0;
+  }
+
+  /**
+   * Gives a path a row that was taken for it, in place of the one that it has, which is lost; its
+   * prefix's list is the caller's to link.
+   */
+  move(from: PathRow, to: PathRow): void {
+    this.columns.copy(from, to);
+    const next = this.peerNext[from]!;
+    const previous = this.peerPrevious[from]!;
+    if (previous !== 0) this.peerNext[previous] = to;
+    else this.peerHead[this.peer[from]!] = to;
+    if (next !== 0) this.peerPrevious[next] = to;
+    for (const walk of this.walks) if (walk.at === from) walk.at = to;
+    this.attrIn[from] = 0;
+    this.attr[from] = 0;
   }
 
   /**
@@ -186,12 +202,17 @@ export class PathTable {
 
   /** Rows are below this. */
   get limit(): number {
-    return this.rows;
+    return this.rows.limit;
   }
 
-  /** Makes room ahead of need; to be called once a slice. */
+  /** Has columns give back what they do not need for the rows that there are. */
+  shrink(): void {
+    this.columns.shrink(this.limit);
+  }
+
+  /** Makes room ahead of need, or gives it back; to be called once a slice. */
   advance(): void {
-    this.columns.advance(this.rows);
+    this.columns.advance(this.rows.limit);
   }
 }
 

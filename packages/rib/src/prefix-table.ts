@@ -5,11 +5,14 @@
  * an update group has advertised. Whoever drops the last of these frees it.
  */
 
-import { Columns, NumberStack } from "./columns.ts";
+import { Columns, Rows } from "./columns.ts";
 import { HashIndex, hashWords, mixHash } from "./hash-index.ts";
 
 /** Row of a prefix; 0 is none. */
 export type PrefixRow = number;
+
+/** In `dirty` of a row that is free. */
+const FREE = 2;
 
 /** Columns read `column[row]`; they are replaced when the table grows, so do not keep them. */
 export class PrefixTable {
@@ -24,17 +27,15 @@ export class PrefixTable {
   head: Uint32Array = new Uint32Array(0);
   /** Best path, 0 when there is none; right once the decision process has run. */
   best: Uint32Array = new Uint32Array(0);
-  /** 1 while the prefix waits for the decision process. */
+  /** 1 while the prefix waits for the decision process, else 0; 2 in a row that is free. */
   dirty: Uint8Array = new Uint8Array(0);
-  /** Rows are below this. */
-  limit = 1;
+  readonly rows: Rows = new Rows();
 
   /** 32 or 128. */
   readonly bitsMax: 32 | 128;
   private readonly seed: number;
   private readonly index: HashIndex = new HashIndex();
-  private readonly freeRows: NumberStack = new NumberStack();
-  private readonly columns: Columns;
+  readonly columns: Columns;
 
   /** @param seed - mixed into the hash so that a peer cannot aim at one chain */
   constructor(bitsMax: 32 | 128, seed: number) {
@@ -42,6 +43,11 @@ export class PrefixTable {
     this.seed = seed;
     const words = bitsMax === 32 ? ["w0"] : ["w0", "w1", "w2", "w3"];
     this.columns = new Columns(this, [...words, "bits", "head", "best", "dirty"]);
+  }
+
+  /** Rows are below this. */
+  get limit(): number {
+    return this.rows.limit;
   }
 
   /** Number of prefixes. */
@@ -74,7 +80,21 @@ export class PrefixTable {
   free(row: PrefixRow): void {
     this.index.remove(this.hashOfRow(row), row);
     this.best[row] = 0;
-    this.freeRows.push(row);
+    this.dirty[row] = FREE;
+    this.rows.give(row);
+  }
+
+  isFree(row: PrefixRow): boolean {
+    return this.dirty[row] === FREE;
+  }
+
+  /** Gives a prefix a row that was taken for it, in place of the one that it has, which is lost. */
+  move(from: PrefixRow, to: PrefixRow): void {
+    this.index.replace(this.hashOfRow(from), from, to);
+    this.columns.copy(from, to);
+    this.head[from] = 0;
+    this.best[from] = 0;
+    this.dirty[from] = FREE;
   }
 
   /** @returns the hash of a row's prefix, equal for equal prefixes of tables with one seed */
@@ -84,8 +104,15 @@ export class PrefixTable {
     return this.hashOf(w0[row]!, w1[row]!, w2[row]!, w3[row]!, bits[row]!);
   }
 
-  /** Makes room ahead of need; to be called once a slice. */
+  /** Has columns and index give back what they do not need for the rows that there are. */
+  shrink(): void {
+    this.columns.shrink(this.limit);
+    this.index.shrink();
+  }
+
+  /** Makes room ahead of need, or gives it back; to be called once a slice. */
   advance(): void {
+    this.index.advance();
     this.columns.advance(this.limit);
   }
 
@@ -121,11 +148,9 @@ export class PrefixTable {
     w3: number,
     bits: number,
   ): PrefixRow {
-    let row = this.freeRows.pop();
-    if (row === 0) {
-      row = this.limit++;
-      this.columns.reserve(row);
-    }
+    const row = this.rows.take();
+    this.columns.reserve(row);
+    this.dirty[row] = 0;
     this.w0[row] = w0;
     this.bits[row] = bits;
     if (this.bitsMax === 128) {

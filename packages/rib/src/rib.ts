@@ -11,6 +11,7 @@ import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { AttrId, AttrStore } from "./attr-store.ts";
 import { ChangeLog } from "./change-log.ts";
 import { grown, NumberStack } from "./columns.ts";
+import { Compaction } from "./compaction.ts";
 import { Decision } from "./decision.ts";
 import { Digest, mixIn } from "./digest.ts";
 import { NlriReader } from "./nlri-reader.ts";
@@ -60,6 +61,10 @@ export interface UpdateCounts {
 /** A reader that remembers rows by number. */
 export interface RowHolder {
   needsRow(row: PrefixRow): boolean;
+  /** Whether prefixes may get other rows now. */
+  readonly isSettled: boolean;
+  /** The prefix of row `from` has row `to` now, which was free. */
+  moveRow(from: PrefixRow, to: PrefixRow): void;
 }
 
 /** More path identifiers of one peer for one prefix are not taken. */
@@ -95,6 +100,7 @@ export class Rib {
    */
   readonly digest: Digest = new Digest();
 
+  private readonly compaction: Compaction = new Compaction(this);
   private readonly dirty: NumberStack = new NumberStack();
   /** Scratch of `freePathId`, all 0 in between. */
   private taken: Uint8Array = new Uint8Array(64);
@@ -248,14 +254,18 @@ export class Rib {
     return this.dirty.length;
   }
 
-  /** Runs the decision process for all waiting prefixes and notes them in the change log. */
-  decide(): void {
+  /**
+   * Runs the decision process for all waiting prefixes and notes them in the change log.
+   *
+   * @param isUrgent - update groups are to look at them before all that is not
+   */
+  decide(isUrgent = false): void {
     const { prefixes, decision, dirty, log } = this;
     for (let i = 0; i < dirty.length; i++) {
       const row = dirty.at(i);
       prefixes.dirty[row] = 0;
       prefixes.best[row] = decision.best(prefixes.head[row]!);
-      log.append(row, prefixes.capacity);
+      log.append(row, prefixes.capacity, isUrgent);
     }
     dirty.clear();
   }
@@ -266,6 +276,16 @@ export class Rib {
     this.prefixes.advance();
     this.paths.advance();
     this.attrs.advance();
+  }
+
+  /**
+   * Has the tables give back what they have not needed for a while, piece by piece; to be called once
+   * a slice, after `trim`.
+   *
+   * @returns whether there is more to do
+   */
+  compact(nowMs: number): boolean {
+    return this.compaction.step(nowMs);
   }
 
   /** Has up to `max` more rows of paths count in the digest. @returns whether there are more */

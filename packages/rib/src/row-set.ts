@@ -1,6 +1,6 @@
 /** A set of rows as bits, one for each row of a table that grows. */
 
-import { grown } from "./columns.ts";
+import { grown, resized } from "./columns.ts";
 
 export class RowSet {
   private words: Uint32Array = new Uint32Array(32);
@@ -52,6 +52,19 @@ export class RowSet {
     }
   }
 
+  /** Has row `to` in the set if, and in place of, row `from`. */
+  move(from: number, to: number): void {
+    if (!this.has(from)) return;
+    this.delete(from);
+    this.add(to);
+  }
+
+  /** Gives back what is held for rows from `capacity` on, none of which is in the set. */
+  fit(capacity: number): void {
+    const length = (capacity >>> 5) + 1;
+    if (this.words.length > 2 * length) this.words = resized(this.words, length);
+  }
+
   copy(): RowSet {
     const set = new RowSet();
     set.words = this.words.slice();
@@ -70,8 +83,8 @@ function bitCount(word: number): number {
   return Math.imul((n + (n >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Rows that someone still has to look at, taken in a circle while more may come. */
-export class PendingRows extends RowSet {
+/** Rows that are taken in a circle while more may come. */
+export class RowCircle extends RowSet {
   /** Where the circle stands; 0 until the first row was taken. */
   private at = 0;
 
@@ -87,6 +100,35 @@ export class PendingRows extends RowSet {
     if (row < 0) return 0;
     this.delete(row);
     this.at = row + 1;
+    return row;
+  }
+}
+
+/** Rows that someone still has to look at, some of them before the others. */
+export class PendingRows extends RowCircle {
+  /** A part of them. */
+  readonly urgent: RowCircle = new RowCircle();
+
+  /** Adds a row that is to be taken before those that are not urgent. */
+  addUrgent(row: number): void {
+    this.add(row);
+    this.urgent.add(row);
+  }
+
+  override take(): number {
+    return this.takeUrgent() || super.take();
+  }
+
+  override move(from: number, to: number): void {
+    super.move(from, to);
+    this.urgent.move(from, to);
+  }
+
+  /** @returns the next urgent row, which is in the set no longer, or 0 when there is none */
+  takeUrgent(): number {
+    if (this.urgent.size === 0) return 0;
+    const row = this.urgent.take();
+    this.delete(row);
     return row;
   }
 }

@@ -5,9 +5,10 @@ import { AttrStore } from "./attr-store.ts";
 import { Audience, AudienceTable } from "./audience.ts";
 import { Batch } from "./batch.ts";
 import { CatchUp } from "./catch-up.ts";
-import { ChangeLog } from "./change-log.ts";
+import { ChangeLog, Lane } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
-import { Columns, NumberStack } from "./columns.ts";
+import { Columns, NumberStack, Rows } from "./columns.ts";
+import { Compaction } from "./compaction.ts";
 import { Decision } from "./decision.ts";
 import { Digest } from "./digest.ts";
 import { HashIndex } from "./hash-index.ts";
@@ -19,7 +20,7 @@ import { PeerTable } from "./peer-table.ts";
 import { PrefixTable } from "./prefix-table.ts";
 import { Rib } from "./rib.ts";
 import { RouteSelector } from "./route-selector.ts";
-import { PendingRows, RowSet } from "./row-set.ts";
+import { PendingRows, RowCircle, RowSet } from "./row-set.ts";
 import { UpdateGroup } from "./update-group.ts";
 
 /** Their objects have no functions and no state outside of their fields. */
@@ -33,9 +34,11 @@ export const RIB_STATE_CLASSES = [
   ChangeLog,
   ClassSet,
   Columns,
+  Compaction,
   Decision,
   Digest,
   HashIndex,
+  Lane,
   NlriReader,
   NumberStack,
   NextHopPeers,
@@ -46,7 +49,9 @@ export const RIB_STATE_CLASSES = [
   PrefixTable,
   Rib,
   RouteSelector,
+  RowCircle,
   RowSet,
+  Rows,
   UpdateGroup,
   View,
 ] as const;

@@ -18,11 +18,11 @@ import { AdjRibOut, View } from "./adj-rib-out.ts";
 import type { AttrId } from "./attr-store.ts";
 import { type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
 import { Batch } from "./batch.ts";
-import { CatchUp, notePaths } from "./catch-up.ts";
+import { CatchUp, catchUpFrom } from "./catch-up.ts";
 import type { Cursor } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
 import { GROUP_LIMITS } from "./group-limits.ts";
-import type { GroupSink, Member } from "./member.ts";
+import { type GroupSink, type Member, remove } from "./member.ts";
 import { NextHopPeers } from "./next-hop-peers.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib, RowHolder } from "./rib.ts";
@@ -48,6 +48,8 @@ export class UpdateGroup implements RowHolder {
   private readonly unsynced: Set<Member> = new Set();
   /** Whose turn it is: 0 for the group, then the catch-ups. */
   private turn = 0;
+  /** What is at hand is urgent: catch-ups are to send it before the rest. */
+  private isUrgent = false;
 
   private readonly batch: Batch = new Batch();
   private readonly audiences: AudienceTable = new AudienceTable();
@@ -80,9 +82,8 @@ export class UpdateGroup implements RowHolder {
 
   /** Where members stand, for `show groups`. */
   get standing(): { current: number; catchingUp: number; lag: number } {
-    const current = this.members.length;
-    const lag = this.rib.log.lag(this.cursor);
-    return { current, catchingUp: this.size - current, lag };
+    const { length: current } = this.members;
+    return { current, catchingUp: this.size - current, lag: this.rib.log.lag(this.cursor) };
   }
 
   /** Adds a member that was sent nothing yet. */
@@ -117,19 +118,13 @@ export class UpdateGroup implements RowHolder {
         catchUp = catchUp.split("refresh", [member]);
         this.catchUps.push(catchUp);
       }
-      catchUp.kind = "refresh";
-      catchUp.known.clear();
-      catchUp.pending.addAll(rows);
+      catchUp.refresh(rows);
       return;
     }
     remove(this.members, member);
     const fresh = this.catchUps.find(({ isFreshRefresh }) => isFreshRefresh);
     if (fresh === undefined) this.catchUps.push(new CatchUp("refresh", [member], rows, rows));
-    else {
-      fresh.members.push(member);
-      fresh.pending.addAll(rows);
-      fresh.held.addAll(rows);
-    }
+    else fresh.admit(member, rows);
   }
 
   /**
@@ -146,16 +141,8 @@ export class UpdateGroup implements RowHolder {
     this.nextHops.add(member);
     this.nextHops.adopt(member.peer, from.nextHops);
     from.leave(was);
-    const ours = this.adjRibOut;
-    const theirs = from.adjRibOut;
-    const pending = resend ? theirs.rows.copy() : ours.rowsThatDiffer(member.cls, theirs, was.cls);
-    if (resend) pending.addAll(ours.rows);
-    const catchUp = new CatchUp("behind", [member], pending, theirs.rows);
-    if (this.form.addPath) {
-      const apart = { cls: member.cls, theirs, theirCls: was.cls, resend };
-      notePaths(catchUp, pending, ours, apart);
-    }
-    this.catchUps.push(catchUp);
+    const apart = { cls: member.cls, theirs: from.adjRibOut, theirCls: was.cls, resend };
+    this.catchUps.push(catchUpFrom(member, this.adjRibOut, apart, this.form.addPath));
     return true;
   }
 
@@ -191,6 +178,17 @@ export class UpdateGroup implements RowHolder {
     return false;
   }
 
+  /** As `step`, for urgent changes alone; members that catch up are sent them as well. */
+  stepUrgent(): boolean {
+    this.isUrgent = true;
+    let worked = this.rib.log.urgentLag(this.cursor) > 0 && this.stepGroup();
+    for (let i = 0, { length } = this.catchUps; i < length && !worked; i++) {
+      worked = this.catchUps[i]!.pending.urgent.size > 0 && this.stepCatchUp(i);
+    }
+    this.isUrgent = false;
+    return worked;
+  }
+
   /** Ends the group; its memory is given back by `adjRibOut.dispose`. */
   close(): void {
     for (const catchUp of [...this.catchUps]) this.endCatchUp(catchUp);
@@ -201,6 +199,16 @@ export class UpdateGroup implements RowHolder {
   needsRow(row: PrefixRow): boolean {
     for (const catchUp of this.catchUps) if (catchUp.pending.has(row)) return true;
     return false;
+  }
+
+  get isSettled(): boolean {
+    return this.isComplete && !this.adjRibOut.digest.isPartial;
+  }
+
+  moveRow(from: PrefixRow, to: PrefixRow): void {
+    this.adjRibOut.moveRow(from, to);
+    this.nextHops.moveRow(from, to);
+    for (const catchUp of this.catchUps) catchUp.moveRow(from, to);
   }
 
   /** Members that came up start together; members that have everything join the group. */
@@ -240,9 +248,9 @@ export class UpdateGroup implements RowHolder {
     if (this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0) return false;
     if (!this.isReady()) return false;
     this.isFresh = false;
-    const { rib, batch, selector } = this;
+    const { batch, selector } = this;
     const { stepRows, stepOctets, stepEvaluations } = GROUP_LIMITS;
-    const scanned = this.scanRow !== 0;
+    const scanned = this.scanRow !== 0 && !this.isUrgent;
     let rows = 0;
     batch.members = this.members.length;
     selector.evaluations = 0;
@@ -251,7 +259,7 @@ export class UpdateGroup implements RowHolder {
       batch.octetsEstimate < stepOctets &&
       selector.evaluations < stepEvaluations
     ) {
-      const row = rib.log.next(this.cursor) || this.nextOfScan();
+      const row = this.nextRow();
       if (row === 0) break;
       rows++;
       if (this.form.addPath) this.updatePaths(row);
@@ -259,6 +267,12 @@ export class UpdateGroup implements RowHolder {
     }
     this.flush(this.members);
     return rows > 0 || scanned;
+  }
+
+  private nextRow(): PrefixRow {
+    const { log } = this.rib;
+    if (this.isUrgent) return log.nextUrgent(this.cursor);
+    return log.next(this.cursor) || this.nextOfScan();
   }
 
   private nextOfScan(): PrefixRow {
@@ -336,8 +350,7 @@ export class UpdateGroup implements RowHolder {
       }
     } else {
       for (const catchUp of this.catchUps) {
-        catchUp.pending.add(row);
-        catchUp.changed(row, pathId);
+        catchUp.changed(row, pathId, this.isUrgent);
       }
     }
     this.adjRibOut.store(row, pathId, old, view);
@@ -356,7 +369,7 @@ export class UpdateGroup implements RowHolder {
       }
     }
     const before = this.batch.size;
-    this.listApart();
+    this.view.listApart(this.apart);
     for (let i = 0, { count } = apart; i < count; i++)
       this.addForClass(row, pathId, apart.items[i]!);
     // Classes that the old view told apart and the new one does not see the new default.
@@ -366,14 +379,6 @@ export class UpdateGroup implements RowHolder {
     }
     if (differs) this.addToBatch(row, pathId, view.attr, this.audiences.except(apart));
     return this.batch.size !== before;
-  }
-
-  /** Puts the classes that `view` tells apart into `apart`. */
-  private listApart(): void {
-    const { view, apart } = this;
-    apart.clear();
-    if (view.source !== 0) apart.add(view.source);
-    for (let i = 0; i < view.listed.count; i++) apart.add(view.listed.items[i]!);
   }
 
   /**
@@ -431,7 +436,7 @@ export class UpdateGroup implements RowHolder {
     const catchUp = this.catchUps[index]!;
     const { readyOctets, backlogOctetsMax, stepRows, stepOctets } = GROUP_LIMITS;
     if (!catchUp.members.some((member) => member.backlogOctets < readyOctets)) {
-      catchUp.stalls++;
+      if (!this.isUrgent) catchUp.stalls++;
       return false;
     }
     catchUp.stalls = 0;
@@ -440,7 +445,7 @@ export class UpdateGroup implements RowHolder {
     let rows = 0;
     this.batch.members = catchUp.members.length;
     while (rows < stepRows && this.batch.octetsEstimate < stepOctets) {
-      const row = catchUp.pending.take();
+      const row = this.isUrgent ? catchUp.pending.takeUrgent() : catchUp.pending.take();
       if (row === 0) break;
       rows++;
       this.sendRow(catchUp, row);
@@ -480,7 +485,7 @@ export class UpdateGroup implements RowHolder {
     const { view, apart } = this;
     this.adjRibOut.load(row, pathId, view);
     this.nextHops.noteView(row, pathId, view, true);
-    this.listApart();
+    this.view.listApart(this.apart);
     for (let i = 0; i < apart.count; i++) {
       const attr = view.of(apart.items[i]!);
       if (attr === 0 && !held) continue;
@@ -489,11 +494,4 @@ export class UpdateGroup implements RowHolder {
     if (view.attr === 0 && !held) return;
     this.addToBatch(row, pathId, view.attr, this.audiences.except(apart), held);
   }
-}
-
-function remove<T>(list: T[], item: T): boolean {
-  const at = list.indexOf(item);
-  if (at < 0) return false;
-  list.splice(at, 1);
-  return true;
 }

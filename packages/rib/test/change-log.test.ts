@@ -4,52 +4,82 @@ import { ChangeLog, type Cursor } from "../src/index.ts";
 
 const ROWS = 3000;
 
-/** The log as a list that only ever grows, and readers as places in it. */
-class Model {
-  private readonly entries: number[] = [];
-  private readonly last: Map<number, number> = new Map();
-  private trimmed = 0;
+/** A lane of the log as a list that only ever grows, and readers as places in it. */
+class ModelLane {
+  readonly entries: number[] = [];
   readonly readers: number[] = [];
+  trimmed = 0;
+}
 
-  append(row: number): void {
-    this.last.set(row, this.entries.length);
-    this.entries.push(row);
+/** The log as two lists. */
+class Model {
+  private readonly lanes = { urgent: new ModelLane(), bulk: new ModelLane() };
+  private readonly last: Map<number, { lane: ModelLane; at: number }> = new Map();
+
+  append(row: number, isUrgent: boolean): void {
+    const { urgent, bulk } = this.lanes;
+    const stands = this.has(row) && this.last.get(row)!.lane === urgent;
+    const lane = isUrgent || stands ? urgent : bulk;
+    this.last.set(row, { lane, at: lane.entries.length });
+    lane.entries.push(row);
   }
 
   open(): void {
-    this.readers.push(this.entries.length);
+    for (const { readers, entries } of Object.values(this.lanes)) readers.push(entries.length);
+  }
+
+  close(reader: number): void {
+    for (const { readers } of Object.values(this.lanes)) readers.splice(reader, 1);
   }
 
   next(reader: number): number {
-    for (let at = this.readers[reader]!; at < this.entries.length; at++) {
-      const row = this.entries[at]!;
-      if (this.last.get(row) !== at) continue;
-      this.readers[reader] = at + 1;
-      return row;
-    }
-    this.readers[reader] = this.entries.length;
-    return 0;
+    return this.nextUrgent(reader) || this.nextOf(this.lanes.bulk, reader);
+  }
+
+  nextUrgent(reader: number): number {
+    return this.nextOf(this.lanes.urgent, reader);
   }
 
   /** Prefixes that a reader has not read, and entries that say so. */
   unread(reader: number): { rows: number; entries: number } {
-    const entries = this.entries.slice(this.readers[reader]);
+    const entries = Object.values(this.lanes).flatMap((lane) =>
+      lane.entries.slice(lane.readers[reader]),
+    );
     return { rows: new Set(entries).size, entries: entries.length };
   }
 
   /** @returns the prefixes that have no entry any more */
   trim(): number[] {
-    const to = Math.min(this.entries.length, ...this.readers);
-    const rows: number[] = [];
-    for (; this.trimmed < to; this.trimmed++) {
-      const row = this.entries[this.trimmed]!;
-      if (this.last.get(row) === this.trimmed) rows.push(row);
-    }
-    return rows;
+    return Object.values(this.lanes).flatMap((lane) => {
+      const to = Math.min(lane.entries.length, ...lane.readers);
+      const rows: number[] = [];
+      for (; lane.trimmed < to; lane.trimmed++) {
+        const row = lane.entries[lane.trimmed]!;
+        if (this.isLast(row, lane, lane.trimmed)) rows.push(row);
+      }
+      return rows;
+    });
   }
 
   has(row: number): boolean {
-    return (this.last.get(row) ?? -1) >= this.trimmed;
+    const last = this.last.get(row);
+    return last !== undefined && last.at >= last.lane.trimmed;
+  }
+
+  private isLast(row: number, lane: ModelLane, at: number): boolean {
+    const last = this.last.get(row)!;
+    return last.lane === lane && last.at === at;
+  }
+
+  private nextOf(lane: ModelLane, reader: number): number {
+    for (let at = lane.readers[reader]!; at < lane.entries.length; at++) {
+      const row = lane.entries[at]!;
+      if (!this.isLast(row, lane, at)) continue;
+      lane.readers[reader] = at + 1;
+      return row;
+    }
+    lane.readers[reader] = lane.entries.length;
+    return 0;
   }
 }
 
@@ -63,11 +93,11 @@ class Scene {
     this.log = new ChangeLog(positionMax);
   }
 
-  append(from: number, count: number, stride: number): void {
+  append(from: number, count: number, stride: number, isUrgent: boolean): void {
     for (let i = 0; i < count; i++) {
       const row = 1 + ((from + i * stride) % ROWS);
-      this.log.append(row, ROWS + 1);
-      this.model.append(row);
+      this.log.append(row, ROWS + 1, isUrgent);
+      this.model.append(row, isUrgent);
     }
   }
 
@@ -80,16 +110,16 @@ class Scene {
     const at = reader % this.cursors.length;
     this.log.close(this.cursors[at]!);
     this.cursors.splice(at, 1);
-    this.model.readers.splice(at, 1);
+    this.model.close(at);
   }
 
-  read(reader: number, max: number): void {
+  read(reader: number, max: number, next: "next" | "nextUrgent" = "next"): void {
     const at = reader % this.cursors.length;
     const rows: number[] = [];
     const expected: number[] = [];
     for (let i = 0; i < max && (expected.at(-1) ?? 1) !== 0; i++) {
-      rows.push(this.log.next(this.cursors[at]!));
-      expected.push(this.model.next(at));
+      rows.push(this.log[next](this.cursors[at]!));
+      expected.push(this.model[next](at));
     }
     expect(rows).toEqual(expected);
   }
@@ -120,7 +150,9 @@ describe("a change log", () => {
     const count = fc.oneof(fc.nat(20), fc.nat(2500));
     const event = fc.oneof(
       { weight: 6, arbitrary: fc.tuple(fc.constant("append" as const), fc.nat(ROWS), count) },
+      { weight: 3, arbitrary: fc.tuple(fc.constant("urgent" as const), fc.nat(ROWS), count) },
       { weight: 4, arbitrary: fc.tuple(fc.constant("read" as const), fc.nat(5), count) },
+      { weight: 2, arbitrary: fc.tuple(fc.constant("readUrgent" as const), fc.nat(5), count) },
       { weight: 3, arbitrary: fc.tuple(fc.constant("trim" as const), fc.nat(), fc.nat()) },
       { weight: 1, arbitrary: fc.tuple(fc.constant("open" as const), fc.nat(), fc.nat()) },
       { weight: 1, arbitrary: fc.tuple(fc.constant("close" as const), fc.nat(), fc.nat()) },
@@ -131,10 +163,13 @@ describe("a change log", () => {
         const scene = new Scene(max);
         scene.open();
         for (const [kind, a, b] of events) {
-          if (kind === "append") scene.append(a, b, 1 + (a % 7));
-          else if (kind === "trim") scene.trim();
+          if (kind === "append" || kind === "urgent") {
+            scene.append(a, b, 1 + (a % 7), kind === "urgent");
+          } else if (kind === "trim") scene.trim();
           else if (kind === "open") scene.open();
-          else if (scene.cursors.length > 0) scene[kind](a, b);
+          else if (scene.cursors.length === 0) continue;
+          else if (kind === "close") scene.close(a);
+          else scene.read(a, b, kind === "read" ? "next" : "nextUrgent");
           scene.check();
         }
         for (const at of scene.cursors.keys()) scene.read(at, Infinity);
@@ -150,7 +185,7 @@ describe("a change log", () => {
       log.append(1 + (i % 2000), 2001);
       if (i % 1000 === 0) log.trim(() => {});
     }
-    expect(log.octets).toBe(4 * (4096 + 2001));
+    expect(log.octets).toBe(4 * (2 * 4096 + 2001));
     expect(log.lag(cursor)).toBeLessThanOrEqual(4096);
     const rows = Array.from({ length: 2000 }, () => log.next(cursor));
     expect(rows).toEqual(Array.from({ length: 2000 }, (_, i) => 1 + i));
@@ -166,7 +201,7 @@ describe("a change log", () => {
       while (log.next(cursor) !== 0);
       log.trim(() => {});
     }
-    expect(log.octets).toBe(4 * (4096 + rows + 1));
+    expect(log.octets).toBe(4 * (2 * 4096 + rows + 1));
   });
 
   test("keeps positions small however many changes come", () => {
@@ -176,8 +211,40 @@ describe("a change log", () => {
       log.append(1 + (i % 3), 4);
       if (i % 10 === 0) log.next(cursor);
       log.trim(() => {});
-      expect(log.end).toBeLessThanOrEqual(1000);
+      expect(Reflect.get(log, "bulk").end).toBeLessThanOrEqual(1000);
     }
+  });
+
+  test("tells of what is urgent first, once, and knows what stands behind a mark", () => {
+    const log = new ChangeLog(1000);
+    const cursor = log.open();
+    for (let row = 1; row <= 100; row++) log.append(row, 2000);
+    const mark = log.mark();
+    for (let row = 101; row <= 200; row++) log.append(row, 2000);
+    log.append(50, 2000, true);
+    log.append(50, 2000);
+    expect(log.next(cursor)).toBe(50);
+    for (let row = 1; row < 100; row++) {
+      log.trim(() => {});
+      expect(log.isBehind(mark)).toBe(false);
+      expect(log.next(cursor)).toBe(row < 50 ? row : row + 1);
+      // Others that change all the time, so that entries are squeezed out and positions start over.
+      for (let i = 0; i < 300; i++) log.append(1001 + (i % 5), 2000);
+    }
+    while (log.next(cursor) !== 0);
+    log.trim(() => {});
+    expect(log.isBehind(mark)).toBe(true);
+  });
+
+  test("gives a ring back that was long", () => {
+    const log = new ChangeLog();
+    const cursor = log.open();
+    for (let row = 1; row <= 300_000; row++) log.append(row, 300_001);
+    while (log.next(cursor) !== 0);
+    while (log.length > 0) log.trim(() => {});
+    expect(log.octets).toBe(4 * (2 * 4096 + 300_001));
+    log.append(7, 300_001);
+    expect(log.next(cursor)).toBe(7);
   });
 
   test("drops a bounded number of entries at a time", () => {
@@ -188,7 +255,9 @@ describe("a change log", () => {
       log.trim(() => dropped++);
       return dropped;
     };
-    expect([trim(), trim(), trim()]).toEqual([65_536, 34_464, 0]);
+    expect(Array.from({ length: 8 }, trim)).toEqual([
+      16_384, 16_384, 16_384, 16_384, 16_384, 16_384, 1_696, 0,
+    ]);
   });
 
   test("may have a prefix noted again while it is being dropped", () => {

@@ -456,7 +456,11 @@ describe("a RIB", () => {
     const own = nlri(1, null);
     const row = () => rib.prefixes.find(0x0a010000, 0, 0, 0, 16);
     const held = new Set<number>();
-    rib.rowHolders.push({ needsRow: (asked) => held.has(asked) });
+    rib.rowHolders.push({
+      needsRow: (asked) => held.has(asked),
+      isSettled: true,
+      moveRow() {},
+    });
     const cursor = rib.log.open();
     rib.announce(rows[0]!, own, 0, own.length, false, attr, acceptAll(attr), UNLIMITED, 0, 0);
     rib.decide();

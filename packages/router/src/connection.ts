@@ -29,6 +29,10 @@ export class Connection implements Ends {
   octetsSent = 0;
   /** Stands in the router's list of connections with octets to read: somebody has to look at them. */
   isReadable = false;
+  /** It had much to read, and waits behind those that have little until what it said is passed on. */
+  isBulk = false;
+  /** Marks in the change logs, by family, behind the last change of a bulk; null while it goes on. */
+  marks: readonly number[] | null = null;
   /** TCP is gone, which counts once what it brought is read. */
   hungUp = false;
   /** Nothing is read or written any more. */

@@ -6,7 +6,8 @@
  *        v
  *     Router --> Neighbor (fsm.step) --> Session (UpdateReader, importer) --> Rib
  *        |                                                                      |
- *        |   slice(): read -> jobs -> decide -> update groups -> trim           v
+ *        |   slice(): what is little and urgent, the same way; then             v
+ *        |     read bulk -> jobs -> decide -> update groups -> trim             v
  *        v                                                               change log
  *     outputs: connect write close log  <--- connections <--- chunks <--- UpdateGroup (exporter)
  *

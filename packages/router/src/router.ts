@@ -4,11 +4,16 @@
  *
  * `slice` does bounded pieces of work in turn: messages of each connection, the decision process,
  * the update groups, jobs. What a slice changed and put out is one bracket.
+ *
+ * Connections with little to read go first, all the way to the update groups; those with much, the
+ * bulk, get one piece of each kind of work in every slice, and the time that is left. So a single
+ * update waits for a few pieces of work and not for what others have sent before it. A connection
+ * counts as bulk until all that it brought was passed on: its changes keep their order.
  */
 
 import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import { addReasons, Policies, ReasonTable } from "@ts-bgp/policy";
-import { AttrStore } from "@ts-bgp/rib";
+import { AttrStore, GROUP_LIMITS } from "@ts-bgp/rib";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
@@ -25,8 +30,15 @@ export type Order =
   | { readonly do: "disable"; readonly text: string | null }
   | { readonly do: "enable" };
 
+/** A connection with no more than this to read goes first: two messages of the usual size. */
+const SMALL_OCTETS = 1 << 13;
 /** Octets of one connection that are read in one go: a few milliseconds' work at most. */
-const READ_OCTETS = 1 << 15;
+const READ_OCTETS = 1 << 14;
+/**
+ * With so many changes that update groups have not looked at, no bulk is read: it waits with its
+ * sender. Not fewer than make a group go on whose members are all slow.
+ */
+const CHANGES_MAX = GROUP_LIMITS.lagMax;
 /** Octets of a connection that may wait to be read before the shell should stop reading. */
 export const INPUT_OCTETS_MAX = 1 << 18;
 
@@ -35,8 +47,11 @@ export class Router {
   /** By address. */
   readonly neighbors: Map<string, Neighbor> = new Map();
   private readonly connections: Map<ConnectionId, Connection> = new Map();
-  /** Connections with octets to read, the one whose turn it is in front. */
-  private readonly readable: Connection[] = [];
+  /** Connections with octets to read, the one whose turn it is in front: the others, and the bulk. */
+  private readonly small: Connection[] = [];
+  private readonly bulk: Connection[] = [];
+  /** Connections that count as bulk, whether they have anything to read or not. */
+  private slowed: Connection[] = [];
 
   /**
    * @param seed - any 32-bit number that nobody can guess: for timers that must not run in step, and
@@ -115,7 +130,7 @@ export class Router {
   received(id: ConnectionId, octets: Uint8Array): boolean {
     const connection = this.connections.get(id);
     if (connection === undefined || connection.closed) return true;
-    if (!connection.isReadable) this.readable.push(connection);
+    if (!connection.isReadable) (connection.isBulk ? this.bulk : this.small).push(connection);
     connection.isReadable = true;
     connection.input.push(octets);
     connection.octetsReceived += octets.length;
@@ -160,7 +175,8 @@ export class Router {
   slice(nowMs: number, mayGoOn: () => boolean): boolean {
     const { tables } = this;
     tables.nowMs = nowMs;
-    const reads = this.read(mayGoOn);
+    const urgent = this.doUrgent(mayGoOn);
+    const reads = this.readBulk(mayGoOn);
     let jobs = tables.jobs.step();
     let worked = jobs;
     while (jobs && mayGoOn()) jobs = tables.jobs.step();
@@ -169,10 +185,12 @@ export class Router {
     worked ||= groups;
     while (groups && mayGoOn()) groups = tables.groups.step();
     for (const family of FAMILIES) tables.rib(family).trim();
+    this.endBulk();
     tables.endSlice();
+    const compacts = tables.compact();
     // What was done may be what a job or a connection waits for.
-    const waiting = tables.jobs.size > 0 || this.readable.length > 0;
-    return reads || jobs || groups || (worked && waiting);
+    const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
+    return urgent || reads || jobs || groups || compacts || (worked && waiting);
   }
 
   /** Hands over what the slices and events since the last call want done, in order. */
@@ -216,22 +234,79 @@ export class Router {
     return undefined;
   }
 
-  /** Reads from the connections in turn. @returns whether there is more that can be read now */
-  private read(mayGoOn: () => boolean): boolean {
-    const { readable } = this;
+  /**
+   * Reads connections that have little to read, and passes on what they say.
+   *
+   * @returns whether there is more of it that can be done now
+   */
+  private doUrgent(mayGoOn: () => boolean): boolean {
+    const { tables, small, bulk } = this;
     const held: Connection[] = [];
-    for (let next = readable.shift(); next !== undefined; next = readable.shift()) {
-      const { neighbor } = next;
-      if (neighbor.read(next, READ_OCTETS)) readable.push(next);
-      else if (!next.closed && !neighbor.mayRead(next)) held.push(next);
-      else {
-        next.isReadable = false;
-        if (next.hungUp && !next.closed) neighbor.closed(next);
+    for (let next = small.shift(); next !== undefined; next = small.shift()) {
+      if (next.input.octets > SMALL_OCTETS) {
+        next.isBulk = true;
+        this.slowed.push(next);
+        bulk.push(next);
+      } else {
+        this.read(next, small, held);
+        if (!mayGoOn()) break;
       }
+    }
+    const reads = small.length > 0;
+    small.push(...held);
+    for (const family of FAMILIES) tables.rib(family).decide(true);
+    let groups = tables.groups.stepUrgent();
+    while (groups && mayGoOn()) groups = tables.groups.stepUrgent();
+    return reads || groups;
+  }
+
+  /** Reads from the bulk in turn. @returns whether there is more that can be read soon */
+  private readBulk(mayGoOn: () => boolean): boolean {
+    const { bulk } = this;
+    const held: Connection[] = [];
+    while (bulk.length > 0 && this.hasRoom) {
+      this.read(bulk.shift()!, bulk, held);
       if (!mayGoOn()) break;
     }
-    const more = readable.length > 0;
-    readable.push(...held);
+    const more = bulk.length > 0;
+    bulk.push(...held);
     return more;
+  }
+
+  /** Whether the update groups are near enough to the end of the change logs. */
+  private get hasRoom(): boolean {
+    const { tables } = this;
+    return FAMILIES.every((family) => {
+      const { log, pending } = tables.rib(family);
+      return log.length + pending < CHANGES_MAX;
+    });
+  }
+
+  /** Ends the bulk of connections that have nothing to read, once what they said is passed on. */
+  private endBulk(): void {
+    if (this.slowed.length === 0) return;
+    const logs = FAMILIES.map((family) => this.tables.rib(family).log);
+    this.slowed = this.slowed.filter((connection) => {
+      if (connection.isReadable) connection.marks = null;
+      else if (connection.marks === null) connection.marks = logs.map((log) => log.mark());
+      else connection.isBulk = !logs.every((log, i) => log.isBehind(connection.marks![i]!));
+      return connection.isBulk && !connection.closed;
+    });
+  }
+
+  /**
+   * Reads from a connection that is in no list.
+   *
+   * @param list - is for connections with more to read
+   * @param held - is for those that must not be read now
+   */
+  private read(connection: Connection, list: Connection[], held: Connection[]): void {
+    const { neighbor } = connection;
+    if (neighbor.read(connection, READ_OCTETS)) list.push(connection);
+    else if (!connection.closed && !neighbor.mayRead(connection)) held.push(connection);
+    else {
+      connection.isReadable = false;
+      if (connection.hungUp && !connection.closed) neighbor.closed(connection);
+    }
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Config } from "@ts-bgp/config";
 import type { Policies, ReasonTable } from "@ts-bgp/policy";
-import { type AttrStore, PeerTable, Rib } from "@ts-bgp/rib";
+import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, UpdateReader } from "@ts-bgp/wire-codec";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
@@ -36,6 +36,8 @@ export class Tables {
   readonly emptySet: number;
   /** The clock of the input at hand. */
   nowMs = 0;
+  /** When unused room of `attrs` is given back; null while there is not much. */
+  private compactAtMs: number | null = null;
   private readonly ribs: readonly Rib[];
   private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
 
@@ -79,6 +81,18 @@ export class Tables {
     this.policies.endSlice();
     for (const old of this.oldPolicies) old.endSlice();
     if (this.jobs.size === 0) this.oldPolicies = [];
+  }
+
+  /** Has tables give back what they have not needed for a while. @returns whether there is more */
+  compact(): boolean {
+    const { attrs, nowMs } = this;
+    if (!attrs.isSparse) this.compactAtMs = null;
+    else if (this.compactAtMs === null) this.compactAtMs = nowMs + SPARSE_MS;
+    else if (nowMs >= this.compactAtMs) {
+      attrs.compact();
+      this.compactAtMs = null;
+    }
+    return this.ribs.map((rib) => rib.compact(nowMs)).includes(true);
   }
 
   get nowSeconds(): number {

@@ -98,6 +98,7 @@ export class UpdateGroups {
   private readonly sink: GroupSink = new ConnectionSink();
   private numbers = 0;
   private turn = 0;
+  private urgentTurn = 0;
 
   constructor(directory: PeerDirectory, jobs: Jobs, factNumbers: Numbers) {
     this.directory = directory;
@@ -196,6 +197,16 @@ export class UpdateGroups {
     for (let i = 0; i < entries.length; i++) {
       this.turn = (this.turn + 1) % entries.length;
       if (entries[this.turn]!.group.step()) return true;
+    }
+    return false;
+  }
+
+  /** As `step`, for urgent changes alone. */
+  stepUrgent(): boolean {
+    const { entries } = this;
+    for (let i = 0; i < entries.length; i++) {
+      this.urgentTurn = (this.urgentTurn + 1) % entries.length;
+      if (entries[this.urgentTurn]!.group.stepUrgent()) return true;
     }
     return false;
   }

@@ -1,0 +1,112 @@
+/**
+ * Gives memory back after many prefixes have gone.
+ *
+ * Columns are as long as the highest row in use. A table that has used no more than a quarter of its
+ * rows for a while gets its upper rows emptied, a few in each slice: what is in them moves to free
+ * rows below, and whoever knows it by number is told. Then the columns are made shorter, one in each
+ * slice. A table that grows meanwhile just goes on.
+ */
+
+import type { PathRow, PathTable } from "./path-table.ts";
+import type { PrefixRow, PrefixTable } from "./prefix-table.ts";
+import type { Rib } from "./rib.ts";
+
+/** For so long rows are kept: what has just gone mostly comes back. */
+export const SPARSE_MS = 10_000;
+/** Rows that a step looks at, and those of them that it moves. */
+const STEP_ROWS = 1 << 13;
+const STEP_MOVES = 1 << 10;
+
+export class Compaction {
+  private readonly rib: Rib;
+  /** Since when a table has been sparse; null when none is. */
+  private sinceMs: number | null = null;
+  /** Whose rows are being emptied. */
+  private table: PrefixTable | PathTable | null = null;
+  /** From here on they are empty; rows down to `kept` are to be. */
+  private at = 0;
+  private kept = 0;
+
+  constructor(rib: Rib) {
+    this.rib = rib;
+  }
+
+  /** Does a bounded piece of work. @returns whether there is more */
+  step(nowMs: number): boolean {
+    if (this.table === null) return this.begin(nowMs);
+    const { table } = this;
+    if (table.rows.mustAbort) {
+      table.rows.abort((row) => table.isFree(row));
+      this.table = null;
+      return false;
+    }
+    if (!this.isSettled) return false;
+    const end = Math.max(this.kept, this.at - STEP_ROWS);
+    for (let moves = 0; this.at > end && moves < STEP_MOVES && !table.rows.mustAbort; ) {
+      this.at--;
+      if (table.isFree(this.at)) continue;
+      if (table === this.rib.prefixes) this.movePrefix(this.at);
+      else this.movePath(this.at);
+      moves++;
+    }
+    if (this.at === this.kept) this.end(table);
+    return true;
+  }
+
+  /** Whether nobody goes through the tables row by row. */
+  private get isSettled(): boolean {
+    const { digest, rowHolders, pending } = this.rib;
+    return !digest.isPartial && pending === 0 && rowHolders.every(({ isSettled }) => isSettled);
+  }
+
+  private begin(nowMs: number): boolean {
+    const { prefixes, paths } = this.rib;
+    const table = [prefixes, paths].find(({ rows, size }) => rows.isSparse(size));
+    if (table === undefined) {
+      this.sinceMs = null;
+      return false;
+    }
+    this.sinceMs ??= nowMs;
+    if (nowMs < this.sinceMs + SPARSE_MS || !this.isSettled) return false;
+    this.table = table;
+    this.at = table.rows.limit;
+    this.kept = 2 * table.size + STEP_ROWS;
+    table.rows.begin(this.kept, (row) => table.isFree(row));
+    return true;
+  }
+
+  private end(table: PrefixTable | PathTable): void {
+    const { log, prefixes } = this.rib;
+    table.rows.end();
+    table.shrink();
+    if (table === prefixes) log.fit(prefixes.capacity);
+    this.table = null;
+  }
+
+  private movePrefix(from: PrefixRow): void {
+    const { prefixes, paths, log, rowHolders } = this.rib;
+    const to = prefixes.rows.take();
+    prefixes.columns.reserve(to);
+    prefixes.move(from, to);
+    for (let path = prefixes.head[to]!; path !== 0; path = paths.next[path]!) {
+      paths.prefix[path] = to;
+    }
+    log.move(from, to);
+    for (const holder of rowHolders) holder.moveRow(from, to);
+  }
+
+  private movePath(from: PathRow): void {
+    const { prefixes, paths } = this.rib;
+    const to = paths.rows.take();
+    paths.columns.reserve(to);
+    const row = paths.prefix[from]!;
+    if (prefixes.head[row] === from) prefixes.head[row] = to;
+    else {
+      let path = prefixes.head[row]!;
+      while (paths.next[path] !== from) path = paths.next[path]!;
+      paths.next[path] = to;
+    }
+    if (prefixes.best[row] === from) prefixes.best[row] = to;
+    paths.move(from, to);
+  }
+}
