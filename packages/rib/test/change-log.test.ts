@@ -40,12 +40,15 @@ class Model {
     return this.nextOf(this.lanes.urgent, reader);
   }
 
-  /** Prefixes that a reader has not read, and entries that say so. */
+  /** Prefixes that a reader has not read, and entries of them that it has not passed. */
   unread(reader: number): { rows: number; entries: number } {
-    const entries = Object.values(this.lanes).flatMap((lane) =>
-      lane.entries.slice(lane.readers[reader]),
+    const rest = Object.values(this.lanes).flatMap((lane) =>
+      lane.entries.slice(lane.readers[reader]).map((row, k) => ({
+        row,
+        isNewest: this.isLast(row, lane, lane.readers[reader]! + k),
+      })),
     );
-    return { rows: new Set(entries).size, entries: entries.length };
+    return { rows: rest.filter(({ isNewest }) => isNewest).length, entries: rest.length };
   }
 
   /** @returns the prefixes that have no entry any more */
