@@ -48,6 +48,8 @@ const STREAM = "stream-139228.as4";
 const CHURN_MAX = 20_000;
 const SYNTHETIC_AS = { "ipv4-unicast": 64_901, "ipv6-unicast": 64_902 } as const;
 const SYNTHETIC_STREAM_AS = 64_903;
+/** Prefixes that are made for each that is to be announced: some are left out. */
+const SPARE = 1.5;
 /** Of a table: a few messages of hundreds would be all of a small one. */
 const PREFIXES_PER_CHANGE_MAX = 40;
 const WITHDRAWN_SHARE = 0.25;
@@ -84,10 +86,19 @@ export function makeFeeds(prefixes: number, seed: number): Feed[] {
 /**
  * A table of `prefixes` routes, about, and churn of the same routes: each change has the attributes
  * of another route of the table, or withdraws.
+ *
+ * @param isRecorded - of what was recorded; synthetic otherwise
  */
-export function tableFeed(family: Family, prefixes: number, seed: number): Feed {
-  const source = IS_RECORDED ? readData(TABLES[family].file) : syntheticOctets(family, prefixes);
-  const as = IS_RECORDED ? TABLES[family].as : SYNTHETIC_AS[family];
+export function tableFeed(
+  family: Family,
+  prefixes: number,
+  seed: number,
+  isRecorded: boolean = IS_RECORDED,
+): Feed {
+  const source = isRecorded
+    ? readData(TABLES[family].file)
+    : syntheticOctets(family, Math.ceil(SPARE * prefixes));
+  const as = isRecorded ? TABLES[family].as : SYNTHETIC_AS[family];
   const table: Change[] = [];
   const taken = new Set<string>();
   for (const message of messagesOf(source)) {

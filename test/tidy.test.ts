@@ -98,6 +98,18 @@ test("nothing is left for later", () => {
   }
 });
 
+/**
+ * A limit that a busy machine cannot keep is a fault of the test: vitest.config.ts has one for all, and
+ * what is waited for is waited for with `until`.
+ */
+test("no test has a time limit of its own", () => {
+  const limited = ["packages", "test", "bench", "chaos"]
+    .flatMap(filesBelow)
+    .filter((file) => file.endsWith(".test.ts") && file !== "test/tidy.test.ts")
+    .filter((file) => /testTimeout|\{ (timeout|retry): /.test(readFileSync(ROOT + file, "utf8")));
+  expect(limited).toEqual([]);
+});
+
 test("packages declare the packages they import, and no others", () => {
   for (const name of ORDER) {
     const manifest = JSON.parse(readFileSync(`${ROOT}packages/${name}/package.json`, "utf8"));

@@ -1,5 +1,6 @@
 /** The scenarios as tests: one scene per daemon and role, its scenarios one after the other. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cases } from "../mode.ts";
 import type { DaemonKind } from "./daemon.ts";
 import { labAvailable } from "./install.ts";
 import { createLab, type Lab } from "./netns.ts";
@@ -7,10 +8,11 @@ import { inapplicable, SCENARIOS } from "./scenarios.ts";
 import { type Role, type Scene, setScene } from "./scene.ts";
 import { speakerAvailable } from "./speaker.ts";
 
-const START_MS = 30_000;
-const SCENARIO_MS = 90_000;
-
-/** Define the tests of the speaker with one daemon. */
+/**
+ * Define the tests of the speaker with one daemon.
+ *
+ * @param roles - of the daemon; a short run has the first one
+ */
 export function testInterop(kind: DaemonKind, roles: readonly Role[]): void {
   const reason = speakerAvailable() ?? labAvailable();
   const applicable = (role: Role) =>
@@ -18,7 +20,7 @@ export function testInterop(kind: DaemonKind, roles: readonly Role[]): void {
       (scenario) => inapplicable(scenario, kind) === null,
     );
 
-  describe.skipIf(reason !== null).each(roles)(
+  describe.skipIf(reason !== null).each(cases(roles, 1))(
     `${kind.name} as %s${reason === null ? "" : ` (${reason})`}`,
     (role) => {
       let lab: Lab;
@@ -27,11 +29,11 @@ export function testInterop(kind: DaemonKind, roles: readonly Role[]): void {
       beforeAll(async () => {
         lab = createLab();
         scene = await setScene(lab, kind, role);
-      }, START_MS);
+      });
 
       afterAll(() => lab?.remove());
 
-      test.each(applicable(role))("$name", { timeout: SCENARIO_MS }, async ({ run }) => {
+      test.each(applicable(role))("$name", async ({ run }) => {
         try {
           await run(scene);
         } catch (error) {

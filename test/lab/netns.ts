@@ -19,14 +19,18 @@ import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_proces
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { OWNER, startTime } from "../owner.ts";
 
 /** Output kept per process: the newest octets. */
 const OUTPUT_CHARACTERS_MAX = 1 << 20;
 /** Lines per process that a failing test shows. */
 const SHOWN_LINES_MAX = 60;
-const RUN_TIMEOUT_MS = 20_000;
+/** Against a command that hangs, and nothing else. */
+const RUN_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 3_000;
 const NODES_MAX = 250;
+/** Congestion control of TCP in all namespaces; that of the machine unless given. */
+const CONGESTION_CONTROL = process.env["TSBGP_TEST_CONGESTION_CONTROL"] ?? "";
 
 export interface Lab {
   /** Scratch directory of the lab; removed with it. */
@@ -147,7 +151,7 @@ class NamespaceLab implements Lab {
   private readonly removeAtExit = () => this.remove();
 
   constructor() {
-    this.directory = mkdtempSync(join(tmpdir(), `${ownerPrefix()}-`));
+    this.directory = mkdtempSync(join(tmpdir(), `tsbgp-${OWNER}-`));
     // Daemons that give up root still have to reach their files.
     chmodSync(this.directory, 0o755);
     this.id = this.directory.slice(this.directory.lastIndexOf("/") + 1);
@@ -173,7 +177,13 @@ class NamespaceLab implements Lab {
     this.namespaces.push(namespace);
     ip("netns", "add", namespace);
     // Without duplicate address detection an address is usable at once.
-    ip(...inNamespace(namespace).slice(1), "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
+    const settings = [
+      "net.ipv6.conf.default.accept_dad=0",
+      ...(CONGESTION_CONTROL === ""
+        ? []
+        : [`net.ipv4.tcp_congestion_control=${CONGESTION_CONTROL}`]),
+    ];
+    ip(...inNamespace(namespace).slice(1), "sysctl", "-qw", ...settings);
     ipBatch(this.switchNamespace, [
       `link add p${number} type veth peer name eth0 netns ${namespace}`,
       `link set p${number} master br0 up`,
@@ -333,22 +343,6 @@ function section(title: string, text: string): string {
   const shown = lines.slice(-SHOWN_LINES_MAX);
   const left = lines.length - shown.length;
   return [`${title}${left > 0 ? `, ${left} lines before these` : ""}`, ...shown].join("\n  ");
-}
-
-/** `tsbgp-PID-STARTTIME`: a pid alone may have been given to another process since. */
-function ownerPrefix(): string {
-  return `tsbgp-${process.pid}-${startTime(process.pid)}`;
-}
-
-/** Start time of a process in ticks since boot (field 22 of proc(5) stat), `null` when gone. */
-function startTime(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in parentheses, and may hold spaces.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
-  } catch {
-    return null;
-  }
 }
 
 /** Remove the namespaces and directories of test runs that no longer live. */

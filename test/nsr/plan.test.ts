@@ -2,7 +2,7 @@ import { Prng } from "@ts-bgp/inject";
 import { describe, expect, test } from "vitest";
 import { parseArguments, UsageError } from "../../chaos/arguments.ts";
 import { Expectation } from "../../chaos/expectation.ts";
-import { bulkOf, type Change, tableFeed } from "../../chaos/feed.ts";
+import { bulkOf, type Change, IS_RECORDED, tableFeed } from "../../chaos/feed.ts";
 import { DISTURBING, makePlans, pairOf } from "../../chaos/plan.ts";
 import { reportLines } from "../../chaos/report.ts";
 import type { TrialResult } from "../../chaos/trial.ts";
@@ -91,8 +91,11 @@ describe("updates", () => {
   });
 });
 
-describe("a feed", () => {
-  const feed = tableFeed("ipv4-unicast", 500, 3);
+const SOURCES = IS_RECORDED ? ["recorded", "synthetic"] : ["synthetic"];
+
+describe.each(SOURCES)("a %s feed", (source) => {
+  const made = () => tableFeed("ipv4-unicast", 500, 3, source === "recorded");
+  const feed = made();
   const prefixesOf = (changes: readonly Change[]) => changes.flatMap(({ prefixes }) => prefixes);
 
   test("has a table in which no prefix comes twice", () => {
@@ -105,7 +108,7 @@ describe("a feed", () => {
     const own = new Set(prefixesOf(feed.table));
     expect(prefixesOf(feed.churn).every((prefix) => own.has(prefix))).toBe(true);
     expect(feed.churn.some(({ attributes }) => attributes === null)).toBe(true);
-    expect(tableFeed("ipv4-unicast", 500, 3).churn.length).toBe(feed.churn.length);
+    expect(made().churn.length).toBe(feed.churn.length);
   });
 
   test("can be announced again, all of it, with other attributes", () => {

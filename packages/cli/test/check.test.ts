@@ -2,10 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const CONFIGS = join(import.meta.dirname, "../../../configs");
 const BROKEN = join(import.meta.dirname, "../../../test/broken");

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DecodeOptions, decodeMessages, parseHex } from "@ts-bgp/wire-codec";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { attribute, four, message } from "../../../test/lab/raw-peer.ts";
 import { MAIN } from "../../speaker/test/support/speaker.ts";
 import { updateMessage } from "../../speaker/test/support/updates.ts";
@@ -16,8 +16,6 @@ import {
   type Vector,
 } from "../../wire-codec/test/vectors/corpus.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const hex = (octets: readonly number[]) => Buffer.from(octets).toString("hex");
 

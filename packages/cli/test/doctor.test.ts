@@ -2,12 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { type Issued, issuePair } from "../src/certificate.ts";
 import { certificateRow, doctorLines } from "../src/doctor.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "tsbgp-doctor-"));
 afterAll(() => rmSync(folder, { recursive: true }));

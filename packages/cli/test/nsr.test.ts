@@ -4,11 +4,9 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ShownNsr, Switchover } from "@ts-bgp/speaker";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { nsrLines } from "../src/nsr.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const NOW_MS = 1_800_000_000_000;
 const protectedOne = (address: string) => ({ address, protected: true, reason: "" });

@@ -4,15 +4,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { KEEPALIVE, Peer, ROUTE_REFRESH } from "../../speaker/test/support/peer.ts";
 import { MAIN, SpeakerProcess, WAIT_MS } from "../../speaker/test/support/speaker.ts";
 import { manyRoutes, updateMessage } from "../../speaker/test/support/updates.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const A = "127.1.0.1";
 const B = "127.1.0.2";

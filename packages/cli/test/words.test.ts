@@ -2,11 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { completions, resolveVerb } from "../src/verbs.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Commands with words of their own, in the order of the overview. */
 const COMMANDS = [

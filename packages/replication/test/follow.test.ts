@@ -1,11 +1,9 @@
 /** A machine made from an image, and given the same calls, is the same machine. */
 
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ADDRESSES, KINDS, step, variant, World } from "../../router/test/churn.ts";
 import { Followed } from "./followed-router.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 describe.each(Object.entries(KINDS))("%s", (_title, kind) => {
   test("is followed to the octet from any moment on", () => {

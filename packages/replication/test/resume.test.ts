@@ -2,7 +2,7 @@
 
 import type { Output } from "@ts-bgp/router";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   ADDRESSES,
   KINDS,
@@ -25,8 +25,6 @@ import {
 } from "../src/index.ts";
 import { difference } from "./difference.ts";
 import { Followed } from "./followed-router.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** What a router did in an undisturbed run. */
 interface Past {

@@ -1,5 +1,6 @@
 /** The pair in a world where everything goes wrong, first half; see sim/world.ts. */
 
+import { runs } from "../../../test/mode.ts";
 import { testSeeds } from "./sim/seeds.ts";
 
-testSeeds(1, 1000);
+testSeeds(1, runs(1000));

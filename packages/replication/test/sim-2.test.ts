@@ -1,6 +1,7 @@
 /** The pair in a world where everything goes wrong, second half; and the checks, when it is broken. */
 
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../test/mode.ts";
 import { SABOTAGES, type Sabotage } from "./sim/sabotage.ts";
 import { testSeeds } from "./sim/seeds.ts";
 import { simulate } from "./sim/world.ts";
@@ -17,12 +18,11 @@ function isFound(seed: number, sabotage: Sabotage): boolean {
   }
 }
 
-testSeeds(1001, 1000);
+testSeeds(1001, runs(1000));
 
 describe("it is found that", () => {
   test.each(SABOTAGES.map((sabotage) => [sabotage.title, sabotage] as const))(
     "%s",
-    { timeout: 60_000 },
     (_title, sabotage) => {
       let seed = sabotage.firstSeed ?? 1;
       while (seed <= SEEDS_MAX && !isFound(seed, sabotage)) seed++;

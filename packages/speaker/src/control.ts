@@ -35,6 +35,8 @@ export class ControlError extends Error {}
 const REQUEST_OCTETS_MAX = 1 << 16;
 /** One more, and the one gives way that has neither asked nor read anything for the longest time. */
 const CLIENTS_MAX = 64;
+/** A client that was refused may say the rest of what it is saying for so long. */
+const LINGER_MS = 1000;
 /** Of a request that is reported. */
 const FAULT_CHARACTERS = 200;
 /** Lines of an answer are written together: one by one, each would cost a system call. */
@@ -131,10 +133,7 @@ export class ControlServer {
       text = lines.pop()!;
       for (const line of lines) await this.answer(socket, line, turns);
       if (text.length <= REQUEST_OCTETS_MAX) socket.resume();
-      else {
-        const refusal = JSON.stringify({ error: "the request is too long" });
-        socket.end(`${refusal}\n`, () => socket.destroy());
-      }
+      else refuse(socket, "the request is too long");
     });
   }
 
@@ -195,6 +194,17 @@ function answers(file: string): Promise<boolean> {
     });
     socket.once("error", () => resolve(false));
   });
+}
+
+/**
+ * Tells a client why, and hangs up. What it still says is read: a client whose words were left unread is
+ * told of a broken connection by its kernel, and may never see the reason.
+ */
+function refuse(socket: net.Socket, reason: string): void {
+  socket.removeAllListeners("data");
+  socket.resume();
+  socket.end(lineOf({ error: reason }));
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 function lineOf(value: unknown): string {

@@ -340,7 +340,11 @@ export class Pair {
     const end = await standbySide.follow();
     if (this.isStopping) return;
     const { machine } = standbySide;
-    if (end.kind === "lost") this.switchovers.notTaken(machine, end.cause);
+    if (end.kind === "lost") {
+      // Sessions may have come up in what is stored and was not run yet.
+      if (machine !== null && !end.mayTakeOver) standbySide.catchUp();
+      this.switchovers.notTaken(machine, end.cause);
+    }
     try {
       await this.ended(standbySide, end);
     } catch (error) {

@@ -119,6 +119,15 @@ export class StandbySide {
     return this.standby.follows;
   }
 
+  /** Runs what is stored, as far as that goes, so that the machine is what the active was at its last word. */
+  catchUp(): void {
+    try {
+      this.standby.finish();
+    } catch {
+      // It could not follow, which is known.
+    }
+  }
+
   /** Address of the other side that the link leads to; empty when it is away. */
   get over(): string {
     return this.isAway ? "" : addressText(this.address);

@@ -12,8 +12,6 @@ import { Peer } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const NEIGHBOR = neighborAddress(1);
 const CONFIG = {
   neighbors: [

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "./support/peer.ts";
 import {
@@ -16,8 +16,6 @@ import {
   withSpeaker,
 } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const FIRST = neighborAddress(1);
 const SECOND = neighborAddress(2);

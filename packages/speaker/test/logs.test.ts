@@ -1,13 +1,11 @@
 /** Logs that cannot be written, and neighbors that give too much to log. */
 import { spawn } from "node:child_process";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "./support/peer.ts";
 import { MAIN, neighborAddress, SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 import { routeOctets, updateMessage } from "./support/updates.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const NEIGHBOR = neighborAddress(1);
 const CONFIG = {

@@ -1,6 +1,6 @@
 /** A switchover that goes wrong half way. */
 import { FrameReader, frameOf } from "@ts-bgp/replication";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd } from "./support/fake-etcd.ts";
 import type { Meddler } from "./support/link-proxy.ts";
@@ -10,7 +10,6 @@ import { isUndisturbed, PEER_AS, untilNsr, untilProtected, withPair } from "./su
 import { type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
 /** Longer than heartbeats may be missing. */
 const SLOW_MS = 200;

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
 import { PEER_AS, saidBy, type TestPair, untilNsr, withPair } from "./support/pair.ts";
@@ -16,7 +16,6 @@ import {
   WAIT_MS,
 } from "./support/speaker.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const REASON = enterOwnNetwork();
 
 const neighbor = (k: number, more: ConfigFile = {}) => ({

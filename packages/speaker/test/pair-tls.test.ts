@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
@@ -19,7 +19,6 @@ import {
 } from "./support/pair.ts";
 import { WAIT_MS } from "./support/speaker.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const REASON = enterOwnNetwork();
 const ADDRESS = { address: "127.0.0.1", port: 1795 };
 const YEARS = 10;

@@ -1,7 +1,7 @@
 /** Who gets a session, who does not, and what the log says of it. */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { message } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { KEEPALIVE, OPEN, Peer } from "./support/peer.ts";
@@ -13,8 +13,6 @@ import {
   WAIT_MS,
   withSpeaker,
 } from "./support/speaker.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const ACCEPT = { import: "accept-all", export: "accept-all" };
 const FIRST = neighborAddress(1);

@@ -8,7 +8,6 @@ import { announcements, claimant, question } from "../src/neighbor-frames.ts";
 import { noLabReason, until } from "./support/ends.ts";
 
 const INDEX = fileURLToPath(new URL("../src/index.ts", import.meta.url));
-const TIMEOUT_MS = 30_000;
 const MAC = Buffer.from("020000000001", "hex");
 const IPV4 = Buffer.from("c0000201", "hex");
 const IPV6 = Buffer.from("fd000000000000000000000000000100", "hex");
@@ -106,22 +105,17 @@ describe.skipIf(noLabReason !== null)(
         expect(stdout).toContain(`${address}/${prefixLength}`);
         expect(stdout).not.toContain("tentative");
       },
-      TIMEOUT_MS,
     );
 
-    test(
-      "on an interface that does not exist is an error with its name",
-      async () => {
-        lab = createLab();
-        const node = lab.node("only");
-        const service = JSON.stringify({
-          address: "192.0.2.1",
-          prefixLength: 32,
-          interface: "eth7",
-        });
-        await expect(run(node, `takeover.addAddress(${service});`)).rejects.toThrow(/eth7/);
-      },
-      TIMEOUT_MS,
-    );
+    test("on an interface that does not exist is an error with its name", async () => {
+      lab = createLab();
+      const node = lab.node("only");
+      const service = JSON.stringify({
+        address: "192.0.2.1",
+        prefixLength: 32,
+        interface: "eth7",
+      });
+      await expect(run(node, `takeover.addAddress(${service});`)).rejects.toThrow(/eth7/);
+    });
   },
 );

@@ -8,7 +8,6 @@ import { End, noLabReason, SegmentCounter, until } from "./support/ends.ts";
 const PORT = 1790;
 const QUEUE = 9;
 const PEER_PORT = 50_000;
-const TIMEOUT_MS = 60_000;
 const A_WHILE_MS = 200;
 const STOP_MS = 600;
 
@@ -69,59 +68,50 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
       await until("acknowledgement", async () => (await acknowledged()) === 1500);
       expect((await end.command<GateCounters>("counters")).waiting).toBe(0);
     },
-    TIMEOUT_MS,
   );
 
-  test(
-    "that is opened holds nothing, and goes on to guard",
-    async () => {
-      const end = await connect(4, { release: false });
-      await peer.command("write", { octets: 1000 });
-      await until("octets", async () => (await end.report())[0]?.received === 1000);
-      await end.command("openGate");
-      await until("acknowledgement", async () => (await acknowledged()) === 1000);
-      await end.command("end");
-      await sleep(A_WHILE_MS);
-      expect((await peer.report())[0]?.end).toBeNull();
-      expect((await end.command<GateCounters>("counters")).guarded).toBeGreaterThan(0);
-      // A close that is meant.
-      await end.command("unprotect", { id: 0 });
-      await until("end", async () => (await peer.report())[0]?.end === "end");
-    },
-    TIMEOUT_MS,
-  );
+  test("that is opened holds nothing, and goes on to guard", async () => {
+    const end = await connect(4, { release: false });
+    await peer.command("write", { octets: 1000 });
+    await until("octets", async () => (await end.report())[0]?.received === 1000);
+    await end.command("openGate");
+    await until("acknowledgement", async () => (await acknowledged()) === 1000);
+    await end.command("end");
+    await sleep(A_WHILE_MS);
+    expect((await peer.report())[0]?.end).toBeNull();
+    expect((await end.command<GateCounters>("counters")).guarded).toBeGreaterThan(0);
+    // A close that is meant.
+    await end.command("unprotect", { id: 0 });
+    await until("end", async () => (await peer.report())[0]?.end === "end");
+  });
 
-  test(
-    "lets nothing out when its term is over, also when its process was stopped meanwhile",
-    async () => {
-      const end = new End(node);
-      const [address, localAddress] = [peerNode.address4, node.address4];
-      await peer.command("listen", { address, port: PORT, peers: [] });
-      const gate = { queue: QUEUE, port: PORT, rules: true, bind: true, hasTerm: true };
-      await end.command("gate", gate);
-      await end.command("replicate", { release: true });
-      await end.command("extendTerm", { ms: 60_000 });
-      await end.command("connect", { address, port: PORT, localAddress, count: 1 });
-      await end.command("write", { octets: 100 });
-      await until("octets", async () => (await peer.report())[0]?.received === 100);
-      await end.command("endTerm");
-      await end.command("extendTerm", { ms: STOP_MS / 2 });
-      end.signal("SIGSTOP");
-      await peer.command("write", { octets: 1000 });
-      await sleep(STOP_MS);
-      // The kernel's acknowledgement is in the queue, and is the first thing that the worker finds.
-      end.signal("SIGCONT");
-      await end.command("write", { octets: 200 });
-      await sleep(A_WHILE_MS);
-      expect(await acknowledged()).toBe(0);
-      expect((await peer.report())[0]?.received).toBe(100);
-      expect((await end.command<GateCounters>("counters")).fenced).toBeGreaterThan(0);
-      await end.command("extendTerm", { ms: 60_000 });
-      await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
-      await until("acknowledgement", async () => (await acknowledged()) === 1000);
-    },
-    TIMEOUT_MS,
-  );
+  test("lets nothing out when its term is over, also when its process was stopped meanwhile", async () => {
+    const end = new End(node);
+    const [address, localAddress] = [peerNode.address4, node.address4];
+    await peer.command("listen", { address, port: PORT, peers: [] });
+    const gate = { queue: QUEUE, port: PORT, rules: true, bind: true, hasTerm: true };
+    await end.command("gate", gate);
+    await end.command("replicate", { release: true });
+    await end.command("extendTerm", { ms: 60_000 });
+    await end.command("connect", { address, port: PORT, localAddress, count: 1 });
+    await end.command("write", { octets: 100 });
+    await until("octets", async () => (await peer.report())[0]?.received === 100);
+    await end.command("endTerm");
+    await end.command("extendTerm", { ms: STOP_MS / 2 });
+    end.signal("SIGSTOP");
+    await peer.command("write", { octets: 1000 });
+    await sleep(STOP_MS);
+    // The kernel's acknowledgement is in the queue, and is the first thing that the worker finds.
+    end.signal("SIGCONT");
+    await end.command("write", { octets: 200 });
+    await sleep(A_WHILE_MS);
+    expect(await acknowledged()).toBe(0);
+    expect((await peer.report())[0]?.received).toBe(100);
+    expect((await end.command<GateCounters>("counters")).fenced).toBeGreaterThan(0);
+    await end.command("extendTerm", { ms: 60_000 });
+    await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
+    await until("acknowledgement", async () => (await acknowledged()) === 1000);
+  });
 
   test.each(["with unread octets", "with none"])(
     "lets neither FIN nor RST out when its process is killed, %s",
@@ -136,76 +126,60 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
       expect(await segments.count("fin", "rst")).toBe(0);
       expect((await peer.report())[0]?.end).toBeNull();
     },
-    TIMEOUT_MS,
   );
 
-  test(
-    "guards a flow that has no socket here yet",
-    async () => {
-      const end = await connect(4, null);
-      const python = [
-        "import socket; s = socket.socket(); s.settimeout(0.4)",
-        `s.bind(("${peerNode.address4}", ${PEER_PORT}))`,
-        `try: s.connect(("${node.address4}", ${PORT}))`,
-        "except Exception as e: print(type(e).__name__)",
-      ].join("\n");
-      const tryToConnect = async () =>
-        (await peerNode.run(["python3", "-c", python])).stdout.trim();
-      // Nobody listens, so the kernel answers RST.
-      expect(await tryToConnect()).toBe("ConnectionRefusedError");
-      const state = {
-        localAddress: node.address4,
-        localPort: PORT,
-        remoteAddress: peerNode.address4,
-        remotePort: PEER_PORT,
-        receiveSequence: 0,
-      };
-      await end.command("expect", { states: [{ state, received: 0 }] });
-      expect(await tryToConnect()).toMatch(/timeout/i);
-    },
-    TIMEOUT_MS,
-  );
+  test("guards a flow that has no socket here yet", async () => {
+    const end = await connect(4, null);
+    const python = [
+      "import socket; s = socket.socket(); s.settimeout(0.4)",
+      `s.bind(("${peerNode.address4}", ${PEER_PORT}))`,
+      `try: s.connect(("${node.address4}", ${PORT}))`,
+      "except Exception as e: print(type(e).__name__)",
+    ].join("\n");
+    const tryToConnect = async () => (await peerNode.run(["python3", "-c", python])).stdout.trim();
+    // Nobody listens, so the kernel answers RST.
+    expect(await tryToConnect()).toBe("ConnectionRefusedError");
+    const state = {
+      localAddress: node.address4,
+      localPort: PORT,
+      remoteAddress: peerNode.address4,
+      remotePort: PEER_PORT,
+      receiveSequence: 0,
+    };
+    await end.command("expect", { states: [{ state, received: 0 }] });
+    expect(await tryToConnect()).toMatch(/timeout/i);
+  });
 
-  test(
-    "leaves flows that are not protected alone, their end included",
-    async () => {
-      const end = await connect(4, null);
-      await peer.command("write", { octets: 1000 });
-      await until("acknowledgement", async () => (await acknowledged()) === 1000);
-      await end.command("end");
-      await until("end", async () => (await peer.report())[0]?.end === "end");
-    },
-    TIMEOUT_MS,
-  );
+  test("leaves flows that are not protected alone, their end included", async () => {
+    const end = await connect(4, null);
+    await peer.command("write", { octets: 1000 });
+    await until("acknowledgement", async () => (await acknowledged()) === 1000);
+    await end.command("end");
+    await until("end", async () => (await peer.report())[0]?.end === "end");
+  });
 
-  test(
-    "takes over rules and queue of a process that was killed, and leaves nothing at its end",
-    async () => {
-      const end = await connect(4, { release: true });
-      const next = new End(node);
-      const options = { queue: QUEUE, port: PORT, rules: true };
-      // The queue is another's: its packets are not to be had.
-      await expect(next.command("gate", { ...options, bind: true })).rejects.toThrow(
-        /E(BUSY|PERM)/,
-      );
-      expect(await next.command("gate", { ...options, bind: false })).toMatchObject({
-        hadLeftovers: true,
-      });
-      await end.kill();
-      await next.command("bindGate");
-      expect(await next.command("rulesInPlace")).toEqual({ inPlace: true });
-      await node.run(["iptables", "-t", "mangle", "-F"]);
-      await node.run(["nft", "flush", "ruleset"]);
-      expect(await next.command("rulesInPlace")).toEqual({ inPlace: false });
-      await next.command("gate", { ...options, queue: QUEUE + 1, bind: true });
-      await next.command("stopGate", { end: "remove-rules" });
-      const rules = await Promise.all(
-        ["iptables-save", "ip6tables-save"].map(async (tool) => (await node.run([tool])).stdout),
-      );
-      expect(rules.join("\n")).not.toContain("tsbgp");
-    },
-    TIMEOUT_MS,
-  );
+  test("takes over rules and queue of a process that was killed, and leaves nothing at its end", async () => {
+    const end = await connect(4, { release: true });
+    const next = new End(node);
+    const options = { queue: QUEUE, port: PORT, rules: true };
+    // The queue is another's: its packets are not to be had.
+    await expect(next.command("gate", { ...options, bind: true })).rejects.toThrow(/E(BUSY|PERM)/);
+    expect(await next.command("gate", { ...options, bind: false })).toMatchObject({
+      hadLeftovers: true,
+    });
+    await end.kill();
+    await next.command("bindGate");
+    expect(await next.command("rulesInPlace")).toEqual({ inPlace: true });
+    await node.run(["iptables", "-t", "mangle", "-F"]);
+    await node.run(["nft", "flush", "ruleset"]);
+    expect(await next.command("rulesInPlace")).toEqual({ inPlace: false });
+    await next.command("gate", { ...options, queue: QUEUE + 1, bind: true });
+    await next.command("stopGate", { end: "remove-rules" });
+    const rules = await Promise.all(
+      ["iptables-save", "ip6tables-save"].map(async (tool) => (await node.run([tool])).stdout),
+    );
+    expect(rules.join("\n")).not.toContain("tsbgp");
+  });
 });
 
 function sleep(ms: number): Promise<void> {

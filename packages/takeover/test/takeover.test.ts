@@ -10,7 +10,6 @@ import { End, noLabReason, type Outcome, SegmentCounter, until } from "./support
 
 const PORT = 1790;
 const QUEUE = 7;
-const TIMEOUT_MS = 60_000;
 const SETTLE_MS = 150;
 
 interface Case {
@@ -122,27 +121,22 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
           `${Math.max(...times).toFixed(1)} ms, ${JSON.stringify(countBy(outcomes))}`,
       );
     },
-    TIMEOUT_MS,
   );
 
-  test(
-    "from a frozen process hands over what it has not read, while the peer goes on",
-    async () => {
-      const one: Case = { family: 4, where: "same namespace", protection: {}, count: 60 };
-      const { nodes, service, peer, active } = await start(one);
-      const standby = await standBy(one, nodes);
-      await peer.command("stream", { octets: 40, everyMs: 1 });
-      await sleep(SETTLE_MS);
-      await active.command("pause");
-      await peer.command("write", { octets: 40 });
-      const requests = await active.freeze();
-      expect(requests.filter(({ unread }) => unread !== "")).not.toHaveLength(0);
-      await active.command("stopGate", { end: "keep-rules" });
-      await take(one, nodes, standby, service, requests);
-      await bothCatchUp(peer, standby);
-    },
-    TIMEOUT_MS,
-  );
+  test("from a frozen process hands over what it has not read, while the peer goes on", async () => {
+    const one: Case = { family: 4, where: "same namespace", protection: {}, count: 60 };
+    const { nodes, service, peer, active } = await start(one);
+    const standby = await standBy(one, nodes);
+    await peer.command("stream", { octets: 40, everyMs: 1 });
+    await sleep(SETTLE_MS);
+    await active.command("pause");
+    await peer.command("write", { octets: 40 });
+    const requests = await active.freeze();
+    expect(requests.filter(({ unread }) => unread !== "")).not.toHaveLength(0);
+    await active.command("stopGate", { end: "keep-rules" });
+    await take(one, nodes, standby, service, requests);
+    await bothCatchUp(peer, standby);
+  });
 
   test.each(CASES.slice(0, 2).concat(CASES[4]!))(
     "from a frozen process is exact, with octets in every queue: IPv$family, $where",
@@ -170,40 +164,35 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
       await bothCatchUp(peer, standby);
       expect(await segments.count("fin", "rst")).toBe(0);
     },
-    TIMEOUT_MS,
   );
 
-  test(
-    "resumes at the octet the peer expects when the rest never left",
-    async () => {
-      const one = CASES[0]!;
-      const { nodes, peer, active } = await start(one);
-      const standby = await standBy(one, nodes);
-      await active.command("write", { octets: 4000 });
-      await until("octets", async () => (await peer.report()).every((c) => c.received === 4000));
-      await nodes.first.run(["nft", "-f", "-"], {
-        input: [
-          "table inet cut {",
-          "chain output {",
-          "type filter hook postrouting priority 0;",
-          `tcp dport ${PORT} drop`,
-          "}",
-          "}\n",
-        ].join("\n"),
-      });
-      await active.command("write", { octets: 30_000 });
-      await sleep(SETTLE_MS);
-      await active.kill();
-      await nodes.first.run(["nft", "delete", "table", "inet", "cut"]);
-      const { outcomes } = await take(one, nodes, standby, {}, active.requests(5000));
-      for (const { how, resumedAt, durationMs } of outcomes) {
-        console.info(`probe, then splice: ${how} in ${durationMs?.toFixed(1)} ms`);
-        if (how === "spliced") expect(resumedAt).toBe(4000);
-      }
-      await bothCatchUp(peer, standby);
-    },
-    TIMEOUT_MS,
-  );
+  test("resumes at the octet the peer expects when the rest never left", async () => {
+    const one = CASES[0]!;
+    const { nodes, peer, active } = await start(one);
+    const standby = await standBy(one, nodes);
+    await active.command("write", { octets: 4000 });
+    await until("octets", async () => (await peer.report()).every((c) => c.received === 4000));
+    await nodes.first.run(["nft", "-f", "-"], {
+      input: [
+        "table inet cut {",
+        "chain output {",
+        "type filter hook postrouting priority 0;",
+        `tcp dport ${PORT} drop`,
+        "}",
+        "}\n",
+      ].join("\n"),
+    });
+    await active.command("write", { octets: 30_000 });
+    await sleep(SETTLE_MS);
+    await active.kill();
+    await nodes.first.run(["nft", "delete", "table", "inet", "cut"]);
+    const { outcomes } = await take(one, nodes, standby, {}, active.requests(5000));
+    for (const { how, resumedAt, durationMs } of outcomes) {
+      console.info(`probe, then splice: ${how} in ${durationMs?.toFixed(1)} ms`);
+      if (how === "spliced") expect(resumedAt).toBe(4000);
+    }
+    await bothCatchUp(peer, standby);
+  });
 });
 
 function addressesOf(family: 4 | 6, peer: LabNode) {

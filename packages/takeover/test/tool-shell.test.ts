@@ -78,7 +78,7 @@ describe("a shell that runs tools", () => {
     const { status, stdout } = spawnSync(
       process.execPath,
       ["--input-type=module", "--eval", script],
-      { encoding: "utf8", timeout: 20_000 },
+      { encoding: "utf8", timeout: 120_000 },
     );
     expect(status).toBe(0);
     const isGone = () => !existsSync(`/proc/${Number(stdout)}`);

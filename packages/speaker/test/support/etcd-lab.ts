@@ -29,7 +29,7 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs, tls }: S
     serviceAddresses: [],
     arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000, tls: null, user: null },
     tls,
-    heartbeatMs: 30,
+    heartbeatMs: 80,
     // A busy machine keeps a thread waiting for longer than one of the field would.
     heartbeatMisses: 6,
     patienceMs: 1000,

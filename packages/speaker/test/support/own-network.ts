@@ -17,6 +17,10 @@ export function enterOwnNetwork(): string | null {
   if (unshare(CLONE_NEWNET) !== 0) return "this machine gives no network namespace";
   isEntered = true;
   if (spawnSync("ip", ["link", "set", "lo", "up"]).status !== 0) return "needs iproute2";
+  const congestionControl = process.env["TSBGP_TEST_CONGESTION_CONTROL"] ?? "";
+  if (congestionControl !== "") {
+    spawnSync("sysctl", ["-qw", `net.ipv4.tcp_congestion_control=${congestionControl}`]);
+  }
   const hasRules = ["nft", "iptables"].some((tool) => spawnSync(tool, ["--version"]).status === 0);
   return hasRules ? null : "needs nft or iptables for the gate";
 }

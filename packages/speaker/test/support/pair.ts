@@ -17,7 +17,9 @@ import {
 export const PORT = 1791;
 export const PEER_AS = 65_001;
 const NEIGHBORS = 3;
-const ASK_MS = 2000;
+const ASK_MS = 30_000;
+/** A busy machine keeps a process waiting for longer than one of the field would. */
+const PATIENT = { "heartbeat-ms": 100, "heartbeat-misses": 10, "patience-ms": 5000 };
 
 export type SideName = "a" | "b";
 
@@ -68,6 +70,7 @@ export class TestPair {
       })),
       nsr: {
         ...{ cluster: "test", self: name, mode: "shared", listen: this.link, peer: this.link },
+        ...PATIENT,
         ...nsr,
         ...only?.[name],
       },

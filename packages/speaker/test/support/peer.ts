@@ -4,6 +4,7 @@
  * It knows the format of the messages by itself, and shares no code with the speaker.
  */
 import { connect, type Socket } from "node:net";
+import koffi from "koffi";
 import { four, message, type RawMessage } from "../../../../test/lab/raw-peer.ts";
 import { until } from "../../../../test/lab/until.ts";
 
@@ -15,6 +16,11 @@ export const ROUTE_REFRESH = 5;
 
 const HEADER_OCTETS = 19;
 const WAIT_MS = 20_000;
+const IPPROTO_TCP = 6;
+const TCP_CONGESTION = 13;
+const setsockopt = koffi
+  .load("libc.so.6")
+  .func("int setsockopt(int, int, int, const void *, unsigned int)");
 /** AFI, reserved octet and SAFI, as in capability 1. */
 const FAMILY_OCTETS = { ipv4: [0, 1, 0, 1], ipv6: [0, 2, 0, 1] } as const;
 
@@ -75,6 +81,7 @@ export class Peer {
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);
+        useCubic(socket);
         resolve(new Peer(socket, options.onUpdate ?? null));
       });
     });
@@ -192,4 +199,14 @@ export class Peer {
     }
     this.unread = all.subarray(at);
   }
+}
+
+/**
+ * A speaker that is made to read slowly drops segments, for which BBR, the default of some hosts, would
+ * pace this connection to kilobits a second for minutes. A kernel without CUBIC goes on with what it has.
+ */
+function useCubic(socket: Socket): void {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const name = Buffer.from("cubic");
+  setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, name.length);
 }

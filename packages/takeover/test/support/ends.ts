@@ -8,7 +8,7 @@ import { type FrozenTcpState, octetsBetween, type TcpState } from "../../src/ind
 import type { ConnectionReport, TakeRequest } from "./end.ts";
 
 const PROGRAM = fileURLToPath(new URL("end.ts", import.meta.url));
-const ANSWER_TIMEOUT_MS = 15_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 /** Why these tests cannot run here, or null. */
 export const noLabReason = process.getuid?.() === 0 ? null : "needs root for network namespaces";

@@ -85,7 +85,7 @@ function routesIn(buf: Uint8Array, { at, end }: Section): number {
   return routes;
 }
 
-describe.skipIf(REASON !== null)(TITLE, { timeout: 60_000 }, () => {
+describe.skipIf(REASON !== null)(TITLE, () => {
   test.each(FILES)("is read as bgpdump reads it: %s", async (name, expected) => {
     const none = { routes: 0, announced: 0, withdrawn: 0, rejected: 0, fault: null };
     expect(await count(`${DATA}mrt/${name}`)).toEqual({ ...none, ...expected });

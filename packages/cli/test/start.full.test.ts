@@ -12,12 +12,11 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { freePort, MAIN } from "../../speaker/test/support/speaker.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
 
-vi.setConfig({ testTimeout: 240_000 });
 /** Long, for a machine that is busy with other tests. */
 const WAIT_MS = 60_000;
 

@@ -1,12 +1,10 @@
 /** Octets that are no BGP, or BGP at the wrong time: what they cost whom. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { attribute, four, message } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { KEEPALIVE, NOTIFICATION, OPEN, Peer, ROUTE_REFRESH, UPDATE } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 import { routeOctets, updateMessage } from "./support/updates.ts";
-
-vi.setConfig({ testTimeout: 90_000 });
 
 const GOOD = neighborAddress(1);
 const AS = 65002;

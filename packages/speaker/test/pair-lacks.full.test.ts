@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
 import {
@@ -20,7 +20,6 @@ import {
 import { Peer } from "./support/peer.ts";
 import { neighborAddress, type SpawnOptions, WAIT_MS } from "./support/speaker.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
 const WITH = REASON ?? "on one host";
 const WITHOUT_NET_ADMIN = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"];
@@ -133,8 +132,10 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       expect(shown.last_switchover).toMatchObject({ planned: false, resumed: 0 });
       const addresses = shown.last_switchover!.lost.map(({ address }) => address);
       expect(addresses).toEqual(["127.1.0.1", "127.1.0.2"]);
-      const lines = b.log().filter(({ id }) => id === "nsr-lost-session");
-      expect(lines.map(({ neighbor }) => neighbor)).toEqual(addresses);
+      // The log is written beside everything else, and comes behind an answer.
+      const named = () => b.log().filter(({ id }) => id === "nsr-lost-session");
+      await until(() => named().length >= addresses.length, WAIT_MS, "the log names them");
+      expect(named().map(({ neighbor }) => neighbor)).toEqual(addresses);
     }).finally(() => ip("link del l2"));
   });
 });

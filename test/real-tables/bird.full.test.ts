@@ -90,7 +90,7 @@ describe.skipIf(REASON !== null)(`tables of BIRD${REASON === null ? "" : ` (${RE
       startBird(nodes.peer, AS.peer, sessionsWith(nodes, "peer", "speaker", SPEAKER_AS)),
     ]);
     birds = { source, direct, client, peer };
-  }, LONG_MS);
+  });
 
   afterAll(() => lab?.remove());
 
@@ -114,7 +114,7 @@ describe.skipIf(REASON !== null)(`tables of BIRD${REASON === null ? "" : ` (${RE
         birds.peer.table(family),
       ]);
       tables = { direct, client, peer };
-    }, LONG_MS);
+    });
 
     test("BIRD holds nearly all of it without us", () => {
       // A few of the recorded routes are such that BIRD itself takes none of them.
@@ -141,18 +141,14 @@ describe.skipIf(REASON !== null)(`tables of BIRD${REASON === null ? "" : ` (${RE
       }
     });
 
-    test(
-      "when the source loses its routes, everyone does",
-      async () => {
-        await player.stop();
-        const empty = async () => {
-          const counts = await Promise.all(Object.values(birds).map((b) => b.routeCount(family)));
-          return counts.every((count) => count === 0);
-        };
-        await until(empty, LONG_MS, "the tables are empty");
-      },
-      LONG_MS,
-    );
+    test("when the source loses its routes, everyone does", async () => {
+      await player.stop();
+      const empty = async () => {
+        const counts = await Promise.all(Object.values(birds).map((b) => b.routeCount(family)));
+        return counts.every((count) => count === 0);
+      };
+      await until(empty, LONG_MS, "the tables are empty");
+    });
   });
 });
 

@@ -15,12 +15,10 @@ import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import type { Roles } from "../src/arbiter.ts";
 import { LocalArbiter } from "../src/local-arbiter.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const HOLDER = fileURLToPath(new URL("support/arbiter-holder.ts", import.meta.url));
 const WAIT_MS = 10_000;

@@ -1,11 +1,10 @@
 /** The end of both sides of a pair, and a role that cannot be given away. */
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FakeEtcd } from "./support/fake-etcd.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
 import { isUndisturbed, untilNsr, untilReady, withPair } from "./support/pair.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
 const REASON = enterOwnNetwork();
 
 describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {

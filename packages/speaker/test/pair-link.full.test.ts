@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type AnyRecord, FrameReader, frameOf, STREAM_VERSION } from "@ts-bgp/replication";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { LocalArbiter } from "../src/local-arbiter.ts";
@@ -25,7 +25,6 @@ import {
 import { type SpeakerProcess, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const REASON = enterOwnNetwork();
 const WITH_LINK = REASON ?? "on one host";
 const FLOOD = 2000;

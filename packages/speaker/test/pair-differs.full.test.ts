@@ -1,6 +1,6 @@
 /** A standby that has another state, speaks another version, or does not keep up. */
 import { type AnyRecord, FrameReader, frameOf, STREAM_VERSION } from "@ts-bgp/replication";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import type { Direction, Meddler } from "./support/link-proxy.ts";
 import { type MeddledPair, withMeddledPair } from "./support/meddled-pair.ts";
@@ -19,7 +19,6 @@ import type { Peer } from "./support/peer.ts";
 import { neighborAddress, WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes, parseUpdate } from "./support/updates.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
 const REASON = enterOwnNetwork();
 const ON_ONE_HOST = REASON ?? "on one host";
 const ROUTES = 100;

@@ -1,6 +1,6 @@
 /** The packet rules of a pair's gate: removed by someone, left by a crash, removed by a stop. */
 import { spawnSync } from "node:child_process";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork, removeRules } from "./support/own-network.ts";
 import {
@@ -15,7 +15,6 @@ import {
 import { WAIT_MS } from "./support/speaker.ts";
 import { manyRoutes } from "./support/updates.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const REASON = enterOwnNetwork();
 
 /** @returns the rules that lead to the gate of the pair's packets */

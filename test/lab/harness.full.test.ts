@@ -25,7 +25,6 @@ import { until } from "./until.ts";
 
 const REASON = labAvailable();
 const WAIT_MS = 20_000;
-const TEST_MS = 90_000;
 const PASSWORD = "correct-horse";
 const FAMILIES = ["ipv4-unicast", "ipv6-unicast"] as const;
 
@@ -40,7 +39,6 @@ interface End {
 describe.skipIf(REASON !== null)(`labs with real daemons${REASON ? ` (${REASON})` : ""}`, () => {
   test.concurrent.each(DAEMONS)(
     "$name and BIRD report each other's routes and sessions alike",
-    { timeout: TEST_MS },
     (kind) =>
       withLab(kind.name, async (lab) => {
         const [reference, other] = await startPair(lab, kind);
@@ -60,40 +58,36 @@ describe.skipIf(REASON !== null)(`labs with real daemons${REASON ? ` (${REASON})
       }),
   );
 
-  test.concurrent(
-    "a raw peer gets a route into BIRD, and a NOTIFICATION out of it",
-    { timeout: TEST_MS },
-    () =>
-      withLab("raw", async (lab) => {
-        const [here, there] = [lab.node("reference"), lab.node("raw")];
-        const session = {
-          families: ["ipv4-unicast"],
-          localAddress: here.address4,
-          peerAddress: there.address4,
-          peerAs: RAW_AS,
-          passive: true,
-          routeServer: false,
-        } as const;
-        const spec = { as: 65001, routerId: "10.0.0.1", originate: [], sessions: [session] };
-        const daemon = bird.create(here, spec);
-        await daemon.start();
-        const raw = await startRawPeer(there, { as: RAW_AS, peerAddress: here.address4 });
-        raw.update(goodRoute(there.address4));
-        const [route] = await until(
-          async () => {
-            const routes = await daemon.routes("ipv4-unicast");
-            return routes.length > 0 && routes;
-          },
-          WAIT_MS,
-          "BIRD has the route",
-        );
-        const seen = { asPath: `${RAW_AS}`, nextHop: there.address4, from: there.address4 };
-        expect(route).toEqual(viewOf({ prefix: RAW_PREFIX }, seen));
-        raw.send(new Array(19).fill(0));
-        await until(() => raw.closed(), WAIT_MS, "BIRD ends the session");
-        expect(raw.notification()).toEqual({ code: 1, subcode: 1 });
-      }),
-  );
+  test.concurrent("a raw peer gets a route into BIRD, and a NOTIFICATION out of it", () =>
+    withLab("raw", async (lab) => {
+      const [here, there] = [lab.node("reference"), lab.node("raw")];
+      const session = {
+        families: ["ipv4-unicast"],
+        localAddress: here.address4,
+        peerAddress: there.address4,
+        peerAs: RAW_AS,
+        passive: true,
+        routeServer: false,
+      } as const;
+      const spec = { as: 65001, routerId: "10.0.0.1", originate: [], sessions: [session] };
+      const daemon = bird.create(here, spec);
+      await daemon.start();
+      const raw = await startRawPeer(there, { as: RAW_AS, peerAddress: here.address4 });
+      raw.update(goodRoute(there.address4));
+      const [route] = await until(
+        async () => {
+          const routes = await daemon.routes("ipv4-unicast");
+          return routes.length > 0 && routes;
+        },
+        WAIT_MS,
+        "BIRD has the route",
+      );
+      const seen = { asPath: `${RAW_AS}`, nextHop: there.address4, from: there.address4 };
+      expect(route).toEqual(viewOf({ prefix: RAW_PREFIX }, seen));
+      raw.send(new Array(19).fill(0));
+      await until(() => raw.closed(), WAIT_MS, "BIRD ends the session");
+      expect(raw.notification()).toEqual({ code: 1, subcode: 1 });
+    }));
 });
 
 /**

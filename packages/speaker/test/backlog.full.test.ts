@@ -1,12 +1,10 @@
 /** Neighbors that do not read what they are sent. */
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, withSpeaker } from "./support/speaker.ts";
 import { manyRoutes, manyWithdrawals, parseUpdate } from "./support/updates.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const LONG_MS = 60_000;
 const TALKER = neighborAddress(1);

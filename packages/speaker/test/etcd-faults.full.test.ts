@@ -3,13 +3,11 @@ import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bootMs } from "@ts-bgp/takeover";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { ArbiterAwayError } from "../src/arbiter.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { FakeEtcd, type Fault } from "./support/fake-etcd.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const TTL_MS = 600;
 const LONG_MS = 60_000;
@@ -274,7 +272,11 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
         epoch = now;
       }, 1);
       const lives = [a, b].map((actor) => actor.live(() => isOver, chance));
+      const [before, heldBefore] = [changes, heldMs];
       await sleep(4000);
+      // It is to be about something.
+      const isEnough = () => changes >= before + 3 && heldMs > heldBefore + 250;
+      await until(isEnough, LONG_MS, "enough has happened");
       isOver = true;
       isUp = true;
       etcd.fault = () => null;
@@ -286,9 +288,6 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
     }),
     { numRuns: 4, endOnFailure: true },
   );
-  // It was about something.
-  expect(changes).toBeGreaterThan(10);
-  expect(heldMs).toBeGreaterThan(1000);
 });
 
 /** A small generator, so that a seed gives the same weather. */

@@ -1,0 +1,4 @@
+/** Run before every test file. */
+import { endWithThisProcess } from "./watchdog.ts";
+
+endWithThisProcess();
