@@ -6,10 +6,15 @@
  * AS numbers that are reserved, prefixes that are no global unicast. So the expectation is simply
  * what was announced.
  */
-import { Prng, syntheticTable } from "@ts-bgp/inject";
-import { FAMILY } from "@ts-bgp/wire-codec";
+import { Prng } from "@ts-bgp/inject";
 import type { Family } from "../test/lab/daemon.ts";
-import { DATA_MISSING, messagesOf, readData, readStream } from "../test/real-tables/data.ts";
+import {
+  DATA_MISSING,
+  madeTable,
+  messagesOf,
+  readData,
+  readStream,
+} from "../test/real-tables/data.ts";
 import {
   ATTRIBUTE,
   type Attribute,
@@ -173,19 +178,8 @@ function syntheticOctets(
   seed = 1,
   as: number = SYNTHETIC_AS[family],
 ): Buffer {
-  const families = family === "ipv4-unicast" ? FAMILY.IPV4_UNICAST : FAMILY.IPV6_UNICAST;
-  const form = {
-    families,
-    fourOctetAs: true,
-    addPath: 0,
-    octetsMax: 4096,
-    internal: false,
-    localAs: as,
-    nextHop4: null,
-    nextHop6: null,
-  };
-  const batches = syntheticTable({ prefixes, seed, families }, form);
-  return Buffer.concat([...batches].map(({ octets }) => Buffer.from(octets)));
+  const short = family === "ipv4-unicast" ? "ipv4" : "ipv6";
+  return madeTable({ family: short, as, prefixes, seed });
 }
 
 /** @returns null for what is left out */

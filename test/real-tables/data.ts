@@ -1,9 +1,11 @@
-/** The recorded routing data beside this repository, which is not part of it. */
+/** Routing data: recorded, which is beside this repository and not part of it, or made here. */
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
+import { syntheticTable } from "@ts-bgp/inject";
+import { FAMILY } from "@ts-bgp/wire-codec";
+import { DATA_FOLDER } from "../data-folder.ts";
 
-const FOLDER = fileURLToPath(new URL("../../../shared/data/updates/", import.meta.url));
+const FOLDER = `${DATA_FOLDER}updates/`;
 const TAR_BLOCK_OCTETS = 512;
 
 /** Why the data cannot be used, or `null`. */
@@ -53,6 +55,33 @@ function readIndex(name: string): Recorded[] {
       peerAddress,
     };
   });
+}
+
+/** What a table is made of where none was recorded. */
+export interface MadeTable {
+  readonly family: "ipv4" | "ipv6";
+  /** First AS of every path. */
+  readonly as: number;
+  readonly prefixes: number;
+  /** Chooses prefixes and paths. */
+  readonly seed: number;
+}
+
+/** UPDATE messages of a table, back to back. */
+export function madeTable({ family, as, prefixes, seed }: MadeTable): Buffer {
+  const families = family === "ipv4" ? FAMILY.IPV4_UNICAST : FAMILY.IPV6_UNICAST;
+  const form = {
+    families,
+    fourOctetAs: true,
+    addPath: 0,
+    octetsMax: 4096,
+    internal: false,
+    localAs: as,
+    nextHop4: null,
+    nextHop6: null,
+  };
+  const batches = syntheticTable({ prefixes, seed, families }, form);
+  return Buffer.concat([...batches].map(({ octets }) => Buffer.from(octets)));
 }
 
 /** Files of a tar archive by their names without folders. */

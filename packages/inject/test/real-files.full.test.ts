@@ -5,10 +5,10 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Section } from "@ts-bgp/wire-codec";
 import { UpdateReader } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { DATA_FOLDER } from "../../../test/data-folder.ts";
 import { CanonicalRoutes } from "../src/canonical-routes.ts";
 import { MrtReader } from "../src/mrt.ts";
 import { MrtSplitter } from "../src/mrt-records.ts";
@@ -19,7 +19,7 @@ import { openUpdates } from "../src/update-source.ts";
 import { FOUR_OCTETS } from "./mrt-octets.ts";
 import { EXTERNAL, tableOf } from "./routes-of.ts";
 
-const DATA = fileURLToPath(new URL("../../../../shared/data/", import.meta.url));
+const DATA = DATA_FOLDER;
 const REASON = existsSync(`${DATA}mrt`) ? null : `${DATA}mrt is not there`;
 const TITLE = `a file of a collector${REASON === null ? "" : ` (${REASON})`}`;
 

@@ -1,10 +1,10 @@
 /** Reading the third-party vectors, which are not part of this repository. */
 
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
+import { DATA_FOLDER } from "../../../../test/data-folder.ts";
 
-const FOLDER = fileURLToPath(new URL("../../../../../shared/data/vectors/", import.meta.url));
+const FOLDER = `${DATA_FOLDER}vectors/`;
 
 /** Why the corpus cannot be used, or null. */
 export const CORPUS_MISSING: string | null = existsSync(`${FOLDER}vectors.jsonl.zst`)
