@@ -14,6 +14,7 @@ import {
   untilNsr,
   untilProtected,
   untilReady,
+  untilSaid,
 } from "./support/pair.ts";
 import type { Peer } from "./support/peer.ts";
 import { neighborAddress, WAIT_MS } from "./support/speaker.ts";
@@ -131,7 +132,7 @@ describe.skipIf(REASON !== null)(`a standby that differs (${ON_ONE_HOST})`, () =
       await from.sendAll(manyRoutes({ as: PEER_AS, count: ROUTES, from: ROUTES }));
       const told = await b.untilLogged("a difference", ({ id }) => id === "nsr-link");
       expect(told.msg).toBe(`this side differs in ${line.msg}`);
-      expect(saidBy(a, "standby-lost")).toEqual([
+      expect(await untilSaid(a, "standby-lost")).toEqual([
         "the standby differed in attribute sets; it has to join again",
       ]);
       await untilReady(b, "standby");
@@ -141,7 +142,7 @@ describe.skipIf(REASON !== null)(`a standby that differs (${ON_ONE_HOST})`, () =
         ({ ready, digest }) => ready && digest.at_ms > atMs,
       );
       expect(shown.digest.differences).toBe(1);
-      expect(saidBy(a, "standby-joining")).toHaveLength(2);
+      expect(await untilSaid(a, "standby-joining", 2)).toHaveLength(2);
       await until(() => seen.all === 2 * ROUTES, WAIT_MS, "the routes are there");
       await endsWell(all, 2 * ROUTES);
     }));
@@ -181,7 +182,7 @@ describe.skipIf(REASON !== null)(`a stream of another version (${ON_ONE_HOST})`,
         expect(await nsrOf(a)).toMatchObject({ role: "active", ready: false, protected: 0 });
         expect((await nsrOf(b)).reason).toBe(line.msg);
         // It is said once, however often it is tried.
-        expect(saidBy(b, "nsr-link")).toHaveLength(1);
+        expect(await untilSaid(b, "nsr-link")).toHaveLength(1);
         proxy.meddler = null;
         await untilReady(b, "standby");
         await untilProtected(a, 1);
@@ -257,7 +258,7 @@ describe.skipIf(REASON !== null)(`a declared standby (${ON_ONE_HOST})`, () => {
       await from.sendAll(manyRoutes(bulk));
       const line = await a.untilLogged("the loss", ({ id }) => id === "standby-lost");
       expect(line.msg).toMatch(reason);
-      expect(saidBy(a, "standby-slow")).toHaveLength(1);
+      expect(await untilSaid(a, "standby-slow")).toHaveLength(1);
       await until(() => seen.all === ROUTES + BULK, WAIT_MS, "the load is served");
       expect((await a.neighbor(neighborAddress(1))).state).toBe("Established");
       late.end(scene);

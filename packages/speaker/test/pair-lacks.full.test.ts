@@ -10,11 +10,11 @@ import {
   nsrOf,
   PEER_AS,
   PORT,
-  saidBy,
   type TestPair,
   untilNsr,
   untilProtected,
   untilReady,
+  untilSaid,
   withPair,
 } from "./support/pair.ts";
 import { Peer } from "./support/peer.ts";
@@ -80,7 +80,7 @@ describe.skipIf(REASON !== null)(`a standby that could not take over (${WITH})`,
       expect(shown).toMatchObject({ role: "active", ready: false, protected: 0 });
       expect(await nsrOf(b)).toMatchObject({ ready: false });
       await b.untilLogged("the reason", ({ id, msg }) => id === "nsr-link" && why.test(msg));
-      expect(saidBy(a, "nsr-link").filter((text) => why.test(text))).toHaveLength(1);
+      expect((await untilSaid(a, "nsr-link")).filter((text) => why.test(text))).toHaveLength(1);
       b.signal("SIGTERM");
       await b.exited();
       await pair.startStandby("b");

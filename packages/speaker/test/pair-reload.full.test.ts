@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
-import { PEER_AS, saidBy, type TestPair, untilNsr, withPair } from "./support/pair.ts";
+import { PEER_AS, saidBy, type TestPair, untilNsr, untilSaid, withPair } from "./support/pair.ts";
 import {
   type ConfigFile,
   type LogLine,
@@ -109,7 +109,7 @@ describe.skipIf(REASON !== null)(`a side of a pair (${REASON ?? "on one host"})`
       b.configure(pair.config("b", { neighbors: [neighbor(1)] }));
       await b.ask({ command: "reload" });
       expect(await knownTo(b)).toEqual([neighborAddress(1)]);
-      expect(saidBy(b, "config-differs")).toHaveLength(1);
+      expect(await untilSaid(b, "config-differs")).toHaveLength(1);
     }));
 
   test("that has taken over applies a file that was brought up to date", () =>

@@ -12,6 +12,7 @@ import {
   untilNsr,
   untilProtected,
   untilReady,
+  untilSaid,
   withPair,
 } from "./support/pair.ts";
 import { KEEPALIVE, Peer } from "./support/peer.ts";
@@ -53,8 +54,9 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
           "the pair is ready",
         );
         expect(seen).toEqual([]);
-        const lines = sides.flatMap((side) => saidBy(side, "nsr-active"));
-        expect(lines).toHaveLength(1);
+        const lines = () => sides.flatMap((side) => saidBy(side, "nsr-active"));
+        await until(() => lines().length > 0, WAIT_MS, "the log names the active side");
+        expect(lines()).toHaveLength(1);
       });
     }
   });
@@ -267,7 +269,7 @@ describe.skipIf(REASON !== null)(`a session (${REASON ?? "of a pair"})`, () => {
       const line = await side.untilLogged("a refusal", ({ id }) => id === "connection-refused");
       expect(line).toMatchObject({ neighbor: neighborAddress(3), level: "error" });
       expect(line.msg).toMatch(/nsr: required/);
-      expect(saidBy(side, "nsr-simplex")).toHaveLength(1);
+      expect(await untilSaid(side, "nsr-simplex")).toHaveLength(1);
       // A standby is turned away with the same words.
       const b = await pair.side("b");
       await b.start();

@@ -4,7 +4,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NsrConfig } from "@ts-bgp/config";
-import { Active, frameOf, Journal, Machine, STREAM_VERSION } from "@ts-bgp/replication";
+import {
+  Active,
+  FrameReader,
+  frameOf,
+  Journal,
+  Machine,
+  STREAM_VERSION,
+} from "@ts-bgp/replication";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../router/test/driver.ts";
@@ -22,6 +29,10 @@ let config: NsrConfig;
 let server: Server;
 let beats: BeatThread;
 let link: Socket;
+let active: Active;
+let journal: Journal;
+/** What the active says from then on, which does not go over the link. */
+let held: FrameReader | null;
 
 /** Somebody who says what an active does: its state, and that this side is the standby. */
 function serve(socket: Socket): void {
@@ -31,11 +42,13 @@ function serve(socket: Socket): void {
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "" },
   };
   socket.write(frameOf("hello", hello));
-  const active = new Active(
-    new Journal(new Machine(MACHINE, 0)),
+  held = null;
+  journal = new Journal(new Machine(MACHINE, 0));
+  active = new Active(
+    journal,
     { epoch: EPOCH, patienceMs: 1000 },
     {
-      send: (frame) => void socket.write(frame),
+      send: (frame) => void (held === null ? socket.write(frame) : held.push(frame)),
       release() {},
       acknowledge() {},
       gone() {},
@@ -83,4 +96,25 @@ test.each<[string, number, ActiveState, boolean]>([
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
   link.end(frameOf("bye", { reason: "enough", slow }));
   expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
+});
+
+test("one that is stopped knows of every connection that it has stored", async () => {
+  const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
+  const side = { config, name: "b", software: "", beats, lack: async () => "", log() {} };
+  const standby = await StandbySide.connect(side, arbiter);
+  const end = standby.follow();
+  await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+  held = new FrameReader();
+  const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
+  const ports = { remotePort: 40_000, localPort: 179 };
+  journal.run({ record: "start", nowMs: 0 });
+  const id = journal.run({ record: "accepted", ...ends, ...ports, nowMs: 1 }) as number;
+  active.commit(1);
+  for (let next = held.next(); next !== null; next = held.next()) standby.standby.record(next);
+  standby.stop("enough");
+  await end;
+  const isKnown = () => standby.machine!.router.neighborOf(id) !== undefined;
+  expect(isKnown()).toBe(false);
+  standby.catchUp();
+  expect(isKnown()).toBe(true);
 });

@@ -196,3 +196,17 @@ export function saidBy(side: SpeakerProcess, id: string): string[] {
     .filter((line) => line.id === id)
     .map(({ msg }) => msg);
 }
+
+/**
+ * Waits until a side has said something so often. The log is written beside everything else, and comes
+ * behind an answer.
+ *
+ * @returns what it has said
+ */
+export function untilSaid(side: SpeakerProcess, id: string, count = 1): Promise<string[]> {
+  const said = () => {
+    const lines = saidBy(side, id);
+    return lines.length >= count && lines;
+  };
+  return until(said, WAIT_MS, `the log has ${id}`);
+}
