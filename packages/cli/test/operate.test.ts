@@ -71,7 +71,7 @@ beforeAll(async () => {
     return first.families[0]!.advertised === ROUTES_OF_B && sent === 3;
   };
   await until(isThere, WAIT_MS, "all routes are exchanged");
-}, 60_000);
+});
 
 afterAll(() => {
   a?.end();

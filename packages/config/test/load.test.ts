@@ -500,7 +500,7 @@ test("any text gives a configuration or mistakes with a place, never an exceptio
     expect(config === null).toBe(mistakes.length > 0);
     for (const { line, column } of mistakes) expect(Math.min(line, column)).toBeGreaterThan(0);
   }
-}, 60_000);
+});
 
 const PEM_IN_KEYS: Readonly<Record<string, string>> = {
   "keys/a.crt": "-----BEGIN CERTIFICATE-----",

@@ -86,4 +86,4 @@ test("a peer that does not read costs bounded memory while others churn", () => 
   c!.wire.drain();
   lab.run();
   expect(c!.table).toEqual(b!.table);
-}, 30_000);
+});

@@ -2,14 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "./support/own-network.ts";
 import { isUndisturbed, PORT, untilNsr, untilProtected, withPair } from "./support/pair.ts";
 import { Peer } from "./support/peer.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
 const FOLDER = "/proc/sys/net/ipv4";
 const REASON = enterOwnNetwork() ?? otherDefault();
 
