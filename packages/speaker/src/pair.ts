@@ -339,12 +339,9 @@ export class Pair {
   private async follow(standbySide: StandbySide): Promise<void> {
     const end = await standbySide.follow();
     if (this.isStopping) return;
+    if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
     const { machine } = standbySide;
-    if (end.kind === "lost") {
-      // Sessions may have come up in what is stored and was not run yet.
-      if (machine !== null && !end.mayTakeOver) standbySide.catchUp();
-      this.switchovers.notTaken(machine, end.cause);
-    }
+    if (end.kind === "lost") this.switchovers.notTaken(machine, end.cause);
     try {
       await this.ended(standbySide, end);
     } catch (error) {

@@ -119,7 +119,10 @@ export class StandbySide {
     return this.standby.follows;
   }
 
-  /** Runs what is stored, as far as that goes, so that the machine is what the active was at its last word. */
+  /**
+   * Runs what is stored, as far as that goes, so that the machine is what the active was at its last word:
+   * sessions may have come up in it.
+   */
   catchUp(): void {
     try {
       this.standby.finish();
