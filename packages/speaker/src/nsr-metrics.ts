@@ -97,15 +97,15 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "Packets of protected connections; guarded: a FIN or RST that was stopped; overruns: a full queue",
       Object.entries(packets).map(([result, value]) => ({ value, labels: { result } })),
     ),
-    gauge(
-      "tsbgp_nsr_skipped_records",
-      "Records and fields of the other side that this one does not know",
-      skipped,
-    ),
     counter(
       "tsbgp_nsr_link_refused",
       "Connections to the link or the heartbeats of whoever is not known to be the other side",
       Object.entries(shown.refused).map(([reason, value]) => ({ value, labels: { reason } })),
+    ),
+    gauge(
+      "tsbgp_nsr_skipped_records",
+      "Records and fields of the other side that this one does not know",
+      skipped,
     ),
   ];
 }

@@ -12,7 +12,6 @@ import { gauge, type MetricPart } from "../src/metric-parts.ts";
 import { Peer } from "./support/peer.ts";
 import { neighborAddress, WAIT_MS, withSpeaker } from "./support/speaker.ts";
 
-
 const LOOPBACK = "127.0.0.1";
 const REQUEST = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

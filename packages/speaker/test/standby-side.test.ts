@@ -100,11 +100,13 @@ test.each<[string, number, ActiveState, boolean]>([
 
 test("one that is stopped knows of every connection that it has stored", async () => {
   const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
-  const side = { config, name: "b", software: "", beats, lack: async () => "", log() {} };
+  const refusals = new Refusals(() => {});
+  const lack = async () => "";
+  const side = { config, name: "b", software: "", beats, refusals, lack, log() {} };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
-  held = new FrameReader();
+  held = new FrameReader(null);
   const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
   const ports = { remotePort: 40_000, localPort: 179 };
   journal.run({ record: "start", nowMs: 0 });
