@@ -21,6 +21,8 @@ import type { Rib } from "./rib.ts";
 import { RowSet } from "./row-set.ts";
 
 const NOBODY: readonly Member[] = [];
+/** Sets that are remembered; a power of two. */
+const FOUND = 256;
 /** The first half of an IPv4 address that is mapped into IPv6 (RFC 4291 section 2.5.5.2). */
 const MAPPED = 0xffff;
 
@@ -29,8 +31,10 @@ export class NextHopPeers {
   private readonly peers: PeerTable;
   /** By hash of the address. */
   private readonly byHash: Map<number, Member[]> = new Map();
-  /** What was found for attribute sets of the batch at hand. */
-  private readonly found: Map<AttrId, readonly Member[]> = new Map();
+  /** What was found for attribute sets of the batch at hand, by the low bits of their numbers. */
+  private readonly foundFor: Uint32Array = new Uint32Array(FOUND);
+  private readonly found: (readonly Member[])[] = new Array(FOUND).fill(NOBODY);
+  private hasFound = false;
   /** By peer and path identifier: prefixes that the peer would be sent otherwise. */
   private readonly withheld: Map<PeerRow, Map<number, RowSet>> = new Map();
 
@@ -49,7 +53,7 @@ export class NextHopPeers {
     const known = this.byHash.get(hash);
     if (known === undefined) this.byHash.set(hash, [member]);
     else known.push(member);
-    this.found.clear();
+    this.endBatch();
   }
 
   remove(member: Member): void {
@@ -58,23 +62,26 @@ export class NextHopPeers {
     if (left.length > 0) this.byHash.set(hash, left);
     else this.byHash.delete(hash);
     this.withheld.delete(member.peer);
-    this.found.clear();
+    this.endBatch();
   }
 
   /** Forgets what was found for sets, whose numbers may be those of others soon. */
   endBatch(): void {
-    if (this.found.size > 0) this.found.clear();
+    if (!this.hasFound) return;
+    this.hasFound = false;
+    this.foundFor.fill(0);
   }
 
   /** @returns the members whose address is a next hop of the set: mostly none, or its source */
   of(attr: AttrId): readonly Member[] {
     if (attr === 0 || this.byHash.size === 0) return NOBODY;
-    let members = this.found.get(attr);
-    if (members === undefined) {
-      members = this.find(attr);
-      this.found.set(attr, members);
+    const slot = attr & (FOUND - 1);
+    if (this.foundFor[slot] !== attr) {
+      this.found[slot] = this.find(attr);
+      this.foundFor[slot] = attr;
+      this.hasFound = true;
     }
-    return members;
+    return this.found[slot]!;
   }
 
   /** Whether the set's next hop is an address of the peer. */
@@ -90,6 +97,7 @@ export class NextHopPeers {
 
   /** @returns the audience of a withdrawal without those that a view's routes were kept from */
   exceptUnseen(audiences: AudienceTable, audience: AudienceId, view: View): AudienceId {
+    if (this.withheld.size === 0) return audience;
     let left = audience;
     for (let i = -1; i < view.listed.count; i++) {
       const attr = i < 0 ? view.attr : view.attrs[i]!;
@@ -103,6 +111,7 @@ export class NextHopPeers {
 
   /** Notes which members do not see a view's routes, or did not, though their class does. */
   noteView(row: PrefixRow, pathId: number, view: View, isWithheld: boolean): void {
+    if (!isWithheld && this.withheld.size === 0) return;
     for (let i = -1; i < view.listed.count; i++) {
       const attr = i < 0 ? view.attr : view.attrs[i]!;
       for (const { cls, peer } of this.of(attr)) {
