@@ -115,7 +115,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     `show neighbor ${A}`,
     "",
-    `${NEIGHBOR_KEYS} capabilities export graceful_restart hold_time identifier import keepalive_time ` +
+    `${NEIGHBOR_KEYS} capabilities congestion_control export graceful_restart hold_time identifier import keepalive_time ` +
       "local_address local_as octets route_reflector_client route_server_client",
   ],
   [
@@ -215,7 +215,7 @@ describe.concurrent("for people", () => {
       [
         " Prefix From Next hop Pref MED AS path Communities, or why rejected",
         /^x 10\.1\.2\.128\/25 .* rejected by policy: rule "too long" of policy "checked" \(.*:1\)$/,
-        /^x 10\.9\.9\.0\/24 127\.1\.0\.1 \?? ?malformed UPDATE, treated as withdraw \(RFC 7606\)$/,
+        /^x 10\.9\.9\.0\/24 127\.1\.0\.1 \?? ?malformed UPDATE, treated as withdraw \(RFC 7606\): ORIGIN value 9 .* missing$/,
       ],
     ],
     [
@@ -295,7 +295,7 @@ describe.concurrent("for people", () => {
       /^Capabilities: +four octet as, route refresh$/m,
       /^Messages received: +1 open, 3 update, 0 notification, \d+ keepalive, 0 route refresh$/m,
       /^Faulty UPDATEs: +1 treat-as-withdraw$/m,
-      /^ipv4-unicast: +5 received, 3 accepted, 2 rejected, limit 100 \(shutdown\); 5000 advertised/m,
+      /^ipv4-unicast: +5 received, 3 accepted, 2 rejected, 5 of at most 100 prefixes \(shutdown\); 5000 advertised/m,
     ]) {
       expect(byAddress.stdout).toMatch(line);
     }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdTls, EtcdUser } from "@ts-bgp/config";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
@@ -12,7 +12,6 @@ import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { EtcdClient } from "../src/etcd-client.ts";
 import { freePort } from "./support/speaker.ts";
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 const REASON = labAvailable();
 const WAIT_MS = 60_000;
 /** Long, for a machine that is busy. */

@@ -1,14 +1,12 @@
 /** Answers that are not those of etcd's API: each is an error of the arbiter, and gives nobody a role. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { ArbiterAwayError } from "../src/arbiter.ts";
 import { changeAnswer, readAnswer } from "../src/etcd-answers.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { FakeEtcd } from "./support/fake-etcd.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PREFIX = "ts-bgp/c/";
 const base64 = (text: string) => Buffer.from(text).toString("base64");

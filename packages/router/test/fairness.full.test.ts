@@ -1,10 +1,8 @@
 /** One peer's bulk does not hold up others, and its memory is given back. */
 
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { INPUT_OCTETS_MAX, showTables } from "../src/index.ts";
 import { Lab, type LabOptions, type Peer, yamlOf } from "./driver.ts";
-
-vi.setConfig({ testTimeout: 300_000 });
 
 const GROUPS = 5;
 const ROUTES_PER_MESSAGE = 900;
