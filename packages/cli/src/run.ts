@@ -11,6 +11,7 @@ import {
   stringOption,
   UsageError,
 } from "./command.ts";
+import { useHugePages } from "./huge-pages.ts";
 import { VERSION } from "./version.ts";
 
 /** The option that names the configuration file. */
@@ -51,6 +52,7 @@ export const runCommand: Command = {
   run: async (args) => {
     noWords(args);
     const nsrSelf = nsrSelfOf(args);
+    useHugePages();
     return withConfigErrors(({ Daemon }) =>
       runDaemon(Daemon, configFile(args), { nsrSelf, hangUp: "reload" }),
     );

@@ -58,7 +58,10 @@ export type ActiveEvent =
 
 export interface ActiveOptions {
   readonly epoch: number;
-  /** A standby that has not acknowledged a bracket for so long is given up. */
+  /**
+   * A standby that owes acknowledgements and has not got further for so long is given up. One that is
+   * behind and catches up is not, however long a bracket has waited.
+   */
   readonly patienceMs: number;
 }
 
@@ -109,6 +112,8 @@ export class Active {
   private owed: Map<ConnectionId, number> = new Map();
   private heldFrom = 0;
   private heldMs = 0;
+  /** When the standby last acknowledged something new. */
+  private ackedMs = 0;
   /** When the standby was last known to have run something. */
   private appliedMs = 0;
   private declaring = false;
@@ -136,10 +141,10 @@ export class Active {
     return { brackets: this.pending.length, octets: this.pendingOctets };
   }
 
-  /** @returns how long the oldest bracket has waited for its acknowledgement since outputs are held */
+  /** @returns for how long an acknowledgement has been owed, and none that was new has come */
   waitedMs(nowMs: number): number {
     const first = this.pending[0];
-    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs);
+    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs, this.ackedMs);
   }
 
   /** Whether there is room for what another slice may do (R3.8). */
@@ -227,6 +232,7 @@ export class Active {
         this.digestNumber = 0;
         this.digestMs = nowMs;
       }
+      if (record.number > this.acked) this.ackedMs = nowMs;
       this.acknowledged(Math.min(record.number, this.number));
       this.advance(nowMs);
     } else if (record.record === "differs") {
@@ -286,10 +292,9 @@ export class Active {
   /** To be called a few times a second. */
   tick(nowMs: number): void {
     const { state, hooks, mayWork } = this;
-    const first = this.pending[0];
     if (state === "undeclaring" || state === "fenced") return;
     const patienceMs = state === "joining" ? JOIN_MS : this.options.patienceMs;
-    if (first !== undefined && nowMs - Math.max(first.sentMs, this.heldMs) > patienceMs) {
+    if (this.waitedMs(nowMs) > patienceMs) {
       hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
       this.lose(`the standby did not acknowledge for ${patienceMs} ms`, true);
     } else if (!mayWork && nowMs - this.appliedMs > this.options.patienceMs) {

@@ -190,9 +190,10 @@ export class ActiveSide {
     const { number } = this.speaker.active;
     if (this.link === null) return null;
     this.link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
+    const waitMs = HANDOVER_MS + HANDOVER_CONNECTION_MS * Object.keys(frozen).length;
     const taken = await new Promise<RecordOf<"handoverTaken"> | null>((resolve) => {
       this.handoverTaken = resolve;
-      setTimeout(() => resolve(null), HANDOVER_MS).unref();
+      setTimeout(() => resolve(null), waitMs).unref();
     });
     if (taken === null) return null;
     const { resumed, lost } = taken;
@@ -383,6 +384,8 @@ const WAY_MS_MIN = 150;
 const WAY_MS_MAX = 1000;
 /** Longest wait for a standby to have taken over what it is handed, and of a standby for that. */
 export const HANDOVER_MS = 2000;
+/** The same for each connection beside that: ten times what one takes on a busy machine. */
+const HANDOVER_CONNECTION_MS = 20;
 
 /** @returns the address of this end, undefined for a Unix socket */
 function ownAddressOf(stream: Duplex): string | undefined {

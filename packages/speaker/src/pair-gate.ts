@@ -52,6 +52,8 @@ export class PairGate {
   private isLooking = false;
   /** The gate has the packet queue. */
   private isBound = false;
+  /** This side has put its rules in place, so that they can be missing. */
+  private hasRules = false;
   private timer: NodeJS.Timeout | undefined;
   /** Whose packets go through it. */
   private ports: readonly number[];
@@ -69,6 +71,7 @@ export class PairGate {
   /** Makes ready for the role, or finds out what is missing. */
   async open(): Promise<void> {
     this.isBound = false;
+    this.hasRules = false;
     this.problem = "";
     if (this.gate === null) await this.create();
     // Of its own namespace; in a shared one the active has them in place.
@@ -135,6 +138,7 @@ export class PairGate {
     try {
       this.bind();
       this.kind = (await gate.installRules(this.ports)).kind;
+      this.hasRules = true;
     } catch (error) {
       await this.failed(gate, error as Error);
     }
@@ -181,6 +185,7 @@ export class PairGate {
     clearInterval(this.timer);
     this.events = NOBODY;
     this.isBound = false;
+    this.hasRules = false;
     await this.gate?.rest();
   }
 
@@ -202,7 +207,7 @@ export class PairGate {
     if (this.isLooking) return;
     this.isLooking = true;
     if (this.gate === null) await this.regain();
-    else await this.lookAtRules(this.gate);
+    else if (this.hasRules) await this.lookAtRules(this.gate);
     this.isLooking = false;
   }
 
@@ -248,6 +253,7 @@ export class PairGate {
   private without({ message }: Error): void {
     this.gate = null;
     this.isBound = false;
+    this.hasRules = false;
     this.failedMs = performance.now();
     this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
     if (this.problem !== this.told) this.options.say(this.problem);

@@ -436,13 +436,13 @@ export class Pair {
     this.addresses.claim();
     const before = performance.now();
     const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
-    const { resumed, lost } = await resumeAll(speaker, protector, elapsedMs, frozen);
+    const restoring = resumeAll(speaker, protector, elapsedMs, frozen);
+    const { resumed, lost } = await speaker.restoring(restoring);
     const addresses = before - began - fence - replay;
     const restore = performance.now() - before;
     const total = performance.now() - began;
     const times = { fence, replay, addresses, restore, total, silence: nowMs() - heardMs };
     this.switchovers.done({ cause, planned: frozen !== null, ms: rounded(times), resumed, lost });
-    speaker.schedule();
     return speaker;
   }
 
@@ -491,10 +491,10 @@ export class Pair {
     this.role = role;
     this.sinceMs = nowMs();
     const { name } = this.side;
-    if (role === "active")
-      this.log.say("nsr-active", "info", `${name} is active, epoch ${this.epoch}`);
-    if (role === "standby" && this.log.refusal === "")
-      this.log.say("nsr-standby", "info", `${name} follows the active side`);
+    const isNews = role === "standby" && this.log.refusal === "";
+    if (isNews) this.log.say("nsr-standby", "info", `${name} follows the active side`);
+    const text = `${name} is active, epoch ${this.epoch}`;
+    if (role === "active") this.log.say("nsr-active", "info", text);
     this.options.changed();
   }
 }

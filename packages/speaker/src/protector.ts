@@ -6,15 +6,15 @@
 import type { ConnectionId } from "@ts-bgp/router";
 import {
   acknowledgedOctets,
+  type Ends,
   type FlowSlot,
   type Gate,
   receivedOctets,
-  type SocketAddress,
   sequenceAfter,
   snapshot,
   type TcpState,
 } from "@ts-bgp/takeover";
-import type { Protection } from "./speaker.ts";
+import type { Protection } from "./protection.ts";
 
 /** One connection. Counts are of octets since `tcp` was taken. */
 interface Protected {
@@ -194,7 +194,8 @@ export class Protector implements Protection {
   }
 }
 
-function endsOf(tcp: TcpState): { local: SocketAddress; remote: SocketAddress } {
+/** @returns the ends of a connection by its state */
+export function endsOf(tcp: TcpState): Ends {
   return {
     local: { address: tcp.localAddress, port: tcp.localPort },
     remote: { address: tcp.remoteAddress, port: tcp.remotePort },

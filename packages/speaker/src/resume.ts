@@ -4,14 +4,15 @@ import type { LedgerConnection, Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
   closeSilently,
-  destroySocket,
+  destroySockets,
+  type Ends,
   freeze,
   type ResumeOutcome,
   type ResumeRequest,
   resumeConnections,
   type TcpState,
 } from "@ts-bgp/takeover";
-import type { ProtectedTcp, Protector } from "./protector.ts";
+import { endsOf, type ProtectedTcp, type Protector } from "./protector.ts";
 import { protectionOf } from "./session-sockets.ts";
 import { nowMs, type Speaker } from "./speaker.ts";
 
@@ -70,19 +71,18 @@ export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<Conn
  *   peer sends again, for nobody, and are ended
  */
 export function expectAll(machine: Machine, protector: Protector, hasLeftovers: boolean): void {
+  const ends: Ends[] = [];
   for (const { id, tcp, received } of machine.ledger.connections.values()) {
     if (tcp === null) continue;
     protector.expect(id, tcp as TcpState, received);
-    if (hasLeftovers) endLeftover(tcp as TcpState);
+    ends.push(endsOf(tcp as TcpState));
   }
-}
-
-function endLeftover({ localAddress, localPort, remoteAddress, remotePort }: TcpState): void {
-  const local = { address: localAddress, port: localPort };
+  if (!hasLeftovers) return;
   try {
-    destroySocket(local, { address: remoteAddress, port: remotePort });
+    // One that is not ended cannot be restored, which says why.
+    destroySockets(ends, () => {});
   } catch {
-    // The connection cannot be restored then, which says why.
+    // The same for all of them.
   }
 }
 

@@ -23,8 +23,10 @@ import {
   type SocketProtection,
   setCongestionControl,
 } from "@ts-bgp/takeover";
+import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { otherAddressOf } from "./own-addresses.ts";
+import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 import { TurnedAway } from "./turned-away.ts";
@@ -62,43 +64,6 @@ export interface SliceTimes {
   maxMs: number;
 }
 
-/** What keeps connections in step with a standby; see `Protector`. */
-export interface Protection {
-  /** Whether connections can be taken over at all. */
-  readonly canProtect: boolean;
-  /** @returns what has to be known of a new connection to take it over; null when it cannot be */
-  opened(id: ConnectionId, fd: number): unknown;
-  /** The speaker is about to end a connection. */
-  closing(id: ConnectionId): void;
-  /** @returns octets that the peer has acknowledged, in all */
-  acknowledgedOctets(id: ConnectionId): number;
-  /** Lets out what was released since the last time. */
-  wake(): void;
-  readonly hooks: Pick<
-    ActiveHooks,
-    | "send"
-    | "hasRoom"
-    | "acknowledge"
-    | "gone"
-    | "closeGate"
-    | "openGate"
-    | "declare"
-    | "undeclare"
-    | "drop"
-  >;
-}
-
-const UNPROTECTED: Protection["hooks"] = {
-  send() {},
-  acknowledge() {},
-  gone() {},
-  closeGate: () => new Map(),
-  openGate() {},
-  declare: async () => false,
-  undeclare: async () => true,
-  drop() {},
-};
-
 export interface SpeakerOptions {
   readonly log: (event: LogEvent) => void;
   /** With which the connections can be taken over; null when there is nobody to. */
@@ -127,6 +92,8 @@ export class Speaker {
   private kept: (readonly Output[])[] = [];
   private scheduled = false;
   private suspended = false;
+  /** Connections are being taken over: what comes of routing waits until all have their sockets. */
+  private isRestoring = false;
   /** The last slice has left work to do. */
   private hasMore = false;
   /** When the last slice ended, by the clock of `performance`. */
@@ -134,6 +101,7 @@ export class Speaker {
   /** There is work, and no room for what it does. */
   private isHeldUp = false;
   private timer: NodeJS.Timeout | undefined;
+  private readonly looks: AcknowledgementLooks | null;
 
   /** @param machine - a new one, or one that was taken over */
   constructor(machine: Machine, options: SpeakerOptions) {
@@ -143,6 +111,7 @@ export class Speaker {
     this.log = log;
     this.protection = protection;
     this.journal = new Journal(machine);
+    this.looks = protection === null ? null : new AcknowledgementLooks(this.journal, protection);
     const hooks: ActiveHooks = {
       ...(protection?.hooks ?? UNPROTECTED),
       release: (outputs) => this.letOut(outputs),
@@ -273,9 +242,23 @@ export class Speaker {
     return result;
   }
 
+  /**
+   * Does no slice until the promise has settled: a peer whose connection has no socket yet waits for that,
+   * not for what others are to be sent. What arrives meanwhile is noted in the journal.
+   */
+  async restoring<T>(connections: Promise<T>): Promise<T> {
+    this.isRestoring = true;
+    try {
+      return await connections;
+    } finally {
+      this.isRestoring = false;
+      this.schedule();
+    }
+  }
+
   /** Has a slice follow when there is room for what it does. */
   schedule(): void {
-    if (this.scheduled || this.suspended) return;
+    if (this.scheduled || this.suspended || this.isRestoring) return;
     this.isHeldUp = !this.active.mayWork;
     if (this.isHeldUp) return;
     this.scheduled = true;
@@ -362,12 +345,7 @@ export class Speaker {
     this.run({ record: "tick", nowMs: now });
     this.active.tick(now);
     if (this.kept.length > 0) this.letOut([]);
-    if (this.protection === null) return;
-    for (const { id, send } of this.journal.machine.ledger.connections.values()) {
-      if (send.acked === send.appended) continue;
-      const octets = this.protection.acknowledgedOctets(id);
-      if (octets > send.acked) this.journal.run({ record: "acked", connection: id, octets });
-    }
+    this.looks?.look();
   }
 
   /** Listens on all of these addresses, or on none beside those that it listens on already. */

@@ -72,7 +72,7 @@ export {
 } from "./resume.ts";
 export { octetsBetween, sequenceAfter, sequenceDistance } from "./sequence.ts";
 export type { SocketAddress } from "./socket-address.ts";
-export { destroySocket } from "./socket-destroy.ts";
+export { destroySocket, destroySockets, type Ends } from "./socket-destroy.ts";
 export {
   descriptorOf,
   MD5_KEY_OCTETS_MAX,

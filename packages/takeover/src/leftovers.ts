@@ -3,13 +3,7 @@
 import { readFileSync } from "node:fs";
 import { AFI, formatAddress } from "@ts-bgp/wire-codec";
 import type { SocketAddress } from "./socket-address.ts";
-import { destroySocket } from "./socket-destroy.ts";
-
-/** Both ends of a TCP connection. */
-export interface Ends {
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
-}
+import { destroySockets, type Ends } from "./socket-destroy.ts";
 
 /** In `/proc/net/tcp`: state of a socket that listens. */
 const LISTENS = "0A";
@@ -26,7 +20,9 @@ export function destroyConnectionsOf(addresses: readonly string[]): number {
   const ends = tables
     .flatMap(connectionsIn)
     .filter(({ local }) => addresses.includes(local.address));
-  return ends.filter(({ local, remote }) => destroySocket(local, remote)).length;
+  return destroySockets(ends, (error) => {
+    throw error;
+  });
 }
 
 /** @param table - text of `/proc/net/tcp` or `/proc/net/tcp6`, see proc(5) */

@@ -92,8 +92,8 @@ const ANSWER_MS_MAX = 180;
  * over a link, as late as a busy machine made them. Timestamps that are ahead do no harm.
  */
 const CLOCK_DOUBT_MS = 300;
-/** Connections begun before those waiting and everything else get a turn. */
-const BEGUN_PER_TURN = 8;
+/** Connections are begun for so long before those waiting and everything else get a turn. */
+const BEGIN_MS = 10;
 /** So long every turn of the event loop looks for answers; then a timer does. */
 const EAGER_MS = 3;
 
@@ -109,7 +109,7 @@ interface Waiting {
 
 /**
  * Restores connections, those that need not wait for a peer beside those that do; one that fails
- * leaves the others alone. The event loop gets its turn after every few connections. Old sockets of
+ * leaves the others alone. The event loop gets its turn every few milliseconds. Old sockets of
  * these connections in this namespace are ended. The service addresses must be on an interface, and
  * a gate must protect the flows.
  *
@@ -128,7 +128,8 @@ export async function resumeConnections(
       if (isEager) setImmediate(resolve);
       else setTimeout(resolve, 1);
     });
-    for (let begun = 0; begun < BEGUN_PER_TURN && next < requests.length; begun++, next++) {
+    const turnMs = deps.nowMs() + BEGIN_MS;
+    for (; next < requests.length && deps.nowMs() < turnMs; next++) {
       const began = begin(next, requests[next]!, deps);
       if ("kind" in began) deps.settled(next, began);
       else waiting.push(began);

@@ -1,8 +1,8 @@
 /** Ending sockets that are not ours to close: what a killed process left in the kernel. */
 
 import { blob, type Layout, struct, u8, u16be, u32 } from "buffer-layout";
-import { AF_INET, AF_INET6, ENOENT, IPPROTO_TCP, KernelError } from "./libc.ts";
-import { NETLINK_SOCK_DIAG, requestOnce } from "./netlink.ts";
+import { AF_INET, AF_INET6, ENOENT, IPPROTO_TCP, KernelError, libc } from "./libc.ts";
+import { NETLINK_SOCK_DIAG, openNetlink, request } from "./netlink.ts";
 import { addressOctets, interfaceIndex, isIpv4, type SocketAddress } from "./socket-address.ts";
 
 const SOCK_DESTROY = 21;
@@ -33,14 +33,53 @@ export const inetDiagRequest: Layout<{
   ...["interface", "cookieLow", "cookieHigh"].map(u32),
 ]);
 
+/** Both ends of a TCP connection. */
+export interface Ends {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
 /**
- * Ends the TCP socket of a connection in this network namespace, whoever owns it. The kernel sends
- * RST for it: where the peer must not see that, a gate protects the flow.
+ * Ends the TCP sockets of connections in this network namespace, whoever owns them. The kernel sends
+ * RST for each: where the peer must not see that, a gate protects the flow.
+ *
+ * @param failed - told of each that the kernel refuses to end; the others go on
+ * @returns how many there were
+ * @throws KernelError without CAP_NET_ADMIN, or where the kernel is built without INET_DIAG
+ */
+export function destroySockets(
+  connections: readonly Ends[],
+  failed: (error: KernelError, ends: Ends) => void,
+): number {
+  if (connections.length === 0) return 0;
+  const fd = openNetlink(NETLINK_SOCK_DIAG);
+  let ended = 0;
+  try {
+    for (const ends of connections) {
+      const reason = request(fd, SOCK_DESTROY, 0, requestOf(ends));
+      if (reason === 0) ended++;
+      else if (reason !== ENOENT) failed(new KernelError("ending a socket", reason), ends);
+    }
+  } finally {
+    libc().close(fd);
+  }
+  return ended;
+}
+
+/**
+ * The same for one connection.
  *
  * @returns whether there was one
  * @throws KernelError when the kernel refuses: no CAP_NET_ADMIN, or built without INET_DIAG_DESTROY
  */
 export function destroySocket(local: SocketAddress, remote: SocketAddress): boolean {
+  const ended = destroySockets([{ local, remote }], (error) => {
+    throw error;
+  });
+  return ended === 1;
+}
+
+function requestOf({ local, remote }: Ends): Buffer {
   const [, scope] = remote.address.split("%");
   const payload = Buffer.alloc(inetDiagRequest.span);
   inetDiagRequest.encode(
@@ -60,9 +99,7 @@ export function destroySocket(local: SocketAddress, remote: SocketAddress): bool
     },
     payload,
   );
-  const reason = requestOnce(NETLINK_SOCK_DIAG, SOCK_DESTROY, 0, payload);
-  if (reason !== 0 && reason !== ENOENT) throw new KernelError("ending a socket", reason);
-  return reason === 0;
+  return payload;
 }
 
 function padded(address: string): Buffer {
