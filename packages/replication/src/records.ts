@@ -10,7 +10,7 @@ import type { OctetWriter } from "./octet-writer.ts";
 import { readFields, type Schema, type ValueOf, writeRecord } from "./tlv.ts";
 
 /** Version of this table; sides with another major one do not talk to each other. */
-export const STREAM_VERSION = 1;
+export const STREAM_VERSION = 2;
 
 export const RECORDS = {
   /** The first one in either direction. */

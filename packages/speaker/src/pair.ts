@@ -7,35 +7,22 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Config, NsrConfig } from "@ts-bgp/config";
+import type { NsrConfig } from "@ts-bgp/config";
 import { frameOf, type Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
-import type { Arbiter, Hold, Roles } from "./arbiter.ts";
+import type { Hold, Roles } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
-import type { LogEvent } from "./log-event.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
+import type { PairOptions } from "./pair-options.ts";
 import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
 import { type Left, type Outcome, rounded, Switchovers } from "./switchover.ts";
-
-export interface PairOptions {
-  /** With a section `nsr`. */
-  readonly config: Config;
-  readonly name: string;
-  readonly software: string;
-  readonly arbiter: Arbiter;
-  readonly log: (event: LogEvent) => void;
-  /** This side has another role now. */
-  readonly changed: () => void;
-  /** This side is not to be the active one, for the time being. */
-  readonly waits: () => void;
-}
 
 const UNSETTLED = "the standby did not acknowledge everything in time";
 /** Wait before another attempt to find a role. */
