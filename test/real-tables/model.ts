@@ -53,9 +53,17 @@ export function attributesOf({ attributes }: DecodedUpdate, nextHop: string): At
   const values = new Map<string, unknown>([["NEXT_HOP", nextHop]]);
   for (const { name, value } of attributes) {
     if (name === "AS_PATH") values.set(name, (value as { text: string }).text);
+    else if (name === "EXTENDED_COMMUNITIES") values.set(name, crossing(value as string[]));
     else if (!name.startsWith("MP_") && name !== "NEXT_HOP") values.set(name, value);
   }
   return textOf(values);
+}
+
+/** @returns extended communities without those that stay within an AS (RFC 4360 section 6) */
+function crossing(communities: readonly string[]): readonly string[] | undefined {
+  const isInside = (text: string) => /^0x[4-7c-f]/.test(text);
+  const left = communities.filter((text) => !isInside(text));
+  return left.length === 0 ? undefined : left;
 }
 
 /** Attributes of a route that the speaker shows. */

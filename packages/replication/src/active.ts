@@ -60,7 +60,8 @@ export interface ActiveOptions {
   readonly epoch: number;
   /**
    * A standby that owes acknowledgements and has not got further for so long is given up. One that is
-   * behind and catches up is not, however long a bracket has waited.
+   * behind and gets further is given ten times as long for each bracket: a bulk takes a while to store,
+   * but what peers wait for, KEEPALIVEs as well, must not wait without end.
    */
   readonly patienceMs: number;
 }
@@ -82,6 +83,8 @@ interface Pending extends Effects {
 const IMAGE_PIECE_OCTETS = 1 << 18;
 /** A standby that has not even the state after so long is given up. */
 const JOIN_MS = 60_000;
+/** So many times the patience a bracket may wait with a standby that gets further. */
+const BEHIND_PATIENCE = 10;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 
@@ -145,6 +148,12 @@ export class Active {
   waitedMs(nowMs: number): number {
     const first = this.pending[0];
     return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs, this.ackedMs);
+  }
+
+  /** @returns how long the oldest bracket has waited for its acknowledgement since outputs are held */
+  private oldestMs(nowMs: number): number {
+    const first = this.pending[0];
+    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs);
   }
 
   /** Whether there is room for what another slice may do (R3.8). */
@@ -294,9 +303,13 @@ export class Active {
     const { state, hooks, mayWork } = this;
     if (state === "undeclaring" || state === "fenced") return;
     const patienceMs = state === "joining" ? JOIN_MS : this.options.patienceMs;
+    const behindMs = BEHIND_PATIENCE * this.options.patienceMs;
     if (this.waitedMs(nowMs) > patienceMs) {
       hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
       this.lose(`the standby did not acknowledge for ${patienceMs} ms`, true);
+    } else if (this.holds && this.oldestMs(nowMs) > behindMs) {
+      hooks.say("standby-slow", `an acknowledgement is ${behindMs} ms late`);
+      this.lose(`the standby was ${behindMs} ms behind with its acknowledgements`, true);
     } else if (!mayWork && nowMs - this.appliedMs > this.options.patienceMs) {
       // It has stored what it was sent, and says that there is no room for more.
       hooks.say("standby-slow", `no room for ${this.options.patienceMs} ms`);

@@ -223,6 +223,26 @@ describe("an active", () => {
     expect(bench.active.state).toBe("alone");
   });
 
+  test("is patient with a standby that is behind and gets further, but not without end", async () => {
+    const bench = new Bench();
+    bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    await bench.declare();
+    const { number } = bench.active;
+    let nowMs = 1000;
+    // A bracket every 200 ms, an acknowledgement of one of them every 900.
+    while (bench.active.state === "declared" && nowMs < 100_000) {
+      nowMs += 100;
+      if (nowMs % 200 === 0) bench.bracket(nowMs);
+      if (nowMs % 900 === 0) bench.ack(number + nowMs / 900, { nowMs });
+      bench.active.tick(nowMs);
+    }
+    expect(bench.active.state).toBe("undeclaring");
+    expect(nowMs).toBeGreaterThan(10_000);
+    expect(nowMs).toBeLessThan(20_000);
+  });
+
   test("does nothing more when it has given its role away, whatever becomes of the standby", async () => {
     const bench = new Bench();
     const id = bench.accept();

@@ -382,7 +382,7 @@ const RETRY_MS = 2000;
 const WAY_MS_MIN = 150;
 /** What is held up until another way is tried should not wait for long, however patient the pair is. */
 const WAY_MS_MAX = 1000;
-/** Longest wait for a standby to have taken over what it is handed, and of a standby for that. */
+/** Longest wait for a standby to have taken over what it is handed, and of a standby for the hand-over. */
 export const HANDOVER_MS = 2000;
 /** The same for each connection beside that: ten times what one takes on a busy machine. */
 const HANDOVER_CONNECTION_MS = 20;

@@ -204,8 +204,6 @@ function goOn(
   }
   speaker.transport.restored(id, fd, Math.max(0, sent - position));
   speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
-  // Slices have gone on meanwhile: what they wrote is in the ledger, and is to be nowhere else.
-  speaker.forget(id);
   const rest = send.from(position);
   if (rest.length > 0) speaker.transport.write(id, rest);
   speaker.transport.flush();

@@ -398,12 +398,6 @@ export class Speaker {
     this.transport.flush();
   }
 
-  /** What a doubtful role holds back of a connection's octets is written by someone else. */
-  forget(connection: ConnectionId): void {
-    const isOf = (output: Output) => output.do === "write" && output.connection === connection;
-    this.kept = this.kept.map((outputs) => outputs.filter((output) => !isOf(output)));
-  }
-
   private do(output: Output): void {
     switch (output.do) {
       case "connect":

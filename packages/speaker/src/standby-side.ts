@@ -214,6 +214,7 @@ export class StandbySide {
   }
 
   private async beatsMissing(reason: string): Promise<void> {
+    // What it froze is on the way, or it takes its role back: it says so, or ends.
     if (this.isHandedOver) await sleep(HANDOVER_MS);
     if (this.isOver) return;
     // Its main thread has done something since.

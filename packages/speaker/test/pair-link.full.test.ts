@@ -410,7 +410,7 @@ describe.skipIf(REASON !== null)(`the address of the link (${WITH_LINK})`, () =>
       const a = await pair.side("a");
       a.spawn();
       expect(await a.exited()).toBe("exit 2");
-      expect(a.text()).toMatch(/the role file cannot be used: .* \(owner 65534, mode 0700\)/);
+      expect(a.text()).toMatch(/other users could replace it.* \(owner 65534, mode 0700\)/);
     }));
 
   test("that is a file is not removed", () =>

@@ -78,7 +78,7 @@ describe.skipIf(REASON !== null)(`a side of a pair (${REASON ?? "on one host"})`
       await logsAnew("config-checked");
       expect(await isOk()).toBe(1);
       const health = await fetch(`http://127.0.0.1:${b.httpPort}/healthz`);
-      expect([health.status, await health.json()]).toEqual([
+      expect([health.status, await health.json()]).toMatchObject([
         200,
         { ok: true, role: "standby", ready: true, neighbors: 3, config_ok: true },
       ]);
