@@ -254,7 +254,7 @@ describe.skipIf(REASON !== null)(`the arbiter of etcd${REASON ? ` (${REASON})` :
     });
   });
 
-  test.each([200, 1500])("an active that is stopped for %i ms is not one of two", async (ms) => {
+  test.each([700, 1500])("an active that is stopped for %i ms is not one of two", async (ms) => {
     const { active, standby } = await newPair();
     active.process.signal("SIGSTOP");
     await sleep(ms);

@@ -53,7 +53,7 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
 
   test("that is one side without etcd says that it sends nothing, and goes on with it", async () => {
     const etcd = await FakeEtcd.start();
-    await withPair({ nsr: { arbiter: { etcd: [etcd.endpoint], ttl: 1 } } }, async (pair) => {
+    await withPair({ nsr: { arbiter: { etcd: [etcd.endpoint], ttl: 2 } } }, async (pair) => {
       const a = await pair.startActive("a");
       const peer = await pair.peer(1);
       etcd.fault = () => "drop";
