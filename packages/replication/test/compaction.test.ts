@@ -1,5 +1,6 @@
 /** Tables that are made smaller are the same on a standby, whenever it joined. */
 
+import { type RoutePlace, showRoutes } from "@ts-bgp/router";
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../router/test/driver.ts";
 import { Followed } from "./followed-router.ts";
@@ -41,10 +42,17 @@ ${[1, 2].map((n) => `  - { address: 192.0.2.${n}, as: ${65000 + n} }`).join("\n"
     if (round % 10 === 0) b!.announce([`10.0.${round}.0/24`]);
     lab.run();
   }
+  // In the last rows, from where they are moved while somebody is being shown the table.
+  b!.announce(["11.0.0.0/24", "11.0.1.0/24"]);
+  lab.run();
+  const query = { family: 1, prefix: null, match: "exact", view: "accepted" } as const;
+  const show = (from: RoutePlace | null) =>
+    showRoutes(lab.router, { ...query, neighbor: null, bestOnly: true }, from);
   for (let round = 0; round < ROUNDS; round++) a!.withdraw(prefixes(round));
   lab.run();
   const { paths, prefixes: table } = lab.router.tables.rib(1);
   const { capacity } = table;
+  const first = show(null);
   lab.nowMs += 20_000;
   let slices = 0;
   for (; lab.slice() || table.capacity === capacity; slices++) {
@@ -54,6 +62,18 @@ ${[1, 2].map((n) => `  - { address: 192.0.2.${n}, as: ${65000 + n} }`).join("\n"
   join();
   expect(slices).toBeGreaterThan(10);
   lab.run();
+  const toTheEnd = (page: ReturnType<typeof show>): string[] => {
+    const shown = page.routes.map(({ prefix }) => prefix);
+    for (let { next } = page; next.row !== 0; ) {
+      const { routes, next: after } = show(next);
+      shown.push(...routes.map(({ prefix }) => prefix));
+      next = after;
+    }
+    return shown.sort();
+  };
+  const left = toTheEnd(show(null));
+  expect(left.length).toBe(table.size);
+  expect(toTheEnd(first).filter((prefix) => left.includes(prefix))).toEqual(left);
   expect(Math.max(table.limit, paths.limit)).toBeLessThan(table.size + (1 << 14));
   a!.announce(prefixes(1));
   b!.withdraw(["10.0.10.0/24"]);

@@ -205,16 +205,21 @@ export class AttrStore {
    * Gives back what was used for sets that have gone, as far as no set that is left has a higher id:
    * ids are held by number in too many places to be changed. New sets get low ids from now on.
    * Linear in the ids, at nanoseconds each.
+   *
+   * @returns whether that was anything
    */
-  compact(): void {
+  compact(): boolean {
     const { rows, refs } = this;
     const isFree = (id: AttrId) => refs[id] === 0;
-    let limit = rows.limit;
+    const before = rows.limit;
+    let limit = before;
     while (limit > 1 && isFree(limit - 1)) limit--;
+    if (limit === before) return false;
     rows.begin(limit, isFree);
     rows.end();
     this.columns.shrink(rows.limit);
     this.index.shrink();
+    return true;
   }
 
   private equals(id: AttrId, buf: Uint8Array, at: number, end: number): boolean {

@@ -16,6 +16,8 @@ export const SPARSE_MS = 10_000;
 /** Rows that a step looks at, and those of them that it moves. */
 const STEP_ROWS = 1 << 13;
 const STEP_MOVES = 1 << 10;
+/** Somebody who goes through the rows, page by page, may ask for moves for so long. */
+const MOVES_KEPT_MS = 60_000;
 
 export class Compaction {
   private readonly rib: Rib;
@@ -26,6 +28,11 @@ export class Compaction {
   /** From here on they are empty; rows down to `kept` are to be. */
   private at = 0;
   private kept = 0;
+  /** Prefixes that were moved, in all. */
+  moves = 0;
+  /** Rows that the newest of these had and have, in turn. */
+  private recent: number[] = [];
+  private movedMs = 0;
 
   constructor(rib: Rib) {
     this.rib = rib;
@@ -33,6 +40,7 @@ export class Compaction {
 
   /** Does a bounded piece of work. @returns whether there is more */
   step(nowMs: number): boolean {
+    if (this.recent.length > 0 && nowMs > this.movedMs + MOVES_KEPT_MS) this.recent = [];
     if (this.table === null) return this.begin(nowMs);
     const { table } = this;
     if (table.rows.mustAbort) {
@@ -45,12 +53,30 @@ export class Compaction {
     for (let moves = 0; this.at > end && moves < STEP_MOVES && !table.rows.mustAbort; ) {
       this.at--;
       if (table.isFree(this.at)) continue;
-      if (table === this.rib.prefixes) this.movePrefix(this.at);
-      else this.movePath(this.at);
+      if (table === this.rib.prefixes) {
+        this.movePrefix(this.at);
+        this.movedMs = nowMs;
+      } else this.movePath(this.at);
       moves++;
     }
     if (this.at === this.kept) this.end(table);
     return true;
+  }
+
+  /**
+   * For somebody who goes through the rows of prefixes while some are moved.
+   *
+   * @param moves - as `moves` was at the last look
+   * @param row - the next one to be looked at
+   * @returns rows below it of prefixes that were not below it then
+   */
+  movedBehind(moves: number, row: PrefixRow): PrefixRow[] {
+    const { recent } = this;
+    const rows: PrefixRow[] = [];
+    for (let i = Math.max(0, recent.length - 2 * (this.moves - moves)); i < recent.length; i += 2) {
+      if (recent[i]! >= row && recent[i + 1]! < row) rows.push(recent[i + 1]!);
+    }
+    return rows;
   }
 
   /** Whether nobody goes through the tables row by row. */
@@ -88,6 +114,8 @@ export class Compaction {
     const to = prefixes.rows.take();
     prefixes.columns.reserve(to);
     prefixes.move(from, to);
+    this.moves++;
+    this.recent.push(from, to);
     for (let path = prefixes.head[to]!; path !== 0; path = paths.next[path]!) {
       paths.prefix[path] = to;
     }

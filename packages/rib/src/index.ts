@@ -24,12 +24,9 @@
  *     rib decision change-log compaction               Adj-RIB-In, Loc-RIB
  *     update-group route-selector adj-rib-out          Adj-RIB-Out: who sees what,
  *       batch chunk audience class-set                   written once,
- *       catch-up row-set member next-hop-peers           at each member's pace
+ *       catch-up row-set member group-limits             at each member's pace,
+ *       next-hop-peers                                   and who is left out of it
  *     queries group-queries                            for people
-=======
- *       catch-up row-set member group-limits             at each member's pace
- *     queries                                          for people
->>>>>>> 28a8232 (router: a client with little to say goes first, past others' bulk)
  *     state digest                                     for another process that holds the same
  *
  * RFCs: 4271 section 9 (decision process), 4456 section 9 (route reflection), 7911 (ADD-PATH), 7947

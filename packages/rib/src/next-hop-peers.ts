@@ -31,7 +31,10 @@ export class NextHopPeers {
   private readonly peers: PeerTable;
   /** By hash of the address. */
   private readonly byHash: Map<number, Member[]> = new Map();
-  /** What was found for attribute sets of the batch at hand, by the low bits of their numbers. */
+  /**
+   * What was found for attribute sets of the batch at hand, by the low bits of their serial numbers: the
+   * number of a set that is released may be another one's in the same batch.
+   */
   private readonly foundFor: Uint32Array = new Uint32Array(FOUND);
   private readonly found: (readonly Member[])[] = new Array(FOUND).fill(NOBODY);
   private hasFound = false;
@@ -70,15 +73,17 @@ export class NextHopPeers {
     if (!this.hasFound) return;
     this.hasFound = false;
     this.foundFor.fill(0);
+    this.found.fill(NOBODY);
   }
 
   /** @returns the members whose address is a next hop of the set: mostly none, or its source */
   of(attr: AttrId): readonly Member[] {
     if (attr === 0 || this.byHash.size === 0) return NOBODY;
-    const slot = attr & (FOUND - 1);
-    if (this.foundFor[slot] !== attr) {
+    const serial = this.attrs.serialOf(attr);
+    const slot = serial & (FOUND - 1);
+    if (this.foundFor[slot] !== serial) {
       this.found[slot] = this.find(attr);
-      this.foundFor[slot] = attr;
+      this.foundFor[slot] = serial;
       this.hasFound = true;
     }
     return this.found[slot]!;
@@ -140,6 +145,7 @@ export class NextHopPeers {
       rows = new RowSet();
       byPathId.set(pathId, rows);
     }
+    // An empty set stays: that there was one is what a withdrawal goes by.
     if (isWithheld) rows.add(row);
     else rows.delete(row);
   }
@@ -151,12 +157,27 @@ export class NextHopPeers {
     return count;
   }
 
-  /** Takes over what another group has noted of a peer, which sees the same here. */
-  adopt(peer: PeerRow, from: NextHopPeers): void {
-    const noted = from.withheld.get(peer);
-    if (noted === undefined) return;
-    const copy = [...noted].map(([pathId, rows]) => [pathId, rows.copy()] as const);
-    this.withheld.set(peer, new Map(copy));
+  /** @returns by path identifier, the prefixes that a peer would be sent otherwise */
+  withheldFrom(peer: PeerRow): ReadonlyMap<number, RowSet> {
+    return this.withheld.get(peer) ?? new Map();
+  }
+
+  /**
+   * Takes over what another group has withheld from a peer.
+   *
+   * @param isSame - whether the peer sees the same of a route here as it did there
+   */
+  adopt(
+    peer: PeerRow,
+    withheld: ReadonlyMap<number, RowSet>,
+    isSame: (row: PrefixRow, pathId: number) => boolean,
+  ): void {
+    if (!this.isUsed) return;
+    for (const [pathId, rows] of withheld) {
+      for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) {
+        if (isSame(row, pathId)) this.note(peer, row, pathId, true);
+      }
+    }
   }
 
   private find(attr: AttrId): readonly Member[] {

@@ -100,7 +100,7 @@ export class Rib {
    */
   readonly digest: Digest = new Digest();
 
-  private readonly compaction: Compaction = new Compaction(this);
+  readonly compaction: Compaction = new Compaction(this);
   private readonly dirty: NumberStack = new NumberStack();
   /** Scratch of `freePathId`, all 0 in between. */
   private taken: Uint8Array = new Uint8Array(64);

@@ -139,10 +139,15 @@ export class UpdateGroup implements RowHolder {
     if (!from.members.includes(was)) return false;
     if (from.unsynced.has(was)) this.unsynced.add(member);
     this.nextHops.add(member);
-    this.nextHops.adopt(member.peer, from.nextHops);
+    const withheld = from.nextHops.withheldFrom(was.peer);
     from.leave(was);
     const apart = { cls: member.cls, theirs: from.adjRibOut, theirCls: was.cls, resend };
-    this.catchUps.push(catchUpFrom(member, this.adjRibOut, apart, this.form.addPath));
+    const catchUp = catchUpFrom(member, this.adjRibOut, apart, this.form.addPath);
+    this.catchUps.push(catchUp);
+    const { pending, known } = catchUp;
+    this.nextHops.adopt(member.peer, withheld, (row, pathId) =>
+      pending.has(row) ? known.get(row)?.has(pathId) === true : true,
+    );
     return true;
   }
 
@@ -293,7 +298,7 @@ export class UpdateGroup implements RowHolder {
     const { backlogOctetsMax, readyOctets, lagMax } = GROUP_LIMITS;
     this.partWith((member) => member.backlogOctets > backlogOctetsMax);
     if (this.members.some((member) => member.backlogOctets < readyOctets)) return true;
-    if (this.rib.log.lag(this.cursor) < lagMax) return false;
+    if (this.rib.log.length < lagMax) return false;
     this.partWith((member) => member.backlogOctets >= readyOctets);
     return true;
   }

@@ -45,6 +45,12 @@ export {
   showNeighbors,
   showTables,
 } from "./show-neighbors.ts";
-export { type RouteQuery, type RouteView, type ShownRoute, showRoutes } from "./show-routes.ts";
+export {
+  type RoutePlace,
+  type RouteQuery,
+  type RouteView,
+  type ShownRoute,
+  showRoutes,
+} from "./show-routes.ts";
 export { STATE_CLASSES } from "./state-classes.ts";
 export { FAMILIES } from "./tables.ts";

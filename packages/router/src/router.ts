@@ -8,7 +8,8 @@
  * Connections with little to read go first, all the way to the update groups; those with much, the
  * bulk, get one piece of each kind of work in every slice, and the time that is left. So a single
  * update waits for a few pieces of work and not for what others have sent before it. A connection
- * counts as bulk until all that it brought was passed on: its changes keep their order.
+ * counts as bulk until the bulk that it brought was passed on, so that what it says next does not go
+ * past that.
  */
 
 import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
@@ -245,6 +246,7 @@ export class Router {
     for (let next = small.shift(); next !== undefined; next = small.shift()) {
       if (next.input.octets > SMALL_OCTETS) {
         next.isBulk = true;
+        next.marks = null;
         this.slowed.push(next);
         bulk.push(next);
       } else {
@@ -265,7 +267,9 @@ export class Router {
     const { bulk } = this;
     const held: Connection[] = [];
     while (bulk.length > 0 && this.hasRoom) {
-      this.read(bulk.shift()!, bulk, held);
+      const next = bulk.shift()!;
+      if (next.input.octets > SMALL_OCTETS) next.marks = null;
+      this.read(next, bulk, held);
       if (!mayGoOn()) break;
     }
     const more = bulk.length > 0;
@@ -287,7 +291,7 @@ export class Router {
     if (this.slowed.length === 0) return;
     const logs = FAMILIES.map((family) => this.tables.rib(family).log);
     this.slowed = this.slowed.filter((connection) => {
-      if (connection.isReadable) connection.marks = null;
+      if (connection.input.octets > SMALL_OCTETS) connection.marks = null;
       else if (connection.marks === null) connection.marks = logs.map((log) => log.mark());
       else connection.isBulk = !logs.every((log, i) => log.isBehind(connection.marks![i]!));
       return connection.isBulk && !connection.closed;

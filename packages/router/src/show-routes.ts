@@ -96,13 +96,22 @@ export interface ShownRoute {
 const ROWS_MAX = 2000;
 const ROUTES_MAX = 200;
 
-/** @returns routes from row `from` (1 at first), and the row to go on from, 0 at the end */
+/** Where an answer goes on. */
+export interface RoutePlace {
+  /** 0 at the end. */
+  readonly row: PrefixRow;
+  /** Of the table's compaction: prefixes that are moved from behind the place to before it are not missed. */
+  readonly moves: number;
+}
+
+/** @returns routes from a place on, null for the first one, and the place to go on from */
 export function showRoutes(
   router: Router,
   query: RouteQuery,
-  from: PrefixRow,
-): { routes: ShownRoute[]; next: PrefixRow } {
+  from: RoutePlace | null,
+): { routes: ShownRoute[]; next: RoutePlace } {
   const rib = router.tables.rib(query.family);
+  const { moves } = rib.compaction;
   const routes: ShownRoute[] = [];
   if (query.prefix !== null && query.match !== "covered") {
     for (const row of namedRows(rib, query.prefix, query.match)) {
@@ -110,16 +119,21 @@ export function showRoutes(
       if (query.match === "longest" && routes.length > 0) break;
     }
     router.tables.endSlice();
-    return { routes, next: 0 };
+    return { routes, next: { row: 0, moves } };
   }
-  const limit = Math.min(from + ROWS_MAX, rib.prefixes.limit);
-  let row = from;
+  const isAsked = (row: PrefixRow) =>
+    query.prefix === null || isCovered(rib.prefixes, row, query.prefix);
+  let row = from?.row ?? 1;
+  const missed = from === null ? [] : rib.compaction.movedBehind(from.moves, row);
+  for (const moved of missed.filter(isAsked)) {
+    routes.push(...routesOfRow(router, rib, query, moved));
+  }
+  const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
   for (; row < limit && routes.length < ROUTES_MAX; row++) {
-    if (query.prefix !== null && !isCovered(rib.prefixes, row, query.prefix)) continue;
-    routes.push(...routesOfRow(router, rib, query, row));
+    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row));
   }
   router.tables.endSlice();
-  return { routes, next: row < rib.prefixes.limit ? row : 0 };
+  return { routes, next: { row: row < rib.prefixes.limit ? row : 0, moves } };
 }
 
 /** @returns the prefix of a row as text */

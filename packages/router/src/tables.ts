@@ -38,6 +38,8 @@ export class Tables {
   nowMs = 0;
   /** When unused room of `attrs` is given back; null while there is not much. */
   private compactAtMs: number | null = null;
+  /** Attribute sets that there were when a pass over them gave nothing back; Infinity when none did. */
+  private sizeTried = Infinity;
   private readonly ribs: readonly Rib[];
   private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
 
@@ -86,10 +88,12 @@ export class Tables {
   /** Has tables give back what they have not needed for a while. @returns whether there is more */
   compact(): boolean {
     const { attrs, nowMs } = this;
-    if (!attrs.isSparse) this.compactAtMs = null;
+    if (!attrs.isSparse) this.sizeTried = Infinity;
+    // A set that stays may keep all rows below its own: another pass is for when many more have gone.
+    if (!attrs.isSparse || 2 * attrs.size > this.sizeTried) this.compactAtMs = null;
     else if (this.compactAtMs === null) this.compactAtMs = nowMs + SPARSE_MS;
     else if (nowMs >= this.compactAtMs) {
-      attrs.compact();
+      this.sizeTried = attrs.compact() ? Infinity : attrs.size;
       this.compactAtMs = null;
     }
     return this.ribs.map((rib) => rib.compact(nowMs)).includes(true);

@@ -129,7 +129,7 @@ policies:
       const [route] = showRoutes(
         lab.router,
         { ...query, neighbor: B, view: "advertised" },
-        1,
+        null,
       ).routes;
       expect(route!.extended_communities).toEqual(expected);
       expect(route!.community_names).toEqual(expected && { [OV_VALID]: "ov:valid" });
@@ -231,7 +231,7 @@ describe("a route that fits into a message", () => {
     expect(lab.neighbor(B).fsmState).toBe("established");
     const fitting = counts.filter((count) => 23 + 10 * (count + 1) + 30 < 65535).length;
     const query = { family: 1, prefix: null, match: "exact", bestOnly: false } as const;
-    const { routes } = showRoutes(lab.router, { ...query, neighbor: B, view: "advertised" }, 1);
+    const { routes } = showRoutes(lab.router, { ...query, neighbor: B, view: "advertised" }, null);
     expect(routes.length).toBe(fitting);
   });
 });

@@ -534,7 +534,11 @@ describe("a route whose next hop is the receiver's own address is not sent to it
   const shown = (lab: Lab, address: string) => {
     const neighbor = lab.neighbor(address);
     const query = { family: 1, prefix: null, match: "exact", neighbor: address } as const;
-    const { routes } = showRoutes(lab.router, { ...query, view: "advertised", bestOnly: false }, 1);
+    const { routes } = showRoutes(
+      lab.router,
+      { ...query, view: "advertised", bestOnly: false },
+      null,
+    );
     return [showNeighbor(neighbor).families[0]!.advertised, routes.length];
   };
 
@@ -605,6 +609,41 @@ describe("a route whose next hop is the receiver's own address is not sent to it
     const rest = "policies: { hop: [{ set: { next-hop: peer-address }, then: accept }] }";
     const to = ["as: 65002, export: hop", { as: 65002 }] as const;
     expect(sent(EBGP, to, {}, rest)).toBeUndefined();
+  });
+
+  test("also where a set of attributes goes and another one comes in the same moment", () => {
+    const tag = 'policies: { tag: [{ set: { community: { add: ["64500:1"] } }, then: accept }] }';
+    const { lab, peers } = labOf(cast(`${SERVER}, export: tag`), tag);
+    peers[A]!.announce(["10.9.0.0/16"], route).announce(["10.1.0.0/16"]);
+    lab.run();
+    expect(Object.keys(peers[B]!.table)).toEqual(["10.1.0.0/16"]);
+    peers[A]!.withdraw(["10.1.0.0/16"]).announce(["10.2.0.0/16"], route);
+    lab.run();
+    expect(tables(peers)).toEqual([[], ["10.2.0.0/16", "10.9.0.0/16"]]);
+  });
+
+  test("and is counted so by a member that a reload has moved to another group", () => {
+    const yaml = (export_: string) =>
+      yamlOf(
+        `defaults: { import: accept-all, ${SERVER}, passive: true }
+neighbors:
+  - { address: ${A}, as: 65001, export: accept-all }
+  - { address: ${B}, as: 65002, export: ${export_} }
+policies: { no-one: [{ if: { prefix: 10.1.0.0/16 }, then: reject }, { then: accept }] }
+`,
+        ROUTER,
+      );
+    const lab = new Lab(yaml("accept-all"));
+    const [a, b] = [lab.peer(A, { as: 65001 }).up(), lab.peer(B, { as: 65002 }).up()];
+    a.announce(["10.1.0.0/16"], route).announce(["10.2.0.0/16"]);
+    lab.run();
+    expect(shown(lab, B)).toEqual([1, 1]);
+    lab.reload(yaml("no-one")).run();
+    expect(shown(lab, B)).toEqual([1, 1]);
+    a.withdraw(["10.1.0.0/16", "10.2.0.0/16"]);
+    lab.run();
+    expect(shown(lab, B)).toEqual([0, 0]);
+    expect(b.table).toEqual({});
   });
 
   test("nor another path in place of it, which explain says", () => {

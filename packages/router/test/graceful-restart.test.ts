@@ -70,7 +70,11 @@ describe("the routes of a peer whose connection is lost", () => {
     a.hangUp();
     lab.run();
     const query = { family: 1, prefix: null, match: "exact", neighbor: A } as const;
-    const { routes } = showRoutes(lab.router, { ...query, view: "accepted", bestOnly: false }, 1);
+    const { routes } = showRoutes(
+      lab.router,
+      { ...query, view: "accepted", bestOnly: false },
+      null,
+    );
     expect(routes.map(({ prefix }) => prefix)).toEqual(BOTH);
     const key = { words: [0x0a010000, 0, 0, 0], bits: 16 } as const;
     const question = { direction: "import", family: 1, key, text: "10.1.0.0/16" } as const;

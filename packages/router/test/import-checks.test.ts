@@ -29,7 +29,7 @@ function fate(
   const { routes } = showRoutes(
     lab.router,
     { ...query, family: prefix.includes(":") ? 2 : 1 } as Parameters<typeof showRoutes>[1],
-    1,
+    null,
   );
   return routes[0] === undefined ? "not stored" : (routes[0].reason?.code ?? "accepted");
 }

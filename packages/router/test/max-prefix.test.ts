@@ -128,7 +128,11 @@ describe("what counts", () => {
     lab.run();
     expect(Object.keys(b.table).sort()).toEqual([prefix(0), prefix(126), prefix(127)].sort());
     const query = { family: 1, prefix: null, match: "exact", neighbor: A } as const;
-    const { routes } = showRoutes(lab.router, { ...query, view: "rejected", bestOnly: false }, 1);
+    const { routes } = showRoutes(
+      lab.router,
+      { ...query, view: "rejected", bestOnly: false },
+      null,
+    );
     const over = routes.filter(({ reason }) => reason!.code === "max-prefix");
     expect(over.map((route) => route.prefix)).toEqual([prefix(1), prefix(2)]);
   });

@@ -158,7 +158,7 @@ describe("path hiding (RFC 7947 section 2.3.1)", () => {
         neighbor,
         view: "advertised",
       } as const;
-      return showRoutes(lab.router, { ...query, bestOnly: false }, 1).routes[0]?.neighbor;
+      return showRoutes(lab.router, { ...query, bestOnly: false }, null).routes[0]?.neighbor;
     });
     expect(from).toEqual(["192.0.2.2", "192.0.2.1", "192.0.2.2"]);
   });

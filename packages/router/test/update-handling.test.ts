@@ -40,7 +40,7 @@ function rejectedOf(lab: Lab, address = A, family: 1 | 2 = 1): Record<string, st
     view: "rejected",
     bestOnly: false,
   } as const;
-  const { routes } = showRoutes(lab.router, query, 1);
+  const { routes } = showRoutes(lab.router, query, null);
   return Object.fromEntries(routes.map(({ prefix, reason }) => [prefix, reason!.code]));
 }
 
@@ -110,7 +110,7 @@ describe("RFC 7606: of a malformed UPDATE", () => {
     const { lab, a, b } = two();
     const received = () => {
       const query = { family: 1, prefix: null, match: "exact", bestOnly: false } as const;
-      return showRoutes(lab.router, { ...query, neighbor: A, view: "received" }, 1).routes;
+      return showRoutes(lab.router, { ...query, neighbor: A, view: "received" }, null).routes;
     };
     a.announce(["10.1.0.0/24"], { med: 3 });
     a.send(

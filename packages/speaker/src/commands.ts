@@ -7,6 +7,7 @@ import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import {
   type Neighbor,
   type Question,
+  type RoutePlace,
   type RouteQuery,
   type Router,
   showGroups,
@@ -77,15 +78,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "show-routes": async function* ({ router }, request) {
     let count = 0;
     for (const query of routeQueries(router, request)) {
-      let row = 1;
+      let place: RoutePlace | null = null;
       do {
-        const { routes, next } = showRoutes(router, query, row);
+        const { routes, next } = showRoutes(router, query, place);
         count += routes.length;
         yield* routes;
-        row = next;
+        place = next;
         // A large table is shown in pieces, between which routing goes on.
         await askersTurn();
-      } while (row !== 0);
+      } while (place.row !== 0);
     }
     return { count };
   },
