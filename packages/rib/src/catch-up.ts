@@ -68,6 +68,11 @@ export class CatchUp {
     this.known.get(row)?.delete(pathId);
   }
 
+  /** Whether the members may have something else of a route than the group says. */
+  differs(row: PrefixRow, pathId: number): boolean {
+    return this.pending.has(row) && this.known.get(row)?.has(pathId) !== true;
+  }
+
   /** The members asked for everything again. */
   refresh(rows: RowSet): void {
     this.kind = "refresh";

@@ -144,10 +144,7 @@ export class UpdateGroup implements RowHolder {
     const apart = { cls: member.cls, theirs: from.adjRibOut, theirCls: was.cls, resend };
     const catchUp = catchUpFrom(member, this.adjRibOut, apart, this.form.addPath);
     this.catchUps.push(catchUp);
-    const { pending, known } = catchUp;
-    this.nextHops.adopt(member.peer, withheld, (row, pathId) =>
-      pending.has(row) ? known.get(row)?.has(pathId) === true : true,
-    );
+    this.nextHops.adopt(member.peer, withheld, (row, pathId) => !catchUp.differs(row, pathId));
     return true;
   }
 
