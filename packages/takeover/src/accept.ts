@@ -1,7 +1,7 @@
 /** Taking connections off a listening socket one by one, and ending them at once. */
 
 import { ECONNABORTED, errno, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from "./libc.ts";
-import { decodeSocketAddress, type SocketAddress } from "./socket-address.ts";
+import { decodeRemoteAddress, type SocketAddress } from "./socket-address.ts";
 
 const SO_LINGER = 13;
 const SOCKADDR_STORAGE_OCTETS = 128;
@@ -21,7 +21,8 @@ const sockaddr = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
 const octets = new Uint32Array(1);
 
 /**
- * Takes the connection that has waited longest; those whose peer has reset them are skipped.
+ * Takes the connection that has waited longest; those whose peer has reset them, or whose interface has
+ * gone, are skipped.
  *
  * @param fd - listens, and does not block
  * @returns null when none waits for now, or none can be had, for want of descriptors for example
@@ -30,10 +31,22 @@ export function acceptNext(fd: number): AcceptedConnection | null {
   for (let skipped = 0; skipped < SKIPPED_MAX; skipped++) {
     octets[0] = sockaddr.length;
     const accepted = libc().accept4(fd, sockaddr, octets, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (accepted >= 0) return { fd: accepted, remote: decodeSocketAddress(sockaddr) };
-    if (errno() !== ECONNABORTED) return null;
+    if (accepted >= 0) {
+      const remote = remoteOf(sockaddr);
+      if (remote !== null) return { fd: accepted, remote };
+      resetConnection(accepted);
+    } else if (errno() !== ECONNABORTED) return null;
   }
   return null;
+}
+
+/** @returns null when there is no name for it, as when the interface has gone that it came by */
+function remoteOf(encoded: Uint8Array): SocketAddress | null {
+  try {
+    return decodeRemoteAddress(encoded);
+  } catch {
+    return null;
+  }
 }
 
 /** Ends a connection with a reset, which leaves nothing behind: no octets, no state to wait out. */

@@ -25,6 +25,8 @@ const sockaddrIn6: Layout<SockAddr> = struct([
 const SOCKADDR_IN_OCTETS = 16;
 const SOCKADDR_STORAGE_OCTETS = 128;
 const INTERFACE_NAME_OCTETS = 16;
+/** Of an IPv4 address in the place of one of IPv6. */
+const MAPPED = "::ffff:";
 
 /** An address and port of one end of a connection. */
 export interface SocketAddress {
@@ -69,12 +71,21 @@ export function encodeSocketAddress({ address, port }: SocketAddress): Buffer {
 
 /** @throws Error when it is neither IPv4 nor plain IPv6: mapped addresses are not taken over */
 export function decodeSocketAddress(encoded: Uint8Array): SocketAddress {
+  const decoded = decodeRemoteAddress(encoded);
+  if (sockaddrIn.decode(encoded).family === AF_INET6 && isIpv4(decoded.address)) {
+    throw new Error(`${MAPPED}${decoded.address} is a mapped address`);
+  }
+  return decoded;
+}
+
+/** @throws Error when it is neither IPv4 nor IPv6, or its interface does not exist any more */
+export function decodeRemoteAddress(encoded: Uint8Array): SocketAddress {
   const { family, port } = sockaddrIn.decode(encoded);
   if (family === AF_INET) return { address: formatAddress(AFI.IPV4, encoded, 4), port };
   if (family !== AF_INET6) throw new Error(`address family ${family} is not of TCP`);
   const { scopeId } = sockaddrIn6.decode(encoded);
   const address = formatAddress(AFI.IPV6, encoded, 8);
-  if (address.startsWith("::ffff:")) throw new Error(`${address} is a mapped address`);
+  if (address.startsWith(MAPPED)) return { address: address.slice(MAPPED.length), port };
   return { address: scopeId === 0 ? address : `${address}%${interfaceName(scopeId)}`, port };
 }
 
