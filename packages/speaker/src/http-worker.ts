@@ -1,6 +1,6 @@
 /** The thread that serves HTTP; see `http.ts`. */
 
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./http.ts";
@@ -88,6 +88,8 @@ class MainThread {
       // Those who ask may have gone when it is settled.
       asked.promise.catch(() => {});
       this.asked.set(ask, asked);
+      // Those of an answer that came too late for whoever had asked.
+      if (ask === "metrics") this.parts = [];
       report({ ask });
     }
     const over = sleep(waitMs, undefined, { ref: false }).then(() => {
@@ -147,6 +149,15 @@ function ownMetrics(): MetricRecord[] {
   ];
 }
 
+/** A process that is nicer already cannot take that back without the right to; nobody needs it to. */
+function giveWay(): void {
+  try {
+    if (getPriority() < NICE) setPriority(NICE);
+  } catch {
+    // Of use, and not needed.
+  }
+}
+
 function report(what: HttpReport): void {
   parentPort!.postMessage(what);
 }
@@ -162,7 +173,7 @@ parentPort!.on("message", (reply: HttpReply) => {
 try {
   const { address, port } = order.address;
   report({ listening: await server.listen(port, address) });
-  setPriority(NICE);
+  giveWay();
 } catch (error) {
   report({ failed: (error as Error).message });
   parentPort!.close();

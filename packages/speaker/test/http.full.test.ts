@@ -1,8 +1,9 @@
 /** Whatever is asked for over HTTP, the thread that routes has its time, and those who ask fairly are answered. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -31,6 +32,8 @@ class Harness {
   /** Octets of text beside the number of the taking. */
   ballast = 0;
   error: Error | null = null;
+  /** Settled when metrics may be told. */
+  free: Promise<void> = Promise.resolve();
   service!: HttpService;
 
   static async create(limits: Partial<HttpLimits> = {}, port = 0): Promise<Harness> {
@@ -52,6 +55,7 @@ class Harness {
 
   private async *parts(): AsyncGenerator<MetricPart> {
     await delay(1);
+    await this.free;
     if (this.error !== null) throw this.error;
     const help = "x".repeat(this.ballast);
     yield { records: [gauge("taken", help, ++this.taken)] };
@@ -172,6 +176,19 @@ describe("a request", () => {
     harness.error = null;
     expect((await harness.get("/metrics")).status).toBe(200);
   });
+});
+
+test("metrics that came too late for who asked are not told with the next ones", async () => {
+  const harness = await Harness.create();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  harness.free = promise;
+  expect((await harness.get("/metrics")).status).toBe(503);
+  resolve();
+  await until(() => harness.taken === 1, WAIT_MS, "they come");
+  // Health is answered after them.
+  await harness.get("/healthz");
+  const text = await (await harness.get("/metrics")).text();
+  expect(text.match(/^taken \d+$/gm)).toEqual(["taken 2"]);
 });
 
 test("many who ask share what is taken, and nobody is told what was before the question", async () => {
@@ -351,6 +368,38 @@ describe("the thread", () => {
     other.close();
     await until(() => harness.said.at(-1)!.level === "info", WAIT_MS, "it is there again");
     expect(await harness.number()).toBe(1);
+  });
+
+  /** Runs the service in a process that is nice and has no right to be less so. */
+  test.skipIf(process.getuid?.() !== 0)("serves in a process that is nicer than it", async () => {
+    const program = `
+      import { readdirSync, readFileSync } from "node:fs";
+      import { setTimeout as sleep } from "node:timers/promises";
+      import { HttpService } from ${JSON.stringify(fileURLToPath(new URL("../src/http.ts", import.meta.url)))};
+      const said = [];
+      const sources = { parts: async function* () {}, health: () => ({ ok: true }) };
+      const hooks = { fault: (...words) => said.push(words), say: (...words) => said.push(words) };
+      const address = { address: "127.0.0.1", port: 0 };
+      const service = await HttpService.listen(address, sources, hooks);
+      const { status } = await fetch("http://127.0.0.1:" + service.port + "/metrics");
+      await sleep(200);
+      const again = await fetch("http://127.0.0.1:" + service.port + "/healthz");
+      const nices = readdirSync("/proc/self/task").map((task) => {
+        const text = readFileSync("/proc/self/task/" + task + "/stat", "utf8");
+        return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[16]);
+      });
+      console.log(JSON.stringify({ status, again: again.status, said, nice: Math.min(...nices) }));
+      process.exit();`;
+    const { stdout, stderr } = spawnSync(
+      "setpriv",
+      [
+        ...["--bounding-set=-sys_nice", "--inh-caps=-sys_nice", "nice", "-n", "10"],
+        ...[process.execPath, "-e", program],
+      ],
+      { encoding: "utf8" },
+    );
+    expect(stdout, stderr).not.toBe("");
+    expect(JSON.parse(stdout)).toEqual({ status: 200, again: 200, said: [], nice: 10 });
   });
 
   test("is no more when the service is closed, and its port is free", async () => {
