@@ -8,6 +8,7 @@
  *     metrics.ts, ...-metrics.ts   what is measured             logging.ts     pino
  *     http.ts, http-worker.ts, http-server.ts   Prometheus and health, in a thread of its own
  *     turns.ts    how those who ask share the thread that routes
+ *     accept-more.ts, turned-away.ts    listening sockets in a flood
  *     service-manager.ts    systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *

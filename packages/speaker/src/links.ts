@@ -17,6 +17,7 @@ import {
   peerCredentials,
   setCongestionControl,
 } from "@ts-bgp/takeover";
+import { acceptMore, BACKLOG_MAX, plainAddress } from "./accept-more.ts";
 import { Lobby } from "./lobby.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
 import type { Refusal } from "./refusals.ts";
@@ -71,7 +72,8 @@ export async function listenForLinks(
       resolve();
     };
     if ("path" in address) server.listen(address.path, listening);
-    else server.listen(address.port, address.address, listening);
+    else
+      server.listen({ host: address.address, port: address.port, backlog: BACKLOG_MAX }, listening);
   });
   return () => {
     server.close();
@@ -157,12 +159,19 @@ function serverWithTls(
     if (fault) lobby.turnAway(socket, "certificate", `its certificate does not hold: ${fault}`);
     else lobby.turnAway(socket, "handshake", `no TLS with a certificate: ${causeOf(error)}`);
   });
-  return net.createServer((socket) => {
+  const enter = (socket: net.Socket) => {
     socket.on("error", () => {});
     socket.setNoDelay(true);
     setCongestionControl(descriptorOf(socket), null);
     lobby.enter(socket, farEndOf(socket), () => secure.emit("connection", socket));
+  };
+  const hasRoom = (address: string, port: number) =>
+    lobby.hasRoomFor(address, addressText({ address, port }));
+  const server: net.Server = net.createServer((socket) => {
+    enter(socket);
+    acceptMore(server, {}, hasRoom, enter);
   });
+  return server;
 }
 
 /** @returns the TCP socket that a server's TLS stream was made of */
@@ -181,7 +190,8 @@ function contextOf(certificates: NsrTls | null): tls.SecureContextOptions {
 }
 
 function farEndOf({ remoteAddress, remotePort }: net.Socket): string {
-  return addressText({ address: remoteAddress ?? "somebody", port: remotePort ?? 0 });
+  const address = plainAddress(remoteAddress) || "somebody";
+  return addressText({ address, port: remotePort ?? 0 });
 }
 
 /** Removes a socket that a killed process left; rejects when it is something else. */

@@ -12,7 +12,9 @@
  */
 
 import type { Socket } from "node:net";
+import { plainAddress } from "./accept-more.ts";
 import type { Refusal, RefusalReason } from "./refusals.ts";
+import { ConnectionRate } from "./turned-away.ts";
 
 export const SILENT_MAX = 256;
 export const SPEAKING_MAX = 16;
@@ -20,6 +22,10 @@ export const SPEAKING_MAX = 16;
 export const UNKNOWN_MS = 3000;
 /** Time between two handshakes: at about a millisecond each they take a tenth of the thread. */
 const HANDSHAKE_EVERY_MS = 10;
+
+const STRANGERS = "strangers";
+const SPEECHLESS = "it closed without a word";
+const crowdedBy = (others: number) => `${others} others wait that have not said who they are`;
 
 interface Guest {
   readonly socket: Socket;
@@ -38,6 +44,8 @@ export class Lobby {
   /** Addresses that the other side is known to have. */
   private readonly expected: ReadonlySet<string>;
   private readonly refused: (refusal: Refusal) => void;
+  /** All have one rate: some have many addresses. */
+  private readonly strangers: ConnectionRate = new ConnectionRate();
   private beganMs = 0;
   private timer: NodeJS.Timeout | null = null;
 
@@ -50,16 +58,31 @@ export class Lobby {
     return this.guests.size;
   }
 
+  /**
+   * Of one of many that come at once. There is always room for the other side; of strangers, who cost more
+   * to let in and to take leave of than to refuse, for some in a second, and while a place is free.
+   *
+   * @param from - for people
+   */
+  hasRoomFor(address: string, from: string): boolean {
+    if (this.expected.has(address)) return true;
+    const isFull = this.guests.size >= SILENT_MAX;
+    if (!isFull && this.strangers.take(STRANGERS, performance.now())) return true;
+    const text = isFull ? crowdedBy(this.guests.size) : "too many others come at once";
+    this.refused({ reason: "crowded", from, text });
+    return false;
+  }
+
   /** @param begin - begins the handshake, once its turn has come; null where none is needed */
   enter(socket: Socket, from: string, begin: (() => void) | null): void {
     const timer = setTimeout(() => {
       this.turnAway(socket, "slow", `it has not said who it is in ${UNKNOWN_MS} ms`);
     }, UNKNOWN_MS).unref();
-    const isExpected = this.expected.has(socket.remoteAddress ?? "");
+    const isExpected = this.expected.has(plainAddress(socket.remoteAddress));
     const isSpeaking = begin === null;
     this.guests.set(socket, { socket, from, isExpected, timer, isSpeaking, begin });
     // What was wrong with its handshake may be told right after its end.
-    socket.on("close", () => setImmediate(() => this.leave(socket)));
+    socket.on("close", () => setImmediate(() => this.gone(socket)));
     this.makeRoom(isSpeaking);
     // Without a look at it: what was sent stays in the stream, of which no more is read than it holds.
     if (!isSpeaking) socket.once("readable", () => this.spoken(socket));
@@ -98,10 +121,8 @@ export class Lobby {
   private spoken(socket: Socket): void {
     const guest = this.guests.get(socket);
     if (guest === undefined) return;
-    // It has closed without a word.
     if (socket.readableLength === 0) {
-      this.leave(socket);
-      socket.destroy();
+      this.turnAway(socket, "handshake", SPEECHLESS);
       return;
     }
     guest.isSpeaking = true;
@@ -109,15 +130,20 @@ export class Lobby {
     this.beginNext();
   }
 
+  /** One that has begun its handshake is judged by that. */
+  private gone(socket: Socket): void {
+    const guest = this.guests.get(socket);
+    if (guest === undefined) return;
+    const text = guest.isSpeaking ? "it closed before its handshake" : SPEECHLESS;
+    if (guest.begin === null) this.leave(socket);
+    else this.refuse(socket, "handshake", text);
+  }
+
   private makeRoom(isSpeaking: boolean): void {
     const rivals = [...this.guests.values()].filter((guest) => guest.isSpeaking === isSpeaking);
     if (rivals.length <= (isSpeaking ? SPEAKING_MAX : SILENT_MAX)) return;
     const { socket } = rivals.find((guest) => !guest.isExpected) ?? rivals[0]!;
-    this.turnAway(
-      socket,
-      "crowded",
-      `${rivals.length} others wait that have not said who they are`,
-    );
+    this.turnAway(socket, "crowded", crowdedBy(rivals.length));
   }
 
   private beginNext(): void {

@@ -1,9 +1,9 @@
 /** Who was not let in at the link or at the heartbeats: counted, and told of, though not each time. */
 
 /**
- * `user`: of another user of this host. `handshake`: no TLS. `certificate`: one that does not hold, or is of
- * another pair. `hello`: does not say that it is the other side. `slow`: does not say so in time. `crowded`:
- * there were too many that did not.
+ * `user`: of another user of this host. `handshake`: no TLS, or not a word. `certificate`: one that does not
+ * hold, or is of another pair. `hello`: does not say that it is the other side. `slow`: does not say so in
+ * time. `crowded`: there were too many that did not.
  */
 export type RefusalReason = "user" | "handshake" | "certificate" | "hello" | "slow" | "crowded";
 

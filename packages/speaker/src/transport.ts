@@ -7,15 +7,14 @@ import net from "node:net";
 import { getSystemErrorName } from "node:util";
 import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
 import {
-  acceptNext,
   descriptorOf,
-  resetConnection,
   SocketOptionError,
   type SocketProtection,
   setListenOptions,
   setMd5Key,
   setSessionOptions,
 } from "@ts-bgp/takeover";
+import { acceptMore, BACKLOG_MAX, plainAddress } from "./accept-more.ts";
 import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
@@ -46,10 +45,6 @@ const LINGER_MS = 2000;
 const UNANSWERED_MS = 5000;
 /** Connections beyond this are not accepted: a flood must not use up descriptors. */
 const CONNECTIONS_MAX = 8192;
-/** Connections that may wait to be accepted, as far as net.core.somaxconn lets them. */
-const BACKLOG_MAX = 4096;
-/** So long in each turn of the event loop, connections that wait are accepted or turned away. */
-const ACCEPT_MS = 2;
 
 /** A connection that the router knows. */
 interface Open {
@@ -81,7 +76,12 @@ export class Transport {
   listen(address: string, port: number): Promise<void> {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.acceptFirst(socket);
-      this.acceptMore(server);
+      acceptMore(
+        server,
+        { allowHalfOpen: true },
+        (remote) => this.isWelcome(remote),
+        (next) => this.accept(next.setNoDelay(true)),
+      );
     });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
@@ -129,7 +129,7 @@ export class Transport {
     socket.on("connect", () => {
       clearTimeout(timer);
       this.connecting.delete(id);
-      this.events.connected(id, plain(socket.localAddress));
+      this.events.connected(id, plainAddress(socket.localAddress));
       this.use(id, socket);
     });
     socket.connect({ host: neighbor, port });
@@ -212,28 +212,8 @@ export class Transport {
   }
 
   private acceptFirst(socket: net.Socket): void {
-    if (this.isWelcome(plain(socket.remoteAddress))) this.accept(socket);
+    if (this.isWelcome(plainAddress(socket.remoteAddress))) this.accept(socket);
     else socket.resetAndDestroy();
-  }
-
-  /**
-   * Node.js accepts one connection in a turn of the event loop, and there are milliseconds of work
-   * between two turns: during a flood from one address the kernel would drop the SYNs of all others,
-   * which are repeated after seconds. So all that wait are looked at, and most of a flood goes at once.
-   */
-  private acceptMore(server: net.Server): void {
-    const fd = descriptorOf(server);
-    const endMs = performance.now() + ACCEPT_MS;
-    while (server.listening && performance.now() < endMs) {
-      const next = acceptNext(fd);
-      if (next === null) return;
-      if (!this.isWelcome(next.remote.address)) {
-        resetConnection(next.fd);
-        continue;
-      }
-      const options = { fd: next.fd, readable: true, writable: true, allowHalfOpen: true };
-      this.accept(new net.Socket(options).setNoDelay(true));
-    }
   }
 
   /** @returns whether more is to be done about a connection than to end it */
@@ -251,7 +231,7 @@ export class Transport {
 
   private accept(socket: net.Socket): void {
     const { remotePort } = socket;
-    const remote = plain(socket.remoteAddress);
+    const remote = plainAddress(socket.remoteAddress);
     const protection = this.events.protection(remote);
     // Its peer has hung up already.
     if (protection === null || remotePort === undefined) {
@@ -265,7 +245,7 @@ export class Transport {
       this.events.refused(remote, error as Error);
       return;
     }
-    const id = this.events.accepted(remote, remotePort, plain(socket.localAddress));
+    const id = this.events.accepted(remote, remotePort, plainAddress(socket.localAddress));
     if (id === null) {
       socket.destroy();
       return;
@@ -437,8 +417,4 @@ function holdBack(socket: net.Socket): void {
 function isIpv4Server(server: net.Server): boolean {
   const address = server.address();
   return typeof address === "object" && address !== null && address.family === "IPv4";
-}
-
-function plain(address: string | undefined): string {
-  return address?.startsWith("::ffff:") ? address.slice(7) : (address ?? "");
 }

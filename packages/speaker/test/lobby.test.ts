@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lobby, SILENT_MAX, SPEAKING_MAX } from "../src/lobby.ts";
 import type { Refusal } from "../src/refusals.ts";
+import { CONNECTIONS_BURST } from "../src/turned-away.ts";
 
 const WAIT_MS = 20_000;
 
@@ -33,13 +34,13 @@ afterEach(() => {
 });
 
 /** @param expected - addresses of the other side */
-async function open(expected: readonly string[] = []): Promise<number> {
+async function open(expected: readonly string[] = [], address = "127.0.0.1"): Promise<number> {
   lobby = new Lobby(new Set(expected), (refusal) => refusals.push(refusal));
   server = createServer((socket) => {
     socket.on("error", () => {});
     lobby.enter(socket, `port ${socket.remotePort}`, () => begun.push(socket));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
 }
@@ -82,16 +83,44 @@ test("the newest that says something is heard before those that wait longer", as
   for (const socket of begun) expect(String(socket.read())).toBe("hello");
 });
 
-test("of those who speak few are kept, and one with the other side's address goes last", async () => {
-  const port = await open(["127.0.0.2"]);
-  const expected = await come(port, "127.0.0.2");
-  expected.write("x");
-  await until(() => begun.length === 1, WAIT_MS, "it is heard");
-  for (let n = 0; n < 2 * SPEAKING_MAX; n++) (await come(port)).write("x");
-  await until(() => refusals.length > SPEAKING_MAX, WAIT_MS, "others have to go");
-  expect(refusals.map(({ from }) => from)).not.toContain(`port ${expected.localPort}`);
+// The second shows it as a mapped address.
+test.each(["0.0.0.0", "::"])(
+  "of those who speak few are kept, and one with the other side's address goes last: at %s",
+  async (address) => {
+    const port = await open(["127.0.0.2"], address);
+    const expected = await come(port, "127.0.0.2");
+    expected.write("x");
+    await until(() => begun.length === 1, WAIT_MS, "it is heard");
+    for (let n = 0; n < 2 * SPEAKING_MAX; n++) (await come(port)).write("x");
+    await until(() => refusals.length > SPEAKING_MAX, WAIT_MS, "others have to go");
+    expect(refusals.map(({ from }) => from)).not.toContain(`port ${expected.localPort}`);
+    expect(reasons()).toEqual(["crowded"]);
+    expect(lobby.size).toBeLessThanOrEqual(SPEAKING_MAX + SILENT_MAX);
+  },
+);
+
+test("of many strangers who come at once some are let in, and the other side always", async () => {
+  await open(["127.0.0.2"]);
+  const strangers = Array.from({ length: 1000 }, () => lobby.hasRoomFor("127.0.0.3", "a stranger"));
+  const isIn = strangers.filter(Boolean).length;
+  expect(isIn).toBeGreaterThanOrEqual(CONNECTIONS_BURST);
+  expect(isIn).toBeLessThan(500);
+  expect(lobby.hasRoomFor("127.0.0.2", "the other side")).toBe(true);
+  expect(refusals).toHaveLength(1000 - isIn);
   expect(reasons()).toEqual(["crowded"]);
-  expect(lobby.size).toBeLessThanOrEqual(SPEAKING_MAX + SILENT_MAX);
+});
+
+test("when all places are taken there is room for the other side alone", async () => {
+  const port = await open(["127.0.0.2"]);
+  for (let n = 1; n < SILENT_MAX; n++) await come(port);
+  await until(() => lobby.size === SILENT_MAX - 1, WAIT_MS, "all are in");
+  expect(lobby.hasRoomFor("127.0.0.3", "a stranger")).toBe(true);
+  await come(port);
+  await until(() => lobby.size === SILENT_MAX, WAIT_MS, "the last one is in");
+  expect(lobby.hasRoomFor("127.0.0.2", "the other side")).toBe(true);
+  expect(refusals).toEqual([]);
+  expect(lobby.hasRoomFor("127.0.0.3", "a stranger")).toBe(false);
+  expect(refusals).toMatchObject([{ reason: "crowded", from: "a stranger" }]);
 });
 
 test("handshakes begin one after the other", async () => {
@@ -105,12 +134,18 @@ test("handshakes begin one after the other", async () => {
 });
 
 describe("whoever", () => {
-  test("closes without a word is no event", async () => {
+  test.each<[string, (guest: Socket) => void]>([
+    ["closes", (guest) => guest.end()],
+    ["breaks its connection", (guest) => guest.resetAndDestroy()],
+  ])("%s without a word is counted once", async (_, leave) => {
     const port = await open();
-    (await come(port)).end();
-    await until(() => server.listening && lobby.size === 0, WAIT_MS, "it is gone");
+    const guest = await come(port);
+    const from = `port ${guest.localPort}`;
+    await until(() => lobby.size === 1, WAIT_MS, "it is in");
+    leave(guest);
+    await until(() => refusals.length > 0 && lobby.size === 0, WAIT_MS, "it is gone");
     await delay(50);
-    expect(refusals).toEqual([]);
+    expect(refusals).toEqual([{ reason: "handshake", from, text: "it closed without a word" }]);
   });
 
   test("has said who it is has no time limit any more, and cannot be turned away", async () => {

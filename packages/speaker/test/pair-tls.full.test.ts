@@ -1,4 +1,5 @@
 /** A link with mutual TLS: who is let in, and what is said to whom. */
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -58,6 +59,19 @@ class Idler {
     });
     if (this.first !== null) this.socket.write(this.first);
   }
+}
+
+/** Connects; again while nobody listens, as just after a start. */
+async function comeIn(port: number): Promise<Socket> {
+  let socket!: Socket;
+  const connected = async () => {
+    socket = connect(port, ADDRESS.address);
+    socket.on("error", () => {});
+    await Promise.race([once(socket, "close"), once(socket, "connect")]);
+    return !socket.destroyed;
+  };
+  await until(connected, WAIT_MS, `somebody listens at port ${port}`);
+  return socket;
 }
 
 /** Papers of both sides, by one authority. */
@@ -192,8 +206,7 @@ describe.skipIf(REASON !== null)(`a link with TLS (${REASON ?? "on one host"})`,
       const chunk = Buffer.alloc(1 << 20);
       for (const port of [ADDRESS.port, ADDRESS.port + 1]) {
         for (let n = 0; n < 12; n++) {
-          const socket = connect(port, ADDRESS.address);
-          socket.on("error", () => {});
+          const socket = await comeIn(port);
           socket.write(head);
           for (let mib = 0; mib < 8; mib++) socket.write(chunk);
           await until(() => socket.destroyed, WAIT_MS, "it is left");
