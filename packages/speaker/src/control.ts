@@ -8,9 +8,11 @@
  * One request at a time per connection; the next may follow on the same one.
  */
 
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, linkSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import net from "node:net";
+import path from "node:path";
 import { type Fault, writeFault } from "./fault.ts";
 import { makePrivateFolder } from "./private-folder.ts";
 import { Turns } from "./turns.ts";
@@ -39,6 +41,8 @@ const CLIENTS_MAX = 64;
 const LINGER_MS = 1000;
 /** Of a request that is reported. */
 const FAULT_CHARACTERS = 200;
+/** Of sockets that clients shall not find yet. No longer than the default's name: a path has 107 octets. */
+const HIDDEN = /^\.c-[\w-]{8}$/;
 /** Lines of an answer are written together: one by one, each would cost a system call. */
 const WRITE_CHARACTERS = 1 << 16;
 
@@ -48,7 +52,8 @@ export class ControlServer {
   private readonly file: string;
   /** Where the socket is until clients shall find it. */
   private readonly hiddenFile: string;
-  private isPublished = false;
+  /** What clients find; null until they shall. */
+  private published: Stats | null = null;
   private readonly fault: Fault;
   /** In the order in which they last asked for something, or read something of an answer. */
   private readonly clients: Set<net.Socket> = new Set();
@@ -56,7 +61,8 @@ export class ControlServer {
   /** @param fault - told of faults of the program: an answer that goes wrong ends no session */
   constructor(file: string, handler: ControlHandler, fault: Fault = writeFault) {
     this.file = file;
-    this.hiddenFile = `${file}.${process.pid}`;
+    const name = `.c-${randomBytes(6).toString("base64url")}`;
+    this.hiddenFile = path.join(path.dirname(file), name);
     this.handler = handler;
     this.fault = fault;
     this.server = net.createServer((socket) => this.serve(socket));
@@ -78,15 +84,13 @@ export class ControlServer {
     } catch (error) {
       throw new Error(`cannot make control socket ${this.file}: ${(error as Error).message}`);
     }
-    const known = statSync(this.file, { throwIfNoEntry: false });
+    const known = lstatSync(this.file, { throwIfNoEntry: false });
     if (known !== undefined) {
       if (!known.isSocket()) throw new Error(`${this.file} is there and is not a socket`);
-      if (await answers(this.file)) {
-        throw new Error(`${this.file} is in use: another speaker runs with this control socket`);
-      }
+      if (!(await removeDead(this.file, known))) throw this.inUse();
     }
     try {
-      rmSync(this.hiddenFile, { force: true });
+      await removeDeadHidden(path.dirname(this.file));
       this.server.listen(this.hiddenFile);
       await once(this.server, "listening");
       chmodSync(this.hiddenFile, 0o660);
@@ -95,20 +99,31 @@ export class ControlServer {
     }
   }
 
-  /** Once is enough. */
+  /** Once is enough. Throws, and takes no requests any more, when another speaker was faster. */
   publish(): void {
-    if (this.isPublished || !this.server.listening) return;
-    // In place of one that a killed process left.
-    renameSync(this.hiddenFile, this.file);
-    this.isPublished = true;
+    if (this.published !== null || !this.server.listening) return;
+    try {
+      // Unlike a rename, this takes nobody's place.
+      linkSync(this.hiddenFile, this.file);
+      rmSync(this.hiddenFile);
+      this.published = lstatSync(this.file);
+    } catch (error) {
+      this.server.close();
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "EEXIST") throw this.inUse();
+      throw new Error(`cannot make control socket ${this.file}: ${message}`);
+    }
   }
 
   close(): void {
     // Node.js removes it where it was made.
     this.server.close();
-    if (!this.isPublished) return;
-    this.isPublished = false;
-    rmSync(this.file, { force: true });
+    if (this.published !== null) removeIfSame(this.file, this.published);
+    this.published = null;
+  }
+
+  private inUse(): Error {
+    return new Error(`${this.file} is in use: another speaker runs with this control socket`);
   }
 
   private serve(socket: net.Socket): void {
@@ -185,14 +200,38 @@ function parseRequest(line: string): ControlRequest {
   return request as ControlRequest;
 }
 
-function answers(file: string): Promise<boolean> {
+/** Removes a socket that a killed process left. @returns false when somebody has it */
+async function removeDead(file: string, known: Stats): Promise<boolean> {
+  if (await isTaken(file)) return false;
+  removeIfSame(file, known);
+  return true;
+}
+
+async function removeDeadHidden(folder: string): Promise<void> {
+  for (const name of readdirSync(folder).filter((each) => HIDDEN.test(each))) {
+    const file = path.join(folder, name);
+    const known = lstatSync(file, { throwIfNoEntry: false });
+    if (known?.isSocket()) await removeDead(file, known);
+  }
+}
+
+/** What another process has put there meanwhile stays. */
+function removeIfSame(file: string, { dev, ino }: Stats): void {
+  const now = lstatSync(file, { throwIfNoEntry: false });
+  if (now?.ino === ino && now.dev === dev) rmSync(file, { force: true });
+}
+
+/** @returns false when a connection is refused; any other trouble is that of a speaker that is there */
+function isTaken(file: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(file);
     socket.once("connect", () => {
       socket.destroy();
       resolve(true);
     });
-    socket.once("error", () => resolve(false));
+    socket.once("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code !== "ECONNREFUSED" && code !== "ENOENT"),
+    );
   });
 }
 

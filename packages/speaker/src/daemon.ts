@@ -111,19 +111,18 @@ export class Daemon {
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
     try {
+      if (this.isStopping) return this.closeServers();
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
-      // At once: a side that waits for its role says so.
-      const http = this.listenHttp(config.http).then((service) => {
-        if (this.isStopping) service?.close();
-        else this.http = service;
-      });
-      await Promise.all([http, this.pair?.start(), this.alone?.start()]);
+      // Before there is a role to lose: a side that waits for one says so.
+      this.http = await this.listenHttp(config.http);
+      if (this.isStopping) return this.closeServers();
+      await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
+      this.control.publish();
     } catch (error) {
-      this.control.close();
+      this.closeServers();
       throw error;
     }
-    this.control.publish();
     const { as, id } = config.router;
     log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
       version: options.version,
@@ -155,12 +154,16 @@ export class Daemon {
     this.isStopping = true;
     this.log.say("info", "stopping", "closing all sessions");
     this.manager.stopping();
-    this.control?.close();
-    this.http?.close();
+    this.closeServers();
     await this.alone?.stop(STOP_TEXT);
     await this.stopPair();
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
+  }
+
+  private closeServers(): void {
+    this.control?.close();
+    this.http?.close();
   }
 
   /** What commands and metrics are about. */
