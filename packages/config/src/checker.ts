@@ -114,6 +114,12 @@ export function checkAddress(text: string, at: number, checker: Checker): string
   return "";
 }
 
+/** Notes the mistake when others can write to the folder of a file. */
+export function checkFolder(path: string, at: number, { yaml, sources }: Checker): void {
+  const problem = sources.folderProblem?.(path) ?? "";
+  if (problem !== "") yaml.add(at, problem);
+}
+
 /** @returns the rules of a policy in either of its forms */
 export function rulesOf(policy: FilePolicy): readonly FileRule[] {
   return "rules" in policy ? policy.rules : policy;

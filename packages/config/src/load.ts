@@ -2,7 +2,13 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
-import { type Checker, type ConfigSources, checkAddress, newChecker } from "./checker.ts";
+import {
+  type Checker,
+  type ConfigSources,
+  checkAddress,
+  checkFolder,
+  newChecker,
+} from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
@@ -61,9 +67,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   return {
     router,
     listen,
-    control: {
-      socket: shape.control?.socket ?? checker.sources.controlSocket ?? CONTROL_SOCKET,
-    },
+    control: { socket: checkControl(shape, checker) },
     http: checkHttp(shape, checker),
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
@@ -71,6 +75,16 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     policies,
     ...plainLists,
   };
+}
+
+function checkControl({ control }: FileShape, checker: Checker): string {
+  const socket = control?.socket;
+  if (socket === undefined) return checker.sources.controlSocket ?? CONTROL_SOCKET;
+  // Any other is where the speaker is started.
+  if (socket.startsWith("/")) {
+    checkFolder(socket, checker.yaml.valueAt(control!, "socket"), checker);
+  }
+  return socket;
 }
 
 function checkRouter({ router }: FileShape, checker: Checker): RouterConfig {

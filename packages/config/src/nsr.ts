@@ -2,7 +2,7 @@
 
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { checkArbiter, checkLease } from "./arbiter.ts";
-import { type Checker, checkAddress, listOf } from "./checker.ts";
+import { type Checker, checkAddress, checkFolder, listOf } from "./checker.ts";
 import type { FileLink, FileNsr, FileShape } from "./file-shape.ts";
 import { readPem } from "./secrets.ts";
 import type {
@@ -126,11 +126,6 @@ function checkPrivacy(
   const file = typeof nsr.arbiter === "object" ? nsr.arbiter.file : undefined;
   if (file?.startsWith("/"))
     checkFolder(file, yaml.valueAt(nsr.arbiter as object, "file"), checker);
-}
-
-function checkFolder(path: string, at: number, { yaml, sources }: Checker): void {
-  const problem = sources.folderProblem?.(path) ?? "";
-  if (problem !== "") yaml.add(at, problem);
 }
 
 function textOf(link: LinkAddress): string {

@@ -210,6 +210,19 @@ describe("what the host says of it", () => {
     ]);
   });
 
+  test("so it is with the control socket, where the file names one", () => {
+    const load = (control: string) => {
+      const text = `router: { as: 64500, id: 192.0.2.1 }\n${control}`;
+      const folderProblem = (path: string) => `${path} is open`;
+      return formatMistakes(loadConfig("test.yaml", text, { ...SOURCES, folderProblem }).mistakes);
+    };
+    expect(load("control: { socket: /tmp/x.sock }\n")).toEqual([
+      "test.yaml:2:20: /tmp/x.sock is open",
+    ]);
+    expect(load("control: { socket: x.sock }\n")).toEqual([]);
+    expect(load("")).toEqual([]);
+  });
+
   test("a certificate that cannot be used is a mistake, one that is old is warned of", () => {
     const old = at(`${SOCKET}, ${TLS}`, {
       certificateProblem: (_, cluster) => ({ mistake: "", warning: `old, of ${cluster}` }),

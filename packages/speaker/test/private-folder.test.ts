@@ -1,11 +1,19 @@
 /** Which folders are closed to other users. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { assertPrivateFolder } from "../src/private-folder.ts";
+import { assertPrivateFolder, isMapped } from "../src/private-folder.ts";
 
 const isRoot = process.geteuid?.() === 0;
 const STRANGER = 65_534;
@@ -67,7 +75,55 @@ test("what counts is where a link leads", () => {
   expect(() => assertPrivateFolder(within("link", "x"))).toThrow(within("open"));
 });
 
+test("links are followed as the kernel does", () => {
+  mkdirSync(within("a", "b"), { recursive: true });
+  symlinkSync("../../own", within("a", "b", "up"));
+  mkdirSync(within("own"), { mode: 0o700 });
+  symlinkSync(within("a", "b", "up"), within("link"));
+  expect(() => assertPrivateFolder(within("link", "x"))).not.toThrow();
+  chmodSync(within("own"), 0o777);
+  expect(() => assertPrivateFolder(within("link", "x"))).toThrow(`the folder ${within("own")} (`);
+});
+
+test("what is above a link is above where it leads to", () => {
+  mkdirSync(within("open", "own"), { recursive: true });
+  chmodSync(within("open"), 0o777);
+  symlinkSync("open/own", within("link"));
+  const file = `${folder}/link/../x`;
+  expect(() => assertPrivateFolder(file)).toThrow(`the folder ${within("open")} (`);
+});
+
+test("links without end, and one that leads nowhere, are told of", () => {
+  symlinkSync("loop", within("loop"));
+  expect(() => assertPrivateFolder(within("loop", "x"))).toThrow("too many links");
+  symlinkSync("none", within("nowhere"));
+  expect(() => assertPrivateFolder(within("nowhere", "x"))).toThrow("there is no folder");
+});
+
+test.each([
+  ["0 0 4294967295", true],
+  ["         0          0      65536\n", true],
+  ["0 100000 65536", true],
+  ["0 1000 1", false],
+  ["0 1000 1\n1 100000 65533\n", false],
+  ["0 1000 1\n1 100000 65534\n", true],
+  ["", false],
+])("whether the map %j has the user 65534: %s", (map, expected) => {
+  expect(isMapped(map, 65_534)).toBe(expected);
+});
+
 describe.skipIf(!isRoot)("as root", () => {
+  test("a link of another user is refused, on the way and behind another link", () => {
+    mkdirSync(within("own"), { mode: 0o700 });
+    symlinkSync("own", within("theirs"));
+    lchownSync(within("theirs"), STRANGER, STRANGER);
+    symlinkSync("theirs", within("mine"));
+    const text = `the link ${within("theirs")} on the way is theirs (owner ${STRANGER})`;
+    for (const name of ["theirs", "mine"]) {
+      expect(() => assertPrivateFolder(within(name, "x"))).toThrow(text);
+    }
+  });
+
   test("a folder of another user is refused", () => {
     chownSync(folder, STRANGER, STRANGER);
     const text = `(owner ${STRANGER}, mode 0700): chown 0 ${folder}`;
