@@ -1,10 +1,11 @@
 /** Asking the running speaker, for all commands that do. */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import net from "node:net";
-import os from "node:os";
 import path from "node:path";
 import type { ControlRequest } from "@ts-bgp/speaker";
+// That alone: the whole package is slow to load.
+import { SYSTEM_SOCKET, userSocket } from "@ts-bgp/speaker/control-path";
 import { type Arguments, EXIT, type Options, print, stringOption } from "./command.ts";
 
 /** Options of every command that asks the speaker. */
@@ -23,31 +24,24 @@ export class ControlError extends Error {
   }
 }
 
-const SYSTEM_SOCKET = "/run/ts-bgp/ts-bgp.sock";
-
 /**
  * The control socket to ask: `--socket`, else TSBGP_SOCKET, else the system's, else, where that is not to
  * be seen, that of a speaker of this user. Where neither is, the system's if there is a folder for it.
+ * Root's own is the system's.
  */
 export function socketOf(args: Arguments): string {
   const given = stringOption(args, "socket") ?? process.env["TSBGP_SOCKET"];
   if (given !== undefined) return given;
-  if (existsSync(SYSTEM_SOCKET)) return SYSTEM_SOCKET;
+  if (process.geteuid?.() === 0 || existsSync(SYSTEM_SOCKET)) return SYSTEM_SOCKET;
   const own = userSocket();
-  if (isOwn(own)) return own;
-  return process.geteuid?.() === 0 || existsSync(path.dirname(SYSTEM_SOCKET)) ? SYSTEM_SOCKET : own;
+  if (isOfAnother(path.dirname(own))) return SYSTEM_SOCKET;
+  return existsSync(own) || !existsSync(path.dirname(SYSTEM_SOCKET)) ? own : SYSTEM_SOCKET;
 }
 
-/** Where a speaker of this user has its socket; as the speaker's package says, which is slow to load. */
-function userSocket(): string {
-  const folder = process.env["XDG_RUNTIME_DIR"];
-  if (folder) return path.join(folder, "ts-bgp", "ts-bgp.sock");
-  return path.join(os.tmpdir(), `ts-bgp-${process.geteuid?.() ?? 0}`, "ts-bgp.sock");
-}
-
-/** Nobody else has put it there, to be asked in the speaker's place. */
-function isOwn(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.uid === process.geteuid?.();
+/** Somebody else has made it, to be asked in the speaker's place. */
+function isOfAnother(folder: string): boolean {
+  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  return stat !== undefined && (!stat.isDirectory() || stat.uid !== process.geteuid?.());
 }
 
 /** How the answer to a request is shown to people. */

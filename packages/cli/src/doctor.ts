@@ -1,6 +1,7 @@
 /** `tsbgp doctor`: whether this host can do nonstop routing, and what to do when it cannot. */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import type { CertificateProblem } from "@ts-bgp/speaker";
 import type { DoctorRow } from "@ts-bgp/takeover";
 import { type Command, EXIT, noWords, print, stringOption } from "./command.ts";
 import { withConfigErrors } from "./run.ts";
@@ -25,15 +26,17 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile, needsOf, probePair }) => {
+    return withConfigErrors(async ({ readConfigFile, needsOf, probePair, certificateProblem }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { diagnose, probeHost } = await import("@ts-bgp/takeover");
       const nothing = { interfaces: [], md5Keys: 0, congestionControls: [] };
       const needs = config === null ? nothing : needsOf(config);
       const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.md5Keys);
       if (config !== null) rows.push(...(await probePair(config)));
-      const tls = config?.nsr?.tls ?? null;
-      if (tls !== null) rows.push(certificateRow(tls, Date.now()));
+      const { tls = null, cluster = "" } = config?.nsr ?? {};
+      if (tls !== null) {
+        rows.push(certificateRow(certificateProblem(tls, cluster, Date.now()), tls.cert));
+      }
       const lines = args.options["json"] === true ? jsonLines(rows) : doctorLines(rows);
       for (const line of lines) print(line);
       return rows.every(({ ok, isMinor }) => ok || isMinor) ? EXIT.OK : EXIT.NO;
@@ -41,39 +44,18 @@ export const doctorCommand: Command = {
   },
 };
 
-/** PEM texts of a link. */
-interface LinkTls {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string;
-}
-
-/** @returns whether the other side will trust this side's certificate */
-export function certificateRow(tls: LinkTls, nowMs: number): DoctorRow {
+/** @returns whether the other side will trust this side's certificate, and for how long */
+export function certificateRow(problem: CertificateProblem, pem: string): DoctorRow {
+  const { mistake, warning, isGood, remedy: whatToDo } = problem;
   const what = "certificate";
-  const no = (detail: string, whatToDo: string) => ({ what, ok: false, detail, whatToDo });
-  const renew = "`tsbgp keys` makes new ones, for both sides";
-  try {
-    const certificate = new X509Certificate(tls.cert);
-    const { validFromDate, validToDate } = certificate;
+  if (mistake === "" && warning === "") {
+    const { subject, validToDate } = new X509Certificate(pem);
     const until = validToDate.toISOString().slice(0, 10);
-    if (!certificate.checkPrivateKey(createPrivateKey(tls.key))) {
-      return no("the key is that of another certificate", "name cert and key of the same side");
-    }
-    // A file with more than one has those between it and the authority, which TLS follows itself.
-    const isAlone = tls.cert.split("BEGIN CERTIFICATE").length === 2;
-    if (isAlone && !certificate.verify(new X509Certificate(tls.ca).publicKey)) {
-      return no("was not signed by the authority", "name the ca that was made with it");
-    }
-    if (validFromDate.getTime() > nowMs) {
-      return no("is not valid yet", "set the clock of this host");
-    }
-    if (validToDate.getTime() < nowMs) return no(`was valid until ${until}`, renew);
-    const detail = `${certificate.subject.replace("\n", ", ")}, valid until ${until}`;
+    const detail = `${subject.replace("\n", ", ")}, valid until ${until}`;
     return { what, ok: true, detail, whatToDo: "" };
-  } catch (error) {
-    return no(`cannot be used: ${(error as Error).message}`, renew);
   }
+  const row = { what, ok: false, detail: mistake || warning, whatToDo };
+  return isGood ? { ...row, isMinor: true } : row;
 }
 
 const COLUMNS: readonly Column<DoctorRow>[] = [

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { certificateProblem } from "@ts-bgp/speaker";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Issued, issuePair } from "../src/certificate.ts";
 import { certificateRow, doctorLines } from "../src/doctor.ts";
@@ -60,27 +61,30 @@ describe("the certificate of the link", () => {
   const [{ certificate: cert, key }, { key: otherKey }] = pair.sides as [Issued, Issued];
   const ca = pair.authority;
 
-  test.each<[string, boolean, Parameters<typeof certificateRow>]>([
-    ["O=rs1, CN=a, valid until 2028-01-31", true, [{ cert, key, ca }, nowMs]],
-    ["the key is that of another certificate", false, [{ cert, key: otherKey, ca }, nowMs]],
-    ["was not signed by the authority", false, [{ cert, key, ca: other.authority }, nowMs]],
-    ["is not valid yet", false, [{ cert, key, ca }, nowMs - yearMs]],
-    ["was valid until 2028-01-31", false, [{ cert, key, ca }, nowMs + 3 * yearMs]],
-    [
-      "O=rs1, CN=a, valid until 2028-01-31",
-      true,
-      [{ cert: cert + ca, key, ca: other.authority }, nowMs],
-    ],
-  ])("%s", (detail, ok, asked) => {
-    const row = certificateRow(...asked);
-    expect(row).toMatchObject({ what: "certificate", ok, detail });
-    expect(row.whatToDo === "").toBe(ok);
+  const inYears = (years: number) => nowMs + years * yearMs;
+  const rowOf = (papers: Parameters<typeof certificateProblem>[0], atMs: number) =>
+    certificateRow(certificateProblem(papers, "rs1", atMs), papers.cert);
+
+  test.each([
+    [{ cert, key, ca }, nowMs, true, /^O=rs1, CN=a, valid until 2028-01-31$/],
+    [{ cert: cert + ca, key, ca }, nowMs, true, /^O=rs1, CN=a, valid until 2028-01-31$/],
+    [{ cert, key: otherKey, ca }, nowMs, false, /"key" is another one's$/],
+    [{ cert, key, ca: other.authority }, nowMs, false, /^"ca" has not signed this certificate/],
+    [{ cert: cert + ca, key, ca: other.authority }, nowMs, false, /^"ca" has not signed/],
+    [{ cert, key, ca }, inYears(-1), false, /^the certificate holds from 2026-01-30 on/],
+    [{ cert, key, ca }, inYears(3), false, /^the certificate has expired, .* since 2028-01-31$/],
+    [{ cert: "x", key, ca }, nowMs, false, /^the certificate is of no use: it cannot be read$/],
+  ])("is what the start says of it (%#)", (papers, atMs, ok, detail) => {
+    const row = rowOf(papers, atMs);
+    expect(row).toMatchObject({ what: "certificate", ok, detail: expect.stringMatching(detail) });
+    expect([row.whatToDo === "", row.isMinor]).toEqual([ok, undefined]);
   });
 
-  test("that is no certificate is told of", () => {
-    const row = certificateRow({ cert: "-----BEGIN CERTIFICATE-----", key, ca }, nowMs);
-    expect(row.ok).toBe(false);
-    expect(row.detail).toMatch(/^cannot be used: /);
+  test("that expires soon is told of, and the host can run", () => {
+    expect(rowOf({ cert, key, ca }, inYears(1.99))).toMatchObject({
+      ...{ ok: false, isMinor: true, whatToDo: expect.stringMatching(/^tsbgp keys makes new/) },
+      detail: expect.stringMatching(/^the certificate expires, .* from 2028-01-31$/),
+    });
   });
 });
 

@@ -13,7 +13,14 @@ export interface CertificateProblem {
   readonly mistake: string;
   /** The other side lets nobody in with it, or does not for long. */
   readonly warning: string;
+  /** The other side lets this one in, now. */
+  readonly isGood: boolean;
+  /** What to do. */
+  readonly remedy: string;
 }
+
+const GOOD: CertificateProblem = { mistake: "", warning: "", isGood: true, remedy: "" };
+const MAKE_NEW = "tsbgp keys makes new ones, for both sides";
 
 /** @param cluster - the name of the pair, for which it has to be */
 export function certificateProblem(
@@ -22,25 +29,48 @@ export function certificateProblem(
   nowMs: number,
 ): CertificateProblem {
   try {
-    const chain = certificatesOf(cert);
-    const authorities = certificatesOf(ca);
-    const own = chain[0]!;
-    if (!own.checkPrivateKey(createPrivateKey(key))) return mistaken('"key" is another one\'s');
-    const isSigned = authorities.some((one) => chain.some((each) => each.verify(one.publicKey)));
-    if (!isSigned) return warned('"ca" has not signed this certificate');
-    if (own.checkHost(cluster) === undefined) return warned(`it is not for the pair "${cluster}"`);
-    return { mistake: "", warning: timeProblem([own, ...authorities], nowMs) };
+    const [own, ...between] = certificatesOf(cert);
+    if (!own!.checkPrivateKey(createPrivateKey(key))) return mistaken('"key" is another one\'s');
+    const way = wayToAuthority(own!, between, certificatesOf(ca));
+    if (way === null) {
+      return warned('"ca" has not signed this certificate', 'name the "ca" that was made with it');
+    }
+    if (own!.checkHost(cluster) === undefined) {
+      return warned(`it is not for the pair "${cluster}"`, MAKE_NEW);
+    }
+    return timeProblem(way, nowMs);
   } catch (error) {
     return mistaken((error as Error).message);
   }
 }
 
 function mistaken(why: string): CertificateProblem {
-  return { mistake: `the certificate is of no use: ${why}`, warning: "" };
+  const mistake = `the certificate is of no use: ${why}`;
+  return { mistake, warning: "", isGood: false, remedy: 'name "cert" and "key" of the same side' };
 }
 
-function warned(why: string): CertificateProblem {
-  return { mistake: "", warning: `${why}, so the other side lets nobody in with it` };
+function warned(why: string, remedy: string): CertificateProblem {
+  const warning = `${why}, so the other side lets nobody in with it`;
+  return { mistake: "", warning, isGood: false, remedy };
+}
+
+/** @returns those that vouch for a certificate, it first and the authority last; null when none does */
+function wayToAuthority(
+  own: X509Certificate,
+  between: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): X509Certificate[] | null {
+  // Of those of one key the one that lasts: an old one beside it does no harm.
+  const lasting = authorities.toSorted((a, b) => Date.parse(b.validTo) - Date.parse(a.validTo));
+  const way = [own];
+  for (;;) {
+    const last = way.at(-1)!;
+    const authority = lasting.find(({ publicKey }) => last.verify(publicKey));
+    if (authority !== undefined) return [...way, authority];
+    const next = between.find((one) => !way.includes(one) && last.verify(one.publicKey));
+    if (next === undefined) return null;
+    way.push(next);
+  }
 }
 
 function certificatesOf(pem: string): X509Certificate[] {
@@ -49,17 +79,23 @@ function certificatesOf(pem: string): X509Certificate[] {
   return found;
 }
 
-function timeProblem(certificates: readonly X509Certificate[], nowMs: number): string {
+function timeProblem(certificates: readonly X509Certificate[], nowMs: number): CertificateProblem {
   const tooYoung = certificates.find(({ validFrom }) => Date.parse(validFrom) > nowMs);
-  if (tooYoung !== undefined) return `the certificate holds from ${dayOf(tooYoung.validFrom)} on`;
+  if (tooYoung !== undefined) {
+    const why = `the certificate holds from ${dayOf(tooYoung.validFrom)} on`;
+    return warned(why, "set the clock of this host");
+  }
   const [first] = certificates
     .map(({ validTo }) => validTo)
     .sort((a, b) => Date.parse(a) - Date.parse(b));
   const leftMs = Date.parse(first!) - nowMs;
-  if (leftMs > SOON_MS) return "";
-  const ends =
-    leftMs < 0 ? "has expired, and no link comes up since" : "expires, and no link comes up from";
-  return `the certificate ${ends} ${dayOf(first!)}: tsbgp keys makes new ones, for both sides`;
+  if (leftMs > SOON_MS) return GOOD;
+  const isGood = leftMs >= 0;
+  const ends = isGood
+    ? "expires, and no link comes up from"
+    : "has expired, and no link comes up since";
+  const warning = `the certificate ${ends} ${dayOf(first!)}`;
+  return { mistake: "", warning, isGood, remedy: MAKE_NEW };
 }
 
 function dayOf(date: string): string {

@@ -67,7 +67,10 @@ export function readConfigFile(file: string, text: string = readText(file)): Che
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
     folderProblem,
-    certificateProblem: (tls, cluster) => certificateProblem(tls, cluster, Date.now()),
+    certificateProblem: (tls, cluster) => {
+      const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
+      return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
+    },
   });
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;

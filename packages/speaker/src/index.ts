@@ -30,6 +30,7 @@
  * RFCs: 2385 (TCP MD5), 5082 (GTSM).
  */
 
+export { type CertificateProblem, certificateProblem } from "./certificate-check.ts";
 export type { ShownConnection } from "./commands.ts";
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
