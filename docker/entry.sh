@@ -32,6 +32,11 @@ if ! has 6 || ! has 7; then
   if [ "${1:-}" = run ]; then
     echo "tsbgp: runs as root: SETUID and SETGID are missing to become another user" \
       "(cap_add: [SETUID, SETGID])" >&2
+    # That of the image belongs to the user that this could not become, so root's sockets may not be
+    # there. Without it the speaker makes one of its own.
+    if [ "$(stat -c %u /run/ts-bgp 2> /dev/null)" = "$USER_ID" ]; then
+      rmdir /run/ts-bgp 2> /dev/null || true
+    fi
   fi
   exec node "$MAIN" "$@"
 fi

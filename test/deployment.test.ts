@@ -309,6 +309,24 @@ describe.skipIf(!isRoot)("docker/entry.sh, as root", () => {
     },
   );
 
+  test.each([
+    ["makes way for root's folder of sockets", "", "run", []],
+    ["leaves one that is in use", "touch /run/ts-bgp/x;", "run", ["1790 /run/ts-bgp"]],
+    ["leaves it when it starts no speaker", "", "show", ["1790 /run/ts-bgp"]],
+  ])("that stays root %s", (_, before, verb, left) => {
+    const script =
+      "mount -t tmpfs -o mode=0755 none /run && install -d -o 1790 -m 0700 /run/ts-bgp && " +
+      `{ ${before} setpriv --bounding-set -all,+net_admin sh "$0" ${verb} 2> /dev/null; } && ` +
+      "find /run -mindepth 1 -maxdepth 1 -printf '%U %p\\n'";
+    const words = ["--mount", "sh", "-c", script, join(DOCKER, "entry.sh")];
+    const { stdout, stderr } = spawnSync("unshare", words, {
+      env: { PATH: `${directory}:${process.env["PATH"]}` },
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
+    expect(stdout.split("\n").filter((line) => line.includes("/run"))).toEqual(left);
+  });
+
   test("says in one line why it stays root, and only when it runs the speaker", () => {
     const { stdout, stderr } = start("+net_admin", "run");
     expect(stderr).toMatch(/^tsbgp: runs as root: SETUID and SETGID are missing.*\n$/);
