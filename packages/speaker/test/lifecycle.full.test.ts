@@ -259,6 +259,29 @@ test.each(UNUSABLE)(
   },
 );
 
+test("a side of a pair whose HTTP port is in use takes no role", async () => {
+  const other = createServer();
+  const taken = await freePort();
+  await new Promise<void>((resolve) => other.listen(taken, "127.0.0.1", resolve));
+  const speaker = await SpeakerProcess.create({});
+  const { directory } = speaker;
+  const link = join(directory, "nsr.sock");
+  speaker.configure({
+    ...CONFIG,
+    http: { port: taken },
+    nsr: { cluster: "rs1", self: "a", listen: link, peer: link },
+  });
+  speaker.spawn();
+  try {
+    expect(await speaker.exited()).toBe("exit 2");
+    expect(speaker.text()).toMatch(/http on 127\.0\.0\.1 port \d+: .*EADDRINUSE/);
+    expect(readdirSync(directory).filter((name) => /sock|role/.test(name))).toEqual([]);
+  } finally {
+    speaker.remove();
+    other.close();
+  }
+});
+
 test("a reload moves listening addresses, control socket and metrics, and sessions stay", () =>
   withSpeaker(CONFIG, async (speaker) => {
     const peer = await peerOf(speaker, FIRST, 65001);
