@@ -41,12 +41,15 @@ if ! has 6 || ! has 7; then
   exec node "$MAIN" "$@"
 fi
 
-# Sockets go here, into a directory that only this user can write to. On a tmpfs everybody may make one;
-# that of Kubernetes lacks the sticky bit, without which everybody may replace it as well.
+# Sockets go here, into a directory that only this user can write to, and so has to make: root has no right
+# to give one away. /run, which root has, lets everybody make one for that moment. Where it does so for good
+# (a tmpfs of Kubernetes) it keeps the sticky bit, without which everybody could replace it as well.
 if [ ! -e /run/ts-bgp ]; then
-  case $(stat -c %A /run) in d???????w[!t]*) chmod +t /run ;; esac
+  mode=$(stat -c %a /run)
+  chmod 1777 /run 2> /dev/null || true
   setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups \
     sh -c 'umask 077; mkdir /run/ts-bgp' 2> /dev/null || true
+  case $mode in *777) ;; *) chmod "$mode" /run 2> /dev/null || true ;; esac
 fi
 
 kept=-all

@@ -263,19 +263,12 @@ describe.skipIf(!isRoot)("docker/entry.sh, as root", () => {
 
   /** @param bounding - what the container is given */
   const start = (bounding: string, ...words: string[]) => {
+    const caps = `--bounding-set -all,${bounding} --inh-caps -all --ambient-caps -all`;
+    // It may make a directory there.
+    const script = `mount -t tmpfs -o mode=0755 none /run && exec setpriv ${caps} sh "$0" "$@"`;
     const { stdout, stderr } = spawnSync(
-      "setpriv",
-      [
-        "--bounding-set",
-        `-all,${bounding}`,
-        "--inh-caps",
-        "-all",
-        "--ambient-caps",
-        "-all",
-        "sh",
-        join(DOCKER, "entry.sh"),
-        ...words,
-      ],
+      "unshare",
+      ["--mount", "sh", "-c", script, join(DOCKER, "entry.sh"), ...words],
       { env: { PATH: `${directory}:${process.env["PATH"]}` }, encoding: "utf8" },
     );
     return { stdout, stderr };
@@ -293,10 +286,12 @@ describe.skipIf(!isRoot)("docker/entry.sh, as root", () => {
   test.each([
     ["mode=0777", "1777"],
     ["mode=1777", "1777"],
+    ["mode=0755", "755"],
   ])(
     "makes a folder for sockets that is that user's alone, where /run is a tmpfs of %s",
     (mode, run) => {
-      const script = `mount -t tmpfs -o ${mode} none /run && sh "$0" run && stat -c '%a %u %n' /run /run/*`;
+      const entry = 'setpriv --bounding-set -all,+setuid,+setgid sh "$0" run';
+      const script = `mount -t tmpfs -o ${mode} none /run && ${entry} && stat -c '%a %u %n' /run /run/*`;
       const path = `${directory}:${process.env["PATH"]}`;
       const words = ["--mount", "sh", "-c", script, join(DOCKER, "entry.sh")];
       const { stdout, stderr } = spawnSync("unshare", words, {
