@@ -40,7 +40,7 @@ async function failedStart(
   speaker.spawn();
   try {
     const exit = await speaker.exited();
-    const left = readdirSync(speaker.directory).filter((name) => name.includes(".sock"));
+    const left = readdirSync(speaker.directory).filter((name) => /sock|role/.test(name));
     return [exit, speaker.text(), left];
   } finally {
     speaker.remove();
@@ -264,22 +264,19 @@ test("a side of a pair whose HTTP port is in use takes no role", async () => {
   const taken = await freePort();
   await new Promise<void>((resolve) => other.listen(taken, "127.0.0.1", resolve));
   const speaker = await SpeakerProcess.create({});
-  const { directory } = speaker;
-  const link = join(directory, "nsr.sock");
+  const link = join(speaker.directory, "nsr.sock");
   speaker.configure({
     ...CONFIG,
     http: { port: taken },
     nsr: { cluster: "rs1", self: "a", listen: link, peer: link },
   });
-  speaker.spawn();
-  try {
-    expect(await speaker.exited()).toBe("exit 2");
-    expect(speaker.text()).toMatch(/http on 127\.0\.0\.1 port \d+: .*EADDRINUSE/);
-    expect(readdirSync(directory).filter((name) => /sock|role/.test(name))).toEqual([]);
-  } finally {
-    speaker.remove();
-    other.close();
-  }
+  const [exit, text, left] = await failedStart(speaker);
+  expect([exit, text]).toEqual([
+    "exit 2",
+    expect.stringMatching(/http on 127\.0\.0\.1 port \d+: .*EADDRINUSE/),
+  ]);
+  expect(left).toEqual([]);
+  other.close();
 });
 
 test("a reload moves listening addresses, control socket and metrics, and sessions stay", () =>
