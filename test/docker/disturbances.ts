@@ -201,6 +201,13 @@ interface ShownSwitchover {
   readonly ms: Readonly<Record<string, number>>;
 }
 
+/**
+ * Before a disturbance: containers that have just changed their roles may be slow for some hundred
+ * milliseconds, and a session counts as one with traffic by its average.
+ */
+const TRAFFIC_MS = 2000;
+
 function planOf(trial: number, mode: string, moment: TrialPlan["moment"]): TrialPlan {
-  return { trial, mode, detail: "", moment, delayMs: 500, bulkMs: 50, joinMs: 0, seed: trial };
+  const times = { delayMs: TRAFFIC_MS, bulkMs: 50, joinMs: 0 };
+  return { trial, mode, detail: "", moment, ...times, seed: trial };
 }
