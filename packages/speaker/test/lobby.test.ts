@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lobby, SILENT_MAX, SPEAKING_MAX } from "../src/lobby.ts";
 import type { Refusal } from "../src/refusals.ts";
@@ -16,12 +16,15 @@ const WAIT_MS = 20_000;
 let server: Server;
 let lobby: Lobby;
 let refusals: Refusal[];
+/** The lobby's ends of the connections, in the order in which they came. */
+let entered: Socket[];
 let begun: Socket[];
 let guests: Socket[];
 let directory: string;
 
 beforeEach(() => {
   refusals = [];
+  entered = [];
   begun = [];
   guests = [];
   directory = mkdtempSync(join(tmpdir(), "tsbgp-lobby-"));
@@ -38,6 +41,7 @@ async function open(expected: readonly string[] = [], address = "127.0.0.1"): Pr
   lobby = new Lobby(new Set(expected), (refusal) => refusals.push(refusal));
   server = createServer((socket) => {
     socket.on("error", () => {});
+    entered.push(socket);
     lobby.enter(socket, `port ${socket.remotePort}`, () => begun.push(socket));
   });
   server.listen(0, address);
@@ -52,6 +56,9 @@ async function come(port: number, localAddress = "127.0.0.1"): Promise<Socket> {
   await once(guest, "connect");
   return guest;
 }
+
+const lobbyEndOf = (guest: Socket) =>
+  entered.find(({ remotePort }) => remotePort === guest.localPort)!;
 
 const reasons = () => [...new Set(refusals.map(({ reason }) => reason))];
 
@@ -74,11 +81,22 @@ test("the newest that says something is heard before those that wait longer", as
   const port = await open();
   const all: Socket[] = [];
   for (let n = 0; n < 8; n++) all.push(await come(port));
-  for (const guest of all) guest.write("hello");
+  await until(() => entered.length === 8, WAIT_MS, "all are in");
+  // The clock stands until all have spoken, so that the first one alone begins before the others are known.
+  const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now());
+  try {
+    all[0]!.write("hello");
+    await once(lobbyEndOf(all[0]!), "readable");
+    for (const guest of all.slice(1)) guest.write("hello");
+    await Promise.all(all.slice(1).map((guest) => once(lobbyEndOf(guest), "readable")));
+    expect(begun.map(({ remotePort }) => remotePort)).toEqual([all[0]!.localPort]);
+  } finally {
+    clock.mockRestore();
+  }
   await until(() => begun.length === 8, WAIT_MS, "all are heard");
   const ports = all.map(({ localPort }) => localPort);
-  const order = begun.slice(1).map(({ remotePort }) => ports.indexOf(remotePort));
-  expect(order).toEqual(order.toSorted((one, other) => other - one));
+  const order = begun.map(({ remotePort }) => ports.indexOf(remotePort));
+  expect(order).toEqual([0, 7, 6, 5, 4, 3, 2, 1]);
   // What was sent is still to be read.
   for (const socket of begun) expect(String(socket.read())).toBe("hello");
 });
