@@ -13,6 +13,7 @@ const ORDER = [
   "policy",
   "config",
   "router",
+  "pair",
   "replication",
   "inject",
   "takeover",
@@ -28,6 +29,7 @@ const PURE = new Set<string>([
   "policy",
   "config",
   "router",
+  "pair",
   "replication",
 ]);
 const IMPURE =

@@ -1,0 +1,413 @@
+/**
+ * The active side towards its followers: when what a bracket did may be seen by peers.
+ *
+ *     step(state, event) -> actions        the state is plain data, and changed in place
+ *
+ * A follower goes through these phases:
+ *
+ *     joining    it is sent the image; peers notice nothing of it yet
+ *     holding    the gate is closed, and brackets wait for it as well; it has not got all that peers have
+ *     naming     it has, and the arbiter is being told
+ *     declared   it may take over
+ *     removing   it is of no use any more, and the arbiter is being told: it may have taken over already
+ *
+ * There is one rule by which brackets are let out: each follower that may have the right to take over, now
+ * or in a moment, has stored them. Those are all but the joining ones. One that is being removed stores
+ * nothing more, so what it has not got waits for the arbiter's answer; without followers nothing waits.
+ *
+ * What a bracket holds is not known in here: brackets are numbers, octets and times. No clock, no link, no
+ * arbiter either: they are actions to be done in their order, and come back as events.
+ */
+
+export type Phase = "joining" | "holding" | "naming" | "declared" | "removing";
+
+export interface Follower {
+  readonly name: string;
+  phase: Phase;
+  /** Last brackets that it has stored, and run. */
+  acked: number;
+  applied: number;
+  /** Octets of all brackets up to `acked`. */
+  ackedOctets: number;
+  /** Octets that it has room for. */
+  window: number;
+  /** First bracket behind its image. */
+  readonly joinedAt: number;
+  /** What peers were told before it was waited for stands in this bracket at the latest. */
+  heldFrom: number;
+  /** When it began to be waited for, last acknowledged something new, and last ran something. */
+  heldMs: number;
+  ackedMs: number;
+  appliedMs: number;
+}
+
+/** A bracket that is not let out, or that a follower has not stored. */
+export interface Bracket {
+  readonly number: number;
+  /** Of all brackets up to this one. */
+  readonly endOctets: number;
+  readonly sentMs: number;
+}
+
+export interface Leader {
+  readonly epoch: number;
+  readonly patienceMs: number;
+  /** Of the last bracket. */
+  number: number;
+  /** Octets of all brackets. */
+  octets: number;
+  /** Brackets up to this one are out. */
+  released: number;
+  brackets: Bracket[];
+  followers: Follower[];
+  /** Peers may have been acknowledged octets, before the gate was closed, that are in no bracket yet. */
+  isOwing: boolean;
+  /** The standbys as the arbiter has confirmed them, and as it is being asked to have them. */
+  named: readonly string[];
+  asked: readonly string[] | null;
+  /** Another side is active: nothing leaves this one any more. */
+  isFenced: boolean;
+}
+
+export type LeaderEvent =
+  /** A bracket has ended. */
+  | { readonly event: "commit"; readonly octets: number; readonly nowMs: number }
+  /** Somebody wants to follow. */
+  | { readonly event: "join"; readonly follower: string; readonly nowMs: number }
+  | {
+      readonly event: "ack";
+      readonly follower: string;
+      readonly number: number;
+      readonly applied: number;
+      readonly window: number;
+      readonly nowMs: number;
+    }
+  /** Answers `close-gate`; what was received up to then stands in brackets, what peers were told may not. */
+  | { readonly event: "gate-closed"; readonly isOwing: boolean }
+  /** All that peers had been told before the gate was closed stands in brackets that are out. */
+  | { readonly event: "paid" }
+  /** It comes back over another link, and has stored all brackets before `next`. */
+  | {
+      readonly event: "resume";
+      readonly follower: string;
+      readonly next: number;
+      readonly nowMs: number;
+    }
+  | {
+      readonly event: "lose";
+      readonly follower: string;
+      readonly reason: string;
+      readonly isSlow: boolean;
+    }
+  /** The arbiter's answer: whether the word is as it was asked for; `problem` when it is not known. */
+  | { readonly event: "named"; readonly isDone: boolean; readonly problem: string | null }
+  | { readonly event: "fence" }
+  /** A few times a second. */
+  | { readonly event: "tick"; readonly nowMs: number };
+
+export type LeaderAction =
+  /** Brackets up to this one may be seen by peers. */
+  | { readonly do: "release"; readonly number: number }
+  /** Brackets from one to another go to a follower. */
+  | { readonly do: "send"; readonly to: string; readonly from: number; readonly number: number }
+  /** The image as of now, then everything from bracket `from` on. */
+  | { readonly do: "image"; readonly to: string; readonly from: number }
+  | { readonly do: "close-gate" }
+  | { readonly do: "open-gate" }
+  /** The arbiter is to have these standbys and no others; tried until it can be told. */
+  | { readonly do: "name"; readonly standbys: readonly string[] }
+  | { readonly do: "declared"; readonly to: string }
+  | {
+      readonly do: "drop";
+      readonly follower: string;
+      readonly reason: string;
+      readonly isSlow: boolean;
+    }
+  | { readonly do: "fenced" };
+
+/** A follower that has not even the state after so long is given up. */
+export const JOIN_MS = 60_000;
+/** So many times the patience a bracket may wait for a follower that gets further. */
+export const BEHIND_PATIENCE = 10;
+
+export function newLeader(epoch: number, patienceMs: number): Leader {
+  return {
+    ...{ epoch, patienceMs, number: 0, octets: 0, released: 0, brackets: [], followers: [] },
+    ...{ isOwing: false, named: [], asked: null, isFenced: false },
+  };
+}
+
+/** Whether a follower may have the right to take over, now or in a moment. */
+export function isBinding({ phase }: Follower): boolean {
+  return phase !== "joining";
+}
+
+/** Whether there is room for what another slice may do. */
+export function mayWork({ followers, octets, isFenced }: Leader): boolean {
+  return !isFenced && followers.every(({ ackedOctets, window }) => octets - ackedOctets < window);
+}
+
+/** @returns what is to be done, in that order */
+export function step(leader: Leader, event: LeaderEvent): LeaderAction[] {
+  if (leader.isFenced) return [];
+  const actions: LeaderAction[] = [];
+  switch (event.event) {
+    case "commit":
+      commit(leader, event, actions);
+      break;
+    case "join":
+      join(leader, event, actions);
+      break;
+    case "ack":
+      acknowledge(leader, event, actions);
+      break;
+    case "gate-closed":
+      leader.isOwing = event.isOwing;
+      for (const follower of leader.followers) {
+        if (follower.phase === "holding") follower.heldFrom = leader.number;
+      }
+      nameThose(leader, actions);
+      break;
+    case "paid":
+      leader.isOwing = false;
+      nameThose(leader, actions);
+      break;
+    case "resume":
+      resume(leader, event, actions);
+      break;
+    case "lose":
+      lose(leader, find(leader, event.follower), event.reason, event.isSlow, actions);
+      break;
+    case "named":
+      answered(leader, event, actions);
+      break;
+    case "fence":
+      fence(leader, actions);
+      break;
+    case "tick":
+      tick(leader, event.nowMs, actions);
+      break;
+  }
+  return actions;
+}
+
+type EventOf<N extends LeaderEvent["event"]> = Extract<LeaderEvent, { event: N }>;
+
+function commit(
+  leader: Leader,
+  { octets, nowMs }: EventOf<"commit">,
+  actions: LeaderAction[],
+): void {
+  const number = ++leader.number;
+  leader.octets += octets;
+  leader.brackets.push({ number, endOctets: leader.octets, sentMs: nowMs });
+  for (const { name: to, phase } of leader.followers) {
+    if (phase !== "removing") actions.push({ do: "send", to, from: number, number });
+  }
+  release(leader, actions);
+}
+
+function join(leader: Leader, { follower, nowMs }: EventOf<"join">, actions: LeaderAction[]): void {
+  const from = leader.number + 1;
+  leader.followers.push({
+    ...{ name: follower, phase: "joining", acked: leader.number, applied: 0 },
+    ackedOctets: leader.octets,
+    ...{ window: Number.POSITIVE_INFINITY, joinedAt: from, heldFrom: 0 },
+    ...{ heldMs: nowMs, ackedMs: nowMs, appliedMs: nowMs },
+  });
+  actions.push({ do: "image", to: follower, from });
+}
+
+function acknowledge(leader: Leader, event: EventOf<"ack">, actions: LeaderAction[]): void {
+  const { follower: name, number, applied, window, nowMs } = event;
+  const follower = find(leader, name);
+  if (follower === null || follower.phase === "removing") return;
+  follower.window = window;
+  if (applied > follower.applied) {
+    follower.applied = applied;
+    follower.appliedMs = nowMs;
+  }
+  // One that says more than there is has stored what there is.
+  const acked = Math.min(number, leader.number);
+  stored(leader, follower, acked, nowMs);
+  hold(leader, follower, nowMs, actions);
+  release(leader, actions);
+  nameThose(leader, actions);
+}
+
+/** A follower that has run its image is waited for from now on. */
+function hold(leader: Leader, follower: Follower, nowMs: number, actions: LeaderAction[]): void {
+  if (follower.phase !== "joining" || follower.applied + 1 < follower.joinedAt) return;
+  const isFirst = !leader.followers.some(isBinding);
+  follower.phase = "holding";
+  follower.heldMs = nowMs;
+  // What is under way to peers without it is in this bracket or one before.
+  follower.heldFrom = leader.number;
+  if (!isFirst) return;
+  // Until the shell says otherwise.
+  leader.isOwing = true;
+  actions.push({ do: "close-gate" });
+}
+
+function stored(leader: Leader, follower: Follower, acked: number, nowMs: number): void {
+  if (acked <= follower.acked) return;
+  const { brackets } = leader;
+  const last = brackets[acked - (brackets[0]?.number ?? 0)];
+  follower.acked = acked;
+  follower.ackedOctets = last?.endOctets ?? leader.octets;
+  follower.ackedMs = nowMs;
+}
+
+function resume(leader: Leader, event: EventOf<"resume">, actions: LeaderAction[]): void {
+  const { follower: name, next, nowMs } = event;
+  const follower = find(leader, name);
+  if (follower === null || follower.phase === "removing") return;
+  // Anything else is no state that this side knows of.
+  if (next <= follower.acked || next > leader.number + 1) return;
+  stored(leader, follower, next - 1, nowMs);
+  actions.push({ do: "send", to: name, from: next, number: leader.number });
+  if (follower.phase === "declared") actions.push({ do: "declared", to: name });
+  release(leader, actions);
+}
+
+function lose(
+  leader: Leader,
+  follower: Follower | null,
+  reason: string,
+  isSlow: boolean,
+  actions: LeaderAction[],
+): void {
+  if (follower === null || follower.phase === "removing") return;
+  actions.push({ do: "drop", follower: follower.name, reason, isSlow });
+  follower.phase = "removing";
+  forget(leader, actions);
+  nameThose(leader, actions);
+}
+
+/** Drops those that have no right any more; what waited for them goes out. */
+function forget(leader: Leader, actions: LeaderAction[]): void {
+  const wasBound = leader.followers.length > 0;
+  const mayHaveRight = ({ name }: Follower) =>
+    leader.named.includes(name) || leader.asked?.includes(name) === true;
+  leader.followers = leader.followers.filter(
+    (follower) => follower.phase !== "removing" || mayHaveRight(follower),
+  );
+  if (wasBound && !leader.followers.some(isBinding)) {
+    leader.isOwing = false;
+    actions.push({ do: "open-gate" });
+  }
+  release(leader, actions);
+}
+
+/** Has the arbiter name those that have everything, one question after the other. */
+function nameThose(leader: Leader, actions: LeaderAction[]): void {
+  if (leader.asked !== null || leader.isFenced) return;
+  for (const follower of leader.followers) {
+    const hasAll = !leader.isOwing && follower.acked >= follower.heldFrom;
+    if (follower.phase === "holding" && hasAll) follower.phase = "naming";
+  }
+  const standbys = leader.followers
+    .filter(({ phase }) => phase === "naming" || phase === "declared")
+    .map(({ name }) => name)
+    .sort();
+  const isSame =
+    standbys.length === leader.named.length &&
+    standbys.every((one, at) => one === leader.named[at]);
+  if (isSame) return;
+  leader.asked = standbys;
+  actions.push({ do: "name", standbys });
+}
+
+function answered(leader: Leader, event: EventOf<"named">, actions: LeaderAction[]): void {
+  const { asked } = leader;
+  if (asked === null) return;
+  leader.asked = null;
+  const before = leader.named;
+  if (!event.isDone) {
+    if (event.problem === null) {
+      fence(leader, actions);
+      return;
+    }
+    // Whether the new ones have the right is not known: it is taken back.
+    leader.named = [...new Set([...before, ...asked])].sort();
+    for (const name of asked) {
+      if (before.includes(name)) continue;
+      lose(leader, find(leader, name), event.problem, false, actions);
+    }
+    nameThose(leader, actions);
+    return;
+  }
+  leader.named = asked;
+  for (const follower of leader.followers) {
+    if (follower.phase !== "naming" || !asked.includes(follower.name)) continue;
+    follower.phase = "declared";
+    actions.push({ do: "declared", to: follower.name });
+  }
+  forget(leader, actions);
+  nameThose(leader, actions);
+}
+
+function fence(leader: Leader, actions: LeaderAction[]): void {
+  leader.isFenced = true;
+  leader.brackets = [];
+  actions.push({ do: "fenced" });
+}
+
+function tick(leader: Leader, nowMs: number, actions: LeaderAction[]): void {
+  const { patienceMs } = leader;
+  for (const follower of [...leader.followers]) {
+    if (follower.phase === "removing") continue;
+    const isJoining = follower.phase === "joining";
+    const mostMs = isJoining ? JOIN_MS : patienceMs;
+    const behindMs = BEHIND_PATIENCE * patienceMs;
+    const hasNoRoom = octetsBehind(leader, follower) >= follower.window;
+    let reason = "";
+    if (waitedMs(leader, follower, nowMs) > mostMs) {
+      reason = `the standby did not acknowledge for ${mostMs} ms`;
+    } else if (!isJoining && oldestMs(leader, follower, nowMs) > behindMs) {
+      reason = `the standby was ${behindMs} ms behind with its acknowledgements`;
+    } else if (hasNoRoom && nowMs - follower.appliedMs > patienceMs) {
+      // It has stored what it was sent, and says that there is no room for more.
+      reason = `the standby has had no room for ${patienceMs} ms`;
+    }
+    if (reason !== "") lose(leader, follower, reason, true, actions);
+  }
+}
+
+/** @returns for how long an acknowledgement has been owed, and none that was new has come */
+export function waitedMs(leader: Leader, follower: Follower, nowMs: number): number {
+  return Math.min(oldestMs(leader, follower, nowMs), nowMs - follower.ackedMs);
+}
+
+/** @returns how long the oldest bracket that it owes has waited for it, 0 when it owes none */
+function oldestMs({ brackets }: Leader, { acked, heldMs }: Follower, nowMs: number): number {
+  const first = brackets.find(({ number }) => number > acked);
+  return first === undefined ? 0 : nowMs - Math.max(first.sentMs, heldMs);
+}
+
+/** @returns octets of brackets that a follower has not acknowledged */
+export function octetsBehind({ octets }: Leader, { ackedOctets }: Follower): number {
+  return octets - ackedOctets;
+}
+
+/** Lets out what may be, and forgets brackets that nobody needs any more. */
+function release(leader: Leader, actions: LeaderAction[]): void {
+  let out = leader.number;
+  let kept = leader.number;
+  for (const follower of leader.followers) {
+    if (isBinding(follower)) out = Math.min(out, follower.acked);
+    if (follower.phase !== "removing") kept = Math.min(kept, follower.acked);
+  }
+  // A follower that is waited for from now on has not got what is out already.
+  if (out > leader.released) {
+    leader.released = out;
+    actions.push({ do: "release", number: out });
+  }
+  const keep = Math.min(kept, leader.released);
+  const done = leader.brackets.findIndex(({ number }) => number > keep);
+  if (done !== 0) leader.brackets.splice(0, done < 0 ? leader.brackets.length : done);
+}
+
+function find({ followers }: Leader, name: string): Follower | null {
+  return followers.find((follower) => follower.name === name) ?? null;
+}

@@ -1,0 +1,92 @@
+/**
+ * The word of a cluster: who is active, in which epoch, and who may take over.
+ *
+ * An arbiter keeps it outside of all sides (a locked file, a key in etcd) and changes it in one step, by
+ * compare and swap. Every way in which it may change is here, so that all arbiters agree:
+ *
+ *     claim     a side becomes active, in a new epoch and without standbys
+ *     name      the active says which standbys have everything: only these may take over
+ *     give      the active has stopped for the sake of a standby: no fence is needed
+ *     release   the active goes, and leaves the role to whoever comes
+ *
+ * Who was overtaken finds another holder in the word, and does nothing more.
+ */
+
+export interface Word {
+  /** Grows with every claim, and is never used twice. */
+  readonly epoch: number;
+  readonly active: string | null;
+  /** Sides that have everything that a peer may have seen. */
+  readonly standbys: readonly string[];
+  /** The process, and its claim to the role, of the active; a side that has begun anew has another one. */
+  readonly holder: string;
+  /** The active does nothing more, for a standby's sake. */
+  readonly isGiven: boolean;
+}
+
+export const NOBODY: Word = { epoch: 0, active: null, standbys: [], holder: "", isGiven: false };
+
+/** What a side that wants the role knows beside the word. */
+export interface Claimant {
+  readonly side: string;
+  /** What all claims of this process begin with. */
+  readonly process: string;
+  /** It has the state that the active had: it is a standby that wants to go on, and not one that begins. */
+  readonly hasState: boolean;
+  /**
+   * The active cannot act any more, for certain: it was killed, or the time is over until which this side
+   * has promised not to take over.
+   */
+  readonly isFenced: boolean;
+  /** The active's lease was seen not to be renewed for a whole ttl, or its lock is free. */
+  readonly isExpired: boolean;
+}
+
+/** Why a side may have the role: nobody has it, it was given, it is its own already, or after a fence. */
+export type Right = "free" | "given" | "own" | "fenced" | "expired";
+
+/**
+ * @returns why a side may claim the role; null when it may not, now
+ *
+ * As long as a standby is named, no side that has no state gets the role from an active that is lost: the
+ * standby could be about to go on with its connections. A side that was named itself, or that was the
+ * active one, is no stranger: it has lost its state and knows it.
+ */
+export function rightOf(word: Word, claimant: Claimant): Right | null {
+  const { side, hasState, isFenced, isExpired } = claimant;
+  if (word.active === null) return "free";
+  const isNamed = word.standbys.includes(side);
+  if (word.isGiven && (isNamed || isFrom(word, claimant.process))) return "given";
+  if (isFrom(word, claimant.process)) return "own";
+  if (hasState) return isNamed && isFenced ? "fenced" : null;
+  const isStranger = word.standbys.length > 0 && !isNamed && word.active !== side;
+  return isExpired && !isStranger ? "expired" : null;
+}
+
+/** @param holder - begins with what is the process' own, and is another one for each claim */
+export function claim(word: Word, side: string, holder: string): Word {
+  return { epoch: word.epoch + 1, active: side, standbys: [], holder, isGiven: false };
+}
+
+/** @returns the word of a holder that names its standbys; null when the role is not the holder's any more */
+export function name(word: Word, holder: string, standbys: readonly string[]): Word | null {
+  if (word.holder !== holder || word.active === null || word.isGiven) return null;
+  return { ...word, standbys: [...standbys].sort() };
+}
+
+/** @returns the same of one that does nothing more; the standbys stay named */
+export function give(word: Word, holder: string): Word | null {
+  if (word.holder !== holder || word.active === null) return null;
+  return { ...word, isGiven: true };
+}
+
+/** @returns the same of one that goes, when nobody is to go on with what it had */
+export function release(word: Word, holder: string): Word | null {
+  if (word.holder !== holder || word.active === null) return null;
+  return { ...word, active: null, standbys: [], isGiven: false };
+}
+
+/** Whether a claim of this process made the word; it may not have been told. */
+export function isFrom({ holder, active }: Word, process: string): boolean {
+  return active !== null && holder.startsWith(`${process} `);
+}

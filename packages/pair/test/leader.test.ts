@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isBinding, type LeaderAction, type LeaderEvent, newLeader, step } from "../src/leader.ts";
+
+const NAMES = ["b", "c", "d"];
+
+/** What the world knows: the arbiter's word, and what each standby has stored for certain. */
+const moves = fc.array(
+  fc.record({
+    move: fc.constantFrom(
+      "commit",
+      "join",
+      "ack",
+      "paid",
+      "named",
+      "unknown",
+      "lose",
+      "tick",
+      "resume",
+    ),
+    who: fc.integer({ min: 0, max: 2 }),
+    much: fc.integer({ min: 0, max: 3 }),
+  }),
+  { maxLength: 120 },
+);
+
+test("nothing is let out that a follower with a right has not stored", () => {
+  fc.assert(
+    fc.property(moves, (list) => {
+      const leader = newLeader(1, 300);
+      let nowMs = 0;
+      let word: readonly string[] = [];
+      let question: readonly string[] | null = null;
+      let isClosed = false;
+      const stored = new Map<string, number>();
+      const apply = (event: LeaderEvent) => {
+        for (const action of step(leader, event)) perform(action);
+      };
+      const perform = (action: LeaderAction) => {
+        if (action.do === "image") stored.set(action.to, action.from - 1);
+        else if (action.do === "name") question = action.standbys;
+        else if (action.do === "close-gate") {
+          isClosed = true;
+          apply({ event: "gate-closed", isOwing: nowMs % 20 === 0 });
+        } else if (action.do === "open-gate") isClosed = false;
+        else if (action.do === "release") {
+          const rights = new Set([...word, ...(question ?? [])]);
+          for (const one of rights) expect(stored.get(one)).toBeGreaterThanOrEqual(action.number);
+        }
+      };
+      for (const { move, who, much } of list) {
+        const name = NAMES[who]!;
+        nowMs += 10 * much;
+        const follower = leader.followers.find((one) => one.name === name);
+        if (move === "commit") apply({ event: "commit", octets: much, nowMs });
+        else if (move === "tick") apply({ event: "tick", nowMs: nowMs + 400 * much });
+        else if (move === "paid") apply({ event: "paid" });
+        else if (move === "lose")
+          apply({ event: "lose", follower: name, reason: "x", isSlow: false });
+        else if (move === "join" && follower === undefined)
+          apply({ event: "join", follower: name, nowMs });
+        else if (move === "ack" && follower !== undefined && follower.phase !== "removing") {
+          const number = Math.min(leader.number, stored.get(name)! + much);
+          stored.set(name, number);
+          apply({ event: "ack", follower: name, number, applied: number, window: 1000, nowMs });
+        } else if (move === "resume" && follower !== undefined && follower.phase !== "removing") {
+          apply({ event: "resume", follower: name, next: stored.get(name)! + 1, nowMs });
+        } else if (move === "named" && question !== null) {
+          word = question;
+          question = null;
+          apply({ event: "named", isDone: true, problem: null });
+        } else if (move === "unknown" && question !== null) {
+          // It may have been done.
+          if (much > 1) word = question;
+          question = null;
+          apply({ event: "named", isDone: false, problem: "away" });
+        }
+        expect(isClosed).toBe(leader.followers.some(isBinding));
+        if (leader.followers.length === 0) expect(leader.released).toBe(leader.number);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test("a follower goes from its image to the right to take over, and brackets wait for it", () => {
+  const leader = newLeader(1, 300);
+  const seen = (event: LeaderEvent) => step(leader, event);
+  const ack = (number: number) =>
+    seen({ event: "ack", follower: "b", number, applied: number, window: 100, nowMs: 3 });
+  expect(seen({ event: "commit", octets: 1, nowMs: 0 })).toEqual([{ do: "release", number: 1 }]);
+  expect(seen({ event: "join", follower: "b", nowMs: 1 })).toEqual([
+    { do: "image", to: "b", from: 2 },
+  ]);
+  expect(seen({ event: "commit", octets: 1, nowMs: 2 })).toEqual([
+    { do: "send", to: "b", from: 2, number: 2 },
+    { do: "release", number: 2 },
+  ]);
+  expect(ack(1)).toEqual([{ do: "close-gate" }]);
+  expect(seen({ event: "commit", octets: 1, nowMs: 3 })).toEqual([
+    { do: "send", to: "b", from: 3, number: 3 },
+  ]);
+  expect(seen({ event: "gate-closed", isOwing: false })).toEqual([]);
+  expect(ack(3)).toEqual([
+    { do: "release", number: 3 },
+    { do: "name", standbys: ["b"] },
+  ]);
+  expect(seen({ event: "named", isDone: true, problem: null })).toEqual([
+    { do: "declared", to: "b" },
+  ]);
+  expect(seen({ event: "commit", octets: 1, nowMs: 4 })).toEqual([
+    { do: "send", to: "b", from: 4, number: 4 },
+  ]);
+  expect(seen({ event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
+    { do: "drop", follower: "b", reason: "gone", isSlow: false },
+    { do: "name", standbys: [] },
+  ]);
+  // Only when it cannot take over any more.
+  expect(seen({ event: "named", isDone: true, problem: null })).toEqual([
+    { do: "open-gate" },
+    { do: "release", number: 4 },
+  ]);
+});
