@@ -1,17 +1,32 @@
 /**
- * The active side: when what a bracket did may be seen by peers.
+ * The active side's brackets: what is in them, and how they get to the standby and out to peers. When that
+ * may be is decided by the leader of `@ts-bgp/pair`, to which all that happens goes as an event.
  *
- *     alone     nobody follows: outputs leave when their bracket ends, the gate is open (I5)
- *     joining   a standby has been sent the image and follows; peers notice nothing of it yet
- *     holding   the gate is closed and outputs wait for acknowledgements of the standby; it is declared
- *               as soon as nothing is with a peer that it has not got
- *     declared  the standby may take over
+ *     alone        nobody follows: outputs leave when their bracket ends, the gate is open (I5)
+ *     joining      a standby has been sent the image and follows; peers notice nothing of it yet
+ *     holding      the gate is closed and outputs wait for acknowledgements of the standby; it is declared
+ *                  as soon as nothing is with a peer that it has not got
+ *     declared     the standby may take over
+ *     undeclaring  it is lost, and may have taken over until the arbiter says otherwise
+ *     fenced       another side is active
  *
  * A bracket ends with `commit`. Its outputs, and the TCP acknowledgements of what it received, are
- * released when the standby has acknowledged it (I1, I2). When the standby is lost, everything is
- * released at once, but of a declared one only when it has lost the right to take over (`undeclare`).
+ * released when the standby has acknowledged it (I1, I2).
  */
 
+import {
+  type Follower,
+  InTurn,
+  isBinding,
+  type Leader,
+  type LeaderAction,
+  type LeaderEvent,
+  mayWork,
+  newLeader,
+  octetsBehind,
+  stepLeader,
+  waitedMs,
+} from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
@@ -71,55 +86,36 @@ type State = "alone" | "joining" | "holding" | "declared" | "undeclaring" | "fen
 /** What peers see of a bracket. */
 type Effects = Pick<Made, "outputs" | "received" | "gone">;
 
-/** A bracket that the standby has not acknowledged. */
-interface Pending extends Effects {
+/** A bracket that is not let out, or that the standby has not acknowledged. */
+interface Kept {
   readonly number: number;
-  /** For a link that takes the place of the one it was sent over. */
-  readonly frame: Uint8Array;
-  readonly sentMs: number;
+  /** Null once they are out. */
+  effects: Effects | null;
+  /** Null when nobody is to get it. */
+  readonly frame: Uint8Array | null;
 }
 
 /** The image goes in pieces of this size, so that acknowledgements and beats get through. */
 const IMAGE_PIECE_OCTETS = 1 << 18;
-/** A standby that has not even the state after so long is given up. */
-const JOIN_MS = 60_000;
-/** So many times the patience a bracket may wait with a standby that gets further. */
-const BEHIND_PATIENCE = 10;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 
 export class Active {
   readonly journal: Journal;
-  state: State = "alone";
   /** Why the standby may not take over, for people; empty when it may. */
   reason = "no standby has joined";
   /** Name of the standby that joins or follows. */
   standby = "";
-  /** Number of the last bracket. */
-  number = 0;
-  acked = 0;
-  applied = 0;
   /** Times that the standby was found to differ. */
   differences = 0;
   /** When digests were last found equal. */
   digestMs = 0;
-  private readonly options: ActiveOptions;
+  private readonly leader: Leader;
   private readonly hooks: ActiveHooks;
-  private pending: Pending[] = [];
-  private pendingOctets = 0;
-  /** Octets that the standby has room for. */
-  private window = 0;
-  /** First bracket of the standby's journal. */
-  private joinedAt = 0;
+  private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
+  private kept: Kept[] = [];
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
-  private heldFrom = 0;
-  private heldMs = 0;
-  /** When the standby last acknowledged something new. */
-  private ackedMs = 0;
-  /** When the standby was last known to have run something. */
-  private appliedMs = 0;
-  private declaring = false;
   /** Parts of an image, those that were sent, and frames that wait for the rest to go. */
   private image: Uint8Array[] = [];
   private imageSent = 0;
@@ -128,67 +124,79 @@ export class Active {
   /** Bracket with the digests that were sent last; 0 when the standby has compared them. */
   private digestNumber = 0;
 
-  constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
+  constructor(journal: Journal, { epoch, patienceMs }: ActiveOptions, hooks: ActiveHooks) {
     this.journal = journal;
-    this.options = options;
+    this.leader = newLeader(epoch, patienceMs);
     this.hooks = hooks;
+  }
+
+  get state(): State {
+    if (this.leader.isFenced) return "fenced";
+    switch (this.follower?.phase) {
+      case undefined:
+        return "alone";
+      case "naming":
+        return "holding";
+      case "removing":
+        return "undeclaring";
+      default:
+        return this.follower!.phase as State;
+    }
+  }
+
+  /** Number of the last bracket. */
+  get number(): number {
+    return this.leader.number;
+  }
+
+  /** Last bracket that the standby has stored. */
+  get acked(): number {
+    return this.follower?.acked ?? this.number;
+  }
+
+  /** Last bracket that the standby has run, 0 while it has not even the state. */
+  get applied(): number {
+    return this.follower?.applied ?? this.number;
   }
 
   /** Whether outputs wait for a standby. */
   get holds(): boolean {
-    return this.state === "holding" || this.state === "declared" || this.state === "undeclaring";
+    return !this.leader.isFenced && this.leader.followers.some(isBinding);
   }
 
   /** Brackets and octets that the standby has not acknowledged. */
   get behind(): { brackets: number; octets: number } {
-    return { brackets: this.pending.length, octets: this.pendingOctets };
+    const { follower, leader } = this;
+    if (follower === null) return { brackets: 0, octets: 0 };
+    return { brackets: this.number - follower.acked, octets: octetsBehind(leader, follower) };
   }
 
   /** @returns for how long an acknowledgement has been owed, and none that was new has come */
   waitedMs(nowMs: number): number {
-    const first = this.pending[0];
-    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs, this.ackedMs);
+    return this.follower === null ? 0 : waitedMs(this.leader, this.follower, nowMs);
   }
 
-  /** @returns how long the oldest bracket has waited for its acknowledgement since outputs are held */
-  private oldestMs(nowMs: number): number {
-    const first = this.pending[0];
-    return first === undefined ? 0 : nowMs - Math.max(first.sentMs, this.heldMs);
-  }
-
-  /** Whether there is room for what another slice may do (R3.8). */
+  /** Whether there is room for what another slice may do. */
   get mayWork(): boolean {
-    if (this.state === "alone") return true;
-    return this.state !== "fenced" && this.pendingOctets < this.window;
+    return mayWork(this.leader);
   }
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
   commit(nowMs: number): void {
-    const { journal, hooks } = this;
-    const { outputs, received, gone, calls, sum } = journal.take();
-    if (this.state === "alone") {
-      this.letOut({ outputs, received, gone });
-      return;
+    const { journal, leader } = this;
+    const { calls, sum, ...effects } = journal.take();
+    const { outputs, received, gone } = effects;
+    const isEmpty = calls.length + outputs.length + received.size + gone.length === 0;
+    if (leader.isFenced || isEmpty) return;
+    const number = (this.kept.at(-1)?.number ?? leader.number) + 1;
+    let frame: Uint8Array | null = null;
+    if (leader.followers.some(({ phase }) => phase !== "removing")) {
+      const digest = this.digestIfDue(nowMs);
+      if (digest !== null) this.digestNumber = number;
+      frame = frameOf("bracket", { number, epoch: leader.epoch, calls, sum, digest });
     }
-    if (this.state === "fenced" || (calls.length === 0 && outputs.length === 0)) return;
-    const number = ++this.number;
-    const digest = this.digestIfDue(nowMs);
-    if (digest !== null) this.digestNumber = number;
-    const frame = frameOf("bracket", { number, epoch: this.options.epoch, calls, sum, digest });
-    const isHeld = this.holds;
-    if (!isHeld && outputs.length > 0) hooks.release(outputs);
-    this.pending.push({
-      number,
-      outputs: isHeld ? outputs : [],
-      received,
-      gone,
-      frame,
-      sentMs: nowMs,
-    });
-    this.pendingOctets += frame.length;
-    if (this.state === "undeclaring") return;
-    if (this.image.length > 0) this.behindImage.push(frame);
-    else hooks.send(frame);
+    this.kept.push({ number, effects, frame });
+    this.step({ event: "commit", octets: frame?.length ?? calls.length, nowMs });
   }
 
   /**
@@ -197,28 +205,15 @@ export class Active {
    */
   join(side: string, nowMs: number): void {
     this.commit(nowMs);
-    const { hooks, journal } = this;
     this.standby = side;
-    this.state = "joining";
     this.reason = "the standby is being sent the state";
-    this.joinedAt = this.number + 1;
-    this.acked = this.number;
-    this.applied = 0;
-    this.appliedMs = nowMs;
-    this.window = Number.POSITIVE_INFINITY;
-    journal.isOn = true;
-    journal.machine.isDigested = true;
-    this.image = machineImage(journal.machine).flatMap(partsOf);
-    this.imageSent = 0;
-    const octets = this.image.reduce((sum, { length }) => sum + length, 0);
-    this.behindImage = [frameOf("imageEnd", { before: this.joinedAt, octets })];
-    hooks.say("standby-joining", `${side} is being sent ${octets} octets of state`);
-    this.pump();
+    this.step({ event: "join", follower: side, nowMs });
   }
 
   /** Sends what there is room for of an image, and then what came up behind it. */
   pump(): void {
-    const { hooks, image, joinedAt: before } = this;
+    const { hooks, image, follower } = this;
+    const before = follower?.joinedAt ?? 0;
     while (this.imageSent < image.length) {
       if (hooks.hasRoom?.() === false) return;
       hooks.send(frameOf("image", { before, octets: image[this.imageSent++]! }));
@@ -230,20 +225,15 @@ export class Active {
 
   /** A record of the standby has come. */
   record(record: AnyRecord, nowMs: number): void {
-    if (this.state === "alone" || this.state === "fenced") return;
+    const { follower } = this;
+    if (follower === null || this.leader.isFenced) return;
     if (record.record === "ack") {
-      this.window = record.window;
-      if (record.applied > this.applied) {
-        this.applied = record.applied;
-        this.appliedMs = nowMs;
-      }
-      if (this.digestNumber > 0 && this.applied >= this.digestNumber) {
+      const { number, applied, window } = record;
+      this.step({ event: "ack", follower: follower.name, number, applied, window, nowMs });
+      if (this.digestNumber > 0 && applied >= this.digestNumber) {
         this.digestNumber = 0;
         this.digestMs = nowMs;
       }
-      if (record.number > this.acked) this.ackedMs = nowMs;
-      this.acknowledged(Math.min(record.number, this.number));
-      this.advance(nowMs);
     } else if (record.record === "differs") {
       this.differences++;
       this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
@@ -269,68 +259,99 @@ export class Active {
    *
    * @returns what that link is to carry before anything else; null when the standby has to join again
    */
-  resume(next: number): Uint8Array[] | null {
-    const { state } = this;
-    const isFollowed = state === "joining" || state === "holding" || state === "declared";
-    const hasImage = this.image.length === 0;
-    if (!isFollowed || !hasImage || next <= this.acked || next > this.number + 1) return null;
-    this.acknowledged(next - 1);
-    const frames = this.pending.map(({ frame }) => frame);
-    return state === "declared" ? [...frames, declared()] : frames;
+  resume(next: number, nowMs: number): Uint8Array[] | null {
+    const { follower, image } = this;
+    if (follower === null || image.length > 0) return null;
+    const frames: Uint8Array[] = [];
+    const event = { event: "resume", follower: follower.name, next, nowMs } as const;
+    const actions = stepLeader(this.leader, event);
+    for (const action of actions) {
+      if (action.do === "send") frames.push(...this.framesOf(action));
+      else if (action.do === "declared") frames.push(declared());
+      else this.perform(action, nowMs);
+    }
+    return actions.length === 0 ? null : frames;
   }
 
   /** The standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
   lose(reason: string, isSlow = false): void {
-    const { hooks } = this;
-    if (this.state === "alone" || this.state === "undeclaring" || this.state === "fenced") return;
-    hooks.drop(reason, isSlow);
-    hooks.say("standby-lost", reason);
-    this.reason = reason;
-    const wasDeclared = this.state === "declared" || this.declaring;
-    if (!wasDeclared) {
-      this.goOnAlone();
-      return;
-    }
-    this.state = "undeclaring";
-    void hooks.undeclare().then((isOurs) => {
-      if (isOurs) this.goOnAlone();
-      else this.fence();
-    });
+    const follower = this.follower?.name;
+    if (follower !== undefined) this.step({ event: "lose", follower, reason, isSlow });
   }
 
   /** To be called a few times a second. */
   tick(nowMs: number): void {
-    const { state, hooks, mayWork } = this;
-    if (state === "undeclaring" || state === "fenced") return;
-    const patienceMs = state === "joining" ? JOIN_MS : this.options.patienceMs;
-    const behindMs = BEHIND_PATIENCE * this.options.patienceMs;
-    if (this.waitedMs(nowMs) > patienceMs) {
-      hooks.say("standby-slow", `no acknowledgement for ${patienceMs} ms`);
-      this.lose(`the standby did not acknowledge for ${patienceMs} ms`, true);
-    } else if (this.holds && this.oldestMs(nowMs) > behindMs) {
-      hooks.say("standby-slow", `an acknowledgement is ${behindMs} ms late`);
-      this.lose(`the standby was ${behindMs} ms behind with its acknowledgements`, true);
-    } else if (!mayWork && nowMs - this.appliedMs > this.options.patienceMs) {
-      // It has stored what it was sent, and says that there is no room for more.
-      hooks.say("standby-slow", `no room for ${this.options.patienceMs} ms`);
-      this.lose(`the standby has had no room for ${this.options.patienceMs} ms`, true);
-    }
+    this.step({ event: "tick", nowMs });
   }
 
   /** This side does nothing more: what becomes of the standby is not its concern any more. */
   retire(): void {
-    if (this.state === "fenced") return;
-    this.state = "fenced";
+    if (this.leader.isFenced) return;
+    stepLeader(this.leader, { event: "fence" });
     this.reason = "this side does nothing more";
-    this.pending = [];
+    this.kept = [];
   }
 
   /** This side has lost its role: nothing may leave it any more. */
   fence(): void {
-    if (this.state === "fenced") return;
-    this.retire();
-    this.reason = "another side is active";
-    this.hooks.say("fenced", "another side has taken over; this one does nothing more");
+    this.step({ event: "fence" });
+  }
+
+  private get follower(): Follower | null {
+    return this.leader.followers[0] ?? null;
+  }
+
+  private step(event: LeaderEvent): void {
+    this.events.tell(event);
+  }
+
+  private handle(event: LeaderEvent): void {
+    const nowMs = "nowMs" in event ? event.nowMs : 0;
+    for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
+    if (this.follower !== null) return;
+    this.standby = "";
+    this.journal.isOn = false;
+  }
+
+  private perform(action: LeaderAction, nowMs: number): void {
+    const { hooks } = this;
+    switch (action.do) {
+      case "release":
+        this.release(action.number);
+        break;
+      case "send":
+        for (const frame of this.framesOf(action)) {
+          if (this.image.length > 0) this.behindImage.push(frame);
+          else hooks.send(frame);
+        }
+        break;
+      case "image":
+        this.sendImage(action.to, action.from);
+        break;
+      case "close-gate":
+        this.closeGate(nowMs);
+        break;
+      case "open-gate":
+        this.owed.clear();
+        hooks.openGate();
+        break;
+      case "name":
+        this.ask(action.standbys);
+        break;
+      case "declared":
+        this.reason = "";
+        hooks.send(declared());
+        hooks.say("standby-ready", `${action.to} can take over`);
+        break;
+      case "drop":
+        this.drop(action);
+        break;
+      case "fenced":
+        this.kept = [];
+        this.reason = "another side is active";
+        hooks.say("fenced", "another side has taken over; this one does nothing more");
+        break;
+    }
   }
 
   private digestIfDue(nowMs: number): unknown {
@@ -339,90 +360,87 @@ export class Active {
     return digestOf(this.journal.machine);
   }
 
-  private acknowledged(number: number): void {
-    if (number <= this.acked) return;
-    this.acked = number;
-    let done = 0;
-    for (const pending of this.pending) {
-      if (pending.number > number) break;
-      done++;
-      this.pendingOctets -= pending.frame.length;
-      this.letOut(pending);
+  private framesOf({ from, number }: { readonly from: number; readonly number: number }) {
+    const frames: Uint8Array[] = [];
+    const first = this.kept[0]?.number ?? 0;
+    for (let at = from; at <= number; at++) frames.push(this.kept[at - first]!.frame!);
+    return frames;
+  }
+
+  private sendImage(side: string, joinedAt: number): void {
+    const { hooks, journal } = this;
+    journal.isOn = true;
+    journal.machine.isDigested = true;
+    this.image = machineImage(journal.machine).flatMap(partsOf);
+    this.imageSent = 0;
+    const octets = this.image.reduce((sum, { length }) => sum + length, 0);
+    this.behindImage = [frameOf("imageEnd", { before: joinedAt, octets })];
+    hooks.say("standby-joining", `${side} is being sent ${octets} octets of state`);
+    this.pump();
+  }
+
+  private release(number: number): void {
+    const { kept } = this;
+    for (const bracket of kept) {
+      if (bracket.number > number) break;
+      if (bracket.effects !== null) this.letOut(bracket.effects);
+      bracket.effects = null;
     }
-    this.pending.splice(0, done);
+    const first = this.leader.brackets[0]?.number ?? this.number + 1;
+    kept.splice(0, Math.min(kept.length, first - (kept[0]?.number ?? first)));
   }
 
   private letOut({ outputs, received, gone }: Effects): void {
-    const { hooks } = this;
+    const { hooks, owed } = this;
+    const wasOwing = owed.size > 0;
     for (const [connection, octets] of received) {
       hooks.acknowledge(connection, octets);
-      const owed = this.owed.get(connection);
-      if (owed !== undefined && octets >= owed) this.owed.delete(connection);
+      if (octets >= (owed.get(connection) ?? Number.POSITIVE_INFINITY)) owed.delete(connection);
     }
     if (outputs.length > 0) hooks.release(outputs);
     for (const connection of gone) {
-      this.owed.delete(connection);
+      owed.delete(connection);
       hooks.gone(connection);
     }
+    if (wasOwing && owed.size === 0) this.step({ event: "paid" });
   }
 
-  /** Goes on to the next state when its time has come. */
-  private advance(nowMs: number): void {
+  private closeGate(nowMs: number): void {
     const { hooks } = this;
-    if (this.state === "joining" && this.applied + 1 >= this.joinedAt) {
-      this.state = "holding";
-      this.heldMs = nowMs;
-      this.reason = "peers may have seen more than the standby has";
-      this.owed = new Map(hooks.closeGate());
-      // All that was received up to now counts, once the standby has the bracket that ends here.
-      this.commit(nowMs);
-      this.heldFrom = this.number;
-      for (const [id, { received }] of this.journal.machine.ledger.connections) {
-        hooks.acknowledge(id, received);
-        if ((this.owed.get(id) ?? 0) <= received) this.owed.delete(id);
-      }
+    this.reason = "peers may have seen more than the standby has";
+    this.owed = new Map(hooks.closeGate());
+    // All that was received up to now counts, once the standby has the bracket that ends here.
+    this.commit(nowMs);
+    for (const [id, { received }] of this.journal.machine.ledger.connections) {
+      hooks.acknowledge(id, received);
+      if ((this.owed.get(id) ?? 0) <= received) this.owed.delete(id);
     }
-    if (this.state !== "holding" || this.declaring || this.acked < this.heldFrom) return;
-    if (this.owed.size > 0) return;
-    this.declareStandby();
+    this.step({ event: "gate-closed", isOwing: this.owed.size > 0 });
   }
 
-  private declareStandby(): void {
-    const { hooks, standby } = this;
-    this.declaring = true;
-    const isOver = () => this.state !== "holding" || this.standby !== standby;
-    const answered = (isDeclared: boolean) => {
-      this.declaring = false;
-      if (isOver()) return;
-      if (!isDeclared) {
-        this.lose("the arbiter did not let it become a standby");
-        return;
-      }
-      this.state = "declared";
-      this.reason = "";
-      hooks.send(declared());
-      hooks.say("standby-ready", `${standby} can take over`);
-    };
-    const failed = ({ message }: Error) => {
-      // Whether it has the right is not known: it is taken back.
-      if (!isOver()) this.lose(`it cannot be the standby: ${message}`);
-      this.declaring = false;
-    };
-    void hooks.declare(standby).then(answered, failed);
+  /** Has the arbiter name the standby, or nobody; its answer is an event. */
+  private ask(standbys: readonly string[]): void {
+    const [standby = null] = standbys;
+    const answered = (isDone: boolean, problem: string | null) =>
+      this.step({ event: "named", isDone, problem });
+    if (standby === null) {
+      void this.hooks.undeclare().then((isOurs) => answered(isOurs, null));
+      return;
+    }
+    this.hooks.declare(standby).then(
+      (isDone) => answered(isDone, isDone ? null : "the arbiter did not let it become a standby"),
+      ({ message }: Error) => answered(false, `it cannot be the standby: ${message}`),
+    );
   }
 
-  private goOnAlone(): void {
-    const { pending, hooks, journal } = this;
-    this.state = "alone";
-    this.standby = "";
-    this.pending = [];
-    this.pendingOctets = 0;
-    this.owed.clear();
+  private drop({ reason, isSlow }: { readonly reason: string; readonly isSlow: boolean }): void {
+    const { hooks } = this;
+    if (isSlow) hooks.say("standby-slow", reason);
+    hooks.drop(reason, isSlow);
+    hooks.say("standby-lost", reason);
+    this.reason = reason;
     this.image = [];
     this.behindImage = [];
-    journal.isOn = false;
-    hooks.openGate();
-    for (const bracket of pending) this.letOut(bracket);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type PolicyValues,
   ReasonTable,
 } from "@ts-bgp/policy";
-import { STATE_CLASSES } from "@ts-bgp/router";
+import { InputQueue, STATE_CLASSES } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { Classes, fromImage, imageOf, type StandIn } from "./image.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
@@ -59,11 +59,23 @@ const WRITER: StandIn<UpdateWriter, WireForm> = {
   load: (form) => new UpdateWriter(form),
 };
 
+/** What it has cut into messages is done with; the message found last may lie in what all queues share. */
+const INPUT: StandIn<InputQueue, Uint8Array> = {
+  type: InputQueue,
+  save: (queue) => queue.unread(),
+  load: (unread) => {
+    const queue = new InputQueue();
+    queue.push(unread);
+    return queue;
+  },
+};
+
 const CLASSES = new Classes(
   [...STATE_CLASSES, ReasonTable, Machine, Ledger, LedgerConnection, SendBuffer],
   [
     READER,
     WRITER,
+    INPUT,
     POLICIES,
     filterStandIn(AcceptAll),
     filterStandIn(ChainFilter),

@@ -334,7 +334,7 @@ describe("an active", () => {
     if (state === "declared") await bench.declare();
     const { active } = bench;
     expect(active.state).toBe(state);
-    expect(active.resume(active.number + ahead)).toBe(null);
+    expect(active.resume(active.number + ahead, 3)).toBe(null);
     expect(active.state).toBe(state);
   });
 
@@ -352,7 +352,7 @@ describe("an active", () => {
     }
     bench.sent();
     bench.did.length = 0;
-    bench.frames.push(...bench.active.resume(before + 2)!);
+    bench.frames.push(...bench.active.resume(before + 2, 3)!);
     expect(bench.sent()).toMatchObject([
       { record: "bracket", number: before + 2 },
       { record: "bracket", number: before + 3 },
@@ -389,7 +389,7 @@ describe("an active", () => {
     bench.active.tick(1011);
     expect(bench.did).toEqual(["drop"]);
     expect(bench.asked).toMatchObject([{ what: "undeclare" }]);
-    expect(bench.active.resume(bench.active.number + 1)).toBe(null);
+    expect(bench.active.resume(bench.active.number + 1, 1012)).toBe(null);
     await bench.keep(true);
     expect(bench.did).toEqual(["drop", "open gate", `acknowledge ${id} 5`]);
   });

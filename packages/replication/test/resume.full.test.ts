@@ -146,7 +146,7 @@ class Pair {
   resume(): void {
     this.toStandby = new Pipe();
     this.toActive = new Pipe();
-    const frames = this.active.resume(this.standby.resume());
+    const frames = this.active.resume(this.standby.resume(), 0);
     for (const frame of frames!) this.toStandby.send(frame);
     this.hasLink = true;
     this.resumes++;

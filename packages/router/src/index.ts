@@ -30,6 +30,7 @@ export {
   type Question,
 } from "./explain.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
+export { InputQueue } from "./input-queue.ts";
 export { Neighbor } from "./neighbor.ts";
 export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
 export { INPUT_OCTETS_MAX, type Order, Router } from "./router.ts";

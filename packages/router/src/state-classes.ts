@@ -4,7 +4,6 @@ import { RIB_STATE_CLASSES } from "@ts-bgp/rib";
 import { Connection } from "./connection.ts";
 import { GroupExporter } from "./exporter.ts";
 import { SessionImporter } from "./importer.ts";
-import { InputQueue } from "./input-queue.ts";
 import { Jobs } from "./jobs.ts";
 import { MaxPrefix } from "./max-prefix.ts";
 import { Neighbor } from "./neighbor.ts";
@@ -33,7 +32,6 @@ export const STATE_CLASSES = [
   Dispose,
   Forget,
   GroupExporter,
-  InputQueue,
   Jitter,
   Jobs,
   MaxPrefix,

@@ -276,7 +276,7 @@ export class ActiveSide {
     // What was said on a way that was given up may come late.
     const isNew = number > this.number;
     const isSame = hello.side === peer?.side && hello.echo === peer.echo && hello.epoch === epoch;
-    const frames = isNew && isSame ? speaker.active.resume(hello.next) : null;
+    const frames = isNew && isSame ? speaker.active.resume(hello.next, speaker.now()) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;

@@ -60,8 +60,8 @@ export const SABOTAGES: readonly Sabotage[] = [
     shell(shell) {
       const { active } = shell;
       const resume = active.resume.bind(active);
-      active.resume = (next) => {
-        const frames = resume(next);
+      active.resume = (next, nowMs) => {
+        const frames = resume(next, nowMs);
         const { number, applied } = active;
         const ack = { record: "ack", number, applied, window: 1 << 20 } as const;
         if (frames !== null) active.record(ack, shell.nowMs);
@@ -72,7 +72,11 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     title: "outputs leave when their bracket ends",
     shell({ active }) {
-      Object.defineProperty(active, "holds", { get: () => false });
+      const commit = active.commit.bind(active);
+      active.commit = (nowMs) => {
+        commit(nowMs);
+        active["release"](active.number);
+      };
     },
   },
   {
@@ -181,6 +185,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     title: "a bracket that is missing is not missed",
+    firstSeed: 890,
     standby(standby) {
       const self = inside(standby);
       const store = self.store.bind(standby);

@@ -243,7 +243,7 @@ export class World implements Net, Place {
     const { standby: follower } = standby;
     clock.after(chance.int(1, 6) / 2, active, () => {
       const isSame = active.shell === shell && shell.follower === follower && !shell.isOver;
-      const frames = isSame ? shell.active.resume(next) : null;
+      const frames = isSame ? shell.active.resume(next, active.nowMs) : null;
       if (frames === null) {
         here.close();
         return;
