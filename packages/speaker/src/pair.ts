@@ -1,63 +1,71 @@
 /**
- * One side of a pair: takes a role, and another one when its time has come.
- *
- *     start --role is free--> active --handed over--> standby
- *       '--someone is active--> standby --active lost, this side named--> active
- *                                  '--active lost, not named--> start
+ * One side of a pair: does what the machine of `@ts-bgp/pair` says, and tells it what came of that. Which
+ * role this side has, and what it does to get another one, stands there as a table.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
+import {
+  InTurn,
+  newSide,
+  type Side as PairSide,
+  type Role,
+  roleOf,
+  type SideAction,
+  type SideEvent,
+  stepSide,
+} from "@ts-bgp/pair";
 import { frameOf, type Machine } from "@ts-bgp/replication";
-import type { ConnectionId } from "@ts-bgp/router";
-import type { GateEnd, TcpState } from "@ts-bgp/takeover";
-import { ActiveSide, type Side } from "./active-side.ts";
-import type { Hold, Roles } from "./arbiter.ts";
+import type { GateEnd } from "@ts-bgp/takeover";
+import type { ActiveSide, Side } from "./active-side.ts";
+import type { Hold } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
-import { byConnection, expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
+import { byConnection, expectAll, type Frozen, resumeAll } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
-import { newMachine, nowMs, Speaker } from "./speaker.ts";
+import { newMachine, nowMs, type Speaker } from "./speaker.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
 import { type Left, type Outcome, rounded, Switchovers } from "./switchover.ts";
+import { Tenure } from "./tenure.ts";
 
-const UNSETTLED = "the standby did not acknowledge everything in time";
-/** Wait before another attempt to find a role. */
-const RETRY_MS = 200;
-/** The same after something went wrong here. */
-const RETRY_LATER_MS = 2000;
+type ActionOf<N extends SideAction["do"]> = Extract<SideAction, { do: N }>;
 
 export class Pair {
-  role: "starting" | "active" | "standby" = "starting";
+  role: Role = "starting";
   sinceMs = nowMs();
-  epoch = 0;
-  /** Of this side when it is active. */
-  speaker: Speaker | null = null;
-  activeSide: ActiveSide | null = null;
+  /** Null unless this side is, or is about to be, the active one. */
+  private tenure: Tenure | null = null;
   standbySide: StandbySide | null = null;
   readonly gate: PairGate;
   readonly switchovers: Switchovers;
-  /** Why the last attempt to find a role came to nothing. */
-  reason = "";
   readonly options: PairOptions;
-  private readonly log: PairLog;
-  private readonly nsr: NsrConfig;
+  readonly side: Side;
+  private readonly machine: PairSide = newSide();
+  private readonly events: InTurn<SideEvent> = new InTurn((event) => {
+    for (const action of stepSide(this.machine, event)) this.perform(action);
+    this.shown();
+  });
+  readonly log: PairLog;
+  readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
   private readonly asker: RoleAsker;
-  readonly side: Side;
-  private isStopping = false;
-  /** Ends with the switchover that is under way. */
-  private handing: Promise<Outcome> | null = null;
-  /** This side may not act for the time being. */
-  isDoubtful = false;
-  private isHandingOver = false;
-  /** Meanwhile another side has become active. */
-  private isLost = false;
-  /** Ends when this side has a role, or stops to look for one. */
-  private seeking: Promise<void> = Promise.resolve();
+  /** What peers are told when their sessions end with this side. */
+  private farewell = "";
+  /** What was followed, or was frozen here, and how following it came to its end. */
+  private left: Left | null = null;
+  private end: FollowEnd | null = null;
+  private frozen: Readonly<Record<string, Frozen>> = {};
+  /** By `performance.now()`: when this side was told to have another role. */
+  private beganMs = 0;
+  private fenceMs = 0;
+  private outcome: Outcome | null = null;
+  /** Nobody may join any more, once this ends. */
+  private refusing: Promise<void> = Promise.resolve();
+  private starting: PromiseWithResolvers<void> | null = null;
+  private handing: PromiseWithResolvers<Outcome> | null = null;
+  private stopped: (() => void)[] = [];
 
   constructor(options: PairOptions) {
     this.options = options;
@@ -86,131 +94,85 @@ export class Pair {
     options.arbiter.onHold((hold, why) => this.held(hold, why));
   }
 
+  get speaker(): Speaker | null {
+    return this.tenure?.speaker ?? null;
+  }
+
+  get activeSide(): ActiveSide | null {
+    return this.tenure?.activeSide ?? null;
+  }
+
+  get epoch(): number {
+    return this.machine.epoch;
+  }
+
+  /** This side may not act for the time being. */
+  get isDoubtful(): boolean {
+    return this.speaker !== null && this.machine.hold === "doubtful";
+  }
+
+  /** Why the last attempt to find a role came to nothing; empty when there is a role. */
+  get reason(): string {
+    return this.machine.reason;
+  }
+
   /** Resolves when a role is found; rejects when the active one cannot begin. */
   async start(): Promise<void> {
     // While nobody answers the packet queue of a process that died here, nothing of its leaves.
     this.addresses.clear();
     await this.gate.open();
     this.addresses.watch((reason) => this.addressesLost(reason));
-    this.seeking = this.seekRole();
+    const starting = Promise.withResolvers<void>();
+    this.starting = starting;
+    this.tell({ event: "start" });
     try {
-      await this.seeking;
+      await starting.promise;
     } catch (error) {
-      this.isStopping = true;
-      await this.endThreads();
+      await this.endThreads(false);
       throw error;
     }
   }
 
   /** Ends this side: peers are told that the sessions end, if it is the active one. */
   async stop(text: string): Promise<void> {
-    this.isStopping = true;
+    this.farewell = text;
     this.addresses.unwatch();
-    await this.seeking.catch(() => {});
-    await this.handing?.catch(() => {});
-    this.standbySide?.stop("this side stops");
-    this.activeSide?.stop();
-    await this.speaker?.stop(text);
-    this.addresses.drop();
-    await this.gate.stop(this.speaker !== null ? "remove-rules" : this.gateEnd);
-    await this.side.beats.exit();
+    const hasSpeaker = this.speaker !== null;
+    const stopped = Promise.withResolvers<void>();
+    this.stopped.push(stopped.resolve);
+    this.tell({ event: "stop" });
+    await stopped.promise;
+    await this.endThreads(hasSpeaker);
     await this.options.arbiter.release();
   }
 
   /** Gives the role to the standby. Resolves when it has acted; rejects with the reason why not. */
   async handOver(): Promise<Outcome> {
     if (this.handing !== null) throw new Error("a switchover is under way");
-    this.handing = this.giveRole().finally(() => {
-      this.handing = null;
-      this.isHandingOver = false;
-      // Nobody has it any more, or somebody else.
-      const { speaker, isLost } = this;
-      this.isLost = false;
-      if (speaker !== null && (speaker.isSuspended || isLost)) void this.fenced(speaker);
-    });
-    return this.handing;
-  }
-
-  private async giveRole(): Promise<Outcome> {
-    const { speaker, activeSide } = this;
-    if (speaker === null || activeSide === null) throw new Error("this side is not the active one");
-    if (speaker.active.state !== "declared") throw new Error(speaker.active.reason);
-    // What is frozen waits for the arbiter.
-    await this.options.arbiter.expectAnswer();
-    speaker.transport.stopReading();
-    if (!(await activeSide.settle())) {
-      speaker.transport.goOnReading();
-      throw new Error(UNSETTLED);
-    }
-    // From here on no heartbeat is echoed, and that means nothing.
-    this.isHandingOver = true;
-    activeSide.announceHandover();
-    await activeSide.refuseStandbys();
-    // What has happened meanwhile; from here to the freeze nothing can.
-    if (!(await activeSide.settle())) {
-      this.isLost ||= activeSide.isFenced;
-      if (this.isLost) throw new Error("the other side has taken over meanwhile");
-      speaker.transport.goOnReading();
-      activeSide.giveUp(UNSETTLED);
-      await this.letJoin(speaker);
-      throw new Error(UNSETTLED);
-    }
-    const began = performance.now();
-    const frozenMs = nowMs();
-    const frozen = freezeAll(speaker, activeSide.protector);
-    speaker.suspend();
-    speaker.transport.abandon();
-    this.addresses.drop();
-    await this.gate.rest();
-    await this.options.arbiter.handOver();
-    const outcome = await activeSide.handOver(frozen);
-    activeSide.stop();
-    this.speaker = null;
-    this.activeSide = null;
-    this.become("starting");
-    if (outcome === null) {
-      const { machine } = speaker.journal;
-      await this.takeBack({ machine, heardMs: frozenMs, frozen: byConnection(frozen) });
-      throw new Error("the standby did not say that it has taken over");
-    }
-    this.switchovers.given(outcome, performance.now() - began);
-    if (this.isStopping) return outcome;
-    await this.gate.open();
-    void this.seekAgain();
-    return outcome;
-  }
-
-  /** The standby that was to have the role is gone: this side goes on, if nobody else does. */
-  private async takeBack(last: Left): Promise<void> {
-    const began = performance.now();
-    const cause = "the standby did not take what it was handed";
-    this.switchovers.notTaken(last.machine, cause);
+    const handing = Promise.withResolvers<Outcome>();
+    this.handing = handing;
     try {
-      const roles = await this.asker.askPatiently();
-      await this.gate.open();
-      if (roles === null) return void this.seekAgain();
-      const wasTaken = roles.epoch !== this.epoch + 1;
-      this.epoch = roles.epoch;
-      // It may have begun to act before it ended: peers may be further than what was frozen.
-      if (wasTaken) throw new Error("it was the active side for a moment");
-      const times = { fence: performance.now() - began, replay: 0 };
-      await this.settleIn(await this.goOn(last, cause, times, began));
+      const { speaker, machine } = this;
+      const isLeading = () => speaker === this.speaker && machine.state === "leading";
+      if (speaker === null || !isLeading()) throw new Error("this side is not the active one");
+      // What is frozen waits for the arbiter.
+      if (speaker.active.state === "declared") await this.options.arbiter.expectAnswer();
+      if (!isLeading()) throw new Error("this side is not the active one any more");
+      const { state, reason } = speaker.active;
+      this.tell({ event: "switchover", isDeclared: state === "declared", reason });
     } catch (error) {
-      const why = `${cause}: ${(error as Error).message}`;
-      this.log.say("nsr-simplex", "error", why);
-      this.switchovers.notTaken(last.machine, why);
-      await this.begone();
-      void this.seekAgain();
+      handing.reject(error);
     }
+    return handing.promise.finally(() => {
+      this.handing = null;
+    });
   }
 
   /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
   async handOverAndStop(): Promise<void> {
-    this.isStopping = true;
     this.addresses.unwatch();
-    await (this.handing ?? this.handOver());
-    await this.endThreads();
-    await this.options.arbiter.release();
+    await (this.handing?.promise ?? this.handOver());
+    await this.stop("");
   }
 
   /** Service addresses cannot be here any more: the other side does better, if it has them. */
@@ -225,256 +187,303 @@ export class Pair {
   /** The arbiter has something to say of the role that this side has. */
   private held(hold: Hold, why: string): void {
     if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
-    const { speaker } = this;
-    if (this.isHandingOver && hold === "lost") this.isLost = true;
-    if (speaker === null || this.isHandingOver) return;
-    if (hold === "lost") void this.fenced(speaker);
-    else if (hold === "unheard") speaker.active.lose(why, true);
-    else {
-      const wasDoubtful = this.isDoubtful;
-      this.isDoubtful = hold === "doubtful";
-      if (wasDoubtful && !this.isDoubtful) this.addresses.claimAgain();
-      if (!wasDoubtful && this.isDoubtful) this.addresses.drop();
+    this.tell({ event: "hold", hold, reason: why });
+  }
+
+  private tell(event: SideEvent): void {
+    this.events.tell(event);
+  }
+
+  private perform(action: SideAction): void {
+    const { speaker, activeSide } = this;
+    switch (action.do) {
+      case "wait":
+        setTimeout(() => this.tell({ event: "waited" }), action.ms);
+        break;
+      case "claim":
+        void this.answered(this.claim(action));
+        break;
+      case "connect":
+        void this.answered(this.connect());
+        break;
+      case "follow":
+        void this.follow(this.standbySide!);
+        break;
+      case "forget":
+        this.forget(action.cause);
+        break;
+      case "open":
+        void this.answered(this.open());
+        break;
+      case "resume":
+        void this.answered(this.resume(action));
+        break;
+      case "settle-in":
+        if (action.tellTaken) this.tellTaken();
+        void this.tenure!.settleIn().then(() => {
+          this.standbySide = null;
+        });
+        break;
+      case "claim-addresses":
+        this.addresses.claimAgain();
+        break;
+      case "drop-addresses":
+        this.addresses.drop();
+        break;
+      case "lose-standbys":
+        if (action.isSlow) speaker!.active.lose(action.reason, true);
+        else activeSide!.giveUp(action.reason);
+        break;
+      case "stop-reading":
+        speaker!.transport.stopReading();
+        break;
+      case "go-on-reading":
+        speaker!.transport.goOnReading();
+        break;
+      case "settle":
+        void this.settle(activeSide!);
+        break;
+      case "refuse-standbys":
+        activeSide!.announceHandover();
+        this.refusing = activeSide!.refuseStandbys();
+        break;
+      case "let-join":
+        void this.tenure!.letJoin("until done");
+        break;
+      case "give":
+        void this.answered(this.give(this.tenure!));
+        break;
+      case "hand-over":
+        void this.answered(this.pass(this.tenure!));
+        break;
+      case "report":
+        if (action.failure === "") this.handing?.resolve(this.outcome!);
+        else this.handing?.reject(new Error(action.failure));
+        break;
+      case "fence":
+        this.fence();
+        break;
+      case "put-down":
+        void this.putDown(action);
+        break;
     }
   }
 
-  /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
-  private async fenced(speaker: Speaker): Promise<void> {
-    const { activeSide } = this;
-    this.speaker = null;
-    this.activeSide = null;
-    this.isDoubtful = false;
-    speaker.active.fence();
-    speaker.suspend();
-    if (activeSide !== null) freezeAll(speaker, activeSide.protector);
-    speaker.transport.abandon();
-    activeSide?.stop();
-    this.addresses.drop();
-    await this.gate.rest();
-    this.switchovers.notTaken(speaker.journal.machine, "another side has the role");
-    if (this.isStopping) return;
-    this.become("starting");
-    await this.gate.open();
-    void this.seekAgain();
-  }
-
-  private async seekRole(): Promise<void> {
-    while (!this.isStopping) {
-      const { lost } = this.addresses;
-      if (lost === "") await this.gate.retry();
-      const roles = lost === "" ? await this.asker.ask() : null;
-      if (roles !== null) return this.beginAlone(roles);
-      this.options.waits();
-      if (lost !== "") this.reason = lost;
-      else if (await this.joinActive()) return;
-      await sleep(RETRY_MS);
+  /** What was asked has this answer, or failed. */
+  private async answered(answer: Promise<SideEvent | null>): Promise<void> {
+    let event: SideEvent | null;
+    try {
+      event = await answer;
+    } catch (error) {
+      event = this.failed(error as Error);
     }
+    if (event !== null) this.tell(event);
   }
 
-  /** Once this side runs, what goes wrong with a role is told, and tried again. */
-  private async seekAgain(): Promise<void> {
-    while (!this.isStopping) {
-      try {
-        this.seeking = this.seekRole();
-        await this.seeking;
-        return;
-      } catch (error) {
-        this.reason = `cannot be active: ${(error as Error).message}`;
-        this.log.sayOnce("nsr-simplex", "error", this.reason);
-        await this.begone();
-        await sleep(RETRY_LATER_MS);
-      }
+  private failed(error: Error): SideEvent {
+    if (this.starting !== null) {
+      this.starting.reject(error);
+      this.starting = null;
+      this.tell({ event: "stop" });
+      return { event: "failed", reason: error.message };
     }
+    const isTakeover = this.left !== null;
+    const reason = `${isTakeover ? "the takeover failed" : "cannot be active"}: ${error.message}`;
+    if (isTakeover) this.log.say("nsr-simplex", "error", reason);
+    else this.log.sayOnce("nsr-simplex", "error", reason);
+    return { event: "failed", reason };
   }
 
-  /** Gives up a role that could not be filled, so that another side can have it. */
-  private async begone(): Promise<void> {
-    this.speaker?.suspend();
-    this.speaker?.transport.abandon();
-    this.activeSide?.stop();
-    this.speaker = null;
-    this.activeSide = null;
-    this.addresses.drop();
-    await this.gate.rest();
-    await this.options.arbiter.release();
-    await this.gate.open();
+  private async claim({ how }: ActionOf<"claim">): Promise<SideEvent> {
+    if (how === "begin" && this.addresses.lost === "") await this.gate.retry();
+    const { lost } = this.addresses;
+    const mayClaim = how !== "begin" || lost === "";
+    const epoch = mayClaim ? await this.asker.claim(how) : null;
+    if (how === "begin" && epoch === null) this.options.waits();
+    if (how === "take-back") await this.gate.open();
+    this.fenceMs = performance.now() - this.beganMs;
+    return { event: "role", epoch, reason: mayClaim ? this.asker.away : lost };
   }
 
-  private async endThreads(): Promise<void> {
-    await this.gate.stop(this.gateEnd);
-    await this.side.beats.exit();
-  }
-
-  /** In a shared namespace the rules are there for the other side as well. */
-  private get gateEnd(): GateEnd {
-    return this.nsr.mode === "address" && this.isStopping ? "remove-rules" : "keep-rules";
-  }
-
-  /** @returns whether this side follows, in the background */
-  private async joinActive(): Promise<boolean> {
+  private async connect(): Promise<SideEvent> {
+    const { lost } = this.addresses;
+    if (lost !== "") return { event: "unreachable", reason: lost };
     try {
       this.standbySide = await StandbySide.connect(this.side, this.options.arbiter);
-      this.become("standby");
-      void this.follow(this.standbySide);
-      return true;
+      return { event: "connected" };
     } catch (error) {
-      this.reason = this.asker.away || `no way to the active side: ${(error as Error).message}`;
-      return false;
+      const reason = `no way to the active side: ${(error as Error).message}`;
+      return { event: "unreachable", reason };
     }
   }
 
   private async follow(standbySide: StandbySide): Promise<void> {
     const end = await standbySide.follow();
-    if (this.isStopping) return;
+    if (this.machine.state !== "following") return;
+    this.end = end;
+    this.beganMs = performance.now();
     if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
-    const { machine } = standbySide;
-    if (end.kind === "lost") this.switchovers.notTaken(machine, end.cause);
-    try {
-      await this.ended(standbySide, end);
-    } catch (error) {
-      const cause = `the takeover failed: ${(error as Error).message}`;
-      this.switchovers.notTaken(machine, cause);
-      this.log.say("nsr-simplex", "error", cause);
-      await this.begone();
-    }
-    this.standbySide = null;
-    if (this.speaker !== null) return;
-    this.become("starting");
-    await sleep(RETRY_MS);
-    await this.seekAgain();
-  }
-
-  private async ended(standbySide: StandbySide, end: FollowEnd): Promise<void> {
-    const began = performance.now();
+    const { machine, heardMs } = standbySide;
     if (end.kind === "handover") {
-      const roles = await this.asker.askSoon();
       const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
+      this.left = machine === null ? null : { machine, heardMs, frozen };
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
-      const speaker = await this.takeOver(standbySide, roles, cause, frozen, began);
-      const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
-      end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
-      await this.settleIn(speaker);
+      this.tell({ event: "handover", cause });
       return;
     }
-    this.reason = end.cause;
-    this.log.sayOnce("nsr-link", "warn", end.cause);
+    const { cause, mayTakeOver } = end;
+    this.left = machine === null ? null : { machine, heardMs, frozen: null };
+    this.log.sayOnce("nsr-link", "warn", cause);
     if (standbySide.peer !== null) this.log.refusal = "";
-    if (!end.mayTakeOver) return;
-    const roles = await this.options.arbiter.takeOver(this.side.name);
-    if (roles === null) {
-      this.log.say("nsr-link", "warn", "not taking over: the active side goes on alone");
-      return;
-    }
-    await this.settleIn(await this.takeOver(standbySide, roles, end.cause, null, began));
+    this.tell({ event: "lost", cause, isUsable: mayTakeOver });
   }
 
-  /** This side is the first one. */
-  private async beginAlone(roles: Roles): Promise<void> {
-    this.epoch = roles.epoch;
+  private forget(cause: string): void {
+    this.switchovers.notTaken(this.left?.machine ?? null, cause);
+    this.left = null;
+    this.standbySide = null;
+  }
+
+  /** This side is the first one, or has lost what it had. */
+  private async open(): Promise<SideEvent | null> {
     await this.addresses.expectFree();
     await this.gate.install();
     this.addresses.claim();
-    const speaker = this.speakerOf(newMachine(this.options.config), 0);
-    await this.letJoin(speaker);
-    await speaker.start();
+    const tenure = this.begin(newMachine(this.options.config), 0);
+    await tenure.letJoin("once");
+    await tenure.speaker.start();
+    if (tenure.isOver) return null;
     this.switchovers.begunAnew();
-    this.become("active");
+    return { event: "running" };
   }
 
-  /**
-   * Goes on with everything that the active had.
-   *
-   * @returns the speaker, for `settleIn`; null when this side had to begin anew
-   */
-  private async takeOver(
-    standbySide: StandbySide,
-    roles: Roles,
-    cause: string,
-    frozen: ReadonlyMap<ConnectionId, Frozen> | null,
-    began: number,
-  ): Promise<Speaker | null> {
-    const times = { fence: performance.now() - began, replay: 0 };
-    this.epoch = roles.epoch;
-    const machine = standbySide.standby.finish();
-    if (machine === null) {
-      this.switchovers.notTaken(standbySide.machine, "the state differs");
-      await this.beginAlone(roles);
-      return null;
-    }
-    times.replay = performance.now() - began - times.fence;
-    return this.goOn({ machine, heardMs: standbySide.heardMs, frozen }, cause, times, began);
-  }
-
-  /** Has the state that was left carry on here. @returns the speaker, for `settleIn` */
-  private async goOn(
-    { machine, heardMs, frozen }: Left,
-    cause: string,
-    { fence, replay }: { fence: number; replay: number },
-    began: number,
-  ): Promise<Speaker> {
+  /** Goes on with everything that the active had. */
+  private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
+    const { beganMs, fenceMs, standbySide, nsr, left } = this;
+    // Its own machine, if it was frozen here.
+    const machine = standbySide === null ? left?.machine : standbySide.standby.finish();
+    if (left === null || !machine) return { event: "differs", reason: "the state differs" };
+    const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const clockOffsetMs = machine.router.tables.nowMs - heardMs;
-    const speaker = this.speakerOf(machine, clockOffsetMs);
-    const { protector } = this.activeSide!;
-    expectAll(machine, protector, this.nsr.mode === "shared" && frozen === null);
+    const heardMs = standbySide?.heardMs ?? left.heardMs;
+    const tenure = this.begin(machine, machine.router.tables.nowMs - heardMs);
+    const { speaker, activeSide } = tenure;
+    const { protector } = activeSide;
+    expectAll(machine, protector, nsr.mode === "shared" && !isPlanned);
     this.gate.bind();
     // What comes to the addresses for a connection that has no socket yet must not be refused.
-    if (this.nsr.mode === "address") await this.gate.follow(machine.router.tables.config);
+    if (nsr.mode === "address") await this.gate.follow(machine.router.tables.config);
     this.addresses.claim();
-    const before = performance.now();
-    const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
-    const restoring = resumeAll(speaker, protector, elapsedMs, frozen);
-    const { resumed, lost } = await speaker.restoring(restoring);
-    const addresses = before - began - fence - replay;
-    const restore = performance.now() - before;
-    const total = performance.now() - began;
-    const times = { fence, replay, addresses, restore, total, silence: nowMs() - heardMs };
-    this.switchovers.done({ cause, planned: frozen !== null, ms: rounded(times), resumed, lost });
-    return speaker;
-  }
-
-  /** Becomes ready for new sessions and for a standby. */
-  private async settleIn(speaker: Speaker | null): Promise<void> {
-    if (speaker === null) return;
-    // What fails here ends no session.
-    const failed = (error: Error) => this.log.say("nsr-simplex", "error", error.message);
-    await speaker.listen().catch(failed);
-    await this.letJoin(speaker, "until done");
-    await this.gate.install();
-    // The configuration may be another one than that of this side's file.
-    await this.gate.follow(speaker.router.tables.config);
-    this.become("active");
-  }
-
-  private async letJoin(speaker: Speaker, tries: "once" | "until done" = "once"): Promise<void> {
-    const activeSide = this.activeSide!;
-    const problem = (reason: string) => this.log.say("nsr-simplex", "error", reason);
-    if (tries === "once") await activeSide.start(speaker, problem);
-    else await activeSide.startSoon(speaker, problem);
-    this.gate.watch({
-      lost: (reason) => {
-        activeSide.protector.problem = this.gate.problem;
-        activeSide.giveUp(reason);
-      },
-      regained: (gate) => activeSide.protector.use(gate),
+    const restoreMs = performance.now();
+    const { resumed, lost } = await speaker.restoring(resumeAll(speaker, protector, left.frozen));
+    if (tenure.isOver) return null;
+    const endMs = performance.now();
+    const ms = rounded({
+      fence: fenceMs,
+      replay: replayMs,
+      addresses: restoreMs - beganMs - fenceMs - replayMs,
+      restore: endMs - restoreMs,
+      total: endMs - beganMs,
+      silence: nowMs() - heardMs,
     });
+    this.switchovers.done({ cause, planned: isPlanned, ms, resumed, lost });
+    this.left = null;
+    return { event: "running" };
   }
 
-  private speakerOf(machine: Machine, clockOffsetMs: number): Speaker {
-    const { arbiter, log } = this.options;
-    const clock = () => nowMs() + clockOffsetMs;
-    const { epoch } = this;
-    const { gate, problem } = this.gate;
-    this.activeSide = new ActiveSide(this.side, epoch, arbiter, gate, problem, clock);
-    const { protector } = this.activeSide;
-    const { patienceMs } = this.nsr;
-    const isHeld = () => arbiter.isHeld();
-    const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs, isHeld };
-    this.speaker = new Speaker(machine, options);
-    return this.speaker;
+  private tellTaken(): void {
+    const { end } = this;
+    if (end?.kind !== "handover" || this.standbySide === null) return;
+    const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
+    end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
   }
 
-  private become(role: Pair["role"]): void {
+  /** Nothing happens between its last answer and what the machine does about it. */
+  private async settle(activeSide: ActiveSide): Promise<void> {
+    await this.refusing;
+    const isSettled = await activeSide.settle();
+    this.tell({ event: "settled", isSettled });
+  }
+
+  private async give(tenure: Tenure): Promise<SideEvent> {
+    this.beganMs = performance.now();
+    const heardMs = nowMs();
+    this.frozen = tenure.freeze();
+    this.addresses.drop();
+    const { machine } = tenure.speaker.journal;
+    this.left = { machine, heardMs, frozen: byConnection(this.frozen) };
+    await this.gate.rest();
+    try {
+      await this.options.arbiter.handOver();
+      return { event: "gave", isOurs: true, reason: "" };
+    } catch (error) {
+      return { event: "gave", isOurs: false, reason: (error as Error).message };
+    }
+  }
+
+  private async pass(tenure: Tenure): Promise<SideEvent> {
+    this.outcome = await tenure.activeSide.handOver(this.frozen);
+    tenure.end();
+    this.tenure = null;
+    if (this.outcome !== null) {
+      this.left = null;
+      this.switchovers.given(this.outcome, performance.now() - this.beganMs);
+    }
+    this.beganMs = performance.now();
+    return { event: "taken", isTaken: this.outcome !== null };
+  }
+
+  /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
+  private fence(): void {
+    const { tenure } = this;
+    if (tenure === null) return;
+    const { machine } = tenure.speaker.journal;
+    this.left = { machine, heardMs: nowMs(), frozen: null };
+    this.tenure = null;
+    tenure.fence();
+  }
+
+  private async putDown({ isFree }: ActionOf<"put-down">): Promise<void> {
+    const { standbySide, tenure, farewell } = this;
+    const { isStopping } = this.machine;
+    this.standbySide = null;
+    standbySide?.stop("this side stops");
+    if (farewell !== "") await tenure?.stop(farewell);
+    else tenure?.end();
+    this.tenure = null;
+    this.addresses.drop();
+    // What ends takes its gate with it.
+    if (!isStopping) {
+      await this.gate.rest();
+      if (isFree) await this.options.arbiter.release();
+      await this.gate.open();
+    }
+    this.tell({ event: "down" });
+  }
+
+  /** @param hasSpeaker - whether this side was active until its end */
+  private async endThreads(hasSpeaker: boolean): Promise<void> {
+    // In a shared namespace the rules are there for the other side as well.
+    const mayGo = hasSpeaker || this.nsr.mode === "address";
+    const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
+    await this.gate.stop(end);
+    await this.side.beats.exit();
+  }
+
+  private begin(machine: Machine, clockOffsetMs: number): Tenure {
+    this.tenure = new Tenure(this, machine, this.epoch, clockOffsetMs);
+    return this.tenure;
+  }
+
+  /** Tells of a role that this side has now, or has no more. */
+  private shown(): void {
+    const { state } = this.machine;
+    const role = roleOf(this.machine, this.role);
+    if (state === "stopped") {
+      for (const stopped of this.stopped.splice(0)) stopped();
+      this.starting?.resolve();
+    }
+    if (role === this.role) return;
     this.role = role;
     this.sinceMs = nowMs();
     const { name } = this.side;
@@ -483,5 +492,8 @@ export class Pair {
     const text = `${name} is active, epoch ${this.epoch}`;
     if (role === "active") this.log.say("nsr-active", "info", text);
     this.options.changed();
+    if (role === "starting") return;
+    this.starting?.resolve();
+    this.starting = null;
   }
 }

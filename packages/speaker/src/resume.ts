@@ -89,16 +89,16 @@ export function expectAll(machine: Machine, protector: Protector, hasLeftovers: 
 /**
  * Builds the sockets of all connections again, and tells the speaker of those that cannot be.
  *
- * @param elapsedMs - since a moment by the clock of the side that took the states
  * @param frozen - of a planned switchover: how each connection was left; null after a crash
  */
 export async function resumeAll(
   speaker: Speaker,
   protector: Protector,
-  elapsedMs: (tcp: TcpState) => number,
   frozen: ReadonlyMap<ConnectionId, Frozen> | null,
 ): Promise<Resumed> {
   const { machine } = speaker.journal;
+  // By the clock of the side that took the states.
+  const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
   const result: Resumed = { resumed: 0, lost: [], longestMs: 0 };
   const connections = [...machine.ledger.connections.values()];
   const resumable: LedgerConnection[] = [];

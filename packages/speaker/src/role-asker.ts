@@ -17,15 +17,33 @@ export class RoleAsker {
   private readonly side: string;
   private readonly problem: (message: string) => void;
 
-  /** @param problem - told once of each reason why the arbiter cannot be asked */
+  /** @param problem - told once of each reason why the arbiter cannot be asked, and of a refusal */
   constructor(arbiter: Arbiter, side: string, problem: (message: string) => void) {
     this.arbiter = arbiter;
     this.side = side;
     this.problem = problem;
   }
 
+  /**
+   * @param how - see the action `claim` of the machine
+   * @returns the epoch of the role; null when this side does not get it, `away` why it could not be asked
+   * @throws Error when it was handed over and is not to be had
+   */
+  async claim(how: "begin" | "take-over" | "handed" | "take-back"): Promise<number | null> {
+    if (how === "begin") return (await this.ask())?.epoch ?? null;
+    if (how === "handed") return (await this.askSoon()).epoch;
+    if (how === "take-back") {
+      this.problem("the standby did not take what it was handed: the role is asked for again");
+      return (await this.askPatiently())?.epoch ?? null;
+    }
+    this.away = "";
+    const roles = await this.arbiter.takeOver(this.side);
+    if (roles === null) this.problem("not taking over: the active side goes on alone");
+    return roles?.epoch ?? null;
+  }
+
   /** @returns null when this side is not to be the active one, as far as can be told */
-  async ask(): Promise<Roles | null> {
+  private async ask(): Promise<Roles | null> {
     try {
       const roles = await this.arbiter.acquire(this.side);
       this.away = "";
@@ -39,7 +57,7 @@ export class RoleAsker {
   }
 
   /** The same, for a few seconds while the arbiter cannot be asked. */
-  async askPatiently(): Promise<Roles | null> {
+  private async askPatiently(): Promise<Roles | null> {
     const endMs = performance.now() + PATIENT_MS;
     for (;;) {
       const roles = await this.ask();
@@ -49,7 +67,7 @@ export class RoleAsker {
   }
 
   /** Asks until the role is free, which it is about to be. */
-  async askSoon(): Promise<Roles> {
+  private async askSoon(): Promise<Roles> {
     for (let tries = 0; tries < SOON_TRIES; tries++) {
       const roles = await this.ask();
       if (roles !== null) return roles;
