@@ -1,16 +1,29 @@
-/** The arbiter: one word, changed in one step, for sides that can reach it. */
+/** The arbiter: the word of `@ts-bgp/pair`, changed in one step, for sides that can reach it. */
 
+import {
+  claim,
+  give,
+  isFrom,
+  NOBODY,
+  name,
+  release,
+  rightOf,
+  type SideAction,
+  type Word,
+} from "@ts-bgp/pair";
 import type { Chance } from "./chance.ts";
 import { type Actor, type Clock, run } from "./clock.ts";
 
 /** Names of the two sides. */
 export const SIDES = ["a", "b"] as const;
 
-export interface Roles {
-  readonly epoch: number;
-  readonly active: string;
-  /** The side that may take over; null when none may. */
-  readonly standby: string | null;
+type How = Extract<SideAction, { do: "claim" }>["how"];
+
+/** Who asks. */
+export interface Asker extends Actor {
+  readonly side: string;
+  /** What all its claims begin with. */
+  readonly name: string;
 }
 
 /** How the old active is kept from writing before another epoch begins. */
@@ -41,29 +54,34 @@ export class Answer<T> {
     else this.take = take;
   }
 
+  map<U>(change: (value: T) => U): Answer<U> {
+    const answer = new Answer<U>();
+    this.then((value) => answer.give(change(value)));
+    return answer;
+  }
+
   get promise(): Promise<T> {
     return this as unknown as Promise<T>;
   }
 }
 
 export class Arbiter {
-  roles: Roles = { epoch: 0, active: "", standby: null };
-  /** The roles of the epoch before. */
-  before: Roles = this.roles;
+  word: Word = NOBODY;
+  /** The word before the last claim. */
+  before: Word = NOBODY;
   readonly fence: Fence;
   /** Sides that cannot reach it. */
   readonly away: Set<string> = new Set();
-  /** What makes sure that the active of a side is gone. */
-  kill: (side: string) => void = () => {};
   /** The active side is about to be given a standby. */
   naming: (side: string) => void = () => {};
+  /** What makes sure that a process is gone. */
+  kill: (actor: Actor) => void = () => {};
   private readonly clock: Clock;
   private readonly chance: Chance;
   private leaseEndMs = 0;
   private holder: Actor | null = null;
-  /** The active has given its role to the standby, and writes nothing more. */
-  private isHandedOver = false;
-  /** Since when somebody else than the standby wants the role. */
+  private claims = 0;
+  /** Since when a side that could not go on has wanted the role of one that is gone. */
   private wantedMs = Number.POSITIVE_INFINITY;
   private readonly queues: Map<Actor, (() => void)[]> = new Map();
 
@@ -73,86 +91,88 @@ export class Arbiter {
     this.chance = chance;
   }
 
-  /**
-   * A new active with a new router.
-   *
-   * @param hasState - the side could take over as well, and is to do that when it may
-   * @returns null when there is an active or somebody to take over
-   */
-  acquire(actor: Actor, side: string, hasState: boolean): Answer<Roles | null> {
-    return this.ask(actor, side, () => {
-      const { standby } = this.roles;
-      if (this.isHeld || (standby === side && hasState)) return null;
-      if (standby !== null && standby !== side) {
-        this.wantedMs = Math.min(this.wantedMs, this.clock.nowMs);
-        if (this.clock.nowMs < this.wantedMs + GRACE_MS) return null;
-      }
-      return this.become(actor, side);
-    });
-  }
-
-  /** @returns false when the side is not active any more */
-  nameStandby(actor: Actor, side: string, epoch: number, standby: string | null): Answer<boolean> {
-    return this.ask(actor, side, () => {
-      if (this.roles.active !== side || this.roles.epoch !== epoch) return false;
-      if (standby !== null) this.naming(side);
-      this.roles = { ...this.roles, standby };
-      return true;
-    });
-  }
-
-  takeOver(actor: Actor, side: string): Answer<Roles | null> {
-    return this.ask(actor, side, () => {
-      if (this.roles.standby !== side) return null;
+  /** @returns the epoch and the holder of a new active; null when the side may not be it, now */
+  claim(asker: Asker, how: How): Answer<Word | null> {
+    return this.ask(asker, asker.side, () => {
+      const hasState = how === "take-over" || how === "handed";
+      const isHeld = this.isHeld;
       // One that lives and works is not killed for a link that is lost.
-      if (this.isHeld && (this.fence === "lease" || this.holder?.isPaused === false)) return null;
-      if (this.isHeld) this.kill(this.roles.active);
-      return this.become(actor, side);
+      const mayKill = this.fence === "kill" && this.holder?.isPaused === true;
+      const isFenced = !isHeld || (how === "take-over" && mayKill);
+      const isExpired = !isHeld && !this.isForestalled(asker.side);
+      const claimant = { side: asker.side, process: asker.name, hasState, isFenced, isExpired };
+      if (rightOf(this.word, claimant) === null) return null;
+      if (isHeld && !isFrom(this.word, asker.name)) this.kill(this.holder!);
+      this.before = this.word;
+      this.holder = asker;
+      this.leaseEndMs = this.clock.nowMs + LEASE_MS;
+      this.wantedMs = Number.POSITIVE_INFINITY;
+      this.word = claim(this.word, asker.side, `${asker.name} ${++this.claims}`);
+      return this.word;
     });
   }
 
-  /** The standby may take over without a fence. @returns whether this side is still the active one */
-  handOver(actor: Actor, side: string, epoch: number): Answer<boolean> {
+  /** @returns whether the word is that of the holder still, and is so now */
+  nameStandby(actor: Actor, holder: string, standby: string | null): Answer<boolean> {
+    const side = holder[0]!;
     return this.ask(actor, side, () => {
-      if (this.roles.active !== side || this.roles.epoch !== epoch) return false;
-      this.isHandedOver = true;
-      return true;
+      if (this.word.holder === holder && standby !== null) this.naming(side);
+      return this.change(name(this.word, holder, standby === null ? [] : [standby]));
     });
   }
 
-  /** @returns the role that was handed over and that nobody took, null when it was taken */
-  takeBack(actor: Actor, side: string, epoch: number): Answer<Roles | null> {
-    return this.ask(actor, side, () => {
-      const isOurs = this.roles.active === side && this.roles.epoch === epoch;
-      return isOurs ? this.become(actor, side) : null;
+  /** @returns whether this side was the active one still */
+  give(actor: Actor, holder: string): Answer<boolean> {
+    return this.ask(actor, holder[0]!, () => this.change(give(this.word, holder)));
+  }
+
+  release(actor: Actor, holder: string): Answer<boolean> {
+    return this.ask(actor, holder[0]!, () => {
+      const isMine = !this.word.isGiven;
+      return isMine && this.change(release(this.word, holder));
     });
   }
 
   /** @returns until when the side may write, null when it may not any more */
-  renew(actor: Actor, side: string, epoch: number): Answer<number | null> {
+  renew(actor: Actor, holder: string): Answer<number | null> {
     const askedMs = this.clock.nowMs;
-    return this.ask(actor, side, () => {
-      if (this.roles.active !== side || this.roles.epoch !== epoch) return null;
+    return this.ask(actor, holder[0]!, () => {
+      if (this.word.holder !== holder || this.word.active === null) return null;
       this.leaseEndMs = this.clock.nowMs + LEASE_MS;
       return askedMs + LEASE_MS;
     });
   }
 
+  /** Whether the active cannot say for itself that it goes on alone, or has said so. */
+  isSilentOrAlone(side: string): boolean {
+    const { standbys, isGiven } = this.word;
+    if (!standbys.includes(side) || isGiven) return true;
+    return this.fence === "lease" ? !this.isHeld : this.holder?.isPaused !== false || !this.isHeld;
+  }
+
+  isNamed(side: string): boolean {
+    return this.word.standbys.includes(side);
+  }
+
+  private change(word: Word | null): boolean {
+    if (word !== null) this.word = word;
+    return word !== null;
+  }
+
   /** Whether the active can still write. */
   private get isHeld(): boolean {
-    if (this.isHandedOver) return false;
+    const { active, isGiven } = this.word;
+    if (active === null || isGiven) return false;
     if (this.fence === "kill") return this.holder?.isDead === false;
     return this.clock.nowMs < this.leaseEndMs;
   }
 
-  private become(actor: Actor, side: string): Roles {
-    this.before = this.roles;
-    this.holder = actor;
-    this.isHandedOver = false;
-    this.roles = { epoch: this.roles.epoch + 1, active: side, standby: null };
-    this.leaseEndMs = this.clock.nowMs + LEASE_MS;
-    this.wantedMs = Number.POSITIVE_INFINITY;
-    return this.roles;
+  /** Whether another side could be about to go on. */
+  private isForestalled(side: string): boolean {
+    const others = this.word.standbys.filter((standby) => standby !== side);
+    if (others.length === 0) return false;
+    this.wantedMs = Math.min(this.wantedMs, this.clock.nowMs);
+    return this.clock.nowMs < this.wantedMs + GRACE_MS;
   }
 
   /** Questions of one process are put and answered one after the other. */

@@ -38,8 +38,8 @@ export class Checks {
 
   /** Another router begins: nothing of what was before counts. */
   begun(shell: Shell): void {
-    const { standby } = this.world.arbiter.before;
-    if (standby !== null && this.world.couldTakeOver(standby)) {
+    for (const standby of this.world.arbiter.before.standbys) {
+      if (standby === shell.process.side || !this.world.couldTakeOver(standby)) continue;
       this.violation(`${shell.process.side} begins anew, and ${standby} could have taken over`);
     }
     for (const peer of this.world.peers) peer.excuse();
@@ -120,10 +120,10 @@ export class Checks {
 
   /** A segment leaves for a peer. */
   leaving(host: HostTcp, segment: Segment, process: Process): void {
-    const { roles } = this.world.arbiter;
+    const { word } = this.world.arbiter;
     const who = `${process.side}, epoch ${process.epoch}`;
-    if (roles.active !== process.side || roles.epoch !== process.epoch) {
-      this.violation(`I4: ${who} writes in epoch ${roles.epoch}`);
+    if (word.active !== process.side || word.epoch !== process.epoch) {
+      this.violation(`I4: ${who} writes in epoch ${word.epoch}`);
       return;
     }
     const { id } = host.peer;
@@ -133,7 +133,7 @@ export class Checks {
     if (octets.length > 0 && (wrote === undefined || wrote.conflict(seq, octets) >= 0)) {
       this.violation(`octets ${seq} to ${end} of ${id} leave that the router did not write`);
     }
-    if (roles.standby === null) return;
+    if (word.standbys.length === 0) return;
     const totals = this.brackets.get(this.storedNumber)?.get(id);
     const { received, appended } = totals ?? { received: 0, appended: 0 };
     if (octets.length > 0 && end > appended) {

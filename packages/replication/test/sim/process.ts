@@ -1,13 +1,29 @@
-/** One process of a side: it looks for a role, follows, takes over, serves, and may be killed anywhere. */
+/**
+ * One process of a side: it does what the machine of `@ts-bgp/pair` says, as `Pair` of the speaker does, and
+ * may be killed anywhere.
+ */
 
+import {
+  InTurn,
+  newSide,
+  type Side,
+  type SideAction,
+  type SideEvent,
+  stepSide,
+} from "@ts-bgp/pair";
 import { frameOf, type LedgerConnection, Machine, Standby } from "../../src/index.ts";
-import { type Actor, Killed, run } from "./clock.ts";
+import type { Asker } from "./arbiter.ts";
+import { Killed, run } from "./clock.ts";
 import type { LinkEnd } from "./link.ts";
 import { Shell, type Tcp } from "./shell.ts";
 import { HostTcp, type Kernel, type PeerTcp } from "./tcp.ts";
 import type { World } from "./world.ts";
 
-const SEEK_MS = 25;
+/** Time goes faster than outside. */
+const WAITS_SHORTER = 8;
+const LOOK_MS = 25;
+/** Tries to have a role that was handed over. */
+const HANDED_TRIES = 50;
 /** An active that says nothing for so long may be gone. */
 const SILENCE_MS = 60;
 const PROBE_MS = 15;
@@ -15,6 +31,8 @@ const PROBES_MAX = 40;
 /** Longest wait for the standby to have everything, and to take what it is given. */
 const SETTLE_MS = 100;
 const TAKEN_MS = 150;
+/** What an active that runs has to say that it goes on alone. */
+const UNDECLARE_MS = 1000;
 
 /** By connection, how many octets the peer has acknowledged. */
 type Positions = Readonly<Record<string, number>>;
@@ -24,8 +42,8 @@ export class SideKernel implements Kernel {
   readonly actor: Process;
   readonly sockets: Map<PeerTcp, HostTcp> = new Map();
   gateIsClosed = false;
-  /** The role is given away. */
-  isSilent = false;
+  /** This side has no role, or has given it away: nothing leaves it. */
+  isSilent = true;
   /** Knows all connections that are about to be taken over: nothing leaves for them. */
   isTakingOver = false;
 
@@ -45,35 +63,55 @@ export class SideKernel implements Kernel {
   }
 }
 
-export class Process implements Actor {
+export class Process implements Asker {
   readonly world: World;
   readonly side: string;
+  /** Of this process among all. */
+  readonly name: string;
+  readonly machine: Side = newSide();
   kernel: SideKernel = new SideKernel(this);
   readonly putOff: (() => void)[] = [];
   isDead = false;
   isPaused = false;
-  epoch = 0;
   leaseEndMs = 0;
+  /** Claims of this process, and which of them was answered last. */
+  holder = "";
   shell: Shell | null = null;
   standby: Standby | null = null;
   link: LinkEnd | null = null;
   /** It is killed when it comes to this many points. */
   fuse = Number.POSITIVE_INFINITY;
   private heardMs = 0;
-  private isAsking = false;
-  private isDenied = false;
   private isWorking = false;
+  /** How each connection was left, after a switchover. */
+  positions: Positions = {};
+  /** What was frozen here. */
+  private frozen: Machine | null = null;
+  private taken: ((isTaken: boolean) => void) | null = null;
+  private readonly events: InTurn<SideEvent> = new InTurn((event) => {
+    for (const action of stepSide(this.machine, event)) this.perform(action);
+  });
   /** Longest time until it goes on with what is stored. */
   private readonly lazinessMs: number;
   /** What this host's clock is ahead of true time, and behind that of the router. */
   private offsetMs: number;
 
-  constructor(world: World, side: string, skewMs: number) {
+  constructor(world: World, side: string, number: number, skewMs: number) {
     this.world = world;
     this.side = side;
+    this.name = `${side}${number}`;
     this.lazinessMs = world.chance.pick([2, 5, 200]);
     this.offsetMs = 1_700_000_000_000 + skewMs;
-    this.after(world.chance.int(0, 20), () => this.seek());
+    world.sabotage?.process?.(this);
+    this.after(world.chance.int(0, 20), () => this.tell({ event: "start" }));
+  }
+
+  get epoch(): number {
+    return this.machine.epoch;
+  }
+
+  tell(event: SideEvent): void {
+    if (!this.isDead) this.events.tell(event);
   }
 
   /** The time that the router is told. */
@@ -122,8 +160,8 @@ export class Process implements Actor {
   /** Goes on over another link, if there is somebody to go on with; the one before may be good. */
   comeBack(): void {
     const active = this.world.activeOf(this);
-    const next = this.shell === null ? (this.standby?.resume() ?? 0) : 0;
-    if (active === null || next === 0 || this.isAsking) return;
+    const next = this.machine.state === "following" ? (this.standby?.resume() ?? 0) : 0;
+    if (active === null || next === 0) return;
     if (this.link !== null) {
       this.link.app = null;
       this.link.close();
@@ -139,7 +177,11 @@ export class Process implements Actor {
     link.app = {
       record: (record) => {
         this.point();
-        if (record.record === "handover") this.handedOver(record.frozen as Positions);
+        if (record.record === "handover") {
+          this.positions = record.frozen as Positions;
+          this.tell({ event: "handover", cause: "switchover" });
+          return;
+        }
         standby.record(record);
         this.world.checks.stored(standby);
         this.heardMs = this.world.clock.nowMs;
@@ -165,7 +207,7 @@ export class Process implements Actor {
     const { chance } = this.world;
     this.after(this.world.isQuiet ? 1 : ms, () => {
       this.isWorking = false;
-      if (this.standby !== standby || this.shell !== null) return;
+      if (this.standby !== standby || this.machine.state !== "following") return;
       let left = chance.int(0, 3);
       const more = standby.work(() => left-- > 0);
       this.point();
@@ -174,157 +216,275 @@ export class Process implements Actor {
     });
   }
 
-  /** Looks for a role until it is the active one. */
-  private seek(): void {
-    if (this.shell !== null) return;
-    this.after(SEEK_MS, () => this.seek());
-    const { arbiter, clock } = this.world;
-    if (this.isAsking) return;
-    const active = this.world.activeOf(this);
-    const isSilent = active === null || active.isPaused || this.link === null;
-    if (this.link !== null && !(isSilent && clock.nowMs > this.heardMs + SILENCE_MS)) return;
-    const hasState = this.standby?.follows != null;
-    if (hasState && !this.isDenied) {
-      this.isAsking = true;
-      arbiter.takeOver(this, this.side).then((roles) => {
-        this.isAsking = false;
-        this.isDenied = roles === null;
-        if (roles !== null) this.takeOver(roles.epoch);
-      });
-      return;
+  private perform(action: SideAction): void {
+    const { shell } = this;
+    switch (action.do) {
+      case "wait":
+        this.after(action.ms / WAITS_SHORTER, () => this.tell({ event: "waited" }));
+        break;
+      case "claim":
+        this.claim(action.how, 0);
+        break;
+      case "connect":
+        this.after(1, () => this.connect());
+        break;
+      case "follow":
+        this.follows();
+        break;
+      case "forget":
+        this.frozen = null;
+        break;
+      case "open":
+        this.begin();
+        break;
+      case "resume":
+        this.resumes();
+        break;
+      case "settle-in":
+        if (action.tellTaken) this.tellTaken();
+        break;
+      case "lose-standbys":
+        shell!.active.lose(action.reason, action.isSlow);
+        break;
+      case "stop-reading":
+      case "go-on-reading":
+        shell!.holdUp(action.do === "stop-reading");
+        break;
+      case "settle":
+        this.settle(shell!);
+        break;
+      case "give":
+        this.give(shell!);
+        break;
+      case "hand-over":
+        this.handOver(shell!);
+        break;
+      case "fence":
+        shell?.active.fence();
+        this.lay();
+        break;
+      case "put-down":
+        this.putDown(action.isFree);
+        break;
+      default:
+        // Whoever joins, service addresses and orders are not in this world.
+        break;
     }
-    this.isDenied = false;
-    if (this.link !== null) return;
-    if (active !== null && this.world.join(this, active)) return;
-    this.isAsking = true;
-    arbiter.acquire(this, this.side, hasState).then((roles) => {
-      this.isAsking = false;
-      if (roles !== null) this.begin(roles.epoch);
+  }
+
+  private claim(how: "begin" | "take-over" | "handed" | "take-back", tries: number): void {
+    const { arbiter } = this.world;
+    const again = () => this.after(LOOK_MS / 5, () => this.claim(how, tries + 1));
+    arbiter.claim(this, how).then((word) => {
+      if (word !== null) {
+        this.holder = word.holder;
+        this.tell({ event: "role", epoch: word.epoch, reason: "" });
+      } else if (how === "take-over" && arbiter.isNamed(this.side)) again();
+      else if (how === "handed" && tries < HANDED_TRIES) again();
+      else if (how === "handed") this.tell({ event: "failed", reason: "not free" });
+      else this.tell({ event: "role", epoch: null, reason: "" });
     });
   }
 
-  private begin(epoch: number): void {
+  private connect(): void {
+    const active = this.world.activeOf(this);
+    if (active !== null && this.world.mayJoin(active)) this.tell({ event: "connected" });
+    else this.tell({ event: "unreachable", reason: "no way" });
+  }
+
+  private follows(): void {
+    const { world } = this;
+    this.positions = {};
+    const active = world.activeOf(this);
+    if (active === null || !world.mayJoin(active)) {
+      this.after(1, () => this.tell({ event: "lost", cause: "no way", isUsable: false }));
+      return;
+    }
+    world.join(this, active);
+    this.look(this.standby!);
+  }
+
+  /** Finds out that the active is gone, or of no use. */
+  private look(standby: Standby): void {
+    const { arbiter, clock } = this.world;
+    if (this.standby !== standby || this.machine.state !== "following") return;
+    const active = this.world.activeOf(this);
+    const isSilent = active === null || active.isPaused || this.link === null;
+    const silentMs = clock.nowMs - this.heardMs;
+    const mayEnd = this.link === null || (isSilent && silentMs > SILENCE_MS);
+    const isUsable = standby.follows !== null;
+    const isOver =
+      isSilent && mayEnd && (silentMs > UNDECLARE_MS || arbiter.isSilentOrAlone(this.side));
+    const isLost = this.link === null && !this.world.hasWays && !arbiter.isNamed(this.side);
+    if (isOver || isLost || (isSilent && mayEnd && !isUsable)) {
+      const mayTakeOver = isUsable && arbiter.isNamed(this.side);
+      this.tell({ event: "lost", cause: "silent", isUsable: mayTakeOver });
+    } else this.after(LOOK_MS, () => this.look(standby));
+  }
+
+  private begin(): void {
     const { world } = this;
     const machine = new Machine(world.config, world.chance.int(0, 1 << 30));
     this.standby = null;
-    const shell = this.lead(machine, epoch);
+    this.link?.close();
+    this.link = null;
+    const shell = this.lead(machine);
     world.checks.begun(shell);
     world.serve(this);
     shell.run({ record: "start", nowMs: this.nowMs });
     shell.listen();
+    this.tell({ event: "running" });
   }
 
-  private lead(machine: Machine, epoch: number): Shell {
+  private lead(machine: Machine): Shell {
     const { world } = this;
-    this.epoch = epoch;
+    this.kernel.isSilent = false;
     this.leaseEndMs = world.arbiter.fence === "kill" ? Infinity : world.clock.nowMs + 200;
-    this.shell = new Shell(this, machine, epoch);
-    this.renew();
+    this.shell = new Shell(this, machine, this.epoch);
+    this.renew(this.shell);
     return this.shell;
   }
 
-  private renew(): void {
+  private renew(shell: Shell): void {
     const { arbiter } = this.world;
-    if (arbiter.fence === "kill") return;
-    arbiter.renew(this, this.side, this.epoch).then((endMs) => {
+    if (arbiter.fence === "kill" || shell !== this.shell) return;
+    arbiter.renew(this, this.holder).then((endMs) => {
+      if (shell !== this.shell) return;
       if (endMs === null) {
-        this.shell?.active.fence();
-        this.end();
+        this.roleLost();
+        return;
       }
       this.leaseEndMs = endMs;
       this.kernel.flush();
-      this.after(60, () => this.renew());
+      this.after(60, () => this.renew(shell));
     });
+  }
+
+  /** The arbiter has said so. */
+  roleLost(): void {
+    this.tell({ event: "hold", hold: "lost", reason: "another side has the role" });
   }
 
   /** Gives the role to the standby, when that has everything. */
   switchOver(): void {
     const { shell } = this;
-    if (shell === null || !shell.isServing || shell.active.state !== "declared") return;
-    shell.holdUp(true);
+    if (shell === null || !shell.isServing || this.machine.state !== "leading") return;
+    const { state, reason } = shell.active;
+    this.tell({ event: "switchover", isDeclared: state === "declared", reason });
+  }
+
+  private settle(shell: Shell): void {
     shell.slice();
     const giveUpMs = this.world.clock.nowMs + SETTLE_MS;
     const attempt = () => {
-      if (shell.isSettled) this.handOver(shell);
+      if (shell !== this.shell) return;
+      if (shell.isSettled) this.tell({ event: "settled", isSettled: true });
       else if (shell.active.state !== "declared" || this.world.clock.nowMs > giveUpMs) {
-        shell.holdUp(false);
+        this.tell({ event: "settled", isSettled: false });
       } else this.after(1, attempt);
     };
-    attempt();
+    this.after(0, attempt);
   }
 
-  private handOver(shell: Shell): void {
-    const { world, side, epoch } = this;
-    const positions = shell.freeze();
+  private give(shell: Shell): void {
+    const { world, side } = this;
+    this.positions = shell.freeze();
+    this.frozen = shell.journal.machine;
     // The rules stay, and nobody answers the queue any more.
     this.kernel.isSilent = true;
     this.point();
     world.trace(() => `${side} hands over`);
-    world.arbiter.handOver(this, side, epoch).then((isOurs) => {
-      if (!isOurs) this.end();
+    world.arbiter.give(this, this.holder).then((isOurs) => {
       this.point();
-      const { number } = shell.active;
-      world.handingOver(shell.link);
-      shell.link?.send(frameOf("handover", { number, epoch, frozen: positions }));
-      this.after(TAKEN_MS, () => {
-        world.arbiter.takeBack(this, side, epoch).then((roles) => {
-          shell.link?.close();
-          if (roles === null) this.end();
-          world.trace(() => `${side} takes its role back`);
-          this.kernel = new SideKernel(this);
-          this.shell = null;
-          this.goOn(shell.journal.machine, roles!.epoch, positions);
-        });
-      });
+      this.tell({ event: "gave", isOurs, reason: "" });
     });
   }
 
-  /** Another side is active: this process is of no use any more. */
-  private end(): never {
-    this.world.kill(this);
-    throw new Killed();
+  private handOver(shell: Shell): void {
+    const { world, epoch } = this;
+    const { number } = shell.active;
+    world.handingOver(shell.link);
+    shell.link?.send(frameOf("handover", { number, epoch, frozen: this.positions }));
+    this.taken = (isTaken) => {
+      this.taken = null;
+      if (isTaken) this.frozen = null;
+      shell.link?.close();
+      this.lay();
+      this.tell({ event: "taken", isTaken });
+    };
+    this.after(TAKEN_MS, () => this.taken?.(false));
   }
 
-  private handedOver(positions: Positions): void {
-    if (this.isAsking) return;
-    this.isAsking = true;
-    this.world.arbiter.takeOver(this, this.side).then((roles) => {
-      this.isAsking = false;
-      if (roles !== null) this.takeOver(roles.epoch, positions);
-    });
+  /** The standby acts. */
+  heardTaken(): void {
+    this.taken?.(true);
   }
 
-  private takeOver(epoch: number, positions: Positions = {}): void {
-    const { world } = this;
-    const standby = this.standby!;
-    const machine = standby.finish();
+  private tellTaken(): void {
+    const { number } = this.standby ?? { number: 0 };
+    this.link?.send(frameOf("handoverTaken", { number, resumed: 0, lost: [] }));
+    const { link } = this;
+    this.link = null;
+    this.after(TAKEN_MS, () => link?.close());
+  }
+
+  /** What this side had as the active one is over: nothing leaves it, and nothing comes of it. */
+  private lay(): void {
+    this.shell?.freeze();
+    for (const socket of this.kernel.sockets.values()) socket.isGone = true;
+    this.shell?.link?.close();
+    this.shell = null;
+    this.kernel = new SideKernel(this);
+  }
+
+  private putDown(isFree: boolean): void {
+    this.lay();
     this.link?.close();
     this.link = null;
+    const down = () => this.after(5, () => this.tell({ event: "down" }));
+    if (isFree && this.holder !== "") this.world.arbiter.release(this, this.holder).then(down);
+    else down();
+  }
+
+  private resumes(): void {
+    const { world, standby, frozen, positions } = this;
+    this.frozen = null;
+    this.positions = {};
+    if (frozen !== null) {
+      this.goOn(frozen, positions);
+      return;
+    }
+    const machine = standby!.finish();
+    if (!this.machine.isPlanned) {
+      this.link?.close();
+      this.link = null;
+    }
     if (machine === null) {
-      this.begin(epoch);
+      this.tell({ event: "differs", reason: "the state differs" });
       return;
     }
     this.point();
     // The router's time goes on from where it was, whatever the clock of this host says.
     this.offsetMs = machine.router.tables.nowMs - world.clock.nowMs;
-    world.checks.takingOver(standby, machine);
-    this.goOn(machine, epoch, positions);
+    world.checks.takingOver(standby!, machine);
+    this.goOn(machine, positions);
   }
 
   /** Gives all connections of a machine sockets here. */
-  private goOn(machine: Machine, epoch: number, positions: Positions): void {
+  private goOn(machine: Machine, positions: Positions): void {
     const { world } = this;
-    const shell = this.lead(machine, epoch);
+    const shell = this.lead(machine);
     this.kernel.isTakingOver = true;
     world.serve(this);
     const { connections, attempts } = machine.ledger;
     let left = connections.size;
     const done = () => {
-      if (--left > 0) return;
+      if (--left > 0 || shell !== this.shell) return;
       this.kernel.isTakingOver = false;
       shell.listen();
       for (const [id, { neighbor }] of attempts) shell.connect(id, neighbor);
       shell.schedule();
+      this.tell({ event: "running" });
     };
     left++;
     for (const connection of connections.values()) {

@@ -1,8 +1,15 @@
 /** Mistakes that the checks must find: each breaks one thing that the argument stands on. */
 
 import type { ConnectionId } from "@ts-bgp/router";
-import type { ActiveHooks, Machine, RecordOf, Standby } from "../../src/index.ts";
-import { Answer } from "./arbiter.ts";
+import {
+  type ActiveHooks,
+  FrameReader,
+  frameOf,
+  type Machine,
+  type RecordOf,
+  type Standby,
+} from "../../src/index.ts";
+import { Answer, type Arbiter } from "./arbiter.ts";
 import type { Process } from "./process.ts";
 import type { Shell } from "./shell.ts";
 
@@ -12,6 +19,10 @@ export interface Sabotage {
   readonly firstSeed?: number;
   /** Done to every active as it begins. */
   shell?(shell: Shell, hooks: ActiveHooks): void;
+  /** Done to every process as it starts. */
+  process?(process: Process): void;
+  /** Done to the arbiter. */
+  arbiter?(arbiter: Arbiter): void;
   /** Done to every standby as it begins. */
   standby?(standby: Standby, process: Process): void;
   /** A side writes when its lease is over. */
@@ -22,6 +33,7 @@ export interface Sabotage {
 
 /** What is private to a standby. */
 interface Inside {
+  hooks: { send(frame: Uint8Array): void };
   number: number;
   backlog: RecordOf<"bracket">[];
   machine: Machine | null;
@@ -215,4 +227,108 @@ export const SABOTAGES: readonly Sabotage[] = [
       };
     },
   },
+  {
+    title: "a lease is taken for longer than it is",
+    firstSeed: 200,
+    arbiter(arbiter) {
+      const renew = arbiter.renew.bind(arbiter);
+      arbiter.renew = (actor, holder) => {
+        const answer = new Answer<number | null>();
+        renew(actor, holder).then((endMs) => answer.give(endMs === null ? null : endMs + 400));
+        return answer;
+      };
+    },
+  },
+  {
+    title: "a side that has given its role away goes on writing",
+    process(process) {
+      Object.defineProperty(process.kernel, "isSilent", { get: () => false, set() {} });
+    },
+  },
+  {
+    title: "a standby goes on although the arbiter did not give it the role",
+    firstSeed: 370,
+    process(process) {
+      const tell = process.tell.bind(process);
+      process.tell = (event) => {
+        const isRefused = event.event === "role" && event.epoch === null;
+        const { state, epoch } = process.machine;
+        tell(isRefused && state === "claiming" ? { ...event, epoch: epoch + 1 } : event);
+      };
+    },
+  },
+  {
+    title: "an active hears nothing of the loss of its role",
+    process(process) {
+      process.roleLost = () => {};
+      Object.defineProperty(process, "leaseEndMs", {
+        get: () => Number.POSITIVE_INFINITY,
+        set() {},
+      });
+    },
+  },
+  {
+    title: "a standby counts as declared before the arbiter has named it",
+    firstSeed: 290,
+    shell(_shell, hooks) {
+      const { declare } = hooks;
+      hooks.declare = (side) => {
+        void declare(side);
+        const answer = new Answer<boolean>();
+        answer.give(true);
+        return answer.promise;
+      };
+    },
+  },
+  {
+    title: "a standby acknowledges one bracket more than it has stored",
+    standby(standby) {
+      const { hooks } = inside(standby);
+      const { send } = hooks;
+      const reader = new FrameReader(null);
+      hooks.send = (frame) => {
+        reader.push(frame);
+        const record = reader.next()!;
+        if (record.record !== "ack") send(frame);
+        else send(frameOf("ack", { ...record, number: record.number + 1 }));
+      };
+    },
+  },
+  {
+    title: "whoever comes has the role of an active that lives",
+    arbiter(arbiter) {
+      Object.defineProperty(arbiter, "isHeld", { get: () => false });
+    },
+  },
+  {
+    title: "the arbiter takes a standby's name for one that may take over for good",
+    arbiter(arbiter) {
+      const { nameStandby } = arbiter;
+      arbiter.nameStandby = (actor, holder, standby) =>
+        standby === null
+          ? arbiter.renew(actor, holder).map((endMs) => endMs !== null)
+          : nameStandby.call(arbiter, actor, holder, standby);
+    },
+  },
+  {
+    title: "a side that was handed the role forgets where the peers were",
+    process(process) {
+      const tell = process.tell.bind(process);
+      process.tell = (event) => {
+        if (event.event === "handover") process.positions = shifted(process.positions);
+        tell(event);
+      };
+    },
+  },
+  {
+    title: "an active that is alone keeps its gate closed",
+    shell(_shell, hooks) {
+      hooks.openGate = () => {};
+    },
+  },
 ];
+
+/** Peers have acknowledged one octet less than they have. */
+function shifted(positions: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(positions).map(([id, octets]) => [id, octets + 1]));
+}

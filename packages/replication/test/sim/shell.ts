@@ -10,6 +10,7 @@ import {
   type Machine,
   type Standby,
 } from "../../src/index.ts";
+import { Answer } from "./arbiter.ts";
 import type { LinkEnd } from "./link.ts";
 import type { Process } from "./process.ts";
 import type { HostTcp, PeerTcp } from "./tcp.ts";
@@ -296,8 +297,8 @@ export class Shell {
 
   private hooks(): ActiveHooks {
     const { process } = this;
-    const { world, kernel, side } = process;
-    const { checks, arbiter } = world;
+    const { world, kernel } = process;
+    const { checks } = world;
     return {
       send: (frame) => {
         process.point();
@@ -327,14 +328,24 @@ export class Shell {
         kernel.gateIsClosed = false;
         kernel.flush();
       },
-      declare: (name) => arbiter.nameStandby(process, side, this.epoch, name).promise,
-      undeclare: () => arbiter.nameStandby(process, side, this.epoch, null).promise,
+      declare: (name) => this.name(name),
+      undeclare: () => this.name(null),
       drop: () => {
         this.link?.close();
         this.link = null;
       },
       say: (id, message) => checks.said(this, id, message),
     };
+  }
+
+  private name(standby: string | null): Promise<boolean> {
+    const { process } = this;
+    const answer = new Answer<boolean>();
+    process.world.arbiter.nameStandby(process, process.holder, standby).then((isOurs) => {
+      answer.give(isOurs);
+      if (!isOurs && process.shell === this) process.roleLost();
+    });
+    return answer.promise;
   }
 
   get epoch(): number {

@@ -86,6 +86,7 @@ export class World implements Net, Place {
   private readonly mitigates: boolean;
   private readonly processes: Map<string, Process> = new Map();
   private serving: Process | null = null;
+  private starts = 0;
 
   constructor(seed: number, sabotage: Sabotage | null, trace: ((line: string) => void) | null) {
     this.seed = seed;
@@ -98,7 +99,8 @@ export class World implements Net, Place {
     this.isShadowed = seed % 4 === 0;
     this.checks = new Checks(this);
     this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
-    this.arbiter.kill = (side) => this.kill(this.processes.get(side)!);
+    this.arbiter.kill = (actor) => this.kill(actor as Process);
+    sabotage?.arbiter?.(this.arbiter);
     this.arbiter.naming = (side) => this.checks.naming(this.processes.get(side)!);
     this.listens = Array.from({ length: chance.int(2, 3) }, () => chance.oneIn(3));
     this.mitigates = chance.oneIn(2);
@@ -222,17 +224,23 @@ export class World implements Net, Place {
     return process?.isDead === false && process.standby?.follows != null;
   }
 
-  /** A standby comes to an active. @returns whether that may have it */
-  join(standby: Process, active: Process): boolean {
+  /** Whether an active lets a standby join. */
+  mayJoin(active: Process): boolean {
+    const { shell } = active;
+    return shell?.isServing === true && shell.active.state === "alone" && !active.isPaused;
+  }
+
+  /** A standby comes to an active that may have it. */
+  join(standby: Process, active: Process): void {
     const shell = active.shell!;
-    if (!shell.isServing || shell.active.state !== "alone" || active.isPaused) return false;
     const { clock, chance } = this;
     const [here, there] = linkOf(active, standby, clock, chance);
     this.accept(active, here);
     standby.follow(there);
     shell.follower = standby.standby;
-    clock.after(0, active, () => shell.active.join(standby.side, active.nowMs));
-    return true;
+    clock.after(0, active, () => {
+      if (!shell.isOver) shell.active.join(standby.side, active.nowMs);
+    });
   }
 
   /** A standby that has lost its link comes with another one. @returns its end of that */
@@ -272,13 +280,14 @@ export class World implements Net, Place {
     here.app = {
       record: (record) => {
         active.point();
+        if (record.record === "handoverTaken") active.heardTaken();
         // Some standbys have little room.
         shell.active.record(this.narrowed(record), active.nowMs);
         shell.schedule();
       },
       idle: () => {},
       closed: () => {
-        if (shell.link !== here) return;
+        if (shell.link !== here || shell.isOver) return;
         shell.active.cut("the link is closed", this.hasWays && !shell.isOver);
         shell.schedule();
       },
@@ -313,7 +322,7 @@ export class World implements Net, Place {
     if (this.processes.get(side)?.isDead === false) return;
     this.trace(() => `${side} starts`);
     const skewMs = this.chance.pick([0, 0, -700_000, 50_000]);
-    this.processes.set(side, new Process(this, side, skewMs));
+    this.processes.set(side, new Process(this, side, ++this.starts, skewMs));
   }
 
   private carry(from: End, mayBeLost: boolean, act: () => void): void {
