@@ -54,7 +54,8 @@ export type Right = "free" | "given" | "own" | "fenced" | "expired";
  */
 export function rightOf(word: Word, claimant: Claimant): Right | null {
   const { side, hasState, isFenced, isExpired } = claimant;
-  if (word.active === null) return "free";
+  // An active that goes in peace has ended its sessions: there is nothing to go on with.
+  if (word.active === null) return hasState ? null : "free";
   const isNamed = word.standbys.includes(side);
   if (word.isGiven && (isNamed || isFrom(word, claimant.process))) return "given";
   if (isFrom(word, claimant.process)) return "own";

@@ -38,6 +38,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { claim, give, NOBODY, name, release, rightOf, type Word } from "@ts-bgp/pair";
 import { bootMs, Term } from "@ts-bgp/takeover";
 import {
   type ActiveState,
@@ -54,14 +55,6 @@ export interface EtcdOptions extends EtcdAccess {
   readonly ttlMs: number;
 }
 
-/** What `roles` says. */
-interface Word extends Roles {
-  /** The process, and its claim to the role, of the active. */
-  readonly holder: string;
-  /** The active has stopped for the standby's sake. */
-  readonly given: boolean;
-}
-
 interface Seen {
   readonly word: Word;
   /** Of `roles`; 0 when there is none. */
@@ -76,7 +69,6 @@ interface Settled extends Seen {
 
 const ROLES = "roles";
 const RENEWAL = "renewal";
-const NOBODY: Word = { epoch: 0, active: "", standby: null, holder: "", given: false };
 /** What an active uses of the ttl; the rest is for clocks that run at different speeds. */
 const LEASE_PART = 0.9;
 const RENEWALS_PER_TTL = 6;
@@ -145,19 +137,19 @@ export class EtcdArbiter implements Arbiter {
     if (this.own !== null) return null;
     const seen = await this.look();
     const { word, revision, renewal } = seen;
-    const unchanged = new Map([[ROLES, revision]]);
-    // What was given away and not taken may be taken back: one of the two is the first.
-    const isGiven = word.given && (word.standby === side || this.isFrom(word));
-    if (word.active !== "" && !isGiven) {
-      // A claim may have come through when this side did not wait for it any more.
-      if (!this.isMine(word)) {
-        if (!this.hasEnded(seen)) return null;
-        this.refuseThird(side, word);
-        unchanged.set(RENEWAL, renewal);
-      }
-      // As a standby of late, this side may have promised something.
-      if (bootMs() < this.term.withdraw()) return null;
+    const claimant = { side, process: this.holder, hasState: false, isFenced: false };
+    // Looked at each time: it is known by not changing.
+    const isExpired = this.hasEnded(seen);
+    const right = rightOf(word, { ...claimant, isExpired });
+    if (right === null) {
+      if (isExpired) this.refuseThird(side, word);
+      return null;
     }
+    const unchanged = new Map([[ROLES, revision]]);
+    if (right === "expired") unchanged.set(RENEWAL, renewal);
+    // As a standby of late, this side may have promised something.
+    const isBound = right === "expired" || right === "own";
+    if (isBound && bootMs() < this.term.withdraw()) return null;
     return this.claim(side, word, unchanged);
   }
 
@@ -178,7 +170,9 @@ export class EtcdArbiter implements Arbiter {
         // From the moment on when the standby could be named already.
         this.term.followEchoes();
       }
-      const isDone = await this.change({ standby }, tenure);
+      const standbys = standby === null ? [] : [standby];
+      const named = (word: Word) => name(word, word.holder, standbys);
+      const isDone = await this.change(named, tenure);
       if (isDone && standby === null) this.term.followLease();
       return isDone;
     });
@@ -189,9 +183,11 @@ export class EtcdArbiter implements Arbiter {
       const promisedUntilMs = this.term.withdraw();
       try {
         const { word, revision } = await this.look();
-        if (!this.isMine(word) && word.standby !== side) return null;
+        const claimant = { side, process: this.holder, hasState: true, isFenced: true };
+        const right = rightOf(word, { ...claimant, isExpired: false });
+        if (right === null) return null;
         // An active that lives has this time to take the standby's name out.
-        if (!word.given) await sleep(Math.max(0, promisedUntilMs - bootMs()));
+        if (right !== "given") await sleep(Math.max(0, promisedUntilMs - bootMs()));
         const roles = await this.claim(side, word, new Map([[ROLES, revision]]));
         if (roles !== null) return roles;
       } catch {
@@ -209,7 +205,7 @@ export class EtcdArbiter implements Arbiter {
     this.isEnding = true;
     this.term.end();
     const tenure = this.claims;
-    await this.inTurn(() => this.change({ given: true }, tenure));
+    await this.inTurn(() => this.change((word) => give(word, word.holder), tenure));
     this.stopRenewing();
   }
 
@@ -226,7 +222,7 @@ export class EtcdArbiter implements Arbiter {
   async state(side: string): Promise<ActiveState> {
     try {
       const { word } = await this.look();
-      return word.standby === side ? "unknown" : "alone";
+      return word.standbys.includes(side) ? "unknown" : "alone";
     } catch {
       return "unknown";
     }
@@ -237,7 +233,8 @@ export class EtcdArbiter implements Arbiter {
     this.isEnding = true;
     this.term.end();
     const tenure = this.claims;
-    const released = this.inTurn(() => this.change({ active: "", standby: null }, tenure));
+    const freed = (word: Word) => release(word, word.holder);
+    const released = this.inTurn(() => this.change(freed, tenure));
     await Promise.race([released, sleep(RELEASE_MS, undefined, { ref: false })]);
     this.stopRenewing();
   }
@@ -249,7 +246,7 @@ export class EtcdArbiter implements Arbiter {
     unchanged: ReadonlyMap<string, number>,
   ): Promise<Roles | null> {
     const holder = `${this.holder} ${++this.claims}`;
-    const word = { epoch: before.epoch + 1, active: side, standby: null, holder, given: false };
+    const word = claim(before, side, holder);
     const sentMs = bootMs();
     const { word: found, revision } = await this.put({ unchanged, put: this.puts(word) });
     if (!isSame(found, word)) return null;
@@ -268,13 +265,15 @@ export class EtcdArbiter implements Arbiter {
    * Changes the roles, as long as it takes.
    *
    * @param tenure - what `claims` was when that was asked for: a later role of this side is not meant
+   * @param changed - what of the word of this side as it is; null when that may not be
    * @returns false when the roles are not this side's any more
    */
-  private async change(part: Partial<Word>, tenure: number): Promise<boolean> {
+  private async change(changed: (word: Word) => Word | null, tenure: number): Promise<boolean> {
     for (;;) {
       const { own } = this;
       if (own === null || tenure !== this.claims) return false;
-      const word = { ...own.word, ...part };
+      const word = changed(own.word);
+      if (word === null) return false;
       if (isSame(own.word, word)) return true;
       const sentMs = bootMs();
       try {
@@ -314,7 +313,7 @@ export class EtcdArbiter implements Arbiter {
     if (own === null || own.word.epoch !== before.epoch) return;
     // Not done: an earlier try that nobody told of, or a change that was made meanwhile.
     if (word.holder !== own.word.holder) {
-      this.lose(`${word.active || "nobody"} has the role, epoch ${word.epoch}`);
+      this.lose(`${word.active ?? "nobody"} has the role, epoch ${word.epoch}`);
       return;
     }
     if (revision > own.revision) this.own = { word, revision };
@@ -335,7 +334,7 @@ export class EtcdArbiter implements Arbiter {
       if (this.hold !== "held") this.tell("held", "");
     } else {
       this.doubtfulMs ??= now;
-      const hasStandby = this.own !== null && this.own.word.standby !== null;
+      const hasStandby = this.own !== null && this.own.word.standbys.length > 0;
       if (!this.isUnheard && hasStandby && this.problem === "") {
         // At once: a standby that is about to take over comes second then. Without etcd neither side can
         // do anything but wait for the next heartbeat that comes through.
@@ -403,7 +402,7 @@ export class EtcdArbiter implements Arbiter {
 
   private puts(word: Word): ReadonlyMap<string, string> {
     return new Map([
-      [ROLES, JSON.stringify(word)],
+      [ROLES, textOf(word)],
       [RENEWAL, this.nextRenewal()],
     ]);
   }
@@ -412,21 +411,13 @@ export class EtcdArbiter implements Arbiter {
     return `${this.holder} ${++this.renewals}`;
   }
 
-  private refuseThird(side: string, { active, standby }: Word): void {
-    if (standby === null || side === standby || side === active) return;
+  /** Says to one of three sides why it does not get a role that nobody fills. */
+  private refuseThird(side: string, { active, standbys }: Word): void {
+    if (standbys.length === 0 || standbys.includes(side) || side === active) return;
     const key = `ts-bgp/${this.cluster}/${ROLES}`;
     throw new ArbiterAwayError(
-      `${active} and ${standby} share the role; if neither exists any more, delete ${key} in etcd`,
+      `${active} and ${standbys.join(", ")} share the role; if neither exists any more, delete ${key} in etcd`,
     );
-  }
-
-  /** An earlier request of this process was carried out, and it was not told. */
-  private isMine(word: Word): boolean {
-    return this.isFrom(word) && !word.given && word.active !== "";
-  }
-
-  private isFrom({ holder }: Word): boolean {
-    return holder.startsWith(this.holder);
   }
 
   /** Whether another's lease has ended: it was not renewed for a whole ttl by this side's clock. */
@@ -452,7 +443,7 @@ function seenOf(entries: ReadonlyMap<string, Entry>): Seen {
 
 /** @throws BadAnswerError for a text that no side writes */
 function wordIn(text: string): Word {
-  let word: Partial<Record<keyof Word, unknown>> = {};
+  let word: Readonly<Record<string, unknown>> = {};
   try {
     word = (JSON.parse(text) as typeof word | null) ?? {};
   } catch {
@@ -465,15 +456,20 @@ function wordIn(text: string): Word {
   if (!isEpoch || !isStandby || !isText || typeof given !== "boolean") {
     throw new BadAnswerError(`the key ${ROLES} does not say roles`);
   }
-  return { epoch: epoch as number, active, standby, holder, given };
+  return {
+    epoch: epoch as number,
+    active: active === "" ? null : active,
+    standbys: standby === null ? [] : [standby],
+    holder,
+    isGiven: given,
+  };
+}
+
+function textOf({ epoch, active, standbys, holder, isGiven }: Word): string {
+  const [standby = null] = standbys;
+  return JSON.stringify({ epoch, active: active ?? "", standby, holder, given: isGiven });
 }
 
 function isSame(a: Word, b: Word): boolean {
-  return (
-    a.epoch === b.epoch &&
-    a.active === b.active &&
-    a.standby === b.standby &&
-    a.holder === b.holder &&
-    a.given === b.given
-  );
+  return textOf(a) === textOf(b);
 }
