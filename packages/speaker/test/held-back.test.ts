@@ -5,8 +5,9 @@ import { expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../router/test/driver.ts";
 import { Speaker } from "../src/speaker.ts";
+import { freePort } from "./support/speaker.ts";
 
-const PORT = 17_954;
+const PORT = await freePort();
 const WAIT_MS = 20_000;
 const PEERS = ["127.1.0.1", "127.1.0.2"] as const;
 const CONFIG = configOf(

@@ -7,12 +7,13 @@ import { afterEach, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { connectLink, listenForLinks } from "../src/links.ts";
+import { freePort } from "./support/speaker.ts";
 
 const FLOOD = fileURLToPath(new URL("support/connection-flood.ts", import.meta.url));
 const FLOOD_PER_SECOND = 3000;
 /** More than Node.js has wait for it of its own accord. */
 const FLOOD_BEGINNING = 2000;
-const ADDRESS = { address: "127.0.0.1", port: 17_963 };
+const ADDRESS = { address: "127.0.0.1", port: await freePort() };
 const STRANGER = "127.0.0.2";
 const WORK_MS = 10;
 const ATTEMPTS = 5;
