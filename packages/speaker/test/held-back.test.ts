@@ -30,13 +30,13 @@ test("leaves once it is sure", async () => {
   const heard = [0, 0];
   const sockets: net.Socket[] = [];
   for (const [k, localAddress] of PEERS.entries()) {
+    const before = asked;
     const socket = net.connect({ host: "127.0.0.1", port: PORT, localAddress });
     sockets.push(socket);
     socket.on("data", ({ length }) => {
       heard[k]! += length;
     });
     await once(socket, "connect");
-    const before = asked;
     await until(() => asked > before, WAIT_MS, "an OPEN is to leave");
   }
   expect(heard).toEqual([0, 0]);
