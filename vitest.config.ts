@@ -16,7 +16,7 @@ const ALONE = ["**/*.alone.full.test.ts"];
  * Against a test that hangs, and nothing else: what a test waits for has a limit of its own, which says
  * what did not come. No test file has another one (test/tidy.test.ts).
  */
-const LIMIT_MS = 900_000;
+const LIMIT_MS = 1_800_000;
 const common = {
   setupFiles: [fileURLToPath(new URL("test/setup.ts", import.meta.url))],
   testTimeout: LIMIT_MS,

@@ -21,6 +21,8 @@ const WARM_MS = 200;
 const AFTER_MS = 1_000;
 const QUEUED_MAX = 4_000;
 const TAKEOVER_MS = 5_000;
+/** A side that is active says so, sooner or later on a busy machine. */
+const ACTIVE_MS = 5_000;
 const READY_MS = 20_000;
 const SETTLE_MS = 20_000;
 /** A reset session has lost its routes: there is nothing to wait for. */
@@ -101,6 +103,9 @@ export async function runTrial(
   }
 }
 
+/** Nothing was measured: the machine is too busy. */
+export const NO_TRAFFIC = "no session had traffic before the disturbance";
+
 class Trial {
   private readonly scene: Scene;
   private readonly plan: TrialPlan;
@@ -162,8 +167,8 @@ class Trial {
     await delay(plan.delayMs);
     const bulk = plan.moment === "bulk" ? this.announceBulk() : null;
     if (bulk !== null) await delay(plan.bulkMs);
-    const victim = await activeOf(scene.pair);
-    if (victim === null) throw new Error("no side is active before the disturbance");
+    const active = () => activeOf(scene.pair);
+    const victim = await until(active, ACTIVE_MS, "a side is active before the disturbance");
     const disturbance = await this.disturb(victim, (text) => this.problems.push(text));
     await delay(AFTER_MS);
     const endMs = Date.now();
@@ -264,7 +269,7 @@ class Trial {
     const all = [...this.scene.watch.sessions.values()];
     const warmMs = startMs + WARM_MS;
     const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, cutAtMs));
-    if (flowing.length === 0) this.problems.push("no session had traffic before the disturbance");
+    if (flowing.length === 0) this.problems.push(NO_TRAFFIC);
     const longest = (of: readonly WatchedSession[], value: keyof Silence) =>
       of
         .map(({ peer, signs }) => {

@@ -10,6 +10,8 @@
 import type { LabNode, LabProcess } from "./netns.ts";
 import { until } from "./until.ts";
 
+const READY_MS = 20_000;
+
 export type Family = "ipv4-unicast" | "ipv6-unicast";
 
 /** A route that a daemon originates. */
@@ -310,14 +312,14 @@ export function stateOf(word: string): SessionState {
 /**
  * Wait until a daemon that was just started answers.
  *
- * @throws Error when it ends instead or does not answer within ten seconds
+ * @throws Error when it ends instead or does not answer
  */
 export async function untilReady(
   name: string,
   process: LabProcess,
   answers: () => Promise<boolean>,
 ): Promise<void> {
-  await until(async () => process.ended() !== null || answers(), 10_000, `${name} answers`);
+  await until(async () => process.ended() !== null || answers(), READY_MS, `${name} answers`);
   if (process.ended() !== null) throw new Error(`${name} ended at start: ${process.ended()}`);
 }
 

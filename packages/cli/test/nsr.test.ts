@@ -320,8 +320,8 @@ describe("with a speaker", () => {
 
   test("--wait gives up in the end, with the reason, and switches nothing over", async () => {
     const running = await start(() => shown({ ready: false, reason: "no standby has joined" }));
-    const { code, stderr } = await running.ask("switchover", "--wait", "--timeout", "0.5");
-    expect([code, stderr]).toEqual([1, "tsbgp: not ready after 0.5 s: no standby has joined\n"]);
+    const { code, stderr } = await running.ask("switchover", "--wait", "--timeout", "5");
+    expect([code, stderr]).toEqual([1, "tsbgp: not ready after 5 s: no standby has joined\n"]);
     expect(running.asked).not.toContain("switchover");
   });
 

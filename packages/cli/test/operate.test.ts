@@ -68,7 +68,8 @@ beforeAll(async () => {
   const isThere = async () => {
     const [first, second] = [await speaker.neighbor(A), await speaker.neighbor(B)];
     const sent = second.families[0]!.advertised;
-    return first.families[0]!.advertised === ROUTES_OF_B && sent === 3;
+    const isRead = first.update_faults === 1;
+    return isRead && first.families[0]!.advertised === ROUTES_OF_B && sent === 3;
   };
   await until(isThere, WAIT_MS, "all routes are exchanged");
 });

@@ -185,7 +185,7 @@ describe.skipIf(OWN_REASON !== null)(`a pair${because(OWN_REASON)}`, () => {
     interrupt();
     // npm reports an interrupted script by ending in the same way.
     expect(await ended).toBe("SIGINT");
-    expect(isLeft()).toBe(false);
+    await until(() => !isLeft(), WAIT_MS, "no process of it is left");
     expect(left()).toEqual([]);
     expect(output()).not.toMatch(/\n {4}at /);
   });
@@ -374,7 +374,7 @@ describe("a single speaker", () => {
 
     interrupt();
     expect(await ended).toBe("SIGINT");
-    expect(isLeft()).toBe(false);
+    await until(() => !isLeft(), WAIT_MS, "no process of it is left");
     expect(left()).toEqual([]);
     expect(output()).toMatch(/"id":"stopped"/);
     expect(output()).not.toMatch(/\n {4}at /);

@@ -192,10 +192,11 @@ describe.skipIf(REASON !== null)(`the arbiter of etcd${REASON ? ` (${REASON})` :
       await cut(a, [b], direction);
       const { roles } = await standby.event("takeover");
       await sleep(TTL_MS);
+      const end = bootMs();
       const [ofActive, ofStandby] = [await active.held(), await standby.held()];
       expectDisjoint(ofActive, ofStandby);
       const last = (roles === null ? ofActive : ofStandby).at(-1)!;
-      expect(last[1]).toBeGreaterThan(bootMs() - TTL_MS / 2);
+      expect(last[1]).toBeGreaterThan(end - TTL_MS / 2);
     });
 
     test("around the active, the standby goes on, and the active finds out when it ends", async () => {
@@ -259,8 +260,9 @@ describe.skipIf(REASON !== null)(`the arbiter of etcd${REASON ? ` (${REASON})` :
     active.process.signal("SIGSTOP");
     await sleep(ms);
     active.process.signal("SIGCONT");
-    await standby.event("takeover");
-    await active.event("lost");
+    const { roles } = await standby.event("takeover");
+    // After the shorter time the active may be the first to reach etcd, and goes on alone.
+    await active.event(roles === null ? "alone" : "lost");
     expectDisjoint(await active.held(), await standby.held());
   });
 

@@ -9,7 +9,10 @@ import { ArbiterAwayError } from "../src/arbiter.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { FakeEtcd, type Fault } from "./support/fake-etcd.ts";
 
-const TTL_MS = 600;
+/** An answer of this process has a third of it to come. */
+const TTL_MS = 2400;
+/** Of two sides whose requests may all fail. */
+const QUICK_TTL_MS = 600;
 const LONG_MS = 60_000;
 /** As heartbeats of 30 ms have it. */
 const PROMISE_MS = 90;
@@ -28,13 +31,16 @@ afterEach(async () => {
   etcd.stop();
 });
 
-function newArbiter(endpoints: readonly string[] = [etcd.endpoint]): EtcdArbiter {
+function newArbiter(
+  endpoints: readonly string[] = [etcd.endpoint],
+  ttlMs: number = TTL_MS,
+): EtcdArbiter {
   const arbiter = new EtcdArbiter({
     cluster: "c",
     endpoints,
     tls: null,
     user: null,
-    ttlMs: TTL_MS,
+    ttlMs,
   });
   arbiters.push(arbiter);
   return arbiter;
@@ -76,7 +82,7 @@ describe("a change that was carried out and not answered", () => {
   test("of a takeover is found out by itself", async () => {
     const [a, b] = [newArbiter(), newArbiter()];
     await a.acquire("a");
-    a.term.extendByEcho(bootMs() + PROMISE_MS);
+    a.term.extendByEcho(bootMs() + LONG_MS);
     await a.nameStandby("b");
     faults("lose", "lose", "drop");
     const taken = await b.takeOver("b");
@@ -164,7 +170,7 @@ class Actor {
 
   constructor(name: string) {
     this.name = name;
-    this.arbiter = newArbiter([`${etcd.endpoint}/${name}`]);
+    this.arbiter = newArbiter([`${etcd.endpoint}/${name}`], QUICK_TTL_MS);
     this.arbiter.onHold((hold) => {
       if (hold === "unheard" && this.other.isDeclared) void this.goOnAlone();
     });
@@ -242,7 +248,7 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
         if (away.has(from) || dice < 0.05) return "drop";
         if (dice < 0.1) return "lose";
         // Carried out when its author has given it up.
-        if (dice < 0.2) return (TTL_MS / 3) * (1 + 2 * chance());
+        if (dice < 0.2) return (QUICK_TTL_MS / 3) * (1 + 2 * chance());
         return dice < 0.4 ? 60 * chance() : null;
       };
       const weather = setInterval(() => {

@@ -5,8 +5,9 @@ import { expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../router/test/driver.ts";
 import { Speaker } from "../src/speaker.ts";
+import { freePort } from "./support/speaker.ts";
 
-const PORT = 17_954;
+const PORT = await freePort();
 const WAIT_MS = 20_000;
 const PEERS = ["127.1.0.1", "127.1.0.2"] as const;
 const CONFIG = configOf(
@@ -29,13 +30,13 @@ test("leaves once it is sure", async () => {
   const heard = [0, 0];
   const sockets: net.Socket[] = [];
   for (const [k, localAddress] of PEERS.entries()) {
+    const before = asked;
     const socket = net.connect({ host: "127.0.0.1", port: PORT, localAddress });
     sockets.push(socket);
     socket.on("data", ({ length }) => {
       heard[k]! += length;
     });
     await once(socket, "connect");
-    const before = asked;
     await until(() => asked > before, WAIT_MS, "an OPEN is to leave");
   }
   expect(heard).toEqual([0, 0]);

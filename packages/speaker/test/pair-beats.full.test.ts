@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
+import { Term } from "@ts-bgp/takeover";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { BeatListener, BeatSender, BeatThread } from "../src/beats.ts";
@@ -20,12 +21,16 @@ const BEAT = { heartbeatMs: 200, heartbeatMisses: 10 };
 /** More than the silence that is heard. */
 const LONG_ENOUGH_MS = 3000;
 const EPOCH = 7;
+/** Signs the echoes that count. */
+const ECHO = 1;
 
 describe("the threads of heartbeats", () => {
   let directory: string;
   let config: NsrConfig;
   let ends: (() => unknown)[];
   let heard: string[];
+  /** Of the active side: lasts for as long as its beats are heard, and by echoes known to be. */
+  let term: Term;
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "tsbgp-beats-"));
@@ -37,6 +42,7 @@ describe("the threads of heartbeats", () => {
     };
     ends = [];
     heard = [];
+    term = new Term();
   });
   afterEach(async () => {
     for (const end of ends) await end();
@@ -50,20 +56,22 @@ describe("the threads of heartbeats", () => {
   }
 
   function send(failed: (reason: string) => void = () => {}, epoch = EPOCH): BeatSender {
-    const sender = new BeatSender(newThread(), config, epoch, null, failed);
+    const sender = new BeatSender(newThread(), config, epoch, term, failed);
+    sender.expect(ECHO);
     ends.push(() => sender.stop());
     return sender;
   }
 
   function listen(): void {
     const listener = new BeatListener(
-      { thread: newThread(), config, epoch: EPOCH, term: null, echo: 1 },
+      { thread: newThread(), config, epoch: EPOCH, term: new Term(), echo: ECHO },
       (reason) => heard.push(reason),
       () => {},
     );
     ends.push(() => listener.stop());
   }
 
+  const areHeard = () => until(() => term.isEchoed, WAIT_MS, "beats are heard");
   const isThere = () => readdirSync(directory).includes("link.beat");
 
   test("tell of silence once beats had begun, and of none before", async () => {
@@ -72,7 +80,7 @@ describe("the threads of heartbeats", () => {
     expect(heard).toEqual([]);
     const sender = send();
     const timer = setInterval(() => sender.progress(), 100);
-    await until(isThere, WAIT_MS, "beats are sent");
+    await areHeard();
     await delay(LONG_ENOUGH_MS);
     expect(heard).toEqual([]);
     clearInterval(timer);
@@ -94,13 +102,12 @@ describe("the threads of heartbeats", () => {
   test("are heard again when they come back", async () => {
     const first = send();
     listen();
-    await until(isThere, WAIT_MS, "beats are sent");
-    await delay(500);
+    await areHeard();
     await first.stop();
     await until(() => heard.length === 1, WAIT_MS, "the silence is heard");
     const second = send();
     const timer = setInterval(() => second.progress(), 100);
-    await delay(1500);
+    await areHeard();
     clearInterval(timer);
     await second.stop();
     await until(() => heard.length === 2, WAIT_MS, "the second silence is heard");

@@ -26,6 +26,8 @@ const ROUTES = 100;
 /** Many brackets. */
 const BULK = 40_000;
 const PER_MESSAGE = 4;
+/** Patience that comes to its end, and that a busy host alone does not try. */
+const SHORT_MS = 2000;
 
 type RecordNamed<N extends AnyRecord["record"]> = Extract<AnyRecord, { record: N }>;
 
@@ -226,13 +228,13 @@ const LATE: readonly (readonly [
 ])[] = [
   [
     "is suspended",
-    /did not acknowledge for 500 ms/,
+    /did not acknowledge for 2000 ms/,
     { begin: ({ b }) => b.signal("SIGSTOP"), end: ({ b }) => b.signal("SIGCONT") },
   ],
   [
     "stores all, and has no room",
     // The acknowledgement of what had been sent by then may be late as well.
-    /(no room|did not acknowledge) for 500 ms/,
+    /(no room|did not acknowledge) for 2000 ms/,
     {
       begin({ proxy }) {
         let applied = 0;
@@ -250,7 +252,7 @@ const LATE: readonly (readonly [
 
 describe.skipIf(REASON !== null)(`a declared standby (${ON_ONE_HOST})`, () => {
   test.each(LATE)("that %s is given up in a bulk load, and joins again", (_, reason, late) =>
-    withMeddledPair({ nsr: { "patience-ms": 500 } }, async (scene) => {
+    withMeddledPair({ nsr: { "patience-ms": SHORT_MS } }, async (scene) => {
       const all = await served(scene);
       const { a, from, seen } = all;
       await untilProtected(a, 2);

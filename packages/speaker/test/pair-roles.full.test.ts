@@ -23,7 +23,7 @@ const REASON = enterOwnNetwork();
 /** Starts of both sides at the same instant. */
 const STARTS = 5;
 const HOUR_MS = 3_600_000;
-const HOLD_TIME_SECONDS = 6;
+const HOLD_TIME_SECONDS = 9;
 const WITHOUT_NET_ADMIN = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"];
 
 const routesOf = async (side: SpeakerProcess): Promise<number> =>

@@ -271,18 +271,20 @@ function connectionsOf(): string[] {
     .sort();
 }
 
-/** What became of a neighbor when its peer has said the rest. */
+/** What became of a neighbor when its peer has said the rest; one that has to end is given the time for it. */
 async function outcomeOf(
   title: string,
   neighbor: Neighbor,
   side: SpeakerProcess,
+  moment: Moment,
 ): Promise<Outcome> {
   const { peer, address } = neighbor;
   PHASES[title]!.rest(neighbor);
   await delay(ARRIVE_MS);
+  const mayStay = PHASES[title]!.ends[moment].includes("up");
   const isUp = async () => (await side.neighbor(address)).state === "Established";
   await until(
-    async () => peer.closed || (await isUp()),
+    async () => peer.closed || (mayStay && (await isUp())),
     CLEAN_MS,
     `something becomes of the neighbor that ${title}`,
   );
@@ -340,7 +342,7 @@ async function changes(scene: MeddledPair, moment: Moment, change: Change): Prom
 
   const outcomes = await Promise.all(
     [...neighbors].map(async ([title, neighbor]) => {
-      const outcome = await outcomeOf(title, neighbor, b);
+      const outcome = await outcomeOf(title, neighbor, b, moment);
       return `${title}: ${outcome}`;
     }),
   );

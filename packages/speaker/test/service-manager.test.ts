@@ -55,7 +55,7 @@ describe.skipIf(isMissing)("a service manager (needs python3 for its socket)", (
     let status = "a is active";
     const environment = {
       NOTIFY_SOCKET: socket,
-      WATCHDOG_USEC: "90000",
+      WATCHDOG_USEC: "900000",
       WATCHDOG_PID: String(process.pid),
     };
     const manager = new ServiceManager(environment, () => status);

@@ -5,8 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Transport, type TransportEvents } from "../src/transport.ts";
+import { freePort } from "./support/speaker.ts";
 
-const PORT = 17_953;
 const OCTETS = 4 << 20;
 /** What the router takes before it wants no more. */
 const QUEUE_OCTETS = 256 << 10;
@@ -43,8 +43,9 @@ test("what is read no more stays with the kernel, and is read once when reading 
   };
   const transport = new Transport(events);
   ends.push(() => transport.abandon());
-  await transport.listen("127.0.0.1", PORT);
-  const peer = net.connect(PORT, "127.0.0.1");
+  const port = await freePort();
+  await transport.listen("127.0.0.1", port);
+  const peer = net.connect(port, "127.0.0.1");
   ends.push(() => peer.destroy());
   await once(peer, "connect");
   const sent = pattern(OCTETS);

@@ -36,7 +36,8 @@ const IP_FREEBIND = 15;
 /** For the trial of the rules: a queue and a port of no use to anyone. */
 const TRIAL_QUEUE = 65_535;
 const TRIAL_PORT = 1;
-const REPAIR_TIMEOUT_MS = 1000;
+/** Against a kernel that says nothing. What is waited for is this process, which a busy host has wait. */
+const REPAIR_TIMEOUT_MS = 10_000;
 /** What is sent over a connection that was moved. */
 const OCTETS = Buffer.from("restored");
 

@@ -3,9 +3,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
 import { hasExited, killAndWait, pidfdOpen, watchExit } from "../src/index.ts";
 import { libc } from "../src/libc.ts";
+
+const WAIT_MS = 10_000;
 
 function start(): { readonly pid: number; readonly exited: Promise<unknown> } {
   const child = spawn("sleep", ["60"]);
@@ -16,7 +19,8 @@ test("a killed process is gone when the call returns", async () => {
   const { pid, exited } = start();
   const pidfd = pidfdOpen(pid)!;
   expect(hasExited(pidfd)).toBe(false);
-  killAndWait(pidfd);
+  // A busy kernel may take longer than the call waits, which it says then.
+  await until(() => killAndWait(pidfd), WAIT_MS, "it is dead");
   expect(hasExited(pidfd)).toBe(true);
   // Once more is no mistake.
   killAndWait(pidfd);
@@ -80,7 +84,7 @@ test.skipIf(!hasFreezer)("a frozen process is killed, and gone once it is thawed
   } finally {
     writeFileSync(`${group}/freezer.state`, "THAWED");
     child.kill("SIGKILL");
-    await vi.waitUntil(() => hasExited(pidfd), 10_000);
+    await until(() => hasExited(pidfd), WAIT_MS, "it is gone");
     rmdirSync(group);
   }
 });

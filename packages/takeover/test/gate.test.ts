@@ -10,6 +10,8 @@ const QUEUE = 9;
 const PEER_PORT = 50_000;
 const A_WHILE_MS = 200;
 const STOP_MS = 600;
+/** For an answer that comes. */
+const ANSWER_SECONDS = 120;
 
 describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"})`, () => {
   let lab: Lab;
@@ -43,15 +45,17 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
     return connection?.acknowledged ?? 0;
   }
 
+  const counters = (end: End) => end.command<GateCounters>("counters");
+
   test.each([4, 6] as const)(
     "holds acknowledgements until they are released, octet by octet, over IPv%i",
     async (family) => {
       const end = await connect(family, { release: false });
       await peer.command("write", { octets: 1000 });
       await until("octets", async () => (await end.report())[0]?.received === 1000);
+      await until("a packet that waits", async () => (await counters(end)).waiting > 0);
       await sleep(A_WHILE_MS);
       expect(await acknowledged()).toBe(0);
-      expect((await end.command<GateCounters>("counters")).waiting).toBeGreaterThan(0);
       await end.command("release", { id: 0, octets: 999 });
       await sleep(A_WHILE_MS);
       expect(await acknowledged()).toBe(0);
@@ -66,7 +70,7 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
       await end.command("release", { id: 0, octets: 1500 });
       await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
       await until("acknowledgement", async () => (await acknowledged()) === 1500);
-      expect((await end.command<GateCounters>("counters")).waiting).toBe(0);
+      await until("no packet that waits", async () => (await counters(end)).waiting === 0);
     },
   );
 
@@ -77,9 +81,9 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
     await end.command("openGate");
     await until("acknowledgement", async () => (await acknowledged()) === 1000);
     await end.command("end");
+    await until("a FIN that is stopped", async () => (await counters(end)).guarded > 0);
     await sleep(A_WHILE_MS);
     expect((await peer.report())[0]?.end).toBeNull();
-    expect((await end.command<GateCounters>("counters")).guarded).toBeGreaterThan(0);
     // A close that is meant.
     await end.command("unprotect", { id: 0 });
     await until("end", async () => (await peer.report())[0]?.end === "end");
@@ -104,10 +108,10 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
     // The kernel's acknowledgement is in the queue, and is the first thing that the worker finds.
     end.signal("SIGCONT");
     await end.command("write", { octets: 200 });
+    await until("a packet that is stopped", async () => (await counters(end)).fenced > 0);
     await sleep(A_WHILE_MS);
     expect(await acknowledged()).toBe(0);
     expect((await peer.report())[0]?.received).toBe(100);
-    expect((await end.command<GateCounters>("counters")).fenced).toBeGreaterThan(0);
     await end.command("extendTerm", { ms: 60_000 });
     await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
     await until("acknowledgement", async () => (await acknowledged()) === 1000);
@@ -130,15 +134,16 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
 
   test("guards a flow that has no socket here yet", async () => {
     const end = await connect(4, null);
-    const python = [
-      "import socket; s = socket.socket(); s.settimeout(0.4)",
+    const python = (seconds: number) => [
+      `import socket; s = socket.socket(); s.settimeout(${seconds})`,
       `s.bind(("${peerNode.address4}", ${PEER_PORT}))`,
       `try: s.connect(("${node.address4}", ${PORT}))`,
       "except Exception as e: print(type(e).__name__)",
-    ].join("\n");
-    const tryToConnect = async () => (await peerNode.run(["python3", "-c", python])).stdout.trim();
+    ];
+    const tryToConnect = async (seconds: number) =>
+      (await peerNode.run(["python3", "-c", python(seconds).join("\n")])).stdout.trim();
     // Nobody listens, so the kernel answers RST.
-    expect(await tryToConnect()).toBe("ConnectionRefusedError");
+    expect(await tryToConnect(ANSWER_SECONDS)).toBe("ConnectionRefusedError");
     const state = {
       localAddress: node.address4,
       localPort: PORT,
@@ -147,7 +152,7 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
       receiveSequence: 0,
     };
     await end.command("expect", { states: [{ state, received: 0 }] });
-    expect(await tryToConnect()).toMatch(/timeout/i);
+    expect(await tryToConnect(A_WHILE_MS / 1000)).toMatch(/timeout/i);
   });
 
   test("leaves flows that are not protected alone, their end included", async () => {

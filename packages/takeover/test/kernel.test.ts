@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
 import {
   acknowledgedOctets,
   descriptorOf,
@@ -10,6 +11,7 @@ import {
   freeze,
   type ResumeOutcome,
   type ResumeRequest,
+  receivedOctets,
   resumeConnections,
   sequenceAfter,
   snapshot,
@@ -24,6 +26,7 @@ import { pattern } from "./support/pattern.ts";
 const reason = process.getuid?.() === 0 ? null : "needs CAP_NET_ADMIN";
 const PROTECTION = { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null };
 const ADDRESSES = ["127.0.0.1", "::1"];
+const WAIT_MS = 10_000;
 
 describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over loopback"})`, () => {
   const closed: net.Socket[] = [];
@@ -134,7 +137,7 @@ describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over l
       const sent = pattern(0, 300_000);
       client.write(sent);
       // The frozen end has read nothing.
-      await sleep(30);
+      await eventually(() => receivedOctets(descriptorOf(accepted)) > 0);
       const frozen = freeze(descriptorOf(accepted), 0);
       expect(frozen?.unread.length).toBeGreaterThan(0);
       accepted.destroy();
@@ -198,8 +201,7 @@ describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over l
     right.on("data", (octets) => got.push(octets));
     left.write(pattern(0, 100));
     await eventually(() => Buffer.concat(got).length === 100);
-    const state = stateOf(left);
-    expect(state.sendSequence).toBe(0x54);
+    await eventually(() => stateOf(left).sendSequence === 0x54);
     // As after a crash: all is in doubt, and 40 octets never left.
     expect(freeze(a, 0)).not.toBeNull();
     left.destroy();
@@ -301,12 +303,8 @@ function fdOf(outcome: ResumeOutcome): number {
   return outcome.fd;
 }
 
-async function eventually(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2000; tries++) {
-    if (isSo()) return;
-    await sleep(2);
-  }
-  throw new Error("waited in vain");
+function eventually(isSo: () => boolean): Promise<boolean> {
+  return until(isSo, WAIT_MS, String(isSo));
 }
 
 function sleep(ms: number): Promise<void> {

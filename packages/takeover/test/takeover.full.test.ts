@@ -105,6 +105,8 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
       await peer.command("stream", { octets, everyMs });
       const standby = await standBy(one, nodes);
       await sleep(SETTLE_MS);
+      // One for each connection, and more where a busy machine did not answer within a second.
+      const syns = await segments.count("syn");
       await active.kill();
       const requests = active.requests(performance.now() - began);
       expect(requests).toHaveLength(one.count);
@@ -114,7 +116,8 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
       await standby.command("stream", { octets, everyMs });
       await bothCatchUp(peer, standby);
       expect(await segments.count("fin", "rst")).toBe(0);
-      expect(await segments.count("syn")).toBe(one.count);
+      expect(syns).toBeGreaterThanOrEqual(one.count);
+      expect(await segments.count("syn")).toBe(syns);
       const times = outcomes.map((outcome) => outcome.durationMs ?? 0);
       console.info(
         `${one.count} connections taken over in ${durationMs.toFixed(0)} ms, one in at most ` +
@@ -131,6 +134,7 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
     await sleep(SETTLE_MS);
     await active.command("pause");
     await peer.command("write", { octets: 40 });
+    await until("octets that wait", () => hasUnread(nodes.first));
     const requests = await active.freeze();
     expect(requests.filter(({ unread }) => unread !== "")).not.toHaveLength(0);
     await active.command("stopGate", { end: "keep-rules" });
@@ -229,6 +233,12 @@ async function bothCatchUp(peer: End, end: End): Promise<void> {
   } catch (error) {
     throw new Error(`${error}: ${lasting}`);
   }
+}
+
+/** Whether the kernel has octets that the process with the connections has not read. */
+async function hasUnread(node: LabNode): Promise<boolean> {
+  const { stdout } = await node.run(["ss", "-tnH", "state", "established"]);
+  return stdout.split("\n").some((line) => Number(line.trim().split(/\s+/)[0]) > 0);
 }
 
 function isBeyond(reader: ConnectionReport, writer: ConnectionReport): boolean {
