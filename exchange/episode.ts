@@ -1,0 +1,164 @@
+/** One disturbance of an exchange point, measured from the clients' side. */
+import { setTimeout as delay } from "node:timers/promises";
+import { activeOf, reached, type Side } from "../chaos/sides.ts";
+import { distributionOf } from "../chaos/silence.ts";
+import type { ClientsSilence } from "./clients.ts";
+import {
+  activeSide,
+  differencesOf,
+  type Exchange,
+  type Faults,
+  faultsBetween,
+  isReadyWithin,
+  settle,
+} from "./exchange.ts";
+
+/**
+ * kill: kill -9 of the active. switchover: as `tsbgp switchover`. bulk: kill -9 while all clients
+ * announce their tables again. host: the host of the active is lost, of a pair on two hosts.
+ */
+export const ACTS = ["kill", "switchover", "bulk", "host"] as const;
+export type Act = (typeof ACTS)[number];
+
+export interface EpisodeOptions {
+  readonly act: Act;
+  /** Routes that change in a second, of all clients together. */
+  readonly churn: number;
+  /** Of the window in which silence is measured, from the disturbance on. */
+  readonly windowSeconds: number;
+  /** Of equal traffic just before. */
+  readonly undisturbedSeconds: number;
+}
+
+/** Of all sessions: the longest time that each was told nothing. */
+export interface Silence {
+  readonly medianMs: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Longest turn of the clients' own loop: times below it say nothing. */
+  readonly turnMs: number;
+}
+
+export interface Episode {
+  readonly act: Act;
+  readonly undisturbed: Silence;
+  readonly silence: Silence;
+  /** Of each session. */
+  readonly gapsMs: readonly number[];
+  /** While a new standby joined, until a second after it was ready; null where none was started. */
+  readonly join: Silence | null;
+  /**
+   * Until a standby was ready again: from the start of the side that had ended, or from the order of
+   * a switchover. Null when it did not come to that.
+   */
+  readonly readyAgainSeconds: number | null;
+  /** What clients noticed until then. */
+  readonly faults: Faults;
+  /** The same while a standby joined. */
+  readonly joinFaults: Faults | null;
+  /** Routes that clients hold in another way than they should, in the end. */
+  readonly differences: number;
+  /** Of what clients were to be told in the bulk, how much they had been told at the kill. */
+  readonly toldShare: number | null;
+  /** What went wrong, in words. */
+  readonly problems: readonly string[];
+  /** The pair's own account of it. */
+  readonly lastSwitchover: unknown;
+}
+
+const WARM_MS = 1_000;
+const TAKEOVER_MS = 10_000;
+const READY_MS = 60_000;
+const AFTER_JOIN_MS = 1_000;
+/** Of the bulk, when its kill comes. */
+const BULK_SHARE = 1 / 3;
+const BULK_MS = 300_000;
+/** Longer than anything takes that is measured without a given end. */
+const OPEN_WINDOW_SECONDS = 3600;
+
+/**
+ * Disturbs an exchange, waits until it is ready again and all tables have settled.
+ *
+ * @throws Error when the harness itself cannot go on, or no side is active before
+ */
+export async function runEpisode(exchange: Exchange, options: EpisodeOptions): Promise<Episode> {
+  const { clients, pair } = exchange;
+  const { act, churn, undisturbedSeconds, windowSeconds } = options;
+  const problems: string[] = [];
+  clients.churn(churn);
+  await delay(WARM_MS);
+  const undisturbed = await silenceDuring(exchange, undisturbedSeconds, async () => {});
+  const before = await clients.stat();
+  const victim = await activeSide(exchange);
+  const toldShare = act === "bulk" ? await untilMiddleOfBulk(exchange) : null;
+  let ready: Promise<number | null> = Promise.resolve(null);
+  const silence = await silenceDuring(exchange, windowSeconds, async () => {
+    if (act === "host") await pair.loseHost(victim);
+    else if (act === "switchover") {
+      const orderedMs = performance.now();
+      if (!(await pair.orderSwitchover(victim))) problems.push("the switchover was refused");
+      ready = secondsUntilReady(exchange, orderedMs);
+    } else await victim.kill();
+  });
+  const tookOver = () => activeOf(pair).then((side) => side !== null && side !== victim);
+  if (!(await reached(tookOver, TAKEOVER_MS))) problems.push("nobody took over");
+  const faults = faultsBetween(before, await clients.stat());
+  const isGone = !(await victim.isRunning());
+  const join = isGone ? await rejoin(exchange, victim) : null;
+  const readyAgainSeconds = join === null ? await ready : join.readySeconds;
+  if (readyAgainSeconds === null) problems.push("no standby became ready again");
+  const check = await settle(exchange);
+  const differences = differencesOf(check);
+  if (differences > 0) problems.push(`routes differ: ${JSON.stringify(check)}`);
+  const after = faultsBetween(before, await clients.stat());
+  if (after.closed > 0) problems.push(`${after.closed} sessions were closed`);
+  const status = await (await activeOf(pair))?.status();
+  return {
+    ...{ act, undisturbed: figuresOf(undisturbed), silence: figuresOf(silence) },
+    ...{ gapsMs: silence.gapsMs, join: join?.silence ?? null, readyAgainSeconds },
+    ...{ faults, joinFaults: join?.faults ?? null, differences, toldShare, problems },
+    lastSwitchover: status?.last_switchover ?? null,
+  };
+}
+
+/** Silence of each session from just before the action until some time after it. */
+async function silenceDuring(
+  { clients }: Exchange,
+  seconds: number,
+  act: () => Promise<void>,
+): Promise<ClientsSilence> {
+  const markMs = await clients.mark(seconds);
+  await act();
+  await delay(Math.max(0, markMs + 1000 * seconds - Date.now()));
+  return clients.silence();
+}
+
+/** @returns the share of what clients are to be told that they have been told, about */
+async function untilMiddleOfBulk({ clients, options }: Exchange): Promise<number> {
+  const all = options.clients * (options.clients - 1) * options.routes;
+  clients.announce();
+  await clients.told(Math.ceil(all * BULK_SHARE), BULK_MS);
+  return (await clients.stat()).told / all;
+}
+
+async function rejoin(exchange: Exchange, side: Side) {
+  const { clients } = exchange;
+  const before = await clients.stat();
+  await clients.mark(OPEN_WINDOW_SECONDS);
+  const startMs = performance.now();
+  await side.start();
+  const readySeconds = await secondsUntilReady(exchange, startMs);
+  await delay(AFTER_JOIN_MS);
+  const silence = figuresOf(await clients.silence());
+  return { readySeconds, silence, faults: faultsBetween(before, await clients.stat()) };
+}
+
+async function secondsUntilReady(exchange: Exchange, fromMs: number): Promise<number | null> {
+  const isReady = await isReadyWithin(exchange, READY_MS);
+  return isReady ? (performance.now() - fromMs) / 1000 : null;
+}
+
+function figuresOf({ gapsMs, turnMs }: ClientsSilence): Silence {
+  const { median, p99, max } = distributionOf(gapsMs);
+  return { medianMs: median, p99Ms: p99, maxMs: max, turnMs };
+}
