@@ -1,5 +1,6 @@
 /** One disturbance of an exchange point, measured from the clients' side. */
 import { setTimeout as delay } from "node:timers/promises";
+import { cpuSecondsOf, machineBusySeconds } from "../bench/usage.ts";
 import { activeOf, reached, type Side } from "../chaos/sides.ts";
 import { distributionOf } from "../chaos/silence.ts";
 import type { ClientsSilence } from "./clients.ts";
@@ -42,6 +43,8 @@ export interface Silence {
 export interface Episode {
   readonly act: Act;
   readonly undisturbed: Silence;
+  /** Processors that were busy with something else on this machine in the undisturbed time. */
+  readonly otherCores: number;
   readonly silence: Silence;
   /** Of each session. */
   readonly gapsMs: readonly number[];
@@ -87,7 +90,9 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   const problems: string[] = [];
   clients.churn(churn);
   await delay(WARM_MS);
+  const foreignBefore = foreignCpuSeconds(exchange);
   const undisturbed = await silenceDuring(exchange, undisturbedSeconds, async () => {});
+  const otherCores = (foreignCpuSeconds(exchange) - foreignBefore) / undisturbedSeconds;
   const before = await clients.stat();
   const victim = await activeSide(exchange);
   const toldShare = act === "bulk" ? await untilMiddleOfBulk(exchange) : null;
@@ -114,7 +119,7 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   if (after.closed > 0) problems.push(`${after.closed} sessions were closed`);
   const status = await (await activeOf(pair))?.status();
   return {
-    ...{ act, undisturbed: figuresOf(undisturbed), silence: figuresOf(silence) },
+    ...{ act, undisturbed: figuresOf(undisturbed), otherCores, silence: figuresOf(silence) },
     ...{ gapsMs: silence.gapsMs, join: join?.silence ?? null, readyAgainSeconds },
     ...{ faults, joinFaults: join?.faults ?? null, differences, toldShare, problems },
     lastSwitchover: status?.last_switchover ?? null,
@@ -156,6 +161,12 @@ async function rejoin(exchange: Exchange, side: Side) {
 async function secondsUntilReady(exchange: Exchange, fromMs: number): Promise<number | null> {
   const isReady = await isReadyWithin(exchange, READY_MS);
   return isReady ? (performance.now() - fromMs) / 1000 : null;
+}
+
+/** Of all that is neither of the exchange nor of this process. */
+function foreignCpuSeconds({ pair, clients }: Exchange): number {
+  const sides = pair.sides.map((side) => pair.pidOf(side)).filter((pid) => pid !== null);
+  return machineBusySeconds() - cpuSecondsOf([...sides, clients.pid, process.pid]);
 }
 
 function figuresOf({ gapsMs, turnMs }: ClientsSilence): Silence {

@@ -8,6 +8,7 @@
  * The benchmark, the chaos trials with many clients and the soak run in it. Kinds of pairs are those
  * of chaos/pair.ts.
  */
+import os from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { createPair, type LabPair, type PairKind } from "../chaos/pair.ts";
 import { activeOf, reached, type Side } from "../chaos/sides.ts";
@@ -30,8 +31,7 @@ const QUIET_MS = 500;
 /** Each answer costs the active side some work, and more of it with many sessions. */
 const READY_POLL_MS = 200;
 
-/** So many clients have addresses. */
-export const CLIENTS_MAX = 10_000;
+export const CLIENTS_MAX = 2000;
 /** Of all clients together: each has a /24 from 16.0.0.0 on. */
 export const ROUTES_MAX = 10_000_000;
 
@@ -77,6 +77,8 @@ export interface Faults {
  * @throws Error when the pair does not become ready; the lab's words are printed
  */
 export async function openExchange(options: ExchangeOptions): Promise<Exchange> {
+  const obstacle = memoryObstacle(options);
+  if (obstacle !== null) throw new Error(obstacle);
   const lab = createLab(options.congestionControl);
   try {
     const pair = await createPair(lab, options.kind);
@@ -104,6 +106,13 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
     lab.remove();
     throw error;
   }
+}
+
+/** Every client keeps two octets for each route of everybody. */
+function memoryObstacle({ clients, routes }: ExchangeOptions): string | null {
+  const octets = 2 * clients ** 2 * routes;
+  if (octets < os.freemem() / 2) return null;
+  return `${clients} clients with ${routes} routes each take ${(octets / 2 ** 30).toFixed(1)} GiB`;
 }
 
 /**
