@@ -6,7 +6,7 @@ import { CLIENTS_MAX, ROUTES_MAX } from "../exchange/exchange.ts";
 import { DAEMONS, NSR_DAEMONS } from "./daemons.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
 
-const TAKEOVER_DEFAULTS = { clients: [10, 100], routes: 572, churn: 200 } as const;
+const TAKEOVER_DEFAULTS = { clients: [10, 100], routes: 572, churn: 200, bulkPercent: 75 } as const;
 
 export const HELP = `Usage: npm run bench -- [OPTION]...
 
@@ -28,6 +28,7 @@ Of takeover alone:
   --clients LIST    how many; each number is measured by itself. Default ${TAKEOVER_DEFAULTS.clients.join(",")}
   --routes R        prefixes that each client announces. Default ${TAKEOVER_DEFAULTS.routes}
   --churn N         routes that change in a second, of all clients together. Default ${TAKEOVER_DEFAULTS.churn}
+  --bulk-at P       percent of a bulk that clients have been told at the kill. Default ${TAKEOVER_DEFAULTS.bulkPercent}
   --act LIST        of ${ACTS.join(",")}. Default: all; host needs etcd
 
 Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
@@ -66,6 +67,8 @@ export interface TakeoverOptions {
   readonly routes: number;
   readonly churn: number;
   readonly acts: readonly Act[];
+  /** When the kill in a bulk comes. */
+  readonly bulkPercent: number;
 }
 
 export interface BenchOptions {
@@ -115,7 +118,9 @@ type Values = ReturnType<typeof parse>["values"];
 
 function takeoverOptions(values: Values, isAsked: boolean): TakeoverOptions | null {
   if (!isAsked) {
-    const own = (["clients", "routes", "churn", "act"] as const).find((name) => values[name]);
+    const own = (["clients", "routes", "churn", "act", "bulk-at"] as const).find(
+      (name) => values[name],
+    );
     if (own !== undefined) throw new UsageError(`--${own} goes with --scenario ${TAKEOVER} alone`);
     return null;
   }
@@ -127,6 +132,7 @@ function takeoverOptions(values: Values, isAsked: boolean): TakeoverOptions | nu
     routes: number("routes", values.routes, 1, 100_000) ?? TAKEOVER_DEFAULTS.routes,
     churn: number("churn", values.churn, 1, 100_000) ?? TAKEOVER_DEFAULTS.churn,
     acts: acts?.map(actOf) ?? ACTS,
+    bulkPercent: number("bulk-at", values["bulk-at"], 1, 99) ?? TAKEOVER_DEFAULTS.bulkPercent,
   };
   const most = Math.max(...options.clients) * options.routes;
   if (most > ROUTES_MAX) throw new UsageError(`${most} routes: at most ${ROUTES_MAX} in all`);
@@ -155,6 +161,7 @@ function parse(argv: readonly string[]) {
         routes: { type: "string" },
         churn: { type: "string" },
         act: { type: "string", multiple: true },
+        "bulk-at": { type: "string" },
         timeout: { type: "string" },
         nice: { type: "string" },
         json: { type: "boolean" },

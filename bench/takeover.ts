@@ -67,7 +67,7 @@ export async function measureTakeover(
   cleanups: Cleanups,
   take: (outcome: TakeoverRow | TakeoverFailure) => void,
 ): Promise<void> {
-  const { routes, acts, churn } = options;
+  const { routes, acts } = options;
   for (const kind of ["shared", "namespace"] as const) {
     const own = acts.filter((act) => (act === "host") === (kind === "namespace"));
     if (own.length === 0) continue;
@@ -79,7 +79,7 @@ export async function measureTakeover(
       cleanups.add(remove);
       await fillExchange(exchange);
       for (const act of own) {
-        for (const row of await measureAct(exchange, act, churn)) take(row);
+        for (const row of await measureAct(exchange, act, options)) take(row);
       }
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
@@ -92,9 +92,18 @@ export async function measureTakeover(
   }
 }
 
-async function measureAct(exchange: Exchange, act: Act, churn: number): Promise<TakeoverRow[]> {
+async function measureAct(
+  exchange: Exchange,
+  act: Act,
+  { churn, bulkPercent }: TakeoverOptions,
+): Promise<TakeoverRow[]> {
   const times = { windowSeconds: WINDOW_SECONDS, undisturbedSeconds: UNDISTURBED_SECONDS };
-  const episode = await runEpisode(exchange, { act, churn, ...times });
+  const episode = await runEpisode(exchange, {
+    act,
+    churn,
+    bulkShare: bulkPercent / 100,
+    ...times,
+  });
   const { clients, routes } = exchange.options;
   return rowsOf({ clients, routes, churn }, episode);
 }

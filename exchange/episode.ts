@@ -29,6 +29,8 @@ export interface EpisodeOptions {
   readonly windowSeconds: number;
   /** Of equal traffic just before. */
   readonly undisturbedSeconds: number;
+  /** Of what clients are to be told in a bulk, how much they have been told when the kill comes. */
+  readonly bulkShare: number;
 }
 
 /** Of all sessions: the longest time that each was told nothing. */
@@ -73,8 +75,6 @@ const WARM_MS = 1_000;
 const TAKEOVER_MS = 10_000;
 const READY_MS = 60_000;
 const AFTER_JOIN_MS = 1_000;
-/** Of the bulk, when its kill comes. */
-const BULK_SHARE = 1 / 3;
 const BULK_MS = 300_000;
 /** Longer than anything takes that is measured without a given end. */
 const OPEN_WINDOW_SECONDS = 3600;
@@ -95,7 +95,7 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   const otherCores = (foreignCpuSeconds(exchange) - foreignBefore) / undisturbedSeconds;
   const before = await clients.stat();
   const victim = await activeSide(exchange);
-  const toldShare = act === "bulk" ? await untilMiddleOfBulk(exchange) : null;
+  const toldShare = act === "bulk" ? await untilMiddleOfBulk(exchange, options.bulkShare) : null;
   let ready: Promise<number | null> = Promise.resolve(null);
   const silence = await silenceDuring(exchange, windowSeconds, async () => {
     if (act === "host") await pair.loseHost(victim);
@@ -138,11 +138,11 @@ async function silenceDuring(
   return clients.silence();
 }
 
-/** @returns the share of what clients are to be told that they have been told, about */
-async function untilMiddleOfBulk({ clients, options }: Exchange): Promise<number> {
+/** Has everybody announce everything again. @returns the share that clients have been told by now */
+async function untilMiddleOfBulk({ clients, options }: Exchange, share: number): Promise<number> {
   const all = options.clients * (options.clients - 1) * options.routes;
   clients.announce();
-  await clients.told(Math.ceil(all * BULK_SHARE), BULK_MS);
+  await clients.told(Math.ceil(all * share), BULK_MS);
   return (await clients.stat()).told / all;
 }
 

@@ -137,7 +137,10 @@ export function addressOfClient(index: number): string {
 }
 
 /** Ends the churn, waits until all clients hold what they should, and compares all tables. */
-export async function settle({ clients, options }: Exchange): Promise<ClientsCheck> {
+export async function settle(
+  { clients, options }: Exchange,
+  withinMs: number = SETTLE_MS,
+): Promise<ClientsCheck> {
   clients.churn(0);
   let last: ClientsStat | null = null;
   let quietSince = performance.now();
@@ -148,7 +151,7 @@ export async function settle({ clients, options }: Exchange): Promise<ClientsChe
     const isComplete = stat.up === options.clients && stat.complete === options.clients;
     return isComplete && performance.now() - quietSince > QUIET_MS;
   };
-  await reached(isQuiet, SETTLE_MS);
+  await reached(isQuiet, withinMs);
   let check = await clients.check();
   await reached(async () => {
     check = await clients.check();
