@@ -105,14 +105,14 @@ test.each(SCENARIO_NAMES)("the peers of %s have addresses and names of their own
 });
 
 describe("the table of takeovers", () => {
-  const silence = { medianMs: 90, p99Ms: 110, maxMs: 120, turnMs: 3 };
+  const silence = { gapsMs: [90, 120], medianMs: 90, p99Ms: 110, maxMs: 120, turnMs: 3 };
   const faults: Faults = {
     ...{ closed: 0, fins: 0, resets: 0, opens: 0, notifications: 0 },
     ...{ expired: 0, malformed: 0, duplicates: 0 },
   };
   const episode: Episode = {
     ...{ act: "bulk", undisturbed: { ...silence, medianMs: 20, maxMs: 30 }, otherCores: 0.5 },
-    ...{ silence, gapsMs: [90, 120], join: { ...silence, maxMs: 300 }, readyAgainSeconds: 3.07 },
+    ...{ silence, join: { ...silence, maxMs: 300 }, readyAgainSeconds: 3.07 },
     ...{ faults, joinFaults: faults, differences: 0, toldShare: 1 / 3 },
     ...{ problems: [], lastSwitchover: null },
   };

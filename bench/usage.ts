@@ -33,6 +33,12 @@ export function usageOf(pids: readonly number[]): Usage {
   };
 }
 
+/** @returns the memory of a process that no file stands for, in MB; null when it is gone */
+export function anonymousMb(pid: number): number | null {
+  const kb = readKb(`/proc/${pid}/status`, "RssAnon:");
+  return kb === 0 ? null : kb / KB_PER_MB;
+}
+
 /** @returns the processor time of processes that are there; costs less than `usageOf` */
 export function cpuSecondsOf(pids: readonly number[]): number {
   return pids.map(statFields).reduce((sum, fields) => sum + ticksOf(fields), 0) / TICKS_PER_SECOND;

@@ -42,8 +42,10 @@ export interface ExchangeOptions {
   readonly routes: number;
   /** Chooses the routes that change. */
   readonly seed: number;
-  /** Empty for that of the machine. */
+  /** Of TCP in the namespaces; that of the machine unless given. */
   readonly congestionControl?: string;
+  /** Sections of the speaker's configuration beside its own, or in their place. */
+  readonly sections?: Readonly<Record<string, unknown>>;
 }
 
 export interface Exchange {
@@ -84,7 +86,7 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
     const pair = await createPair(lab, options.kind);
     const node = lab.node("clients");
     await equip(pair, node, options.clients);
-    pair.configure(sections(pair, options.clients), "info");
+    pair.configure({ ...sections(pair, options.clients), ...options.sections }, "info");
     const clients = new Clients(node, {
       remote: pair.address4,
       firstAddress: addressOfClient(0),
@@ -180,12 +182,16 @@ export function hasFaults(faults: Faults): boolean {
   return Object.values(faults).some((count) => count > 0);
 }
 
-/** Waits until a standby could take over all sessions, of which there are as many as clients are up. */
+/**
+ * Waits until a standby could take over all sessions, of which there are as many as clients are up. A
+ * side without a partner needs none.
+ */
 export async function isReadyWithin(exchange: Exchange, withinMs: number): Promise<boolean> {
   return reached(async () => {
     await delay(READY_POLL_MS);
     const { up } = await exchange.clients.stat();
     const all = await Promise.all(exchange.pair.sides.map((side) => side.status()));
+    if (all.length === 1) return all[0]?.role === "active";
     return all.some((status) => isReadyFor(status, up)) && hasStandby(all);
   }, withinMs);
 }
