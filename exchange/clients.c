@@ -35,19 +35,15 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "messages.h"
 
-enum { OPEN = 1, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE_REFRESH };
 enum state { IDLE, CONNECTING, OPENSENT, OPENCONFIRM, UP };
 enum {
-  HEADER = 19,
-  MESSAGE_MAX = 4096,
   RECEIVED_MAX = 256 << 10,
   WAITING_MAX = 32 << 10,    // octets that wait to be sent while a table is being announced
-  PREFIXES_PER_UPDATE = 4,   // of a table: about what real ones have
   WITHDRAWN_ONE_IN = 8,
   CHURN_PER_TURN_MAX = 4000,
 };
-#define FIRST_PREFIX 0x10000000u  // 16.0.0.0
 #define RETRY_SECONDS 1.0
 
 struct client {
@@ -91,36 +87,9 @@ static uint32_t chance(void) {
   random_state ^= random_state << 13, random_state ^= random_state >> 7, random_state ^= random_state << 17;
   return random_state >> 16;
 }
-static unsigned get16(const uint8_t *p) { return p[0] << 8 | p[1]; }
-static void put16(uint8_t *p, unsigned v) { p[0] = v >> 8, p[1] = v; }
-static void put32(uint8_t *p, uint32_t v) { put16(p, v >> 16), put16(p + 2, v & 0xffff); }
 static void die(const char *what) { perror(what); exit(1); }
 
 // ---- what is announced ---------------------------------------------------------------
-
-static unsigned attribute_head(const uint8_t *a) { return a[0] & 0x10 ? 4 : 3; }
-static unsigned attribute_len(const uint8_t *a) { return a[0] & 0x10 ? get16(a + 2) : a[2]; }
-
-// Whether the attributes end where they should, so that they can be walked.
-static int is_whole(const uint8_t *a, const uint8_t *end) {
-  while (a < end) {
-    if (end - a < 4) return end - a == 3 && !(a[0] & 0x10) && a[2] == 0;
-    a += attribute_head(a) + attribute_len(a);
-  }
-  return a == end;
-}
-
-static uint16_t hash_of(const uint8_t *a, const uint8_t *end) {
-  uint32_t h = 2166136261u;
-  while (a < end) {
-    unsigned head = attribute_head(a), len = attribute_len(a);
-    h = (h ^ a[1]) * 16777619u;
-    for (unsigned k = 0; k < len; k++) h = (h ^ a[head + k]) * 16777619u;
-    a += head + len;
-  }
-  h ^= h >> 16;
-  return h & 0xffff ? h & 0xffff : 1;
-}
 
 static uint8_t *room(struct client *c, size_t n) {
   if (c->out_sent) {
@@ -140,37 +109,15 @@ static void message(struct client *c, int type, const uint8_t *body, unsigned n)
   c->out_len += HEADER + n;
 }
 
-// ORIGIN, AS_PATH, NEXT_HOP, MED and COMMUNITIES; the MED is what differs from one version to the next.
-static unsigned attributes(const struct client *c, long route, uint32_t med, uint8_t *a) {
-  uint8_t *p = a;
-  uint32_t x = c->i * 7919u + route / PREFIXES_PER_UPDATE * 104729u;
-  int hops = 1 + (x >> 3) % 4;
-  memcpy(p, (uint8_t[]){0x40, 1, 1, 0}, 4), p += 4;
-  memcpy(p, (uint8_t[]){0x40, 2, 6 + 4 * hops, 2, 1 + hops}, 5), p += 5;
-  put32(p, first_as + c->i), p += 4;
-  for (int hop = 0; hop < hops; hop++) put32(p, 1000000 + x * (hop + 3) % 60000), p += 4;
-  memcpy(p, (uint8_t[]){0x40, 3, 4}, 3), put32(p + 3, ntohl(local.sin_addr.s_addr) + c->i), p += 7;
-  memcpy(p, (uint8_t[]){0x80, 4, 4}, 3), put32(p + 3, med), p += 7;
-  memcpy(p, (uint8_t[]){0xc0, 8, 8}, 3), p += 3;
-  put32(p, 0x30000000 | (x & 0xffff)), put32(p + 4, 0x31000000 | (route & 0xffff)), p += 8;
-  return p - a;
-}
-
 static void set_sent(long id, uint16_t hash) {
   int change = (hash != 0) - (sent[id] != 0);
   live += change, clients[id / routes].live += change;
   sent[id] = hash;
 }
 
-static uint8_t *put_prefix(uint8_t *p, long id) {
-  uint32_t address = FIRST_PREFIX + id * 256;
-  p[0] = 24, p[1] = address >> 24, p[2] = address >> 16, p[3] = address >> 8;
-  return p + 4;
-}
-
 static void announce(struct client *c, long route, int n, uint32_t med) {
   uint8_t body[512], *p;
-  unsigned len = attributes(c, route, med, body + 4);
+  unsigned len = attributes(body + 4, c->i, first_as + c->i, ntohl(local.sin_addr.s_addr) + c->i, route, med);
   put16(body, 0), put16(body + 2, len);
   uint16_t hash = hash_of(body + 4, body + 4 + len);
   p = body + 4 + len;

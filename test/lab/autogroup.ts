@@ -57,7 +57,10 @@ export function runInOwnSession(): Promise<number> | null {
     env: { ...process.env, [MARK]: "1" },
     stdio: ["inherit", "inherit", "inherit", "ipc"],
   });
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  // What a terminal says when it goes away is not what everybody cleans up for.
+  for (const signal of SIGNALS) {
+    process.on(signal, () => child.kill(signal === "SIGHUP" ? "SIGTERM" : signal));
+  }
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code, signal) =>
