@@ -63,6 +63,8 @@ export async function setCrowd(
 
 class CrowdTraffic implements Traffic {
   readonly flowsOn: boolean = true;
+  /** Every client is told all changes; a busy speaker tells it several of them at once. */
+  readonly betweenMs: number = 100;
   private readonly exchange: Exchange;
   private readonly before: ClientsStat;
 

@@ -23,6 +23,7 @@ interface Bulk {
 
 export class FeedTraffic implements Traffic {
   readonly flowsOn: boolean = false;
+  readonly betweenMs: number = 20;
   private readonly scene: Scene;
   private readonly plan: TrialPlan;
   private readonly upsBefore: readonly number[];

@@ -7,6 +7,8 @@ export interface Traffic {
   announceBulk(): Promise<void>;
   /** Whether it is to go on while a standby joins, and a little longer; else it ends before. */
   readonly flowsOn: boolean;
+  /** Between packets with octets to a peer whom the speaker has enough to tell, on average. */
+  readonly betweenMs: number;
   /** Ends what `begin` and `announceBulk` began. @returns what went wrong with it, in words */
   end(): Promise<string[]>;
   /** Sessions that came up again, or ended, since the trial began. */

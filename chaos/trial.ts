@@ -222,7 +222,8 @@ class Trial {
     const cutAtMs = cut ?? atMs;
     const all = [...this.scene.watch.sessions.values()];
     const warmMs = startMs + WARM_MS;
-    const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, cutAtMs));
+    const { betweenMs } = this.traffic;
+    const flowing = all.filter(({ signs }) => isFlowing(signs, warmMs, cutAtMs, betweenMs));
     if (flowing.length === 0) this.problems.push("no session had traffic before the disturbance");
     const longest = (of: readonly WatchedSession[], value: keyof Silence) =>
       of

@@ -4,8 +4,8 @@
 //
 // Client i has address LOCAL + i and AS as + i, and announces ROUTES prefixes of its own, each a /24.
 // What was announced last is kept as a hash of the attributes of each prefix; every client keeps the
-// same of what it was told, so that the two can be compared, route by route. The hash has 16 bits: of
-// 65,535 routes with wrong attributes one is not noticed.
+// same of what it was told, so that the two can be compared, route by route. The hash has 32 bits: with
+// 16, one in 65,536 updates would seem to be the same as what it replaces.
 //
 // A client whose connection ends connects again after about a second, and announces its table again.
 //
@@ -59,7 +59,7 @@ struct client {
   // received
   uint8_t *in;
   size_t in_len;
-  uint16_t *told;  // a hash for each route of all clients, 0 for none
+  uint32_t *told;  // a hash for each route of all clients, 0 for none
   long held, live;  // routes it holds; routes it announces
   // silence
   double last_at, longest, longest_at;
@@ -68,7 +68,7 @@ struct client {
 static struct client *clients;
 static int count, epoll, hold = 90;
 static long routes, total, live;
-static uint16_t *sent;  // as `told`, of what was announced last
+static uint32_t *sent;  // as `told`, of what was announced last
 static uint32_t first_as = 4200100000u, version = 1;
 static struct sockaddr_in remote, local;
 static double now, mark_at, mark_until, turn_longest;
@@ -109,7 +109,7 @@ static void message(struct client *c, int type, const uint8_t *body, unsigned n)
   c->out_len += HEADER + n;
 }
 
-static void set_sent(long id, uint16_t hash) {
+static void set_sent(long id, uint32_t hash) {
   int change = (hash != 0) - (sent[id] != 0);
   live += change, clients[id / routes].live += change;
   sent[id] = hash;
@@ -119,7 +119,7 @@ static void announce(struct client *c, long route, int n, uint32_t med) {
   uint8_t body[512], *p;
   unsigned len = attributes(body + 4, c->i, first_as + c->i, ntohl(local.sin_addr.s_addr) + c->i, route, med);
   put16(body, 0), put16(body + 2, len);
-  uint16_t hash = hash_of(body + 4, body + 4 + len);
+  uint32_t hash = hash_of(body + 4, body + 4 + len);
   p = body + 4 + len;
   for (long r = route; r < route + n && r < routes; r++) {
     p = put_prefix(p, c->i * routes + r);
@@ -194,7 +194,7 @@ static void send_open(struct client *c) {
 }
 
 // One prefix that was received. Returns whether that is news, or -1 for one that nobody announces.
-static int note_told(struct client *c, const uint8_t *p, uint16_t hash) {
+static int note_told(struct client *c, const uint8_t *p, uint32_t hash) {
   long id = ((long)p[1] << 16 | p[2] << 8 | p[3]) - (FIRST_PREFIX >> 8);
   if (p[0] != 24 || id < 0 || id >= total) return -1;
   if (c->told[id] == hash) return 0;
@@ -208,7 +208,7 @@ static void on_update(struct client *c, const uint8_t *m, unsigned len) {
   if (len < 23 || 23 + withdrawn > len || 23 + withdrawn + get16(m + 21 + withdrawn) > len) { malformed++; return; }
   const uint8_t *a = m + 23 + withdrawn, *a_end = a + get16(a - 2);
   if (!is_whole(a, a_end)) { malformed++; return; }
-  uint16_t hash = hash_of(a, a_end);
+  uint32_t hash = hash_of(a, a_end);
   int news = 0, prefixes = 0;
   for (const uint8_t *p = m + 21; p < m + 21 + withdrawn; p += 1 + (*p + 7) / 8, prefixes++) {
     int is_news = note_told(c, p, 0);
@@ -349,7 +349,7 @@ static void say_check(void) {
   int wrong = 0;
   for (int i = 0; i < count; i++) {
     long before = different + missing + extra + echoed;
-    const uint16_t *told = clients[i].told;
+    const uint32_t *told = clients[i].told;
     for (long id = 0; id < total; id++) {
       // A route does not go back to whom it came from.
       if (id / routes == i) echoed += told[id] != 0;

@@ -110,9 +110,9 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
   }
 }
 
-/** Every client keeps two octets for each route of everybody. */
+/** Every client keeps four octets for each route of everybody. */
 function memoryObstacle({ clients, routes }: ExchangeOptions): string | null {
-  const octets = 2 * clients ** 2 * routes;
+  const octets = 4 * clients ** 2 * routes;
   if (octets < os.freemem() / 2) return null;
   return `${clients} clients with ${routes} routes each take ${(octets / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -23,7 +23,8 @@ static int is_whole(const uint8_t *a, const uint8_t *end) {
   return a == end;
 }
 
-static uint16_t hash_of(const uint8_t *a, const uint8_t *end) {
+// Never 0.
+static uint32_t hash_of(const uint8_t *a, const uint8_t *end) {
   uint32_t h = 2166136261u;
   while (a < end) {
     unsigned head = attribute_head(a), len = attribute_len(a);
@@ -31,8 +32,7 @@ static uint16_t hash_of(const uint8_t *a, const uint8_t *end) {
     for (unsigned k = 0; k < len; k++) h = (h ^ a[head + k]) * 16777619u;
     a += head + len;
   }
-  h ^= h >> 16;
-  return h & 0xffff ? h & 0xffff : 1;
+  return h ? h : 1;
 }
 
 // ORIGIN, AS_PATH, NEXT_HOP, MED and COMMUNITIES; the MED is what differs from one version to the next.
