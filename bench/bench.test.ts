@@ -114,7 +114,7 @@ describe("the table of takeovers", () => {
     ...{ act: "bulk", undisturbed: { ...silence, medianMs: 20, maxMs: 30 }, otherCores: 0.5 },
     ...{ silence, join: { ...silence, maxMs: 300 }, readyAgainSeconds: 3.07 },
     ...{ faults, joinFaults: faults, differences: 0, toldShare: 1 / 3 },
-    ...{ problems: [], lastSwitchover: null },
+    ...{ problems: [], lastSwitchover: null, wasReady: true },
   };
   const about = { clients: 10, routes: 50, churn: 200 };
   const lost: Episode = {

@@ -1,6 +1,6 @@
 /** The scenario `takeover`: what the clients of a pair notice when it loses a side, and gets it back. */
 
-import type { Act, Episode, Silence } from "../exchange/episode.ts";
+import type { Act, Episode, Silence, SwitchoverAccount } from "../exchange/episode.ts";
 import { runEpisode } from "../exchange/episode.ts";
 import type { Exchange, Faults } from "../exchange/exchange.ts";
 import { fillExchange, openExchange } from "../exchange/exchange.ts";
@@ -42,7 +42,7 @@ export interface TakeoverRow {
   /** In words. */
   readonly problems: readonly string[];
   /** The pair's own account. */
-  readonly lastSwitchover: unknown;
+  readonly lastSwitchover: SwitchoverAccount | null;
 }
 
 /** The exchange could not be set, or nothing could be measured any more. */

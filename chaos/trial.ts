@@ -3,7 +3,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../test/lab/until.ts";
 import type { Disturbance } from "./disturb.ts";
 import type { TrialPlan } from "./plan.ts";
-import { activeOf, makeReady, type Pair, reached, type Side } from "./sides.ts";
+import {
+  activeAndStatus,
+  activeOf,
+  makeReady,
+  notReady,
+  type Pair,
+  reached,
+  type Side,
+} from "./sides.ts";
 import { isFlowing, type Silence, silenceOf } from "./silence.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Fault, WatchedSession, WireEvent, WireWatch } from "./wire-watch.ts";
@@ -170,8 +178,11 @@ class Trial {
       await traffic.announceBulk();
       await delay(plan.bulkMs);
     }
-    const victim = await activeOf(scene.pair);
-    if (victim === null) throw new Error("no side is active before the disturbance");
+    const active = await activeAndStatus(scene.pair);
+    if (active === null) throw new Error("no side is active before the disturbance");
+    const { side: victim, status } = active;
+    const obstacle = notReady(scene.pair, status);
+    if (obstacle !== null) this.problems.push(obstacle);
     const disturbance = await this.disturb(victim, (text) => this.problems.push(text));
     await delay(AFTER_MS);
     const endMs = Date.now();

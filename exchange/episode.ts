@@ -1,11 +1,11 @@
 /** One disturbance of an exchange point, measured from the clients' side. */
 import { setTimeout as delay } from "node:timers/promises";
 import { cpuSecondsOf, machineBusySeconds } from "../bench/usage.ts";
-import { activeOf, reached, type Side } from "../chaos/sides.ts";
+import { activeAndStatus, activeOf, notReady, reached, type Side } from "../chaos/sides.ts";
 import { distributionOf } from "../chaos/silence.ts";
+import type { NsrStatus } from "../test/lab/ask.ts";
 import type { ClientsSilence } from "./clients.ts";
 import {
-  activeSide,
   differencesOf,
   type Exchange,
   type Faults,
@@ -57,6 +57,8 @@ export interface Episode {
    * a switchover. Null when it did not come to that.
    */
   readonly readyAgainSeconds: number | null;
+  /** Whether a standby could have taken over all sessions, just before; of a bulk, before that. */
+  readonly wasReady: boolean;
   /** What clients noticed until the start of a standby, or until the end. */
   readonly faults: Faults;
   /** The same from the start of a standby on. */
@@ -67,8 +69,18 @@ export interface Episode {
   readonly toldShare: number | null;
   /** What went wrong, in words. */
   readonly problems: readonly string[];
-  /** The pair's own account of it. */
-  readonly lastSwitchover: unknown;
+  /** The pair's own account of it; null when no side is active, or none ever took over. */
+  readonly lastSwitchover: SwitchoverAccount | null;
+}
+
+/** Of `show nsr`. */
+export interface SwitchoverAccount {
+  readonly cause: string;
+  readonly planned: boolean;
+  readonly ms: Readonly<Record<string, number>>;
+  /** Sessions that went on, and that were lost. */
+  readonly resumed: number;
+  readonly lost: number;
 }
 
 const WARM_MS = 1_000;
@@ -94,7 +106,11 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   const undisturbed = await silenceDuring(exchange, undisturbedSeconds, async () => {});
   const otherCores = (foreignCpuSeconds(exchange) - foreignBefore) / undisturbedSeconds;
   const before = await clients.stat();
-  const victim = await activeSide(exchange);
+  const active = await activeAndStatus(pair);
+  if (active === null) throw new Error("no side, or more than one, is active");
+  const { side: victim, status } = active;
+  const obstacle = notReady(pair, status);
+  if (obstacle !== null) problems.push(obstacle);
   const toldShare = act === "bulk" ? await untilMiddleOfBulk(exchange, options.bulkShare) : null;
   let ready: Promise<number | null> = Promise.resolve(null);
   const silence = await silenceDuring(exchange, windowSeconds, async () => {
@@ -117,17 +133,27 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   const differences = differencesOf(check);
   if (differences > 0) problems.push(`routes differ: ${JSON.stringify(check)}`);
   const after = await clients.stat();
+  const lastSwitchover = accountOf((await activeAndStatus(pair))?.status ?? null);
   const lost = faultsBetween(before, after).closed;
-  if (lost > 0) problems.push(`${lost} sessions were closed`);
-  const status = await (await activeOf(pair))?.status();
+  const cause = lastSwitchover === null ? "" : ` (${lastSwitchover.cause})`;
+  if (lost > 0) problems.push(`${lost} sessions were closed${cause}`);
   return {
     ...{ act, undisturbed: figuresOf(undisturbed), otherCores, silence: figuresOf(silence) },
     ...{ join: join?.silence ?? null, readyAgainSeconds },
     faults: faultsBetween(before, join === null ? after : joinBefore),
     joinFaults: join === null ? null : faultsBetween(joinBefore, after),
-    ...{ differences, toldShare, problems },
-    lastSwitchover: status?.last_switchover ?? null,
+    ...{ differences, toldShare, problems, lastSwitchover, wasReady: obstacle === null },
   };
+}
+
+function accountOf(status: NsrStatus | null): SwitchoverAccount | null {
+  const last = status?.last_switchover as
+    | (Omit<SwitchoverAccount, "lost"> & { readonly lost: readonly unknown[] })
+    | null
+    | undefined;
+  if (last === null || last === undefined) return null;
+  const { cause, planned, ms, resumed, lost } = last;
+  return { cause, planned, ms, resumed, lost: lost.length };
 }
 
 /** Silence of each session from just before the action until some time after it. */

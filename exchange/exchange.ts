@@ -11,7 +11,7 @@
 import os from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { createPair, type LabPair, type PairKind } from "../chaos/pair.ts";
-import { activeOf, reached, type Side } from "../chaos/sides.ts";
+import { activeOf, reached } from "../chaos/sides.ts";
 import type { NsrStatus } from "../test/lab/ask.ts";
 import { control } from "../test/lab/daemon.ts";
 import { createLab, type Lab, type LabNode } from "../test/lab/netns.ts";
@@ -202,13 +202,6 @@ function isReadyFor(status: NsrStatus | null, sessions: number): boolean {
 
 function hasStandby(all: readonly (NsrStatus | null)[]): boolean {
   return all.some((status) => status?.role === "standby");
-}
-
-/** @throws Error when none is, or both are */
-export async function activeSide({ pair }: Exchange): Promise<Side> {
-  const active = await activeOf(pair);
-  if (active === null) throw new Error("no side, or more than one, is active");
-  return active;
 }
 
 /** Every address of the clients' network is the node's; the sides need not ask who has them. */

@@ -37,7 +37,7 @@ export interface Findings {
   readonly digestDifferences: number;
   /** Disturbances before which the sides had not compared their digests. */
   readonly notCompared: number;
-  /** Disturbances that went wrong in another way: nobody took over, no standby became ready. */
+  /** Disturbances before or after which no standby was ready. */
   readonly notReady: number;
   readonly gapsMs: readonly number[];
   readonly memory: readonly MemorySample[];
@@ -57,7 +57,7 @@ export function gateLines({ silenceP99Ms, memoryMbPerHour }: Limits): string[] {
   return [
     "sessions lost, routes that differ, digests that differ or were not compared: 0",
     "messages that are malformed or say nothing new: 0",
-    "disturbances without a standby that is ready afterwards: 0",
+    "disturbances without a standby that is ready before and afterwards: 0",
     `silence, p99 of all sessions and disturbances: at most ${silenceP99Ms} ms`,
     `memory: at most ${memoryMbPerHour} MB an hour more, where that makes over ${MEMORY_NOISE_MB} MB`,
   ];

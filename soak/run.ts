@@ -1,8 +1,9 @@
 /** The soak itself: churn, a disturbance every few minutes, memory sampled meanwhile. */
 import { setTimeout as delay } from "node:timers/promises";
 import { anonymousMb } from "../bench/usage.ts";
+import { activeAndStatus } from "../chaos/sides.ts";
 import { type Episode, runEpisode } from "../exchange/episode.ts";
-import { activeSide, type Exchange, fillExchange, openExchange } from "../exchange/exchange.ts";
+import { type Exchange, fillExchange, openExchange } from "../exchange/exchange.ts";
 import type { SoakOptions } from "./arguments.ts";
 import type { Findings, MemorySample } from "./gates.ts";
 
@@ -82,7 +83,9 @@ class Soak {
       }),
       routeDifferences: sum(({ differences }) => differences),
       ...{ digestDifferences, notCompared },
-      notReady: sum(({ readyAgainSeconds }) => (readyAgainSeconds === null ? 1 : 0)),
+      notReady: sum(({ readyAgainSeconds, wasReady }) =>
+        readyAgainSeconds === null || !wasReady ? 1 : 0,
+      ),
       gapsMs: episodes.flatMap(({ silence, join }) => [...silence.gapsMs, ...(join?.gapsMs ?? [])]),
       ...{ memory, stopped },
     };
@@ -113,12 +116,13 @@ class Soak {
 
   private async disturb(): Promise<void> {
     const { exchange, options } = this;
-    const active = await activeSide(exchange);
-    const digest = (await active.status())?.digest;
-    this.digestDifferences += digest?.differences ?? 0;
-    if (digest === undefined || digest.at_ms === 0) this.notCompared++;
+    const active = await activeAndStatus(exchange.pair);
+    if (active === null) throw new Error("no side, or more than one, is active");
+    const { side, status } = active;
+    this.digestDifferences += status.digest.differences;
+    if (status.digest.at_ms === 0) this.notCompared++;
     const episode = await runEpisode(exchange, {
-      act: active === exchange.pair.sides[0] ? "kill" : "switchover",
+      act: side === exchange.pair.sides[0] ? "kill" : "switchover",
       churn: options.churn,
       ...{ windowSeconds: WINDOW_SECONDS, undisturbedSeconds: UNDISTURBED_SECONDS, bulkShare: 0 },
     });
