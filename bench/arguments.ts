@@ -1,8 +1,12 @@
 /** The command line of the benchmark. */
 
 import { parseArgs } from "node:util";
+import { ACTS, type Act } from "../exchange/episode.ts";
+import { CLIENTS_MAX, ROUTES_MAX } from "../exchange/exchange.ts";
 import { DAEMONS, NSR_DAEMONS } from "./daemons.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
+
+const TAKEOVER_DEFAULTS = { clients: [10, 100], routes: 572, churn: 200, bulkPercent: 75 } as const;
 
 export const HELP = `Usage: npm run bench -- [OPTION]...
 
@@ -10,7 +14,7 @@ Measures this speaker and the BGP daemons that are installed, in turn, with load
 BGP sessions and results that are read at the other end of BGP sessions. Prints a table with ratios
 to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratios of one run.
 
-  --scenario LIST   of s1,s2,s3,s4,s5,s6,join. Default: s1 to s5
+  --scenario LIST   of s1,s2,s3,s4,s5,s6,join,takeover. Default: s1 to s5
   --daemon LIST     of ${DAEMONS.map(({ name }) => name).join(",")}. Default: all that are installed
   --runs N          runs of each; the table has their medians. Default 3
   --timeout S       seconds that a phase may take. Default 180
@@ -19,6 +23,13 @@ to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratio
                     scenarios are then s1 to s5 and join
   --json            one JSON object a line for each phase of each run, in place of the table
   --help            this text
+
+Of takeover alone:
+  --clients LIST    how many; each number is measured by itself. Default ${TAKEOVER_DEFAULTS.clients.join(",")}
+  --routes R        prefixes that each client announces. Default ${TAKEOVER_DEFAULTS.routes}
+  --churn N         routes that change in a second, of all clients together. Default ${TAKEOVER_DEFAULTS.churn}
+  --bulk-at P       percent of a bulk that clients have been told at the kill. Default ${TAKEOVER_DEFAULTS.bulkPercent}
+  --act LIST        of ${ACTS.join(",")}. Default: all; host needs etcd
 
 Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
   s1  1 injector, 1M prefixes, 1 receiver: announce, announce with other attributes, withdraw
@@ -29,17 +40,41 @@ Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
   s5  as s1, then single-prefix updates: 50k at 5,000/s (latency), 200k flat out
   s6  exchange point: 700 clients with 572 prefixes each, 280M announcements out; takes minutes
   join  as s5, but a standby is started with the paced updates: seconds until it could take over
+  takeover  a pair of this speaker as route server, and what its clients notice when the active is
+      killed (kill), gives its role away (switchover), is killed while all clients announce their
+      tables again (bulk), or its host is lost (host, of a pair on two hosts with etcd); and when a
+      new standby joins (join, after each of them)
 
 Times are from the first octet written by the first injector until the last receiver holds exactly
 what it should. CPU is that of the daemon's processes until all has been quiet for 1.5 s, peak RSS
 is the sum over them since their start. "other s" is processor time of anything else on the machine
 until the receivers held what they should: look at it before believing a slow run.
 
+Of takeover, silence is the longest time that a session was told nothing, from the disturbance until
+6 s after it; median and maximum are over the sessions, beside those of equal traffic just before.
+FIN, RST, OPEN and NOTIFICATION are what clients saw; "differ" counts routes that a client holds in
+another way than they were sent last; "ready s" is from the start of a side, or the order, until a
+standby could take over again. It exits with 1 when a session was lost or a route differs.
+
 Other programs: environment variables TSBGP, BIRD, FRR_BGPD, GOBGPD and OPENBGPD hold their paths.
 `;
 
+const TAKEOVER = "takeover";
+
+export interface TakeoverOptions {
+  readonly clients: readonly number[];
+  /** Of each client. */
+  readonly routes: number;
+  readonly churn: number;
+  readonly acts: readonly Act[];
+  /** When the kill in a bulk comes. */
+  readonly bulkPercent: number;
+}
+
 export interface BenchOptions {
   readonly scenarios: readonly ScenarioName[];
+  /** Null where that scenario is not asked for. */
+  readonly takeover: TakeoverOptions | null;
   /** Names; null for all that are installed. */
   readonly daemons: readonly string[] | null;
   readonly runs: number;
@@ -66,8 +101,10 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
     }
   }
   const scenarios = values.scenario?.flatMap((list) => list.split(","));
+  const others = scenarios?.filter((name) => name !== TAKEOVER);
   return {
-    scenarios: scenarios?.map(scenarioName) ?? defaultScenarios(nsr),
+    scenarios: others?.map(scenarioName) ?? defaultScenarios(nsr),
+    takeover: takeoverOptions(values, scenarios?.includes(TAKEOVER) === true),
     daemons,
     runs: number("runs", values.runs, 1, 1000) ?? 3,
     timeoutSeconds: number("timeout", values.timeout, 1, 86_400) ?? 180,
@@ -75,6 +112,37 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
     json: values.json === true,
     nsr,
   };
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function takeoverOptions(values: Values, isAsked: boolean): TakeoverOptions | null {
+  if (!isAsked) {
+    const own = (["clients", "routes", "churn", "act", "bulk-at"] as const).find(
+      (name) => values[name],
+    );
+    if (own !== undefined) throw new UsageError(`--${own} goes with --scenario ${TAKEOVER} alone`);
+    return null;
+  }
+  const words = values.clients?.flatMap((list) => list.split(","));
+  const clients = words?.map((word) => number("clients", word, 2, CLIENTS_MAX)!);
+  const acts = values.act?.flatMap((list) => list.split(","));
+  const options = {
+    clients: clients ?? TAKEOVER_DEFAULTS.clients,
+    routes: number("routes", values.routes, 1, 100_000) ?? TAKEOVER_DEFAULTS.routes,
+    churn: number("churn", values.churn, 1, 100_000) ?? TAKEOVER_DEFAULTS.churn,
+    acts: acts?.map(actOf) ?? ACTS,
+    bulkPercent: number("bulk-at", values["bulk-at"], 1, 99) ?? TAKEOVER_DEFAULTS.bulkPercent,
+  };
+  const most = Math.max(...options.clients) * options.routes;
+  if (most > ROUTES_MAX) throw new UsageError(`${most} routes: at most ${ROUTES_MAX} in all`);
+  return options;
+}
+
+function actOf(word: string): Act {
+  const act = ACTS.find((known) => known === word);
+  if (act !== undefined) return act;
+  throw new UsageError(`--act ${word}: there are ${ACTS.join(", ")}`);
 }
 
 function defaultScenarios(nsr: boolean): ScenarioName[] {
@@ -89,6 +157,11 @@ function parse(argv: readonly string[]) {
         scenario: { type: "string", multiple: true },
         daemon: { type: "string", multiple: true },
         runs: { type: "string" },
+        clients: { type: "string", multiple: true },
+        routes: { type: "string" },
+        churn: { type: "string" },
+        act: { type: "string", multiple: true },
+        "bulk-at": { type: "string" },
         timeout: { type: "string" },
         nice: { type: "string" },
         json: { type: "boolean" },
@@ -104,7 +177,7 @@ function parse(argv: readonly string[]) {
 function scenarioName(text: string): ScenarioName {
   const name = SCENARIO_NAMES.find((known) => known === text);
   if (name !== undefined) return name;
-  throw new UsageError(`--scenario ${text}: there are ${SCENARIO_NAMES.join(", ")}`);
+  throw new UsageError(`--scenario ${text}: there are ${[...SCENARIO_NAMES, TAKEOVER].join(", ")}`);
 }
 
 function number(name: string, text: string | undefined, min: number, max: number): number | null {

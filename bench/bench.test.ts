@@ -1,13 +1,18 @@
 import { describe, expect, test } from "vitest";
+import type { Episode } from "../exchange/episode.ts";
+import type { Faults } from "../exchange/exchange.ts";
 import { HELP, parseArguments } from "./arguments.ts";
 import { failureLines, tableOf } from "./report.ts";
 import type { Measurement } from "./run.ts";
 import { makeScenario, SCENARIO_NAMES } from "./scenarios.ts";
+import { rowsOf } from "./takeover.ts";
+import { takeoverProblems, takeoverSummary, takeoverTable } from "./takeover-report.ts";
 
 describe("the command line of the benchmark", () => {
   test("has its defaults", () => {
     expect(parseArguments([])).toEqual({
       scenarios: ["s1", "s2", "s3", "s4", "s5"],
+      takeover: null,
       daemons: null,
       runs: 3,
       timeoutSeconds: 180,
@@ -55,8 +60,33 @@ describe("the command line of the benchmark", () => {
     [["--timeout", "x"], /--timeout x/],
     [["--nonsense"], /nonsense/],
     [["s1"], /s1/],
+    [["--clients", "10"], /--clients goes with --scenario takeover alone/],
+    [["--scenario", "takeover", "--clients", "1"], /--clients 1: say a whole number from 2/],
+    [["--scenario", "takeover", "--act", "sulk"], /--act sulk: there are kill/],
+    [["--scenario", "takeover", "--clients", "2000", "--routes", "9000"], /18000000 routes/],
   ])("is refused: %j", (argv, message) => {
     expect(() => parseArguments(argv)).toThrow(message);
+  });
+
+  test("measures takeovers with several numbers of clients", () => {
+    expect(parseArguments(["--scenario", "takeover"])).toMatchObject({
+      scenarios: [],
+      takeover: { clients: [10, 100], routes: 572, acts: ["kill", "switchover", "bulk", "host"] },
+    });
+    const argv = [
+      "--scenario",
+      "s1,takeover",
+      "--clients",
+      "5,7",
+      "--routes",
+      "3",
+      "--act",
+      "bulk",
+    ];
+    expect(parseArguments([...argv, "--churn", "9"])).toMatchObject({
+      scenarios: ["s1"],
+      takeover: { clients: [5, 7], routes: 3, churn: 9, acts: ["bulk"] },
+    });
   });
 
   test("asks for help", () => {
@@ -72,6 +102,67 @@ test.each(SCENARIO_NAMES)("the peers of %s have addresses and names of their own
   expect(new Set(peers.map(({ as }) => as)).size).toBe(peers.length);
   expect(peers.some(({ receives }) => receives)).toBe(true);
   expect(new Set(phases.map((phase) => phase.name)).size).toBe(phases.length);
+});
+
+describe("the table of takeovers", () => {
+  const silence = { gapsMs: [90, 120], medianMs: 90, p99Ms: 110, maxMs: 120, turnMs: 3 };
+  const faults: Faults = {
+    ...{ closed: 0, fins: 0, resets: 0, opens: 0, notifications: 0 },
+    ...{ expired: 0, malformed: 0, duplicates: 0 },
+  };
+  const episode: Episode = {
+    ...{ act: "bulk", undisturbed: { ...silence, medianMs: 20, maxMs: 30 }, otherCores: 0.5 },
+    ...{ silence, join: { ...silence, maxMs: 300 }, readyAgainSeconds: 3.07 },
+    ...{ faults, joinFaults: faults, differences: 0, toldShare: 1 / 3 },
+    ...{ problems: [], lastSwitchover: null, wasReady: true },
+  };
+  const about = { clients: 10, routes: 50, churn: 200 };
+  const lost: Episode = {
+    ...{ ...episode, faults: { ...faults, closed: 2, resets: 2, opens: 2 } },
+    ...{ silence: { ...silence, maxMs: 5000 }, readyAgainSeconds: null },
+    problems: ["2 sessions were closed"],
+  };
+
+  test("has a line for what was done, and one for the standby that joined", () => {
+    const rows = rowsOf(about, episode);
+    expect(`\n${takeoverTable(rows).join("\n")}\n`).toMatchInlineSnapshot(`
+      "
+      phase  clients x routes  silence ms  max  undisturbed ms  max  lost  FIN  RST  OPEN  NOTIF  differ  ready s  other cores
+
+      bulk   10 x 50                   90  120              20   30     0    0    0     0      0       0      3.1         0.50
+      join   10 x 50                   90  300              20   30     0    0    0     0      0       0      3.1         0.50
+      "
+    `);
+    expect(takeoverProblems(rows)).toEqual([]);
+    expect(takeoverSummary(rows[0]!)).toBe(
+      "takeover bulk at 33 %, 10 x 50: silence 90 / 120 ms (undisturbed 20 / 30), " +
+        "0 sessions lost, 0 routes differ",
+    );
+    expect(rowsOf(about, { ...episode, join: null })).toHaveLength(1);
+  });
+
+  test("hides no loss behind another run", () => {
+    const rows = [episode, lost, episode].flatMap((one) => rowsOf(about, one));
+    const [bulk = ""] = takeoverTable(rows).filter((line) => line.startsWith("bulk"));
+    const cells = bulk.split(/ {2,}/);
+    expect(cells.slice(2)).toEqual([
+      "90",
+      "5000",
+      "20",
+      "30",
+      "2",
+      "0",
+      "2",
+      "2",
+      "0",
+      "0",
+      "never",
+      "0.50",
+    ]);
+    expect(takeoverProblems(rows)).toEqual([
+      "ours+standby takeover bulk, 10 clients: 2 sessions were closed",
+    ]);
+  });
 });
 
 describe("the table", () => {

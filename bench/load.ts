@@ -1,10 +1,10 @@
 /** The load generator `bgpload`: commands go in, events come out, one JSON object a line. */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { compile } from "../exchange/compile.ts";
 import { DAEMON_ADDRESS, type Peer } from "./scenarios.ts";
 
 /** Times are seconds of the clock that all processes share. */
@@ -51,12 +51,9 @@ const QUERY_SECONDS = 60;
  */
 export function buildLoad(directory: string): string {
   const program = join(directory, "bgpload");
-  const source = fileURLToPath(new URL("bgpload.c", import.meta.url));
-  const argv = ["-O2", "-Wall", "-o", program, source, "-lm"];
-  const { status, stderr, error } = spawnSync("gcc", argv, { encoding: "utf8" });
-  if (status === 0) return program;
-  const missing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-  throw new RunError(missing ? "gcc is missing (apt install gcc libc6-dev)" : `gcc: ${stderr}`);
+  const problem = compile(new URL("bgpload.c", import.meta.url), program);
+  if (problem !== null) throw new RunError(problem);
+  return program;
 }
 
 export class Load {

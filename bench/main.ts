@@ -7,11 +7,13 @@
  *                 |-> namespaces   two of them, joined by a virtual cable
  *                 |-> daemons      configuration and process of the daemon
  *                 |-> load         process that injects, receives and counts
- *                 '-> usage        processor time and memory from /proc
+ *                 |-> usage        processor time and memory from /proc
+ *                 '-> takeover     a pair with many clients, in place of all that
  */
 
 import { rmSync } from "node:fs";
 import os from "node:os";
+import { runInOwnSession, setAutogroupNice } from "../test/lab/autogroup.ts";
 import { type BenchOptions, HELP, parseArguments, UsageError } from "./arguments.ts";
 import { DAEMONS, type Daemon, findProgram, NSR_DAEMONS } from "./daemons.ts";
 import { makeDirectory, removeLeftovers } from "./leftovers.ts";
@@ -21,8 +23,13 @@ import { failureLines, NSR_REFERENCE, tableOf } from "./report.ts";
 import { type Failure, type Measurement, Run } from "./run.ts";
 import { makeScenario, STREAM_SETS } from "./scenarios.ts";
 import { prepareStreams } from "./streams.ts";
+import { measureTakeover, type TakeoverFailure, type TakeoverRow } from "./takeover.ts";
+import { takeoverProblems, takeoverSummary, takeoverTable } from "./takeover-report.ts";
 
 const EXIT = { OK: 0, FAILED: 1, UNUSABLE: 2, INTERRUPTED: 130 } as const;
+
+/** As test/lab/etcd.ts has it. */
+const ETCD = "/usr/bin/etcd";
 
 /** A daemon whose failure is the benchmark's. */
 const isOurs = (name: string) => name.startsWith("ours");
@@ -44,8 +51,15 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const obstacle = obstacleHere();
   if (obstacle !== null) throw new RunError(obstacle);
-  const found = findDaemons(options);
-  if (found.length === 0) throw new RunError("there is no daemon to measure");
+  const found = options.scenarios.length === 0 ? [] : findDaemons(options);
+  if (found.length === 0 && options.takeover === null) {
+    throw new RunError("there is no daemon to measure");
+  }
+  const ended = await runInOwnSession();
+  if (ended !== null) return ended;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => process.exit(EXIT.INTERRUPTED));
+  }
   removeLeftovers();
   const directory = makeDirectory();
   cleanups.add(() => rmSync(directory, { recursive: true, force: true }));
@@ -53,6 +67,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const sets = options.scenarios.flatMap((name) => STREAM_SETS[name]);
   const streams = prepareStreams(sets, log);
   os.setPriority(options.nice);
+  setAutogroupNice("self", options.nice);
   return measureAll(options, found, streams, loadProgram);
 }
 
@@ -63,7 +78,8 @@ async function measureAll(
   loadProgram: string,
 ): Promise<number> {
   const measurements: Measurement[] = [];
-  const failures: Failure[] = [];
+  const takeovers: TakeoverRow[] = [];
+  const failures: (Failure | TakeoverFailure)[] = [];
   const { timeoutSeconds } = options;
   for (let run = 1; run <= options.runs; run++) {
     for (const name of options.scenarios) {
@@ -84,15 +100,46 @@ async function measureAll(
         cleanups.delete(close);
       }
     }
+    for (const outcome of await measureTakeovers(options, run)) {
+      if ("error" in outcome) failures.push(outcome);
+      else takeovers.push(outcome);
+    }
   }
+  const problems = [...failureLines(failures), ...takeoverProblems(takeovers)];
   if (!options.json) {
     const lines = tableOf(measurements, options.nsr ? NSR_REFERENCE : undefined);
     const table = measurements.length === 0 ? [] : [...lines, ""];
+    const more = takeovers.length === 0 ? [] : [...takeoverTable(takeovers), ""];
     process.stdout.write(
-      `\n${[heading(options), "", ...table, ...failureLines(failures)].join("\n")}\n`,
+      `\n${[heading(options), "", ...table, ...more, ...problems].join("\n")}\n`,
     );
   }
-  return failures.some(({ daemon }) => isOurs(daemon)) ? EXIT.FAILED : EXIT.OK;
+  const isFailed = failures.some(({ daemon }) => isOurs(daemon));
+  return isFailed || takeoverProblems(takeovers).length > 0 ? EXIT.FAILED : EXIT.OK;
+}
+
+async function measureTakeovers(
+  { takeover, runs, json }: BenchOptions,
+  run: number,
+): Promise<(TakeoverRow | TakeoverFailure)[]> {
+  const outcomes: (TakeoverRow | TakeoverFailure)[] = [];
+  if (takeover === null) return outcomes;
+  const acts = takeover.acts.filter((act) => act !== "host" || hasEtcd());
+  for (const clients of takeover.clients) {
+    await measureTakeover({ ...takeover, acts }, clients, cleanups, (outcome) => {
+      outcomes.push(outcome);
+      if (json) process.stdout.write(`${JSON.stringify({ ...outcome, run })}\n`);
+      const text = "error" in outcome ? summary(outcome) : takeoverSummary(outcome);
+      log(`run ${run} of ${runs}: ${text}`);
+    });
+  }
+  return outcomes;
+}
+
+function hasEtcd(): boolean {
+  if (findProgram(ETCD) !== null) return true;
+  log(`takeover: host is left out: ${ETCD} is missing (apt install etcd-server)`);
+  return false;
 }
 
 function findDaemons({ daemons, nsr }: BenchOptions): Found[] {
@@ -112,7 +159,7 @@ function obstacleHere(): string | null {
   return findProgram("ip") === null ? "ip is missing (apt install iproute2)" : null;
 }
 
-function summary(outcome: Measurement | Failure): string {
+function summary(outcome: Measurement | Failure | TakeoverFailure): string {
   const { daemon, scenario, phase } = outcome;
   const where = `${daemon} ${scenario}${phase === null ? "" : ` ${phase}`}`;
   if ("error" in outcome) return `${where}: ${outcome.error}`;
@@ -138,9 +185,6 @@ function log(text: string): void {
 process.on("exit", () => {
   for (const cleanup of cleanups) cleanup();
 });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => process.exit(EXIT.INTERRUPTED));
-}
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

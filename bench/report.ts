@@ -94,21 +94,21 @@ function standbyCells(list: readonly Measurement[], cpu: number | null): string[
 }
 
 /** @returns the groups in the order in which they came up */
-function groups<T>(
+export function groups<T>(
   list: readonly T[],
   keyOf: (one: T) => string,
 ): { readonly key: string; readonly list: readonly T[] }[] {
   return [...Map.groupBy(list, keyOf)].map(([key, members]) => ({ key, list: members }));
 }
 
-function median<T>(list: readonly T[], value: (one: T) => number): number {
+export function median<T>(list: readonly T[], value: (one: T) => number): number {
   const sorted = list.map(value).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Names to the left, numbers to the right. */
-function aligned(rows: readonly string[][]): string[] {
+/** The first two columns to the left, numbers to the right. */
+export function aligned(rows: readonly string[][]): string[] {
   const widths = rows[0]!.map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),
   );

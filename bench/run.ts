@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { shareAutogroupNice } from "../test/lab/autogroup.ts";
 import { commandLine, type Daemon } from "./daemons.ts";
 import { kill, makeDirectory } from "./leftovers.ts";
 import { Load, type LoadEvent, RunError, TooSlowError } from "./load.ts";
@@ -131,6 +132,7 @@ export class Run {
       stdio: ["ignore", log, log],
     });
     closeSync(log);
+    if (child.pid !== undefined) shareAutogroupNice(child.pid);
     return child;
   }
 

@@ -22,7 +22,7 @@ export function usageOf(pids: readonly number[]): Usage {
   for (const pid of pids) {
     const fields = statFields(pid);
     if (fields === null) continue;
-    cpuTicks += Number(fields[11]) + Number(fields[12]);
+    cpuTicks += ticksOf(fields);
     peakKb += readKb(`/proc/${pid}/status`, "VmHWM:");
     pssKb += readKb(`/proc/${pid}/smaps_rollup`, "Pss:");
   }
@@ -31,6 +31,21 @@ export function usageOf(pids: readonly number[]): Usage {
     peakRssMb: peakKb / KB_PER_MB,
     pssMb: pssKb / KB_PER_MB,
   };
+}
+
+/** @returns the memory of a process that no file stands for, in MB; null when it is gone */
+export function anonymousMb(pid: number): number | null {
+  const kb = readKb(`/proc/${pid}/status`, "RssAnon:");
+  return kb === 0 ? null : kb / KB_PER_MB;
+}
+
+/** @returns the processor time of processes that are there; costs less than `usageOf` */
+export function cpuSecondsOf(pids: readonly number[]): number {
+  return pids.map(statFields).reduce((sum, fields) => sum + ticksOf(fields), 0) / TICKS_PER_SECOND;
+}
+
+function ticksOf(fields: readonly string[] | null): number {
+  return fields === null ? 0 : Number(fields[11]) + Number(fields[12]);
 }
 
 /** @returns the processes of a session (setsid), named after the one that began it */

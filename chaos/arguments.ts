@@ -1,6 +1,9 @@
 /** The command line of the chaos harness. */
 import { parseArgs } from "node:util";
-import { DISTURBING, MODES, type Mode } from "./plan.ts";
+import { CLIENTS_MAX } from "../exchange/exchange.ts";
+import { DISTURBING, MODES, type Mode, type Peers, SCENES, type SceneKind } from "./plan.ts";
+
+const CLIENTS = 100;
 
 export const HELP = `Usage: npm run chaos -- [OPTION]...
 
@@ -11,12 +14,20 @@ Linux, root and the daemons (node test/lab/install.ts).
   --trials N      default 20
   --seed S        a whole number; equal seeds make equal choices. Default: the time
   --mode LIST     of ${MODES.join(",")}. Default: all but none
-  --prefixes N    size of the IPv4 table; IPv6 has a quarter of it. Default 20000
+  --scene LIST    of ${SCENES.join(",")}. Default: both, clients in every third trial of a mode
+  --clients N     how many there are in such a scene. Default ${CLIENTS}
+  --prefixes N    size of the IPv4 table; IPv6 has a quarter of it. Default 20000. Of many clients,
+                  the prefixes of all of them together
   --alone         one side without a partner, to see that the harness finds what then goes wrong
   --keep DIR      where failing trials leave captures and logs. Default: the temporary directory
   --nice=N        priority of everything, -20 to 19. Default -10
   --json          one JSON object a line for each trial
   --help          this text
+
+Scenes:
+  daemons      BIRD, FRR, GoBGP and scripted peers
+  clients      many scripted clients with small tables; routes change until a second after a standby
+               is ready again
 
 Modes of a pair in one namespace:
   process      kill -9 of the active
@@ -33,7 +44,7 @@ Modes of a pair with a namespace for each side, between which service addresses 
                and one side may be stopped meanwhile
 `;
 
-export interface ChaosOptions {
+export interface ChaosOptions extends Peers {
   readonly trials: number;
   readonly seed: number;
   readonly modes: readonly Mode[];
@@ -56,6 +67,8 @@ export function parseArguments(argv: readonly string[], nowMs: number): ChaosOpt
     trials: number("trials", values.trials, 1, 1_000_000) ?? 20,
     seed: number("seed", values.seed, 0, 0xffff_ffff) ?? nowMs % 0x1_0000_0000,
     modes: words?.map(modeOf) ?? DISTURBING,
+    scenes: scenesOf(values),
+    clients: number("clients", values.clients, 2, CLIENTS_MAX) ?? CLIENTS,
     prefixes: number("prefixes", values.prefixes, 100, 500_000) ?? 20_000,
     alone: values.alone === true,
     keep: values.keep ?? null,
@@ -72,6 +85,8 @@ function parse(argv: readonly string[]) {
         trials: { type: "string" },
         seed: { type: "string" },
         mode: { type: "string", multiple: true },
+        scene: { type: "string", multiple: true },
+        clients: { type: "string" },
         prefixes: { type: "string" },
         alone: { type: "boolean" },
         keep: { type: "string" },
@@ -83,6 +98,24 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+function scenesOf({ scene, alone, clients }: ReturnType<typeof parse>["values"]): SceneKind[] {
+  const words = scene?.flatMap((list) => list.split(","));
+  const scenes = words?.map((word) => {
+    const kind = SCENES.find((known) => known === word);
+    if (kind !== undefined) return kind;
+    throw new UsageError(`--scene ${word}: there are ${SCENES.join(", ")}`);
+  });
+  const isDaemonsAlone = scenes?.includes("clients") === false;
+  if (isDaemonsAlone && clients !== undefined) {
+    throw new UsageError("--clients: a scene of daemons has none");
+  }
+  if (alone !== true) return [...new Set(scenes ?? SCENES)];
+  if (scenes?.includes("clients") || clients !== undefined) {
+    throw new UsageError("--alone: clients come to a pair");
+  }
+  return ["daemons"];
 }
 
 function modeOf(word: string): Mode {

@@ -16,14 +16,24 @@ export interface Capture {
   close(): void;
 }
 
-/** Returns when packets are being captured; they are written to `wire.pcap` of the node. */
-export async function startCapture(node: LabNode, watch: WireWatch): Promise<Capture> {
+/**
+ * Returns when packets are being captured; they are written to `wire.pcap` of the node.
+ *
+ * @param delivery - "immediate": a packet is in the file at once, but there is little room for those that
+ *   wait; "blocks": some hundred milliseconds later, and none is lost of a burst to many peers
+ */
+export async function startCapture(
+  node: LabNode,
+  watch: WireWatch,
+  delivery: "immediate" | "blocks" = "immediate",
+): Promise<Capture> {
   const file = join(node.directory, "wire.pcap");
   const [link] = JSON.parse(await control(node, ["ip", "-json", "link", "show", "dev", "eth0"]));
   const tcpdump = node.spawn([
     ...["/usr/bin/tcpdump", "-i", "eth0", "-w", file, "-s", "0", "-B", "32768"],
-    // Packets are in the file at once.
-    ...["-n", "-U", "--immediate-mode", "-Z", "root"],
+    ...["-n", "-U", "-Z", "root"],
+    // It makes room for each packet as if it were the longest that there can be.
+    ...(delivery === "immediate" ? ["--immediate-mode"] : []),
     // A switch sends everybody what is for an address that it does not know yet.
     `tcp port 179 and ether host ${link.address}`,
   ]);

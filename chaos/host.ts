@@ -23,11 +23,18 @@ export class Host {
   private readonly node: LabNode;
   private readonly interfaces: readonly HostInterface[];
   private isOff = false;
+  private equipment: readonly string[] = [];
 
   /** @param interfaces - all but `lo` */
   constructor(node: LabNode, interfaces: readonly HostInterface[]) {
     this.node = node;
     this.interfaces = interfaces;
+  }
+
+  /** @param lines - for `ip -batch`; what they set is there now, and whenever the host starts again */
+  async equip(lines: readonly string[]): Promise<void> {
+    this.equipment = [...this.equipment, ...lines];
+    await control(this.node, ["ip", "-batch", "-"], lines.map((line) => `${line}\n`).join(""));
   }
 
   /**
@@ -59,7 +66,7 @@ export class Host {
         `address flush dev ${name}`,
         `link set dev ${name} up`,
         ...addresses.map((address) => `address add ${address} dev ${name}`),
-      ]),
+      ]) + this.equipment.map((line) => `${line}\n`).join(""),
     );
     this.isOff = false;
   }

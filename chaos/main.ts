@@ -5,11 +5,13 @@
  *                |-----> scene      pair, daemons, scripted peers, captures
  *                |         |-> feed         what is announced, and how it changes
  *                |         '-> expectation  what every peer must hold
+ *                |-----> crowd      pair and many clients, in place of a scene
  *                '-----> trial      traffic, disturbance, verdict
  *                          |-> wire-watch   what the peers were sent, octet by octet
  *                          '-> silence      when
  */
 import os from "node:os";
+import { runInOwnSession, setAutogroupNice } from "../test/lab/autogroup.ts";
 import { labAvailable } from "../test/lab/install.ts";
 import { HELP, parseArguments, UsageError } from "./arguments.ts";
 import { pairAvailable } from "./pair.ts";
@@ -31,8 +33,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const reason = pairAvailable();
     if (reason !== null) throw new UsageError(reason);
   }
+  const ended = await runInOwnSession();
+  if (ended !== null) return ended;
   // What else goes on here is no silence of the speaker's.
   os.setPriority(options.nice);
+  setAutogroupNice("self", options.nice);
   const results: TrialResult[] = [];
   const log = (text: string) => process.stderr.write(`${text}\n`);
   log(`seed ${options.seed}`);

@@ -28,12 +28,15 @@ export class MessageStream {
   readonly held: Map<string, RouteText> = new Map();
   private readonly texts: Map<string, RouteText> = new Map();
   private readonly report: (fault: MessageFault, detail: string) => void;
+  private readonly readsRoutes: boolean;
   private rest: Buffer = Buffer.alloc(0);
   /** Nothing behind an octet that cannot be understood has a meaning. */
   private broken = false;
 
-  constructor(report: (fault: MessageFault, detail: string) => void) {
+  /** @param readsRoutes - else UPDATEs are judged by their headers, and nothing of them is kept */
+  constructor(report: (fault: MessageFault, detail: string) => void, readsRoutes = true) {
     this.report = report;
+    this.readsRoutes = readsRoutes;
   }
 
   /** Octets of a message that has only begun. */
@@ -66,7 +69,7 @@ export class MessageStream {
     if (type === TYPE.OPEN) this.report("OPEN", `of AS ${two(body, 1)}`);
     if (type === TYPE.NOTIFICATION) this.report("NOTIFICATION", `${body[0]}/${body[1]}`);
     if (type === TYPE.KEEPALIVE && body.length > 0) this.report("malformed", "KEEPALIVE with body");
-    if (type === TYPE.UPDATE) this.update(body);
+    if (type === TYPE.UPDATE && this.readsRoutes) this.update(body);
   }
 
   private update(body: Uint8Array): void {

@@ -25,13 +25,15 @@ const LINK = { a: "10.9.0.1", b: "10.9.0.2" } as const;
 const LINK_PORT = 1790;
 const ANSWER_MS = 2_000;
 const TTL_SECONDS = 2;
+/** It is answered when the other side has all sessions, of which there may be hundreds. */
+const SWITCHOVER_MS = 30_000;
 
 const CLUSTER = "chaos";
 const KEYS = "keys";
 
 const ALONE: NsrStatus = {
   ...{ role: "active", ready: false, reason: "alone", sessions: 0, protected: 0 },
-  last_switchover: null,
+  ...{ last_switchover: null, digest: { at_ms: 0, differences: 0 } },
 };
 
 export type PairKind = "shared" | "namespace" | "alone";
@@ -40,7 +42,11 @@ export type SideName = "a" | "b";
 export interface LabPair extends Pair {
   readonly kind: PairKind;
   /** Write the configuration of both sides: `sections` and what makes them a pair. */
-  configure(sections: Readonly<Record<string, unknown>>): void;
+  configure(sections: Readonly<Record<string, unknown>>, logLevel?: "debug" | "info"): void;
+  /** What the hosts of the sides have beside their addresses, as lines for `ip -batch`. */
+  equipHosts(lines: readonly string[]): Promise<void>;
+  /** The process of a side, `null` while it does not run. */
+  pidOf(side: Side): number | null;
   /** Interrupt the replication link; only of a pair in namespaces. */
   cutLink(): Promise<void>;
   healLink(): Promise<void>;
@@ -70,7 +76,8 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
   const nodes = { a: first, b: kind === "namespace" ? lab.node("b") : first };
   const names: SideName[] = kind === "alone" ? ["a"] : ["a", "b"];
   const hosts = { a: createHost("a", nodes.a, kind), b: createHost("b", nodes.b, kind) };
-  const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind));
+  const processes: Processes = {};
+  const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind, processes));
   let etcd = "";
   if (kind === "namespace") {
     await joinByCable(nodes.a, nodes.b);
@@ -87,7 +94,7 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
     address4: kind === "namespace" ? SERVICE.address4 : first.address4,
     address6: kind === "namespace" ? SERVICE.address6 : first.address6,
     sides,
-    configure(sections) {
+    configure(sections, logLevel = "debug") {
       for (const name of names) {
         const node = nodes[name];
         const nsr =
@@ -97,12 +104,21 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
           join(node.directory, `${name}.yaml`),
           JSON.stringify({
             ...sections,
-            log: { level: "debug", file: join(node.directory, `${name}.log`) },
+            log: { level: logLevel, file: join(node.directory, `${name}.log`) },
             control: { socket: socketOf(node, name) },
             ...nsr,
           }),
         );
       }
+    },
+    async equipHosts(lines) {
+      for (const name of kind === "namespace" ? names : names.slice(0, 1)) {
+        await hosts[name].equip(lines);
+      }
+    },
+    pidOf(side) {
+      const running = processes[nameOf(side)];
+      return running?.ended() === null ? running.pid : null;
     },
     async split(active, { ways, direction }) {
       const own = nameOf(active);
@@ -128,7 +144,8 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
     },
     async orderSwitchover(side) {
       const own = nameOf(side);
-      return (await askSpeaker(socketOf(nodes[own], own), { command: "switchover" })) !== null;
+      const socket = socketOf(nodes[own], own);
+      return (await askSpeaker(socket, { command: "switchover" }, SWITCHOVER_MS)) !== null;
     },
   };
 }
@@ -142,18 +159,26 @@ function createHost(name: SideName, node: LabNode, kind: PairKind): Host {
   ]);
 }
 
-function createSide(name: SideName, node: LabNode, host: Host, kind: PairKind): Side {
+/** The newest process of each side that was started. */
+type Processes = Partial<Record<SideName, LabProcess>>;
+
+function createSide(
+  name: SideName,
+  node: LabNode,
+  host: Host,
+  kind: PairKind,
+  processes: Processes,
+): Side {
   const socket = socketOf(node, name);
-  let running: LabProcess | undefined;
-  const signal = async (which: NodeJS.Signals) => running?.signal(which);
-  const isRunning = async () => running?.ended() === null;
+  const signal = async (which: NodeJS.Signals) => processes[name]?.signal(which);
+  const isRunning = async () => processes[name]?.ended() === null;
   return {
     name,
     isRunning,
     async start() {
       await host.start();
       const file = join(node.directory, `${name}.yaml`);
-      running = node.spawn([process.execPath, MAIN, "run", "-c", file]);
+      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file]);
     },
     kill: () => signal("SIGKILL"),
     pause: () => signal("SIGSTOP"),

@@ -46,9 +46,18 @@ export interface Split {
   readonly stopped: "active" | "standby" | null;
 }
 
+/**
+ * Who the peers are. daemons: BIRD, FRR, GoBGP and scripted peers with large tables. clients: many
+ * scripted clients with small ones.
+ */
+export const SCENES = ["daemons", "clients"] as const;
+export type SceneKind = (typeof SCENES)[number];
+
 /** What a trial has to know. */
 export interface TrialPlan {
   readonly trial: number;
+  /** How many scripted clients there are in place of daemons; 0 with daemons. */
+  readonly clients: number;
   /** What is done, in a word. */
   readonly mode: string;
   /** More of it, for people, with a separator at its end; may be empty. */
@@ -94,12 +103,32 @@ export function pairOf(mode: Mode): PairKind {
   return PAIRS[mode];
 }
 
+export function sceneOf({ clients }: TrialPlan): SceneKind {
+  return clients > 0 ? "clients" : "daemons";
+}
+
+/** Of the trials of each mode, where there are both kinds of peers. */
+const CLIENTS_ONE_IN = 3;
+
+/** Who takes part. */
+export interface Peers {
+  /** At least one. */
+  readonly scenes: readonly SceneKind[];
+  /** In a scene with many clients. */
+  readonly clients: number;
+}
+
 /**
- * The trials, those of one kind of pair together, so that they can be run in one lab.
+ * The trials, those of one kind of pair and of peers together, so that they can be run in one lab.
  *
  * @param modes - at least one; each gets an equal share
  */
-export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): Plan[] {
+export function makePlans(
+  trials: number,
+  modes: readonly Mode[],
+  prng: Prng,
+  peers: Peers,
+): Plan[] {
   const plans = Array.from({ length: trials }, (_, trial): Plan => {
     const mode = modes[trial % modes.length]!;
     const between = (from: number, to: number) => from + prng.below(to - from + 1);
@@ -108,10 +137,12 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
     const moment = mode === "split" && drawn === "again" ? "churn" : drawn;
     const split = drawSplit(prng);
     const killMs = mode === "interrupted" ? between(0, INTERRUPTED_MS) : 0;
+    const clients = hasClients(Math.floor(trial / modes.length), peers) ? peers.clients : 0;
     return {
       trial: trial + 1,
+      clients,
       mode,
-      detail: detailOf(mode, split, killMs),
+      detail: detailOf(clients, mode, split, killMs),
       moment,
       delayMs: between(300, 1000),
       bulkMs: between(1, 300),
@@ -126,6 +157,12 @@ export function makePlans(trials: number, modes: readonly Mode[], prng: Prng): P
   return plans.sort((one, other) => rank(one) - rank(other) || one.trial - other.trial);
 }
 
+/** @param turn - counts the trials of a mode, from 0 */
+function hasClients(turn: number, { scenes }: Peers): boolean {
+  if (scenes.length > 1) return turn % CLIENTS_ONE_IN === 1;
+  return scenes[0] === "clients";
+}
+
 function drawSplit(prng: Prng): Split {
   const bits = 1 + prng.below(2 ** WAYS.length - 1);
   const stopped = [null, "active", "standby"] as const;
@@ -136,11 +173,15 @@ function drawSplit(prng: Prng): Split {
   };
 }
 
-function detailOf(mode: Mode, { ways, direction, stopped }: Split, killMs: number): string {
-  if (mode === "split") return `${ways.join("+")} ${direction}, stopped ${stopped ?? "none"}, `;
-  return mode === "interrupted" ? `killed ${killMs} ms after the order, ` : "";
+function detailOf(clients: number, mode: Mode, split: Split, killMs: number): string {
+  const { ways, direction, stopped } = split;
+  const who = clients > 0 ? `${clients} clients, ` : "";
+  if (mode === "split") {
+    return `${who}${ways.join("+")} ${direction}, stopped ${stopped ?? "none"}, `;
+  }
+  return mode === "interrupted" ? `${who}killed ${killMs} ms after the order, ` : who;
 }
 
-function rank({ mode }: Plan): number {
-  return pairOf(mode) === "shared" ? 0 : 1;
+function rank(plan: Plan): number {
+  return 2 * (pairOf(plan.mode) === "shared" ? 0 : 1) + (sceneOf(plan) === "daemons" ? 0 : 1);
 }

@@ -36,7 +36,9 @@ export function figureLines(results: readonly TrialResult[]): string[] {
 }
 
 function silenceLines(results: readonly TrialResult[]): string[] {
-  return [...Map.groupBy(results, ({ mode }) => mode)].flatMap(([mode, own]) => {
+  const groupOf = ({ mode, clients }: TrialResult) =>
+    clients > 0 ? `${mode}, ${clients} clients` : mode;
+  return [...Map.groupBy(results, groupOf)].flatMap(([mode, own]) => {
     const line = (what: string, values: readonly number[]) => {
       if (values.length === 0) return [];
       const { count, median, p99, max } = distributionOf(values);
@@ -45,6 +47,7 @@ function silenceLines(results: readonly TrialResult[]): string[] {
       return [`${mode}: ${what} ${times} (${count} trials)`];
     };
     const cuts = own.map((one) => one.cutSilenceMs).filter((value) => value > 0);
+    const joins = own.map((one) => one.joinSilenceMs).filter((value) => value > 0);
     const repeats = own.map((one) => one.retransmissionMs).filter((value) => value > 0);
     return [
       ...line(
@@ -53,6 +56,7 @@ function silenceLines(results: readonly TrialResult[]): string[] {
       ),
       ...line("  apart, behind a peer's retransmission timer", repeats),
       ...line("  while the link was cut", cuts),
+      ...line("  until a standby was ready again", joins),
       ...line(
         "  without disturbance",
         own.map((one) => one.undisturbedMs),

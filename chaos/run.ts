@@ -3,17 +3,18 @@ import { cpSync, lstatSync, mkdirSync, mkdtempSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Prng } from "@ts-bgp/inject";
+import { setCrowd } from "./crowd.ts";
 import { disturb } from "./disturb.ts";
 import { type Feed, makeFeeds } from "./feed.ts";
 import type { PairKind } from "./pair.ts";
-import { type Mode, makePlans, type Plan, pairOf } from "./plan.ts";
-import { type LabScene, setScene } from "./scene.ts";
+import { type Mode, makePlans, type Peers, type Plan, pairOf, sceneOf } from "./plan.ts";
+import { type LabTrialScene, setScene } from "./scene.ts";
 import { runTrial, type TrialResult } from "./trial.ts";
 
 /** Captures grow with every trial, and so does what is compared with them. */
 const TRIALS_PER_SCENE = 25;
 
-export interface RunOptions {
+export interface RunOptions extends Peers {
   readonly trials: number;
   readonly seed: number;
   readonly modes: readonly Mode[];
@@ -36,21 +37,29 @@ export async function runTrials(
   log: (text: string) => void,
 ): Promise<void> {
   const { seed, prefixes, alone } = options;
-  const plans = makePlans(options.trials, options.modes, new Prng(seed));
-  const feeds = makeFeeds(prefixes, seed);
-  let scene: LabScene | null = null;
+  const plans = makePlans(options.trials, options.modes, new Prng(seed), options);
+  let feeds: Feed[] | null = null;
+  let scene: LabTrialScene | null = null;
+  let setFor = "";
   let used = 0;
   try {
     for (const plan of plans) {
       const kind: PairKind = alone ? "alone" : pairOf(plan.mode);
-      if (scene !== null && (scene.pair.kind !== kind || used >= TRIALS_PER_SCENE)) {
+      const needed = `${kind}, ${sceneOf(plan)}`;
+      if (scene !== null && (setFor !== needed || used >= TRIALS_PER_SCENE)) {
         scene.remove();
         scene = null;
       }
       if (scene === null) {
-        scene = await setSceneInTwo(kind, feeds, log);
+        const set = async () => {
+          if (plan.clients > 0) return setCrowd(kind, plan.clients, prefixes, seed);
+          feeds ??= makeFeeds(prefixes, seed);
+          return setScene(kind, feeds);
+        };
+        scene = await setInTwo(set, log);
+        setFor = needed;
         used = 0;
-        log(`${kind}: a scene with ${prefixes} prefixes is set`);
+        log(`${needed}: a scene with ${prefixes} prefixes is set`);
       }
       used++;
       const { pair } = scene;
@@ -69,22 +78,21 @@ export async function runTrials(
 }
 
 /** Daemons that start all at once on a busy machine do not always answer in time. */
-async function setSceneInTwo(
-  kind: PairKind,
-  feeds: readonly Feed[],
+async function setInTwo(
+  set: () => Promise<LabTrialScene>,
   log: (text: string) => void,
-): Promise<LabScene> {
+): Promise<LabTrialScene> {
   try {
-    return await setScene(kind, feeds);
+    return await set();
   } catch (error) {
     log(`a second attempt: ${error instanceof Error ? error.message : error}`);
-    return setScene(kind, feeds);
+    return set();
   }
 }
 
 function keepEvidence(
   { keep, seed }: RunOptions,
-  scene: LabScene,
+  scene: LabTrialScene,
   plan: Plan,
   result: TrialResult,
 ): string {

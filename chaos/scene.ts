@@ -24,9 +24,11 @@ import { until } from "../test/lab/until.ts";
 import { type Capture, startCapture } from "./capture.ts";
 import { Expectation } from "./expectation.ts";
 import type { Feed } from "./feed.ts";
+import { FeedTraffic } from "./feed-traffic.ts";
 import { Feeder } from "./feeder.ts";
 import { createPair, type LabPair, type PairKind } from "./pair.ts";
 import { makeReady, type Pair } from "./sides.ts";
+import type { TrialScene } from "./trial.ts";
 import { encodeUpdate, shownText } from "./updates.ts";
 import { WireWatch } from "./wire-watch.ts";
 
@@ -55,27 +57,26 @@ export interface FeedEnd {
   readonly address: string;
 }
 
-/** What a trial happens in. */
-export interface Scene {
-  readonly pair: Pair;
+/** Peers of all kinds, and what they announce. */
+export interface Scene extends TrialScene {
   readonly daemons: readonly DaemonEnd[];
   readonly feeds: readonly FeedEnd[];
   readonly feeder: Feeder;
-  readonly watch: WireWatch;
   readonly expectation: Expectation;
-  /** Judge what all captures have seen since the last call. */
-  look(): void;
   /** How often each session of a daemon came up, by the peer's own count. */
   upCounts(): Promise<number[]>;
   /** Changed routes for a daemon to announce, with the number in a community. */
   changedRoutes(end: DaemonEnd, number: number): Route[];
 }
 
-export interface LabScene extends Scene {
+/** In a lab that is there for nothing else. */
+export interface LabTrialScene extends TrialScene {
   readonly lab: Lab;
   readonly pair: LabPair;
   remove(): void;
 }
+
+export type LabScene = Scene & LabTrialScene;
 
 /** Those who take part. */
 export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"> & {
@@ -177,9 +178,10 @@ export function createScene({ captures, ...cast }: Cast): Scene {
       );
     }
   }
-  return {
+  const scene: Scene = {
     ...cast,
     expectation,
+    startTraffic: (plan) => FeedTraffic.start(scene, plan),
     look() {
       for (const capture of captures) capture.read();
     },
@@ -196,6 +198,7 @@ export function createScene({ captures, ...cast }: Cast): Scene {
         .map((route) => ({ ...route, communities: [`65001:${number % 65_536}`, "65001:1"] }));
     },
   };
+  return scene;
 }
 
 export function addressOfPair(pair: Pair, family: Family): string {

@@ -25,10 +25,27 @@ export interface Pair {
 }
 
 /** The side that is active, `null` when none is or two are. */
-export async function activeOf({ sides }: Pair): Promise<Side | null> {
-  const all = await Promise.all(sides.map((side) => side.status()));
-  const active = sides.filter((_, i) => all[i]?.role === "active");
-  return active.length === 1 ? active[0]! : null;
+export async function activeOf(pair: Pair): Promise<Side | null> {
+  return (await activeAndStatus(pair))?.side ?? null;
+}
+
+/** The same, with what it said. */
+export async function activeAndStatus({
+  sides,
+}: Pair): Promise<{ side: Side; status: NsrStatus } | null> {
+  const all = await Promise.all(sides.map(async (side) => ({ side, status: await side.status() })));
+  const active = all.filter(({ status }) => status?.role === "active");
+  const [one] = active;
+  if (active.length !== 1 || one === undefined || one.status === null) return null;
+  return { side: one.side, status: one.status };
+}
+
+/**
+ * Why sessions would be lost if the active ended now, in words; `null` where they would not be, or it has
+ * no partner.
+ */
+export function notReady({ sides }: Pair, { ready, reason }: NsrStatus): string | null {
+  return sides.length < 2 || ready ? null : `the pair was not ready: ${reason}`;
 }
 
 /** Start what does not run; wait until there is an active, and a standby that is ready. */

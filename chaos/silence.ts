@@ -63,16 +63,20 @@ export function silenceOf(signs: readonly Sign[], fromMs: number, toMs: number):
   return { longestMs, longestAtMs, repeatMs, firstMs: Math.min(firstMs, toMs - fromMs) };
 }
 
-/** Between packets with octets of a session on which the speaker has enough to say, on average. */
-const FLOWING_MS = 20;
-
 /**
  * Whether the speaker was sending all the time. Where it only acknowledges, it waits up to 40 ms
  * before it does (delayed acknowledgements), and silence says nothing.
+ *
+ * @param betweenMs - at most so much, on average, between packets with octets
  */
-export function isFlowing(signs: readonly Sign[], fromMs: number, toMs: number): boolean {
+export function isFlowing(
+  signs: readonly Sign[],
+  fromMs: number,
+  toMs: number,
+  betweenMs: number,
+): boolean {
   const isIn = ({ timeMs, sent }: Sign) => sent && timeMs >= fromMs && timeMs <= toMs;
-  return signs.filter(isIn).length >= (toMs - fromMs) / FLOWING_MS;
+  return signs.filter(isIn).length >= (toMs - fromMs) / betweenMs;
 }
 
 export interface Distribution {

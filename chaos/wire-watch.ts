@@ -54,6 +54,11 @@ interface Direction {
   timestampAtMs: number;
 }
 
+export interface WatchOptions {
+  /** Whether to know what each peer was told; where not, UPDATEs are judged by their headers. */
+  readonly readsRoutes: boolean;
+}
+
 export class WatchedSession {
   readonly peer: string;
   /** Packets of ours, oldest first; emptied by whoever has judged them. */
@@ -65,10 +70,14 @@ export class WatchedSession {
   /** "port>port" of the connection. */
   ports = "";
 
-  constructor(peer: string, report: (by: "us" | "peer", fault: Fault, detail: string) => void) {
+  constructor(
+    peer: string,
+    report: (by: "us" | "peer", fault: Fault, detail: string) => void,
+    options: WatchOptions,
+  ) {
     this.peer = peer;
-    this.us = newDirection((fault, detail) => report("us", fault, detail));
-    this.them = newDirection((fault, detail) => report("peer", fault, detail));
+    this.us = newDirection((fault, detail) => report("us", fault, detail), options);
+    this.them = newDirection((fault, detail) => report("peer", fault, detail), options);
   }
 }
 
@@ -80,9 +89,12 @@ export class WireWatch {
   private readonly ended: Set<string> = new Set();
   private nowMs = 0;
 
+  private readonly options: WatchOptions;
+
   /** @param ours - addresses of the speaker, whichever side has them */
-  constructor(ours: readonly string[]) {
+  constructor(ours: readonly string[], options: WatchOptions = { readsRoutes: true }) {
     this.ours = new Set(ours);
+    this.options = options;
   }
 
   take(segment: Segment): void {
@@ -100,8 +112,10 @@ export class WireWatch {
       if (session?.ports !== ports) session = undefined;
     }
     if (session === undefined) {
-      session = new WatchedSession(peer, (by, fault, detail) =>
-        this.report(peer, by, fault, detail),
+      session = new WatchedSession(
+        peer,
+        (by, fault, detail) => this.report(peer, by, fault, detail),
+        this.options,
       );
       session.ports = ports;
       this.sessions.set(peer, session);
@@ -211,8 +225,11 @@ export class WireWatch {
   }
 }
 
-function newDirection(report: (fault: MessageFault, detail: string) => void): Direction {
-  const messages = new MessageStream(report);
+function newDirection(
+  report: (fault: MessageFault, detail: string) => void,
+  { readsRoutes }: WatchOptions,
+): Direction {
+  const messages = new MessageStream(report, readsRoutes);
   const octets = new OctetStream((some) => messages.take(some));
   return {
     ...{ octets, messages, acknowledged: 0, acknowledgedAtMs: 0 },

@@ -209,5 +209,5 @@ const TRAFFIC_MS = 2000;
 
 function planOf(trial: number, mode: string, moment: TrialPlan["moment"]): TrialPlan {
   const times = { delayMs: TRAFFIC_MS, bulkMs: 50, joinMs: 0 };
-  return { trial, mode, detail: "", moment, ...times, seed: trial };
+  return { trial, clients: 0, mode, detail: "", moment, ...times, seed: trial };
 }

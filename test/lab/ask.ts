@@ -7,9 +7,13 @@ const ANSWER_MS = 2_000;
  * Ask a speaker.
  *
  * @param path - of the socket; namespaces of the network make no difference to it
- * @returns the items of its answer; `null` when it refuses, or nobody answers in two seconds
+ * @returns the items of its answer; `null` when it refuses, or nobody answers in time
  */
-export function askSpeaker(path: string, request: { command: string }): Promise<unknown[] | null> {
+export function askSpeaker(
+  path: string,
+  request: { command: string },
+  withinMs: number = ANSWER_MS,
+): Promise<unknown[] | null> {
   return new Promise((resolve) => {
     let text = "";
     const socket = connect(path);
@@ -17,7 +21,7 @@ export function askSpeaker(path: string, request: { command: string }): Promise<
       socket.destroy();
       resolve(items);
     };
-    socket.setTimeout(ANSWER_MS, () => end(null));
+    socket.setTimeout(withinMs, () => end(null));
     socket.setEncoding("utf8");
     socket.on("error", () => end(null));
     socket.on("close", () => end(null));
@@ -47,6 +51,8 @@ export interface NsrStatus {
   /** Sessions that would survive. */
   readonly protected: number;
   readonly last_switchover: unknown;
+  /** The last comparison of both sides by digests of their tables; the active counts differences. */
+  readonly digest: { readonly at_ms: number; readonly differences: number };
 }
 
 /** @returns `null` when nobody answers, or the speaker knows nothing of nonstop routing */

@@ -20,6 +20,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OWNER, startTime } from "../owner.ts";
+import { shareAutogroupNice } from "./autogroup.ts";
 
 /** Output kept per process: the newest octets. */
 const OUTPUT_CHARACTERS_MAX = 1 << 20;
@@ -29,7 +30,7 @@ const SHOWN_LINES_MAX = 60;
 const RUN_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 3_000;
 const NODES_MAX = 250;
-/** Congestion control of TCP in all namespaces; that of the machine unless given. */
+/** Congestion control of TCP in all namespaces; that of the machine where it is empty. */
 const CONGESTION_CONTROL = process.env["TSBGP_TEST_CONGESTION_CONTROL"] ?? "";
 
 export interface Lab {
@@ -112,11 +113,12 @@ export async function withLab<T>(name: string, body: (lab: Lab) => Promise<T>): 
 /**
  * Make a lab that lives until it is removed, or the process ends.
  *
+ * @param congestionControl - of TCP in all its namespaces; that of the machine where it is empty
  * @throws Error when the machine gives no namespaces
  */
-export function createLab(): Lab {
+export function createLab(congestionControl: string = CONGESTION_CONTROL): Lab {
   removeLeftovers();
-  return new NamespaceLab();
+  return new NamespaceLab(congestionControl);
 }
 
 /**
@@ -149,8 +151,10 @@ class NamespaceLab implements Lab {
   private readonly nodes: ProcessNode[] = [];
   private readonly namespaces: string[] = [];
   private readonly removeAtExit = () => this.remove();
+  private readonly congestionControl: string;
 
-  constructor() {
+  constructor(congestionControl: string) {
+    this.congestionControl = congestionControl;
     this.directory = mkdtempSync(join(tmpdir(), `tsbgp-${OWNER}-`));
     // Daemons that give up root still have to reach their files.
     chmodSync(this.directory, 0o755);
@@ -179,9 +183,9 @@ class NamespaceLab implements Lab {
     // Without duplicate address detection an address is usable at once.
     const settings = [
       "net.ipv6.conf.default.accept_dad=0",
-      ...(CONGESTION_CONTROL === ""
+      ...(this.congestionControl === ""
         ? []
-        : [`net.ipv4.tcp_congestion_control=${CONGESTION_CONTROL}`]),
+        : [`net.ipv4.tcp_congestion_control=${this.congestionControl}`]),
     ];
     ip(...inNamespace(namespace).slice(1), "sysctl", "-qw", ...settings);
     ipBatch(this.switchNamespace, [
@@ -234,6 +238,7 @@ class ProcessNode implements EnteredNode {
       env: { ...process.env, ...options.env },
       stdio: "pipe",
     });
+    if (child.pid !== undefined) shareAutogroupNice(child.pid);
     const started = new NamespaceProcess(argv, child);
     const { onOutput } = options;
     if (onOutput) child.stdout.on("data", onOutput).on("end", () => onOutput(null));

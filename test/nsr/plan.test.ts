@@ -3,7 +3,15 @@ import { describe, expect, test } from "vitest";
 import { parseArguments, UsageError } from "../../chaos/arguments.ts";
 import { Expectation } from "../../chaos/expectation.ts";
 import { bulkOf, type Change, IS_RECORDED, tableFeed } from "../../chaos/feed.ts";
-import { DISTURBING, makePlans, pairOf } from "../../chaos/plan.ts";
+import {
+  DISTURBING,
+  MOMENTS,
+  makePlans,
+  type Peers,
+  pairOf,
+  SCENES,
+  sceneOf,
+} from "../../chaos/plan.ts";
 import { reportLines } from "../../chaos/report.ts";
 import type { TrialResult } from "../../chaos/trial.ts";
 import {
@@ -15,8 +23,11 @@ import {
   routeText,
 } from "../../chaos/updates.ts";
 
+const BOTH: Peers = { scenes: SCENES, clients: 100 };
+
 describe("the plan", () => {
-  const plans = (seed: number) => makePlans(8 * DISTURBING.length, DISTURBING, new Prng(seed));
+  const plans = (seed: number, peers = BOTH) =>
+    makePlans(8 * DISTURBING.length, DISTURBING, new Prng(seed), peers);
 
   test("follows from the seed", () => {
     expect(plans(7)).toEqual(plans(7));
@@ -29,6 +40,39 @@ describe("the plan", () => {
     const kinds = modes.map(pairOf);
     expect(kinds.lastIndexOf("shared")).toBeLessThan(kinds.indexOf("namespace"));
   });
+
+  test("has many clients in a share of the trials of each mode, those together", () => {
+    const all = plans(7);
+    for (const mode of DISTURBING) {
+      const own = all.filter((one) => one.mode === mode).map(({ clients }) => clients);
+      expect(own.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, 100, 100, 100]);
+    }
+    const scenes = all.map((plan) => `${pairOf(plan.mode)} ${sceneOf(plan)}`);
+    const changes = scenes.filter((scene, i) => scene !== scenes[i - 1]);
+    expect(changes).toEqual([
+      ...["shared daemons", "shared clients"],
+      ...["namespace daemons", "namespace clients"],
+    ]);
+    expect(all.find(({ clients }) => clients > 0)?.detail).toMatch(/^100 clients, /);
+  });
+
+  test("makes the same choices for whoever the peers are", () => {
+    const choices = (peers: Peers) =>
+      plans(7, peers)
+        .map(({ clients: _, detail: __, ...choice }) => choice)
+        .sort((a, b) => a.trial - b.trial);
+    const alone = choices({ scenes: ["clients"], clients: 300 });
+    expect(alone).toEqual(choices(BOTH));
+    expect(alone).toEqual(choices({ scenes: ["daemons"], clients: 100 }));
+    expect(plans(7, { scenes: ["clients"], clients: 300 }).map(({ clients }) => clients)).toEqual(
+      alone.map(() => 300),
+    );
+  });
+
+  test("kills clients' pairs in a bulk and in a join as well", () => {
+    const moments = plans(7, { scenes: ["clients"], clients: 100 }).map(({ moment }) => moment);
+    expect(new Set(moments)).toEqual(new Set(MOMENTS));
+  });
 });
 
 describe("the command line", () => {
@@ -39,6 +83,8 @@ describe("the command line", () => {
       ...{
         trials: 20,
         seed: 123,
+        scenes: SCENES,
+        clients: 100,
         prefixes: 20_000,
         alone: false,
         keep: null,
@@ -51,16 +97,25 @@ describe("the command line", () => {
   test.each([
     [["--mode", "none,link", "--mode", "pause"], { modes: ["none", "link", "pause"] }],
     [["--trials", "5", "--seed", "0"], { trials: 5, seed: 0 }],
+    [["--scene", "clients", "--clients", "300"], { scenes: ["clients"], clients: 300 }],
+    [["--clients", "150"], { scenes: SCENES, clients: 150 }],
+    [["--alone"], { scenes: ["daemons"] }],
   ])("%j is understood", (argv, expected) => {
     expect(parseArguments(argv, 1)).toMatchObject(expected);
   });
 
-  test.each([[["--mode", "war"]], [["--trials", "0"]], [["--seed", "x"]], [["more"]]])(
-    "%j is refused",
-    (argv) => {
-      expect(() => parseArguments(argv, 1)).toThrow(UsageError);
-    },
-  );
+  test.each([
+    [["--mode", "war"]],
+    [["--trials", "0"]],
+    [["--seed", "x"]],
+    [["more"]],
+    [["--scene", "crowd"]],
+    [["--clients", "1"]],
+    [["--scene", "daemons", "--clients", "100"]],
+    [["--alone", "--clients", "100"]],
+  ])("%j is refused", (argv) => {
+    expect(() => parseArguments(argv, 1)).toThrow(UsageError);
+  });
 });
 
 describe("updates", () => {
@@ -170,12 +225,12 @@ describe("the expectation", () => {
 });
 
 test("the report ends with the lines that are asked for", () => {
-  const [plan] = makePlans(1, ["process"], new Prng(1));
+  const [plan] = makePlans(1, ["process"], new Prng(1), BOTH);
   const good: TrialResult = {
     ...plan!,
     ...{ sessionsReset: 0, sessionFaults: 0, routeDifferences: 0, messageFaults: 0, notReady: 0 },
     ...{ silenceMs: 30, silentPeer: "10.0.0.2", silentAtMs: 0 },
-    ...{ retransmissionMs: 0, firstMs: 29, undisturbedMs: 6, cutSilenceMs: 0 },
+    ...{ retransmissionMs: 0, firstMs: 29, undisturbedMs: 6, cutSilenceMs: 0, joinSilenceMs: 0 },
     ...{ problems: [], lastSwitchover: null, active: "b" },
   };
   const bad = {
@@ -185,11 +240,15 @@ test("the report ends with the lines that are asked for", () => {
     silenceMs: 60,
     problems: ["it broke"],
   };
-  expect(reportLines([good, bad])).toEqual([
-    "trials 2 · sessions reset 2 · FIN/RST/OPEN/NOTIFICATION seen 5 · route differences 0 · " +
+  const crowd = { ...good, clients: 100, joinSilenceMs: 80 };
+  expect(reportLines([good, bad, crowd])).toEqual([
+    "trials 3 · sessions reset 2 · FIN/RST/OPEN/NOTIFICATION seen 5 · route differences 0 · " +
       "malformed or duplicated messages 0 · not ready 0",
     "process: silence median 30.0 ms · p99 60.0 ms · max 60.0 ms (2 trials)",
     "process:   without disturbance median 6.0 ms · p99 6.0 ms · max 6.0 ms (2 trials)",
-    "1 passed, 1 failed",
+    "process, 100 clients: silence 30.0 ms",
+    "process, 100 clients:   until a standby was ready again 80.0 ms",
+    "process, 100 clients:   without disturbance 6.0 ms",
+    "2 passed, 1 failed",
   ]);
 });

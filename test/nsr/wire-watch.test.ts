@@ -247,14 +247,10 @@ describe("silence", () => {
 
   test("counts where the speaker sends, not where it only acknowledges", () => {
     const dense = Array.from({ length: 50 }, (_, i) => sign(2 * i));
-    expect(isFlowing(dense, 0, 100)).toBe(true);
-    expect(
-      isFlowing(
-        dense.map(({ timeMs }) => sign(timeMs, "repeat")),
-        0,
-        100,
-      ),
-    ).toBe(false);
+    expect(isFlowing(dense, 0, 100, 20)).toBe(true);
+    const acknowledging = dense.map(({ timeMs }) => sign(timeMs, "repeat"));
+    expect(isFlowing(acknowledging, 0, 100, 20)).toBe(false);
+    expect(isFlowing(dense, 0, 100, 1)).toBe(false);
   });
 
   test("is told by median, 99th percentile and maximum", () => {
