@@ -9,6 +9,7 @@ import type { Gate } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
+import type { LinkThread } from "./link-thread.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
@@ -23,6 +24,7 @@ export interface Side {
   readonly name: string;
   readonly software: string;
   readonly beats: BeatThread;
+  readonly links: LinkThread;
   readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; empty when it can */
   readonly lack: () => Promise<string>;

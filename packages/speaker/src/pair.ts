@@ -14,6 +14,7 @@ import type { GateEnd, TcpState } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import type { Hold, Roles } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
+import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
@@ -79,7 +80,9 @@ export class Pair {
     this.switchovers = new Switchovers(log);
     const lack = () => this.gate.lack();
     const beats = new BeatThread(this.log.refusals.note);
-    this.side = { config: this.nsr, name, software, log, lack, beats, refusals: this.log.refusals };
+    const threads = { beats, links: new LinkThread() };
+    const { refusals } = this.log;
+    this.side = { config: this.nsr, name, software, log, lack, ...threads, refusals };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.log.say("nsr-arbiter", "warn", problem),
     );
@@ -113,7 +116,7 @@ export class Pair {
     await this.speaker?.stop(text);
     this.addresses.drop();
     await this.gate.stop(this.speaker !== null ? "remove-rules" : this.gateEnd);
-    await this.side.beats.exit();
+    await this.exitThreads();
     await this.options.arbiter.release();
   }
 
@@ -302,7 +305,11 @@ export class Pair {
 
   private async endThreads(): Promise<void> {
     await this.gate.stop(this.gateEnd);
-    await this.side.beats.exit();
+    await this.exitThreads();
+  }
+
+  private async exitThreads(): Promise<void> {
+    await Promise.all([this.side.beats.exit(), this.side.links.exit()]);
   }
 
   /** In a shared namespace the rules are there for the other side as well. */

@@ -1,7 +1,7 @@
 /** Mistakes that the checks must find: each breaks one thing that the argument stands on. */
 
 import type { ConnectionId } from "@ts-bgp/router";
-import type { ActiveHooks, Machine, RecordOf, Standby } from "../../src/index.ts";
+import type { ActiveHooks, Machine, Receipts, RecordOf, Standby } from "../../src/index.ts";
 import { Answer } from "./arbiter.ts";
 import type { Process } from "./process.ts";
 import type { Shell } from "./shell.ts";
@@ -22,7 +22,7 @@ export interface Sabotage {
 
 /** What is private to a standby. */
 interface Inside {
-  number: number;
+  readonly receipts: Receipts;
   backlog: RecordOf<"bracket">[];
   machine: Machine | null;
   run(bracket: RecordOf<"bracket">): void;
@@ -168,7 +168,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       const finish = standby.finish.bind(standby);
       standby.finish = () => {
         const { backlog } = inside(standby);
-        if (backlog.length > 0) inside(standby).number = backlog.pop()!.number - 1;
+        if (backlog.length > 0) inside(standby).receipts.number = backlog.pop()!.number - 1;
         return finish();
       };
     },
@@ -185,7 +185,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       const self = inside(standby);
       const store = self.store.bind(standby);
       self.store = (bracket) => {
-        self.number = bracket.number - 1;
+        self.receipts.number = bracket.number - 1;
         store(bracket);
       };
     },
