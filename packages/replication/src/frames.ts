@@ -10,7 +10,7 @@
  * first octet: nothing is kept of one that is, and of others what has come, whatever the length says.
  */
 
-import { hashOctets } from "@ts-bgp/rib";
+import { hashOctets } from "@ts-bgp/rib/hash-index";
 import { FormatError } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
 import {

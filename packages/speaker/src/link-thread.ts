@@ -20,7 +20,7 @@ import {
   Worker,
 } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
-import { type AnyRecord, FrameReader } from "@ts-bgp/replication";
+import { type AnyRecord, FrameReader } from "@ts-bgp/replication/stream";
 
 /** A link that the thread is to have. */
 export interface LinkOrder {

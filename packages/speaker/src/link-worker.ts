@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { parentPort } from "node:worker_threads";
-import { type AnyRecord, Receipts } from "@ts-bgp/replication";
+import { type AnyRecord, Receipts } from "@ts-bgp/replication/stream";
 import { Link } from "./link.ts";
 import {
   type LinkNews,

@@ -1,7 +1,7 @@
 /** The link between two sides: records in frames over a stream. */
 
 import type { Duplex } from "node:stream";
-import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication";
+import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication/stream";
 
 /** Octets that may wait in this process for the link; beyond it the other side is taken for gone. */
 const BACKLOG_OCTETS_MAX = 1 << 29;
