@@ -44,7 +44,7 @@
  *     octet-writer octet-reader tlv records frames   the stream: records in frames
  *     image machine-image                            a router as octets
  *     machine ledger journal replay outputs-sum      calls, and what TCP has of each connection
- *     active standby digest                          who may let what out when
+ *     active standby receipts digest                 who may let what out when
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
  * that are not what this code writes throw a FormatError.
@@ -64,6 +64,7 @@ export { type Call, configFrom, configOctets, Machine } from "./machine.ts";
 export { machineFromImage, machineImage } from "./machine-image.ts";
 export { FormatError } from "./octet-reader.ts";
 export { outputsSum } from "./outputs-sum.ts";
+export { Receipts } from "./receipts.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
 export { Standby, type StandbyHooks } from "./standby.ts";

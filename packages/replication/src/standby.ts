@@ -11,6 +11,7 @@ import type { Machine } from "./machine.ts";
 import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
 import { outputsSum } from "./outputs-sum.ts";
+import { Receipts } from "./receipts.ts";
 import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
 import { replay } from "./replay.ts";
 
@@ -21,14 +22,10 @@ export interface StandbyHooks {
   differs(number: number, what: string): void;
 }
 
-/** Octets of brackets that may wait to be run: what a takeover has to catch up with. */
-const BACKLOG_OCTETS_MAX = 1 << 22;
-
 export class Standby {
   /** The active has declared that this side may take over. */
   isDeclared = false;
-  /** Number of the last bracket that is stored, and of the last that was run. */
-  number = 0;
+  /** Number of the last bracket that was run. */
   applied = 0;
   /** When digests were last compared and equal, by the clock of the active's calls. */
   digestNumber = 0;
@@ -38,18 +35,29 @@ export class Standby {
   private imageOctets = 0;
   private machine: Machine | null = null;
   private backlog: RecordOf<"bracket">[] = [];
-  private backlogOctets = 0;
-  /** What was acknowledged last. */
-  private told = { number: 0, applied: 0, window: 0 };
+  private readonly receipts: Receipts = new Receipts();
+  /** Octets of brackets that were stored, and that were run, in all. */
+  private octetsStored = 0;
+  private octetsRun = 0;
   private hasDiffered = false;
 
   constructor(hooks: StandbyHooks) {
     this.hooks = hooks;
   }
 
+  /** Number of the last bracket that is stored. */
+  get number(): number {
+    return this.receipts.number;
+  }
+
   /** Brackets and octets that are stored and not run. */
   get behind(): { brackets: number; octets: number } {
-    return { brackets: this.backlog.length, octets: this.backlogOctets };
+    return { brackets: this.backlog.length, octets: this.octetsStored - this.octetsRun };
+  }
+
+  /** Octets of brackets that were stored, and that were run, in all. */
+  get octets(): { stored: number; run: number } {
+    return { stored: this.octetsStored, run: this.octetsRun };
   }
 
   /** Whether there is a state that a takeover could go on from, if the arbiter lets it. */
@@ -89,18 +97,10 @@ export class Standby {
     }
   }
 
-  /** Whether the active knows of room enough: what was run only it need not be told at once. */
-  get hasToldRoom(): boolean {
-    return this.told.window >= BACKLOG_OCTETS_MAX / 2;
-  }
-
-  /** Tells the active what is stored and run since it was told last. */
+  /** Tells the active what is stored and run since it was told last, unless somebody else does. */
   acknowledge(): void {
-    const { told, number, applied } = this;
-    if (this.machine === null || (told.number === number && told.applied === applied)) return;
-    const window = Math.max(0, BACKLOG_OCTETS_MAX - this.backlogOctets);
-    this.told = { number, applied, window };
-    this.hooks.send(frameOf("ack", this.told));
+    const frame = this.receipts.acknowledge(this.applied, this.octetsStored - this.octetsRun);
+    if (frame !== null) this.hooks.send(frame);
   }
 
   /**
@@ -110,8 +110,7 @@ export class Standby {
    */
   resume(): number {
     if (!this.isUsable) return 0;
-    // What was told by the link before may never have come.
-    this.told = { number: -1, applied: -1, window: 0 };
+    this.receipts.renew();
     return this.number + 1;
   }
 
@@ -146,24 +145,19 @@ export class Standby {
     this.machine = machineFromImage(this.image);
     this.image = [];
     this.imageOctets = 0;
-    this.number = before - 1;
+    this.receipts.begin(before);
     this.applied = before - 1;
-    this.told = { number: -1, applied: -1, window: 0 };
   }
 
   private store(bracket: RecordOf<"bracket">): void {
-    if (this.machine === null) throw new FormatError("a bracket before the image");
-    if (bracket.number !== this.number + 1) {
-      throw new FormatError(`bracket ${bracket.number} behind bracket ${this.number}`);
-    }
-    this.number = bracket.number;
+    this.receipts.store(bracket.number);
     this.backlog.push(bracket);
-    this.backlogOctets += bracket.calls.length;
+    this.octetsStored += bracket.calls.length;
   }
 
   private run(bracket: RecordOf<"bracket">): void {
     const machine = this.machine!;
-    this.backlogOctets -= bracket.calls.length;
+    this.octetsRun += bracket.calls.length;
     const outputs = replay(machine, bracket.calls, this.skipped);
     this.applied = bracket.number;
     if (outputsSum(outputs) !== bracket.sum) this.differ(bracket.number, "outputs");

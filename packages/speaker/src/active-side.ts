@@ -5,10 +5,11 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
-import type { Gate } from "@ts-bgp/takeover";
+import { descriptorOf, type Gate, setBuffer } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
+import type { LinkThread } from "./link-thread.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { LogEvent } from "./log-event.ts";
 import { Protector } from "./protector.ts";
@@ -23,6 +24,7 @@ export interface Side {
   readonly name: string;
   readonly software: string;
   readonly beats: BeatThread;
+  readonly links: LinkThread;
   readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; empty when it can */
   readonly lack: () => Promise<string>;
@@ -292,6 +294,8 @@ export class ActiveSide {
     const { side, epoch } = this;
     this.link = link;
     link.trust("standby");
+    const { stream } = caller;
+    if (stream instanceof Socket) setBuffer(descriptorOf(stream), "send", LINK_BUFFER_OCTETS);
     this.number = number;
     this.linkSinceMs = nowMs();
     this.over = ownAddressOf(caller.stream) ?? addressText(side.config.listen);
@@ -374,6 +378,11 @@ interface Arrival {
   readonly number: number;
 }
 
+/**
+ * What the kernel takes of brackets at once. The rest waits for this side's main thread, which has much else
+ * to do when there is much to send.
+ */
+const LINK_BUFFER_OCTETS = 1 << 22;
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
 const SETTLE_MS = 2000;
 /** Wait before another attempt to have the address of the link. */

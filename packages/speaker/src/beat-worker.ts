@@ -2,7 +2,7 @@
 
 import type { Duplex } from "node:stream";
 import { parentPort } from "node:worker_threads";
-import { FrameReader, frameOf } from "@ts-bgp/replication";
+import { FrameReader, frameOf } from "@ts-bgp/replication/stream";
 import { bootMs, HEARTBEAT_PRIORITY, raisePriority, Term } from "@ts-bgp/takeover";
 import {
   type BeatOrder,

@@ -1,7 +1,7 @@
 /** The link between two sides: records in frames over a stream. */
 
 import type { Duplex } from "node:stream";
-import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication";
+import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication/stream";
 
 /** Octets that may wait in this process for the link; beyond it the other side is taken for gone. */
 const BACKLOG_OCTETS_MAX = 1 << 29;
@@ -10,7 +10,8 @@ const CLOSED = "the other side has closed the link";
 const CLOSED_WITHOUT_A_WORD = `${CLOSED} without a word: its log says whom it refused, and why`;
 
 export interface LinkEvents {
-  record(record: AnyRecord): void;
+  /** @param frame - the record as it came */
+  record(record: AnyRecord, frame: Uint8Array): void;
   /** What was sent has left this process. */
   drained(): void;
   /** All records that had come were handed over. */
@@ -81,7 +82,7 @@ export class Link {
     this.frames.push(octets);
     try {
       for (let next = this.frames.next(); next !== null; next = this.frames.next()) {
-        this.events.record(next);
+        this.events.record(next, this.frames.frame);
         if (this.isClosed) return;
       }
     } catch (error) {

@@ -19,6 +19,7 @@ import type { GateEnd } from "@ts-bgp/takeover";
 import type { ActiveSide, Side } from "./active-side.ts";
 import type { Hold } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
+import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
@@ -87,7 +88,9 @@ export class Pair {
     this.switchovers = new Switchovers(log);
     const lack = () => this.gate.lack();
     const beats = new BeatThread(this.log.refusals.note);
-    this.side = { config: this.nsr, name, software, log, lack, beats, refusals: this.log.refusals };
+    const threads = { beats, links: new LinkThread() };
+    const { refusals } = this.log;
+    this.side = { config: this.nsr, name, software, log, lack, ...threads, refusals };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.log.say("nsr-arbiter", "warn", problem),
     );
@@ -467,7 +470,7 @@ export class Pair {
     const mayGo = hasSpeaker || this.nsr.mode === "address";
     const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
     await this.gate.stop(end);
-    await this.side.beats.exit();
+    await Promise.all([this.side.beats.exit(), this.side.links.exit()]);
   }
 
   private begin(machine: Machine, clockOffsetMs: number): Tenure {

@@ -41,6 +41,8 @@ const TICK_MS = 100;
 const BRACKET_MS = 1;
 /** A bracket that has grown to this when it is due does not wait. */
 const BRACKET_OCTETS = 1 << 12;
+/** One that has grown to this ends at once. */
+const BRACKET_OCTETS_MAX = 1 << 17;
 const UNANSWERED =
   "cannot connect: no answer yet; the neighbor is away, a filter drops it, or its TCP MD5 password is another";
 const REQUIRED = "the configuration says nsr: required, and this host cannot protect connections";
@@ -90,6 +92,7 @@ export class Speaker {
   private readonly isHeld: () => boolean;
   /** Outputs that nothing but a doubtful role holds back, in order. */
   private kept: (readonly Output[])[] = [];
+  private willFlush = false;
   private scheduled = false;
   private suspended = false;
   /** Connections are being taken over: what comes of routing waits until all have their sockets. */
@@ -309,8 +312,7 @@ export class Speaker {
         this.run({ record: "connectFailed", connection, nowMs: this.now() });
       },
       unanswered: (address) => this.say("connect-failed", "info", address, UNANSWERED),
-      received: (connection, octets) =>
-        this.run({ record: "received", connection, octets }) as boolean,
+      received: (connection, octets) => this.received(connection, octets),
       sent: (connection, octets) =>
         this.run({ record: "sent", connection, octets, nowMs: this.now() }),
       closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
@@ -320,6 +322,15 @@ export class Speaker {
       },
       turnedAway: (reason, address) => this.turnedAway.note(reason, address, nowMs()),
     };
+  }
+
+  /** @returns whether more may be read from the connection */
+  private received(connection: ConnectionId, octets: Uint8Array): boolean {
+    const isWanted = this.run({ record: "received", connection, octets }) as boolean;
+    const { journal, active } = this;
+    // What many have sent at once is many brackets: the first ones are stored while the last are sent.
+    if (journal.octets >= BRACKET_OCTETS_MAX) active.commit(this.now());
+    return isWanted && active.mayWork;
   }
 
   /** @returns whether the connection may be used */
@@ -343,7 +354,8 @@ export class Speaker {
     const now = this.now();
     this.ticked();
     this.run({ record: "tick", nowMs: now });
-    this.active.tick(now);
+    // After a pause of this side, what the standby has said meanwhile is read first.
+    setImmediate(() => this.active.tick(now));
     if (this.kept.length > 0) this.letOut([]);
     this.looks?.look();
   }
@@ -380,6 +392,7 @@ export class Speaker {
     const now = this.now();
     this.hasMore = this.journal.slice(now, () => performance.now() < end);
     this.active.commit(now);
+    if (this.willFlush) this.flush();
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     this.slicedMs = performance.now();
@@ -395,6 +408,14 @@ export class Speaker {
     this.kept.push(outputs);
     if (!this.isHeld()) return;
     for (const due of this.kept.splice(0)) for (const output of due) this.do(output);
+    // One acknowledgement lets many brackets out: each connection is written to once.
+    if (this.willFlush) return;
+    this.willFlush = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  private flush(): void {
+    this.willFlush = false;
     this.transport.flush();
   }
 

@@ -1,6 +1,7 @@
 /** The standby one of a pair: follows the active, and tells when it is time to take over. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { LinkAddress } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
 import {
   HANDOVER_MS,
@@ -12,14 +13,14 @@ import {
 } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatListener, promiseMs } from "./beats.ts";
-import { Link } from "./link.ts";
-import { addressText, connectFirst, type Way } from "./links.ts";
+import type { ThreadLink, Way } from "./link-thread.ts";
+import { addressText } from "./links.ts";
 import { nowMs } from "./speaker.ts";
 
 /** How following an active came to its end. */
 export type FollowEnd =
   /** The active has given its role away. */
-  | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: Link }
+  | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: ThreadLink }
   /** The active is gone or silent; `mayTakeOver` when this side has all, if the arbiter lets it. */
   | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
 
@@ -42,17 +43,17 @@ export class StandbySide {
   readonly standby: Standby;
   peer: Hello | null = null;
   linkSinceMs = nowMs();
-  /** When something was last heard of the active. */
-  heardMs = nowMs();
   /** When both sides were last compared; 0 for never. */
   comparedMs = 0;
   /** Of several ways to the other side, those that no heartbeat comes by. */
   readonly waysDown: Set<string> = new Set();
   private readonly side: Side;
   private readonly arbiter: Arbiter;
-  private link!: Link;
+  private link!: ThreadLink;
   /** Where the link leads to. */
-  private address!: Way["address"];
+  private address!: LinkAddress;
+  /** When something was last heard by the link before. */
+  private heardBeforeMs = nowMs();
   /** Nothing has come over the link since it is the one that is used. */
   private isAway = true;
   private isCut = false;
@@ -67,6 +68,8 @@ export class StandbySide {
   private isSilent = false;
   /** The active is about to give its role to this side. */
   private isHandedOver = false;
+  /** What was acknowledged is taken over from the link, and nothing else counts any more. */
+  private isLeaving = false;
   private isOver = false;
   /** Looks since something came over the link. */
   private silentLooks = 0;
@@ -91,7 +94,7 @@ export class StandbySide {
   /** @returns a side that is connected to the active; rejects when there is none */
   static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
     const problem = await side.lack();
-    const way = await connectFirst(side.config.peers, side.config);
+    const way = await side.links.connect(side.config.peers, side.config);
     const standbySide = new StandbySide(side, arbiter, problem);
     standbySide.use(way);
     return standbySide;
@@ -141,26 +144,36 @@ export class StandbySide {
     return this.link.skipped + records + fields;
   }
 
+  /** When something was last heard of the active. */
+  get heardMs(): number {
+    const { silentMs } = this.link;
+    return Number.isFinite(silentMs) ? nowMs() - silentMs : this.heardBeforeMs;
+  }
+
   stop(reason: string): void {
+    this.isLeaving = true;
     this.link.bye(reason);
     this.ended({ kind: "lost", cause: reason, mayTakeOver: false });
   }
 
-  private use({ stream, address }: Way): void {
+  private use({ link, address }: Way): void {
     this.linkSinceMs = nowMs();
+    this.link = link;
     this.address = address;
     this.isAway = true;
     this.isCut = false;
-    this.link = new Link(stream, "active", {
+    link.use({
       record: (record) => this.record(record),
-      drained() {},
-      idle: () => this.idle(),
+      idle: () => this.work(),
       closed: (reason) => this.closed(reason),
     });
   }
 
   private record(record: AnyRecord): void {
-    this.heardMs = nowMs();
+    if (this.isLeaving) {
+      if (record.record === "bracket" || record.record === "declared") this.standby.record(record);
+      return;
+    }
     this.silentLooks = 0;
     this.isAway = false;
     this.attemptMs = wayPatienceMs(this.side.config);
@@ -193,7 +206,7 @@ export class StandbySide {
     const { epoch } = hello;
     const order = { thread: this.side.beats, config, epoch, term, echo: this.echo };
     const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
-    const way = (address: Way["address"], isUp: boolean) => this.wayChanged(address, isUp);
+    const way = (address: LinkAddress, isUp: boolean) => this.wayChanged(address, isUp);
     this.beats = new BeatListener(order, isSilent, failed, way);
     try {
       this.arbiter.watch(hello.process, () => {
@@ -204,7 +217,7 @@ export class StandbySide {
     }
   }
 
-  private wayChanged(address: Way["address"], isUp: boolean): void {
+  private wayChanged(address: LinkAddress, isUp: boolean): void {
     const text = addressText(address);
     if (isUp) this.waysDown.delete(text);
     else this.waysDown.add(text);
@@ -233,12 +246,6 @@ export class StandbySide {
     void this.silent(reason, null, () => true);
   }
 
-  /** Everything that had come was stored. */
-  private idle(): void {
-    this.standby.acknowledge();
-    this.work();
-  }
-
   private work(): void {
     if (this.isWorking) return;
     this.isWorking = true;
@@ -254,10 +261,16 @@ export class StandbySide {
         return;
       }
       if (this.standby.digestNumber !== compared) this.comparedMs = nowMs();
-      if (more || !this.standby.hasToldRoom) this.standby.acknowledge();
+      this.ran();
+      if (more || !this.link.hasTold.room) this.link.acknowledge();
       else this.acknowledgeSoon();
       if (more) this.work();
     });
+  }
+
+  private ran(): void {
+    const { isUsable, applied, octets } = this.standby;
+    if (isUsable) this.link.ran(applied, octets.run);
   }
 
   /** With the next bracket, if one comes soon: half as many packets. */
@@ -266,7 +279,7 @@ export class StandbySide {
     this.isAckDue = true;
     setTimeout(() => {
       this.isAckDue = false;
-      this.standby.acknowledge();
+      if (!this.link.hasTold.applied) this.link.acknowledge();
     }, APPLIED_MS).unref();
   }
 
@@ -301,23 +314,31 @@ export class StandbySide {
   private async takeOtherWay(): Promise<void> {
     const { side, peer, echo, heardMs, standby } = this;
     const { peers } = side.config;
-    const next = peers.indexOf(this.address) + 1;
+    const after = peers.indexOf(this.address) + 1;
     let way: Way;
     try {
-      way = await connectFirst([...peers.slice(next), ...peers.slice(0, next)], side.config);
+      way = await side.links.connect(
+        [...peers.slice(after), ...peers.slice(0, after)],
+        side.config,
+      );
     } catch {
       // It is tried again, as long as this side follows.
       return;
     }
-    if (this.isOver || (!this.isCut && this.heardMs > heardMs)) {
-      way.stream.destroy();
+    const isNeeded = !this.isOver && (this.isCut || this.heardMs <= heardMs);
+    // From here on nothing comes over the link before, so what is stored does not change.
+    if (isNeeded) this.link.close();
+    if (!isNeeded || this.isOver) {
+      way.link.close();
       return;
     }
-    // From here on nothing comes over the link before, so what is stored does not change.
-    this.link.close();
+    this.heardBeforeMs = this.heardMs;
     this.use(way);
-    const from = { echo, next: standby.resume(), problem: "" };
-    this.link.send(frameOf("hello", helloOf(side, "standby", peer?.epoch ?? 0, from)));
+    const next = standby.resume();
+    const epoch = peer?.epoch ?? 0;
+    this.ran();
+    if (next > 0) this.link.resume({ epoch, next, octets: standby.octets.stored });
+    this.link.send(frameOf("hello", helloOf(side, "standby", epoch, { echo, next, problem: "" })));
   }
 
   /**
@@ -376,7 +397,8 @@ export class StandbySide {
 
   private lose(cause: string, mayTakeOver: boolean): void {
     // After a handover the link is still needed, and silence means nothing.
-    if (this.isOver) return;
+    if (this.isOver || this.isLeaving) return;
+    this.isLeaving = true;
     this.link.bye(cause);
     this.ended({ kind: "lost", cause, mayTakeOver });
   }

@@ -1,8 +1,10 @@
 /** A standby that is sent away. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import type { NsrConfig } from "@ts-bgp/config";
 import {
   Active,
@@ -12,11 +14,12 @@ import {
   Machine,
   STREAM_VERSION,
 } from "@ts-bgp/replication";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../router/test/driver.ts";
 import type { ActiveState, Arbiter } from "../src/arbiter.ts";
 import { BeatThread } from "../src/beats.ts";
+import { LinkThread } from "../src/link-thread.ts";
 import { Refusals } from "../src/refusals.ts";
 import { StandbySide } from "../src/standby-side.ts";
 import { WAIT_MS } from "./support/speaker.ts";
@@ -28,6 +31,7 @@ let directory: string;
 let config: NsrConfig;
 let server: Server;
 let beats: BeatThread;
+let links: LinkThread;
 let link: Socket;
 let active: Active;
 let journal: Journal;
@@ -74,9 +78,10 @@ beforeEach(() => {
   };
   server = createServer(serve).listen(path);
   beats = new BeatThread();
+  links = new LinkThread();
 });
 afterEach(async () => {
-  await beats.exit();
+  await Promise.all([beats.exit(), links.exit()]);
   server.close();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -90,7 +95,7 @@ test.each<[string, number, ActiveState, boolean]>([
   const arbiter = { term: null, watch() {}, state: async () => state } as unknown as Arbiter;
   const lack = async () => "";
   const refusals = new Refusals(() => {});
-  const side = { config, name: "b", software: "", beats, refusals, lack, log() {} };
+  const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
@@ -102,7 +107,7 @@ test("one that is stopped knows of every connection that it has stored", async (
   const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
   const refusals = new Refusals(() => {});
   const lack = async () => "";
-  const side = { config, name: "b", software: "", beats, refusals, lack, log() {} };
+  const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
@@ -119,4 +124,40 @@ test("one that is stopped knows of every connection that it has stored", async (
   expect(isKnown()).toBe(false);
   standby.catchUp();
   expect(isKnown()).toBe(true);
+});
+
+describe("one whose main thread is held", () => {
+  const acknowledged = new Int32Array(new SharedArrayBuffer(4));
+  let worker: Worker;
+
+  beforeEach(async () => {
+    server.close();
+    const workerData = {
+      path: (config.peers[0] as { path: string }).path,
+      memory: acknowledged.buffer,
+    };
+    worker = new Worker(new URL("./support/active-worker.ts", import.meta.url), { workerData });
+    await once(worker, "message");
+  });
+  afterEach(async () => {
+    worker.postMessage("end");
+    await once(worker, "exit");
+  });
+
+  test("acknowledges what it has stored, and has all of that in a takeover", async () => {
+    const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
+    const refusals = new Refusals(() => {});
+    const lack = async () => "";
+    const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
+    const standby = await StandbySide.connect(side, arbiter);
+    const end = standby.follow();
+    await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+    worker.postMessage("go on");
+    expect(Atomics.wait(acknowledged, 0, 0, WAIT_MS)).toBe("ok");
+    const before = standby.standby.number;
+    standby.stop("enough");
+    await end;
+    expect(standby.standby.number).toBe(before + 1);
+    expect(standby.standby.finish()!.router.neighborOf(1)).toBeDefined();
+  });
 });

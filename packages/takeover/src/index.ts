@@ -59,7 +59,7 @@ export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
-export { KernelError } from "./libc.ts";
+export { KernelError, setBuffer } from "./libc.ts";
 export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
 export { HEARTBEAT_PRIORITY, raisePriority } from "./priority.ts";
 export { type ProbeOptions, probeHost, probeSockets, type SocketProbes } from "./probes.ts";

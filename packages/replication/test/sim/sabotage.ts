@@ -6,6 +6,7 @@ import {
   FrameReader,
   frameOf,
   type Machine,
+  type Receipts,
   type RecordOf,
   type Standby,
 } from "../../src/index.ts";
@@ -34,7 +35,7 @@ export interface Sabotage {
 /** What is private to a standby. */
 interface Inside {
   hooks: { send(frame: Uint8Array): void };
-  number: number;
+  readonly receipts: Receipts;
   backlog: RecordOf<"bracket">[];
   machine: Machine | null;
   run(bracket: RecordOf<"bracket">): void;
@@ -184,7 +185,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       const finish = standby.finish.bind(standby);
       standby.finish = () => {
         const { backlog } = inside(standby);
-        if (backlog.length > 0) inside(standby).number = backlog.pop()!.number - 1;
+        if (backlog.length > 0) inside(standby).receipts.number = backlog.pop()!.number - 1;
         return finish();
       };
     },
@@ -202,7 +203,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       const self = inside(standby);
       const store = self.store.bind(standby);
       self.store = (bracket) => {
-        self.number = bracket.number - 1;
+        self.receipts.number = bracket.number - 1;
         store(bracket);
       };
     },
