@@ -48,6 +48,7 @@ export class Pair {
     for (const action of stepSide(this.machine, event)) this.perform(action);
     this.shown();
   });
+  private readonly tell = (event: SideEvent): void => this.events.tell(event);
   readonly log: PairLog;
   readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
@@ -191,10 +192,6 @@ export class Pair {
   private held(hold: Hold, why: string): void {
     if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
     this.tell({ event: "hold", hold, reason: why });
-  }
-
-  private tell(event: SideEvent): void {
-    this.events.tell(event);
   }
 
   private perform(action: SideAction): void {
