@@ -16,6 +16,8 @@ import {
 const REASON = labAvailable();
 const CLIENTS = 10;
 const ROUTES = 40;
+const MARK = { set: { community: { add: ["64500:1"] } } };
+const ACCEPT = JSON.parse('{ "then": "accept" }');
 let exchange: Exchange | null = null;
 
 afterEach(() => exchange?.lab.remove());
@@ -62,11 +64,9 @@ describe.skipIf(REASON !== null)(`clients of an exchange${REASON ? ` (${REASON})
     const other = await opened({
       kind: "alone",
       sections: {
-        policies: {
-          marked: [{ set: { community: { add: ["64500:1"] } } }],
-        },
+        policies: { marked: [MARK, ACCEPT] },
         defaults: {
-          ...{ import: "accept-all", export: ["marked", "accept-all"], passive: true },
+          ...{ import: "accept-all", export: "marked", passive: true },
           ...{ "route-server-client": true, families: ["ipv4-unicast"] },
         },
       },

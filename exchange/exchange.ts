@@ -99,7 +99,9 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
     for (const side of pair.sides) {
       await side.start();
       // Whoever starts first becomes the active.
-      if (!(await reached(() => activeOf(pair), READY_MS))) throw new Error("no side is active");
+      const isDecided = async () => !(await side.isRunning()) || (await activeOf(pair)) !== null;
+      await reached(isDecided, READY_MS);
+      if ((await activeOf(pair)) === null) throw new Error("no side is active");
     }
     if (!(await isReadyWithin(exchange, READY_MS))) throw new Error("the pair is not ready");
     return exchange;
