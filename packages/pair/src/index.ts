@@ -17,17 +17,8 @@ export {
   step as stepLeader,
   waitedMs,
 } from "./leader.ts";
-export {
-  type Hold,
-  newSide,
-  type Role,
-  roleOf,
-  type Side,
-  type SideAction,
-  type SideEvent,
-  type State,
-  step as stepSide,
-} from "./side.ts";
+export { failureIn, newSide, type Role, roleOf, step as stepSide } from "./side.ts";
+export type { Hold, Side, SideAction, SideEvent, State } from "./side-types.ts";
 export {
   type Claimant,
   claim,

@@ -62,9 +62,13 @@ export interface Leader {
   followers: Follower[];
   /** Peers may have been acknowledged octets, before the gate was closed, that are in no bracket yet. */
   isOwing: boolean;
-  /** The standbys as the arbiter has confirmed them, and as it is being asked to have them. */
+  /** All that may be standbys as far as the arbiter's answers tell, and as it is being asked to have them. */
   named: readonly string[];
   asked: readonly string[] | null;
+  /** Number of the last question: what comes in answer to one before it tells nothing. */
+  question: number;
+  /** The gate is closed. */
+  isClosed: boolean;
   /** Another side is active: nothing leaves this one any more. */
   isFenced: boolean;
 }
@@ -100,7 +104,12 @@ export type LeaderEvent =
       readonly isSlow: boolean;
     }
   /** The arbiter's answer: whether the word is as it was asked for; `problem` when it is not known. */
-  | { readonly event: "named"; readonly isDone: boolean; readonly problem: string | null }
+  | {
+      readonly event: "named";
+      readonly question: number;
+      readonly isDone: boolean;
+      readonly problem: string | null;
+    }
   | { readonly event: "fence" }
   /** A few times a second. */
   | { readonly event: "tick"; readonly nowMs: number };
@@ -114,8 +123,11 @@ export type LeaderAction =
   | { readonly do: "image"; readonly to: string; readonly from: number }
   | { readonly do: "close-gate" }
   | { readonly do: "open-gate" }
-  /** The arbiter is to have these standbys and no others; tried until it can be told. */
-  | { readonly do: "name"; readonly standbys: readonly string[] }
+  /**
+   * The arbiter is to have these standbys and no others; tried until it can be told, or until there is
+   * another question.
+   */
+  | { readonly do: "name"; readonly standbys: readonly string[]; readonly question: number }
   | { readonly do: "declared"; readonly to: string }
   | {
       readonly do: "drop";
@@ -133,7 +145,7 @@ export const BEHIND_PATIENCE = 10;
 export function newLeader(epoch: number, patienceMs: number): Leader {
   return {
     ...{ epoch, patienceMs, number: 0, octets: 0, released: 0, brackets: [], followers: [] },
-    ...{ isOwing: false, named: [], asked: null, isFenced: false },
+    ...{ isOwing: false, named: [], asked: null, question: 0, isClosed: false, isFenced: false },
   };
 }
 
@@ -238,12 +250,12 @@ function acknowledge(leader: Leader, event: EventOf<"ack">, actions: LeaderActio
 /** A follower that has run its image is waited for from now on. */
 function hold(leader: Leader, follower: Follower, nowMs: number, actions: LeaderAction[]): void {
   if (follower.phase !== "joining" || follower.applied + 1 < follower.joinedAt) return;
-  const isFirst = !leader.followers.some(isBinding);
   follower.phase = "holding";
   follower.heldMs = nowMs;
   // What is under way to peers without it is in this bracket or one before.
   follower.heldFrom = leader.number;
-  if (!isFirst) return;
+  if (leader.isClosed) return;
+  leader.isClosed = true;
   // Until the shell says otherwise.
   leader.isOwing = true;
   actions.push({ do: "close-gate" });
@@ -286,52 +298,61 @@ function lose(
 
 /** Drops those that have no right any more; what waited for them goes out. */
 function forget(leader: Leader, actions: LeaderAction[]): void {
-  const wasBound = leader.followers.length > 0;
   const mayHaveRight = ({ name }: Follower) =>
     leader.named.includes(name) || leader.asked?.includes(name) === true;
   leader.followers = leader.followers.filter(
     (follower) => follower.phase !== "removing" || mayHaveRight(follower),
   );
-  if (wasBound && !leader.followers.some(isBinding)) {
+  if (leader.isClosed && !leader.followers.some(isBinding)) {
+    leader.isClosed = false;
     leader.isOwing = false;
     actions.push({ do: "open-gate" });
   }
   release(leader, actions);
 }
 
-/** Has the arbiter name those that have everything, one question after the other. */
+/** Has the arbiter name those that have everything. */
 function nameThose(leader: Leader, actions: LeaderAction[]): void {
-  if (leader.asked !== null || leader.isFenced) return;
+  const { asked, named } = leader;
+  if (leader.isFenced) return;
   for (const follower of leader.followers) {
     const hasAll = !leader.isOwing && follower.acked >= follower.heldFrom;
-    if (follower.phase === "holding" && hasAll) follower.phase = "naming";
+    if (asked === null && follower.phase === "holding" && hasAll) follower.phase = "naming";
   }
   const standbys = leader.followers
     .filter(({ phase }) => phase === "naming" || phase === "declared")
     .map(({ name }) => name)
     .sort();
-  const isSame =
-    standbys.length === leader.named.length &&
-    standbys.every((one, at) => one === leader.named[at]);
-  if (isSame) return;
+  if (asked !== null) {
+    // Who is to have the right waits for an answer; one that is of no use is not waited for.
+    if (asked.every((name) => standbys.includes(name))) return;
+    leader.named = union(named, asked);
+  } else if (isSame(standbys, named)) return;
   leader.asked = standbys;
-  actions.push({ do: "name", standbys });
+  actions.push({ do: "name", standbys, question: ++leader.question });
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, at) => name === other[at]);
+}
+
+function union(one: readonly string[], other: readonly string[]): string[] {
+  return [...new Set([...one, ...other])].sort();
 }
 
 function answered(leader: Leader, event: EventOf<"named">, actions: LeaderAction[]): void {
-  const { asked } = leader;
-  if (asked === null) return;
+  const { asked, named } = leader;
+  if (asked === null || event.question !== leader.question) return;
   leader.asked = null;
-  const before = leader.named;
   if (!event.isDone) {
     if (event.problem === null) {
       fence(leader, actions);
       return;
     }
     // Whether the new ones have the right is not known: it is taken back.
-    leader.named = [...new Set([...before, ...asked])].sort();
+    leader.named = union(named, asked);
     for (const name of asked) {
-      if (before.includes(name)) continue;
+      if (named.includes(name)) continue;
       lose(leader, find(leader, name), event.problem, false, actions);
     }
     nameThose(leader, actions);

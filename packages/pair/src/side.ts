@@ -17,124 +17,7 @@
  * answer to a question of which nobody wants to know any more.
  */
 
-export type State =
-  /** Has no role, and will look for one in a while. */
-  | "waiting"
-  /** Asks for the role. */
-  | "seeking"
-  /** There is an active: looks for a way to it. */
-  | "connecting"
-  | "following"
-  /** The active is gone, or gives its role to this side: claims it. */
-  | "claiming"
-  /** Has the role, and gives the connections sockets here. */
-  | "resuming"
-  /** Has the role, and begins without connections. */
-  | "opening"
-  | "leading"
-  /** A switchover: the standby is to have everything; what comes stays with the kernel. */
-  | "settling"
-  /** Nobody may join any more, and the standby is to have what has come up meanwhile. */
-  | "closing"
-  /** Does nothing more, and says so to the arbiter. */
-  | "giving"
-  /** Waits for the standby's word that it acts. */
-  | "given"
-  /** It did not come: asks for the role back. */
-  | "retaking"
-  /** Puts everything down. */
-  | "leaving"
-  | "stopped";
-
-/** Whether an active may act; see the arbiter. */
-export type Hold = "held" | "unheard" | "doubtful" | "lost";
-
-export interface Side {
-  state: State;
-  /** Of the role that this side has, or had last. */
-  epoch: number;
-  /** While it has the role. */
-  hold: Hold;
-  /** The connections are those of another side: why they are here. */
-  cause: string;
-  /** They were handed over, and not left. */
-  isPlanned: boolean;
-  /** This side is to end. */
-  isStopping: boolean;
-  /** Why it has no role, or had none the last time, for people; empty when it has one. */
-  reason: string;
-  /** Why the arbiter could not be asked the last time; empty when it could. */
-  away: string;
-}
-
-export type SideEvent =
-  | { readonly event: "start" }
-  /** `wait` is over. */
-  | { readonly event: "waited" }
-  /** Answers `claim`: null for no; `reason` when it could not be asked. */
-  | { readonly event: "role"; readonly epoch: number | null; readonly reason: string }
-  /** Answer `connect`. */
-  | { readonly event: "connected" }
-  | { readonly event: "unreachable"; readonly reason: string }
-  /** The active has given its role to this side. */
-  | { readonly event: "handover"; readonly cause: string }
-  /** The active is gone, or of no use; `isUsable`: this side has all that peers may have seen. */
-  | { readonly event: "lost"; readonly cause: string; readonly isUsable: boolean }
-  /** Answer `resume` and `open`; `failed` answers `claim` as well. */
-  | { readonly event: "running" }
-  | { readonly event: "differs"; readonly reason: string }
-  | { readonly event: "failed"; readonly reason: string }
-  | { readonly event: "hold"; readonly hold: Hold; readonly reason: string }
-  /** By an operator, or because its addresses are lost. */
-  | { readonly event: "switchover"; readonly isDeclared: boolean; readonly reason: string }
-  /** Answers `settle`. */
-  | { readonly event: "settled"; readonly isSettled: boolean }
-  /** Answers `give`: whether the arbiter has it; `reason` why not. */
-  | { readonly event: "gave"; readonly isOurs: boolean; readonly reason: string }
-  /** Answers `hand-over`; not taken: nothing was heard in time, or the link is gone. */
-  | { readonly event: "taken"; readonly isTaken: boolean }
-  /** Answers `put-down`. */
-  | { readonly event: "down" }
-  | { readonly event: "stop" };
-
-export type SideAction =
-  | { readonly do: "wait"; readonly ms: number }
-  /**
-   * Asks the arbiter for the role. `begin`: it may be free; `take-over`: once the active is fenced, as
-   * long as nobody can tell; `handed`: it is about to be; `take-back`: if nobody has taken it.
-   */
-  | { readonly do: "claim"; readonly how: "begin" | "take-over" | "handed" | "take-back" }
-  | { readonly do: "connect" }
-  | { readonly do: "follow" }
-  /** The state of the one that was followed is of no use: its sessions are lost, unless it goes on. */
-  | { readonly do: "forget"; readonly cause: string }
-  | { readonly do: "open"; readonly epoch: number }
-  | {
-      readonly do: "resume";
-      readonly epoch: number;
-      readonly cause: string;
-      readonly isPlanned: boolean;
-    }
-  /** Lets a standby join, and listens. */
-  | { readonly do: "settle-in"; readonly tellTaken: boolean }
-  | { readonly do: "claim-addresses" }
-  | { readonly do: "drop-addresses" }
-  /** The standbys have to join again; `isSlow`: they lack nothing else. */
-  | { readonly do: "lose-standbys"; readonly reason: string; readonly isSlow: boolean }
-  | { readonly do: "stop-reading" }
-  | { readonly do: "go-on-reading" }
-  | { readonly do: "settle" }
-  | { readonly do: "refuse-standbys" }
-  | { readonly do: "let-join" }
-  /** Nothing happens any more, and the arbiter is told. */
-  | { readonly do: "give" }
-  | { readonly do: "hand-over" }
-  /** The order of a switchover has come to its end; empty: it was done. */
-  | { readonly do: "report"; readonly failure: string }
-  /** Nothing leaves any more, at once. */
-  | { readonly do: "fence" }
-  /** `isFree`: the role, if this side still has it, is for whoever comes. */
-  | { readonly do: "put-down"; readonly isFree: boolean };
+import type { Side, SideAction, SideEvent, State } from "./side-types.ts";
 
 /** Wait before another attempt to find a role, and after something went wrong here. */
 const RETRY_MS = 200;
@@ -146,18 +29,35 @@ export const UNSETTLED = "the standby did not acknowledge everything in time";
 export function newSide(): Side {
   return {
     ...{ state: "waiting", epoch: 0, hold: "lost", cause: "", isPlanned: false },
-    ...{ isStopping: false, reason: "", away: "" },
+    ...{ isStopping: false, reason: "", away: "", deferred: null, delayMs: 0 },
   };
 }
 
 /** Whether this side has the role, as far as it knows. */
-export function hasRole({ state }: Side): boolean {
+function hasRole({ state }: Side): boolean {
   return ROLE_STATES.has(state);
 }
 
 const ROLE_STATES: ReadonlySet<State> = new Set([
   ...(["resuming", "opening", "leading", "settling", "closing", "giving", "given"] as const),
 ]);
+
+/** @returns what came to nothing when something fails in this state; `isRare`: it is not tried again */
+export function failureIn({ state }: Side): { readonly what: string; readonly isRare: boolean } {
+  switch (state) {
+    case "claiming":
+    case "resuming":
+    case "retaking":
+      return { what: "the takeover failed", isRare: true };
+    case "settling":
+    case "closing":
+    case "giving":
+    case "given":
+      return { what: "the switchover failed", isRare: true };
+    default:
+      return { what: "cannot be active", isRare: false };
+  }
+}
 
 export type Role = "starting" | "active" | "standby";
 
@@ -210,7 +110,7 @@ export const TABLE: Readonly<Record<State, Row>> = {
         act({ do: "connect" });
       }
     },
-    failed: (side, { reason }, act) => leave(side, reason, true, act),
+    failed: notYet,
     stop: noteStop,
   },
   connecting: {
@@ -251,7 +151,10 @@ export const TABLE: Readonly<Record<State, Row>> = {
       resume(side, epoch, act);
     },
     failed: giveUp,
-    stop: noteStop,
+    stop: (side, _, act) => {
+      side.isStopping = true;
+      act({ do: "withdraw" });
+    },
   },
   resuming: {
     running: (side, _, act) => {
@@ -265,9 +168,9 @@ export const TABLE: Readonly<Record<State, Row>> = {
       begin(side, side.epoch, act);
     },
     failed: giveUp,
-    hold: (side, { hold, reason }, act) => {
-      side.hold = hold;
-      if (hold === "lost") fence(side, reason, act);
+    hold: (side, event, act) => {
+      if (event.hold === "lost") fence(side, event.reason, act);
+      else held(side, event, act);
     },
     stop: noteStop,
   },
@@ -276,10 +179,10 @@ export const TABLE: Readonly<Record<State, Row>> = {
       lead(side, act);
       leadOn(side, act);
     },
-    failed: (side, { reason }, act) => leave(side, reason, true, act),
-    hold: (side, { hold, reason }, act) => {
-      side.hold = hold;
-      if (hold === "lost") fence(side, reason, act);
+    failed: notYet,
+    hold: (side, event, act) => {
+      if (event.hold === "lost") fence(side, event.reason, act);
+      else held(side, event, act);
     },
     stop: noteStop,
   },
@@ -302,8 +205,10 @@ export const TABLE: Readonly<Record<State, Row>> = {
     settled: (side, { isSettled }, act) => {
       if (!isSettled) return goOn(side, UNSETTLED, act);
       side.state = "closing";
+      side.deferred = null;
       act({ do: "refuse-standbys" }, { do: "settle" });
     },
+    failed: (side, { reason }, act) => goOn(side, reason, act),
     switchover: underWay,
     hold: (side, event, act) => {
       if (event.hold === "lost") interrupted(side, event.reason, act);
@@ -314,16 +219,17 @@ export const TABLE: Readonly<Record<State, Row>> = {
   closing: {
     settled: (side, { isSettled }, act) => {
       if (!isSettled) {
-        act({ do: "lose-standbys", reason: UNSETTLED, isSlow: false }, { do: "let-join" });
-        return goOn(side, UNSETTLED, act);
+        return openAgain(side, UNSETTLED, act);
       }
       side.state = "giving";
       act({ do: "give" });
     },
+    failed: (side, { reason }, act) => openAgain(side, reason, act),
     switchover: underWay,
-    hold: (side, event, act) => {
-      if (event.hold === "lost") interrupted(side, TAKEN_OVER, act);
-      else held(side, event, act);
+    // No heartbeat is echoed any more, and that means nothing.
+    hold: (side, { hold }, act) => {
+      if (hold === "lost") interrupted(side, TAKEN_OVER, act);
+      else if (hold !== "unheard") side.deferred = hold;
     },
     stop: noteStop,
   },
@@ -333,6 +239,7 @@ export const TABLE: Readonly<Record<State, Row>> = {
       side.state = "given";
       act({ do: "hand-over" });
     },
+    failed: (side, { reason }, act) => interrupted(side, reason, act),
     switchover: underWay,
     stop: noteStop,
   },
@@ -348,6 +255,7 @@ export const TABLE: Readonly<Record<State, Row>> = {
       side.isPlanned = true;
       act({ do: "claim", how: "take-back" });
     },
+    failed: (side, { reason }, act) => interrupted(side, reason, act),
     switchover: underWay,
     stop: noteStop,
   },
@@ -365,7 +273,12 @@ export const TABLE: Readonly<Record<State, Row>> = {
   leaving: {
     down: (side, _, act) => {
       if (side.isStopping) side.state = "stopped";
-      else wait(side, side.reason === "" ? RETRY_MS : RETRY_LATER_MS, act);
+      else wait(side, side.delayMs, act);
+    },
+    // Sessions may still be at their end; whoever has the role now has them.
+    hold: (_, { hold, reason }, act) => {
+      if (hold !== "lost") return;
+      act({ do: "fence" }, { do: "drop-addresses" }, { do: "forget", cause: reason });
     },
     stop: noteStop,
   },
@@ -430,23 +343,43 @@ function leadOn(side: Side, act: Act): void {
 
 /** The arbiter has said something of a role that this side still has. */
 function held(side: Side, { hold, reason }: EventOf<"hold">, act: Act): void {
+  if (hold === "unheard") {
+    // In doubt or not, it is the standby that cannot be relied on.
+    act({ do: "lose-standbys", reason, isSlow: true });
+    return;
+  }
   const before = side.hold;
   side.hold = hold;
-  if (hold === "unheard") act({ do: "lose-standbys", reason, isSlow: true });
   if (hold === "doubtful" && before !== "doubtful") act({ do: "drop-addresses" });
-  if (hold !== "doubtful" && before === "doubtful") act({ do: "claim-addresses" });
+  if (hold === "held" && before === "doubtful") act({ do: "claim-addresses" });
 }
 
 /** A takeover failed: the other side, or this one without sessions, may do better. */
 function giveUp(side: Side, { reason }: EventOf<"failed">, act: Act): void {
   act({ do: "forget", cause: reason });
   leave(side, reason, true, act);
+  side.delayMs = RETRY_MS;
+}
+
+/** Something is missing here; nobody is kept from the role meanwhile. */
+function notYet(side: Side, { reason }: EventOf<"failed">, act: Act): void {
+  leave(side, reason, true, act);
+  side.delayMs = RETRY_LATER_MS;
+}
+
+/** The same once nobody could join any more. */
+function openAgain(side: Side, failure: string, act: Act): void {
+  act({ do: "lose-standbys", reason: failure, isSlow: false }, { do: "let-join" });
+  goOn(side, failure, act);
 }
 
 /** A switchover came to nothing, and nothing has happened. */
 function goOn(side: Side, failure: string, act: Act): void {
   side.state = "leading";
   act({ do: "go-on-reading" }, { do: "report", failure });
+  const { deferred } = side;
+  side.deferred = null;
+  if (deferred !== null) held(side, { event: "hold", hold: deferred, reason: "" }, act);
   leadOn(side, act);
 }
 
@@ -467,6 +400,7 @@ function fence(side: Side, reason: string, act: Act): void {
 
 function leave(side: Side, reason: string, isFree: boolean, act: Act): void {
   side.state = "leaving";
-  side.reason = reason;
+  if (reason !== "") side.reason = reason;
+  side.delayMs = 0;
   act({ do: "put-down", isFree });
 }

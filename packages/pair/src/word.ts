@@ -2,7 +2,7 @@
  * The word of a cluster: who is active, in which epoch, and who may take over.
  *
  * An arbiter keeps it outside of all sides (a locked file, a key in etcd) and changes it in one step, by
- * compare and swap. Every way in which it may change is here, so that all arbiters agree:
+ * compare and swap. These are the ways in which it may change:
  *
  *     claim     a side becomes active, in a new epoch and without standbys
  *     name      the active says which standbys have everything: only these may take over
@@ -81,9 +81,9 @@ export function give(word: Word, holder: string): Word | null {
   return { ...word, isGiven: true };
 }
 
-/** @returns the same of one that goes, when nobody is to go on with what it had */
+/** @returns the same of one that goes, when nobody is to go on with what it had; what was given is not its own */
 export function release(word: Word, holder: string): Word | null {
-  if (word.holder !== holder || word.active === null) return null;
+  if (word.holder !== holder || word.active === null || word.isGiven) return null;
   return { ...word, active: null, standbys: [], isGiven: false };
 }
 

@@ -30,7 +30,7 @@ test("nothing is let out that a follower with a right has not stored", () => {
       const leader = newLeader(1, 300);
       let nowMs = 0;
       let word: readonly string[] = [];
-      let question: readonly string[] | null = null;
+      const questions: { readonly standbys: readonly string[]; readonly question: number }[] = [];
       let isClosed = false;
       const stored = new Map<string, number>();
       const apply = (event: LeaderEvent) => {
@@ -38,13 +38,13 @@ test("nothing is let out that a follower with a right has not stored", () => {
       };
       const perform = (action: LeaderAction) => {
         if (action.do === "image") stored.set(action.to, action.from - 1);
-        else if (action.do === "name") question = action.standbys;
+        else if (action.do === "name") questions.push(action);
         else if (action.do === "close-gate") {
           isClosed = true;
           apply({ event: "gate-closed", isOwing: nowMs % 20 === 0 });
         } else if (action.do === "open-gate") isClosed = false;
         else if (action.do === "release") {
-          const rights = new Set([...word, ...(question ?? [])]);
+          const rights = new Set([...word, ...questions.flatMap(({ standbys }) => standbys)]);
           for (const one of rights) expect(stored.get(one)).toBeGreaterThanOrEqual(action.number);
         }
       };
@@ -65,15 +65,15 @@ test("nothing is let out that a follower with a right has not stored", () => {
           apply({ event: "ack", follower: name, number, applied: number, window: 1000, nowMs });
         } else if (move === "resume" && follower !== undefined && follower.phase !== "removing") {
           apply({ event: "resume", follower: name, next: stored.get(name)! + 1, nowMs });
-        } else if (move === "named" && question !== null) {
-          word = question;
-          question = null;
-          apply({ event: "named", isDone: true, problem: null });
-        } else if (move === "unknown" && question !== null) {
+        } else if (move === "named" && questions.length > 0) {
+          const { standbys, question } = questions.shift()!;
+          word = standbys;
+          apply({ event: "named", question, isDone: true, problem: null });
+        } else if (move === "unknown" && questions.length > 0) {
+          const { standbys, question } = questions.shift()!;
           // It may have been done.
-          if (much > 1) word = question;
-          question = null;
-          apply({ event: "named", isDone: false, problem: "away" });
+          if (much > 1) word = standbys;
+          apply({ event: "named", question, isDone: false, problem: "away" });
         }
         expect(isClosed).toBe(leader.followers.some(isBinding));
         if (leader.followers.length === 0) expect(leader.released).toBe(leader.number);
@@ -103,9 +103,9 @@ test("a follower goes from its image to the right to take over, and brackets wai
   expect(seen({ event: "gate-closed", isOwing: false })).toEqual([]);
   expect(ack(3)).toEqual([
     { do: "release", number: 3 },
-    { do: "name", standbys: ["b"] },
+    { do: "name", standbys: ["b"], question: 1 },
   ]);
-  expect(seen({ event: "named", isDone: true, problem: null })).toEqual([
+  expect(seen({ event: "named", question: 1, isDone: true, problem: null })).toEqual([
     { do: "declared", to: "b" },
   ]);
   expect(seen({ event: "commit", octets: 1, nowMs: 4 })).toEqual([
@@ -113,11 +113,38 @@ test("a follower goes from its image to the right to take over, and brackets wai
   ]);
   expect(seen({ event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
     { do: "drop", follower: "b", reason: "gone", isSlow: false },
-    { do: "name", standbys: [] },
+    { do: "name", standbys: [], question: 2 },
   ]);
   // Only when it cannot take over any more.
-  expect(seen({ event: "named", isDone: true, problem: null })).toEqual([
+  expect(seen({ event: "named", question: 2, isDone: true, problem: null })).toEqual([
     { do: "open-gate" },
     { do: "release", number: 4 },
   ]);
+});
+
+test("a follower that is lost while it is being named is not waited for", () => {
+  const leader = newLeader(1, 300);
+  step(leader, { event: "join", follower: "b", nowMs: 1 });
+  const ack = {
+    event: "ack",
+    follower: "b",
+    number: 0,
+    applied: 0,
+    window: 100,
+    nowMs: 3,
+  } as const;
+  step(leader, ack);
+  expect(step(leader, { event: "gate-closed", isOwing: false })).toEqual([
+    { do: "name", standbys: ["b"], question: 1 },
+  ]);
+  step(leader, { event: "commit", octets: 1, nowMs: 4 });
+  expect(step(leader, { event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
+    { do: "drop", follower: "b", reason: "gone", isSlow: false },
+    { do: "name", standbys: [], question: 2 },
+  ]);
+  // The answer to the first tells nothing of the second.
+  const named = (question: number, isDone: boolean) =>
+    step(leader, { event: "named", question, isDone, problem: null });
+  expect(named(1, false)).toEqual([]);
+  expect(named(2, true)).toEqual([{ do: "open-gate" }, { do: "release", number: 1 }]);
 });

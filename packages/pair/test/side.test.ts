@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { newSide, type SideEvent, stepSide } from "../src/index.ts";
+import { type Hold, newSide, type SideEvent, stepSide } from "../src/index.ts";
 import { EVENTS, pictureOf, STATES, tableOf, transitions } from "./side-table.ts";
 
 const DOC = new URL("../../../docs/pair.md", import.meta.url);
@@ -73,4 +73,27 @@ test("only a side that has the role lets anything leave it", () => {
       }
     }),
   );
+});
+
+/** @returns what is done for each of the events, in a side that leads */
+function leading(...events: SideEvent[]): string[][] {
+  const side = { ...newSide(), state: "leading" as const, epoch: 3, hold: "held" as const };
+  return events.map((event) => stepSide(side, event).map((action) => action.do));
+}
+
+const hold = (what: Hold) => ({ event: "hold", hold: what, reason: "why" }) as const;
+
+test("a side in doubt has its addresses back when the role is its own for certain", () => {
+  const all = leading(hold("doubtful"), hold("unheard"), hold("doubtful"), hold("held"));
+  expect(all).toEqual([["drop-addresses"], ["lose-standbys"], [], ["claim-addresses"]]);
+});
+
+test("heartbeats that are missed once nobody may join spoil no switchover", () => {
+  const order = { event: "switchover", isDeclared: true, reason: "" } as const;
+  const settled = { event: "settled", isSettled: true } as const;
+  const all = leading(order, settled, hold("unheard"), hold("doubtful"), settled);
+  expect(all.slice(2)).toEqual([[], [], ["give"]]);
+  const failed = { event: "settled", isSettled: false } as const;
+  const without = leading(order, settled, hold("doubtful"), failed);
+  expect(without.at(-1)).toContain("drop-addresses");
 });

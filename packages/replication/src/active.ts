@@ -114,6 +114,8 @@ export class Active {
   private readonly hooks: ActiveHooks;
   private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
   private kept: Kept[] = [];
+  /** Brackets up to this one are out. */
+  private released = 0;
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
   /** Parts of an image, those that were sent, and frames that wait for the rest to go. */
@@ -336,7 +338,7 @@ export class Active {
         hooks.openGate();
         break;
       case "name":
-        this.ask(action.standbys);
+        this.ask(action);
         break;
       case "declared":
         this.reason = "";
@@ -381,13 +383,15 @@ export class Active {
 
   private release(number: number): void {
     const { kept } = this;
-    for (const bracket of kept) {
-      if (bracket.number > number) break;
-      if (bracket.effects !== null) this.letOut(bracket.effects);
+    const first = kept[0]?.number ?? number + 1;
+    for (let at = this.released + 1 - first; at <= number - first; at++) {
+      const bracket = kept[at]!;
+      this.letOut(bracket.effects!);
       bracket.effects = null;
     }
-    const first = this.leader.brackets[0]?.number ?? this.number + 1;
-    kept.splice(0, Math.min(kept.length, first - (kept[0]?.number ?? first)));
+    this.released = number;
+    const needed = this.leader.brackets[0]?.number ?? this.number + 1;
+    if (needed > first) kept.splice(0, needed - first);
   }
 
   private letOut({ outputs, received, gone }: Effects): void {
@@ -419,10 +423,10 @@ export class Active {
   }
 
   /** Has the arbiter name the standby, or nobody; its answer is an event. */
-  private ask(standbys: readonly string[]): void {
+  private ask({ standbys, question }: Extract<LeaderAction, { do: "name" }>): void {
     const [standby = null] = standbys;
     const answered = (isDone: boolean, problem: string | null) =>
-      this.step({ event: "named", isDone, problem });
+      this.step({ event: "named", question, isDone, problem });
     if (standby === null) {
       void this.hooks.undeclare().then((isOurs) => answered(isOurs, null));
       return;

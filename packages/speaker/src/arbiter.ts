@@ -62,8 +62,12 @@ export interface Arbiter {
   takeOver(side: string): Promise<Roles | null>;
   /** Rejects with `ArbiterAwayError` when it cannot be told of anything just now. */
   expectAnswer(): Promise<void>;
-  /** Gives the role to the standby: it may take over without a fence. The caller writes nothing more. */
-  handOver(): Promise<void>;
+  /**
+   * Gives the role to the standby: it may take over without a fence. The caller writes nothing more.
+   *
+   * @returns false when this side did not have it any more
+   */
+  handOver(): Promise<boolean>;
   /** Calls back when the active has ended, if this arbiter can tell; the process id is from its hello. */
   watch(process: number, ended: () => void): void;
   /** What is known of the active that is watched: whether it may still do something of its own accord. */

@@ -201,12 +201,14 @@ export class EtcdArbiter implements Arbiter {
     await this.look();
   }
 
-  async handOver(): Promise<void> {
+  async handOver(): Promise<boolean> {
     this.isEnding = true;
     this.term.end();
     const tenure = this.claims;
-    await this.inTurn(() => this.change((word) => give(word, word.holder), tenure));
+    const given = (word: Word) => give(word, word.holder);
+    const isOurs = await this.inTurn(() => this.change(given, tenure));
     this.stopRenewing();
+    return isOurs;
   }
 
   /** Keeps the way to etcd warm: the end of the active is not to be known from there. */

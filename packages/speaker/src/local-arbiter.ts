@@ -112,8 +112,10 @@ export class LocalArbiter implements Arbiter {
 
   async expectAnswer(): Promise<void> {}
 
-  async handOver(): Promise<void> {
+  async handOver(): Promise<boolean> {
+    const isOurs = this.lock !== null;
     await this.release();
+    return isOurs;
   }
 
   watch(process: number, ended: () => void): void {

@@ -1,5 +1,6 @@
 /** What a side of a pair says of itself. */
 
+import { failureIn, type Role, type Side } from "@ts-bgp/pair";
 import type { LogEvent, PairEvent } from "./log-event.ts";
 import { Refusals } from "./refusals.ts";
 
@@ -26,5 +27,21 @@ export class PairLog {
   sayOnce(id: PairEvent, level: LogEvent["level"], message: string): void {
     if (message !== this.refusal) this.say(id, level, message);
     this.refusal = message;
+  }
+
+  /** @param name - of this side */
+  role(role: Role, name: string, epoch: number): void {
+    const isNews = role === "standby" && this.refusal === "";
+    if (isNews) this.say("nsr-standby", "info", `${name} follows the active side`);
+    if (role === "active") this.say("nsr-active", "info", `${name} is active, epoch ${epoch}`);
+  }
+
+  /** @returns what failed, and why, for people */
+  failed(side: Side, error: Error): string {
+    const { what, isRare } = failureIn(side);
+    const reason = `${what}: ${error.message}`;
+    if (isRare) this.say("nsr-simplex", "error", reason);
+    else this.sayOnce("nsr-simplex", "error", reason);
+    return reason;
   }
 }

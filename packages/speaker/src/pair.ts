@@ -1,7 +1,4 @@
-/**
- * One side of a pair: does what the machine of `@ts-bgp/pair` says, and tells it what came of that. Which
- * role this side has, and what it does to get another one, stands there as a table.
- */
+/** One side of a pair: does what the machine of `@ts-bgp/pair` says, and tells it what came of that. */
 
 import type { NsrConfig } from "@ts-bgp/config";
 import {
@@ -23,7 +20,7 @@ import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
-import { byConnection, expectAll, type Frozen, resumeAll } from "./resume.ts";
+import { byConnection, type Frozen } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { newMachine, nowMs, type Speaker } from "./speaker.ts";
@@ -45,7 +42,14 @@ export class Pair {
   readonly side: Side;
   private readonly machine: PairSide = newSide();
   private readonly events: InTurn<SideEvent> = new InTurn((event) => {
-    for (const action of stepSide(this.machine, event)) this.perform(action);
+    for (const action of stepSide(this.machine, event)) {
+      try {
+        this.perform(action);
+      } catch (error) {
+        // It cannot fail, so that the process ends; the other actions are done before.
+        void Promise.reject(error);
+      }
+    }
     this.shown();
   });
   private readonly tell = (event: SideEvent): void => this.events.tell(event);
@@ -63,6 +67,9 @@ export class Pair {
   private beganMs = 0;
   private fenceMs = 0;
   private outcome: Outcome | null = null;
+  /** Counts how often everything was put down. */
+  private life = 0;
+  private wasActive = false;
   /** Nobody may join any more, once this ends. */
   private refusing: Promise<void> = Promise.resolve();
   private starting: PromiseWithResolvers<void> | null = null;
@@ -115,7 +122,7 @@ export class Pair {
     return this.speaker !== null && this.machine.hold === "doubtful";
   }
 
-  /** Why the last attempt to find a role came to nothing; empty when there is a role. */
+  /** Why there is no role, or was none the last time. */
   get reason(): string {
     return this.machine.reason;
   }
@@ -132,7 +139,7 @@ export class Pair {
     try {
       await starting.promise;
     } catch (error) {
-      await this.endThreads(false);
+      await this.endThreads();
       throw error;
     }
   }
@@ -141,12 +148,11 @@ export class Pair {
   async stop(text: string): Promise<void> {
     this.farewell = text;
     this.addresses.unwatch();
-    const hasSpeaker = this.speaker !== null;
     const stopped = Promise.withResolvers<void>();
     this.stopped.push(stopped.resolve);
     this.tell({ event: "stop" });
     await stopped.promise;
-    await this.endThreads(hasSpeaker);
+    await this.endThreads();
     await this.options.arbiter.release();
   }
 
@@ -203,6 +209,9 @@ export class Pair {
       case "claim":
         void this.answered(this.claim(action));
         break;
+      case "withdraw":
+        this.asker.withdraw();
+        break;
       case "connect":
         void this.answered(this.connect());
         break;
@@ -220,28 +229,24 @@ export class Pair {
         break;
       case "settle-in":
         if (action.tellTaken) this.tellTaken();
-        void this.tenure!.settleIn().then(() => {
-          this.standbySide = null;
-        });
+        void this.settleIn(this.tenure!);
         break;
       case "claim-addresses":
-        this.addresses.claimAgain();
-        break;
       case "drop-addresses":
-        this.addresses.drop();
+        if (action.do === "drop-addresses") this.addresses.drop();
+        else this.addresses.claimAgain();
         break;
       case "lose-standbys":
-        if (action.isSlow) speaker!.active.lose(action.reason, true);
-        else activeSide!.giveUp(action.reason);
+        if (action.isSlow) speaker?.active.lose(action.reason, true);
+        else activeSide?.giveUp(action.reason);
         break;
       case "stop-reading":
-        speaker!.transport.stopReading();
-        break;
       case "go-on-reading":
-        speaker!.transport.goOnReading();
+        if (action.do === "stop-reading") speaker!.transport.stopReading();
+        else speaker!.transport.goOnReading();
         break;
       case "settle":
-        void this.settle(activeSide!);
+        void this.answered(this.settle(activeSide!));
         break;
       case "refuse-standbys":
         activeSide!.announceHandover();
@@ -269,15 +274,16 @@ export class Pair {
     }
   }
 
-  /** What was asked has this answer, or failed. */
+  /** What was asked has this answer, or failed; in another life of this side nobody wants to know. */
   private async answered(answer: Promise<SideEvent | null>): Promise<void> {
+    const { life } = this;
     let event: SideEvent | null;
     try {
       event = await answer;
     } catch (error) {
-      event = this.failed(error as Error);
+      event = life === this.life ? this.failed(error as Error) : null;
     }
-    if (event !== null) this.tell(event);
+    if (event !== null && life === this.life) this.tell(event);
   }
 
   private failed(error: Error): SideEvent {
@@ -287,20 +293,17 @@ export class Pair {
       this.tell({ event: "stop" });
       return { event: "failed", reason: error.message };
     }
-    const isTakeover = this.left !== null;
-    const reason = `${isTakeover ? "the takeover failed" : "cannot be active"}: ${error.message}`;
-    if (isTakeover) this.log.say("nsr-simplex", "error", reason);
-    else this.log.sayOnce("nsr-simplex", "error", reason);
-    return { event: "failed", reason };
+    return { event: "failed", reason: this.log.failed(this.machine, error) };
   }
 
   private async claim({ how }: ActionOf<"claim">): Promise<SideEvent> {
     if (how === "begin" && this.addresses.lost === "") await this.gate.retry();
     const { lost } = this.addresses;
     const mayClaim = how !== "begin" || lost === "";
+    // Before: nothing may come between the answer and what is done about it.
+    if (how === "take-back") await this.gate.open();
     const epoch = mayClaim ? await this.asker.claim(how) : null;
     if (how === "begin" && epoch === null) this.options.waits();
-    if (how === "take-back") await this.gate.open();
     this.fenceMs = performance.now() - this.beganMs;
     return { event: "role", epoch, reason: mayClaim ? this.asker.away : lost };
   }
@@ -323,16 +326,16 @@ export class Pair {
     this.end = end;
     this.beganMs = performance.now();
     if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
-    const { machine, heardMs } = standbySide;
+    const { machine, heardMs, standby } = standbySide;
     if (end.kind === "handover") {
       const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
-      this.left = machine === null ? null : { machine, heardMs, frozen };
+      this.left = machine === null ? null : { machine, heardMs, frozen, standby };
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       this.tell({ event: "handover", cause });
       return;
     }
     const { cause, mayTakeOver } = end;
-    this.left = machine === null ? null : { machine, heardMs, frozen: null };
+    this.left = machine === null ? null : { machine, heardMs, frozen: null, standby };
     this.log.sayOnce("nsr-link", "warn", cause);
     if (standbySide.peer !== null) this.log.refusal = "";
     this.tell({ event: "lost", cause, isUsable: mayTakeOver });
@@ -346,11 +349,13 @@ export class Pair {
 
   /** This side is the first one, or has lost what it had. */
   private async open(): Promise<SideEvent | null> {
-    await this.addresses.expectFree();
-    await this.gate.install();
-    this.addresses.claim();
     const tenure = this.begin(newMachine(this.options.config), 0);
+    await this.addresses.expectFree();
+    if (!tenure.isOver) await this.gate.install();
+    if (tenure.isOver) return null;
+    this.addresses.claim();
     await tenure.letJoin("once");
+    if (tenure.isOver) return null;
     await tenure.speaker.start();
     if (tenure.isOver) return null;
     this.switchovers.begunAnew();
@@ -359,24 +364,16 @@ export class Pair {
 
   /** Goes on with everything that the active had. */
   private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
-    const { beganMs, fenceMs, standbySide, nsr, left } = this;
-    // Its own machine, if it was frozen here.
-    const machine = standbySide === null ? left?.machine : standbySide.standby.finish();
-    if (left === null || !machine) return { event: "differs", reason: "the state differs" };
+    const { beganMs, fenceMs, left } = this;
+    const machine = left?.standby?.finish() ?? (left?.standby === null ? left.machine : null);
+    if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const heardMs = standbySide?.heardMs ?? left.heardMs;
+    const { heardMs } = left;
     const tenure = this.begin(machine, machine.router.tables.nowMs - heardMs);
-    const { speaker, activeSide } = tenure;
-    const { protector } = activeSide;
-    expectAll(machine, protector, nsr.mode === "shared" && !isPlanned);
-    this.gate.bind();
-    // What comes to the addresses for a connection that has no socket yet must not be refused.
-    if (nsr.mode === "address") await this.gate.follow(machine.router.tables.config);
-    this.addresses.claim();
-    const restoreMs = performance.now();
-    const { resumed, lost } = await speaker.restoring(resumeAll(speaker, protector, left.frozen));
-    if (tenure.isOver) return null;
+    const taken = await tenure.takeUp(left.frozen, isPlanned, () => this.addresses.claim());
+    if (taken === null) return null;
+    const { resumed, lost, restoreMs } = taken;
     const endMs = performance.now();
     const ms = rounded({
       fence: fenceMs,
@@ -391,34 +388,36 @@ export class Pair {
     return { event: "running" };
   }
 
+  private async settleIn(tenure: Tenure): Promise<void> {
+    const { standbySide } = this;
+    await tenure.settleIn();
+    if (this.standbySide === standbySide) this.standbySide = null;
+  }
+
   private tellTaken(): void {
     const { end } = this;
-    if (end?.kind !== "handover" || this.standbySide === null) return;
+    if (end?.kind !== "handover") return;
     const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
     end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
   }
 
   /** Nothing happens between its last answer and what the machine does about it. */
-  private async settle(activeSide: ActiveSide): Promise<void> {
+  private async settle(activeSide: ActiveSide): Promise<SideEvent> {
     await this.refusing;
-    const isSettled = await activeSide.settle();
-    this.tell({ event: "settled", isSettled });
+    return { event: "settled", isSettled: await activeSide.settle() };
   }
 
   private async give(tenure: Tenure): Promise<SideEvent> {
     this.beganMs = performance.now();
+    this.end = null;
     const heardMs = nowMs();
     this.frozen = tenure.freeze();
     this.addresses.drop();
     const { machine } = tenure.speaker.journal;
-    this.left = { machine, heardMs, frozen: byConnection(this.frozen) };
+    this.left = { machine, heardMs, frozen: byConnection(this.frozen), standby: null };
     await this.gate.rest();
-    try {
-      await this.options.arbiter.handOver();
-      return { event: "gave", isOurs: true, reason: "" };
-    } catch (error) {
-      return { event: "gave", isOurs: false, reason: (error as Error).message };
-    }
+    const isOurs = await this.options.arbiter.handOver();
+    return { event: "gave", isOurs, reason: "" };
   }
 
   private async pass(tenure: Tenure): Promise<SideEvent> {
@@ -438,7 +437,7 @@ export class Pair {
     const { tenure } = this;
     if (tenure === null) return;
     const { machine } = tenure.speaker.journal;
-    this.left = { machine, heardMs: nowMs(), frozen: null };
+    this.left = { machine, heardMs: nowMs(), frozen: null, standby: null };
     this.tenure = null;
     tenure.fence();
   }
@@ -446,25 +445,29 @@ export class Pair {
   private async putDown({ isFree }: ActionOf<"put-down">): Promise<void> {
     const { standbySide, tenure, farewell } = this;
     const { isStopping } = this.machine;
+    this.life++;
+    this.wasActive = tenure !== null;
     this.standbySide = null;
-    standbySide?.stop("this side stops");
-    if (farewell !== "") await tenure?.stop(farewell);
-    else tenure?.end();
-    this.tenure = null;
-    this.addresses.drop();
-    // What ends takes its gate with it.
-    if (!isStopping) {
-      await this.gate.rest();
-      if (isFree) await this.options.arbiter.release();
-      await this.gate.open();
+    try {
+      standbySide?.stop("this side stops");
+      if (farewell !== "") await tenure?.stop(farewell);
+      else tenure?.end();
+      this.tenure = null;
+      this.addresses.drop();
+      // What ends takes its gate with it.
+      if (!isStopping) {
+        await this.gate.rest();
+        if (isFree) await this.options.arbiter.release();
+        await this.gate.open();
+      }
+    } finally {
+      this.tell({ event: "down" });
     }
-    this.tell({ event: "down" });
   }
 
-  /** @param hasSpeaker - whether this side was active until its end */
-  private async endThreads(hasSpeaker: boolean): Promise<void> {
+  private async endThreads(): Promise<void> {
     // In a shared namespace the rules are there for the other side as well.
-    const mayGo = hasSpeaker || this.nsr.mode === "address";
+    const mayGo = this.wasActive || this.nsr.mode === "address";
     const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
     await this.gate.stop(end);
     await Promise.all([this.side.beats.exit(), this.side.links.exit()]);
@@ -475,7 +478,6 @@ export class Pair {
     return this.tenure;
   }
 
-  /** Tells of a role that this side has now, or has no more. */
   private shown(): void {
     const { state } = this.machine;
     const role = roleOf(this.machine, this.role);
@@ -486,11 +488,7 @@ export class Pair {
     if (role === this.role) return;
     this.role = role;
     this.sinceMs = nowMs();
-    const { name } = this.side;
-    const isNews = role === "standby" && this.log.refusal === "";
-    if (isNews) this.log.say("nsr-standby", "info", `${name} follows the active side`);
-    const text = `${name} is active, epoch ${this.epoch}`;
-    if (role === "active") this.log.say("nsr-active", "info", text);
+    this.log.role(role, this.side.name, this.epoch);
     this.options.changed();
     if (role === "starting") return;
     this.starting?.resolve();

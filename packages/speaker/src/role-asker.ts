@@ -13,6 +13,7 @@ const RETRY_MS = 100;
 export class RoleAsker {
   /** Why the arbiter could not be asked the last time; empty when it could. */
   away = "";
+  private isWithdrawn = false;
   private readonly arbiter: Arbiter;
   private readonly side: string;
   private readonly problem: (message: string) => void;
@@ -22,6 +23,12 @@ export class RoleAsker {
     this.arbiter = arbiter;
     this.side = side;
     this.problem = problem;
+  }
+
+  /** Whatever is waited for is not, any more; the role, if this side should get it, is to be given back. */
+  withdraw(): void {
+    this.isWithdrawn = true;
+    void this.arbiter.release();
   }
 
   /**
@@ -61,14 +68,15 @@ export class RoleAsker {
     const endMs = performance.now() + PATIENT_MS;
     for (;;) {
       const roles = await this.ask();
-      if (roles !== null || this.away === "" || performance.now() > endMs) return roles;
+      const isOver = this.isWithdrawn || performance.now() > endMs;
+      if (roles !== null || this.away === "" || isOver) return roles;
       await sleep(RETRY_MS);
     }
   }
 
   /** Asks until the role is free, which it is about to be. */
   private async askSoon(): Promise<Roles> {
-    for (let tries = 0; tries < SOON_TRIES; tries++) {
+    for (let tries = 0; tries < SOON_TRIES && !this.isWithdrawn; tries++) {
       const roles = await this.ask();
       if (roles !== null) return roles;
       await sleep(1);

@@ -75,7 +75,7 @@ export class StandbySide {
   private silentLooks = 0;
   private beats: BeatListener | null = null;
   private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
-  private ended!: (end: FollowEnd) => void;
+  private ended: (end: FollowEnd) => void = () => {};
 
   /** Why this side's host cannot take over; empty when it can. */
   private readonly problem: string;

@@ -1,6 +1,6 @@
 /** How a change of roles went. */
 
-import type { Machine } from "@ts-bgp/replication";
+import type { Machine, Standby } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { LogEvent } from "./log-event.ts";
 import type { Frozen, Resumed } from "./resume.ts";
@@ -87,6 +87,8 @@ export interface Left {
   readonly heardMs: number;
   /** After a handover. */
   readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
+  /** Has the rest of it, which was stored and not run; null when it was this side's own. */
+  readonly standby: Standby | null;
 }
 
 /** @returns times in milliseconds with one decimal */

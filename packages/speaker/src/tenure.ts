@@ -6,8 +6,9 @@ import { ActiveSide, type Side } from "./active-side.ts";
 import type { PairGate } from "./pair-gate.ts";
 import type { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
-import { type Frozen, freezeAll } from "./resume.ts";
+import { expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
 import { nowMs, Speaker } from "./speaker.ts";
+import type { Left, Outcome } from "./switchover.ts";
 
 /** What a side has in whatever role. */
 export interface SideParts {
@@ -36,6 +37,32 @@ export class Tenure {
     const isHeld = () => arbiter.isHeld();
     const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs, isHeld };
     this.speaker = new Speaker(machine, options);
+  }
+
+  /**
+   * Goes on with the connections that another side, or this one, left.
+   *
+   * @param frozen - how they were left on purpose; null after a crash
+   * @param claim - claims the service addresses, once what comes to them is not refused
+   * @returns what became of them, and when sockets began to be built; null when this is over meanwhile
+   */
+  async takeUp(
+    frozen: Left["frozen"],
+    isPlanned: boolean,
+    claim: () => void,
+  ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
+    const { speaker, activeSide, parts } = this;
+    const { protector } = activeSide;
+    const { machine } = speaker.journal;
+    expectAll(machine, protector, parts.nsr.mode === "shared" && !isPlanned);
+    parts.gate.bind();
+    // What comes to the addresses for a connection that has no socket yet must not be refused.
+    if (parts.nsr.mode === "address") await parts.gate.follow(machine.router.tables.config);
+    if (this.isOver) return null;
+    claim();
+    const restoreMs = performance.now();
+    const { resumed, lost } = await speaker.restoring(resumeAll(speaker, protector, frozen));
+    return this.isOver ? null : { resumed, lost, restoreMs };
   }
 
   /** Becomes ready for new sessions and for a standby. What fails here ends no session. */
@@ -81,8 +108,11 @@ export class Tenure {
   fence(): void {
     this.speaker.active.fence();
     this.speaker.suspend();
-    this.freeze();
-    this.end();
+    try {
+      this.freeze();
+    } finally {
+      this.end();
+    }
   }
 
   /** Ends all sessions, and tells peers so. */

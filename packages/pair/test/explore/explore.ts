@@ -61,13 +61,13 @@ export function explore(bounds: Bounds, statesMax: number): Explored {
 function keyOf(world: World): string {
   const { word } = world;
   const procs = world.procs.map((proc, at) => {
-    const { boot, claims, side, leader, link, ...rest } = proc;
+    const { boot, claims, side, leader, link, asked: _asked, ...rest } = proc;
     const isHolder = word.holder === holderOf(world, at);
     const isOwn = word.holder.startsWith(`${"ab"[at]}${boot} `);
     return [
       { ...rest, isHolder, isOwn, isLinked: link === world.procs[1 - at]!.link },
-      { ...side, epoch: side.epoch - word.epoch, cause: "", away: "", reason: side.reason === "" },
-      leader && { ...leader, epoch: leader.epoch - word.epoch },
+      { ...side, epoch: side.epoch - word.epoch, cause: "", away: "", reason: "", delayMs: 0 },
+      leader && { ...leader, epoch: leader.epoch - word.epoch, question: 0 },
     ];
   });
   const { active, standbys, isGiven } = word;

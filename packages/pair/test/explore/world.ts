@@ -42,6 +42,9 @@ interface Proc {
   claims: number;
   side: Side;
   pending: Partial<Record<Pending, string>>;
+  /** Standbys that the arbiter is to have, one question after the other, and the number of the last. */
+  questions: string[][];
+  asked: number;
   /** Of an active: everything that it has done, and what was there when it began. */
   log: number[];
   base: number;
@@ -84,6 +87,7 @@ const NAMES = ["a", "b"] as const;
 function newProc(boot: number): Proc {
   return {
     ...{ isAlive: true, isPaused: false, link: 0, boot, claims: 0, side: newSide(), pending: {} },
+    ...{ questions: [], asked: 0 },
     ...{ log: [], base: 0, leader: null, stored: null, isDeclared: false, hasWithdrawn: false },
     ...{ hasTerm: false, isFrozen: false },
   };
@@ -315,7 +319,9 @@ function performLeader(world: World, at: number, action: LeaderAction): void {
       lead(world, at, { event: "gate-closed", isOwing: false });
       return;
     case "name":
-      proc.pending.name = action.standbys.join(",");
+      proc.questions.push([...action.standbys]);
+      proc.asked = action.question;
+      proc.pending.name = "";
       return;
     case "declared":
       send(world, at, { kind: "declared" });
@@ -544,12 +550,12 @@ function* answers(world: World, at: number, pending: Pending, mayFail: boolean):
           const proc = next.procs[at]!;
           const isFree = proc.pending["put-down"] === "free";
           const word = isFree ? release(next.word, holderOf(next, at)) : null;
-          // What was given is somebody else's to take.
-          if (word !== null && !next.word.isGiven) next.word = word;
+          if (word !== null) next.word = word;
           proc.leader = null;
           proc.hasTerm = false;
           proc.log = [];
           proc.stored = null;
+          proc.questions = [];
           delete proc.pending.name;
           tell({ event: "down" })(next);
         },
@@ -593,12 +599,13 @@ function isAboutTo({ isAlive, isPaused, side, stored }: Proc): boolean {
 
 function named(world: World, at: number, isTold: boolean): void {
   const proc = world.procs[at]!;
-  const standbys = proc.pending.name === "" ? [] : proc.pending.name!.split(",");
+  const standbys = proc.questions.shift()!;
+  const question = proc.asked - proc.questions.length;
   const word = name(world.word, holderOf(world, at), standbys);
   if (word !== null) world.word = word;
   if (!isTold) return;
-  delete proc.pending.name;
-  lead(world, at, { event: "named", isDone: word !== null, problem: null });
+  if (proc.questions.length === 0) delete proc.pending.name;
+  lead(world, at, { event: "named", question, isDone: word !== null, problem: null });
 }
 
 function gave(world: World, at: number): void {

@@ -127,10 +127,7 @@ export class Arbiter {
   }
 
   release(actor: Actor, holder: string): Answer<boolean> {
-    return this.ask(actor, holder[0]!, () => {
-      const isMine = !this.word.isGiven;
-      return isMine && this.change(release(this.word, holder));
-    });
+    return this.ask(actor, holder[0]!, () => this.change(release(this.word, holder)));
   }
 
   /** @returns until when the side may write, null when it may not any more */

@@ -244,7 +244,7 @@ export class Process implements Asker {
         if (action.tellTaken) this.tellTaken();
         break;
       case "lose-standbys":
-        shell!.active.lose(action.reason, action.isSlow);
+        shell?.active.lose(action.reason, action.isSlow);
         break;
       case "stop-reading":
       case "go-on-reading":
