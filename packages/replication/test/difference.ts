@@ -1,5 +1,7 @@
 /** Where two graphs of objects first differ, for people. */
 
+import { InputQueue } from "@ts-bgp/router";
+
 /** Made from values that are compared, or scratch. */
 const COMPILED = new Set(["Policies", "ChainFilter", "AcceptAll", "UpdateReader", "UpdateWriter"]);
 
@@ -43,6 +45,8 @@ export function difference(
 }
 
 function entriesOf(object: object): [unknown, unknown][] {
+  // What was read of it says nothing any more.
+  if (object instanceof InputQueue) return [["unread", object.unread()]];
   if (object instanceof Map) return [...object];
   if (object instanceof Set) return [...object].map((value, i) => [i, value]);
   // A hole of a list is as good as undefined.
