@@ -132,10 +132,9 @@ export class ThreadLink {
     return Math.max(0, this.words.get("skipped"));
   }
 
-  /** For how long no record has come; infinite when none ever has. */
-  get silentMs(): number {
-    const heardUs = this.words.get("heardUs");
-    return heardUs < 0 ? Number.POSITIVE_INFINITY : (threadsUs() - heardUs) / 1000;
+  /** When the last record came, by `threadsUs`; -1 when none has. */
+  get heardUs(): number {
+    return this.words.get("heardUs");
   }
 
   send(frame: Uint8Array): void {

@@ -13,7 +13,7 @@ import {
 } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatListener, promiseMs } from "./beats.ts";
-import type { ThreadLink, Way } from "./link-thread.ts";
+import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText } from "./links.ts";
 import { nowMs } from "./speaker.ts";
 
@@ -146,8 +146,8 @@ export class StandbySide {
 
   /** When something was last heard of the active. */
   get heardMs(): number {
-    const { silentMs } = this.link;
-    return Number.isFinite(silentMs) ? nowMs() - silentMs : this.heardBeforeMs;
+    const { heardUs } = this.link;
+    return heardUs < 0 ? this.heardBeforeMs : nowMs() - (threadsUs() - heardUs) / 1000;
   }
 
   stop(reason: string): void {
@@ -312,7 +312,8 @@ export class StandbySide {
   }
 
   private async takeOtherWay(): Promise<void> {
-    const { side, peer, echo, heardMs, standby } = this;
+    const { side, peer, echo, link, standby } = this;
+    const { heardUs } = link;
     const { peers } = side.config;
     const after = peers.indexOf(this.address) + 1;
     let way: Way;
@@ -325,9 +326,9 @@ export class StandbySide {
       // It is tried again, as long as this side follows.
       return;
     }
-    const isNeeded = !this.isOver && (this.isCut || this.heardMs <= heardMs);
+    const isNeeded = !this.isOver && (this.isCut || link.heardUs === heardUs);
     // From here on nothing comes over the link before, so what is stored does not change.
-    if (isNeeded) this.link.close();
+    if (isNeeded) link.close();
     if (!isNeeded || this.isOver) {
       way.link.close();
       return;
