@@ -24,7 +24,8 @@ const WITH_WAYS = REASON ?? "on one host";
 const BURST = 4000;
 const PER_MESSAGE = 4;
 const ROUNDS = 4;
-const PATIENCE_MS = 8000;
+/** Enough to change ways many times: each is left after a second of silence, for which a busy host is enough. */
+const PATIENCE_MS = 24_000;
 /** Patience that comes to its end, and that a busy host alone does not try. */
 const SHORT_MS = 2000;
 /** No takeover waits for so much. */
@@ -158,11 +159,12 @@ async function leaves({ pair, a, b, used }: Scene, fault: Fault): Promise<void> 
   let count = 0;
   for (let round = 1; round <= ROUNDS; round++) {
     const way = await used();
+    const before = saidBy(b, "nsr-link").length;
     breakAt(way, 3, fault);
     const burst = { as: PEER_AS, count: BURST, from: count, perMessage: PER_MESSAGE };
     await from.sendAll(manyRoutes(burst));
     count += BURST;
-    await until(() => saidBy(b, "nsr-link").length === round, WAIT_MS, "it goes on");
+    await until(() => saidBy(b, "nsr-link").length > before, WAIT_MS, "it goes on");
     await until(() => routesOf(to).length >= count, WAIT_MS, "the routes are there");
     expect(await used()).not.toBe(way);
     way.heal();
@@ -191,7 +193,7 @@ describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
   test.each(FAULTS)("the one that %s is left as well when etcd has the roles", async (_, fault) => {
     const etcd = await FakeEtcd.start();
     // Heartbeats pass this process as well, which is busy: of the link alone is something to be seen here.
-    const beats = { "heartbeat-ms": 200 };
+    const beats = { "heartbeat-ms": 400 };
     const nsr = {
       arbiter: { etcd: [etcd.endpoint], ttl: 10 },
       "patience-ms": PATIENCE_MS,
