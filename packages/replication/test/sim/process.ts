@@ -233,6 +233,9 @@ export class Process implements Asker {
         break;
       case "forget":
         this.frozen = null;
+        // Whoever follows no more says so by the end of its link.
+        this.link?.close();
+        this.link = null;
         break;
       case "open":
         this.begin();
