@@ -33,8 +33,8 @@ export type Order =
 
 /** A connection with no more than this to read goes first: two messages of the usual size. */
 const SMALL_OCTETS = 1 << 13;
-/** Octets of one connection that are read in one go: a message of the usual size, or some short ones. */
-const READ_OCTETS = 1 << 12;
+/** Octets of one connection that are read in one go: a few milliseconds' work at most. */
+const READ_OCTETS = 1 << 14;
 /**
  * With so many changes that update groups have not looked at, no bulk is read: it waits with its
  * sender. Not fewer than make a group go on whose members are all slow.

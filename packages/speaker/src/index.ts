@@ -18,6 +18,7 @@
  *     active-side.ts, standby-side.ts    what it does in its role       pair-log.ts, switchover.ts   what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active
  *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
+ *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     inherited.ts           a configuration that is newer than this side's file
