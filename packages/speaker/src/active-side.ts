@@ -94,9 +94,11 @@ export class ActiveSide {
     this.tell = problem;
     const { beats, config, refusals } = this.side;
     const called = (caller: Caller) => this.accept(caller);
-    this.stopListening = await listenForLinks(config.listen, config, called, (refusal) =>
+    const stopListening = await listenForLinks(config.listen, config, called, (refusal) =>
       refusals.note({ ...refusal, count: 1 }),
     );
+    if (this.isStopped) return stopListening();
+    this.stopListening = stopListening;
     this.beats = new BeatSender(beats, config, this.epoch, this.arbiter.term, (reason) => {
       this.problem = `heartbeats cannot be sent: ${reason}`;
       problem(this.problem);

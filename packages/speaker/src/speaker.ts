@@ -95,6 +95,8 @@ export class Speaker {
   private willFlush = false;
   private scheduled = false;
   private suspended = false;
+  /** It listens no more, also where it was about to. */
+  private isOver = false;
   /** Connections are being taken over: what comes of routing waits until all have their sockets. */
   private isRestoring = false;
   /** The last slice has left work to do. */
@@ -142,7 +144,7 @@ export class Speaker {
   /** Begins to listen and to connect; rejects when an address cannot be listened on. */
   async start(): Promise<void> {
     await this.listen();
-    this.run({ record: "start", nowMs: this.now() });
+    if (!this.isOver) this.run({ record: "start", nowMs: this.now() });
   }
 
   /** Begins to listen, and lets time pass: all that a router needs that was taken over. */
@@ -151,7 +153,8 @@ export class Speaker {
     try {
       await this.listenAll(this.config.listen);
     } finally {
-      this.timer = setInterval(() => this.tick(), TICK_MS);
+      if (this.isOver) this.transport.stopListeningAll();
+      else this.timer = setInterval(() => this.tick(), TICK_MS);
     }
   }
 
@@ -166,8 +169,9 @@ export class Speaker {
     for (const { address, port } of before) {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
-    if (this.suspended) {
+    if (this.isOver) {
       this.transport.stopListeningAll();
+      if (!this.suspended) throw new Error("the speaker stops");
       throw new Error("this side gives its role away just now: ask again");
     }
     this.transport.setKeys(keysOf(config));
@@ -206,8 +210,7 @@ export class Speaker {
 
   /** Ends all sessions with an administrative shutdown, and stops. */
   async stop(text: string | null): Promise<void> {
-    clearInterval(this.timer);
-    this.transport.stopListeningAll();
+    this.listenNoMore();
     this.active.lose("the speaker is stopped");
     this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
     this.active.commit(this.now());
@@ -219,6 +222,11 @@ export class Speaker {
   suspend(): void {
     this.suspended = true;
     this.active.retire();
+    this.listenNoMore();
+  }
+
+  private listenNoMore(): void {
+    this.isOver = true;
     clearInterval(this.timer);
     this.transport.stopListeningAll();
   }

@@ -8,7 +8,7 @@ import { isUndisturbed, untilNsr, untilReady, withPair } from "./support/pair.ts
 const REASON = enterOwnNetwork();
 
 describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
-  test.each([0, 10, 20])("whose sides are stopped %i ms apart ends, and tells its peers", (ms) =>
+  test.each([0, 5, 10, 15, 20])("whose sides are stopped %i ms apart ends, and tells its peers", (ms) =>
     withPair({}, async (pair) => {
       const { a, b } = await pair.start();
       const peer = await pair.peer(1);
