@@ -8,17 +8,19 @@ import { isUndisturbed, untilNsr, untilReady, withPair } from "./support/pair.ts
 const REASON = enterOwnNetwork();
 
 describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
-  test.each([0, 5, 10, 15, 20])("whose sides are stopped %i ms apart ends, and tells its peers", (ms) =>
-    withPair({}, async (pair) => {
-      const { a, b } = await pair.start();
-      const peer = await pair.peer(1);
-      await untilNsr(a, "the session is protected", (shown) => shown.protected === 1);
-      a.signal("SIGTERM");
-      await delay(ms);
-      b.signal("SIGTERM");
-      expect(await Promise.all([a.exited(), b.exited()])).toEqual(["exit 0", "exit 0"]);
-      expect(await peer.untilClosed()).toMatchObject({ code: 6, subcode: 2 });
-    }),
+  test.each([0, 5, 10, 15, 20])(
+    "whose sides are stopped %i ms apart ends, and tells its peers",
+    (ms) =>
+      withPair({}, async (pair) => {
+        const { a, b } = await pair.start();
+        const peer = await pair.peer(1);
+        await untilNsr(a, "the session is protected", (shown) => shown.protected === 1);
+        a.signal("SIGTERM");
+        await delay(ms);
+        b.signal("SIGTERM");
+        expect(await Promise.all([a.exited(), b.exited()])).toEqual(["exit 0", "exit 0"]);
+        expect(await peer.untilClosed()).toMatchObject({ code: 6, subcode: 2 });
+      }),
   );
 
   test("keeps its role, and goes on, when it cannot be given away for lack of etcd", async () => {
