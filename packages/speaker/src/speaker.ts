@@ -94,7 +94,8 @@ export class Speaker {
   private kept: (readonly Output[])[] = [];
   private willFlush = false;
   private scheduled = false;
-  private suspended = false;
+  /** What it has is with someone else. */
+  isSuspended = false;
   /** It listens no more, also where it was about to. */
   private isOver = false;
   /** Connections are being taken over: what comes of routing waits until all have their sockets. */
@@ -171,8 +172,8 @@ export class Speaker {
     }
     if (this.isOver) {
       this.transport.stopListeningAll();
-      if (!this.suspended) throw new Error("the speaker stops");
-      throw new Error("this side gives its role away just now: ask again");
+      const what = this.isSuspended ? "gives its role away" : "stops";
+      throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
     const call = {
@@ -220,7 +221,7 @@ export class Speaker {
 
   /** Does nothing more: what it has is with someone else now, or was taken by someone else. */
   suspend(): void {
-    this.suspended = true;
+    this.isSuspended = true;
     this.active.retire();
     this.listenNoMore();
   }
@@ -229,11 +230,6 @@ export class Speaker {
     this.isOver = true;
     clearInterval(this.timer);
     this.transport.stopListeningAll();
-  }
-
-  /** What it has is with someone else. */
-  get isSuspended(): boolean {
-    return this.suspended;
   }
 
   /** Carries out an operator's order to a neighbor. */
@@ -269,7 +265,7 @@ export class Speaker {
 
   /** Has a slice follow when there is room for what it does. */
   schedule(): void {
-    if (this.scheduled || this.suspended || this.isRestoring) return;
+    if (this.scheduled || this.isSuspended || this.isRestoring) return;
     this.isHeldUp = !this.active.mayWork;
     if (this.isHeldUp) return;
     this.scheduled = true;
@@ -390,7 +386,7 @@ export class Speaker {
 
   private slice(): void {
     this.scheduled = false;
-    if (!this.suspended) this.sliceOnce();
+    if (!this.isSuspended) this.sliceOnce();
   }
 
   /** Does work for a slice, and ends the bracket. */
