@@ -113,8 +113,9 @@ class ImageWriter {
   readonly out: OctetWriter = new OctetWriter();
   private readonly classes: Classes;
   private readonly numbers: Map<object, number> = new Map();
-  /** By class and fields. */
-  private readonly shapes: Map<string, Shape> = new Map();
+  /** By class: few have objects of more than one shape. */
+  private readonly shapes: Map<object | null, Shape[]> = new Map();
+  private shapeCount = 0;
   private readonly path: (string | number)[] = [];
 
   constructor(classes: Classes) {
@@ -206,21 +207,27 @@ class ImageWriter {
     }
     if (name !== "" && classes.type(name)?.prototype !== prototype) this.refuse(name);
     const fields = Object.keys(object);
-    this.shape(name, fields);
+    this.shape(prototype, name, fields);
     const values = object as Readonly<Record<string, unknown>>;
     for (const field of fields) this.inside(field, values[field]);
   }
 
-  private shape(name: string, fields: readonly string[]): void {
-    const { out, shapes } = this;
-    const key = JSON.stringify([name, fields]);
-    const known = shapes.get(key);
+  private shape(prototype: object | null, name: string, fields: readonly string[]): void {
+    const { out } = this;
+    // Plain objects with and without the common prototype are alike.
+    const key = name === "" ? null : prototype;
+    let shapes = this.shapes.get(key);
+    if (shapes === undefined) {
+      shapes = [];
+      this.shapes.set(key, shapes);
+    }
+    const known = shapes.find((shape) => hasFields(shape, fields));
     if (known !== undefined) {
       out.varint(OBJECT);
       out.varint(known.number);
       return;
     }
-    shapes.set(key, { number: shapes.size, fields });
+    shapes.push({ number: this.shapeCount++, fields });
     out.varint(NEW_SHAPE);
     out.text(name);
     out.varint(fields.length);
@@ -236,6 +243,12 @@ class ImageWriter {
   private refuse(what: string): never {
     throw new Error(`an image cannot hold ${what} (at ${this.path.join(".")})`);
   }
+}
+
+function hasFields({ fields }: Shape, others: readonly string[]): boolean {
+  if (fields.length !== others.length) return false;
+  for (let i = 0; i < fields.length; i++) if (fields[i] !== others[i]) return false;
+  return true;
 }
 
 /** @returns the number of octets without the zeros at the end; columns are half empty at times */

@@ -5,6 +5,8 @@ const PAGE_OCTETS = 1 << 16;
 const FIRST_PAGE_OCTETS = 1 << 8;
 /** What is shorter is cheaper to copy than to refer to. */
 const SHARED_OCTETS_MIN = 1 << 12;
+/** Its length is one octet, also as a varint. */
+const SHORT_TEXT_MAX = 0x7f;
 /** Octets of the longest varint: a number below 2^53. */
 const VARINT_OCTETS_MAX = 8;
 
@@ -39,9 +41,26 @@ export class OctetWriter {
 
   /** UTF-8 behind its length in octets. */
   text(value: string): void {
+    if (value.length <= SHORT_TEXT_MAX && this.shortText(value)) return;
     const octets = encoder.encode(value);
     this.varint(octets.length);
     this.octets(octets);
+  }
+
+  /** @returns whether it was one of ASCII characters, and is written; most are, and need no encoder */
+  private shortText(value: string): boolean {
+    const { length } = value;
+    if (this.page.length - this.at <= length) this.turn(length + 1);
+    const { page, at } = this;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return false;
+      page[at + 1 + i] = code;
+    }
+    page[at] = length;
+    this.at = at + 1 + length;
+    this.length += 1 + length;
+    return true;
   }
 
   /** Octets without a length; they are copied. */
