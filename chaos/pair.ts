@@ -19,7 +19,7 @@ import { Host } from "./host.ts";
 import type { Split, Way } from "./plan.ts";
 import type { Pair, Side } from "./sides.ts";
 
-const MAIN = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url));
 const SERVICE = { address4: "10.0.0.251", address6: "fd00::fb" } as const;
 const LINK = { a: "10.9.0.1", b: "10.9.0.2" } as const;
 const LINK_PORT = 1790;

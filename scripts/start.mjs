@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { install, NODE } from "./install.mjs";
 
 install();
-const main = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url));
 const config = path.relative(
   process.cwd(),
   fileURLToPath(new URL("../configs/route-server.yaml", import.meta.url)),

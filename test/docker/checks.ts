@@ -81,6 +81,11 @@ async function checkImage({ deployment }: Stage): Promise<string> {
     `for tool in ${tools.join(" ")}; do command -v $tool; done; true`,
   ]);
   assert.equal(found, "", "build tools in the image");
+  const words = await docker([
+    ...["run", "--rm", "--read-only", "--entrypoint", "sh", IMAGE, "-c"],
+    "NODE_DEBUG_NATIVE=COMPILE_CACHE tsbgp --version 2>&1",
+  ]);
+  assert.match(words, /cli\/src\/main\.ts.*accepted/, "its sources are compiled");
   return `${shown}, ${Math.round(octets / 1e6)} MB`;
 }
 

@@ -6,7 +6,7 @@ import type { ShownNeighbor } from "@ts-bgp/router";
 import { type NotificationView, untilReady } from "./daemon.ts";
 import type { LabNode, LabProcess } from "./netns.ts";
 
-const MAIN = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../packages/cli/bin/tsbgp.mjs", import.meta.url));
 
 export interface CliResult {
   readonly code: number;
@@ -48,7 +48,7 @@ export interface NeighborStatus {
 
 /** Why the speaker cannot run here, or `null`. */
 export function speakerAvailable(): string | null {
-  return existsSync(MAIN) ? null : "there is no packages/cli/src/main.ts";
+  return existsSync(MAIN) ? null : "there is no packages/cli/bin/tsbgp.mjs";
 }
 
 export function createSpeaker(node: LabNode, as: number): Speaker {
