@@ -17,9 +17,9 @@ export const doctorCommand: Command = {
   help: [
     "Tries everything for real, on things of its own that nobody else uses, in the network",
     "namespace and with the rights that it has: start it as the speaker is started.",
-    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys, congestion",
-    "             control, etcd, the link and the way to the other side, and whether the link's",
-    "             certificate is right",
+    "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys and as many",
+    "             neighbors, congestion control, etcd, the link and the way to the other side, and",
+    "             whether the link's certificate is right",
     "Exit: 0 it can run here, 1 something that it needs is missing, 2 FILE cannot be read.",
   ],
   options: { config: { type: "string", short: "c" }, json: { type: "boolean", short: "j" } },
@@ -28,10 +28,10 @@ export const doctorCommand: Command = {
     const file = stringOption(args, "config");
     return withConfigErrors(async ({ readConfigFile, needsOf, probePair, certificateProblem }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
-      const { diagnose, probeHost } = await import("@ts-bgp/takeover");
-      const nothing = { interfaces: [], md5Keys: 0, congestionControls: [] };
+      const { diagnose, NO_SIZES, probeHost } = await import("@ts-bgp/takeover");
+      const nothing = { interfaces: [], congestionControls: [], sizes: NO_SIZES };
       const needs = config === null ? nothing : needsOf(config);
-      const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.md5Keys);
+      const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.sizes);
       if (config !== null) rows.push(...(await probePair(config)));
       const { tls = null, cluster = "" } = config?.nsr ?? {};
       if (tls !== null) {

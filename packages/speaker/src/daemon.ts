@@ -16,6 +16,7 @@ import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-f
 import { ControlError, ControlServer } from "./control.ts";
 import { createArbiter } from "./create-arbiter.ts";
 import type { Fault } from "./fault.ts";
+import { limitsOf } from "./host.ts";
 import { HttpService } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
@@ -74,7 +75,7 @@ export class Daemon {
     this.config = config;
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log);
-    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.warn(config, warnings);
     this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
@@ -159,6 +160,12 @@ export class Daemon {
     await this.stopPair();
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
+  }
+
+  /** Says what is strange in a configuration, and what this host has not enough of for it. */
+  private warn(config: Config, warnings: readonly string[]): void {
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    for (const lack of limitsOf(config)) this.log.say("warn", "host-limits", lack);
   }
 
   private closeServers(): void {
@@ -257,7 +264,7 @@ export class Daemon {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
       const { config, warnings } = await readConfigFileApart(file);
-      for (const line of warnings) log.say("warn", "config-warning", line);
+      this.warn(config, warnings);
       // A side that took over meanwhile has still to find out how old its file is.
       const isActive = speaker !== null && speaker === this.speaker;
       const changes = isActive ? await this.apply(config, force) : null;

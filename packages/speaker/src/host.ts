@@ -5,8 +5,11 @@ import type { Config } from "@ts-bgp/config";
 import {
   type DoctorRow,
   diagnose,
+  type HostSizes,
+  judgeLimits,
   type Probes,
   probeSockets,
+  readHostLimits,
   type SocketProbes,
 } from "@ts-bgp/takeover";
 import { interfaceOf } from "./service-addresses.ts";
@@ -17,9 +20,8 @@ const LOOK_MS = 3000;
 /** What a host must have for a configuration. */
 export interface HostNeeds {
   readonly interfaces: readonly string[];
-  /** Keys that the listening socket holds. */
-  readonly md5Keys: number;
   readonly congestionControls: readonly string[];
+  readonly sizes: HostSizes;
 }
 
 /** @returns what a configuration needs beyond what every pair does */
@@ -29,7 +31,16 @@ export function needsOf({ nsr, neighbors }: Config): HostNeeds {
   );
   const md5Keys = neighbors.filter(({ password }) => password !== null).length;
   const congestionControls = [...new Set(neighbors.flatMap((n) => n.congestionControl ?? []))];
-  return { interfaces, md5Keys, congestionControls };
+  const neighbors6 = neighbors.filter(({ address }) => address.includes(":")).length;
+  const neighbors4 = neighbors.length - neighbors6;
+  const sizes = { md5Keys, neighbors4, neighbors6, changesHost: nsr?.mode === "address" };
+  return { interfaces, congestionControls, sizes };
+}
+
+/** @returns what this host has not enough of, with what to do about it */
+export function limitsOf(config: Config): string[] {
+  const lacks = judgeLimits(readHostLimits(), needsOf(config).sizes).filter(({ ok }) => !ok);
+  return lacks.map(({ what, detail, whatToDo }) => `${what}: ${detail}; ${whatToDo}`);
 }
 
 export class HostCheck {
@@ -68,6 +79,6 @@ export class HostCheck {
    */
   rows(gate: Pick<Probes, "queue" | "rules">): DoctorRow[] {
     if (this.probes === null) return [];
-    return diagnose({ ...this.probes, ...gate }, needsOf(this.config).md5Keys);
+    return diagnose({ ...this.probes, ...gate }, needsOf(this.config).sizes);
   }
 }

@@ -1,6 +1,7 @@
 /** What nonstop routing needs of the host, judged from what was probed. Pure. */
 
 import { CONGESTION_CONTROL, type CongestionControls } from "./congestion-control.ts";
+import { type HostLimits, type HostSizes, judgeLimits } from "./host-limits.ts";
 
 /** How a probe went: whether it worked, with what there is to say of it. */
 export interface Probe {
@@ -24,8 +25,7 @@ export interface Probes {
   readonly queue: Probe;
   /** `detail` is the kind of rule. */
   readonly rules: Probe;
-  /** net.core.optmem_max, null when it cannot be read. */
-  readonly optionMemoryOctets: number | null;
+  readonly limits: HostLimits;
   readonly freebind: Probe;
   readonly destroy: Probe;
   readonly pidfd: Probe;
@@ -45,14 +45,8 @@ export interface DoctorRow {
   readonly whatToDo: string;
 }
 
-/** What the kernel takes of a socket's option memory for an MD5 key, rounded up. */
-const MD5_KEY_MEMORY_OCTETS = 144;
-
-/**
- * @param md5Keys - keys that the listening socket will hold
- * @returns one row for everything needed, in the order in which it should be mended
- */
-export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
+/** @returns one row for everything needed, in the order in which it should be mended */
+export function diagnose(probes: Probes, sizes: HostSizes): DoctorRow[] {
   const rows = [
     row(
       "CAP_NET_ADMIN",
@@ -91,7 +85,7 @@ export function diagnose(probes: Probes, md5Keys: number): DoctorRow[] {
         " RestrictRealtime; a control group with real-time budget where the kernel has such):" +
         " heartbeats do not wait behind a busy host then",
     ),
-    optionMemory(probes.optionMemoryOctets, md5Keys),
+    ...judgeLimits(probes.limits, sizes),
     congestion(probes.congestion),
   ];
   if (probes.interfaces.length === 0) return rows;
@@ -112,15 +106,6 @@ function row(what: string, { ok, detail }: Probe, whatToDo: string): DoctorRow {
 
 function minor(what: string, found: Probe, whatToDo: string): DoctorRow {
   return { ...row(what, found, whatToDo), isMinor: true };
-}
-
-function optionMemory(octets: number | null, keys: number): DoctorRow {
-  const needed = keys * MD5_KEY_MEMORY_OCTETS;
-  const found = {
-    ok: octets === null || octets >= needed,
-    detail: `${keys} MD5 keys need ${needed} octets of ${octets ?? "an unknown number"}`,
-  };
-  return minor("option memory", found, `sysctl net.core.optmem_max=${2 * needed}`);
 }
 
 function congestion({ system, available, problems }: CongestionControls): DoctorRow {

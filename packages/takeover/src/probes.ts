@@ -3,15 +3,14 @@
  * nobody else uses.
  */
 
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import net from "node:net";
 import { release } from "node:os";
 import { missingCapabilities } from "./capabilities.ts";
 import { congestionControls } from "./congestion-control.ts";
 import type { Probe, Probes } from "./doctor.ts";
 import { pidfdOpen } from "./fence.ts";
 import { installRules, removeAllRules } from "./gate-rules.ts";
+import { readHostLimits } from "./host-limits.ts";
 import {
   AF_INET,
   check,
@@ -24,22 +23,16 @@ import {
   SOCK_STREAM,
   setInt,
 } from "./libc.ts";
+import { moveOverLoopback } from "./loopback.ts";
 import { bindQueue } from "./nfqueue.ts";
 import { tryRealTime } from "./priority.ts";
-import { type ResumeOutcome, resumeConnections } from "./resume.ts";
 import { destroySocket } from "./socket-destroy.ts";
-import { descriptorOf } from "./socket-options.ts";
-import { type FrozenTcpState, freeze, snapshot } from "./tcp-state.ts";
 import { ToolShell } from "./tool-shell.ts";
 
 const IP_FREEBIND = 15;
 /** For the trial of the rules: a queue and a port of no use to anyone. */
 const TRIAL_QUEUE = 65_535;
 const TRIAL_PORT = 1;
-/** Against a kernel that says nothing. What is waited for is this process, which a busy host has wait. */
-const REPAIR_TIMEOUT_MS = 10_000;
-/** What is sent over a connection that was moved. */
-const OCTETS = Buffer.from("restored");
 
 export interface ProbeOptions {
   /** The gate's queue. */
@@ -70,7 +63,7 @@ export async function probeSockets(needs: Omit<ProbeOptions, "queue">): Promise<
     hasNetRaw: !missing.includes("CAP_NET_RAW"),
     repair,
     hasTimestamps,
-    optionMemoryOctets: readNumber("/proc/sys/net/core/optmem_max"),
+    limits: readHostLimits(),
     freebind: attempt("works", tryFreebind),
     destroy: attempt("works", tryDestroy),
     pidfd: attempt("works", tryPidfd),
@@ -83,65 +76,13 @@ export async function probeSockets(needs: Omit<ProbeOptions, "queue">): Promise<
   };
 }
 
-/** A connection over loopback, moved from one socket to another, and used. */
 async function tryRepair(): Promise<{ readonly repair: Probe; readonly hasTimestamps: boolean }> {
-  const server = net.createServer();
-  const sockets: net.Socket[] = [];
-  let hasTimestamps = false;
   try {
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
-    sockets.push(client);
-    client.on("error", () => {});
-    const signal = AbortSignal.timeout(REPAIR_TIMEOUT_MS);
-    const [accepted] = (await once(server, "connection", { signal })) as [net.Socket];
-    sockets.push(accepted);
-    accepted.on("error", () => {});
-    const fd = descriptorOf(accepted);
-    hasTimestamps = snapshot(fd, 0)?.timestamp != null;
-    const frozen = freeze(fd, 0);
-    if (frozen === null) throw new Error("the connection over loopback was lost");
-    // In repair mode its end is silent.
-    accepted.destroy();
-    await once(accepted, "close");
-    const { fd: restoredFd, resumedAt } = await restore(frozen);
-    const restored = new net.Socket({ fd: restoredFd });
-    sockets.push(restored);
-    restored.on("error", () => {});
-    restored.write(OCTETS.subarray(resumedAt));
-    const [octets] = (await once(client, "data", { signal })) as [Buffer];
-    if (!octets.equals(OCTETS)) throw new Error("octets were lost");
+    const hasTimestamps = await moveOverLoopback(1);
     return { repair: { ok: true, detail: "a connection was moved" }, hasTimestamps };
   } catch (error) {
-    return { repair: { ok: false, detail: (error as Error).message }, hasTimestamps };
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    server.close();
+    return { repair: { ok: false, detail: (error as Error).message }, hasTimestamps: false };
   }
-}
-
-/** As after a crash: whether the peer has the octets is in doubt. */
-async function restore(frozen: FrozenTcpState): Promise<{ fd: number; resumedAt: number }> {
-  let outcome: ResumeOutcome | null = null;
-  const request = {
-    state: frozen,
-    receivedOctets: frozen.unread.length,
-    acknowledgedOctets: 0,
-    unacked: OCTETS,
-    inFlightOctets: null,
-    elapsedMs: 0,
-    protection: { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null },
-  };
-  await resumeConnections([request], {
-    nowMs: () => performance.now(),
-    settled: (_, settled) => {
-      outcome = settled;
-    },
-  });
-  const settled = outcome as ResumeOutcome | null;
-  if (settled?.kind !== "resumed") throw settled?.error ?? new Error("nothing was restored");
-  return settled;
 }
 
 function tryQueue(queue: number): Probe {
@@ -207,13 +148,5 @@ function attempt(detail: string, tried: () => void): Probe {
     return { ok: true, detail };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
-  }
-}
-
-function readNumber(file: string): number | null {
-  try {
-    return Number(readFileSync(file, "utf8"));
-  } catch {
-    return null;
   }
 }

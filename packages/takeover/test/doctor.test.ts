@@ -3,10 +3,16 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { diagnose, type Probes } from "../src/index.ts";
+import { type HostLimits, judgeLimits, readHostLimits } from "../src/host-limits.ts";
+import { diagnose, type HostSizes, NO_SIZES, type Probes } from "../src/index.ts";
 import { noLabReason } from "./support/ends.ts";
 
 const good = { ok: true, detail: "works" };
+const LIMITS: HostLimits = {
+  ...{ optionMemoryOctets: 131_072, neighbors4: 4096, neighbors6: 4096 },
+  ...{ backlog: 4096, descriptors: 20_000, tracked: 0 },
+};
+const SIZES: HostSizes = { md5Keys: 700, neighbors4: 1000, neighbors6: 900, changesHost: true };
 const HEALTHY: Probes = {
   kernel: "6.1",
   hasNetAdmin: true,
@@ -15,7 +21,7 @@ const HEALTHY: Probes = {
   hasTimestamps: true,
   queue: good,
   rules: { ok: true, detail: "nft" },
-  optionMemoryOctets: 131_072,
+  limits: LIMITS,
   freebind: good,
   destroy: good,
   pidfd: good,
@@ -24,6 +30,10 @@ const HEALTHY: Probes = {
   interfaces: [{ name: "eth0", exists: true }],
 };
 const bad = { ok: false, detail: "EPERM" };
+
+function lacking(limits: Partial<HostLimits>): Partial<Probes> {
+  return { limits: { ...LIMITS, ...limits } };
+}
 
 const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["CAP_NET_ADMIN", { hasNetAdmin: false }, /--cap-add NET_ADMIN/],
@@ -35,7 +45,12 @@ const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["ending sockets", { destroy: bad }, /INET_DIAG_DESTROY/],
   ["pidfd", { pidfd: bad }, /5\.3/],
   ["real-time threads", { realTime: bad }, /--cap-add SYS_NICE/],
-  ["option memory", { optionMemoryOctets: 20_480 }, /optmem_max=201600/],
+  ["option memory", lacking({ optionMemoryOctets: 20_480 }), /optmem_max=201600/],
+  ["ipv4 neighbor table", lacking({ neighbors4: 1024 }), /ipv4\.neigh\.default\.gc_thresh3=4000/],
+  ["ipv6 neighbor table", lacking({ neighbors6: 1024 }), /ipv6\.neigh\.default\.gc_thresh3=3600/],
+  ["listen backlog", lacking({ backlog: 128 }), /somaxconn=4096/],
+  ["descriptors", lacking({ descriptors: 1024 }), /LimitNOFILE=.* 8112$/],
+  ["connection tracking", lacking({ tracked: 3 }), /tcp dport 179 notrack/],
   [
     "congestion control",
     {
@@ -52,18 +67,32 @@ const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
 ];
 
 test("on a host that has everything says so in every row", () => {
-  for (const row of diagnose(HEALTHY, 700)) expect(row).toMatchObject({ ok: true, whatToDo: "" });
+  for (const row of diagnose(HEALTHY, SIZES)) expect(row).toMatchObject({ ok: true, whatToDo: "" });
 });
 
 test.each(FAULTS)("what is missing is one row, with what to do: %s", (what, fault, advice) => {
-  const failed = diagnose({ ...HEALTHY, ...fault }, 700).filter(({ ok }) => !ok);
+  const failed = diagnose({ ...HEALTHY, ...fault }, SIZES).filter(({ ok }) => !ok);
   expect(failed.map((row) => row.what)).toEqual([what]);
   expect(failed[0]?.whatToDo).toMatch(advice);
 });
 
 test("without service addresses nothing is asked of raw sockets", () => {
-  const rows = diagnose({ ...HEALTHY, hasNetRaw: false, interfaces: [] }, 0);
+  const rows = diagnose({ ...HEALTHY, hasNetRaw: false, interfaces: [] }, NO_SIZES);
   expect(rows.every(({ ok }) => ok)).toBe(true);
+});
+
+test("what cannot be read here, and what a pair on one host does not need, is no lack", () => {
+  const none = null;
+  const unknown = { ...LIMITS, neighbors4: none, neighbors6: none, backlog: none, tracked: 3 };
+  const rows = judgeLimits(unknown, { ...SIZES, changesHost: false });
+  expect(rows.every(({ ok }) => ok)).toBe(true);
+  expect(rows.some(({ what }) => what === "connection tracking")).toBe(false);
+});
+
+test.skipIf(process.platform !== "linux")("limits of this host are read", () => {
+  const { descriptors, backlog } = readHostLimits();
+  expect(descriptors).toBeGreaterThan(64);
+  expect(backlog).toBeGreaterThan(0);
 });
 
 const index = fileURLToPath(new URL("../src/index.ts", import.meta.url));
