@@ -6,6 +6,10 @@ declare module "buffer-layout" {
     /** `octets` must be a Buffer when the layout has numbers. */
     encode(value: T, octets: Uint8Array, offset?: number): number;
   }
+  export interface Structure<T> extends Layout<T> {
+    /** @returns where a member is, in octets; undefined when there is none */
+    offsetOf(property: string): number | undefined;
+  }
   export function u8(property: string): Layout<number>;
   export function u16(property: string): Layout<number>;
   export function u16be(property: string): Layout<number>;
@@ -13,5 +17,5 @@ declare module "buffer-layout" {
   export function u32be(property: string): Layout<number>;
   /** Without a property the octets are skipped. */
   export function blob(length: number, property?: string): Layout<Uint8Array>;
-  export function struct<T>(fields: readonly Layout<unknown>[]): Layout<T>;
+  export function struct<T>(fields: readonly Layout<unknown>[]): Structure<T>;
 }

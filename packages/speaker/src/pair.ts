@@ -12,7 +12,7 @@ import {
   stepSide,
 } from "@ts-bgp/pair";
 import { frameOf, type Machine } from "@ts-bgp/replication";
-import type { GateEnd } from "@ts-bgp/takeover";
+import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
 import type { ActiveSide, Side } from "./active-side.ts";
 import type { Hold } from "./arbiter.ts";
 import { BeatThread } from "./beats.ts";
@@ -40,6 +40,7 @@ export class Pair {
   readonly switchovers: Switchovers;
   readonly options: PairOptions;
   readonly side: Side;
+  readonly resumes: ResumeThread = new ResumeThread();
   private readonly machine: PairSide = newSide();
   private readonly events: InTurn<SideEvent> = new InTurn((event) => {
     for (const action of stepSide(this.machine, event)) {
@@ -470,7 +471,8 @@ export class Pair {
     const mayGo = this.wasActive || this.nsr.mode === "address";
     const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
     await this.gate.stop(end);
-    await Promise.all([this.side.beats.exit(), this.side.links.exit()]);
+    const threads = [this.side.beats, this.side.links, this.resumes];
+    await Promise.all(threads.map((thread) => thread.exit()));
   }
 
   private begin(machine: Machine, clockOffsetMs: number): Tenure {

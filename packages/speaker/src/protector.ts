@@ -115,14 +115,12 @@ export class Protector implements Protection {
   }
 
   /**
-   * @returns the state of a connection now, as if nothing had been counted: for the next takeover, whose
-   *   timestamps must not lie behind those of the socket here; null when it cannot be read
+   * @param now - of a connection that was taken over, as it is
+   * @returns the same as if nothing had been counted: for the next takeover, whose timestamps must not lie
+   *   behind those of the socket here
    */
-  describe(id: ConnectionId, received: number): ProtectedTcp | null {
-    const { fd, tcp } = this.connections.get(id)!;
-    const now = snapshot(fd, this.now());
-    if (now === null) return null;
-    const { sendSequence, receiveSequence } = tcp;
+  describe(id: ConnectionId, now: TcpState, received: number): ProtectedTcp {
+    const { sendSequence, receiveSequence } = this.connections.get(id)!.tcp;
     const receiveWindow = now.receiveWindow + received;
     return { ...now, sendSequence, receiveSequence, receiveWindow, arrivedOctets: 0 };
   }

@@ -3,18 +3,19 @@
 import type { LedgerConnection, Machine } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import {
+  bootMs,
   closeSilently,
   destroySockets,
   type Ends,
   freeze,
   type ResumeOutcome,
   type ResumeRequest,
-  resumeConnections,
+  type ResumeThread,
   type TcpState,
 } from "@ts-bgp/takeover";
 import { endsOf, type ProtectedTcp, type Protector } from "./protector.ts";
 import { protectionOf } from "./session-sockets.ts";
-import { nowMs, type Speaker } from "./speaker.ts";
+import type { Speaker } from "./speaker.ts";
 
 /** A connection as its active left it, on purpose. */
 export interface Frozen {
@@ -87,7 +88,8 @@ export function expectAll(machine: Machine, protector: Protector, hasLeftovers: 
 }
 
 /**
- * Builds the sockets of all connections again, and tells the speaker of those that cannot be.
+ * Builds the sockets of all connections again, in another thread, and tells the speaker of those that cannot
+ * be.
  *
  * @param frozen - of a planned switchover: how each connection was left; null after a crash
  */
@@ -95,6 +97,7 @@ export async function resumeAll(
   speaker: Speaker,
   protector: Protector,
   frozen: ReadonlyMap<ConnectionId, Frozen> | null,
+  thread: ResumeThread,
 ): Promise<Resumed> {
   const { machine } = speaker.journal;
   // By the clock of the side that took the states.
@@ -111,28 +114,25 @@ export async function resumeAll(
   const requests = resumable.map((connection) =>
     requestOf(machine, connection, elapsedMs, frozen?.get(connection.id) ?? null),
   );
-  await resumeConnections(requests, {
-    nowMs,
-    settled(index, outcome) {
-      const connection = resumable[index]!;
-      if (outcome.kind !== "resumed") {
-        const cause =
-          outcome.kind === "failed" ? outcome.error.message : "the peer has more than was written";
-        lose(speaker, connection, cause, result);
-        return;
-      }
-      const unread = [unreadOf(frozen?.get(connection.id) ?? null), outcome.unread];
-      try {
-        goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
-      } catch (error) {
-        // The others go on.
-        if (!speaker.transport.has(connection.id)) closeSilently(outcome.fd);
-        lose(speaker, connection, (error as Error).message, result);
-        return;
-      }
-      result.resumed++;
-      result.longestMs = Math.max(result.longestMs, outcome.durationMs);
-    },
+  await thread.resume(requests, (index, outcome) => {
+    const connection = resumable[index]!;
+    if (outcome.kind === "failed") {
+      lose(speaker, connection, outcome.error.message, result);
+      return;
+    }
+    // Another side has the role meanwhile.
+    if (speaker.isSuspended) return closeSilently(outcome.fd);
+    const unread = [unreadOf(frozen?.get(connection.id) ?? null), outcome.unread];
+    try {
+      goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
+    } catch (error) {
+      // The others go on.
+      if (!speaker.transport.has(connection.id)) closeSilently(outcome.fd);
+      lose(speaker, connection, (error as Error).message, result);
+      return;
+    }
+    result.resumed++;
+    result.longestMs = Math.max(result.longestMs, outcome.durationMs);
   });
   for (const [id, target] of machine.ledger.attempts) speaker.transport.connect(id, target);
   return result;
@@ -195,8 +195,11 @@ function goOn(
   const start = send.acked + (how === "spliced" ? resumedAt : 0);
   const position = send.acked + resumedAt;
   protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
-  const state = protector.describe(id, received);
-  if (state !== null) speaker.run({ record: "tcp", connection: id, state });
+  if (outcome.state !== null) {
+    const takenAtMs = speaker.now() - (bootMs() - outcome.state.takenAtMs);
+    const state = protector.describe(id, { ...outcome.state, takenAtMs }, received);
+    speaker.run({ record: "tcp", connection: id, state });
+  }
   if (unread.length > 0) speaker.run({ record: "received", connection: id, octets: unread });
   if (position > sent) {
     const octets = position - sent;

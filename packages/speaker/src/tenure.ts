@@ -2,6 +2,7 @@
 
 import type { NsrConfig } from "@ts-bgp/config";
 import type { Machine } from "@ts-bgp/replication";
+import type { ResumeThread } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
 import type { PairGate } from "./pair-gate.ts";
 import type { PairLog } from "./pair-log.ts";
@@ -17,6 +18,7 @@ export interface SideParts {
   readonly side: Side;
   readonly gate: PairGate;
   readonly log: PairLog;
+  readonly resumes: ResumeThread;
 }
 
 export class Tenure {
@@ -61,7 +63,9 @@ export class Tenure {
     if (this.isOver) return null;
     claim();
     const restoreMs = performance.now();
-    const { resumed, lost } = await speaker.restoring(resumeAll(speaker, protector, frozen));
+    const { resumed, lost } = await speaker.restoring(
+      resumeAll(speaker, protector, frozen, parts.resumes),
+    );
     return this.isOver ? null : { resumed, lost, restoreMs };
   }
 

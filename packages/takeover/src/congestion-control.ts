@@ -83,9 +83,11 @@ export function congestionControls(names: readonly string[]): CongestionControls
   };
 }
 
+const DEFAULT_NAME = Buffer.from(CONGESTION_CONTROL, "latin1");
+
 /** @returns 0, or the error number of the kernel */
 function trySet(fd: number, name: string): number {
-  const value = Buffer.from(name, "latin1");
+  const value = name === CONGESTION_CONTROL ? DEFAULT_NAME : Buffer.from(name, "latin1");
   const result = libc().setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value, value.length);
   return result === 0 ? 0 : errno();
 }

@@ -6,6 +6,7 @@
  *     tcp-state.ts           what a connection is made of
  *     tcp-restore.ts         building its socket again
  *     resume.ts              many at once; where is the peer?
+ *       resume-thread.ts, resume-worker.ts, loopback.ts
  *     socket-destroy.ts      what a dead process left
  *     gate.ts                acknowledgements wait for the standby; no FIN or RST that is not meant
  *       gate-worker.ts, gate-table.ts, gate-packet.ts, gate-rules.ts, nfqueue.ts
@@ -17,7 +18,8 @@
  *     peer-credentials.ts    who is at the other end of a Unix socket
  *     term.ts                until when this side may act
  *     datagram.ts            to Unix sockets
- *     doctor.ts, probes.ts   whether this host can do all that
+ *     doctor.ts, probes.ts, host-limits.ts
+ *                            whether this host can do all that
  *
  * The life of a protected connection. At establishment `snapshot` reads its state once, and
  * `Gate.protect` takes its flow. From then on both sides know its sequence numbers from the octets
@@ -58,6 +60,7 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
+export { type HostSizes, judgeLimits, NO_SIZES, readHostLimits } from "./host-limits.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError, setBuffer } from "./libc.ts";
 export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
@@ -70,6 +73,7 @@ export {
   type ResumeRequest,
   resumeConnections,
 } from "./resume.ts";
+export { ResumeThread } from "./resume-thread.ts";
 export { octetsBetween, sequenceAfter, sequenceDistance } from "./sequence.ts";
 export type { SocketAddress } from "./socket-address.ts";
 export { destroySocket, destroySockets, type Ends } from "./socket-destroy.ts";

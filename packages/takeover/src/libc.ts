@@ -163,15 +163,21 @@ export const IPPROTO_IPV6 = 41;
 export const MSG_PEEK = 2;
 export const MSG_DONTWAIT = 0x40;
 
+/** Of one call at a time: thousands of them are made while every peer waits. */
+const intScratch = new Int32Array(1);
+const u32Scratch = new Uint32Array(1);
+const octetsScratch = new Uint32Array(1);
+
 export function setInt(fd: number, level: number, option: number, value: number, what: string) {
-  check(libc().setsockopt(fd, level, option, Int32Array.of(value), 4), what);
+  intScratch[0] = value;
+  check(libc().setsockopt(fd, level, option, intScratch, 4), what);
 }
 
 /** @returns the value as an unsigned number */
 export function getU32(fd: number, level: number, option: number, what: string): number {
-  const value = new Uint32Array(1);
-  check(libc().getsockopt(fd, level, option, value, Uint32Array.of(4)), what);
-  return value[0]!;
+  octetsScratch[0] = 4;
+  check(libc().getsockopt(fd, level, option, u32Scratch, octetsScratch), what);
+  return u32Scratch[0]!;
 }
 
 /** Socket options by direction: with the right to go beyond the system's limit, and without. */
@@ -186,8 +192,8 @@ const BUFFER_OPTIONS = {
  */
 export function setBuffer(fd: number, direction: "send" | "receive", octets: number): void {
   const { forced, limited } = BUFFER_OPTIONS[direction];
-  const value = Int32Array.of(octets);
-  if (libc().setsockopt(fd, SOL_SOCKET, forced, value, 4) === 0) return;
+  intScratch[0] = octets;
+  if (libc().setsockopt(fd, SOL_SOCKET, forced, intScratch, 4) === 0) return;
   if (errno() !== EPERM) throw new KernelError(`${direction} buffer`, errno());
   setInt(fd, SOL_SOCKET, limited, octets, `${direction} buffer`);
 }

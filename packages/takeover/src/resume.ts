@@ -22,6 +22,7 @@ import {
   freeze,
   leaveRepair,
   readTcpInfo,
+  snapshot,
   type TcpState,
 } from "./tcp-state.ts";
 
@@ -63,6 +64,8 @@ export type ResumeOutcome =
       readonly how: "exact" | "spliced" | "unanswered";
       /** Octets received meanwhile: to be read before those of `fd`. */
       readonly unread: Uint8Array;
+      /** As the connection is now; null when its peer has ended it meanwhile. */
+      readonly state: TcpState | null;
       /** From the beginning of this connection's restoration. */
       readonly durationMs: number;
     }
@@ -164,8 +167,8 @@ function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting
     const nowMs = deps.nowMs();
     const durationMs = nowMs - beganMs;
     if (!isAsking) {
-      const resumedAt = sentOctets;
-      return { kind: "resumed", fd, resumedAt, how: "exact", unread: NO_OCTETS, durationMs };
+      const reached = { how: "exact", resumedAt: sentOctets, unread: NO_OCTETS } as const;
+      return { kind: "resumed", fd, ...reached, state: snapshot(fd, nowMs), durationMs };
     }
     const waitMs = Math.max(ANSWER_MS_MIN, (ROUND_TRIPS * state.roundTripUs) / 1000);
     const giveUpMs = nowMs + Math.min(waitMs, ANSWER_MS_MAX);
@@ -185,11 +188,16 @@ function lookAt(waiting: Waiting, deps: ResumeDeps): ResumeOutcome | null {
     // Even when the peer has everything: the kernel takes the age of what was in doubt for the
     // round trip time, and would wait as long as that before it repeats anything.
     const spliced = isAnswered ? splice(fd, request) : null;
-    const durationMs = deps.nowMs() - waiting.beganMs;
-    if (spliced !== null) return { kind: "resumed", ...spliced, how: "spliced", durationMs };
+    const nowMs = deps.nowMs();
+    const durationMs = nowMs - waiting.beganMs;
+    if (spliced !== null) {
+      const state = snapshot(spliced.fd, nowMs);
+      return { kind: "resumed", ...spliced, how: "spliced", state, durationMs };
+    }
     // No answer, or the peer has ended its half.
     const resumedAt = request.unacked.length;
-    return { kind: "resumed", fd, resumedAt, how: "unanswered", unread: NO_OCTETS, durationMs };
+    const reached = { how: "unanswered", resumedAt, unread: NO_OCTETS } as const;
+    return { kind: "resumed", fd, ...reached, state: snapshot(fd, nowMs), durationMs };
   } catch (error) {
     return { kind: "failed", error: error as Error };
   }

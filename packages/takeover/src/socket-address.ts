@@ -50,11 +50,27 @@ export function isIpv4(address: string): boolean {
   return !address.includes(":");
 }
 
+const ENCODED_MAX = 4096;
+/** A takeover asks several times for the ends of each connection. */
+const encodedByText: Map<string, Buffer> = new Map();
+
 /**
- * @returns the kernel's form, as long as its family asks for
+ * @returns the kernel's form, as long as its family asks for; not to be changed
  * @throws Error when the text is no address or its interface does not exist
  */
-export function encodeSocketAddress({ address, port }: SocketAddress): Buffer {
+export function encodeSocketAddress(end: SocketAddress): Buffer {
+  // What an interface is called may change.
+  if (end.address.includes("%")) return encodeAnew(end);
+  const text = `${end.address} ${end.port}`;
+  const known = encodedByText.get(text);
+  if (known !== undefined) return known;
+  if (encodedByText.size >= ENCODED_MAX) encodedByText.clear();
+  const encoded = encodeAnew(end);
+  encodedByText.set(text, encoded);
+  return encoded;
+}
+
+function encodeAnew({ address, port }: SocketAddress): Buffer {
   const octets = addressOctets(address);
   if (octets.length === 4) {
     const encoded = Buffer.alloc(SOCKADDR_IN_OCTETS);

@@ -5,7 +5,7 @@
  * segment.
  */
 
-import { blob, type Layout, struct, u8, u32 } from "buffer-layout";
+import { blob, type Layout, type Structure, struct, u8, u32 } from "buffer-layout";
 import {
   check,
   ENOTCONN,
@@ -119,7 +119,7 @@ interface TcpInfo {
  * `struct tcp_info` of linux/tcp.h, up to the last member read here (Linux 5.4); offsets in the
  * comments.
  */
-export const tcpInfo: Layout<TcpInfo> = struct([
+export const tcpInfo: Structure<TcpInfo> = struct([
   u8("state"),
   blob(4),
   u8("options"), // 5
@@ -232,12 +232,33 @@ export function bytesAcked(info: TcpInfo): number {
   return info.bytesAckedHigh * 2 ** 32 + info.bytesAckedLow;
 }
 
-const infoScratch = Buffer.alloc(256);
+const infoOctets = new Uint8Array(256);
+const infoWords = new Uint32Array(infoOctets.buffer);
+const infoLength = new Uint32Array(1);
+/** Asked of every connection, and often: its members are read by themselves. */
+const infoAt = (name: keyof TcpInfo): number => tcpInfo.offsetOf(name)!;
+const STATE_AT = infoAt("state");
+const OPTIONS_AT = infoAt("options");
+const WINDOW_SCALES_AT = infoAt("windowScales");
+const ROUND_TRIP_AT = infoAt("roundTripUs") >> 2;
+const BYTES_ACKED_AT = infoAt("bytesAckedLow") >> 2;
+const BYTES_RECEIVED_AT = infoAt("bytesReceivedLow") >> 2;
+const SEND_WINDOW_AT = infoAt("sendWindow") >> 2;
 
 export function readTcpInfo(fd: number): TcpInfo {
-  const octets = Uint32Array.of(infoScratch.length);
-  check(libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoScratch, octets), "TCP_INFO");
-  return tcpInfo.decode(infoScratch);
+  infoLength[0] = infoOctets.length;
+  check(libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoOctets, infoLength), "TCP_INFO");
+  return {
+    state: infoOctets[STATE_AT]!,
+    options: infoOctets[OPTIONS_AT]!,
+    windowScales: infoOctets[WINDOW_SCALES_AT]!,
+    roundTripUs: infoWords[ROUND_TRIP_AT]!,
+    bytesAckedLow: infoWords[BYTES_ACKED_AT]!,
+    bytesAckedHigh: infoWords[BYTES_ACKED_AT + 1]!,
+    bytesReceivedLow: infoWords[BYTES_RECEIVED_AT]!,
+    bytesReceivedHigh: infoWords[BYTES_RECEIVED_AT + 1]!,
+    sendWindow: infoWords[SEND_WINDOW_AT]!,
+  };
 }
 
 export function enterRepair(fd: number): void {
@@ -339,8 +360,9 @@ function peekUnread(fd: number): Uint8Array {
   return unread.subarray(0, octets);
 }
 
+const queueScratch = new Int32Array(1);
+
 function queueOctets(fd: number, request: number): number {
-  const octets = new Int32Array(1);
-  check(libc().ioctl(fd, request, octets), "queue length");
-  return octets[0]!;
+  check(libc().ioctl(fd, request, queueScratch), "queue length");
+  return queueScratch[0]!;
 }
