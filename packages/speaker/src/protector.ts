@@ -159,8 +159,10 @@ export class Protector implements Protection {
   ): void {
     const { local, remote } = endsOf(tcp);
     const released = sequenceAfter(tcp.receiveSequence, received);
+    const expected = this.expected.get(id);
+    if (expected !== undefined) this.gate!.release(expected, released);
     // One that lost its gate a moment ago goes on without, rather than not at all.
-    const flow = this.gate?.protect(local, remote, released) ?? null;
+    const flow = expected ?? this.gate?.protect(local, remote, released) ?? null;
     this.connections.set(id, { fd, tcp, flow, start });
     this.expected.delete(id);
   }

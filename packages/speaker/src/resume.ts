@@ -195,11 +195,9 @@ function goOn(
   const start = send.acked + (how === "spliced" ? resumedAt : 0);
   const position = send.acked + resumedAt;
   protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
-  if (outcome.state !== null) {
-    const takenAtMs = speaker.now() - (bootMs() - outcome.state.takenAtMs);
-    const state = protector.describe(id, { ...outcome.state, takenAtMs }, received);
-    speaker.run({ record: "tcp", connection: id, state });
-  }
+  const takenAtMs = speaker.now() - (bootMs() - outcome.state.takenAtMs);
+  const state = protector.describe(id, { ...outcome.state, takenAtMs }, received);
+  speaker.run({ record: "tcp", connection: id, state });
   if (unread.length > 0) speaker.run({ record: "received", connection: id, octets: unread });
   if (position > sent) {
     const octets = position - sent;

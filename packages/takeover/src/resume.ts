@@ -22,7 +22,7 @@ import {
   freeze,
   leaveRepair,
   readTcpInfo,
-  snapshot,
+  restated,
   type TcpState,
 } from "./tcp-state.ts";
 
@@ -64,8 +64,8 @@ export type ResumeOutcome =
       readonly how: "exact" | "spliced" | "unanswered";
       /** Octets received meanwhile: to be read before those of `fd`. */
       readonly unread: Uint8Array;
-      /** As the connection is now; null when its peer has ended it meanwhile. */
-      readonly state: TcpState | null;
+      /** By which its socket was restored, at the time of its `takenAtMs`. */
+      readonly state: TcpState;
       /** From the beginning of this connection's restoration. */
       readonly durationMs: number;
     }
@@ -168,7 +168,7 @@ function begin(index: number, request: ResumeRequest, deps: ResumeDeps): Waiting
     const durationMs = nowMs - beganMs;
     if (!isAsking) {
       const reached = { how: "exact", resumedAt: sentOctets, unread: NO_OCTETS } as const;
-      return { kind: "resumed", fd, ...reached, state: snapshot(fd, nowMs), durationMs };
+      return { kind: "resumed", fd, ...reached, state: restated(fd, state, nowMs), durationMs };
     }
     const waitMs = Math.max(ANSWER_MS_MIN, (ROUND_TRIPS * state.roundTripUs) / 1000);
     const giveUpMs = nowMs + Math.min(waitMs, ANSWER_MS_MAX);
@@ -191,13 +191,14 @@ function lookAt(waiting: Waiting, deps: ResumeDeps): ResumeOutcome | null {
     const nowMs = deps.nowMs();
     const durationMs = nowMs - waiting.beganMs;
     if (spliced !== null) {
-      const state = snapshot(spliced.fd, nowMs);
+      const state = restated(spliced.fd, spliced.state, nowMs);
       return { kind: "resumed", ...spliced, how: "spliced", state, durationMs };
     }
     // No answer, or the peer has ended its half.
     const resumedAt = request.unacked.length;
     const reached = { how: "unanswered", resumedAt, unread: NO_OCTETS } as const;
-    return { kind: "resumed", fd, ...reached, state: snapshot(fd, nowMs), durationMs };
+    const state = restated(fd, stateNow(request), nowMs);
+    return { kind: "resumed", fd, ...reached, state, durationMs };
   } catch (error) {
     return { kind: "failed", error: error as Error };
   }
@@ -207,24 +208,22 @@ function lookAt(waiting: Waiting, deps: ResumeDeps): ResumeOutcome | null {
 function splice(
   fd: number,
   request: ResumeRequest,
-): { fd: number; resumedAt: number; unread: Uint8Array } | null {
-  const frozen = freeze(fd, 0);
+): { fd: number; state: TcpState; resumedAt: number; unread: Uint8Array } | null {
+  const frozen = freeze(fd, 0, request.state);
   if (frozen === null) return null;
   closeSilently(fd);
+  const { unread, unackedOctets, unsentOctets: _, ...found } = frozen;
+  const state = stateNow({ state: found, receivedOctets: unread.length, acknowledgedOctets: 0 });
   const spliced = openInRepair({
-    state: stateNow({
-      state: frozen,
-      receivedOctets: frozen.unread.length,
-      acknowledgedOctets: 0,
-    }),
+    state,
     asSent: NO_OCTETS,
     elapsedMs: 0,
     protection: request.protection,
   });
   // The peer has just been asked, and answers at most one probe in half a second.
   leaveOrClose(spliced, false);
-  const resumedAt = request.unacked.length - frozen.unackedOctets;
-  return { fd: spliced, resumedAt, unread: frozen.unread };
+  const resumedAt = request.unacked.length - unackedOctets;
+  return { fd: spliced, state, resumedAt, unread };
 }
 
 function leaveOrClose(fd: number, probe: boolean): void {

@@ -163,10 +163,23 @@ export const tcpRepairWindow: Layout<{
 export function snapshot(fd: number, nowMs: number): TcpState | null {
   enterRepair(fd);
   try {
-    return readState(fd, nowMs);
+    return readState(fd, nowMs, null);
   } finally {
     leaveRepair(fd, { probe: false });
   }
+}
+
+/**
+ * @param state - by which a socket was restored a moment ago
+ * @returns the same by the socket's own clock. One system call
+ */
+export function restated(fd: number, state: TcpState, nowMs: number): TcpState {
+  const timestamp = state.timestamp === null ? null : readTimestamp(fd);
+  return { ...state, timestamp, takenAtMs: nowMs };
+}
+
+function readTimestamp(fd: number): number {
+  return getU32(fd, IPPROTO_TCP, TCP_TIMESTAMP, "TCP_TIMESTAMP");
 }
 
 /**
@@ -174,10 +187,15 @@ export function snapshot(fd: number, nowMs: number): TcpState | null {
  * is written. The peer sees only silence, until the connection is restored somewhere, or `thaw`. A
  * close is silent too, of a socket of `node:net` its `destroy`.
  *
+ * @param known - a state of the connection before: what never changes is not read again
  * @returns null when the connection is not established (any more); then it is not frozen
  * @throws KernelError without CAP_NET_ADMIN
  */
-export function freeze(fd: number, nowMs: number): FrozenTcpState | null {
+export function freeze(
+  fd: number,
+  nowMs: number,
+  known: TcpState | null = null,
+): FrozenTcpState | null {
   // Repair mode alone would go on to receive, and acknowledge what would then be lost.
   const program = { count: 1, instructions: DROP_ALL };
   check(
@@ -185,7 +203,7 @@ export function freeze(fd: number, nowMs: number): FrozenTcpState | null {
     "socket filter",
   );
   enterRepair(fd);
-  const state = readState(fd, nowMs);
+  const state = readState(fd, nowMs, known);
   if (state === null) {
     thaw(fd);
     return null;
@@ -275,9 +293,9 @@ export function leaveRepair(fd: number, options: { readonly probe: boolean }): v
 }
 
 /** @param fd - in repair mode @returns null when the connection is not established (any more) */
-function readState(fd: number, nowMs: number): TcpState | null {
+function readState(fd: number, nowMs: number, known: TcpState | null): TcpState | null {
   try {
-    return readEstablished(fd, nowMs);
+    return readEstablished(fd, nowMs, known);
   } catch (error) {
     // Its peer has ended it between two calls.
     if (error instanceof KernelError && error.errno === ENOTCONN) return null;
@@ -285,7 +303,7 @@ function readState(fd: number, nowMs: number): TcpState | null {
   }
 }
 
-function readEstablished(fd: number, nowMs: number): TcpState | null {
+function readEstablished(fd: number, nowMs: number, known: TcpState | null): TcpState | null {
   const info = readTcpInfo(fd);
   if (info.state !== STATE_ESTABLISHED) return null;
   const window = Buffer.alloc(tcpRepairWindow.span);
@@ -294,25 +312,12 @@ function readEstablished(fd: number, nowMs: number): TcpState | null {
     "TCP_REPAIR_WINDOW",
   );
   const { sendWindow, sendWindowMax, ...receive } = tcpRepairWindow.decode(window);
-  const local = localAddressOf(fd);
-  const remote = remoteAddressOf(fd);
   const receiveSequence = readReceiveSequence(fd);
-  const scales = info.windowScales;
   return {
-    localAddress: local.address,
-    localPort: local.port,
-    remoteAddress: remote.address,
-    remotePort: remote.port,
+    ...(known ?? readConstant(fd, info)),
     sendSequence: readSendSequence(fd),
     receiveSequence,
-    segmentOctetsMax: getU32(fd, IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG"),
-    windowScale:
-      info.options & OPTION_WINDOW_SCALE ? { send: scales & 15, receive: scales >> 4 } : null,
-    selectiveAcks: (info.options & OPTION_SACK) !== 0,
-    timestamp:
-      info.options & OPTION_TIMESTAMPS
-        ? getU32(fd, IPPROTO_TCP, TCP_TIMESTAMP, "TCP_TIMESTAMP")
-        : null,
+    timestamp: info.options & OPTION_TIMESTAMPS ? readTimestamp(fd) : null,
     sendWindow,
     sendWindowMax,
     receiveWindow: Math.max(
@@ -321,6 +326,21 @@ function readEstablished(fd: number, nowMs: number): TcpState | null {
     ),
     roundTripUs: info.roundTripUs,
     takenAtMs: nowMs,
+  };
+}
+
+/** What a connection has for all of its life. */
+function readConstant(fd: number, { options, windowScales: scales }: TcpInfo) {
+  const local = localAddressOf(fd);
+  const remote = remoteAddressOf(fd);
+  return {
+    localAddress: local.address,
+    localPort: local.port,
+    remoteAddress: remote.address,
+    remotePort: remote.port,
+    segmentOctetsMax: getU32(fd, IPPROTO_TCP, TCP_MAXSEG, "TCP_MAXSEG"),
+    windowScale: options & OPTION_WINDOW_SCALE ? { send: scales & 15, receive: scales >> 4 } : null,
+    selectiveAcks: (options & OPTION_SACK) !== 0,
   };
 }
 
