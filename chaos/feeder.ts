@@ -11,9 +11,9 @@
  * `stopped COUNT COUNT ...`, how many of its queue each session has sent.
  */
 import { fileURLToPath } from "node:url";
-import { Peer } from "../packages/speaker/test/support/peer.ts";
 import type { LabNode, LabProcess } from "../test/lab/netns.ts";
 import { until } from "../test/lab/until.ts";
+import { Peer } from "../testkit/peer.ts";
 
 const BGP_PORT = 179;
 const START_MS = 30_000;

@@ -1,5 +1,6 @@
 /** The rules of the code that neither compiler nor linter holds. */
 import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
@@ -18,6 +19,8 @@ const ORDER = [
   "inject",
   "takeover",
   "speaker",
+  "nsr",
+  "daemon",
   "cli",
 ] as const;
 
@@ -67,6 +70,22 @@ function doorsOf(name: string): string[] {
 
 test("every package has its place in the order", () => {
   expect(readdirSync(`${ROOT}packages`).sort()).toEqual([...ORDER].sort());
+});
+
+test("tests have what they share from testkit and test/lab, and not from each other's packages", () => {
+  const found: string[] = [];
+  for (const file of ["packages", "test", "testkit", "bench", "chaos", "exchange", "soak"].flatMap(
+    filesBelow,
+  )) {
+    if (!file.endsWith(".ts")) continue;
+    const text = readFileSync(ROOT + file, "utf8");
+    const [, own = ""] = /^packages\/([a-z-]+)\//.exec(file) ?? [];
+    for (const [, from = ""] of text.matchAll(/from "(\.[^"]+)"/g)) {
+      const [, other = own] = /^packages\/([a-z-]+)\/test\//.exec(join(dirname(file), from)) ?? [];
+      if (other !== own) found.push(`${file}: ${from}`);
+    }
+  }
+  expect(found).toEqual([]);
 });
 
 describe("a source file", () => {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { zstdDecompressSync } from "node:zlib";
-import { Peer } from "../../packages/speaker/test/support/peer.ts";
+import { Peer } from "../../testkit/peer.ts";
 import { message } from "../lab/raw-peer.ts";
 
 const BGP_PORT = 179;

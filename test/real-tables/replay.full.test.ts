@@ -4,8 +4,8 @@
  */
 import type { ShownGroup, ShownNeighborDetail, ShownRoute } from "@ts-bgp/router";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Peer } from "../../packages/speaker/test/support/peer.ts";
-import { neighborAddress, SpeakerProcess } from "../../packages/speaker/test/support/speaker.ts";
+import { Peer } from "../../testkit/peer.ts";
+import { neighborAddress, SpeakerProcess } from "../../testkit/speaker.ts";
 import { until } from "../lab/until.ts";
 import { DATA_MISSING, madeTable, messagesOf, readArchive, readStream } from "./data.ts";
 import {

@@ -7,7 +7,7 @@ import { useCompileCache } from "./compile-cache.mjs";
 useCompileCache();
 process.argv = [...process.argv.slice(0, 2), "--version"];
 await import("../src/main.ts");
-await import("@ts-bgp/speaker");
+await import("@ts-bgp/daemon");
 // Entries of threads: without their orders they fail, after they were compiled.
 const packages = path.join(import.meta.dirname, "../..");
 for (const file of globSync("*/src/*-worker.ts", { cwd: packages })) {

@@ -3,9 +3,9 @@
 import { existsSync, lstatSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import type { ControlRequest } from "@ts-bgp/speaker";
+import type { ControlRequest } from "@ts-bgp/daemon";
 // That alone: the whole package is slow to load.
-import { SYSTEM_SOCKET, userSocket } from "@ts-bgp/speaker/control-path";
+import { SYSTEM_SOCKET, userSocket } from "@ts-bgp/daemon/control-path";
 import { type Arguments, EXIT, type Options, print, stringOption } from "./command.ts";
 
 /** Options of every command that asks the speaker. */

@@ -2,7 +2,7 @@
 
 import { chmodSync, rmSync } from "node:fs";
 import net from "node:net";
-import type { ControlRequest } from "@ts-bgp/speaker";
+import type { ControlRequest } from "@ts-bgp/daemon";
 import { ask, ControlError } from "./control-client.ts";
 
 /** Gives items as they come, then the last value; rejects with the answer to give instead. */

@@ -7,7 +7,8 @@
  */
 
 import { rmSync } from "node:fs";
-import { makePrivateFolder, readConfigFile } from "@ts-bgp/speaker";
+import { readConfigFile } from "@ts-bgp/daemon";
+import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { type Blow, DemoPair } from "./demo-pair.ts";
 
 export type InsideOrder = Blow | "end";

@@ -15,7 +15,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Daemon } from "@ts-bgp/speaker";
+import type { Daemon } from "@ts-bgp/daemon";
 import { FAMILY } from "@ts-bgp/wire-codec";
 import { type Command, EXIT, noWords, print } from "./command.ts";
 import { inUse, isInUse } from "./control-relay.ts";
@@ -26,7 +26,7 @@ import { CONFIG_OPTION, configFile, runDaemon, withConfigErrors } from "./run.ts
 import { SAMPLE_ROUTES, startClients } from "./sample-clients.ts";
 import { showRoutesCommand } from "./show.ts";
 
-type SpeakerPackage = typeof import("@ts-bgp/speaker");
+type DaemonPackage = typeof import("@ts-bgp/daemon");
 type Config = Daemon["config"];
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -201,7 +201,7 @@ async function relayHttp(http: Config["http"], socket: string): Promise<net.Serv
   return server;
 }
 
-function runSingle({ Daemon }: SpeakerPackage, file: string): Promise<number> {
+function runSingle({ Daemon }: DaemonPackage, file: string): Promise<number> {
   return runDaemon(Daemon, file, { hangUp: "stop", started: (daemon) => showSingle(daemon, file) });
 }
 

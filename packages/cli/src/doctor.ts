@@ -1,7 +1,7 @@
 /** `tsbgp doctor`: whether this host can do nonstop routing, and what to do when it cannot. */
 
 import { X509Certificate } from "node:crypto";
-import type { CertificateProblem } from "@ts-bgp/speaker";
+import type { CertificateProblem } from "@ts-bgp/nsr";
 import type { DoctorRow } from "@ts-bgp/takeover";
 import { type Command, EXIT, noWords, print, stringOption } from "./command.ts";
 import { withConfigErrors } from "./run.ts";
@@ -26,8 +26,9 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile, needsOf, probePair, certificateProblem }) => {
+    return withConfigErrors(async ({ readConfigFile }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
+      const { certificateProblem, needsOf, probePair } = await import("@ts-bgp/nsr");
       const { diagnose, NO_SIZES, probeHost } = await import("@ts-bgp/takeover");
       const nothing = { interfaces: [], congestionControls: [], sizes: NO_SIZES };
       const needs = config === null ? nothing : needsOf(config);

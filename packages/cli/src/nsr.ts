@@ -1,7 +1,7 @@
 /** `tsbgp show nsr` and `tsbgp switchover`: the pair that the speaker is one side of. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Outcome, ShownNsr, Switchover } from "@ts-bgp/speaker";
+import type { Outcome, ShownNsr, Switchover } from "@ts-bgp/nsr";
 import {
   type Arguments,
   type Command,

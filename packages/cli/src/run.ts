@@ -73,12 +73,12 @@ interface RunOptions {
   /** What SIGHUP does, which is also the end of a terminal. */
   readonly hangUp: "reload" | "stop";
   /** Called once the daemon runs; what it returns is called before it stops. */
-  started?(daemon: InstanceType<SpeakerPackage["Daemon"]>): Promise<() => Promise<void>>;
+  started?(daemon: InstanceType<DaemonPackage["Daemon"]>): Promise<() => Promise<void>>;
 }
 
 /** Runs a daemon until a signal ends it. */
 export async function runDaemon(
-  Daemon: SpeakerPackage["Daemon"],
+  Daemon: DaemonPackage["Daemon"],
   file: string,
   { nsrSelf = null, hangUp, started }: RunOptions,
 ): Promise<number> {
@@ -119,12 +119,12 @@ export function configFile(args: Arguments): string {
 }
 
 /** The daemon's package is loaded only by the commands that need it: the others start faster. */
-type SpeakerPackage = typeof import("@ts-bgp/speaker");
+type DaemonPackage = typeof import("@ts-bgp/daemon");
 
 export async function withConfigErrors(
-  body: (speaker: SpeakerPackage) => Promise<number>,
+  body: (speaker: DaemonPackage) => Promise<number>,
 ): Promise<number> {
-  const speaker = await import("@ts-bgp/speaker");
+  const speaker = await import("@ts-bgp/daemon");
   try {
     return await body(speaker);
   } catch (error) {

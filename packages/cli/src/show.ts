@@ -1,5 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
+import type { ShownConnection } from "@ts-bgp/daemon";
 import type {
   ShownGroup,
   ShownNeighbor,
@@ -7,7 +8,6 @@ import type {
   ShownRoute,
   ShownTables,
 } from "@ts-bgp/router";
-import type { ShownConnection } from "@ts-bgp/speaker";
 import {
   type Arguments,
   type Command,

@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { type DecodeOptions, decodeMessages, parseHex } from "@ts-bgp/wire-codec";
 import { afterAll, describe, expect, test } from "vitest";
 import { attribute, four, message } from "../../../test/lab/raw-peer.ts";
-import { MAIN } from "../../speaker/test/support/speaker.ts";
-import { updateMessage } from "../../speaker/test/support/updates.ts";
 import {
   CORPUS_MISSING,
   readFuzzStreams,
   readVectors,
   type Vector,
-} from "../../wire-codec/test/vectors/corpus.ts";
+} from "../../../testkit/corpus.ts";
+import { MAIN } from "../../../testkit/speaker.ts";
+import { updateMessage } from "../../../testkit/updates.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
 
 const hex = (octets: readonly number[]) => Buffer.from(octets).toString("hex");

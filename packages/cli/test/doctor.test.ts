@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { certificateProblem } from "@ts-bgp/speaker";
+import { certificateProblem } from "@ts-bgp/nsr";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Issued, issuePair } from "../src/certificate.ts";
 import { certificateRow, doctorLines } from "../src/doctor.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ShownNsr, Switchover } from "@ts-bgp/speaker";
+import type { ShownNsr, Switchover } from "@ts-bgp/nsr";
 import { afterEach, describe, expect, test } from "vitest";
 import { nsrLines } from "../src/nsr.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";

@@ -7,9 +7,9 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
-import { KEEPALIVE, Peer, ROUTE_REFRESH } from "../../speaker/test/support/peer.ts";
-import { MAIN, SpeakerProcess, WAIT_MS } from "../../speaker/test/support/speaker.ts";
-import { manyRoutes, updateMessage } from "../../speaker/test/support/updates.ts";
+import { KEEPALIVE, Peer, ROUTE_REFRESH } from "../../../testkit/peer.ts";
+import { MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
+import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
 
 const A = "127.1.0.1";

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { freePort, MAIN } from "../../speaker/test/support/speaker.ts";
+import { freePort, MAIN } from "../../../testkit/speaker.ts";
 import { linesOf, tsbgp } from "./support/tsbgp.ts";
 
 /** Long, for a machine that is busy with other tests. */

@@ -1,7 +1,7 @@
 /** The active and its journal, step by step. */
 
 import { describe, expect, test } from "vitest";
-import { configOf, yamlOf } from "../../router/test/driver.ts";
+import { configOf, yamlOf } from "../../../testkit/router.ts";
 import {
   Active,
   type ActiveHooks,

@@ -2,7 +2,7 @@
 
 import { type RoutePlace, showRoutes } from "@ts-bgp/router";
 import { expect, test } from "vitest";
-import { Lab, yamlOf } from "../../router/test/driver.ts";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { Followed } from "./followed-router.ts";
 
 const ROUTES_PER_MESSAGE = 900;

@@ -2,7 +2,7 @@
 
 import type { Output } from "@ts-bgp/router";
 import { describe, expect, test } from "vitest";
-import { configOf, Lab, type Peer, yamlOf } from "../../router/test/driver.ts";
+import { configOf, Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import {
   Active,
   configOctets,

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ADDRESSES, KINDS, step, variant, World } from "../../router/test/churn.ts";
+import { ADDRESSES, KINDS, step, variant, World } from "../../../testkit/churn.ts";
 import { Followed } from "./followed-router.ts";
 
 describe.each(Object.entries(KINDS))("%s", (_title, kind) => {

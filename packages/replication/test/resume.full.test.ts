@@ -11,7 +11,7 @@ import {
   type Variant,
   variant,
   World,
-} from "../../router/test/churn.ts";
+} from "../../../testkit/churn.ts";
 import {
   Active,
   FrameReader,

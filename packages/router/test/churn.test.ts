@@ -5,8 +5,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ADDRESSES, KINDS, step, variant, World } from "./churn.ts";
-import { isEmpty } from "./driver.ts";
+import { ADDRESSES, KINDS, step, variant, World } from "../../../testkit/churn.ts";
+import { isEmpty } from "../../../testkit/router.ts";
 
 describe.each(Object.entries(KINDS))("%s", (_title, kind) => {
   test("sends what a fresh one would, after any reloads and updates", () => {

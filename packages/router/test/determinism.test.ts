@@ -2,7 +2,7 @@
 
 import { formatHex } from "@ts-bgp/wire-codec";
 import { expect, test } from "vitest";
-import { Lab, randomOf, yamlOf } from "./driver.ts";
+import { Lab, randomOf, yamlOf } from "../../../testkit/router.ts";
 
 const YAMLS = ["accept-all", "out"].map((policy) =>
   yamlOf(`

@@ -1,10 +1,10 @@
 /** What external and internal peers are sent: RFC 4271 section 5.1, RFC 4456, RFC 1997, RFC 9234. */
 
 import { describe, expect, test } from "vitest";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
+import { type PeerOptions, ROUTER_AS } from "../../../testkit/sketch.ts";
+import type { Seen } from "../../../testkit/wire.ts";
 import { explainRoute, showGroups, showNeighbor, showRoutes } from "../src/index.ts";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
-import { type PeerOptions, ROUTER_AS } from "./sketch.ts";
-import type { Seen } from "./wire.ts";
 
 const OUTSIDE = "192.0.2.1";
 const OTHER = "192.0.2.2";

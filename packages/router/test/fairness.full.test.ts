@@ -1,8 +1,8 @@
 /** One peer's bulk does not hold up others, and its memory is given back. */
 
 import { expect, test } from "vitest";
+import { Lab, type LabOptions, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { INPUT_OCTETS_MAX, showTables } from "../src/index.ts";
-import { Lab, type LabOptions, type Peer, yamlOf } from "./driver.ts";
 
 const GROUPS = 5;
 const ROUTES_PER_MESSAGE = 900;

@@ -9,8 +9,8 @@ import {
 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { InputQueue } from "../src/input-queue.ts";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
 
 const YAML = yamlOf(`
 defaults: { import: accept-all, export: accept-all, passive: true }

@@ -2,9 +2,9 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { isEmpty, Lab, type LabOptions, type Peer, yamlOf } from "../../../testkit/router.ts";
+import type { PeerOptions } from "../../../testkit/sketch.ts";
 import { explainRoute, showNeighbor, showNeighborDetail, showRoutes } from "../src/index.ts";
-import { isEmpty, Lab, type LabOptions, type Peer, yamlOf } from "./driver.ts";
-import type { PeerOptions } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

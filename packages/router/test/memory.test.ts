@@ -2,8 +2,8 @@
 
 import { GROUP_LIMITS } from "@ts-bgp/rib";
 import { expect, test } from "vitest";
+import { isEmpty, Lab, yamlOf } from "../../../testkit/router.ts";
 import { showTables } from "../src/index.ts";
-import { isEmpty, Lab, yamlOf } from "./driver.ts";
 
 const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 

@@ -2,8 +2,8 @@
 
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { showNeighbor } from "../src/index.ts";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -2,8 +2,8 @@
 
 import { ROUTE_REFRESH } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
-import type { PeerOptions } from "./sketch.ts";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
+import type { PeerOptions } from "../../../testkit/sketch.ts";
 
 const { REQUEST, BEGIN, END } = ROUTE_REFRESH;
 const A = "192.0.2.1";

@@ -8,8 +8,8 @@ import {
   parseIpv4,
 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
-import { Lab, yamlOf } from "./driver.ts";
-import { ROUTER_ADDRESS, ROUTER_AS } from "./sketch.ts";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
+import { ROUTER_ADDRESS, ROUTER_AS } from "../../../testkit/sketch.ts";
 
 const PEER = "192.0.2.1";
 const OPEN_ALL = "import: accept-all, export: accept-all";

@@ -3,6 +3,8 @@
 import { REASON, type ReasonCode } from "@ts-bgp/policy";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
+import { type PeerOptions, ROUTER_AS, type Sketch } from "../../../testkit/sketch.ts";
 import {
   type Explained,
   type RoutePlace,
@@ -15,8 +17,6 @@ import {
   showTables,
 } from "../src/index.ts";
 import { explain, keyOf } from "./asking.ts";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
-import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

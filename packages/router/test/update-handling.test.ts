@@ -9,10 +9,10 @@ import {
   writeU16,
 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
+import type { PeerOptions } from "../../../testkit/sketch.ts";
 import { showNeighbor, showRoutes } from "../src/index.ts";
 import { explain } from "./asking.ts";
-import { Lab, type Peer, yamlOf } from "./driver.ts";
-import type { PeerOptions } from "./sketch.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

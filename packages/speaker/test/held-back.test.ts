@@ -3,9 +3,9 @@ import { once } from "node:events";
 import net from "node:net";
 import { expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { configOf, yamlOf } from "../../router/test/driver.ts";
+import { configOf, yamlOf } from "../../../testkit/router.ts";
+import { freePort } from "../../../testkit/speaker.ts";
 import { Speaker } from "../src/speaker.ts";
-import { freePort } from "./support/speaker.ts";
 
 const PORT = await freePort();
 const WAIT_MS = 20_000;

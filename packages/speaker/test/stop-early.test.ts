@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import net from "node:net";
 import { expect, test } from "vitest";
-import { configOf, yamlOf } from "../../router/test/driver.ts";
+import { configOf, yamlOf } from "../../../testkit/router.ts";
+import { freePort } from "../../../testkit/speaker.ts";
 import { Speaker } from "../src/speaker.ts";
-import { freePort } from "./support/speaker.ts";
 
 test.each(["stop", "suspend"] as const)("a speaker that begins to listen: %s", async (how) => {
   const ports = [await freePort(), await freePort()];

@@ -4,8 +4,8 @@ import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { freePort } from "../../../testkit/speaker.ts";
 import { Transport, type TransportEvents } from "../src/transport.ts";
-import { freePort } from "./support/speaker.ts";
 
 const OCTETS = 4 << 20;
 /** What the router takes before it wants no more. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CORPUS_MISSING, readVectors } from "../../../testkit/corpus.ts";
 import {
   type DecodeOptions,
   decodeMessages,
@@ -23,7 +24,6 @@ import {
   ROUTE,
   updateOf,
 } from "./support.ts";
-import { CORPUS_MISSING, readVectors } from "./vectors/corpus.ts";
 
 const OPTIONS: readonly DecodeOptions[] = [
   { fourOctetAs: true, addPath: false, external: null },

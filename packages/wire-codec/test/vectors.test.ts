@@ -1,7 +1,12 @@
 import { afterAll, describe, expect, test } from "vitest";
+import {
+  CORPUS_MISSING,
+  readFuzzStreams,
+  readVectors,
+  type Vector,
+} from "../../../testkit/corpus.ts";
 import { decodeMessages, messageLength, parseHex, UpdateReader } from "../src/index.ts";
 import { disagreements } from "./vectors/compare.ts";
-import { CORPUS_MISSING, readFuzzStreams, readVectors, type Vector } from "./vectors/corpus.ts";
 import { KNOWN } from "./vectors/known.ts";
 
 /** Vectors by source and expectation, and how many of them this codec agrees with. */

@@ -1,6 +1,6 @@
 /** The `tsbgp` command as a process. */
 import { spawn } from "node:child_process";
-import { MAIN } from "../../../speaker/test/support/speaker.ts";
+import { MAIN } from "../../../../testkit/speaker.ts";
 
 export interface Result {
   readonly code: number | null;

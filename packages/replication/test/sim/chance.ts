@@ -1,6 +1,6 @@
 /** The one source of chance of a run: the same seed gives the same numbers in the same order. */
 
-import { randomOf } from "../../../router/test/driver.ts";
+import { randomOf } from "../../../../testkit/router.ts";
 
 export class Chance {
   private readonly next: () => number;

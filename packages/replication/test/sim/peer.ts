@@ -6,8 +6,8 @@ import {
   KEEPALIVE_OCTETS,
   readU16,
 } from "@ts-bgp/wire-codec";
-import { type Lab, Peer } from "../../../router/test/driver.ts";
-import { Wire } from "../../../router/test/wire.ts";
+import { type Lab, Peer } from "../../../../testkit/router.ts";
+import { Wire } from "../../../../testkit/wire.ts";
 import type { Chance } from "./chance.ts";
 import type { Clock } from "./clock.ts";
 import { type Net, PeerTcp } from "./tcp.ts";

@@ -1,7 +1,7 @@
 /** A pair, its peers, the net between them, and what befalls them: one run of the simulator. */
 
 import type { Config } from "@ts-bgp/config";
-import { configOf, yamlOf } from "../../../router/test/driver.ts";
+import { configOf, yamlOf } from "../../../../testkit/router.ts";
 import type { AnyRecord } from "../../src/index.ts";
 import { difference } from "../difference.ts";
 import { Arbiter, SIDES } from "./arbiter.ts";

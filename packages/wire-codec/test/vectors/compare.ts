@@ -1,5 +1,6 @@
 /** One vector through the codec, and where the result is not what its source expects. */
 
+import type { Expectation, Vector } from "../../../../testkit/corpus.ts";
 import {
   type DecodedMessage,
   type DecodeOptions,
@@ -9,7 +10,6 @@ import {
   UpdateReader,
   writeU16,
 } from "../../src/index.ts";
-import type { Expectation, Vector } from "./corpus.ts";
 import { differences, type Facts, factsOf } from "./facts.ts";
 import {
   bgpdumpFacts,

@@ -1,7 +1,7 @@
 /** What the expectations of each format and the oracles say, as `Facts`. */
 
+import type { Expectation, Json, Vector } from "../../../../testkit/corpus.ts";
 import { formatAsPath, formatNextHop, parseAddress, type SegmentName } from "../../src/index.ts";
-import type { Expectation, Json, Vector } from "./corpus.ts";
 import { type Facts, numeric } from "./facts.ts";
 
 const SEGMENTS: readonly SegmentName[] = [

@@ -1,0 +1,261 @@
+/** What the control socket can be asked. */
+
+// biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
+
+import { isIP } from "node:net";
+import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
+import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
+import {
+  type Neighbor,
+  type Question,
+  type RoutePlace,
+  type RouteQuery,
+  type Router,
+  showGroups,
+  showNeighbor,
+  showNeighborDetail,
+  showRoutes,
+  showTables,
+} from "@ts-bgp/router";
+import type { Speaker } from "@ts-bgp/speaker";
+import { recentMaxMs } from "@ts-bgp/speaker";
+import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import { askersTurn } from "./turns.ts";
+
+/** The speaker, or what stands for it on a standby. */
+export type Served = Pick<
+  Speaker,
+  "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
+>;
+
+/** What is shown of a neighbor beside what the router knows. */
+export interface ShownConnection {
+  /** In use by the session's connection; null without a session, and on a standby. */
+  congestion_control: string | null;
+}
+
+/** Things the daemon around the speaker does. */
+export interface DaemonActions {
+  /** What commands are about. */
+  served(): Served;
+  /** State of nonstop routing. */
+  showNsr(): ShownNsr;
+  /** Gives the role to the standby; rejects with the reason why not. */
+  switchOver(): Promise<Outcome>;
+  /**
+   * Reads the configuration file again.
+   *
+   * @param force - undo what is in force since a takeover, too
+   * @returns what changed; throws with all mistakes
+   */
+  reload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  readonly version: string;
+  readonly startedMs: number;
+}
+
+type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
+type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions) => Answer;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  "show-neighbors": async function* ({ router }) {
+    for (const neighbor of [...router.neighbors.values()]) {
+      // A reload may have removed it between two pieces of the answer.
+      if (router.neighbors.get(neighbor.config.address) === neighbor) yield showNeighbor(neighbor);
+    }
+    return {};
+  },
+  "show-neighbor": async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    const { session } = neighbor;
+    const connection: ShownConnection = {
+      congestion_control: session && speaker.congestionControlOf(session.connection.id),
+    };
+    yield { ...showNeighborDetail(neighbor), ...connection };
+    return {};
+  },
+  "show-routes": async function* ({ router }, request) {
+    let count = 0;
+    for (const query of routeQueries(router, request)) {
+      let place: RoutePlace | null = null;
+      do {
+        const { routes, next } = showRoutes(router, query, place);
+        count += routes.length;
+        yield* routes;
+        place = next;
+        // A large table is shown in pieces, between which routing goes on.
+        await askersTurn();
+      } while (place.row !== 0);
+    }
+    return { count };
+  },
+  "show-groups": async function* ({ router }) {
+    yield* showGroups(router);
+    return {};
+  },
+  "show-memory": async function* ({ router }) {
+    const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+    yield {
+      ...showTables(router),
+      process: { rss, heap_used: heapUsed, external, array_buffers: arrayBuffers },
+    };
+    return {};
+  },
+  "show-status": async function* ({ router, slices }, _request, { version, startedMs }) {
+    const { router: identity } = router.tables.config;
+    yield {
+      version,
+      as: identity.as,
+      id: identity.id,
+      started_ms: Math.round(startedMs),
+      neighbors: router.neighbors.size,
+      established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
+      slice_max_ms: recentMaxMs(slices),
+    };
+    return {};
+  },
+  "explain-import": async function* (speaker, request) {
+    yield speaker.explain(questionOf(speaker.router, request, "import"));
+    return {};
+  },
+  "explain-export": async function* (speaker, request) {
+    yield speaker.explain(questionOf(speaker.router, request, "export"));
+    return {};
+  },
+  refresh: async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    const { session } = neighbor;
+    if (session === null) throw new ControlError("no session is established");
+    const direction = choice(request, "direction", ["in", "out"]) ?? "in";
+    if (direction === "in" && !session.negotiated.routeRefresh) {
+      throw new ControlError("the neighbor does not know route refresh (RFC 2918)");
+    }
+    speaker.operate(neighbor.config.address, { do: "refresh", direction });
+    return { neighbor: neighbor.config.address, direction };
+  },
+  reset: async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    const { address } = neighbor.config;
+    speaker.operate(address, { do: "reset", text: textOf(request, "text") });
+    return { neighbor: address };
+  },
+  disable: async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    const { address } = neighbor.config;
+    speaker.operate(address, { do: "disable", text: textOf(request, "text") });
+    return { neighbor: address };
+  },
+  enable: async function* (speaker, request) {
+    const neighbor = neighborOf(speaker.router, request);
+    if (!neighbor.config.enabled) {
+      throw new ControlError("the configuration has the neighbor disabled (enabled: false)");
+    }
+    speaker.operate(neighbor.config.address, { do: "enable" });
+    return { neighbor: neighbor.config.address };
+  },
+  reload: async function* (_speaker, request, daemon) {
+    return daemon.reload(request["force"] === true);
+  },
+  "show-nsr": async function* (_speaker, _request, daemon) {
+    yield daemon.showNsr();
+    return {};
+  },
+  switchover: async function* (_speaker, _request, daemon) {
+    try {
+      return { ...(await daemon.switchOver()) };
+    } catch (error) {
+      throw new ControlError((error as Error).message);
+    }
+  },
+};
+
+/** The handler of the control socket. */
+export function controlHandler(daemon: DaemonActions): ControlHandler {
+  return async function* (request) {
+    const { command } = request;
+    if (!Object.hasOwn(COMMANDS, command)) throw new ControlError(`unknown command "${command}"`);
+    return yield* COMMANDS[command]!(daemon.served(), request, daemon);
+  };
+}
+
+function neighborOf(router: Router, request: ControlRequest): Neighbor {
+  const name = textOf(request, "neighbor");
+  if (name === null) throw new ControlError("no neighbor was given");
+  const known = router.neighbors.get(name);
+  if (known !== undefined) return known;
+  const byName = [...router.neighbors.values()].filter(({ config }) => config.description === name);
+  if (byName.length === 1) return byName[0]!;
+  if (byName.length > 1) throw new ControlError(`several neighbors are described as "${name}"`);
+  throw new ControlError(`no neighbor has the address ${name}`);
+}
+
+/** @returns an argument that is text, null when it is absent or empty */
+function textOf(request: ControlRequest, name: string): string | null {
+  const text = request[name] ?? "";
+  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`);
+  return text === "" ? null : text;
+}
+
+/** @returns an argument that is one of a few words, null when it is absent or empty */
+function choice<W extends string>(
+  request: ControlRequest,
+  name: string,
+  words: readonly W[],
+): W | null {
+  const text = textOf(request, name);
+  const word = words.find((known) => known === text);
+  if (text === null || word !== undefined) return word ?? null;
+  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`);
+}
+
+/** A prefix or an address, which then has all its bits. */
+function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; text: string } {
+  const text = textOf(request, "prefix") ?? "";
+  const [address = "", length, ...rest] = text.split("/");
+  const isAddress = isIP(address) !== 0 && rest.length === 0;
+  const octets = isAddress ? parseAddress(address) : null;
+  if (octets === null) throw new ControlError(`"${text}" is not a prefix or an address`);
+  const max = 8 * octets.length;
+  const bits = length === undefined ? max : Number(length);
+  if (!/^\d{1,3}$/.test(length ?? "0") || bits > max) {
+    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`);
+  }
+  const words = [0, 4, 8, 12].map((at) => (at < octets.length ? readU32(octets, at) : 0));
+  const masked = maskedWords(words as [number, number, number, number], bits);
+  if (length !== undefined && masked.some((word, i) => word !== words[i])) {
+    throw new ControlError(`"${text}" has bits behind its length`);
+  }
+  return { family: octets.length === 4 ? 1 : 2, key: { words: masked, bits }, text };
+}
+
+function questionOf(
+  router: Router,
+  request: ControlRequest,
+  direction: Question["direction"],
+): Question {
+  const { address } = neighborOf(router, request).config;
+  return { direction, neighbor: address, ...prefixOf(request) };
+}
+
+const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;
+const MATCHES = ["exact", "longest", "covering", "covered"] as const;
+
+function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
+  const view = choice(request, "view", VIEWS) ?? "accepted";
+  const neighbor =
+    request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
+  const rest = { neighbor, view, bestOnly: request["best"] === true };
+  const wanted = request["family"];
+  if (wanted !== undefined && wanted !== 1 && wanted !== 2) {
+    throw new ControlError('"family" must be 1 or 2');
+  }
+  if (request["prefix"] === undefined) {
+    const families = ([1, 2] as const).filter(
+      (family) => wanted === undefined || wanted === family,
+    );
+    return families.map((family) => ({ family, prefix: null, match: "exact", ...rest }));
+  }
+  const { family, key, text } = prefixOf(request);
+  const match = choice(request, "match", MATCHES) ?? (text.includes("/") ? "exact" : "longest");
+  return [{ family, prefix: key, match, ...rest }];
+}

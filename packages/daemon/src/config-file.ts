@@ -1,0 +1,138 @@
+/** Configuration files from disk. */
+
+import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
+import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
+import { assertPrivateFolder } from "@ts-bgp/nsr/private-folder";
+import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
+import { congestionControlProblem } from "@ts-bgp/takeover";
+import { defaultControlSocket } from "./control-path.ts";
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** A configuration with mistakes: nothing of it is used. */
+export class ConfigFileError extends Error {
+  /** A line for each mistake. */
+  readonly lines: readonly string[];
+
+  constructor(message: string, lines: readonly string[]) {
+    super(message);
+    this.lines = lines;
+  }
+}
+
+/** A file that cannot be read or written at all. */
+export class UnusableFileError extends Error {}
+
+/** A configuration that has no mistakes. */
+export interface CheckedFile {
+  readonly config: Config;
+  /** A line for each thing in it that looks unintended. */
+  readonly warnings: readonly string[];
+}
+
+/** What the worker thread is told: arguments of `readConfigFile`. */
+export interface WorkerInput {
+  readonly file: string;
+  readonly text: string | undefined;
+}
+
+/** What the worker thread tells, as plain values. */
+export type WorkerOutcome =
+  | { readonly kind: "checked"; readonly file: CheckedFile }
+  | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }
+  | { readonly kind: "unreadable"; readonly message: string };
+
+/**
+ * Reads and checks a configuration; the files it names are relative to it.
+ *
+ * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
+ *
+ * @param text - what the file says, if it was read before
+ */
+export function readConfigFile(file: string, text: string = readText(file)): CheckedFile {
+  const { config, mistakes, warnings } = loadConfig(file, text, {
+    readFile: (name) => {
+      try {
+        return readFileSync(path.resolve(path.dirname(file), name), "utf8");
+      } catch (error) {
+        throw new Error(reasonOf(error));
+      }
+    },
+    env: (name) => process.env[name],
+    otherAddress: otherAddressOf,
+    congestionControlProblem: problemOf,
+    controlSocket: defaultControlSocket(),
+    folderProblem,
+    certificateProblem: (tls, cluster) => {
+      const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
+      return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
+    },
+  });
+  if (config !== null) return { config, warnings: formatMistakes(warnings) };
+  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
+  throw new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
+}
+
+/**
+ * Does what `readConfigFile` does in a thread of its own, so that routing goes on: a file with
+ * thousands of neighbors takes half a second.
+ */
+export async function readConfigFileApart(file: string, text?: string): Promise<CheckedFile> {
+  const workerData: WorkerInput = { file, text };
+  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), { workerData });
+  const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
+  switch (outcome.kind) {
+    case "checked":
+      return outcome.file;
+    case "mistakes":
+      throw new ConfigFileError(outcome.message, outcome.lines);
+    case "unreadable":
+      throw new UnusableFileError(outcome.message);
+  }
+}
+
+function problemOf(congestionControl: string): string {
+  try {
+    return congestionControlProblem(congestionControl);
+  } catch {
+    // Not even a socket, or no Linux: that is not the file's.
+    return "";
+  }
+}
+
+/** Of one that is open to all: who is to own it is known only when the speaker runs, by its own user. */
+function folderProblem(file: string): string {
+  const folder = statSync(path.dirname(file), { throwIfNoEntry: false });
+  if (folder === undefined || (folder.mode & WRITABLE_BY_OTHERS) === 0) return "";
+  try {
+    assertPrivateFolder(file);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UnusableFileError(`cannot read ${file}: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return "no such file";
+    case "EACCES":
+      return "permission denied";
+    case "EISDIR":
+      return "it is a directory";
+    default:
+      return (error as Error).message;
+  }
+}

@@ -1,0 +1,401 @@
+/** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
+
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Config,
+  type ConfigDiff,
+  diffConfig,
+  type NsrConfig,
+  reloadRefusal,
+} from "@ts-bgp/config";
+import type { Outcome } from "@ts-bgp/nsr";
+import { createArbiter, limitsOf, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
+import { Machine } from "@ts-bgp/replication";
+import { nowMs, Speaker } from "@ts-bgp/speaker";
+import { TurnedAway } from "@ts-bgp/speaker/turned-away";
+import { controlHandler, type Served } from "./commands.ts";
+import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
+import { ControlError, ControlServer } from "./control.ts";
+import type { Fault } from "./fault.ts";
+import { HttpService } from "./http.ts";
+import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
+import { type Log, openLog } from "./logging.ts";
+import { Collector } from "./metrics.ts";
+import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
+import { ServiceManager } from "./service-manager.ts";
+
+export interface DaemonOptions {
+  /** Configuration file; read again on reload. */
+  readonly file: string;
+  readonly version: string;
+  /** Name of this side of a pair, in place of that of the file. */
+  readonly nsrSelf?: string;
+}
+
+/** What peers are told on a stop. */
+const STOP_TEXT = "speaker is stopped";
+/** After a takeover, peers and the next standby go first. */
+const COMPARE_MS = 1000;
+
+export class Daemon {
+  readonly log: Log;
+  /** With a section `nsr`. */
+  private readonly pair: Pair | null;
+  /** Without one. */
+  private readonly alone: Speaker | null;
+  /** What is shown while there is nothing to show. */
+  private readonly idle: Machine;
+  private readonly options: DaemonOptions;
+  private readonly startedMs = nowMs();
+  /** The configuration in force. */
+  config: Config;
+  private control: ControlServer | null = null;
+  private http: HttpService | null = null;
+  /** From the first time that HTTP is served: it watches the event loop. */
+  private collector: Collector | null = null;
+  private readonly manager: ServiceManager;
+  private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
+  private isStopping = false;
+  private lastReload: { ok: boolean; atMs: number };
+  /** Reloads are done one after the other. */
+  private reloading: Promise<unknown> = Promise.resolve();
+  /** Null while all that is in force is from the file, or equal to it. */
+  private inherited: Inherited | null = null;
+
+  /** Throws as `readConfigFile` does. */
+  constructor(options: DaemonOptions) {
+    this.options = options;
+    const { config, warnings } = readConfigFile(options.file);
+    this.config = config;
+    this.lastReload = { ok: true, atMs: this.startedMs };
+    this.log = openLog(config.log);
+    this.warn(config, warnings);
+    this.idle = new Machine(config, 0);
+    this.manager = new ServiceManager(process.env, () => this.statusText());
+    const { nsr } = config;
+    this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    this.pair =
+      nsr === null
+        ? null
+        : new Pair({
+            config,
+            name: options.nsrSelf ?? (nsr.self || nameOf(nsr)),
+            software: options.version,
+            arbiter: createArbiter(nsr),
+            log: this.log.event,
+            changed: () => this.roleChanged(this.pair!),
+            waits: () => this.control?.publish(),
+          });
+  }
+
+  /** Sections that each side of a pair has of its own. */
+  private get own(): Pick<Config, "control" | "http" | "log" | "nsr"> {
+    const { control, http, log, nsr } = this.config;
+    return { control, http, log, nsr };
+  }
+
+  /** The speaker when this side is active. */
+  get speaker(): Speaker | null {
+    return this.alone ?? this.pair?.speaker ?? null;
+  }
+
+  /** Rejects when an address or the control socket cannot be had. */
+  async start(): Promise<void> {
+    const { options, config, log } = this;
+    // What may fail comes first; who finds the socket can rely on the BGP ports, unless this side waits.
+    this.control = this.controlServer(config.control.socket);
+    await this.control.prepare();
+    try {
+      if (this.isStopping) return this.closeServers();
+      if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
+      // Before there is a role to lose: a side that waits for one says so.
+      this.http = await this.listenHttp(config.http);
+      if (this.isStopping) return this.closeServers();
+      await Promise.all([this.pair?.start(), this.alone?.start()]);
+      if (this.isStopping) return;
+      this.control.publish();
+    } catch (error) {
+      this.closeServers();
+      throw error;
+    }
+    const { as, id } = config.router;
+    log.say("info", "started", `AS ${as}, identifier ${id}, ${config.neighbors.length} neighbors`, {
+      version: options.version,
+      listen: config.listen.map(({ address, port }) => `${address} ${port}`).join(", "),
+      control: config.control.socket,
+    });
+    this.manager.ready();
+  }
+
+  /**
+   * Reads the configuration file again and applies the difference. A file with mistakes, or with an
+   * address, socket or log file that cannot be had, changes nothing. Nor does one that would undo
+   * what this side has from the other one, unless it was changed there since the takeover. The log
+   * file is opened anew in any case. A standby does no more than that and a check of its file.
+   *
+   * @param force - undo that as well
+   * @returns what changed; rejects with a ControlError that has all mistakes
+   */
+  reload(force = false): Promise<Readonly<Record<string, unknown>>> {
+    const reload = this.reloading.then(() => {
+      this.manager.reloading();
+      return this.readAndApply(force);
+    });
+    this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
+    return reload;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.log.say("info", "stopping", "closing all sessions");
+    this.manager.stopping();
+    this.closeServers();
+    await this.alone?.stop(STOP_TEXT);
+    await this.stopPair();
+    this.log.say("info", "stopped", "stopped");
+    await this.log.flush();
+  }
+
+  /** Says what is strange in a configuration, and what this host has not enough of for it. */
+  private warn(config: Config, warnings: readonly string[]): void {
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    for (const lack of limitsOf(config)) this.log.say("warn", "host-limits", lack);
+  }
+
+  private closeServers(): void {
+    this.control?.close();
+    this.http?.close();
+  }
+
+  /** What commands and metrics are about. */
+  private served(): Served {
+    const { speaker } = this;
+    if (speaker !== null && !speaker.isSuspended) return speaker;
+    // One that gives its role away takes no orders any more.
+    const machine = speaker?.journal.machine ?? this.pair?.standbySide?.machine;
+    return standIn(machine ?? this.idle);
+  }
+
+  /** For the service manager. */
+  private statusText(): string {
+    const { cluster, side, role, ready, reason, protected: safe, sessions } = this.shownNsr();
+    if (cluster === "") return `${sessions} sessions established`;
+    if (role === "standby") return `${side} is the standby, ${ready ? "ready" : reason}`;
+    const standby = ready ? `${safe} of ${sessions} sessions protected` : `alone: ${reason}`;
+    return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
+  }
+
+  private shownNsr(): ShownNsr {
+    return showNsr(this.pair, this.speaker);
+  }
+
+  private async switchOver(): Promise<Outcome> {
+    if (this.pair === null) throw new Error("the configuration has no section nsr");
+    return this.pair.handOver();
+  }
+
+  /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */
+  private async stopPair(): Promise<void> {
+    const { pair } = this;
+    if (pair === null) return;
+    if (pair.speaker?.active.state === "declared") {
+      try {
+        await pair.handOverAndStop();
+        return;
+      } catch (error) {
+        this.log.say("warn", "nsr-handover", `no hand-over: ${(error as Error).message}`);
+      }
+    }
+    await pair.stop(STOP_TEXT);
+  }
+
+  private readonly fault: Fault = (what, error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
+  };
+
+  private roleChanged({ switchovers, standbySide, speaker }: Pair): void {
+    this.switchovers.note(switchovers.last);
+    if (speaker !== null) {
+      const before = this.config;
+      this.config = { ...speaker.router.tables.config, ...this.own };
+      const { peer, machine } = standbySide ?? {};
+      if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
+      else if (differences(before, this.config).length > 0) this.inherited = null;
+    }
+    this.manager.changed();
+  }
+
+  /** Finds out, before the next reload, how far the file is from what is in force. */
+  private inherit(speaker: Speaker, from: string): void {
+    const { log, options } = this;
+    const tell = (problem: string, fields = {}) =>
+      log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
+    // As it is now: what is written there later is written by someone who knows of the takeover.
+    const reading = readFile(options.file, "utf8").catch(() => undefined);
+    const compare = async () => {
+      this.inherited = null;
+      await sleep(COMPARE_MS, undefined, { ref: false });
+      try {
+        const { config: file } = await readConfigFileApart(options.file, await reading);
+        const found = differences(file, this.config);
+        if (this.speaker !== speaker || found.length === 0) return;
+        this.inherited = { from, file };
+        tell(`${options.file} differs in ${named(found)}; bring it up to date`);
+      } catch (error) {
+        tell((error as Error).message, { mistakes: mistakesOf(error) });
+      }
+    };
+    this.reloading = this.reloading.then(compare);
+  }
+
+  private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+    const { log, options, pair } = this;
+    const { file } = options;
+    // While it takes over, it has a speaker, and not yet the role.
+    const speaker = pair === null || pair.role === "active" ? this.speaker : null;
+    try {
+      // It may have been moved away, whatever is in the configuration file.
+      log.reopen(this.config.log);
+      const { config, warnings } = await readConfigFileApart(file);
+      this.warn(config, warnings);
+      // A side that took over meanwhile has still to find out how old its file is.
+      const isActive = speaker !== null && speaker === this.speaker;
+      const changes = isActive ? await this.apply(config, force) : null;
+      this.lastReload = { ok: true, atMs: nowMs() };
+      if (changes !== null) return changes;
+    } catch (error) {
+      this.lastReload = { ok: false, atMs: nowMs() };
+      const { message } = error as Error;
+      const mistakes = mistakesOf(error);
+      log.say("error", "reload-refused", `${message}, nothing was changed`, { mistakes });
+      throw new ControlError([message, ...mistakes, "nothing was changed"].join("\n"));
+    }
+    const { role } = this.shownNsr();
+    const message = `this side is ${role === "starting" ? "starting" : "the standby"}`;
+    log.say("info", "config-checked", `${file} has no mistakes; ${message}, nothing was changed`);
+    throw new ControlError(`${message}: reload the active side (${file} has no mistakes)`);
+  }
+
+  /** What may fail comes first, and is undone when something behind it fails. */
+  private async apply(next: Config, force: boolean): Promise<Readonly<Record<string, unknown>>> {
+    const { log, config } = this;
+    const refusal = reloadRefusal(config, next) ?? (force ? null : this.undoRefusal(next));
+    if (refusal !== null) throw new Error(refusal);
+    const differs = (key: "control" | "http" | "log") =>
+      JSON.stringify(config[key]) !== JSON.stringify(next[key]);
+    let { control, http } = this;
+    let diff: ConfigDiff;
+    try {
+      if (differs("control")) {
+        const moved = this.controlServer(next.control.socket);
+        await moved.listen();
+        control = moved;
+      }
+      if (differs("http")) http = await this.listenHttp(next.http);
+      if (differs("log")) log.reopen(next.log);
+      const { speaker } = this;
+      if (speaker === null) throw new Error("this side is the standby: reload the active side");
+      await this.pair?.gate.widen(next);
+      diff = await speaker.configure(next);
+    } catch (error) {
+      if (control !== this.control) control?.close();
+      if (http !== this.http) http?.close();
+      if (differs("log")) log.reopen(config.log);
+      throw error;
+    }
+    if (control !== this.control) this.control?.close();
+    if (http !== this.http) this.http?.close();
+    this.control = control;
+    this.http = http;
+    this.config = next;
+    this.inherited = null;
+    return {
+      added: diff.added,
+      removed: diff.removed,
+      reset: diff.changed.filter(({ reset }) => reset).map(({ address }) => address),
+      changed: diff.changed.filter(({ reset }) => !reset).map(({ address }) => address),
+      policies: diff.policies,
+      // The router may have those sections of the other side that each side has of its own.
+      global: diffConfig(config, next).global,
+    };
+  }
+
+  /** @returns why a file is not to be applied that is older than what is in force, else null */
+  private undoRefusal(next: Config): string | null {
+    const { inherited, options } = this;
+    const undone = inherited === null ? [] : undoneBy(next, this.config, inherited);
+    if (undone.length === 0) return null;
+    const problem = `${options.file} would undo what ${inherited!.from} had: ${named(undone)}`;
+    return `${problem}; bring it up to date, or apply it by tsbgp reload --force`;
+  }
+
+  private controlServer(file: string): ControlServer {
+    const handler = controlHandler({
+      served: () => this.served(),
+      showNsr: () => this.shownNsr(),
+      switchOver: () => this.switchOver(),
+      reload: (force) => this.reload(force),
+      version: this.options.version,
+      startedMs: this.startedMs,
+    });
+    return new ControlServer(file, handler, this.fault);
+  }
+
+  private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
+    if (address === null) return null;
+    this.collector ??= new Collector(() => this.served(), {
+      version: this.options.version,
+      lastReload: () => this.lastReload,
+      lostLogLines: () => this.log.lost(),
+      nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
+    });
+    const { collector } = this;
+    const health = () => {
+      const { role, ready } = this.shownNsr();
+      const neighbors = this.served().router.neighbors.size;
+      return { ok: true, role, ready, neighbors, config_ok: this.lastReload.ok };
+    };
+    return HttpService.listen(
+      address,
+      { parts: () => collector.parts(), health },
+      {
+        fault: this.fault,
+        say: (level, message) => this.log.say(level, "http", message),
+      },
+    );
+  }
+}
+
+function mistakesOf(error: unknown): readonly string[] {
+  return error instanceof ConfigFileError ? error.lines : [];
+}
+
+/** @returns a name that the other side has not: two hosts, or two processes on one */
+function nameOf({ arbiter }: NsrConfig): string {
+  // A side of etcd keeps its name when it starts again.
+  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
+}
+
+const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
+
+/** @returns what a standby can be asked: all that changes nothing */
+function standIn({ router }: Machine): Served {
+  const refuse = (): never => {
+    throw new ControlError("this side is the standby: ask the active side");
+  };
+  const none = () => null;
+  const turnedAway = new TurnedAway(() => {});
+  const slices = { ...IDLE_SLICES };
+  return {
+    router,
+    slices,
+    operate: refuse,
+    explain: refuse,
+    congestionControlOf: none,
+    turnedAway,
+  };
+}

@@ -1,0 +1,21 @@
+/**
+ * The daemon around a speaker or a side of a pair: files, interfaces, logs.
+ *
+ *     daemon.ts              start, stop, reload
+ *     control.ts             the control socket, both ends              commands.ts    what it can be asked
+ *     control-path.ts        where that socket is
+ *     metrics.ts, ...-metrics.ts, metric-text.ts    what is measured    logging.ts     pino
+ *     http.ts, http-worker.ts, http-server.ts   Prometheus and health, in a thread of its own
+ *     turns.ts, shared.ts    how those who ask share the thread that routes
+ *     service-manager.ts     systemd: ready, status, watchdog
+ *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
+ *     inherited.ts           a configuration that is newer than this side's file
+ *
+ * Nothing here may hold the thread that routes.
+ */
+
+export type { ShownConnection } from "./commands.ts";
+export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
+export type { ControlRequest } from "./control.ts";
+export { defaultControlSocket } from "./control-path.ts";
+export { Daemon, type DaemonOptions } from "./daemon.ts";

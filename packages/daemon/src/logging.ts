@@ -1,0 +1,58 @@
+/** Log lines: JSON by pino, readable on a terminal. A log that cannot be written loses lines only. */
+
+import type { LogConfig } from "@ts-bgp/config";
+import type { LogEvent } from "@ts-bgp/speaker";
+import pino from "pino";
+import { prettyFactory } from "pino-pretty";
+import { LogFile } from "./log-file.ts";
+
+/** Longest wait for the last lines to be written. */
+const FLUSH_MS = 1000;
+
+export interface Log {
+  /** Something about a neighbor. */
+  readonly event: (event: LogEvent) => void;
+  /** Something the daemon itself tells; `id` never changes its meaning. */
+  readonly say: (level: LogEvent["level"], id: string, message: string, fields?: object) => void;
+  /** Lines that could not be written. */
+  lost(): number;
+  /**
+   * Goes on with these settings, in a file that is opened anew, since the old one may have been
+   * moved away; throws, with nothing changed, when it cannot be opened.
+   */
+  reopen(config: LogConfig): void;
+  /** Resolves when all lines are written, or lost. */
+  flush(): Promise<void>;
+}
+
+/** Throws when the file cannot be opened. */
+export function openLog(config: LogConfig): Log {
+  const file = new LogFile(config.file);
+  let format = formatFor(config);
+  const options = {
+    level: config.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const logger = pino(options, { write: (line) => file.write(format(line)) });
+  return {
+    event: ({ id, level, neighbor, message, fields }) => {
+      logger[level]({ id, ...(neighbor === null ? {} : { neighbor }), ...fields }, message);
+    },
+    say: (level, id, message, fields = {}) => logger[level]({ id, ...fields }, message),
+    lost: () => file.lost,
+    reopen: (next) => {
+      file.reopen(next.file);
+      format = formatFor(next);
+      logger.level = next.level;
+    },
+    flush: () => file.flush(FLUSH_MS),
+  };
+}
+
+/** @returns what makes a line of the log out of one of JSON */
+function formatFor({ file }: LogConfig): (line: string) => string {
+  if (file !== null || process.stdout.isTTY !== true) return String;
+  return prettyFactory({ colorize: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" });
+}

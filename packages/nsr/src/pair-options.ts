@@ -1,0 +1,18 @@
+/** What a side of a pair is given. */
+
+import type { Config } from "@ts-bgp/config";
+import type { LogEvent } from "@ts-bgp/speaker";
+import type { Arbiter } from "./arbiter.ts";
+
+export interface PairOptions {
+  /** With a section `nsr`. */
+  readonly config: Config;
+  readonly name: string;
+  readonly software: string;
+  readonly arbiter: Arbiter;
+  readonly log: (event: LogEvent) => void;
+  /** This side has another role now. */
+  readonly changed: () => void;
+  /** This side is not to be the active one, for the time being. */
+  readonly waits: () => void;
+}

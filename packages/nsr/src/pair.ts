@@ -1,0 +1,499 @@
+/** One side of a pair: does what the machine of `@ts-bgp/pair` says, and tells it what came of that. */
+
+import type { NsrConfig } from "@ts-bgp/config";
+import {
+  InTurn,
+  newSide,
+  type Side as PairSide,
+  type Role,
+  roleOf,
+  type SideAction,
+  type SideEvent,
+  stepSide,
+} from "@ts-bgp/pair";
+import { frameOf, type Machine } from "@ts-bgp/replication";
+import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
+import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
+import type { ActiveSide, Side } from "./active-side.ts";
+import type { Hold } from "./arbiter.ts";
+import { BeatThread } from "./beats.ts";
+import { LinkThread } from "./link-thread.ts";
+import { PairGate } from "./pair-gate.ts";
+import { PairLog } from "./pair-log.ts";
+import type { PairOptions } from "./pair-options.ts";
+import { byConnection, type Frozen } from "./resume.ts";
+import { RoleAsker } from "./role-asker.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
+import { type FollowEnd, StandbySide } from "./standby-side.ts";
+import { type Left, type Outcome, rounded, Switchovers } from "./switchover.ts";
+import { Tenure } from "./tenure.ts";
+
+type ActionOf<N extends SideAction["do"]> = Extract<SideAction, { do: N }>;
+
+export class Pair {
+  role: Role = "starting";
+  sinceMs = nowMs();
+  /** Null unless this side is, or is about to be, the active one. */
+  private tenure: Tenure | null = null;
+  standbySide: StandbySide | null = null;
+  readonly gate: PairGate;
+  readonly switchovers: Switchovers;
+  readonly options: PairOptions;
+  readonly side: Side;
+  readonly resumes: ResumeThread = new ResumeThread();
+  private readonly machine: PairSide = newSide();
+  private readonly events: InTurn<SideEvent> = new InTurn((event) => {
+    for (const action of stepSide(this.machine, event)) {
+      try {
+        this.perform(action);
+      } catch (error) {
+        // It cannot fail, so that the process ends; the other actions are done before.
+        void Promise.reject(error);
+      }
+    }
+    this.shown();
+  });
+  private readonly tell = (event: SideEvent): void => this.events.tell(event);
+  readonly log: PairLog;
+  readonly nsr: NsrConfig;
+  private readonly addresses: ServiceAddresses;
+  private readonly asker: RoleAsker;
+  /** What peers are told when their sessions end with this side. */
+  private farewell = "";
+  /** What was followed, or was frozen here, and how following it came to its end. */
+  private left: Left | null = null;
+  private end: FollowEnd | null = null;
+  private frozen: Readonly<Record<string, Frozen>> = {};
+  /** By `performance.now()`: when this side was told to have another role. */
+  private beganMs = 0;
+  private fenceMs = 0;
+  private outcome: Outcome | null = null;
+  /** Counts how often everything was put down. */
+  private life = 0;
+  private wasActive = false;
+  /** Nobody may join any more, once this ends. */
+  private refusing: Promise<void> = Promise.resolve();
+  private starting: PromiseWithResolvers<void> | null = null;
+  private handing: PromiseWithResolvers<Outcome> | null = null;
+  private stopped: (() => void)[] = [];
+
+  constructor(options: PairOptions) {
+    this.options = options;
+    this.log = new PairLog(options.log);
+    this.nsr = options.config.nsr!;
+    this.gate = new PairGate({
+      config: options.config,
+      term: options.arbiter.term,
+      say: (message) => {
+        this.log.say("nsr-simplex", "warn", message);
+        // It could not take over any more.
+        if (this.gate.problem !== "") this.standbySide?.stop(message);
+      },
+    });
+    this.addresses = new ServiceAddresses(this.nsr, (problem) =>
+      this.log.say("nsr-link", "warn", problem),
+    );
+    const { name, software, log } = options;
+    this.switchovers = new Switchovers(log);
+    const lack = () => this.gate.lack();
+    const beats = new BeatThread(this.log.refusals.note);
+    const threads = { beats, links: new LinkThread() };
+    const { refusals } = this.log;
+    this.side = { config: this.nsr, name, software, log, lack, ...threads, refusals };
+    this.asker = new RoleAsker(options.arbiter, name, (problem) =>
+      this.log.say("nsr-arbiter", "warn", problem),
+    );
+    options.arbiter.onHold((hold, why) => this.held(hold, why));
+  }
+
+  get speaker(): Speaker | null {
+    return this.tenure?.speaker ?? null;
+  }
+
+  get activeSide(): ActiveSide | null {
+    return this.tenure?.activeSide ?? null;
+  }
+
+  get epoch(): number {
+    return this.machine.epoch;
+  }
+
+  /** This side may not act for the time being. */
+  get isDoubtful(): boolean {
+    return this.speaker !== null && this.machine.hold === "doubtful";
+  }
+
+  /** Why there is no role, or was none the last time. */
+  get reason(): string {
+    return this.machine.reason;
+  }
+
+  /** Resolves when a role is found; rejects when the active one cannot begin. */
+  async start(): Promise<void> {
+    // While nobody answers the packet queue of a process that died here, nothing of its leaves.
+    this.addresses.clear();
+    await this.gate.open();
+    this.addresses.watch((reason) => this.addressesLost(reason));
+    const starting = Promise.withResolvers<void>();
+    this.starting = starting;
+    this.tell({ event: "start" });
+    try {
+      await starting.promise;
+    } catch (error) {
+      await this.endThreads();
+      throw error;
+    }
+  }
+
+  /** Ends this side: peers are told that the sessions end, if it is the active one. */
+  async stop(text: string): Promise<void> {
+    this.farewell = text;
+    this.addresses.unwatch();
+    const stopped = Promise.withResolvers<void>();
+    this.stopped.push(stopped.resolve);
+    this.tell({ event: "stop" });
+    await stopped.promise;
+    await this.endThreads();
+    await this.options.arbiter.release();
+  }
+
+  /** Gives the role to the standby. Resolves when it has acted; rejects with the reason why not. */
+  async handOver(): Promise<Outcome> {
+    if (this.handing !== null) throw new Error("a switchover is under way");
+    const handing = Promise.withResolvers<Outcome>();
+    this.handing = handing;
+    try {
+      const { speaker, machine } = this;
+      const isLeading = () => speaker === this.speaker && machine.state === "leading";
+      if (speaker === null || !isLeading()) throw new Error("this side is not the active one");
+      // What is frozen waits for the arbiter.
+      if (speaker.active.state === "declared") await this.options.arbiter.expectAnswer();
+      if (!isLeading()) throw new Error("this side is not the active one any more");
+      const { state, reason } = speaker.active;
+      this.tell({ event: "switchover", isDeclared: state === "declared", reason });
+    } catch (error) {
+      handing.reject(error);
+    }
+    return handing.promise.finally(() => {
+      this.handing = null;
+    });
+  }
+
+  /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
+  async handOverAndStop(): Promise<void> {
+    this.addresses.unwatch();
+    await (this.handing?.promise ?? this.handOver());
+    await this.stop("");
+  }
+
+  /** Service addresses cannot be here any more: the other side does better, if it has them. */
+  private addressesLost(reason: string): void {
+    this.standbySide?.stop(reason);
+    if (this.handing !== null || this.speaker?.active.state !== "declared") return;
+    this.handOver().catch((error: Error) =>
+      this.log.sayOnce("nsr-handover", "warn", `${reason}, and no switchover: ${error.message}`),
+    );
+  }
+
+  /** The arbiter has something to say of the role that this side has. */
+  private held(hold: Hold, why: string): void {
+    if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
+    this.tell({ event: "hold", hold, reason: why });
+  }
+
+  private perform(action: SideAction): void {
+    const { speaker, activeSide } = this;
+    switch (action.do) {
+      case "wait":
+        setTimeout(() => this.tell({ event: "waited" }), action.ms);
+        break;
+      case "claim":
+        void this.answered(this.claim(action));
+        break;
+      case "withdraw":
+        this.asker.withdraw();
+        break;
+      case "connect":
+        void this.answered(this.connect());
+        break;
+      case "follow":
+        void this.follow(this.standbySide!);
+        break;
+      case "forget":
+        this.forget(action.cause);
+        break;
+      case "open":
+        void this.answered(this.open());
+        break;
+      case "resume":
+        void this.answered(this.resume(action));
+        break;
+      case "settle-in":
+        if (action.tellTaken) this.tellTaken();
+        void this.settleIn(this.tenure!);
+        break;
+      case "claim-addresses":
+      case "drop-addresses":
+        if (action.do === "drop-addresses") this.addresses.drop();
+        else this.addresses.claimAgain();
+        break;
+      case "lose-standbys":
+        if (action.isSlow) speaker?.active.lose(action.reason, true);
+        else activeSide?.giveUp(action.reason);
+        break;
+      case "stop-reading":
+      case "go-on-reading":
+        if (action.do === "stop-reading") speaker!.transport.stopReading();
+        else speaker!.transport.goOnReading();
+        break;
+      case "settle":
+        void this.answered(this.settle(activeSide!));
+        break;
+      case "refuse-standbys":
+        activeSide!.announceHandover();
+        this.refusing = activeSide!.refuseStandbys();
+        break;
+      case "let-join":
+        void this.tenure!.letJoin("until done");
+        break;
+      case "give":
+        void this.answered(this.give(this.tenure!));
+        break;
+      case "hand-over":
+        void this.answered(this.pass(this.tenure!));
+        break;
+      case "report":
+        if (action.failure === "") this.handing?.resolve(this.outcome!);
+        else this.handing?.reject(new Error(action.failure));
+        break;
+      case "fence":
+        this.fence();
+        break;
+      case "put-down":
+        void this.putDown(action);
+        break;
+    }
+  }
+
+  /** What was asked has this answer, or failed; in another life of this side nobody wants to know. */
+  private async answered(answer: Promise<SideEvent | null>): Promise<void> {
+    const { life } = this;
+    let event: SideEvent | null;
+    try {
+      event = await answer;
+    } catch (error) {
+      event = life === this.life ? this.failed(error as Error) : null;
+    }
+    if (event !== null && life === this.life) this.tell(event);
+  }
+
+  private failed(error: Error): SideEvent {
+    if (this.starting !== null) {
+      this.starting.reject(error);
+      this.starting = null;
+      this.tell({ event: "stop" });
+      return { event: "failed", reason: error.message };
+    }
+    return { event: "failed", reason: this.log.failed(this.machine, error) };
+  }
+
+  private async claim({ how }: ActionOf<"claim">): Promise<SideEvent> {
+    if (how === "begin" && this.addresses.lost === "") await this.gate.retry();
+    const { lost } = this.addresses;
+    const mayClaim = how !== "begin" || lost === "";
+    // Before: nothing may come between the answer and what is done about it.
+    if (how === "take-back") await this.gate.open();
+    const epoch = mayClaim ? await this.asker.claim(how) : null;
+    if (how === "begin" && epoch === null) this.options.waits();
+    this.fenceMs = performance.now() - this.beganMs;
+    return { event: "role", epoch, reason: mayClaim ? this.asker.away : lost };
+  }
+
+  private async connect(): Promise<SideEvent> {
+    const { lost } = this.addresses;
+    if (lost !== "") return { event: "unreachable", reason: lost };
+    try {
+      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter);
+      return { event: "connected" };
+    } catch (error) {
+      const reason = `no way to the active side: ${(error as Error).message}`;
+      return { event: "unreachable", reason };
+    }
+  }
+
+  private async follow(standbySide: StandbySide): Promise<void> {
+    const end = await standbySide.follow();
+    if (this.machine.state !== "following") return;
+    this.end = end;
+    this.beganMs = performance.now();
+    if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
+    const { machine, heardMs, standby } = standbySide;
+    if (end.kind === "handover") {
+      const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
+      this.left = machine === null ? null : { machine, heardMs, frozen, standby };
+      const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
+      this.tell({ event: "handover", cause });
+      return;
+    }
+    const { cause, mayTakeOver } = end;
+    this.left = machine === null ? null : { machine, heardMs, frozen: null, standby };
+    this.log.sayOnce("nsr-link", "warn", cause);
+    if (standbySide.peer !== null) this.log.refusal = "";
+    this.tell({ event: "lost", cause, isUsable: mayTakeOver });
+  }
+
+  private forget(cause: string): void {
+    this.switchovers.notTaken(this.left?.machine ?? null, cause);
+    this.left = null;
+    this.standbySide = null;
+  }
+
+  /** This side is the first one, or has lost what it had. */
+  private async open(): Promise<SideEvent | null> {
+    const tenure = this.begin(newMachine(this.options.config), 0);
+    await this.addresses.expectFree();
+    if (!tenure.isOver) await this.gate.install();
+    if (tenure.isOver) return null;
+    this.addresses.claim();
+    await tenure.letJoin("once");
+    if (tenure.isOver) return null;
+    await tenure.speaker.start();
+    if (tenure.isOver) return null;
+    this.switchovers.begunAnew();
+    return { event: "running" };
+  }
+
+  /** Goes on with everything that the active had. */
+  private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
+    const { beganMs, fenceMs, left } = this;
+    const machine = left?.standby?.finish() ?? (left?.standby === null ? left.machine : null);
+    if (!left || !machine) return { event: "differs", reason: "the state differs" };
+    const replayMs = performance.now() - beganMs - fenceMs;
+    // The router's clock goes on where it was, whatever this host's clock says.
+    const { heardMs } = left;
+    const tenure = this.begin(machine, machine.router.tables.nowMs - heardMs);
+    const taken = await tenure.takeUp(left.frozen, isPlanned, () => this.addresses.claim());
+    if (taken === null) return null;
+    const { resumed, lost, restoreMs } = taken;
+    const endMs = performance.now();
+    const ms = rounded({
+      fence: fenceMs,
+      replay: replayMs,
+      addresses: restoreMs - beganMs - fenceMs - replayMs,
+      restore: endMs - restoreMs,
+      total: endMs - beganMs,
+      silence: nowMs() - heardMs,
+    });
+    this.switchovers.done({ cause, planned: isPlanned, ms, resumed, lost });
+    this.left = null;
+    return { event: "running" };
+  }
+
+  private async settleIn(tenure: Tenure): Promise<void> {
+    const { standbySide } = this;
+    await tenure.settleIn();
+    if (this.standbySide === standbySide) this.standbySide = null;
+  }
+
+  private tellTaken(): void {
+    const { end } = this;
+    if (end?.kind !== "handover") return;
+    const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
+    end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
+  }
+
+  /** Nothing happens between its last answer and what the machine does about it. */
+  private async settle(activeSide: ActiveSide): Promise<SideEvent> {
+    await this.refusing;
+    return { event: "settled", isSettled: await activeSide.settle() };
+  }
+
+  private async give(tenure: Tenure): Promise<SideEvent> {
+    this.beganMs = performance.now();
+    this.end = null;
+    const heardMs = nowMs();
+    this.frozen = tenure.freeze();
+    this.addresses.drop();
+    const { machine } = tenure.speaker.journal;
+    this.left = { machine, heardMs, frozen: byConnection(this.frozen), standby: null };
+    await this.gate.rest();
+    const isOurs = await this.options.arbiter.handOver();
+    return { event: "gave", isOurs, reason: "" };
+  }
+
+  private async pass(tenure: Tenure): Promise<SideEvent> {
+    this.outcome = await tenure.activeSide.handOver(this.frozen);
+    tenure.end();
+    this.tenure = null;
+    if (this.outcome !== null) {
+      this.left = null;
+      this.switchovers.given(this.outcome, performance.now() - this.beganMs);
+    }
+    this.beganMs = performance.now();
+    return { event: "taken", isTaken: this.outcome !== null };
+  }
+
+  /** Another side is active: this one does nothing more of what it was at, and tells nobody. */
+  private fence(): void {
+    const { tenure } = this;
+    if (tenure === null) return;
+    const { machine } = tenure.speaker.journal;
+    this.left = { machine, heardMs: nowMs(), frozen: null, standby: null };
+    this.tenure = null;
+    tenure.fence();
+  }
+
+  private async putDown({ isFree }: ActionOf<"put-down">): Promise<void> {
+    const { standbySide, tenure, farewell } = this;
+    const { isStopping } = this.machine;
+    this.life++;
+    this.wasActive = tenure !== null;
+    this.standbySide = null;
+    try {
+      standbySide?.stop("this side stops");
+      if (farewell !== "") await tenure?.stop(farewell);
+      else tenure?.end();
+      this.tenure = null;
+      this.addresses.drop();
+      // What ends takes its gate with it.
+      if (!isStopping) {
+        await this.gate.rest();
+        if (isFree) await this.options.arbiter.release();
+        await this.gate.open();
+      }
+    } finally {
+      this.tell({ event: "down" });
+    }
+  }
+
+  private async endThreads(): Promise<void> {
+    // In a shared namespace the rules are there for the other side as well.
+    const mayGo = this.wasActive || this.nsr.mode === "address";
+    const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
+    await this.gate.stop(end);
+    const threads = [this.side.beats, this.side.links, this.resumes];
+    await Promise.all(threads.map((thread) => thread.exit()));
+  }
+
+  private begin(machine: Machine, clockOffsetMs: number): Tenure {
+    this.tenure = new Tenure(this, machine, this.epoch, clockOffsetMs);
+    return this.tenure;
+  }
+
+  private shown(): void {
+    const { state } = this.machine;
+    const role = roleOf(this.machine, this.role);
+    if (state === "stopped") {
+      for (const stopped of this.stopped.splice(0)) stopped();
+      this.starting?.resolve();
+    }
+    if (role === this.role) return;
+    this.role = role;
+    this.sinceMs = nowMs();
+    this.log.role(role, this.side.name, this.epoch);
+    this.options.changed();
+    if (role === "starting") return;
+    this.starting?.resolve();
+    this.starting = null;
+  }
+}

@@ -1,0 +1,191 @@
+/** The state of nonstop routing as an operator sees it. */
+
+import type { NeighborConfig } from "@ts-bgp/config";
+import type { ConnectionId } from "@ts-bgp/router";
+import { nowMs, type Speaker } from "@ts-bgp/speaker";
+import type { Pair } from "./pair.ts";
+import { NO_GATE, type ShownGate } from "./pair-gate.ts";
+import { NONE_REFUSED, type RefusalReason } from "./refusals.ts";
+import type { Switchover } from "./switchover.ts";
+
+/** Times are by the host's clock. */
+export interface ShownNsr {
+  cluster: string;
+  side: string;
+  mode: string;
+  /** `simplex`: this side runs, and nobody could take over from it, whatever it does. */
+  role: "active" | "standby" | "starting" | "simplex";
+  epoch: number;
+  since_ms: number;
+  /** Whether the standby may take over. */
+  ready: boolean;
+  /** Why not, for people. */
+  reason: string;
+  /** `over`: the active's address that the link leads to, empty while it is down. */
+  peer: {
+    side: string;
+    link: "up" | "down";
+    over: string;
+    since_ms: number;
+    software: string;
+    /** On a standby with several ways: those that no heartbeat comes by. */
+    ways_down: readonly string[];
+  };
+  /** `problem`: why it cannot be asked just now, so that no role can change; empty when it can. */
+  arbiter: { kind: string; problem: string };
+  /** The active side sends nothing, for it cannot tell whether another one has its role. */
+  holds_back: boolean;
+  /** Established sessions that would survive, and all. */
+  protected: number;
+  sessions: number;
+  neighbors: { address: string; protected: boolean; reason: string }[];
+  behind: { brackets: number; octets: number; applied: number };
+  /** The last comparison of both sides; differences are counted by the active one. */
+  digest: { at_ms: number; differences: number };
+  gate: ShownGate;
+  /** Records and fields that came over the link and that this version does not know. */
+  skipped: number;
+  /** Connections to the link and to the heartbeats that were not let in, by reason. */
+  refused: Readonly<Record<RefusalReason, number>>;
+  /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
+  host: { what: string; ok: boolean; minor: boolean; detail: string; what_to_do: string }[];
+  last_switchover: Switchover | null;
+}
+
+const NO_PEER = {
+  side: "",
+  link: "down",
+  over: "",
+  since_ms: 0,
+  software: "",
+  ways_down: [],
+} as const;
+
+/** @param pair - null without a section `nsr` */
+export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
+  const shown: ShownNsr = {
+    cluster: "",
+    side: "",
+    mode: "",
+    role: "simplex",
+    epoch: 0,
+    since_ms: 0,
+    ready: false,
+    reason: "the configuration has no section nsr",
+    peer: NO_PEER,
+    arbiter: { kind: "none", problem: "" },
+    holds_back: false,
+    protected: 0,
+    sessions: 0,
+    neighbors: [],
+    behind: { brackets: 0, octets: 0, applied: 0 },
+    digest: { at_ms: 0, differences: 0 },
+    gate: NO_GATE,
+    skipped: 0,
+    refused: NONE_REFUSED,
+    host: [],
+    last_switchover: null,
+  };
+  if (speaker !== null) addSessions(shown, speaker, pair);
+  if (pair === null) return shown;
+  const { role, epoch, sinceMs, switchovers } = pair;
+  const { problem } = pair.gate;
+  const { config, name, refusals } = pair.side;
+  shown.refused = { ...refusals.totals };
+  const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
+  const { last } = switchovers;
+  const last_switchover = last === null ? null : { ...last, at_ms: dated(last.at_ms) };
+  Object.assign(shown, about, { since_ms: dated(sinceMs), last_switchover });
+  shown.role = problem !== "" && role === "active" ? "simplex" : role;
+  shown.reason = problem || pair.reason;
+  const { kind, problem: away } = pair.options.arbiter;
+  shown.arbiter = { kind, problem: away };
+  shown.gate = pair.gate.shown();
+  shown.host = pair.gate.needs().map(({ what, ok, isMinor: minor = false, detail, whatToDo }) => {
+    return { what, ok, minor, detail, what_to_do: whatToDo };
+  });
+  if (role === "active") addActive(shown, pair);
+  if (role === "standby") addStandby(shown, pair);
+  return shown;
+}
+
+function addActive(shown: ShownNsr, pair: Pair): void {
+  const { speaker, activeSide, isDoubtful } = pair;
+  const { problem } = pair.gate;
+  const { active } = speaker!;
+  const { peer, over, linkSinceMs, problem: linkProblem } = activeSide!;
+  shown.ready = active.state === "declared";
+  shown.reason = problem || linkProblem || active.reason;
+  shown.behind = { ...active.behind, applied: active.number - active.applied };
+  if (active.state === "alone") shown.behind.applied = 0;
+  shown.skipped = activeSide!.skipped;
+  shown.holds_back = isDoubtful;
+  const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
+  shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
+  shown.peer = {
+    side: peer?.side ?? "",
+    link: over === "" ? "down" : "up",
+    over,
+    since_ms: dated(linkSinceMs),
+    software: peer?.software ?? "",
+    ways_down: [],
+  };
+}
+
+function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
+  if (standbySide === null) return;
+  const { standby, peer, over, linkSinceMs, comparedMs, waysDown } = standbySide;
+  shown.ready = standby.isDeclared;
+  shown.reason = standby.isDeclared
+    ? ""
+    : standby.follows === null
+      ? "the active side is sending its state"
+      : reason || "the active side has not declared this one yet";
+  shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
+  shown.skipped = standbySide.skipped;
+  shown.epoch = peer?.epoch ?? shown.epoch;
+  shown.digest = { at_ms: dated(comparedMs), differences: 0 };
+  shown.peer = {
+    side: peer?.side ?? "",
+    link: over === "" ? "down" : "up",
+    over,
+    since_ms: dated(linkSinceMs),
+    software: peer?.software ?? "",
+    ways_down: [...waysDown],
+  };
+}
+
+/** Less than that is no step of the host's clock. */
+const STEP_MS = 50;
+/**
+ * From the clock of this process, which is never set, to the host's. Kept, so that one moment has the same
+ * date at each look.
+ */
+let clockStepsMs = 0;
+
+/** @param atMs - by the clock of this process, 0 for never @returns by the host's clock, as it is set now */
+function dated(atMs: number): number {
+  const stepsMs = Date.now() - nowMs();
+  if (Math.abs(stepsMs - clockStepsMs) > STEP_MS) clockStepsMs = stepsMs;
+  return atMs === 0 ? 0 : Math.round(atMs + clockStepsMs);
+}
+
+function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | null): void {
+  const isReady = active.state === "declared";
+  for (const { config, session } of router.neighbors.values()) {
+    if (session === null) continue;
+    const reason = isReady
+      ? whyNot(session.connection.id, config, pair)
+      : "the standby is not ready";
+    const isProtected = reason === "";
+    shown.sessions++;
+    if (isProtected) shown.protected++;
+    shown.neighbors.push({ address: config.address, protected: isProtected, reason });
+  }
+}
+
+function whyNot(id: ConnectionId, { nsr }: NeighborConfig, pair: Pair | null): string {
+  if (nsr === "off") return "the configuration says nsr: off";
+  const isKnown = pair?.activeSide?.protector.has(id) === true;
+  return isKnown ? "" : "its TCP connection could not be read when it came up";
+}

@@ -1,0 +1,406 @@
+/** The standby one of a pair: follows the active, and tells when it is time to take over. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LinkAddress } from "@ts-bgp/config";
+import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
+import { nowMs } from "@ts-bgp/speaker";
+import {
+  HANDOVER_MS,
+  type Hello,
+  helloOf,
+  mismatch,
+  type Side,
+  wayPatienceMs,
+} from "./active-side.ts";
+import type { Arbiter } from "./arbiter.ts";
+import { BeatListener, promiseMs } from "./beats.ts";
+import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
+import { addressText } from "./links.ts";
+
+/** How following an active came to its end. */
+export type FollowEnd =
+  /** The active has given its role away. */
+  | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: ThreadLink }
+  /** The active is gone or silent; `mayTakeOver` when this side has all, if the arbiter lets it. */
+  | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
+
+/** Longest time from a bracket that was run to its acknowledgement. */
+const APPLIED_MS = 2;
+/** Brackets are run for so long before the link has its turn. */
+const WORK_MS = 4;
+/** So often the arbiter is asked what has become of an active that is silent. */
+const ASK_MS = 20;
+const LOOK_MS = 50;
+/** From this on, and so often, the arbiter is asked of an active of which nothing comes. */
+const STOPPED_MS = 500;
+const STOPPED_LOOK_MS = 250;
+/** An active that runs sends brackets several times a second, but may be at its image for long. */
+const LINK_SILENT_MS = 4000;
+/** What an active that runs has, beside its patience, to take the standby's right back. */
+const UNDECLARE_MS = 500;
+
+export class StandbySide {
+  readonly standby: Standby;
+  peer: Hello | null = null;
+  linkSinceMs = nowMs();
+  /** When both sides were last compared; 0 for never. */
+  comparedMs = 0;
+  /** Of several ways to the other side, those that no heartbeat comes by. */
+  readonly waysDown: Set<string> = new Set();
+  private readonly side: Side;
+  private readonly arbiter: Arbiter;
+  private link!: ThreadLink;
+  /** Where the link leads to. */
+  private address!: LinkAddress;
+  /** When something was last heard by the link before. */
+  private heardBeforeMs = nowMs();
+  /** Nothing has come over the link since it is the one that is used. */
+  private isAway = true;
+  private isCut = false;
+  /** Another way is looked for, for that reason. */
+  private isConnecting = false;
+  private cause = "";
+  /** Silence after which it is. */
+  private attemptMs = 0;
+  private isWorking = false;
+  /** What was run will be acknowledged. */
+  private isAckDue = false;
+  private isSilent = false;
+  /** The active is about to give its role to this side. */
+  private isHandedOver = false;
+  /** What was acknowledged is taken over from the link, and nothing else counts any more. */
+  private isLeaving = false;
+  private isOver = false;
+  /** Looks since something came over the link. */
+  private silentLooks = 0;
+  private beats: BeatListener | null = null;
+  private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  private ended: (end: FollowEnd) => void = () => {};
+
+  /** Why this side's host cannot take over; empty when it can. */
+  private readonly problem: string;
+
+  private constructor(side: Side, arbiter: Arbiter, problem: string) {
+    this.side = side;
+    this.arbiter = arbiter;
+    this.problem = problem;
+    this.standby = new Standby({
+      send: (frame) => this.link.send(frame),
+      differs: (number, what) =>
+        this.lose(`this side differs in ${what} at bracket ${number}`, false),
+    });
+  }
+
+  /** @returns a side that is connected to the active; rejects when there is none */
+  static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
+    const problem = await side.lack();
+    const way = await side.links.connect(side.config.peers, side.config);
+    const standbySide = new StandbySide(side, arbiter, problem);
+    standbySide.use(way);
+    return standbySide;
+  }
+
+  /** Follows until that comes to its end. */
+  follow(): Promise<FollowEnd> {
+    const looks = setInterval(() => void this.look(), LOOK_MS);
+    return new Promise((resolve) => {
+      this.ended = (end) => {
+        this.ended = () => {};
+        this.isOver = true;
+        clearInterval(looks);
+        void this.beats?.stop();
+        resolve(end);
+      };
+      const { echo, problem } = this;
+      const hello = helloOf(this.side, "standby", 0, { echo, next: 0, problem });
+      this.link.send(frameOf("hello", hello));
+    });
+  }
+
+  /** @returns the machine, for a look at it */
+  get machine(): Machine | null {
+    return this.standby.follows;
+  }
+
+  /**
+   * Runs what is stored, as far as that goes, so that the machine is what the active was at its last word:
+   * sessions may have come up in it.
+   */
+  catchUp(): void {
+    try {
+      this.standby.finish();
+    } catch {
+      // It could not follow, which is known.
+    }
+  }
+
+  /** Address of the other side that the link leads to; empty when it is away. */
+  get over(): string {
+    return this.isAway ? "" : addressText(this.address);
+  }
+
+  get skipped(): number {
+    const { records, fields } = this.standby.skipped;
+    return this.link.skipped + records + fields;
+  }
+
+  /** When something was last heard of the active. */
+  get heardMs(): number {
+    const { heardUs } = this.link;
+    return heardUs < 0 ? this.heardBeforeMs : nowMs() - (threadsUs() - heardUs) / 1000;
+  }
+
+  stop(reason: string): void {
+    this.isLeaving = true;
+    this.link.bye(reason);
+    this.ended({ kind: "lost", cause: reason, mayTakeOver: false });
+  }
+
+  private use({ link, address }: Way): void {
+    this.linkSinceMs = nowMs();
+    this.link = link;
+    this.address = address;
+    this.isAway = true;
+    this.isCut = false;
+    link.use({
+      record: (record) => this.record(record),
+      idle: () => this.work(),
+      closed: (reason) => this.closed(reason),
+    });
+  }
+
+  private record(record: AnyRecord): void {
+    if (this.isLeaving) {
+      if (record.record === "bracket" || record.record === "declared") this.standby.record(record);
+      return;
+    }
+    this.silentLooks = 0;
+    this.isAway = false;
+    this.attemptMs = wayPatienceMs(this.side.config);
+    if (record.record === "hello") this.welcome(record);
+    else if (record.record === "bye" && record.slow === 1) this.dismissed(record.reason);
+    else if (record.record === "bye") this.lose(record.reason, false);
+    else if ("epoch" in record && record.epoch !== this.peer?.epoch) {
+      this.lose(`the stream is of epoch ${record.epoch}, not ${this.peer?.epoch}`, false);
+    } else if (record.record === "handingOver") this.isHandedOver = true;
+    else if (record.record === "handover") {
+      this.ended({ kind: "handover", record, link: this.link });
+    } else this.standby.record(record);
+  }
+
+  private welcome(hello: Hello): void {
+    const { config, name, log } = this.side;
+    if (this.peer !== null) {
+      const message = `the link goes on over ${this.over}: ${this.cause}`;
+      log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
+      return;
+    }
+    const problem = mismatch(config, name, hello);
+    if (problem !== "") {
+      this.lose(problem, false);
+      return;
+    }
+    this.peer = hello;
+    const { term } = this.arbiter;
+    const isSilent = (reason: string) => void this.beatsMissing(reason);
+    const { epoch } = hello;
+    const order = { thread: this.side.beats, config, epoch, term, echo: this.echo };
+    const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
+    const way = (address: LinkAddress, isUp: boolean) => this.wayChanged(address, isUp);
+    this.beats = new BeatListener(order, isSilent, failed, way);
+    try {
+      this.arbiter.watch(hello.process, () => {
+        this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
+      });
+    } catch (error) {
+      this.lose((error as Error).message, false);
+    }
+  }
+
+  private wayChanged(address: LinkAddress, isUp: boolean): void {
+    const text = addressText(address);
+    if (isUp) this.waysDown.delete(text);
+    else this.waysDown.add(text);
+    const message = isUp ? `heartbeats come by ${text} again` : `no heartbeat comes by ${text}`;
+    const level = isUp ? "info" : "warn";
+    this.side.log({ id: "nsr-way", level, neighbor: null, message, fields: {} });
+  }
+
+  private async beatsMissing(reason: string): Promise<void> {
+    // What it froze is on the way, or it takes its role back: it says so, or ends.
+    if (this.isHandedOver) await sleep(HANDOVER_MS);
+    if (this.isOver) return;
+    // Its main thread has done something since.
+    const endMs = nowMs() + promiseMs(this.side.config);
+    await this.silent(reason, () => this.heardMs > endMs);
+  }
+
+  /**
+   * The active has lost its patience and is about to take this side's name out. As long as it cannot, it
+   * lets nothing out, and somebody has to go on.
+   */
+  private dismissed(reason: string): void {
+    this.link.close();
+    this.isAway = true;
+    this.attemptMs = Number.POSITIVE_INFINITY;
+    void this.silent(reason, null, () => true);
+  }
+
+  private work(): void {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    setImmediate(() => {
+      this.isWorking = false;
+      const end = performance.now() + WORK_MS;
+      const compared = this.standby.digestNumber;
+      let more = false;
+      try {
+        more = this.standby.work(() => performance.now() < end);
+      } catch (error) {
+        this.lose(`this side cannot follow: ${(error as Error).message}`, false);
+        return;
+      }
+      if (this.standby.digestNumber !== compared) this.comparedMs = nowMs();
+      this.ran();
+      if (more || !this.link.hasTold.room) this.link.acknowledge();
+      else this.acknowledgeSoon();
+      if (more) this.work();
+    });
+  }
+
+  private ran(): void {
+    const { isUsable, applied, octets } = this.standby;
+    if (isUsable) this.link.ran(applied, octets.run);
+  }
+
+  /** With the next bracket, if one comes soon: half as many packets. */
+  private acknowledgeSoon(): void {
+    if (this.isAckDue) return;
+    this.isAckDue = true;
+    setTimeout(() => {
+      this.isAckDue = false;
+      if (!this.link.hasTold.applied) this.link.acknowledge();
+    }, APPLIED_MS).unref();
+  }
+
+  /** Whatever ends the link may have ended no more than that. */
+  private closed(reason: string): void {
+    if (this.isOver) return;
+    this.isAway = true;
+    this.isCut = true;
+    this.linkSinceMs = nowMs();
+    if (!this.comeBack(reason)) {
+      void this.silent(reason);
+      return;
+    }
+    // No longer than what this side has promised not to take over keeps it from that anyway.
+    const endMs = nowMs() + promiseMs(this.side.config);
+    const mayAnswer = () => (this.isConnecting || !this.isCut) && nowMs() < endMs;
+    void this.silent(reason, () => !this.isAway, mayAnswer);
+  }
+
+  /** Has the stream go on over another way, beside everything else. @returns whether that may be */
+  private comeBack(cause: string): boolean {
+    if (this.side.config.peers.length === 1 || !this.standby.isUsable) return false;
+    if (this.isConnecting) return true;
+    this.isConnecting = true;
+    this.cause = cause;
+    void this.takeOtherWay().finally(() => {
+      this.isConnecting = false;
+    });
+    return true;
+  }
+
+  private async takeOtherWay(): Promise<void> {
+    const { side, peer, echo, link, standby } = this;
+    const { heardUs } = link;
+    const { peers } = side.config;
+    const after = peers.indexOf(this.address) + 1;
+    let way: Way;
+    try {
+      way = await side.links.connect(
+        [...peers.slice(after), ...peers.slice(0, after)],
+        side.config,
+      );
+    } catch {
+      // It is tried again, as long as this side follows.
+      return;
+    }
+    const isNeeded = !this.isOver && (this.isCut || link.heardUs === heardUs);
+    // From here on nothing comes over the link before, so what is stored does not change.
+    if (isNeeded) link.close();
+    if (!isNeeded || this.isOver) {
+      way.link.close();
+      return;
+    }
+    this.heardBeforeMs = this.heardMs;
+    this.use(way);
+    const next = standby.resume();
+    const epoch = peer?.epoch ?? 0;
+    this.ran();
+    if (next > 0) this.link.resume({ epoch, next, octets: standby.octets.stored });
+    this.link.send(frameOf("hello", helloOf(side, "standby", epoch, { echo, next, problem: "" })));
+  }
+
+  /**
+   * The active is silent, or its link is closed. If it runs it notices as well, and takes this side's
+   * right back; one that cannot is taken over from.
+   *
+   * @param isBack - whether it was a false alarm; null when that cannot be
+   * @param mayAnswer - whether it may still be known from the active that it runs
+   */
+  private async silent(
+    cause: string,
+    isBack: (() => boolean) | null = null,
+    mayAnswer: () => boolean = () => false,
+  ): Promise<void> {
+    if (this.isSilent) return;
+    this.isSilent = true;
+    const { standby, side } = this;
+    const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
+    while ((standby.isUsable || isBack !== null) && nowMs() < endMs) {
+      // One that is not declared may have been named: the word for it may not have come any more.
+      let state = standby.isUsable ? await this.arbiter.state(side.name) : "running";
+      const mayReturn = isBack !== null && (!this.isCut || this.isConnecting);
+      if (state !== "stopped" && !standby.isDeclared && mayReturn) state = "running";
+      if (state === "alone") {
+        const why = standby.isDeclared ? `${cause}; the active side goes on alone` : cause;
+        this.lose(why, false);
+        return;
+      }
+      if (state === "stopped") break;
+      if (isBack?.() === true) {
+        this.isSilent = false;
+        return;
+      }
+      if (state === "unknown" && !mayAnswer()) break;
+      await sleep(ASK_MS);
+    }
+    this.lose(cause, standby.isUsable);
+  }
+
+  /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */
+  private async look(): Promise<void> {
+    const silentMs = ++this.silentLooks * LOOK_MS;
+    const cause = `nothing came over the link for ${silentMs} ms`;
+    if (silentMs > this.attemptMs) {
+      this.attemptMs = 2 * silentMs;
+      this.comeBack(cause);
+    }
+    if (silentMs < STOPPED_MS || silentMs % STOPPED_LOOK_MS !== 0) return;
+    const isLong = silentMs >= this.side.config.patienceMs + LINK_SILENT_MS;
+    // Before heartbeats have begun, nothing else tells of an active that is suspended.
+    const isStopped =
+      this.standby.isDeclared && (await this.arbiter.state(this.side.name)) === "stopped";
+    if (!isLong && !isStopped) return;
+    void this.silent(cause);
+  }
+
+  private lose(cause: string, mayTakeOver: boolean): void {
+    // After a handover the link is still needed, and silence means nothing.
+    if (this.isOver || this.isLeaving) return;
+    this.isLeaving = true;
+    this.link.bye(cause);
+    this.ended({ kind: "lost", cause, mayTakeOver });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * A side with an arbiter of etcd and heartbeats, and nothing else: does what its standard input says, and
+ * tells with a line of JSON what came of it. All times are those of `bootMs`.
+ *
+ *     acquire, name SIDE, name, takeover, handover, release
+ *     follow        echoes the heartbeats, and takes over when they are silent
+ *     serve ECHO    sends heartbeats; when it may not act for a while, goes on without a standby
+ *     report        tells when it held the role
+ */
+import { createInterface } from "node:readline";
+import { bootMs } from "@ts-bgp/takeover";
+import { BeatListener, BeatSender, BeatThread } from "../packages/nsr/src/beats.ts";
+import { EtcdArbiter } from "../packages/nsr/src/etcd-arbiter.ts";
+import { nsrOf, type Side } from "./etcd-lab.ts";
+
+const side = JSON.parse(process.argv[2]!) as Side;
+const config = nsrOf(side);
+const arbiter = new EtcdArbiter({
+  cluster: side.cluster,
+  endpoints: side.endpoints,
+  tls: null,
+  user: null,
+  ttlMs: side.ttlMs,
+});
+const thread = new BeatThread();
+const held: [number, number][] = [];
+let isAlone = true;
+
+/** Longer without a look is not known to have been held. */
+const LOOK_MS_MAX = 5;
+setInterval(() => {
+  const now = bootMs();
+  if (!arbiter.isHeld()) return;
+  const last = held.at(-1);
+  if (last !== undefined && now - last[1] <= LOOK_MS_MAX) last[1] = now;
+  else held.push([now, now]);
+}, 1);
+
+arbiter.onHold((hold, why) => {
+  tell({ event: hold, why });
+  if (hold !== "unheard" || isAlone) return;
+  isAlone = true;
+  void arbiter.nameStandby(null).then((done) => tell({ event: "alone", done }));
+});
+
+function tell(line: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify({ ...line, atMs: bootMs() })}\n`);
+}
+
+async function silent(reason: string): Promise<void> {
+  const silentMs = bootMs();
+  const roles = await arbiter.takeOver(side.name);
+  tell({ event: "takeover", roles, reason, silentMs });
+}
+
+const orders: Readonly<Record<string, (word: string | undefined) => Promise<unknown> | unknown>> = {
+  acquire: () => arbiter.acquire(side.name),
+  name: (standby) => {
+    isAlone = standby === undefined;
+    return arbiter.nameStandby(standby ?? null);
+  },
+  takeover: () => arbiter.takeOver(side.name),
+  handover: () => arbiter.handOver(),
+  release: () => arbiter.release(),
+  state: () => arbiter.state(side.name),
+  follow() {
+    const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    arbiter.watch();
+    new BeatListener(
+      { thread, config, epoch: 0, term: arbiter.term, echo },
+      (reason) => void silent(reason),
+      () => {},
+    );
+    return echo;
+  },
+  serve(echo) {
+    const beats = new BeatSender(thread, config, 0, arbiter.term, () => {});
+    beats.expect(Number(echo));
+    setInterval(() => beats.progress(), 100);
+  },
+  report: () => held,
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [order = "", word] = line.split(" ");
+  Promise.resolve()
+    .then(() => orders[order]!(word))
+    .then(
+      (answer) => tell({ order, answer: answer ?? null }),
+      (error) => tell({ order, error: (error as Error).message }),
+    );
+}
