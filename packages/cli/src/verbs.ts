@@ -1,7 +1,5 @@
 /** Finding a command by the words that people type, each cut short as long as it is unique. */
 
-import RadixTrie from "radix-trie-js";
-
 /** What a word, or the words of a command, lead to. */
 export type Resolved =
   | { readonly kind: "command"; readonly name: string; readonly rest: readonly string[] }
@@ -44,15 +42,7 @@ export function resolveVerb(names: readonly string[], words: readonly string[]):
 /** @returns the words that begin with `word`, or the word alone when it is one of them */
 export function completions(candidates: readonly string[], word: string): string[] {
   if (candidates.includes(word)) return [word];
-  // The trie's own search also gives words that share only some letters, so it holds every start.
-  const starts = new RadixTrie<string[]>();
-  for (const candidate of candidates) {
-    for (let length = 1; length <= candidate.length; length++) {
-      const start = candidate.slice(0, length);
-      starts.add(start, [...(starts.get(start) ?? []), candidate]);
-    }
-  }
-  return (starts.get(word) ?? []).sort();
+  return candidates.filter((candidate) => candidate.startsWith(word)).sort();
 }
 
 /** Words that may follow `prefix` in the names. */

@@ -18,6 +18,26 @@ import type { Refusals } from "./refusals.ts";
 import type { Frozen } from "./resume.ts";
 import type { Outcome } from "./switchover.ts";
 
+/**
+ * What the kernel takes of brackets at once. The rest waits for this side's main thread, which has much else
+ * to do when there is much to send.
+ */
+const LINK_BUFFER_OCTETS = 1 << 22;
+/** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
+const SETTLE_MS = 2000;
+/** Wait before another attempt to have the address of the link. */
+const RETRY_MS = 2000;
+/** The same to reach the arbiter, while what peers are to be sent waits. */
+const RETRY_NAME_MS = 200;
+/** A side that has nothing to do sends something every 100 ms. */
+const WAY_MS_MIN = 150;
+/** What is held up until another way is tried should not wait for long, however patient the pair is. */
+const WAY_MS_MAX = 1000;
+/** Longest wait for a standby to have taken over what it is handed, and of a standby for the hand-over. */
+export const HANDOVER_MS = 2000;
+/** The same for each connection beside that: ten times what one takes on a busy machine. */
+const HANDOVER_CONNECTION_MS = 20;
+
 /** What both sides say of themselves. */
 export interface Side {
   readonly config: NsrConfig;
@@ -214,7 +234,7 @@ export class ActiveSide {
       } catch (error) {
         if (tries === 0) this.tell(`the arbiter cannot be reached: ${(error as Error).message}`);
         if (this.isStopped) return false;
-        await sleep(RETRY_MS / 10);
+        await sleep(RETRY_NAME_MS);
       }
     }
   }
@@ -379,24 +399,6 @@ interface Arrival {
   readonly caller: Caller;
   readonly number: number;
 }
-
-/**
- * What the kernel takes of brackets at once. The rest waits for this side's main thread, which has much else
- * to do when there is much to send.
- */
-const LINK_BUFFER_OCTETS = 1 << 22;
-/** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
-const SETTLE_MS = 2000;
-/** Wait before another attempt to have the address of the link. */
-const RETRY_MS = 2000;
-/** A side that has nothing to do sends something every 100 ms. */
-const WAY_MS_MIN = 150;
-/** What is held up until another way is tried should not wait for long, however patient the pair is. */
-const WAY_MS_MAX = 1000;
-/** Longest wait for a standby to have taken over what it is handed, and of a standby for the hand-over. */
-export const HANDOVER_MS = 2000;
-/** The same for each connection beside that: ten times what one takes on a busy machine. */
-const HANDOVER_CONNECTION_MS = 20;
 
 /** @returns the address of this end, undefined for a Unix socket */
 function ownAddressOf(stream: Duplex): string | undefined {

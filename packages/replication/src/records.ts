@@ -72,7 +72,7 @@ export const RECORDS = {
     fields: {
       number: [1, "uint"],
       applied: [2, "uint"],
-      /** Octets that may be under way, see R3.8. */
+      /** Octets that may be under way: the standby has room for so many that it has not run. */
       window: [3, "uint"],
     },
   },

@@ -1,5 +1,6 @@
 /**
- * Canonical records: type, length, value, where a value is fields of the same form (requirement R1.2).
+ * Canonical records: type, length, value, where a value is fields of the same form; equal values have equal
+ * octets, whoever writes them.
  *
  *     record = type varint, length varint, fields      field = type varint, length varint, octets
  *
