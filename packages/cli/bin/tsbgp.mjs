@@ -13,6 +13,8 @@ useCompileCache();
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 18)) {
+  // It begins anew with another environment: before all the rest is loaded.
+  if (process.argv[2] === "run") (await import("../src/huge-pages.ts")).useHugePages();
   await import(main);
 } else {
   const node = path.join(here, "../../../node_modules/.bin/node");

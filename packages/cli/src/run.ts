@@ -1,5 +1,6 @@
 /** `tsbgp run` and `tsbgp check`: the daemon, and its configuration file without it. */
 
+import { flushCompileCache } from "node:module";
 import {
   type Arguments,
   type Command,
@@ -82,6 +83,8 @@ export async function runDaemon(
   file: string,
   { nsrSelf = null, hangUp, started }: RunOptions,
 ): Promise<number> {
+  // One that is killed writes nothing at its end.
+  flushCompileCache();
   const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
   let before = async () => {};
   const stopped = new Promise<void>((resolve) => {
