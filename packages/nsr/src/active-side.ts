@@ -7,12 +7,13 @@ import type { NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
-import { descriptorOf, type Gate, setBuffer } from "@ts-bgp/takeover";
+import { descriptorOf, setBuffer } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import { BeatSender, type BeatThread } from "./beats.ts";
 import { Link } from "./link.ts";
 import type { LinkThread } from "./link-thread.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
+import type { PairGate } from "./pair-gate.ts";
 import { Protector } from "./protector.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Frozen } from "./resume.ts";
@@ -66,6 +67,7 @@ export class ActiveSide {
   private readonly side: Side;
   private readonly epoch: number;
   private readonly arbiter: Arbiter;
+  private readonly gate: Pick<PairGate, "need">;
   private speaker!: Speaker;
   private link: Link | null = null;
   private beats: BeatSender | null = null;
@@ -87,14 +89,14 @@ export class ActiveSide {
     side: Side,
     epoch: number,
     arbiter: Arbiter,
-    gate: Gate | null,
-    problem: string,
+    pairGate: Pick<PairGate, "gate" | "problem" | "need">,
     now: () => number,
   ) {
     this.side = side;
     this.epoch = epoch;
     this.arbiter = arbiter;
-    this.protector = new Protector(gate, problem, now, {
+    this.gate = pairGate;
+    this.protector = new Protector(pairGate.gate, pairGate.problem, now, {
       send: (frame) => this.link?.send(frame),
       hasRoom: () => this.link?.hasRoom !== false,
       declare: (standby) => arbiter.nameStandby(standby),
@@ -286,10 +288,18 @@ export class ActiveSide {
     this.peer = hello;
     this.beats?.expect(hello.echo);
     this.use(arrival);
+    void this.letJoin(arrival.link, hello.side);
+  }
+
+  /** Nobody joins before all packets go through the gate. */
+  private async letJoin(link: Link, side: string): Promise<void> {
+    const { active } = this.speaker;
+    await this.gate.need(true);
+    if (link !== this.link || this.isStopped) return;
     try {
-      this.speaker.active.join(hello.side, this.speaker.now());
+      active.join(side, this.speaker.now());
     } catch (error) {
-      this.speaker.active.lose(`its state cannot be sent: ${(error as Error).message}`);
+      active.lose(`its state cannot be sent: ${(error as Error).message}`);
     }
   }
 
@@ -371,6 +381,7 @@ export class ActiveSide {
     const { link, linkSinceMs, peer, speaker, seen } = this;
     const { acked, holds, behind } = speaker.active;
     this.seen = behind.brackets > 0 ? acked : -1;
+    if (link === null && speaker.active.state === "alone") void this.gate.need(false);
     if (link === null || peer === null || peer.ways <= 1 || this.stopListening === null) return;
     const waitedMs = Math.min(speaker.active.waitedMs(speaker.now()), nowMs() - linkSinceMs);
     const isStuck = holds && seen === acked && behind.brackets > 0;

@@ -54,6 +54,9 @@ export class PairGate {
   private isBound = false;
   /** This side has put its rules in place, so that they can be missing. */
   private hasRules = false;
+  /** There is, or is about to be, a standby. */
+  private isNeeded = true;
+  private adjusting: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   /** Whose packets go through it. */
   private ports: readonly number[];
@@ -70,8 +73,10 @@ export class PairGate {
 
   /** Makes ready for the role, or finds out what is missing. */
   async open(): Promise<void> {
+    await this.adjusting;
     this.isBound = false;
     this.hasRules = false;
+    this.isNeeded = true;
     this.problem = "";
     if (this.gate === null) await this.create();
     // Of its own namespace; in a shared one the active has them in place.
@@ -144,11 +149,33 @@ export class PairGate {
     }
   }
 
+  /**
+   * Has packets go through it or, while there is no standby, not: that costs as much as routing does. With a
+   * term they always do, for it may end.
+   *
+   * @returns when it is so, or `problem` says why not
+   */
+  need(isNeeded: boolean): Promise<void> {
+    const isSo = isNeeded === this.isNeeded && isNeeded === this.hasRules;
+    if (isSo || this.options.term !== null) return this.adjusting;
+    this.isNeeded = isNeeded;
+    this.adjusting = this.adjusting.then(() => this.adjust());
+    return this.adjusting;
+  }
+
+  private async adjust(): Promise<void> {
+    const { gate, isNeeded } = this;
+    if (gate === null || !this.isBound || isNeeded === this.hasRules) return;
+    if (isNeeded) return this.install();
+    this.hasRules = false;
+    await gate.liftRules();
+  }
+
   /** Has it for the ports of another configuration as well; rejects with nothing changed. */
   async widen(config: Config): Promise<void> {
     const ports = [...new Set([...this.ports, ...portsOf(config)])];
     if (ports.length === this.ports.length) return;
-    await this.gate?.installRules(ports);
+    if (this.isNeeded) await this.gate?.installRules(ports);
     this.ports = ports;
   }
 
@@ -213,7 +240,7 @@ export class PairGate {
 
   private async lookAtRules(gate: Gate): Promise<void> {
     const isInPlace = await gate.rulesInPlace();
-    if (isInPlace || this.gate !== gate) return;
+    if (isInPlace || this.gate !== gate || !this.hasRules) return;
     const reason = "the rules of the gate were removed by someone";
     this.options.say(`${reason}: they are put back, and the standby has to join again`);
     // Before they are back: what peers were told meanwhile is not to be relied on.

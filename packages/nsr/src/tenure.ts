@@ -31,9 +31,8 @@ export class Tenure {
   constructor(parts: SideParts, machine: Machine, epoch: number, clockOffsetMs: number) {
     this.parts = parts;
     const { arbiter, log } = parts.options;
-    const { gate, problem } = parts.gate;
     const clock = () => nowMs() + clockOffsetMs;
-    this.activeSide = new ActiveSide(parts.side, epoch, arbiter, gate, problem, clock);
+    this.activeSide = new ActiveSide(parts.side, epoch, arbiter, parts.gate, clock);
     const { protector } = this.activeSide;
     const { patienceMs } = parts.nsr;
     const isHeld = () => arbiter.isHeld();

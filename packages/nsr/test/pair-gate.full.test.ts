@@ -73,6 +73,9 @@ describe.skipIf(REASON !== null)(`the rules of a gate (${REASON ?? "on one host"
       expect(isGuarded()).toBe(true);
       a.signal("SIGKILL");
       await untilNsr(b, "b is active", ({ role }) => role === "active");
+      await pair.startStandby("a");
+      await untilProtected(b, 1);
+      expect(isGuarded()).toBe(true);
       removeRules();
       await until(isGuarded, WAIT_MS, "the rules are back");
       expect(isUndisturbed(peer)).toBe(true);
@@ -80,37 +83,44 @@ describe.skipIf(REASON !== null)(`the rules of a gate (${REASON ?? "on one host"
 
   test("that a crash has left are taken over by a new process, and removed by its stop", () =>
     withPair({}, async (pair) => {
-      const a = await pair.startActive("a");
+      const { a, b } = await pair.start();
       await pair.peer(1);
+      await untilProtected(a, 1);
+      b.signal("SIGSTOP");
       a.signal("SIGKILL");
       await a.exited();
+      b.signal("SIGKILL");
+      await b.exited();
       expect(rules().length).toBeGreaterThan(0);
-      await pair.startActive("a");
+      const next = await pair.startActive("a");
       const peer = await pair.peer(1);
       await peer.sendAll(manyRoutes({ as: PEER_AS, count: 10 }));
-      a.signal("SIGTERM");
+      next.signal("SIGTERM");
       expect(await peer.untilClosed()).toMatchObject({ code: 6, subcode: 2 });
-      expect(await a.exited()).toBe("exit 0");
+      expect(await next.exited()).toBe("exit 0");
       expect(rules()).toEqual([]);
     }));
 
-  test("stay when the standby stops, and when the active side hands over and stops", () =>
+  test("are there as long as there is a standby, which nobody notices", () =>
     withPair({}, async (pair) => {
-      const { a, b } = await pair.start();
+      const gone = () => until(() => rules().length === 0, WAIT_MS, "the rules are gone");
+      const a = await pair.startActive("a");
       const peer = await pair.peer(1);
-      await untilProtected(a, 1);
-      b.signal("SIGTERM");
-      await b.exited();
-      expect(rules().length).toBeGreaterThan(0);
-      await pair.startStandby("b");
-      await untilProtected(a, 1);
-      a.signal("SIGTERM");
-      await a.exited();
-      await untilNsr(b, "b is active", ({ role }) => role === "active");
-      expect(rules().length).toBeGreaterThan(0);
-      b.signal("SIGTERM");
-      expect(await b.exited()).toBe("exit 0");
-      expect(rules()).toEqual([]);
+      await gone();
+      for (const last of [false, true]) {
+        const b = await pair.startStandby("b");
+        await untilProtected(a, 1);
+        expect(rules().length).toBeGreaterThan(0);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 10 }));
+        (last ? a : b).signal("SIGTERM");
+        expect(await (last ? a : b).exited()).toBe("exit 0");
+        if (last) await untilNsr(b, "b is active", ({ role }) => role === "active");
+        await gone();
+        if (!last) continue;
+        expect(isUndisturbed(peer)).toBe(true);
+        b.signal("SIGTERM");
+        expect(await b.exited()).toBe("exit 0");
+      }
       await peer.untilClosed();
     }));
 });

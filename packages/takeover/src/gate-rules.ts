@@ -88,7 +88,7 @@ export async function removeAllRules(queue: number, shell: ToolShell): Promise<v
 }
 
 /** Removes the rules; those that are not there are no error. */
-async function removeRules(
+export async function removeRules(
   { kind, queue }: Pick<GateRules, "kind" | "queue">,
   shell: ToolShell,
 ): Promise<void> {

@@ -14,7 +14,13 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { type GateRules, installRules, removeAllRules, rulesInPlace } from "./gate-rules.ts";
+import {
+  type GateRules,
+  installRules,
+  removeAllRules,
+  removeRules,
+  rulesInPlace,
+} from "./gate-rules.ts";
 import {
   addFlow,
   COUNTERS,
@@ -151,6 +157,16 @@ export class Gate {
     const { rules, hadLeftovers } = await installed;
     this.rules = rules;
     return { ...rules, hadLeftovers };
+  }
+
+  /** Removes them: from now on nothing goes through the gate, and what it holds leaves if it is open. */
+  async liftRules(): Promise<void> {
+    await this.installing;
+    if (this.rules === null) return;
+    const removed = removeRules(this.rules, this.shell);
+    this.installing = removed;
+    this.rules = null;
+    await removed;
   }
 
   /** @returns false when someone has removed the rules */

@@ -193,9 +193,8 @@ describe.skipIf(noLabReason !== null)(`a takeover (${noLabReason ?? "in namespac
     const { outcomes } = await take(one, nodes, standby, {}, active.requests(5000));
     for (const { how, resumedAt, durationMs } of outcomes) {
       console.info(`probe, then splice: ${how} in ${durationMs?.toFixed(1)} ms`);
-      // Where the machine held it up for longer than a retransmission takes, the peer has got some more.
-      const isHeldUp = durationMs === undefined || durationMs > 100;
-      if (how === "spliced" && !isHeldUp) expect(resumedAt).toBe(4000);
+      // More where the dead one's kernel had the time to send some of the rest again.
+      if (how === "spliced") expect(resumedAt).toBeGreaterThanOrEqual(4000);
     }
     await bothCatchUp(peer, standby);
   });
