@@ -392,7 +392,7 @@ const hasAnalyze = spawnSync("systemd-analyze", ["--version"]).status === 0;
 test.skipIf(!hasAnalyze)("the systemd unit has nothing that systemd-analyze minds", () => {
   const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
   const unit = text("configs/systemd/ts-bgp@.service").replaceAll(
-    "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/src/main.ts",
+    "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs",
     process.execPath,
   );
   const file = join(directory, "ts-bgp@rs1.service");

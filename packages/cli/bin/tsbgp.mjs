@@ -9,17 +9,19 @@ import { useCompileCache } from "./compile-cache.mjs";
 
 const here = path.dirname(realpathSync(fileURLToPath(import.meta.url)));
 const main = path.join(here, "../src/main.ts");
-useCompileCache();
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 18)) {
   // It begins anew with another environment: before all the rest is loaded.
   if (process.argv[2] === "run") (await import("../src/huge-pages.ts")).useHugePages();
+  useCompileCache();
   await import(main);
 } else {
   const node = path.join(here, "../../../node_modules/.bin/node");
   if (existsSync(node)) {
-    const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+    const child = spawn(node, [path.join(here, "tsbgp.mjs"), ...process.argv.slice(2)], {
+      stdio: "inherit",
+    });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
       process.on(signal, () => child.kill(signal));
     }

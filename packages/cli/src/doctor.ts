@@ -29,11 +29,17 @@ export const doctorCommand: Command = {
     return withConfigErrors(async ({ readConfigFile }) => {
       const config = file === undefined ? null : readConfigFile(file).config;
       const { certificateProblem, needsOf, probePair } = await import("@ts-bgp/nsr");
-      const { diagnose, NO_SIZES, probeHost } = await import("@ts-bgp/takeover");
+      const { connectionTracking, diagnose, NO_SIZES, probeHost } = await import(
+        "@ts-bgp/takeover"
+      );
       const nothing = { interfaces: [], congestionControls: [], sizes: NO_SIZES };
       const needs = config === null ? nothing : needsOf(config);
       const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.sizes);
       if (config !== null) rows.push(...(await probePair(config)));
+      if (config?.nsr?.mode === "address") {
+        const ports = [...config.listen, ...config.neighbors].map(({ port }) => port);
+        rows.push(connectionTracking([...new Set(ports)]));
+      }
       const { tls = null, cluster = "" } = config?.nsr ?? {};
       if (tls !== null) {
         rows.push(certificateRow(certificateProblem(tls, cluster, Date.now()), tls.cert));

@@ -19,7 +19,9 @@ export function useHugePages(): void {
   if (env[TRIED] !== undefined || tunables.includes("glibc.malloc.hugetlb")) return;
   // One that fails ends the process.
   if (typeof execve !== "function" || !existsSync(execPath)) return;
-  execve.call(process, execPath, [execPath, ...execArgv, ...argv.slice(1)], {
+  // What is compiled is kept for the same flags of the engine, and this one is set later (`HostCheck`).
+  const flags = ["--no-flush-bytecode", ...execArgv];
+  execve.call(process, execPath, [execPath, ...flags, ...argv.slice(1)], {
     ...env,
     [TRIED]: "1",
     GLIBC_TUNABLES: tunables === "" ? TUNABLE : `${tunables}:${TUNABLE}`,

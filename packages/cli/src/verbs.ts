@@ -39,8 +39,9 @@ export function resolveVerb(names: readonly string[], words: readonly string[]):
   }
 }
 
-/** @returns the words that begin with `word`, or the word alone when it is one of them */
+/** @returns the words that begin with `word`, or the word alone when it is one of them; none for an empty one */
 export function completions(candidates: readonly string[], word: string): string[] {
+  if (word === "") return [];
   if (candidates.includes(word)) return [word];
   return candidates.filter((candidate) => candidate.startsWith(word)).sort();
 }

@@ -294,8 +294,9 @@ export class ActiveSide {
   /** Nobody joins before all packets go through the gate. */
   private async letJoin(link: Link, side: string): Promise<void> {
     const { active } = this.speaker;
-    await this.gate.need(true);
+    const isGuarded = await this.gate.need(true);
     if (link !== this.link || this.isStopped) return;
+    if (!isGuarded) return this.drop("the rules of the gate are not in place");
     try {
       active.join(side, this.speaker.now());
     } catch (error) {

@@ -33,8 +33,7 @@ export function needsOf({ nsr, neighbors }: Config): HostNeeds {
   const congestionControls = [...new Set(neighbors.flatMap((n) => n.congestionControl ?? []))];
   const neighbors6 = neighbors.filter(({ address }) => address.includes(":")).length;
   const neighbors4 = neighbors.length - neighbors6;
-  const sizes = { md5Keys, neighbors4, neighbors6, changesHost: nsr?.mode === "address" };
-  return { interfaces, congestionControls, sizes };
+  return { interfaces, congestionControls, sizes: { md5Keys, neighbors4, neighbors6 } };
 }
 
 /** @returns what this host has not enough of, with what to do about it */

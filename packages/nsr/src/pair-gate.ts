@@ -56,7 +56,8 @@ export class PairGate {
   private hasRules = false;
   /** There is, or is about to be, a standby. */
   private isNeeded = true;
-  private adjusting: Promise<void> = Promise.resolve();
+  /** All that is done to the rules, one after the other. */
+  private turn: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   /** Whose packets go through it. */
   private ports: readonly number[];
@@ -73,7 +74,7 @@ export class PairGate {
 
   /** Makes ready for the role, or finds out what is missing. */
   async open(): Promise<void> {
-    await this.adjusting;
+    await this.turn;
     this.isBound = false;
     this.hasRules = false;
     this.isNeeded = true;
@@ -87,7 +88,7 @@ export class PairGate {
         // The other side's, in the same namespace after all.
         return;
       }
-      await this.install();
+      await this.need(true);
     }
     if (this.problem === "") this.told = "";
   }
@@ -136,47 +137,56 @@ export class PairGate {
     this.isBound = true;
   }
 
+  /**
+   * Has packets go through it or, while there is no standby, not: that costs as much as routing does. With a
+   * term they always do, for it may end.
+   *
+   * @returns whether it is so, once it is; if not, `problem` may say why
+   */
+  need(isNeeded: boolean): Promise<boolean> {
+    const needed = isNeeded || this.options.term !== null;
+    // Asked for many times a second.
+    if (!needed && !this.isNeeded && !this.hasRules) return Promise.resolve(true);
+    this.isNeeded = needed;
+    return this.inTurn(() => this.adjust());
+  }
+
+  private inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(task);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  private async adjust(): Promise<boolean> {
+    const { gate, isNeeded } = this;
+    if (gate === null) return false;
+    if (isNeeded && !this.hasRules) await this.install(gate);
+    else if (!isNeeded && this.hasRules) {
+      this.hasRules = false;
+      await gate.liftRules();
+    }
+    return this.isNeeded === this.hasRules;
+  }
+
   /** Puts the rules in place; without them there is no gate. */
-  async install(): Promise<void> {
-    const { gate } = this;
-    if (gate === null) return;
+  private async install(gate: Gate): Promise<void> {
     try {
       this.bind();
       this.kind = (await gate.installRules(this.ports)).kind;
-      this.hasRules = true;
+      this.hasRules = this.gate === gate;
     } catch (error) {
       await this.failed(gate, error as Error);
     }
   }
 
-  /**
-   * Has packets go through it or, while there is no standby, not: that costs as much as routing does. With a
-   * term they always do, for it may end.
-   *
-   * @returns when it is so, or `problem` says why not
-   */
-  need(isNeeded: boolean): Promise<void> {
-    const isSo = isNeeded === this.isNeeded && isNeeded === this.hasRules;
-    if (isSo || this.options.term !== null) return this.adjusting;
-    this.isNeeded = isNeeded;
-    this.adjusting = this.adjusting.then(() => this.adjust());
-    return this.adjusting;
-  }
-
-  private async adjust(): Promise<void> {
-    const { gate, isNeeded } = this;
-    if (gate === null || !this.isBound || isNeeded === this.hasRules) return;
-    if (isNeeded) return this.install();
-    this.hasRules = false;
-    await gate.liftRules();
-  }
-
   /** Has it for the ports of another configuration as well; rejects with nothing changed. */
-  async widen(config: Config): Promise<void> {
-    const ports = [...new Set([...this.ports, ...portsOf(config)])];
-    if (ports.length === this.ports.length) return;
-    if (this.isNeeded) await this.gate?.installRules(ports);
-    this.ports = ports;
+  widen(config: Config): Promise<void> {
+    return this.inTurn(async () => {
+      const ports = [...new Set([...this.ports, ...portsOf(config)])];
+      if (ports.length === this.ports.length) return;
+      if (this.hasRules) await this.gate?.installRules(ports);
+      this.ports = ports;
+    });
   }
 
   /** The same for a configuration that is in force already: what goes wrong is told. */
@@ -211,6 +221,7 @@ export class PairGate {
   async rest(): Promise<void> {
     clearInterval(this.timer);
     this.events = NOBODY;
+    await this.turn;
     this.isBound = false;
     this.hasRules = false;
     await this.gate?.rest();
@@ -233,19 +244,21 @@ export class PairGate {
   private async look(): Promise<void> {
     if (this.isLooking) return;
     this.isLooking = true;
-    if (this.gate === null) await this.regain();
-    else if (this.hasRules) await this.lookAtRules(this.gate);
+    const { gate } = this;
+    if (gate === null) await this.regain();
+    else await this.inTurn(() => this.lookAtRules(gate));
     this.isLooking = false;
   }
 
   private async lookAtRules(gate: Gate): Promise<void> {
-    const isInPlace = await gate.rulesInPlace();
-    if (isInPlace || this.gate !== gate || !this.hasRules) return;
+    if (!this.hasRules || (await gate.rulesInPlace())) return;
+    if (this.gate !== gate || !this.hasRules) return;
+    this.hasRules = false;
     const reason = "the rules of the gate were removed by someone";
     this.options.say(`${reason}: they are put back, and the standby has to join again`);
     // Before they are back: what peers were told meanwhile is not to be relied on.
     this.events.lost(reason);
-    await this.install();
+    await this.adjust();
   }
 
   private async regain(): Promise<void> {
@@ -258,7 +271,7 @@ export class PairGate {
       await gate?.stop("keep-rules");
       return;
     }
-    await this.install();
+    await this.need(true);
     if (this.gate === null) return;
     this.problem = "";
     this.told = "";

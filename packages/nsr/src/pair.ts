@@ -352,7 +352,7 @@ export class Pair {
   private async open(): Promise<SideEvent | null> {
     const tenure = this.begin(newMachine(this.options.config), 0);
     await this.addresses.expectFree();
-    if (!tenure.isOver) await this.gate.install();
+    if (!tenure.isOver) await this.gate.need(true);
     if (tenure.isOver) return null;
     this.addresses.claim();
     await tenure.letJoin("once");

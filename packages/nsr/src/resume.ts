@@ -134,6 +134,7 @@ export async function resumeAll(
     result.resumed++;
     result.longestMs = Math.max(result.longestMs, outcome.durationMs);
   });
+  if (speaker.isSuspended) return result;
   for (const [id, target] of machine.ledger.attempts) speaker.transport.connect(id, target);
   return result;
 }

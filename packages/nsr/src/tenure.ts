@@ -76,7 +76,7 @@ export class Tenure {
     await speaker.listen().catch(failed);
     await this.letJoin("until done");
     if (this.isOver) return;
-    await gate.install();
+    await gate.need(true);
     // The configuration may be another one than that of this side's file.
     await gate.follow(speaker.router.tables.config);
   }

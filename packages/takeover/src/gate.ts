@@ -159,7 +159,7 @@ export class Gate {
     return { ...rules, hadLeftovers };
   }
 
-  /** Removes them: from now on nothing goes through the gate, and what it holds leaves if it is open. */
+  /** Removes them: nothing goes through the gate from now on. The kernel drops what is in its queue. */
   async liftRules(): Promise<void> {
     await this.installing;
     if (this.rules === null) return;

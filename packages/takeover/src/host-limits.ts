@@ -7,15 +7,16 @@ import type { DoctorRow } from "./doctor.ts";
 export interface HostLimits {
   /** net.core.optmem_max: of one socket's options. */
   readonly optionMemoryOctets: number | null;
-  /** Entries of the tables of neighbors on all links, net.*.neigh.default.gc_thresh3. */
+  /**
+   * Entries of the tables of neighbors on all links beyond which some are dropped every few seconds,
+   * net.*.neigh.default.gc_thresh2.
+   */
   readonly neighbors4: number | null;
   readonly neighbors6: number | null;
   /** net.core.somaxconn: connections that may wait to be accepted. */
   readonly backlog: number | null;
   /** Descriptors of a process, the hard limit. */
   readonly descriptors: number | null;
-  /** Connections that are tracked in this network namespace. */
-  readonly tracked: number | null;
 }
 
 /** What a configuration takes. */
@@ -25,12 +26,10 @@ export interface HostSizes {
   /** Addresses of neighbors, by family. */
   readonly neighbors4: number;
   readonly neighbors6: number;
-  /** Connections go on at another host, which did not see them begin. */
-  readonly changesHost: boolean;
 }
 
 export const NO_SIZES: HostSizes = {
-  ...{ md5Keys: 0, neighbors4: 0, neighbors6: 0, changesHost: false },
+  ...{ md5Keys: 0, neighbors4: 0, neighbors6: 0 },
 };
 
 /** What the kernel takes of a socket's option memory for an MD5 key, rounded up. */
@@ -40,24 +39,20 @@ const BACKLOG_MAX = 4096;
 /** Files, threads, links and clients of a speaker; and of each session, while it is taken over. */
 const DESCRIPTORS = 256;
 const DESCRIPTORS_OF_SESSION = 2;
-const NOT_TRACKED =
-  "have port 179 not be tracked, in both directions (nft: `tcp dport 179 notrack` and `tcp sport 179" +
-  " notrack` in chains of the priority raw): a firewall drops what it did not see begin";
 
 export function readHostLimits(): HostLimits {
   return {
     optionMemoryOctets: readNumber("/proc/sys/net/core/optmem_max"),
-    neighbors4: readNumber("/proc/sys/net/ipv4/neigh/default/gc_thresh3"),
-    neighbors6: readNumber("/proc/sys/net/ipv6/neigh/default/gc_thresh3"),
+    neighbors4: readNumber("/proc/sys/net/ipv4/neigh/default/gc_thresh2"),
+    neighbors6: readNumber("/proc/sys/net/ipv6/neigh/default/gc_thresh2"),
     backlog: readNumber("/proc/sys/net/core/somaxconn"),
     descriptors: readNumber("/proc/self/limits", /^Max open files +\d+ +(\d+)/m),
-    tracked: readNumber("/proc/sys/net/netfilter/nf_conntrack_count"),
   };
 }
 
 /** @returns a row for everything that a configuration may be too large for; without it, it works for less */
 export function judgeLimits(limits: HostLimits, sizes: HostSizes): DoctorRow[] {
-  const { md5Keys, neighbors4, neighbors6, changesHost } = sizes;
+  const { md5Keys, neighbors4, neighbors6 } = sizes;
   const sessions = neighbors4 + neighbors6;
   const options = md5Keys * MD5_KEY_MEMORY_OCTETS;
   const rows = [
@@ -75,7 +70,9 @@ export function judgeLimits(limits: HostLimits, sizes: HostSizes): DoctorRow[] {
     rows.push(
       enough(`${family} neighbor table`, most, needed, {
         detail: (all) => `${count} BGP neighbors, room for ${all} addresses on all links`,
-        whatToDo: `sysctl net.${family}.neigh.default.gc_thresh3=${4 * count} (of the host)`,
+        whatToDo:
+          `sysctl net.${family}.neigh.default.gc_thresh2=${2 * count}` +
+          ` net.${family}.neigh.default.gc_thresh3=${4 * count} (of the host)`,
       }),
     );
   }
@@ -91,12 +88,39 @@ export function judgeLimits(limits: HostLimits, sizes: HostSizes): DoctorRow[] {
       whatToDo: `raise the hard limit (ulimit -Hn, LimitNOFILE=, --ulimit nofile=) to ${2 * descriptors}`,
     }),
   );
-  const tracked = limits.tracked ?? 0;
-  if (changesHost) {
-    const detail = tracked === 0 ? "off" : `${tracked} connections are tracked`;
-    rows.push(row("connection tracking", tracked === 0, detail, NOT_TRACKED));
-  }
   return rows;
+}
+
+/**
+ * Of a pair whose connections go on at another host, which did not see them begin. Reads a list that may be
+ * long.
+ *
+ * @param ports - of the sessions
+ * @returns whether the kernel tracks such connections in this network namespace
+ */
+export function connectionTracking(ports: readonly number[]): DoctorRow {
+  let text: string | null = null;
+  try {
+    text = readFileSync("/proc/net/nf_conntrack", "utf8");
+  } catch {
+    // No connection is tracked, or the kernel does not list them.
+  }
+  return judgeTracking(text, ports);
+}
+
+/** @param text - of `/proc/net/nf_conntrack`; null when there is none */
+export function judgeTracking(text: string | null, ports: readonly number[]): DoctorRow {
+  const words = ports.map((port) => new RegExp(`\\b[sd]port=${port}\\b`));
+  const isOfSession = (line: string) => / tcp /.test(line) && words.some((word) => word.test(line));
+  const tracked = (text ?? "").split("\n").filter(isOfSession).length;
+  const found = text === null ? "not listed" : tracked === 0 ? "none" : `${tracked} of BGP`;
+  const rules = ports
+    .map((port) => `tcp dport ${port} notrack; tcp sport ${port} notrack`)
+    .join("; ");
+  const whatToDo =
+    `a firewall drops what it did not see begin: in chains of nft at prerouting and output with` +
+    ` priority raw, ${rules}`;
+  return row("connection tracking", tracked === 0, found, whatToDo);
 }
 
 function enough(

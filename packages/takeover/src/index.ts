@@ -60,7 +60,13 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
-export { type HostSizes, judgeLimits, NO_SIZES, readHostLimits } from "./host-limits.ts";
+export {
+  connectionTracking,
+  type HostSizes,
+  judgeLimits,
+  NO_SIZES,
+  readHostLimits,
+} from "./host-limits.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError, setBuffer } from "./libc.ts";
 export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";

@@ -23,6 +23,7 @@ export type ResumeNews = { readonly index: number; readonly outcome: ResumeOutco
 export class ResumeThread {
   /** Null once it has failed. */
   private worker: Worker | null;
+  private turn: Promise<void> = Promise.resolve();
 
   constructor() {
     const worker = new Worker(new URL("./resume-worker.ts", import.meta.url), { name: "resume" });
@@ -36,15 +37,42 @@ export class ResumeThread {
   }
 
   /**
-   * As `resumeConnections` does, whose place it takes where the thread has failed; not twice at once. Times
-   * of states are by `bootMs`.
+   * As `resumeConnections` does, whose place it takes as long as the thread lives; one call after the other.
+   * Times of states are by `bootMs`.
    *
    * @returns when all are settled
    */
-  async resume(requests: readonly ResumeRequest[], settled: ResumeDeps["settled"]): Promise<void> {
-    const { worker } = this;
-    if (worker === null) return resumeConnections(requests, { nowMs: bootMs, settled });
+  resume(requests: readonly ResumeRequest[], settled: ResumeDeps["settled"]): Promise<void> {
+    const done = this.turn.then(() => this.resumeNow(requests, settled));
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  private async resumeNow(
+    requests: readonly ResumeRequest[],
+    settled: ResumeDeps["settled"],
+  ): Promise<void> {
     const open = new Set(requests.keys());
+    const { worker } = this;
+    if (worker !== null) {
+      await this.ask(worker, requests, (index, outcome) => {
+        open.delete(index);
+        settled(index, outcome);
+      });
+    }
+    // What a thread had begun that has failed is ended first, as what a dead process left.
+    const indexes = [...open];
+    await resumeConnections(
+      indexes.map((index) => requests[index]!),
+      { nowMs: bootMs, settled: (at, outcome) => settled(indexes[at]!, outcome) },
+    );
+  }
+
+  private async ask(
+    worker: Worker,
+    requests: readonly ResumeRequest[],
+    settled: ResumeDeps["settled"],
+  ): Promise<void> {
     // Not the memory that they may be a small part of.
     const order = requests.map((request) => ({ ...request, unacked: request.unacked.slice() }));
     worker.ref();
@@ -54,9 +82,8 @@ export class ResumeThread {
     );
     await new Promise<void>((resolve) => {
       const told = (news: ResumeNews) => {
-        if (news === "done") return over();
-        open.delete(news.index);
-        settled(news.index, news.outcome);
+        if (news === "done") over();
+        else settled(news.index, news.outcome);
       };
       const over = () => {
         worker.off("message", told);
@@ -67,11 +94,9 @@ export class ResumeThread {
       worker.on("exit", over);
     });
     worker.unref();
-    const error = new Error("the thread that restores connections has failed");
-    for (const index of open) settled(index, { kind: "failed", error });
   }
 
-  /** Ends the thread. */
+  /** Ends the thread, after what it is at. */
   async exit(): Promise<void> {
     const { worker } = this;
     if (worker === null) return;

@@ -12,13 +12,18 @@ const REHEARSED = 60;
 const port = parentPort!;
 const say = (news: ResumeNews) => port.postMessage(news);
 
-port.on("message", async (order: ResumeOrder) => {
+async function carryOut(order: ResumeOrder): Promise<void> {
   if (order === "exit") process.exit();
   await resumeConnections(order, {
     nowMs: bootMs,
     settled: (index, outcome) => say({ index, outcome }),
   });
   say("done");
+}
+
+let turn: Promise<void> = Promise.resolve();
+port.on("message", (order: ResumeOrder) => {
+  turn = turn.then(() => carryOut(order));
 });
 
 // A host that cannot do it says so elsewhere.

@@ -3,16 +3,16 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { type HostLimits, judgeLimits, readHostLimits } from "../src/host-limits.ts";
+import { type HostLimits, judgeLimits, judgeTracking, readHostLimits } from "../src/host-limits.ts";
 import { diagnose, type HostSizes, NO_SIZES, type Probes } from "../src/index.ts";
 import { noLabReason } from "./support/ends.ts";
 
 const good = { ok: true, detail: "works" };
 const LIMITS: HostLimits = {
   ...{ optionMemoryOctets: 131_072, neighbors4: 4096, neighbors6: 4096 },
-  ...{ backlog: 4096, descriptors: 20_000, tracked: 0 },
+  ...{ backlog: 4096, descriptors: 20_000 },
 };
-const SIZES: HostSizes = { md5Keys: 700, neighbors4: 1000, neighbors6: 900, changesHost: true };
+const SIZES: HostSizes = { md5Keys: 700, neighbors4: 1000, neighbors6: 900 };
 const HEALTHY: Probes = {
   kernel: "6.1",
   hasNetAdmin: true,
@@ -46,11 +46,18 @@ const FAULTS: readonly [string, Partial<Probes>, RegExp][] = [
   ["pidfd", { pidfd: bad }, /5\.3/],
   ["real-time threads", { realTime: bad }, /--cap-add SYS_NICE/],
   ["option memory", lacking({ optionMemoryOctets: 20_480 }), /optmem_max=201600/],
-  ["ipv4 neighbor table", lacking({ neighbors4: 1024 }), /ipv4\.neigh\.default\.gc_thresh3=4000/],
-  ["ipv6 neighbor table", lacking({ neighbors6: 1024 }), /ipv6\.neigh\.default\.gc_thresh3=3600/],
+  [
+    "ipv4 neighbor table",
+    lacking({ neighbors4: 512 }),
+    /gc_thresh2=2000 net\.ipv4\.neigh\.default\.gc_thresh3=4000/,
+  ],
+  [
+    "ipv6 neighbor table",
+    lacking({ neighbors6: 512 }),
+    /gc_thresh2=1800 net\.ipv6\.neigh\.default\.gc_thresh3=3600/,
+  ],
   ["listen backlog", lacking({ backlog: 128 }), /somaxconn=4096/],
   ["descriptors", lacking({ descriptors: 1024 }), /LimitNOFILE=.* 8112$/],
-  ["connection tracking", lacking({ tracked: 3 }), /tcp dport 179 notrack/],
   [
     "congestion control",
     {
@@ -81,12 +88,20 @@ test("without service addresses nothing is asked of raw sockets", () => {
   expect(rows.every(({ ok }) => ok)).toBe(true);
 });
 
-test("what cannot be read here, and what a pair on one host does not need, is no lack", () => {
-  const none = null;
-  const unknown = { ...LIMITS, neighbors4: none, neighbors6: none, backlog: none, tracked: 3 };
-  const rows = judgeLimits(unknown, { ...SIZES, changesHost: false });
-  expect(rows.every(({ ok }) => ok)).toBe(true);
-  expect(rows.some(({ what }) => what === "connection tracking")).toBe(false);
+test("what cannot be read here is no lack", () => {
+  const unknown = { ...LIMITS, neighbors4: null, neighbors6: null, backlog: null };
+  expect(judgeLimits(unknown, SIZES).every(({ ok }) => ok)).toBe(true);
+});
+
+test("of tracked connections those count that are sessions", () => {
+  const line = (protocol: string, port: number) =>
+    `ipv4     2 ${protocol}      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=40000 dport=${port} [ASSURED] use=1`;
+  const ssh = `${line("tcp", 22)}\n${line("udp", 179)}\n${line("tcp", 1790)}`;
+  expect(judgeTracking(null, [179])).toMatchObject({ ok: true, whatToDo: "" });
+  expect(judgeTracking(ssh, [179])).toMatchObject({ ok: true, detail: "none" });
+  const tracked = judgeTracking(`${ssh}\n${line("tcp", 179)}`, [179]);
+  expect(tracked).toMatchObject({ ok: false, isMinor: true, detail: "1 of BGP" });
+  expect(tracked.whatToDo).toMatch(/tcp dport 179 notrack; tcp sport 179 notrack$/);
 });
 
 test.skipIf(process.platform !== "linux")("limits of this host are read", () => {
