@@ -47,9 +47,9 @@ export const demoCommand: Command = {
     noWords(args);
     const file = configFile(args);
     const once = args.options["once"] === true;
-    return withConfigErrors(async (speaker) => {
-      const { config } = speaker.readConfigFile(file);
-      if (args.options["single"] === true) return runSingle(speaker, file);
+    return withConfigErrors(async (daemon) => {
+      const { config } = daemon.readConfigFile(file);
+      if (args.options["single"] === true) return runSingle(daemon, file);
       try {
         const outcome = await runPair(file, config, once);
         if (typeof outcome === "number") return outcome;
@@ -58,7 +58,7 @@ export const demoCommand: Command = {
         process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
         return EXIT.UNUSABLE;
       }
-      return once ? EXIT.NO : runSingle(speaker, file);
+      return once ? EXIT.NO : runSingle(daemon, file);
     });
   },
 };

@@ -125,17 +125,17 @@ export function configFile(args: Arguments): string {
 type DaemonPackage = typeof import("@ts-bgp/daemon");
 
 export async function withConfigErrors(
-  body: (speaker: DaemonPackage) => Promise<number>,
+  body: (daemon: DaemonPackage) => Promise<number>,
 ): Promise<number> {
-  const speaker = await import("@ts-bgp/daemon");
+  const daemon = await import("@ts-bgp/daemon");
   try {
-    return await body(speaker);
+    return await body(daemon);
   } catch (error) {
-    if (error instanceof speaker.ConfigFileError) {
+    if (error instanceof daemon.ConfigFileError) {
       for (const line of error.lines) process.stderr.write(`${line}\n`);
       return EXIT.NO;
     }
-    if (!(error instanceof speaker.UnusableFileError)) throw error;
+    if (!(error instanceof daemon.UnusableFileError)) throw error;
     process.stderr.write(`tsbgp: ${error.message}\n`);
     return EXIT.UNUSABLE;
   }

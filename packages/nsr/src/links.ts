@@ -11,8 +11,9 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import type { LinkAddress, NsrConfig, NsrTls } from "@ts-bgp/config";
-import { acceptMore, BACKLOG_MAX, plainAddress } from "@ts-bgp/speaker/accept-more";
+import { acceptMore, plainAddress } from "@ts-bgp/speaker/accept-more";
 import {
+  BACKLOG_MAX,
   descriptorOf,
   type PeerCredentials,
   peerCredentials,

@@ -86,12 +86,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test.each<[string, number, ActiveState, boolean]>([
-  ["for being slow takes over when nobody can take its name out", 1, "unknown", true],
-  ["for being slow takes over from one that is dead", 1, "stopped", true],
-  ["for being slow takes nothing over when its name is out", 1, "alone", false],
-  ["for another reason takes nothing over", 0, "unknown", false],
-])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
+/** One that may take over, and how following comes to its end. @param state - of the active, as its arbiter has it */
+async function declared(state: ActiveState) {
   const arbiter = { term: null, watch() {}, state: async () => state } as unknown as Arbiter;
   const lack = async () => "";
   const refusals = new Refusals(() => {});
@@ -99,18 +95,22 @@ test.each<[string, number, ActiveState, boolean]>([
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+  return { standby, end };
+}
+
+test.each<[string, number, ActiveState, boolean]>([
+  ["for being slow takes over when nobody can take its name out", 1, "unknown", true],
+  ["for being slow takes over from one that is dead", 1, "stopped", true],
+  ["for being slow takes nothing over when its name is out", 1, "alone", false],
+  ["for another reason takes nothing over", 0, "unknown", false],
+])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
+  const { end } = await declared(state);
   link.end(frameOf("bye", { reason: "enough", slow }));
   expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
 });
 
 test("one that is stopped knows of every connection that it has stored", async () => {
-  const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
-  const refusals = new Refusals(() => {});
-  const lack = async () => "";
-  const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
-  const standby = await StandbySide.connect(side, arbiter);
-  const end = standby.follow();
-  await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+  const { standby, end } = await declared("unknown");
   held = new FrameReader(null);
   const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
   const ports = { remotePort: 40_000, localPort: 179 };
@@ -147,13 +147,7 @@ describe("one whose main thread is held", () => {
   });
 
   test("acknowledges what it has stored, and has all of that in a takeover", async () => {
-    const arbiter = { term: null, watch() {}, state: async () => "unknown" } as unknown as Arbiter;
-    const refusals = new Refusals(() => {});
-    const lack = async () => "";
-    const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
-    const standby = await StandbySide.connect(side, arbiter);
-    const end = standby.follow();
-    await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
+    const { standby, end } = await declared("unknown");
     worker.postMessage("go on");
     expect(Atomics.wait(acknowledged, 0, 0, WAIT_MS)).toBe("ok");
     const before = standby.standby.number;

@@ -3,8 +3,6 @@
 import net from "node:net";
 import { acceptNext, descriptorOf, resetConnection } from "@ts-bgp/takeover";
 
-/** Connections that may wait to be accepted, as far as net.core.somaxconn lets them. */
-export const BACKLOG_MAX = 4096;
 /** So long in each turn of the event loop, connections that wait are accepted or turned away. */
 const ACCEPT_MS = 2;
 

@@ -7,6 +7,7 @@ import net from "node:net";
 import { getSystemErrorName } from "node:util";
 import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
 import {
+  BACKLOG_MAX,
   descriptorOf,
   SocketOptionError,
   type SocketProtection,
@@ -14,7 +15,7 @@ import {
   setMd5Key,
   setSessionOptions,
 } from "@ts-bgp/takeover";
-import { acceptMore, BACKLOG_MAX, plainAddress } from "./accept-more.ts";
+import { acceptMore, plainAddress } from "./accept-more.ts";
 import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */

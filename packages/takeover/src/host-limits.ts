@@ -28,14 +28,12 @@ export interface HostSizes {
   readonly neighbors6: number;
 }
 
-export const NO_SIZES: HostSizes = {
-  ...{ md5Keys: 0, neighbors4: 0, neighbors6: 0 },
-};
+export const NO_SIZES: HostSizes = { md5Keys: 0, neighbors4: 0, neighbors6: 0 };
 
 /** What the kernel takes of a socket's option memory for an MD5 key, rounded up. */
 const MD5_KEY_MEMORY_OCTETS = 144;
-/** More is of no use: nobody asks the kernel for a longer one. */
-const BACKLOG_MAX = 4096;
+/** Connections that may wait to be accepted at a listening socket, as far as net.core.somaxconn lets them. */
+export const BACKLOG_MAX = 4096;
 /** Files, threads, links and clients of a speaker; and of each session, while it is taken over. */
 const DESCRIPTORS = 256;
 const DESCRIPTORS_OF_SESSION = 2;

@@ -61,6 +61,7 @@ export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
 export {
+  BACKLOG_MAX,
   connectionTracking,
   type HostSizes,
   judgeLimits,
