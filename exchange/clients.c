@@ -40,6 +40,7 @@
 enum state { IDLE, CONNECTING, OPENSENT, OPENCONFIRM, UP };
 enum {
   RECEIVED_MAX = 256 << 10,
+  RECEIVE_BUFFER = 256 << 10,  // of the kernel, per connection
   WAITING_MAX = 32 << 10,    // octets that wait to be sent while a table is being announced
   WITHDRAWN_ONE_IN = 8,
   CHURN_PER_TURN_MAX = 4000,
@@ -175,6 +176,9 @@ static void begin(struct client *c) {
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+  // Both ends of all connections are in this kernel: with buffers that grow to megabytes its memory for TCP
+  // (tcp_mem) is used up in a bulk, and it drops segments.
+  setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &(int){RECEIVE_BUFFER}, sizeof(int));
   if (bind(c->fd, (void *)&own, sizeof own)) die("bind");
   c->state = CONNECTING;
   if (connect(c->fd, (void *)&remote, sizeof remote) && errno != EINPROGRESS) end(c, "connect");

@@ -81,6 +81,8 @@ export interface SwitchoverAccount {
   /** Sessions that went on, and that were lost. */
   readonly resumed: number;
   readonly lost: number;
+  /** Why sessions were lost, each reason once. */
+  readonly causes: readonly string[];
 }
 
 const WARM_MS = 1_000;
@@ -135,7 +137,8 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   const after = await clients.stat();
   const lastSwitchover = accountOf((await activeAndStatus(pair))?.status ?? null);
   const lost = faultsBetween(before, after).closed;
-  const cause = lastSwitchover === null ? "" : ` (${lastSwitchover.cause})`;
+  const causes = lastSwitchover === null ? [] : [lastSwitchover.cause, ...lastSwitchover.causes];
+  const cause = causes.length === 0 ? "" : ` (${causes.join("; ")})`;
   if (lost > 0) problems.push(`${lost} sessions were closed${cause}`);
   return {
     ...{ act, undisturbed: figuresOf(undisturbed), otherCores, silence: figuresOf(silence) },
@@ -146,14 +149,19 @@ export async function runEpisode(exchange: Exchange, options: EpisodeOptions): P
   };
 }
 
+interface Lost {
+  readonly cause: string;
+}
+
 function accountOf(status: NsrStatus | null): SwitchoverAccount | null {
   const last = status?.last_switchover as
-    | (Omit<SwitchoverAccount, "lost"> & { readonly lost: readonly unknown[] })
+    | (Omit<SwitchoverAccount, "lost" | "causes"> & { readonly lost: readonly Lost[] })
     | null
     | undefined;
   if (last === null || last === undefined) return null;
   const { cause, planned, ms, resumed, lost } = last;
-  return { cause, planned, ms, resumed, lost: lost.length };
+  const causes = [...new Set(lost.map((one) => one.cause))];
+  return { cause, planned, ms, resumed, lost: lost.length, causes };
 }
 
 /** Silence of each session from just before the action until some time after it. */

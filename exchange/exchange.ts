@@ -26,12 +26,13 @@ const HOLD_SECONDS = 90;
 const UP_MS = 30_000;
 const READY_MS = 30_000;
 const SETTLE_MS = 20_000;
+const ANNOUNCEMENTS_PER_SECOND = 10_000_000;
 /** Nothing more is under way after so much time without an UPDATE. */
 const QUIET_MS = 500;
 /** Each answer costs the active side some work, and more of it with many sessions. */
 const READY_POLL_MS = 200;
 
-export const CLIENTS_MAX = 2000;
+export const CLIENTS_MAX = 5000;
 /** Of all clients together: each has a /24 from 16.0.0.0 on. */
 export const ROUTES_MAX = 10_000_000;
 
@@ -125,6 +126,15 @@ function memoryObstacle({ clients, routes }: ExchangeOptions): string | null {
  * @throws Error when that does not end as it should
  */
 export async function fillExchange(exchange: Exchange): Promise<void> {
+  try {
+    await fill(exchange);
+  } catch (error) {
+    console.error(exchange.lab.describe());
+    throw error;
+  }
+}
+
+async function fill(exchange: Exchange): Promise<void> {
   const { clients, options } = exchange;
   clients.connect();
   const isUp = async () => (await clients.stat()).up === options.clients;
@@ -143,7 +153,7 @@ export function addressOfClient(index: number): string {
 /** Ends the churn, waits until all clients hold what they should, and compares all tables. */
 export async function settle(
   { clients, options }: Exchange,
-  withinMs: number = SETTLE_MS,
+  withinMs: number = settleMs(options),
 ): Promise<ClientsCheck> {
   clients.churn(0);
   let last: ClientsStat | null = null;
@@ -162,6 +172,11 @@ export async function settle(
     return differencesOf(check) === 0;
   }, QUIET_MS);
   return check;
+}
+
+/** @returns how long it may take until all have been told all tables */
+function settleMs({ clients, routes }: ExchangeOptions): number {
+  return SETTLE_MS + ((clients ** 2 * routes) / ANNOUNCEMENTS_PER_SECOND) * 1000;
 }
 
 /** Routes that clients hold in another way than they should. */

@@ -14,6 +14,7 @@ const ORDER = [
   "policy",
   "config",
   "router",
+  "views",
   "pair",
   "replication",
   "inject",
@@ -32,6 +33,7 @@ const PURE = new Set<string>([
   "policy",
   "config",
   "router",
+  "views",
   "pair",
   "replication",
 ]);

@@ -47,6 +47,7 @@ const server = createServer((socket) => {
   };
   socket.write(frameOf("hello", hello));
   active.join("b", 0);
+  while (active.pump());
   socket.on("error", () => {});
   socket.on("data", (octets) => {
     frames.push(octets as Uint8Array);

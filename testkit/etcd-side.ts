@@ -9,8 +9,12 @@
  */
 import { createInterface } from "node:readline";
 import { bootMs } from "@ts-bgp/takeover";
-import { BeatListener, BeatSender, BeatThread } from "../packages/nsr/src/beats.ts";
 import { EtcdArbiter } from "../packages/nsr/src/etcd-arbiter.ts";
+import {
+  HeartbeatListener,
+  HeartbeatSender,
+  HeartbeatThread,
+} from "../packages/nsr/src/heartbeats.ts";
 import { nsrOf, type Side } from "./etcd-lab.ts";
 
 const side = JSON.parse(process.argv[2]!) as Side;
@@ -22,7 +26,7 @@ const arbiter = new EtcdArbiter({
   user: null,
   ttlMs: side.ttlMs,
 });
-const thread = new BeatThread();
+const thread = new HeartbeatThread();
 const held: [number, number][] = [];
 let isAlone = true;
 
@@ -36,8 +40,8 @@ setInterval(() => {
   else held.push([now, now]);
 }, 1);
 
-arbiter.onHold((hold, why) => {
-  tell({ event: hold, why });
+arbiter.onHold(({ hold, reason }) => {
+  tell({ event: hold, why: reason ?? "" });
   if (hold !== "unheard" || isAlone) return;
   isAlone = true;
   void arbiter.nameStandby(null).then((done) => tell({ event: "alone", done }));
@@ -66,17 +70,17 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
   follow() {
     const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
     arbiter.watch();
-    new BeatListener(
-      { thread, config, epoch: 0, term: arbiter.term, echo },
+    new HeartbeatListener(
+      { thread, config, epoch: 0, lease: arbiter.lease, echo },
       (reason) => void silent(reason),
       () => {},
     );
     return echo;
   },
   serve(echo) {
-    const beats = new BeatSender(thread, config, 0, arbiter.term, () => {});
-    beats.expect(Number(echo));
-    setInterval(() => beats.progress(), 100);
+    const heartbeats = new HeartbeatSender(thread, config, 0, arbiter.lease, null, () => {});
+    heartbeats.expect(Number(echo));
+    setInterval(() => heartbeats.progress(), 100);
   },
   report: () => held,
 };

@@ -7,7 +7,7 @@ export interface MeddledPair {
   readonly pair: TestPair;
   /** The link. */
   readonly proxy: LinkProxy;
-  readonly beats: LinkProxy;
+  readonly heartbeats: LinkProxy;
   /** The active side. */
   readonly a: SpeakerProcess;
   /** Ready to take over, unless a meddler is against it. */
@@ -36,17 +36,17 @@ export async function withMeddledPair(
     const path = `${pair.link}.proxy`;
     only.b["peer"] = path;
     const proxy = LinkProxy.start(path, pair.link);
-    const beats = LinkProxy.start(`${path}.beat`, `${pair.link}.beat`);
+    const heartbeats = LinkProxy.start(`${path}.beat`, `${pair.link}.beat`);
     proxy.meddler = meddler;
-    beats.meddler = meddler;
+    heartbeats.meddler = meddler;
     try {
       const a = await pair.startActive("a");
       const b = isHindered ? await pair.side("b") : await pair.startStandby("b");
       if (isHindered) await b.start();
-      await body({ pair, proxy, beats, a, b });
+      await body({ pair, proxy, heartbeats, a, b });
     } finally {
       proxy.close();
-      beats.close();
+      heartbeats.close();
     }
   });
 }

@@ -184,6 +184,11 @@ export function untilProtected(side: SpeakerProcess, count: number): Promise<Sho
   return untilNsr(side, `${count} sessions are protected`, (shown) => shown.protected === count);
 }
 
+/** @returns how many routes a side has accepted */
+export async function routesOf(side: SpeakerProcess): Promise<number> {
+  return (await side.ask({ command: "show-routes", view: "accepted" })).items.length;
+}
+
 /** A session that was never disturbed: nothing but KEEPALIVEs and UPDATEs since it came up. */
 export function isUndisturbed(peer: Peer): boolean {
   return !peer.closed && peer.notification() === null && peer.count(1) === 1;

@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ShownNeighborDetail } from "@ts-bgp/router";
+import type { ShownNeighborDetail } from "@ts-bgp/views";
 import { until } from "../test/lab/until.ts";
 
 export const MAIN: string = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));

@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ShownNeighbor } from "@ts-bgp/router";
+import type { ShownNeighbor } from "@ts-bgp/views";
 import { type NotificationView, untilReady } from "./daemon.ts";
 import type { LabNode, LabProcess } from "./netns.ts";
 

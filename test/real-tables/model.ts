@@ -3,7 +3,7 @@
  * the decision process as passes over a list. It shares the codec with the speaker, which has tests
  * of its own, and nothing else.
  */
-import type { ShownRoute } from "@ts-bgp/router";
+import type { ShownRoute } from "@ts-bgp/views";
 import { type DecodedUpdate, decodeMessages, type Route } from "@ts-bgp/wire-codec";
 
 /** Values by name, as text that is equal for equal attributes. */

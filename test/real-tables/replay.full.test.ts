@@ -2,7 +2,7 @@
  * Recorded UPDATE messages, each peer of the recording on a session of its own, through the speaker
  * as a route server. What it holds and sends in the end must be what a plain model has.
  */
-import type { ShownGroup, ShownNeighborDetail, ShownRoute } from "@ts-bgp/router";
+import type { ShownGroup, ShownNeighborDetail, ShownRoute } from "@ts-bgp/views";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Peer } from "../../testkit/peer.ts";
 import { neighborAddress, SpeakerProcess } from "../../testkit/speaker.ts";

@@ -1,6 +1,6 @@
 /** Commands that make the running speaker do something, and the one that makes it explain itself. */
 
-import type { Explained, ExplainedStep } from "@ts-bgp/router";
+import type { Explained, ExplainedStep } from "@ts-bgp/views";
 import {
   type Command,
   noWords,
@@ -80,7 +80,7 @@ const refresh: Command = {
 };
 
 function toNeighbor(name: string, summary: string, done: string): Command {
-  const takesReason = name !== "enable";
+  const takesReason = name !== "enable" && name !== "release";
   return {
     name,
     usage: takesReason ? "NEIGHBOR [--reason TEXT]" : "NEIGHBOR",
@@ -131,4 +131,5 @@ export const OPERATE_COMMANDS: readonly Command[] = [
     "is disabled",
   ),
   toNeighbor("enable", "let a disabled session begin", "is enabled"),
+  toNeighbor("release", "take a neighbor out of quarantine (`show quarantine`)", "is released"),
 ];

@@ -86,6 +86,7 @@ export async function runDaemon(
   // One that is killed writes nothing at its end.
   flushCompileCache();
   const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
+  process.on("uncaughtException", (error) => daemon.fail(error));
   let before = async () => {};
   const stopped = new Promise<void>((resolve) => {
     let stopping = false;

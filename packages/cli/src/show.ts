@@ -5,9 +5,10 @@ import type {
   ShownGroup,
   ShownNeighbor,
   ShownNeighborDetail,
+  ShownQuarantine,
   ShownRoute,
   ShownTables,
-} from "@ts-bgp/router";
+} from "@ts-bgp/views";
 import {
   type Arguments,
   type Command,
@@ -29,10 +30,15 @@ const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
 const staleMark = (n: ShownNeighbor) =>
   n.families.some(({ stale_until_ms }) => stale_until_ms !== null) ? ", stale routes" : "";
 
+const stateOf = ({ disabled, quarantine, state }: ShownNeighbor) => {
+  if (disabled) return "Disabled";
+  return quarantine?.held === true ? "Quarantined" : state;
+};
+
 const NEIGHBOR_COLUMNS: readonly Column<ShownNeighbor>[] = [
   { title: "Neighbor", text: ({ address }) => address },
   { title: "AS", text: ({ as }) => String(as), right: true },
-  { title: "State", text: (n) => (n.disabled ? "Disabled" : n.state + staleMark(n)) },
+  { title: "State", text: (n) => stateOf(n) + staleMark(n) },
   {
     title: "Since",
     text: ({ since_ms, last_down }) => {
@@ -97,7 +103,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Neighbor", `${n.address}, AS ${n.as}${kind}${reflected}`],
     ["Description", n.description || "none"],
     ["Group", n.group || "none"],
-    ["State", n.disabled ? `Disabled (${n.state})` : n.state],
+    ["State", stateOf(n) === n.state ? n.state : `${stateOf(n)} (${n.state})`],
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
     ...failure,
@@ -322,6 +328,43 @@ const showMemory: Command = {
   },
 };
 
+const QUARANTINE_COLUMNS: readonly Column<ShownQuarantine>[] = [
+  { title: "Neighbor", text: ({ address }) => address },
+  { title: "AS", text: ({ as }) => String(as), right: true },
+  { title: "Since", text: ({ since_ms }) => duration(Date.now() - since_ms), right: true },
+  {
+    title: "Held for",
+    text: ({ held, until_ms }) => (held ? duration(until_ms - Date.now()) : "over"),
+    right: true,
+  },
+  { title: "Times", text: ({ count }) => String(count), right: true },
+  { title: "Cause", text: ({ cause }) => cause },
+  { title: "Message", text: ({ file }) => file ?? "not kept" },
+];
+
+const showQuarantineCommand: Command = {
+  name: "show quarantine",
+  usage: "",
+  summary: "neighbors that are held down because the program died of a message of theirs",
+  help: [
+    "The message is in a file that `tsbgp decode` reads. `tsbgp release NEIGHBOR` ends it before its",
+    "time, which doubles with each time of a day: 1 minute, 2, 4, up to an hour.",
+  ],
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    const table = new TableWriter(QUARANTINE_COLUMNS, print);
+    return askForList<ShownQuarantine>(
+      args,
+      { command: "show-quarantine" },
+      {
+        item: (one) => table.add(one),
+        end: () => table.end(),
+      },
+    );
+  },
+};
+
 interface ShownStatus {
   version: string;
   as: number;
@@ -359,4 +402,5 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showGroups,
   showMemory,
   showNsrCommand,
+  showQuarantineCommand,
 ];

@@ -20,6 +20,7 @@ const COMMANDS = [
   "show groups",
   "show memory",
   "show nsr",
+  "show quarantine",
   "explain import",
   "explain export",
   "reload",
@@ -27,6 +28,7 @@ const COMMANDS = [
   "reset",
   "disable",
   "enable",
+  "release",
   "switchover",
   "decode",
   "inject",
@@ -40,7 +42,7 @@ describe("verbs cut short", () => {
     ["sh neighbor 10.0.0.1", "show neighbor", ["10.0.0.1"]],
     ["sh r 10.0.0.0/8", "show routes", ["10.0.0.0/8"]],
     ["ex i 10.0.0.0/8 10.0.0.1", "explain import", ["10.0.0.0/8", "10.0.0.1"]],
-    ["rel", "reload", []],
+    ["relo", "reload", []],
     ["sw --wait", "switchover", ["--wait"]],
     ["sh ns", "show nsr", []],
     ["dis 10.0.0.1", "disable", ["10.0.0.1"]],
@@ -53,7 +55,7 @@ describe("verbs cut short", () => {
   test.each([
     ["d", ["decode", "demo", "disable", "doctor"]],
     ["s", ["show", "switchover"]],
-    ["re", ["refresh", "reload", "reset"]],
+    ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],
   ])("%s is ambiguous", (words, candidates) => {
@@ -155,7 +157,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
     [["show"], /one of these must follow: groups, memory, neighbor/],
     [["show", "nothing"], /"nothing" is not known; there are groups, memory/],
-    [["re"], /"re" may be refresh or reload or reset/],
+    [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],
     [["show", "neighbors", "a"], /no place for "a"/],
@@ -197,7 +199,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
-    const takes = /neighbor$|refresh|reset|able$/.test(name) ? ["10.0.0.1"] : [];
+    const takes = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
     const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
     const socket = "/tmp/no-such-socket.sock";
     const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);

@@ -5,20 +5,20 @@
 import { isIP } from "node:net";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
+import type { Neighbor, Router } from "@ts-bgp/router";
+import type { Speaker } from "@ts-bgp/speaker";
+import { recentMaxMs } from "@ts-bgp/speaker";
 import {
-  type Neighbor,
   type Question,
   type RoutePlace,
   type RouteQuery,
-  type Router,
   showGroups,
   showNeighbor,
   showNeighborDetail,
+  showQuarantine,
   showRoutes,
   showTables,
-} from "@ts-bgp/router";
-import type { Speaker } from "@ts-bgp/speaker";
-import { recentMaxMs } from "@ts-bgp/speaker";
+} from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { askersTurn } from "./turns.ts";
@@ -152,6 +152,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     }
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
+  },
+  "show-quarantine": async function* ({ router }) {
+    yield* showQuarantine(router);
+    return {};
+  },
+  release: async function* (speaker, request) {
+    const { config, quarantine } = neighborOf(speaker.router, request);
+    if (quarantine === null) throw new ControlError("the neighbor is not in quarantine");
+    speaker.operate(config.address, { do: "release" });
+    return { neighbor: config.address };
   },
   reload: async function* (_speaker, request, daemon) {
     return daemon.reload(request["force"] === true);

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Config,
@@ -11,10 +12,10 @@ import {
   reloadRefusal,
 } from "@ts-bgp/config";
 import type { Outcome } from "@ts-bgp/nsr";
-import { createArbiter, limitsOf, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { nowMs, Speaker } from "@ts-bgp/speaker";
+import { Crash, holdDown, nowMs, Speaker } from "@ts-bgp/speaker";
 import { TurnedAway } from "@ts-bgp/speaker/turned-away";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -35,6 +36,8 @@ export interface DaemonOptions {
   readonly nsrSelf?: string;
 }
 
+/** See sysexits(3). */
+const EXIT_INTERNAL_ERROR = 70;
 /** What peers are told on a stop. */
 const STOP_TEXT = "speaker is stopped";
 /** After a takeover, peers and the next standby go first. */
@@ -42,6 +45,8 @@ const COMPARE_MS = 1000;
 
 export class Daemon {
   readonly log: Log;
+  /** Null where nothing can be noted, and before the start. */
+  private crash: Crash | null = null;
   /** With a section `nsr`. */
   private readonly pair: Pair | null;
   /** Without one. */
@@ -76,13 +81,16 @@ export class Daemon {
     this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
+    const name = nsr === null ? "" : (options.nsrSelf ?? (nsr.self || nameOf(nsr)));
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
       nsr === null
         ? null
         : new Pair({
             config,
-            name: options.nsrSelf ?? (nsr.self || nameOf(nsr)),
+            name,
+            crash: () => this.crash,
+            crashFile: (side) => crashFileOf(config, side),
             software: options.version,
             arbiter: createArbiter(nsr),
             log: this.log.event,
@@ -108,6 +116,8 @@ export class Daemon {
     // What may fail comes first; who finds the socket can rely on the BGP ports, unless this side waits.
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
+    // No other process of this side runs, whose notes it could take away.
+    this.crash = this.noteCrashes();
     try {
       if (this.isStopping) return this.closeServers();
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
@@ -116,9 +126,12 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
+      const before = this.alone === null ? null : this.crash?.before;
+      if (before) holdDown(this.alone!, before, this.crash);
       this.control.publish();
     } catch (error) {
       this.closeServers();
+      this.crash?.end(false);
       throw error;
     }
     const { as, id } = config.router;
@@ -155,8 +168,41 @@ export class Daemon {
     this.closeServers();
     await this.alone?.stop(STOP_TEXT);
     await this.stopPair();
+    this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
+  }
+
+  /**
+   * Nobody knows what state an exception has left: the process ends at once, with the cause in its log, and
+   * somebody else goes on.
+   */
+  fail(error: unknown): never {
+    const suspect = this.crash?.noteException() ?? null;
+    this.pair?.activeSide?.sayLast();
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const whose = suspect === null ? "" : `, at a message of ${suspect.address}`;
+    const message = `internal error, the process ends${whose}: ${text}`;
+    this.log.sayLast("error", "internal-error", message);
+    process.stderr.write(`tsbgp: ${message}\n`);
+    process.exit(EXIT_INTERNAL_ERROR);
+  }
+
+  private noteCrashes(): Crash | null {
+    const { config, options } = this;
+    const { nsr, control } = config;
+    // A name that is made of the number of the process is another one the next time.
+    const name = options.nsrSelf ?? nsr?.self ?? "";
+    const shared = name === "" ? null : crashFileOf(config, name);
+    const file = shared ?? `${control.socket}.notes`;
+    try {
+      makePrivateFolder(file);
+      // Where the other side can look into the file, it need not be told.
+      return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr));
+    } catch (error) {
+      this.log.say("warn", "no-crash-notes", `${file}: ${(error as Error).message}`);
+      return null;
+    }
   }
 
   /** Says what is strange in a configuration, and what this host has not enough of for it. */
@@ -372,6 +418,12 @@ export class Daemon {
 
 function mistakesOf(error: unknown): readonly string[] {
   return error instanceof ConfigFileError ? error.lines : [];
+}
+
+/** @returns where a side notes what it reads, where the other one can look: null for two hosts */
+function crashFileOf({ nsr }: Config, side: string): string | null {
+  if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
+  return `${nsr.arbiter.file}.${side}.notes`;
 }
 
 /** @returns a name that the other side has not: two hosts, or two processes on one */

@@ -76,7 +76,7 @@ export type HttpReply =
   | { readonly error: "metrics" | "health" }
   | "close";
 
-const BEAT_MS = 100;
+const TURN_MS = 100;
 /** Until a thread that has ended is started again; twice as long after each further time. */
 const RESTART_MS = 1000;
 const RESTART_MAX_MS = 60_000;
@@ -93,7 +93,7 @@ export class HttpService {
   private readonly hooks: HttpHooks;
   private readonly limits: HttpLimits | null;
   private readonly turned: BigInt64Array = new BigInt64Array(new SharedArrayBuffer(8));
-  private readonly beat: NodeJS.Timeout;
+  private readonly timer: NodeJS.Timeout;
   private worker: Worker | null = null;
   private restart: NodeJS.Timeout | undefined;
   private restartMs = RESTART_MS;
@@ -111,7 +111,7 @@ export class HttpService {
     this.hooks = hooks;
     this.limits = limits;
     this.turn();
-    this.beat = setInterval(() => this.turn(), BEAT_MS).unref();
+    this.timer = setInterval(() => this.turn(), TURN_MS).unref();
   }
 
   /**
@@ -137,7 +137,7 @@ export class HttpService {
   /** Ends the thread and its connections. */
   close(): void {
     this.isClosed = true;
-    clearInterval(this.beat);
+    clearInterval(this.timer);
     clearTimeout(this.restart);
     const { worker } = this;
     if (worker === null) return;

@@ -17,12 +17,14 @@ const STANDARD_OUTPUT = 1;
 export class LogFile {
   /** Lines that could not be written. */
   lost = 0;
+  /** The process ends: what is still written is written at once. */
+  isEnding = false;
   private fd: number;
   /** Descriptors to close once nothing is being written to them. */
   private retired: number[] = [];
   private waiting: string[] = [];
   private waitingLength = 0;
-  private busy = false;
+  private isBusy = false;
   private whenIdle: (() => void)[] = [];
 
   /** @param file - null for standard output; throws an UnusableFileError when it cannot be opened */
@@ -38,7 +40,8 @@ export class LogFile {
     }
     this.waiting.push(line);
     this.waitingLength += line.length;
-    if (!this.busy) this.next();
+    if (this.isEnding) this.writeRest();
+    else if (!this.isBusy) this.next();
   }
 
   /** Writes to another file from now on; throws, and stays with the old one, if it cannot. */
@@ -46,12 +49,12 @@ export class LogFile {
     const fd = openLogFile(file);
     if (this.fd !== STANDARD_OUTPUT) this.retired.push(this.fd);
     this.fd = fd;
-    if (!this.busy) this.next();
+    if (!this.isBusy) this.next();
   }
 
   /** Resolves when all lines are written or lost, or the time is up. */
   flush(timeoutMs: number): Promise<void> {
-    if (!this.busy) return Promise.resolve();
+    if (!this.isBusy) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.whenIdle.push(() => {
@@ -64,8 +67,8 @@ export class LogFile {
   private next(): void {
     for (const fd of this.retired.splice(0)) closeSync(fd);
     const lines = this.waiting;
-    this.busy = lines.length > 0;
-    if (!this.busy) {
+    this.isBusy = lines.length > 0;
+    if (!this.isBusy) {
       for (const done of this.whenIdle.splice(0)) done();
       return;
     }
@@ -91,6 +94,7 @@ export class LogFile {
   private writeRest(): void {
     try {
       if (this.waiting.length > 0) writeSync(this.fd, this.waiting.join(""));
+      this.waiting = [];
     } catch {
       // Nobody is left to be told.
     }

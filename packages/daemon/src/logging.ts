@@ -14,6 +14,8 @@ export interface Log {
   readonly event: (event: LogEvent) => void;
   /** Something the daemon itself tells; `id` never changes its meaning. */
   readonly say: (level: LogEvent["level"], id: string, message: string, fields?: object) => void;
+  /** The same, written before it returns: the process ends behind it. */
+  readonly sayLast: (level: LogEvent["level"], id: string, message: string) => void;
   /** Lines that could not be written. */
   lost(): number;
   /**
@@ -41,6 +43,10 @@ export function openLog(config: LogConfig): Log {
       logger[level]({ id, ...(neighbor === null ? {} : { neighbor }), ...fields }, message);
     },
     say: (level, id, message, fields = {}) => logger[level]({ id, ...fields }, message),
+    sayLast: (level, id, message) => {
+      file.isEnding = true;
+      logger[level]({ id }, message);
+    },
     lost: () => file.lost,
     reopen: (next) => {
       file.reopen(next.file);

@@ -1,7 +1,8 @@
 /** The speaker as metrics. Everything is read when it is asked for, in pieces between which routing goes on. */
 
-import { familyLabel, type Router, showTables } from "@ts-bgp/router";
+import { familyLabel, type Router } from "@ts-bgp/router";
 import { recentMaxMs } from "@ts-bgp/speaker";
+import { showTables } from "@ts-bgp/views";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
@@ -58,10 +59,10 @@ export class Collector {
     while (names.length > 0) {
       await askersTurn();
       const records = await this.timed(async () => {
-        const end = performance.now() + PIECE_MS;
+        const endMs = performance.now() + PIECE_MS;
         const taken: MetricRecord[] = [];
         do taken.push(await recordOf(this.process.getSingleMetric(names.shift()!)!));
-        while (names.length > 0 && performance.now() < end);
+        while (names.length > 0 && performance.now() < endMs);
         return taken;
       });
       yield { records };
@@ -70,9 +71,9 @@ export class Collector {
 
   /** @param work - a piece of work that waits for nothing */
   private async timed<T>(work: () => Promise<T>): Promise<T> {
-    const start = performance.now();
+    const startMs = performance.now();
     const result = await work();
-    this.heldMaxMs = Math.max(this.heldMaxMs, performance.now() - start);
+    this.heldMaxMs = Math.max(this.heldMaxMs, performance.now() - startMs);
     return result;
   }
 

@@ -1,15 +1,9 @@
 /** What is known of neighbors, as a table: there are many of them at an exchange. */
 
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import {
-  FAMILIES,
-  familyLabel,
-  type Router,
-  type ShownFamily,
-  type ShownNeighbor,
-  showNeighbor,
-} from "@ts-bgp/router";
+import { FAMILIES, familyLabel, type Router } from "@ts-bgp/router";
 import { nowMs } from "@ts-bgp/speaker";
+import { type ShownFamily, type ShownNeighbor, showNeighbor } from "@ts-bgp/views";
 import { ACTION_WEIGHT, type FaultAction } from "@ts-bgp/wire-codec";
 import type { MetricLabels, MetricRows, MetricTable, TableMetric } from "./metric-parts.ts";
 import { PIECE_MS } from "./turns.ts";
@@ -70,6 +64,13 @@ const METRICS: readonly NeighborMetric[] = [
     n.established_count,
   ]),
   metric(
+    "quarantined",
+    "gauge",
+    "1 while it is held down because a message of it has ended the program",
+    ONE,
+    ({ quarantine }) => [Number(quarantine?.held === true)],
+  ),
+  metric(
     "update_faults_total",
     "counter",
     "UPDATE messages with faults (RFC 7606), by what the heaviest one asked for",
@@ -92,7 +93,7 @@ export const NEIGHBOR_TABLE: MetricTable = {
 export function* neighborRows(router: Router): Generator<MetricRows> {
   const neighbors = [...router.neighbors.values()];
   for (let at = 0; at < neighbors.length; ) {
-    const end = performance.now() + PIECE_MS;
+    const endMs = performance.now() + PIECE_MS;
     const subjects: string[][] = [];
     const numbers: number[] = [];
     do {
@@ -104,7 +105,7 @@ export function* neighborRows(router: Router): Generator<MetricRows> {
       for (const { read } of METRICS) {
         for (const number of read(shown)) numbers.push(number ?? Number.NaN);
       }
-    } while (at < neighbors.length && performance.now() < end);
+    } while (at < neighbors.length && performance.now() < endMs);
     if (numbers.length !== subjects.length * SERIES) {
       throw new Error(`${numbers.length} numbers for ${subjects.length} rows of ${SERIES}`);
     }

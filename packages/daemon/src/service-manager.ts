@@ -13,15 +13,17 @@ export interface ManagerEnvironment {
 }
 
 export class ServiceManager {
-  private readonly socket: string;
+  /** Null where nobody asks. */
+  private readonly socket: string | null;
   private readonly watchdogMs: number | null;
   private readonly status: () => string;
-  private told = "";
+  /** Status that was told last. */
+  private told: string | null = null;
   private timer: NodeJS.Timeout | undefined;
 
   /** @param status - one line for people, as `systemctl status` shows it */
   constructor(environment: ManagerEnvironment, status: () => string) {
-    this.socket = environment.NOTIFY_SOCKET ?? "";
+    this.socket = environment.NOTIFY_SOCKET || null;
     this.status = status;
     const { WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = environment;
     const isOurs = usec !== undefined && (pid === undefined || Number(pid) === process.pid);
@@ -30,10 +32,10 @@ export class ServiceManager {
 
   /** The daemon has started; from now on the watchdog hears of it, from the main thread. */
   ready(): void {
-    if (this.socket === "") return;
+    if (this.socket === null) return;
     this.send("READY=1", this.statusLine());
     const ms = Math.min(STATUS_MS, (this.watchdogMs ?? Number.POSITIVE_INFINITY) / 3);
-    this.timer = setInterval(() => this.beat(), ms).unref();
+    this.timer = setInterval(() => this.report(), ms).unref();
   }
 
   /** The status may have changed. */
@@ -57,7 +59,7 @@ export class ServiceManager {
     this.send("STOPPING=1");
   }
 
-  private beat(): void {
+  private report(): void {
     if (this.watchdogMs !== null) this.send("WATCHDOG=1");
     this.changed();
   }
@@ -67,7 +69,7 @@ export class ServiceManager {
   }
 
   private send(...lines: string[]): void {
-    if (this.socket === "") return;
+    if (this.socket === null) return;
     try {
       sendDatagram(this.socket, lines.join("\n"));
       this.told = lines.find((line) => line.startsWith("STATUS=")) ?? this.told;

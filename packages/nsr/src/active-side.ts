@@ -9,14 +9,16 @@ import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import { descriptorOf, setBuffer } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
-import { BeatSender, type BeatThread } from "./beats.ts";
+import type { Frozen } from "./frozen.ts";
+import { lostIn } from "./handover-check.ts";
+import { HeartbeatSender, type HeartbeatThread } from "./heartbeats.ts";
 import { Link } from "./link.ts";
 import type { LinkThread } from "./link-thread.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { PairGate } from "./pair-gate.ts";
 import { Protector } from "./protector.ts";
 import type { Refusals } from "./refusals.ts";
-import type { Frozen } from "./resume.ts";
+import { prepared, sendOn } from "./state-transfer.ts";
 import type { Outcome } from "./switchover.ts";
 
 /**
@@ -28,13 +30,13 @@ const LINK_BUFFER_OCTETS = 1 << 22;
 const SETTLE_MS = 2000;
 /** Wait before another attempt to have the address of the link. */
 const RETRY_MS = 2000;
-/** The same to reach the arbiter, while what peers are to be sent waits. */
+/** Wait before the arbiter is asked again to take the standby's name out; peers wait meanwhile. */
 const RETRY_NAME_MS = 200;
-/** A side that has nothing to do sends something every 100 ms. */
+/** A link must be silent for longer than that: a side that has nothing to do sends something every 100 ms. */
 const WAY_MS_MIN = 150;
-/** What is held up until another way is tried should not wait for long, however patient the pair is. */
+/** However patient the pair is, another way is tried after so long, since peers wait for what is held up. */
 const WAY_MS_MAX = 1000;
-/** Longest wait for a standby to have taken over what it is handed, and of a standby for the hand-over. */
+/** So long an active waits until the standby has taken over, and a standby for a handover that was announced. */
 export const HANDOVER_MS = 2000;
 /** The same for each connection beside that: ten times what one takes on a busy machine. */
 const HANDOVER_CONNECTION_MS = 20;
@@ -44,11 +46,13 @@ export interface Side {
   readonly config: NsrConfig;
   readonly name: string;
   readonly software: string;
-  readonly beats: BeatThread;
+  readonly heartbeats: HeartbeatThread;
   readonly links: LinkThread;
   readonly refusals: Refusals;
-  /** @returns why its host cannot take connections over; empty when it can */
-  readonly lack: () => Promise<string>;
+  /** @returns why its host cannot take connections over; null when it can */
+  readonly lack: () => Promise<string | null>;
+  /** Where it notes what it reads, for its threads; null where that cannot be. */
+  readonly notes: () => bigint | null;
   readonly log: (event: LogEvent) => void;
 }
 
@@ -60,25 +64,26 @@ export class ActiveSide {
   peer: Hello | null = null;
   /** When the link came up, or went down. */
   linkSinceMs = 0;
-  /** Address here that the link leads to; empty when there is none. */
-  over = "";
-  /** Why nobody can join; empty when someone can. */
-  problem = "";
+  /** Address here that the link leads to; null when there is none. */
+  over: string | null = null;
+  /** Why nobody can join; null when someone can. */
+  problem: string | null = null;
   private readonly side: Side;
   private readonly epoch: number;
   private readonly arbiter: Arbiter;
   private readonly gate: Pick<PairGate, "need">;
   private speaker!: Speaker;
   private link: Link | null = null;
-  private beats: BeatSender | null = null;
+  private heartbeats: HeartbeatSender | null = null;
   private isStopped = false;
   /** Told what goes wrong. */
   private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
-  private linkProblem = "";
-  /** Streams that were accepted, and the one of them that is used. */
-  private accepted = 0;
-  private number = 0;
+  private linkProblem: string | null = null;
+  /** How many streams were accepted; each has its number among them. */
+  private acceptedCount = 0;
+  /** Number of the stream that was used last. */
+  private usedNumber = 0;
   /** Bracket that was acknowledged last at the last look, -1 when nothing was waited for. */
   private seen = -1;
   /** Null when nobody can come. */
@@ -114,20 +119,28 @@ export class ActiveSide {
   async start(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
     this.speaker = speaker;
     this.tell = problem;
-    const { beats, config, refusals } = this.side;
+    const { heartbeats, config, refusals } = this.side;
     const called = (caller: Caller) => this.accept(caller);
     const stopListening = await listenForLinks(config.listen, config, called, (refusal) =>
       refusals.note({ ...refusal, count: 1 }),
     );
     if (this.isStopped) return stopListening();
     this.stopListening = stopListening;
-    this.beats = new BeatSender(beats, config, this.epoch, this.arbiter.term, (reason) => {
-      this.problem = `heartbeats cannot be sent: ${reason}`;
-      problem(this.problem);
-      this.giveUp(this.problem);
-    });
+    this.heartbeats = new HeartbeatSender(
+      heartbeats,
+      config,
+      this.epoch,
+      this.arbiter.lease,
+      this.side.notes(),
+      (reason) => {
+        const text = `heartbeats cannot be sent: ${reason}`;
+        this.problem = text;
+        problem(text);
+        this.giveUp(text);
+      },
+    );
     speaker.ticked = () => {
-      this.beats?.progress();
+      this.heartbeats?.progress();
       this.look();
     };
   }
@@ -137,7 +150,7 @@ export class ActiveSide {
     if (this.isStopped) return;
     try {
       await this.start(speaker, problem);
-      if (this.problem === this.linkProblem) this.problem = "";
+      if (this.problem === this.linkProblem) this.problem = null;
     } catch (error) {
       const { message } = error as Error;
       if (message !== this.linkProblem) problem(message);
@@ -156,6 +169,11 @@ export class ActiveSide {
     return this.link?.skipped ?? 0;
   }
 
+  /** An exception ends the process, and that was noted. */
+  sayLast(): void {
+    this.heartbeats?.sayLast();
+  }
+
   /** The standby, if there is one, has to join again. */
   giveUp(reason: string): void {
     this.drop(reason);
@@ -163,7 +181,7 @@ export class ActiveSide {
     this.speaker.schedule();
   }
 
-  /** Has the standby bear that no heartbeat comes from now on. */
+  /** Tells the standby that heartbeats stop because of a handover, so that it does not take over for that. */
   announceHandover(): void {
     this.link?.send(frameOf("handingOver", { number: this.speaker.active.number }));
   }
@@ -172,8 +190,8 @@ export class ActiveSide {
   async refuseStandbys(): Promise<void> {
     this.stopListening?.();
     this.stopListening = null;
-    await this.beats?.stop();
-    this.beats = null;
+    await this.heartbeats?.stop();
+    this.heartbeats = null;
   }
 
   stop(): void {
@@ -183,22 +201,23 @@ export class ActiveSide {
   }
 
   /**
-   * Has the standby have everything.
+   * Waits until the standby has run everything.
    *
-   * @returns whether it has; then nothing happens before the caller waits for something
+   * @returns whether it has; if so, that stays true until the caller waits for something
    */
   async settle(): Promise<boolean> {
     do {
       this.speaker.sliceOnce();
       if (!(await this.isSettled())) return false;
     } while (this.speaker.journal.octets > 0);
+    this.speaker.transport.flush();
     return true;
   }
 
   private async isSettled(): Promise<boolean> {
     const { active } = this.speaker;
-    const end = performance.now() + SETTLE_MS;
-    while (performance.now() < end) {
+    const endMs = performance.now() + SETTLE_MS;
+    while (performance.now() < endMs) {
       const isLevel = active.behind.brackets === 0 && active.applied === active.number;
       if (isLevel && this.link !== null) return true;
       if (active.state !== "declared") return false;
@@ -222,10 +241,11 @@ export class ActiveSide {
       setTimeout(() => resolve(null), waitMs).unref();
     });
     if (taken === null) return null;
-    const { resumed, lost } = taken;
     // A version that does not say it goes on with what it was handed, as far as this side knows.
-    if (lost === null) return { resumed: Object.keys(frozen).length, lost: [] };
-    return { resumed, lost: lost as Outcome["lost"] };
+    if (taken.lost === null) return { resumed: Object.keys(frozen).length, lost: [] };
+    const lost = lostIn(taken.lost);
+    if (lost === null) this.say("warn", "what the standby says of lost sessions cannot be read");
+    return { resumed: taken.resumed, lost: lost ?? [] };
   }
 
   /** Tries until it can be done: before it is, nothing may leave that the standby does not have. */
@@ -243,7 +263,7 @@ export class ActiveSide {
 
   private accept(caller: Caller): void {
     const { stream } = caller;
-    const number = ++this.accepted;
+    const number = ++this.acceptedCount;
     const refuse = (reason: string) => {
       caller.refuse(reason);
       link.bye(reason);
@@ -254,7 +274,7 @@ export class ActiveSide {
         else if (record.record === "hello") this.welcome({ link, caller, number }, record);
         else refuse("a standby says hello first");
       },
-      drained: () => this.speaker.active.pump(),
+      drained: () => void this.sendImage(link),
       idle: () => {
         this.protector.wake();
         this.speaker.roomMade();
@@ -268,40 +288,63 @@ export class ActiveSide {
 
   private welcome(arrival: Arrival, hello: Hello): void {
     const stranger = mismatch(this.side.config, this.side.name, hello);
-    if (stranger === "") arrival.caller.welcome();
+    if (stranger === null) arrival.caller.welcome();
     else arrival.caller.refuse(stranger);
     if (hello.next > 0) {
       this.welcomeBack(arrival, hello);
       return;
     }
     const isAnew = this.link === null && hello.side === this.peer?.side;
-    const isLate = arrival.number < this.number;
-    if (isAnew && !isLate && stranger === "") {
+    const isLate = arrival.number < this.usedNumber;
+    if (isAnew && !isLate && stranger === null) {
       this.giveUp(`${hello.side} has begun anew`);
     }
     const refusal = isLate ? "another stream was quicker" : this.refusalOf(hello);
-    if (refusal !== "") {
+    if (refusal !== null) {
       arrival.link.bye(refusal);
       if (hello.problem !== "") this.turnedAway(refusal);
       return;
     }
     this.peer = hello;
-    this.beats?.expect(hello.echo);
+    this.heartbeats?.expect(hello.echo);
     this.use(arrival);
     void this.letJoin(arrival.link, hello.side);
   }
 
-  /** Nobody joins before all packets go through the gate. */
+  /** Nobody joins before all packets go through the gate. Peers are served between any two steps. */
   private async letJoin(link: Link, side: string): Promise<void> {
-    const { active } = this.speaker;
-    const isGuarded = await this.gate.need(true);
-    if (link !== this.link || this.isStopped) return;
-    if (!isGuarded) return this.drop("the rules of the gate are not in place");
+    const { speaker } = this;
+    const guarded = this.gate.need(true);
+    // What becomes of it is looked at below, unless nobody wants to know any more.
+    guarded.catch(() => {});
     try {
-      active.join(side, this.speaker.now());
+      const room = await prepared(speaker.journal.machine, () => this.isUsed(link));
+      const isGuarded = await guarded;
+      if (!this.isUsed(link)) return;
+      if (!isGuarded) return this.drop("the rules of the gate are not in place");
+      speaker.active.join(side, speaker.now(), room);
     } catch (error) {
-      active.lose(`its state cannot be sent: ${(error as Error).message}`);
+      this.cannotSend(link, error as Error);
     }
+    await this.sendImage(link);
+  }
+
+  /** Until all of it is sent, or the link takes no more. */
+  private async sendImage(link: Link): Promise<void> {
+    try {
+      await sendOn(this.speaker.active, () => this.isUsed(link));
+    } catch (error) {
+      this.cannotSend(link, error as Error);
+    }
+  }
+
+  /** There may be no memory for a state. */
+  private cannotSend(link: Link, { message }: Error): void {
+    if (this.isUsed(link)) this.giveUp(`its state cannot be sent: ${message}`);
+  }
+
+  private isUsed(link: Link): boolean {
+    return link === this.link && !this.isStopped;
   }
 
   /** The standby has lost its link, or finds it dead, and goes on by another one where it was. */
@@ -309,7 +352,7 @@ export class ActiveSide {
     const { peer, epoch, speaker } = this;
     const { link, number } = arrival;
     // What was said on a way that was given up may come late.
-    const isNew = number > this.number;
+    const isNew = number > this.usedNumber;
     const isSame = hello.side === peer?.side && hello.echo === peer.echo && hello.epoch === epoch;
     const frames = isNew && isSame ? speaker.active.resume(hello.next, speaker.now()) : null;
     if (frames === null) {
@@ -329,27 +372,24 @@ export class ActiveSide {
     link.trust("standby");
     const { stream } = caller;
     if (stream instanceof Socket) setBuffer(descriptorOf(stream), "send", LINK_BUFFER_OCTETS);
-    this.number = number;
+    this.usedNumber = number;
     this.linkSinceMs = nowMs();
     this.over = ownAddressOf(caller.stream) ?? addressText(side.config.listen);
     link.send(frameOf("hello", helloOf(side, "active", epoch)));
   }
 
-  private refusalOf(hello: Hello): string {
+  private refusalOf(hello: Hello): string | null {
     const { config, name } = this.side;
     if (this.link !== null) return `${this.peer?.side} is the standby already`;
-    const problem = this.protector.problem || this.problem || mismatch(config, name, hello);
-    if (problem !== "") return problem;
+    const problem = this.protector.problem ?? this.problem ?? mismatch(config, name, hello);
+    if (problem !== null) return problem;
     if (hello.problem !== "") return `${hello.side} cannot take over: ${hello.problem}`;
-    return this.speaker.active.state === "alone" ? "" : "the standby before is about to be left";
+    return this.speaker.active.state === "alone" ? null : "the standby before is about to be left";
   }
 
   /** The one that could be the standby does not come as one; said once. */
   private turnedAway(refusal: string): void {
-    const { active } = this.speaker;
-    if (active.state !== "alone" || active.reason === refusal) return;
-    active.reason = refusal;
-    this.say("warn", refusal);
+    if (this.speaker.active.turnedAway(refusal)) this.say("warn", refusal);
   }
 
   private record(record: AnyRecord): void {
@@ -362,7 +402,7 @@ export class ActiveSide {
   private lost(reason: string): void {
     const { peer, speaker } = this;
     this.link = null;
-    this.over = "";
+    this.over = null;
     this.handoverTaken(null);
     this.linkSinceMs = nowMs();
     const hasWays = peer !== null && peer.ways > 1 && this.stopListening !== null;
@@ -380,12 +420,12 @@ export class ActiveSide {
    */
   private look(): void {
     const { link, linkSinceMs, peer, speaker, seen } = this;
-    const { acked, holds, behind } = speaker.active;
+    const { acked, isHolding, behind } = speaker.active;
     this.seen = behind.brackets > 0 ? acked : -1;
     if (link === null && speaker.active.state === "alone") void this.gate.need(false);
     if (link === null || peer === null || peer.ways <= 1 || this.stopListening === null) return;
     const waitedMs = Math.min(speaker.active.waitedMs(speaker.now()), nowMs() - linkSinceMs);
-    const isStuck = holds && seen === acked && behind.brackets > 0;
+    const isStuck = isHolding && seen === acked && behind.brackets > 0;
     if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) return;
     link.close();
     this.lost(`no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
@@ -398,7 +438,7 @@ export class ActiveSide {
   private drop(reason: string, isSlow = false): void {
     const { link } = this;
     this.link = null;
-    this.over = "";
+    this.over = null;
     this.peer = null;
     this.handoverTaken(null);
     link?.bye(reason, isSlow);
@@ -446,12 +486,12 @@ export function wayPatienceMs({ patienceMs }: NsrConfig): number {
   return Math.min(Math.max(WAY_MS_MIN, patienceMs / 2), WAY_MS_MAX);
 }
 
-/** @returns why sides do not belong together, empty when they do */
-export function mismatch({ cluster }: NsrConfig, name: string, hello: Hello): string {
+/** @returns why sides do not belong together, null when they do */
+export function mismatch({ cluster }: NsrConfig, name: string, hello: Hello): string | null {
   if (hello.cluster !== cluster) return `this is cluster "${cluster}", not "${hello.cluster}"`;
   if (hello.side === name) return `both sides have the name "${name}"`;
   if (hello.version !== STREAM_VERSION) {
     return `replication stream ${hello.version} is not understood, only ${STREAM_VERSION}`;
   }
-  return "";
+  return null;
 }

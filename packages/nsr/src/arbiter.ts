@@ -6,12 +6,15 @@
  * connections that the standby knows no longer.
  */
 
-import type { Term } from "@ts-bgp/takeover";
+import type { Hold, HoldChange } from "@ts-bgp/pair";
+import type { Lease } from "@ts-bgp/takeover";
+
+export type { Hold, HoldChange };
 
 /** Who has which role. */
 export interface Roles {
   readonly epoch: number;
-  readonly active: string;
+  readonly active: string | null;
   /** The side that may take over; null when none may. */
   readonly standby: string | null;
 }
@@ -22,29 +25,22 @@ export interface Roles {
  */
 export type ActiveState = "running" | "stopped" | "unknown" | "alone";
 
-/**
- * Whether this side may act as the active one. `unheard`: it may not now, because the standby was not
- * heard in time; it may as soon as the standby's name is out. `doubtful`: the same for a while already, or
- * there is no standby and nobody can tell. `lost`: another one has the role.
- */
-export type Hold = "held" | "unheard" | "doubtful" | "lost";
-
 /** Nobody can tell who has the role, for the time being. */
 export class ArbiterAwayError extends Error {}
 
 export interface Arbiter {
   readonly kind: "local" | "etcd";
-  /** Why it cannot be asked, as of the last time; empty when it could. */
-  readonly problem: string;
+  /** Why it cannot be asked, as of the last time; null when it could. */
+  readonly problem: string | null;
   /** When this side has to stop by itself; null where the standby sees to that. */
-  readonly term: Term | null;
+  readonly lease: Lease | null;
   /** Whether this side may let something out at this instant: no more than a look at a clock. */
   isHeld(): boolean;
   /**
-   * Calls back with each change while this side is active; `why` is for people. Also when nothing has
-   * changed but the reasons; for these also on a standby, `doubtful` while it could not take over.
+   * Calls back with each change while this side is active, also when nothing has changed but the reason.
+   * On a standby it tells of reasons only: `doubtful` while it could not take over.
    */
-  onHold(changed: (hold: Hold, why: string) => void): void;
+  onHold(changed: (change: HoldChange) => void): void;
   /** @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError` */
   acquire(side: string): Promise<Roles | null>;
   /**

@@ -27,7 +27,7 @@ export interface Answer {
 }
 
 export interface Changed extends Answer {
-  readonly done: boolean;
+  readonly isDone: boolean;
 }
 
 /** An answer that is none of etcd's. */
@@ -53,10 +53,11 @@ export function readAnswer(json: unknown, prefix: string): Answer {
 export function changeAnswer(json: unknown, prefix: string, { unchanged, put }: Change): Changed {
   const answer = fieldsOf(json, "the answer");
   const { cluster, revision } = headerOf(answer);
-  const { succeeded: done = false } = answer;
-  if (typeof done !== "boolean") throw new BadAnswerError('"succeeded" is neither true nor false');
+  const { succeeded: isDone = false } = answer;
+  if (typeof isDone !== "boolean")
+    throw new BadAnswerError('"succeeded" is neither true nor false');
   const responses = listOf(answer["responses"], '"responses"');
-  const puts = done ? put.size : 0;
+  const puts = isDone ? put.size : 0;
   if (responses.length !== puts + 1) {
     throw new BadAnswerError(`${responses.length} responses to ${puts + 1} requests`);
   }
@@ -67,7 +68,7 @@ export function changeAnswer(json: unknown, prefix: string, { unchanged, put }: 
   const range = fieldsOf(parts.at(-1)!["response_range"], '"response_range"');
   sameRevision(range, revision);
   const found = entriesOf(range, prefix, revision);
-  if (done) {
+  if (isDone) {
     for (const [key, before] of unchanged) {
       if (!put.has(key) && (found.get(key)?.revision ?? 0) !== before) {
         throw new BadAnswerError(`a change was done although ${key} has changed`);
@@ -82,7 +83,7 @@ export function changeAnswer(json: unknown, prefix: string, { unchanged, put }: 
   } else if ([...unchanged].every(([key, before]) => (found.get(key)?.revision ?? 0) === before)) {
     throw new BadAnswerError("it refuses a change that nothing forbids");
   }
-  return { cluster, revision, done, found };
+  return { cluster, revision, isDone, found };
 }
 
 /** Of a login. @returns the token */

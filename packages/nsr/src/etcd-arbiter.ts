@@ -6,7 +6,7 @@
  *
  * Every change is a transaction that compares the revision of `roles`, so each one follows upon what its
  * author knew, and whoever was overtaken finds out. Nobody can be asked to stop for certain, though: so
- * nobody acts longer than its term, and nobody takes a role before the other's term is over.
+ * nobody acts longer than its lease, and nobody takes a role before the other's lease is over.
  *
  *     standby   the active may act      ... and what the other one waits for
  *     none      until 0.9 ttl after it has sent the last renewal that was confirmed
@@ -38,13 +38,13 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { claim, give, NOBODY, name, release, rightOf, type Word } from "@ts-bgp/pair";
-import { bootMs, Term } from "@ts-bgp/takeover";
+import { claim, ensure, give, NOBODY, name, release, rightOf, type Word } from "@ts-bgp/pair";
+import { bootMs, Lease } from "@ts-bgp/takeover";
 import {
   type ActiveState,
   type Arbiter,
   ArbiterAwayError,
-  type Hold,
+  type HoldChange,
   type Roles,
 } from "./arbiter.ts";
 import { BadAnswerError, type Change, type Entry } from "./etcd-answers.ts";
@@ -64,7 +64,7 @@ interface Seen {
 
 /** What came of a change of the keys, and what they held then. */
 interface Settled extends Seen {
-  readonly done: boolean;
+  readonly isDone: boolean;
 }
 
 const ROLES = "roles";
@@ -74,32 +74,32 @@ const LEASE_PART = 0.9;
 const RENEWALS_PER_TTL = 6;
 /** Longest wait for an answer of etcd. */
 const TIMEOUT_PART = 1 / 3;
-/** The term is looked at this often. */
+/** The lease is looked at this often. */
 const LOOK_MS = 5;
-/** A term that was over for so long is spoken of. */
+/** The operator is told of a lease that has been over for so long. */
 const DOUBT_MS = 100;
 /** So often etcd is asked while this side may not act. */
 const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
 const ECHO_MS = 5000;
 const UNECHOED = `it answered no heartbeat for ${ECHO_MS} ms (they go by the port after the link's)`;
-/** Of a problem that is told: every endpoint may have one. */
+/** Longest text of a problem, which has a part for each endpoint. */
 const PROBLEM_CHARACTERS = 1000;
 /** Longest wait for etcd when this process ends. */
 const RELEASE_MS = 1000;
 
 export class EtcdArbiter implements Arbiter {
   readonly kind = "etcd";
-  readonly term: Term = new Term();
-  problem = "";
+  readonly lease: Lease = new Lease();
+  problem: string | null = null;
   private readonly cluster: string;
   private readonly etcd: EtcdClient;
   private readonly ttlMs: number;
   private readonly holder: string = crypto.randomUUID();
   /** While this side is active. */
   private own: Pick<Seen, "word" | "revision"> | null = null;
-  private hold: Hold = "lost";
-  private changed: (hold: Hold, why: string) => void = () => {};
+  private hold: HoldChange["hold"] = "lost";
+  private changed: (change: HoldChange) => void = () => {};
   private timer: NodeJS.Timeout | undefined;
   private isRenewing = false;
   /** This side is a standby. */
@@ -112,10 +112,10 @@ export class EtcdArbiter implements Arbiter {
   private isUnheard = false;
   /** Roles are changed one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
-  /** Another's lease as it was seen, and since when. */
-  private sight = "";
+  /** Revision of the roles and of the renewal as they were seen last, and since when they are so. */
+  private sight: string | null = null;
   private sightMs = 0;
-  /** The role is being given away: the term gets no longer. */
+  /** The role is being given away: the lease gets no longer. */
   private isEnding = false;
   private isOver = false;
 
@@ -126,10 +126,10 @@ export class EtcdArbiter implements Arbiter {
   }
 
   isHeld(): boolean {
-    return this.own !== null && this.term.lasts;
+    return this.own !== null && this.lease.isValid;
   }
 
-  onHold(changed: (hold: Hold, why: string) => void): void {
+  onHold(changed: (change: HoldChange) => void): void {
     this.changed = changed;
   }
 
@@ -147,9 +147,9 @@ export class EtcdArbiter implements Arbiter {
     }
     const unchanged = new Map([[ROLES, revision]]);
     if (right === "expired") unchanged.set(RENEWAL, renewal);
-    // As a standby of late, this side may have promised something.
+    // This side may have been a standby until now, and have promised not to take over for a while.
     const isBound = right === "expired" || right === "own";
-    if (isBound && bootMs() < this.term.withdraw()) return null;
+    if (isBound && bootMs() < this.lease.withdraw()) return null;
     return this.claim(side, word, unchanged);
   }
 
@@ -158,29 +158,29 @@ export class EtcdArbiter implements Arbiter {
     const tenure = this.claims;
     return this.inTurn(async () => {
       if (standby !== null) {
-        // Without echoes this side would have to stop as soon as it has a standby; and it has to know
-        // that the role is its own before it relies on them.
+        // With a named standby only echoes let this side go on, so they have to come before it is named; and
+        // the arbiter has to have confirmed the role before this side relies on echoes.
         const endMs = bootMs() + ECHO_MS;
-        while (!this.term.isEchoed || !this.term.lasts) {
+        while (!this.lease.isEchoed || !this.lease.isValid) {
           if (naming !== this.namings || this.own === null) return false;
           if (bootMs() > endMs) throw new Error(UNECHOED);
           await sleep(LOOK_MS);
         }
         if (tenure !== this.claims) return false;
-        // From the moment on when the standby could be named already.
-        this.term.followEchoes();
+        // Before etcd is asked: it may name the standby even if its answer is lost.
+        this.lease.followEchoes();
       }
       const standbys = standby === null ? [] : [standby];
       const named = (word: Word) => name(word, word.holder, standbys);
       const isDone = await this.change(named, tenure);
-      if (isDone && standby === null) this.term.followLease();
+      if (isDone && standby === null) this.lease.followArbiter();
       return isDone;
     });
   }
 
   async takeOver(side: string): Promise<Roles | null> {
     while (!this.isOver) {
-      const promisedUntilMs = this.term.withdraw();
+      const promisedUntilMs = this.lease.withdraw();
       try {
         const { word, revision } = await this.look();
         const claimant = { side, process: this.holder, hasState: true, isFenced: true };
@@ -203,7 +203,7 @@ export class EtcdArbiter implements Arbiter {
 
   async handOver(): Promise<boolean> {
     this.isEnding = true;
-    this.term.end();
+    this.lease.end();
     const tenure = this.claims;
     const given = (word: Word) => give(word, word.holder);
     const isOurs = await this.inTurn(() => this.change(given, tenure));
@@ -211,7 +211,7 @@ export class EtcdArbiter implements Arbiter {
     return isOurs;
   }
 
-  /** Keeps the way to etcd warm: the end of the active is not to be known from there. */
+  /** Keeps a connection to etcd ready for a takeover. etcd does not know when the active ends: nobody is called. */
   watch(): void {
     this.isOver = false;
     this.stopRenewing();
@@ -233,7 +233,7 @@ export class EtcdArbiter implements Arbiter {
   async release(): Promise<void> {
     this.isOver = true;
     this.isEnding = true;
-    this.term.end();
+    this.lease.end();
     const tenure = this.claims;
     const freed = (word: Word) => release(word, word.holder);
     const released = this.inTurn(() => this.change(freed, tenure));
@@ -255,11 +255,11 @@ export class EtcdArbiter implements Arbiter {
     this.stopRenewing();
     this.own = { word, revision };
     this.isEnding = false;
-    this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
+    this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
     this.hold = "held";
     this.doubtfulMs = null;
     this.renewedMs = sentMs;
-    this.timer = setInterval(() => this.lookAtTerm(), LOOK_MS).unref();
+    this.timer = setInterval(() => this.lookAtLease(), LOOK_MS).unref();
     return { epoch: word.epoch, active: side, standby: null };
   }
 
@@ -308,58 +308,59 @@ export class EtcdArbiter implements Arbiter {
   /** Takes an answer to what this side, being active, has put: roles, or a renewal only. */
   private settle(
     { word: before }: Pick<Seen, "word">,
-    { done, word, revision }: Settled,
+    { isDone, word, revision }: Settled,
     sentMs: number,
   ): void {
     const { own } = this;
     if (own === null || own.word.epoch !== before.epoch) return;
-    // Not done: an earlier try that nobody told of, or a change that was made meanwhile.
+    // Even when this try was not carried out, an earlier one without an answer may have been.
     if (word.holder !== own.word.holder) {
       this.lose(`${word.active ?? "nobody"} has the role, epoch ${word.epoch}`);
       return;
     }
     if (revision > own.revision) this.own = { word, revision };
-    if (done && !this.isEnding) this.term.extendLease(sentMs + this.ttlMs * LEASE_PART);
+    if (isDone && !this.isEnding) this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
   }
 
   private lose(why: string): void {
     this.stopRenewing();
-    this.tell("lost", why);
+    this.tell({ hold: "lost", reason: why });
   }
 
-  private lookAtTerm(): void {
-    const now = bootMs();
-    const { lasts } = this.term;
-    if (lasts) {
+  private lookAtLease(): void {
+    const nowMs = bootMs();
+    const { isValid } = this.lease;
+    if (isValid) {
       this.doubtfulMs = null;
       this.isUnheard = false;
-      if (this.hold !== "held") this.tell("held", "");
+      if (this.hold !== "held") this.tell({ hold: "held", reason: null });
     } else {
-      this.doubtfulMs ??= now;
+      this.doubtfulMs ??= nowMs;
       const hasStandby = this.own !== null && this.own.word.standbys.length > 0;
-      if (!this.isUnheard && hasStandby && this.problem === "") {
+      if (!this.isUnheard && hasStandby && this.problem === null) {
         // At once: a standby that is about to take over comes second then. Without etcd neither side can
         // do anything but wait for the next heartbeat that comes through.
         this.isUnheard = true;
-        this.changed("unheard", "the standby has not echoed the heartbeats");
-      } else if (this.hold === "held" && now - this.doubtfulMs >= DOUBT_MS) {
-        this.tell("doubtful", this.problem || "the standby may be about to take over");
+        this.changed({ hold: "unheard", reason: "the standby has not echoed the heartbeats" });
+      } else if (this.hold === "held" && nowMs - this.doubtfulMs >= DOUBT_MS) {
+        const reason = this.problem ?? "the standby may be about to take over";
+        this.tell({ hold: "doubtful", reason });
       }
     }
-    const periodMs = lasts ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
-    if (!this.isRenewing && now - this.renewedMs >= periodMs) void this.renew();
+    const periodMs = isValid ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
+    if (!this.isRenewing && nowMs - this.renewedMs >= periodMs) void this.renew();
   }
 
-  private tell(hold: Hold, why: string): void {
-    this.hold = hold;
-    this.changed(hold, why);
+  private tell(change: HoldChange): void {
+    this.hold = change.hold;
+    this.changed(change);
   }
 
   private stopRenewing(): void {
     clearInterval(this.timer);
     this.isWatching = false;
     this.own = null;
-    this.term.end();
+    this.lease.end();
   }
 
   private async look(): Promise<Seen> {
@@ -368,32 +369,32 @@ export class EtcdArbiter implements Arbiter {
 
   private put(change: Change): Promise<Settled> {
     return this.ask(async () => {
-      const { done, found } = await this.etcd.change(change);
-      return { done, ...seenOf(found) };
+      const { isDone, found } = await this.etcd.change(change);
+      return { isDone, ...seenOf(found) };
     });
   }
 
-  /** Asks etcd, and speaks of it when that is not to be had, or is again. */
+  /** Asks etcd; the operator is told when it answers no more, and when it answers again. */
   private async ask<T>(question: () => Promise<T>): Promise<T> {
     const before = this.problem;
     try {
       const answer = await question();
-      this.problem = "";
-      if (before !== "") this.tellReason("etcd answers again");
+      this.problem = null;
+      if (before !== null) this.tellReason("etcd answers again");
       return answer;
     } catch (error) {
-      this.problem = `etcd does not answer: ${(error as Error).message}`.slice(
-        0,
-        PROBLEM_CHARACTERS,
-      );
-      if (before === "") this.tellReason(this.problem);
+      const problem = `etcd does not answer: ${(error as Error).message}`;
+      this.problem = problem.slice(0, PROBLEM_CHARACTERS);
+      if (before === null) this.tellReason(this.problem);
       throw new ArbiterAwayError(this.problem);
     }
   }
 
-  private tellReason(why: string): void {
-    if (this.own !== null) this.changed(this.hold, why);
-    else if (this.isWatching) this.changed(this.problem === "" ? "held" : "doubtful", why);
+  private tellReason(reason: string): void {
+    if (this.own !== null) this.changed({ hold: this.hold, reason });
+    else if (this.isWatching) {
+      this.changed({ hold: this.problem === null ? "held" : "doubtful", reason });
+    }
   }
 
   private inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -425,12 +426,12 @@ export class EtcdArbiter implements Arbiter {
   /** Whether another's lease has ended: it was not renewed for a whole ttl by this side's clock. */
   private hasEnded({ revision, renewal }: Seen): boolean {
     const sight = `${revision} ${renewal}`;
-    const now = bootMs();
+    const nowMs = bootMs();
     if (sight !== this.sight) {
       this.sight = sight;
-      this.sightMs = now;
+      this.sightMs = nowMs;
     }
-    return now - this.sightMs >= this.ttlMs;
+    return nowMs - this.sightMs >= this.ttlMs;
   }
 }
 
@@ -468,6 +469,7 @@ function wordIn(text: string): Word {
 }
 
 function textOf({ epoch, active, standbys, holder, isGiven }: Word): string {
+  ensure(standbys.length <= 1, "one standby is named", ...standbys);
   const [standby = null] = standbys;
   return JSON.stringify({ epoch, active: active ?? "", standby, holder, given: isGiven });
 }

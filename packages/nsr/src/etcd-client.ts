@@ -41,8 +41,8 @@ export interface EtcdAccess {
 }
 
 export class EtcdClient {
-  /** Number of the cluster, once one has answered; others are not believed then. */
-  cluster = "";
+  /** Number of the cluster, null before one has answered; others are not believed then. */
+  cluster: string | null = null;
   private readonly endpoints: readonly EtcdEndpoint[];
   private readonly user: EtcdUser | null;
   private readonly prefix: string;
@@ -131,7 +131,7 @@ export class EtcdClient {
 
   /** @param floor - what `revision` was when the question was asked */
   private believe({ cluster, revision }: Answer, floor: number): void {
-    if (this.cluster !== "" && cluster !== this.cluster) {
+    if (this.cluster !== null && cluster !== this.cluster) {
       throw new Error(`another cluster of etcd, ${cluster}, answered than before, ${this.cluster}`);
     }
     if (revision < floor) {

@@ -6,15 +6,18 @@
  *     pair-log.ts, switchover.ts, show-nsr.ts    what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active      role-asker.ts   asks
  *     etcd-client.ts, etcd-http.ts, etcd-answers.ts    of etcd
- *     link.ts, links.ts, beats.ts, beat-worker.ts      streams and heartbeats between the sides
+ *     link.ts, links.ts, heartbeats.ts, heartbeat-worker.ts      streams and heartbeats between the sides
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
+ *     suspects.ts            neighbors whose message ended a side
+ *     handover-check.ts      what the other side says of its connections, before it is believed
  *     probe-pair.ts          link, arbiter and addresses, for the doctor
  */
 
 export { type CertificateProblem, certificateProblem } from "./certificate-check.ts";
 export { createArbiter } from "./create-arbiter.ts";
+export { lingerMs } from "./heartbeats.ts";
 export { type HostNeeds, limitsOf, needsOf } from "./host.ts";
 export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";

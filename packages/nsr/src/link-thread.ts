@@ -235,7 +235,7 @@ export interface Way {
   readonly address: LinkAddress;
 }
 
-/** The thread, for one link after the other. It ends by itself, as `BeatThread` does. */
+/** The thread, for one link after the other. It ends by itself, as `HeartbeatThread` does. */
 export class LinkThread {
   private worker: Worker | null;
   private readonly links: Set<ThreadLink> = new Set();

@@ -1,6 +1,7 @@
 /** The link between two sides: records in frames over a stream. */
 
 import type { Duplex } from "node:stream";
+import { InvariantError } from "@ts-bgp/pair";
 import { type AnyRecord, FrameReader, frameOf, type Sender } from "@ts-bgp/replication/stream";
 
 /** Octets that may wait in this process for the link; beyond it the other side is taken for gone. */
@@ -86,6 +87,8 @@ export class Link {
         if (this.isClosed) return;
       }
     } catch (error) {
+      // That is this side's own fault, and more than the end of a link.
+      if (error instanceof InvariantError) throw error;
       this.end(`the replication stream is broken: ${(error as Error).message}`, true);
       return;
     }

@@ -110,7 +110,7 @@ function serverForUsers(
   return net.createServer((socket) => {
     socket.on("error", () => {});
     const { problem, from } = userOf(socket);
-    if (problem !== "") {
+    if (problem !== null) {
       socket.destroy();
       refused({ reason: "user", from, text: problem });
       return;
@@ -120,8 +120,8 @@ function serverForUsers(
   });
 }
 
-/** @returns who is at the other end, and why that is not the other side; empty when it may be */
-function userOf(socket: net.Socket): { from: string; problem: string } {
+/** @returns who is at the other end, and why that is not the other side; null when it may be */
+function userOf(socket: net.Socket): { from: string; problem: string | null } {
   let peer: PeerCredentials;
   try {
     peer = peerCredentials(descriptorOf(socket));
@@ -130,7 +130,7 @@ function userOf(socket: net.Socket): { from: string; problem: string } {
   }
   const from = `process ${peer.process} of user ${peer.user}`;
   const own = process.geteuid!();
-  if (peer.user === own || peer.user === ROOT) return { from, problem: "" };
+  if (peer.user === own || peer.user === ROOT) return { from, problem: null };
   return { from, problem: `the other side must have the user ${own}, or root` };
 }
 
@@ -237,8 +237,8 @@ export function connectLink(
       reject(error);
     });
     socket.once(isLocal ? "connect" : "secureConnect", () => {
-      const listener = isLocal ? userOf(socket) : { from: "", problem: "" };
-      if (listener.problem !== "") {
+      const listener = isLocal ? userOf(socket) : null;
+      if (listener !== null && listener.problem !== null) {
         socket.destroy(new Error(`${listener.from} listens there: ${listener.problem}`));
         return;
       }

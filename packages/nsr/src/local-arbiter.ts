@@ -19,12 +19,12 @@ import {
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit, whyNotEnded } from "@ts-bgp/takeover";
-import type { ActiveState, Arbiter, Hold, Roles } from "./arbiter.ts";
+import type { ActiveState, Arbiter, HoldChange, Roles } from "./arbiter.ts";
 
 /** A side that has just started leaves the role to a named standby for so long. */
 const GRACE_MS = 1000;
 
-const NOBODY: Roles = { epoch: 0, active: "", standby: null };
+const NOBODY: Roles = { epoch: 0, active: null, standby: null };
 /** Longest wait for the lock of a process that is dead. */
 const LOCK_MS = 2000;
 const OTHER_PIDS =
@@ -36,8 +36,8 @@ const FILE_OCTETS_MAX = 4096;
 
 export class LocalArbiter implements Arbiter {
   readonly kind = "local";
-  readonly term = null;
-  readonly problem = "";
+  readonly lease = null;
+  readonly problem = null;
   private readonly file: string;
   /** Held while this side is active. */
   private lock: number | null = null;
@@ -49,7 +49,7 @@ export class LocalArbiter implements Arbiter {
   private process = 0;
   private firstTriedMs: number | null = null;
   private stopWatch: (() => void) | null = null;
-  private changed: (hold: Hold, why: string) => void = () => {};
+  private changed: (change: HoldChange) => void = () => {};
 
   /** @param file - both sides name the same; created when it is not there */
   constructor(file: string) {
@@ -61,7 +61,7 @@ export class LocalArbiter implements Arbiter {
     return this.lock !== null;
   }
 
-  onHold(changed: (hold: Hold, why: string) => void): void {
+  onHold(changed: (change: HoldChange) => void): void {
     this.changed = changed;
   }
 
@@ -161,7 +161,7 @@ export class LocalArbiter implements Arbiter {
   /** What is killed does nothing more, but has its sockets until the kernel has ended it. */
   private async exitOf(pidfd: number): Promise<void> {
     const what = `process ${this.process} was killed and has not ended yet`;
-    this.changed("doubtful", `${what}: ${whyNotEnded(this.process)}`);
+    this.changed({ hold: "doubtful", reason: `${what}: ${whyNotEnded(this.process)}` });
     while (pidfd === this.pidfd && !hasExited(pidfd)) await sleep(LOOK_MS);
   }
 
@@ -212,7 +212,7 @@ export class LocalArbiter implements Arbiter {
       const { epoch, active, standby } = JSON.parse(text) as Partial<Record<keyof Roles, unknown>>;
       return {
         epoch: Number.isSafeInteger(epoch) ? (epoch as number) : 0,
-        active: typeof active === "string" ? active : "",
+        active: typeof active === "string" ? active : null,
         standby: typeof standby === "string" ? standby : null,
       };
     } catch {

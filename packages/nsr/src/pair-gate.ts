@@ -6,8 +6,8 @@ import {
   Gate,
   type GateCounters,
   type GateEnd,
+  type Lease,
   missingCapabilities,
-  type Term,
 } from "@ts-bgp/takeover";
 import { HostCheck } from "./host.ts";
 
@@ -36,7 +36,7 @@ const NOBODY: GateEvents = { lost() {}, regained() {} };
 export interface PairGateOptions {
   /** With a section `nsr`. */
   readonly config: Config;
-  readonly term: Term | null;
+  readonly lease: Lease | null;
   /** Told of what goes wrong. */
   readonly say: (message: string) => void;
 }
@@ -44,8 +44,8 @@ export interface PairGateOptions {
 export class PairGate {
   /** Null when there is none. */
   gate: Gate | null = null;
-  /** Why connections cannot be protected; empty when they can. */
-  problem = "";
+  /** Why connections cannot be protected; null when they can. */
+  problem: string | null = null;
   private readonly options: PairGateOptions;
   private readonly host: HostCheck;
   private kind = "none";
@@ -63,7 +63,7 @@ export class PairGate {
   private ports: readonly number[];
   private events: GateEvents = NOBODY;
   /** The problem that was told last. */
-  private told = "";
+  private told: string | null = null;
   private failedMs = 0;
 
   constructor(options: PairGateOptions) {
@@ -78,7 +78,7 @@ export class PairGate {
     this.isBound = false;
     this.hasRules = false;
     this.isNeeded = true;
-    this.problem = "";
+    this.problem = null;
     if (this.gate === null) await this.create();
     // Of its own namespace; in a shared one the active has them in place.
     if (this.options.config.nsr!.mode === "address") {
@@ -90,30 +90,31 @@ export class PairGate {
       }
       await this.need(true);
     }
-    if (this.problem === "") this.told = "";
+    if (this.problem === null) this.told = null;
   }
 
   /** Makes ready again after something failed, not too often. */
   async retry(): Promise<void> {
-    if (this.problem === "" || performance.now() < this.failedMs + LOOK_MS) return;
+    if (this.problem === null || performance.now() < this.failedMs + LOOK_MS) return;
     await this.open();
   }
 
-  /** @returns why this host cannot take connections over; empty when it can */
-  async lack(): Promise<string> {
+  /** @returns why this host cannot take connections over; null when it can */
+  async lack(): Promise<string | null> {
     await this.host.look();
-    if (this.missing() !== "") await this.host.lookAgain();
-    return this.problem || this.missing();
+    if (this.missing() !== null) await this.host.lookAgain();
+    return this.problem ?? this.missing();
   }
 
-  private missing(): string {
+  private missing(): string | null {
     const vital = this.needs().filter(({ ok, isMinor = false }) => !ok && !isMinor);
+    if (vital.length === 0) return null;
     return vital.map(({ what, detail }) => `${what}: ${detail}`).join("; ");
   }
 
   private async create(): Promise<void> {
     void this.host.look();
-    const { config, term } = this.options;
+    const { config, lease } = this.options;
     const queue = queueOf(config.nsr!.cluster);
     if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
       this.without(
@@ -122,7 +123,7 @@ export class PairGate {
       return;
     }
     try {
-      const gate = await Gate.start({ queue, flowsMax: FLOWS_MAX, term });
+      const gate = await Gate.start({ queue, flowsMax: FLOWS_MAX, lease });
       this.gate = gate;
       gate.ended.catch((error: Error) => void this.failed(gate, error));
     } catch (error) {
@@ -139,12 +140,12 @@ export class PairGate {
 
   /**
    * Has packets go through it or, while there is no standby, not: that costs as much as routing does. With a
-   * term they always do, for it may end.
+   * lease they always do, for it may end.
    *
    * @returns whether it is so, once it is; if not, `problem` may say why
    */
   need(isNeeded: boolean): Promise<boolean> {
-    const needed = isNeeded || this.options.term !== null;
+    const needed = isNeeded || this.options.lease !== null;
     // Asked for many times a second.
     if (!needed && !this.isNeeded && !this.hasRules) return Promise.resolve(true);
     this.isNeeded = needed;
@@ -236,7 +237,7 @@ export class PairGate {
   /** What is needed of this host, and whether it is there; empty for a moment after the start. */
   needs(): DoctorRow[] {
     const { problem, kind, isBound } = this;
-    const found = (detail: string) => ({ ok: problem === "", detail: problem || detail });
+    const found = (detail: string) => ({ ok: problem === null, detail: problem ?? detail });
     const rules = kind === "none" ? "the active side's" : kind;
     return this.host.rows({ queue: found(isBound ? "in use" : "ready"), rules: found(rules) });
   }
@@ -273,8 +274,8 @@ export class PairGate {
     }
     await this.need(true);
     if (this.gate === null) return;
-    this.problem = "";
-    this.told = "";
+    this.problem = null;
+    this.told = null;
     this.options.say("this host can protect connections again");
     events.regained(this.gate);
   }
@@ -283,21 +284,22 @@ export class PairGate {
     if (this.gate !== gate) return;
     // Rules for a queue that this side does not have are the other side's.
     const end = this.isBound ? "remove-rules" : "keep-rules";
-    this.without(error);
     // First: what peers are told from here on is not to be relied on.
-    this.events.lost(this.problem);
+    this.events.lost(this.without(error));
     await gate.stop(end).catch(() => {});
   }
 
-  /** Without a gate there is no standby; peers are served all the same. */
-  private without({ message }: Error): void {
+  /** Without a gate there is no standby; peers are served all the same. @returns the problem, for people */
+  private without({ message }: Error): string {
     this.gate = null;
     this.isBound = false;
     this.hasRules = false;
     this.failedMs = performance.now();
-    this.problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
-    if (this.problem !== this.told) this.options.say(this.problem);
-    this.told = this.problem;
+    const problem = `this host cannot protect connections: ${message} (tsbgp doctor tells more)`;
+    this.problem = problem;
+    if (problem !== this.told) this.options.say(problem);
+    this.told = problem;
+    return problem;
   }
 }
 

@@ -5,8 +5,8 @@ import type { LogEvent, PairEvent } from "@ts-bgp/speaker";
 import { Refusals } from "./refusals.ts";
 
 export class PairLog {
-  /** Why this side was turned away last, which is said once. */
-  refusal = "";
+  /** Why this side was turned away last, which is said once; null once it was not. */
+  private refusal: string | null = null;
   /** Whom it has not let in. */
   readonly refusals: Refusals = new Refusals((message) => this.say("nsr-refused", "warn", message));
   private readonly log: (event: LogEvent) => void;
@@ -29,9 +29,14 @@ export class PairLog {
     this.refusal = message;
   }
 
+  /** This side was let in: what turns it away the next time is news. */
+  letIn(): void {
+    this.refusal = null;
+  }
+
   /** @param name - of this side */
   role(role: Role, name: string, epoch: number): void {
-    const isNews = role === "standby" && this.refusal === "";
+    const isNews = role === "standby" && this.refusal === null;
     if (isNews) this.say("nsr-standby", "info", `${name} follows the active side`);
     if (role === "active") this.say("nsr-active", "info", `${name} is active, epoch ${epoch}`);
   }

@@ -1,7 +1,7 @@
 /** What a side of a pair is given. */
 
 import type { Config } from "@ts-bgp/config";
-import type { LogEvent } from "@ts-bgp/speaker";
+import type { Crash, LogEvent } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
 
 export interface PairOptions {
@@ -11,6 +11,10 @@ export interface PairOptions {
   readonly software: string;
   readonly arbiter: Arbiter;
   readonly log: (event: LogEvent) => void;
+  /** What this side notes of what it reads; null where that cannot be. */
+  readonly crash: () => Crash | null;
+  /** @returns the file with the notes of another side, null when that is on another host */
+  readonly crashFile: (side: string) => string | null;
   /** This side has another role now. */
   readonly changed: () => void;
   /** This side is not to be the active one, for the time being. */

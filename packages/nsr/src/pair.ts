@@ -15,17 +15,19 @@ import { frameOf, type Machine } from "@ts-bgp/replication";
 import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
 import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
 import type { ActiveSide, Side } from "./active-side.ts";
-import type { Hold } from "./arbiter.ts";
-import { BeatThread } from "./beats.ts";
+import type { HoldChange } from "./arbiter.ts";
+import type { Frozen } from "./frozen.ts";
+import { HeartbeatThread } from "./heartbeats.ts";
 import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
-import { byConnection, type Frozen } from "./resume.ts";
+import { byConnection } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { type FollowEnd, StandbySide } from "./standby-side.ts";
-import { type Left, type Outcome, rounded, Switchovers } from "./switchover.ts";
+import { Suspects } from "./suspects.ts";
+import { type Left, type Outcome, phasesOf, Switchovers } from "./switchover.ts";
 import { Tenure } from "./tenure.ts";
 
 type ActionOf<N extends SideAction["do"]> = Extract<SideAction, { do: N }>;
@@ -47,7 +49,7 @@ export class Pair {
       try {
         this.perform(action);
       } catch (error) {
-        // It cannot fail, so that the process ends; the other actions are done before.
+        // No action may fail, so this ends the process; but not before the other actions are done.
         void Promise.reject(error);
       }
     }
@@ -58,8 +60,9 @@ export class Pair {
   readonly nsr: NsrConfig;
   private readonly addresses: ServiceAddresses;
   private readonly asker: RoleAsker;
-  /** What peers are told when their sessions end with this side. */
-  private farewell = "";
+  private readonly suspects: Suspects;
+  /** What peers are told when their sessions end with this side; null when they do not end. */
+  private farewell: string | null = null;
   /** What was followed, or was frozen here, and how following it came to its end. */
   private left: Left | null = null;
   private end: FollowEnd | null = null;
@@ -71,7 +74,7 @@ export class Pair {
   /** Counts how often everything was put down. */
   private life = 0;
   private wasActive = false;
-  /** Nobody may join any more, once this ends. */
+  /** Resolves once nobody can join any more. */
   private refusing: Promise<void> = Promise.resolve();
   private starting: PromiseWithResolvers<void> | null = null;
   private handing: PromiseWithResolvers<Outcome> | null = null;
@@ -79,15 +82,16 @@ export class Pair {
 
   constructor(options: PairOptions) {
     this.options = options;
+    this.suspects = new Suspects(options);
     this.log = new PairLog(options.log);
     this.nsr = options.config.nsr!;
     this.gate = new PairGate({
       config: options.config,
-      term: options.arbiter.term,
+      lease: options.arbiter.lease,
       say: (message) => {
         this.log.say("nsr-simplex", "warn", message);
         // It could not take over any more.
-        if (this.gate.problem !== "") this.standbySide?.stop(message);
+        if (this.gate.problem !== null) this.standbySide?.stop(message);
       },
     });
     this.addresses = new ServiceAddresses(this.nsr, (problem) =>
@@ -95,15 +99,14 @@ export class Pair {
     );
     const { name, software, log } = options;
     this.switchovers = new Switchovers(log);
-    const lack = () => this.gate.lack();
-    const beats = new BeatThread(this.log.refusals.note);
-    const threads = { beats, links: new LinkThread() };
     const { refusals } = this.log;
-    this.side = { config: this.nsr, name, software, log, lack, ...threads, refusals };
+    const finds = { lack: () => this.gate.lack(), notes: () => options.crash()?.address ?? null };
+    const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
+    this.side = { config: this.nsr, name, software, log, refusals, ...finds, ...threads };
     this.asker = new RoleAsker(options.arbiter, name, (problem) =>
       this.log.say("nsr-arbiter", "warn", problem),
     );
-    options.arbiter.onHold((hold, why) => this.held(hold, why));
+    options.arbiter.onHold((change) => this.held(change));
   }
 
   get speaker(): Speaker | null {
@@ -123,14 +126,14 @@ export class Pair {
     return this.speaker !== null && this.machine.hold === "doubtful";
   }
 
-  /** Why there is no role, or was none the last time. */
-  get reason(): string {
+  /** Why there is no role, or was none the last time; null when there is one. */
+  get reason(): string | null {
     return this.machine.reason;
   }
 
   /** Resolves when a role is found; rejects when the active one cannot begin. */
   async start(): Promise<void> {
-    // While nobody answers the packet queue of a process that died here, nothing of its leaves.
+    // Before the gate opens: as long as nobody serves its packet queue, a process that died here sends nothing.
     this.addresses.clear();
     await this.gate.open();
     this.addresses.watch((reason) => this.addressesLost(reason));
@@ -145,8 +148,8 @@ export class Pair {
     }
   }
 
-  /** Ends this side: peers are told that the sessions end, if it is the active one. */
-  async stop(text: string): Promise<void> {
+  /** Ends this side. @param text - for peers, whose sessions end if it is the active one; null when they go on */
+  async stop(text: string | null): Promise<void> {
     this.farewell = text;
     this.addresses.unwatch();
     const stopped = Promise.withResolvers<void>();
@@ -166,11 +169,12 @@ export class Pair {
       const { speaker, machine } = this;
       const isLeading = () => speaker === this.speaker && machine.state === "leading";
       if (speaker === null || !isLeading()) throw new Error("this side is not the active one");
-      // What is frozen waits for the arbiter.
+      // Connections are frozen until the arbiter has answered: one that is away would keep them so.
       if (speaker.active.state === "declared") await this.options.arbiter.expectAnswer();
       if (!isLeading()) throw new Error("this side is not the active one any more");
       const { state, reason } = speaker.active;
-      this.tell({ event: "switchover", isDeclared: state === "declared", reason });
+      const refusal = state === "declared" ? null : (reason ?? "no standby can take over");
+      this.tell({ event: "switchover", refusal });
     } catch (error) {
       handing.reject(error);
     }
@@ -179,14 +183,14 @@ export class Pair {
     });
   }
 
-  /** Sets everything up to hand over and to end; for a stop that nobody shall notice. */
+  /** Hands over to the standby, then stops, so that peers notice nothing. Rejects if the standby does not take over. */
   async handOverAndStop(): Promise<void> {
     this.addresses.unwatch();
     await (this.handing?.promise ?? this.handOver());
-    await this.stop("");
+    await this.stop(null);
   }
 
-  /** Service addresses cannot be here any more: the other side does better, if it has them. */
+  /** An interface for service addresses is gone or down: the other side, if it is ready, does better. */
   private addressesLost(reason: string): void {
     this.standbySide?.stop(reason);
     if (this.handing !== null || this.speaker?.active.state !== "declared") return;
@@ -196,9 +200,10 @@ export class Pair {
   }
 
   /** The arbiter has something to say of the role that this side has. */
-  private held(hold: Hold, why: string): void {
-    if (why !== "") this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", why);
-    this.tell({ event: "hold", hold, reason: why });
+  private held(change: HoldChange): void {
+    const { hold, reason } = change;
+    if (reason !== null) this.log.say("nsr-arbiter", hold === "held" ? "info" : "warn", reason);
+    this.tell({ event: "hold", ...change });
   }
 
   private perform(action: SideAction): void {
@@ -263,7 +268,7 @@ export class Pair {
         void this.answered(this.pass(this.tenure!));
         break;
       case "report":
-        if (action.failure === "") this.handing?.resolve(this.outcome!);
+        if (action.failure === null) this.handing?.resolve(this.outcome!);
         else this.handing?.reject(new Error(action.failure));
         break;
       case "fence":
@@ -275,7 +280,7 @@ export class Pair {
     }
   }
 
-  /** What was asked has this answer, or failed; in another life of this side nobody wants to know. */
+  /** Tells the machine the answer to an action, or that it failed; not if everything was put down meanwhile. */
   private async answered(answer: Promise<SideEvent | null>): Promise<void> {
     const { life } = this;
     let event: SideEvent | null;
@@ -298,9 +303,9 @@ export class Pair {
   }
 
   private async claim({ how }: ActionOf<"claim">): Promise<SideEvent> {
-    if (how === "begin" && this.addresses.lost === "") await this.gate.retry();
+    if (how === "begin" && this.addresses.lost === null) await this.gate.retry();
     const { lost } = this.addresses;
-    const mayClaim = how !== "begin" || lost === "";
+    const mayClaim = how !== "begin" || lost === null;
     // Before: nothing may come between the answer and what is done about it.
     if (how === "take-back") await this.gate.open();
     const epoch = mayClaim ? await this.asker.claim(how) : null;
@@ -311,7 +316,7 @@ export class Pair {
 
   private async connect(): Promise<SideEvent> {
     const { lost } = this.addresses;
-    if (lost !== "") return { event: "unreachable", reason: lost };
+    if (lost !== null) return { event: "unreachable", reason: lost };
     try {
       this.standbySide = await StandbySide.connect(this.side, this.options.arbiter);
       return { event: "connected" };
@@ -323,14 +328,14 @@ export class Pair {
 
   private async follow(standbySide: StandbySide): Promise<void> {
     const end = await standbySide.follow();
+    this.suspects.ended(standbySide, end.kind === "lost");
     if (this.machine.state !== "following") return;
     this.end = end;
     this.beganMs = performance.now();
     if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
     const { machine, heardMs, standby } = standbySide;
     if (end.kind === "handover") {
-      const frozen = byConnection(end.record.frozen as Record<string, Frozen>);
-      this.left = machine === null ? null : { machine, heardMs, frozen, standby };
+      this.left = machine === null ? null : { machine, heardMs, frozen: end.frozen, standby };
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       this.tell({ event: "handover", cause });
       return;
@@ -338,7 +343,7 @@ export class Pair {
     const { cause, mayTakeOver } = end;
     this.left = machine === null ? null : { machine, heardMs, frozen: null, standby };
     this.log.sayOnce("nsr-link", "warn", cause);
-    if (standbySide.peer !== null) this.log.refusal = "";
+    if (standbySide.peer !== null) this.log.letIn();
     this.tell({ event: "lost", cause, isUsable: mayTakeOver });
   }
 
@@ -359,6 +364,7 @@ export class Pair {
     if (tenure.isOver) return null;
     await tenure.speaker.start();
     if (tenure.isOver) return null;
+    this.suspects.goOn(tenure.speaker);
     this.switchovers.begunAnew();
     return { event: "running" };
   }
@@ -370,21 +376,15 @@ export class Pair {
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const { heardMs } = left;
-    const tenure = this.begin(machine, machine.router.tables.nowMs - heardMs);
-    const taken = await tenure.takeUp(left.frozen, isPlanned, () => this.addresses.claim());
-    if (taken === null) return null;
-    const { resumed, lost, restoreMs } = taken;
-    const endMs = performance.now();
-    const ms = rounded({
-      fence: fenceMs,
-      replay: replayMs,
-      addresses: restoreMs - beganMs - fenceMs - replayMs,
-      restore: endMs - restoreMs,
-      total: endMs - beganMs,
-      silence: nowMs() - heardMs,
+    const tenure = this.begin(machine, machine.router.tables.nowMs - left.heardMs);
+    const taken = await tenure.takeUp(left.frozen, isPlanned, () => {
+      this.addresses.claim();
+      this.suspects.goOn(tenure.speaker);
     });
-    this.switchovers.done({ cause, planned: isPlanned, ms, resumed, lost });
+    if (taken === null) return null;
+    const { restoreMs, ...outcome } = taken;
+    const ms = phasesOf({ beganMs, fenceMs, replayMs, restoreMs }, nowMs() - left.heardMs);
+    this.switchovers.done({ cause, planned: isPlanned, ms, ...outcome });
     this.left = null;
     return { event: "running" };
   }
@@ -399,7 +399,7 @@ export class Pair {
     const { end } = this;
     if (end?.kind !== "handover") return;
     const { resumed = 0, lost = [] } = this.switchovers.last ?? {};
-    end.link.send(frameOf("handoverTaken", { number: end.record.number, resumed, lost }));
+    end.link.send(frameOf("handoverTaken", { number: end.number, resumed, lost }));
   }
 
   /** Nothing happens between its last answer and what the machine does about it. */
@@ -418,7 +418,7 @@ export class Pair {
     this.left = { machine, heardMs, frozen: byConnection(this.frozen), standby: null };
     await this.gate.rest();
     const isOurs = await this.options.arbiter.handOver();
-    return { event: "gave", isOurs, reason: "" };
+    return { event: "gave", isOurs, reason: null };
   }
 
   private async pass(tenure: Tenure): Promise<SideEvent> {
@@ -451,11 +451,11 @@ export class Pair {
     this.standbySide = null;
     try {
       standbySide?.stop("this side stops");
-      if (farewell !== "") await tenure?.stop(farewell);
+      if (farewell !== null) await tenure?.stop(farewell);
       else tenure?.end();
       this.tenure = null;
       this.addresses.drop();
-      // What ends takes its gate with it.
+      // One that stops has its gate closed by `endThreads`.
       if (!isStopping) {
         await this.gate.rest();
         if (isFree) await this.options.arbiter.release();
@@ -471,7 +471,7 @@ export class Pair {
     const mayGo = this.wasActive || this.nsr.mode === "address";
     const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
     await this.gate.stop(end);
-    const threads = [this.side.beats, this.side.links, this.resumes];
+    const threads = [this.side.heartbeats, this.side.links, this.resumes];
     await Promise.all(threads.map((thread) => thread.exit()));
   }
 

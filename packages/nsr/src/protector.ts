@@ -41,8 +41,8 @@ export interface Position {
 
 export class Protector implements Protection {
   readonly hooks: Protection["hooks"];
-  /** Why connections cannot be protected; empty when they can. */
-  problem: string;
+  /** Why connections cannot be protected; null when they can. */
+  problem: string | null;
   private gate: Gate | null;
   private readonly now: () => number;
   private readonly connections: Map<ConnectionId, Protected> = new Map();
@@ -55,7 +55,7 @@ export class Protector implements Protection {
    */
   constructor(
     gate: Gate | null,
-    problem: string,
+    problem: string | null,
     now: () => number,
     link: Pick<Protection["hooks"], "send" | "hasRoom" | "declare" | "undeclare" | "drop">,
   ) {
@@ -71,10 +71,15 @@ export class Protector implements Protection {
     };
   }
 
+  /** What the gate lets through is not to be relied on. @param problem - null when that is over already */
+  gateLost(problem: string | null): void {
+    this.problem = problem;
+  }
+
   /** There is a gate again: connections go through that one from now on. */
   use(gate: Gate): void {
     this.gate = gate;
-    this.problem = "";
+    this.problem = null;
     this.expected.clear();
     for (const [id, connection] of this.connections) {
       const { local, remote } = endsOf(connection.tcp);
@@ -84,7 +89,7 @@ export class Protector implements Protection {
   }
 
   get canProtect(): boolean {
-    return this.gate !== null && this.problem === "";
+    return this.gate !== null && this.problem === null;
   }
 
   opened(id: ConnectionId, fd: number): ProtectedTcp | null {

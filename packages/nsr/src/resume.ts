@@ -10,33 +10,15 @@ import {
   destroySockets,
   type Ends,
   freeze,
+  goOnIfStuck,
   type ResumeOutcome,
   type ResumeRequest,
   type ResumeThread,
   type TcpState,
 } from "@ts-bgp/takeover";
+import type { Frozen, Resumed } from "./frozen.ts";
+import { isProtectedTcp } from "./handover-check.ts";
 import { endsOf, type ProtectedTcp, type Protector } from "./protector.ts";
-
-/** A connection as its active left it, on purpose. */
-export interface Frozen {
-  /** Octets that the peer had acknowledged, in all. */
-  readonly acknowledged: number;
-  /** Octets behind those that the kernel had, and how many of them had not left. */
-  readonly unackedOctets: number;
-  readonly unsentOctets: number;
-  /** What had arrived and was not read, in base 64. */
-  readonly unread: string;
-  /** As it was at that moment. */
-  readonly tcp: TcpState;
-}
-
-/** What became of the connections. */
-export interface Resumed {
-  resumed: number;
-  lost: { address: string; cause: string }[];
-  /** Of the slowest connection. */
-  longestMs: number;
-}
 
 /** Brings all connections to a standstill, so that another process can go on with them. */
 export function freezeAll(speaker: Speaker, protector: Protector): Record<string, Frozen> {
@@ -57,11 +39,21 @@ export function freezeAll(speaker: Speaker, protector: Protector): Record<string
   return frozen;
 }
 
+/** So often, and so many times, is looked whether a connection that was taken over stands still. */
+const STUCK_LOOK_MS = 600;
+const STUCK_LOOKS = 8;
+
 const NO_OCTETS = new Uint8Array(0);
 
-/** @returns how connections were left, as a handover says it */
+/** @returns how this side has left connections, by their numbers */
 export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<ConnectionId, Frozen> {
   return new Map(Object.entries(frozen).map(([id, one]) => [Number(id), one]));
+}
+
+/** A connection with what it is taken over by. */
+interface Resumable {
+  readonly connection: LedgerConnection;
+  readonly tcp: ProtectedTcp;
 }
 
 /**
@@ -74,9 +66,9 @@ export function byConnection(frozen: Readonly<Record<string, Frozen>>): Map<Conn
 export function expectAll(machine: Machine, protector: Protector, hasLeftovers: boolean): void {
   const ends: Ends[] = [];
   for (const { id, tcp, received } of machine.ledger.connections.values()) {
-    if (tcp === null) continue;
-    protector.expect(id, tcp as TcpState, received);
-    ends.push(endsOf(tcp as TcpState));
+    if (!isProtectedTcp(tcp)) continue;
+    protector.expect(id, tcp, received);
+    ends.push(endsOf(tcp));
   }
   if (!hasLeftovers) return;
   try {
@@ -92,30 +84,34 @@ export function expectAll(machine: Machine, protector: Protector, hasLeftovers: 
  * be.
  *
  * @param frozen - of a planned switchover: how each connection was left; null after a crash
+ * @param onlyLate - called once: all have their sockets but those, if any, whose peer does not answer soon.
+ *   The others need not wait for these
+ * @returns when all are settled
  */
 export async function resumeAll(
   speaker: Speaker,
   protector: Protector,
   frozen: ReadonlyMap<ConnectionId, Frozen> | null,
   thread: ResumeThread,
+  onlyLate: () => void,
 ): Promise<Resumed> {
   const { machine } = speaker.journal;
   // By the clock of the side that took the states.
   const elapsedMs = (tcp: TcpState) => Math.max(0, speaker.now() - tcp.takenAtMs);
   const result: Resumed = { resumed: 0, lost: [], longestMs: 0 };
   const connections = [...machine.ledger.connections.values()];
-  const resumable: LedgerConnection[] = [];
+  const resumable: Resumable[] = [];
   for (const connection of connections) {
-    const isKnown = machine.router.neighborOf(connection.id) !== undefined;
-    const problem = isKnown ? problemOf(connection) : "its neighbor has given it up";
-    if (problem === "") resumable.push(connection);
-    else lose(speaker, connection, problem, result);
+    const found = resumableOf(machine, connection);
+    if (typeof found === "string") lose(speaker, connection, found, result);
+    else resumable.push(found);
   }
-  const requests = resumable.map((connection) =>
-    requestOf(machine, connection, elapsedMs, frozen?.get(connection.id) ?? null),
+  const requests = resumable.map((one) =>
+    requestOf(machine, one, elapsedMs, frozen?.get(one.connection.id) ?? null),
   );
-  await thread.resume(requests, (index, outcome) => {
-    const connection = resumable[index]!;
+  const placed: ConnectionId[] = [];
+  const settled = (index: number, outcome: ResumeOutcome) => {
+    const { connection, tcp } = resumable[index]!;
     if (outcome.kind === "failed") {
       lose(speaker, connection, outcome.error.message, result);
       return;
@@ -124,7 +120,7 @@ export async function resumeAll(
     if (speaker.isSuspended) return closeSilently(outcome.fd);
     const unread = [unreadOf(frozen?.get(connection.id) ?? null), outcome.unread];
     try {
-      goOn(speaker, protector, connection, outcome, Buffer.concat(unread));
+      goOn(speaker, protector, { connection, tcp }, outcome, Buffer.concat(unread));
     } catch (error) {
       // The others go on.
       if (!speaker.transport.has(connection.id)) closeSilently(outcome.fd);
@@ -132,18 +128,54 @@ export async function resumeAll(
       return;
     }
     result.resumed++;
+    if (outcome.how !== "exact") placed.push(connection.id);
     result.longestMs = Math.max(result.longestMs, outcome.durationMs);
-  });
-  if (speaker.isSuspended) return result;
-  for (const [id, target] of machine.ledger.attempts) speaker.transport.connect(id, target);
+  };
+  let isRest = false;
+  const rest = () => {
+    if (isRest) return;
+    isRest = true;
+    // Slices, which may have new ones made, follow.
+    const { attempts } = machine.ledger;
+    if (!speaker.isSuspended) for (const to of attempts) speaker.transport.connect(...to);
+    onlyLate();
+  };
+  await thread.resume(requests, { settled, onlyLate: rest });
+  rest();
+  if (!speaker.isSuspended) lookAfter(speaker, placed);
   return result;
 }
 
-/** @returns why a connection cannot be taken over, empty when it may be */
-function problemOf({ tcp, received }: LedgerConnection): string {
+/** Has connections go on whose peers are found to be further than it seemed. */
+function lookAfter(speaker: Speaker, placed: readonly ConnectionId[]): void {
+  const acked = new Map(placed.map((id) => [id, 0]));
+  let looks = 0;
+  const timer = setInterval(() => {
+    // Sockets that were brought to a standstill for another side must stay as they are.
+    if (++looks > STUCK_LOOKS || speaker.isSuspended) return clearInterval(timer);
+    for (const [id, before] of acked) {
+      const fd = speaker.transport.descriptor(id);
+      try {
+        if (fd === null) acked.delete(id);
+        else acked.set(id, goOnIfStuck(fd, before));
+      } catch {
+        // It has just ended.
+        acked.delete(id);
+      }
+    }
+  }, STUCK_LOOK_MS);
+  timer.unref();
+}
+
+/** @returns why a connection cannot be taken over, or what it can be by */
+function resumableOf({ router }: Machine, connection: LedgerConnection): Resumable | string {
+  const { id, tcp, received } = connection;
+  if (router.neighborOf(id) === undefined) return "its neighbor has given it up";
   if (tcp === null) return "it was not protected";
-  const isShort = received < (tcp as ProtectedTcp).arrivedOctets;
-  return isShort ? "it had just begun, and the peer may take for received what was not" : "";
+  if (!isProtectedTcp(tcp)) return "what the other side says of its TCP cannot be read";
+  const isShort = received < tcp.arrivedOctets;
+  if (isShort) return "it had just begun, and the peer may take for received what was not";
+  return { connection, tcp };
 }
 
 /** @returns what the kernel had received of a connection that was frozen, and nobody had read */
@@ -153,7 +185,7 @@ function unreadOf(frozen: Frozen | null): Uint8Array {
 
 function requestOf(
   machine: Machine,
-  { id, tcp, send, received }: LedgerConnection,
+  { connection: { id, send, received }, tcp }: Resumable,
   elapsedMs: (tcp: TcpState) => number,
   frozen: Frozen | null,
 ): ResumeRequest {
@@ -170,14 +202,13 @@ function requestOf(
       protection,
     };
   }
-  const state = tcp as TcpState;
   return {
-    state,
+    state: tcp,
     receivedOctets: received,
     acknowledgedOctets: send.acked,
     unacked: send.from(send.acked),
     inFlightOctets: null,
-    elapsedMs: elapsedMs(state),
+    elapsedMs: elapsedMs(tcp),
     protection,
   };
 }
@@ -186,16 +217,16 @@ function requestOf(
 function goOn(
   speaker: Speaker,
   protector: Protector,
-  connection: LedgerConnection,
+  { connection, tcp }: Resumable,
   outcome: ResumeOutcome & { kind: "resumed" },
   unread: Uint8Array,
 ): void {
-  const { id, tcp, send, sent, closing } = connection;
+  const { id, send, sent, closing } = connection;
   const received = connection.received + unread.length;
-  const { fd, resumedAt, how } = outcome;
-  const start = send.acked + (how === "spliced" ? resumedAt : 0);
+  const { fd, startsAt, resumedAt } = outcome;
+  const start = send.acked + startsAt;
   const position = send.acked + resumedAt;
-  protector.resumed(id, fd, tcp as TcpState, { acknowledged: start, received });
+  protector.resumed(id, fd, tcp, { acknowledged: start, received });
   const takenAtMs = speaker.now() - (bootMs() - outcome.state.takenAtMs);
   const state = protector.describe(id, { ...outcome.state, takenAtMs }, received);
   speaker.run({ record: "tcp", connection: id, state });
@@ -204,11 +235,8 @@ function goOn(
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
-  speaker.transport.restored(id, fd, Math.max(0, sent - position));
+  speaker.restored(id, fd, Math.max(0, sent - position), send.from(position));
   speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
-  const rest = send.from(position);
-  if (rest.length > 0) speaker.transport.write(id, rest);
-  speaker.transport.flush();
   if (!closing) return;
   protector.closing(id);
   speaker.transport.close(id);

@@ -11,8 +11,8 @@ const PATIENT_MS = 5000;
 const RETRY_MS = 100;
 
 export class RoleAsker {
-  /** Why the arbiter could not be asked the last time; empty when it could. */
-  away = "";
+  /** Why the arbiter could not be asked the last time; null when it could. */
+  away: string | null = null;
   private isWithdrawn = false;
   private readonly arbiter: Arbiter;
   private readonly side: string;
@@ -43,7 +43,7 @@ export class RoleAsker {
       this.problem("the standby did not take what it was handed: the role is asked for again");
       return (await this.askPatiently())?.epoch ?? null;
     }
-    this.away = "";
+    this.away = null;
     const roles = await this.arbiter.takeOver(this.side);
     if (roles === null) this.problem("not taking over: the active side goes on alone");
     return roles?.epoch ?? null;
@@ -53,7 +53,7 @@ export class RoleAsker {
   private async ask(): Promise<Roles | null> {
     try {
       const roles = await this.arbiter.acquire(this.side);
-      this.away = "";
+      this.away = null;
       return roles;
     } catch (error) {
       if (!(error instanceof ArbiterAwayError)) throw error;
@@ -69,7 +69,7 @@ export class RoleAsker {
     for (;;) {
       const roles = await this.ask();
       const isOver = this.isWithdrawn || performance.now() > endMs;
-      if (roles !== null || this.away === "" || isOver) return roles;
+      if (roles !== null || this.away === null || isOver) return roles;
       await sleep(RETRY_MS);
     }
   }

@@ -22,8 +22,8 @@ const LOOK_MS = 200;
 const NEEDED: readonly Capability[] = ["CAP_NET_ADMIN", "CAP_NET_RAW"];
 
 export class ServiceAddresses {
-  /** Why addresses that could be here cannot be any more; empty as long as they can. */
-  lost = "";
+  /** Why addresses that could be here cannot be any more; null as long as they can. */
+  lost: string | null = null;
   private readonly addresses: readonly ServiceAddressConfig[];
   private readonly problem: (message: string) => void;
   private stopAnnouncing: () => void = () => {};
@@ -63,8 +63,9 @@ export class ServiceAddresses {
     if (services.length > 0) this.stopAnnouncing = announceAddresses(services);
   }
 
-  /** The same where one may not be to be had yet: it is put there when it is. */
+  /** Does what `claim` does, but tells of what goes wrong; an address that cannot be had yet is put there later. */
   claimAgain(): void {
+    this.isClaimed = true;
     try {
       this.claim();
     } catch (error) {
@@ -80,8 +81,10 @@ export class ServiceAddresses {
    */
   clear(): void {
     if (this.addresses.length > 0) {
-      const missing = missingCapabilities(NEEDED).join(" and ");
-      if (missing !== "") throw new Error(`${missing} missing: service addresses cannot be moved`);
+      const missing = missingCapabilities(NEEDED);
+      if (missing.length > 0) {
+        throw new Error(`${missing.join(" and ")} missing: service addresses cannot be moved`);
+      }
     }
     try {
       destroyConnectionsOf(this.addresses.map(({ address }) => address));
@@ -128,7 +131,7 @@ export class ServiceAddresses {
     });
     if (absent === undefined) {
       this.wereThere = true;
-      this.lost = "";
+      this.lost = null;
       if (this.isClaimed) this.putBack();
     } else if (this.wereThere) {
       this.lost = `${absent.address} can be on no interface here: it is gone, or down`;

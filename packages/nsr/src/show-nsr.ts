@@ -96,10 +96,10 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   const { last } = switchovers;
   const last_switchover = last === null ? null : { ...last, at_ms: dated(last.at_ms) };
   Object.assign(shown, about, { since_ms: dated(sinceMs), last_switchover });
-  shown.role = problem !== "" && role === "active" ? "simplex" : role;
-  shown.reason = problem || pair.reason;
+  shown.role = problem !== null && role === "active" ? "simplex" : role;
+  shown.reason = problem ?? pair.reason ?? "";
   const { kind, problem: away } = pair.options.arbiter;
-  shown.arbiter = { kind, problem: away };
+  shown.arbiter = { kind, problem: away ?? "" };
   shown.gate = pair.gate.shown();
   shown.host = pair.gate.needs().map(({ what, ok, isMinor: minor = false, detail, whatToDo }) => {
     return { what, ok, minor, detail, what_to_do: whatToDo };
@@ -115,7 +115,7 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   const { active } = speaker!;
   const { peer, over, linkSinceMs, problem: linkProblem } = activeSide!;
   shown.ready = active.state === "declared";
-  shown.reason = problem || linkProblem || active.reason;
+  shown.reason = problem ?? linkProblem ?? active.reason ?? "";
   shown.behind = { ...active.behind, applied: active.number - active.applied };
   if (active.state === "alone") shown.behind.applied = 0;
   shown.skipped = activeSide!.skipped;
@@ -124,8 +124,8 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
   shown.peer = {
     side: peer?.side ?? "",
-    link: over === "" ? "down" : "up",
-    over,
+    link: over === null ? "down" : "up",
+    over: over ?? "",
     since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
     ways_down: [],
@@ -140,15 +140,15 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
     ? ""
     : standby.follows === null
       ? "the active side is sending its state"
-      : reason || "the active side has not declared this one yet";
+      : (reason ?? "the active side has not declared this one yet");
   shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
   shown.skipped = standbySide.skipped;
   shown.epoch = peer?.epoch ?? shown.epoch;
   shown.digest = { at_ms: dated(comparedMs), differences: 0 };
   shown.peer = {
     side: peer?.side ?? "",
-    link: over === "" ? "down" : "up",
-    over,
+    link: over === null ? "down" : "up",
+    over: over ?? "",
     since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
     ways_down: [...waysDown],
@@ -177,15 +177,17 @@ function addSessions(shown: ShownNsr, { router, active }: Speaker, pair: Pair | 
     const reason = isReady
       ? whyNot(session.connection.id, config, pair)
       : "the standby is not ready";
-    const isProtected = reason === "";
+    const isProtected = reason === null;
     shown.sessions++;
     if (isProtected) shown.protected++;
-    shown.neighbors.push({ address: config.address, protected: isProtected, reason });
+    const { address } = config;
+    shown.neighbors.push({ address, protected: isProtected, reason: reason ?? "" });
   }
 }
 
-function whyNot(id: ConnectionId, { nsr }: NeighborConfig, pair: Pair | null): string {
+/** @returns null when the session would go on */
+function whyNot(id: ConnectionId, { nsr }: NeighborConfig, pair: Pair | null): string | null {
   if (nsr === "off") return "the configuration says nsr: off";
   const isKnown = pair?.activeSide?.protector.has(id) === true;
-  return isKnown ? "" : "its TCP connection could not be read when it came up";
+  return isKnown ? null : "its TCP connection could not be read when it came up";
 }

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
-import { nowMs } from "@ts-bgp/speaker";
+import type { ConnectionId } from "@ts-bgp/router";
+import { nowMs, type Suspect } from "@ts-bgp/speaker";
 import {
   HANDOVER_MS,
   type Hello,
@@ -13,14 +14,21 @@ import {
   wayPatienceMs,
 } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
-import { BeatListener, promiseMs } from "./beats.ts";
+import type { Frozen } from "./frozen.ts";
+import { frozenIn } from "./handover-check.ts";
+import { HeartbeatListener, promiseMs } from "./heartbeats.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText } from "./links.ts";
 
 /** How following an active came to its end. */
 export type FollowEnd =
   /** The active has given its role away. */
-  | { readonly kind: "handover"; readonly record: RecordOf<"handover">; readonly link: ThreadLink }
+  | {
+      readonly kind: "handover";
+      readonly number: number;
+      readonly frozen: ReadonlyMap<ConnectionId, Frozen>;
+      readonly link: ThreadLink;
+    }
   /** The active is gone or silent; `mayTakeOver` when this side has all, if the arbiter lets it. */
   | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
 
@@ -36,7 +44,7 @@ const STOPPED_MS = 500;
 const STOPPED_LOOK_MS = 250;
 /** An active that runs sends brackets several times a second, but may be at its image for long. */
 const LINK_SILENT_MS = 4000;
-/** What an active that runs has, beside its patience, to take the standby's right back. */
+/** An active that runs has so long, beside its patience, to take the standby's right back. */
 const UNDECLARE_MS = 500;
 
 export class StandbySide {
@@ -45,6 +53,10 @@ export class StandbySide {
   linkSinceMs = nowMs();
   /** When both sides were last compared; 0 for never. */
   comparedMs = 0;
+  /** The active's main thread was found to do nothing, while its heartbeats came. */
+  isHanging = false;
+  /** What it dies of, as it has said; with an empty cause, what it was at while it did nothing. */
+  suspect: Suspect | null = null;
   /** Of several ways to the other side, those that no heartbeat comes by. */
   readonly waysDown: Set<string> = new Set();
   private readonly side: Side;
@@ -57,10 +69,11 @@ export class StandbySide {
   /** Nothing has come over the link since it is the one that is used. */
   private isAway = true;
   private isCut = false;
-  /** Another way is looked for, for that reason. */
+  /** Another way to the active side is being looked for. */
   private isConnecting = false;
-  private cause = "";
-  /** Silence after which it is. */
+  /** Why that was last; null when it never was. */
+  private cause: string | null = null;
+  /** After so long without a word over the link another way is looked for. */
   private attemptMs = 0;
   private isWorking = false;
   /** What was run will be acknowledged. */
@@ -68,19 +81,19 @@ export class StandbySide {
   private isSilent = false;
   /** The active is about to give its role to this side. */
   private isHandedOver = false;
-  /** What was acknowledged is taken over from the link, and nothing else counts any more. */
+  /** This side is done with the link: it still takes the brackets that were acknowledged, and nothing else. */
   private isLeaving = false;
   private isOver = false;
   /** Looks since something came over the link. */
   private silentLooks = 0;
-  private beats: BeatListener | null = null;
+  private heartbeats: HeartbeatListener | null = null;
   private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
   private ended: (end: FollowEnd) => void = () => {};
 
-  /** Why this side's host cannot take over; empty when it can. */
-  private readonly problem: string;
+  /** Why this side's host cannot take over; null when it can. */
+  private readonly problem: string | null;
 
-  private constructor(side: Side, arbiter: Arbiter, problem: string) {
+  private constructor(side: Side, arbiter: Arbiter, problem: string | null) {
     this.side = side;
     this.arbiter = arbiter;
     this.problem = problem;
@@ -108,11 +121,11 @@ export class StandbySide {
         this.ended = () => {};
         this.isOver = true;
         clearInterval(looks);
-        void this.beats?.stop();
+        void this.heartbeats?.stop();
         resolve(end);
       };
       const { echo, problem } = this;
-      const hello = helloOf(this.side, "standby", 0, { echo, next: 0, problem });
+      const hello = helloOf(this.side, "standby", 0, { echo, next: 0, problem: problem ?? "" });
       this.link.send(frameOf("hello", hello));
     });
   }
@@ -134,9 +147,9 @@ export class StandbySide {
     }
   }
 
-  /** Address of the other side that the link leads to; empty when it is away. */
-  get over(): string {
-    return this.isAway ? "" : addressText(this.address);
+  /** Address of the other side that the link leads to; null when it is away. */
+  get over(): string | null {
+    return this.isAway ? null : addressText(this.address);
   }
 
   get skipped(): number {
@@ -183,31 +196,47 @@ export class StandbySide {
     else if ("epoch" in record && record.epoch !== this.peer?.epoch) {
       this.lose(`the stream is of epoch ${record.epoch}, not ${this.peer?.epoch}`, false);
     } else if (record.record === "handingOver") this.isHandedOver = true;
-    else if (record.record === "handover") {
-      this.ended({ kind: "handover", record, link: this.link });
-    } else this.standby.record(record);
+    else if (record.record === "handover") this.handedOver(record);
+    else this.standby.record(record);
+  }
+
+  private handedOver({ number, frozen }: RecordOf<"handover">): void {
+    let connections: ReadonlyMap<ConnectionId, Frozen>;
+    try {
+      connections = frozenIn(frozen);
+    } catch (error) {
+      // The active hears of it, and asks for its role back.
+      this.lose(`the handover cannot be read: ${(error as Error).message}`, false);
+      return;
+    }
+    this.ended({ kind: "handover", number, frozen: connections, link: this.link });
   }
 
   private welcome(hello: Hello): void {
     const { config, name, log } = this.side;
     if (this.peer !== null) {
-      const message = `the link goes on over ${this.over}: ${this.cause}`;
+      const message = `the link goes on over ${addressText(this.address)}: ${this.cause}`;
       log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
       return;
     }
     const problem = mismatch(config, name, hello);
-    if (problem !== "") {
+    if (problem !== null) {
       this.lose(problem, false);
       return;
     }
     this.peer = hello;
-    const { term } = this.arbiter;
-    const isSilent = (reason: string) => void this.beatsMissing(reason);
+    const { lease } = this.arbiter;
+    const isSilent = (reason: string, isHanging: boolean) => {
+      this.isHanging = isHanging;
+      void this.heartbeatsMissing(reason);
+    };
     const { epoch } = hello;
-    const order = { thread: this.side.beats, config, epoch, term, echo: this.echo };
+    const order = { thread: this.side.heartbeats, config, epoch, lease, echo: this.echo };
     const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
     const way = (address: LinkAddress, isUp: boolean) => this.wayChanged(address, isUp);
-    this.beats = new BeatListener(order, isSilent, failed, way);
+    this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspect) => {
+      this.suspect = suspect;
+    });
     try {
       this.arbiter.watch(hello.process, () => {
         this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
@@ -226,11 +255,11 @@ export class StandbySide {
     this.side.log({ id: "nsr-way", level, neighbor: null, message, fields: {} });
   }
 
-  private async beatsMissing(reason: string): Promise<void> {
-    // What it froze is on the way, or it takes its role back: it says so, or ends.
+  private async heartbeatsMissing(reason: string): Promise<void> {
+    // After its announcement this is no failure: the handover is on its way, or it says that there is none.
     if (this.isHandedOver) await sleep(HANDOVER_MS);
     if (this.isOver) return;
-    // Its main thread has done something since.
+    // It is back when something of its main thread comes over the link after that time.
     const endMs = nowMs() + promiseMs(this.side.config);
     await this.silent(reason, () => this.heardMs > endMs);
   }
@@ -251,11 +280,11 @@ export class StandbySide {
     this.isWorking = true;
     setImmediate(() => {
       this.isWorking = false;
-      const end = performance.now() + WORK_MS;
+      const endMs = performance.now() + WORK_MS;
       const compared = this.standby.digestNumber;
       let more = false;
       try {
-        more = this.standby.work(() => performance.now() < end);
+        more = this.standby.work(() => performance.now() < endMs);
       } catch (error) {
         this.lose(`this side cannot follow: ${(error as Error).message}`, false);
         return;
@@ -283,7 +312,10 @@ export class StandbySide {
     }, APPLIED_MS).unref();
   }
 
-  /** Whatever ends the link may have ended no more than that. */
+  /**
+   * The link has ended, which does not mean that the active has: another way to it is tried while it is found
+   * out whether it runs.
+   */
   private closed(reason: string): void {
     if (this.isOver) return;
     this.isAway = true;
@@ -293,7 +325,7 @@ export class StandbySide {
       void this.silent(reason);
       return;
     }
-    // No longer than what this side has promised not to take over keeps it from that anyway.
+    // Waiting costs nothing as long as this side may not take over anyway, because it has promised so.
     const endMs = nowMs() + promiseMs(this.side.config);
     const mayAnswer = () => (this.isConnecting || !this.isCut) && nowMs() < endMs;
     void this.silent(reason, () => !this.isAway, mayAnswer);
@@ -327,7 +359,7 @@ export class StandbySide {
       return;
     }
     const isNeeded = !this.isOver && (this.isCut || link.heardUs === heardUs);
-    // From here on nothing comes over the link before, so what is stored does not change.
+    // Once the old link is closed nothing more is stored, and `resume` names the bracket that is to come first.
     if (isNeeded) link.close();
     if (!isNeeded || this.isOver) {
       way.link.close();
@@ -346,8 +378,8 @@ export class StandbySide {
    * The active is silent, or its link is closed. If it runs it notices as well, and takes this side's
    * right back; one that cannot is taken over from.
    *
-   * @param isBack - whether it was a false alarm; null when that cannot be
-   * @param mayAnswer - whether it may still be known from the active that it runs
+   * @param isBack - whether the active was heard again; null when it cannot be
+   * @param mayAnswer - whether the active may still show in time that it runs
    */
   private async silent(
     cause: string,
@@ -359,7 +391,7 @@ export class StandbySide {
     const { standby, side } = this;
     const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
     while ((standby.isUsable || isBack !== null) && nowMs() < endMs) {
-      // One that is not declared may have been named: the word for it may not have come any more.
+      // The arbiter may have named this side although it was not told: that message may have been lost.
       let state = standby.isUsable ? await this.arbiter.state(side.name) : "running";
       const mayReturn = isBack !== null && (!this.isCut || this.isConnecting);
       if (state !== "stopped" && !standby.isDeclared && mayReturn) state = "running";
@@ -371,6 +403,7 @@ export class StandbySide {
       if (state === "stopped") break;
       if (isBack?.() === true) {
         this.isSilent = false;
+        this.isHanging = false;
         return;
       }
       if (state === "unknown" && !mayAnswer()) break;

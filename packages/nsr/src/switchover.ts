@@ -4,7 +4,7 @@ import type { Machine, Standby } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs } from "@ts-bgp/speaker";
-import type { Frozen, Resumed } from "./resume.ts";
+import type { Frozen, Resumed } from "./frozen.ts";
 
 /** For `show nsr`. */
 export interface Switchover {
@@ -32,11 +32,11 @@ export type Outcome = Pick<Switchover, "resumed" | "lost">;
 
 const NO_TIME = { fence: 0, replay: 0, addresses: 0, restore: 0, total: 0, silence: 0 };
 
-/** The changes of roles to this side, told to the operator with every session that they did not keep. */
+/** Logs how each change of roles went, and which sessions it did not keep; remembers the last one. */
 export class Switchovers {
   last: Switchover | null = null;
   private readonly log: (event: LogEvent) => void;
-  /** Of the side that was followed last, if nobody has gone on with it here, and why not. */
+  /** State of the side that this one has followed, as long as nothing was made of it here; and why not. */
   private left: { readonly machine: Machine; readonly cause: string } | null = null;
 
   constructor(log: (event: LogEvent) => void) {
@@ -64,12 +64,16 @@ export class Switchovers {
     this.log({ id: "nsr-handover", level: "info", neighbor: null, message, fields });
   }
 
-  /** The side that was followed is followed no more. @param machine - null when nothing came of it */
+  /**
+   * This side follows the other one no more, and does not go on with its connections.
+   *
+   * @param machine - what it had of the other side's state; null when it had none
+   */
   notTaken(machine: Machine | null, cause: string): void {
     if (machine !== null) this.left = { machine, cause };
   }
 
-  /** This side begins without connections: those that it knew of are lost. */
+  /** This side is active without having taken connections over: those that it knew of are lost. */
   begunAnew(): void {
     if (this.left === null) return;
     const { machine, cause } = this.left;
@@ -91,8 +95,30 @@ export interface Left {
   readonly standby: Standby | null;
 }
 
-/** @returns times in milliseconds with one decimal */
-export function rounded<T extends Record<string, number>>(times: T): T {
-  const entries = Object.entries(times).map(([name, ms]) => [name, Math.round(10 * ms) / 10]);
-  return Object.fromEntries(entries) as T;
+/** Of a takeover that ends now: `beganMs` and `restoreMs` are moments by `performance.now()`. */
+export interface Stages {
+  readonly beganMs: number;
+  /** How long it took to get the role, and to run what was stored. */
+  readonly fenceMs: number;
+  readonly replayMs: number;
+  /** When sockets began to be built. */
+  readonly restoreMs: number;
+}
+
+/** @returns how long each phase took, with one decimal */
+export function phasesOf(stages: Stages, silenceMs: number): Switchover["ms"] {
+  const { beganMs, fenceMs, replayMs, restoreMs } = stages;
+  const endMs = performance.now();
+  return {
+    fence: rounded(fenceMs),
+    replay: rounded(replayMs),
+    addresses: rounded(restoreMs - beganMs - fenceMs - replayMs),
+    restore: rounded(endMs - restoreMs),
+    total: rounded(endMs - beganMs),
+    silence: rounded(silenceMs),
+  };
+}
+
+function rounded(ms: number): number {
+  return Math.round(10 * ms) / 10;
 }

@@ -5,10 +5,11 @@ import type { Machine } from "@ts-bgp/replication";
 import { nowMs, Speaker } from "@ts-bgp/speaker";
 import type { ResumeThread } from "@ts-bgp/takeover";
 import { ActiveSide, type Side } from "./active-side.ts";
+import type { Frozen } from "./frozen.ts";
 import type { PairGate } from "./pair-gate.ts";
 import type { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
-import { expectAll, type Frozen, freezeAll, resumeAll } from "./resume.ts";
+import { expectAll, freezeAll, resumeAll } from "./resume.ts";
 import type { Left, Outcome } from "./switchover.ts";
 
 /** What a side has in whatever role. */
@@ -44,7 +45,8 @@ export class Tenure {
    * Goes on with the connections that another side, or this one, left.
    *
    * @param frozen - how they were left on purpose; null after a crash
-   * @param claim - claims the service addresses, once what comes to them is not refused
+   * @param claim - claims the service addresses, once what comes to them is not refused and before anything
+   *   is read
    * @returns what became of them, and when sockets began to be built; null when this is over meanwhile
    */
   async takeUp(
@@ -62,9 +64,10 @@ export class Tenure {
     if (this.isOver) return null;
     claim();
     const restoreMs = performance.now();
-    const { resumed, lost } = await speaker.restoring(
-      resumeAll(speaker, protector, frozen, parts.resumes),
-    );
+    const soon = Promise.withResolvers<void>();
+    const all = resumeAll(speaker, protector, frozen, parts.resumes, soon.resolve);
+    await speaker.restoring(Promise.race([soon.promise, all]));
+    const { resumed, lost } = await all;
     return this.isOver ? null : { resumed, lost, restoreMs };
   }
 
@@ -91,7 +94,7 @@ export class Tenure {
     if (this.isOver) return;
     gate.watch({
       lost: (reason) => {
-        activeSide.protector.problem = gate.problem;
+        activeSide.protector.gateLost(gate.problem);
         activeSide.giveUp(reason);
       },
       regained: (next) => activeSide.protector.use(next),

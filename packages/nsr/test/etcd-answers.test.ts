@@ -79,12 +79,12 @@ describe("what came of a change", () => {
   const parts = DONE.responses;
 
   test("is read as etcd writes it", () => {
-    expect(changeAnswer(DONE, PREFIX, CHANGE)).toMatchObject({ done: true, revision: 5 });
+    expect(changeAnswer(DONE, PREFIX, CHANGE)).toMatchObject({ isDone: true, revision: 5 });
     const refused = changeAnswer(REFUSED, PREFIX, CHANGE);
-    expect(refused).toMatchObject({ done: false, revision: 5 });
+    expect(refused).toMatchObject({ isDone: false, revision: 5 });
     expect(refused.found.get("roles")).toEqual({ text: "word", revision: 5 });
     const said = changeAnswer({ ...REFUSED, succeeded: false }, PREFIX, CHANGE);
-    expect(said.done).toBe(false);
+    expect(said.isDone).toBe(false);
   });
 
   test.each<[unknown, RegExp]>([
@@ -288,7 +288,7 @@ describe("an etcd whose answers are changed on the way", () => {
     expect(arbiter.problem).toMatch(/another cluster/);
     etcd.cluster = "14841639068965178418";
     await arbiter.expectAnswer();
-    expect(arbiter.problem).toBe("");
+    expect(arbiter.problem).toBeNull();
   });
 
   test("an answer from the past is not believed", async () => {

@@ -69,7 +69,7 @@ describe("a change that was carried out and not answered", () => {
   test("of a standby is found out by itself", async () => {
     const a = newArbiter();
     await a.acquire("a");
-    a.term.extendByEcho(bootMs() + LONG_MS);
+    a.lease.renewByEcho(bootMs() + LONG_MS);
     faults("lose");
     expect(await a.nameStandby("b")).toBe(true);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: "b" });
@@ -82,7 +82,7 @@ describe("a change that was carried out and not answered", () => {
   test("of a takeover is found out by itself", async () => {
     const [a, b] = [newArbiter(), newArbiter()];
     await a.acquire("a");
-    a.term.extendByEcho(bootMs() + LONG_MS);
+    a.lease.renewByEcho(bootMs() + LONG_MS);
     await a.nameStandby("b");
     faults("lose", "lose", "drop");
     const taken = await b.takeOver("b");
@@ -94,7 +94,7 @@ describe("a change that was carried out and not answered", () => {
   test("of a handover is found out by itself", async () => {
     const [a, b] = [newArbiter(), newArbiter()];
     await a.acquire("a");
-    a.term.extendByEcho(bootMs() + LONG_MS);
+    a.lease.renewByEcho(bootMs() + LONG_MS);
     await a.nameStandby("b");
     faults("lose");
     await a.handOver();
@@ -127,7 +127,7 @@ describe("several endpoints", () => {
 test("an active whose keys are gone is no active", async () => {
   const a = newArbiter();
   const told: string[] = [];
-  a.onHold((hold, why) => told.push(`${hold}: ${why}`));
+  a.onHold(({ hold, reason }) => told.push(`${hold}: ${reason ?? ""}`));
   await a.acquire("a");
   etcd.keys.clear();
   await until(() => told.length > 0, 5000, "the loss");
@@ -138,7 +138,7 @@ test("an active whose keys are gone is no active", async () => {
 test("an active alone that cannot renew stops, and goes on when nobody was quicker", async () => {
   const a = newArbiter();
   const told: string[] = [];
-  a.onHold((hold) => told.push(hold));
+  a.onHold(({ hold }) => told.push(hold));
   await a.acquire("a");
   etcd.fault = () => "drop";
   await until(() => told.includes("doubtful"), 5000, "the doubt");
@@ -151,7 +151,7 @@ test("an active alone that cannot renew stops, and goes on when nobody was quick
 test("an active with a standby goes on without etcd for as long as it is echoed", async () => {
   const a = newArbiter();
   await a.acquire("a");
-  a.term.extendByEcho(bootMs() + LONG_MS);
+  a.lease.renewByEcho(bootMs() + LONG_MS);
   await a.nameStandby("b");
   etcd.fault = () => "drop";
   await sleep(2 * TTL_MS);
@@ -171,21 +171,21 @@ class Actor {
   constructor(name: string) {
     this.name = name;
     this.arbiter = newArbiter([`${etcd.endpoint}/${name}`], QUICK_TTL_MS);
-    this.arbiter.onHold((hold) => {
+    this.arbiter.onHold(({ hold }) => {
       if (hold === "unheard" && this.other.isDeclared) void this.goOnAlone();
     });
   }
 
   /** A heartbeat of this side, late by some time, with its echo late as well. */
-  async beat(late: () => number, isUp: () => boolean): Promise<void> {
+  async sendHeartbeat(late: () => number, isUp: () => boolean): Promise<void> {
     const { other, arbiter } = this;
     const sentMs = bootMs();
     await sleep(late());
     if (!isUp() || other.arbiter.isHeld()) return;
-    if (!other.arbiter.term.promise(bootMs() + PROMISE_MS)) return;
+    if (!other.arbiter.lease.promise(bootMs() + PROMISE_MS)) return;
     other.heardMs = bootMs();
     await sleep(late());
-    if (isUp()) arbiter.term.extendByEcho(sentMs + HOLD_MS);
+    if (isUp()) arbiter.lease.renewByEcho(sentMs + HOLD_MS);
   }
 
   async live(isOver: () => boolean, chance: () => number): Promise<void> {
@@ -212,7 +212,7 @@ class Actor {
 
   private async declare(): Promise<void> {
     const { other } = this;
-    other.arbiter.term.beginPromises(bootMs() + PROMISE_MS);
+    other.arbiter.lease.beginPromises(bootMs() + PROMISE_MS);
     other.heardMs = bootMs();
     if (await this.arbiter.nameStandby(other.name)) other.isDeclared = true;
   }
@@ -258,10 +258,10 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
           else if (chance() < 0.2) away.delete(`/${name}`);
         }
       }, 150);
-      const beats = setInterval(() => {
+      const heartbeats = setInterval(() => {
         for (const actor of [a, b]) {
           if (actor.other.isDeclared || actor.arbiter.isHeld()) {
-            void actor.beat(
+            void actor.sendHeartbeat(
               () => 20 * chance(),
               () => isUp,
             );
@@ -287,7 +287,7 @@ test("whatever is lost or late, there are never two at an instant, and epochs gr
       isUp = true;
       etcd.fault = () => null;
       await Promise.all(lives);
-      for (const timer of [weather, beats, look]) clearInterval(timer);
+      for (const timer of [weather, heartbeats, look]) clearInterval(timer);
       await Promise.all([a.arbiter.release(), b.arbiter.release()]);
       etcd.keys.clear();
       expect(problems).toEqual([]);

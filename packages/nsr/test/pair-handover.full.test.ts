@@ -57,7 +57,8 @@ describe.skipIf(REASON !== null)(`a switchover (${REASON ?? "on one host"})`, ()
       expect(shown.last_switchover).toMatchObject({ planned: false, resumed: 0 });
       const [lost] = shown.last_switchover!.lost;
       expect(lost).toMatchObject({ address: "127.1.0.1" });
-      expect(lost!.cause).toMatch(/active side for a moment/);
+      // Until the kernel has closed what the dead one had, the role is still that one's.
+      expect(lost!.cause).toMatch(/active side for a moment|another side has the role/);
       const again = await pair.peer(1);
       await again.sendAll(manyRoutes({ as: PEER_AS, count: 150 }));
       await until(async () => (await accepted(a)) === 150, WAIT_MS, "a has all routes");

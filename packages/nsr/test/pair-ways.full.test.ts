@@ -35,17 +35,17 @@ const VERY_PATIENT_MS = 60_000;
 class Way {
   readonly path: string;
   readonly link: LinkProxy;
-  private readonly beats: LinkProxy;
+  private readonly heartbeats: LinkProxy;
 
   constructor(path: string, target: string) {
     this.path = path;
     this.link = LinkProxy.start(path, target);
-    this.beats = LinkProxy.start(`${path}.beat`, `${target}.beat`);
+    this.heartbeats = LinkProxy.start(`${path}.beat`, `${target}.beat`);
   }
 
   stall(): void {
     this.link.stall();
-    this.beats.stall();
+    this.heartbeats.stall();
   }
 
   /** As it was, with nothing of the past in it. */
@@ -53,12 +53,12 @@ class Way {
     this.link.meddler = null;
     this.link.cut();
     this.link.goOn();
-    this.beats.goOn();
+    this.heartbeats.goOn();
   }
 
   close(): void {
     this.link.close();
-    this.beats.close();
+    this.heartbeats.close();
   }
 }
 
@@ -193,11 +193,11 @@ describe.skipIf(REASON !== null)(`of two ways (${WITH_WAYS})`, () => {
   test.each(FAULTS)("the one that %s is left as well when etcd has the roles", async (_, fault) => {
     const etcd = await FakeEtcd.start();
     // Heartbeats pass this process as well, which is busy: of the link alone is something to be seen here.
-    const beats = { "heartbeat-ms": 400 };
+    const heartbeats = { "heartbeat-ms": 400 };
     const nsr = {
       arbiter: { etcd: [etcd.endpoint], ttl: 10 },
       "patience-ms": PATIENCE_MS,
-      ...beats,
+      ...heartbeats,
     };
     await withWays(nsr, (scene) => leaves(scene, fault));
     etcd.stop();

@@ -5,18 +5,16 @@ import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
   isUndisturbed,
   PEER_AS,
+  routesOf,
   untilNsr,
   untilProtected,
   untilReady,
   withPair,
 } from "../../../testkit/pair.ts";
-import { type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
+import { WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes } from "../../../testkit/updates.ts";
 
 const REASON = enterOwnNetwork();
-
-const routesOf = async (side: SpeakerProcess) =>
-  (await side.ask({ command: "show-routes", view: "accepted" })).items.length;
 
 describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
   test("takes over from an active side that is killed, and no peer notices", () =>

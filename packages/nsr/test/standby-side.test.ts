@@ -19,7 +19,7 @@ import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
 import type { ActiveState, Arbiter } from "../src/arbiter.ts";
-import { BeatThread } from "../src/beats.ts";
+import { HeartbeatThread } from "../src/heartbeats.ts";
 import { LinkThread } from "../src/link-thread.ts";
 import { Refusals } from "../src/refusals.ts";
 import { StandbySide } from "../src/standby-side.ts";
@@ -30,7 +30,7 @@ const MACHINE = configOf(yamlOf("neighbors: [{ address: 192.0.2.1, as: 65001, pa
 let directory: string;
 let config: NsrConfig;
 let server: Server;
-let beats: BeatThread;
+let heartbeats: HeartbeatThread;
 let links: LinkThread;
 let link: Socket;
 let active: Active;
@@ -65,6 +65,7 @@ function serve(socket: Socket): void {
     },
   );
   active.join("b", 0);
+  while (active.pump());
   socket.write(frameOf("declared", { ready: 1, reason: "" }));
 }
 
@@ -77,21 +78,22 @@ beforeEach(() => {
     ...{ patienceMs: 100, heartbeatMs: 30, heartbeatMisses: 3 },
   };
   server = createServer(serve).listen(path);
-  beats = new BeatThread();
+  heartbeats = new HeartbeatThread();
   links = new LinkThread();
 });
 afterEach(async () => {
-  await Promise.all([beats.exit(), links.exit()]);
+  await Promise.all([heartbeats.exit(), links.exit()]);
   server.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
 /** One that may take over, and how following comes to its end. @param state - of the active, as its arbiter has it */
 async function declared(state: ActiveState) {
-  const arbiter = { term: null, watch() {}, state: async () => state } as unknown as Arbiter;
-  const lack = async () => "";
+  const arbiter = { lease: null, watch() {}, state: async () => state } as unknown as Arbiter;
+  const lack = async () => null;
   const refusals = new Refusals(() => {});
-  const side = { config, name: "b", software: "", beats, links, refusals, lack, log() {} };
+  const parts = { heartbeats, links, refusals, lack, notes: () => null, log() {} };
+  const side = { config, name: "b", software: "", ...parts };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
@@ -109,13 +111,20 @@ test.each<[string, number, ActiveState, boolean]>([
   expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
 });
 
+test("one that is handed what it cannot read takes nothing over, and says so", async () => {
+  const { end } = await declared("unknown");
+  link.write(frameOf("handover", { number: 0, epoch: EPOCH, frozen: { 1: { tcp: "none" } } }));
+  const cause = "the handover cannot be read: connection 1 is not described";
+  expect(await end).toEqual({ kind: "lost", cause, mayTakeOver: false });
+});
+
 test("one that is stopped knows of every connection that it has stored", async () => {
   const { standby, end } = await declared("unknown");
   held = new FrameReader(null);
   const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
   const ports = { remotePort: 40_000, localPort: 179 };
   journal.run({ record: "start", nowMs: 0 });
-  const id = journal.run({ record: "accepted", ...ends, ...ports, nowMs: 1 }) as number;
+  const id = journal.run({ record: "accepted", ...ends, ...ports, nowMs: 1 })!;
   active.commit(1);
   for (let next = held.next(); next !== null; next = held.next()) standby.standby.record(next);
   standby.stop("enough");

@@ -1,24 +1,27 @@
 /** The machine of nonstop routing: which side has which role, and when peers may see what. */
 
 export { InTurn } from "./in-turn.ts";
+export { ensure, InvariantError } from "./invariant.ts";
 export {
   BEHIND_PATIENCE,
-  type Bracket,
-  type Follower,
-  isBinding,
   JOIN_MS,
-  type Leader,
-  type LeaderAction,
-  type LeaderEvent,
   mayWork,
   newLeader,
   octetsBehind,
-  type Phase,
   step as stepLeader,
   waitedMs,
 } from "./leader.ts";
+export {
+  type Bracket,
+  type Follower,
+  isBinding,
+  type Leader,
+  type LeaderAction,
+  type LeaderEvent,
+  type Phase,
+} from "./leader-types.ts";
 export { failureIn, newSide, type Role, roleOf, step as stepSide } from "./side.ts";
-export type { Hold, Side, SideAction, SideEvent, State } from "./side-types.ts";
+export type { Hold, HoldChange, Side, SideAction, SideEvent, State } from "./side-types.ts";
 export {
   type Claimant,
   claim,

@@ -19,123 +19,16 @@
  * arbiter either: they are actions to be done in their order, and come back as events.
  */
 
-export type Phase = "joining" | "holding" | "naming" | "declared" | "removing";
+import { ensure } from "./invariant.ts";
+import { checkLeader } from "./leader-checks.ts";
 
-export interface Follower {
-  readonly name: string;
-  phase: Phase;
-  /** Last brackets that it has stored, and run. */
-  acked: number;
-  applied: number;
-  /** Octets of all brackets up to `acked`. */
-  ackedOctets: number;
-  /** Octets that it has room for. */
-  window: number;
-  /** First bracket behind its image. */
-  readonly joinedAt: number;
-  /** What peers were told before it was waited for stands in this bracket at the latest. */
-  heldFrom: number;
-  /** When it began to be waited for, last acknowledged something new, and last ran something. */
-  heldMs: number;
-  ackedMs: number;
-  appliedMs: number;
-}
-
-/** A bracket that is not let out, or that a follower has not stored. */
-export interface Bracket {
-  readonly number: number;
-  /** Of all brackets up to this one. */
-  readonly endOctets: number;
-  readonly sentMs: number;
-}
-
-export interface Leader {
-  readonly epoch: number;
-  readonly patienceMs: number;
-  /** Of the last bracket. */
-  number: number;
-  /** Octets of all brackets. */
-  octets: number;
-  /** Brackets up to this one are out. */
-  released: number;
-  brackets: Bracket[];
-  followers: Follower[];
-  /** Peers may have been acknowledged octets, before the gate was closed, that are in no bracket yet. */
-  isOwing: boolean;
-  /** All that may be standbys as far as the arbiter's answers tell, and as it is being asked to have them. */
-  named: readonly string[];
-  asked: readonly string[] | null;
-  /** Number of the last question: what comes in answer to one before it tells nothing. */
-  question: number;
-  /** The gate is closed. */
-  isClosed: boolean;
-  /** Another side is active: nothing leaves this one any more. */
-  isFenced: boolean;
-}
-
-export type LeaderEvent =
-  /** A bracket has ended. */
-  | { readonly event: "commit"; readonly octets: number; readonly nowMs: number }
-  /** Somebody wants to follow. */
-  | { readonly event: "join"; readonly follower: string; readonly nowMs: number }
-  | {
-      readonly event: "ack";
-      readonly follower: string;
-      readonly number: number;
-      readonly applied: number;
-      readonly window: number;
-      readonly nowMs: number;
-    }
-  /** Answers `close-gate`; what was received up to then stands in brackets, what peers were told may not. */
-  | { readonly event: "gate-closed"; readonly isOwing: boolean }
-  /** All that peers had been told before the gate was closed stands in brackets that are out. */
-  | { readonly event: "paid" }
-  /** It comes back over another link, and has stored all brackets before `next`. */
-  | {
-      readonly event: "resume";
-      readonly follower: string;
-      readonly next: number;
-      readonly nowMs: number;
-    }
-  | {
-      readonly event: "lose";
-      readonly follower: string;
-      readonly reason: string;
-      readonly isSlow: boolean;
-    }
-  /** The arbiter's answer: whether the word is as it was asked for; `problem` when it is not known. */
-  | {
-      readonly event: "named";
-      readonly question: number;
-      readonly isDone: boolean;
-      readonly problem: string | null;
-    }
-  | { readonly event: "fence" }
-  /** A few times a second. */
-  | { readonly event: "tick"; readonly nowMs: number };
-
-export type LeaderAction =
-  /** Brackets up to this one may be seen by peers. */
-  | { readonly do: "release"; readonly number: number }
-  /** Brackets from one to another go to a follower. */
-  | { readonly do: "send"; readonly to: string; readonly from: number; readonly number: number }
-  /** The image as of now, then everything from bracket `from` on. */
-  | { readonly do: "image"; readonly to: string; readonly from: number }
-  | { readonly do: "close-gate" }
-  | { readonly do: "open-gate" }
-  /**
-   * The arbiter is to have these standbys and no others; tried until it can be told, or until there is
-   * another question.
-   */
-  | { readonly do: "name"; readonly standbys: readonly string[]; readonly question: number }
-  | { readonly do: "declared"; readonly to: string }
-  | {
-      readonly do: "drop";
-      readonly follower: string;
-      readonly reason: string;
-      readonly isSlow: boolean;
-    }
-  | { readonly do: "fenced" };
+import {
+  type Follower,
+  isBinding,
+  type Leader,
+  type LeaderAction,
+  type LeaderEvent,
+} from "./leader-types.ts";
 
 /** A follower that has not even the state after so long is given up. */
 export const JOIN_MS = 60_000;
@@ -149,19 +42,24 @@ export function newLeader(epoch: number, patienceMs: number): Leader {
   };
 }
 
-/** Whether a follower may have the right to take over, now or in a moment. */
-export function isBinding({ phase }: Follower): boolean {
-  return phase !== "joining";
-}
-
 /** Whether there is room for what another slice may do. */
 export function mayWork({ followers, octets, isFenced }: Leader): boolean {
-  return !isFenced && followers.every(({ ackedOctets, window }) => octets - ackedOctets < window);
+  return (
+    !isFenced &&
+    followers.every(({ ackedOctets, windowOctets }) => octets - ackedOctets < windowOctets)
+  );
 }
 
 /** @returns what is to be done, in that order */
 export function step(leader: Leader, event: LeaderEvent): LeaderAction[] {
   if (leader.isFenced) return [];
+  const { released } = leader;
+  const actions = handle(leader, event);
+  if (!leader.isFenced) checkLeader(leader, released);
+  return actions;
+}
+
+function handle(leader: Leader, event: LeaderEvent): LeaderAction[] {
   const actions: LeaderAction[] = [];
   switch (event.event) {
     case "commit":
@@ -221,20 +119,21 @@ function commit(
 
 function join(leader: Leader, { follower, nowMs }: EventOf<"join">, actions: LeaderAction[]): void {
   const from = leader.number + 1;
+  ensure(find(leader, follower) === null, "a follower joins once", follower);
   leader.followers.push({
     ...{ name: follower, phase: "joining", acked: leader.number, applied: 0 },
     ackedOctets: leader.octets,
-    ...{ window: Number.POSITIVE_INFINITY, joinedAt: from, heldFrom: 0 },
+    ...{ windowOctets: Number.POSITIVE_INFINITY, joinedAt: from, heldFrom: 0 },
     ...{ heldMs: nowMs, ackedMs: nowMs, appliedMs: nowMs },
   });
   actions.push({ do: "image", to: follower, from });
 }
 
 function acknowledge(leader: Leader, event: EventOf<"ack">, actions: LeaderAction[]): void {
-  const { follower: name, number, applied, window, nowMs } = event;
+  const { follower: name, number, applied, windowOctets, nowMs } = event;
   const follower = find(leader, name);
   if (follower === null || follower.phase === "removing") return;
-  follower.window = window;
+  follower.windowOctets = windowOctets;
   if (applied > follower.applied) {
     follower.applied = applied;
     follower.appliedMs = nowMs;
@@ -381,8 +280,8 @@ function tick(leader: Leader, nowMs: number, actions: LeaderAction[]): void {
     const isJoining = follower.phase === "joining";
     const mostMs = isJoining ? JOIN_MS : patienceMs;
     const behindMs = BEHIND_PATIENCE * patienceMs;
-    const hasNoRoom = octetsBehind(leader, follower) >= follower.window;
-    let reason = "";
+    const hasNoRoom = octetsBehind(leader, follower) >= follower.windowOctets;
+    let reason: string | null = null;
     if (waitedMs(leader, follower, nowMs) > mostMs) {
       reason = `the standby did not acknowledge for ${mostMs} ms`;
     } else if (!isJoining && oldestMs(leader, follower, nowMs) > behindMs) {
@@ -391,7 +290,7 @@ function tick(leader: Leader, nowMs: number, actions: LeaderAction[]): void {
       // It has stored what it was sent, and says that there is no room for more.
       reason = `the standby has had no room for ${patienceMs} ms`;
     }
-    if (reason !== "") lose(leader, follower, reason, true, actions);
+    if (reason !== null) lose(leader, follower, reason, true, actions);
   }
 }
 

@@ -29,8 +29,17 @@ export type State =
   | "leaving"
   | "stopped";
 
-/** Whether an active may act; see the arbiter. */
+/**
+ * Whether this side may act as the active one. `unheard`: it may not now, because the standby was not
+ * heard in time; it may as soon as the standby's name is out. `doubtful`: the same for a while already, or
+ * there is no standby and nobody can tell. `lost`: another one has the role.
+ */
 export type Hold = "held" | "unheard" | "doubtful" | "lost";
+
+/** What the arbiter says of that; `reason` is for people. */
+export type HoldChange =
+  | { readonly hold: "held" | "doubtful"; readonly reason: string | null }
+  | { readonly hold: "unheard" | "lost"; readonly reason: string };
 
 export interface Side {
   state: State;
@@ -38,18 +47,18 @@ export interface Side {
   epoch: number;
   /** While it has the role. */
   hold: Hold;
-  /** The connections are those of another side: why they are here. */
+  /** The connections are those of another side: why they are here; empty before there were any. */
   cause: string;
   /** They were handed over, and not left. */
   isPlanned: boolean;
   /** This side is to end. */
   isStopping: boolean;
-  /** Why it has no role, or had none the last time, for people; empty when it has one. */
-  reason: string;
-  /** Why the arbiter could not be asked the last time; empty when it could. */
-  away: string;
+  /** Why it has no role, or had none the last time, for people; null when it has one. */
+  reason: string | null;
+  /** Why the arbiter could not be asked the last time; null when it could. */
+  away: string | null;
   /** What the arbiter said last in the middle of a switchover, to be heeded if that comes to nothing. */
-  deferred: Hold | null;
+  deferred: "held" | "doubtful" | null;
   /** Until it looks for a role again, once everything is put down. */
   delayMs: number;
 }
@@ -59,7 +68,7 @@ export type SideEvent =
   /** `wait` is over. */
   | { readonly event: "waited" }
   /** Answers `claim`: null for no; `reason` when it could not be asked. */
-  | { readonly event: "role"; readonly epoch: number | null; readonly reason: string }
+  | { readonly event: "role"; readonly epoch: number | null; readonly reason: string | null }
   /** Answer `connect`. */
   | { readonly event: "connected" }
   | { readonly event: "unreachable"; readonly reason: string }
@@ -71,13 +80,13 @@ export type SideEvent =
   | { readonly event: "running" }
   | { readonly event: "differs"; readonly reason: string }
   | { readonly event: "failed"; readonly reason: string }
-  | { readonly event: "hold"; readonly hold: Hold; readonly reason: string }
-  /** By an operator, or because its addresses are lost. */
-  | { readonly event: "switchover"; readonly isDeclared: boolean; readonly reason: string }
+  | ({ readonly event: "hold" } & HoldChange)
+  /** By an operator, or because its addresses are lost; `refusal`: why no standby may take over, null if one may. */
+  | { readonly event: "switchover"; readonly refusal: string | null }
   /** Answers `settle`. */
   | { readonly event: "settled"; readonly isSettled: boolean }
   /** Answers `give`: whether the arbiter has it; `reason` why not. */
-  | { readonly event: "gave"; readonly isOurs: boolean; readonly reason: string }
+  | { readonly event: "gave"; readonly isOurs: boolean; readonly reason: string | null }
   /** Answers `hand-over`; not taken: nothing was heard in time, or the link is gone. */
   | { readonly event: "taken"; readonly isTaken: boolean }
   /** Answers `put-down`. */
@@ -119,8 +128,8 @@ export type SideAction =
   /** Nothing happens any more, and the arbiter is told. */
   | { readonly do: "give" }
   | { readonly do: "hand-over" }
-  /** The order of a switchover has come to its end; empty: it was done. */
-  | { readonly do: "report"; readonly failure: string }
+  /** The order of a switchover has come to its end; `failure` is null when it was done. */
+  | { readonly do: "report"; readonly failure: string | null }
   /** Nothing leaves any more, at once. */
   | { readonly do: "fence" }
   /** `isFree`: the role, if this side still has it, is for whoever comes. */

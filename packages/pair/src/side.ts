@@ -29,7 +29,7 @@ export const UNSETTLED = "the standby did not acknowledge everything in time";
 export function newSide(): Side {
   return {
     ...{ state: "waiting", epoch: 0, hold: "lost", cause: "", isPlanned: false },
-    ...{ isStopping: false, reason: "", away: "", deferred: null, delayMs: 0 },
+    ...{ isStopping: false, reason: null, away: null, deferred: null, delayMs: 0 },
   };
 }
 
@@ -98,7 +98,7 @@ export const TABLE: Readonly<Record<State, Row>> = {
     waited: seek,
     stop: (side, _, act) => {
       side.isStopping = true;
-      leave(side, "", true, act);
+      leave(side, null, true, act);
     },
   },
   seeking: {
@@ -115,12 +115,12 @@ export const TABLE: Readonly<Record<State, Row>> = {
   },
   connecting: {
     connected: (side, _, act) => {
-      if (side.isStopping) return leave(side, "", true, act);
+      if (side.isStopping) return leave(side, null, true, act);
       side.state = "following";
       act({ do: "follow" });
     },
     unreachable: (side, { reason }, act) => {
-      side.reason = side.away || reason;
+      side.reason = side.away ?? reason;
       wait(side, RETRY_MS, act);
     },
     stop: noteStop,
@@ -142,12 +142,12 @@ export const TABLE: Readonly<Record<State, Row>> = {
     },
     stop: (side, _, act) => {
       side.isStopping = true;
-      leave(side, "", true, act);
+      leave(side, null, true, act);
     },
   },
   claiming: {
     role: (side, { epoch, reason }, act) => {
-      if (epoch === null) return forget(side, reason || side.cause, act);
+      if (epoch === null) return forget(side, reason ?? side.cause, act);
       resume(side, epoch, act);
     },
     failed: giveUp,
@@ -191,14 +191,14 @@ export const TABLE: Readonly<Record<State, Row>> = {
       if (event.hold === "lost") fence(side, event.reason, act);
       else held(side, event, act);
     },
-    switchover: (side, { isDeclared, reason }, act) => {
-      if (!isDeclared) return act({ do: "report", failure: reason });
+    switchover: (side, { refusal }, act) => {
+      if (refusal !== null) return act({ do: "report", failure: refusal });
       side.state = "settling";
       act({ do: "stop-reading" }, { do: "settle" });
     },
     stop: (side, _, act) => {
       side.isStopping = true;
-      leave(side, "", true, act);
+      leave(side, null, true, act);
     },
   },
   settling: {
@@ -235,7 +235,7 @@ export const TABLE: Readonly<Record<State, Row>> = {
   },
   giving: {
     gave: (side, { isOurs, reason }, act) => {
-      if (!isOurs) return interrupted(side, reason || TAKEN_OVER, act);
+      if (!isOurs) return interrupted(side, reason ?? TAKEN_OVER, act);
       side.state = "given";
       act({ do: "hand-over" });
     },
@@ -246,8 +246,8 @@ export const TABLE: Readonly<Record<State, Row>> = {
   given: {
     taken: (side, { isTaken }, act) => {
       if (isTaken) {
-        act({ do: "report", failure: "" });
-        return leave(side, "", false, act);
+        act({ do: "report", failure: null });
+        return leave(side, null, false, act);
       }
       act({ do: "report", failure: "the standby did not say that it has taken over" });
       side.state = "retaking";
@@ -263,8 +263,11 @@ export const TABLE: Readonly<Record<State, Row>> = {
     role: (side, { epoch, reason }, act) => {
       if (epoch === side.epoch + 1) return resume(side, epoch, act);
       // One that acted for a moment may have brought peers further than what was frozen here.
-      const why = epoch === null ? reason : "it was the active side for a moment";
-      act({ do: "forget", cause: `${side.cause}${why === "" ? "" : `: ${why}`}` });
+      const why =
+        epoch === null
+          ? (reason ?? "another side has the role")
+          : "it was the active side for a moment";
+      act({ do: "forget", cause: `${side.cause}: ${why}` });
       leave(side, why, epoch !== null, act);
     },
     failed: giveUp,
@@ -298,7 +301,7 @@ function noteStop(side: Side): void {
 }
 
 function wait(side: Side, ms: number, act: Act): void {
-  if (side.isStopping) leave(side, "", true, act);
+  if (side.isStopping) leave(side, null, true, act);
   else {
     side.state = "waiting";
     act({ do: "wait", ms });
@@ -315,7 +318,7 @@ function begin(side: Side, epoch: number, act: Act): void {
   side.hold = "held";
   side.cause = "";
   side.isPlanned = false;
-  if (side.isStopping) leave(side, "", true, act);
+  if (side.isStopping) leave(side, null, true, act);
   else {
     side.state = "opening";
     act({ do: "open", epoch });
@@ -332,13 +335,13 @@ function resume(side: Side, epoch: number, act: Act): void {
 
 function lead(side: Side, act: Act): void {
   side.state = "leading";
-  side.reason = "";
+  side.reason = null;
   if (side.hold === "doubtful") act({ do: "drop-addresses" });
 }
 
 /** What was noted on the way to the role is done. */
 function leadOn(side: Side, act: Act): void {
-  if (side.isStopping) leave(side, "", true, act);
+  if (side.isStopping) leave(side, null, true, act);
 }
 
 /** The arbiter has said something of a role that this side still has. */
@@ -379,7 +382,7 @@ function goOn(side: Side, failure: string, act: Act): void {
   act({ do: "go-on-reading" }, { do: "report", failure });
   const { deferred } = side;
   side.deferred = null;
-  if (deferred !== null) held(side, { event: "hold", hold: deferred, reason: "" }, act);
+  if (deferred !== null) held(side, { event: "hold", hold: deferred, reason: null }, act);
   leadOn(side, act);
 }
 
@@ -395,12 +398,12 @@ function underWay(_side: Side, _event: unknown, act: Act): void {
 function fence(side: Side, reason: string, act: Act): void {
   act({ do: "fence" }, { do: "forget", cause: reason });
   side.hold = "lost";
-  leave(side, "", false, act);
+  leave(side, null, false, act);
 }
 
-function leave(side: Side, reason: string, isFree: boolean, act: Act): void {
+function leave(side: Side, reason: string | null, isFree: boolean, act: Act): void {
   side.state = "leaving";
-  if (reason !== "") side.reason = reason;
+  if (reason !== null) side.reason = reason;
   side.delayMs = 0;
   act({ do: "put-down", isFree });
 }

@@ -4,7 +4,7 @@ import { runs } from "../../../test/mode.ts";
 import { expectFound, explore, SABOTAGES } from "./explore/run.ts";
 
 test("nothing is found in the machines as they are", async () => {
-  const [text, code] = await explore(["--states", String(runs(300_000))]);
+  const [text, code] = await explore(["--states", String(runs(100_000))]);
   expect(text).toMatch(/^states \d+.* · depth \d+ · .* s\nno violation\n$/);
   expect(code).toBe(0);
 });

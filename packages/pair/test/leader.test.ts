@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isBinding, type LeaderAction, type LeaderEvent, newLeader, step } from "../src/leader.ts";
+import { InvariantError } from "../src/invariant.ts";
+import { newLeader, step } from "../src/leader.ts";
+import { checkLeader } from "../src/leader-checks.ts";
+import {
+  isBinding,
+  type Leader,
+  type LeaderAction,
+  type LeaderEvent,
+} from "../src/leader-types.ts";
 
 const NAMES = ["b", "c", "d"];
 
@@ -62,7 +70,14 @@ test("nothing is let out that a follower with a right has not stored", () => {
         else if (move === "ack" && follower !== undefined && follower.phase !== "removing") {
           const number = Math.min(leader.number, stored.get(name)! + much);
           stored.set(name, number);
-          apply({ event: "ack", follower: name, number, applied: number, window: 1000, nowMs });
+          apply({
+            event: "ack",
+            follower: name,
+            number,
+            applied: number,
+            windowOctets: 1000,
+            nowMs,
+          });
         } else if (move === "resume" && follower !== undefined && follower.phase !== "removing") {
           apply({ event: "resume", follower: name, next: stored.get(name)! + 1, nowMs });
         } else if (move === "named" && questions.length > 0) {
@@ -87,7 +102,7 @@ test("a follower goes from its image to the right to take over, and brackets wai
   const leader = newLeader(1, 300);
   const seen = (event: LeaderEvent) => step(leader, event);
   const ack = (number: number) =>
-    seen({ event: "ack", follower: "b", number, applied: number, window: 100, nowMs: 3 });
+    seen({ event: "ack", follower: "b", number, applied: number, windowOctets: 100, nowMs: 3 });
   expect(seen({ event: "commit", octets: 1, nowMs: 0 })).toEqual([{ do: "release", number: 1 }]);
   expect(seen({ event: "join", follower: "b", nowMs: 1 })).toEqual([
     { do: "image", to: "b", from: 2 },
@@ -130,7 +145,7 @@ test("a follower that is lost while it is being named is not waited for", () => 
     follower: "b",
     number: 0,
     applied: 0,
-    window: 100,
+    windowOctets: 100,
     nowMs: 3,
   } as const;
   step(leader, ack);
@@ -147,4 +162,61 @@ test("a follower that is lost while it is being named is not waited for", () => 
     step(leader, { event: "named", question, isDone, problem: null });
   expect(named(1, false)).toEqual([]);
   expect(named(2, true)).toEqual([{ do: "open-gate" }, { do: "release", number: 1 }]);
+});
+
+/** @returns one that has let bracket 1 out, and has a standby that may take over; bracket 2 waits for it */
+function withStandby(): Leader {
+  const leader = newLeader(1, 300);
+  step(leader, { event: "commit", octets: 5, nowMs: 0 });
+  step(leader, { event: "join", follower: "b", nowMs: 0 });
+  const ack = { event: "ack", follower: "b", number: 1, applied: 1, windowOctets: 9 } as const;
+  step(leader, { ...ack, nowMs: 0 });
+  step(leader, { event: "gate-closed", isOwing: false });
+  step(leader, { event: "named", question: 1, isDone: true, problem: null });
+  step(leader, { event: "commit", octets: 5, nowMs: 0 });
+  return leader;
+}
+
+test("a leader that works has nothing that breaks a rule", () => {
+  const leader = withStandby();
+  expect(leader.followers[0]!.phase).toBe("declared");
+  expect(() => checkLeader(leader, 1)).not.toThrow();
+});
+
+test.each<[string, (leader: Leader) => void]>([
+  ["a standby has all that is out (I1, I2) b 2 1", (leader) => (leader.released = 2)],
+  ["nothing is taken back 0 1", (leader) => (leader.released = 0)],
+  ["only what there is is released 3 2", (leader) => (leader.released = 3)],
+  ["only what there is is stored b 3 2", ({ followers }) => (followers[0]!.acked = 3)],
+  [
+    "octets that are owed are not negative b 11 10",
+    ({ followers }) => (followers[0]!.ackedOctets = 11),
+  ],
+  ["the last bracket is kept 2 3", (leader) => (leader.number = 3)],
+  ["brackets have all octets 10 12", (leader) => (leader.octets = 12)],
+  [
+    "brackets are consecutive 0 2",
+    ({ brackets }) => brackets.unshift({ number: 0, endOctets: 0, sentMs: 0 }),
+  ],
+  ["the gate is closed for followers alone (I5)", (leader) => (leader.isClosed = false)],
+  [
+    "alone nothing waits (I5) 1 2",
+    (leader) => {
+      leader.followers = [];
+      leader.isClosed = false;
+    },
+  ],
+])("a leader is not right when it does not hold that %s", (what, spoil) => {
+  const leader = withStandby();
+  spoil(leader);
+  expect(() => checkLeader(leader, 1)).toThrow(new InvariantError(`does not hold: ${what}`));
+});
+
+test("a leader ends rather than go on when something of it is wrong", () => {
+  const leader = withStandby();
+  leader.released = 2;
+  expect(() => step(leader, { event: "tick", nowMs: 1 })).toThrow(InvariantError);
+  expect(() => step(withStandby(), { event: "join", follower: "b", nowMs: 1 })).toThrow(
+    "does not hold: a follower joins once b",
+  );
 });

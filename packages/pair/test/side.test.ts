@@ -23,19 +23,31 @@ test("every state but the last is left by some event, and each is reached", () =
   expect([...reached].sort()).toEqual([...STATES].sort());
 });
 
+test("a role that is not to be taken back is lost with the reason", () => {
+  const causes = (epoch: number | null, reason: string | null) => {
+    const side = { ...newSide(), state: "retaking" as const, epoch: 3, cause: "no answer" };
+    const actions = stepSide(side, { event: "role", epoch, reason });
+    return actions.flatMap((action) => (action.do === "forget" ? [action.cause] : []));
+  };
+  expect(causes(4, null)).toEqual([]);
+  expect(causes(5, null)).toEqual(["no answer: it was the active side for a moment"]);
+  expect(causes(null, null)).toEqual(["no answer: another side has the role"]);
+  expect(causes(null, "etcd is away")).toEqual(["no answer: etcd is away"]);
+});
+
 /** Which answer ends each wait, so that nothing goes on in a state for good. */
 const ANSWERS: Record<string, SideEvent> = {
   waiting: { event: "waited" },
-  seeking: { event: "role", epoch: null, reason: "" },
+  seeking: { event: "role", epoch: null, reason: null },
   connecting: { event: "unreachable", reason: "no way" },
-  claiming: { event: "role", epoch: null, reason: "" },
+  claiming: { event: "role", epoch: null, reason: null },
   resuming: { event: "running" },
   opening: { event: "running" },
   settling: { event: "settled", isSettled: false },
   closing: { event: "settled", isSettled: false },
-  giving: { event: "gave", isOurs: true, reason: "" },
+  giving: { event: "gave", isOurs: true, reason: null },
   given: { event: "taken", isTaken: false },
-  retaking: { event: "role", epoch: null, reason: "" },
+  retaking: { event: "role", epoch: null, reason: null },
   leaving: { event: "down" },
 };
 
@@ -89,7 +101,7 @@ test("a side in doubt has its addresses back when the role is its own for certai
 });
 
 test("heartbeats that are missed once nobody may join spoil no switchover", () => {
-  const order = { event: "switchover", isDeclared: true, reason: "" } as const;
+  const order = { event: "switchover", refusal: null } as const;
   const settled = { event: "settled", isSettled: true } as const;
   const all = leading(order, settled, hold("unheard"), hold("doubtful"), settled);
   expect(all.slice(2)).toEqual([[], [], ["give"]]);

@@ -15,6 +15,7 @@
  */
 
 import {
+  ensure,
   type Follower,
   InTurn,
   isBinding,
@@ -30,8 +31,10 @@ import {
 import type { ConnectionId, Output } from "@ts-bgp/router";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
+import { ImageQueue } from "./image-queue.ts";
+import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal, Made } from "./journal.ts";
-import { machineImage } from "./machine-image.ts";
+import { machineCapture } from "./machine-image.ts";
 import type { AnyRecord } from "./records.ts";
 
 /** What the shell does for the active. */
@@ -95,17 +98,15 @@ interface Kept {
   readonly frame: Uint8Array | null;
 }
 
-/** The image goes in pieces of this size, so that acknowledgements and beats get through. */
-const IMAGE_PIECE_OCTETS = 1 << 18;
+/** Frames of an image that are sent at once: a small one is sent when the standby joins. */
+const FIRST_FRAMES = 4;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 
 export class Active {
   readonly journal: Journal;
-  /** Why the standby may not take over, for people; empty when it may. */
-  reason = "no standby has joined";
-  /** Name of the standby that joins or follows. */
-  standby = "";
+  /** Why the standby may not take over, for people; null when it may. */
+  reason: string | null = "no standby has joined";
   /** Times that the standby was found to differ. */
   differences = 0;
   /** When digests were last found equal. */
@@ -118,10 +119,10 @@ export class Active {
   private released = 0;
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
-  /** Parts of an image, those that were sent, and frames that wait for the rest to go. */
-  private image: Uint8Array[] = [];
-  private imageSent = 0;
-  private behindImage: Uint8Array[] = [];
+  /** Made ready for the image of a standby that joins just now. */
+  private room: CaptureRoom | undefined;
+  /** What a standby that joins is still to be sent; null when it is sent everything as it comes. */
+  private image: ImageQueue | null = null;
   private digestAskedMs = 0;
   /** Bracket with the digests that were sent last; 0 when the standby has compared them. */
   private digestNumber = 0;
@@ -162,7 +163,7 @@ export class Active {
   }
 
   /** Whether outputs wait for a standby. */
-  get holds(): boolean {
+  get isHolding(): boolean {
     return !this.leader.isFenced && this.leader.followers.some(isBinding);
   }
 
@@ -202,27 +203,45 @@ export class Active {
   }
 
   /**
-   * A standby wants to join: it is sent the image and everything from here on. To be called between
-   * two brackets.
+   * A standby wants to join: it is sent the image and everything from here on, as `pump` is called. To be
+   * called between two brackets. Throws when there is no memory for it.
+   *
+   * @param room - made ready for it with `prepareCapture`, so that this takes less long
    */
-  join(side: string, nowMs: number): void {
+  join(side: string, nowMs: number, room?: CaptureRoom): void {
     this.commit(nowMs);
-    this.standby = side;
     this.reason = "the standby is being sent the state";
-    this.step({ event: "join", follower: side, nowMs });
+    this.room = room;
+    try {
+      this.step({ event: "join", follower: side, nowMs });
+    } finally {
+      this.room = undefined;
+    }
   }
 
-  /** Sends what there is room for of an image, and then what came up behind it. */
-  pump(): void {
-    const { hooks, image, follower } = this;
-    const before = follower?.joinedAt ?? 0;
-    while (this.imageSent < image.length) {
-      if (hooks.hasRoom?.() === false) return;
-      hooks.send(frameOf("image", { before, octets: image[this.imageSent++]! }));
-    }
-    this.image = [];
-    this.imageSent = 0;
-    for (const frame of this.behindImage.splice(0)) hooks.send(frame);
+  /**
+   * Somebody who could have been the standby was turned away.
+   *
+   * @returns false when it was said before, or while there is a standby: then nobody has to be told
+   */
+  turnedAway(reason: string): boolean {
+    if (this.state !== "alone" || this.reason === reason) return false;
+    this.reason = reason;
+    return true;
+  }
+
+  /**
+   * Sends another frame of an image or behind it, if there is room. It takes less than a millisecond.
+   *
+   * @returns whether there is more to send, and room
+   */
+  pump(): boolean {
+    const { hooks, image } = this;
+    if (image === null || hooks.hasRoom?.() === false) return false;
+    const frame = image.next();
+    if (frame === null) this.image = null;
+    else hooks.send(frame);
+    return frame !== null && hooks.hasRoom?.() !== false;
   }
 
   /** A record of the standby has come. */
@@ -230,8 +249,9 @@ export class Active {
     const { follower } = this;
     if (follower === null || this.leader.isFenced) return;
     if (record.record === "ack") {
-      const { number, applied, window } = record;
-      this.step({ event: "ack", follower: follower.name, number, applied, window, nowMs });
+      const { number, applied, window: windowOctets } = record;
+      const event = { event: "ack", follower: follower.name } as const;
+      this.step({ ...event, number, applied, windowOctets, nowMs });
       if (this.digestNumber > 0 && applied >= this.digestNumber) {
         this.digestNumber = 0;
         this.digestMs = nowMs;
@@ -263,7 +283,7 @@ export class Active {
    */
   resume(next: number, nowMs: number): Uint8Array[] | null {
     const { follower, image } = this;
-    if (follower === null || image.length > 0) return null;
+    if (follower === null || image !== null) return null;
     const frames: Uint8Array[] = [];
     const event = { event: "resume", follower: follower.name, next, nowMs } as const;
     const actions = stepLeader(this.leader, event);
@@ -291,12 +311,17 @@ export class Active {
     if (this.leader.isFenced) return;
     stepLeader(this.leader, { event: "fence" });
     this.reason = "this side does nothing more";
-    this.kept = [];
+    this.forgetAll();
   }
 
   /** This side has lost its role: nothing may leave it any more. */
   fence(): void {
     this.step({ event: "fence" });
+  }
+
+  private forgetAll(): void {
+    this.kept = [];
+    this.image = null;
   }
 
   private get follower(): Follower | null {
@@ -310,9 +335,7 @@ export class Active {
   private handle(event: LeaderEvent): void {
     const nowMs = "nowMs" in event ? event.nowMs : 0;
     for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
-    if (this.follower !== null) return;
-    this.standby = "";
-    this.journal.isOn = false;
+    if (this.follower === null) this.journal.isOn = false;
   }
 
   private perform(action: LeaderAction, nowMs: number): void {
@@ -323,7 +346,7 @@ export class Active {
         break;
       case "send":
         for (const frame of this.framesOf(action)) {
-          if (this.image.length > 0) this.behindImage.push(frame);
+          if (this.image !== null) this.image.add(frame);
           else hooks.send(frame);
         }
         break;
@@ -341,7 +364,7 @@ export class Active {
         this.ask(action);
         break;
       case "declared":
-        this.reason = "";
+        this.reason = null;
         hooks.send(declared());
         hooks.say("standby-ready", `${action.to} can take over`);
         break;
@@ -349,7 +372,7 @@ export class Active {
         this.drop(action);
         break;
       case "fenced":
-        this.kept = [];
+        this.forgetAll();
         this.reason = "another side is active";
         hooks.say("fenced", "another side has taken over; this one does nothing more");
         break;
@@ -365,7 +388,11 @@ export class Active {
   private framesOf({ from, number }: { readonly from: number; readonly number: number }) {
     const frames: Uint8Array[] = [];
     const first = this.kept[0]?.number ?? 0;
-    for (let at = from; at <= number; at++) frames.push(this.kept[at - first]!.frame!);
+    for (let at = from; at <= number; at++) {
+      const { number: found, frame } = this.kept[at - first] ?? { number: 0, frame: null };
+      ensure(found === at && frame !== null, "what a follower lacks is kept", at, first);
+      frames.push(frame);
+    }
     return frames;
   }
 
@@ -373,20 +400,19 @@ export class Active {
     const { hooks, journal } = this;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    this.image = machineImage(journal.machine).flatMap(partsOf);
-    this.imageSent = 0;
-    const octets = this.image.reduce((sum, { length }) => sum + length, 0);
-    this.behindImage = [frameOf("imageEnd", { before: joinedAt, octets })];
-    hooks.say("standby-joining", `${side} is being sent ${octets} octets of state`);
-    this.pump();
+    this.image = new ImageQueue(machineCapture(journal.machine, this.room), joinedAt);
+    hooks.say("standby-joining", `${side} is being sent the state`);
+    for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump()) break;
   }
 
   private release(number: number): void {
     const { kept } = this;
     const first = kept[0]?.number ?? number + 1;
     for (let at = this.released + 1 - first; at <= number - first; at++) {
-      const bracket = kept[at]!;
-      this.letOut(bracket.effects!);
+      const bracket = kept[at];
+      const effects = bracket?.effects ?? null;
+      ensure(bracket !== undefined && effects !== null, "a bracket goes out once", at + first);
+      this.letOut(effects);
       bracket.effects = null;
     }
     this.released = number;
@@ -424,6 +450,7 @@ export class Active {
 
   /** Has the arbiter name the standby, or nobody; its answer is an event. */
   private ask({ standbys, question }: Extract<LeaderAction, { do: "name" }>): void {
+    ensure(standbys.length <= 1, "one standby is named", ...standbys);
     const [standby = null] = standbys;
     const answered = (isDone: boolean, problem: string | null) =>
       this.step({ event: "named", question, isDone, problem });
@@ -443,19 +470,10 @@ export class Active {
     hooks.drop(reason, isSlow);
     hooks.say("standby-lost", reason);
     this.reason = reason;
-    this.image = [];
-    this.behindImage = [];
+    this.image = null;
   }
 }
 
 function declared(): Uint8Array {
   return frameOf("declared", { ready: 1, reason: "" });
-}
-
-function partsOf(piece: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at < piece.length; at += IMAGE_PIECE_OCTETS) {
-    parts.push(piece.subarray(at, at + IMAGE_PIECE_OCTETS));
-  }
-  return parts;
 }

@@ -2,10 +2,8 @@
 
 import type { Digest } from "@ts-bgp/rib";
 import { FAMILIES, familyLabel } from "@ts-bgp/router";
+import type { DigestValue } from "./json-fields.ts";
 import type { Machine } from "./machine.ts";
-
-/** What is compared, by name: a difference can be named. */
-export type DigestValue = Readonly<Record<string, number | string>>;
 
 /** @returns the digest of a machine between two brackets; linear in its connections */
 export function digestOf({ router, ledger }: Machine): DigestValue {

@@ -38,9 +38,11 @@ const WITH_TEXT = 1 << 13;
  */
 const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT, differs: WITH_TEXT },
-  ...{ imageEnd: SMALL, ack: SMALL, beat: SMALL, echo: SMALL, handingOver: SMALL },
+  ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
   // Four times of a piece as it is sent.
   image: 1 << 20,
+  // A message of a peer.
+  suspect: 1 << 17,
   bracket: FRAME_OCTETS_MAX,
   handover: FRAME_OCTETS_MAX,
   // An address and a cause for each connection.
@@ -59,7 +61,7 @@ const EXPECTED = {
     ...(["handover", "handingOver"] as const),
   ],
   /** Of the heartbeats of either side. */
-  beats: ["beat"],
+  heartbeats: ["heartbeat", "suspect"],
   echoes: ["echo"],
 } as const satisfies Readonly<Record<string, readonly RecordName[]>>;
 
@@ -69,7 +71,7 @@ const SENDERS: Readonly<Record<Sender, string>> = {
   stranger: "somebody who has not said hello",
   standby: "a standby",
   active: "an active side",
-  beats: "an active side's heartbeats",
+  heartbeats: "an active side's heartbeats",
   echoes: "a standby's echoes",
 };
 

@@ -42,7 +42,8 @@
  * counted, the standby loses its right, and it joins again.
  *
  *     octet-writer octet-reader tlv records frames   the stream: records in frames
- *     image machine-image                            a router as octets
+ *     json-fields                                    what JSON in them says, checked
+ *     image image-* machine-image                    a router as octets, and on its way
  *     machine ledger journal replay outputs-sum      calls, and what TCP has of each connection
  *     active standby receipts digest                 who may let what out when
  *
@@ -56,12 +57,21 @@ export {
   type ActiveHooks,
   type ActiveOptions,
 } from "./active.ts";
-export { type DigestValue, differences, digestOf } from "./digest.ts";
+export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
+export { CaptureRoom } from "./image-writer.ts";
 export { Journal, type Made } from "./journal.ts";
+export { type DigestValue, isObject } from "./json-fields.ts";
 export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
-export { type Call, configFrom, configOctets, Machine } from "./machine.ts";
-export { machineFromImage, machineImage } from "./machine-image.ts";
+export {
+  type Call,
+  type CallName,
+  configFrom,
+  configOctets,
+  Machine,
+  type ResultOf,
+} from "./machine.ts";
+export { machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
 export { FormatError } from "./octet-reader.ts";
 export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";

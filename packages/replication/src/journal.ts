@@ -1,7 +1,7 @@
 /** What happens on the active, run and written down, bracket by bracket. */
 
 import type { ConnectionId, Output } from "@ts-bgp/router";
-import type { Call, Machine } from "./machine.ts";
+import type { Call, CallName, Machine, ResultOf } from "./machine.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
 import { outputsSum } from "./outputs-sum.ts";
 import { write } from "./records.ts";
@@ -39,15 +39,10 @@ export class Journal {
   }
 
   /** Runs a call. @returns what the router's method returns */
-  run(call: Call): unknown {
-    const { machine } = this;
+  run<N extends CallName>(call: Call<N>): ResultOf<N> {
     if (this.isOn) write(this.out, call.record, call as never);
-    const result = machine.run(call);
-    if (call.record === "received") {
-      const connection = machine.ledger.connections.get(call.connection);
-      if (connection !== undefined) this.received.set(call.connection, connection.received);
-    }
-    if (call.record === "closed") this.gone.push(call.connection);
+    const result = this.machine.run(call);
+    this.note(call);
     return result;
   }
 
@@ -73,5 +68,13 @@ export class Journal {
     const pieces = this.out.take();
     if (!this.isOn) return { outputs, received, gone, calls: NO_OCTETS, sum: 0 };
     return { outputs, received, gone, calls: joined(pieces), sum: outputsSum(outputs) };
+  }
+
+  private note(call: Call): void {
+    if (call.record === "received") {
+      const connection = this.machine.ledger.connections.get(call.connection);
+      if (connection !== undefined) this.received.set(call.connection, connection.received);
+    }
+    if (call.record === "closed") this.gone.push(call.connection);
   }
 }

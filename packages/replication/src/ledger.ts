@@ -3,8 +3,12 @@
  * state, and those that the peer's TCP has not acknowledged yet.
  */
 
+import { ensure } from "@ts-bgp/pair";
 import type { ConnectionId, ConnectTarget, Output } from "@ts-bgp/router";
 import { joined } from "./octet-writer.ts";
+
+/** What is shorter is cheaper to copy than to hand on. */
+const LARGE_OCTETS = 1 << 12;
 
 /** Octets that were written to a connection, from the first one that is not acknowledged on. */
 export class SendBuffer {
@@ -41,10 +45,35 @@ export class SendBuffer {
     this.acked = total;
   }
 
-  /** @returns the octets behind the first `total`, which are not all acknowledged, in one piece */
-  from(total: number): Uint8Array {
-    const all = joined(this.pieces);
-    return all.subarray(this.skip + total - this.acked);
+  /**
+   * @returns the octets behind the first `total`, which are not all acknowledged, in pieces. Those that were
+   *   written in one large piece are not copied, since many connections may have the same; others are gathered
+   */
+  from(total: number): Uint8Array[] {
+    const found: Uint8Array[] = [];
+    let small: Uint8Array[] = [];
+    let smallOctets = 0;
+    const close = () => {
+      // A copy in any case, and not of the memory that a small one may be a part of.
+      if (smallOctets > 0) found.push(small.length === 1 ? small[0]!.slice() : joined(small));
+      small = [];
+      smallOctets = 0;
+    };
+    let skip = this.skip + total - this.acked;
+    for (const piece of this.pieces) {
+      const octets = piece.subarray(skip);
+      skip = Math.max(0, skip - piece.length);
+      if (octets.length >= LARGE_OCTETS) {
+        close();
+        found.push(octets);
+        continue;
+      }
+      small.push(octets);
+      smallOctets += octets.length;
+      if (smallOctets >= LARGE_OCTETS) close();
+    }
+    close();
+    return found;
   }
 }
 
@@ -95,7 +124,10 @@ export class Ledger {
 
   sent(id: ConnectionId, octets: number): void {
     const connection = this.connections.get(id);
-    if (connection !== undefined) connection.sent += octets;
+    if (connection === undefined) return;
+    const { appended } = connection.send;
+    connection.sent += octets;
+    ensure(connection.sent <= appended, "what is sent was written", id, connection.sent, appended);
   }
 
   acknowledged(id: ConnectionId, total: number): void {

@@ -11,7 +11,9 @@ import {
 } from "@ts-bgp/policy";
 import { InputQueue, STATE_CLASSES } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
-import { Classes, fromImage, imageOf, type StandIn } from "./image.ts";
+import { captureOf, fromImage } from "./image.ts";
+import { Classes, type StandIn } from "./image-format.ts";
+import type { CaptureRoom } from "./image-writer.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
 import { Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
@@ -82,17 +84,29 @@ const CLASSES = new Classes(
   ] as unknown as StandIn[],
 );
 
+/** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
+export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {
+  return room.prepare(machine, CLASSES);
+}
+
 /**
- * @param machine - between two brackets
- * @returns all that it is, as octets; see `imageOf`
+ * @param machine - between two brackets; it may go on afterwards
+ * @returns all that it is now, as octets; see `captureOf`
  */
+export function machineCapture(machine: Machine, room?: CaptureRoom): Generator<Uint8Array> {
+  return captureOf(machine, CLASSES, room);
+}
+
+/** @returns the same, at once */
 export function machineImage(machine: Machine): Uint8Array[] {
-  return imageOf(machine, CLASSES);
+  return [...machineCapture(machine)];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
 export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const machine = fromImage(pieces, CLASSES);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
+  // That of an older version does not have it.
+  for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
   return machine;
 }

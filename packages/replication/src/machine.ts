@@ -5,23 +5,18 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import type { Config } from "@ts-bgp/config";
-import {
-  type Explained,
-  explainRoute,
-  FAMILIES,
-  type Order,
-  type Output,
-  type Question,
-  Router,
-} from "@ts-bgp/router";
-import { Classes, fromImage, imageOf } from "./image.ts";
+import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
+import { type Explained, explainRoute } from "@ts-bgp/views";
+import { fromImage, imageOf } from "./image.ts";
+import { Classes } from "./image-format.ts";
+import { orderIn, questionIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import { joined } from "./octet-writer.ts";
 import type { RecordOf } from "./records.ts";
 
 /** Records that change the state. */
-export type Call = RecordOf<
+export type CallName =
   | "start"
   | "shutdown"
   | "accepted"
@@ -35,8 +30,23 @@ export type Call = RecordOf<
   | "operate"
   | "explain"
   | "tcp"
-  | "acked"
->;
+  | "acked";
+
+export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
+
+/** What calls give that give something. */
+interface Results {
+  accepted: ConnectionId | null;
+  /** Whether more may be read from the connection. */
+  received: boolean;
+  configure: ConfigDiff;
+  explain: Explained;
+}
+
+/** What the router's method returns. */
+export type ResultOf<N extends CallName> = {
+  [K in N]: K extends keyof Results ? Results[K] : void;
+}[N];
 
 /** Rows of each table that a slice has count in its digest, until all do. */
 const DIGEST_ROWS = 1 << 13;
@@ -53,6 +63,41 @@ export function configFrom(octets: Uint8Array): Config {
   return fromImage([octets], NO_CLASSES) as Config;
 }
 
+/** How each call is run. */
+const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {
+  start: ({ router }, { nowMs }) => router.start(nowMs),
+  shutdown: ({ router }, { text, nowMs }) => router.shutdown(text === "" ? null : text, nowMs),
+  accepted: ({ router }, { remoteAddress, remotePort, localAddress, otherAddress, nowMs }) =>
+    router.accepted(remoteAddress, remotePort, localAddress, otherAddress || null, nowMs),
+  connected: ({ router, ledger }, { connection, localAddress, otherAddress, nowMs }) => {
+    ledger.answered(connection);
+    router.connected(connection, localAddress, otherAddress || null, nowMs);
+  },
+  connectFailed: ({ router, ledger }, { connection, nowMs }) => {
+    ledger.answered(connection);
+    router.connectFailed(connection, nowMs);
+  },
+  received: ({ router, ledger }, { connection, octets }) => {
+    ledger.received(connection, octets.length);
+    return router.received(connection, octets);
+  },
+  sent: ({ router, ledger }, { connection, octets, nowMs }) => {
+    ledger.sent(connection, octets);
+    router.sent(connection, octets, nowMs);
+  },
+  closed: ({ router, ledger }, { connection, nowMs }) => {
+    ledger.closed(connection);
+    router.closed(connection, nowMs);
+  },
+  tick: ({ router }, { nowMs }) => router.tick(nowMs),
+  configure: ({ router }, { config, nowMs }) => router.configure(configFrom(config), nowMs),
+  operate: ({ router }, { address, order, nowMs }) =>
+    router.operate(address, orderIn(order), nowMs),
+  explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
+  tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),
+  acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
+};
+
 export class Machine {
   readonly router: Router;
   readonly ledger: Ledger = new Ledger();
@@ -65,45 +110,8 @@ export class Machine {
     this.router = new Router(configFrom(configOctets(config)), seed);
   }
 
-  /** @returns what the router's method returns */
-  run(call: Call): unknown {
-    const { router, ledger } = this;
-    switch (call.record) {
-      case "received":
-        ledger.received(call.connection, call.octets.length);
-        return router.received(call.connection, call.octets);
-      case "sent":
-        ledger.sent(call.connection, call.octets);
-        return router.sent(call.connection, call.octets, call.nowMs);
-      case "acked":
-        return ledger.acknowledged(call.connection, call.octets);
-      case "tcp":
-        return ledger.opened(call.connection, call.state);
-      case "accepted":
-        return router.accepted(
-          call.remoteAddress,
-          call.remotePort,
-          call.localAddress,
-          call.otherAddress || null,
-          call.nowMs,
-        );
-      case "connected":
-        ledger.answered(call.connection);
-        return router.connected(
-          call.connection,
-          call.localAddress,
-          call.otherAddress || null,
-          call.nowMs,
-        );
-      case "connectFailed":
-        ledger.answered(call.connection);
-        return router.connectFailed(call.connection, call.nowMs);
-      case "closed":
-        ledger.closed(call.connection);
-        return router.closed(call.connection, call.nowMs);
-      default:
-        return this.order(call);
-    }
+  run<N extends CallName>(call: Call<N>): ResultOf<N> {
+    return RUN[call.record](this, call);
   }
 
   /** Runs a slice, see Router. @returns whether there is more to do */
@@ -122,27 +130,5 @@ export class Machine {
     const outputs = this.router.takeOutputs();
     this.ledger.note(outputs);
     return outputs;
-  }
-
-  private order(
-    call: Exclude<Call, { record: "received" | "sent" | "acked" | "tcp" }>,
-  ): Explained | unknown {
-    const { router } = this;
-    switch (call.record) {
-      case "start":
-        return router.start(call.nowMs);
-      case "shutdown":
-        return router.shutdown(call.text === "" ? null : call.text, call.nowMs);
-      case "tick":
-        return router.tick(call.nowMs);
-      case "configure":
-        return router.configure(configFrom(call.config), call.nowMs);
-      case "operate":
-        return router.operate(call.address, call.order as Order, call.nowMs);
-      case "explain":
-        return explainRoute(router, call.question as Question);
-      default:
-        return undefined;
-    }
   }
 }

@@ -101,7 +101,7 @@ export const RECORDS = {
     },
   },
   /** Sent all the time by a thread of its own. */
-  beat: {
+  heartbeat: {
     type: 12,
     fields: {
       /** Counts slices: stands still when the main thread does. */
@@ -111,18 +111,30 @@ export const RECORDS = {
       sentMs: [3, "double"],
     },
   },
-  /** A beat has come: the standby does not take over for a while after it. */
+  /** A heartbeat has come: the standby does not take over for a while after it. */
   echo: {
     type: 13,
     fields: {
       /** From the standby's hello. */
       id: [1, "uint"],
-      /** From the beat. */
+      /** From the heartbeat. */
       sentMs: [2, "double"],
     },
   },
-  /** The active is about to give its role away, and beats no more: `handover` follows, or a `bye`. */
+  /** The active is about to give its role away, and heartbeats no more: `handover` follows, or a `bye`. */
   handingOver: { type: 14, fields: { number: [1, "uint"] } },
+  /** Among heartbeats: the active dies of a message, or hangs in it. Whoever goes on must not read it. */
+  suspect: {
+    type: 15,
+    fields: {
+      epoch: [1, "uint"],
+      /** For people: a signal, an exception; empty when it hangs. */
+      cause: [2, "text"],
+      /** Of the neighbor. */
+      address: [3, "text"],
+      message: [4, "octets"],
+    },
+  },
 
   start: { type: 32, fields: { nowMs: [1, "double"] } },
   shutdown: { type: 33, fields: { nowMs: [1, "double"], text: [2, "text"] } },

@@ -5,8 +5,9 @@
  * when there is time, at the latest before a takeover, and then compared with what the active got.
  */
 
-import { type DigestValue, differences, digestOf } from "./digest.ts";
+import { differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
+import { digestIn } from "./json-fields.ts";
 import type { Machine } from "./machine.ts";
 import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
@@ -27,7 +28,7 @@ export class Standby {
   isDeclared = false;
   /** Number of the last bracket that was run. */
   applied = 0;
-  /** When digests were last compared and equal, by the clock of the active's calls. */
+  /** Bracket behind which both sides were last compared, and equal; 0 for none. */
   digestNumber = 0;
   readonly skipped: Skipped = { records: 0, fields: 0 };
   private readonly hooks: StandbyHooks;
@@ -162,7 +163,7 @@ export class Standby {
     this.applied = bracket.number;
     if (outputsSum(outputs) !== bracket.sum) this.differ(bracket.number, "outputs");
     if (bracket.digest === null) return;
-    const what = differences(bracket.digest as DigestValue, digestOf(machine));
+    const what = differences(digestIn(bracket.digest), digestOf(machine));
     if (what.length > 0) this.differ(bracket.number, what.join(", "));
     else this.digestNumber = bracket.number;
   }

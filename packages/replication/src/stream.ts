@@ -2,4 +2,4 @@
 
 export { FrameReader, frameOf, type Sender } from "./frames.ts";
 export { Receipts } from "./receipts.ts";
-export type { AnyRecord } from "./records.ts";
+export type { AnyRecord, RecordOf } from "./records.ts";

@@ -6,11 +6,13 @@ import {
   Active,
   type ActiveHooks,
   type AnyRecord,
+  CaptureRoom,
   FormatError,
   FrameReader,
   frameOf,
   Journal,
   Machine,
+  prepareCapture,
   Standby,
 } from "../src/index.ts";
 
@@ -70,7 +72,7 @@ class Bench {
       localAddress: "192.0.2.254",
       otherAddress: "",
       nowMs: 1,
-    }) as number;
+    })!;
     this.journal.run({ record: "tcp", connection: id, state: { port: 40_000 } });
     return id;
   }
@@ -322,6 +324,32 @@ describe("an active", () => {
     expect(() => standby.record(records[0]!)).toThrow(FormatError);
   });
 
+  test("sends a large state in turns, and what happens meanwhile behind it", async () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    const { router } = bench.journal.machine;
+    // More than a turn's worth, in a column that is there in any case.
+    Object.assign(router, { ballast: new Uint8Array(3_000_000).fill(1) });
+    const room = new CaptureRoom();
+    for (const _ of prepareCapture(bench.journal.machine, room)) bench.receive(id, 1);
+    bench.bracket();
+    bench.active.join("b", 2, room);
+    const first = bench.sent().map(({ record }) => record);
+    expect(first).not.toContain("imageEnd");
+
+    bench.receive(id, 1);
+    bench.bracket();
+    let turns = 1;
+    while (bench.active.pump()) turns++;
+    expect(turns).toBeGreaterThan(1);
+    const names = bench.sent().map(({ record }) => record);
+    expect(names.lastIndexOf("image")).toBeLessThan(names.indexOf("imageEnd"));
+    expect(names.indexOf("imageEnd")).toBeLessThan(names.indexOf("bracket"));
+    await bench.declare();
+    expect(bench.active.state).toBe("declared");
+  });
+
   test.each([
     ["nobody follows", "alone", 1],
     ["the image is on its way", "joining", 1],
@@ -398,8 +426,42 @@ describe("an active", () => {
     const bench = new Bench();
     bench.active.join("b", 0);
     const reader = new FrameReader(null);
-    reader.push(frameOf("beat", { progress: 1, epoch: 1, sentMs: 0 }));
+    reader.push(frameOf("heartbeat", { progress: 1, epoch: 1, sentMs: 0 }));
     bench.active.record(reader.next()!, 0);
     expect(bench.active.state).toBe("joining");
+  });
+});
+
+/** What is private to an active. */
+interface Inside {
+  released: number;
+  release(number: number): void;
+  framesOf(brackets: { from: number; number: number }): Uint8Array[];
+  ask(question: { do: "name"; standbys: string[]; question: number }): void;
+}
+
+describe("an active ends rather than", () => {
+  test("let a bracket out twice", () => {
+    const { active } = new Bench();
+    const inside = active as unknown as Inside;
+    inside.released = 0;
+    expect(() => inside.release(1)).toThrow("does not hold: a bracket goes out once 1");
+  });
+
+  test("leave out what a follower lacks", () => {
+    const { active } = new Bench();
+    const inside = active as unknown as Inside;
+    const lacking = () => inside.framesOf({ from: 1, number: 1 });
+    expect(lacking).toThrow("does not hold: what a follower lacks is kept 1");
+  });
+
+  test("have two standbys named", () => {
+    const { active, asked } = new Bench();
+    const inside = active as unknown as Inside;
+    const both = { do: "name", standbys: ["b", "c"], question: 1 } as const;
+    expect(() => inside.ask({ ...both, standbys: [...both.standbys] })).toThrow(
+      "does not hold: one standby is named b c",
+    );
+    expect(asked).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /** Tables that are made smaller are the same on a standby, whenever it joined. */
 
-import { type RoutePlace, showRoutes } from "@ts-bgp/router";
+import { type RoutePlace, showRoutes } from "@ts-bgp/views";
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { Followed } from "./followed-router.ts";

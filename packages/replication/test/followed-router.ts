@@ -75,7 +75,7 @@ export class Followed {
           otherAddress: otherAddress ?? "",
           nowMs,
         } as const;
-        const id = journal.run(call) as ConnectionId | null;
+        const id = journal.run(call);
         if (id !== null) journal.run({ record: "tcp", connection: id, state: { remotePort } });
         return id;
       },

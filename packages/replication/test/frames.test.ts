@@ -123,7 +123,7 @@ describe("of a frame", () => {
     reader.push(octets);
     return reader.next();
   };
-  const SENDERS: readonly Sender[] = ["stranger", "standby", "active", "beats", "echoes"];
+  const SENDERS: readonly Sender[] = ["stranger", "standby", "active", "heartbeats", "echoes"];
   /** Of each kind, from whom it is taken, and how long it may be. */
   const KINDS: readonly (readonly [RecordName, readonly Sender[], number])[] = [
     ["hello", ["stranger", "standby", "active"], 1 << 13],
@@ -136,9 +136,10 @@ describe("of a frame", () => {
     ["differs", ["standby"], 1 << 13],
     ["handover", ["active"], 1 << 28],
     ["handoverTaken", ["standby"], 1 << 24],
-    ["beat", ["beats"], 1 << 8],
+    ["heartbeat", ["heartbeats"], 1 << 8],
     ["echo", ["echoes"], 1 << 8],
     ["handingOver", ["active"], 1 << 8],
+    ["suspect", ["heartbeats"], 1 << 17],
   ];
 
   test("every kind that goes by itself is in this table", () => {
@@ -164,7 +165,7 @@ describe("of a frame", () => {
 
   test.each<[Sender, number]>([
     ["stranger", 1 << 13],
-    ["beats", 1 << 13],
+    ["heartbeats", 1 << 13],
     ["echoes", 1 << 13],
     ["standby", 1 << 20],
     ["active", 1 << 20],

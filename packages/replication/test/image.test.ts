@@ -2,7 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Classes, fromImage, imageOf } from "../src/image.ts";
+import { captureOf, fromImage, imageOf } from "../src/image.ts";
+import { Classes } from "../src/image-format.ts";
+import { CaptureRoom } from "../src/image-writer.ts";
 import { FormatError } from "../src/index.ts";
 import { joined } from "../src/octet-writer.ts";
 import { difference } from "./difference.ts";
@@ -143,8 +145,10 @@ describe("an image", () => {
 
   test("gives any graph back, with what is shared and what goes round", () => {
     fc.assert(
-      fc.property(graph, (nodes) => {
-        const copy = copyOf(nodes);
+      fc.property(graph, fc.boolean(), (nodes, isPrepared) => {
+        const room = new CaptureRoom();
+        if (isPrepared) for (const _ of room.prepare(nodes, CLASSES));
+        const copy = fromImage([...captureOf(nodes, CLASSES, room)], CLASSES);
         expect(walkOf(copy)).toEqual(walkOf(nodes));
         expect(joined(imageOf(copy, CLASSES))).toEqual(joined(imageOf(nodes, CLASSES)));
       }),
@@ -175,6 +179,41 @@ describe("an image", () => {
     octets[0] = 9;
     expect(copy.octets).toEqual(new Uint8Array([1, 2, 3]));
     expect(copy.again).toBe(copy.octets);
+  });
+
+  test("is that of the moment when it was captured, whatever happens until it is sent", () => {
+    const lengths = [1000, 4096, 70_000, 1_000_000];
+    const columns = lengths.map((length) => new Uint32Array(length).fill(length, 0, length / 2));
+    const root = { columns, list: ["a"], map: new Map([[1, columns[2]]]) };
+    const room = new CaptureRoom();
+    let turns = 0;
+    for (const _ of room.prepare(root, CLASSES)) turns++;
+    expect(turns).toBeGreaterThan(1);
+    // Of something that came up behind it there is nothing in the room.
+    root.columns.push(new Uint32Array(500_000).fill(3));
+
+    const octets = captureOf(root, CLASSES, room);
+    for (const column of columns) column.fill(77);
+    root.list.push("b");
+    const copy = fromImage([...octets], CLASSES) as typeof root;
+
+    expect(copy.columns.pop()).toEqual(new Uint32Array(500_000).fill(3));
+    copy.columns.forEach((column, i) => {
+      const length = lengths[i]!;
+      expect(column).toEqual(new Uint32Array(length).fill(length, 0, length / 2));
+    });
+    expect(copy.list).toEqual(["a"]);
+    expect(copy.map.get(1)).toBe(copy.columns[2]);
+  });
+
+  test.each([
+    ["nothing but zeros", new Uint32Array(300_000)],
+    ["one octet at the end", new Uint8Array(600_000).fill(1, 599_999)],
+    ["zeros from a boundary of copies on", new Uint8Array(600_000).fill(1, 0, 1 << 18)],
+    ["no zeros", new Float64Array(40_000).fill(-1.5)],
+  ])("gives a long array back that has %s", (_title, array) => {
+    expect(copyOf(array)).toEqual(array);
+    expect(copyOf([array, 1])).toEqual([array, 1]);
   });
 
   test("makes stand-ins anew, once for all that refer to one", () => {

@@ -11,6 +11,9 @@ const step = fc.oneof(
   fc.record({ from: fc.nat(30) }),
 );
 
+const octetsFrom = (buffer: SendBuffer, total: number) =>
+  buffer.from(total).flatMap((piece) => [...piece]);
+
 describe("a send buffer", () => {
   test("has the octets that are not acknowledged, as a list of all of them would", () => {
     fc.assert(
@@ -28,12 +31,37 @@ describe("a send buffer", () => {
             if (total > acked && total <= all.length) acked = total;
           } else {
             const from = Math.min(all.length, acked + each.from);
-            expect([...buffer.from(from)]).toEqual(all.slice(from));
+            expect(octetsFrom(buffer, from)).toEqual(all.slice(from));
           }
           expect([buffer.appended, buffer.acked]).toEqual([all.length, acked]);
         }
-        expect([...buffer.from(acked)]).toEqual(all.slice(acked));
+        expect(octetsFrom(buffer, acked)).toEqual(all.slice(acked));
       }),
+    );
+  });
+
+  test("hands on what is large as it is, and what is small in pieces that are not", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(1, 60, 4095, 4096, 9000), { maxLength: 30 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (lengths, share) => {
+          const buffer = new SendBuffer(true);
+          const appended = lengths.map((length, at) => new Uint8Array(length).fill(at));
+          for (const octets of appended) buffer.append(octets);
+          const all = appended.flatMap((octets) => [...octets]);
+          const from = Math.floor(share * all.length);
+          const pieces = buffer.from(from);
+          expect(pieces.flatMap((octets) => [...octets])).toEqual(all.slice(from));
+          const memories = new Set<ArrayBufferLike>(appended.map((octets) => octets.buffer));
+          for (const [at, piece] of pieces.entries()) {
+            if (memories.has(piece.buffer)) expect(piece.length).toBeGreaterThanOrEqual(4096);
+            const next = pieces[at + 1];
+            const isEnd = next === undefined || memories.has(next.buffer);
+            if (!isEnd) expect(piece.length).toBeGreaterThanOrEqual(4096);
+          }
+        },
+      ),
     );
   });
 
@@ -72,6 +100,14 @@ describe("a ledger", () => {
     expect([connection.send.appended, connection.closing]).toEqual([5, true]);
     ledger.closed(1);
     expect(ledger.connections.size).toBe(0);
+  });
+
+  test("does not take for sent what was not written (I2)", () => {
+    const ledger = new Ledger();
+    ledger.opened(1, { port: 1 });
+    ledger.note([write(1, 5)]);
+    ledger.sent(1, 5);
+    expect(() => ledger.sent(1, 1)).toThrow("does not hold: what is sent was written 1 6 5");
   });
 
   test("takes no notice of what is said of connections that are gone", () => {

@@ -167,6 +167,7 @@ class Pair {
 
   async join(): Promise<void> {
     this.active.join("b", 0);
+    while (this.active.pump());
     this.outputsTo[0] = 0;
     this.hear(Number.POSITIVE_INFINITY);
     this.heed(Number.POSITIVE_INFINITY);

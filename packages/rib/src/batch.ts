@@ -77,7 +77,8 @@ export class Batch {
   }
 
   /**
-   * Writes the messages and empties the batch.
+   * Writes the messages and empties the batch. What is for few comes first: the rest of the chunk is
+   * then in one piece for nearly all, or in two.
    *
    * @param writer - in the group's form; its buffer is copied from
    * @returns the chunk, or null when the batch was empty
@@ -91,7 +92,7 @@ export class Batch {
     if (this.size === 0) return null;
     writer.reset();
     const runs: Run[] = [];
-    for (const audience of this.audiences) {
+    for (const audience of fewFirst(this.audiences, table)) {
       const at = writer.length;
       const messages = writer.messages;
       for (let b = this.audienceFirst[audience]!; b !== 0; b = this.nextBucket[b - 1]!) {
@@ -214,6 +215,11 @@ export class Batch {
       this.slots[slot] = b + 1;
     }
   }
+}
+
+function fewFirst(audiences: readonly AudienceId[], table: AudienceTable): AudienceId[] {
+  const few = (id: AudienceId) => table.get(id).only;
+  return [...audiences.filter(few), ...audiences.filter((id) => !few(id))];
 }
 
 function slotOf(attr: number, audience: number): number {

@@ -2,7 +2,8 @@
  * Members of an update group that do not stand where the group stands, and what they lack.
  *
  * `pending` are the prefixes whose present state they have not been sent, `held` those of which they
- * may have something. Both are bits, so that a member that never reads costs two bits a prefix.
+ * may have something, `keptSource` those whose source need not hear a withdrawal. All are bits, so that a
+ * member that never reads costs three bits a prefix.
  */
 
 import { type AdjRibOut, View } from "./adj-rib-out.ts";
@@ -17,6 +18,11 @@ export class CatchUp {
   readonly members: Member[];
   readonly pending: PendingRows;
   readonly held: RowSet;
+  /**
+   * Pending rows whose source has been the same since the members were last in step: its class holds
+   * nothing of the route, so that it needs no withdrawal. Not with ADD-PATH.
+   */
+  readonly keptSource: RowSet;
   /**
    * Members that came up, members that asked for everything again, or members that fell behind or
    * came from another group.
@@ -34,12 +40,14 @@ export class CatchUp {
     members: Member[],
     pending: RowSet = new RowSet(),
     held: RowSet = new RowSet(),
+    keptSource: RowSet = new RowSet(),
   ) {
     this.kind = kind;
     this.members = members;
     this.pending = new PendingRows();
     this.pending.addAll(pending);
     this.held = held.copy();
+    this.keptSource = keptSource.copy();
   }
 
   /** Whether members that came up later had better wait for this one and start together then. */
@@ -54,15 +62,23 @@ export class CatchUp {
 
   /** @returns a catch-up for some of the members that stands where this one stands */
   split(kind: CatchUp["kind"], members: Member[]): CatchUp {
-    const other = new CatchUp(kind, members, this.pending, this.held);
+    const other = new CatchUp(kind, members, this.pending, this.held, this.keptSource);
     for (const [row, ids] of this.gone) other.gone.set(row, new Set(ids));
     for (const [row, ids] of this.known) other.known.set(row, new Set(ids));
     for (const member of members) this.members.splice(this.members.indexOf(member), 1);
     return other;
   }
 
-  /** What the group says of a path identifier is another set. */
-  changed(row: PrefixRow, pathId: number, isUrgent: boolean): void {
+  /**
+   * What the group says of a path identifier is another set.
+   *
+   * @param keepsSource - the class that the route comes from is the same before and after, and no other
+   *   is told apart
+   */
+  changed(row: PrefixRow, pathId: number, isUrgent: boolean, keepsSource: boolean): void {
+    if (keepsSource && (!this.pending.has(row) || this.keptSource.has(row)))
+      this.keptSource.add(row);
+    else this.keptSource.delete(row);
     if (isUrgent) this.pending.addUrgent(row);
     else this.pending.add(row);
     this.known.get(row)?.delete(pathId);
@@ -91,6 +107,7 @@ export class CatchUp {
   moveRow(from: PrefixRow, to: PrefixRow): void {
     this.pending.move(from, to);
     this.held.move(from, to);
+    this.keptSource.move(from, to);
     for (const idsByRow of [this.gone, this.known]) {
       const ids = idsByRow.get(from);
       if (ids === undefined) continue;

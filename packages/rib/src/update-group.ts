@@ -9,7 +9,7 @@
  * members should see, compares it with what they were sent, and writes the difference once, cut into
  * runs by audience. Members that do not stand where the group stands (just come up, asked for a
  * refresh, or too slow) belong to a catch-up: a set of rows that they still have to be sent as they
- * are then. So a queued change is replaced, not followed, and a slow member costs two bits a prefix
+ * are then. So a queued change is replaced, not followed, and a slow member costs three bits a prefix
  * and holds nobody back.
  */
 
@@ -123,7 +123,8 @@ export class UpdateGroup implements RowHolder {
     }
     remove(this.members, member);
     const fresh = this.catchUps.find(({ isFreshRefresh }) => isFreshRefresh);
-    if (fresh === undefined) this.catchUps.push(new CatchUp("refresh", [member], rows, rows));
+    const kept = this.form.addPath ? undefined : rows;
+    if (fresh === undefined) this.catchUps.push(new CatchUp("refresh", [member], rows, rows, kept));
     else fresh.admit(member, rows);
   }
 
@@ -343,18 +344,15 @@ export class UpdateGroup implements RowHolder {
     const { old, view } = this;
     this.nextHops.noteView(row, pathId, old, false);
     this.nextHops.noteView(row, pathId, view, true);
-    if (!this.addDifference(row, pathId)) {
-      // The set is the same; but who is left out of it without difference may not be.
-      const listed = old.listed.count + view.listed.count;
-      if (old.source === view.source && listed === 0) {
-        view.release(this.rib.attrs);
-        return;
-      }
-    } else {
-      for (const catchUp of this.catchUps) {
-        catchUp.changed(row, pathId, this.isUrgent);
-      }
+    const keepsSource = old.source === view.source && old.listed.count + view.listed.count === 0;
+    if (this.addDifference(row, pathId)) {
+      const isKept = keepsSource && !this.form.addPath;
+      for (const catchUp of this.catchUps) catchUp.changed(row, pathId, this.isUrgent, isKept);
+    } else if (keepsSource) {
+      view.release(this.rib.attrs);
+      return;
     }
+    // Where the set is the same, who is left out of it may not be.
     this.adjRibOut.store(row, pathId, old, view);
   }
 
@@ -464,11 +462,13 @@ export class UpdateGroup implements RowHolder {
     const { adjRibOut, oldPathIds } = this;
     const held = catchUp.held.has(row);
     adjRibOut.pathIds(row, oldPathIds);
-    if (!this.form.addPath) this.sendView(row, 0, held);
-    else {
+    if (!this.form.addPath) {
+      this.sendView(row, 0, held, catchUp.keptSource.has(row));
+      catchUp.keptSource.delete(row);
+    } else {
       const known = catchUp.known.get(row);
       for (const pathId of oldPathIds) {
-        if (known?.has(pathId) !== true) this.sendView(row, pathId, held);
+        if (known?.has(pathId) !== true) this.sendView(row, pathId, held, false);
       }
       catchUp.known.delete(row);
       for (const pathId of catchUp.gone.get(row) ?? []) {
@@ -483,14 +483,14 @@ export class UpdateGroup implements RowHolder {
     }
   }
 
-  private sendView(row: PrefixRow, pathId: number, held: boolean): void {
+  private sendView(row: PrefixRow, pathId: number, held: boolean, keptSource: boolean): void {
     const { view, apart } = this;
     this.adjRibOut.load(row, pathId, view);
     this.nextHops.noteView(row, pathId, view, true);
     this.view.listApart(this.apart);
     for (let i = 0; i < apart.count; i++) {
       const attr = view.of(apart.items[i]!);
-      if (attr === 0 && !held) continue;
+      if (attr === 0 && (!held || keptSource)) continue;
       this.addToBatch(row, pathId, attr, this.audiences.only(apart.items[i]!), held);
     }
     if (view.attr === 0 && !held) return;

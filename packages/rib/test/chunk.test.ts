@@ -1,8 +1,11 @@
+import { UpdateWriter } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AudienceTable } from "../src/audience.ts";
+import { Batch } from "../src/batch.ts";
 import { ClassSet } from "../src/class-set.ts";
 import { Audience, type Chunk, EVERYONE, type Run, shareOf } from "../src/index.ts";
+import { FORM, newWorld } from "./model.ts";
 
 const cls = fc.integer({ min: 1, max: 70 });
 const classes = fc.uniqueArray(cls, { maxLength: 4 }).map((list) => list.toSorted((a, b) => a - b));
@@ -117,4 +120,20 @@ describe("a table of audiences", () => {
       expect(table.get(id).includes(own + 1, 0)).toBe(true);
     }
   });
+});
+
+test("a batch writes what is for few first, and a member's share is in few pieces", () => {
+  const { attrs, rib } = newWorld();
+  const [batch, table] = [new Batch(), new AudienceTable()];
+  for (let own = 1; own <= 20; own++) {
+    batch.add(0, 0, 0, 0, table.only(own));
+    batch.add(0, 0, 0, 0, table.exceptOne(own));
+  }
+  const whole = batch.encode(new UpdateWriter(FORM), attrs, rib.prefixes, table)!;
+  const uninvolved = shareOf(whole, { cls: 99, peer: 0 });
+  expect(uninvolved.pieces).toHaveLength(1);
+  const share = shareOf(whole, { cls: 7, peer: 0 });
+  expect(share.messages).toBe(20);
+  expect(share.pieces.length).toBeLessThanOrEqual(3);
+  expect(share.pieces[0]!.buffer).toBe(whole.octets.buffer);
 });

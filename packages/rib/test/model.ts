@@ -1,6 +1,12 @@
 /** A plain model of RIB and update groups to hold the real ones against, and helpers to drive both. */
 
-import { type AttributeValue, decodeMessages, encodeUpdate, readU16 } from "@ts-bgp/wire-codec";
+import {
+  type AttributeValue,
+  decodeMessages,
+  encodeUpdate,
+  readU16,
+  type WireForm,
+} from "@ts-bgp/wire-codec";
 import {
   AttrStore,
   type Chunk,
@@ -201,6 +207,19 @@ export function preferred(paths: readonly ModelPath[], world: World): ModelPath[
   return order;
 }
 
+export const FORM: WireForm = {
+  family: 1,
+  fourOctetAs: true,
+  addPath: false,
+  octetsMax: 4096,
+  prependAs: 0,
+  nextHop: null,
+  internal: true,
+  med: true,
+  otcAs: 0,
+  rpkiState: false,
+};
+
 /** A member that keeps what it is sent as text: prefix (and path identifier) to attributes. */
 export class TestMember implements Member {
   readonly cls: number;
@@ -209,6 +228,8 @@ export class TestMember implements Member {
   readonly address: string;
   backlogOctets = 0;
   syncs = 0;
+  /** Withdrawals of routes that it did not hold. */
+  idle = 0;
   readonly held: Map<string, string> = new Map();
   private readonly addPath: boolean;
 
@@ -229,7 +250,9 @@ export class TestMember implements Member {
           nlri: unknown[];
           attributes: unknown;
         };
-        for (const route of update.withdrawn) this.held.delete(JSON.stringify(route));
+        for (const route of update.withdrawn) {
+          if (!this.held.delete(JSON.stringify(route))) this.idle++;
+        }
         const text = JSON.stringify(update.attributes);
         for (const route of update.nlri) this.held.set(JSON.stringify(route), text);
       }

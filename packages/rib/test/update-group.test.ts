@@ -1,4 +1,4 @@
-import { decodeMessages, type WireForm } from "@ts-bgp/wire-codec";
+import { decodeMessages } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { advertisedCount, GROUP_LIMITS, UpdateGroup } from "../src/index.ts";
@@ -6,6 +6,7 @@ import {
   type Attributes,
   acceptAll,
   attributeOctets,
+  FORM,
   type ModelPath,
   newWorld,
   nlri,
@@ -17,19 +18,6 @@ import {
   UNLIMITED,
   type World,
 } from "./model.ts";
-
-const FORM: WireForm = {
-  family: 1,
-  fourOctetAs: true,
-  addPath: false,
-  octetsMax: 4096,
-  prependAs: 0,
-  nextHop: null,
-  internal: true,
-  med: true,
-  otcAs: 0,
-  rpkiState: false,
-};
 
 /** Of one group; members may move between two that differ in these. */
 interface GroupOptions {
@@ -369,6 +357,28 @@ describe("an update group", () => {
     scene.peerDown(0);
     scene.settle();
     expect(scene.world.rib.prefixes.size).toBe(0);
+  });
+
+  test("tells a member that fell behind, or asks again, nothing of its own routes", () => {
+    const scene = new Scene({ byAs: false, addPath: false, groups: [PLAIN] });
+    const { group, rules } = scene.groups[0]!;
+    const source = scene.join(rules.sourceClass(scene.world.rows[0]!), 0);
+    const other = scene.join(900, 0);
+    scene.announce(0, 1, 0, ROUTE);
+    scene.announce(1, 2, 0, ROUTE);
+    scene.settle();
+    for (const member of scene.members) {
+      member.backlogOctets = 2 * GROUP_LIMITS.backlogOctetsMax;
+    }
+    scene.announce(0, 1, 0, { ...ROUTE, med: 7 });
+    scene.slice(Infinity);
+    scene.settle();
+    group.refresh(source);
+    group.refresh(other);
+    scene.settle();
+    expect(source.held.size).toBe(1);
+    expect(other.held.size).toBe(2);
+    expect(source.idle).toBe(0);
   });
 
   test("does not let a member that comes up wait for one that does not read", () => {

@@ -1,8 +1,9 @@
 /** One TCP connection as the router sees it: octets in, octets out, and how many are under way. */
 
+import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionEvent, ConnectionTimer } from "@ts-bgp/fsm";
+import type { PeerRow } from "@ts-bgp/rib";
 import { InputQueue } from "./input-queue.ts";
-import type { Neighbor } from "./neighbor.ts";
 import type { ConnectionId, Outputs } from "./outputs.ts";
 import { Timers } from "./timers.ts";
 
@@ -15,9 +16,23 @@ export interface Ends {
   readonly remotePort: number;
 }
 
+/** Whose connection it is: what the router has to say of it goes there. */
+export interface ConnectionOwner {
+  readonly row: PeerRow;
+  readonly config: NeighborConfig;
+  /** Whether messages may be read now. */
+  mayRead(connection: Connection): boolean;
+  /** @returns whether there may be more to read now */
+  read(connection: Connection, octetsMax: number): boolean;
+  /** Octets were taken by TCP. */
+  progressed(connection: Connection, octets: number): void;
+  /** TCP is gone, and all that it brought was read. */
+  closed(connection: Connection): void;
+}
+
 export class Connection implements Ends {
   readonly id: ConnectionId;
-  readonly neighbor: Neighbor;
+  readonly neighbor: ConnectionOwner;
   readonly localAddress: string;
   readonly otherAddress: string | null;
   readonly remotePort: number;
@@ -46,7 +61,7 @@ export class Connection implements Ends {
 
   constructor(
     id: ConnectionId,
-    neighbor: Neighbor,
+    neighbor: ConnectionOwner,
     { localAddress, otherAddress, remotePort }: Ends,
     outputs: Outputs,
   ) {

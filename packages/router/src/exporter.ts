@@ -210,7 +210,8 @@ export class GroupExporter implements ExportRules {
       sent = withNextHop(attrs, attr, settings.ownNextHop);
       if (sent === 0) return this.refuse("attributes-too-long");
     } else attrs.hold(attr);
-    const ipv6 = settings.form.nextHop === null && (attrs.flags[sent]! & IPV6_NEXT_HOP) !== 0;
+    const ipv6 =
+      settings.form.nextHop === null && (attrs.flags[sent]! & ATTR_SET.IPV6_NEXT_HOP) !== 0;
     if (ipv6 && !settings.ipv6NextHop) {
       attrs.release(sent);
       return this.refuse("next-hop-unavailable");
@@ -265,5 +266,3 @@ export class GroupExporter implements ExportRules {
     return writer.fits(bits);
   }
 }
-
-const { IPV6_NEXT_HOP } = ATTR_SET;

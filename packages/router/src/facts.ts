@@ -15,7 +15,7 @@ import {
   readU32,
   SAFI,
 } from "@ts-bgp/wire-codec";
-import type { Connection } from "./connection.ts";
+import type { Ends } from "./connection.ts";
 import type { OwnAddresses } from "./group-settings.ts";
 
 /** @returns 4 or 16 octets of an address in text, a zone left out */
@@ -40,7 +40,7 @@ export const NO_ADDRESSES: OwnAddresses = { ipv4: null, ipv6: null };
  * where the peer takes that (RFC 8950).
  */
 export function ownAddresses(
-  { localAddress, otherAddress }: Connection,
+  { localAddress, otherAddress }: Omit<Ends, "remotePort">,
   { extendedNextHop }: Negotiated,
 ): OwnAddresses {
   const local = addressOctets(localAddress);

@@ -21,37 +21,19 @@
  * 7606, 7911, 7947 (route server), 8212, 8950, 9234 (OTC).
  */
 
-export { Connection } from "./connection.ts";
-export {
-  type Explained,
-  type ExplainedPath,
-  type ExplainedStep,
-  explainRoute,
-  type Question,
-} from "./explain.ts";
+export { Connection, type ConnectionOwner } from "./connection.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
 export { InputQueue } from "./input-queue.ts";
+export type { LastDown } from "./last-down.ts";
+export { countedPrefixes, limitIn } from "./max-prefix.ts";
+export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
+export type { Order } from "./order.ts";
 export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
-export { INPUT_OCTETS_MAX, type Order, Router } from "./router.ts";
-export {
-  type ShownFamily,
-  type ShownGroup,
-  type ShownNeighbor,
-  type ShownNeighborDetail,
-  type ShownTables,
-  showGroups,
-  showNeighbor,
-  showNeighborDetail,
-  showNeighbors,
-  showTables,
-} from "./show-neighbors.ts";
-export {
-  type RoutePlace,
-  type RouteQuery,
-  type RouteView,
-  type ShownRoute,
-  showRoutes,
-} from "./show-routes.ts";
+export type { Quarantine } from "./quarantine.ts";
+export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./reading.ts";
+export { INPUT_OCTETS_MAX, Router } from "./router.ts";
+export type { FamilyState } from "./session.ts";
 export { STATE_CLASSES } from "./state-classes.ts";
 export { FAMILIES } from "./tables.ts";
+export type { SessionMember } from "./update-groups.ts";

@@ -3,6 +3,7 @@
  * disk. Of each kind some are let through in a while, and then one that tells how many were not.
  */
 
+import type { Fault } from "@ts-bgp/wire-codec";
 import type { LogEvent, LogId, Outputs } from "./outputs.ts";
 
 /** Events of one kind that are let through in `WINDOW_MS`. */
@@ -48,6 +49,17 @@ export class NeighborLog {
     fields: LogEvent["fields"] = {},
   ): void {
     this.outputs.log(id, level, this.address, message, fields);
+  }
+
+  /** Logs what is wrong with a message, which `admits` has let through. */
+  fault(
+    id: "update-fault" | "message-fault",
+    { action, code, subcode, attribute, reason }: Fault,
+    more: LogEvent["fields"] = {},
+  ): void {
+    const level = action === "attribute-discard" ? "info" : "warn";
+    const fields = { action, code, subcode, attribute, reason, ...more };
+    this.write(id, level, `${action}: ${reason}`, fields);
   }
 
   /** Logs an event unless there were too many of its kind. */

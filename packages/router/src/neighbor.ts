@@ -38,7 +38,7 @@ import {
   MESSAGE_OCTETS_MAX,
   shutdownData,
 } from "@ts-bgp/wire-codec";
-import { Connection, type Ends } from "./connection.ts";
+import { Connection, type ConnectionOwner, type Ends } from "./connection.ts";
 import {
   addressOctets,
   addressWords,
@@ -53,9 +53,10 @@ import { isRefusal, type LastDown } from "./last-down.ts";
 import { type MessageCounts, noMessages } from "./message-counts.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
-import type { ConnectionId, LogEvent } from "./outputs.ts";
-import { Rejudge, type RouteImport } from "./route-import.ts";
-import type { Order } from "./router.ts";
+import type { ConnectionId } from "./outputs.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { readingMessage, readMessage } from "./reading.ts";
+import { type Judged, Rejudge, type RouteImport } from "./route-import.ts";
 import { Session } from "./session.ts";
 import { StaleRoutes } from "./stale-routes.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
@@ -67,7 +68,7 @@ const HOLD_RECHECK_MS = 1000;
 /** Octets of a faulty UPDATE that are logged. */
 const FAULT_OCTETS_SHOWN = 512;
 
-export class Neighbor implements Listed {
+export class Neighbor implements Listed, ConnectionOwner, Judged {
   readonly row: PeerRow;
   readonly tables: Tables;
   config: NeighborConfig;
@@ -86,6 +87,8 @@ export class Neighbor implements Listed {
    * refused, as all are for a while after a fault: that would hide the fault.
    */
   lastFailure: LastDown | null = null;
+  /** Held down for what a message of it did; null when there was nothing of late. */
+  quarantine: Quarantine | null = null;
   establishedCount = 0;
   /** Counts calls of `rejudge`, so that a later one ends an earlier one. */
   rejudged = 0;
@@ -131,7 +134,9 @@ export class Neighbor implements Listed {
 
   /** Starts the session if the configuration and the operator want it. */
   start(): void {
-    if (this.config.enabled && !this.disabled) this.step({ kind: "start" });
+    if (!this.config.enabled || this.disabled) return;
+    this.step({ kind: "start" });
+    if (this.heldSeconds > 0) this.end(CEASE.ADMINISTRATIVE_SHUTDOWN, NO_DATA, 0);
   }
 
   /**
@@ -144,36 +149,24 @@ export class Neighbor implements Listed {
     this.end(subcode, data, restartAfterSeconds);
   }
 
+  /** So long it is held down still, whatever else happens. */
+  private get heldSeconds(): number {
+    return Math.max(0, ((this.quarantine?.untilMs ?? 0) - this.tables.nowMs) / 1000);
+  }
+
   /** Options say another way to connect: without a session, it is tried at once. */
   connectAnew(): void {
+    if (this.heldSeconds > 0) return;
     const subcode = CEASE.OTHER_CONFIGURATION_CHANGE;
     this.step({ kind: "stop", subcode, data: NO_DATA, restartAfterSeconds: 0 });
   }
 
   /** The same with the data of the NOTIFICATION. */
-  end(subcode: number, data: Uint8Array, restartAfterSeconds: number | null): void {
+  end(subcode: number, data: Uint8Array, restartSeconds: number | null): void {
+    const restartAfterSeconds =
+      restartSeconds === null ? null : Math.max(restartSeconds, this.heldSeconds);
     this.step({ kind: "stop", subcode, data, restartAfterSeconds });
     this.stale.drop();
-  }
-
-  obey(order: Order): void {
-    switch (order.do) {
-      case "refresh":
-        if (order.direction === "in") this.session?.requestRefresh();
-        else for (const family of this.session?.families ?? []) this.session!.resend(family);
-        return;
-      case "reset":
-        this.stop(CEASE.ADMINISTRATIVE_RESET, order.text, 0);
-        return;
-      case "disable":
-        this.disabled = true;
-        this.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, order.text, null);
-        return;
-      case "enable":
-        this.disabled = false;
-        this.start();
-        return;
-    }
   }
 
   /** The configuration of the neighbor is another one; what it means is the caller's to see to. */
@@ -193,6 +186,12 @@ export class Neighbor implements Listed {
   rejudge(): void {
     this.rejudged++;
     for (const family of FAMILIES) this.tables.jobs.add(new Rejudge(this, family));
+  }
+
+  /** Ends the session when the peer has too many prefixes by now. */
+  checkLimits(decides: RouteImport): void {
+    const breach = decides.checkLimits();
+    if (breach !== null) this.end(CEASE.MAX_PREFIXES, breach.data, breach.restartAfterSeconds);
   }
 
   /** @returns the connections, for `show` */
@@ -271,7 +270,9 @@ export class Neighbor implements Listed {
       if (typeof length !== "number") this.fault(connection, length);
       else {
         octets += length;
+        readingMessage(input.buf, input.at, input.end);
         this.message(connection, input.buf, input.at, input.end);
+        readMessage();
       }
     }
     return true;
@@ -316,47 +317,41 @@ export class Neighbor implements Listed {
     const message = decodeRouteRefresh(buf, at, end);
     if (message instanceof Fault) this.fault(connection, message);
     else if (this.step({ kind: "route-refresh", connection: connection.id })) {
-      this.session!.routeRefresh(message);
+      const ended = this.session!.routeRefresh(message);
+      if (ended !== null) this.stale.endOfRefresh(ended);
     }
   }
 
   private update(connection: Connection, buf: Uint8Array, at: number, end: number): void {
     const session = this.session!;
-    const { action, faults } = session.update(buf, at, end);
-    if (action === 0) {
-      session.import.checkLimits();
-      return;
+    const { action, faults, endOfRib } = session.update(buf, at, end);
+    if (action !== 0) {
+      const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
+      this.faults[heaviest.action]++;
+      if (this.log.admits("update-fault", this.tables.nowMs)) {
+        this.log.fault("update-fault", heaviest, {
+          faults: faults.length,
+          update: formatHex(buf, at, Math.min(end, at + FAULT_OCTETS_SHOWN)),
+        });
+      }
+      if (heaviest.action === "session-reset") {
+        this.stepFault(connection, heaviest);
+        return;
+      }
     }
-    const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
-    this.faults[heaviest.action]++;
-    if (this.log.admits("update-fault", this.tables.nowMs)) {
-      this.logFault("update-fault", heaviest, {
-        faults: faults.length,
-        update: formatHex(buf, at, Math.min(end, at + FAULT_OCTETS_SHOWN)),
-      });
-    }
-    if (heaviest.action === "session-reset") this.stepFault(connection, heaviest);
-    else session.import.checkLimits();
+    const complete = endOfRib === 0 ? undefined : session.family(endOfRib);
+    if (complete !== undefined) this.stale.endOfRib(complete);
+    this.checkLimits(session.import);
   }
 
   /** A message other than an UPDATE cannot be read. */
   private fault(connection: Connection, fault: Fault): void {
-    if (this.log.admits("message-fault", this.tables.nowMs)) this.logFault("message-fault", fault);
+    if (this.log.admits("message-fault", this.tables.nowMs)) this.log.fault("message-fault", fault);
     this.stepFault(connection, fault);
   }
 
   private stepFault({ id }: Connection, { code, subcode, data }: Fault): void {
     this.step({ kind: "fault", connection: id, code, subcode, data });
-  }
-
-  private logFault(
-    id: "update-fault" | "message-fault",
-    { action, code, subcode, attribute, reason }: Fault,
-    more: LogEvent["fields"] = {},
-  ): void {
-    const level = action === "attribute-discard" ? "info" : "warn";
-    const fields = { action, code, subcode, attribute, reason, ...more };
-    this.log.write(id, level, `${action}: ${reason}`, fields);
   }
 
   private open(kind: "tcp-connected" | "tcp-accepted", id: ConnectionId, ends: Ends): Connection {

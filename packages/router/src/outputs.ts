@@ -50,6 +50,7 @@ export type LogId =
   | "max-prefix-warning"
   | "max-prefix-reached"
   | "refresh"
+  | "quarantine"
   | "configured"
   | "operator";
 

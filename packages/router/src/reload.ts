@@ -9,10 +9,17 @@ import { CEASE } from "@ts-bgp/wire-codec";
 import type { Job, JobState } from "./jobs.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
-import type { Router } from "./router.ts";
+import type { Tables } from "./tables.ts";
+
+/** What a new configuration acts on. */
+interface Configured {
+  readonly tables: Tables;
+  readonly neighbors: Map<string, Neighbor>;
+  addNeighbor(config: Neighbor["config"]): Neighbor;
+}
 
 /** Puts a checked configuration into force. @returns what it changed */
-export function applyConfig(router: Router, next: Config): ConfigDiff {
+export function applyConfig(router: Configured, next: Config): ConfigDiff {
   const { tables } = router;
   const diff = diffConfig(tables.config, next);
   addReasons(next, tables.reasons);
@@ -80,7 +87,7 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
 }
 
 /** The neighbor goes at once; its routes go piece by piece, and then its number is free. */
-function removeNeighbor(router: Router, address: string): void {
+function removeNeighbor(router: Configured, address: string): void {
   const neighbor = router.neighbors.get(address)!;
   router.neighbors.delete(address);
   const { tables } = router;

@@ -5,13 +5,13 @@
 
 import type { Negotiated } from "@ts-bgp/fsm";
 import type { PathRow, PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
-import { CEASE, type Family, parseIpv4 } from "@ts-bgp/wire-codec";
+import { type Family, parseIpv4 } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
 import { type ImportSettings, SessionImporter } from "./importer.ts";
 import type { Job, JobState } from "./jobs.ts";
 import { limitData, limitsOf, MaxPrefix } from "./max-prefix.ts";
-import type { Neighbor } from "./neighbor.ts";
+import type { SessionPeer } from "./session-peer.ts";
 import { FAMILIES } from "./tables.ts";
 
 /** Paths that one step of a new judgement looks at. */
@@ -26,16 +26,24 @@ export interface FamilyImport {
   maxPrefix: MaxPrefix;
 }
 
+/** So many prefixes that the session has to end. */
+export interface LimitBreach {
+  /** Of the NOTIFICATION. */
+  readonly data: Uint8Array;
+  /** Null for not before an operator says so. */
+  readonly restartAfterSeconds: number | null;
+}
+
 export class RouteImport {
   readonly own: OwnAddresses;
   readonly families: readonly FamilyImport[];
   /** Checks and import policy as the configuration has them now. */
   importer: SessionImporter;
-  private readonly neighbor: Neighbor;
+  private readonly neighbor: SessionPeer;
   private readonly negotiated: Negotiated;
 
   /** @param own - addresses of this side in the session */
-  constructor(neighbor: Neighbor, negotiated: Negotiated, own: OwnAddresses) {
+  constructor(neighbor: SessionPeer, negotiated: Negotiated, own: OwnAddresses) {
     this.neighbor = neighbor;
     this.negotiated = negotiated;
     this.own = own;
@@ -81,8 +89,8 @@ export class RouteImport {
     if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
   }
 
-  /** Acts on the number of prefixes that the peer has now. */
-  checkLimits(): void {
+  /** Looks at the number of prefixes that the peer has now. @returns why the session has to end */
+  checkLimits(): LimitBreach | null {
     const { neighbor } = this;
     const { tables, row, config, log } = neighbor;
     for (const state of this.families) {
@@ -106,9 +114,9 @@ export class RouteImport {
       log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
       if (action !== "restart" && action !== "shutdown") continue;
       const restartAfterSeconds = action === "restart" ? restartAfter : null;
-      neighbor.end(CEASE.MAX_PREFIXES, limitData(family, limit), restartAfterSeconds);
-      return;
+      return { data: limitData(family, limit), restartAfterSeconds };
     }
+    return null;
   }
 
   private limitsOf(family: Family): { limits: PeerLimits; maxPrefix: MaxPrefix } {
@@ -144,19 +152,28 @@ export class RouteImport {
   }
 }
 
+/** What a new judgement of all routes needs of a neighbor. */
+export interface Judged extends SessionPeer {
+  /** Counts judgements begun. */
+  readonly rejudged: number;
+  readonly import: RouteImport | null;
+  /** Acts on the number of prefixes that the peer has now. */
+  checkLimits(decides: RouteImport): void;
+}
+
 /**
  * Decides about all routes of a neighbor in one family again, whether a session stands behind them or
  * they are kept for one that ended: also when that changes in the meantime.
  */
 export class Rejudge implements Job {
-  private readonly neighbor: Neighbor;
+  private readonly neighbor: Judged;
   private readonly family: Family;
   private readonly paths: PathTable;
   private readonly walk: PeerWalk;
   /** A later one ends this one. */
   private readonly turn: number;
 
-  constructor(neighbor: Neighbor, family: Family) {
+  constructor(neighbor: Judged, family: Family) {
     this.neighbor = neighbor;
     this.family = family;
     this.paths = neighbor.tables.rib(family).paths;
@@ -173,7 +190,7 @@ export class Rejudge implements Job {
         walk.at = paths.peerNext[path]!;
         decides.rejudge(family, path);
       }
-      decides.checkLimits();
+      neighbor.checkLimits(decides);
       if (walk.at !== 0) return "more";
     }
     paths.endWalk(walk);

@@ -16,20 +16,13 @@ import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import { addReasons, Policies, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS } from "@ts-bgp/rib";
 import { CEASE } from "@ts-bgp/wire-codec";
-import type { Connection } from "./connection.ts";
+import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
+import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
+import { endReading, readingFrom } from "./reading.ts";
 import { applyConfig } from "./reload.ts";
 import { FAMILIES, Tables } from "./tables.ts";
-
-/** What an operator can have done to a neighbor; `text` is for the peer (RFC 9003). */
-export type Order =
-  /** Ask the peer for its routes again (`in`), or send it ours again (`out`). */
-  | { readonly do: "refresh"; readonly direction: "in" | "out" }
-  | { readonly do: "reset"; readonly text: string | null }
-  /** Holds until `enable`, whatever the configuration says. */
-  | { readonly do: "disable"; readonly text: string | null }
-  | { readonly do: "enable" };
 
 /** A connection with no more than this to read goes first: two messages of the usual size. */
 const SMALL_OCTETS = 1 << 13;
@@ -191,6 +184,7 @@ export class Router {
     const compacts = tables.compact();
     // What was done may be what a job or a connection waits for.
     const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
+    endReading();
     return urgent || reads || jobs || groups || compacts || (worked && waiting);
   }
 
@@ -213,12 +207,12 @@ export class Router {
   operate(address: string, order: Order, nowMs: number): void {
     this.tables.nowMs = nowMs;
     const neighbor = this.neighbors.get(address)!;
-    neighbor.obey(order);
+    obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
 
   /** @returns the neighbor of a connection that there is */
-  neighborOf(id: ConnectionId): Neighbor | undefined {
+  neighborOf(id: ConnectionId): ConnectionOwner | undefined {
     return this.connections.get(id)?.neighbor;
   }
 
@@ -306,6 +300,7 @@ export class Router {
    */
   private read(connection: Connection, list: Connection[], held: Connection[]): void {
     const { neighbor } = connection;
+    readingFrom(neighbor.config.address);
     if (neighbor.read(connection, READ_OCTETS)) list.push(connection);
     else if (!connection.closed && !neighbor.mayRead(connection)) held.push(connection);
     else {

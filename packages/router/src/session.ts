@@ -27,8 +27,8 @@ import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
 import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
-import type { Neighbor } from "./neighbor.ts";
 import { type FamilyImport, RouteImport } from "./route-import.ts";
+import type { SessionPeer } from "./session-peer.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 import type { GroupEntry, MemberOwner, SessionMember } from "./update-groups.ts";
 
@@ -62,7 +62,7 @@ const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = {
 };
 
 export class Session implements MemberOwner {
-  readonly neighbor: Neighbor;
+  readonly neighbor: SessionPeer;
   readonly connection: Connection;
   readonly negotiated: Negotiated;
   /** Longest message that is taken. */
@@ -75,7 +75,7 @@ export class Session implements MemberOwner {
   private readonly tables: Tables;
   private readonly context: UpdateContext;
 
-  constructor(neighbor: Neighbor, connection: Connection, negotiated: Negotiated) {
+  constructor(neighbor: SessionPeer, connection: Connection, negotiated: Negotiated) {
     const { tables, config, row } = neighbor;
     this.neighbor = neighbor;
     this.tables = tables;
@@ -127,30 +127,32 @@ export class Session implements MemberOwner {
     this.announce(reader.announced, "field", buf);
     this.announce(reader.reachable, "mp", buf);
     const state = reader.endOfRib === 0 ? undefined : this.family(reader.endOfRib);
-    if (state !== undefined) {
-      state.endOfRibReceived = true;
-      this.neighbor.stale.endOfRib(state);
-    }
+    if (state !== undefined) state.endOfRibReceived = true;
     return reader;
   }
 
-  /** Takes a ROUTE-REFRESH (RFC 2918, RFC 7313). */
-  routeRefresh(message: RouteRefreshMessage): void {
+  /**
+   * Takes a ROUTE-REFRESH (RFC 2918, RFC 7313).
+   *
+   * @returns the family whose refresh by the peer has ended, null when none has
+   */
+  routeRefresh(message: RouteRefreshMessage): FamilyState | null {
     const state = this.families.find(
       ({ family }) => familyAfi(family) === message.afi && message.safi === SAFI.UNICAST,
     );
-    if (state === undefined) return;
+    if (state === undefined) return null;
     if (message.subtype === ROUTE_REFRESH.REQUEST) this.resend(state);
-    if (!this.negotiated.enhancedRouteRefresh) return;
+    if (!this.negotiated.enhancedRouteRefresh) return null;
     if (message.subtype === ROUTE_REFRESH.BEGIN) {
       // RFC 7313 section 4: not before the End-of-RIB marker of a peer that restarts gracefully.
-      if (this.negotiated.gracefulRestart !== null && !state.endOfRibReceived) return;
+      if (this.negotiated.gracefulRestart !== null && !state.endOfRibReceived) return null;
       state.round = (state.round + 1) & 0xff;
       state.refreshing = true;
     } else if (message.subtype === ROUTE_REFRESH.END && state.refreshing) {
       state.refreshing = false;
-      this.neighbor.stale.endOfRefresh(state);
+      return state;
     }
+    return null;
   }
 
   /** Sends the peer everything again, once what is being sent is sent. */

@@ -1,10 +1,10 @@
 /** What is let into another AS and out of it, and what fits into a message to it. */
 
+import { showRoutes } from "@ts-bgp/views";
 import { describe, expect, test } from "vitest";
+import { explain } from "../../../testkit/asking.ts";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { type PeerOptions, ROUTER_AS, type Sketch } from "../../../testkit/sketch.ts";
-import { showRoutes } from "../src/index.ts";
-import { explain } from "./asking.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -1,8 +1,9 @@
 /** One peer's bulk does not hold up others, and its memory is given back. */
 
+import { showTables } from "@ts-bgp/views";
 import { expect, test } from "vitest";
 import { Lab, type LabOptions, type Peer, yamlOf } from "../../../testkit/router.ts";
-import { INPUT_OCTETS_MAX, showTables } from "../src/index.ts";
+import { INPUT_OCTETS_MAX } from "../src/index.ts";
 
 const GROUPS = 5;
 const ROUTES_PER_MESSAGE = 900;
@@ -102,7 +103,7 @@ test("what a peer says after its bulk is not passed on before it", () => {
   expect(receiver.wire.table.has(last)).toBe(true);
   lab.run();
   // All of it is passed on: from now on it is like any other.
-  expect(lab.router.neighborOf(bulk.wire.id)!.session!.connection.isBulk).toBe(false);
+  expect(lab.neighbor(bulk.address).session!.connection.isBulk).toBe(false);
 });
 
 test("a member that has much to catch up on is sent a small change first", () => {

@@ -1,10 +1,10 @@
 /** Graceful restart of a peer (RFC 4724), with the router as the receiving speaker. */
 
+import { explainRoute, showNeighbor, showNeighborDetail, showRoutes } from "@ts-bgp/views";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { isEmpty, Lab, type LabOptions, type Peer, yamlOf } from "../../../testkit/router.ts";
 import type { PeerOptions } from "../../../testkit/sketch.ts";
-import { explainRoute, showNeighbor, showNeighborDetail, showRoutes } from "../src/index.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -1,10 +1,10 @@
 /** What the speaker itself has against a route, before policy is asked. */
 
+import { showRoutes } from "@ts-bgp/views";
 import { describe, expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { type PeerOptions, ROUTER_AS, type Sketch } from "../../../testkit/sketch.ts";
 import { isRoutable } from "../src/importer.ts";
-import { showRoutes } from "../src/index.ts";
 
 const A = "192.0.2.1";
 

@@ -1,9 +1,9 @@
 /** The limit on a peer's prefixes: what counts, what it does, what the peer and the log are told. */
 
+import { showNeighbor, showRoutes } from "@ts-bgp/views";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
-import { showNeighbor, showRoutes } from "../src/index.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -1,9 +1,9 @@
 /** What is held for routes goes with them, and a peer that does not read costs no more for it. */
 
 import { GROUP_LIMITS } from "@ts-bgp/rib";
+import { showTables } from "@ts-bgp/views";
 import { expect, test } from "vitest";
 import { isEmpty, Lab, yamlOf } from "../../../testkit/router.ts";
-import { showTables } from "../src/index.ts";
 
 const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 

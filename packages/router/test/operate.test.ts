@@ -1,9 +1,9 @@
 /** What an operator does to neighbors, and how the router stops. */
 
+import { showNeighbor } from "@ts-bgp/views";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
-import { showNeighbor } from "../src/index.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";
@@ -67,6 +67,63 @@ test("reset ends the session with a text, and it begins anew", () => {
   expect(first.notification).toBe("6/4 try again");
   lab.advance(2_000);
   expect(a.isUp).toBe(true);
+});
+
+describe("quarantine", () => {
+  const HELD = { do: "quarantine", cause: "SIGABRT", count: 1, file: "/x.hex" } as const;
+
+  test("ends the session with a text, for a time, and nothing more of it is read", () => {
+    const { lab, a, b } = two();
+    a.announce(["10.2.0.0/16"]);
+    lab.operate(A, HELD);
+    lab.run();
+    expect(a.wire.notification).toMatch(/^6\/2 a message of this session ended our BGP process/);
+    expect(b.table).toEqual({});
+    expect(lab.logsOf("quarantine")).toMatchObject([
+      { level: "error", fields: { seconds: 60, count: 1, file: "/x.hex" } },
+    ]);
+    lab.advance(50_000);
+    expect(lab.attempts).toEqual([]);
+    const refused = a.connect();
+    lab.run();
+    expect(refused.notification).toBe(`6/${CEASE.CONNECTION_REJECTED}`);
+    expect(showNeighbor(lab.neighbor(A))).toMatchObject({
+      state: "Idle",
+      quarantine: { address: A, cause: "SIGABRT", count: 1, held: true },
+    });
+    lab.advance(20_000);
+    expect(lab.attempts).toHaveLength(1);
+    expect(a.up().isUp).toBe(true);
+    expect(showNeighbor(lab.neighbor(A)).quarantine).toMatchObject({ count: 1, held: false });
+  });
+
+  test("is twice as long the next time, and over with release", () => {
+    const { lab, a } = two();
+    lab.operate(A, HELD);
+    lab.run().advance(61_000);
+    expect(a.up().isUp).toBe(true);
+    lab.operate(A, HELD);
+    lab.run().advance(100_000);
+    expect(showNeighbor(lab.neighbor(A)).quarantine).toMatchObject({ count: 2, held: true });
+    lab.operate(A, { do: "release" });
+    lab.run();
+    expect(lab.attempts).toHaveLength(1);
+    expect(showNeighbor(lab.neighbor(A)).quarantine).toBeNull();
+  });
+
+  test("outlasts a reload that has the neighbor connect in another way", () => {
+    const { lab } = two();
+    lab.operate(A, HELD);
+    lab.run();
+    const port = yamlOf(`
+defaults: { import: accept-all, export: accept-all }
+neighbors: [{ address: ${A}, as: 65001, port: 1790 }, { address: ${B}, as: 65002, passive: true }]
+`);
+    lab.reload(port).run().advance(50_000);
+    expect(lab.attempts).toEqual([]);
+    lab.advance(20_000);
+    expect(lab.attempts).toHaveLength(1);
+  });
 });
 
 test("a shutdown ends all sessions, with the text, and none begins again", () => {

@@ -1,10 +1,10 @@
 /** Another configuration for a running router: only the difference acts. */
 
+import { showGroups } from "@ts-bgp/views";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { isEmpty, Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { type PeerOptions, ROUTER_AS } from "../../../testkit/sketch.ts";
-import { showGroups } from "../src/index.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -1,9 +1,9 @@
 /** The router as a route server: RFC 7947 and what exchanges expect beyond it. */
 
+import { showRoutes } from "@ts-bgp/views";
 import { describe, expect, test } from "vitest";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import type { PeerOptions } from "../../../testkit/sketch.ts";
-import { showRoutes } from "../src/index.ts";
 
 const RS = "route-server-client: true, passive: true";
 

@@ -1,5 +1,6 @@
 /** UPDATE messages, good and bad: what becomes of their routes and of the session. */
 
+import { showNeighbor, showRoutes } from "@ts-bgp/views";
 import {
   AFI,
   type AttributeValue,
@@ -9,10 +10,9 @@ import {
   writeU16,
 } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { explain } from "../../../testkit/asking.ts";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import type { PeerOptions } from "../../../testkit/sketch.ts";
-import { showNeighbor, showRoutes } from "../src/index.ts";
-import { explain } from "./asking.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -5,6 +5,7 @@
  *     transport.ts, session-sockets.ts, acknowledgement-looks.ts    TCP
  *     protection.ts          what a pair keeps of its connections, if there is one
  *     accept-more.ts, turned-away.ts    listening sockets in a flood
+ *     crash.ts               neighbors whose message ended a process
  *     own-addresses.ts       what this host calls itself
  *     log-event.ts, recent-max.ts       what it tells, and measures
  *
@@ -16,6 +17,7 @@
  * RFCs: 2385 (TCP MD5), 5082 (GTSM).
  */
 
+export { Crash, HUNG, holdDown, type Suspect, suspectIn, suspectOfHanging } from "./crash.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export type { Protection } from "./protection.ts";
 export { recentMaxMs } from "./recent-max.ts";

@@ -5,29 +5,32 @@
  * out is one bracket; its outputs leave when `Active` says so, alone at once.
  */
 
-import { getSystemErrorMessage } from "node:util";
 import type { Config, ConfigDiff, ListenAddress, NeighborConfig } from "@ts-bgp/config";
 import {
   Active,
   type ActiveEvent,
   type ActiveHooks,
   type Call,
+  type CallName,
   configOctets,
   Journal,
   Machine,
+  type ResultOf,
 } from "@ts-bgp/replication";
-import type { ConnectionId, Explained, Order, Output, Question, Router } from "@ts-bgp/router";
+import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import {
   congestionControlOf,
   SocketOptionError,
   type SocketProtection,
   setCongestionControl,
 } from "@ts-bgp/takeover";
+import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { otherAddressOf } from "./own-addresses.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
+import { hint, reasonOf } from "./system-errors.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 import { TurnedAway } from "./turned-away.ts";
 
@@ -176,12 +179,8 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const call = {
-      record: "configure",
-      config: configOctets(replicated(config)),
-      nowMs: this.now(),
-    } as const;
-    const diff = this.run(call) as ConfigDiff;
+    const octets = configOctets(replicated(config));
+    const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
     if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));
     return diff;
@@ -239,11 +238,11 @@ export class Speaker {
 
   /** Why a route is used or sent, or is not. */
   explain(question: Question): Explained {
-    return this.run({ record: "explain", question }) as Explained;
+    return this.run({ record: "explain", question });
   }
 
   /** Runs a call, and has a slice follow. @returns what the router says */
-  run(call: Call): unknown {
+  run<N extends CallName>(call: Call<N>): ResultOf<N> {
     const result = this.journal.run(call);
     this.schedule();
     return result;
@@ -253,14 +252,27 @@ export class Speaker {
    * Does no slice until the promise has settled: a peer whose connection has no socket yet waits for that,
    * not for what others are to be sent. What arrives meanwhile is noted in the journal.
    */
-  async restoring<T>(connections: Promise<T>): Promise<T> {
+  async restoring(connections: Promise<unknown>): Promise<void> {
     this.isRestoring = true;
     try {
-      return await connections;
+      await connections;
     } finally {
       this.isRestoring = false;
+      // What was written to connections while others had no socket.
+      this.letOut([]);
       this.schedule();
     }
+  }
+
+  /** A connection goes on with another socket; `octets`: all that it is owed, `toldSent` of it told as sent. */
+  restored(id: ConnectionId, fd: number, toldSent: number, octets: readonly Uint8Array[]): void {
+    const isOwed = (output: Output) => output.do === "write" && output.connection === id;
+    this.kept = this.kept.map((outputs) => outputs.filter((output) => !isOwed(output)));
+    this.transport.restored(id, fd, toldSent);
+    for (const piece of octets) this.transport.write(id, piece);
+    // Others wait for their sockets: what is more than that leaves once all have them.
+    this.transport.flushFirst(id);
+    if (!this.isRestoring) this.letOut([]);
   }
 
   /** Has a slice follow when there is room for what it does. */
@@ -281,7 +293,7 @@ export class Speaker {
   /** Little has happened since the last bracket, and not long ago. */
   private get isEarly(): boolean {
     const { active, journal } = this;
-    if (!active.holds || this.hasMore || journal.octets >= BRACKET_OCTETS) return false;
+    if (!active.isHolding || this.hasMore || journal.octets >= BRACKET_OCTETS) return false;
     return performance.now() < this.slicedMs + BRACKET_MS;
   }
 
@@ -300,7 +312,7 @@ export class Speaker {
           localAddress,
           otherAddress: otherAddressOf(localAddress) ?? "",
           nowMs: this.now(),
-        }) as ConnectionId | null,
+        }),
       connected: (connection, localAddress) =>
         this.run({
           record: "connected",
@@ -317,8 +329,11 @@ export class Speaker {
       },
       unanswered: (address) => this.say("connect-failed", "info", address, UNANSWERED),
       received: (connection, octets) => this.received(connection, octets),
-      sent: (connection, octets) =>
-        this.run({ record: "sent", connection, octets, nowMs: this.now() }),
+      sent: (connection, octets) => {
+        // Of one that was handed over with the rest, its new owner knows better.
+        if (this.isSuspended) return;
+        this.run({ record: "sent", connection, octets, nowMs: this.now() });
+      },
       closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
       protection: (address) => this.protectionOf(address),
       refused: (address, { message }) => {
@@ -330,7 +345,7 @@ export class Speaker {
 
   /** @returns whether more may be read from the connection */
   private received(connection: ConnectionId, octets: Uint8Array): boolean {
-    const isWanted = this.run({ record: "received", connection, octets }) as boolean;
+    const isWanted = this.run({ record: "received", connection, octets });
     const { journal, active } = this;
     // What many have sent at once is many brackets: the first ones are stored while the last are sent.
     if (journal.octets >= BRACKET_OCTETS_MAX) active.commit(this.now());
@@ -360,7 +375,7 @@ export class Speaker {
     this.run({ record: "tick", nowMs: now });
     // After a pause of this side, what the standby has said meanwhile is read first.
     setImmediate(() => this.active.tick(now));
-    if (this.kept.length > 0) this.letOut([]);
+    if (this.kept.length > 0 || this.transport.hasPending) this.letOut([]);
     this.looks?.look();
   }
 
@@ -396,7 +411,6 @@ export class Speaker {
     const now = this.now();
     this.hasMore = this.journal.slice(now, () => performance.now() < end);
     this.active.commit(now);
-    if (this.willFlush) this.flush();
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     this.slicedMs = performance.now();
@@ -418,9 +432,14 @@ export class Speaker {
     queueMicrotask(() => this.flush());
   }
 
+  /** Lets out what may leave, for as long as a slice; what is to be written to many leaves in many turns. */
   private flush(): void {
     this.willFlush = false;
-    this.transport.flush();
+    // What is not let out now is when this side may again.
+    if (!this.isHeld()) return;
+    const end = performance.now() + SLICE_MS;
+    this.willFlush = this.transport.flush(() => performance.now() < end);
+    if (this.willFlush) setImmediate(() => this.flush());
   }
 
   private do(output: Output): void {
@@ -475,22 +494,4 @@ export function nowMs(): number {
 
 function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {
   return list.some((other) => other.address === address && other.port === port);
-}
-
-/** @returns why a connection could not be made */
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);
-}
-
-function hint(code: string | undefined, error: Error): string {
-  switch (code) {
-    case "EACCES":
-      return "permission denied (ports below 1024 need root or CAP_NET_BIND_SERVICE)";
-    case "EADDRINUSE":
-      return "something else is listening there";
-    case "EADDRNOTAVAIL":
-      return "this host does not have the address";
-    default:
-      return error.message;
-  }
 }

@@ -42,6 +42,8 @@ export interface TransportEvents {
 
 /** How long a closed connection may take to deliver what was written before. */
 const LINGER_MS = 2000;
+/** What ends a silence, and keeps a peer busy until its turn comes. */
+const FIRST_OCTETS = 1 << 16;
 /** When to speak of an attempt that has had no answer. */
 const UNANSWERED_MS = 5000;
 /** Connections beyond this are not accepted: a flood must not use up descriptors. */
@@ -152,13 +154,40 @@ export class Transport {
     this.dirty.add(id);
   }
 
-  /** Lets out what was written since the last time. */
-  flush(): void {
+  /** Lets out the first of what was written to a connection; the rest waits for `flush`. */
+  flushFirst(id: ConnectionId): void {
+    const open = this.open.get(id);
+    if (open === undefined) return;
+    const { pending } = open;
+    let pieces = 0;
+    for (let octets = 0; pieces < pending.length && octets < FIRST_OCTETS; pieces++) {
+      octets += pending[pieces]!.length;
+    }
+    const rest = pending.splice(pieces);
+    this.writeOut(id, open);
+    open.pending = rest;
+    if (rest.length === 0) this.dirty.delete(id);
+  }
+
+  /** Something was written that `flush` has not let out. */
+  get hasPending(): boolean {
+    return this.dirty.size > 0;
+  }
+
+  /**
+   * Lets out what was written since the last time, connection by connection.
+   *
+   * @param mayGoOn - asked before each further connection
+   * @returns whether there is more to let out
+   */
+  flush(mayGoOn: () => boolean = () => true): boolean {
     for (const id of this.dirty) {
+      this.dirty.delete(id);
       const open = this.open.get(id);
       if (open !== undefined) this.writeOut(id, open);
+      if (this.dirty.size > 0 && !mayGoOn()) return true;
     }
-    this.dirty.clear();
+    return false;
   }
 
   /** Closes a connection, after what was written has left; gives up an attempt. */

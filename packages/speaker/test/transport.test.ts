@@ -70,3 +70,55 @@ test("what is read no more stays with the kernel, and is read once when reading 
   await until(() => octetsRead >= OCTETS, WAIT_MS, "all is read");
   expect(Buffer.concat(pieces).equals(sent)).toBe(true);
 });
+
+test("what is written to many leaves in turns, each connection's octets in their order", async () => {
+  const nothing = () => {};
+  let accepted = 0;
+  const transport = new Transport({
+    ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
+    ...{ closed: nothing, refused: nothing, turnedAway: nothing },
+    accepted: () => ++accepted,
+    opened: () => true,
+    protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
+    received: () => true,
+  });
+  ends.push(() => transport.abandon());
+  const port = await freePort();
+  await transport.listen("127.0.0.1", port);
+  const heard: string[] = ["", "", ""];
+  for (const [at] of heard.entries()) {
+    const peer = net.connect(port, "127.0.0.1");
+    ends.push(() => peer.destroy());
+    peer.on("data", (octets: Buffer) => {
+      heard[at] += octets.toString();
+    });
+    await until(() => accepted === at + 1, WAIT_MS, "the connection is accepted");
+  }
+  const write = (text: string) => {
+    for (const id of [1, 2, 3]) transport.write(id, Buffer.from(text));
+  };
+
+  write("a");
+  expect(transport.flush(() => false)).toBe(true);
+  write("b");
+  let asked = 0;
+  expect(transport.flush(() => ++asked < 2)).toBe(true);
+  expect(transport.flush()).toBe(false);
+  expect(transport.flush()).toBe(false);
+  await until(() => heard.every((text) => text === "ab"), WAIT_MS, "all have heard all");
+  // The first of what is for one may leave alone.
+  const much = "m".repeat(1 << 16);
+  for (const text of [much, much, "n"]) write(text);
+  transport.flushFirst(2);
+  await until(() => heard[1] === `ab${much}`, WAIT_MS, "one has heard the first");
+  expect(heard[0]).toBe("ab");
+  expect(transport.flush()).toBe(false);
+  const before = `ab${much}${much}n`;
+  await until(() => heard.every((text) => text === before), WAIT_MS, "all have heard all");
+  // One that is closed takes with it what was written before, though its turn has not come.
+  write("c");
+  transport.close(3);
+  expect(transport.flush(() => false)).toBe(true);
+  expect(transport.flush()).toBe(false);
+  await until(() => heard.every((text) => text === `${before}c`), WAIT_MS, "all have heard all");
+});

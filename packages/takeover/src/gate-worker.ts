@@ -27,6 +27,7 @@ import {
   WORD_QUEUE,
   WORD_STOP,
 } from "./gate-table.ts";
+import { Lease } from "./lease.ts";
 import { EAGAIN, EINTR, ENOBUFS, errno, KernelError, libc, MSG_DONTWAIT } from "./libc.ts";
 import { NLMSG_ERROR, NLMSG_HEADER_OCTETS } from "./netlink.ts";
 import {
@@ -40,13 +41,12 @@ import {
   VERDICT_OCTETS,
 } from "./nfqueue.ts";
 import { GATE_PRIORITY, raisePriority } from "./priority.ts";
-import { Term } from "./term.ts";
 
 export interface GateWorkerData {
   readonly memory: SharedArrayBuffer;
   readonly eventFd: number;
   readonly queue: number;
-  readonly term: SharedArrayBuffer | null;
+  readonly lease: SharedArrayBuffer | null;
 }
 
 /**
@@ -60,9 +60,9 @@ const POLLIN = 1;
 /** Nothing ends a thread that waits in the kernel: a process that exits would wait for it. */
 const POLL_MS = 500;
 
-const { memory, eventFd, queue, term: termMemory } = workerData as GateWorkerData;
-const term = termMemory === null ? null : new Term(termMemory);
-/** The term was over at the last look, before each round. */
+const { memory, eventFd, queue, lease: leaseMemory } = workerData as GateWorkerData;
+const lease = leaseMemory === null ? null : new Lease(leaseMemory);
+/** The lease was over at the last look, before each round. */
 let isFenced = false;
 const table = flowTableOf(memory);
 const { words, counters } = table;
@@ -99,7 +99,7 @@ function run(): void {
     if (ready < 0 && errno() !== EINTR) throw new KernelError("poll", errno());
     if (polled[3]! >> 16 !== 0) read(eventFd, eventCount, eventCount.length);
     if (queueFd < 0) continue;
-    isFenced = term !== null && !term.lasts;
+    isFenced = lease !== null && !lease.isValid;
     if (polled[1]! >> 16 !== 0) readQueue(queueFd);
     if (!isFenced) reviewWaiting(queueFd);
     flushVerdicts(queueFd);

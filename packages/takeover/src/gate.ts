@@ -8,7 +8,7 @@
  * The gate is a guard as well: FIN and RST of a protected flow never leave, and when the process
  * dies the kernel drops every packet, since nobody answers. A close that is meant is told by
  * `unprotect` first. A flow can be protected before it has a socket here: the answers of a kernel
- * that does not know it are dropped. With a term, no packet at all leaves once that is over, whatever
+ * that does not know it are dropped. With a lease, no packet at all leaves once that is over, whatever
  * the main thread is at; the worker of a process that was stopped and goes on looks at it first.
  */
 
@@ -38,10 +38,10 @@ import {
   WORD_STOP,
 } from "./gate-table.ts";
 import type { GateWorkerData } from "./gate-worker.ts";
+import type { Lease } from "./lease.ts";
 import { check, libc } from "./libc.ts";
 import { bindQueue } from "./nfqueue.ts";
 import type { SocketAddress } from "./socket-address.ts";
-import type { Term } from "./term.ts";
 import { ToolShell } from "./tool-shell.ts";
 
 const EFD_NONBLOCK = 0o4000;
@@ -56,7 +56,7 @@ export interface GateOptions {
   readonly queue: number;
   readonly flowsMax: number;
   /** Nothing leaves when it is over; null for no end. */
-  readonly term?: Term | null;
+  readonly lease?: Lease | null;
 }
 
 export interface GateCounters {
@@ -71,7 +71,7 @@ export interface GateCounters {
   readonly overruns: number;
   /** Passed though it could not be read. */
   readonly unparsed: number;
-  /** Dropped because the term was over. */
+  /** Dropped because the lease was over. */
   readonly fenced: number;
   /** Packets that wait now. */
   readonly waiting: number;
@@ -113,7 +113,7 @@ export class Gate {
 
   /** Starts the worker; nothing goes through it before `bind`. */
   static async start(options: GateOptions): Promise<Gate> {
-    const { queue, flowsMax, term = null } = options;
+    const { queue, flowsMax, lease = null } = options;
     const shell = new ToolShell();
     shell.start();
     const table = createFlowTable(flowsMax);
@@ -123,7 +123,7 @@ export class Gate {
       memory: table.memory,
       eventFd,
       queue,
-      term: term?.memory ?? null,
+      lease: lease?.memory ?? null,
     };
     const worker = new Worker(new URL("./gate-worker.ts", import.meta.url), { workerData });
     const gate = new Gate(options, table, eventFd, worker, shell);

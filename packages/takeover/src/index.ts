@@ -4,6 +4,7 @@
  *     libc.ts, netlink.ts    the kernel's interfaces
  *     socket-address.ts, socket-options.ts, congestion-control.ts, accept.ts
  *     tcp-state.ts           what a connection is made of
+ *       tcp-state-check.ts   whether what another process says is that
  *     tcp-restore.ts         building its socket again
  *     resume.ts              many at once; where is the peer?
  *       resume-thread.ts, resume-worker.ts, loopback.ts
@@ -15,8 +16,9 @@
  *     capabilities.ts        what this process may do
  *     fence.ts               the other process is dead for good
  *     process-end.ts         why one that was killed is still there
+ *     black-box.ts           what one that died of its own doing was at
  *     peer-credentials.ts    who is at the other end of a Unix socket
- *     term.ts                until when this side may act
+ *     lease.ts               until when this side may act
  *     datagram.ts            to Unix sockets
  *     doctor.ts, probes.ts, host-limits.ts
  *                            whether this host can do all that
@@ -45,6 +47,7 @@ export {
   type ServiceAddress,
   whoHas,
 } from "./addresses.ts";
+export { BlackBox, type LastEnd, readLastEnd, readNotes } from "./black-box.ts";
 export { type Capability, missingCapabilities } from "./capabilities.ts";
 export {
   CONGESTION_CONTROL,
@@ -68,6 +71,7 @@ export {
   NO_SIZES,
   readHostLimits,
 } from "./host-limits.ts";
+export { bootMs, Lease } from "./lease.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError, setBuffer } from "./libc.ts";
 export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
@@ -93,6 +97,7 @@ export {
   setMd5Key,
   setSessionOptions,
 } from "./socket-options.ts";
+export { goOnIfStuck } from "./tcp-restore.ts";
 export {
   acknowledgedOctets,
   closeSilently,
@@ -103,4 +108,4 @@ export {
   type TcpState,
   thaw,
 } from "./tcp-state.ts";
-export { bootMs, Term } from "./term.ts";
+export { isTcpState } from "./tcp-state-check.ts";

@@ -49,6 +49,17 @@ export interface Libc {
   sched_getscheduler(thread: number): number;
   /** the structure is one `int` */
   sched_setscheduler(thread: number, policy: number, parameters: Octets): number;
+  /** the address is null for any, and that of the result a number or a bigint */
+  mmap(
+    address: null,
+    octets: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): bigint;
+  mprotect(address: bigint, octets: number, protection: number): number;
+  sigaction(signal: number, action: Octets | null, before: Octets | null): number;
   if_nametoindex(name: string): number;
   if_indextoname(index: number, name: Octets): string | null;
   /** system calls that libc has no function for; four integers are enough for those in use */
@@ -87,6 +98,9 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   setpriority: "int setpriority(int, int, int)",
   sched_getscheduler: "int sched_getscheduler(int)",
   sched_setscheduler: "int sched_setscheduler(int, int, void *)",
+  mmap: "void *mmap(void *, size_t, int, int, int, long)",
+  mprotect: "int mprotect(void *, size_t, int)",
+  sigaction: "int sigaction(int, void *, void *)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",
   if_indextoname: "const char *if_indextoname(unsigned int, void *)",
   syscall: "long syscall(long, long, long, long, long)",

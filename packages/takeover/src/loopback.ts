@@ -2,10 +2,10 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import { bootMs } from "./lease.ts";
 import { type ResumeOutcome, resumeConnections } from "./resume.ts";
 import { descriptorOf } from "./socket-options.ts";
 import { type FrozenTcpState, freeze, snapshot } from "./tcp-state.ts";
-import { bootMs } from "./term.ts";
 
 /** Against a kernel that says nothing. What is waited for is this process, which a busy host has wait. */
 const TIMEOUT_MS = 10_000;
@@ -66,7 +66,7 @@ async function restore(frozen: FrozenTcpState): Promise<{ fd: number; resumedAt:
     state: frozen,
     receivedOctets: frozen.unread.length,
     acknowledgedOctets: 0,
-    unacked: OCTETS,
+    unacked: [OCTETS],
     inFlightOctets: null,
     elapsedMs: 0,
     protection: { password: null, ttlSecurity: 0, ttl: 64, congestionControl: null },

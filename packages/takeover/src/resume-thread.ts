@@ -6,19 +6,25 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { bootMs } from "./lease.ts";
 import {
   type ResumeDeps,
   type ResumeOutcome,
   type ResumeRequest,
   resumeConnections,
 } from "./resume.ts";
-import { bootMs } from "./term.ts";
 
 /** What the thread is asked for, one at a time. */
 export type ResumeOrder = readonly ResumeRequest[] | "exit";
 
-/** What it says: what became of one, or that all are settled. */
-export type ResumeNews = { readonly index: number; readonly outcome: ResumeOutcome } | "done";
+/** What it says: what became of one, that only late ones are left, or that all are settled. */
+export type ResumeNews =
+  | { readonly index: number; readonly outcome: ResumeOutcome }
+  | "only late"
+  | "done";
+
+/** Who is told. */
+type Told = Required<Pick<ResumeDeps, "settled" | "onlyLate">>;
 
 export class ResumeThread {
   /** Null once it has failed. */
@@ -42,47 +48,41 @@ export class ResumeThread {
    *
    * @returns when all are settled
    */
-  resume(requests: readonly ResumeRequest[], settled: ResumeDeps["settled"]): Promise<void> {
-    const done = this.turn.then(() => this.resumeNow(requests, settled));
+  resume(requests: readonly ResumeRequest[], told: Told): Promise<void> {
+    const done = this.turn.then(() => this.resumeNow(requests, told));
     this.turn = done.catch(() => {});
     return done;
   }
 
-  private async resumeNow(
-    requests: readonly ResumeRequest[],
-    settled: ResumeDeps["settled"],
-  ): Promise<void> {
+  private async resumeNow(requests: readonly ResumeRequest[], told: Told): Promise<void> {
     const open = new Set(requests.keys());
     const { worker } = this;
-    if (worker !== null) {
-      await this.ask(worker, requests, (index, outcome) => {
-        open.delete(index);
-        settled(index, outcome);
-      });
-    }
+    const { onlyLate } = told;
+    const settled: Told["settled"] = (index, outcome) => {
+      open.delete(index);
+      told.settled(index, outcome);
+    };
+    if (worker !== null) await this.ask(worker, requests, { settled, onlyLate });
     // What a thread had begun that has failed is ended first, as what a dead process left.
     const indexes = [...open];
     await resumeConnections(
       indexes.map((index) => requests[index]!),
-      { nowMs: bootMs, settled: (at, outcome) => settled(indexes[at]!, outcome) },
+      { nowMs: bootMs, settled: (at, outcome) => settled(indexes[at]!, outcome), onlyLate },
     );
   }
 
   private async ask(
     worker: Worker,
     requests: readonly ResumeRequest[],
-    settled: ResumeDeps["settled"],
+    { settled, onlyLate }: Told,
   ): Promise<void> {
-    // Not the memory that they may be a small part of.
-    const order = requests.map((request) => ({ ...request, unacked: request.unacked.slice() }));
     worker.ref();
-    worker.postMessage(
-      order satisfies ResumeOrder,
-      order.map(({ unacked }) => unacked.buffer),
-    );
+    // What many are sent alike is copied once: a message has each memory once.
+    worker.postMessage(requests satisfies ResumeOrder);
     await new Promise<void>((resolve) => {
       const told = (news: ResumeNews) => {
         if (news === "done") over();
+        else if (news === "only late") onlyLate();
         else settled(news.index, news.outcome);
       };
       const over = () => {

@@ -1,10 +1,10 @@
 /** The thread of `ResumeThread`. */
 
 import { parentPort } from "node:worker_threads";
+import { bootMs } from "./lease.ts";
 import { moveOverLoopback } from "./loopback.ts";
 import { resumeConnections } from "./resume.ts";
 import type { ResumeNews, ResumeOrder } from "./resume-thread.ts";
-import { bootMs } from "./term.ts";
 
 /** Connections that are moved beforehand: after so many most of the code has been compiled. */
 const REHEARSED = 60;
@@ -17,6 +17,7 @@ async function carryOut(order: ResumeOrder): Promise<void> {
   await resumeConnections(order, {
     nowMs: bootMs,
     settled: (index, outcome) => say({ index, outcome }),
+    onlyLate: () => say("only late"),
   });
   say("done");
 }

@@ -34,10 +34,13 @@ import { encodeSocketAddress, isIpv4 } from "./socket-address.ts";
 import { destroySocket } from "./socket-destroy.ts";
 import { type SocketProtection, setMd5Key, setSessionOptions } from "./socket-options.ts";
 import {
+  bytesAcked,
   enterRepair,
+  leaveRepair,
   QUEUE_NONE,
   QUEUE_RECEIVE,
   QUEUE_SEND,
+  readTcpInfo,
   SO_REUSEADDR,
   TCP_MAXSEG,
   TCP_NODELAY,
@@ -50,6 +53,7 @@ import {
   tcpRepairWindow,
 } from "./tcp-state.ts";
 
+const TCP_NOTSENT_LOWAT = 25;
 /** Which buffer sizes are fixed; nothing fixed lets the kernel tune them again (Linux 5.15). */
 const SO_BUF_LOCK = 72;
 const IP_FREEBIND = 15;
@@ -95,8 +99,8 @@ export interface SocketPosition {
    * behind what has come meanwhile.
    */
   readonly state: TcpState;
-  /** Octets that count as sent and not yet acknowledged. */
-  readonly asSent: Uint8Array;
+  /** Octets that count as sent and not yet acknowledged, in pieces. */
+  readonly asSent: readonly Uint8Array[];
   /** Since the state was taken. */
   readonly elapsedMs: number;
   readonly protection: SocketProtection;
@@ -136,8 +140,9 @@ export function openInRepair(position: SocketPosition): number {
     setOptions(fd, state);
     // Its unit is chosen anew by `connect`.
     setTimestamp(fd, state, position.elapsedMs + performance.now() - beganMs);
-    fillSendQueue(fd, position.asSent);
-    setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_NONE, "TCP_REPAIR_QUEUE");
+    if (fillAsSent(fd, position.asSent) < octetsOf(position.asSent)) {
+      throw new KernelError("filling the send queue", EAGAIN);
+    }
     setWindows(fd, position);
     return fd;
   } catch (error) {
@@ -212,27 +217,111 @@ export function timestampAfter(timestamp: number, elapsedMs: number): number {
   return (sequenceAfter(timestamp, ticks + 1) & ~1) | unit;
 }
 
-function fillSendQueue(fd: number, octets: Uint8Array): void {
-  if (octets.length === 0) return;
-  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_SEND, "TCP_REPAIR_QUEUE");
-  let bufferOctets = octets.length;
+/** @returns how many octets there was room for */
+function fillSendQueue(fd: number, pieces: readonly Uint8Array[]): number {
+  let bufferOctets = octetsOf(pieces);
+  if (bufferOctets === 0) return 0;
   setBuffer(fd, "send", bufferOctets);
-  for (let at = 0; at < octets.length; ) {
-    const rest = octets.subarray(at);
-    const sent = libc().send(fd, rest, rest.length, MSG_DONTWAIT);
-    if (sent >= 0) {
-      at += sent;
-      continue;
+  let taken = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const rest = piece.subarray(at);
+      const sent = libc().send(fd, rest, rest.length, MSG_DONTWAIT);
+      if (sent >= 0) {
+        at += sent;
+        taken += sent;
+        continue;
+      }
+      const reason = errno();
+      if (reason !== EAGAIN) throw new KernelError("filling the send queue", reason);
+      // The kernel counts its own overhead as well. It may also have no memory for TCP left.
+      bufferOctets *= 2;
+      if (bufferOctets > SEND_BUFFER_OCTETS_MAX) return taken;
+      setBuffer(fd, "send", bufferOctets);
     }
-    const reason = errno();
-    // The kernel counts its own overhead as well.
-    bufferOctets *= 2;
-    if (reason !== EAGAIN || bufferOctets > SEND_BUFFER_OCTETS_MAX) {
-      throw new KernelError("filling the send queue", reason);
-    }
-    setBuffer(fd, "send", bufferOctets);
   }
   unlockBuffers(fd);
+  return taken;
+}
+
+/** @param fd - in repair mode @returns how many octets there was room for */
+function fillAsSent(fd: number, pieces: readonly Uint8Array[]): number {
+  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_SEND, "TCP_REPAIR_QUEUE");
+  const taken = fillSendQueue(fd, pieces);
+  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_NONE, "TCP_REPAIR_QUEUE");
+  return taken;
+}
+
+/**
+ * Has more count as sent, of a socket that is out of repair mode, behind what does already.
+ *
+ * @returns how many octets there was room for
+ * @throws KernelError
+ */
+export function countAsSent(fd: number, pieces: readonly Uint8Array[]): number {
+  enterRepair(fd);
+  const taken = fillAsSent(fd, pieces);
+  leaveRepair(fd, { probe: false });
+  return taken;
+}
+
+/**
+ * Writes to a socket just restored. As much leaves as may on a fresh connection, and the rest counts
+ * as sent, too: the kernel takes an acknowledgement of any of it.
+ *
+ * @param pieces - none of them empty
+ * @returns how many octets there was room for
+ * @throws KernelError; then the socket is closed
+ */
+export function writeAsSent(fd: number, pieces: readonly Uint8Array[]): number {
+  const [first, ...others] = pieces;
+  if (first === undefined) return 0;
+  try {
+    // What may wait unsent can be limited for all sockets of the host.
+    setInt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, "TCP_NOTSENT_LOWAT");
+    // Where the peer lacks it, the acknowledgement of an octet by itself is not of more than has been
+    // sent, and tells the kernel the round trip time, without which it repeats nothing within a second.
+    const taken = fillSendQueue(fd, [first.subarray(0, 1), first.subarray(1), ...others]);
+    countQueuedAsSent(fd, false);
+    setInt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, "TCP_NOTSENT_LOWAT");
+    return taken;
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+}
+
+/** @param probe - whether the peer is asked where it is */
+function countQueuedAsSent(fd: number, probe: boolean): void {
+  enterRepair(fd);
+  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_SEND, "TCP_REPAIR_QUEUE");
+  // This makes the kernel look at what waits to be sent, all of which in repair mode has been.
+  setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+  setInt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, QUEUE_NONE, "TCP_REPAIR_QUEUE");
+  leaveRepair(fd, { probe });
+}
+
+/**
+ * Where nothing more was acknowledged, the peer may have said that it has more than was sent, which the
+ * kernel has ignored. Then all that waits counts as sent, and the peer is asked once more. To be called
+ * a few times after a takeover, more than half a second apart: peers answer so often. A system call or
+ * two for a connection that moves.
+ *
+ * @param ackedOctets - what the last call has returned; 0 at first
+ * @returns octets that the peer has acknowledged of this socket
+ * @throws KernelError
+ */
+export function goOnIfStuck(fd: number, ackedOctets: number): number {
+  const info = readTcpInfo(fd);
+  const acked = bytesAcked(info);
+  if (info.unackedSegments > 0 && acked === ackedOctets) countQueuedAsSent(fd, true);
+  return acked;
+}
+
+export function octetsOf(pieces: readonly Uint8Array[]): number {
+  let octets = 0;
+  for (const piece of pieces) octets += piece.length;
+  return octets;
 }
 
 /**
@@ -259,7 +348,7 @@ function setWindows(fd: number, { state, asSent }: SocketPosition): void {
       // Whatever the peer says of its window from now on is newer.
       sendUpdateSequence: sequenceAfter(state.receiveSequence, -1),
       sendWindow,
-      sendWindowMax: Math.max(sendWindow, state.sendWindowMax, asSent.length),
+      sendWindowMax: Math.max(sendWindow, state.sendWindowMax, octetsOf(asSent)),
       receiveWindow: Math.max(state.receiveWindow, Math.min(advertisable, receiveBufferOctets())),
       receiveUpdateSequence: state.receiveSequence,
     },

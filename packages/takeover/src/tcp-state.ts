@@ -102,16 +102,22 @@ export interface FrozenTcpState extends TcpState {
   readonly unread: Uint8Array;
 }
 
-interface TcpInfo {
+export interface TcpInfo {
   readonly state: number;
   readonly options: number;
   /** Send scale in the low four bits, receive scale in the others. */
   readonly windowScales: number;
+  /** Segments that were sent, and not acknowledged. */
+  readonly unackedSegments: number;
+  /** Segments of the send queue that the peer has beyond some that it lacks. */
+  readonly sackedSegments: number;
   readonly roundTripUs: number;
   readonly bytesAckedLow: number;
   readonly bytesAckedHigh: number;
   readonly bytesReceivedLow: number;
   readonly bytesReceivedHigh: number;
+  /** Segments that have come, those that were ignored included. */
+  readonly segmentsIn: number;
   readonly sendWindow: number;
 }
 
@@ -124,14 +130,19 @@ export const tcpInfo: Structure<TcpInfo> = struct([
   blob(4),
   u8("options"), // 5
   u8("windowScales"), // 6
-  blob(61),
+  blob(17),
+  u32("unackedSegments"), // 24
+  u32("sackedSegments"), // 28
+  blob(36),
   u32("roundTripUs"), // 68
   blob(48),
   u32("bytesAckedLow"), // 120
   u32("bytesAckedHigh"),
   u32("bytesReceivedLow"), // 128
   u32("bytesReceivedHigh"),
-  blob(92),
+  blob(4),
+  u32("segmentsIn"), // 140
+  blob(84),
   u32("sendWindow"), // 228
 ]);
 
@@ -258,9 +269,12 @@ const infoAt = (name: keyof TcpInfo): number => tcpInfo.offsetOf(name)!;
 const STATE_AT = infoAt("state");
 const OPTIONS_AT = infoAt("options");
 const WINDOW_SCALES_AT = infoAt("windowScales");
+const UNACKED_AT = infoAt("unackedSegments") >> 2;
+const SACKED_AT = infoAt("sackedSegments") >> 2;
 const ROUND_TRIP_AT = infoAt("roundTripUs") >> 2;
 const BYTES_ACKED_AT = infoAt("bytesAckedLow") >> 2;
 const BYTES_RECEIVED_AT = infoAt("bytesReceivedLow") >> 2;
+const SEGMENTS_IN_AT = infoAt("segmentsIn") >> 2;
 const SEND_WINDOW_AT = infoAt("sendWindow") >> 2;
 
 export function readTcpInfo(fd: number): TcpInfo {
@@ -270,11 +284,14 @@ export function readTcpInfo(fd: number): TcpInfo {
     state: infoOctets[STATE_AT]!,
     options: infoOctets[OPTIONS_AT]!,
     windowScales: infoOctets[WINDOW_SCALES_AT]!,
+    unackedSegments: infoWords[UNACKED_AT]!,
+    sackedSegments: infoWords[SACKED_AT]!,
     roundTripUs: infoWords[ROUND_TRIP_AT]!,
     bytesAckedLow: infoWords[BYTES_ACKED_AT]!,
     bytesAckedHigh: infoWords[BYTES_ACKED_AT + 1]!,
     bytesReceivedLow: infoWords[BYTES_RECEIVED_AT]!,
     bytesReceivedHigh: infoWords[BYTES_RECEIVED_AT + 1]!,
+    segmentsIn: infoWords[SEGMENTS_IN_AT]!,
     sendWindow: infoWords[SEND_WINDOW_AT]!,
   };
 }

@@ -89,19 +89,19 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
     await until("end", async () => (await peer.report())[0]?.end === "end");
   });
 
-  test("lets nothing out when its term is over, also when its process was stopped meanwhile", async () => {
+  test("lets nothing out when its lease is over, also when its process was stopped meanwhile", async () => {
     const end = new End(node);
     const [address, localAddress] = [peerNode.address4, node.address4];
     await peer.command("listen", { address, port: PORT, peers: [] });
-    const gate = { queue: QUEUE, port: PORT, rules: true, bind: true, hasTerm: true };
+    const gate = { queue: QUEUE, port: PORT, rules: true, bind: true, hasLease: true };
     await end.command("gate", gate);
     await end.command("replicate", { release: true });
-    await end.command("extendTerm", { ms: 60_000 });
+    await end.command("renewLease", { ms: 60_000 });
     await end.command("connect", { address, port: PORT, localAddress, count: 1 });
     await end.command("write", { octets: 100 });
     await until("octets", async () => (await peer.report())[0]?.received === 100);
-    await end.command("endTerm");
-    await end.command("extendTerm", { ms: STOP_MS / 2 });
+    await end.command("endLease");
+    await end.command("renewLease", { ms: STOP_MS / 2 });
     end.signal("SIGSTOP");
     await peer.command("write", { octets: 1000 });
     await sleep(STOP_MS);
@@ -112,7 +112,7 @@ describe.skipIf(noLabReason !== null)(`a gate (${noLabReason ?? "in namespaces"}
     await sleep(A_WHILE_MS);
     expect(await acknowledged()).toBe(0);
     expect((await peer.report())[0]?.received).toBe(100);
-    await end.command("extendTerm", { ms: 60_000 });
+    await end.command("renewLease", { ms: 60_000 });
     await until("octets of this end", async () => (await peer.report())[0]?.received === 300);
     await until("acknowledgement", async () => (await acknowledged()) === 1000);
   });

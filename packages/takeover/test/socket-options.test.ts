@@ -35,8 +35,7 @@ test.each(["127.0.0.1", "::1"])(
     if (isRoot) {
       const state = freeze(descriptorOf(accepted), 0)!;
       accepted.destroy();
-      const none = new Uint8Array(0);
-      const rest = { asSent: none, elapsedMs: 0, protection: PROTECTION };
+      const rest = { asSent: [], elapsedMs: 0, protection: PROTECTION };
       const fd = openInRepair({ state, ...rest });
       expect(trafficClassOf(fd, isIpv4)).toBe(INTERNETWORK_CONTROL);
       leaveRepair(fd, { probe: false });

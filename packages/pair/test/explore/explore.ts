@@ -1,6 +1,8 @@
 /** Goes through all states of the world that can be reached within bounds, breadth first. */
 
 import { hash } from "node:crypto";
+import { InvariantError } from "../../src/index.ts";
+import { Frontier } from "./frontier.ts";
 import { type Bounds, holderOf, movesOf, newWorld, Violation, type World } from "./world.ts";
 
 export interface Explored {
@@ -18,18 +20,19 @@ export function explore(bounds: Bounds, statesMax: number): Explored {
   const seen = new Map<string, number>();
   const from: number[] = [-1];
   const labels: string[] = [""];
-  let level: [World, number][] = [[first, 0]];
+  let level = new Frontier();
+  level.push(first, 0);
   seen.set(keyOf(first), 0);
   let depth = 0;
-  while (level.length > 0 && seen.size < statesMax) {
-    const next: [World, number][] = [];
-    for (const [world, at] of level) {
+  while (!level.isEmpty && seen.size < statesMax) {
+    const next = new Frontier();
+    for (const [world, at] of level.take()) {
       for (const [label, act] of movesOf(world, bounds)) {
         const after = copyOf(world);
         try {
           act(after);
         } catch (error) {
-          if (!(error instanceof Violation)) throw error;
+          if (!(error instanceof Violation || error instanceof InvariantError)) throw error;
           return {
             ...{ states: seen.size, depth, isWhole: false, violation: error.message },
             trace: [...traceOf(at), label],
@@ -41,13 +44,13 @@ export function explore(bounds: Bounds, statesMax: number): Explored {
         seen.set(key, number);
         from.push(at);
         labels.push(label);
-        next.push([after, number]);
+        next.push(after, number);
       }
     }
     level = next;
     depth++;
   }
-  const isWhole = level.length === 0;
+  const isWhole = level.isEmpty;
   return { states: seen.size, depth, isWhole, trace: null, violation: "" };
 
   function traceOf(at: number): string[] {

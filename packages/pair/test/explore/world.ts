@@ -56,7 +56,7 @@ interface Proc {
   /** It makes no more promises. */
   hasWithdrawn: boolean;
   /** Of an active: it may act. */
-  hasTerm: boolean;
+  hasLease: boolean;
   isFrozen: boolean;
 }
 
@@ -83,13 +83,15 @@ export interface Bounds {
 }
 
 const NAMES = ["a", "b"] as const;
+const LOST_ANSWER = "has the word changed, and is not told";
+const LOST_QUESTION = "asks for another word, and nobody hears it";
 
 function newProc(boot: number): Proc {
   return {
     ...{ isAlive: true, isPaused: false, link: 0, boot, claims: 0, side: newSide(), pending: {} },
     ...{ questions: [], asked: 0 },
     ...{ log: [], base: 0, leader: null, stored: null, isDeclared: false, hasWithdrawn: false },
-    ...{ hasTerm: false, isFrozen: false },
+    ...{ hasLease: false, isFrozen: false },
   };
 }
 
@@ -130,7 +132,7 @@ export function movesOf(world: World, bounds: Bounds): Move[] {
     fault("dies", (next) => die(next, at));
     if (proc.isPaused) {
       moves.push([label("goes on after a pause"), (next) => pause(next, at, false)]);
-      if (proc.hasTerm) moves.push([label("term ends"), (next) => endTerm(next, at)]);
+      if (proc.hasLease) moves.push([label("lease ends"), (next) => endLease(next, at)]);
       continue;
     }
     fault("is paused", (next) => pause(next, at, true));
@@ -141,13 +143,13 @@ export function movesOf(world: World, bounds: Bounds): Move[] {
       for (const [text, act] of answers(world, at, pending, mayFail))
         moves.push([label(text), act]);
     }
-    if (proc.hasTerm && mayMissEchoes(world, at)) {
-      moves.push([label("term ends"), (next) => endTerm(next, at)]);
-    } else if (proc.hasTerm && world.word.standbys.length > 0) {
-      fault("term ends for a moment", (next) => endTerm(next, at));
+    if (proc.hasLease && mayMissEchoes(world, at)) {
+      moves.push([label("lease ends"), (next) => endLease(next, at)]);
+    } else if (proc.hasLease && world.word.standbys.length > 0) {
+      fault("lease ends for a moment", (next) => endLease(next, at));
     }
-    if (proc.leader !== null && !proc.hasTerm && mayExtend(world, at)) {
-      moves.push([label("term goes on"), (next) => extendTerm(next, at)]);
+    if (proc.leader !== null && !proc.hasLease && mayExtend(world, at)) {
+      moves.push([label("lease goes on"), (next) => renewLease(next, at)]);
     }
     const { leader, side } = proc;
     const isWorking = side.state === "leading" || side.state === "settling";
@@ -164,7 +166,8 @@ export function movesOf(world: World, bounds: Bounds): Move[] {
       moves.push([label("misses the active"), (next) => miss(next, at)]);
     }
     if (leader?.followers.some(({ phase }) => phase !== "removing") === true) {
-      if (!world.isUp || !world.procs[1 - at]!.isAlive || world.procs[1 - at]!.isPaused) {
+      const { isAlive, isPaused } = world.procs[1 - at]!;
+      if (!isLinked(world) || !isAlive || isPaused) {
         moves.push([label("misses the standby"), (next) => loseAll(next, at, "silent")]);
       }
     }
@@ -178,10 +181,17 @@ function pause(world: World, at: number, isPaused: boolean): void {
   world.procs[at]!.isPaused = isPaused;
 }
 
+/** What is on its way is lost, and with it the streams that carried it. */
 function cut(world: World): void {
   world.faults++;
   world.mail = [[], []];
+  for (const proc of world.procs) proc.link = ++world.links;
   link(world, false);
+}
+
+/** Both sides have the same stream. */
+function isLinked({ isUp, procs: [a, b] }: World): boolean {
+  return isUp && a.link === b.link;
 }
 
 function link(world: World, isUp: boolean): void {
@@ -214,7 +224,7 @@ function send(world: World, from: number, letter: Letter): void {
   if (world.isUp && world.procs[to]!.isAlive) world.mail[to]!.push({ ...letter, link });
 }
 
-/** The active's term with a standby ends when echoes are missed; it has none of its own to lose without. */
+/** The active's lease with a standby ends when echoes are missed; it has none of its own to lose without. */
 function mayMissEchoes(world: World, at: number): boolean {
   const other = world.procs[1 - at]!;
   if (world.word.standbys.length === 0) return false;
@@ -231,17 +241,17 @@ function mayExtend(world: World, at: number): boolean {
   return world.isUp && other.isAlive && !other.isPaused && !other.hasWithdrawn;
 }
 
-function endTerm(world: World, at: number): void {
+function endLease(world: World, at: number): void {
   const proc = world.procs[at]!;
-  proc.hasTerm = false;
+  proc.hasLease = false;
   if (proc.isPaused) return;
   perform(world, at, step(proc.side, { event: "hold", hold: "unheard", reason: "unheard" }));
 }
 
-function extendTerm(world: World, at: number): void {
+function renewLease(world: World, at: number): void {
   const proc = world.procs[at]!;
-  proc.hasTerm = true;
-  perform(world, at, step(proc.side, { event: "hold", hold: "held", reason: "" }));
+  proc.hasLease = true;
+  perform(world, at, step(proc.side, { event: "hold", hold: "held", reason: null }));
 }
 
 function commit(world: World, at: number): void {
@@ -252,7 +262,7 @@ function commit(world: World, at: number): void {
 
 function canFlush(world: World, at: number): boolean {
   const proc = world.procs[at]!;
-  if (!proc.hasTerm || proc.isFrozen || proc.leader!.isFenced) return false;
+  if (!proc.hasLease || proc.isFrozen || proc.leader!.isFenced) return false;
   const out = proc.base + proc.leader!.released;
   return out > world.seen.length || !isPrefix(world.seen, proc.log);
 }
@@ -273,13 +283,14 @@ function order(world: World, at: number): void {
   perform(
     world,
     at,
-    step(proc.side, { event: "switchover", isDeclared: isDeclared(proc), reason: "" }),
+    step(proc.side, { event: "switchover", refusal: isDeclared(proc) ? null : "not declared" }),
   );
 }
 
 function mayLose(world: World, at: number): boolean {
   const other = world.procs[1 - at]!;
-  return !world.isUp || !other.isAlive || other.isPaused || other.leader === null || !other.hasTerm;
+  if (!isLinked(world) || !other.isAlive || other.isPaused) return true;
+  return other.leader === null || !other.hasLease;
 }
 
 function miss(world: World, at: number): void {
@@ -363,7 +374,7 @@ function read(world: World, at: number): void {
         follower: other,
         number,
         applied: number,
-        window: 9,
+        windowOctets: 9,
         nowMs: 0,
       });
       return;
@@ -421,7 +432,7 @@ function perform(world: World, at: number, actions: readonly SideAction[]): void
         proc.pending[action.do] = action.do === "put-down" && action.isFree ? "free" : "";
         if (action.do === "give") {
           proc.isFrozen = true;
-          proc.hasTerm = false;
+          proc.hasLease = false;
         }
         if (action.do === "resume") takeUp(world, at);
         if (action.do === "open") beginAnew(world, at);
@@ -444,7 +455,7 @@ function perform(world: World, at: number, actions: readonly SideAction[]): void
         if (proc.leader !== null) loseAll(world, at, action.reason);
         break;
       case "fence":
-        proc.hasTerm = false;
+        proc.hasLease = false;
         proc.isFrozen = true;
         if (proc.leader !== null) proc.leader.isFenced = true;
         break;
@@ -464,7 +475,7 @@ function takeUp(world: World, at: number): void {
   proc.stored = null;
   proc.isFrozen = false;
   proc.leader = newLeader(proc.side.epoch, 300);
-  proc.hasTerm = true;
+  proc.hasLease = true;
 }
 
 function beginAnew(world: World, at: number): void {
@@ -479,7 +490,7 @@ function beginAnew(world: World, at: number): void {
   proc.stored = null;
   proc.isFrozen = false;
   proc.leader = newLeader(proc.side.epoch, 300);
-  proc.hasTerm = true;
+  proc.hasLease = true;
   world.seen = [];
   world.resets++;
 }
@@ -503,7 +514,17 @@ function* answers(world: World, at: number, pending: Pending, mayFail: boolean):
       }
       return;
     case "name":
-      yield ["has the word changed", (next) => named(next, at, true)];
+      yield ["has the word changed", (next) => named(next, at, null)];
+      if (!mayFail) return;
+      for (const text of [LOST_ANSWER, LOST_QUESTION] as const) {
+        yield [
+          text,
+          (next) => {
+            next.faults++;
+            named(next, at, text);
+          },
+        ];
+      }
       return;
     case "wait":
       yield ["has waited", tell({ event: "waited" })];
@@ -552,7 +573,7 @@ function* answers(world: World, at: number, pending: Pending, mayFail: boolean):
           const word = isFree ? release(next.word, holderOf(next, at)) : null;
           if (word !== null) next.word = word;
           proc.leader = null;
-          proc.hasTerm = false;
+          proc.hasLease = false;
           proc.log = [];
           proc.stored = null;
           proc.questions = [];
@@ -574,22 +595,24 @@ function claimed(world: World, at: number, isTold: boolean): void {
     side: NAMES[at]!,
     process: `${NAMES[at]}${proc.boot}`,
     hasState: how === "take-over" || how === "handed",
-    // The term of an active ends before the promise does, on whose end the standby waits.
-    isFenced: !other.isAlive || !other.hasTerm,
+    // The lease of an active ends before the promise does, on whose end the standby waits.
+    isFenced: !other.isAlive || !other.hasLease,
     // A ttl is longer than a standby that lives needs to take over.
-    isExpired: (!other.isAlive || !other.hasTerm) && !isAboutTo(other),
+    isExpired: (!other.isAlive || !other.hasLease) && !isAboutTo(other),
   };
   const right = rightOf(world.word, claimant);
   if (right === null && how === "take-over" && world.word.standbys.includes(NAMES[at]!)) return;
   if (right !== null) {
     proc.claims++;
-    world.couldGoOn = world.word.standbys.includes(NAMES[1 - at]!);
+    // One that stands still for longer than its promise lasts is not waited for.
+    const isGivenUp = right === "expired" && other.isPaused;
+    world.couldGoOn = world.word.standbys.includes(NAMES[1 - at]!) && !isGivenUp;
     world.word = claim(world.word, NAMES[at]!, holderOf(world, at));
   }
   if (!isTold) return;
   delete proc.pending.claim;
   const epoch = right === null ? null : world.word.epoch;
-  perform(world, at, step(proc.side, { event: "role", epoch, reason: "" }));
+  perform(world, at, step(proc.side, { event: "role", epoch, reason: null }));
 }
 
 function isAboutTo({ isAlive, isPaused, side, stored }: Proc): boolean {
@@ -597,15 +620,21 @@ function isAboutTo({ isAlive, isPaused, side, stored }: Proc): boolean {
   return side.state === "following" || side.state === "claiming";
 }
 
-function named(world: World, at: number, isTold: boolean): void {
+/** @param problem - what becomes of the question or its answer, if it is lost; who asked learns no more than that */
+function named(
+  world: World,
+  at: number,
+  problem: typeof LOST_ANSWER | typeof LOST_QUESTION | null,
+): void {
   const proc = world.procs[at]!;
   const standbys = proc.questions.shift()!;
   const question = proc.asked - proc.questions.length;
-  const word = name(world.word, holderOf(world, at), standbys);
+  const holder = holderOf(world, at);
+  const word = problem === LOST_QUESTION ? null : name(world.word, holder, standbys);
   if (word !== null) world.word = word;
-  if (!isTold) return;
   if (proc.questions.length === 0) delete proc.pending.name;
-  lead(world, at, { event: "named", question, isDone: word !== null, problem: null });
+  const isDone = problem === null && word !== null;
+  lead(world, at, { event: "named", question, isDone, problem });
 }
 
 function gave(world: World, at: number): void {
@@ -613,5 +642,5 @@ function gave(world: World, at: number): void {
   delete proc.pending.give;
   const word = give(world.word, holderOf(world, at));
   if (word !== null) world.word = word;
-  perform(world, at, step(proc.side, { event: "gave", isOurs: word !== null, reason: "" }));
+  perform(world, at, step(proc.side, { event: "gave", isOurs: word !== null, reason: null }));
 }

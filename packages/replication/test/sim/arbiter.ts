@@ -79,6 +79,8 @@ export class Arbiter {
   private readonly clock: Clock;
   private readonly chance: Chance;
   private leaseEndMs = 0;
+  /** In which the standby that is named makes no more promises. */
+  private withdrawn: Word | null = null;
   private holder: Actor | null = null;
   private claims = 0;
   /** Since when a side that could not go on has wanted the role of one that is gone. */
@@ -96,9 +98,10 @@ export class Arbiter {
     return this.ask(asker, asker.side, () => {
       const hasState = how === "take-over" || how === "handed";
       const isHeld = this.isHeld;
-      // One that lives and works is not killed for a link that is lost.
-      const mayKill = this.fence === "kill" && this.holder?.isPaused === true;
-      const isFenced = !isHeld || (how === "take-over" && mayKill);
+      // Whoever takes over has found the active silent, and promises it nothing more.
+      const mayKill = this.fence === "kill" && how === "take-over";
+      if (how === "take-over" && this.isNamed(asker.side)) this.withdrawn = this.word;
+      const isFenced = !isHeld || mayKill;
       const isExpired = !isHeld && !this.isForestalled(asker.side);
       const claimant = { side: asker.side, process: asker.name, hasState, isFenced, isExpired };
       if (rightOf(this.word, claimant) === null) return null;
@@ -135,6 +138,8 @@ export class Arbiter {
     const askedMs = this.clock.nowMs;
     return this.ask(actor, holder[0]!, () => {
       if (this.word.holder !== holder || this.word.active === null) return null;
+      // The lease of one with a standby lasts as long as that one says so.
+      if (this.word === this.withdrawn) return this.leaseEndMs - this.clock.nowMs + askedMs;
       this.leaseEndMs = this.clock.nowMs + LEASE_MS;
       return askedMs + LEASE_MS;
     });

@@ -110,10 +110,10 @@ export class Checks {
     }
     if (call.record !== "tick") return;
     const { gateIsClosed } = process.kernel;
-    if (active.state === "declared" && (!gateIsClosed || active.reason !== "")) {
+    if (active.state === "declared" && (!gateIsClosed || active.reason !== null)) {
       this.violation("I5: declared, with an open gate or a reason why not");
     }
-    if (active.state === "alone" && (gateIsClosed || active.reason === "")) {
+    if (active.state === "alone" && (gateIsClosed || active.reason === null)) {
       this.violation("I5: alone, with a closed gate or no reason");
     }
   }

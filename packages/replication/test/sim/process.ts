@@ -281,11 +281,11 @@ export class Process implements Asker {
     arbiter.claim(this, how).then((word) => {
       if (word !== null) {
         this.holder = word.holder;
-        this.tell({ event: "role", epoch: word.epoch, reason: "" });
+        this.tell({ event: "role", epoch: word.epoch, reason: null });
       } else if (how === "take-over" && arbiter.isNamed(this.side)) again();
       else if (how === "handed" && tries < HANDED_TRIES) again();
       else if (how === "handed") this.tell({ event: "failed", reason: "not free" });
-      else this.tell({ event: "role", epoch: null, reason: "" });
+      else this.tell({ event: "role", epoch: null, reason: null });
     });
   }
 
@@ -373,7 +373,7 @@ export class Process implements Asker {
     const { shell } = this;
     if (shell === null || !shell.isServing || this.machine.state !== "leading") return;
     const { state, reason } = shell.active;
-    this.tell({ event: "switchover", isDeclared: state === "declared", reason });
+    this.tell({ event: "switchover", refusal: state === "declared" ? null : (reason ?? "") });
   }
 
   private settle(shell: Shell): void {
@@ -399,7 +399,7 @@ export class Process implements Asker {
     world.trace(() => `${side} hands over`);
     world.arbiter.give(this, this.holder).then((isOurs) => {
       this.point();
-      this.tell({ event: "gave", isOurs, reason: "" });
+      this.tell({ event: "gave", isOurs, reason: null });
     });
   }
 
@@ -536,7 +536,7 @@ export class Process implements Asker {
         );
         kernel.sockets.set(peer, socket);
         shell.resumed(connection, socket);
-        socket.write(send.from(socket.una));
+        for (const piece of send.from(socket.una)) socket.write(piece);
         done();
       });
     asking.onAnswer = answer;

@@ -3,6 +3,7 @@
 import type { ConnectionId } from "@ts-bgp/router";
 import {
   type ActiveHooks,
+  type Call,
   FrameReader,
   frameOf,
   type Machine,
@@ -99,9 +100,10 @@ export const SABOTAGES: readonly Sabotage[] = [
       const run = journal.run.bind(journal);
       journal.run = (call) => {
         const result = run(call);
-        if (call.record === "received") {
-          const { received } = journal.machine.ledger.connections.get(call.connection)!;
-          shell.open.get(call.connection)?.tcp.release(received);
+        const ran: Call = call;
+        if (ran.record === "received") {
+          const { received } = journal.machine.ledger.connections.get(ran.connection)!;
+          shell.open.get(ran.connection)?.tcp.release(received);
         }
         return result;
       };
@@ -248,7 +250,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   },
   {
     title: "a standby goes on although the arbiter did not give it the role",
-    firstSeed: 370,
+    firstSeed: 3700,
     process(process) {
       const tell = process.tell.bind(process);
       process.tell = (event) => {

@@ -5,9 +5,11 @@ import {
   Active,
   type ActiveHooks,
   type Call,
+  type CallName,
   Journal,
   type LedgerConnection,
   type Machine,
+  type ResultOf,
   type Standby,
 } from "../../src/index.ts";
 import { Answer } from "./arbiter.ts";
@@ -74,7 +76,7 @@ export class Shell {
     this.process.after(this.process.world.chance.int(1, TICK_MS), () => this.tick());
   }
 
-  run(call: Call): unknown {
+  run<N extends CallName>(call: Call<N>): ResultOf<N> {
     this.process.point();
     this.isDirty = true;
     this.process.world.checks.call(this, call);
@@ -115,7 +117,7 @@ export class Shell {
         localAddress: "192.0.2.254",
         otherAddress: "2001:db8::254",
         nowMs: this.nowMs,
-      }) as ConnectionId | null;
+      });
       if (id !== null) this.opened(id, tcp);
     });
   }

@@ -239,7 +239,9 @@ export class World implements Net, Place {
     standby.follow(there);
     shell.follower = standby.standby;
     clock.after(0, active, () => {
-      if (!shell.isOver) shell.active.join(standby.side, active.nowMs);
+      if (shell.isOver) return;
+      shell.active.join(standby.side, active.nowMs);
+      while (shell.active.pump());
     });
   }
 

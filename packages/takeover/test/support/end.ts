@@ -20,6 +20,7 @@ import {
   type FrozenTcpState,
   freeze,
   Gate,
+  Lease,
   type ResumeOutcome,
   resumeConnections,
   type SocketProtection,
@@ -29,7 +30,6 @@ import {
   setSessionOptions,
   snapshot,
   type TcpState,
-  Term,
 } from "../../src/index.ts";
 import { pattern, patternMismatch } from "./pattern.ts";
 
@@ -84,7 +84,7 @@ type Command = Readonly<Record<string, unknown>> & { readonly command: string };
 
 const connections = new Map<number, Connection>();
 let gate: Gate | null = null;
-const term = new Term();
+const lease = new Lease();
 let gateRelease = true;
 let replicates = false;
 let protection: SocketProtection = {
@@ -208,7 +208,7 @@ async function take(requests: readonly TakeRequest[]): Promise<object[]> {
       state: request.state,
       receivedOctets: request.received + unreadOf(request).length,
       acknowledgedOctets: request.acknowledged,
-      unacked: pattern(request.acknowledged, request.appended - request.acknowledged),
+      unacked: [pattern(request.acknowledged, request.appended - request.acknowledged)],
       inFlightOctets: request.inFlight,
       elapsedMs: request.elapsedMs,
       protection,
@@ -235,9 +235,7 @@ function resumed(request: TakeRequest, outcome: ResumeOutcome): object {
   const unread = Buffer.concat([unreadOf(request), outcome.unread]);
   if (unread.length > 0) received(connection, unread);
   connection.sent = request.acknowledged + outcome.resumedAt;
-  connection.ackedBefore = connection.sent;
-  // The doubtful octets of an unanswered one are in the new socket's queue.
-  if (outcome.how !== "spliced") connection.ackedBefore = request.acknowledged;
+  connection.ackedBefore = request.acknowledged + outcome.startsAt;
   write(connection, request.appended - connection.sent);
   return { id: request.id, ...rest };
 }
@@ -292,11 +290,11 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     port: number;
     rules: boolean;
     bind: boolean;
-    hasTerm?: boolean;
+    hasLease?: boolean;
   }) {
-    const { queue, port, hasTerm } = command;
+    const { queue, port, hasLease } = command;
     const options = { queue, flowsMax: 1000 };
-    gate = await Gate.start({ ...options, term: hasTerm ? term : null });
+    gate = await Gate.start({ ...options, lease: hasLease ? lease : null });
     if (command.bind) gate.bind();
     return command.rules ? await gate.installRules([port]) : {};
   },
@@ -304,13 +302,13 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     gate?.bind();
     return {};
   },
-  /** The term ends so many milliseconds from now. */
-  extendTerm({ ms }: { ms: number }) {
-    term.extendLease(bootMs() + ms);
+  /** The lease ends so many milliseconds from now. */
+  renewLease({ ms }: { ms: number }) {
+    lease.renewByArbiter(bootMs() + ms);
     return {};
   },
-  endTerm() {
-    term.end();
+  endLease() {
+    lease.end();
     return {};
   },
   openGate() {

@@ -1,8 +1,8 @@
 /** Questions to a router, with prefixes as text. */
 
 import { parsePrefix, readU32 } from "@ts-bgp/wire-codec";
-import type { Lab } from "../../../testkit/router.ts";
-import { type Explained, explainRoute } from "../src/index.ts";
+import { type Explained, explainRoute } from "../packages/views/src/index.ts";
+import type { Lab } from "./router.ts";
 
 export function keyOf(text: string) {
   const { address, bits, afi } = parsePrefix(text)!;

@@ -4,14 +4,14 @@ import { frameOf } from "@ts-bgp/replication";
 
 const EVERY_MS = 20;
 
-export class FakeBeats {
+export class FakeHeartbeats {
   private readonly server: Server;
   private readonly sockets: Set<Socket> = new Set();
   private readonly timer: NodeJS.Timeout;
   private isSilent = false;
   private progress = 0;
 
-  /** @param path - of the socket that beats are sent on */
+  /** @param path - of the socket that heartbeats are sent on */
   constructor(path: string) {
     this.server = createServer((socket) => {
       this.sockets.add(socket);
@@ -19,7 +19,7 @@ export class FakeBeats {
       socket.on("close", () => this.sockets.delete(socket));
       socket.resume();
     }).listen(path);
-    this.timer = setInterval(() => this.beat(), EVERY_MS);
+    this.timer = setInterval(() => this.sendHeartbeat(), EVERY_MS);
   }
 
   stop(): void {
@@ -36,9 +36,9 @@ export class FakeBeats {
     this.server.close();
   }
 
-  private beat(): void {
+  private sendHeartbeat(): void {
     if (this.isSilent) return;
-    const frame = frameOf("beat", { progress: ++this.progress, epoch: 1, sentMs: 0 });
+    const frame = frameOf("heartbeat", { progress: ++this.progress, epoch: 1, sentMs: 0 });
     for (const socket of this.sockets) socket.write(frame);
   }
 }

@@ -1,44 +1,48 @@
-/** The thread that sends heartbeats, or hears them; see `beats.ts`. */
+/** The thread that sends heartbeats, or hears them; see `heartbeats.ts`. */
 
 import type { Duplex } from "node:stream";
 import { parentPort } from "node:worker_threads";
-import { FrameReader, frameOf } from "@ts-bgp/replication/stream";
-import { bootMs, HEARTBEAT_PRIORITY, raisePriority, Term } from "@ts-bgp/takeover";
+import { FrameReader, frameOf, type RecordOf } from "@ts-bgp/replication/stream";
+import { lastReadIn, READING_OCTETS } from "@ts-bgp/router/reading";
+import { BlackBox, bootMs, HEARTBEAT_PRIORITY, Lease, raisePriority } from "@ts-bgp/takeover";
 import {
-  type BeatOrder,
-  type BeatReply,
-  type BeatRequest,
+  type HeartbeatOrder,
+  type HeartbeatReply,
+  type HeartbeatRequest,
   holdMs,
   promiseMs,
   WORD_ECHO,
   WORD_PROGRESS,
-} from "./beats.ts";
+  WORD_TOLD,
+} from "./heartbeats.ts";
 import { connectLink, listenForLinks } from "./links.ts";
 import { RefusalBatch } from "./refusals.ts";
 
 /** A main thread that has done nothing for so long hangs. */
 const HANGING_MS = 3000;
+/** One that has done nothing for so long says what it is at, in case that it hangs. */
+const STUCK_MS = 1000;
 const RETRY_MS = 100;
-/** A way that no beat came by for so long is down. */
+/** A way that no heartbeat came by for so long is down. */
 const WAY_SILENT_MS = 1000;
-/** Beats that wait in this process for a standby that does not read. */
+/** Heartbeats that wait in this process for a standby that does not read. */
 const BACKLOG_OCTETS_MAX = 1 << 16;
-/** Streams of beats at most: one for each way of a standby, and those that it has given up. */
+/** Streams of heartbeats at most: one for each way of a standby, and those that it has given up. */
 const STREAMS_MAX = 16;
 
 /** Of an order: what it uses until it is ended. */
 abstract class Heart {
-  protected readonly order: BeatOrder;
+  protected readonly order: HeartbeatOrder;
   protected readonly words: Int32Array;
-  protected readonly term: Term | null;
+  protected readonly lease: Lease | null;
   protected readonly streams: Set<Duplex> = new Set();
   protected timer: NodeJS.Timeout | undefined;
   protected isEnded = false;
 
-  constructor(order: BeatOrder) {
+  constructor(order: HeartbeatOrder) {
     this.order = order;
     this.words = new Int32Array(order.memory);
-    this.term = order.term === null ? null : new Term(order.term);
+    this.lease = order.lease === null ? null : new Lease(order.lease);
   }
 
   /** Resolves when nothing of it is left. */
@@ -77,12 +81,17 @@ abstract class Heart {
 
 class Sender extends Heart {
   private readonly listening: Promise<(() => void)[]>;
+  private readonly box: BlackBox | null;
+  private progress = -1;
+  private progressMs = 0;
+  private hasSaidLast = false;
 
-  constructor(order: BeatOrder) {
+  constructor(order: HeartbeatOrder) {
     super(order);
+    this.box = order.notes === null ? null : BlackBox.at(order.notes, READING_OCTETS);
     this.listening = this.listen();
     this.listening.catch((error: Error) => reply({ number: order.number, failed: error.message }));
-    this.timer = setInterval(() => this.beat(), order.config.heartbeatMs);
+    this.timer = setInterval(() => this.sendHeartbeat(), order.config.heartbeatMs);
   }
 
   override async end(): Promise<void> {
@@ -116,10 +125,37 @@ class Sender extends Heart {
     return stops;
   }
 
-  private beat(): void {
+  private sendHeartbeat(): void {
     const progress = Atomics.load(this.words, WORD_PROGRESS) >>> 0;
-    const frame = frameOf("beat", { progress, epoch: this.order.epoch, sentMs: bootMs() });
+    const frame = frameOf("heartbeat", { progress, epoch: this.order.epoch, sentMs: bootMs() });
     for (const stream of this.streams) this.write(stream, frame);
+    if (this.box !== null) this.accuse(this.box, progress);
+  }
+
+  /** Says what the process dies of, or hangs in: who takes over must not read that. */
+  private accuse({ cause, notes }: BlackBox, progress: number): void {
+    if (progress !== this.progress) this.progressMs = bootMs();
+    this.progress = progress;
+    const isStuck = bootMs() - this.progressMs > STUCK_MS;
+    if (this.hasSaidLast || (cause === null && !isStuck)) return;
+    this.hasSaidLast = cause !== null;
+    // It is said again after as long.
+    this.progressMs = bootMs();
+    const read = lastReadIn(notes);
+    if (read === null) {
+      if (cause !== null) this.told();
+      return;
+    }
+    const frame = frameOf("suspect", { epoch: this.order.epoch, cause: cause ?? "", ...read });
+    const sent = [...this.streams].map(
+      (stream) => new Promise<void>((resolve) => stream.write(frame, () => resolve())),
+    );
+    if (cause !== null) void Promise.all(sent).then(() => this.told());
+  }
+
+  private told(): void {
+    Atomics.store(this.words, WORD_TOLD, 1);
+    Atomics.notify(this.words, WORD_TOLD);
   }
 
   /** What a standby promises, by one of the ways. */
@@ -130,7 +166,7 @@ class Sender extends Heart {
         frames.push(octets as Uint8Array);
         for (let next = frames.next(); next !== null; next = frames.next()) {
           if (next.record !== "echo" || next.id !== this.echo) continue;
-          this.term?.extendByEcho(Math.min(next.sentMs, bootMs()) + holdMs(this.order.config));
+          this.lease?.renewByEcho(Math.min(next.sentMs, bootMs()) + holdMs(this.order.config));
         }
       }
     } catch {
@@ -140,16 +176,18 @@ class Sender extends Heart {
   }
 }
 
-/** Hears beats by all ways at once: one that comes through is enough. */
+/** Hears heartbeats by all ways at once: one that comes through is enough. */
 class Listener extends Heart {
   private heardMs = 0;
-  /** By way, when a beat came last, and whether it counts as up. */
+  /** It has said what it does nothing in. */
+  private isAccused = false;
+  /** By way, when a heartbeat came last, and whether it counts as up. */
   private readonly ways: { heardMs: number; isUp: boolean }[];
   private progress = -1;
   private progressMs = 0;
   private lookedMs: number = performance.now();
 
-  constructor(order: BeatOrder) {
+  constructor(order: HeartbeatOrder) {
     super(order);
     this.ways = order.addresses.map(() => ({ heardMs: performance.now(), isUp: true }));
     for (const index of order.addresses.keys()) void this.hearBy(index);
@@ -158,36 +196,36 @@ class Listener extends Heart {
 
   private look(): void {
     const { heartbeatMs, heartbeatMisses } = this.order.config;
-    const now = performance.now();
-    const wasAsleep = now - this.lookedMs > heartbeatMs * heartbeatMisses;
-    this.lookedMs = now;
+    const nowMs = performance.now();
+    const wasAsleep = nowMs - this.lookedMs > heartbeatMs * heartbeatMisses;
+    this.lookedMs = nowMs;
     if (this.heardMs === 0) return;
     // After a pause of this side it is not known who was silent.
     if (wasAsleep) {
-      this.heardMs = now;
-      this.progressMs = now;
-      for (const way of this.ways) way.heardMs = now;
+      this.heardMs = nowMs;
+      this.progressMs = nowMs;
+      for (const way of this.ways) way.heardMs = nowMs;
     }
-    if (this.ways.length > 1) this.lookAtWays(now);
-    const silentMs = now - this.heardMs;
+    if (this.ways.length > 1) this.lookAtWays(nowMs);
+    const silentMs = nowMs - this.heardMs;
     if (silentMs > heartbeatMs * heartbeatMisses) {
       this.tell(`no heartbeat for ${Math.round(silentMs)} ms`);
-    } else if (now - this.progressMs > HANGING_MS) {
-      this.tell(`its main thread has done nothing for ${HANGING_MS} ms`);
+    } else if (nowMs - this.progressMs > HANGING_MS) {
+      this.tell(`its main thread has done nothing for ${HANGING_MS} ms`, true);
     }
   }
 
-  private lookAtWays(now: number): void {
+  private lookAtWays(nowMs: number): void {
     for (const [index, way] of this.ways.entries()) {
-      const isUp = now - way.heardMs < WAY_SILENT_MS;
+      const isUp = nowMs - way.heardMs < WAY_SILENT_MS;
       if (isUp !== way.isUp) reply({ number: this.order.number, way: { index, isUp } });
       way.isUp = isUp;
     }
   }
 
-  private tell(silent: string): void {
+  private tell(silent: string, isHanging = false): void {
     this.heardMs = 0;
-    reply({ number: this.order.number, silent });
+    reply({ number: this.order.number, silent, isHanging });
   }
 
   private async hearBy(index: number): Promise<void> {
@@ -195,15 +233,16 @@ class Listener extends Heart {
     while (!this.isEnded) {
       try {
         const stream = await connectLink(this.order.addresses[index]!, this.order.config);
-        const frames = new FrameReader("beats");
+        const frames = new FrameReader("heartbeats");
         if (!this.keep(stream)) return;
         for await (const octets of stream) {
           frames.push(octets as Uint8Array);
           for (let next = frames.next(); next !== null; next = frames.next()) {
-            if (next.record !== "beat") continue;
+            if (next.record === "suspect" && next.epoch === this.order.epoch) this.accused(next);
+            if (next.record !== "heartbeat") continue;
             // 0: of a version that did not say it.
             if (next.epoch !== this.order.epoch && next.epoch !== 0) continue;
-            this.beaten(next.progress, next.sentMs, stream);
+            this.heartbeatCame(next.progress, next.sentMs, stream);
             way.heardMs = this.heardMs;
           }
         }
@@ -214,40 +253,48 @@ class Listener extends Heart {
     }
   }
 
-  private beaten(progress: number, sentMs: number, stream: Duplex): void {
+  private accused({ cause, address, message }: RecordOf<"suspect">): void {
+    const suspect = { cause, address, message: new Uint8Array(message) };
+    this.isAccused = cause === "";
+    reply({ number: this.order.number, suspect });
+  }
+
+  private heartbeatCame(progress: number, sentMs: number, stream: Duplex): void {
     this.heardMs = performance.now();
     this.promise(sentMs, stream);
     if (progress === this.progress) return;
+    if (this.isAccused) reply({ number: this.order.number, suspect: null });
+    this.isAccused = false;
     this.progress = progress;
     this.progressMs = this.heardMs;
   }
 
-  /** Answers a beat, if that may be promised. */
+  /** Answers a heartbeat, if that may be promised. */
   private promise(sentMs: number, stream: Duplex): void {
-    const { term } = this;
-    if (term === null || !term.promise(bootMs() + promiseMs(this.order.config))) return;
+    const { lease } = this;
+    if (lease === null || !lease.promise(bootMs() + promiseMs(this.order.config))) return;
     this.write(stream, frameOf("echo", { id: this.echo, sentMs }));
   }
 }
 
-// On a busy host a beat that comes late looks like one that was not sent.
+// On a busy host a heartbeat that comes late looks like one that was not sent.
 raisePriority(HEARTBEAT_PRIORITY);
 
 const hearts = new Map<number, Heart>();
 
 const refusals = new RefusalBatch((refused) => parentPort!.postMessage({ refused }));
 
-function reply(message: BeatReply): void {
+function reply(message: HeartbeatReply): void {
   parentPort!.postMessage(message);
 }
 
 async function end(number: number): Promise<void> {
   await hearts.get(number)?.end();
   hearts.delete(number);
-  reply({ number, ended: true });
+  reply({ number, isEnded: true });
 }
 
-parentPort!.on("message", (request: BeatRequest) => {
+parentPort!.on("message", (request: HeartbeatRequest) => {
   if (request === "exit") process.exit();
   else if ("role" in request) {
     const heart = request.role === "active" ? new Sender(request) : new Listener(request);

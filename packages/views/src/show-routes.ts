@@ -18,6 +18,7 @@ import {
   type Rib,
   advertised as sentRoutes,
 } from "@ts-bgp/rib";
+import type { Neighbor, Router, SessionMember } from "@ts-bgp/router";
 import {
   AttributeRewriter,
   type DecodedAttribute,
@@ -30,9 +31,6 @@ import {
   nextAttribute,
   writeU32,
 } from "@ts-bgp/wire-codec";
-import type { Neighbor } from "./neighbor.ts";
-import type { Router } from "./router.ts";
-import type { SessionMember } from "./update-groups.ts";
 
 /** Which routes of a neighbor. */
 export type RouteView = "received" | "accepted" | "rejected" | "advertised";

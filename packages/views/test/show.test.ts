@@ -3,6 +3,7 @@
 import { REASON, type ReasonCode } from "@ts-bgp/policy";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { explain, keyOf } from "../../../testkit/asking.ts";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { type PeerOptions, ROUTER_AS, type Sketch } from "../../../testkit/sketch.ts";
 import {
@@ -16,7 +17,6 @@ import {
   showRoutes,
   showTables,
 } from "../src/index.ts";
-import { explain, keyOf } from "./asking.ts";
 
 const A = "192.0.2.1";
 const B = "192.0.2.2";

@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { NsrConfig } from "@ts-bgp/config";
-import { Term } from "@ts-bgp/takeover";
+import { noteReadingIn, readingFrom, readingMessage } from "@ts-bgp/router/reading";
+import { Crash, type Suspect } from "@ts-bgp/speaker";
+import { Lease } from "@ts-bgp/takeover";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { FakeBeats } from "../../../testkit/fake-beats.ts";
+import { FakeHeartbeats } from "../../../testkit/fake-heartbeats.ts";
 import { LinkProxy } from "../../../testkit/link-proxy.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
@@ -20,7 +22,7 @@ import {
   withPair,
 } from "../../../testkit/pair.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
-import { BeatListener, BeatSender, BeatThread } from "../src/beats.ts";
+import { HeartbeatListener, HeartbeatSender, HeartbeatThread } from "../src/heartbeats.ts";
 
 const REASON = enterOwnNetwork();
 /** Longer than a busy machine keeps a thread waiting. */
@@ -36,11 +38,11 @@ describe("the threads of heartbeats", () => {
   let config: NsrConfig;
   let ends: (() => unknown)[];
   let heard: string[];
-  /** Of the active side: lasts for as long as its beats are heard, and by echoes known to be. */
-  let term: Term;
+  /** Of the active side: lasts for as long as its heartbeats are heard, and by echoes known to be. */
+  let lease: Lease;
 
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), "tsbgp-beats-"));
+    directory = mkdtempSync(join(tmpdir(), "tsbgp-heartbeats-"));
     const path = join(directory, "link");
     config = {
       ...{ cluster: "test", self: "", mode: "shared", serviceAddresses: [], tls: null },
@@ -49,39 +51,45 @@ describe("the threads of heartbeats", () => {
     };
     ends = [];
     heard = [];
-    term = new Term();
+    lease = new Lease();
   });
   afterEach(async () => {
     for (const end of ends) await end();
     rmSync(directory, { recursive: true, force: true });
   });
 
-  function newThread(): BeatThread {
-    const thread = new BeatThread();
+  function newThread(): HeartbeatThread {
+    const thread = new HeartbeatThread();
     ends.push(() => thread.exit());
     return thread;
   }
 
-  function send(failed: (reason: string) => void = () => {}, epoch = EPOCH): BeatSender {
-    const sender = new BeatSender(newThread(), config, epoch, term, failed);
+  function send(
+    failed: (reason: string) => void = () => {},
+    epoch = EPOCH,
+    notes: bigint | null = null,
+  ): HeartbeatSender {
+    const sender = new HeartbeatSender(newThread(), config, epoch, lease, notes, failed);
     sender.expect(ECHO);
     ends.push(() => sender.stop());
     return sender;
   }
 
-  function listen(): void {
-    const listener = new BeatListener(
-      { thread: newThread(), config, epoch: EPOCH, term: new Term(), echo: ECHO },
+  function listen(suspected: (suspect: Suspect | null) => void = () => {}): void {
+    const listener = new HeartbeatListener(
+      { thread: newThread(), config, epoch: EPOCH, lease: new Lease(), echo: ECHO },
       (reason) => heard.push(reason),
       () => {},
+      () => {},
+      suspected,
     );
     ends.push(() => listener.stop());
   }
 
-  const areHeard = () => until(() => term.isEchoed, WAIT_MS, "beats are heard");
+  const areHeard = () => until(() => lease.isEchoed, WAIT_MS, "heartbeats are heard");
   const isThere = () => readdirSync(directory).includes("link.beat");
 
-  test("tell of silence once beats had begun, and of none before", async () => {
+  test("tell of silence once heartbeats had begun, and of none before", async () => {
     listen();
     await delay(1000);
     expect(heard).toEqual([]);
@@ -98,12 +106,31 @@ describe("the threads of heartbeats", () => {
     expect(heard).toHaveLength(1);
   });
 
-  test("tell of a main thread that does nothing while they beat", async () => {
+  test("tell of a main thread that does nothing while they come", async () => {
     const sender = send();
     sender.progress();
     listen();
     await until(() => heard.length > 0, WAIT_MS, "the standstill is heard");
     expect(heard[0]).toBe("its main thread has done nothing for 3000 ms");
+  });
+
+  test("tell of the message that a main thread hangs in, and that ends it", async () => {
+    const crash = new Crash(join(directory, "notes"), 0);
+    ends.push(() => noteReadingIn(null));
+    readingFrom("192.0.2.1");
+    readingMessage(Uint8Array.of(1, 2, 3), 0, 3);
+    const suspects: Suspect[] = [];
+    const sender = send(() => {}, EPOCH, crash.address);
+    sender.progress();
+    listen((suspect) => {
+      if (suspect !== null) suspects.push(suspect);
+    });
+    await until(() => suspects.length > 0, WAIT_MS, "it is said where it hangs");
+    const message = Uint8Array.of(1, 2, 3);
+    expect(suspects[0]).toEqual({ cause: "", address: "192.0.2.1", message });
+    expect(crash.noteException()).toMatchObject({ address: "192.0.2.1" });
+    const isLast = () => suspects.some(({ cause }) => cause === "an exception");
+    await until(isLast, WAIT_MS, "it is said what ends it");
   });
 
   test("are heard again when they come back", async () => {
@@ -134,14 +161,14 @@ describe("the threads of heartbeats", () => {
   test("are not heard when they are of another epoch", async () => {
     const sender = send(() => {}, EPOCH - 1);
     listen();
-    await until(isThere, WAIT_MS, "beats are sent");
+    await until(isThere, WAIT_MS, "heartbeats are sent");
     await delay(500);
     await sender.stop();
     await delay(LONG_ENOUGH_MS);
     expect(heard).toEqual([]);
   });
 
-  test("take no garbage for a beat", async () => {
+  test("take no garbage for a heartbeat", async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.write(Buffer.alloc(64, 0xee));
@@ -202,19 +229,19 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
       // The link leads to the active side, and the heartbeats beside it to another one.
       const path = `${pair.link}.other`;
       only.b["peer"] = path;
-      const beats = new FakeBeats(`${path}.beat`);
+      const heartbeats = new FakeHeartbeats(`${path}.beat`);
       const proxy = LinkProxy.start(path, pair.link);
       const { a, b } = await pair.start();
       await delay(500);
-      beats.stop();
+      heartbeats.stop();
       await delay(4000);
-      beats.goOn();
+      heartbeats.goOn();
       expect(saidBy(b, "nsr-takeover")).toEqual([]);
       await untilReady(b, "standby");
       expect(await nsrOf(a)).toMatchObject({ role: "active", ready: true, epoch: 1 });
       expect(saidBy(a, "standby-lost")).toEqual([]);
       proxy.close();
-      beats.close();
+      heartbeats.close();
     });
   });
 });

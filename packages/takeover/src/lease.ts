@@ -1,13 +1,13 @@
 /**
- * A term of office: until when a side may act as the active one. It ends by itself, and every thread
- * of the process sees its end without asking anyone: it is a number in shared memory and a clock.
+ * The lease of the active one: until when it may act. It ends by itself, and every thread of the process
+ * sees its end without asking anyone: it is a number in shared memory and a clock.
  *
- *     by lease    until some time after the last renewal that the arbiter confirmed
+ *     by arbiter  until some time after the last renewal that the arbiter confirmed
  *     by echoes   until some time after the last heartbeat that the standby echoed: an echo is its
  *                 promise not to take over for somewhat longer
  *
  * Times of an end count from the moment when the renewal or the heartbeat was *sent*, those of a
- * promise from the moment when the heartbeat came: so a term is over before the promise is, whatever
+ * promise from the moment when the heartbeat came: so a lease is over before the promise is, whatever
  * the network did in between. The clock is that of the kernel that goes on while the machine is
  * suspended; nobody sets it. A virtual machine whose clocks all stand still while its host has
  * stopped it is not noticed by any clock of its own.
@@ -19,7 +19,7 @@ const CLOCK_BOOTTIME = 7;
 const TIMESPEC_OCTETS = 16;
 
 /** Words of the memory: microseconds of the clock, or flags. */
-const LEASE_UNTIL = 0;
+const ARBITER_UNTIL = 0;
 const ECHOES_UNTIL = 1;
 const BY_ECHOES = 2;
 const PROMISED_UNTIL = 3;
@@ -36,25 +36,25 @@ export function bootMs(): number {
   return seconds * 1000 + timespecView.getUint32(8, true) / 1e6;
 }
 
-export class Term {
+export class Lease {
   /** For other threads. */
   readonly memory: SharedArrayBuffer;
   private readonly words: BigInt64Array;
 
-  /** @param memory - of the same term in another thread; without it nothing lasts and is promised */
+  /** @param memory - of the same lease in another thread; without it, of a new one that is over */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(8 * WORDS)) {
     this.memory = memory;
     this.words = new BigInt64Array(memory);
   }
 
   /** Whether this side may act now. */
-  get lasts(): boolean {
+  get isValid(): boolean {
     return bootMs() < this.untilMs;
   }
 
   /** When this side has to stop, by `bootMs`, if nothing extends it. */
   get untilMs(): number {
-    return this.read(this.isByEchoes ? ECHOES_UNTIL : LEASE_UNTIL);
+    return this.read(this.isByEchoes ? ECHOES_UNTIL : ARBITER_UNTIL);
   }
 
   /** Whether echoes come. */
@@ -66,29 +66,29 @@ export class Term {
     return Atomics.load(this.words, BY_ECHOES) === 1n;
   }
 
-  /** Only echoes count from now on; a lease that is extended counts when they do no more. */
+  /** From now on it lasts as long as echoes say, whatever the arbiter confirms; until `followArbiter`. */
   followEchoes(): void {
     Atomics.store(this.words, BY_ECHOES, 1n);
   }
 
-  followLease(): void {
+  followArbiter(): void {
     Atomics.store(this.words, BY_ECHOES, 0n);
   }
 
-  extendLease(untilMs: number): void {
-    if (untilMs > this.read(LEASE_UNTIL)) this.write(LEASE_UNTIL, untilMs);
+  renewByArbiter(untilMs: number): void {
+    if (untilMs > this.read(ARBITER_UNTIL)) this.write(ARBITER_UNTIL, untilMs);
   }
 
   /** For the one thread that hears echoes. */
-  extendByEcho(untilMs: number): void {
+  renewByEcho(untilMs: number): void {
     if (untilMs > this.read(ECHOES_UNTIL)) this.write(ECHOES_UNTIL, untilMs);
   }
 
   /** This side may act no more. */
   end(): void {
-    this.write(LEASE_UNTIL, 0);
+    this.write(ARBITER_UNTIL, 0);
     this.write(ECHOES_UNTIL, 0);
-    this.followLease();
+    this.followArbiter();
   }
 
   /** The standby begins to make promises; the first one covers those of a process before it. */

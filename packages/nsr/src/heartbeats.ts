@@ -2,18 +2,19 @@
  * Heartbeats between two sides, from a thread of their own on each: a busy main thread does not delay
  * them, and they carry its progress, so that one that hangs is not taken for alive.
  *
- * With a term (see `Term`) the standby echoes them, and promises with each echo not to take over as long
- * as it would need to miss the next ones. The active's term ends somewhat earlier.
+ * With a lease (see `Lease`) the standby echoes them, and promises with each echo not to take over as long
+ * as it would need to miss the next ones. The active's lease ends somewhat earlier.
  */
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
-import { bootMs, type Term } from "@ts-bgp/takeover";
+import type { Suspect } from "@ts-bgp/speaker";
+import { bootMs, type Lease } from "@ts-bgp/takeover";
 import type { Refused } from "./refusals.ts";
 
 /** What the thread is to do from now on. */
-export interface BeatOrder {
+export interface HeartbeatOrder {
   /** Goes with everything that the thread says of it. */
   readonly number: number;
   readonly role: "active" | "standby";
@@ -23,25 +24,31 @@ export interface BeatOrder {
   readonly epoch: number;
   /** 32-bit words, see `WORD_PROGRESS`. */
   readonly memory: SharedArrayBuffer;
-  readonly term: SharedArrayBuffer | null;
+  readonly lease: SharedArrayBuffer | null;
+  /** Of the active side: address of what it notes of what it reads, see `BlackBox`; null for none. */
+  readonly notes: bigint | null;
 }
 
-export type BeatRequest = BeatOrder | { readonly end: number } | "exit";
+export type HeartbeatRequest = HeartbeatOrder | { readonly end: number } | "exit";
 
 /** What the thread tells. */
-export interface BeatReply {
+export interface HeartbeatReply {
   readonly number: number;
   /** The other side is not heard any more: why. */
   readonly silent?: string;
-  /** Beats come by one of several ways, by its number, no more, or again. */
+  /** With that: it is heard, and its main thread does nothing. */
+  readonly isHanging?: boolean;
+  /** The other side dies of a message, or hangs in one; null: it does not hang any more. */
+  readonly suspect?: Suspect | null;
+  /** Heartbeats come by one of several ways, by its number, no more, or again. */
   readonly way?: { readonly index: number; readonly isUp: boolean };
-  /** Beats cannot be sent: why. */
+  /** Heartbeats cannot be sent: why. */
   readonly failed?: string;
-  readonly ended?: boolean;
+  readonly isEnded?: boolean;
 }
 
 /** Of all that the thread does: who was not let in. */
-export interface BeatRefusals {
+export interface HeartbeatRefusals {
   readonly refused: readonly Refused[];
 }
 
@@ -49,10 +56,19 @@ export interface BeatRefusals {
 export const WORD_PROGRESS = 0;
 /** Signs echoes: of the active, those that count. */
 export const WORD_ECHO = 1;
-const WORDS = 2;
+/** 1: all of the other side's streams were told what the process dies of. */
+export const WORD_TOLD = 2;
+const WORDS = 3;
+/** Longest wait for that. */
+const TELL_MS = 300;
 
-/** Beats have an address of their own beside the link's: `.beat` behind a path, or the next port. */
-function beatAddress(address: LinkAddress): LinkAddress {
+/** How long a process still lives that dies of its own doing: until its thread has said so. */
+export function lingerMs({ heartbeatMs }: NsrConfig): number {
+  return Math.min(TELL_MS, 3 * heartbeatMs);
+}
+
+/** Heartbeats have an address of their own beside the link's: `.beat` behind a path, or the next port. */
+function heartbeatAddress(address: LinkAddress): LinkAddress {
   return "path" in address
     ? { path: `${address.path}.beat` }
     : { address: address.address, port: address.port + 1 };
@@ -64,17 +80,17 @@ function beatAddress(address: LinkAddress): LinkAddress {
  * It ends by itself: one that is ended from outside while it loads a native module takes the whole process
  * with it.
  */
-export class BeatThread {
+export class HeartbeatThread {
   private readonly worker: Worker;
-  private readonly told: Map<number, (reply: BeatReply) => void> = new Map();
-  private failure = "";
+  private readonly told: Map<number, (reply: HeartbeatReply) => void> = new Map();
+  private failure: string | null = null;
   private orders = 0;
 
   /** @param refused - told of those who were not let in, some at a time */
   constructor(refused: (refused: Refused) => void = () => {}) {
-    this.worker = new Worker(new URL("./beat-worker.ts", import.meta.url));
+    this.worker = new Worker(new URL("./heartbeat-worker.ts", import.meta.url));
     this.worker.unref();
-    this.worker.on("message", (message: BeatReply | BeatRefusals) => {
+    this.worker.on("message", (message: HeartbeatReply | HeartbeatRefusals) => {
       if ("refused" in message) message.refused.forEach(refused);
       else this.told.get(message.number)?.(message);
     });
@@ -84,10 +100,10 @@ export class BeatThread {
 
   /** @returns ends what is begun here; resolves when nothing of it is left */
   begin(
-    order: Pick<BeatOrder, "role" | "addresses" | "config" | "epoch">,
+    order: Pick<HeartbeatOrder, "role" | "addresses" | "config" | "epoch" | "notes">,
     words: Int32Array,
-    term: Term | null,
-    told: (reply: BeatReply) => void,
+    lease: Lease | null,
+    told: (reply: HeartbeatReply) => void,
   ): () => Promise<void> {
     const number = ++this.orders;
     let ended = () => {};
@@ -95,17 +111,17 @@ export class BeatThread {
       ended = resolve;
     });
     this.told.set(number, (reply) => {
-      if (reply.ended !== true) told(reply);
+      if (reply.isEnded !== true) told(reply);
       else {
         this.told.delete(number);
         ended();
       }
     });
     this.request({
-      ...{ ...order, number, addresses: order.addresses.map(beatAddress) },
-      ...{ memory: words.buffer as SharedArrayBuffer, term: term?.memory ?? null },
+      ...{ ...order, number, addresses: order.addresses.map(heartbeatAddress) },
+      ...{ memory: words.buffer as SharedArrayBuffer, lease: lease?.memory ?? null },
     });
-    if (this.failure !== "") this.fail(this.failure);
+    if (this.failure !== null) this.fail(this.failure);
     return () => {
       if (this.told.has(number)) this.request({ end: number });
       return end;
@@ -120,7 +136,7 @@ export class BeatThread {
     if (this.worker.threadId >= 0) await once(this.worker, "exit");
   }
 
-  private request(request: BeatRequest): void {
+  private request(request: HeartbeatRequest): void {
     this.worker.postMessage(request);
   }
 
@@ -132,7 +148,7 @@ export class BeatThread {
   }
 
   private allEnded(): void {
-    for (const [number, told] of [...this.told]) told({ number, ended: true });
+    for (const [number, told] of [...this.told]) told({ number, isEnded: true });
   }
 }
 
@@ -140,41 +156,52 @@ function newWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * WORDS));
 }
 
-/** @returns how long a standby does not take over after a beat: it counts as lost then */
+/** @returns how long a standby does not take over after a heartbeat: it counts as lost then */
 export function promiseMs({ heartbeatMs, heartbeatMisses }: NsrConfig): number {
   return heartbeatMs * heartbeatMisses;
 }
 
-/** @returns how long an active may act after a beat that was echoed */
+/** @returns how long an active may act after a heartbeat that was echoed */
 export function holdMs(config: NsrConfig): number {
   return promiseMs(config) - config.heartbeatMs / 2;
 }
 
 /** The active's heart. */
-export class BeatSender {
+export class HeartbeatSender {
   /** Resolves when nothing more is sent, and the address is free. */
   readonly stop: () => Promise<void>;
   private readonly words: Int32Array = newWords();
+  private readonly tellMs: number;
 
   /**
-   * @param epoch - goes with every beat
-   * @param term - extended by echoes, null for none
-   * @param failed - beats cannot be sent any more
+   * @param epoch - goes with every heartbeat
+   * @param lease - extended by echoes, null for none
+   * @param notes - see `HeartbeatOrder`
+   * @param failed - heartbeats cannot be sent any more
    */
   constructor(
-    thread: BeatThread,
+    thread: HeartbeatThread,
     config: NsrConfig,
     epoch: number,
-    term: Term | null,
+    lease: Lease | null,
+    notes: bigint | null,
     failed: (reason: string) => void,
   ) {
-    const order = { role: "active", addresses: [config.listen], config, epoch } as const;
-    this.stop = thread.begin(order, this.words, term, (reply) => failed(reply.failed ?? ""));
+    this.tellMs = notes === null ? 0 : lingerMs(config);
+    const order = { role: "active", addresses: [config.listen], config, epoch, notes } as const;
+    this.stop = thread.begin(order, this.words, lease, (reply) => {
+      if (reply.failed !== undefined) failed(reply.failed);
+    });
   }
 
   /** The main thread is alive: to be called several times a second. */
   progress(): void {
     Atomics.add(this.words, WORD_PROGRESS, 1);
+  }
+
+  /** An exception ends the process, which was noted: waits for a moment until the other side was told. */
+  sayLast(): void {
+    Atomics.wait(this.words, WORD_TOLD, 0, this.tellMs);
   }
 
   /** Only echoes with this id count from now on, see the record `hello`. */
@@ -184,36 +211,45 @@ export class BeatSender {
 }
 
 /** The standby's ear. */
-export class BeatListener {
+export class HeartbeatListener {
   readonly stop: () => Promise<void>;
 
   /**
-   * @param order - `epoch`: beats of another one are not heard; `term`: with what is promised to the
+   * @param order - `epoch`: heartbeats of another one are not heard; `lease`: with what is promised to the
    *   active, null for nothing; `echo`: signs the promises, 32 bits
-   * @param silent - called once beats that had begun are missing, and after that no more
-   * @param failed - beats cannot be heard any more
-   * @param way - told of each of several ways that no beat comes by any more, or again
+   * @param silent - called once heartbeats that had begun are missing, and after that no more
+   * @param failed - heartbeats cannot be heard any more
+   * @param way - told of each of several ways that no heartbeat comes by any more, or again
+   * @param suspected - told of the message that the active dies of, or hangs in; null when it goes on
    */
   constructor(
     order: {
-      readonly thread: BeatThread;
+      readonly thread: HeartbeatThread;
       readonly config: NsrConfig;
       readonly epoch: number;
-      readonly term: Term | null;
+      readonly lease: Lease | null;
       readonly echo: number;
     },
-    silent: (reason: string) => void,
+    silent: (reason: string, isHanging: boolean) => void,
     failed: (reason: string) => void,
     way: (address: LinkAddress, isUp: boolean) => void = () => {},
+    suspected: (suspect: Suspect | null) => void = () => {},
   ) {
-    const { thread, config, epoch, term, echo } = order;
+    const { thread, config, epoch, lease, echo } = order;
     const words = newWords();
     words[WORD_ECHO] = echo;
     // What was promised to this active by a process before counts as well.
-    term?.beginPromises(bootMs() + promiseMs(config));
-    const listen = { role: "standby", addresses: config.peers, config, epoch } as const;
-    this.stop = thread.begin(listen, words, term, (reply) => {
-      if (reply.silent !== undefined) silent(reply.silent);
+    lease?.beginPromises(bootMs() + promiseMs(config));
+    const listen = {
+      role: "standby",
+      addresses: config.peers,
+      config,
+      epoch,
+      notes: null,
+    } as const;
+    this.stop = thread.begin(listen, words, lease, (reply) => {
+      if (reply.silent !== undefined) silent(reply.silent, reply.isHanging === true);
+      else if (reply.suspect !== undefined) suspected(reply.suspect);
       else if (reply.way !== undefined) way(config.peers[reply.way.index]!, reply.way.isUp);
       else if (reply.failed !== undefined) failed(reply.failed);
     });

@@ -14,10 +14,7 @@ import {
   type PrefixRow,
   type Rib,
 } from "@ts-bgp/rib";
-import { familyLabel } from "./facts.ts";
-import type { Neighbor } from "./neighbor.ts";
-import type { Router } from "./router.ts";
-import type { FamilyState } from "./session.ts";
+import { type FamilyState, familyLabel, type Neighbor, type Router } from "@ts-bgp/router";
 import { type ShownReason, type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
 
 /** One step on the way of a route, in the order in which it was taken. */

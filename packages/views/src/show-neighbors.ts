@@ -3,6 +3,17 @@
 import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
 import { advertisedCount } from "@ts-bgp/rib";
 import {
+  countedPrefixes,
+  FAMILIES,
+  familyLabel,
+  type LastDown,
+  limitIn,
+  type MessageCounts,
+  type Neighbor,
+  type Quarantine,
+  type Router,
+} from "@ts-bgp/router";
+import {
   capabilityJson,
   type Family,
   type FaultAction,
@@ -10,13 +21,6 @@ import {
   notificationName,
   shutdownText,
 } from "@ts-bgp/wire-codec";
-import { familyLabel } from "./facts.ts";
-import type { LastDown } from "./last-down.ts";
-import { countedPrefixes, limitIn } from "./max-prefix.ts";
-import type { MessageCounts } from "./message-counts.ts";
-import type { Neighbor } from "./neighbor.ts";
-import type { Router } from "./router.ts";
-import { FAMILIES } from "./tables.ts";
 
 /** Route counts of one family of a neighbor. */
 export interface ShownFamily {
@@ -64,6 +68,22 @@ export interface ShownMessages {
   route_refresh: number;
 }
 
+/** A neighbor whose message has ended the program. */
+export interface ShownQuarantine {
+  address: string;
+  as: number;
+  /** What has happened, for people: "SIGABRT". */
+  cause: string;
+  /** How often. */
+  count: number;
+  since_ms: number;
+  until_ms: number;
+  /** Whether it is held down still; later it is only remembered. */
+  held: boolean;
+  /** Has the message, for `tsbgp decode`; null when it could not be kept. */
+  file: string | null;
+}
+
 export interface ShownNeighbor {
   address: string;
   as: number;
@@ -81,6 +101,8 @@ export interface ShownNeighbor {
    * Connections that were refused do not count, as all are for a while after a fault.
    */
   last_failure: ShownDown | null;
+  /** Null when no message of it has ended the program of late, or it was released. */
+  quarantine: ShownQuarantine | null;
   established_count: number;
   families: ShownFamily[];
   messages: { received: ShownMessages; sent: ShownMessages };
@@ -128,8 +150,15 @@ export function showNeighbors(router: Router): ShownNeighbor[] {
   return [...router.neighbors.values()].map(showNeighbor);
 }
 
+/** @returns those whose messages have ended the program, of late and not released */
+export function showQuarantine(router: Router): ShownQuarantine[] {
+  return [...router.neighbors.values()].flatMap((neighbor) =>
+    neighbor.quarantine === null ? [] : [shownQuarantine(neighbor, neighbor.quarantine)],
+  );
+}
+
 export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
-  const { config, session, lastDown, lastFailure } = neighbor;
+  const { config, session, lastDown, lastFailure, quarantine } = neighbor;
   const down = lastDown ?? lastFailure;
   return {
     address: config.address,
@@ -141,6 +170,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     since_ms: session === null ? null : Math.round(session.sinceMs),
     last_down: down === null ? null : shownDown(down),
     last_failure: lastFailure === null ? null : shownDown(lastFailure),
+    quarantine: quarantine === null ? null : shownQuarantine(neighbor, quarantine),
     established_count: neighbor.establishedCount,
     families: FAMILIES.filter(
       (family) =>
@@ -308,7 +338,7 @@ export function showTables(router: Router): ShownTables {
   const { attrs } = tables;
   return {
     attribute_sets: { count: attrs.size, octets: sum(attrs.memory()) },
-    families: ([1, 2] as const).map((family) => {
+    families: FAMILIES.map((family) => {
       const rib = tables.rib(family);
       const groups = tables.groups.entries.filter(({ group }) => group.rib === rib);
       return {
@@ -321,6 +351,21 @@ export function showTables(router: Router): ShownTables {
         adj_rib_out_octets: groups.reduce((all, { group }) => all + group.adjRibOut.octets, 0),
       };
     }),
+  };
+}
+
+function shownQuarantine(
+  { config, tables }: Neighbor,
+  { cause, count, sinceMs, untilMs, file }: Quarantine,
+): ShownQuarantine {
+  return {
+    address: config.address,
+    as: config.as,
+    ...{ cause, count },
+    since_ms: Math.round(sinceMs),
+    until_ms: Math.round(untilMs),
+    held: tables.nowMs < untilMs,
+    file,
   };
 }
 

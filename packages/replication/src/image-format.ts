@@ -1,0 +1,58 @@
+/** What octets of an image mean (see image.ts), and which classes it may have objects of. */
+
+type Constructor = abstract new (...args: never[]) => object;
+
+/** A class whose objects are made anew from another value, such as what they were compiled from. */
+export interface StandIn<T extends object = object, V = unknown> {
+  readonly type: abstract new (...args: never[]) => T;
+  save(object: T): V;
+  /** `value` is complete but for objects that hold this one. */
+  load(value: V): T;
+}
+
+/** Classes that an image may have objects of, by their names. */
+export class Classes {
+  private readonly types: Map<string, Constructor> = new Map();
+  private readonly standIns: Map<string, StandIn> = new Map();
+
+  /** @param types - of which all fields are taken as they are */
+  constructor(types: readonly Constructor[], standIns: readonly StandIn[]) {
+    for (const type of types) this.types.set(type.name, type);
+    for (const standIn of standIns) this.standIns.set(standIn.type.name, standIn);
+  }
+
+  type(name: string): Constructor | undefined {
+    return this.types.get(name);
+  }
+
+  standIn(name: string): StandIn | undefined {
+    return this.standIns.get(name);
+  }
+
+  /** @returns that of objects with this prototype; null when they have none */
+  standInOf(prototype: object | null): StandIn | null {
+    const standIn = prototype === null ? undefined : this.standIns.get(prototype.constructor.name);
+    return standIn?.type.prototype === prototype ? standIn! : null;
+  }
+}
+
+export const UNDEFINED = 0;
+export const NULL = 1;
+export const FALSE = 2;
+export const TRUE = 3;
+export const INTEGER = 4;
+export const NEGATIVE = 5;
+export const DOUBLE = 6;
+export const TEXT = 7;
+export const BEFORE = 8;
+export const LIST = 9;
+export const MAP = 10;
+export const SET = 11;
+export const NEW_SHAPE = 12;
+export const OBJECT = 13;
+export const ARRAY = 14;
+export const STAND_IN = 15;
+
+export type TypedArray = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
+/** Kinds of typed arrays by number. */
+export const KINDS = [Uint8Array, Uint16Array, Uint32Array, Int32Array, Float64Array] as const;

@@ -1,0 +1,75 @@
+/** What JSON in a record says, checked: it is written by another process, maybe of another version. */
+
+import type { Order } from "@ts-bgp/router";
+import type { Question } from "@ts-bgp/views";
+import { FormatError } from "./octet-reader.ts";
+
+/** What is compared of two sides, by name: a difference can be named. */
+export type DigestValue = Readonly<Record<string, number | string>>;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws FormatError for what is no digest */
+export function digestIn(json: unknown): DigestValue {
+  const isRight =
+    isObject(json) &&
+    Object.values(json).every((value) => typeof value === "string" || Number.isFinite(value));
+  if (!isRight) throw new FormatError("a digest that is none");
+  return json as DigestValue;
+}
+
+/** @throws FormatError for an order that this version does not know */
+export function orderIn(json: unknown): Order {
+  if (!isOrder(json)) throw new FormatError("an operator's order that is not known");
+  return json;
+}
+
+/** @throws FormatError for a question that this version does not know */
+export function questionIn(json: unknown): Question {
+  if (!isQuestion(json)) throw new FormatError("a question for a route that is not known");
+  return json;
+}
+
+function isOrder(json: unknown): json is Order {
+  if (!isObject(json)) return false;
+  const { direction, text } = json;
+  switch (json["do"]) {
+    case "refresh":
+      return direction === "in" || direction === "out";
+    case "reset":
+    case "disable":
+      return text === null || typeof text === "string";
+    case "enable":
+    case "release":
+      return true;
+    case "quarantine":
+      return isQuarantine(json);
+    default:
+      return false;
+  }
+}
+
+function isQuarantine({ cause, count, file }: Fields): boolean {
+  const isCount = Number.isSafeInteger(count) && (count as number) >= 1;
+  return typeof cause === "string" && isCount && (file === null || typeof file === "string");
+}
+
+function isQuestion(json: unknown): json is Question {
+  if (!isObject(json)) return false;
+  const { direction, family, key, text, neighbor } = json;
+  const isDirection = direction === "import" || direction === "export";
+  const areTexts = typeof text === "string" && typeof neighbor === "string";
+  return isDirection && (family === 1 || family === 2) && areTexts && isKey(key);
+}
+
+function isKey(json: unknown): boolean {
+  if (!isObject(json)) return false;
+  const { words, bits } = json;
+  const areWords = Array.isArray(words) && words.length === 4 && words.every(Number.isSafeInteger);
+  return areWords && Number.isSafeInteger(bits) && (bits as number) >= 0 && (bits as number) <= 128;
+}
+
+/** Whether JSON is an object with names, and no list. */
+export function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

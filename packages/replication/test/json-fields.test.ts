@@ -1,0 +1,54 @@
+/** JSON in records that is not what this version writes. */
+import { expect, test } from "vitest";
+import { configOf, yamlOf } from "../../../testkit/router.ts";
+import { FormatError, Machine } from "../src/index.ts";
+import { digestIn, orderIn, questionIn } from "../src/json-fields.ts";
+
+const KEY = { words: [0xc0000200, 0, 0, 0], bits: 24 };
+const QUESTION = {
+  ...{ direction: "import", family: 1, key: KEY, text: "192.0.2.0/24", neighbor: "192.0.2.1" },
+};
+
+test("what this version writes is read", () => {
+  const digest = { neighbors: 2, "IPv4 routes": "1f" };
+  expect(digestIn(digest)).toBe(digest);
+  expect(questionIn(QUESTION)).toBe(QUESTION);
+  for (const order of [
+    { do: "refresh", direction: "in" },
+    { do: "reset", text: null },
+    { do: "disable", text: "for a while" },
+    { do: "enable" },
+  ]) {
+    expect(orderIn(order)).toBe(order);
+  }
+});
+
+test.each<[string, (json: unknown) => unknown, unknown]>([
+  ["digest", digestIn, ["1f"]],
+  ["digest", digestIn, { neighbors: null }],
+  ["order", orderIn, null],
+  ["order", orderIn, { do: "explode" }],
+  ["order", orderIn, { do: "refresh", direction: "up" }],
+  ["order", orderIn, { do: "reset", text: 1 }],
+  ["question", questionIn, "why"],
+  ["question", questionIn, { ...QUESTION, family: 3 }],
+  ["question", questionIn, { ...QUESTION, key: { ...KEY, bits: 129 } }],
+  ["question", questionIn, { ...QUESTION, key: { ...KEY, words: [1, 2] } }],
+])("a %s that is none is told as such: %#", (_, read, json) => {
+  expect(() => read(json)).toThrow(FormatError);
+});
+
+test("a machine does nothing for an order that it does not know", () => {
+  const machine = new Machine(
+    configOf(yamlOf("neighbors: [{ address: 192.0.2.1, as: 65001, passive: true }]")),
+    0,
+  );
+  const call = {
+    record: "operate",
+    address: "192.0.2.1",
+    nowMs: 0,
+    order: { do: "explode" },
+  } as const;
+  expect(() => machine.run(call)).toThrow("an operator's order that is not known");
+  expect(machine.takeOutputs()).toEqual([]);
+});

@@ -1,0 +1,46 @@
+/** Neighbors that are held down because the program died of a message of theirs. */
+
+/** How long the first time; twice as long each further time, up to the other. */
+const FIRST_SECONDS = 60;
+const SECONDS_MAX = 3600;
+/** After so long without another time it begins anew. */
+const FORGET_MS = 24 * 3_600_000;
+
+/** A message of the neighbor has ended the program, and is not to be read again. */
+export interface QuarantineOrder {
+  readonly do: "quarantine";
+  /** What has happened, for people: "SIGABRT". */
+  readonly cause: string;
+  /** How often this has happened at least, where the state may not know. */
+  readonly count: number;
+  /** Has the message, as `tsbgp decode` reads it; null when it could not be kept. */
+  readonly file: string | null;
+}
+
+/** `count`: how often this has happened. */
+export interface Quarantine extends Omit<QuarantineOrder, "do"> {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
+/** @param before - the last one of the neighbor, null for none */
+export function quarantined(
+  before: Quarantine | null,
+  { cause, count: countAtLeast, file }: QuarantineOrder,
+  nowMs: number,
+): Quarantine {
+  const isRepeated = before !== null && nowMs < before.sinceMs + FORGET_MS;
+  const count = Math.max(countAtLeast, isRepeated ? before.count + 1 : 1);
+  const untilMs =
+    nowMs + 1000 * Math.min(SECONDS_MAX, FIRST_SECONDS * 2 ** (Math.min(count, 16) - 1));
+  return { cause, count, file, sinceMs: nowMs, untilMs };
+}
+
+/** @returns how long it is, and what its peer is told of it (RFC 9003) */
+export function heldFor({ sinceMs, untilMs }: Quarantine): { seconds: number; text: string } {
+  const seconds = Math.round((untilMs - sinceMs) / 1000);
+  return {
+    seconds,
+    text: `a message of this session ended our BGP process; down for ${seconds} s`,
+  };
+}

@@ -1,0 +1,113 @@
+/** Neighbors that are held down for what a message of theirs did, and the notes that say whose it was. */
+import { CEASE, encodeUpdate, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
+import { afterEach, describe, expect, test } from "vitest";
+import { heldFor, quarantined } from "../src/quarantine.ts";
+import {
+  endReading,
+  lastReadIn,
+  noteReadingIn,
+  READING_OCTETS,
+  readingFrom,
+  readingMessage,
+  readMessage,
+} from "../src/reading.ts";
+
+const ORDER = { do: "quarantine", cause: "SIGABRT", count: 1, file: null } as const;
+const HOUR_MS = 3_600_000;
+
+describe("a neighbor is held down", () => {
+  test("for twice as long each time, up to an hour", () => {
+    let last = quarantined(null, ORDER, 0);
+    const seconds = [heldFor(last).seconds];
+    for (let time = 1; time < 9; time++) {
+      last = quarantined(last, ORDER, last.untilMs);
+      seconds.push(heldFor(last).seconds);
+    }
+    expect(seconds).toEqual([60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+  });
+
+  test("anew after a day, and for longer where somebody else has counted", () => {
+    const first = quarantined(null, ORDER, 0);
+    expect(quarantined(first, ORDER, 24 * HOUR_MS)).toMatchObject({ count: 1 });
+    expect(quarantined(first, ORDER, 23 * HOUR_MS)).toMatchObject({ count: 2 });
+    expect(quarantined(null, { ...ORDER, count: 3 }, 0)).toMatchObject({ untilMs: 240_000 });
+  });
+
+  test("with a text that fits into a NOTIFICATION", () => {
+    const { text } = heldFor(quarantined(null, { ...ORDER, count: 16 }, 0));
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(128);
+    expect(CEASE.ADMINISTRATIVE_SHUTDOWN).toBe(2);
+  });
+});
+
+describe("what a process was reading", () => {
+  const memory = new Uint8Array(READING_OCTETS);
+  const update = encodeUpdate({});
+  const message = Uint8Array.of(9, ...update, 9);
+  afterEach(() => {
+    noteReadingIn(null);
+    memory.fill(0);
+  });
+
+  function read(address: string, isDone: boolean): void {
+    readingFrom(address);
+    readingMessage(message, 1, 1 + update.length);
+    if (isDone) readMessage();
+  }
+
+  test.each<[string, () => void, string | null]>([
+    ["nothing yet", () => {}, null],
+    ["the message at hand", () => read("192.0.2.1", false), "192.0.2.1"],
+    ["the only one of the slice", () => read("192.0.2.1", true), "192.0.2.1"],
+    [
+      "one of several",
+      () => {
+        read("192.0.2.1", true);
+        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true);
+      },
+      null,
+    ],
+    [
+      "the message at hand, after others",
+      () => {
+        read("192.0.2.1", true);
+        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", false);
+      },
+      "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+    ],
+    [
+      "no UPDATE in this slice",
+      () => {
+        readingFrom("192.0.2.1");
+        readingMessage(KEEPALIVE_OCTETS, 0, KEEPALIVE_OCTETS.length);
+        readMessage();
+      },
+      null,
+    ],
+    [
+      "nothing since the slice has ended",
+      () => {
+        read("192.0.2.1", true);
+        endReading();
+      },
+      null,
+    ],
+  ])("%s", (_, doWork, address) => {
+    noteReadingIn(memory);
+    doWork();
+    const found = lastReadIn(memory);
+    expect(found?.address ?? null).toBe(address);
+    if (found !== null) expect(found.message).toEqual(update);
+  });
+
+  test("is not taken from what is no such memory", () => {
+    expect(lastReadIn(memory.subarray(1))).toBeNull();
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(0xff))).toBeNull();
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(1))).toBeNull();
+  });
+
+  test("costs nothing, and is kept nowhere, where nobody wants to know", () => {
+    read("192.0.2.1", false);
+    expect(memory.every((octet) => octet === 0)).toBe(true);
+  });
+});

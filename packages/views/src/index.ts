@@ -1,0 +1,36 @@
+/**
+ * What people and programs are shown of a router, as JSON: its neighbors, groups, tables and routes,
+ * and why a route is used or not, sent or not. Nothing here decides anything; explanations are asked of
+ * the code that does.
+ *
+ * A question makes attribute sets on its way, and gives them up at its end (`endSlice`).
+ */
+
+export {
+  type Explained,
+  type ExplainedPath,
+  type ExplainedStep,
+  explainRoute,
+  type Question,
+} from "./explain.ts";
+export {
+  type ShownFamily,
+  type ShownGroup,
+  type ShownNeighbor,
+  type ShownNeighborDetail,
+  type ShownQuarantine,
+  type ShownTables,
+  showGroups,
+  showNeighbor,
+  showNeighborDetail,
+  showNeighbors,
+  showQuarantine,
+  showTables,
+} from "./show-neighbors.ts";
+export {
+  type RoutePlace,
+  type RouteQuery,
+  type RouteView,
+  type ShownRoute,
+  showRoutes,
+} from "./show-routes.ts";
