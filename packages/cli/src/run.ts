@@ -85,6 +85,8 @@ export async function runDaemon(
 ): Promise<number> {
   // One that is killed writes nothing at its end.
   flushCompileCache();
+  const { exitAtOnce } = await import("@ts-bgp/takeover");
+  exitAtOnce();
   const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
   process.on("uncaughtException", (error) => daemon.fail(error));
   let before = async () => {};

@@ -30,7 +30,8 @@ export class LogFile {
   /** @param file - null for standard output; throws an UnusableFileError when it cannot be opened */
   constructor(file: string | null) {
     this.fd = openLogFile(file);
-    process.on("exit", () => this.writeRest());
+    // Before the one that ends the process.
+    process.prependListener("exit", () => this.writeRest());
   }
 
   write(line: string): void {

@@ -15,6 +15,7 @@
  *       neighbor-frames.ts   ARP, neighbor discovery
  *     capabilities.ts        what this process may do
  *     fence.ts               the other process is dead for good
+ *     exit.ts                the end of this one
  *     process-end.ts         why one that was killed is still there
  *     black-box.ts           what one that died of its own doing was at
  *     peer-credentials.ts    who is at the other end of a Unix socket
@@ -59,6 +60,7 @@ export {
 } from "./congestion-control.ts";
 export { sendDatagram } from "./datagram.ts";
 export { type DoctorRow, diagnose, type Probe, type Probes } from "./doctor.ts";
+export { exitAtOnce } from "./exit.ts";
 export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } from "./fence.ts";
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";

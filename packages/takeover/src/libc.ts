@@ -60,6 +60,7 @@ export interface Libc {
   ): bigint;
   mprotect(address: bigint, octets: number, protection: number): number;
   sigaction(signal: number, action: Octets | null, before: Octets | null): number;
+  _exit(code: number): never;
   if_nametoindex(name: string): number;
   if_indextoname(index: number, name: Octets): string | null;
   /** system calls that libc has no function for; four integers are enough for those in use */
@@ -101,6 +102,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> 
   mmap: "void *mmap(void *, size_t, int, int, int, long)",
   mprotect: "int mprotect(void *, size_t, int)",
   sigaction: "int sigaction(int, void *, void *)",
+  _exit: "void _exit(int)",
   if_nametoindex: "unsigned int if_nametoindex(const char *)",
   if_indextoname: "const char *if_indextoname(unsigned int, void *)",
   syscall: "long syscall(long, long, long, long, long)",
