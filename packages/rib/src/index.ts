@@ -38,6 +38,7 @@ export { ATTR_SET, type AttrId, AttrStore } from "./attr-store.ts";
 export { Audience, type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
 export { ChangeLog, type Cursor } from "./change-log.ts";
 export { type Chunk, type Run, type Share, shareOf } from "./chunk.ts";
+export { Columns, NumberStack, Rows } from "./columns.ts";
 export { SPARSE_MS } from "./compaction.ts";
 export { Decision } from "./decision.ts";
 export { Digest } from "./digest.ts";

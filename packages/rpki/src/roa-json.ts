@@ -1,0 +1,168 @@
+/**
+ * The JSON of rpki-client and Routinator: `{ "roas": [ { "prefix": "192.0.2.0/24", "maxLength": 24,
+ * "asn": 64496 } ] }`, with an AS number or `"AS64496"`; what else it says is read over.
+ *
+ * A file may have fifty megabytes, so it is read as it comes: one ROA after the other is cut out of it.
+ */
+
+import { asOf, parsedRoaPrefix } from "./roa-prefix.ts";
+import { newVrp, type Vrp, VrpWriter } from "./vrp-octets.ts";
+
+/** Payloads are handed over in pieces of about this size. */
+const PIECE_OCTETS = 1 << 15;
+/** A ROA is no longer than this. */
+const ROA_CHARACTERS_MAX = 1 << 16;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const NEWLINE = 0x0a;
+const COLON = 0x3a;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** All payloads of a file, as octets (see vrp-octets.ts). */
+export interface RoaFile {
+  readonly pieces: readonly Uint8Array[];
+  readonly count: number;
+}
+
+/** Depth of ROAs: inside of the list of the file. */
+const ROA_DEPTH = 3;
+
+export class RoaReader {
+  private count = 0;
+  private readonly pieces: Uint8Array[] = [];
+  private readonly writer: VrpWriter = new VrpWriter(2 * PIECE_OCTETS);
+  private readonly vrp: Vrp = newVrp();
+  /** What is not read whole yet: a ROA, or a text. */
+  private rest = "";
+  private depth = 0;
+  private line = 1;
+  private isInText = false;
+  private isEscaped = false;
+  /** The text read last among the names of the file. */
+  private name = "";
+  /** Inside of the list, and whether there was one. */
+  private isInList = false;
+  private hasList = false;
+  private problem: string | null = null;
+
+  /** The file goes on. */
+  push(text: string): void {
+    if (this.problem !== null) return;
+    const from = this.rest.length;
+    const all = this.rest + text;
+    let start = from > 0 ? 0 : -1;
+    for (let i = from; i < all.length && this.problem === null; i++) {
+      const code = all.charCodeAt(i);
+      if (this.isInText) {
+        if (this.isEscaped) this.isEscaped = false;
+        else if (code === BACKSLASH) this.isEscaped = true;
+        else if (code === QUOTE) {
+          this.isInText = false;
+          if (this.depth === 1) {
+            this.name = all.slice(start + 1, i);
+            start = -1;
+          }
+        }
+        continue;
+      }
+      switch (code) {
+        case QUOTE:
+          this.isInText = true;
+          if (this.depth === 1) start = i;
+          break;
+        case NEWLINE:
+          this.line++;
+          break;
+        case OPEN_OBJECT:
+        case OPEN_LIST:
+          this.open(code);
+          if (this.isInList && this.depth === ROA_DEPTH) start = i;
+          break;
+        case CLOSE_OBJECT:
+        case CLOSE_LIST:
+          if (this.isInList && this.depth === ROA_DEPTH) {
+            this.roa(all.slice(start, i + 1));
+            start = -1;
+          }
+          this.close();
+          break;
+        default:
+          if (code !== COLON && this.depth === 0 && code > 0x20 && code !== 0xfeff) {
+            this.fail("this is no JSON object");
+          }
+      }
+    }
+    this.rest = start < 0 ? "" : all.slice(start);
+    if (this.rest.length > ROA_CHARACTERS_MAX) this.fail("a ROA that does not end");
+  }
+
+  /** @returns what the file says; or what is wrong with it, as a sentence without a full stop */
+  end(): RoaFile | string {
+    if (this.depth > 0 || this.isInText) this.fail("the file is cut off");
+    if (!this.hasList) this.fail('there is no list "roas"');
+    if (this.problem !== null) return this.problem;
+    if (this.writer.octets > 0) this.pieces.push(this.writer.take());
+    return { pieces: this.pieces, count: this.count };
+  }
+
+  private open(code: number): void {
+    if (this.depth === 0 && code === OPEN_LIST) this.fail("this is a list and no JSON object");
+    this.depth++;
+    if (code === OPEN_LIST && this.depth === 2 && this.name === "roas") {
+      this.isInList = true;
+      this.hasList = true;
+    }
+  }
+
+  private close(): void {
+    this.depth--;
+    if (this.depth < 2) this.isInList = false;
+    if (this.depth < 0) this.fail("a bracket too many");
+  }
+
+  private roa(text: string): void {
+    const problem = this.readInto(this.vrp, text);
+    if (problem !== null) {
+      this.fail(problem);
+      return;
+    }
+    this.writer.write(this.vrp);
+    this.count++;
+    if (this.writer.octets >= PIECE_OCTETS) this.pieces.push(this.writer.take());
+  }
+
+  /** @returns what is wrong with a ROA, null when nothing is */
+  private readInto(vrp: Vrp, text: string): string | null {
+    let roa: unknown;
+    try {
+      roa = JSON.parse(text);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    const { prefix, asn, maxLength } = roa as Record<string, unknown>;
+    const parsed = parsedRoaPrefix(prefix);
+    if (typeof parsed === "string") return parsed;
+    const as = asOf(asn);
+    if (as === null) return '"asn" must be an AS number';
+    const { isWide, bits, words } = parsed;
+    const longest = maxLength ?? bits;
+    if (!Number.isInteger(longest) || (longest as number) < bits) {
+      return '"maxLength" must be a number not below the length of the prefix';
+    }
+    if ((longest as number) > (isWide ? 128 : 32)) return '"maxLength" is too long';
+    [vrp.w0, vrp.w1, vrp.w2, vrp.w3] = words;
+    vrp.isWide = isWide;
+    vrp.bits = bits;
+    vrp.maxLength = longest as number;
+    vrp.as = as;
+    return null;
+  }
+
+  private fail(problem: string): void {
+    this.problem ??= `line ${this.line}: ${problem}`;
+  }
+}

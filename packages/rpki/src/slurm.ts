@@ -1,0 +1,158 @@
+/**
+ * Local exceptions (SLURM, RFC 8416): VRPs that do not count, and VRPs of one's own. What a file says of
+ * BGPsec is read over.
+ */
+
+import { isAs, parsedRoaPrefix } from "./roa-prefix.ts";
+import type { Vrp } from "./vrp-octets.ts";
+
+/** A VRP satisfies a filter when it satisfies all that it has: a prefix that covers it, an AS. */
+export interface SlurmFilter {
+  /** Null for all. */
+  readonly prefix: {
+    readonly isWide: boolean;
+    readonly words: readonly [number, number, number, number];
+    readonly bits: number;
+  } | null;
+  /** Null for all. */
+  readonly as: number | null;
+}
+
+/** What is local. */
+export interface Slurm {
+  readonly filters: readonly SlurmFilter[];
+  readonly assertions: readonly Readonly<Vrp>[];
+}
+
+export const NO_SLURM: Slurm = { filters: [], assertions: [] };
+
+/** What is wrong with a file, and where: names and indices from the outside in. */
+export interface SlurmMistake {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Whether a VRP of one's caches is not to count. */
+export function isFiltered(
+  { filters }: Slurm,
+  isWide: boolean,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  bits: number,
+  as: number,
+): boolean {
+  for (const { prefix, as: wanted } of filters) {
+    if (wanted !== null && wanted !== as) continue;
+    if (prefix === null) return true;
+    if (prefix.isWide !== isWide || prefix.bits > bits) continue;
+    const [p0, p1, p2, p3] = prefix.words;
+    if (
+      agree(p0, w0, prefix.bits) &&
+      agree(p1, w1, prefix.bits - 32) &&
+      agree(p2, w2, prefix.bits - 64) &&
+      agree(p3, w3, prefix.bits - 96)
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Whether the first bits of two words are equal; any number of bits. */
+function agree(a: number, b: number, bits: number): boolean {
+  if (bits <= 0) return true;
+  return (a ^ b) >>> (bits >= 32 ? 0 : 32 - bits) === 0;
+}
+
+/**
+ * Reads what the JSON of a file says (RFC 8416 section 3).
+ *
+ * @returns what it says as far as it can be read, and all mistakes
+ */
+export function slurmOf(json: unknown): { slurm: Slurm; mistakes: SlurmMistake[] } {
+  const mistakes: SlurmMistake[] = [];
+  const note = (path: SlurmMistake["path"], message: string) => {
+    mistakes.push({ path, message });
+    return null;
+  };
+  const file = objectOf(json);
+  if (file === null) {
+    note([], "a SLURM file is an object");
+    return { slurm: NO_SLURM, mistakes };
+  }
+  if (file["slurmVersion"] !== 1 && file["slurmVersion"] !== 2) {
+    note(["slurmVersion"], "slurmVersion must be 1 or 2");
+  }
+  const filters = entriesOf(file, "validationOutputFilters", "prefixFilters", note).map(
+    ([entry, path]) => filterOf(entry, path, note),
+  );
+  const assertions = entriesOf(file, "locallyAddedAssertions", "prefixAssertions", note).map(
+    ([entry, path]) => assertionOf(entry, path, note),
+  );
+  const there = <T>(values: (T | null)[]) => values.filter((value) => value !== null);
+  return { slurm: { filters: there(filters), assertions: there(assertions) }, mistakes };
+}
+
+type Note = (path: SlurmMistake["path"], message: string) => null;
+type Entry = [entry: Record<string, unknown>, path: SlurmMistake["path"]];
+
+function objectOf(json: unknown): Record<string, unknown> | null {
+  const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
+  return isObject ? (json as Record<string, unknown>) : null;
+}
+
+function entriesOf(
+  file: Record<string, unknown>,
+  section: string,
+  list: string,
+  note: Note,
+): Entry[] {
+  const entries = objectOf(file[section])?.[list];
+  if (!Array.isArray(entries)) {
+    note([section], `${section} must have a list ${list}`);
+    return [];
+  }
+  return entries.flatMap((json, k): Entry[] => {
+    const path = [section, list, k];
+    const entry = objectOf(json);
+    if (entry === null) note(path, "must be an object");
+    return entry === null ? [] : [[entry, path]];
+  });
+}
+
+function filterOf(
+  entry: Record<string, unknown>,
+  path: SlurmMistake["path"],
+  note: Note,
+): SlurmFilter | null {
+  const { prefix, asn } = entry;
+  if (prefix === undefined && asn === undefined) return note(path, "must have a prefix or an asn");
+  const parsed = prefix === undefined ? null : parsedRoaPrefix(prefix);
+  if (typeof parsed === "string") return note([...path, "prefix"], parsed);
+  if (asn !== undefined && !isAs(asn)) return note([...path, "asn"], "asn must be an AS number");
+  return { prefix: parsed, as: asn ?? null };
+}
+
+function assertionOf(
+  entry: Record<string, unknown>,
+  path: SlurmMistake["path"],
+  note: Note,
+): Vrp | null {
+  const { prefix, asn, maxPrefixLength } = entry;
+  const parsed = parsedRoaPrefix(prefix);
+  if (typeof parsed === "string") return note([...path, "prefix"], parsed);
+  if (!isAs(asn)) return note([...path, "asn"], "asn must be an AS number");
+  const { isWide, words, bits } = parsed;
+  const maxLength = maxPrefixLength ?? bits;
+  if (!isLength(maxLength, bits, isWide ? 128 : 32)) {
+    return note([...path, "maxPrefixLength"], "maxPrefixLength must be a length of such prefixes");
+  }
+  const [w0, w1, w2, w3] = words;
+  return { isAnnounced: true, isWide, w0, w1, w2, w3, bits, maxLength, as: asn };
+}
+
+function isLength(value: unknown, min: number, max: number): value is number {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

@@ -1,0 +1,8 @@
+/** Classes that the state of validation is made of, for those who copy it. */
+
+import { PrefixTree } from "./prefix-tree.ts";
+import { Source, Validation } from "./validation.ts";
+import { VrpTable } from "./vrp-table.ts";
+
+/** Their objects have no functions and no state outside of their fields. */
+export const RPKI_STATE_CLASSES = [PrefixTree, Source, Validation, VrpTable] as const;

@@ -1,0 +1,356 @@
+/**
+ * All VRPs of all sources, which of them count, and how they change: what a router has of the RPKI.
+ *
+ * A source is a cache or a file. What it says comes in pieces (`stage`) that do nothing until it is
+ * complete (`complete`); then `step` puts them into the tables, a bounded number at a time. A whole set
+ * replaces what the source had: it gets a bit of its own in the tables, and when all of it is there, one
+ * pass over the tables has it count in place of the old one, so that what both have never changes.
+ *
+ * Sources of the lowest preference number count that has any source with data, and all of these together.
+ *
+ * Everything here is a function of the calls: a copy that gets the same ones is the same.
+ */
+
+import { isFiltered, NO_SLURM, type Slurm } from "./slurm.ts";
+import { areVrps, newVrp, readVrp, type Vrp } from "./vrp-octets.ts";
+import { type OriginState, VrpTable } from "./vrp-table.ts";
+
+/** Rows or VRPs that one step looks at. */
+const STEP_ROWS = 2048;
+/** Octets that may be staged of one source: five million VRPs of IPv4. */
+export const STAGED_OCTETS_MAX = 60_000_000;
+/** Of one's own assertions. */
+const LOCAL_BIT = 1;
+/** A source needs a second bit while a whole set replaces another one. */
+export const SOURCES_MAX = 15;
+
+export interface SourceConfig {
+  /** Unique among sources. */
+  readonly name: string;
+  readonly kind: "cache" | "file";
+  /** Lower ones are preferred. */
+  readonly preference: number;
+}
+
+/** What a cache says at the end of its data. */
+export interface SourceEnd {
+  /** Protocol version, session and serial number, with which a cache goes on; session null for a file. */
+  readonly version: number;
+  readonly session: number | null;
+  readonly serial: number;
+  readonly refreshSeconds: number;
+  readonly retrySeconds: number;
+  /** After so long without another end the data does not count any more; 0 for never. */
+  readonly expireSeconds: number;
+  /** It was a whole set, and not a difference. */
+  readonly isWhole: boolean;
+}
+
+export class Source {
+  readonly name: string;
+  readonly kind: SourceConfig["kind"];
+  preference: number;
+  /** In the tables; 0 while it has no data there. */
+  bit = 0;
+  /** What it said last; null before that, and once it has expired. */
+  end: SourceEnd | null = null;
+  /** When that was. */
+  endedMs = 0;
+  staged: Uint8Array[] = [];
+  stagedOctets = 0;
+  /** VRPs that it has in the tables. */
+  ipv4 = 0;
+  ipv6 = 0;
+  /** Of the last difference: announced though there, withdrawn though not there. */
+  mismatches = 0;
+  /** Not among those that are configured any more. */
+  isGone = false;
+
+  constructor({ name, kind, preference }: SourceConfig) {
+    this.name = name;
+    this.kind = kind;
+    this.preference = preference;
+  }
+
+  /** When its data does not count any more; Infinity for never. */
+  get expiresMs(): number {
+    const seconds = this.end?.expireSeconds ?? 0;
+    return seconds === 0 ? Number.POSITIVE_INFINITY : this.endedMs + 1000 * seconds;
+  }
+}
+
+/** VRPs to be put into the tables. */
+interface Task {
+  readonly source: Source;
+  readonly isWhole: boolean;
+  /** Pieces that are left, and how far the first one was read. */
+  readonly pieces: Uint8Array[];
+  at: number;
+  /** Bit of a whole set, and its VRPs so far. */
+  bit: number;
+  ipv4: number;
+  ipv6: number;
+}
+
+export class Validation {
+  readonly ipv4: VrpTable = new VrpTable(32);
+  readonly ipv6: VrpTable = new VrpTable(128);
+  /** By name, in the order of the configuration. */
+  sources: Map<string, Source> = new Map();
+  private slurm: Slurm = NO_SLURM;
+  private readonly tasks: Task[] = [];
+  /** Bits that nobody has; those of sources that count; those to be taken out of the tables. */
+  private free = ~LOCAL_BIT;
+  private counting = LOCAL_BIT;
+  private dead = 0;
+  /** Rows that a pass over the tables looks at next; null when there is none to be made. */
+  private pass: { ipv4: number; ipv6: number } | null = null;
+
+  /** Has other sources and exceptions. */
+  configure(sources: readonly SourceConfig[], slurm: Slurm): void {
+    const next = new Map<string, Source>();
+    for (const config of sources) {
+      const source = this.sources.get(config.name) ?? new Source(config);
+      source.preference = config.preference;
+      next.set(config.name, source);
+    }
+    for (const source of this.sources.values()) if (!next.has(source.name)) this.drop(source);
+    this.sources = next;
+    this.changeLocal(slurm);
+    this.recount();
+  }
+
+  /** What a source is about to say is begun anew. */
+  begin(name: string): void {
+    const source = this.sources.get(name);
+    if (source === undefined) return;
+    source.staged = [];
+    source.stagedOctets = 0;
+  }
+
+  /**
+   * A source says more; nothing of one that is not configured, nor of one that says too much.
+   *
+   * @param octets - see vrp-octets.ts; must not change any more
+   */
+  stage(name: string, octets: Uint8Array): void {
+    const source = this.sources.get(name);
+    if (source === undefined || octets.length === 0 || !areVrps(octets)) return;
+    source.stagedOctets += octets.length;
+    if (source.stagedOctets <= STAGED_OCTETS_MAX) source.staged.push(octets);
+    else source.staged = [];
+  }
+
+  /** A source has said all. @returns whether that counts */
+  complete(name: string, end: SourceEnd, nowMs: number): boolean {
+    const source = this.sources.get(name);
+    if (source === undefined) return false;
+    const pieces = source.staged;
+    const isTooMuch = source.stagedOctets > STAGED_OCTETS_MAX;
+    this.begin(name);
+    // A difference to nothing says nothing.
+    if (isTooMuch || (!end.isWhole && source.end === null)) return false;
+    source.end = end;
+    source.endedMs = nowMs;
+    source.mismatches = 0;
+    this.tasks.push({ source, isWhole: end.isWhole, pieces, at: 0, bit: 0, ipv4: 0, ipv6: 0 });
+    return true;
+  }
+
+  /** The data of a source does not count any more. */
+  expire(source: Source): void {
+    source.end = null;
+    this.retire(source);
+    this.recount();
+  }
+
+  /** Whether there is something to do for `step`. */
+  get isBusy(): boolean {
+    return this.tasks.length > 0 || this.pass !== null;
+  }
+
+  /** Whether the data of a source is in the tables. */
+  isLoaded({ bit }: Source): boolean {
+    return bit !== 0 && this.pass === null;
+  }
+
+  /** Whether it counts there. */
+  isCounting({ bit }: Source): boolean {
+    return (this.counting & bit) !== 0;
+  }
+
+  /** Does a bounded piece of work. @returns whether there is more */
+  step(): boolean {
+    const { ipv4, ipv6 } = this;
+    if (this.pass !== null) this.stepPass(this.pass);
+    else if (this.tasks.length > 0) this.stepTask(this.tasks[0]!);
+    ipv4.advance();
+    ipv6.advance();
+    return this.isBusy;
+  }
+
+  /** See VrpTable. */
+  stateOf(
+    isWide: boolean,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    bits: number,
+    origin: number,
+  ): OriginState {
+    return (isWide ? this.ipv6 : this.ipv4).stateOf(w0, w1, w2, w3, bits, origin);
+  }
+
+  /** Whether there is anything that could make a route's state another one than not found. */
+  get isEmpty(): boolean {
+    return this.ipv4.used + this.ipv6.used === 0;
+  }
+
+  private stepTask(task: Task): void {
+    const { source } = task;
+    if (source.isGone || source.end === null) {
+      this.giveUp(task);
+      return;
+    }
+    if (task.isWhole && task.bit === 0) {
+      task.bit = this.takeBit();
+    }
+    const vrp = newVrp();
+    for (let left = STEP_ROWS; left > 0; left--) {
+      const piece = task.pieces[0];
+      if (piece === undefined) {
+        this.tasks.shift();
+        if (task.isWhole) this.replace(source, task);
+        // What it has is not what this side has: it is to say all of it again.
+        else if (source.mismatches > 0) source.end = { ...source.end, session: null };
+        return;
+      }
+      task.at = readVrp(piece, task.at, vrp);
+      if (task.isWhole || source.bit !== 0) this.apply(vrp, source, task);
+      if (task.at < piece.length) continue;
+      task.pieces.shift();
+      task.at = 0;
+    }
+  }
+
+  private apply(vrp: Vrp, source: Source, task: Task): void {
+    const { isWhole } = task;
+    const table = vrp.isWide ? this.ipv6 : this.ipv4;
+    const own = isWhole ? task.bit : source.bit;
+    const row = vrp.isAnnounced ? table.intern(vrp) : table.find(vrp);
+    const has = row !== 0 && (table.sources[row]! & own) !== 0;
+    if (has === vrp.isAnnounced) {
+      if (!isWhole) source.mismatches++;
+      return;
+    }
+    const counted = isWhole ? task : source;
+    counted[vrp.isWide ? "ipv6" : "ipv4"] += vrp.isAnnounced ? 1 : -1;
+    if (vrp.isAnnounced) table.sources[row]! |= own;
+    else table.sources[row]! &= ~own;
+    table.settle(row, this.counts(table, row));
+  }
+
+  /** A whole set is there: it counts in place of what the source had. */
+  private replace(source: Source, { bit, ipv4, ipv6 }: Task): void {
+    this.dead |= source.bit;
+    source.bit = bit;
+    source.ipv4 = ipv4;
+    source.ipv6 = ipv6;
+    this.recount();
+  }
+
+  private retire(source: Source): void {
+    this.dead |= source.bit;
+    source.bit = 0;
+    source.ipv4 = 0;
+    source.ipv6 = 0;
+    source.staged = [];
+    source.stagedOctets = 0;
+  }
+
+  private drop(source: Source): void {
+    source.isGone = true;
+    this.retire(source);
+  }
+
+  private giveUp(task: Task): void {
+    this.tasks.shift();
+    if (task.bit === 0) return;
+    this.dead |= task.bit;
+    this.recount();
+  }
+
+  /** @returns a bit that nobody has: there are enough, and tasks wait while some are being taken out */
+  private takeBit(): number {
+    const bit = this.free & -this.free;
+    this.free &= ~bit;
+    return bit;
+  }
+
+  private changeLocal(slurm: Slurm): void {
+    for (const vrp of this.slurm.assertions) {
+      const table = vrp.isWide ? this.ipv6 : this.ipv4;
+      const row = table.find(vrp);
+      if (row !== 0) table.sources[row]! &= ~LOCAL_BIT;
+    }
+    this.slurm = slurm;
+    for (const vrp of slurm.assertions) {
+      const table = vrp.isWide ? this.ipv6 : this.ipv4;
+      table.sources[table.intern(vrp)]! |= LOCAL_BIT;
+    }
+  }
+
+  /** Others count now, or have gone: all rows are looked at. */
+  private recount(): void {
+    let preferred = Number.POSITIVE_INFINITY;
+    for (const { bit, preference } of this.sources.values()) {
+      if (bit !== 0) preferred = Math.min(preferred, preference);
+    }
+    this.counting = LOCAL_BIT;
+    for (const { bit, preference } of this.sources.values()) {
+      if (preference === preferred) this.counting |= bit;
+    }
+    this.pass = { ipv4: 1, ipv6: 1 };
+  }
+
+  private stepPass(pass: { ipv4: number; ipv6: number }): void {
+    pass.ipv4 = this.passOver(this.ipv4, pass.ipv4);
+    if (pass.ipv4 < this.ipv4.limit) return;
+    pass.ipv6 = this.passOver(this.ipv6, pass.ipv6);
+    if (pass.ipv6 < this.ipv6.limit) return;
+    this.pass = null;
+    this.free |= this.dead;
+    this.dead = 0;
+  }
+
+  private passOver(table: VrpTable, from: number): number {
+    const end = Math.min(table.limit, from + STEP_ROWS);
+    for (let row = from; row < end; row++) {
+      if (table.isFree(row)) continue;
+      table.sources[row]! &= ~this.dead;
+      table.settle(row, this.counts(table, row));
+    }
+    return end;
+  }
+
+  private counts(table: VrpTable, row: number): boolean {
+    const sources = table.sources[row]!;
+    if ((sources & LOCAL_BIT) !== 0) return true;
+    if ((sources & this.counting) === 0) return false;
+    if (this.slurm.filters.length === 0) return true;
+    const { tree, node, as } = table;
+    const at = node[row]!;
+    const wide = tree.isWide;
+    return !isFiltered(
+      this.slurm,
+      wide,
+      tree.w0[at]!,
+      wide ? tree.w1[at]! : 0,
+      wide ? tree.w2[at]! : 0,
+      wide ? tree.w3[at]! : 0,
+      tree.bits[at]!,
+      as[row]!,
+    );
+  }
+}

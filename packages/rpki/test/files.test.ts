@@ -1,0 +1,181 @@
+/** Files of ROAs and of local exceptions. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { newVrp, type RoaFile, RoaReader, readVrp, slurmOf, type Vrp } from "../src/index.ts";
+
+function read(text: string, cuts: readonly number[] = []): RoaFile | string {
+  const reader = new RoaReader();
+  let at = 0;
+  for (const cut of cuts) {
+    reader.push(text.slice(at, at + cut));
+    at += cut;
+  }
+  reader.push(text.slice(at));
+  return reader.end();
+}
+
+function vrpsOf(file: RoaFile | string): Vrp[] {
+  if (typeof file === "string") throw new Error(file);
+  return file.pieces.flatMap((piece) => {
+    const vrps: Vrp[] = [];
+    for (let at = 0; at < piece.length; ) {
+      const vrp = newVrp();
+      at = readVrp(piece, at, vrp);
+      vrps.push(vrp);
+    }
+    return vrps;
+  });
+}
+
+/** As rpki-client writes it. */
+const RPKI_CLIENT = `{
+	"metadata": { "buildmachine": "x", "roas": 3, "note": "[{\\"roas\\": [" },
+	"roas": [
+		{ "asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 25, "ta": "ri{p]e", "expires": 1700000000 },
+		{ "asn": 0, "prefix": "2001:db8::/32", "maxLength": 48, "ta": "arin", "expires": 1700000000 }
+	],
+	"aspas": [ { "customer_asid": 64496, "providers": [ 64497 ] } ]
+}
+`;
+/** As Routinator writes it. */
+const ROUTINATOR =
+  '{"metadata":{"generated":1700000000},"roas":[{"asn":"AS64496","prefix":"192.0.2.0/24",' +
+  '"maxLength":25,"ta":"ripe"},{"asn":"AS0","prefix":"2001:db8::/32","maxLength":48,"ta":"arin"}]}';
+
+const EXPECTED = [
+  { ...newVrp(), w0: 0xc0000200, bits: 24, maxLength: 25, as: 64496 },
+  { ...newVrp(), isWide: true, w0: 0x20010db8, bits: 32, maxLength: 48, as: 0 },
+];
+
+test.each([
+  ["rpki-client", RPKI_CLIENT],
+  ["Routinator", ROUTINATOR],
+])("a file of %s says the same, however it is cut", (_, text) => {
+  expect(vrpsOf(read(text))).toEqual(EXPECTED);
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 30 }), (cuts) => {
+      expect(vrpsOf(read(text, cuts))).toEqual(EXPECTED);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a longest length that is not there is the prefix's, and many ROAs are many pieces", () => {
+  const roa = '{ "asn": 1, "prefix": "10.0.0.0/8" }';
+  const file = read(`{ "roas": [ ${Array(5000).fill(roa).join(",")} ] }`) as RoaFile;
+  expect(file.count).toBe(5000);
+  expect(file.pieces.length).toBeGreaterThan(1);
+  expect(vrpsOf(file).every(({ maxLength }) => maxLength === 8)).toBe(true);
+});
+
+describe("what is wrong with a file of ROAs", () => {
+  const roas = (roa: string) => `{\n"roas": [\n${roa}\n] }`;
+  test.each([
+    ["", 'line 1: there is no list "roas"'],
+    ["[]", "line 1: this is a list and no JSON object"],
+    ["prefix,asn\n", "line 1: this is no JSON object"],
+    ['{ "roas": 1 }', 'line 1: there is no list "roas"'],
+    ['{\n"roas": [', "line 2: the file is cut off"],
+    [roas('{ "asn": 1, "prefix": "10.0.0.0" }'), 'line 3: "10.0.0.0" is not a prefix'],
+    [
+      roas('{ "asn": 1, "prefix": "10.0.0.0/33" }'),
+      'line 3: "10.0.0.0/33" is longer than an address',
+    ],
+    [
+      roas('{ "asn": 1, "prefix": "10.0.0.1/8" }'),
+      'line 3: "10.0.0.1/8" has bits behind its length',
+    ],
+    [roas('{ "asn": "x", "prefix": "10.0.0.0/8" }'), 'line 3: "asn" must be an AS number'],
+    [roas('{ "asn": 4294967296, "prefix": "10.0.0.0/8" }'), 'line 3: "asn" must be an AS number'],
+    [
+      roas('{ "asn": 1, "prefix": "10.0.0.0/8", "maxLength": 7 }'),
+      'line 3: "maxLength" must be a number not below the length of the prefix',
+    ],
+    [
+      roas('{ "asn": 1, "prefix": "10.0.0.0/8", "maxLength": 33 }'),
+      'line 3: "maxLength" is too long',
+    ],
+  ])("%j", (text, problem) => {
+    expect(read(text)).toBe(problem);
+  });
+
+  test("JSON that is none, with its line", () => {
+    expect(read(roas('{ "asn": 1,, }'))).toMatch(/^line 3: /);
+  });
+
+  test("a ROA that does not end takes no room", () => {
+    const reader = new RoaReader();
+    reader.push('{ "roas": [ { "prefix": "');
+    for (let n = 0; n < 100; n++) reader.push("x".repeat(10_000));
+    expect(reader.end()).toBe("line 1: a ROA that does not end");
+  });
+});
+
+describe("local exceptions", () => {
+  /** The example of RFC 8416 section 3.5. */
+  const EXAMPLE = {
+    slurmVersion: 1,
+    validationOutputFilters: {
+      prefixFilters: [
+        { prefix: "192.0.2.0/24", comment: "All VRPs encompassed by prefix" },
+        { asn: 64496, comment: "All VRPs matching ASN" },
+        { prefix: "198.51.100.0/24", asn: 64497, comment: "All VRPs encompassed, matching ASN" },
+      ],
+      bgpsecFilters: [{ asn: 64496, comment: "All keys for ASN" }],
+    },
+    locallyAddedAssertions: {
+      prefixAssertions: [
+        { asn: 64496, prefix: "198.51.100.0/24", comment: "My other important route" },
+        { asn: 64496, prefix: "2001:db8::/32", maxPrefixLength: 48, comment: "de-aggregated" },
+      ],
+      bgpsecAssertions: [],
+    },
+  };
+
+  test("of the RFC's example", () => {
+    const { slurm, mistakes } = slurmOf(EXAMPLE);
+    expect(mistakes).toEqual([]);
+    expect(slurm.filters.map(({ prefix, as }) => [prefix?.bits, as])).toEqual([
+      [24, null],
+      [undefined, 64496],
+      [24, 64497],
+    ]);
+    expect(slurm.assertions).toEqual([
+      { ...newVrp(), w0: 0xc6336400, bits: 24, maxLength: 24, as: 64496 },
+      { ...newVrp(), isWide: true, w0: 0x20010db8, bits: 32, maxLength: 48, as: 64496 },
+    ]);
+  });
+
+  const with1 = (filters: unknown, assertions: unknown) =>
+    slurmOf({
+      slurmVersion: 1,
+      validationOutputFilters: { prefixFilters: filters },
+      locallyAddedAssertions: { prefixAssertions: assertions },
+    }).mistakes.map(({ path, message }) => `${path.join(".")}: ${message}`);
+
+  test("with mistakes", () => {
+    expect(slurmOf([]).mistakes).toHaveLength(1);
+    expect(slurmOf({}).mistakes.map(({ message }) => message)).toEqual([
+      "slurmVersion must be 1 or 2",
+      "validationOutputFilters must have a list prefixFilters",
+      "locallyAddedAssertions must have a list prefixAssertions",
+    ]);
+    const filters = [{}, { prefix: "10.0.0.1/8" }, { asn: -1 }, 7];
+    const assertions = [{ asn: 1 }, { prefix: "10.0.0.0/8" }];
+    const long = { asn: 1, prefix: "10.0.0.0/8", maxPrefixLength: 33 };
+    const at = (list: string) =>
+      list === "f"
+        ? "validationOutputFilters.prefixFilters"
+        : "locallyAddedAssertions.prefixAssertions";
+    expect(with1(filters, [...assertions, long])).toEqual([
+      `${at("f")}.3: must be an object`,
+      `${at("f")}.0: must have a prefix or an asn`,
+      `${at("f")}.1.prefix: "10.0.0.1/8" has bits behind its length`,
+      `${at("f")}.2.asn: asn must be an AS number`,
+      `${at("a")}.0.prefix: prefix must be text`,
+      `${at("a")}.1.asn: asn must be an AS number`,
+      `${at("a")}.2.maxPrefixLength: maxPrefixLength must be a length of such prefixes`,
+    ]);
+  });
+});

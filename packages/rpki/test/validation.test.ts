@@ -1,0 +1,190 @@
+/** Several sources, whole sets, differences, preferences and local exceptions, against plain sets. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { runs } from "../../../test/mode.ts";
+import { NO_SLURM, newVrp, type SourceEnd, Validation, type Vrp, VrpWriter } from "../src/index.ts";
+
+const END: SourceEnd = {
+  version: 1,
+  session: 7,
+  serial: 1,
+  refreshSeconds: 3600,
+  retrySeconds: 600,
+  expireSeconds: 7200,
+  isWhole: true,
+};
+
+/** Prefix number `k`: 10.k.0.0/16, or 2001:db8:k::/48. */
+const vrp = (k: number, isAnnounced = true): Vrp => {
+  const isWide = k % 2 === 1;
+  const prefix = isWide
+    ? { w0: 0x20010db8, w1: (k << 16) >>> 0, bits: 48, maxLength: 48 }
+    : { w0: 0x0a000000 | (k << 16), bits: 16, maxLength: 24 };
+  return { ...newVrp(), isAnnounced, isWide, ...prefix, as: 64496 };
+};
+
+function octetsOf(list: readonly Vrp[]): Uint8Array {
+  const writer = new VrpWriter();
+  for (const one of list) writer.write(one);
+  return writer.take();
+}
+
+const isValid = (validation: Validation, k: number) => {
+  const { isWide, w0, w1, w2, w3, bits, as } = vrp(k);
+  return validation.stateOf(isWide, w0, w1, w2, w3, bits, as) === 0;
+};
+
+function settle(validation: Validation): void {
+  while (validation.step());
+  for (const table of [validation.ipv4, validation.ipv6]) {
+    table.takeChanges();
+    while (table.endChanges(7));
+  }
+}
+
+const numbers = fc.uniqueArray(fc.integer({ min: 0, max: 30 }), { maxLength: 15 });
+
+test("what counts is what sources have said, whatever they said before, in any order", () => {
+  const names = ["a", "b", "c"];
+  const event = fc.record({
+    name: fc.constantFrom(...names),
+    kind: fc.constantFrom("whole", "difference", "expire", "cut", "settle"),
+    numbers,
+  });
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 2 }), { minLength: 3, maxLength: 3 }),
+      fc.array(event, { maxLength: 30 }),
+      (preferences, events) => {
+        const validation = new Validation();
+        const sources = names.map((name, k) => ({
+          name,
+          kind: "cache" as const,
+          preference: preferences[k]!,
+        }));
+        validation.configure(sources, NO_SLURM);
+        const model = new Map<string, Set<number>>();
+        for (const { name, kind, numbers } of events) {
+          const had = model.get(name);
+          if (kind === "expire") {
+            validation.expire(validation.sources.get(name)!);
+            model.delete(name);
+          } else if (kind === "settle") settle(validation);
+          else if (kind === "cut") {
+            validation.begin(name);
+            validation.stage(name, octetsOf(numbers.map((k) => vrp(k))));
+          } else {
+            const isWhole = kind === "whole";
+            validation.begin(name);
+            const list = numbers.map((k) => vrp(k, isWhole || had?.has(k) !== true));
+            const half = octetsOf(list.slice(0, 3));
+            validation.stage(name, half);
+            validation.stage(name, octetsOf(list.slice(3)));
+            validation.complete(name, { ...END, isWhole }, 0);
+            if (isWhole) model.set(name, new Set(numbers));
+            else for (const k of numbers) had?.has(k) === true ? had.delete(k) : had?.add(k);
+          }
+        }
+        settle(validation);
+        const preferred = Math.min(
+          ...[...model.keys()].map((name) => preferences[names.indexOf(name)]!),
+        );
+        const all = new Set<number>();
+        for (const [name, has] of model) {
+          const source = validation.sources.get(name)!;
+          expect(source.ipv4 + source.ipv6).toBe(has.size);
+          expect(source.mismatches).toBe(0);
+          if (preferences[names.indexOf(name)] === preferred) for (const k of has) all.add(k);
+        }
+        for (let k = 0; k <= 30; k++) expect(isValid(validation, k)).toBe(all.has(k));
+        expect(validation.ipv4.used + validation.ipv6.used).toBe(all.size);
+        // Nothing stays of what has gone.
+        validation.configure([], NO_SLURM);
+        settle(validation);
+        expect(validation.ipv4.size + validation.ipv6.size).toBe(0);
+        expect([validation.ipv4.tree.root, validation.ipv6.tree.root]).toEqual([0, 0]);
+      },
+    ),
+    { numRuns: runs(2000) },
+  );
+});
+
+describe("a source", () => {
+  const fresh = () => {
+    const validation = new Validation();
+    validation.configure([{ name: "a", kind: "cache", preference: 1 }], NO_SLURM);
+    return validation;
+  };
+  const say = (validation: Validation, list: readonly Vrp[], end: Partial<SourceEnd> = {}) => {
+    validation.begin("a");
+    validation.stage("a", octetsOf(list));
+    const counts = validation.complete("a", { ...END, ...end }, 1000);
+    settle(validation);
+    return counts;
+  };
+
+  test("that sends the same again changes nothing", () => {
+    const validation = fresh();
+    say(validation, [vrp(0), vrp(1), vrp(2)]);
+    validation.stage("a", octetsOf([vrp(0), vrp(1), vrp(3)]));
+    validation.complete("a", END, 1000);
+    while (validation.step());
+    const { ipv4, ipv6 } = validation;
+    expect([ipv4.hasChanges, ipv6.hasChanges]).toEqual([true, true]);
+    ipv4.takeChanges();
+    ipv6.takeChanges();
+    const changed = [0, 1, 2, 3].filter((k) => {
+      const { isWide, w0, w1, bits } = vrp(k);
+      return (isWide ? ipv6 : ipv4).isChanged(w0, w1, 0, 0, bits);
+    });
+    expect(changed).toEqual([2, 3]);
+  });
+
+  test("nothing counts before its end, and nothing of a difference to nothing", () => {
+    const validation = fresh();
+    validation.stage("a", octetsOf([vrp(0)]));
+    settle(validation);
+    expect(isValid(validation, 0)).toBe(false);
+    expect(say(validation, [vrp(0)], { isWhole: false })).toBe(false);
+    expect(isValid(validation, 0)).toBe(false);
+    expect(say(validation, [vrp(0)])).toBe(true);
+    expect(isValid(validation, 0)).toBe(true);
+  });
+
+  test("whose difference does not fit has to say everything again", () => {
+    const validation = fresh();
+    say(validation, [vrp(0)]);
+    say(validation, [vrp(0), vrp(2, false)], { isWhole: false });
+    const { mismatches, end } = validation.sources.get("a")!;
+    expect([mismatches, end?.session]).toEqual([2, null]);
+  });
+
+  test("octets that are no payloads are not taken", () => {
+    const validation = fresh();
+    const bad = octetsOf([vrp(0)]);
+    bad[2] = 33;
+    validation.stage("a", bad);
+    validation.stage("a", octetsOf([vrp(2)]).subarray(0, 11));
+    validation.complete("a", END, 0);
+    settle(validation);
+    expect(validation.ipv4.size).toBe(0);
+  });
+
+  test("local exceptions take away and add, whatever sources say, and may change", () => {
+    const validation = fresh();
+    say(validation, [vrp(0), vrp(2), vrp(4)]);
+    const sources = [{ name: "a", kind: "cache" as const, preference: 1 }];
+    const words = [vrp(2).w0, 0, 0, 0] as const;
+    const filter = { prefix: { isWide: false, words, bits: 16 }, as: null };
+    validation.configure(sources, { filters: [filter], assertions: [vrp(6)] });
+    settle(validation);
+    expect([0, 2, 4, 6].map((k) => isValid(validation, k))).toEqual([true, false, true, true]);
+    validation.configure(sources, { filters: [{ prefix: null, as: 64496 }], assertions: [] });
+    settle(validation);
+    expect([0, 2, 4, 6].map((k) => isValid(validation, k))).toEqual([false, false, false, false]);
+    validation.configure(sources, NO_SLURM);
+    settle(validation);
+    expect([0, 2, 4, 6].map((k) => isValid(validation, k))).toEqual([true, true, true, false]);
+  });
+});
