@@ -1,7 +1,7 @@
 /** What the checks of the parts of a configuration share. */
 
 import { parseHostAddress } from "./addresses.ts";
-import type { FilePolicy, FileRule, FileShape } from "./file-shape.ts";
+import type { FileConditions, FilePolicy, FileRule, FileShape } from "./file-shape.ts";
 import type { Mistake } from "./mistakes.ts";
 import type { NsrTls } from "./types.ts";
 import type { YamlFile } from "./yaml-file.ts";
@@ -28,6 +28,12 @@ export interface ConfigSources {
    * @returns why this host's sockets cannot have a TCP congestion control algorithm; empty when they can
    */
   congestionControlProblem?(name: string): string;
+  /**
+   * Where files of validated ROA payloads are to be read.
+   *
+   * @returns what is wrong with one; empty when nothing is
+   */
+  roaFileProblem?(path: string): string;
   /** Control socket of a configuration that names none: /run/ts-bgp/ts-bgp.sock unless given. */
   readonly controlSocket?: string;
   /**
@@ -64,6 +70,9 @@ export interface Checker {
   >;
   /** Policies with rules that set next hops. */
   readonly setsNextHop: ReadonlySet<string>;
+  /** Policies with rules that ask for origin validation, and whether there is any. */
+  readonly asksOrigin: ReadonlySet<string>;
+  readonly hasRpki: boolean;
   /** @returns the text, or null once the mistake is noted at an index of the configuration */
   readFile(path: string, at: number): string | null;
   warn(at: number, message: string): void;
@@ -94,6 +103,12 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
         .filter(([, policy]) => rulesOf(policy).some(({ set }) => set?.["next-hop"] !== undefined))
         .map(([name]) => name),
     ),
+    asksOrigin: new Set(
+      Object.entries(shape.policies ?? {})
+        .filter(([, policy]) => rulesOf(policy).some((rule) => asksOrigin(rule.if)))
+        .map(([name]) => name),
+    ),
+    hasRpki: yaml.wrote(yaml.value as object, "rpki"),
     readFile: (path, at) => {
       try {
         return sources.readFile(path);
@@ -118,6 +133,12 @@ export function checkAddress(text: string, at: number, checker: Checker): string
 export function checkFolder(path: string, at: number, { yaml, sources }: Checker): void {
   const problem = sources.folderProblem?.(path) ?? "";
   if (problem !== "") yaml.add(at, problem);
+}
+
+function asksOrigin(conditions: FileConditions | undefined): boolean {
+  if (conditions === undefined) return false;
+  const { rpki, any = [], not } = conditions;
+  return rpki !== undefined || [...any, not].some(asksOrigin);
 }
 
 /** @returns the rules of a policy in either of its forms */

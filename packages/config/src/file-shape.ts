@@ -12,6 +12,7 @@ export interface FileShape {
     readonly file?: string;
   };
   readonly nsr?: FileNsr;
+  readonly rpki?: FileRpki;
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -38,6 +39,17 @@ export interface FileNsr {
   readonly "heartbeat-ms"?: number;
   readonly "heartbeat-misses"?: number;
   readonly "patience-ms"?: number;
+}
+
+export interface FileRpki {
+  readonly caches?: readonly {
+    readonly address: string;
+    readonly port?: number;
+    readonly preference?: number;
+  }[];
+  readonly files?: readonly (string | { readonly file: string; readonly preference?: number })[];
+  readonly slurm?: OneOrMore<string>;
+  readonly "start-limit"?: number;
 }
 
 export interface FileArbiter {
@@ -176,6 +188,7 @@ export interface FileConditions {
   readonly med?: FileRange | "none";
   readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
   readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
+  readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
   readonly any?: readonly FileConditions[];
   readonly not?: FileConditions;
 }

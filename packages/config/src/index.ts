@@ -35,7 +35,10 @@ export type {
   NeighborOptions,
   NsrConfig,
   NsrTls,
+  RoaFileConfig,
   RoleName,
   RouterConfig,
+  RpkiConfig,
+  RtrCacheConfig,
   ServiceAddressConfig,
 } from "./types.ts";

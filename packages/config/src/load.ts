@@ -14,6 +14,7 @@ import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
+import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
@@ -62,6 +63,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const policies: Record<string, Policy> = checkPolicies(shape, lists, checker);
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
+  const rpki = checkRpki(shape, checker);
   const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
   const { communityKinds: _, ...plainLists } = lists;
   return {
@@ -71,6 +73,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     http: checkHttp(shape, checker),
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
+    rpki,
     neighbors,
     policies,
     ...plainLists,

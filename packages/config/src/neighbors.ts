@@ -312,6 +312,7 @@ function checkTogether(
   if (config.ttlSecurity > 0 && config.multihop > 0) {
     layers.add("multihop", '"multihop" and "ttl-security" exclude each other');
   }
+  checkOrigins(config, layers);
   const local = config.localAddress;
   if (local !== null && local.includes(":") !== config.address.includes(":")) {
     layers.add("local-address", `neighbor ${config.address} is not of the family of ${local}`);
@@ -321,6 +322,21 @@ function checkTogether(
     const what = `no ${missing.join(" and no ")} policy`;
     const message = `neighbor ${config.address} has ${what}: every route is rejected (RFC 8212)`;
     checker.warn(checker.yaml.at(neighbor), message);
+  }
+}
+
+/** What policies that ask for origin validation ask of a neighbor. */
+function checkOrigins(config: NeighborConfig, layers: Layers): void {
+  const { asksOrigin } = layers.checker;
+  const exports = config.export.find((name) => asksOrigin.has(name));
+  if (exports !== undefined) {
+    const remedy = "have an import policy mark routes with a community, and ask for that";
+    layers.add("export", `policy "${exports}" asks for rpki, which is for import: ${remedy}`);
+  }
+  const imports = config.import.find((name) => asksOrigin.has(name));
+  if (imports !== undefined && !config.keepRejected) {
+    const why = "routes are judged again when payloads change";
+    layers.add("keep-rejected", `policy "${imports}" asks for rpki: ${why}, so all must be kept`);
   }
 }
 

@@ -117,9 +117,13 @@ class RuleChecker {
   }
 
   private conditions(section: FileConditions): Conditions {
-    const { family, med, origin, any, not } = section;
+    const { family, med, origin, rpki, any, not } = section;
     const routeType = section["route-type"];
     this.checkLength(section);
+    if (rpki !== undefined && !this.checker.hasRpki) {
+      const at = this.checker.yaml.keyAt(section, "rpki");
+      this.checker.yaml.add(at, '"rpki" needs a section "rpki" with caches or files');
+    }
     return compact<Conditions>({
       prefix: this.each(section, "prefix", (term) => this.prefix(term)),
       prefixLength: this.range(section, "prefix-length", section["prefix-length"]),
@@ -137,6 +141,7 @@ class RuleChecker {
       med: med === "none" ? med : this.range(section, "med", med),
       origin: origin === undefined ? undefined : listOf(origin),
       routeType: routeType === undefined ? undefined : listOf(routeType),
+      rpki: rpki === undefined ? undefined : listOf(rpki),
       any: any?.map((one) => this.conditions(one)),
       not: not === undefined ? undefined : this.conditions(not),
     });

@@ -4,6 +4,7 @@
  */
 
 import type { FamilyName, Lists, Policy, Source } from "@ts-bgp/policy";
+import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
   readonly router: RouterConfig;
@@ -15,6 +16,8 @@ export interface Config extends Lists {
   readonly log: LogConfig;
   /** Null for a speaker that runs alone. */
   readonly nsr: NsrConfig | null;
+  /** Null for no origin validation. */
+  readonly rpki: RpkiConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
@@ -37,6 +40,31 @@ export interface LogConfig {
   readonly level: "trace" | "debug" | "info" | "warn" | "error";
   /** Null for standard output. */
   readonly file: string | null;
+}
+
+/** Where validated ROA payloads come from. */
+export interface RpkiConfig {
+  readonly caches: readonly RtrCacheConfig[];
+  readonly files: readonly RoaFileConfig[];
+  /** Local exceptions. */
+  readonly slurm: Slurm;
+  /** So long routes of external neighbors wait for data after a start, at most. */
+  readonly startLimitSeconds: number;
+}
+
+export interface RtrCacheConfig {
+  /** Unique: address and port. */
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** Lower ones are preferred. */
+  readonly preference: number;
+}
+
+export interface RoaFileConfig {
+  /** From the root. */
+  readonly file: string;
+  readonly preference: number;
 }
 
 /** Where the two sides of a pair meet: a Unix socket, or TCP. */

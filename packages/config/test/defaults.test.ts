@@ -18,6 +18,7 @@ const BASE = {
     peer: "/run/nsr.sock",
     arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
+  rpki: { caches: [{ address: "192.0.2.53" }] },
   neighbors: [
     { address: "192.0.2.11", as: 64501, "add-path": {}, "graceful-restart": {}, "max-prefix": {} },
   ],

@@ -29,6 +29,11 @@ function sourcesIn(folder: string): ConfigSources {
 
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\n";
 const KEY = "-----BEGIN PRIVATE KEY-----\n";
+const SLURM = `{
+  "slurmVersion": 1,
+  "validationOutputFilters": { "prefixFilters": [ { "prefix": "10.0.0.0/8" } ], "bgpsecFilters": [] },
+  "locallyAddedAssertions": { "prefixAssertions": [ { "asn": 64496, "prefix": "198.51.100.0/24" } ] }
+}`;
 const FILES: Readonly<Record<string, string>> = {
   "etcd.password": "SECRET\n",
   secret: "from a file\n",
@@ -38,6 +43,7 @@ const FILES: Readonly<Record<string, string>> = {
   "a.crt": CERTIFICATE,
   "a.key": KEY,
   "ca.crt": CERTIFICATE,
+  "slurm.json": SLURM,
 };
 const SOURCES: ConfigSources = {
   ...sourcesIn(HERE),
@@ -141,6 +147,38 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMisses: 4,
     patienceMs: 500,
   },
+  rpki: {
+    caches: [
+      {
+        name: "[2001:db8:9::53]:3323",
+        address: "2001:db8:9::53",
+        port: 3323,
+        preference: 1,
+      },
+      { name: "192.0.2.53:323", address: "192.0.2.53", port: 323, preference: 100 },
+    ],
+    files: [
+      { file: "/var/lib/rpki-client/json", preference: 100 },
+      { file: "/run/roas.json", preference: 2 },
+    ],
+    slurm: {
+      filters: [{ prefix: { isWide: false, words: [0x0a000000, 0, 0, 0], bits: 8 }, as: null }],
+      assertions: [
+        {
+          isAnnounced: true,
+          isWide: false,
+          w0: 0xc6336400,
+          w1: 0,
+          w2: 0,
+          w3: 0,
+          bits: 24,
+          maxLength: 24,
+          as: 64496,
+        },
+      ],
+    },
+    startLimitSeconds: 30,
+  },
   prefixLists: {
     bogons: ["10.0.0.0/8 le 32"],
     registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
@@ -179,7 +217,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
             origin: ["igp"],
             routeType: ["ebgp", "ibgp"],
             any: [{ med: { min: 5, max: 5 } }, { med: { min: 7, max: 9 } }],
-            not: { origin: ["egp", "incomplete"] },
+            not: { origin: ["egp", "incomplete"], rpki: ["invalid"] },
           },
           set: {
             localPref: { add: 10 },
@@ -418,6 +456,7 @@ test("a minimal file listens on all addresses", () => {
     http: null,
     log: { level: "info", file: null },
     nsr: null,
+    rpki: null,
   });
 });
 

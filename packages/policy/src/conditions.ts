@@ -17,7 +17,7 @@ import { PrefixSet } from "./prefix-set.ts";
 import type { PrefixTest, Route } from "./route.ts";
 import { type AsMatcher, matchesAs, matchesCommunity, type Terms } from "./terms.ts";
 import type { PeerFacts } from "./types.ts";
-import type { AsPathTest, CommunityTest, Conditions, Range } from "./values.ts";
+import type { AsPathTest, CommunityTest, Conditions, OriginStateName, Range } from "./values.ts";
 
 /** One condition of a rule. */
 export interface Condition {
@@ -39,6 +39,7 @@ export interface Compilation {
   /** A verdict may depend on the peer, if only through `$peer-as` in a pattern. */
   dependsOnPeer: boolean;
   dependsOnSource: boolean;
+  asksOrigin: boolean;
 }
 
 /** How a kind of community stands in a set, and how the configuration calls it. */
@@ -72,8 +73,9 @@ export function compileConditions(conditions: Conditions, to: Compilation): Cond
   ];
 }
 
-function asksPrefix({ family, prefixLength, prefix, any, not }: Conditions): boolean {
+function asksPrefix({ family, prefixLength, prefix, rpki, any, not }: Conditions): boolean {
   if (family !== undefined || prefixLength !== undefined || prefix !== undefined) return true;
+  if (rpki !== undefined) return true;
   return [...(any ?? []), ...(not === undefined ? [] : [not])].some(asksPrefix);
 }
 
@@ -397,7 +399,23 @@ function prefixConditions(conditions: Conditions, to: Compilation): Condition[] 
     const condition = prefixCondition(`prefix: ${prefix.join(", ")}`, holds, to);
     found.push({ ...condition, found: (route) => prefixFound(sets, route) });
   }
+  if (conditions.rpki !== undefined) found.push(originCondition(conditions.rpki, to));
   return found;
+}
+
+/** By the numbers that routes have their states in. */
+const ORIGIN_STATES: readonly OriginStateName[] = ["valid", "not-found", "invalid"];
+
+/** Depends on the prefix and on the path as it came, which is the same for all prefixes of a set. */
+function originCondition(states: readonly OriginStateName[], to: Compilation): Condition {
+  to.asksOrigin = true;
+  const holds = (route: Route) => states.includes(ORIGIN_STATES[route.validity]!);
+  const condition = prefixCondition(`rpki: ${states.join(", ")}`, holds, to);
+  const origin = (route: Route) => (route.origin === 0 ? "no origin AS" : `AS ${route.origin}`);
+  return {
+    ...condition,
+    found: (route) => `${ORIGIN_STATES[route.validity]}, ${route.prefixText} of ${origin(route)}`,
+  };
 }
 
 /** A condition that is asked through the route, which remembers the outcome. */

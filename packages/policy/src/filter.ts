@@ -12,7 +12,7 @@ import { type Compilation, type Condition, compileConditions } from "./condition
 import { compileModifications, type Modification } from "./modifications.ts";
 import type { Policies } from "./policies.ts";
 import { REASON, type ReasonTable } from "./reasons.ts";
-import type { PrefixTest, Route } from "./route.ts";
+import { originOf, type PrefixTest, type Route } from "./route.ts";
 import type { Terms } from "./terms.ts";
 import type {
   AttrId,
@@ -77,6 +77,8 @@ class Leaf implements Verdict {
 class Tree {
   readonly root: Node = new Node();
   nodes = 1;
+  /** See `originOf`; 0 where nobody asks. */
+  origin = 0;
   private readonly firstLeaf: Leaf = new Leaf();
   private leaves = 0;
 
@@ -102,6 +104,7 @@ export class ChainFilter implements Filter {
   readonly acceptsAll = false;
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;
+  readonly asksOrigin: boolean;
   readonly setsNextHop: boolean;
   readonly setsMed: boolean;
 
@@ -137,6 +140,7 @@ export class ChainFilter implements Filter {
       groupKeys: [],
       dependsOnPeer: false,
       dependsOnSource: false,
+      asksOrigin: false,
     };
     this.context = context;
     this.policies = policies;
@@ -150,6 +154,7 @@ export class ChainFilter implements Filter {
     this.setsMed = changes.some(({ med }) => med !== undefined);
     this.testCount = to.tests.size;
     this.asksPrefix = this.testCount > 0;
+    this.asksOrigin = to.asksOrigin;
     this.groupKeys = to.groupKeys;
     this.dependsOnPeer = to.dependsOnPeer;
     this.dependsOnSource = to.dependsOnSource;
@@ -173,6 +178,7 @@ export class ChainFilter implements Filter {
     const { route } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     const tree = this.treeOf(attr, source, peer);
+    route.origin = tree.origin;
     let node: Node | null = tree.root;
     while (node !== null && node.test !== null) {
       node = node.test.matches(route) ? node.yes : node.no;
@@ -196,7 +202,9 @@ export class ChainFilter implements Filter {
     w3: number,
     bits: number,
   ): Explanation {
-    this.context.route.setPrefix(family, w0, w1, w2, w3, bits);
+    const { route, sets } = this.context;
+    route.setPrefix(family, w0, w1, w2, w3, bits);
+    route.origin = originOf(sets, attr, this.localAs);
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);
@@ -222,8 +230,10 @@ export class ChainFilter implements Filter {
     this.slotSerial[slot] = serial;
     this.slotPeer[slot] = peerNumber;
     this.slotSource[slot] = sourceNumber;
-    this.trees[slot] = tree?.clear() ?? new Tree();
-    return this.trees[slot];
+    const made = tree?.clear() ?? new Tree();
+    if (this.asksOrigin) made.origin = originOf(this.context.sets, attr, this.localAs);
+    this.trees[slot] = made;
+    return made;
   }
 
   /**

@@ -39,6 +39,7 @@ export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.t
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";
+export { originOf } from "./route.ts";
 export { isListName } from "./terms.ts";
 export type {
   AttrId,
@@ -46,6 +47,7 @@ export type {
   ConditionTrace,
   Explanation,
   Filter,
+  Origins,
   PeerFacts,
   RuleTrace,
   Verdict,
@@ -63,6 +65,7 @@ export {
   type Lists,
   type Modifications,
   type OriginName,
+  type OriginStateName,
   type Policy,
   type PrefixTerm,
   type Prepend,

@@ -4,7 +4,7 @@ import { ChainFilter, type FilterContext } from "./filter.ts";
 import type { ReasonTable } from "./reasons.ts";
 import { Route } from "./route.ts";
 import { Terms } from "./terms.ts";
-import type { AttrId, AttributeSets, Explanation, Filter, Verdict } from "./types.ts";
+import type { AttrId, AttributeSets, Explanation, Filter, Origins, Verdict } from "./types.ts";
 import { ACCEPT_ALL, type Lists, type Policy } from "./values.ts";
 
 /** What policies are compiled from. */
@@ -14,6 +14,8 @@ export class Policies {
   readonly values: PolicyValues;
   readonly sets: AttributeSets;
   readonly reasons: ReasonTable;
+  /** Null where no policy asks for origins. */
+  readonly origins: Origins | null;
   private readonly context: FilterContext;
   private readonly filters: Map<string, Filter> = new Map();
 
@@ -21,8 +23,15 @@ export class Policies {
    * @param values - checked policies and lists; not copied, must not change
    * @param sets - where attribute sets are stored
    * @param reasons - has the reasons of all rules that reject, see `addReasons`; outlives this object
+   * @param origins - asked whenever a verdict depends on it: what it says may change
    */
-  constructor(values: PolicyValues, sets: AttributeSets, reasons: ReasonTable) {
+  constructor(
+    values: PolicyValues,
+    sets: AttributeSets,
+    reasons: ReasonTable,
+    origins: Origins | null = null,
+  ) {
+    this.origins = origins;
     this.values = values;
     this.sets = sets;
     this.reasons = reasons;
@@ -30,7 +39,7 @@ export class Policies {
       sets,
       reasons,
       terms: new Terms(values),
-      route: new Route(),
+      route: new Route(origins),
       slice: 1,
       held: [],
     };
@@ -96,6 +105,7 @@ export class AcceptAll implements Filter {
   readonly acceptsAll = true;
   readonly rejectsAll = 0;
   readonly asksPrefix = false;
+  readonly asksOrigin = false;
   readonly setsNextHop = false;
   readonly setsMed = false;
   private readonly verdict = {

@@ -18,6 +18,7 @@ import {
   EXTENDED_MESSAGE_OCTETS_MAX,
   FAMILY,
   type Family,
+  findAttribute,
   formatPrefix,
   LOCAL_PREF_DEFAULT,
   readAsPathFacts,
@@ -25,7 +26,7 @@ import {
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
-import type { AttrId, AttributeSets, PeerFacts } from "./types.ts";
+import type { AttrId, AttributeSets, Origins, PeerFacts } from "./types.ts";
 
 /** A condition on the prefix alone. */
 export interface PrefixTest {
@@ -36,6 +37,8 @@ export interface PrefixTest {
 
 const TYPES = 256;
 const UNKNOWN = 2;
+/** State of a route when nothing is known (RFC 6811). */
+const NOT_FOUND = 1;
 
 export class Route {
   /** Canonical octets of the attribute set, `[at, end)`. */
@@ -64,6 +67,8 @@ export class Route {
   outcomes: Uint8Array = new Uint8Array(0);
   readonly exceptions: number[] = [];
   readonly path: AsPathFacts = { length: 0, firstAs: 0, originAs: 0 };
+  /** The AS that originated the route, as it came; see `originOf`. */
+  origin = 0;
 
   /** Index of each attribute's header by type, -1 when absent. */
   private readonly headers: Int32Array = new Int32Array(TYPES).fill(-1);
@@ -77,6 +82,23 @@ export class Route {
   /** Room for a new attribute value. */
   readonly value: Uint8Array = new Uint8Array(2 * EXTENDED_MESSAGE_OCTETS_MAX);
 
+  private readonly origins: Origins | null;
+  /** What origin validation says of prefix and origin, -1 while it was not asked. */
+  private originState = -1;
+
+  constructor(origins: Origins | null) {
+    this.origins = origins;
+  }
+
+  /** What origin validation says of the route as it came: 0 valid, 1 not found, 2 invalid. */
+  get validity(): number {
+    if (this.originState >= 0) return this.originState;
+    const { family, w0, w1, w2, w3, bits, origin } = this;
+    const isWide = family === FAMILY.IPV6_UNICAST;
+    this.originState = this.origins?.stateOf(isWide, w0, w1, w2, w3, bits, origin) ?? NOT_FOUND;
+    return this.originState;
+  }
+
   setPrefix(family: Family, w0: number, w1: number, w2: number, w3: number, bits: number): void {
     this.family = family;
     this.w0 = w0 | 0;
@@ -84,6 +106,7 @@ export class Route {
     this.w2 = w2 | 0;
     this.w3 = w3 | 0;
     this.bits = bits;
+    this.originState = -1;
   }
 
   /** Begins a run through the rules of a filter with `testCount` prefix tests. */
@@ -240,4 +263,27 @@ export class Route {
     this.at = at;
     this.end = end;
   }
+}
+
+/**
+ * The origin AS of a route (RFC 6811 section 2).
+ *
+ * @param localAs - what an empty path stands for
+ * @returns 0 when the path ends with a set
+ */
+export function originOf(
+  sets: Pick<AttributeSets, "bytesOf" | "offsetOf" | "lengthOf">,
+  attr: AttrId,
+  localAs: number,
+): number {
+  const buf = sets.bytesOf(attr);
+  const at = sets.offsetOf(attr);
+  const header = findAttribute(buf, at, at + sets.lengthOf(attr), ATTR.AS_PATH);
+  if (header < 0) return localAs;
+  const valueAt = attributeValueAt(buf, header);
+  const octets = attributeValueOctets(buf, header);
+  if (octets === 0) return localAs;
+  const path = { length: 0, firstAs: 0, originAs: 0 };
+  readAsPathFacts(buf, valueAt, valueAt + octets, path);
+  return path.originAs;
 }

@@ -22,6 +22,23 @@ export interface AttributeSets {
   release(id: AttrId): void;
 }
 
+/** Origin validation as far as filters use it; see `Validation` in the rpki package. */
+export interface Origins {
+  /**
+   * @param origin - the AS that the path ends with, 0 when there is no such one
+   * @returns 0 valid, 1 not found, 2 invalid
+   */
+  stateOf(
+    isWide: boolean,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    bits: number,
+    origin: number,
+  ): number;
+}
+
 /**
  * What policies may ask about a peer. Never changed: other facts are another object with another
  * number.
@@ -82,6 +99,8 @@ export interface Filter {
   readonly rejectsAll: number;
   /** Verdicts may differ between prefixes of a set; when not, one serves for all of them. */
   readonly asksPrefix: boolean;
+  /** Verdicts depend on origin validation. */
+  readonly asksOrigin: boolean;
   /** Some rule decides the next hop. */
   readonly setsNextHop: boolean;
   /** Some rule sets or removes MED. */

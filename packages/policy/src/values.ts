@@ -20,6 +20,7 @@ export interface Range {
 
 export type FamilyName = "ipv4-unicast" | "ipv6-unicast";
 export type OriginName = "igp" | "egp" | "incomplete";
+export type OriginStateName = "valid" | "not-found" | "invalid";
 /** How the speaker learned a route: from an external peer, an internal one, or its own. */
 export type RouteType = "ebgp" | "ibgp";
 
@@ -77,6 +78,11 @@ export interface Conditions {
   /** A route without MED satisfies only `none`. */
   readonly med?: Range | "none";
   readonly origin?: readonly OriginName[];
+  /**
+   * What origin validation says of the route as the policy was given it (RFC 6811): for import policies,
+   * which are asked again when it says something else.
+   */
+  readonly rpki?: readonly OriginStateName[];
   /** Of the session that the route was learned on. */
   readonly routeType?: readonly RouteType[];
   /** Satisfied when one of these is. */
