@@ -21,6 +21,7 @@ import {
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
 const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
@@ -188,10 +189,12 @@ const ROUTE_COLUMNS: readonly Column<ShownRoute>[] = [
   {
     title: "Communities, or why rejected",
     text: (route) => {
-      if (route.reason !== undefined) return route.reason.text;
+      const rpki = route.rpki === undefined ? "" : `rpki ${route.rpki}  `;
+      if (route.reason !== undefined) return `${rpki}${route.reason.text}`;
       const { communities = [], large_communities = [], extended_communities = [] } = route;
       const all = [...communities, ...large_communities, ...extended_communities];
-      return all.map((numbers) => route.community_names?.[numbers] ?? numbers).join(" ");
+      const names = all.map((numbers) => route.community_names?.[numbers] ?? numbers);
+      return `${rpki}${names.join(" ")}`;
     },
   },
 ];
@@ -402,5 +405,6 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showGroups,
   showMemory,
   showNsrCommand,
+  showRpkiCommand,
   showQuarantineCommand,
 ];

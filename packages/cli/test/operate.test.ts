@@ -343,7 +343,7 @@ describe.concurrent("which routes", () => {
 describe.concurrent("words cut short", () => {
   test.each([
     ["sh neighbors", "show neighbors"],
-    ["sh r 10.1.0.0/16", "show routes 10.1.0.0/16"],
+    ["sh ro 10.1.0.0/16", "show routes 10.1.0.0/16"],
     [`ex i 10.1.0.0/16 ${A}`, `explain import 10.1.0.0/16 ${A}`],
   ])("%s is %s", async (short, long) => {
     const [one, other] = await Promise.all([ask(...short.split(" ")), ask(...long.split(" "))]);

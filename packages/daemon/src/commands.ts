@@ -6,17 +6,19 @@ import { isIP } from "node:net";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import type { Neighbor, Router } from "@ts-bgp/router";
-import type { Speaker } from "@ts-bgp/speaker";
+import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
   type Question,
   type RoutePlace,
   type RouteQuery,
+  type ShownRpki,
   showGroups,
   showNeighbor,
   showNeighborDetail,
   showQuarantine,
   showRoutes,
+  showRpki,
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
@@ -27,7 +29,16 @@ import { askersTurn } from "./turns.ts";
 export type Served = Pick<
   Speaker,
   "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
->;
+> & {
+  /** Null on a standby, which is connected to no cache. */
+  readonly feeds: Pick<Speaker["feeds"], "show"> | null;
+};
+
+/** What is shown of a source of payloads beside what the router has of it. */
+export type ShownPayloadSource = ShownRpki["sources"][number] & {
+  /** Of the connection or the file; null on a standby. */
+  feed: Pick<ShownFeed, "state" | "version" | "problem"> | null;
+};
 
 /** What is shown of a neighbor beside what the router knows. */
 export interface ShownConnection {
@@ -152,6 +163,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     }
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
+  },
+  "show-rpki": async function* ({ router, feeds }) {
+    const shown = showRpki(router);
+    if (shown === null) throw new ControlError("the configuration has no section rpki");
+    const states = feeds?.show() ?? [];
+    const sources = shown.sources.map((source): ShownPayloadSource => {
+      const feed = states.find((state) => state.source === source.name);
+      if (feed === undefined) return { ...source, feed: null };
+      const { state, version, problem } = feed;
+      return { ...source, feed: { state, version, problem } };
+    });
+    yield { ...shown, sources };
+    return {};
   },
   "show-quarantine": async function* ({ router }) {
     yield* showQuarantine(router);

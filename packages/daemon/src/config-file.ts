@@ -8,6 +8,7 @@ import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
 import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
 import { assertPrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
+import { readRoaFile } from "@ts-bgp/speaker/read-roa-file";
 import { congestionControlProblem } from "@ts-bgp/takeover";
 import { defaultControlSocket } from "./control-path.ts";
 
@@ -52,8 +53,14 @@ export type WorkerOutcome =
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
  *
  * @param text - what the file says, if it was read before
+ * @param withRoas - read files of ROAs as well, which may take seconds: the speaker itself reads them
+ *   when it runs, and goes on when they have mistakes
  */
-export function readConfigFile(file: string, text: string = readText(file)): CheckedFile {
+export function readConfigFile(
+  file: string,
+  text: string = readText(file),
+  withRoas = false,
+): CheckedFile {
   const { config, mistakes, warnings } = loadConfig(file, text, {
     readFile: (name) => {
       try {
@@ -67,6 +74,7 @@ export function readConfigFile(file: string, text: string = readText(file)): Che
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
     folderProblem,
+    ...(withRoas ? { roaFileProblem } : {}),
     certificateProblem: (tls, cluster) => {
       const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
       return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
@@ -114,6 +122,11 @@ function folderProblem(file: string): string {
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+function roaFileProblem(file: string): string {
+  const read = readRoaFile(file);
+  return typeof read === "string" ? read : "";
 }
 
 function readText(file: string): string {

@@ -449,5 +449,6 @@ function standIn({ router }: Machine): Served {
     explain: refuse,
     congestionControlOf: none,
     turnedAway,
+    feeds: null,
   };
 }

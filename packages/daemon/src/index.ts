@@ -14,7 +14,7 @@
  * Nothing here may hold the thread that routes.
  */
 
-export type { ShownConnection } from "./commands.ts";
+export type { ShownConnection, ShownPayloadSource } from "./commands.ts";
 export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";

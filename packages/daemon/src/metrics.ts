@@ -7,6 +7,7 @@ import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { NEIGHBOR_TABLE, neighborRows } from "./neighbor-metrics.ts";
+import { rpkiMetrics } from "./rpki-metrics.ts";
 import { askersTurn, PIECE_MS } from "./turns.ts";
 
 /** What the daemon knows beside the speaker. */
@@ -41,6 +42,7 @@ export class Collector {
     yield { records: await this.timed(async () => this.daemon()) };
     await askersTurn();
     yield { records: await this.timed(async () => this.facts.nsrMetrics?.() ?? []) };
+    yield { records: rpkiMetrics(this.served()) };
     yield { table: NEIGHBOR_TABLE };
     for (const rows = neighborRows(this.served().router); ; ) {
       await askersTurn();

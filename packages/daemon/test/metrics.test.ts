@@ -32,6 +32,7 @@ function servedOf(count: number, description = ""): Served {
     explain: refuse,
     congestionControlOf: () => null,
     turnedAway: new TurnedAway(() => {}),
+    feeds: null,
   };
 }
 

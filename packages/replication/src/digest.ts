@@ -8,6 +8,7 @@ import type { Machine } from "./machine.ts";
 /** @returns the digest of a machine between two brackets; linear in its connections */
 export function digestOf({ router, ledger }: Machine): DigestValue {
   const { tables, neighbors } = router;
+  const { config, validation } = tables.origins;
   let written = 0;
   let received = 0;
   for (const connection of ledger.connections.values()) {
@@ -28,6 +29,7 @@ export function digestOf({ router, ledger }: Machine): DigestValue {
   return {
     ...Object.fromEntries(complete.map(([name, digest]) => [name, digest.toString()])),
     "attribute sets": tables.attrs.size,
+    ...(config === null ? {} : { payloads: validation.ipv4.used + validation.ipv6.used }),
     neighbors: neighbors.size,
     established,
     connections: ledger.connections.size,

@@ -1,6 +1,7 @@
 /** What JSON in a record says, checked: it is written by another process, maybe of another version. */
 
 import type { Order } from "@ts-bgp/router";
+import type { SourceEnd } from "@ts-bgp/rpki";
 import type { Question } from "@ts-bgp/views";
 import { FormatError } from "./octet-reader.ts";
 
@@ -28,6 +29,21 @@ export function orderIn(json: unknown): Order {
 export function questionIn(json: unknown): Question {
   if (!isQuestion(json)) throw new FormatError("a question for a route that is not known");
   return json;
+}
+
+/** @throws FormatError for what no source says at its end */
+export function sourceEndIn(json: unknown): SourceEnd {
+  if (!isSourceEnd(json)) throw new FormatError("an end of payloads that is not known");
+  return json;
+}
+
+function isSourceEnd(json: unknown): json is SourceEnd {
+  if (!isObject(json)) return false;
+  const { session, isWhole, version, serial } = json;
+  const { refreshSeconds, retrySeconds, expireSeconds } = json;
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const areCounts = [version, serial, refreshSeconds, retrySeconds, expireSeconds].every(isCount);
+  return areCounts && typeof isWhole === "boolean" && (session === null || isCount(session));
 }
 
 function isOrder(json: unknown): json is Order {

@@ -5,11 +5,12 @@ import {
   type AttributeSets,
   ChainFilter,
   type Filter,
+  type Origins,
   Policies,
   type PolicyValues,
   ReasonTable,
 } from "@ts-bgp/policy";
-import { InputQueue, STATE_CLASSES } from "@ts-bgp/router";
+import { InputQueue, OriginValidation, STATE_CLASSES } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
@@ -22,6 +23,8 @@ interface SavedPolicies {
   values: PolicyValues;
   sets: AttributeSets;
   reasons: ReasonTable;
+  /** That of an older version has none. */
+  origins?: Origins | null;
 }
 
 interface SavedFilter {
@@ -32,8 +35,8 @@ interface SavedFilter {
 
 const POLICIES: StandIn<Policies, SavedPolicies> = {
   type: Policies,
-  save: ({ values, sets, reasons }) => ({ values, sets, reasons }),
-  load: ({ values, sets, reasons }) => new Policies(values, sets, reasons),
+  save: ({ values, sets, reasons, origins }) => ({ values, sets, reasons, origins }),
+  load: ({ values, sets, reasons, origins }) => new Policies(values, sets, reasons, origins),
 };
 
 /** What a filter remembers of earlier verdicts is left behind: it changes no verdict. */
@@ -107,6 +110,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const machine = fromImage(pieces, CLASSES);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
   // That of an older version does not have it.
+  const { tables } = machine.router as unknown as { tables: { origins?: OriginValidation } };
+  tables.origins ??= new OriginValidation(machine.router.tables.outputs);
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
   return machine;
 }

@@ -10,7 +10,7 @@ import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { fromImage, imageOf } from "./image.ts";
 import { Classes } from "./image-format.ts";
-import { orderIn, questionIn } from "./json-fields.ts";
+import { orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import { joined } from "./octet-writer.ts";
 import type { RecordOf } from "./records.ts";
@@ -30,7 +30,9 @@ export type CallName =
   | "operate"
   | "explain"
   | "tcp"
-  | "acked";
+  | "acked"
+  | "payloads"
+  | "payloadsEnd";
 
 export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
 
@@ -95,6 +97,9 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
     router.operate(address, orderIn(order), nowMs),
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
   tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),
+  payloads: ({ router }, { source, begin, octets }) => router.payloads(source, begin === 1, octets),
+  payloadsEnd: ({ router }, { source, end, nowMs }) =>
+    router.payloadsEnd(source, sourceEndIn(end), nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
 

@@ -176,6 +176,16 @@ export const RECORDS = {
   tcp: { type: 45, fields: { connection: [1, "uint"], state: [2, "json"] } },
   /** Not a call: the peer's TCP has acknowledged so many octets in all. */
   acked: { type: 46, fields: { connection: [1, "uint"], octets: [2, "uint"] } },
+  /** A source of validated ROA payloads says more; `begin` 1: what it has said since its end is void. */
+  payloads: {
+    type: 64,
+    fields: { source: [1, "text"], begin: [2, "uint"], octets: [3, "octets"] },
+  },
+  /** It has said all. */
+  payloadsEnd: {
+    type: 65,
+    fields: { nowMs: [1, "double"], source: [2, "text"], end: [3, "json"] },
+  },
 } as const satisfies Readonly<Record<string, Schema>>;
 
 export type RecordName = keyof typeof RECORDS;

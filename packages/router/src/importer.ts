@@ -62,6 +62,11 @@ export class SessionImporter implements Importer {
     this.keepsRejected = settings.keepsRejected;
   }
 
+  /** Whether what is decided depends on origin validation. */
+  get asksOrigin(): boolean {
+    return this.filter.asksOrigin;
+  }
+
   /** Gets ready for routes with one attribute set; `finish` must follow. */
   prepare(attrIn: AttrId, family: Family): void {
     this.family = family;

@@ -29,6 +29,7 @@ export { countedPrefixes, limitIn } from "./max-prefix.ts";
 export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
 export type { Order } from "./order.ts";
+export { OriginValidation, type StartGate } from "./origin-validation.ts";
 export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
 export type { Quarantine } from "./quarantine.ts";
 export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./reading.ts";

@@ -250,10 +250,20 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     }
   }
 
-  /** Whether messages of a connection may be read now: not while routes of earlier sessions go. */
+  /**
+   * Whether messages of a connection may be read now: not while routes of earlier sessions go, or while its
+   * routes wait for origin validation.
+   */
   mayRead(connection: Connection): boolean {
-    if (connection.closed) return false;
+    if (connection.closed || this.waitsForOrigins(connection)) return false;
     return !this.stale.isRemoving || this.session?.connection !== connection;
+  }
+
+  /** Whether routes on a connection wait until origin validation knows something. */
+  private waitsForOrigins(connection: Connection): boolean {
+    const { session, tables } = this;
+    if (tables.origins.gate !== "closed" || session?.connection !== connection) return false;
+    return this.facts.routeType === "ebgp" && session.import.importer.asksOrigin;
   }
 
   /**

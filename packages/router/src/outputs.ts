@@ -51,6 +51,8 @@ export type LogId =
   | "max-prefix-reached"
   | "refresh"
   | "quarantine"
+  | "rpki-source"
+  | "rpki-gate"
   | "configured"
   | "operator";
 

@@ -16,6 +16,7 @@ interface Configured {
   readonly tables: Tables;
   readonly neighbors: Map<string, Neighbor>;
   addNeighbor(config: Neighbor["config"]): Neighbor;
+  revalidate(hasWork: boolean): void;
 }
 
 /** Puts a checked configuration into force. @returns what it changed */
@@ -23,7 +24,9 @@ export function applyConfig(router: Configured, next: Config): ConfigDiff {
   const { tables } = router;
   const diff = diffConfig(tables.config, next);
   addReasons(next, tables.reasons);
-  tables.use(next, new Policies(next, tables.attrs, tables.reasons));
+  const { attrs, reasons, origins } = tables;
+  tables.use(next, new Policies(next, attrs, reasons, origins.validation));
+  if (diff.global.includes("rpki")) router.revalidate(origins.configure(next.rpki));
   tables.groups.refilter(tables.policies, new Set(diff.policies));
 
   for (const address of diff.removed) removeNeighbor(router, address);

@@ -72,21 +72,23 @@ export class RouteImport {
     }
   }
 
-  /** Decides about one route again. */
-  rejudge(family: Family, path: PathRow): void {
+  /** Decides about one route again. @returns whether it comes out otherwise */
+  rejudge(family: Family, path: PathRow): boolean {
     const { importer } = this;
     const { tables } = this.neighbor;
     const state = this.family(family);
     // Routes of a family that the session does not have are on their way out.
-    if (state === undefined) return;
+    if (state === undefined) return false;
     const rib = tables.rib(family);
     const attrIn = rib.paths.attrIn[path]!;
+    let isOther = false;
     if (attrIn !== tables.emptySet) {
       importer.prepare(attrIn, family);
-      rib.rejudge(path, importer, state.limits);
+      isOther = rib.rejudge(path, importer, state.limits);
       importer.finish();
     }
     if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
+    return isOther;
   }
 
   /** Looks at the number of prefixes that the peer has now. @returns why the session has to end */

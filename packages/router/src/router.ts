@@ -13,8 +13,9 @@
  */
 
 import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
-import { addReasons, Policies, ReasonTable } from "@ts-bgp/policy";
+import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS } from "@ts-bgp/rib";
+import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
@@ -22,6 +23,7 @@ import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
 import { endReading, readingFrom } from "./reading.ts";
 import { applyConfig } from "./reload.ts";
+import { Revalidation } from "./revalidation.ts";
 import { FAMILIES, Tables } from "./tables.ts";
 
 /** A connection with no more than this to read goes first: two messages of the usual size. */
@@ -55,14 +57,15 @@ export class Router {
     const attrs = new AttrStore(seed);
     const reasons = new ReasonTable();
     addReasons(config, reasons);
-    const policies = new Policies(config, attrs, reasons);
-    this.tables = new Tables(config, attrs, reasons, policies, seed);
+    this.tables = new Tables(config, attrs, reasons, seed);
+    this.revalidate(this.tables.origins.configure(config.rpki));
     for (const neighbor of config.neighbors) this.addNeighbor(neighbor);
   }
 
   /** Starts all sessions that are wanted. */
   start(nowMs: number): void {
     this.tables.nowMs = nowMs;
+    this.tables.origins.start(nowMs);
     for (const neighbor of this.neighbors.values()) neighbor.start();
   }
 
@@ -159,6 +162,26 @@ export class Router {
   tick(nowMs: number): void {
     this.tables.nowMs = nowMs;
     for (const neighbor of this.neighbors.values()) neighbor.tick();
+    this.revalidate(this.tables.origins.tick(nowMs));
+  }
+
+  /**
+   * A source of validated ROA payloads says more; nothing comes of it before `payloadsEnd`.
+   *
+   * @param source - its name; nothing happens when it is not configured
+   * @param isBegin - what it has said since its last end is void
+   * @param octets - payloads, see the rpki package; must not change any more
+   */
+  payloads(source: string, isBegin: boolean, octets: Uint8Array): void {
+    const { validation } = this.tables.origins;
+    if (isBegin) validation.begin(source);
+    validation.stage(source, octets);
+  }
+
+  /** It has said all; the slices that follow put it into the tables, and judge routes by it. */
+  payloadsEnd(source: string, end: SourceEnd, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    this.revalidate(this.tables.origins.complete(source, end, nowMs));
   }
 
   /**
@@ -214,6 +237,11 @@ export class Router {
   /** @returns the neighbor of a connection that there is */
   neighborOf(id: ConnectionId): ConnectionOwner | undefined {
     return this.connections.get(id)?.neighbor;
+  }
+
+  /** @param hasWork - there is work for a job that is not there */
+  revalidate(hasWork: boolean): void {
+    if (hasWork) this.tables.jobs.add(new Revalidation(this.tables, this.neighbors));
   }
 
   addNeighbor(config: NeighborConfig): Neighbor {

@@ -1,6 +1,7 @@
 /** Classes that the state of a router is made of, for those who copy it. */
 
 import { RIB_STATE_CLASSES } from "@ts-bgp/rib";
+import { RPKI_STATE_CLASSES } from "@ts-bgp/rpki";
 import { Connection } from "./connection.ts";
 import { GroupExporter } from "./exporter.ts";
 import { SessionImporter } from "./importer.ts";
@@ -10,9 +11,11 @@ import { Neighbor } from "./neighbor.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import { Jitter, Numbers } from "./numbers.ts";
+import { OriginValidation } from "./origin-validation.ts";
 import { Outputs } from "./outputs.ts";
 import { Move } from "./regroup.ts";
 import { Forget } from "./reload.ts";
+import { Revalidation } from "./revalidation.ts";
 import { Rejudge, RouteImport } from "./route-import.ts";
 import { Router } from "./router.ts";
 import { Session } from "./session.ts";
@@ -27,6 +30,7 @@ import { ConnectionSink, Dispose, SessionMember, UpdateGroups } from "./update-g
  */
 export const STATE_CLASSES = [
   ...RIB_STATE_CLASSES,
+  ...RPKI_STATE_CLASSES,
   Connection,
   ConnectionSink,
   Dispose,
@@ -40,10 +44,12 @@ export const STATE_CLASSES = [
   NeighborDirectory,
   NeighborLog,
   Numbers,
+  OriginValidation,
   Outputs,
   Rejudge,
   RemoveAll,
   RemoveOtherRounds,
+  Revalidation,
   RouteImport,
   Router,
   Session,

@@ -1,13 +1,14 @@
 /** What all neighbors share: tables, policies, update groups, and where outputs go. */
 
 import type { Config } from "@ts-bgp/config";
-import type { Policies, ReasonTable } from "@ts-bgp/policy";
+import { Policies, type ReasonTable } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, UpdateReader } from "@ts-bgp/wire-codec";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
+import { OriginValidation } from "./origin-validation.ts";
 import { Outputs } from "./outputs.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
@@ -27,6 +28,7 @@ export class Tables {
   readonly jobs: Jobs = new Jobs();
   readonly groups: UpdateGroups;
   readonly outputs: Outputs = new Outputs();
+  readonly origins: OriginValidation;
   readonly reader: UpdateReader = new UpdateReader();
   readonly jitter: Jitter;
   /** Of facts of peers. */
@@ -43,17 +45,12 @@ export class Tables {
   private readonly ribs: readonly Rib[];
   private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
 
-  constructor(
-    config: Config,
-    attrs: AttrStore,
-    reasons: ReasonTable,
-    policies: Policies,
-    seed: number,
-  ) {
+  constructor(config: Config, attrs: AttrStore, reasons: ReasonTable, seed: number) {
     this.config = config;
     this.attrs = attrs;
     this.reasons = reasons;
-    this.policies = policies;
+    this.origins = new OriginValidation(this.outputs);
+    this.policies = new Policies(config, attrs, reasons, this.origins.validation);
     this.jitter = new Jitter(seed);
     this.ribs = FAMILIES.map((family) => new Rib(family, attrs, this.peers, seed));
     this.groups = new UpdateGroups(this.directory, this.jobs, this.factNumbers);

@@ -6,6 +6,8 @@
  *     protection.ts          what a pair keeps of its connections, if there is one
  *     accept-more.ts, turned-away.ts    listening sockets in a flood
  *     crash.ts               neighbors whose message ended a process
+ *     payload-feeds.ts, cache-connection.ts, watched-roa-file.ts, read-roa-file.ts    RPKI caches and files
+ *     machine.ts             what a speaker begins with
  *     own-addresses.ts       what this host calls itself
  *     log-event.ts, recent-max.ts       what it tells, and measures
  *
@@ -14,12 +16,14 @@
  *
  * Threads load `accept-more`, `turned-away` and `own-addresses` by themselves: they need no router.
  *
- * RFCs: 2385 (TCP MD5), 5082 (GTSM).
+ * RFCs: 2385 (TCP MD5), 5082 (GTSM), 8210 (RTR, over TCP).
  */
 
 export { Crash, HUNG, holdDown, type Suspect, suspectIn, suspectOfHanging } from "./crash.ts";
+export type { ShownFeed } from "./feed.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
+export { newMachine } from "./machine.ts";
 export type { Protection } from "./protection.ts";
 export { recentMaxMs } from "./recent-max.ts";
 export { protectionOf } from "./session-sockets.ts";
-export { newMachine, nowMs, Speaker } from "./speaker.ts";
+export { nowMs, Speaker } from "./speaker.ts";

@@ -8,13 +8,12 @@
 import type { Config, ConfigDiff, ListenAddress, NeighborConfig } from "@ts-bgp/config";
 import {
   Active,
-  type ActiveEvent,
   type ActiveHooks,
   type Call,
   type CallName,
   configOctets,
   Journal,
-  Machine,
+  type Machine,
   type ResultOf,
 } from "@ts-bgp/replication";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
@@ -27,9 +26,12 @@ import {
 import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
+import { newMachine, replicated } from "./machine.ts";
 import { otherAddressOf } from "./own-addresses.ts";
+import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
+import { LEVELS, type SpeakerOptions } from "./speaker-options.ts";
 import { hint, reasonOf } from "./system-errors.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
 import { TurnedAway } from "./turned-away.ts";
@@ -52,33 +54,11 @@ const REQUIRED = "the configuration says nsr: required, and this host cannot pro
 /** Longest wait for the last NOTIFICATIONs to leave. */
 const STOP_MS = 3000;
 
-/** How much an operator should mind. */
-const LEVELS: Readonly<Record<ActiveEvent, LogEvent["level"]>> = {
-  "standby-joining": "info",
-  "standby-ready": "info",
-  "standby-lost": "warn",
-  "standby-differs": "error",
-  "standby-slow": "warn",
-  fenced: "error",
-};
-
 /** Where the time of slices went, for metrics. */
 export interface SliceTimes {
   count: number;
   totalMs: number;
   maxMs: number;
-}
-
-export interface SpeakerOptions {
-  readonly log: (event: LogEvent) => void;
-  /** With which the connections can be taken over; null when there is nobody to. */
-  readonly protection?: Protection | null;
-  readonly epoch?: number;
-  readonly patienceMs?: number;
-  /** What the router's clock is ahead of this host's. */
-  readonly clockOffsetMs?: number;
-  /** Whether something may be let out at this instant. */
-  readonly isHeld?: () => boolean;
 }
 
 export class Speaker {
@@ -87,6 +67,7 @@ export class Speaker {
   readonly active: Active;
   readonly transport: Transport;
   readonly turnedAway: TurnedAway;
+  readonly feeds: PayloadFeeds;
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -129,6 +110,14 @@ export class Speaker {
     this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
     this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());
+    this.feeds = new PayloadFeeds({
+      now: () => this.now(),
+      mayWork: () => this.active.mayWork && !this.isOver,
+      lastEnd: (source) => this.router.tables.origins.validation.sources.get(source)?.end ?? null,
+      run: (call) => this.run(call),
+      commit: () => this.commitMuch(),
+      log,
+    });
   }
 
   /** A speaker with a router of its own. */
@@ -158,7 +147,10 @@ export class Speaker {
       await this.listenAll(this.config.listen);
     } finally {
       if (this.isOver) this.transport.stopListeningAll();
-      else this.timer = setInterval(() => this.tick(), TICK_MS);
+      else {
+        this.feeds.use(this.config.rpki);
+        this.timer = setInterval(() => this.tick(), TICK_MS);
+      }
     }
   }
 
@@ -181,6 +173,7 @@ export class Speaker {
     this.transport.setKeys(keysOf(config));
     const octets = configOctets(replicated(config));
     const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
+    this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
     if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));
     return diff;
@@ -228,6 +221,7 @@ export class Speaker {
   private listenNoMore(): void {
     this.isOver = true;
     clearInterval(this.timer);
+    this.feeds.use(null);
     this.transport.stopListeningAll();
   }
 
@@ -288,6 +282,7 @@ export class Speaker {
   /** The standby has made room. */
   roomMade(): void {
     if (this.isHeldUp) this.schedule();
+    this.feeds.resume();
   }
 
   /** Little has happened since the last bracket, and not long ago. */
@@ -346,10 +341,13 @@ export class Speaker {
   /** @returns whether more may be read from the connection */
   private received(connection: ConnectionId, octets: Uint8Array): boolean {
     const isWanted = this.run({ record: "received", connection, octets });
-    const { journal, active } = this;
-    // What many have sent at once is many brackets: the first ones are stored while the last are sent.
-    if (journal.octets >= BRACKET_OCTETS_MAX) active.commit(this.now());
-    return isWanted && active.mayWork;
+    this.commitMuch();
+    return isWanted && this.active.mayWork;
+  }
+
+  /** What many have sent at once is many brackets: the first ones are stored while the last are sent. */
+  private commitMuch(): void {
+    if (this.journal.octets >= BRACKET_OCTETS_MAX) this.active.commit(this.now());
   }
 
   /** @returns whether the connection may be used */
@@ -372,6 +370,7 @@ export class Speaker {
   private tick(): void {
     const now = this.now();
     this.ticked();
+    this.feeds.tick();
     this.run({ record: "tick", nowMs: now });
     // After a pause of this side, what the standby has said meanwhile is read first.
     setImmediate(() => this.active.tick(now));
@@ -474,17 +473,6 @@ export class Speaker {
   ): void {
     this.log({ id, level, neighbor, message, fields });
   }
-}
-
-/** @returns a machine that has not begun, with a seed that nobody can guess */
-export function newMachine(config: Config): Machine {
-  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return new Machine(replicated(config), seed);
-}
-
-/** What both sides of a pair have alike; the keys of a side are its own. */
-function replicated(config: Config): Config {
-  return { ...config, nsr: null };
 }
 
 /** Milliseconds since 1970 that never run backwards. */

@@ -16,10 +16,11 @@ import {
 } from "@ts-bgp/rib";
 import { type FamilyState, familyLabel, type Neighbor, type Router } from "@ts-bgp/router";
 import { type ShownReason, type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
+import { showOrigin } from "./show-rpki.ts";
 
 /** One step on the way of a route, in the order in which it was taken. */
 export interface ExplainedStep {
-  step: "checks" | "policy" | "limit" | "decision" | "split-horizon" | "advertised";
+  step: "checks" | "rpki" | "policy" | "limit" | "decision" | "split-horizon" | "advertised";
   /** Whether the route came past it. */
   passed: boolean;
   text: string;
@@ -145,6 +146,8 @@ function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow
         passed: true,
         text: "AS_PATH, NEXT_HOP and prefix are in order",
       });
+      const origin = originStep(router, rib, row, attrIn, neighbor);
+      if (origin !== null) steps.push(origin);
       steps.push(policyStep(router, outcome));
       // Policy has nothing against it: then the number of the peer's prefixes has.
       if (outcome.verdict.accept && stored !== 0) steps.push(failed(router, "limit", stored));
@@ -213,6 +216,22 @@ function exportSteps(
 function policyStep(router: Router, { rules, verdict }: Explanation): ExplainedStep {
   if (verdict.accept) return { step: "policy", passed: true, text: "accepted by policy", rules };
   return { ...failed(router, "policy", verdict.reason), rules };
+}
+
+/** What origin validation says, which policy may ask for: nothing is decided here. */
+function originStep(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  attr: AttrId,
+  { config }: Neighbor,
+): ExplainedStep | null {
+  const origin = showOrigin(router, rib, row, attr, config.localAs);
+  if (origin === null) return null;
+  const { state, as, covering } = origin;
+  const roas = covering.length === 0 ? "no ROA covers it" : `covered by ${covering.join(", ")}`;
+  const from = as === 0 ? "without an origin AS" : `of origin AS ${as}`;
+  return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}` };
 }
 
 function decisionStep(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ExplainedStep {

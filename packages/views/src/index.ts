@@ -34,3 +34,10 @@ export {
   type ShownRoute,
   showRoutes,
 } from "./show-routes.ts";
+export {
+  type ShownOrigin,
+  type ShownRpki,
+  type ShownSource,
+  showOrigin,
+  showRpki,
+} from "./show-rpki.ts";

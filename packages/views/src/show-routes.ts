@@ -31,6 +31,7 @@ import {
   nextAttribute,
   writeU32,
 } from "@ts-bgp/wire-codec";
+import { showOrigin } from "./show-rpki.ts";
 
 /** Which routes of a neighbor. */
 export type RouteView = "received" | "accepted" | "rejected" | "advertised";
@@ -74,6 +75,8 @@ export interface ShownRoute {
   status: "best" | "accepted" | "rejected" | "advertised";
   /** Why it was rejected. */
   reason?: ShownReason;
+  /** What origin validation says of it as it came; absent without a section rpki, and when advertised. */
+  rpki?: "valid" | "not-found" | "invalid";
   /** Milliseconds since 1970 of the last change; absent when advertised. */
   since_ms?: number;
   origin?: unknown;
@@ -240,6 +243,7 @@ export function shownPathOf(
   const pathId = paths.pathId[path]!;
   const accepted = paths.attr[path] !== 0;
   const isBest = accepted && rib.prefixes.best[row] === path;
+  const origin = showOrigin(router, rib, row, paths.attrIn[path]!, facts.localAs);
   return {
     prefix: prefixText(rib, row),
     ...(pathId === 0 ? {} : { path_id: pathId }),
@@ -247,6 +251,7 @@ export function shownPathOf(
     neighbor_as: facts.as,
     status: isBest ? "best" : accepted ? "accepted" : "rejected",
     ...(accepted ? {} : { reason: rejectionOf(router, rib, path) }),
+    ...(origin === null ? {} : { rpki: origin.state }),
     since_ms: 1000 * paths.sinceSeconds[path]!,
     ...shownAttributes(attributesOf(rib.attrs, attr)),
   };

@@ -1,0 +1,115 @@
+/**
+ * Payloads have changed: they are put into the tables, and then the routes that they cover are decided
+ * about again, from what is kept of them, piece by piece. No peer is asked for anything (RFC 9324).
+ */
+
+import type { VrpTable } from "@ts-bgp/rpki";
+import { FAMILY, type Family } from "@ts-bgp/wire-codec";
+import type { Job, JobState } from "./jobs.ts";
+import type { Judged } from "./route-import.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
+
+/** Prefixes that one step looks at, and paths that it judges; changes that it forgets. */
+const WALK_ROWS = 4096;
+const JUDGE_PATHS = 1024;
+const FORGET_CHANGES = 2048;
+
+/** Through the prefixes of a family. */
+interface Walk {
+  readonly family: Family;
+  /** To be looked at next. */
+  row: number;
+  /** Of the compaction of the table, see there. */
+  moves: number;
+}
+
+export class Revalidation implements Job {
+  private readonly tables: Tables;
+  /** By address. */
+  private readonly neighbors: ReadonlyMap<string, Judged>;
+  private walk: Walk | null = null;
+
+  constructor(tables: Tables, neighbors: ReadonlyMap<string, Judged>) {
+    this.tables = tables;
+    this.neighbors = neighbors;
+  }
+
+  step(): JobState {
+    const { tables } = this;
+    const { origins } = tables;
+    const { validation } = origins;
+    if (this.walk !== null) this.stepWalk(this.walk);
+    else if (validation.isBusy) validation.step();
+    else {
+      const family = FAMILIES.find((family) => tableOf(tables, family).hasChanges);
+      if (family === undefined) {
+        origins.settled();
+        return "done";
+      }
+      tableOf(tables, family).takeChanges();
+      const { moves } = tables.rib(family).compaction;
+      this.walk = { family, row: 1, moves };
+    }
+    return "more";
+  }
+
+  private stepWalk(walk: Walk): void {
+    const rib = this.tables.rib(walk.family);
+    const { prefixes, compaction } = rib;
+    if (walk.row >= prefixes.limit) {
+      if (!tableOf(this.tables, walk.family).endChanges(FORGET_CHANGES)) this.walk = null;
+      return;
+    }
+    const touched = new Set<Judged>();
+    const missed = compaction.movedBehind(walk.moves, walk.row);
+    walk.moves = compaction.moves;
+    for (const row of missed) this.judgeRow(walk.family, row, touched);
+    const end = Math.min(walk.row + WALK_ROWS, prefixes.limit);
+    for (let judged = 0; walk.row < end && judged < JUDGE_PATHS; walk.row++) {
+      judged += this.judgeRow(walk.family, walk.row, touched);
+    }
+    for (const neighbor of touched) {
+      const { import: decides } = neighbor;
+      if (decides !== null) neighbor.checkLimits(decides);
+    }
+  }
+
+  /** Judges the paths of a prefix that a change covers. @returns how many */
+  private judgeRow(family: Family, row: number, touched: Set<Judged>): number {
+    const { tables } = this;
+    const { prefixes, paths } = tables.rib(family);
+    if (prefixes.isFree(row) || prefixes.head[row] === 0) return 0;
+    const wide = family === FAMILY.IPV6_UNICAST;
+    const isChanged = tableOf(tables, family).isChanged(
+      prefixes.w0[row]!,
+      wide ? prefixes.w1[row]! : 0,
+      wide ? prefixes.w2[row]! : 0,
+      wide ? prefixes.w3[row]! : 0,
+      prefixes.bits[row]!,
+    );
+    if (!isChanged) return 0;
+    let judged = 0;
+    for (let path = prefixes.head[row]!; path !== 0; ) {
+      const next = paths.next[path]!;
+      const peer = paths.peer[path]!;
+      const neighbor = this.neighbors.get(tables.directory.factsOf(peer).address);
+      // Routes of one that was removed are on their way out, also when another one has its address.
+      const decides = neighbor?.row === peer ? neighbor.import : null;
+      if (decides?.importer.asksOrigin === true) {
+        tables.origins.judged++;
+        if (decides.rejudge(family, path)) {
+          tables.origins.changed++;
+          touched.add(neighbor!);
+        }
+        judged++;
+      }
+      path = next;
+    }
+    return judged;
+  }
+}
+
+function tableOf({ origins }: Tables, family: Family): VrpTable {
+  const { ipv4, ipv6 } = origins.validation;
+  return family === FAMILY.IPV4_UNICAST ? ipv4 : ipv6;
+}
