@@ -2,6 +2,7 @@
 
 import type { Config } from "@ts-bgp/config";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
+import type { SourceEnd } from "@ts-bgp/rpki";
 import { expect } from "vitest";
 import {
   configOctets,
@@ -107,6 +108,10 @@ export class Followed {
         journal.run({ record: "configure", config: configOctets(config), nowMs }),
       operate: (address: string, order: Order, nowMs: number) =>
         journal.run({ record: "operate", address, order, nowMs }),
+      payloads: (source: string, isBegin: boolean, octets: Uint8Array) =>
+        journal.run({ record: "payloads", source, begin: Number(isBegin), octets }),
+      payloadsEnd: (source: string, end: SourceEnd, nowMs: number) =>
+        journal.run({ record: "payloadsEnd", source, end, nowMs }),
       takeOutputs: () => this.bracket(),
     };
   }

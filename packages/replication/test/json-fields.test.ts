@@ -2,14 +2,20 @@
 import { expect, test } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { FormatError, Machine } from "../src/index.ts";
-import { digestIn, orderIn, questionIn } from "../src/json-fields.ts";
+import { digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
 
 const KEY = { words: [0xc0000200, 0, 0, 0], bits: 24 };
 const QUESTION = {
   ...{ direction: "import", family: 1, key: KEY, text: "192.0.2.0/24", neighbor: "192.0.2.1" },
 };
 
+const END = {
+  ...{ version: 1, session: null, serial: 5, isWhole: true },
+  ...{ refreshSeconds: 1, retrySeconds: 1, expireSeconds: 600 },
+};
+
 test("what this version writes is read", () => {
+  expect(sourceEndIn(END)).toBe(END);
   const digest = { neighbors: 2, "IPv4 routes": "1f" };
   expect(digestIn(digest)).toBe(digest);
   expect(questionIn(QUESTION)).toBe(QUESTION);
@@ -34,6 +40,10 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["question", questionIn, { ...QUESTION, family: 3 }],
   ["question", questionIn, { ...QUESTION, key: { ...KEY, bits: 129 } }],
   ["question", questionIn, { ...QUESTION, key: { ...KEY, words: [1, 2] } }],
+  ["end of payloads", sourceEndIn, null],
+  ["end of payloads", sourceEndIn, { ...END, serial: -1 }],
+  ["end of payloads", sourceEndIn, { ...END, session: "7" }],
+  ["end of payloads", sourceEndIn, { ...END, isWhole: 1 }],
 ])("a %s that is none is told as such: %#", (_, read, json) => {
   expect(() => read(json)).toThrow(FormatError);
 });

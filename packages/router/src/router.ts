@@ -276,7 +276,7 @@ export class Router {
         if (!mayGoOn()) break;
       }
     }
-    const reads = small.length > 0;
+    const reads = small.some(mayBeRead);
     small.push(...held);
     for (const family of FAMILIES) tables.rib(family).decide(true);
     let groups = tables.groups.stepUrgent();
@@ -294,7 +294,7 @@ export class Router {
       this.read(next, bulk, held);
       if (!mayGoOn()) break;
     }
-    const more = bulk.length > 0;
+    const more = bulk.some(mayBeRead);
     bulk.push(...held);
     return more;
   }
@@ -336,4 +336,9 @@ export class Router {
       if (connection.hungUp && !connection.closed) neighbor.closed(connection);
     }
   }
+}
+
+/** Of connections that wait for something else, none is work that can be done now. */
+function mayBeRead(connection: Connection): boolean {
+  return connection.closed || connection.neighbor.mayRead(connection);
 }
