@@ -15,7 +15,7 @@ export class CacheConnection {
   private readonly client: RtrClient;
   private socket: Socket | null = null;
   private isPaused = false;
-  /** What was said of it last, so that it is said once. */
+  /** What was said of it last, so that it is said once; empty once it has sent something. */
   private said = "";
 
   constructor(config: RtrCacheConfig, hooks: FeedHooks) {
@@ -70,7 +70,7 @@ export class CacheConnection {
           this.hooks.payloads(name, false, action.octets);
           break;
         case "end":
-          this.say("info", "has sent all that it has");
+          this.said = "";
           this.hooks.payloadsEnd(name, action.end);
           break;
       }
