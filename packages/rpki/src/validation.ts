@@ -3,8 +3,10 @@
  *
  * A source is a cache or a file. What it says comes in pieces (`stage`) that do nothing until it is
  * complete (`complete`); then `step` puts them into the tables, a bounded number at a time. A whole set
- * replaces what the source had: it gets a bit of its own in the tables, and when all of it is there, one
- * pass over the tables has it count in place of the old one, so that what both have never changes.
+ * replaces what the source had: it gets a bit of its own in the tables, and when all of it is there, two
+ * passes over the tables have it count in place of the old one, so that what both have never changes. What
+ * comes is there before anything goes, in a difference as well: a route whose payload is replaced by another
+ * one is not invalid in between.
  *
  * Sources of the lowest preference number count that has any source with data, and all of these together.
  *
@@ -61,7 +63,7 @@ export class Source {
   /** VRPs that it has in the tables. */
   ipv4 = 0;
   ipv6 = 0;
-  /** Of the last difference: announced though there, withdrawn though not there. */
+  /** Since its last whole set: announced though there, withdrawn though not there. */
   mismatches = 0;
   /** Not among those that are configured any more. */
   isGone = false;
@@ -83,9 +85,12 @@ export class Source {
 interface Task {
   readonly source: Source;
   readonly isWhole: boolean;
-  /** Pieces that are left, and how far the first one was read. */
-  readonly pieces: Uint8Array[];
+  readonly pieces: readonly Uint8Array[];
+  /** Piece that is read next, and where in it. */
+  piece: number;
   at: number;
+  /** A difference is read twice: for what comes, and then for what goes. */
+  isForGone: boolean;
   /** Bit of a whole set, and its VRPs so far. */
   bit: number;
   ipv4: number;
@@ -98,13 +103,16 @@ export class Validation {
   /** By name, in the order of the configuration. */
   sources: Map<string, Source> = new Map();
   private slurm: Slurm = NO_SLURM;
-  private readonly tasks: Task[] = [];
+  private tasks: Task[] = [];
   /** Bits that nobody has; those of sources that count; those to be taken out of the tables. */
   private free = ~LOCAL_BIT;
   private counting = LOCAL_BIT;
   private dead = 0;
-  /** Rows that a pass over the tables looks at next; null when there is none to be made. */
-  private pass: { ipv4: number; ipv6: number } | null = null;
+  /**
+   * Rows that a pass over the tables looks at next, and whether it takes out what does not count any more,
+   * after one that only puts in; null when there is none to be made.
+   */
+  private pass: { ipv4: number; ipv6: number; isForGone: boolean } | null = null;
 
   /** Has other sources and exceptions. */
   configure(sources: readonly SourceConfig[], slurm: Slurm): void {
@@ -152,8 +160,11 @@ export class Validation {
     if (isTooMuch || (!end.isWhole && source.end === null)) return false;
     source.end = end;
     source.endedMs = nowMs;
-    source.mismatches = 0;
-    this.tasks.push({ source, isWhole: end.isWhole, pieces, at: 0, bit: 0, ipv4: 0, ipv6: 0 });
+    const { isWhole } = end;
+    // A whole set makes up for all that was not begun: what waits is bounded however often a cache has news.
+    if (isWhole) this.tasks = this.tasks.filter((task, k) => k === 0 || task.source !== source);
+    const start = { piece: 0, at: 0, isForGone: false };
+    this.tasks.push({ source, isWhole, pieces, ...start, bit: 0, ipv4: 0, ipv6: 0 });
     return true;
   }
 
@@ -202,11 +213,6 @@ export class Validation {
     return (isWide ? this.ipv6 : this.ipv4).stateOf(w0, w1, w2, w3, bits, origin);
   }
 
-  /** Whether there is anything that could make a route's state another one than not found. */
-  get isEmpty(): boolean {
-    return this.ipv4.used + this.ipv6.used === 0;
-  }
-
   private stepTask(task: Task): void {
     const { source } = task;
     if (source.isGone || source.end === null) {
@@ -218,8 +224,13 @@ export class Validation {
     }
     const vrp = newVrp();
     for (let left = STEP_ROWS; left > 0; left--) {
-      const piece = task.pieces[0];
+      const piece = task.pieces[task.piece];
       if (piece === undefined) {
+        if (!task.isWhole && !task.isForGone) {
+          task.piece = 0;
+          task.isForGone = true;
+          continue;
+        }
         this.tasks.shift();
         if (task.isWhole) this.replace(source, task);
         // What it has is not what this side has: it is to say all of it again.
@@ -227,9 +238,10 @@ export class Validation {
         return;
       }
       task.at = readVrp(piece, task.at, vrp);
-      if (task.isWhole || source.bit !== 0) this.apply(vrp, source, task);
+      const isTurn = task.isWhole || (source.bit !== 0 && vrp.isAnnounced !== task.isForGone);
+      if (isTurn) this.apply(vrp, source, task);
       if (task.at < piece.length) continue;
-      task.pieces.shift();
+      task.piece++;
       task.at = 0;
     }
   }
@@ -257,6 +269,7 @@ export class Validation {
     source.bit = bit;
     source.ipv4 = ipv4;
     source.ipv6 = ipv6;
+    source.mismatches = 0;
     this.recount();
   }
 
@@ -265,8 +278,6 @@ export class Validation {
     source.bit = 0;
     source.ipv4 = 0;
     source.ipv6 = 0;
-    source.staged = [];
-    source.stagedOctets = 0;
   }
 
   private drop(source: Source): void {
@@ -311,25 +322,28 @@ export class Validation {
     for (const { bit, preference } of this.sources.values()) {
       if (preference === preferred) this.counting |= bit;
     }
-    this.pass = { ipv4: 1, ipv6: 1 };
+    this.pass = { ipv4: 1, ipv6: 1, isForGone: false };
   }
 
-  private stepPass(pass: { ipv4: number; ipv6: number }): void {
-    pass.ipv4 = this.passOver(this.ipv4, pass.ipv4);
+  private stepPass(pass: { ipv4: number; ipv6: number; isForGone: boolean }): void {
+    const { isForGone } = pass;
+    pass.ipv4 = this.passOver(this.ipv4, pass.ipv4, isForGone);
     if (pass.ipv4 < this.ipv4.limit) return;
-    pass.ipv6 = this.passOver(this.ipv6, pass.ipv6);
+    pass.ipv6 = this.passOver(this.ipv6, pass.ipv6, isForGone);
     if (pass.ipv6 < this.ipv6.limit) return;
-    this.pass = null;
+    this.pass = isForGone ? null : { ipv4: 1, ipv6: 1, isForGone: true };
+    if (!isForGone) return;
     this.free |= this.dead;
     this.dead = 0;
   }
 
-  private passOver(table: VrpTable, from: number): number {
+  private passOver(table: VrpTable, from: number, isForGone: boolean): number {
     const end = Math.min(table.limit, from + STEP_ROWS);
     for (let row = from; row < end; row++) {
       if (table.isFree(row)) continue;
-      table.sources[row]! &= ~this.dead;
-      table.settle(row, this.counts(table, row));
+      if (isForGone) table.sources[row]! &= ~this.dead;
+      const counts = this.counts(table, row);
+      if (counts || isForGone) table.settle(row, counts);
     }
     return end;
   }

@@ -49,7 +49,9 @@ test("what counts is what sources have said, whatever they said before, in any o
   const names = ["a", "b", "c"];
   const event = fc.record({
     name: fc.constantFrom(...names),
-    kind: fc.constantFrom("whole", "difference", "expire", "cut", "settle"),
+    kind: fc.constantFrom("whole", "difference", "expire", "cut", "settle", "step"),
+    /** Whether it expires while it says that. */
+    isLate: fc.boolean(),
     numbers,
   });
   fc.assert(
@@ -65,12 +67,13 @@ test("what counts is what sources have said, whatever they said before, in any o
         }));
         validation.configure(sources, NO_SLURM);
         const model = new Map<string, Set<number>>();
-        for (const { name, kind, numbers } of events) {
+        for (const { name, kind, numbers, isLate } of events) {
           const had = model.get(name);
           if (kind === "expire") {
             validation.expire(validation.sources.get(name)!);
             model.delete(name);
           } else if (kind === "settle") settle(validation);
+          else if (kind === "step") validation.step();
           else if (kind === "cut") {
             validation.begin(name);
             validation.stage(name, octetsOf(numbers.map((k) => vrp(k))));
@@ -80,10 +83,16 @@ test("what counts is what sources have said, whatever they said before, in any o
             const list = numbers.map((k) => vrp(k, isWhole || had?.has(k) !== true));
             const half = octetsOf(list.slice(0, 3));
             validation.stage(name, half);
+            if (isLate) {
+              validation.expire(validation.sources.get(name)!);
+              model.delete(name);
+            }
             validation.stage(name, octetsOf(list.slice(3)));
-            validation.complete(name, { ...END, isWhole }, 0);
+            const counts = validation.complete(name, { ...END, isWhole }, 0);
+            expect(counts).toBe(isWhole || model.has(name));
             if (isWhole) model.set(name, new Set(numbers));
-            else for (const k of numbers) had?.has(k) === true ? had.delete(k) : had?.add(k);
+            else if (counts)
+              for (const k of numbers) had?.has(k) === true ? had.delete(k) : had?.add(k);
           }
         }
         settle(validation);
@@ -158,6 +167,63 @@ describe("a source", () => {
     say(validation, [vrp(0), vrp(2, false)], { isWhole: false });
     const { mismatches, end } = validation.sources.get("a")!;
     expect([mismatches, end?.session]).toEqual([2, null]);
+  });
+
+  test("that expires while it says everything anew has all of it, and not what came after that", () => {
+    const validation = fresh();
+    say(
+      validation,
+      [0, 1, 2, 3].map((k) => vrp(k)),
+    );
+    validation.begin("a");
+    validation.stage("a", octetsOf([vrp(0), vrp(1)]));
+    validation.expire(validation.sources.get("a")!);
+    validation.stage("a", octetsOf([vrp(2), vrp(3)]));
+    expect(validation.complete("a", END, 1000)).toBe(true);
+    settle(validation);
+    expect([0, 1, 2, 3].map((k) => isValid(validation, k))).toEqual([true, true, true, true]);
+  });
+
+  test("whose news come faster than they are put into the tables has no more of them wait", () => {
+    const validation = fresh();
+    for (let k = 0; k <= 30; k += 2) {
+      validation.stage("a", octetsOf([vrp(k)]));
+      expect(validation.complete("a", END, 1000)).toBe(true);
+    }
+    let steps = 1;
+    while (validation.step()) steps++;
+    expect(steps).toBeLessThan(10);
+    const valid = Array.from({ length: 31 }, (_, k) => k).filter((k) => isValid(validation, k));
+    expect(valid).toEqual([30]);
+  });
+
+  describe("that replaces a payload by another one has its routes valid all the time", () => {
+    const of = (w0: number, bits: number, maxLength: number, as: number): Vrp => {
+      return { ...newVrp(), w0, bits, maxLength, as };
+    };
+    // More than one step looks at, so that steps end between what goes and what comes.
+    const others = Array.from({ length: 5000 }, (_, k) => of(0xc0000000 + (k << 8), 24, 24, 1));
+    const covering = of(0x0a000000, 8, 8, 9);
+    const old = of(0x0a010000, 16, 16, 1);
+    const other = of(0x0a010000, 16, 24, 1);
+    const gone = { ...old, isAnnounced: false };
+
+    test.each<[string, Vrp[], Vrp[], boolean]>([
+      ["a whole set, old one first", [old, covering, ...others], [other, covering], true],
+      ["a whole set, old one last", [covering, ...others, old], [covering, other], true],
+      ["a difference", [covering, old], [gone, ...others, other], false],
+    ])("by %s", (_, before, after, isWhole) => {
+      const validation = fresh();
+      say(validation, before);
+      validation.stage("a", octetsOf(isWhole ? [...others, ...after] : after));
+      validation.complete("a", { ...END, isWhole }, 1000);
+      for (let isMore = true; isMore; ) {
+        isMore = validation.step();
+        expect(validation.stateOf(false, 0x0a010000, 0, 0, 0, 16, 1)).toBe(0);
+      }
+      expect(validation.stateOf(false, 0x0a010000, 0, 0, 0, 24, 1)).toBe(0);
+      expect(validation.sources.get("a")!.mismatches).toBe(0);
+    });
   });
 
   test("octets that are no payloads are not taken", () => {
