@@ -25,7 +25,7 @@ describe.skipIf(REASON !== null)(
         let file = "";
         const scene = await setRpkiScene(lab, (node) => {
           file = join(node.directory, "roas.json");
-          return { files: [file], "start-limit": 3600 };
+          return { files: [file], "start-limit": 300 };
         });
         // Without the file nothing is taken from anybody.
         await startScene(scene);

@@ -26,7 +26,7 @@ const vrp = (n: number, as: number): RtrVrp => ({
 const ALL = Array.from({ length: ROUTES }, (_, n) => vrp(n, n % 2 === 0 ? originOf(n) : 1));
 
 const CONFIG = {
-  rpki: { caches: [{ address: "127.0.0.1", port: PORT }], "start-limit": 3600 },
+  rpki: { caches: [{ address: "127.0.0.1", port: PORT }], "start-limit": 300 },
   defaults: { passive: true, import: ["origins", "rest"], export: "accept-all" },
   policies: JSON.parse(
     `{ "origins": [ { "if": { "rpki": "invalid" }, "then": "reject" } ], "rest": { "default": "accept", "rules": [] } }`,

@@ -22,6 +22,8 @@ export interface ConnectionOwner {
   readonly config: NeighborConfig;
   /** Whether messages may be read now. */
   mayRead(connection: Connection): boolean;
+  /** Whether routes on a connection wait until origin validation knows something. */
+  waitsForOrigins(connection: Connection): boolean;
   /** @returns whether there may be more to read now */
   read(connection: Connection, octetsMax: number): boolean;
   /** Octets were taken by TCP. */

@@ -260,7 +260,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   }
 
   /** Whether routes on a connection wait until origin validation knows something. */
-  private waitsForOrigins(connection: Connection): boolean {
+  waitsForOrigins(connection: Connection): boolean {
     const { session, tables } = this;
     if (tables.origins.gate !== "closed" || session?.connection !== connection) return false;
     return this.facts.routeType === "ebgp" && session.import.importer.asksOrigin;

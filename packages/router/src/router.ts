@@ -153,9 +153,10 @@ export class Router {
     const connection = this.connections.get(id);
     if (connection === undefined) return;
     this.connections.delete(id);
-    // The last thing that a peer says may stand right before its end.
-    if (connection.isReadable) connection.hungUp = true;
-    else if (!connection.closed) connection.neighbor.closed(connection);
+    // The last thing that a peer says may stand right before its end, unless all of it waits for long.
+    const { neighbor } = connection;
+    if (connection.isReadable && !neighbor.waitsForOrigins(connection)) connection.hungUp = true;
+    else if (!connection.closed) neighbor.closed(connection);
   }
 
   /** Lets timers act that have expired; to be called about ten times a second. */
@@ -330,7 +331,10 @@ export class Router {
     const { neighbor } = connection;
     readingFrom(neighbor.config.address);
     if (neighbor.read(connection, READ_OCTETS)) list.push(connection);
-    else if (!connection.closed && !neighbor.mayRead(connection)) held.push(connection);
+    else if (connection.hungUp && !connection.closed && neighbor.waitsForOrigins(connection)) {
+      connection.isReadable = false;
+      neighbor.closed(connection);
+    } else if (!connection.closed && !neighbor.mayRead(connection)) held.push(connection);
     else {
       connection.isReadable = false;
       if (connection.hungUp && !connection.closed) neighbor.closed(connection);
