@@ -55,13 +55,18 @@ export class OriginValidation {
 
   /** @returns whether there is work for a job that is not there */
   complete(name: string, end: SourceEnd, nowMs: number): boolean {
-    const isFirst = this.validation.sources.get(name)?.end === null;
-    if (this.validation.complete(name, end, nowMs) && isFirst) {
-      this.outputs.log("rpki-source", "info", null, `${name} has sent all that it has`, {
-        source: name,
-        serial: end.serial,
-      });
-    }
+    const source = this.validation.sources.get(name);
+    if (source === undefined) return this.needsJob;
+    const isFirst = source.end === null;
+    const log = (level: "info" | "warn", message: string) => {
+      const fields = { source: name, serial: end.serial };
+      this.outputs.log("rpki-source", level, null, `${name} has sent ${message}`, fields);
+    };
+    if (!this.validation.complete(name, end, nowMs)) {
+      const why = !end.isWhole && isFirst ? "there is nothing that it is new to" : "it is too much";
+      const what = end.isWhole ? "all that it has" : "what is new";
+      log("warn", `${what}, which does not count: ${why}`);
+    } else if (isFirst) log("info", "all that it has");
     return this.needsJob;
   }
 

@@ -1,5 +1,6 @@
 /** Origin validation: what changes with payloads, what waits for them, and until when they count. */
 
+import { KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
@@ -143,12 +144,12 @@ test("whatever comes in whatever order, every path is at last what the payloads 
 });
 
 describe("after a start", () => {
-  const HOUR = `{ caches: [${BOTH}], files: [${FILE}], start-limit: 3600 }`;
+  const LONG = `{ caches: [${BOTH}], files: [${FILE}], start-limit: 300 }`;
 
   test("routes wait until all files and one cache have said all", () => {
-    const { lab, a, b } = labOf(HOUR);
+    const { lab, a, b } = labOf(LONG);
     a.announce(["10.1.0.0/16", "10.2.0.0/16"]);
-    lab.advance(600_000);
+    lab.advance(299_000);
     expect(Object.keys(b.table)).toEqual([]);
     say(lab, FILE, ["10.1.0.0/16 AS1"]);
     lab.run();
@@ -164,7 +165,7 @@ describe("after a start", () => {
   });
 
   test("or so long has passed", () => {
-    const { lab, a, b } = labOf(HOUR.replace("3600", "60"));
+    const { lab, a, b } = labOf(LONG.replace("300", "60"));
     a.announce(["10.1.0.0/16"]);
     lab.advance(59_000);
     expect(Object.keys(b.table)).toEqual([]);
@@ -179,7 +180,7 @@ describe("after a start", () => {
   ])("neighbors %s wait for nothing", (_, more) => {
     const as = more.includes("64500") ? 64500 : 65001;
     const lab = new Lab(
-      yaml(HOUR, "").replace(
+      yaml(LONG, "").replace(
         "as: 65001 ",
         more.includes("as:") ? "as: 64500 " : `as: 65001 ${more}`,
       ),
@@ -191,13 +192,38 @@ describe("after a start", () => {
     expect(Object.keys(b.table)).toEqual(["10.1.0.0/16"]);
   });
 
-  test("a session that ends meanwhile is noticed once they are read", () => {
-    const { lab, a, b } = labOf(HOUR.replace("3600", "60"));
+  test("a session that ends meanwhile is over, and what it said is thrown away", () => {
+    const { lab, a, b } = labOf(LONG);
     a.announce(["10.1.0.0/16"]);
+    lab.run();
     a.hangUp();
-    lab.advance(61_000);
-    expect(Object.keys(b.table)).toEqual([]);
+    lab.run();
     expect(lab.neighbor(A).session).toBeNull();
+    lab.peer(A, { as: 65001 }).up().announce(["10.2.0.0/16"]);
+    lab.advance(301_000);
+    expect(Object.keys(b.table)).toEqual(["10.2.0.0/16"]);
+  });
+
+  test("also one whose end comes with all that it said", () => {
+    const { lab } = labOf(LONG);
+    lab.peers.get(A)!.hangUp();
+    lab.run();
+    const a = lab.peer(A, { as: 65001 });
+    a.connect(false);
+    a.send(a.open).send(KEEPALIVE_OCTETS).announce(["10.1.0.0/16"]).hangUp();
+    lab.run();
+    const { session, establishedCount } = lab.neighbor(A);
+    expect([session, establishedCount]).toEqual([null, 2]);
+  });
+});
+
+test("what does not count is said when it comes", () => {
+  const { lab } = labOf(AT_ONCE);
+  say(lab, CACHE, ["10.0.0.0/8 AS1"], []);
+  lab.run();
+  expect(lab.logsOf("rpki-source").at(-1)).toMatchObject({
+    level: "warn",
+    message: `${CACHE} has sent what is new, which does not count: there is nothing that it is new to`,
   });
 });
 

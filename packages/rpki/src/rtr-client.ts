@@ -56,6 +56,8 @@ const BOUNDS = {
   retrySeconds: [1, 7200],
   expireSeconds: [600, 172_800],
 } as const;
+/** What is asked for after this part of the time until it expires has still time to come. */
+const REFRESH_PART = 0.5;
 /** Payloads are handed on in pieces of about this size. */
 const PIECE_OCTETS = 1 << 15;
 
@@ -63,8 +65,8 @@ export class RtrClient {
   state: RtrState = "idle";
   /** In use, or to be tried next. */
   version: RtrVersion = RTR_VERSION_MAX;
-  /** Why there is no connection; empty when there is one, and before the first attempt. */
-  problem = "";
+  /** Why there is no connection; null when there is one, and before the first attempt. */
+  problem: string | null = null;
   /** @returns the last End of Data of this cache; null when it has to say everything */
   private readonly lastEnd: () => SourceEnd | null;
   /** What is not a whole PDU yet. */
@@ -82,20 +84,30 @@ export class RtrClient {
   private mustReset = false;
   /** Something came on this connection. */
   private hasAnswered = false;
+  /** The version is that of an answer on this connection. */
+  private isAgreed = false;
+  /** The version is not what the cache has said, so a higher one is tried again some time. */
+  private isGuess = false;
+  /** Until when lost data is not asked for again. */
+  private lostDueMs = Number.NEGATIVE_INFINITY;
+  private retryMs = 1000 * DEFAULT_TIMES.retrySeconds;
   /** The cache has news, and was asked not long ago. */
   private isNotified = false;
 
   constructor(lastEnd: () => SourceEnd | null) {
     this.lastEnd = lastEnd;
     const version = lastEnd()?.version;
-    if (version !== undefined) this.version = version as RtrVersion;
+    if (version === undefined) return;
+    this.version = version as RtrVersion;
+    this.isGuess = version < RTR_VERSION_MAX;
   }
 
   /** A connection that `connect` asked for is there. */
   connected(nowMs: number): RtrAction[] {
-    this.problem = "";
+    this.problem = null;
     this.rest = new Uint8Array(0);
     this.hasAnswered = false;
+    this.isAgreed = false;
     this.ask(nowMs);
     return this.take();
   }
@@ -103,11 +115,20 @@ export class RtrClient {
   /** The connection is gone, or could not be had. */
   closed(reason: string, nowMs: number): RtrAction[] {
     if (this.state === "idle") return [];
-    const isSpurned = this.state === "asking" && !this.hasAnswered && this.version > 0;
+    const isSpurned = this.state === "asking" && !this.hasAnswered;
     this.lose(reason, nowMs, RECONNECT_MS);
-    // Caches of older versions may just hang up (RFC 8210 section 7).
-    if (isSpurned) this.version = (this.version - 1) as RtrVersion;
+    // Caches of older versions may just hang up (RFC 8210 section 7); so may one that restarts.
+    if (isSpurned) {
+      this.version = this.version > 0 ? ((this.version - 1) as RtrVersion) : RTR_VERSION_MAX;
+      this.isGuess = this.version < RTR_VERSION_MAX;
+    }
     return this.take();
+  }
+
+  /** What has come waited for this side, which reads on now: the cache is not late. */
+  resumed(nowMs: number): void {
+    const waits = this.state === "asking" || this.state === "receiving";
+    if (waits) this.dueMs = Math.max(this.dueMs, nowMs + SILENCE_MS);
   }
 
   /** Time passes; to be called several times a second. */
@@ -122,6 +143,10 @@ export class RtrClient {
         break;
       case "synced":
         if (isDue || (this.isNotified && nowMs >= this.askedMs + NOTIFY_MS)) this.ask(nowMs);
+        else if (this.isLost && nowMs >= this.lostDueMs) {
+          this.lostDueMs = nowMs + this.retryMs;
+          this.ask(nowMs);
+        }
         break;
       default:
         if (isDue) this.hangUp("the cache does not answer", nowMs, RECONNECT_MS);
@@ -150,6 +175,11 @@ export class RtrClient {
     return this.take();
   }
 
+  /** Whether what the cache has sent is not there, or not as the cache has it: expired, refused, misfit. */
+  private get isLost(): boolean {
+    return (this.lastEnd()?.session ?? null) === null;
+  }
+
   private get isConnected(): boolean {
     return this.state !== "idle" && this.state !== "connecting";
   }
@@ -161,14 +191,15 @@ export class RtrClient {
       this.errorReport(buf, at, end, nowMs);
       return null;
     }
-    const isFirst = this.state === "asking" && version < this.version;
     // Before the version is agreed on (RFC 8210 section 7).
     if (type === PDU.SERIAL_NOTIFY && this.state === "asking") return null;
-    if (isFirst) this.version = version;
+    // An older version answers for everything; what is new is new in a session of its version.
+    if (!this.isAgreed && this.since === null && version < this.version) this.version = version;
     if (version !== this.version) {
       const message = `version ${version} in a session of version ${this.version}`;
       return { error: RTR_ERROR.UNEXPECTED_VERSION, message };
     }
+    this.isAgreed = true;
     if (this.state === "receiving") this.dueMs = nowMs + SILENCE_MS;
     switch (type) {
       case PDU.SERIAL_NOTIFY:
@@ -183,6 +214,7 @@ export class RtrClient {
         return this.endOfData(buf, at, nowMs);
       case PDU.CACHE_RESET:
         if (this.state !== "asking") return corrupt("a Cache Reset that was not asked for");
+        if (this.since === null) return corrupt("a Cache Reset that answers a Reset Query");
         this.mustReset = true;
         this.ask(nowMs);
         return null;
@@ -259,7 +291,9 @@ export class RtrClient {
     this.actions.push({ do: "end", end: { version, session, serial, ...times, isWhole } });
     this.state = "synced";
     this.mustReset = false;
-    this.dueMs = nowMs + 1000 * times.refreshSeconds;
+    const { refreshSeconds, retrySeconds, expireSeconds } = times;
+    this.retryMs = 1000 * retrySeconds;
+    this.dueMs = nowMs + 1000 * Math.min(refreshSeconds, REFRESH_PART * expireSeconds);
     return null;
   }
 
@@ -269,6 +303,7 @@ export class RtrClient {
     if (code === RTR_ERROR.UNSUPPORTED_VERSION && this.state === "asking" && this.version > 0) {
       this.hangUp(`version ${this.version} is not supported`, nowMs, 0);
       this.version = version;
+      this.isGuess = false;
       return;
     }
     if (code !== RTR_ERROR.NO_DATA) this.mustReset = true;
@@ -292,7 +327,10 @@ export class RtrClient {
   }
 
   private refuse(fault: RtrFault, cause: Uint8Array, nowMs: number): void {
-    this.actions.push({ do: "write", octets: errorReport(this.version, fault, cause) });
+    // One is not answered by another one, whatever is wrong with it (RFC 8210 section 5.11).
+    if (cause[1] !== PDU.ERROR_REPORT) {
+      this.actions.push({ do: "write", octets: errorReport(this.version, fault, cause) });
+    }
     this.mustReset = true;
     this.hangUp(fault.message, nowMs, RECONNECT_MS);
   }
@@ -306,6 +344,10 @@ export class RtrClient {
     if (this.state === "receiving") this.actions.push({ do: "begin" });
     this.writer.take();
     this.problem = reason;
+    if (this.isGuess && this.hasAnswered) {
+      this.version = RTR_VERSION_MAX;
+      this.isGuess = false;
+    }
     this.state = "idle";
     this.isNotified = false;
     this.dueMs = nowMs + waitMs;

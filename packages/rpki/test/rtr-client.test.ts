@@ -1,5 +1,6 @@
 /** The protocol of caches, PDU by PDU: what is said, what is done, and what is wrong. */
 
+import { readU32 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
@@ -164,12 +165,31 @@ describe("everything is asked for", () => {
     expect(side.asked()).toEqual(RESET_QUERY());
   });
 
-  test("when who has the payloads has lost them", () => {
+  test.each<[string, (end: SourceEnd) => SourceEnd | null]>([
+    ["when who has the payloads has lost them", () => null],
+    ["when they are not what the cache has", (end) => ({ ...end, session: null })],
+  ])("%s, at once, and then no more often than it retries", (_, lost) => {
     const side = synced();
-    side.end = null;
-    side.after(3_600_000);
+    const end = lost(side.end!);
+    side.end = end;
+    side.after(100);
+    expect(side.asked()).toEqual(RESET_QUERY());
+    side.says(RESPONSE(), END());
+    side.end = end;
+    side.after(599_900);
+    expect(side.asked()).toBeUndefined();
+    side.after(100);
     expect(side.asked()).toEqual(RESET_QUERY());
   });
+});
+
+test("what is new is asked for in time before all of it expires", () => {
+  const times = "00000005 00015180 00000258 00000258";
+  const side = new Side().connect().says(RESPONSE(), pdu(2, 7, 7, times));
+  expect(side.end).toMatchObject({ refreshSeconds: 86_400, expireSeconds: 600 });
+  side.asked();
+  side.after(300_000);
+  expect(side.asked()).toEqual(SERIAL_QUERY());
 });
 
 describe("an older cache", () => {
@@ -185,6 +205,53 @@ describe("an older cache", () => {
     const side = new Side().connect();
     side.do(side.client.closed("closed", 0)).after(10_000).do(side.client.connected(10_000));
     expect(side.asked()).toEqual(RESET_QUERY(1));
+  });
+
+  test("or one that restarts, which is asked with the highest version again", () => {
+    const versions: (number | undefined)[] = [];
+    const side = new Side();
+    for (let k = 0; k < 4; k++) {
+      side.after(10_000).do(side.client.connected(side.now));
+      versions.push(side.asked()?.[0]);
+      side.do(side.client.closed("closed", side.now));
+    }
+    expect(versions).toEqual([2, 1, 0, 2]);
+  });
+
+  test("is asked with the highest version after a connection whose version was a guess", () => {
+    const side = new Side().connect();
+    side.do(side.client.closed("closed", side.now)).after(10_000);
+    side.do(side.client.connected(side.now)).says(RESPONSE(1), END(1));
+    side.do(side.client.closed("closed", side.now)).after(10_000);
+    side.do(side.client.connected(side.now));
+    expect(side.asked()).toEqual(RESET_QUERY(2));
+    side.do(side.client.closed("closed", side.now)).after(10_000);
+    side.do(side.client.connected(side.now));
+    expect(side.asked()).toEqual(SERIAL_QUERY(1));
+  });
+
+  test("that has said its version is asked with it again", () => {
+    const side = synced(1);
+    side.do(side.client.closed("closed", side.now)).after(10_000);
+    side.do(side.client.connected(side.now));
+    expect(side.asked()).toEqual(SERIAL_QUERY(1));
+  });
+
+  test.each<[string, (side: Side) => Side]>([
+    ["in a session", (side) => side.after(3_600_000)],
+    [
+      "on another connection",
+      (side) => {
+        side.do(side.client.closed("closed", side.now)).after(10_000);
+        return side.do(side.client.connected(side.now));
+      },
+    ],
+  ])("does not say what is new of another version %s", (_, again) => {
+    const side = again(synced()).says(RESPONSE(1));
+    expect(side.client.problem).toBe("version 1 in a session of version 2");
+    expect(side.asked()?.[3]).toBe(8);
+    side.after(10_000).do(side.client.connected(side.now));
+    expect(side.asked()).toEqual(RESET_QUERY());
   });
 
   test("changes its version in the middle", () => {
@@ -208,6 +275,15 @@ describe("a cache that does not answer", () => {
     expect(side.end).toMatchObject({ serial: 5 });
   });
 
+  test("has time when what it has sent waited for this side", () => {
+    const side = synced().after(3_600_000).says(RESPONSE(), IPV4());
+    side.take();
+    side.now += 300_000;
+    side.client.resumed(side.now);
+    expect(side.after(59_999).take()).toEqual([]);
+    expect(side.after(1).take()).toEqual(["close", "begin"]);
+  });
+
   test("and one that has no data yet is asked again", () => {
     const side = new Side().connect().says(ERROR(2, 2, "wait\u0007"));
     expect(side.client.problem).toBe("no data available: wait");
@@ -224,12 +300,13 @@ describe("what is wrong is said, and ends the connection", () => {
       0,
       "a PDU of type 3 with 7 octets",
     ],
-    ["length too long", [Uint8Array.of(2, 10, 0, 0, 255, 0, 0, 0)], 0, "with 4278190080 octets"],
+    ["length too long", [Uint8Array.of(2, 9, 0, 0, 255, 0, 0, 0)], 0, "with 4278190080 octets"],
     ["an unknown type", [pdu(2, 99, 0)], 5, "PDU type 99 is not one of version 2"],
     ["ASPA in version 1", [pdu(1, 11, 0, "00000001")], 5, "PDU type 11 is not one of version 1"],
     ["an unknown version", [pdu(9, 3, 7)], 4, "version 9 is not known"],
     ["data that was not asked for", [IPV4()], 0, "data that was not asked for"],
     ["an end without a beginning", [END()], 0, "an End of Data that was not asked for"],
+    ["a Cache Reset that resets nothing", [pdu(2, 8, 0)], 0, "that answers a Reset Query"],
     ["an end of another session", [RESPONSE(), END(2, 9)], 0, "session 9 in place of 7"],
     ["a withdrawal of nothing", [RESPONSE(), IPV4(2, "00")], 0, "a withdrawal in a whole set"],
     [
@@ -259,6 +336,15 @@ describe("what is wrong is said, and ends the connection", () => {
     expect(side.client.state).toBe("idle");
     expect(side.end).toBeNull();
   });
+});
+
+test("an Error Report that is none ends the connection, and is not answered", () => {
+  const side = new Side().connect();
+  side.asked();
+  side.says(pdu(2, 10, 0, "00000000"));
+  expect(side.take().at(-1)).toBe("close");
+  expect(side.asked()).toBeUndefined();
+  expect(side.client.problem).toBe("a PDU of type 10 with 12 octets");
 });
 
 test("keys of routers and ASPAs are read over", () => {
@@ -307,6 +393,9 @@ test("no octets throw, or are kept beyond a PDU", () => {
         side.says(octets);
         side.after(1000);
         if (side.client.state === "connecting") side.do(side.client.connected(side.now));
+        const kept = side.client["rest"];
+        if (kept.length >= 8) expect(kept.length).toBeLessThan(readU32(kept, 4));
+        if (side.client.state === "idle") expect(kept.length).toBe(0);
       }
     }),
     { numRuns: runs(3000) },

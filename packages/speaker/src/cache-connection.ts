@@ -15,8 +15,8 @@ export class CacheConnection {
   private readonly client: RtrClient;
   private socket: Socket | null = null;
   private isPaused = false;
-  /** What was said of it last, so that it is said once; empty once it has sent something. */
-  private said = "";
+  /** What was said of it last, so that it is said once; null once it has sent something. */
+  private said: string | null = null;
 
   constructor(config: RtrCacheConfig, hooks: FeedHooks) {
     this.config = config;
@@ -35,6 +35,7 @@ export class CacheConnection {
   resume(): void {
     if (!this.isPaused || !this.hooks.mayWork()) return;
     this.isPaused = false;
+    this.client.resumed(this.hooks.now());
     this.socket?.resume();
   }
 
@@ -70,7 +71,7 @@ export class CacheConnection {
           this.hooks.payloads(name, false, action.octets);
           break;
         case "end":
-          this.said = "";
+          this.said = null;
           this.hooks.payloadsEnd(name, action.end);
           break;
       }

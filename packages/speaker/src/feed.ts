@@ -9,8 +9,8 @@ export interface ShownFeed {
   readonly state: string;
   /** Of the protocol; null of a file. */
   readonly version: number | null;
-  /** Why there is nothing new; empty when nothing is wrong. */
-  readonly problem: string;
+  /** Why there is nothing new; null when nothing is wrong. */
+  readonly problem: string | null;
 }
 
 /** What a source does with what it is told. */

@@ -23,7 +23,7 @@ export class WatchedRoaFile {
   readonly config: RoaFileConfig;
   private readonly hooks: FeedHooks;
   private state: "waiting" | "reading" | "read" = "waiting";
-  private problem = "";
+  private problem: string | null = null;
   /** What the file looked like when it was read last. */
   private seen = "";
   private lookMs = 0;
@@ -96,7 +96,7 @@ export class WatchedRoaFile {
       this.fail(read);
       return;
     }
-    this.problem = "";
+    this.problem = null;
     this.hooks.say("info", file, `${read.count} ROAs`);
     this.hooks.payloads(file, true, new Uint8Array(0));
     this.pieces = [...read.pieces];
