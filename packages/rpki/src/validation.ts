@@ -11,8 +11,17 @@
  * Everything here is a function of the calls: a copy that gets the same ones is the same.
  */
 
+import { AspaTable, type PathState } from "./aspa-table.ts";
+import {
+  type Aspa,
+  arePayloads,
+  isAspa,
+  newVrp,
+  readAspa,
+  readVrp,
+  type Vrp,
+} from "./payload-octets.ts";
 import { isFiltered, NO_SLURM, type Slurm } from "./slurm.ts";
-import { areVrps, newVrp, readVrp, type Vrp } from "./vrp-octets.ts";
 import { type OriginState, VrpTable } from "./vrp-table.ts";
 
 /** Rows or VRPs that one step looks at. */
@@ -61,6 +70,8 @@ export class Source {
   /** VRPs that it has in the tables. */
   ipv4 = 0;
   ipv6 = 0;
+  /** Customers that it has ASPAs of. */
+  aspas = 0;
   /** Of the last difference: announced though there, withdrawn though not there. */
   mismatches = 0;
   /** Not among those that are configured any more. */
@@ -90,11 +101,21 @@ interface Task {
   bit: number;
   ipv4: number;
   ipv6: number;
+  aspas: number;
+}
+
+/** What a pass over the tables looks at next. */
+interface Pass {
+  ipv4: number;
+  ipv6: number;
+  /** Customers that are left; null before that. */
+  aspas: number[] | null;
 }
 
 export class Validation {
   readonly ipv4: VrpTable = new VrpTable(32);
   readonly ipv6: VrpTable = new VrpTable(128);
+  readonly aspas: AspaTable = new AspaTable();
   /** By name, in the order of the configuration. */
   sources: Map<string, Source> = new Map();
   private slurm: Slurm = NO_SLURM;
@@ -103,8 +124,8 @@ export class Validation {
   private free = ~LOCAL_BIT;
   private counting = LOCAL_BIT;
   private dead = 0;
-  /** Rows that a pass over the tables looks at next; null when there is none to be made. */
-  private pass: { ipv4: number; ipv6: number } | null = null;
+  /** Null when there is none to be made. */
+  private pass: Pass | null = null;
 
   /** Has other sources and exceptions. */
   configure(sources: readonly SourceConfig[], slurm: Slurm): void {
@@ -131,11 +152,11 @@ export class Validation {
   /**
    * A source says more; nothing of one that is not configured, nor of one that says too much.
    *
-   * @param octets - see vrp-octets.ts; must not change any more
+   * @param octets - see payload-octets.ts; must not change any more
    */
   stage(name: string, octets: Uint8Array): void {
     const source = this.sources.get(name);
-    if (source === undefined || octets.length === 0 || !areVrps(octets)) return;
+    if (source === undefined || octets.length === 0 || !arePayloads(octets)) return;
     source.stagedOctets += octets.length;
     if (source.stagedOctets <= STAGED_OCTETS_MAX) source.staged.push(octets);
     else source.staged = [];
@@ -153,7 +174,16 @@ export class Validation {
     source.end = end;
     source.endedMs = nowMs;
     source.mismatches = 0;
-    this.tasks.push({ source, isWhole: end.isWhole, pieces, at: 0, bit: 0, ipv4: 0, ipv6: 0 });
+    this.tasks.push({
+      source,
+      isWhole: end.isWhole,
+      pieces,
+      at: 0,
+      bit: 0,
+      ipv4: 0,
+      ipv6: 0,
+      aspas: 0,
+    });
     return true;
   }
 
@@ -202,9 +232,15 @@ export class Validation {
     return (isWide ? this.ipv6 : this.ipv4).stateOf(w0, w1, w2, w3, bits, origin);
   }
 
-  /** Whether there is anything that could make a route's state another one than not found. */
-  get isEmpty(): boolean {
-    return this.ipv4.used + this.ipv6.used === 0;
+  /** See AspaTable. */
+  pathStateOf(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    isDownstream: boolean,
+    neighborAs: number,
+  ): PathState {
+    return this.aspas.stateOf(buf, at, end, isDownstream, neighborAs);
   }
 
   private stepTask(task: Task): void {
@@ -226,8 +262,15 @@ export class Validation {
         else if (source.mismatches > 0) source.end = { ...source.end, session: null };
         return;
       }
-      task.at = readVrp(piece, task.at, vrp);
-      if (task.isWhole || source.bit !== 0) this.apply(vrp, source, task);
+      const counts = task.isWhole || source.bit !== 0;
+      if (isAspa(piece, task.at)) {
+        const [aspa, next] = readAspa(piece, task.at);
+        task.at = next;
+        if (counts) this.applyAspa(aspa, source, task);
+      } else {
+        task.at = readVrp(piece, task.at, vrp);
+        if (counts) this.apply(vrp, source, task);
+      }
       if (task.at < piece.length) continue;
       task.pieces.shift();
       task.at = 0;
@@ -251,12 +294,28 @@ export class Validation {
     table.settle(row, this.counts(table, row));
   }
 
+  /** Other providers of a customer come in place of those that it had. */
+  private applyAspa({ isAnnounced, customer, providers }: Aspa, source: Source, task: Task): void {
+    const { aspas } = this;
+    const { isWhole } = task;
+    const bit = isWhole ? task.bit : source.bit;
+    // Where those that go are named, they may go behind those that have come in their place.
+    const isNamed = !isAnnounced && providers.length > 0;
+    if (isNamed && !aspas.says(customer, bit, providers)) return;
+    const had = aspas.put(customer, bit, isAnnounced ? providers : null);
+    if (!isAnnounced && !had) source.mismatches++;
+    const counted = isWhole ? task : source;
+    counted.aspas += Number(isAnnounced) - Number(had);
+    aspas.settle(customer, this.counting);
+  }
+
   /** A whole set is there: it counts in place of what the source had. */
-  private replace(source: Source, { bit, ipv4, ipv6 }: Task): void {
+  private replace(source: Source, { bit, ipv4, ipv6, aspas }: Task): void {
     this.dead |= source.bit;
     source.bit = bit;
     source.ipv4 = ipv4;
     source.ipv6 = ipv6;
+    source.aspas = aspas;
     this.recount();
   }
 
@@ -265,6 +324,7 @@ export class Validation {
     source.bit = 0;
     source.ipv4 = 0;
     source.ipv6 = 0;
+    source.aspas = 0;
     source.staged = [];
     source.stagedOctets = 0;
   }
@@ -311,14 +371,19 @@ export class Validation {
     for (const { bit, preference } of this.sources.values()) {
       if (preference === preferred) this.counting |= bit;
     }
-    this.pass = { ipv4: 1, ipv6: 1 };
+    this.pass = { ipv4: 1, ipv6: 1, aspas: null };
   }
 
-  private stepPass(pass: { ipv4: number; ipv6: number }): void {
+  private stepPass(pass: Pass): void {
     pass.ipv4 = this.passOver(this.ipv4, pass.ipv4);
     if (pass.ipv4 < this.ipv4.limit) return;
     pass.ipv6 = this.passOver(this.ipv6, pass.ipv6);
     if (pass.ipv6 < this.ipv6.limit) return;
+    pass.aspas ??= this.aspas.keys();
+    for (const customer of pass.aspas.splice(-STEP_ROWS)) {
+      this.aspas.settle(customer, this.counting, this.dead);
+    }
+    if (pass.aspas.length > 0) return;
     this.pass = null;
     this.free |= this.dead;
     this.dead = 0;
