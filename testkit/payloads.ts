@@ -1,8 +1,8 @@
 /** Validated ROA payloads of IPv4 in tests of the router: sources that say them, and a plain answer by RFC 6811. */
-import { newVrp, type SourceEnd, VrpWriter } from "../packages/rpki/src/index.ts";
+import { newVrp, PayloadWriter, type SourceEnd } from "../packages/rpki/src/index.ts";
 import type { Lab } from "./router.ts";
 
-/** A payload: `10.0.0.0/8-16 AS65001`. */
+/** A payload of a ROA, `10.0.0.0/8-16 AS65001`; or of an ASPA, `65001: 65002 65003`. */
 export type Payload = string;
 
 const END: SourceEnd = {
@@ -29,8 +29,14 @@ export function parsePayload(payload: Payload): ParsedPayload {
 }
 
 export function payloadOctets(payloads: readonly Payload[], isAnnounced = true): Uint8Array {
-  const writer = new VrpWriter();
+  const writer = new PayloadWriter();
   for (const payload of payloads) {
+    const [, customer, providers = ""] = /^(\d+): ([\d ]*)$/.exec(payload) ?? [];
+    if (customer !== undefined) {
+      const list = Uint32Array.from(providers.split(" ").map(Number));
+      writer.writeAspa({ isAnnounced, customer: Number(customer), providers: list });
+      continue;
+    }
     writer.write({ ...newVrp(), ...parsePayload(payload), isAnnounced });
   }
   return writer.take();

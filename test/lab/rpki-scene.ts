@@ -63,14 +63,29 @@ export interface RpkiScene {
 }
 
 /** Writes a file as validators do: whoever reads it finds the old one or the new one. */
-export function writeRoas(file: string, roas: readonly Roa[]): void {
+export function writeRoas(
+  file: string,
+  roas: readonly Roa[],
+  aspas: Readonly<Record<number, readonly number[]>> = {},
+): void {
   const list = roas.map(({ prefix, asn, maxLength }) => ({
     asn: `AS${asn}`,
     prefix,
     maxLength: maxLength ?? Number(prefix.split("/")[1]),
     ta: "test",
   }));
-  writeFileSync(`${file}.new`, JSON.stringify({ metadata: {}, roas: list }));
+  const authorizations = Object.entries(aspas).map(([customer, providers]) => ({
+    customer_asid: Number(customer),
+    providers,
+  }));
+  const json = {
+    metadata: {},
+    roas: list,
+    aspas: authorizations,
+    // The same for stayrtr, which follows an earlier draft.
+    provider_authorizations: { ipv4: authorizations, ipv6: authorizations },
+  };
+  writeFileSync(`${file}.new`, JSON.stringify(json));
   renameSync(`${file}.new`, file);
 }
 
@@ -102,11 +117,12 @@ export async function setRpkiScene(
     `router: { as: ${SPEAKER_AS}, id: ${speakerNode.address4} }
 control: { socket: ${speaker.socket} }
 rpki: ${json(rpki(speakerNode))}
-defaults: { import: origins, export: accept-all, route-server-client: true, passive: true }
+defaults: { import: origins, export: accept-all, route-server-client: true, passive: true, role: rs }
 neighbors: ${json(neighbors)}
 policies:
   origins:
     - { name: invalid, if: { rpki: invalid }, then: reject }
+    - { name: leak, if: { aspa: invalid }, then: reject }
     - { if: { rpki: valid }, set: ${mark("valid")}, then: accept }
     - { set: ${mark("not-found")}, then: accept }
 `,

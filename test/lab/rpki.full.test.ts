@@ -45,6 +45,31 @@ describe.skipIf(REASON !== null)(`stayrtr${REASON === null ? "" : ` (${REASON})`
     },
   );
 
+  test("ASPAs of it come and go", async () => {
+    await withLab("stayrtr aspa", async (lab) => {
+      const cache = new StayRtr(lab.node("cache"), ROAS);
+      const scene = await setRpkiScene(lab, () => ({
+        caches: [{ address: cache.address, port: cache.port }],
+      }));
+      writeRoas(cache.file, ROAS, { 64998: [65009] });
+      await cache.start();
+      await startScene(scene);
+      const rest = Object.fromEntries(
+        Object.entries(SEEN).filter(([, state]) => state === "valid"),
+      );
+      await expectSeen(scene, rest);
+      writeRoas(cache.file, ROAS, { 64998: [65009, SOURCE_AS] });
+      await expectSeen(scene, SEEN);
+      writeRoas(cache.file, ROAS, { 64998: [65009] });
+      await expectSeen(scene, rest);
+      writeRoas(cache.file, ROAS);
+      await expectSeen(scene, SEEN);
+      await expectShown(scene, ({ sources }) => {
+        expect(sources[0]).toMatchObject({ aspas: 0, feed: { problem: "" } });
+      });
+    });
+  });
+
   test("killed: its data counts until it expires, and it goes on when it is back", async () => {
     await withLab("stayrtr killed", async (lab) => {
       const cache = new StayRtr(lab.node("cache"), ROAS);

@@ -55,11 +55,18 @@ describe.skipIf(REASON !== null)(
           "2001:db8:1::/48": "not-found",
           "2001:db8:2::/48": "not-found",
         });
+        // 64998 has another provider than the client that announces its route.
+        writeRoas(file, ROAS, { 64998: [65009] });
+        const { "203.0.113.0/24": leaked, ...rest } = SEEN;
+        expect(leaked).toBe("not-found");
+        await expectSeen(scene, rest);
+        const leak = await speaker.cli(["explain", "import", "203.0.113.0/24", from]);
+        expect(leak.stdout).toContain("its path is invalid by ASPAs, by role rs");
         // What it cannot read changes nothing, and is said.
         writeRoas(file, [{ prefix: "192.0.2.1/24", asn: SOURCE_AS }]);
         await expectShown(scene, ({ sources }) => {
           const problem = 'line 1: "192.0.2.1/24" has bits behind its length';
-          expect(sources[0]).toMatchObject({ ipv4: 3, feed: { problem } });
+          expect(sources[0]).toMatchObject({ ipv4: 2, aspas: 1, feed: { problem } });
         });
         writeRoas(file, ROAS);
         await expectSeen(scene, SEEN);
@@ -67,7 +74,9 @@ describe.skipIf(REASON !== null)(
         const shown = await speaker.cli(["show", "rpki"]);
         expect(shown.stdout).toMatch(/open: data is there[\s\S]*2 IPv4, 1 IPv6/);
         const rejected = await speaker.cli(["show", "routes", "--neighbor", from, "--rejected"]);
-        expect(rejected.stdout).toMatch(/198\.51\.100\.0\/24.*rpki invalid {2}rejected by policy/);
+        expect(rejected.stdout).toMatch(
+          /198\.51\.100\.0\/24.*rpki invalid {2}aspa unknown {2}rejected by policy/,
+        );
         // Its routes were not asked for again, and its session is the first one.
         expect(await source.session(to)).toMatchObject({ upCount: 1, updatesReceived: updates });
         expect((await speaker.neighbor(from)).established).toBe(1);

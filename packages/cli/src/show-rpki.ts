@@ -22,6 +22,7 @@ const SOURCE_COLUMNS: readonly Column<ShownPayloadSource>[] = [
   { title: "Serial", text: ({ serial }) => String(serial ?? ""), right: true },
   { title: "IPv4", text: ({ ipv4 }) => String(ipv4), right: true },
   { title: "IPv6", text: ({ ipv6 }) => String(ipv6), right: true },
+  { title: "ASPAs", text: ({ aspas }) => String(aspas), right: true },
   { title: "Updated", text: ({ updated_ms }) => ago(updated_ms), right: true },
   { title: "Counts", text: countsText },
   { title: "Problem", text: ({ feed }) => feed?.problem ?? "" },
@@ -53,7 +54,7 @@ export const showRpkiCommand: Command = {
   },
 };
 
-function fieldsOf({ start_gate, ipv4, ipv6, octets, busy, judged, changed, slurm }: Shown) {
+function fieldsOf({ start_gate, ipv4, ipv6, aspas, octets, busy, judged, changed, slurm }: Shown) {
   const { state, ends_ms } = start_gate;
   const gate =
     ends_ms === null
@@ -61,7 +62,10 @@ function fieldsOf({ start_gate, ipv4, ipv6, octets, busy, judged, changed, slurm
       : `closed: external routes wait for data, ${duration(ends_ms - Date.now())} at most`;
   const fields: [string, string][] = [
     ["Start gate", gate],
-    ["Payloads", `${ipv4} IPv4, ${ipv6} IPv6, ${size(octets)}${busy ? ", changing" : ""}`],
+    [
+      "Payloads",
+      `${ipv4} IPv4, ${ipv6} IPv6, ${aspas} ASPAs, ${size(octets)}${busy ? ", changing" : ""}`,
+    ],
     ["Judged again", `${judged} paths, ${changed} of them came out otherwise`],
   ];
   const { filters, assertions } = slurm;

@@ -189,7 +189,9 @@ const ROUTE_COLUMNS: readonly Column<ShownRoute>[] = [
   {
     title: "Communities, or why rejected",
     text: (route) => {
-      const rpki = route.rpki === undefined ? "" : `rpki ${route.rpki}  `;
+      const rpki =
+        (route.rpki === undefined ? "" : `rpki ${route.rpki}  `) +
+        (route.aspa === undefined ? "" : `aspa ${route.aspa}  `);
       if (route.reason !== undefined) return `${rpki}${route.reason.text}`;
       const { communities = [], large_communities = [], extended_communities = [] } = route;
       const all = [...communities, ...large_communities, ...extended_communities];

@@ -70,8 +70,9 @@ export interface Checker {
   >;
   /** Policies with rules that set next hops. */
   readonly setsNextHop: ReadonlySet<string>;
-  /** Policies with rules that ask for origin validation, and whether there is any. */
+  /** Policies with rules that ask for validation of origins or paths, of paths; whether there is any. */
   readonly asksOrigin: ReadonlySet<string>;
+  readonly asksPath: ReadonlySet<string>;
   readonly hasRpki: boolean;
   /** @returns the text, or null once the mistake is noted at an index of the configuration */
   readFile(path: string, at: number): string | null;
@@ -103,11 +104,8 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
         .filter(([, policy]) => rulesOf(policy).some(({ set }) => set?.["next-hop"] !== undefined))
         .map(([name]) => name),
     ),
-    asksOrigin: new Set(
-      Object.entries(shape.policies ?? {})
-        .filter(([, policy]) => rulesOf(policy).some((rule) => asksOrigin(rule.if)))
-        .map(([name]) => name),
-    ),
+    asksOrigin: policiesThat(shape, asksOrigin),
+    asksPath: policiesThat(shape, asksPath),
     hasRpki: yaml.wrote(yaml.value as object, "rpki"),
     readFile: (path, at) => {
       try {
@@ -135,10 +133,27 @@ export function checkFolder(path: string, at: number, { yaml, sources }: Checker
   if (problem !== "") yaml.add(at, problem);
 }
 
+/** @returns the names of policies with such conditions */
+function policiesThat(
+  { policies = {} }: FileShape,
+  has: (conditions: FileConditions | undefined) => boolean,
+): Set<string> {
+  const names = Object.entries(policies).filter(([, policy]) =>
+    rulesOf(policy).some((rule) => has(rule.if)),
+  );
+  return new Set(names.map(([name]) => name));
+}
+
 function asksOrigin(conditions: FileConditions | undefined): boolean {
   if (conditions === undefined) return false;
   const { rpki, any = [], not } = conditions;
-  return rpki !== undefined || [...any, not].some(asksOrigin);
+  return rpki !== undefined || asksPath(conditions) || [...any, not].some(asksOrigin);
+}
+
+function asksPath(conditions: FileConditions | undefined): boolean {
+  if (conditions === undefined) return false;
+  const { aspa, any = [], not } = conditions;
+  return aspa !== undefined || [...any, not].some(asksPath);
 }
 
 /** @returns the rules of a policy in either of its forms */

@@ -189,6 +189,7 @@ export interface FileConditions {
   readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
   readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
   readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
+  readonly aspa?: OneOrMore<"valid" | "unknown" | "invalid">;
   readonly any?: readonly FileConditions[];
   readonly not?: FileConditions;
 }

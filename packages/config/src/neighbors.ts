@@ -327,16 +327,24 @@ function checkTogether(
 
 /** What policies that ask for origin validation ask of a neighbor. */
 function checkOrigins(config: NeighborConfig, layers: Layers): void {
-  const { asksOrigin } = layers.checker;
+  const { asksOrigin, asksPath } = layers.checker;
   const exports = config.export.find((name) => asksOrigin.has(name));
   if (exports !== undefined) {
     const remedy = "have an import policy mark routes with a community, and ask for that";
-    layers.add("export", `policy "${exports}" asks for rpki, which is for import: ${remedy}`);
+    const what = asksPath.has(exports) ? "aspa" : "rpki";
+    layers.add("export", `policy "${exports}" asks for ${what}, which is for import: ${remedy}`);
   }
   const imports = config.import.find((name) => asksOrigin.has(name));
   if (imports !== undefined && !config.keepRejected) {
     const why = "routes are judged again when payloads change";
     layers.add("keep-rejected", `policy "${imports}" asks for rpki: ${why}, so all must be kept`);
+  }
+  const paths = config.import.find((name) => asksPath.has(name));
+  if (paths !== undefined && config.role === "none" && config.as !== config.localAs) {
+    layers.add(
+      "import",
+      `policy "${paths}" asks for aspa, which needs a "role": paths from providers differ`,
+    );
   }
 }
 

@@ -117,12 +117,13 @@ class RuleChecker {
   }
 
   private conditions(section: FileConditions): Conditions {
-    const { family, med, origin, rpki, any, not } = section;
+    const { family, med, origin, rpki, aspa, any, not } = section;
     const routeType = section["route-type"];
     this.checkLength(section);
-    if (rpki !== undefined && !this.checker.hasRpki) {
-      const at = this.checker.yaml.keyAt(section, "rpki");
-      this.checker.yaml.add(at, '"rpki" needs a section "rpki" with caches or files');
+    for (const key of ["rpki", "aspa"] as const) {
+      if (section[key] === undefined || this.checker.hasRpki) continue;
+      const at = this.checker.yaml.keyAt(section, key);
+      this.checker.yaml.add(at, `"${key}" needs a section "rpki" with caches or files`);
     }
     return compact<Conditions>({
       prefix: this.each(section, "prefix", (term) => this.prefix(term)),
@@ -142,6 +143,7 @@ class RuleChecker {
       origin: origin === undefined ? undefined : listOf(origin),
       routeType: routeType === undefined ? undefined : listOf(routeType),
       rpki: rpki === undefined ? undefined : listOf(rpki),
+      aspa: aspa === undefined ? undefined : listOf(aspa),
       any: any?.map((one) => this.conditions(one)),
       not: not === undefined ? undefined : this.conditions(not),
     });

@@ -217,7 +217,11 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
             origin: ["igp"],
             routeType: ["ebgp", "ibgp"],
             any: [{ med: { min: 5, max: 5 } }, { med: { min: 7, max: 9 } }],
-            not: { origin: ["egp", "incomplete"], rpki: ["invalid"] },
+            not: {
+              origin: ["egp", "incomplete"],
+              rpki: ["invalid"],
+              aspa: ["unknown", "valid"],
+            },
           },
           set: {
             localPref: { add: 10 },

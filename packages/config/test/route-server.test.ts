@@ -49,6 +49,7 @@ function facts(number: number, as: number, address: string): PeerFacts {
     sameAsAddresses: [octets, parseAddress("127.0.0.99")!],
     localAddress4: null,
     localAddress6: null,
+    role: null,
     anyPeer: false,
   };
 }

@@ -7,7 +7,7 @@ import { counter, gauge, type MetricRecord } from "./metric-parts.ts";
 export function rpkiMetrics({ router, feeds }: Served): MetricRecord[] {
   const shown = showRpki(router);
   if (shown === null) return [];
-  const { sources, ipv4, ipv6, start_gate, judged, changed } = shown;
+  const { sources, ipv4, ipv6, aspas, start_gate, judged, changed } = shown;
   const states = feeds?.show() ?? [];
   const perSource = (read: (source: (typeof sources)[number]) => number) =>
     sources.map((source) => ({ value: read(source), labels: { source: source.name } }));
@@ -18,10 +18,11 @@ export function rpkiMetrics({ router, feeds }: Served): MetricRecord[] {
       { value: ipv4, labels: { family: "ipv4-unicast" } },
       { value: ipv6, labels: { family: "ipv6-unicast" } },
     ]),
+    gauge("tsbgp_rpki_aspas", "Customers whose ASPAs count", aspas),
     gauge(
       "tsbgp_rpki_source_payloads",
-      "Validated ROA payloads of a cache or file",
-      perSource((source) => source.ipv4 + source.ipv6),
+      "Validated payloads of a cache or file, of ROAs and ASPAs",
+      perSource((source) => source.ipv4 + source.ipv6 + source.aspas),
     ),
     gauge(
       "tsbgp_rpki_source_up",

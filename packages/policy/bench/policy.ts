@@ -122,6 +122,7 @@ const peer: PeerFacts = {
   sameAsAddresses: [],
   localAddress4: null,
   localAddress6: null,
+  role: null,
   anyPeer: false,
 };
 const all = new Policies({ ...lists, policies }, sets, new ReasonTable());

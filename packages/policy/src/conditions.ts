@@ -17,7 +17,14 @@ import { PrefixSet } from "./prefix-set.ts";
 import type { PrefixTest, Route } from "./route.ts";
 import { type AsMatcher, matchesAs, matchesCommunity, type Terms } from "./terms.ts";
 import type { PeerFacts } from "./types.ts";
-import type { AsPathTest, CommunityTest, Conditions, OriginStateName, Range } from "./values.ts";
+import type {
+  AsPathTest,
+  CommunityTest,
+  Conditions,
+  OriginStateName,
+  PathStateName,
+  Range,
+} from "./values.ts";
 
 /** One condition of a rule. */
 export interface Condition {
@@ -40,6 +47,7 @@ export interface Compilation {
   dependsOnPeer: boolean;
   dependsOnSource: boolean;
   asksOrigin: boolean;
+  asksPath: boolean;
 }
 
 /** How a kind of community stands in a set, and how the configuration calls it. */
@@ -73,9 +81,9 @@ export function compileConditions(conditions: Conditions, to: Compilation): Cond
   ];
 }
 
-function asksPrefix({ family, prefixLength, prefix, rpki, any, not }: Conditions): boolean {
+function asksPrefix({ family, prefixLength, prefix, rpki, aspa, any, not }: Conditions): boolean {
   if (family !== undefined || prefixLength !== undefined || prefix !== undefined) return true;
-  if (rpki !== undefined) return true;
+  if (rpki !== undefined || aspa !== undefined) return true;
   return [...(any ?? []), ...(not === undefined ? [] : [not])].some(asksPrefix);
 }
 
@@ -400,7 +408,25 @@ function prefixConditions(conditions: Conditions, to: Compilation): Condition[] 
     found.push({ ...condition, found: (route) => prefixFound(sets, route) });
   }
   if (conditions.rpki !== undefined) found.push(originCondition(conditions.rpki, to));
+  if (conditions.aspa !== undefined) found.push(pathCondition(conditions.aspa, to));
   return found;
+}
+
+const PATH_STATES: readonly PathStateName[] = ["valid", "unknown", "invalid"];
+
+/** The same for all prefixes of a set, and asked for each of them, since ASPAs change. */
+function pathCondition(states: readonly PathStateName[], to: Compilation): Condition {
+  to.asksOrigin = true;
+  to.asksPath = true;
+  to.dependsOnPeer = true;
+  const holds = (route: Route) => states.includes(PATH_STATES[route.pathValidity]!);
+  const condition = prefixCondition(`aspa: ${states.join(", ")}`, holds, to);
+  const role = ({ peer }: Route) => peer.role ?? "none";
+  return {
+    ...condition,
+    found: (route) =>
+      `${PATH_STATES[route.pathValidity]}, ${asPathText(route)} by role ${role(route)}`,
+  };
 }
 
 /** By the numbers that routes have their states in. */

@@ -105,6 +105,7 @@ export class ChainFilter implements Filter {
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;
   readonly asksOrigin: boolean;
+  readonly asksPath: boolean;
   readonly setsNextHop: boolean;
   readonly setsMed: boolean;
 
@@ -141,6 +142,7 @@ export class ChainFilter implements Filter {
       dependsOnPeer: false,
       dependsOnSource: false,
       asksOrigin: false,
+      asksPath: false,
     };
     this.context = context;
     this.policies = policies;
@@ -155,6 +157,7 @@ export class ChainFilter implements Filter {
     this.testCount = to.tests.size;
     this.asksPrefix = this.testCount > 0;
     this.asksOrigin = to.asksOrigin;
+    this.asksPath = to.asksPath;
     this.groupKeys = to.groupKeys;
     this.dependsOnPeer = to.dependsOnPeer;
     this.dependsOnSource = to.dependsOnSource;
@@ -179,6 +182,7 @@ export class ChainFilter implements Filter {
     route.setPrefix(family, w0, w1, w2, w3, bits);
     const tree = this.treeOf(attr, source, peer);
     route.origin = tree.origin;
+    route.cameAs(attr, peer);
     let node: Node | null = tree.root;
     while (node !== null && node.test !== null) {
       node = node.test.matches(route) ? node.yes : node.no;
@@ -205,6 +209,7 @@ export class ChainFilter implements Filter {
     const { route, sets } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     route.origin = originOf(sets, attr, this.localAs);
+    route.cameAs(attr, peer);
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);

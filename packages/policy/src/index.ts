@@ -39,7 +39,7 @@ export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.t
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";
-export { originOf } from "./route.ts";
+export { originOf, pathStateOf } from "./route.ts";
 export { isListName } from "./terms.ts";
 export type {
   AttrId,
@@ -66,6 +66,7 @@ export {
   type Modifications,
   type OriginName,
   type OriginStateName,
+  type PathStateName,
   type Policy,
   type PrefixTerm,
   type Prepend,

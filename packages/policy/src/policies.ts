@@ -39,7 +39,7 @@ export class Policies {
       sets,
       reasons,
       terms: new Terms(values),
-      route: new Route(origins),
+      route: new Route(origins, sets),
       slice: 1,
       held: [],
     };
@@ -106,6 +106,7 @@ export class AcceptAll implements Filter {
   readonly rejectsAll = 0;
   readonly asksPrefix = false;
   readonly asksOrigin = false;
+  readonly asksPath = false;
   readonly setsNextHop = false;
   readonly setsMed = false;
   private readonly verdict = {

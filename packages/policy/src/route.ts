@@ -39,6 +39,8 @@ const TYPES = 256;
 const UNKNOWN = 2;
 /** State of a route when nothing is known (RFC 6811). */
 const NOT_FOUND = 1;
+/** State of a path when nothing is known, or not what this speaker is to the peer. */
+const UNKNOWN_PATH = 1;
 
 export class Route {
   /** Canonical octets of the attribute set, `[at, end)`. */
@@ -86,8 +88,31 @@ export class Route {
   /** What origin validation says of prefix and origin, -1 while it was not asked. */
   private originState = -1;
 
-  constructor(origins: Origins | null) {
+  /** Set that the route came with, and from whom; what ASPAs say of it, -1 while they were not asked. */
+  private cameWith: AttrId = 0;
+  private cameFrom!: PeerFacts;
+  private pathState = -1;
+  private readonly sets: AttributeSets;
+
+  constructor(origins: Origins | null, sets: AttributeSets) {
     this.origins = origins;
+    this.sets = sets;
+  }
+
+  cameAs(attr: AttrId, peer: PeerFacts): void {
+    this.cameWith = attr;
+    this.cameFrom = peer;
+    this.pathState = -1;
+  }
+
+  /** What ASPAs say of the path as it came: 0 valid, 1 unknown, 2 invalid. */
+  get pathValidity(): number {
+    if (this.pathState >= 0) return this.pathState;
+    this.pathState =
+      this.origins === null
+        ? UNKNOWN_PATH
+        : pathStateOf(this.origins, this.sets, this.cameWith, this.cameFrom);
+    return this.pathState;
   }
 
   /** What origin validation says of the route as it came: 0 valid, 1 not found, 2 invalid. */
@@ -286,4 +311,26 @@ export function originOf(
   const path = { length: 0, firstAs: 0, originAs: 0 };
   readAsPathFacts(buf, valueAt, valueAt + octets, path);
   return path.originAs;
+}
+
+/**
+ * What ASPAs say of the path of a route (draft-ietf-sidrops-aspa-verification section 6).
+ *
+ * @param peer - whom it came from: a path from a provider may go down again, any other goes up only
+ */
+export function pathStateOf(
+  origins: Pick<Origins, "pathStateOf">,
+  sets: Pick<AttributeSets, "bytesOf" | "offsetOf" | "lengthOf">,
+  attr: AttrId,
+  { role, as }: Pick<PeerFacts, "role" | "as">,
+): number {
+  if (role === null) return UNKNOWN_PATH;
+  const buf = sets.bytesOf(attr);
+  const at = sets.offsetOf(attr);
+  const header = findAttribute(buf, at, at + sets.lengthOf(attr), ATTR.AS_PATH);
+  const valueAt = header < 0 ? 0 : attributeValueAt(buf, header);
+  const end = header < 0 ? 0 : valueAt + attributeValueOctets(buf, header);
+  // A transparent route server does not put itself into the path.
+  const neighborAs = role === "rs-client" ? 0 : as;
+  return origins.pathStateOf(buf, valueAt, end, role === "customer", neighborAs);
 }

@@ -22,7 +22,7 @@ export interface AttributeSets {
   release(id: AttrId): void;
 }
 
-/** Origin validation as far as filters use it; see `Validation` in the rpki package. */
+/** Validation of origins and paths as far as filters use it; see `Validation` in the rpki package. */
 export interface Origins {
   /**
    * @param origin - the AS that the path ends with, 0 when there is no such one
@@ -36,6 +36,19 @@ export interface Origins {
     w3: number,
     bits: number,
     origin: number,
+  ): number;
+  /**
+   * @param buf - with the value of AS_PATH at `[at, end)`, 4-octet AS numbers
+   * @param isDownstream - the route came from a provider
+   * @param neighborAs - that the path must begin with; 0 when it need not
+   * @returns 0 valid, 1 unknown, 2 invalid
+   */
+  pathStateOf(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    isDownstream: boolean,
+    neighborAs: number,
   ): number;
 }
 
@@ -51,6 +64,8 @@ export interface PeerFacts {
   readonly localAs: number;
   /** What routes from this peer are. */
   readonly routeType: "ebgp" | "ibgp";
+  /** What this speaker is to the peer (RFC 9234), null when that is not configured. */
+  readonly role: "provider" | "rs" | "rs-client" | "customer" | "peer" | null;
   /** Name of the peer's group in the configuration, empty when it has none. */
   readonly group: string;
   /** In canonical text (RFC 5952). */
@@ -99,8 +114,9 @@ export interface Filter {
   readonly rejectsAll: number;
   /** Verdicts may differ between prefixes of a set; when not, one serves for all of them. */
   readonly asksPrefix: boolean;
-  /** Verdicts depend on origin validation. */
+  /** Verdicts depend on validation, of origins or of paths; and of paths. */
   readonly asksOrigin: boolean;
+  readonly asksPath: boolean;
   /** Some rule decides the next hop. */
   readonly setsNextHop: boolean;
   /** Some rule sets or removes MED. */

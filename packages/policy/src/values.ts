@@ -20,6 +20,7 @@ export interface Range {
 
 export type FamilyName = "ipv4-unicast" | "ipv6-unicast";
 export type OriginName = "igp" | "egp" | "incomplete";
+export type PathStateName = "valid" | "unknown" | "invalid";
 export type OriginStateName = "valid" | "not-found" | "invalid";
 /** How the speaker learned a route: from an external peer, an internal one, or its own. */
 export type RouteType = "ebgp" | "ibgp";
@@ -83,6 +84,8 @@ export interface Conditions {
    * which are asked again when it says something else.
    */
   readonly rpki?: readonly OriginStateName[];
+  /** What ASPAs say of its path, by what this speaker is to the peer; likewise. */
+  readonly aspa?: readonly PathStateName[];
   /** Of the session that the route was learned on. */
   readonly routeType?: readonly RouteType[];
   /** Satisfied when one of these is. */

@@ -123,6 +123,7 @@ export function peerFacts(values: Partial<PeerFacts> & { address: string }): Pee
     sameAsAddresses: [octets],
     localAddress4: Uint8Array.of(192, 0, 2, 254),
     localAddress6: parseAddress("2001:db8::254"),
+    role: null,
     anyPeer: false,
     ...values,
   };

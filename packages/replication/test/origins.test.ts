@@ -13,14 +13,17 @@ const CACHE = "192.0.2.53:323";
 const YAML = yamlOf(`
 rpki: { caches: [{ address: 192.0.2.53 }], start-limit: 5 }
 defaults: { import: origins, export: accept-all, passive: true }
-neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002 }]
-policies: { origins: [ { if: { rpki: invalid }, then: reject }, { then: accept } ] }
+neighbors: [{ address: ${A}, as: 65001, role: provider }, { address: ${B}, as: 65002, role: peer }]
+policies:
+  origins: [ { if: { any: [ { rpki: invalid }, { aspa: invalid } ] }, then: reject }, { then: accept } ]
 `);
 
 test("a standby that joins at any moment has the same payloads, states and outputs", () => {
-  const payload = fc
+  const aspa = fc.constantFrom<Payload>("65001: 0", "65003: 65001", "65003: 65009");
+  const roa = fc
     .tuple(fc.integer({ min: 8, max: 24 }), fc.constantFrom(65001, 1))
     .map(([bits, as]): Payload => `10.0.0.0/${bits} AS${as}`);
+  const payload = fc.oneof(roa, aspa);
   const step = fc.record({
     do: fc.constantFrom("say", "half", "announce", "slice", "rest", "time", "join"),
     payloads: fc.uniqueArray(payload, { maxLength: 6 }),
@@ -51,7 +54,7 @@ test("a standby that joins at any moment has the same payloads, states and outpu
         else if (what === "half") {
           lab.router.payloads(CACHE, true, new Uint8Array(0));
           lab.router.payloads(CACHE, false, Uint8Array.of(1, 8, 8, 0, 0, 0, 0, 1, 10, 0, 0, 0));
-        } else if (what === "announce") a.announce(routes);
+        } else if (what === "announce") a.announce(routes, { path: [65001, 65003] });
         else if (what === "slice") lab.slice();
         else if (what === "rest") lab.run();
         else if (what === "time") lab.advance(1000);

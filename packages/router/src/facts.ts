@@ -75,6 +75,7 @@ export function peerFacts(
     as: config.as,
     localAs: config.localAs,
     routeType: config.as === config.localAs ? "ibgp" : "ebgp",
+    role: config.role === "none" ? null : config.role,
     group: config.group,
     address: config.address,
     addressOctets: addressOctets(config.address),

@@ -67,6 +67,10 @@ export class SessionImporter implements Importer {
     return this.filter.asksOrigin;
   }
 
+  get asksPath(): boolean {
+    return this.filter.asksPath;
+  }
+
   /** Gets ready for routes with one attribute set; `finish` must follow. */
   prepare(attrIn: AttrId, family: Family): void {
     this.family = family;

@@ -143,6 +143,37 @@ test("whatever comes in whatever order, every path is at last what the payloads 
   );
 });
 
+describe("when ASPAs change", () => {
+  const paths = yamlOf(`
+rpki: { caches: [{ address: 192.0.2.53 }], start-limit: 0 }
+defaults: { import: paths, export: accept-all, passive: true }
+neighbors: [{ address: ${A}, as: 65001, role: provider }, { address: ${B}, as: 65002, role: customer }]
+policies: { paths: [ { if: { aspa: invalid }, then: reject }, { then: accept } ] }
+`);
+
+  test("exactly the paths with a customer of theirs are judged again, by the role of the neighbor", () => {
+    const lab = new Lab(paths);
+    const a = lab.peer(A, { as: 65001 }).up();
+    const b = lab.peer(B, { as: 65002 }).up();
+    a.announce(["10.1.0.0/16", "10.1.0.0/24"], { path: [65001, 65003] });
+    a.announce(["10.2.0.0/16"], { path: [65001] });
+    b.announce(["10.3.0.0/16"], { path: [65002, 65001, 65003] });
+    lab.run();
+    expect(Object.keys(b.table)).toHaveLength(3);
+    const { origins } = lab.router.tables;
+    // 65003 has another provider than the customer that it comes from; 65002 may have it from its peer.
+    say(lab, CACHE, ["65003: 65009", "65001: 0"]);
+    lab.run();
+    expect([origins.judged, origins.changed]).toEqual([4, 2]);
+    expect(Object.keys(b.table)).toEqual(["10.2.0.0/16"]);
+    say(lab, CACHE, ["65003: 65001"], ["65001: 0"]);
+    lab.run();
+    expect(Object.keys(b.table)).toHaveLength(3);
+    expect(Object.keys(a.table)).toEqual(["10.3.0.0/16"]);
+    expect(lab.neighbor(A).sent.routeRefresh).toBe(0);
+  });
+});
+
 describe("after a start", () => {
   const LONG = `{ caches: [${BOTH}], files: [${FILE}], start-limit: 300 }`;
 

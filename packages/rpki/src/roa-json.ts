@@ -1,12 +1,13 @@
 /**
  * The JSON of rpki-client and Routinator: `{ "roas": [ { "prefix": "192.0.2.0/24", "maxLength": 24,
- * "asn": 64496 } ] }`, with an AS number or `"AS64496"`; what else it says is read over.
+ * "asn": 64496 } ], "aspas": [ { "customer": 64496, "providers": [ 64497 ] } ] }`, with AS numbers or texts
+ * like `"AS64496"`, and `customer_asid` for the customer as well; what else it says is read over.
  *
  * A file may have fifty megabytes, so it is read as it comes: one ROA after the other is cut out of it.
  */
 
+import { newVrp, PayloadWriter, PROVIDERS_MAX, type Vrp } from "./payload-octets.ts";
 import { asOf, parsedRoaPrefix } from "./roa-prefix.ts";
-import { newVrp, type Vrp, VrpWriter } from "./vrp-octets.ts";
 
 /** Payloads are handed over in pieces of about this size. */
 const PIECE_OCTETS = 1 << 15;
@@ -22,19 +23,22 @@ const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** All payloads of a file, as octets (see vrp-octets.ts). */
+/** All payloads of a file, as octets (see payload-octets.ts). */
 export interface RoaFile {
   readonly pieces: readonly Uint8Array[];
+  /** ROAs, and ASPAs. */
   readonly count: number;
+  readonly aspas: number;
 }
 
-/** Depth of ROAs: inside of the list of the file. */
+/** Depth of ROAs and ASPAs: inside of the list of the file. */
 const ROA_DEPTH = 3;
 
 export class RoaReader {
   private count = 0;
+  private aspas = 0;
   private readonly pieces: Uint8Array[] = [];
-  private readonly writer: VrpWriter = new VrpWriter(2 * PIECE_OCTETS);
+  private readonly writer: PayloadWriter = new PayloadWriter(2 * PIECE_OCTETS);
   private readonly vrp: Vrp = newVrp();
   /** What is not read whole yet: a ROA, or a text. */
   private rest = "";
@@ -44,8 +48,8 @@ export class RoaReader {
   private isEscaped = false;
   /** The text read last among the names of the file. */
   private name = "";
-  /** Inside of the list, and whether there was one. */
-  private isInList = false;
+  /** The list that this is inside of, and whether there was one of ROAs. */
+  private list: "roas" | "aspas" | null = null;
   private hasList = false;
   private problem: string | null = null;
 
@@ -80,12 +84,12 @@ export class RoaReader {
         case OPEN_OBJECT:
         case OPEN_LIST:
           this.open(code);
-          if (this.isInList && this.depth === ROA_DEPTH) start = i;
+          if (this.list !== null && this.depth === ROA_DEPTH) start = i;
           break;
         case CLOSE_OBJECT:
         case CLOSE_LIST:
-          if (this.isInList && this.depth === ROA_DEPTH) {
-            this.roa(all.slice(start, i + 1));
+          if (this.list !== null && this.depth === ROA_DEPTH) {
+            this.entry(all.slice(start, i + 1));
             start = -1;
           }
           this.close();
@@ -106,44 +110,58 @@ export class RoaReader {
     if (!this.hasList) this.fail('there is no list "roas"');
     if (this.problem !== null) return this.problem;
     if (this.writer.octets > 0) this.pieces.push(this.writer.take());
-    return { pieces: this.pieces, count: this.count };
+    return { pieces: this.pieces, count: this.count, aspas: this.aspas };
   }
 
   private open(code: number): void {
     if (this.depth === 0 && code === OPEN_LIST) this.fail("this is a list and no JSON object");
     this.depth++;
-    if (code === OPEN_LIST && this.depth === 2 && this.name === "roas") {
-      this.isInList = true;
-      this.hasList = true;
-    }
+    if (code !== OPEN_LIST || this.depth !== 2) return;
+    const { name } = this;
+    this.list = name === "roas" || name === "aspas" ? name : null;
+    this.hasList ||= name === "roas";
   }
 
   private close(): void {
     this.depth--;
-    if (this.depth < 2) this.isInList = false;
+    if (this.depth < 2) this.list = null;
     if (this.depth < 0) this.fail("a bracket too many");
   }
 
-  private roa(text: string): void {
-    const problem = this.readInto(this.vrp, text);
+  private entry(text: string): void {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch (error) {
+      this.fail((error as Error).message);
+      return;
+    }
+    const entry = json as Record<string, unknown>;
+    const problem = this.list === "roas" ? this.readRoa(this.vrp, entry) : this.readAspa(entry);
     if (problem !== null) {
       this.fail(problem);
       return;
     }
-    this.writer.write(this.vrp);
-    this.count++;
     if (this.writer.octets >= PIECE_OCTETS) this.pieces.push(this.writer.take());
   }
 
+  /** @returns what is wrong with an ASPA, null when nothing is */
+  private readAspa(entry: Record<string, unknown>): string | null {
+    const customer = asOf(entry["customer"] ?? entry["customer_asid"]);
+    if (customer === null) return '"customer" must be an AS number';
+    const { providers } = entry;
+    if (!Array.isArray(providers)) return '"providers" must be a list of AS numbers';
+    const numbers = providers.map(asOf);
+    if (numbers.includes(null)) return '"providers" must be a list of AS numbers';
+    if (numbers.length > PROVIDERS_MAX) return `more than ${PROVIDERS_MAX} providers`;
+    const list = Uint32Array.from(numbers as number[]);
+    this.writer.writeAspa({ isAnnounced: true, customer, providers: list });
+    this.aspas++;
+    return null;
+  }
+
   /** @returns what is wrong with a ROA, null when nothing is */
-  private readInto(vrp: Vrp, text: string): string | null {
-    let roa: unknown;
-    try {
-      roa = JSON.parse(text);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    const { prefix, asn, maxLength } = roa as Record<string, unknown>;
+  private readRoa(vrp: Vrp, { prefix, asn, maxLength }: Record<string, unknown>): string | null {
     const parsed = parsedRoaPrefix(prefix);
     if (typeof parsed === "string") return parsed;
     const as = asOf(asn);
@@ -159,6 +177,8 @@ export class RoaReader {
     vrp.bits = bits;
     vrp.maxLength = longest as number;
     vrp.as = as;
+    this.writer.write(vrp);
+    this.count++;
     return null;
   }
 

@@ -10,6 +10,7 @@
  */
 
 import { readU16, readU32 } from "@ts-bgp/wire-codec";
+import { newVrp, PayloadWriter, PROVIDERS_MAX } from "./payload-octets.ts";
 import { areClear } from "./roa-prefix.ts";
 import {
   errorReport,
@@ -25,7 +26,6 @@ import {
   serialQuery,
 } from "./rtr-pdu.ts";
 import type { SourceEnd } from "./validation.ts";
-import { newVrp, VrpWriter } from "./vrp-octets.ts";
 
 export type RtrState = "idle" | "connecting" | "asking" | "receiving" | "synced";
 
@@ -71,7 +71,7 @@ export class RtrClient {
   private readonly lastEnd: () => SourceEnd | null;
   /** What is not a whole PDU yet. */
   private rest: Uint8Array = new Uint8Array(0);
-  private readonly writer: VrpWriter = new VrpWriter(2 * PIECE_OCTETS);
+  private readonly writer: PayloadWriter = new PayloadWriter(2 * PIECE_OCTETS);
   private actions: RtrAction[] = [];
   /** When to do the next thing of the state: connect, ask again, or give up. */
   private dueMs = 0;
@@ -91,6 +91,9 @@ export class RtrClient {
   /** Until when lost data is not asked for again. */
   private lostDueMs = Number.NEGATIVE_INFINITY;
   private retryMs = 1000 * DEFAULT_TIMES.retrySeconds;
+  /** Whether there was an ASPA in the whole set at hand, and which form those of the session have. */
+  private hasAspas = false;
+  private isEarlierDraft = false;
   /** The cache has news, and was asked not long ago. */
   private isNotified = false;
 
@@ -210,6 +213,8 @@ export class RtrClient {
       case PDU.IPV4_PREFIX:
       case PDU.IPV6_PREFIX:
         return this.prefix(buf, at, type === PDU.IPV6_PREFIX);
+      case PDU.ASPA:
+        return this.aspa(buf, at, end);
       case PDU.END_OF_DATA:
         return this.endOfData(buf, at, nowMs);
       case PDU.CACHE_RESET:
@@ -219,7 +224,7 @@ export class RtrClient {
         this.ask(nowMs);
         return null;
       default:
-        // Keys of routers and ASPAs are not used here.
+        // Keys of routers are not used here.
         return this.state === "receiving" ? null : corrupt("data that was not asked for");
     }
   }
@@ -265,6 +270,32 @@ export class RtrClient {
     }
     if (!vrp.isAnnounced && this.since === null) return corrupt("a withdrawal in a whole set");
     this.writer.write(vrp);
+    if (this.writer.octets >= PIECE_OCTETS) this.handOn();
+    return null;
+  }
+
+  /**
+   * Flags stand in the first octet behind the type. Caches of an earlier draft (8210bis-10) have nothing
+   * there, and flags, families and a count behind the header: as theirs cannot be told from withdrawals by
+   * themselves, those of a session are taken as its first one is, which comes.
+   */
+  private aspa(buf: Uint8Array, at: number, end: number): RtrFault | null {
+    if (this.state !== "receiving") return corrupt("data that was not asked for");
+    if (this.since === null && !this.hasAspas) this.isEarlierDraft = (buf[at + 2]! & 1) === 0;
+    this.hasAspas = true;
+    const head = this.isEarlierDraft ? 16 : 12;
+    const flags = buf[at + (this.isEarlierDraft ? 8 : 2)]!;
+    const octets = end - at - head;
+    if (octets < 0 || octets % 4 !== 0 || octets > 4 * PROVIDERS_MAX) {
+      return corrupt(`an ASPA with ${end - at} octets`);
+    }
+    const providers = new Uint32Array(octets / 4);
+    for (let k = 0; k < providers.length; k++) providers[k] = readU32(buf, at + head + 4 * k);
+    const isAnnounced = (flags & 1) === 1;
+    if (!isAnnounced && this.since === null) return corrupt("a withdrawal in a whole set");
+    // The earlier draft has one for each family: that of IPv4 counts.
+    if (this.isEarlierDraft && (buf[at + 9]! & 1) === 1) return null;
+    this.writer.writeAspa({ isAnnounced, customer: readU32(buf, at + head - 4), providers });
     if (this.writer.octets >= PIECE_OCTETS) this.handOn();
     return null;
   }
@@ -317,6 +348,7 @@ export class RtrClient {
     // A session is one of a version (RFC 8210 section 7).
     this.since = end?.version === version && end.session !== null ? end : null;
     const { since } = this;
+    this.hasAspas = false;
     const octets =
       since === null ? resetQuery(version) : serialQuery(version, since.session!, since.serial);
     this.actions.push({ do: "write", octets });

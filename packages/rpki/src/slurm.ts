@@ -3,8 +3,8 @@
  * BGPsec is read over.
  */
 
+import type { Vrp } from "./payload-octets.ts";
 import { isAs, parsedRoaPrefix } from "./roa-prefix.ts";
-import type { Vrp } from "./vrp-octets.ts";
 
 /** A VRP satisfies a filter when it satisfies all that it has: a prefix that covers it, an AS. */
 export interface SlurmFilter {

@@ -1,8 +1,9 @@
 /** Classes that the state of validation is made of, for those who copy it. */
 
+import { AspaTable } from "./aspa-table.ts";
 import { PrefixTree } from "./prefix-tree.ts";
 import { Source, Validation } from "./validation.ts";
 import { VrpTable } from "./vrp-table.ts";
 
 /** Their objects have no functions and no state outside of their fields. */
-export const RPKI_STATE_CLASSES = [PrefixTree, Source, Validation, VrpTable] as const;
+export const RPKI_STATE_CLASSES = [AspaTable, PrefixTree, Source, Validation, VrpTable] as const;

@@ -13,8 +13,17 @@
  * Everything here is a function of the calls: a copy that gets the same ones is the same.
  */
 
+import { AspaTable, type PathState } from "./aspa-table.ts";
+import {
+  type Aspa,
+  arePayloads,
+  isAspa,
+  newVrp,
+  readAspa,
+  readVrp,
+  type Vrp,
+} from "./payload-octets.ts";
 import { isFiltered, NO_SLURM, type Slurm } from "./slurm.ts";
-import { areVrps, newVrp, readVrp, type Vrp } from "./vrp-octets.ts";
 import { type OriginState, VrpTable } from "./vrp-table.ts";
 
 /** Rows or VRPs that one step looks at. */
@@ -63,6 +72,8 @@ export class Source {
   /** VRPs that it has in the tables. */
   ipv4 = 0;
   ipv6 = 0;
+  /** Customers that it has ASPAs of. */
+  aspas = 0;
   /** Since its last whole set: announced though there, withdrawn though not there. */
   mismatches = 0;
   /** Not among those that are configured any more. */
@@ -95,11 +106,23 @@ interface Task {
   bit: number;
   ipv4: number;
   ipv6: number;
+  aspas: number;
+}
+
+/** What a pass over the tables looks at next. */
+interface Pass {
+  ipv4: number;
+  ipv6: number;
+  /** Customers that are left; null before that. */
+  aspas: number[] | null;
+  /** Whether it takes out what does not count any more, behind one that only puts in. */
+  isForGone: boolean;
 }
 
 export class Validation {
   readonly ipv4: VrpTable = new VrpTable(32);
   readonly ipv6: VrpTable = new VrpTable(128);
+  readonly aspas: AspaTable = new AspaTable();
   /** By name, in the order of the configuration. */
   sources: Map<string, Source> = new Map();
   private slurm: Slurm = NO_SLURM;
@@ -108,11 +131,8 @@ export class Validation {
   private free = ~LOCAL_BIT;
   private counting = LOCAL_BIT;
   private dead = 0;
-  /**
-   * Rows that a pass over the tables looks at next, and whether it takes out what does not count any more,
-   * after one that only puts in; null when there is none to be made.
-   */
-  private pass: { ipv4: number; ipv6: number; isForGone: boolean } | null = null;
+  /** Null when there is none to be made. */
+  private pass: Pass | null = null;
 
   /** Has other sources and exceptions. */
   configure(sources: readonly SourceConfig[], slurm: Slurm): void {
@@ -139,11 +159,11 @@ export class Validation {
   /**
    * A source says more; nothing of one that is not configured, nor of one that says too much.
    *
-   * @param octets - see vrp-octets.ts; must not change any more
+   * @param octets - see payload-octets.ts; must not change any more
    */
   stage(name: string, octets: Uint8Array): void {
     const source = this.sources.get(name);
-    if (source === undefined || octets.length === 0 || !areVrps(octets)) return;
+    if (source === undefined || octets.length === 0 || !arePayloads(octets)) return;
     source.stagedOctets += octets.length;
     if (source.stagedOctets <= STAGED_OCTETS_MAX) source.staged.push(octets);
     else source.staged = [];
@@ -164,7 +184,7 @@ export class Validation {
     // A whole set makes up for all that was not begun: what waits is bounded however often a cache has news.
     if (isWhole) this.tasks = this.tasks.filter((task, k) => k === 0 || task.source !== source);
     const start = { piece: 0, at: 0, isForGone: false };
-    this.tasks.push({ source, isWhole, pieces, ...start, bit: 0, ipv4: 0, ipv6: 0 });
+    this.tasks.push({ source, isWhole, pieces, ...start, bit: 0, ipv4: 0, ipv6: 0, aspas: 0 });
     return true;
   }
 
@@ -213,6 +233,17 @@ export class Validation {
     return (isWide ? this.ipv6 : this.ipv4).stateOf(w0, w1, w2, w3, bits, origin);
   }
 
+  /** See AspaTable. */
+  pathStateOf(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    isDownstream: boolean,
+    neighborAs: number,
+  ): PathState {
+    return this.aspas.stateOf(buf, at, end, isDownstream, neighborAs);
+  }
+
   private stepTask(task: Task): void {
     const { source } = task;
     if (source.isGone || source.end === null) {
@@ -237,9 +268,17 @@ export class Validation {
         else if (source.mismatches > 0) source.end = { ...source.end, session: null };
         return;
       }
-      task.at = readVrp(piece, task.at, vrp);
-      const isTurn = task.isWhole || (source.bit !== 0 && vrp.isAnnounced !== task.isForGone);
-      if (isTurn) this.apply(vrp, source, task);
+      const counts = task.isWhole || source.bit !== 0;
+      if (isAspa(piece, task.at)) {
+        const [aspa, next] = readAspa(piece, task.at);
+        task.at = next;
+        // Other providers take the place of those before at once; one that goes may come again behind that.
+        if (counts && (task.isWhole || task.isForGone)) this.applyAspa(aspa, source, task);
+      } else {
+        task.at = readVrp(piece, task.at, vrp);
+        const isTurn = task.isWhole || vrp.isAnnounced !== task.isForGone;
+        if (counts && isTurn) this.apply(vrp, source, task);
+      }
       if (task.at < piece.length) continue;
       task.piece++;
       task.at = 0;
@@ -263,12 +302,28 @@ export class Validation {
     table.settle(row, this.counts(table, row));
   }
 
+  /** Other providers of a customer come in place of those that it had. */
+  private applyAspa({ isAnnounced, customer, providers }: Aspa, source: Source, task: Task): void {
+    const { aspas } = this;
+    const { isWhole } = task;
+    const bit = isWhole ? task.bit : source.bit;
+    // Where those that go are named, they may go behind those that have come in their place.
+    const isNamed = !isAnnounced && providers.length > 0;
+    if (isNamed && !aspas.says(customer, bit, providers)) return;
+    const had = aspas.put(customer, bit, isAnnounced ? providers : null);
+    if (!isAnnounced && !had) source.mismatches++;
+    const counted = isWhole ? task : source;
+    counted.aspas += Number(isAnnounced) - Number(had);
+    aspas.settle(customer, this.counting);
+  }
+
   /** A whole set is there: it counts in place of what the source had. */
-  private replace(source: Source, { bit, ipv4, ipv6 }: Task): void {
+  private replace(source: Source, { bit, ipv4, ipv6, aspas }: Task): void {
     this.dead |= source.bit;
     source.bit = bit;
     source.ipv4 = ipv4;
     source.ipv6 = ipv6;
+    source.aspas = aspas;
     source.mismatches = 0;
     this.recount();
   }
@@ -278,6 +333,7 @@ export class Validation {
     source.bit = 0;
     source.ipv4 = 0;
     source.ipv6 = 0;
+    source.aspas = 0;
   }
 
   private drop(source: Source): void {
@@ -322,17 +378,26 @@ export class Validation {
     for (const { bit, preference } of this.sources.values()) {
       if (preference === preferred) this.counting |= bit;
     }
-    this.pass = { ipv4: 1, ipv6: 1, isForGone: false };
+    this.pass = { ipv4: 1, ipv6: 1, aspas: null, isForGone: false };
   }
 
-  private stepPass(pass: { ipv4: number; ipv6: number; isForGone: boolean }): void {
+  private stepPass(pass: Pass): void {
     const { isForGone } = pass;
     pass.ipv4 = this.passOver(this.ipv4, pass.ipv4, isForGone);
     if (pass.ipv4 < this.ipv4.limit) return;
     pass.ipv6 = this.passOver(this.ipv6, pass.ipv6, isForGone);
     if (pass.ipv6 < this.ipv6.limit) return;
-    this.pass = isForGone ? null : { ipv4: 1, ipv6: 1, isForGone: true };
-    if (!isForGone) return;
+    if (!isForGone) {
+      this.pass = { ipv4: 1, ipv6: 1, aspas: null, isForGone: true };
+      return;
+    }
+    // What others say of a customer takes the place of what was said before at once.
+    pass.aspas ??= this.aspas.keys();
+    for (const customer of pass.aspas.splice(-STEP_ROWS)) {
+      this.aspas.settle(customer, this.counting, this.dead);
+    }
+    if (pass.aspas.length > 0) return;
+    this.pass = null;
     this.free |= this.dead;
     this.dead = 0;
   }

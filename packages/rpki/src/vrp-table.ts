@@ -8,8 +8,8 @@
  */
 
 import { Columns, NumberStack, Rows } from "@ts-bgp/rib";
+import type { Vrp } from "./payload-octets.ts";
 import { type NodeRow, PrefixTree } from "./prefix-tree.ts";
-import type { Vrp } from "./vrp-octets.ts";
 
 /** Row of a VRP; 0 is none. */
 export type VrpRow = number;

@@ -2,7 +2,16 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { newVrp, type RoaFile, RoaReader, readVrp, slurmOf, type Vrp } from "../src/index.ts";
+import {
+  isAspa,
+  newVrp,
+  type RoaFile,
+  RoaReader,
+  readAspa,
+  readVrp,
+  slurmOf,
+  type Vrp,
+} from "../src/index.ts";
 
 function read(text: string, cuts: readonly number[] = []): RoaFile | string {
   const reader = new RoaReader();
@@ -20,6 +29,10 @@ function vrpsOf(file: RoaFile | string): Vrp[] {
   return file.pieces.flatMap((piece) => {
     const vrps: Vrp[] = [];
     for (let at = 0; at < piece.length; ) {
+      if (isAspa(piece, at)) {
+        at = readAspa(piece, at)[1];
+        continue;
+      }
       const vrp = newVrp();
       at = readVrp(piece, at, vrp);
       vrps.push(vrp);
@@ -61,6 +74,20 @@ test.each([
   );
 });
 
+test.each([
+  ["rpki-client", '{ "customer_asid": 64496, "expires": 1, "providers": [ 64497, 0 ] }'],
+  ["Routinator", '{ "customer": "AS64496", "providers": [ "AS64497", "AS0" ], "ta": "ripe" }'],
+])("an ASPA of %s", (_, aspa) => {
+  const file = read(`{ "roas": [], "aspas": [ ${aspa} ] }`) as RoaFile;
+  expect([file.count, file.aspas]).toEqual([0, 1]);
+  const [read1] = readAspa(file.pieces[0]!, 0);
+  expect(read1).toEqual({
+    isAnnounced: true,
+    customer: 64496,
+    providers: Uint32Array.of(64497, 0),
+  });
+});
+
 test("a longest length that is not there is the prefix's, and many ROAs are many pieces", () => {
   const roa = '{ "asn": 1, "prefix": "10.0.0.0/8" }';
   const file = read(`{ "roas": [ ${Array(5000).fill(roa).join(",")} ] }`) as RoaFile;
@@ -92,6 +119,11 @@ describe("what is wrong with a file of ROAs", () => {
       roas('{ "asn": 1, "prefix": "10.0.0.0/8", "maxLength": 7 }'),
       'line 3: "maxLength" must be a number not below the length of the prefix',
     ],
+    [
+      '{ "roas": [], "aspas": [ { "customer": 1, "providers": [ "x" ] } ] }',
+      'line 1: "providers" must be a list of AS numbers',
+    ],
+    ['{ "roas": [], "aspas": [ { "providers": [] } ] }', 'line 1: "customer" must be an AS number'],
     [
       roas('{ "asn": 1, "prefix": "10.0.0.0/8", "maxLength": 33 }'),
       'line 3: "maxLength" is too long',

@@ -4,7 +4,15 @@ import { readU32 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
-import { newVrp, type RtrAction, RtrClient, readVrp, type SourceEnd } from "../src/index.ts";
+import {
+  isAspa,
+  newVrp,
+  type RtrAction,
+  RtrClient,
+  readAspa,
+  readVrp,
+  type SourceEnd,
+} from "../src/index.ts";
 
 /** A PDU: version, type, the field of 16 bits, and what is behind the header in hexadecimal. */
 function pdu(version: number, type: number, field: number, hex = ""): Uint8Array {
@@ -57,6 +65,12 @@ class Side {
       else {
         const vrp = newVrp();
         for (let at = 0; at < action.octets.length; ) {
+          if (isAspa(action.octets, at)) {
+            const [{ isAnnounced, customer, providers }, next] = readAspa(action.octets, at);
+            this.did.push(`${isAnnounced ? "+" : "-"}AS${customer}: ${providers.join(" ")}`);
+            at = next;
+            continue;
+          }
           at = readVrp(action.octets, at, vrp);
           const { isAnnounced, bits, maxLength, as } = vrp;
           this.did.push(`${isAnnounced ? "+" : "-"}${bits}-${maxLength} AS${as}`);
@@ -347,11 +361,20 @@ test("an Error Report that is none ends the connection, and is not answered", ()
   expect(side.client.problem).toBe("a PDU of type 10 with 12 octets");
 });
 
-test("keys of routers and ASPAs are read over", () => {
+test("keys of routers are read over", () => {
   const key = pdu(2, 9, 0x100, "00".repeat(24 + 91));
-  const aspa = pdu(2, 11, 0x100, "0000fbf0 0000fbf1");
-  const side = new Side().connect().says(RESPONSE(), key, aspa, IPV4(), END());
+  const side = new Side().connect().says(RESPONSE(), key, IPV4(), END());
   expect(side.take()).toEqual(["connect", "write", "begin", "+24-24 AS64496", "end"]);
+});
+
+test.each([
+  ["of the draft", "0000fbf0 0000fbf1 0000fbf2", "0000fbf0", 0x100, 0],
+  ["of an earlier one", "01000002 0000fbf0 0000fbf1 0000fbf2", "00000000 0000fbf0", 0, 0],
+])("ASPAs %s come and go", (_, comes, goes, announced, withdrawn) => {
+  const side = new Side().connect().says(RESPONSE(), pdu(2, 11, announced, comes), END());
+  expect(side.take()).toEqual(["connect", "write", "begin", "+AS64496: 64497 64498", "end"]);
+  side.after(3_600_000).says(RESPONSE(), pdu(2, 11, withdrawn, goes), END());
+  expect(side.take()).toEqual(["write", "begin", "-AS64496: ", "end"]);
 });
 
 test("times that nobody could mean are taken as the nearest that one could", () => {

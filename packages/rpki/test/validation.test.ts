@@ -3,7 +3,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
-import { NO_SLURM, newVrp, type SourceEnd, Validation, type Vrp, VrpWriter } from "../src/index.ts";
+import {
+  NO_SLURM,
+  newVrp,
+  PayloadWriter,
+  type SourceEnd,
+  Validation,
+  type Vrp,
+} from "../src/index.ts";
 
 const END: SourceEnd = {
   version: 1,
@@ -25,7 +32,7 @@ const vrp = (k: number, isAnnounced = true): Vrp => {
 };
 
 function octetsOf(list: readonly Vrp[]): Uint8Array {
-  const writer = new VrpWriter();
+  const writer = new PayloadWriter();
   for (const one of list) writer.write(one);
   return writer.take();
 }

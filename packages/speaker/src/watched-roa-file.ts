@@ -97,7 +97,7 @@ export class WatchedRoaFile {
       return;
     }
     this.problem = null;
-    this.hooks.say("info", file, `${read.count} ROAs`);
+    this.hooks.say("info", file, `${read.count} ROAs, ${read.aspas} ASPAs`);
     this.hooks.payloads(file, true, new Uint8Array(0));
     this.pieces = [...read.pieces];
     this.resume();

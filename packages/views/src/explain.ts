@@ -224,14 +224,16 @@ function originStep(
   rib: Rib,
   row: PrefixRow,
   attr: AttrId,
-  { config }: Neighbor,
+  { facts }: Neighbor,
 ): ExplainedStep | null {
-  const origin = showOrigin(router, rib, row, attr, config.localAs);
+  const origin = showOrigin(router, rib, row, attr, facts);
   if (origin === null) return null;
   const { state, as, covering } = origin;
   const roas = covering.length === 0 ? "no ROA covers it" : `covered by ${covering.join(", ")}`;
   const from = as === 0 ? "without an origin AS" : `of origin AS ${as}`;
-  return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}` };
+  const path =
+    facts.role === null ? "" : `; its path is ${origin.path} by ASPAs, by role ${facts.role}`;
+  return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}${path}` };
 }
 
 function decisionStep(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ExplainedStep {

@@ -77,6 +77,8 @@ export interface ShownRoute {
   reason?: ShownReason;
   /** What origin validation says of it as it came; absent without a section rpki, and when advertised. */
   rpki?: "valid" | "not-found" | "invalid";
+  /** What ASPAs say of its path as it came, where the role of the neighbor is configured; likewise. */
+  aspa?: "valid" | "unknown" | "invalid";
   /** Milliseconds since 1970 of the last change; absent when advertised. */
   since_ms?: number;
   origin?: unknown;
@@ -243,7 +245,7 @@ export function shownPathOf(
   const pathId = paths.pathId[path]!;
   const accepted = paths.attr[path] !== 0;
   const isBest = accepted && rib.prefixes.best[row] === path;
-  const origin = showOrigin(router, rib, row, paths.attrIn[path]!, facts.localAs);
+  const origin = showOrigin(router, rib, row, paths.attrIn[path]!, facts);
   return {
     prefix: prefixText(rib, row),
     ...(pathId === 0 ? {} : { path_id: pathId }),
@@ -252,6 +254,7 @@ export function shownPathOf(
     status: isBest ? "best" : accepted ? "accepted" : "rejected",
     ...(accepted ? {} : { reason: rejectionOf(router, rib, path) }),
     ...(origin === null ? {} : { rpki: origin.state }),
+    ...(origin === null || facts.role === null ? {} : { aspa: origin.path }),
     since_ms: 1000 * paths.sinceSeconds[path]!,
     ...shownAttributes(attributesOf(rib.attrs, attr)),
   };

@@ -1,9 +1,15 @@
 /** Origin validation as JSON: its sources, what counts, and what it says of a route. */
 
-import { originOf } from "@ts-bgp/policy";
+import { originOf, type PeerFacts, pathStateOf } from "@ts-bgp/policy";
 import { type AttrId, keyOf, type PrefixKey, type PrefixRow, type Rib } from "@ts-bgp/rib";
 import type { Router } from "@ts-bgp/router";
-import { ORIGIN_STATE_NAMES, type OriginStateName, type VrpTable } from "@ts-bgp/rpki";
+import {
+  ORIGIN_STATE_NAMES,
+  type OriginStateName,
+  PATH_STATE_NAMES,
+  type PathStateName,
+  type VrpTable,
+} from "@ts-bgp/rpki";
 import { FAMILY, type Family, formatIpv4, formatIpv6, writeU32 } from "@ts-bgp/wire-codec";
 
 export interface ShownSource {
@@ -17,6 +23,7 @@ export interface ShownSource {
   serial: number | null;
   ipv4: number;
   ipv6: number;
+  aspas: number;
   /** When it last said that it has said all; null when its data is not there. */
   updated_ms: number | null;
   /** When its data counts no more without anything new; null for never. */
@@ -30,6 +37,8 @@ export interface ShownRpki {
   /** Payloads that count. */
   ipv4: number;
   ipv6: number;
+  /** Customers whose ASPAs count. */
+  aspas: number;
   octets: number;
   /** Changes are being put into the tables, or routes judged by them. */
   busy: boolean;
@@ -51,6 +60,7 @@ export function showRpki(router: Router): ShownRpki | null {
     start_gate: { state: gate, ends_ms: gate === "closed" ? gateEndsMs : null },
     ipv4: ipv4.used,
     ipv6: ipv6.used,
+    aspas: validation.aspas.used,
     octets: ipv4.octets + ipv6.octets,
     busy: isWorking,
     judged,
@@ -68,6 +78,7 @@ export function showRpki(router: Router): ShownRpki | null {
         serial: isCache ? (end?.serial ?? null) : null,
         ipv4: source.ipv4,
         ipv6: source.ipv6,
+        aspas: source.aspas,
         updated_ms: end === null ? null : Math.round(endedMs),
         expires_ms: Number.isFinite(expiresMs) ? Math.round(expiresMs) : null,
         refresh_seconds: isCache ? (end?.refreshSeconds ?? null) : null,
@@ -83,23 +94,26 @@ export interface ShownOrigin {
   as: number;
   /** Payloads that cover the prefix, the shortest first: `192.0.2.0/24-28 AS64496`. */
   covering: string[];
+  /** Of its path, by ASPAs. */
+  path: PathStateName;
 }
 
-/** @param localAs - own AS number towards the neighbor */
+/** @param peer - whom the route came from */
 export function showOrigin(
   router: Router,
   { family, attrs, prefixes }: Rib,
   row: PrefixRow,
   attr: AttrId,
-  localAs: number,
+  peer: PeerFacts,
 ): ShownOrigin | null {
   const { config, validation } = router.tables.origins;
   if (config === null) return null;
   const { words, bits } = keyOf(prefixes, row);
-  const as = originOf(attrs, attr, localAs);
+  const as = originOf(attrs, attr, peer.localAs);
   const table = family === FAMILY.IPV4_UNICAST ? validation.ipv4 : validation.ipv6;
   const state = ORIGIN_STATE_NAMES[table.stateOf(...words, bits, as)]!;
-  return { state, as, covering: coveringTexts(table, family, { words, bits }) };
+  const path = PATH_STATE_NAMES[pathStateOf(validation, attrs, attr, peer)]!;
+  return { state, as, covering: coveringTexts(table, family, { words, bits }), path };
 }
 
 function coveringTexts(table: VrpTable, family: Family, { words, bits }: PrefixKey): string[] {

@@ -1,16 +1,20 @@
 /**
- * Validated ROA payloads (VRPs) on their way: octets that say which ones come and which ones go, one after
- * the other, as they are in journals.
+ * Validated payloads on their way: octets that say which ones come and which ones go, one after the other,
+ * as they are in journals.
  *
- *     octet 0: 1 for one that comes, 0 for one that goes, and 2 more for IPv6
- *     octets 1, 2: prefix length, longest length of a route that it is for; octet 3: 0
- *     then the AS number (4 octets) and the prefix (4 octets, or 16)
+ *     octet 0: 1 for one that comes, 0 for one that goes, and 2 more for IPv6, 4 more for an ASPA
+ *     of a ROA (VRP):  octets 1, 2: prefix length, longest length of a route that it is for; octet 3: 0;
+ *                      then the AS number (4 octets) and the prefix (4 octets, or 16)
+ *     of an ASPA:      octet 1: 0; octets 2, 3: count of providers; then the customer and the providers
  */
 
-import { readU32, writeU32 } from "@ts-bgp/wire-codec";
+import { readU16, readU32, writeU16, writeU32 } from "@ts-bgp/wire-codec";
 
 const COMES = 1;
 const WIDE = 2;
+const ASPA = 4;
+const ASPA_HEAD_OCTETS = 8;
+export const PROVIDERS_MAX = 0x3fff;
 export const VRP_OCTETS_IPV4 = 12;
 export const VRP_OCTETS_IPV6 = 24;
 
@@ -58,10 +62,40 @@ export function readVrp(buf: Uint8Array, at: number, vrp: Vrp): number {
   return at + (vrp.isWide ? VRP_OCTETS_IPV6 : VRP_OCTETS_IPV4);
 }
 
+/**
+ * Providers of a customer AS that come in place of those before, or go: without providers, those that there
+ * are, else nothing unless they are these.
+ */
+export interface Aspa {
+  readonly isAnnounced: boolean;
+  readonly customer: number;
+  readonly providers: Uint32Array;
+}
+
+export function isAspa(buf: Uint8Array, at: number): boolean {
+  return (buf[at]! & ASPA) !== 0;
+}
+
+/** @returns the ASPA at an index, and where the next payload stands */
+export function readAspa(buf: Uint8Array, at: number): [Aspa, number] {
+  const count = readU16(buf, at + 2);
+  const providers = new Uint32Array(count);
+  for (let k = 0; k < count; k++) providers[k] = readU32(buf, at + ASPA_HEAD_OCTETS + 4 * k);
+  const customer = readU32(buf, at + 4);
+  const isAnnounced = (buf[at]! & COMES) !== 0;
+  return [{ isAnnounced, customer, providers }, at + ASPA_HEAD_OCTETS + 4 * count];
+}
+
 /** Whether octets are whole payloads, whose lengths are those of prefixes. */
-export function areVrps(buf: Uint8Array): boolean {
+export function arePayloads(buf: Uint8Array): boolean {
   let at = 0;
   while (at < buf.length) {
+    if (isAspa(buf, at)) {
+      if (at + ASPA_HEAD_OCTETS > buf.length || buf[at]! > (ASPA | COMES)) return false;
+      at += ASPA_HEAD_OCTETS + 4 * readU16(buf, at + 2);
+      if (at > buf.length) return false;
+      continue;
+    }
     const isWide = (buf[at]! & WIDE) !== 0;
     const next = at + (isWide ? VRP_OCTETS_IPV6 : VRP_OCTETS_IPV4);
     if (next > buf.length || buf[at]! > (COMES | WIDE)) return false;
@@ -72,7 +106,7 @@ export function areVrps(buf: Uint8Array): boolean {
 }
 
 /** Octets of payloads that grow. */
-export class VrpWriter {
+export class PayloadWriter {
   private buf: Uint8Array;
   private length = 0;
 
@@ -85,12 +119,21 @@ export class VrpWriter {
     return this.length;
   }
 
+  /** @param providers - `PROVIDERS_MAX` at most */
+  writeAspa({ isAnnounced, customer, providers }: Aspa): void {
+    const octets = ASPA_HEAD_OCTETS + 4 * providers.length;
+    this.reserve(octets);
+    const { buf, length: at } = this;
+    buf[at] = ASPA | (isAnnounced ? COMES : 0);
+    buf[at + 1] = 0;
+    writeU16(buf, at + 2, providers.length);
+    writeU32(buf, at + 4, customer);
+    for (const [k, as] of providers.entries()) writeU32(buf, at + ASPA_HEAD_OCTETS + 4 * k, as);
+    this.length += octets;
+  }
+
   write(vrp: Readonly<Vrp>): void {
-    if (this.length + VRP_OCTETS_IPV6 > this.buf.length) {
-      const longer = new Uint8Array(2 * this.buf.length + VRP_OCTETS_IPV6);
-      longer.set(this.buf);
-      this.buf = longer;
-    }
+    this.reserve(VRP_OCTETS_IPV6);
     const { buf, length: at } = this;
     buf[at] = (vrp.isAnnounced ? COMES : 0) | (vrp.isWide ? WIDE : 0);
     buf[at + 1] = vrp.bits;
@@ -104,6 +147,13 @@ export class VrpWriter {
     writeU32(buf, at + 16, vrp.w2);
     writeU32(buf, at + 20, vrp.w3);
     this.length += VRP_OCTETS_IPV6 - VRP_OCTETS_IPV4;
+  }
+
+  private reserve(octets: number): void {
+    if (this.length + octets <= this.buf.length) return;
+    const longer = new Uint8Array(2 * this.buf.length + octets);
+    longer.set(this.buf);
+    this.buf = longer;
   }
 
   /** @returns what was written since the last time, to be kept */
