@@ -126,7 +126,7 @@ function folderProblem(file: string): string {
 
 function roaFileProblem(file: string): string {
   const read = readRoaFile(file);
-  return typeof read === "string" ? read : "";
+  return "problem" in read ? read.problem : "";
 }
 
 function readText(file: string): string {

@@ -8,16 +8,19 @@
 
 import { newVrp, PayloadWriter, PROVIDERS_MAX, type Vrp } from "./payload-octets.ts";
 import { asOf, parsedRoaPrefix } from "./roa-prefix.ts";
+import { STAGED_OCTETS_MAX } from "./validation.ts";
 
 /** Payloads are handed over in pieces of about this size. */
 const PIECE_OCTETS = 1 << 15;
+/** Nothing in such a file is nested deeper. */
+const DEPTH_MAX = 64;
 /** A ROA is no longer than this. */
 const ROA_CHARACTERS_MAX = 1 << 16;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NEWLINE = 0x0a;
-const COLON = 0x3a;
+const COMMA = 0x2c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -37,12 +40,17 @@ const ROA_DEPTH = 3;
 export class RoaReader {
   private count = 0;
   private aspas = 0;
-  private readonly pieces: Uint8Array[] = [];
+  private readonly octetsMax: number;
+  private pieces: Uint8Array[] = [];
+  private octets = 0;
   private readonly writer: PayloadWriter = new PayloadWriter(2 * PIECE_OCTETS);
   private readonly vrp: Vrp = newVrp();
   /** What is not read whole yet: a ROA, or a text. */
   private rest = "";
-  private depth = 0;
+  /** Brackets that are open, from the outside in. */
+  private readonly brackets: number[] = [];
+  /** The object has ended. */
+  private isOver = false;
   private line = 1;
   private isInText = false;
   private isEscaped = false;
@@ -52,6 +60,11 @@ export class RoaReader {
   private list: "roas" | "aspas" | null = null;
   private hasList = false;
   private problem: string | null = null;
+
+  /** @param octetsMax - of all payloads */
+  constructor(octetsMax = STAGED_OCTETS_MAX) {
+    this.octetsMax = octetsMax;
+  }
 
   /** The file goes on. */
   push(text: string): void {
@@ -75,6 +88,7 @@ export class RoaReader {
       }
       switch (code) {
         case QUOTE:
+          this.other(code);
           this.isInText = true;
           if (this.depth === 1) start = i;
           break;
@@ -92,12 +106,10 @@ export class RoaReader {
             this.entry(all.slice(start, i + 1));
             start = -1;
           }
-          this.close();
+          this.close(code);
           break;
         default:
-          if (code !== COLON && this.depth === 0 && code > 0x20 && code !== 0xfeff) {
-            this.fail("this is no JSON object");
-          }
+          if (code > 0x20 && code !== 0xfeff) this.other(code);
       }
     }
     this.rest = start < 0 ? "" : all.slice(start);
@@ -109,23 +121,43 @@ export class RoaReader {
     if (this.depth > 0 || this.isInText) this.fail("the file is cut off");
     if (!this.hasList) this.fail('there is no list "roas"');
     if (this.problem !== null) return this.problem;
-    if (this.writer.octets > 0) this.pieces.push(this.writer.take());
+    this.handOn();
+    if (this.problem !== null) return this.problem;
     return { pieces: this.pieces, count: this.count, aspas: this.aspas };
   }
 
   private open(code: number): void {
     if (this.depth === 0 && code === OPEN_LIST) this.fail("this is a list and no JSON object");
-    this.depth++;
+    if (code === OPEN_LIST || this.depth === 0) this.other(code);
+    if (this.depth === DEPTH_MAX) this.fail(`more than ${DEPTH_MAX} brackets inside of each other`);
+    this.brackets.push(code);
     if (code !== OPEN_LIST || this.depth !== 2) return;
     const { name } = this;
     this.list = name === "roas" || name === "aspas" ? name : null;
     this.hasList ||= name === "roas";
   }
 
-  private close(): void {
-    this.depth--;
+  private close(code: number): void {
+    const opened = this.brackets.pop();
+    if (opened === undefined) this.fail("a bracket too many");
+    else if ((opened === OPEN_LIST) !== (code === CLOSE_LIST))
+      this.fail("a bracket of another kind");
     if (this.depth < 2) this.list = null;
-    if (this.depth < 0) this.fail("a bracket too many");
+    this.isOver ||= this.depth === 0;
+  }
+
+  private get depth(): number {
+    return this.brackets.length;
+  }
+
+  /** Neither white space nor an object: must not stand in a list of ROAs, nor outside of everything. */
+  private other(code: number): void {
+    if (this.depth === 0) {
+      if (this.isOver) this.fail("something stands behind the end of the object");
+      else if (code !== OPEN_OBJECT) this.fail("this is no JSON object");
+    } else if (this.list !== null && this.depth === ROA_DEPTH - 1 && code !== COMMA) {
+      this.fail(`"${this.list}" must be a list of objects`);
+    }
   }
 
   private entry(text: string): void {
@@ -142,7 +174,14 @@ export class RoaReader {
       this.fail(problem);
       return;
     }
-    if (this.writer.octets >= PIECE_OCTETS) this.pieces.push(this.writer.take());
+    if (this.writer.octets >= PIECE_OCTETS) this.handOn();
+  }
+
+  private handOn(): void {
+    const piece = this.writer.take();
+    this.octets += piece.length;
+    if (this.octets > this.octetsMax) this.fail(`more than ${this.octetsMax} octets of payloads`);
+    else if (piece.length > 0) this.pieces.push(piece);
   }
 
   /** @returns what is wrong with an ASPA, null when nothing is */
@@ -184,5 +223,6 @@ export class RoaReader {
 
   private fail(problem: string): void {
     this.problem ??= `line ${this.line}: ${problem}`;
+    this.pieces = [];
   }
 }

@@ -104,6 +104,16 @@ describe("what is wrong with a file of ROAs", () => {
     ["prefix,asn\n", "line 1: this is no JSON object"],
     ['{ "roas": 1 }', 'line 1: there is no list "roas"'],
     ['{\n"roas": [', "line 2: the file is cut off"],
+    ['{ "roas": [] } x', "line 1: something stands behind the end of the object"],
+    ['{ "roas": [] }\n{ "roas": [] }', "line 2: something stands behind the end of the object"],
+    ['"x" { "roas": [] }', "line 1: this is no JSON object"],
+    ['{ "roas": [] } }', "line 1: a bracket too many"],
+    ['{ "roas": [ } ]', "line 1: a bracket of another kind"],
+    [`{ "x": ${"[".repeat(64)}`, "line 1: more than 64 brackets inside of each other"],
+    [roas('"x"'), 'line 3: "roas" must be a list of objects'],
+    [roas("5"), 'line 3: "roas" must be a list of objects'],
+    [roas("null"), 'line 3: "roas" must be a list of objects'],
+    [roas("[]"), 'line 3: "roas" must be a list of objects'],
     [roas('{ "asn": 1, "prefix": "10.0.0.0" }'), 'line 3: "10.0.0.0" is not a prefix'],
     [
       roas('{ "asn": 1, "prefix": "10.0.0.0/33" }'),
@@ -134,6 +144,19 @@ describe("what is wrong with a file of ROAs", () => {
 
   test("JSON that is none, with its line", () => {
     expect(read(roas('{ "asn": 1,, }'))).toMatch(/^line 3: /);
+  });
+
+  test("more than there is room for", () => {
+    const text = roas(Array(10).fill('{ "asn": 1, "prefix": "10.0.0.0/8" }').join());
+    const sizes = [119, 120].map((octetsMax) => {
+      const reader = new RoaReader(octetsMax);
+      reader.push(text);
+      return reader.end();
+    });
+    expect(sizes).toEqual([
+      "line 4: more than 119 octets of payloads",
+      expect.objectContaining({ count: 10 }),
+    ]);
   });
 
   test("a ROA that does not end takes no room", () => {

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { RoaFileConfig } from "@ts-bgp/config";
 import type { RoaFile, SourceEnd } from "@ts-bgp/rpki";
 import type { FeedHooks, ShownFeed } from "./feed.ts";
+import { type UnusableRoaFile, unread } from "./read-roa-file.ts";
 
 const LOOK_MS = 1000;
 /** Of a file: it does not expire, nor does it go on where it was. */
@@ -25,7 +26,7 @@ export class WatchedRoaFile {
   private state: "waiting" | "reading" | "read" = "waiting";
   private problem: string | null = null;
   /** What the file looked like when it was read last. */
-  private seen = "";
+  private seen: string | null = null;
   private lookMs = 0;
   private isLooking = false;
   private isOver = false;
@@ -78,12 +79,12 @@ export class WatchedRoaFile {
     const { file } = this.config;
     let looks: string;
     try {
-      const { ino, size, mtimeMs } = await stat(file);
-      looks = `${ino} ${size} ${mtimeMs}`;
+      const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+      looks = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       this.fail(code === "ENOENT" ? "there is no such file" : message);
-      this.seen = "";
+      this.seen = null;
       return;
     }
     if (looks === this.seen || this.isOver) return;
@@ -91,9 +92,10 @@ export class WatchedRoaFile {
     this.state = "reading";
     const read = await readApart(file);
     if (this.isOver) return;
-    if (typeof read === "string") {
+    if ("problem" in read) {
       this.state = "waiting";
-      this.fail(read);
+      if (read.isUnread) this.seen = null;
+      this.fail(read.problem);
       return;
     }
     this.problem = null;
@@ -109,12 +111,12 @@ export class WatchedRoaFile {
   }
 }
 
-async function readApart(file: string): Promise<RoaFile | string> {
+async function readApart(file: string): Promise<RoaFile | UnusableRoaFile> {
   const worker = new Worker(new URL("./roa-file-worker.ts", import.meta.url), { workerData: file });
   try {
-    const [read] = (await once(worker, "message")) as [RoaFile | string];
+    const [read] = (await once(worker, "message")) as [RoaFile | UnusableRoaFile];
     return read;
   } catch (error) {
-    return `cannot be read: ${(error as Error).message}`;
+    return unread((error as Error).message);
   }
 }
