@@ -9,6 +9,7 @@ import type { Machine } from "./machine.ts";
 export function digestOf({ router, ledger }: Machine): DigestValue {
   const { tables, neighbors } = router;
   const { config, validation } = tables.origins;
+  const { ipv4, ipv6, aspas } = validation;
   let written = 0;
   let received = 0;
   for (const connection of ledger.connections.values()) {
@@ -29,7 +30,9 @@ export function digestOf({ router, ledger }: Machine): DigestValue {
   return {
     ...Object.fromEntries(complete.map(([name, digest]) => [name, digest.toString()])),
     "attribute sets": tables.attrs.size,
-    ...(config === null ? {} : { payloads: validation.ipv4.used + validation.ipv6.used }),
+    ...(config === null
+      ? {}
+      : { payloads: [ipv4, ipv6, aspas].map(({ digest }) => digest).join(" ") }),
     neighbors: neighbors.size,
     established,
     connections: ledger.connections.size,

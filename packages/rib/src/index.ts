@@ -41,7 +41,7 @@ export { type Chunk, type Run, type Share, shareOf } from "./chunk.ts";
 export { Columns, NumberStack, Rows } from "./columns.ts";
 export { SPARSE_MS } from "./compaction.ts";
 export { Decision } from "./decision.ts";
-export { Digest } from "./digest.ts";
+export { Digest, mixIn } from "./digest.ts";
 export { GROUP_LIMITS } from "./group-limits.ts";
 export { advertised, advertisedCount, isWithheld } from "./group-queries.ts";
 export { hashOctets } from "./hash-index.ts";

@@ -3,6 +3,7 @@
  * (draft-ietf-sidrops-aspa-verification). There are far fewer of them than VRPs.
  */
 
+import { Digest, mixIn } from "@ts-bgp/rib";
 import { readU32, SEGMENT } from "@ts-bgp/wire-codec";
 
 /** States of a path, the best one first. */
@@ -32,6 +33,8 @@ export class AspaTable {
   private taken: Set<number> = new Set();
   /** Customers of whom something counts. */
   used = 0;
+  /** Of them, with their providers. */
+  readonly digest: Digest = new Digest();
 
   get size(): number {
     return this.customers.size;
@@ -78,10 +81,18 @@ export class AspaTable {
       }
     }
     const used = counts ? Uint32Array.from(all).sort() : null;
-    if (!areSame(used, row.used)) this.changed.add(customer);
+    if (!areSame(used, row.used)) {
+      this.changed.add(customer);
+      this.count(customer, row.used, -1);
+      this.count(customer, used, 1);
+    }
     this.used += Number(used !== null) - Number(row.used !== null);
     row.used = used;
     if (row.said.size === 0) this.customers.delete(customer);
+  }
+
+  private count(customer: number, used: Uint32Array | null, sign: 1 | -1): void {
+    if (used !== null) this.digest.count(used.reduce(mixIn, mixIn(0, customer)), sign);
   }
 
   /** @returns providers of a customer that count; null when nobody says any */

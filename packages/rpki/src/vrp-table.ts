@@ -7,7 +7,7 @@
  * marked, until `takeChanges` and `endChanges`.
  */
 
-import { Columns, NumberStack, Rows } from "@ts-bgp/rib";
+import { Columns, Digest, mixIn, NumberStack, Rows } from "@ts-bgp/rib";
 import type { Vrp } from "./payload-octets.ts";
 import { type NodeRow, PrefixTree } from "./prefix-tree.ts";
 
@@ -43,6 +43,8 @@ export class VrpTable {
   /** VRPs, and those of them that count. */
   size = 0;
   used = 0;
+  /** Of the VRPs that count. */
+  readonly digest: Digest = new Digest();
   readonly rows: Rows = new Rows();
   private readonly columns: Columns = new Columns(this, COLUMNS);
   /** Nodes marked as changed, and those taken. */
@@ -99,9 +101,20 @@ export class VrpTable {
     if (this.isUsed[vrp] !== isUsed) {
       this.isUsed[vrp] = isUsed;
       this.used += counts ? 1 : -1;
+      this.digest.count(this.hashOf(vrp, node), counts ? 1 : -1);
       this.mark(node);
     }
     if (this.sources[vrp] === 0) this.remove(vrp, node);
+  }
+
+  private hashOf(vrp: VrpRow, node: NodeRow): number {
+    const { tree } = this;
+    let h = mixIn(
+      mixIn(mixIn(tree.bits[node]!, this.maxLength[vrp]!), this.as[vrp]!),
+      tree.w0[node]!,
+    );
+    if (tree.isWide) h = mixIn(mixIn(mixIn(h, tree.w1[node]!), tree.w2[node]!), tree.w3[node]!);
+    return h;
   }
 
   /**

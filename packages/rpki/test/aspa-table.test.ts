@@ -63,6 +63,26 @@ function stateBy(aspas: Aspas, path: readonly number[], way: "up" | "down"): str
   return isValid(false) ? "valid" : isValid(true) ? "unknown" : "invalid";
 }
 
+test("what counts has a digest that tells other ASPAs from it, whatever came before", () => {
+  const digestOf = (aspas: Aspas) => tableOf(aspas).digest.toString();
+  const digest = digestOf({ 1: [2, 3], 4: [5] });
+  const table = tableOf({ 4: [7], 1: [3, 2] });
+  table.put(4, 1, Uint32Array.of(5));
+  table.settle(4, 1);
+  expect(table.digest.toString()).toBe(digest);
+  const others: Aspas[] = [
+    { 1: [2], 4: [5] },
+    { 1: [2, 3], 4: [6] },
+    { 1: [2, 3], 5: [5] },
+  ];
+  for (const other of others) expect(digestOf(other)).not.toBe(digest);
+  for (const customer of [1, 4]) {
+    table.put(customer, 1, null);
+    table.settle(customer, 1);
+  }
+  expect(table.digest.toString()).toBe(digestOf({}));
+});
+
 test("every path is what the definition makes it", () => {
   const as = fc.integer({ min: 1, max: 6 });
   const aspas = fc.dictionary(

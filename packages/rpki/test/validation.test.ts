@@ -126,6 +126,27 @@ test("what counts is what sources have said, whatever they said before, in any o
   );
 });
 
+test("what counts has a digest that tells other payloads from it, whatever came before", () => {
+  const digestsOf = (...sets: Vrp[][]) => {
+    const validation = new Validation();
+    validation.configure([{ name: "a", kind: "cache", preference: 1 }], NO_SLURM);
+    for (const list of sets) {
+      validation.stage("a", octetsOf(list));
+      validation.complete("a", END, 0);
+      settle(validation);
+    }
+    return [validation.ipv4.digest, validation.ipv6.digest].join();
+  };
+  const [a, b, c] = [vrp(0), vrp(1), vrp(2)];
+  const digest = digestsOf([a, b, c]);
+  expect(digestsOf([vrp(3), c], [c, b, a])).toBe(digest);
+  for (const [key, value] of Object.entries({ as: 1, bits: 15, maxLength: 25, w0: 0x0b000000 })) {
+    expect(digestsOf([{ ...a, [key]: value }, b, c])).not.toBe(digest);
+  }
+  expect(digestsOf([a, { ...b, w1: 7 << 16 }, c])).not.toBe(digest);
+  expect(digestsOf([a], [])).toBe(digestsOf());
+});
+
 describe("a source", () => {
   const fresh = () => {
     const validation = new Validation();
