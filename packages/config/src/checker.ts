@@ -31,9 +31,9 @@ export interface ConfigSources {
   /**
    * Where files of validated ROA payloads are to be read.
    *
-   * @returns what is wrong with one; empty when nothing is
+   * @returns what is wrong with one; null when nothing is
    */
-  roaFileProblem?(path: string): string;
+  roaFileProblem?(path: string): string | null;
   /** Control socket of a configuration that names none: /run/ts-bgp/ts-bgp.sock unless given. */
   readonly controlSocket?: string;
   /**

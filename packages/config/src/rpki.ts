@@ -50,8 +50,8 @@ function checkFiles({ files = [] }: FileRpki, checker: Checker): RoaFileConfig[]
     if (!file.startsWith("/")) yaml.add(at, `"${file}" must be a path from the root`);
     else if (names.has(file)) yaml.add(at, `${file} appears twice`);
     else {
-      const problem = sources.roaFileProblem?.(file) ?? "";
-      if (problem !== "") yaml.add(at, `${file}: ${problem}`);
+      const problem = sources.roaFileProblem?.(file) ?? null;
+      if (problem !== null) yaml.add(at, `${file}: ${problem}`);
     }
     names.add(file);
     return { file, preference };

@@ -16,7 +16,7 @@ function load(yaml: string, files: Readonly<Record<string, string>> = {}) {
       return files[path]!;
     },
     env: () => undefined,
-    roaFileProblem: (path) => (path === "/bad.json" ? 'line 3: "asn" must be an AS number' : ""),
+    roaFileProblem: (path) => (path === "/bad.json" ? 'line 3: "asn" must be an AS number' : null),
   });
 }
 

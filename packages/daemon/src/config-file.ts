@@ -124,9 +124,9 @@ function folderProblem(file: string): string {
   }
 }
 
-function roaFileProblem(file: string): string {
+function roaFileProblem(file: string): string | null {
   const read = readRoaFile(file);
-  return "problem" in read ? read.problem : "";
+  return "problem" in read ? read.problem : null;
 }
 
 function readText(file: string): string {

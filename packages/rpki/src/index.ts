@@ -46,6 +46,7 @@ export {
   NO_SLURM,
   type Slurm,
   type SlurmFilter,
+  SlurmFilters,
   type SlurmMistake,
   slurmOf,
 } from "./slurm.ts";

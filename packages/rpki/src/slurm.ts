@@ -4,6 +4,7 @@
  */
 
 import type { Vrp } from "./payload-octets.ts";
+import { PrefixTree } from "./prefix-tree.ts";
 import { isAs, parsedRoaPrefix } from "./roa-prefix.ts";
 
 /** A VRP satisfies a filter when it satisfies all that it has: a prefix that covers it, an AS. */
@@ -32,38 +33,48 @@ export interface SlurmMistake {
   readonly message: string;
 }
 
-/** Whether a VRP of one's caches is not to count. */
-export function isFiltered(
-  { filters }: Slurm,
-  isWide: boolean,
-  w0: number,
-  w1: number,
-  w2: number,
-  w3: number,
-  bits: number,
-  as: number,
-): boolean {
-  for (const { prefix, as: wanted } of filters) {
-    if (wanted !== null && wanted !== as) continue;
-    if (prefix === null) return true;
-    if (prefix.isWide !== isWide || prefix.bits > bits) continue;
-    const [p0, p1, p2, p3] = prefix.words;
-    if (
-      agree(p0, w0, prefix.bits) &&
-      agree(p1, w1, prefix.bits - 32) &&
-      agree(p2, w2, prefix.bits - 64) &&
-      agree(p3, w3, prefix.bits - 96)
-    ) {
-      return true;
+/** Filters by prefix and AS, so that many of them are asked in the time of a few. */
+export class SlurmFilters {
+  private readonly ipv4: PrefixTree = new PrefixTree(32);
+  private readonly ipv6: PrefixTree = new PrefixTree(128);
+  /** AS numbers by `head` of a node, null for all of them; those at 0 are filtered whatever the prefix. */
+  private readonly ases: Set<number | null>[] = [new Set()];
+
+  constructor(filters: readonly SlurmFilter[]) {
+    for (const { prefix, as } of filters) {
+      let at = 0;
+      if (prefix !== null) {
+        const tree = prefix.isWide ? this.ipv6 : this.ipv4;
+        const node = tree.intern(...prefix.words, prefix.bits);
+        at = tree.head[node] ||= this.ases.push(new Set()) - 1;
+      }
+      this.ases[at]!.add(as);
     }
   }
-  return false;
-}
 
-/** Whether the first bits of two words are equal; any number of bits. */
-function agree(a: number, b: number, bits: number): boolean {
-  if (bits <= 0) return true;
-  return (a ^ b) >>> (bits >= 32 ? 0 : 32 - bits) === 0;
+  /** Whether a VRP of one's caches is not to count. */
+  has(
+    isWide: boolean,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    bits: number,
+    as: number,
+  ): boolean {
+    if (this.names(0, as)) return true;
+    const tree = isWide ? this.ipv6 : this.ipv4;
+    let node = tree.first(w0, w1, w2, w3, bits);
+    for (; node !== 0; node = tree.next(node, w0, w1, w2, w3, bits)) {
+      if (tree.head[node] !== 0 && this.names(tree.head[node]!, as)) return true;
+    }
+    return false;
+  }
+
+  private names(at: number, as: number): boolean {
+    const ases = this.ases[at]!;
+    return ases.has(as) || ases.has(null);
+  }
 }
 
 /**

@@ -2,8 +2,16 @@
 
 import { AspaTable } from "./aspa-table.ts";
 import { PrefixTree } from "./prefix-tree.ts";
+import { SlurmFilters } from "./slurm.ts";
 import { Source, Validation } from "./validation.ts";
 import { VrpTable } from "./vrp-table.ts";
 
 /** Their objects have no functions and no state outside of their fields. */
-export const RPKI_STATE_CLASSES = [AspaTable, PrefixTree, Source, Validation, VrpTable] as const;
+export const RPKI_STATE_CLASSES = [
+  AspaTable,
+  PrefixTree,
+  SlurmFilters,
+  Source,
+  Validation,
+  VrpTable,
+] as const;

@@ -23,7 +23,7 @@ import {
   readVrp,
   type Vrp,
 } from "./payload-octets.ts";
-import { isFiltered, NO_SLURM, type Slurm } from "./slurm.ts";
+import { NO_SLURM, type Slurm, SlurmFilters } from "./slurm.ts";
 import { type OriginState, VrpTable } from "./vrp-table.ts";
 
 /** Rows or VRPs that one step looks at. */
@@ -126,6 +126,7 @@ export class Validation {
   /** By name, in the order of the configuration. */
   sources: Map<string, Source> = new Map();
   private slurm: Slurm = NO_SLURM;
+  private filters: SlurmFilters = new SlurmFilters([]);
   private tasks: Task[] = [];
   /** Bits that nobody has; those of sources that count; those to be taken out of the tables. */
   private free = ~LOCAL_BIT;
@@ -362,6 +363,7 @@ export class Validation {
       if (row !== 0) table.sources[row]! &= ~LOCAL_BIT;
     }
     this.slurm = slurm;
+    this.filters = new SlurmFilters(slurm.filters);
     for (const vrp of slurm.assertions) {
       const table = vrp.isWide ? this.ipv6 : this.ipv4;
       table.sources[table.intern(vrp)]! |= LOCAL_BIT;
@@ -421,8 +423,7 @@ export class Validation {
     const { tree, node, as } = table;
     const at = node[row]!;
     const wide = tree.isWide;
-    return !isFiltered(
-      this.slurm,
+    return !this.filters.has(
       wide,
       tree.w0[at]!,
       wide ? tree.w1[at]! : 0,

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../test/mode.ts";
 import {
   isAspa,
   newVrp,
@@ -9,6 +10,7 @@ import {
   RoaReader,
   readAspa,
   readVrp,
+  SlurmFilters,
   slurmOf,
   type Vrp,
 } from "../src/index.ts";
@@ -208,6 +210,34 @@ describe("local exceptions", () => {
       validationOutputFilters: { prefixFilters: filters },
       locallyAddedAssertions: { prefixAssertions: assertions },
     }).mistakes.map(({ path, message }) => `${path.join(".")}: ${message}`);
+
+  test("filter what satisfies one of them, by all that it has", () => {
+    const word = fc.constantFrom(0, 0x0a000000, 0x0a010000, 0x80000000);
+    const prefixOf = fc
+      .record({ isWide: fc.boolean(), word, bits: fc.integer({ min: 0, max: 32 }) })
+      .map(({ isWide, word, bits }) => {
+        const w0 = bits === 0 ? 0 : (word & (-1 << (32 - bits))) >>> 0;
+        return { isWide, words: [w0, 0, 0, 0] as [number, number, number, number], bits };
+      });
+    const as = fc.constantFrom(0, 1, 2);
+    const filter = fc
+      .record({ prefix: fc.option(prefixOf), as: fc.option(as) })
+      .filter(({ prefix, as }) => prefix !== null || as !== null);
+    fc.assert(
+      fc.property(fc.array(filter, { maxLength: 6 }), prefixOf, as, (list, prefix, as) => {
+        const { isWide, words, bits } = prefix;
+        const isIn = (other: typeof prefix) =>
+          other.isWide === isWide &&
+          other.bits <= bits &&
+          (other.bits === 0 || (other.words[0] ^ words[0]) >>> (32 - other.bits) === 0);
+        const expected = list.some(
+          (one) => (one.as ?? as) === as && (one.prefix === null || isIn(one.prefix)),
+        );
+        expect(new SlurmFilters(list).has(isWide, ...words, bits, as)).toBe(expected);
+      }),
+      { numRuns: runs(2000) },
+    );
+  });
 
   test("with mistakes", () => {
     expect(slurmOf([]).mistakes).toHaveLength(1);
