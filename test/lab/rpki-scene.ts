@@ -213,6 +213,24 @@ export class StayRtr {
     );
   }
 
+  /**
+   * Makes it a certificate of its own, signed by itself, and has it serve TLS as well.
+   *
+   * @returns the file of the certificate
+   */
+  async startTls(port: number, address: string): Promise<string> {
+    const { node } = this;
+    const [key, cert] = ["rtr.key", "rtr.crt"].map((name) => join(node.directory, name));
+    const made = await node.run([
+      ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+      ...["-nodes", "-keyout", key!, "-out", cert!, "-days", "2", "-subj", "/CN=rtr"],
+      ...["-addext", `subjectAltName=IP:${address}`],
+    ]);
+    expect(made.code, made.stderr).toBe(0);
+    await this.start(2, "-tls.bind", `:${port}`, "-tls.cert", cert!, "-tls.key", key!);
+    return cert!;
+  }
+
   /** Ends it at once. */
   async kill(): Promise<void> {
     this.running?.signal("SIGKILL");

@@ -70,6 +70,29 @@ describe.skipIf(REASON !== null)(`stayrtr${REASON === null ? "" : ` (${REASON})`
     });
   });
 
+  test("by TLS, if it is who it should be", async () => {
+    await withLab("stayrtr tls", async (lab) => {
+      const port = 3324;
+      const [good, bad] = ["good", "bad"].map((name) => new StayRtr(lab.node(name), ROAS));
+      const ca = await good!.startTls(port, good!.address);
+      // It is signed by the right one, and for another address.
+      const wrong = await bad!.startTls(port, "10.9.9.9");
+      const scene = await setRpkiScene(lab, () => ({
+        caches: [
+          { address: good!.address, port, tls: { ca } },
+          { address: bad!.address, port, tls: { ca: wrong } },
+        ],
+      }));
+      await startScene(scene);
+      await expectSeen(scene, SEEN);
+      await expectShown(scene, ({ sources }) => {
+        expect(sources[0]).toMatchObject({ ipv4: 2, feed: { state: "synced" } });
+        const problem = expect.stringContaining("10.9.9.9");
+        expect(sources[1]).toMatchObject({ ipv4: 0, feed: { problem } });
+      });
+    });
+  });
+
   test("killed: its data counts until it expires, and it goes on when it is back", async () => {
     await withLab("stayrtr killed", async (lab) => {
       const cache = new StayRtr(lab.node("cache"), ROAS);

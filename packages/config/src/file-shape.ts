@@ -46,6 +46,7 @@ export interface FileRpki {
     readonly address: string;
     readonly port?: number;
     readonly preference?: number;
+    readonly tls?: { readonly ca: string; readonly "server-name"?: string };
   }[];
   readonly files?: readonly (string | { readonly file: string; readonly preference?: number })[];
   readonly slurm?: OneOrMore<string>;

@@ -40,5 +40,6 @@ export type {
   RouterConfig,
   RpkiConfig,
   RtrCacheConfig,
+  RtrTls,
   ServiceAddressConfig,
 } from "./types.ts";

@@ -3,7 +3,8 @@
 import { NO_SLURM, type Slurm, SOURCES_MAX, slurmOf } from "@ts-bgp/rpki";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
 import type { FileRpki, FileShape } from "./file-shape.ts";
-import type { RoaFileConfig, RpkiConfig, RtrCacheConfig } from "./types.ts";
+import { readPem } from "./secrets.ts";
+import type { RoaFileConfig, RpkiConfig, RtrCacheConfig, RtrTls } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
 const RTR_PORT = 323;
@@ -36,8 +37,20 @@ function checkCaches({ caches = [] }: FileRpki, checker: Checker): RtrCacheConfi
     const name = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
     if (address !== "" && names.has(name)) yaml.add(at, `${address} port ${port} appears twice`);
     names.add(name);
-    return { name, address, port, preference: cache.preference ?? PREFERENCE };
+    const { tls } = cache;
+    return {
+      ...{ name, address, port, preference: cache.preference ?? PREFERENCE },
+      tls: tls === undefined ? null : checkTls(tls, checker),
+    };
   });
+}
+
+function checkTls(
+  tls: { readonly ca: string; readonly "server-name"?: string },
+  checker: Checker,
+): RtrTls {
+  const ca = readPem("certificate", tls.ca, checker.yaml.valueAt(tls, "ca"), checker);
+  return { ca, serverName: tls["server-name"] ?? null };
 }
 
 function checkFiles({ files = [] }: FileRpki, checker: Checker): RoaFileConfig[] {

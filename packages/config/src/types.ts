@@ -59,6 +59,15 @@ export interface RtrCacheConfig {
   readonly port: number;
   /** Lower ones are preferred. */
   readonly preference: number;
+  /** Null for plain TCP. */
+  readonly tls: RtrTls | null;
+}
+
+export interface RtrTls {
+  /** PEM text of who signed the cache's certificate. */
+  readonly ca: string;
+  /** That the certificate is to have; null for the address. */
+  readonly serverName: string | null;
 }
 
 export interface RoaFileConfig {

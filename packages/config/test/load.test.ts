@@ -154,8 +154,15 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         address: "2001:db8:9::53",
         port: 3323,
         preference: 1,
+        tls: null,
       },
-      { name: "192.0.2.53:323", address: "192.0.2.53", port: 323, preference: 100 },
+      {
+        name: "192.0.2.53:323",
+        address: "192.0.2.53",
+        port: 323,
+        preference: 100,
+        tls: { ca: CERTIFICATE, serverName: "rtr" },
+      },
     ],
     files: [
       { file: "/var/lib/rpki-client/json", preference: 100 },

@@ -28,12 +28,15 @@ test("the example of the documentation is right", () => {
   const slurm = `{ "slurmVersion": 1, "validationOutputFilters": { "prefixFilters": [] },
     "locallyAddedAssertions": { "prefixAssertions": [] } }`;
   const neighbor = "neighbors: [ { address: 192.0.2.11, as: 64501, import: origins } ]\n";
-  const { config, mistakes } = load(neighbor + example, { "/etc/ts-bgp/slurm.json": slurm });
+  const { config, mistakes } = load(neighbor + example, {
+    "/etc/ts-bgp/slurm.json": slurm,
+    "rtr-ca.crt": "-----BEGIN CERTIFICATE-----\n",
+  });
   expect(formatMistakes(mistakes)).toEqual([]);
   expect(config!.rpki!.caches.map(({ name, preference }) => [name, preference])).toEqual([
     ["192.0.2.53:3323", 100],
     ["[2001:db8::53]:3323", 100],
-    ["198.51.100.53:3323", 200],
+    ["198.51.100.53:324", 200],
   ]);
 });
 

@@ -31,6 +31,7 @@ export class OriginValidation {
 
   /** @returns whether there is work for a job that is not there */
   configure(config: RpkiConfig | null): boolean {
+    if (config === null && this.config === null) return false;
     this.config = config;
     const caches = config?.caches ?? [];
     const files = config?.files ?? [];

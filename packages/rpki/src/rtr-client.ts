@@ -25,7 +25,7 @@ import {
   resetQuery,
   serialQuery,
 } from "./rtr-pdu.ts";
-import type { SourceEnd } from "./validation.ts";
+import { type SourceEnd, STAGED_OCTETS_MAX } from "./validation.ts";
 
 export type RtrState = "idle" | "connecting" | "asking" | "receiving" | "synced";
 
@@ -94,6 +94,8 @@ export class RtrClient {
   /** Whether there was an ASPA in the whole set at hand, and which form those of the session have. */
   private hasAspas = false;
   private isEarlierDraft = false;
+  /** Octets of payloads that were handed on since the last query. */
+  private handed = 0;
   /** The cache has news, and was asked not long ago. */
   private isNotified = false;
 
@@ -204,6 +206,10 @@ export class RtrClient {
     }
     this.isAgreed = true;
     if (this.state === "receiving") this.dueMs = nowMs + SILENCE_MS;
+    if (this.handed > STAGED_OCTETS_MAX) {
+      const message = `more than ${STAGED_OCTETS_MAX} octets of payloads`;
+      return { error: RTR_ERROR.INTERNAL_ERROR, message };
+    }
     switch (type) {
       case PDU.SERIAL_NOTIFY:
         this.notified(readU16(buf, at + 2), readU32(buf, at + 8));
@@ -349,6 +355,7 @@ export class RtrClient {
     this.since = end?.version === version && end.session !== null ? end : null;
     const { since } = this;
     this.hasAspas = false;
+    this.handed = 0;
     const octets =
       since === null ? resetQuery(version) : serialQuery(version, since.session!, since.serial);
     this.actions.push({ do: "write", octets });
@@ -387,6 +394,7 @@ export class RtrClient {
 
   /** Hands on the payloads so far. */
   private handOn(): void {
+    this.handed += this.writer.octets;
     if (this.writer.octets > 0) this.actions.push({ do: "vrps", octets: this.writer.take() });
   }
 

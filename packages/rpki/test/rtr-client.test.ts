@@ -387,6 +387,20 @@ test("times that nobody could mean are taken as the nearest that one could", () 
   });
 });
 
+test("a cache that does not stop is cut off, and nothing is kept", () => {
+  const side = new Side().connect().says(RESPONSE());
+  const piece = new Uint8Array(20 * 50_000);
+  for (let at = 0; at < piece.length; at += 20) piece.set(IPV4(), at);
+  let octets = 0;
+  while (side.client.state === "receiving" && octets < 70_000_000) {
+    for (const action of side.client.received(piece, 0)) {
+      if (action.do === "vrps") octets += action.octets.length;
+    }
+  }
+  expect(side.client.problem).toBe("more than 60000000 octets of payloads");
+  expect(octets).toBeLessThan(61_000_000);
+});
+
 test("it does not matter how the octets are cut", () => {
   const all = [RESPONSE(), IPV4(), IPV6(), END(), NOTIFY()].flatMap((octets) => [...octets]);
   fc.assert(

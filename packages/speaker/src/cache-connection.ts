@@ -1,6 +1,7 @@
 /** TCP to an RPKI cache, around the state machine of its protocol. */
 
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { RtrCacheConfig } from "@ts-bgp/config";
 import { type RtrAction, RtrClient } from "@ts-bgp/rpki";
 import type { FeedHooks, ShownFeed } from "./feed.ts";
@@ -79,13 +80,13 @@ export class CacheConnection {
   }
 
   private connect(): void {
-    const { address: host, port } = this.config;
-    const socket = connect({ host, port });
+    const { tls } = this.config;
+    const socket = open(this.config);
     let reason = "the cache has closed the connection";
     this.socket = socket;
     this.isPaused = false;
     socket.setKeepAlive(true, KEEPALIVE_MS);
-    socket.on("connect", () => {
+    socket.on(tls === null ? "connect" : "secureConnect", () => {
       if (socket === this.socket) this.perform(this.client.connected(this.hooks.now()));
     });
     socket.on("data", (octets) => {
@@ -120,4 +121,12 @@ export class CacheConnection {
     this.said = message;
     this.hooks.say(level, this.config.name, message);
   }
+}
+
+/** @returns a connection that is being made; rejects a cache that is not who it should be */
+function open({ address: host, port, tls }: RtrCacheConfig): Socket {
+  if (tls === null) return connect({ host, port });
+  const { ca, serverName } = tls;
+  const name = serverName === null ? {} : { servername: serverName };
+  return connectTls({ host, port, ca, minVersion: "TLSv1.2", ...name });
 }

@@ -3,7 +3,7 @@
  * a standby makes as well; who is connected to what is known here alone.
  */
 
-import type { RpkiConfig } from "@ts-bgp/config";
+import type { RpkiConfig, RtrCacheConfig } from "@ts-bgp/config";
 import type { Call, CallName, ResultOf } from "@ts-bgp/replication";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CacheConnection } from "./cache-connection.ts";
@@ -59,7 +59,7 @@ export class PayloadFeeds {
     this.feeds = [
       ...caches.map(
         (cache) =>
-          kept((feed) => "name" in feed.config && feed.config.name === cache.name) ??
+          kept((feed) => "name" in feed.config && isSameWay(feed.config, cache)) ??
           new CacheConnection(cache, this.hooks),
       ),
       ...files.map(
@@ -84,4 +84,9 @@ export class PayloadFeeds {
   show(): ShownFeed[] {
     return this.feeds.map((feed) => feed.show());
   }
+}
+
+/** Whether there is one way to two caches. */
+function isSameWay(a: RtrCacheConfig, b: RtrCacheConfig): boolean {
+  return a.name === b.name && JSON.stringify(a.tls) === JSON.stringify(b.tls);
 }
