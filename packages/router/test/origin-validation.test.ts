@@ -1,6 +1,6 @@
 /** Origin validation: what changes with payloads, what waits for them, and until when they count. */
 
-import { KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
+import { FAMILY, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
@@ -84,6 +84,32 @@ describe("when payloads change", () => {
     expect(Object.keys(b.table)).toEqual(["10.1.0.0/16"]);
     expect(a.isUp).toBe(true);
   });
+});
+
+test("paths are judged again whose rows are moved meanwhile, as the table had many more", () => {
+  const { lab, a, b } = labOf(AT_ONCE, "", { budget: () => 0 });
+  const routes = Array.from({ length: 70_000 }, (_, k) => `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`);
+  const pieces = (list: string[]) =>
+    Array.from({ length: Math.ceil(list.length / 500) }, (_, k) => list.slice(500 * k).slice(0, 500));
+  for (const piece of pieces(routes)) a.announce(piece);
+  lab.run();
+  const kept = routes.slice(-100);
+  for (const piece of pieces(routes.slice(0, -100))) a.withdraw(piece);
+  lab.run();
+  expect(Object.keys(b.table)).toHaveLength(100);
+  say(lab, CACHE, ["8.0.0.0/5 AS1"]);
+  const { origins } = lab.router.tables;
+  const { compaction } = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
+  // The walk has begun, and the time for moves comes before it ends.
+  while (origins.validation.isBusy) lab.slice();
+  lab.slice();
+  lab.slice();
+  expect([origins.judged, compaction.moves]).toEqual([0, 0]);
+  lab.nowMs += 11_000;
+  lab.run();
+  expect(compaction.moves).toBe(100);
+  expect(origins.judged).toBe(kept.length);
+  expect(b.table).toEqual({});
 });
 
 test("whatever comes in whatever order, every path is at last what the payloads make it", () => {
