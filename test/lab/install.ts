@@ -59,6 +59,8 @@ function missingPackages(): string[] {
     { program: "/sbin/sysctl", debianPackage: "procps" },
     { program: "/usr/bin/tcpdump", debianPackage: "tcpdump" },
     { program: "/usr/bin/etcd", debianPackage: "etcd-server" },
+    { program: "/usr/bin/stayrtr", debianPackage: "stayrtr" },
+    { program: "/usr/bin/openssl", debianPackage: "openssl" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },
     { program: "/usr/sbin/iptables", debianPackage: "iptables" },
   ]

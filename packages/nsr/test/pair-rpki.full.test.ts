@@ -2,7 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
-import { isUndisturbed, untilNsr, untilProtected, withPair } from "../../../testkit/pair.ts";
+import {
+  isUndisturbed,
+  routesOf,
+  untilNsr,
+  untilProtected,
+  withPair,
+} from "../../../testkit/pair.ts";
 import { UPDATE } from "../../../testkit/peer.ts";
 import { RtrCache, type RtrVrp } from "../../../testkit/rtr-cache.ts";
 import { type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
@@ -35,6 +41,7 @@ const CONFIG = {
 
 interface Shown {
   readonly ipv4: number;
+  readonly busy: boolean;
   readonly start_gate: { readonly state: string };
   readonly sources: readonly {
     readonly serial: number | null;
@@ -78,9 +85,16 @@ describe.skipIf(REASON !== null)(`origin validation in a pair (${REASON ?? "on o
         await untilNsr(b, "b is active", ({ role }) => role === "active");
         await until(() => cache.queries.length > 0, WAIT_MS, "b asks the cache");
         expect(cache.queries).toEqual([{ kind: "serial", session: SESSION, serial: 1 }]);
-        await until(() => updates().length > ROUTES / 2, WAIT_MS, "what is new has come");
-        const shown = await shownBy(b);
-        expect([shown.ipv4, shown.sources[0]?.serial]).toEqual([ROUTES + 1, 3]);
+        const shown = await until(
+          async () => {
+            const now = await shownBy(b);
+            return now.sources[0]?.serial === 3 && !now.busy && now;
+          },
+          WAIT_MS,
+          "what is new is in force",
+        );
+        await until(() => updates().length > ROUTES / 2, WAIT_MS, "and has come");
+        expect([shown.ipv4, await routesOf(b)]).toEqual([ROUTES + 1, ROUTES / 2 + 1]);
         expect(shown.start_gate.state).toBe("data is there");
         // Route 1 is the only difference, and nothing was withdrawn on the way.
         expect(updates().length).toBe(ROUTES / 2 + 1);

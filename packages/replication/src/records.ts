@@ -178,12 +178,12 @@ export const RECORDS = {
   acked: { type: 46, fields: { connection: [1, "uint"], octets: [2, "uint"] } },
   /** A source of validated ROA payloads says more; `begin` 1: what it has said since its end is void. */
   payloads: {
-    type: 64,
+    type: 50,
     fields: { source: [1, "text"], begin: [2, "uint"], octets: [3, "octets"] },
   },
   /** It has said all. */
   payloadsEnd: {
-    type: 65,
+    type: 51,
     fields: { nowMs: [1, "double"], source: [2, "text"], end: [3, "json"] },
   },
 } as const satisfies Readonly<Record<string, Schema>>;
