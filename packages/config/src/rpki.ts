@@ -1,6 +1,6 @@
 /** The section of origin validation: caches, files and local exceptions. */
 
-import { NO_SLURM, type Slurm, SOURCES_MAX, slurmOf } from "@ts-bgp/rpki";
+import { NO_SLURM, type Slurm, SOURCES_MAX, slurmOf, slurmOverlap } from "@ts-bgp/rpki";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
 import type { FileRpki, FileShape } from "./file-shape.ts";
 import { readPem } from "./secrets.ts";
@@ -74,13 +74,22 @@ function checkFiles({ files = [] }: FileRpki, checker: Checker): RoaFileConfig[]
 function checkSlurm(rpki: FileRpki, checker: Checker): Slurm {
   const { yaml } = checker;
   if (rpki.slurm === undefined) return NO_SLURM;
-  const parts = listOf(rpki.slurm).map((path, k) => {
-    const at = Array.isArray(rpki.slurm)
-      ? yaml.valueAt(rpki.slurm, k)
-      : yaml.valueAt(rpki, "slurm");
+  const paths = listOf(rpki.slurm);
+  const placeAt = (k: number) =>
+    Array.isArray(rpki.slurm) ? yaml.valueAt(rpki.slurm, k) : yaml.valueAt(rpki, "slurm");
+  const parts = paths.map((path, k) => {
+    const at = placeAt(k);
     const text = checker.readFile(path, at);
     return text === null ? NO_SLURM : readSlurm(path, text, checker);
   });
+  const overlap = slurmOverlap(parts);
+  if (overlap !== null) {
+    const [[a, b], [outer, inner]] = [overlap.files, overlap.prefixes];
+    const message =
+      `${paths[a]} has something for ${outer}, and ${paths[b]} for ${inner}: ` +
+      "several files must not be for the same addresses";
+    yaml.add(placeAt(Math.max(a, b)), message);
+  }
   return {
     filters: parts.flatMap(({ filters }) => filters),
     assertions: parts.flatMap(({ assertions }) => assertions),

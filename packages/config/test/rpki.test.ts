@@ -85,6 +85,44 @@ describe("mistakes have their places", () => {
     for (const [k, text] of expected.entries()) expect(found[k]).toContain(text);
   });
 
+  test.each<[string, string[], string[], string | null]>([
+    ["apart", ["10.0.0.0/8", "2001:db8::/32"], ["11.0.0.0/8", "a00::/8"], null],
+    ["inside of each other alone", ["10.0.0.0/8", "10.1.0.0/16"], ["9.0.0.0/8"], null],
+    [
+      "outside",
+      ["10.1.0.0/16"],
+      ["10.0.0.0/8", "9.0.0.0/8"],
+      "b.json has something for 10.0.0.0/8, and a.json for 10.1.0.0/16",
+    ],
+    [
+      "inside",
+      ["10.0.0.0/8", "10.1.0.0/16"],
+      ["10.2.0.0/16"],
+      "a.json has something for 10.0.0.0/8, and b.json for 10.2.0.0/16",
+    ],
+    [
+      "the same",
+      ["2001:db8::/32"],
+      ["2001:db8::/32"],
+      "a.json has something for 2001:db8::/32, and b.json for 2001:db8::/32",
+    ],
+  ])("files of local exceptions whose addresses lie %s", (_, a, b, expected) => {
+    const textOf = (filters: string[], assertions: string[]) =>
+      JSON.stringify({
+        slurmVersion: 1,
+        validationOutputFilters: {
+          prefixFilters: [{ asn: 1 }, ...filters.map((prefix) => ({ prefix }))],
+        },
+        locallyAddedAssertions: {
+          prefixAssertions: assertions.map((prefix) => ({ prefix, asn: 1 })),
+        },
+      });
+    const files = { "a.json": textOf(a, []), "b.json": textOf([], b) };
+    const found = mistakesOf("rpki: { slurm: [ a.json, b.json ] }\n", files);
+    const why = "several files must not be for the same addresses";
+    expect(found).toEqual(expected === null ? [] : [`x.yaml:2:26: ${expected}: ${why}`]);
+  });
+
   test("in local exceptions as well", () => {
     const text = `{
   "slurmVersion": 1,

@@ -88,9 +88,14 @@ describe("when payloads change", () => {
 
 test("paths are judged again whose rows are moved meanwhile, as the table had many more", () => {
   const { lab, a, b } = labOf(AT_ONCE, "", { budget: () => 0 });
-  const routes = Array.from({ length: 70_000 }, (_, k) => `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`);
+  const routes = Array.from(
+    { length: 70_000 },
+    (_, k) => `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`,
+  );
   const pieces = (list: string[]) =>
-    Array.from({ length: Math.ceil(list.length / 500) }, (_, k) => list.slice(500 * k).slice(0, 500));
+    Array.from({ length: Math.ceil(list.length / 500) }, (_, k) =>
+      list.slice(500 * k).slice(0, 500),
+    );
   for (const piece of pieces(routes)) a.announce(piece);
   lab.run();
   const kept = routes.slice(-100);

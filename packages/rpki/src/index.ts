@@ -48,7 +48,9 @@ export {
   type SlurmFilter,
   SlurmFilters,
   type SlurmMistake,
+  type SlurmOverlap,
   slurmOf,
+  slurmOverlap,
 } from "./slurm.ts";
 export { RPKI_STATE_CLASSES } from "./state-classes.ts";
 export {

@@ -3,9 +3,10 @@
  * BGPsec is read over.
  */
 
+import { AFI, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
 import type { Vrp } from "./payload-octets.ts";
 import { PrefixTree } from "./prefix-tree.ts";
-import { isAs, parsedRoaPrefix } from "./roa-prefix.ts";
+import { isAs, parsedRoaPrefix, type RoaPrefix } from "./roa-prefix.ts";
 
 /** A VRP satisfies a filter when it satisfies all that it has: a prefix that covers it, an AS. */
 export interface SlurmFilter {
@@ -104,6 +105,58 @@ export function slurmOf(json: unknown): { slurm: Slurm; mistakes: SlurmMistake[]
   );
   const there = <T>(values: (T | null)[]) => values.filter((value) => value !== null);
   return { slurm: { filters: there(filters), assertions: there(assertions) }, mistakes };
+}
+
+/** A prefix that one file speaks of, and one inside of it, or the same one, that another file speaks of. */
+export interface SlurmOverlap {
+  /** Which files, and the prefixes as text. */
+  readonly files: readonly [number, number];
+  readonly prefixes: readonly [string, string];
+}
+
+/**
+ * Several files are for scopes that have nothing in common, or else none of them counts (RFC 8416 section
+ * 4.2).
+ *
+ * @returns the first overlap of prefixes in filters and assertions of two files, null when there is none
+ */
+export function slurmOverlap(files: readonly Slurm[]): SlurmOverlap | null {
+  const spoken = files.flatMap(({ filters, assertions }, file) => [
+    ...filters.flatMap(({ prefix }) => (prefix === null ? [] : [{ ...prefix, file }])),
+    ...assertions.map(({ isWide, w0, w1, w2, w3, bits }) => {
+      return { isWide, words: [w0, w1, w2, w3] as const, bits, file };
+    }),
+  ]);
+  for (const isWide of [false, true]) {
+    const all = spoken.filter((prefix) => prefix.isWide === isWide).sort(byPlace);
+    // As long as there is no overlap, a prefix can only be inside of the last one that others are not in.
+    let outer = all[0];
+    for (const inner of all) {
+      if (outer === undefined || !covers(outer, inner)) outer = inner;
+      else if (outer.file !== inner.file) {
+        return { files: [outer.file, inner.file], prefixes: [textOf(outer), textOf(inner)] };
+      }
+    }
+  }
+  return null;
+}
+
+function byPlace(a: RoaPrefix, b: RoaPrefix): number {
+  const word = a.words.findIndex((value, k) => value !== b.words[k]);
+  return word < 0 ? a.bits - b.bits : a.words[word]! - b.words[word]!;
+}
+
+function covers({ words, bits }: RoaPrefix, inner: RoaPrefix): boolean {
+  return words.every((word, k) => {
+    const own = Math.min(32, Math.max(0, bits - 32 * k));
+    return own === 0 || (word ^ inner.words[k]!) >>> (32 - own) === 0;
+  });
+}
+
+function textOf({ isWide, words, bits }: RoaPrefix): string {
+  const octets = new Uint8Array(16);
+  for (const [k, word] of words.entries()) writeU32(octets, 4 * k, word);
+  return `${formatAddress(isWide ? AFI.IPV6 : AFI.IPV4, octets, 0)}/${bits}`;
 }
 
 type Note = (path: SlurmMistake["path"], message: string) => null;
