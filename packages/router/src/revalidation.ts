@@ -101,18 +101,16 @@ export class Revalidation implements Job {
   private stepWalk(walk: Walk): void {
     const rib = this.tables.rib(walk.family);
     const { prefixes, compaction } = rib;
-    if (walk.row >= prefixes.limit) {
-      this.endWalk(walk);
-      return;
-    }
     const touched = new Set<Judged>();
     const missed = compaction.movedBehind(walk.moves, walk.row);
     walk.moves = compaction.moves;
     for (const row of missed) this.judgeRow(walk, row, touched);
+    const isAtEnd = walk.row >= prefixes.limit;
     const end = Math.min(walk.row + WALK_ROWS, prefixes.limit);
     for (let judged = 0; walk.row < end && judged < JUDGE_PATHS; walk.row++) {
       judged += this.judgeRow(walk, walk.row, touched);
     }
+    if (isAtEnd) this.endWalk(walk);
     for (const neighbor of touched) {
       const { import: decides } = neighbor;
       if (decides !== null) neighbor.checkLimits(decides);

@@ -86,35 +86,48 @@ describe("when payloads change", () => {
   });
 });
 
-test("paths are judged again whose rows are moved meanwhile, as the table had many more", () => {
-  const { lab, a, b } = labOf(AT_ONCE, "", { budget: () => 0 });
-  const routes = Array.from(
-    { length: 70_000 },
-    (_, k) => `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`,
-  );
-  const pieces = (list: string[]) =>
-    Array.from({ length: Math.ceil(list.length / 500) }, (_, k) =>
-      list.slice(500 * k).slice(0, 500),
-    );
-  for (const piece of pieces(routes)) a.announce(piece);
-  lab.run();
-  const kept = routes.slice(-100);
-  for (const piece of pieces(routes.slice(0, -100))) a.withdraw(piece);
-  lab.run();
-  expect(Object.keys(b.table)).toHaveLength(100);
-  say(lab, CACHE, ["8.0.0.0/5 AS1"]);
-  const { origins } = lab.router.tables;
-  const { compaction } = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
-  // The walk has begun, and the time for moves comes before it ends.
-  while (origins.validation.isBusy) lab.slice();
-  lab.slice();
-  lab.slice();
-  expect([origins.judged, compaction.moves]).toEqual([0, 0]);
-  lab.nowMs += 11_000;
-  lab.run();
-  expect(compaction.moves).toBe(100);
-  expect(origins.judged).toBe(kept.length);
-  expect(b.table).toEqual({});
+describe("paths are judged again whose rows are moved meanwhile", () => {
+  /** Neighbors with 100 routes in rows from `first` on, which are many more than are in use. */
+  const sparse = (first: number) => {
+    const made = labOf(AT_ONCE, "", { budget: () => 0 });
+    const { lab, a } = made;
+    const routes = Array.from({ length: 70_000 }, (_, k) => {
+      return `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`;
+    });
+    const gone = routes.filter((_, k) => k < first || k >= first + 100);
+    for (let k = 0; k < routes.length; k += 500) a.announce(routes.slice(k, k + 500));
+    lab.run();
+    for (let k = 0; k < gone.length; k += 500) a.withdraw(gone.slice(k, k + 500));
+    lab.run();
+    const { origins } = lab.router.tables;
+    const { compaction } = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
+    return { ...made, origins, compaction };
+  };
+
+  test("behind the place where the walk is", () => {
+    const { lab, b, origins, compaction } = sparse(69_900);
+    say(lab, CACHE, ["8.0.0.0/5 AS1"]);
+    while (origins.validation.isBusy) lab.slice();
+    lab.slice();
+    lab.slice();
+    expect([origins.judged, compaction.moves]).toEqual([0, 0]);
+    lab.nowMs += 11_000;
+    lab.run();
+    expect([origins.judged, compaction.moves]).toEqual([100, 100]);
+    expect(b.table).toEqual({});
+  });
+
+  test("also when there are no rows any more where it is", () => {
+    const { lab, b, origins, compaction } = sparse(12_400);
+    lab.nowMs += 11_000;
+    // The walk is close to these rows in the slice that gives up the last of them.
+    lab.slice();
+    lab.slice();
+    say(lab, CACHE, ["8.0.0.0/5 AS1"]);
+    lab.run();
+    expect([origins.judged, compaction.moves]).toEqual([100, 100]);
+    expect(b.table).toEqual({});
+  });
 });
 
 test("whatever comes in whatever order, every path is at last what the payloads make it", () => {
