@@ -31,6 +31,7 @@ const ACTIVE: ShownNsr = {
   neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: NOW_MS - 1000, differences: 0 },
+  deviation: { what: "", brackets: 0, doomed: [] },
   gate: {
     ...{ kind: "nft", held: 5, passed: 900, guarded: 1 },
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },

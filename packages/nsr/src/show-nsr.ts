@@ -1,7 +1,8 @@
 /** The state of nonstop routing as an operator sees it. */
 
 import type { NeighborConfig } from "@ts-bgp/config";
-import type { ConnectionId } from "@ts-bgp/router";
+import type { Deviation } from "@ts-bgp/replication";
+import type { ConnectionId, Doomed } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Pair } from "./pair.ts";
 import { NO_GATE, type ShownGate } from "./pair-gate.ts";
@@ -42,6 +43,11 @@ export interface ShownNsr {
   behind: { brackets: number; octets: number; applied: number };
   /** The last comparison of both sides; differences are counted by the active one. */
   digest: { at_ms: number; differences: number };
+  /**
+   * How the standby differs that goes on with what the active puts out: names, empty where it does not;
+   * brackets with other outputs; sessions that would end with a takeover.
+   */
+  deviation: { what: string; brackets: number; doomed: readonly Doomed[] };
   gate: ShownGate;
   /** Records and fields that came over the link and that this version does not know. */
   skipped: number;
@@ -80,6 +86,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     neighbors: [],
     behind: { brackets: 0, octets: 0, applied: 0 },
     digest: { at_ms: 0, differences: 0 },
+    deviation: deviationOf(null),
     gate: NO_GATE,
     skipped: 0,
     refused: NONE_REFUSED,
@@ -122,6 +129,7 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   shown.holds_back = isDoubtful;
   const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
   shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
+  shown.deviation = deviationOf(active.deviation);
   shown.peer = {
     side: peer?.side ?? "",
     link: over === null ? "down" : "up",
@@ -145,6 +153,7 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   shown.skipped = standbySide.skipped;
   shown.epoch = peer?.epoch ?? shown.epoch;
   shown.digest = { at_ms: dated(comparedMs), differences: 0 };
+  shown.deviation = deviationOf(standby.deviation);
   shown.peer = {
     side: peer?.side ?? "",
     link: over === null ? "down" : "up",
@@ -153,6 +162,11 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
     software: peer?.software ?? "",
     ways_down: [...waysDown],
   };
+}
+
+function deviationOf(deviation: Deviation | null): ShownNsr["deviation"] {
+  const { what, brackets, doomed } = deviation ?? { what: "", brackets: 0, doomed: [] };
+  return { what, brackets, doomed };
 }
 
 /** Less than that is no step of the host's clock. */

@@ -73,8 +73,9 @@ export {
 } from "./machine.ts";
 export { machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
 export { FormatError } from "./octet-reader.ts";
+export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
-export { Standby, type StandbyHooks } from "./standby.ts";
+export { type Deviation, Standby, type StandbyHooks } from "./standby.ts";

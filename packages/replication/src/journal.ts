@@ -40,8 +40,12 @@ export class Journal {
 
   /** Runs a call. @returns what the router's method returns */
   run<N extends CallName>(call: Call<N>): ResultOf<N> {
-    if (this.isOn) write(this.out, call.record, call as never);
     const result = this.machine.run(call);
+    if (this.isOn) {
+      // A standby that numbers otherwise is to know the connection by the number that calls will say.
+      const given = call.record === "accepted" ? { connection: (result as ConnectionId) ?? 0 } : {};
+      write(this.out, call.record, { ...call, ...given } as never);
+    }
     this.note(call);
     return result;
   }

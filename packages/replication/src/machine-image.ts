@@ -106,7 +106,8 @@ export function machineImage(machine: Machine): Uint8Array[] {
 export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const machine = fromImage(pieces, CLASSES);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
-  // That of an older version does not have it.
+  // That of an older version does not have these.
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
+  machine.router.tables.opens ??= new Map();
   return machine;
 }

@@ -67,8 +67,11 @@ export function configFrom(octets: Uint8Array): Config {
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {
   start: ({ router }, { nowMs }) => router.start(nowMs),
   shutdown: ({ router }, { text, nowMs }) => router.shutdown(text === "" ? null : text, nowMs),
-  accepted: ({ router }, { remoteAddress, remotePort, localAddress, otherAddress, nowMs }) =>
-    router.accepted(remoteAddress, remotePort, localAddress, otherAddress || null, nowMs),
+  accepted: ({ router }, call) => {
+    const { remoteAddress, remotePort, localAddress, otherAddress, connection, nowMs } = call;
+    const ends = [remoteAddress, remotePort, localAddress, otherAddress || null] as const;
+    return router.accepted(...ends, nowMs, connection);
+  },
   connected: ({ router, ledger }, { connection, localAddress, otherAddress, nowMs }) => {
     ledger.answered(connection);
     router.connected(connection, localAddress, otherAddress || null, nowMs);
@@ -130,5 +133,12 @@ export class Machine {
     const outputs = this.router.takeOutputs();
     this.ledger.note(outputs);
     return outputs;
+  }
+
+  /** Octets that were written to a connection and have not left; null for one that is gone or closed. */
+  backlogOf(id: ConnectionId): number | null {
+    const connection = this.ledger.connections.get(id);
+    if (connection === undefined || connection.closing) return null;
+    return connection.send.appended - connection.sent;
   }
 }

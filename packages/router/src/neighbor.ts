@@ -19,6 +19,7 @@ import {
   type SessionState,
   stateOf,
   step,
+  withOpenSent,
 } from "@ts-bgp/fsm";
 import type { PeerFacts } from "@ts-bgp/policy";
 import type { PeerRow } from "@ts-bgp/rib";
@@ -101,7 +102,6 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     "treat-as-withdraw": 0,
     "session-reset": 0,
   };
-
   private fsm: FsmConfig;
   private attempt: ConnectionId = 0;
   private readonly connections: Map<ConnectionId, Connection> = new Map();
@@ -145,8 +145,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
    * that restarts has no more of a right to them than one that is there.
    */
   stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void {
-    const data = text === null ? NO_DATA : shutdownData(text);
-    this.end(subcode, data, restartAfterSeconds);
+    this.end(subcode, text === null ? NO_DATA : shutdownData(text), restartAfterSeconds);
   }
 
   /** So long it is held down still, whatever else happens. */
@@ -220,13 +219,26 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     return this.attempt === id;
   }
 
-  /** TCP is gone, and all that it brought was read. */
+  /** Another router, which acts in this one's place, has begun an attempt to connect; 0: has none. */
+  followAttempt(id: ConnectionId | 0): void {
+    // Out of Active, and out of Idle.
+    for (const timer of id === 0 ? [] : (["connect-retry", "idle-hold"] as const)) {
+      if (this.state.outgoing?.state !== "connect") this.step({ kind: `${timer}-timer-expires` });
+    }
+    this.attempt = id;
+  }
+
+  /** This router acts itself again: what it waits for without an attempt that would be answered, it tries. */
+  goOnConnecting(): void {
+    const isWaiting = this.state.outgoing?.state === "connect" && this.attempt === 0;
+    if (isWaiting) this.step({ kind: "connect-retry-timer-expires" });
+  }
+
   closed(connection: Connection): void {
     connection.closed = true;
     this.step({ kind: "tcp-closed", connection: connection.id });
   }
 
-  /** Octets were taken by TCP. */
   progressed(connection: Connection, octets: number): void {
     connection.sent(octets);
     connection.restartTimer("send-hold", this.tables.nowMs);
@@ -386,6 +398,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
       case "send-open":
         this.sent.open++;
         this.connections.get(action.connection)?.write(encodeOpen(action.open));
+        this.state = withOpenSent(this.state, action.connection, this.tables.opens);
         return;
       case "send-keepalive":
         this.sent.keepalive++;
@@ -423,9 +436,9 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   private connect(): void {
     const { config, tables } = this;
-    const { port, localAddress, address } = config;
+    const { port, localAddress, address: neighbor } = config;
     this.attempt = tables.connectionNumbers.next();
-    const target = { neighbor: address, port, localAddress };
+    const target = { neighbor, port, localAddress };
     tables.outputs.push({ do: "connect", connection: this.attempt, target });
   }
 

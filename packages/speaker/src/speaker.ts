@@ -58,6 +58,7 @@ const LEVELS: Readonly<Record<ActiveEvent, LogEvent["level"]>> = {
   "standby-ready": "info",
   "standby-lost": "warn",
   "standby-differs": "error",
+  "standby-deviates": "warn",
   "standby-slow": "warn",
   fenced: "error",
 };
@@ -311,6 +312,7 @@ export class Speaker {
           remotePort,
           localAddress,
           otherAddress: otherAddressOf(localAddress) ?? "",
+          connection: 0,
           nowMs: this.now(),
         }),
       connected: (connection, localAddress) =>
