@@ -1,6 +1,7 @@
 /** All takeovers between the present program and others, and how each of them ended. */
-import { HOWS, type How, runTrial, type Trial } from "./trial.ts";
+
 import { type Release, releases, releaseTree, type Tree, variantTree } from "./tree.ts";
+import { HOWS, type How, runTrial, type Trial } from "./trial.ts";
 import { VARIANTS, type Variant } from "./variants.ts";
 
 /** A program that is not the present one. */
@@ -62,13 +63,16 @@ export async function runCases(
         tree = other.make();
         made = other;
       }
-      const { deviates = false, dooms = false } = other.variant ?? {};
+      const { deviates = false, dooms = false, decides = false } = other.variant ?? {};
       const trial: Trial = {
         from: isPresentLast ? tree!.main : null,
         to: isPresentLast ? null : tree!.main,
         how,
         deviates,
         dooms: dooms && isPresentLast,
+        option: isPresentLast ? (other.variant?.option ?? null) : null,
+        decides,
+        isRelease: other.variant === null,
       };
       ended(title, await problemOf(trial));
     }
@@ -77,9 +81,15 @@ export async function runCases(
   }
 }
 
+/** A program that died may leave a peer waiting for good. */
+const TRIAL_MS = 180_000;
+
 async function problemOf(trial: Trial): Promise<string | null> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("it did not come to its end")), TRIAL_MS).unref();
+  });
   try {
-    await runTrial(trial);
+    await Promise.race([runTrial(trial), late]);
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -3,8 +3,10 @@
  * program is the active one. No session may have ended, and each peer has what that one says.
  */
 
+import { spawn } from "node:child_process";
 import {
   isUndisturbed,
+  nsrOf,
   PEER_AS,
   type TestPair,
   untilNsr,
@@ -14,7 +16,7 @@ import {
 } from "../../testkit/pair.ts";
 import type { Peer } from "../../testkit/peer.ts";
 import { MAIN, neighborAddress, type SpeakerProcess, WAIT_MS } from "../../testkit/speaker.ts";
-import { manyWithdrawals, routeOctets, updateMessage } from "../../testkit/updates.ts";
+import { manyRoutes, manyWithdrawals, routeOctets, updateMessage } from "../../testkit/updates.ts";
 import { attribute, four } from "../lab/raw-peer.ts";
 import { until } from "../lab/until.ts";
 import { advertised, Learned } from "./learned.ts";
@@ -31,12 +33,21 @@ export interface Trial {
   readonly deviates: boolean;
   /** A session that agreed on capability 200 would end with the takeover, and is named before. */
   readonly dooms: boolean;
+  /** An option that only the first active side knows; null for none. */
+  readonly option: string | null;
+  /** The two programs have peers sent other routes. */
+  readonly decides: boolean;
+  /** One of the programs is too old to say what differs. */
+  readonly isRelease: boolean;
+  /** The last peer reads nothing of many routes until the other program is the active one. */
+  readonly stalls?: boolean;
 }
 
 const PEERS = 3;
 const NOVEL_CAPABILITY = [200, 0];
 const NOVEL_ATTRIBUTE = 99;
 const PER_MESSAGE = 10;
+const BULK = 40_000;
 
 const CONFIG = JSON.parse(`{
   "defaults": {
@@ -55,8 +66,9 @@ export async function runTrial(trial: Trial): Promise<void> {
     const b = await pair.startStandby("b", { main: trial.to ?? MAIN });
     await announce(peers, 40);
     await peers[0]!.sendAll(manyWithdrawals(5, 40));
+    if (trial.stalls === true) await stall(peers);
     await untilProtected(a, PEERS);
-    await untilAgreed(a, learned, false);
+    await untilAgreed(a, learned, trial.stalls === true);
     await checkNamed(trial, a, b);
     if (trial.how === "kill") a.signal("SIGKILL");
     else await a.ask({ command: "switchover" });
@@ -64,6 +76,7 @@ export async function runTrial(trial: Trial): Promise<void> {
     const isPlanned = trial.how === "switchover";
     check(shown.last_switchover?.planned === isPlanned, "it was another kind of switchover");
     check(shown.last_switchover?.lost.length === 0, JSON.stringify(shown.last_switchover));
+    peers[2]!.resume();
     await untilAgreed(b, learned, trial.dooms);
     await announce(peers.slice(0, 2), 80);
     await peers[1]!.sendAll(manyWithdrawals(5, 80));
@@ -75,6 +88,7 @@ export async function runTrial(trial: Trial): Promise<void> {
     peers[1]!.end();
     const again = await pair.peer(2);
     learned[1] = new Learned(again);
+    await announce([peers[0]!, again], 120);
     await untilAgreed(b, learned, trial.dooms);
   });
 }
@@ -111,14 +125,20 @@ async function announce(peers: readonly Peer[], from: number): Promise<void> {
   }
 }
 
+/** Much is on its way to the last peer, which has not read it: messages are cut anywhere. */
+async function stall(peers: readonly Peer[]): Promise<void> {
+  peers.at(-1)!.pause();
+  await peers[0]!.sendAll(manyRoutes({ as: PEER_AS, count: BULK, from: 1000 }));
+}
+
 /** Waits until each peer has what a side says that it was sent. */
 async function untilAgreed(
   side: SpeakerProcess,
   learned: readonly Learned[],
-  hasLost: boolean,
+  isWithoutLast: boolean,
 ): Promise<void> {
   for (const k of learned.keys()) {
-    if (hasLost && k === PEERS - 1) continue;
+    if (isWithoutLast && k === PEERS - 1) continue;
     let texts = ["", ""];
     const isSame = async () => {
       const told = await advertised(side, neighborAddress(k + 1));
@@ -135,6 +155,7 @@ async function untilAgreed(
 
 /** What differs, and which session would end, is known before. */
 async function checkNamed(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): Promise<void> {
+  if (trial.isRelease) return;
   for (const [side, role] of [
     [a, "active"],
     [b, "standby"],
@@ -145,6 +166,9 @@ async function checkNamed(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): P
         return deviation.brackets > 0;
       });
     }
+    const { unknown_options: unknown } = await nsrOf(side);
+    const isNamed = side === b && trial.option !== null;
+    check(unknown.join() === (isNamed ? trial.option : ""), `unknown options: ${unknown.join()}`);
     if (!trial.dooms) continue;
     const { deviation } = await untilNsr(
       side,
@@ -157,6 +181,17 @@ async function checkNamed(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): P
     check(one!.address === neighborAddress(PEERS), `another one is named: ${one!.address}`);
     check(one!.cause.includes("capability 200"), `another cause is named: ${one!.cause}`);
   }
+  if (trial.stalls === true) return;
+  const isOtherwise = trial.dooms || trial.decides || trial.option !== null;
+  const code = await upgradeCheck(trial, a, b);
+  check(code === Number(isOtherwise), `upgrade check exits with ${code}`);
+}
+
+/** @returns what `tsbgp upgrade check` of the program that is to take over exits with */
+function upgradeCheck(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): Promise<number | null> {
+  const words = [trial.to ?? MAIN, "upgrade", "check", "--socket", b.socket, "--active", a.socket];
+  const child = spawn(process.execPath, words, { stdio: "ignore" });
+  return new Promise((resolve) => child.on("close", resolve));
 }
 
 function check(isRight: boolean, what: string): void {

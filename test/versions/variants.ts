@@ -6,11 +6,15 @@ export interface Variant {
   readonly patches: readonly Patch[];
   /** It comes to other outputs whenever routes change. */
   readonly deviates?: boolean;
+  /** Peers are sent other routes. */
+  readonly decides?: boolean;
   /**
    * A session that agreed on something that only the variant knows ends when the present program takes
    * over, and is named before.
    */
   readonly dooms?: boolean;
+  /** It knows an option that the present program does not. */
+  readonly option?: string;
 }
 
 const WIRE = "packages/wire-codec/src";
@@ -52,6 +56,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: "another last step of the decision process",
     deviates: true,
+    decides: true,
     patches: [
       {
         file: "packages/rib/src/decision.ts",
@@ -75,6 +80,7 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: "a policy condition that decides otherwise",
     deviates: true,
+    decides: true,
     patches: [
       {
         file: "packages/policy/src/conditions.ts",
@@ -85,6 +91,7 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: "an option of its own",
+    option: "novelty",
     patches: [
       {
         file: "packages/config/src/neighbors.ts",

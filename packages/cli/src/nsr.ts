@@ -54,6 +54,7 @@ const UNSAID = {
   holds_back: false,
   peer: { ways_down: [] },
   deviation: { what: "", brackets: 0, doomed: [] },
+  unknown_options: [],
 };
 
 /** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
@@ -157,6 +158,7 @@ function warningsOf({
   gate,
   peer,
   skipped,
+  unknown_options: unknown,
 }: ShownNsr): (readonly [string, string])[] {
   const dropped = gate.overflowed + gate.overruns;
   const fields: (readonly [string, string])[] = [];
@@ -177,6 +179,9 @@ function warningsOf({
   for (const { address, cause } of doomed) fields.push(["Would end", `${address}: ${cause}`]);
   if (dropped > 0)
     fields.push(["Queue full", `${dropped} times: packets were dropped, and sent again`]);
+  if (unknown.length > 0) {
+    fields.push(["Not known", `options of a newer version, which are kept: ${unknown.join(", ")}`]);
+  }
   if (skipped > 0) {
     fields.push(["Not known", `${skipped} records or fields of the other side, which is newer`]);
   }

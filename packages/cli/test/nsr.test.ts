@@ -37,6 +37,7 @@ const ACTIVE: ShownNsr = {
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
+  unknown_options: [],
   refused: { user: 0, handshake: 0, certificate: 0, hello: 0, slow: 0, crowded: 0 },
   host: [
     {
@@ -158,6 +159,17 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     "pidfd       ENOSYS  Linux 5.3",
     "gate rules  none    install nft",
   ]);
+});
+
+test("a standby of another version", () => {
+  const doomed = [{ address: "192.0.2.9", cause: "capability 200 was agreed on" }];
+  const deviation = { what: "update group 1", brackets: 7, doomed };
+  const lines = nsrLines({ ...ACTIVE, deviation, unknown_options: ["novelty"] }, NOW_MS);
+  expect(lines).toContain(
+    "Deviates:        the standby, in 7 brackets, now in update group 1; peers are sent the active's",
+  );
+  expect(lines).toContain("Would end:       192.0.2.9: capability 200 was agreed on");
+  expect(lines).toContain("Not known:       options of a newer version, which are kept: novelty");
 });
 
 test("a host that could do better", () => {

@@ -30,6 +30,7 @@ const COMMANDS = [
   "enable",
   "release",
   "switchover",
+  "upgrade check",
   "decode",
   "inject",
 ] as const;

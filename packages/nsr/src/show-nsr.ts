@@ -1,6 +1,6 @@
 /** The state of nonstop routing as an operator sees it. */
 
-import type { NeighborConfig } from "@ts-bgp/config";
+import { type NeighborConfig, unknownOptions } from "@ts-bgp/config";
 import type { Deviation } from "@ts-bgp/replication";
 import type { ConnectionId, Doomed } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
@@ -51,6 +51,8 @@ export interface ShownNsr {
   gate: ShownGate;
   /** Records and fields that came over the link and that this version does not know. */
   skipped: number;
+  /** Options of the configuration in force that this version does not know; it keeps them for one that does. */
+  unknown_options: readonly string[];
   /** Connections to the link and to the heartbeats that were not let in, by reason. */
   refused: Readonly<Record<RefusalReason, number>>;
   /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
@@ -89,6 +91,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     deviation: deviationOf(null),
     gate: NO_GATE,
     skipped: 0,
+    unknown_options: [],
     refused: NONE_REFUSED,
     host: [],
     last_switchover: null,
@@ -117,6 +120,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
 }
 
 function addActive(shown: ShownNsr, pair: Pair): void {
+  shown.unknown_options = unknownOptions(pair.speaker!.router.tables.config);
   const { speaker, activeSide, isDoubtful } = pair;
   const { problem } = pair.gate;
   const { active } = speaker!;
@@ -142,6 +146,8 @@ function addActive(shown: ShownNsr, pair: Pair): void {
 
 function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   if (standbySide === null) return;
+  const { machine } = standbySide;
+  if (machine !== null) shown.unknown_options = unknownOptions(machine.router.tables.config);
   const { standby, peer, over, linkSinceMs, comparedMs, waysDown } = standbySide;
   shown.ready = standby.isDeclared;
   shown.reason = standby.isDeclared

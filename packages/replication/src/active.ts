@@ -276,7 +276,7 @@ export class Active {
   }
 
   private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
-    const isNew = this.deviation?.what !== what;
+    const isNew = this.deviation === null;
     this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
     if (isNew && what !== "") this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
   }

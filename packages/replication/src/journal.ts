@@ -41,11 +41,11 @@ export class Journal {
   /** Runs a call. @returns what the router's method returns */
   run<N extends CallName>(call: Call<N>): ResultOf<N> {
     const result = this.machine.run(call);
-    if (this.isOn) {
-      // A standby that numbers otherwise is to know the connection by the number that calls will say.
-      const given = call.record === "accepted" ? { connection: (result as ConnectionId) ?? 0 } : {};
-      write(this.out, call.record, { ...call, ...given } as never);
-    }
+    // A standby that numbers otherwise is to know the connection by the number that calls will say.
+    const isNew = this.isOn && call.record === "accepted";
+    const given = isNew ? { connection: (result as ConnectionId | null) ?? 0 } : null;
+    const written: unknown = given === null ? call : { ...call, ...given };
+    if (this.isOn) write(this.out, call.record, written as never);
     this.note(call);
     return result;
   }

@@ -1,5 +1,6 @@
 /** The image of a machine: every class that it is made of, and what stands for compiled policies. */
 
+import { complete } from "@ts-bgp/config";
 import {
   AcceptAll,
   type AttributeSets,
@@ -109,5 +110,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   // That of an older version does not have these.
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
   machine.router.tables.opens ??= new Map();
+  complete(machine.router.tables.config);
   return machine;
 }

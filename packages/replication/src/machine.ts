@@ -5,7 +5,7 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { fromImage, imageOf } from "./image.ts";
@@ -58,9 +58,14 @@ export function configOctets(config: Config): Uint8Array {
   return joined(imageOf(config, NO_CLASSES));
 }
 
-/** @returns what `configOctets` was given; throws a FormatError when it is not that */
+/**
+ * @returns what `configOctets` was given, by whatever version, see `complete`; throws a FormatError when it
+ *   is not that
+ */
 export function configFrom(octets: Uint8Array): Config {
-  return fromImage([octets], NO_CLASSES) as Config;
+  const config = fromImage([octets], NO_CLASSES) as Config;
+  complete(config);
+  return config;
 }
 
 /** How each call is run. */

@@ -26,7 +26,7 @@ export interface StandbyHooks {
   send(frame: Uint8Array): void;
   /** The state is another one than the active's: of no use from now on. */
   differs(number: number, what: string): void;
-  /** The same, but it goes on with what the active puts out; told again when something else differs. */
+  /** The same, but it goes on with what the active puts out; told again when more differs, or ends. */
   deviates?(deviation: Deviation): void;
 }
 
@@ -64,6 +64,8 @@ export class Standby {
   private hasDiffered = false;
   /** Null before there are outputs of the active to go by, and once this side acts itself. */
   private deviations: Deviations | null = null;
+  /** What was found to differ, and told. */
+  private readonly named: Set<string> = new Set();
 
   constructor(hooks: StandbyHooks) {
     this.hooks = hooks;
@@ -211,8 +213,14 @@ export class Standby {
     const what = differences(digestIn(bracket.digest), digestOf(machine));
     const isFatal = real === null || areOfLedger(what);
     if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "));
-    else if (what.length > 0 || this.deviation !== null) this.deviate(bracket.number, what);
+    else if (deviations !== null) this.look(deviations, bracket.number, what);
     if (what.length === 0) this.digestNumber = bracket.number;
+  }
+
+  /** A session may be one that this side could not go on with, although nothing differs. */
+  private look(deviations: Deviations, number: number, what: readonly string[]): void {
+    const isOtherwise = what.length > 0 || deviations.doomed.length > 0;
+    if (isOtherwise || this.deviation !== null) this.deviate(number, what);
   }
 
   /** Tells both sides how this one differs, if that is not known. */
@@ -221,10 +229,11 @@ export class Standby {
     const what = names.join(", ");
     const { deviation: before } = this;
     this.deviation = { number, what, brackets, doomed };
-    const isSame =
-      before?.what === what && JSON.stringify(before.doomed) === JSON.stringify(doomed);
-    if (!isSame) this.hooks.deviates?.(this.deviation);
-    if (isSame && before.brackets === brackets) return;
+    const areSame = JSON.stringify(before?.doomed ?? []) === JSON.stringify(doomed);
+    const isNew = names.some((name) => !this.named.has(name));
+    for (const name of names) this.named.add(name);
+    if (isNew || !areSame) this.hooks.deviates?.(this.deviation);
+    if (before?.what === what && areSame && before.brackets === brackets) return;
     this.hooks.send(frameOf("differs", { number, what, follows: 1, brackets, doomed }));
   }
 

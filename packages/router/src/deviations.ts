@@ -54,6 +54,8 @@ interface Written {
 const NOTHING: Doubt = { rows: new RowSet(), pathIds: new Map() };
 /** Slices before the router goes on, so that what has come is read: about a second's work at most. */
 const SLICES_MAX = 256;
+/** OPENs of so many connections that are gone may be kept, beside two for each neighbor. */
+const OPENS_SPARE = 64;
 
 export class Deviations {
   /** Brackets in which the outputs differed. */
@@ -84,8 +86,8 @@ export class Deviations {
   /** The other's outputs of a bracket whose calls are about to be run: its OPENs count from the first. */
   expect(real: readonly Output[]): void {
     const { opens } = this.router.tables;
+    if (opens.size > 2 * this.router.neighbors.size + OPENS_SPARE) this.forgetGone();
     for (const output of real) {
-      if (output.do === "close") opens.delete(output.connection);
       if (output.do !== "write" || output.octets[18] !== MESSAGE.OPEN) continue;
       const open = decodeOpen(output.octets, 0, output.octets.length);
       if (!(open instanceof Fault)) opens.set(output.connection, open);
@@ -292,6 +294,24 @@ export class Deviations {
     }
   }
 
+  /** Connections that peers have closed are known no more, and nobody has said so here. */
+  private forgetGone(): void {
+    const { opens } = this.router.tables;
+    for (const id of [...opens.keys(), ...this.farewells.keys(), ...this.unread]) {
+      if (this.router.connection(id) === undefined) this.forget(id);
+    }
+  }
+
+  private forget(id: ConnectionId): void {
+    this.router.tables.opens.delete(id);
+    this.farewells.delete(id);
+    this.unread.delete(id);
+    for (const [family, doubts] of this.doubts) {
+      doubts.forget(id);
+      this.markers.delete(`${id} ${family}`);
+    }
+  }
+
   private noteCloses(own: readonly Output[], real: readonly Output[]): void {
     const last = new Map<ConnectionId, Uint8Array>();
     for (const output of own) {
@@ -303,13 +323,7 @@ export class Deviations {
       this.farewells.set(output.connection, isNotification ? octets! : new Uint8Array(0));
     }
     for (const output of real) {
-      if (output.do !== "close") continue;
-      this.farewells.delete(output.connection);
-      this.unread.delete(output.connection);
-      for (const [family, doubts] of this.doubts) {
-        doubts.forget(output.connection);
-        this.markers.delete(`${output.connection} ${family}`);
-      }
+      if (output.do === "close") this.forget(output.connection);
     }
   }
 }

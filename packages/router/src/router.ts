@@ -222,8 +222,10 @@ export class Router {
   /** Judges, decides and exports everything again, as this program does; what comes of it comes in slices. */
   reconsider(): void {
     const { tables } = this;
-    for (const neighbor of this.neighbors.values())
+    for (const neighbor of this.neighbors.values()) {
+      neighbor.reconfigure(neighbor.config);
       if (neighbor.import !== null) neighbor.rejudge();
+    }
     for (const family of FAMILIES) redecide(tables.rib(family));
     for (const { group, exporter } of tables.groups.entries) group.setRules(exporter, true);
   }
