@@ -38,7 +38,22 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { claim, ensure, give, NOBODY, name, release, rightOf, type Word } from "@ts-bgp/pair";
+import {
+  claim,
+  ensure,
+  give,
+  type Leaseholder,
+  type LeaseholderEvent,
+  leaseUntilMs,
+  NOBODY,
+  name,
+  newLeaseholder,
+  release,
+  renewalPeriodMs,
+  rightOf,
+  stepLeaseholder,
+  type Word,
+} from "@ts-bgp/pair";
 import { bootMs, Lease } from "@ts-bgp/takeover";
 import {
   type ActiveState,
@@ -69,16 +84,11 @@ interface Settled extends Seen {
 
 const ROLES = "roles";
 const RENEWAL = "renewal";
-/** What an active uses of the ttl; the rest is for clocks that run at different speeds. */
-const LEASE_PART = 0.9;
-const RENEWALS_PER_TTL = 6;
 /** Longest wait for an answer of etcd. */
 const TIMEOUT_PART = 1 / 3;
 /** The lease is looked at this often. */
 const LOOK_MS = 5;
-/** The operator is told of a lease that has been over for so long. */
-const DOUBT_MS = 100;
-/** So often etcd is asked while this side may not act. */
+/** From a change that etcd did not answer to the next try. */
 const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
 const ECHO_MS = 5000;
@@ -97,26 +107,19 @@ export class EtcdArbiter implements Arbiter {
   private readonly ttlMs: number;
   private readonly holder: string = crypto.randomUUID();
   /** While this side is active. */
-  private own: Pick<Seen, "word" | "revision"> | null = null;
-  private hold: HoldChange["hold"] = "lost";
+  private own: Leaseholder | null = null;
   private changed: (change: HoldChange) => void = () => {};
   private timer: NodeJS.Timeout | undefined;
-  private isRenewing = false;
   /** This side is a standby. */
   private isWatching = false;
   private renewals = 0;
   private claims = 0;
   private namings = 0;
-  private renewedMs = 0;
-  private doubtfulMs: number | null = null;
-  private isUnheard = false;
   /** Roles are changed one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
   /** Revision of the roles and of the renewal as they were seen last, and since when they are so. */
   private sight: string | null = null;
   private sightMs = 0;
-  /** The role is being given away: the lease gets no longer. */
-  private isEnding = false;
   private isOver = false;
 
   constructor({ cluster, ttlMs, ...access }: EtcdOptions) {
@@ -202,8 +205,7 @@ export class EtcdArbiter implements Arbiter {
   }
 
   async handOver(): Promise<boolean> {
-    this.isEnding = true;
-    this.lease.end();
+    this.endLease();
     const tenure = this.claims;
     const given = (word: Word) => give(word, word.holder);
     const isOurs = await this.inTurn(() => this.change(given, tenure));
@@ -218,7 +220,7 @@ export class EtcdArbiter implements Arbiter {
     this.isWatching = true;
     const again = () => void this.look().catch(() => {});
     again();
-    this.timer = setInterval(again, this.ttlMs / RENEWALS_PER_TTL).unref();
+    this.timer = setInterval(again, renewalPeriodMs(this.ttlMs)).unref();
   }
 
   async state(side: string): Promise<ActiveState> {
@@ -232,8 +234,7 @@ export class EtcdArbiter implements Arbiter {
 
   async release(): Promise<void> {
     this.isOver = true;
-    this.isEnding = true;
-    this.lease.end();
+    this.endLease();
     const tenure = this.claims;
     const freed = (word: Word) => release(word, word.holder);
     const released = this.inTurn(() => this.change(freed, tenure));
@@ -253,12 +254,8 @@ export class EtcdArbiter implements Arbiter {
     const { word: found, revision } = await this.put({ unchanged, put: this.puts(word) });
     if (!isSame(found, word)) return null;
     this.stopRenewing();
-    this.own = { word, revision };
-    this.isEnding = false;
-    this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
-    this.hold = "held";
-    this.doubtfulMs = null;
-    this.renewedMs = sentMs;
+    this.own = newLeaseholder(word, revision, sentMs, this.ttlMs);
+    this.lease.renewByArbiter(leaseUntilMs(sentMs, this.ttlMs));
     this.timer = setInterval(() => this.lookAtLease(), LOOK_MS).unref();
     return { epoch: word.epoch, active: side, standby: null };
   }
@@ -280,20 +277,15 @@ export class EtcdArbiter implements Arbiter {
       const sentMs = bootMs();
       try {
         const unchanged = new Map([[ROLES, own.revision]]);
-        const found = await this.put({ unchanged, put: this.puts(word) });
-        this.settle(own, found, sentMs);
+        this.settle(own, await this.put({ unchanged, put: this.puts(word) }), sentMs);
       } catch {
         await sleep(RETRY_MS);
       }
     }
   }
 
-  private async renew(): Promise<void> {
-    const { own } = this;
-    if (own === null) return;
-    this.isRenewing = true;
+  private async renew(own: Leaseholder): Promise<void> {
     const sentMs = bootMs();
-    this.renewedMs = sentMs;
     try {
       const unchanged = new Map([[ROLES, own.revision]]);
       const put = new Map([[RENEWAL, this.nextRenewal()]]);
@@ -301,59 +293,43 @@ export class EtcdArbiter implements Arbiter {
     } catch {
       // The next one may come through.
     } finally {
-      this.isRenewing = false;
+      this.tell(own, { event: "renewed" });
     }
   }
 
-  /** Takes an answer to what this side, being active, has put: roles, or a renewal only. */
-  private settle(
-    { word: before }: Pick<Seen, "word">,
-    { isDone, word, revision }: Settled,
-    sentMs: number,
-  ): void {
-    const { own } = this;
-    if (own === null || own.word.epoch !== before.epoch) return;
-    // Even when this try was not carried out, an earlier one without an answer may have been.
-    if (word.holder !== own.word.holder) {
-      this.lose(`${word.active ?? "nobody"} has the role, epoch ${word.epoch}`);
-      return;
-    }
-    if (revision > own.revision) this.own = { word, revision };
-    if (isDone && !this.isEnding) this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
-  }
-
-  private lose(why: string): void {
-    this.stopRenewing();
-    this.tell({ hold: "lost", reason: why });
+  private settle(own: Leaseholder, { isDone, word, revision }: Settled, sentMs: number): void {
+    this.tell(own, { event: "settled", isDone, word, revision, sentMs });
   }
 
   private lookAtLease(): void {
-    const nowMs = bootMs();
+    const { own, problem } = this;
+    if (own === null) return;
     const { isValid } = this.lease;
-    if (isValid) {
-      this.doubtfulMs = null;
-      this.isUnheard = false;
-      if (this.hold !== "held") this.tell({ hold: "held", reason: null });
-    } else {
-      this.doubtfulMs ??= nowMs;
-      const hasStandby = this.own !== null && this.own.word.standbys.length > 0;
-      if (!this.isUnheard && hasStandby && this.problem === null) {
-        // At once: a standby that is about to take over comes second then. Without etcd neither side can
-        // do anything but wait for the next heartbeat that comes through.
-        this.isUnheard = true;
-        this.changed({ hold: "unheard", reason: "the standby has not echoed the heartbeats" });
-      } else if (this.hold === "held" && nowMs - this.doubtfulMs >= DOUBT_MS) {
-        const reason = this.problem ?? "the standby may be about to take over";
-        this.tell({ hold: "doubtful", reason });
-      }
-    }
-    const periodMs = isValid ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
-    if (!this.isRenewing && nowMs - this.renewedMs >= periodMs) void this.renew();
+    this.tell(own, { event: "look", nowMs: bootMs(), isValid, problem });
   }
 
-  private tell(change: HoldChange): void {
-    this.hold = change.hold;
-    this.changed(change);
+  /** @param own - of a role that may have ended since: then nothing is done */
+  private tell(own: Leaseholder, event: LeaseholderEvent): void {
+    if (own !== this.own) return;
+    for (const action of stepLeaseholder(own, event)) {
+      switch (action.do) {
+        case "extend":
+          this.lease.renewByArbiter(action.untilMs);
+          break;
+        case "renew":
+          void this.renew(own);
+          break;
+        case "tell":
+          if (action.change.hold === "lost") this.stopRenewing();
+          this.changed(action.change);
+          break;
+      }
+    }
+  }
+
+  private endLease(): void {
+    if (this.own !== null) this.tell(this.own, { event: "end" });
+    this.lease.end();
   }
 
   private stopRenewing(): void {
@@ -391,7 +367,8 @@ export class EtcdArbiter implements Arbiter {
   }
 
   private tellReason(reason: string): void {
-    if (this.own !== null) this.changed({ hold: this.hold, reason });
+    const hold = this.own?.hold ?? "lost";
+    if (hold !== "lost") this.changed({ hold, reason });
     else if (this.isWatching) {
       this.changed({ hold: this.problem === null ? "held" : "doubtful", reason });
     }
