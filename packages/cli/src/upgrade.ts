@@ -130,9 +130,10 @@ async function sentTo(socket: string, neighbor: string): Promise<Map<string, str
       other,
       ...rest
     } = item as ShownRoute;
-    // By what they are, not by the names that a version has for them.
-    const unnamed = other?.map(({ type, value }) => [type, value]);
-    routes.set(`${prefix} ${id ?? ""}`, JSON.stringify({ ...rest, unnamed }));
+    // By what they are, not by their order, nor by the names that a version has for them.
+    const unnamed = (other ?? []).map(({ type, value }) => [`attribute ${type}`, value]);
+    const fields = [...Object.entries(rest), ...unnamed].map((field) => JSON.stringify(field));
+    routes.set(`${prefix} ${id ?? ""}`, fields.sort().join(" "));
   });
   return routes;
 }
