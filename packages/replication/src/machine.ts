@@ -140,6 +140,12 @@ export class Machine {
     return outputs;
   }
 
+  /** Number of the attempt to connect to a neighbor that is under way; 0 for none. */
+  attemptOf(neighbor: string): ConnectionId | 0 {
+    for (const [id, target] of this.ledger.attempts) if (target.neighbor === neighbor) return id;
+    return 0;
+  }
+
   /** Octets that were written to a connection and have not left; null for one that is gone or closed. */
   backlogOf(id: ConnectionId): number | null {
     const connection = this.ledger.connections.get(id);

@@ -8,7 +8,7 @@
  * done in the place of its own, and it keeps its right. What it needs to go on is in `Deviations`.
  */
 
-import { Deviations, type Doomed } from "@ts-bgp/router";
+import { areSameAttempts, Deviations, type Doomed } from "@ts-bgp/router";
 import { areOfLedger, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { digestIn } from "./json-fields.ts";
@@ -177,7 +177,7 @@ export class Standby {
     const machine = machineFromImage(this.image);
     this.machine = machine;
     if (hasOutputs === 1) {
-      this.deviations = new Deviations(machine.router, (id) => machine.backlogOf(id));
+      this.deviations = new Deviations(machine.router, machine);
       // The tables are those of the active, which may have judged otherwise.
       machine.router.reconsider();
     }
@@ -202,7 +202,7 @@ export class Standby {
     replayCalls(machine, bracket.calls, this.skipped);
     const own = machine.router.takeOutputs();
     this.applied = bracket.number;
-    const isSame = outputsSum(own) === bracket.sum;
+    const isSame = outputsSum(own) === bracket.sum && (real === null || areSameAttempts(own, real));
     machine.ledger.note(isSame || real === null ? own : real);
     if (!isSame && real === null) this.differ(bracket.number, "outputs");
     else if (!isSame) {

@@ -20,6 +20,7 @@ import {
   variant,
   World,
 } from "../../../testkit/churn.ts";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { Jitter } from "../../router/src/numbers.ts";
 import {
   digestOf,
@@ -231,6 +232,64 @@ function endsOf(world: World) {
     return { families: [...new Set(wire.endsOfRib)].sort(), isOpen };
   });
 }
+
+const CONNECTING = yamlOf(`
+defaults: { connect-retry: 5, import: accept-all, export: accept-all }
+neighbors:
+  - { address: 192.0.2.1, as: 65001 }
+  - { address: 192.0.2.2, as: 65002 }
+  - { address: 192.0.2.3, as: 65003, delay-open: 1 }`);
+
+/** What befalls a router that connects by itself. */
+const event = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 80 }).map((tenths) => `${tenths}`) },
+  { weight: 2, arbitrary: fc.constantFrom("listen 1", "listen 2", "listen 3", "refuse") },
+  { weight: 1, arbitrary: fc.constantFrom("deaf 1", "deaf 2", "deaf 3") },
+  { weight: 2, arbitrary: fc.constantFrom("hang up 1", "hang up 2", "hang up 3", "fault 2") },
+);
+
+test("a standby that has other timers takes over attempts to connect", () => {
+  fc.assert(
+    fc.property(
+      fc.array(event, { minLength: 5, maxLength: 40 }),
+      fc.nat(10),
+      fc.integer({ min: 5, max: 40 }),
+      fc.boolean(),
+      (events, joinsAt, takesAt, isLazy) => {
+        let all!: Succeeded;
+        const lab = new Lab(CONNECTING, {
+          routerOf: (config, seed) => {
+            all = new Succeeded(config, seed, "has other timers");
+            return all.first;
+          },
+        });
+        const peers = [1, 2, 3].map((k) => lab.peer(`192.0.2.${k}`, { as: 65000 + k }));
+        const act = (each: string) => {
+          const [what, k] = [each.replace(/ \d$/, ""), Number(each.slice(-1)) - 1];
+          if (what === "refuse") {
+            for (const { id } of lab.attempts.splice(0)) lab.router.connectFailed(id, lab.nowMs);
+          } else if (what === "listen" || what === "deaf") peers[k]!.listens = what === "listen";
+          else if (what === "hang up") peers[k]!.wire?.hangUp();
+          else if (what === "fault") peers[k]!.wire?.feed(new Uint8Array(19));
+          else lab.advance(100 * Number(each));
+          lab.run();
+        };
+        for (const [i, each] of events.entries()) {
+          if (i === joinsAt) all.follow(isLazy);
+          if (i === takesAt && all.standby !== null) all.takeOver();
+          act(each);
+        }
+        if (all.standby === null) all.follow(isLazy);
+        if (all.successor === null) all.takeOver();
+        for (const peer of peers) peer.listens = true;
+        act("refuse");
+        lab.advance(200_000);
+        expect(peers.map(({ isUp, wire }) => isUp && !wire.closed)).toEqual([true, true, true]);
+      },
+    ),
+    { numRuns: runs(400) },
+  );
+});
 
 describe.each(OTHERS)("a standby that %s", (other) => {
   let brackets = 0;

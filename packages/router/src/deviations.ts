@@ -51,6 +51,14 @@ interface Written {
   readonly sessions: Session[];
 }
 
+/** What came of the other's outputs. */
+export interface Done {
+  /** Octets that were written to a connection and have not left; null for one that is gone, or will be then. */
+  backlogOf(connection: ConnectionId): number | null;
+  /** Number of the attempt to connect to a neighbor that is under way; 0 for none. */
+  attemptOf(neighbor: string): ConnectionId | 0;
+}
+
 const NOTHING: Doubt = { rows: new RowSet(), pathIds: new Map() };
 /** Slices before the router goes on, so that what has come is read: about a second's work at most. */
 const SLICES_MAX = 256;
@@ -70,15 +78,11 @@ export class Deviations {
   /** Connections whose peer was sent something that cannot be read here. */
   private readonly unread: Set<ConnectionId> = new Set();
 
-  private readonly backlogOf: (connection: ConnectionId) => number | null;
+  private readonly done: Done;
 
-  /**
-   * @param backlogOf - octets that were written to a connection and have not left; null for one that is
-   *   gone, or is closed once they have
-   */
-  constructor(router: Router, backlogOf: (connection: ConnectionId) => number | null) {
+  constructor(router: Router, done: Done) {
     this.router = router;
-    this.backlogOf = backlogOf;
+    this.done = done;
     const { tables } = router;
     this.doubts = new Map(FAMILIES.map((family) => [family, new Doubts(tables.rib(family))]));
   }
@@ -109,7 +113,7 @@ export class Deviations {
     for (const output of [...own, ...real]) {
       if (output.do === "log") continue;
       const connection = this.router.connection(output.connection);
-      const octets = this.backlogOf(output.connection);
+      const octets = this.done.backlogOf(output.connection);
       if (connection !== undefined && octets !== null) connection.backlogOctets = octets;
     }
     // What came of following is not to be done either.
@@ -273,24 +277,18 @@ export class Deviations {
   /** Attempts that are under way are the other's; what this router waits for is one of these or nothing. */
   private noteAttempts(own: readonly Output[], real: readonly Output[]): void {
     const { neighbors, tables } = this.router;
-    const begun = new Map<ConnectionId, string>();
-    for (const output of real) {
-      if (output.do === "connect") begun.set(output.connection, output.target.neighbor);
+    const concerned = new Set<Neighbor | undefined>();
+    for (const output of [...own, ...real]) {
+      if (output.do === "connect") concerned.add(neighbors.get(output.target.neighbor));
       if (output.do !== "close") continue;
-      for (const neighbor of neighbors.values()) {
-        if (neighbor.awaits(output.connection)) neighbor.followAttempt(0);
-      }
+      for (const each of neighbors.values())
+        if (each.awaits(output.connection)) concerned.add(each);
     }
-    for (const output of own) {
-      if (output.do !== "connect") continue;
-      const neighbor = neighbors.get(output.target.neighbor);
-      const isReal = begun.get(output.connection) === output.target.neighbor;
-      if (!isReal && neighbor?.awaits(output.connection) === true) neighbor.followAttempt(0);
-    }
-    for (const [id, address] of begun) {
-      tables.connectionNumbers.use(id);
-      const neighbor = neighbors.get(address);
-      if (neighbor?.awaits(id) === false) neighbor.followAttempt(id);
+    for (const neighbor of concerned) {
+      if (neighbor === undefined) continue;
+      const attempt = this.done.attemptOf(neighbor.config.address);
+      tables.connectionNumbers.use(attempt);
+      if (!neighbor.awaits(attempt)) neighbor.followAttempt(attempt);
     }
   }
 
@@ -319,13 +317,23 @@ export class Deviations {
       if (output.do !== "close") continue;
       const octets = last.get(output.connection);
       const isNotification = octets?.[18] === MESSAGE.NOTIFICATION;
-      if (this.backlogOf(output.connection) === null) continue;
+      if (this.done.backlogOf(output.connection) === null) continue;
       this.farewells.set(output.connection, isNotification ? octets! : new Uint8Array(0));
     }
     for (const output of real) {
       if (output.do === "close") this.forget(output.connection);
     }
   }
+}
+
+/** Whether the same attempts to connect were begun: a checksum does not say whom to. */
+export function areSameAttempts(own: readonly Output[], real: readonly Output[]): boolean {
+  const [a, b] = [own, real].map((outputs) =>
+    outputs.flatMap((one) =>
+      one.do === "connect" ? [`${one.connection} ${one.target.neighbor}`] : [],
+    ),
+  );
+  return a!.join() === b!.join();
 }
 
 /** What was sent on a session, as its peer reads it. */
