@@ -43,7 +43,7 @@ const server = createServer((socket) => {
   const frames = new FrameReader("standby");
   const hello = {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
-    ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "" },
+    ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
   };
   socket.write(frameOf("hello", hello));
   active.join("b", 0);
@@ -64,6 +64,6 @@ parentPort!.on("message", (what: "go on" | "end") => {
   isAsked = true;
   const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
   journal.run({ record: "start", nowMs: 0 });
-  journal.run({ record: "accepted", ...ends, remotePort: 40_000, nowMs: 1 });
+  journal.run({ record: "accepted", ...ends, remotePort: 40_000, connection: 0, nowMs: 1 });
   active.commit(1);
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ShownNsr } from "../packages/nsr/src/show-nsr.ts";
 import { until } from "../test/lab/until.ts";
 import { removeRules } from "./own-network.ts";
-import { Peer } from "./peer.ts";
+import { Peer, type SessionOptions } from "./peer.ts";
 import {
   type ConfigFile,
   neighborAddress,
@@ -103,10 +103,11 @@ export class TestPair {
     return { a, b };
   }
 
-  /** A neighbor with a session. @param k - from 1 */
-  async peer(k: number): Promise<Peer> {
+  /** A neighbor with a session. @param k - from 1 @param options - that differ */
+  async peer(k: number, options: Partial<SessionOptions> = {}): Promise<Peer> {
     const localAddress = neighborAddress(k);
-    const peer = await Peer.establish({ port: PORT, localAddress, as: PEER_AS + k - 1 });
+    const session = { port: PORT, localAddress, as: PEER_AS + k - 1, ...options };
+    const peer = await Peer.establish(session);
     this.peers.push(peer);
     return peer;
   }

@@ -42,6 +42,8 @@ export interface SessionOptions {
   readonly families?: readonly ("ipv4" | "ipv6")[];
   /** Receives IPv4 routes with path identifiers (RFC 7911). */
   readonly addPath?: boolean;
+  /** Further capabilities, as octets. */
+  readonly capabilities?: readonly number[];
 }
 
 export class Peer {
@@ -120,11 +122,13 @@ export class Peer {
 
   openMessage(options: SessionOptions): number[] {
     const { as, holdTimeSeconds = 90, families = ["ipv4"], addPath = false } = options;
+    const { capabilities: more = [] } = options;
     const identifier = options.identifier ?? this.socket.localAddress ?? "";
     const capabilities = [
       ...families.flatMap((family) => [1, 4, ...FAMILY_OCTETS[family]]),
       ...[2, 0, 65, 4, ...four(as)],
       ...(addPath ? [69, 4, 0, 1, 1, 1] : []),
+      ...more,
     ];
     const parameter = [2, capabilities.length, ...capabilities];
     const twoOctetAs = as > 0xffff ? 23456 : as;

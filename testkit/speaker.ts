@@ -38,6 +38,8 @@ export interface SpawnOptions {
   /** Words before those of the process: a program that turns into it. */
   readonly wrapper?: readonly string[];
   readonly nodeOptions?: readonly string[];
+  /** Another program than the present one. */
+  readonly main?: string;
 }
 
 /**
@@ -120,8 +122,8 @@ export class SpeakerProcess {
   }
 
   /** Starts the process; returns at once. */
-  spawn({ wrapper = [], nodeOptions = [] }: SpawnOptions = {}): void {
-    const words = [...wrapper, process.execPath, ...nodeOptions, MAIN, "run", "-c", this.file];
+  spawn({ wrapper = [], nodeOptions = [], main = MAIN }: SpawnOptions = {}): void {
+    const words = [...wrapper, process.execPath, ...nodeOptions, main, "run", "-c", this.file];
     const child = spawn(words[0]!, words.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     const keep = (text: string) => {
       this.output += text;

@@ -35,6 +35,7 @@ export class Wire {
   waiting: Uint8Array[] = [];
   private lastSentMs: number;
   private established = false;
+  private hasPathIds = false;
 
   constructor(peer: Peer, id: ConnectionId) {
     this.peer = peer;
@@ -135,7 +136,9 @@ export class Wire {
     const config = this.peer.lab.router.tables.config;
     const neighbor = config.neighbors.find(({ address }) => address === this.peer.address);
     const receives = addPath === "receive" || addPath === "both";
-    const sends = neighbor !== undefined && neighbor.addPath.send !== 0;
+    // One that is configured no more may still read what it was sent before.
+    if (neighbor !== undefined) this.hasPathIds = neighbor.addPath.send !== 0;
+    const sends = this.hasPathIds;
     const external = (neighbor?.localAs ?? ROUTER_AS) !== as;
     return { fourOctetAs, addPath: receives && sends, external };
   }

@@ -13,6 +13,7 @@ import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
 import { checkCommand, runCommand } from "./run.ts";
 import { SHOW_COMMANDS } from "./show.ts";
+import { upgradeCheckCommand } from "./upgrade.ts";
 import { resolveVerb } from "./verbs.ts";
 import { VERSION } from "./version.ts";
 
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   ...SHOW_COMMANDS,
   ...OPERATE_COMMANDS,
   switchoverCommand,
+  upgradeCheckCommand,
   decodeCommand,
   injectCommand,
 ];

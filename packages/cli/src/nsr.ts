@@ -53,6 +53,8 @@ const UNSAID = {
   arbiter: { kind: "none", problem: "" },
   holds_back: false,
   peer: { ways_down: [] },
+  deviation: { what: "", brackets: 0, doomed: [] },
+  unknown_options: [],
 };
 
 /** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
@@ -151,10 +153,12 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
 /** What should not happen, and is nothing to say otherwise. */
 function warningsOf({
   arbiter,
+  deviation,
   digest,
   gate,
   peer,
   skipped,
+  unknown_options: unknown,
 }: ShownNsr): (readonly [string, string])[] {
   const dropped = gate.overflowed + gate.overruns;
   const fields: (readonly [string, string])[] = [];
@@ -164,8 +168,20 @@ function warningsOf({
   if (differences > 0) {
     fields.push(["Differed", `${differences} times; the standby was sent the state anew`]);
   }
+  const { what, brackets, doomed } = deviation;
+  if (brackets > 0 || what !== "") {
+    const now = what === "" ? "" : `, now in ${what}`;
+    fields.push([
+      "Deviates",
+      `the standby, in ${brackets} brackets${now}; peers are sent the active's`,
+    ]);
+  }
+  for (const { address, cause } of doomed) fields.push(["Would end", `${address}: ${cause}`]);
   if (dropped > 0)
     fields.push(["Queue full", `${dropped} times: packets were dropped, and sent again`]);
+  if (unknown.length > 0) {
+    fields.push(["Not known", `options of a newer version, which are kept: ${unknown.join(", ")}`]);
+  }
   if (skipped > 0) {
     fields.push(["Not known", `${skipped} records or fields of the other side, which is newer`]);
   }

@@ -31,11 +31,13 @@ const ACTIVE: ShownNsr = {
   neighbors: [protectedOne("192.0.2.1"), protectedOne("2001:db8::1")],
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: NOW_MS - 1000, differences: 0 },
+  deviation: { what: "", brackets: 0, doomed: [] },
   gate: {
     ...{ kind: "nft", held: 5, passed: 900, guarded: 1 },
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
+  unknown_options: [],
   refused: { user: 0, handshake: 0, certificate: 0, hello: 0, slow: 0, crowded: 0 },
   host: [
     {
@@ -157,6 +159,17 @@ test("a switchover that lost sessions, tables that differ, a session without pro
     "pidfd       ENOSYS  Linux 5.3",
     "gate rules  none    install nft",
   ]);
+});
+
+test("a standby of another version", () => {
+  const doomed = [{ address: "192.0.2.9", cause: "capability 200 was agreed on" }];
+  const deviation = { what: "update group 1", brackets: 7, doomed };
+  const lines = nsrLines({ ...ACTIVE, deviation, unknown_options: ["novelty"] }, NOW_MS);
+  expect(lines).toContain(
+    "Deviates:        the standby, in 7 brackets, now in update group 1; peers are sent the active's",
+  );
+  expect(lines).toContain("Would end:       192.0.2.9: capability 200 was agreed on");
+  expect(lines).toContain("Not known:       options of a newer version, which are kept: novelty");
 });
 
 test("a host that could do better", () => {

@@ -31,6 +31,7 @@ const COMMANDS = [
   "enable",
   "release",
   "switchover",
+  "upgrade check",
   "decode",
   "inject",
 ] as const;

@@ -20,6 +20,7 @@ export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from 
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
+export { complete, unknownOptions } from "./other-version.ts";
 export type {
   AddPathOptions,
   ArbiterConfig,

@@ -42,7 +42,7 @@ export function nsrMetrics(
 
 function stateOf(shown: ShownNsr): MetricRecord[] {
   const { cluster, side, mode, role, ready, epoch, peer, behind } = shown;
-  const { arbiter, digest, gate, skipped } = shown;
+  const { arbiter, gate, skipped } = shown;
   const { kind, ...packets } = gate;
   return [
     gauge("tsbgp_nsr_info", "1, with the names of the pair and of this side", [
@@ -81,16 +81,7 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
     gauge("tsbgp_nsr_behind_brackets", "Brackets that the standby has not stored", behind.brackets),
     gauge("tsbgp_nsr_behind_octets", "Octets of those", behind.octets),
     gauge("tsbgp_nsr_unapplied_brackets", "Brackets that the standby has not run", behind.applied),
-    gauge(
-      "tsbgp_nsr_digest_timestamp_seconds",
-      "When both sides were last compared, 0 for never",
-      digest.at_ms / 1000,
-    ),
-    counter(
-      "tsbgp_nsr_digest_differences",
-      "Comparisons of both sides that found a difference",
-      digest.differences,
-    ),
+    ...comparedOf(shown),
     counter(
       "tsbgp_nsr_gate_packets",
       "Packets of protected connections; guarded: a FIN or RST that was stopped; overruns: a full queue",
@@ -105,6 +96,32 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "tsbgp_nsr_skipped_records",
       "Records and fields of the other side that this one does not know",
       skipped,
+    ),
+  ];
+}
+
+/** Whether both sides do the same. */
+function comparedOf({ deviation, digest }: ShownNsr): MetricRecord[] {
+  return [
+    gauge(
+      "tsbgp_nsr_digest_timestamp_seconds",
+      "When both sides were last compared, 0 for never",
+      digest.at_ms / 1000,
+    ),
+    counter(
+      "tsbgp_nsr_digest_differences",
+      "Comparisons of both sides that found a difference",
+      digest.differences,
+    ),
+    counter(
+      "tsbgp_nsr_deviating_brackets",
+      "Brackets in which the standby came to other outputs, and went on with those of the active",
+      deviation.brackets,
+    ),
+    gauge(
+      "tsbgp_nsr_sessions_doomed",
+      "Sessions that the standby would not go on with",
+      deviation.doomed.length,
     ),
   ];
 }

@@ -39,6 +39,7 @@ const SHOWN: ShownNsr = {
   ],
   behind: { brackets: 3, octets: 1234, applied: 7 },
   digest: { at_ms: 1_800_000_000_250, differences: 2 },
+  deviation: { what: "outputs", brackets: 12, doomed: [{ address: "192.0.2.1", cause: "x" }] },
   gate: {
     ...{ kind: "nft", held: 5, passed: 900, guarded: 1 },
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
@@ -84,6 +85,8 @@ test("a side of a pair that has not switched over", async () => {
     "tsbgp_nsr_unapplied_brackets 7",
     "tsbgp_nsr_digest_timestamp_seconds 1800000000.25",
     "tsbgp_nsr_digest_differences_total 2",
+    "tsbgp_nsr_deviating_brackets_total 12",
+    "tsbgp_nsr_sessions_doomed 1",
     'tsbgp_nsr_gate_packets_total{result="held"} 5',
     'tsbgp_nsr_gate_packets_total{result="passed"} 900',
     'tsbgp_nsr_gate_packets_total{result="guarded"} 1',
@@ -109,7 +112,7 @@ test("a side of a pair that has not switched over", async () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", async () => {
-  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(37)).toEqual([
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(39)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -144,7 +147,7 @@ test("every metric says first what it is, once", async () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(26);
+  expect(told.size).toBe(28);
 });
 
 describe("odd states", () => {

@@ -49,6 +49,7 @@
  */
 
 export { describeDown, STATE_NAMES } from "./describe.ts";
+export { withOpenSent } from "./moves.ts";
 export {
   type GracefulRestart,
   type LongLivedStaleTime,

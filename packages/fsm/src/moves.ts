@@ -1,6 +1,6 @@
 /** The moves that several states share: to begin, to wait, to close, to go to Idle. */
 
-import { CEASE, NOTIFICATION } from "@ts-bgp/wire-codec";
+import { CEASE, NOTIFICATION, type OpenMessage } from "@ts-bgp/wire-codec";
 import { buildOpen } from "./open.ts";
 import { idleHoldMs, jittered, OPEN_HOLD_MS } from "./timers.ts";
 import type {
@@ -130,6 +130,25 @@ export function end(
 function isFault(reason: DownReason): boolean {
   if (reason.kind === "notification-received") return reason.code !== NOTIFICATION.CEASE;
   return reason.kind !== "connection-lost";
+}
+
+/**
+ * The state when somebody else has sent the OPEN of a connection, and what counts is what was sent.
+ *
+ * @param opens - by connection; one that is not there is this machine's own
+ */
+export function withOpenSent(
+  state: FsmState,
+  id: number,
+  opens: ReadonlyMap<number, OpenMessage>,
+): FsmState {
+  const localOpen = opens.get(id);
+  if (localOpen === undefined) return state;
+  for (const connection of [state.outgoing, state.incoming]) {
+    if (connection?.id !== id || connection.state !== "open-sent") continue;
+    return replace(state, connection, { ...connection, localOpen });
+  }
+  return state;
 }
 
 /** The state with `next` in the place of `connection`. */

@@ -39,6 +39,8 @@ export interface Negotiated {
   readonly localRole: Role | null;
   /** The role that the peer stated; also null when it is one that is not assigned. */
   readonly peerRole: Role | null;
+  /** Everything that we offered. */
+  readonly localCapabilities: readonly Capability[];
   /** Everything that the peer offered, as it came. */
   readonly peerCapabilities: readonly Capability[];
 }
@@ -94,6 +96,7 @@ export function negotiate(local: OpenMessage, peer: OpenMessage): Negotiated {
     longLivedGracefulRestart: gracefulRestart === null ? null : longLivedOf(local, peer, families),
     localRole: external ? roleOf(local) : null,
     peerRole: external ? roleOf(peer) : null,
+    localCapabilities: local.capabilities,
     peerCapabilities: peer.capabilities,
   };
 }

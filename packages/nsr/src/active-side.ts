@@ -11,13 +11,12 @@ import { descriptorOf, setBuffer } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import type { Frozen } from "./frozen.ts";
 import { lostIn } from "./handover-check.ts";
-import { HeartbeatSender, type HeartbeatThread } from "./heartbeats.ts";
+import { HeartbeatSender } from "./heartbeats.ts";
+import { type Hello, helloOf, type Side, wantsOutputs } from "./hello.ts";
 import { Link } from "./link.ts";
-import type { LinkThread } from "./link-thread.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { PairGate } from "./pair-gate.ts";
 import { Protector } from "./protector.ts";
-import type { Refusals } from "./refusals.ts";
 import { prepared, sendOn } from "./state-transfer.ts";
 import type { Outcome } from "./switchover.ts";
 
@@ -41,22 +40,7 @@ export const HANDOVER_MS = 2000;
 /** The same for each connection beside that: ten times what one takes on a busy machine. */
 const HANDOVER_CONNECTION_MS = 20;
 
-/** What both sides say of themselves. */
-export interface Side {
-  readonly config: NsrConfig;
-  readonly name: string;
-  readonly software: string;
-  readonly heartbeats: HeartbeatThread;
-  readonly links: LinkThread;
-  readonly refusals: Refusals;
-  /** @returns why its host cannot take connections over; null when it can */
-  readonly lack: () => Promise<string | null>;
-  /** Where it notes what it reads, for its threads; null where that cannot be. */
-  readonly notes: () => bigint | null;
-  readonly log: (event: LogEvent) => void;
-}
-
-export type Hello = RecordOf<"hello">;
+export type { Hello, Side };
 
 export class ActiveSide {
   readonly protector: Protector;
@@ -306,6 +290,7 @@ export class ActiveSide {
       return;
     }
     this.peer = hello;
+    this.speaker.active.sendsOutputs = wantsOutputs(this.side.build, hello);
     this.heartbeats?.expect(hello.echo);
     this.use(arrival);
     void this.letJoin(arrival.link, hello.side);
@@ -456,26 +441,6 @@ interface Arrival {
 function ownAddressOf(stream: Duplex): string | undefined {
   if (!(stream instanceof Socket) || stream.localAddress === undefined) return undefined;
   return addressText({ address: stream.localAddress, port: stream.localPort! });
-}
-
-/** @param standby - what a standby says besides, see the record */
-export function helloOf(
-  side: Side,
-  role: "active" | "standby",
-  epoch: number,
-  standby = { echo: 0, next: 0, problem: "" },
-) {
-  return {
-    version: STREAM_VERSION,
-    cluster: side.config.cluster,
-    side: side.name,
-    epoch,
-    role,
-    software: side.software,
-    process: process.pid,
-    ...standby,
-    ways: role === "standby" ? side.config.peers.length : 0,
-  };
 }
 
 /**

@@ -16,6 +16,7 @@ import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
 import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
 import type { ActiveSide, Side } from "./active-side.ts";
 import type { HoldChange } from "./arbiter.ts";
+import { programDigest } from "./build.ts";
 import type { Frozen } from "./frozen.ts";
 import { HeartbeatThread } from "./heartbeats.ts";
 import { LinkThread } from "./link-thread.ts";
@@ -94,18 +95,17 @@ export class Pair {
         if (this.gate.problem !== null) this.standbySide?.stop(message);
       },
     });
-    this.addresses = new ServiceAddresses(this.nsr, (problem) =>
-      this.log.say("nsr-link", "warn", problem),
-    );
+    const warn = (id: "nsr-link" | "nsr-arbiter") => (text: string) =>
+      this.log.say(id, "warn", text);
+    this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
     const { name, software, log } = options;
     this.switchovers = new Switchovers(log);
-    const { refusals } = this.log;
     const finds = { lack: () => this.gate.lack(), notes: () => options.crash()?.address ?? null };
+    const { refusals } = this.log;
     const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
-    this.side = { config: this.nsr, name, software, log, refusals, ...finds, ...threads };
-    this.asker = new RoleAsker(options.arbiter, name, (problem) =>
-      this.log.say("nsr-arbiter", "warn", problem),
-    );
+    const program = { software, build: programDigest(), differed: { once: false } };
+    this.side = { config: this.nsr, name, ...program, log, refusals, ...finds, ...threads };
+    this.asker = new RoleAsker(options.arbiter, name, warn("nsr-arbiter"));
     options.arbiter.onHold((change) => this.held(change));
   }
 

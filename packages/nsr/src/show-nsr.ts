@@ -1,7 +1,8 @@
 /** The state of nonstop routing as an operator sees it. */
 
-import type { NeighborConfig } from "@ts-bgp/config";
-import type { ConnectionId } from "@ts-bgp/router";
+import { type NeighborConfig, unknownOptions } from "@ts-bgp/config";
+import type { Deviation } from "@ts-bgp/replication";
+import type { ConnectionId, Doomed } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Pair } from "./pair.ts";
 import { NO_GATE, type ShownGate } from "./pair-gate.ts";
@@ -42,9 +43,16 @@ export interface ShownNsr {
   behind: { brackets: number; octets: number; applied: number };
   /** The last comparison of both sides; differences are counted by the active one. */
   digest: { at_ms: number; differences: number };
+  /**
+   * How the standby differs that goes on with what the active puts out: names, empty where it does not;
+   * brackets with other outputs; sessions that would end with a takeover.
+   */
+  deviation: { what: string; brackets: number; doomed: readonly Doomed[] };
   gate: ShownGate;
   /** Records and fields that came over the link and that this version does not know. */
   skipped: number;
+  /** Options of the configuration in force that this version does not know; it keeps them for one that does. */
+  unknown_options: readonly string[];
   /** Connections to the link and to the heartbeats that were not let in, by reason. */
   refused: Readonly<Record<RefusalReason, number>>;
   /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
@@ -80,8 +88,10 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     neighbors: [],
     behind: { brackets: 0, octets: 0, applied: 0 },
     digest: { at_ms: 0, differences: 0 },
+    deviation: deviationOf(null),
     gate: NO_GATE,
     skipped: 0,
+    unknown_options: [],
     refused: NONE_REFUSED,
     host: [],
     last_switchover: null,
@@ -110,6 +120,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
 }
 
 function addActive(shown: ShownNsr, pair: Pair): void {
+  shown.unknown_options = unknownOptions(pair.speaker!.router.tables.config);
   const { speaker, activeSide, isDoubtful } = pair;
   const { problem } = pair.gate;
   const { active } = speaker!;
@@ -122,6 +133,7 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   shown.holds_back = isDoubtful;
   const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
   shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
+  shown.deviation = deviationOf(active.deviation);
   shown.peer = {
     side: peer?.side ?? "",
     link: over === null ? "down" : "up",
@@ -134,6 +146,8 @@ function addActive(shown: ShownNsr, pair: Pair): void {
 
 function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   if (standbySide === null) return;
+  const { machine } = standbySide;
+  if (machine !== null) shown.unknown_options = unknownOptions(machine.router.tables.config);
   const { standby, peer, over, linkSinceMs, comparedMs, waysDown } = standbySide;
   shown.ready = standby.isDeclared;
   shown.reason = standby.isDeclared
@@ -145,6 +159,7 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   shown.skipped = standbySide.skipped;
   shown.epoch = peer?.epoch ?? shown.epoch;
   shown.digest = { at_ms: dated(comparedMs), differences: 0 };
+  shown.deviation = deviationOf(standby.deviation);
   shown.peer = {
     side: peer?.side ?? "",
     link: over === null ? "down" : "up",
@@ -153,6 +168,11 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
     software: peer?.software ?? "",
     ways_down: [...waysDown],
   };
+}
+
+function deviationOf(deviation: Deviation | null): ShownNsr["deviation"] {
+  const { what, brackets, doomed } = deviation ?? { what: "", brackets: 0, doomed: [] };
+  return { what, brackets, doomed };
 }
 
 /** Less than that is no step of the host's clock. */

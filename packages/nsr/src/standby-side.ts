@@ -5,18 +5,12 @@ import type { LinkAddress } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import { nowMs, type Suspect } from "@ts-bgp/speaker";
-import {
-  HANDOVER_MS,
-  type Hello,
-  helloOf,
-  mismatch,
-  type Side,
-  wayPatienceMs,
-} from "./active-side.ts";
+import { HANDOVER_MS, type Hello, mismatch, type Side, wayPatienceMs } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs } from "./heartbeats.ts";
+import { helloOf } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText } from "./links.ts";
 
@@ -99,8 +93,16 @@ export class StandbySide {
     this.problem = problem;
     this.standby = new Standby({
       send: (frame) => this.link.send(frame),
-      differs: (number, what) =>
-        this.lose(`this side differs in ${what} at bracket ${number}`, false),
+      differs: (number, what) => {
+        side.differed.once = true;
+        this.lose(`this side differs in ${what} at bracket ${number}`, false);
+      },
+      deviates: ({ number, what, doomed }) => {
+        const ends = doomed.map(({ address, cause }) => `${address} would end: ${cause}`);
+        const differs = what === "" ? [] : [`this side differs in ${what} at bracket ${number}`];
+        const message = [...differs, ...ends].join("; ") || "this side differs no more";
+        side.log({ id: "nsr-deviates", level: "warn", neighbor: null, message, fields: {} });
+      },
     });
   }
 

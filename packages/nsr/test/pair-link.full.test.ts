@@ -62,7 +62,16 @@ class Stranger {
 function hello(more: Partial<Parameters<typeof frameOf<"hello">>[1]> = {}): Uint8Array {
   return frameOf("hello", {
     ...{ version: STREAM_VERSION, cluster: "test", side: "c", epoch: 0, role: "standby" },
-    ...{ software: "", process: process.pid, echo: 0, next: 0, ways: 1, problem: "" },
+    ...{
+      software: "",
+      process: process.pid,
+      echo: 0,
+      next: 0,
+      ways: 1,
+      problem: "",
+      build: "",
+      outputs: 0,
+    },
     ...more,
   });
 }

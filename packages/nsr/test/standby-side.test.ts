@@ -43,7 +43,7 @@ function serve(socket: Socket): void {
   link = socket;
   const hello = {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
-    ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "" },
+    ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
   };
   socket.write(frameOf("hello", hello));
   held = null;
@@ -93,7 +93,8 @@ async function declared(state: ActiveState) {
   const lack = async () => null;
   const refusals = new Refusals(() => {});
   const parts = { heartbeats, links, refusals, lack, notes: () => null, log() {} };
-  const side = { config, name: "b", software: "", ...parts };
+  const program = { software: "", build: "", differed: { once: false } };
+  const side = { config, name: "b", ...program, ...parts };
   const standby = await StandbySide.connect(side, arbiter);
   const end = standby.follow();
   await until(() => standby.standby.isDeclared, WAIT_MS, "it is declared");
@@ -122,7 +123,7 @@ test("one that is stopped knows of every connection that it has stored", async (
   const { standby, end } = await declared("unknown");
   held = new FrameReader(null);
   const ends = { remoteAddress: "192.0.2.1", localAddress: "192.0.2.254", otherAddress: "" };
-  const ports = { remotePort: 40_000, localPort: 179 };
+  const ports = { remotePort: 40_000, localPort: 179, connection: 0 };
   journal.run({ record: "start", nowMs: 0 });
   const id = journal.run({ record: "accepted", ...ends, ...ports, nowMs: 1 })!;
   active.commit(1);

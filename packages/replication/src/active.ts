@@ -34,8 +34,11 @@ import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal, Made } from "./journal.ts";
+import { doomedIn } from "./json-fields.ts";
 import { machineCapture } from "./machine-image.ts";
-import type { AnyRecord } from "./records.ts";
+import { outputsOctets } from "./outputs-octets.ts";
+import type { AnyRecord, RecordOf } from "./records.ts";
+import type { Deviation } from "./standby.ts";
 
 /** What the shell does for the active. */
 export interface ActiveHooks {
@@ -71,6 +74,7 @@ export type ActiveEvent =
   | "standby-ready"
   | "standby-lost"
   | "standby-differs"
+  | "standby-deviates"
   | "standby-slow"
   | "fenced";
 
@@ -102,6 +106,7 @@ interface Kept {
 const FIRST_FRAMES = 4;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
+const NO_OCTETS = new Uint8Array(0);
 
 export class Active {
   readonly journal: Journal;
@@ -111,6 +116,10 @@ export class Active {
   differences = 0;
   /** When digests were last found equal. */
   digestMs = 0;
+  /** Brackets have the outputs, for a standby that may come to others. */
+  sendsOutputs = false;
+  /** How the standby differs that goes on with these; null when it does not. */
+  deviation: Deviation | null = null;
   private readonly leader: Leader;
   private readonly hooks: ActiveHooks;
   private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
@@ -196,7 +205,9 @@ export class Active {
     if (leader.followers.some(({ phase }) => phase !== "removing")) {
       const digest = this.digestIfDue(nowMs);
       if (digest !== null) this.digestNumber = number;
-      frame = frameOf("bracket", { number, epoch: leader.epoch, calls, sum, digest });
+      const about = { number, epoch: leader.epoch, calls, sum, digest };
+      const octets = this.sendsOutputs ? outputsOctets(outputs) : NO_OCTETS;
+      frame = frameOf("bracket", { ...about, outputs: octets });
     }
     this.kept.push({ number, effects, frame });
     this.step({ event: "commit", octets: frame?.length ?? calls.length, nowMs });
@@ -256,11 +267,18 @@ export class Active {
         this.digestNumber = 0;
         this.digestMs = nowMs;
       }
-    } else if (record.record === "differs") {
+    } else if (record.record === "differs" && record.follows === 1) this.deviates(record);
+    else if (record.record === "differs") {
       this.differences++;
       this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
       this.lose(`the standby differed in ${record.what}; it has to join again`);
     }
+  }
+
+  private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
+    const isNew = this.deviation === null;
+    this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
+    if (isNew && what !== "") this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
   }
 
   /**
@@ -400,7 +418,8 @@ export class Active {
     const { hooks, journal } = this;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    this.image = new ImageQueue(machineCapture(journal.machine, this.room), joinedAt);
+    const capture = machineCapture(journal.machine, this.room);
+    this.image = new ImageQueue(capture, joinedAt, this.sendsOutputs);
     hooks.say("standby-joining", `${side} is being sent the state`);
     for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump()) break;
   }
@@ -467,6 +486,7 @@ export class Active {
   private drop({ reason, isSlow }: { readonly reason: string; readonly isSlow: boolean }): void {
     const { hooks } = this;
     if (isSlow) hooks.say("standby-slow", reason);
+    this.deviation = null;
     hooks.drop(reason, isSlow);
     hooks.say("standby-lost", reason);
     this.reason = reason;

@@ -41,6 +41,14 @@ export function digestOf({ router, ledger }: Machine): DigestValue {
   };
 }
 
+/** What follows from calls and from what was put out, and so is the same whatever a side decides. */
+const OF_LEDGER = ["connections", "octets written", "octets received"];
+
+/** Whether what differs is not what another version may see otherwise. */
+export function areOfLedger(names: readonly string[]): boolean {
+  return names.some((name) => OF_LEDGER.includes(name));
+}
+
 /** @returns the names of what differs; a name that one side does not have is not compared */
 export function differences(a: DigestValue, b: DigestValue): string[] {
   return Object.keys(a).filter((name) => b[name] !== undefined && b[name] !== a[name]);

@@ -37,7 +37,7 @@ const WITH_TEXT = 1 << 13;
  * acknowledged.
  */
 const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
-  ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT, differs: WITH_TEXT },
+  ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT },
   ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
   // Four times of a piece as it is sent.
   image: 1 << 20,
@@ -46,7 +46,7 @@ const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   bracket: FRAME_OCTETS_MAX,
   handover: FRAME_OCTETS_MAX,
   // An address and a cause for each connection.
-  handoverTaken: 1 << 24,
+  ...{ handoverTaken: 1 << 24, differs: 1 << 24 },
 };
 /** Of a kind that this version does not know, which is skipped. */
 const UNKNOWN_OCTETS_MAX = 1 << 20;

@@ -12,9 +12,14 @@ export class ImageQueue {
   private pieces: Iterator<Uint8Array> | null;
   private octets = 0;
   private readonly behind: Uint8Array[] = [];
+  private readonly hasOutputs: boolean;
 
-  /** @param before - number of the bracket that the standby is to have next */
-  constructor(image: Iterable<Uint8Array>, before: number) {
+  /**
+   * @param before - number of the bracket that the standby is to have next
+   * @param hasOutputs - brackets have the outputs as well
+   */
+  constructor(image: Iterable<Uint8Array>, before: number, hasOutputs: boolean) {
+    this.hasOutputs = hasOutputs;
     this.pieces = piecesOf(image);
     this.before = before;
   }
@@ -31,7 +36,8 @@ export class ImageQueue {
     const next = pieces.next();
     if (next.done === true) {
       this.pieces = null;
-      return frameOf("imageEnd", { before, octets: this.octets });
+      const hasOutputs = Number(this.hasOutputs);
+      return frameOf("imageEnd", { before, octets: this.octets, hasOutputs });
     }
     this.octets += next.value.length;
     return frameOf("image", { before, octets: next.value });

@@ -41,10 +41,15 @@
  * by a checksum of what it put out, and every second by digests of the tables. A difference is named and
  * counted, the standby loses its right, and it joins again.
  *
+ * **Inputs always, outputs where they may differ.** A standby that runs another program, or has differed, is
+ * sent the outputs of each bracket as well. Where it comes to others, those of the active count as done: they
+ * are in its ledger, so every connection is known to the octet, and it keeps its right. What it has to do at a
+ * takeover, so that each peer ends with what this side says, is known to the router's `Deviations`.
+ *
  *     octet-writer octet-reader tlv records frames   the stream: records in frames
  *     json-fields                                    what JSON in them says, checked
  *     image image-* machine-image                    a router as octets, and on its way
- *     machine ledger journal replay outputs-sum      calls, and what TCP has of each connection
+ *     machine ledger journal replay outputs-*        calls, outputs, and what TCP has of each connection
  *     active standby receipts digest                 who may let what out when
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
@@ -73,8 +78,9 @@ export {
 } from "./machine.ts";
 export { machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
 export { FormatError } from "./octet-reader.ts";
+export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
-export { Standby, type StandbyHooks } from "./standby.ts";
+export { type Deviation, Standby, type StandbyHooks } from "./standby.ts";

@@ -40,8 +40,12 @@ export class Journal {
 
   /** Runs a call. @returns what the router's method returns */
   run<N extends CallName>(call: Call<N>): ResultOf<N> {
-    if (this.isOn) write(this.out, call.record, call as never);
     const result = this.machine.run(call);
+    // A standby that numbers otherwise is to know the connection by the number that calls will say.
+    const isNew = this.isOn && call.record === "accepted";
+    const given = isNew ? { connection: (result as ConnectionId | null) ?? 0 } : null;
+    const written: unknown = given === null ? call : { ...call, ...given };
+    if (this.isOn) write(this.out, call.record, written as never);
     this.note(call);
     return result;
   }

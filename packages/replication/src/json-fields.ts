@@ -1,6 +1,6 @@
 /** What JSON in a record says, checked: it is written by another process, maybe of another version. */
 
-import type { Order } from "@ts-bgp/router";
+import type { Doomed, Order } from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import type { Question } from "@ts-bgp/views";
 import { FormatError } from "./octet-reader.ts";
@@ -17,6 +17,18 @@ export function digestIn(json: unknown): DigestValue {
     Object.values(json).every((value) => typeof value === "string" || Number.isFinite(value));
   if (!isRight) throw new FormatError("a digest that is none");
   return json as DigestValue;
+}
+
+/** @throws FormatError for what is no list of sessions that would end */
+export function doomedIn(json: unknown): readonly Doomed[] {
+  const isRight =
+    Array.isArray(json) &&
+    json.every(
+      (one) =>
+        isObject(one) && typeof one["address"] === "string" && typeof one["cause"] === "string",
+    );
+  if (!isRight) throw new FormatError("sessions that would end, which are none");
+  return json as Doomed[];
 }
 
 /** @throws FormatError for an order that this version does not know */

@@ -138,6 +138,14 @@ export class Ledger {
     this.connections.delete(id);
   }
 
+  /** The router has given a connection up that is still there: it is closed behind these octets. */
+  sayFarewell(id: ConnectionId, octets: Uint8Array): void {
+    const connection = this.connections.get(id);
+    if (connection === undefined || connection.closing) return;
+    connection.send.append(octets);
+    connection.closing = true;
+  }
+
   /** Takes in what the router wants done. */
   note(outputs: readonly Output[]): void {
     for (const output of outputs) {

@@ -1,5 +1,6 @@
 /** The image of a machine: every class that it is made of, and what stands for compiled policies. */
 
+import { complete } from "@ts-bgp/config";
 import {
   AcceptAll,
   type AttributeSets,
@@ -109,9 +110,11 @@ export function machineImage(machine: Machine): Uint8Array[] {
 export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const machine = fromImage(pieces, CLASSES);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
-  // That of an older version does not have it.
+  // That of an older version does not have these.
   const { tables } = machine.router as unknown as { tables: { origins?: OriginValidation } };
   tables.origins ??= new OriginValidation(machine.router.tables.outputs);
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
+  machine.router.tables.opens ??= new Map();
+  complete(machine.router.tables.config);
   return machine;
 }

@@ -5,7 +5,7 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { fromImage, imageOf } from "./image.ts";
@@ -60,17 +60,25 @@ export function configOctets(config: Config): Uint8Array {
   return joined(imageOf(config, NO_CLASSES));
 }
 
-/** @returns what `configOctets` was given; throws a FormatError when it is not that */
+/**
+ * @returns what `configOctets` was given, by whatever version, see `complete`; throws a FormatError when it
+ *   is not that
+ */
 export function configFrom(octets: Uint8Array): Config {
-  return fromImage([octets], NO_CLASSES) as Config;
+  const config = fromImage([octets], NO_CLASSES) as Config;
+  complete(config);
+  return config;
 }
 
 /** How each call is run. */
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {
   start: ({ router }, { nowMs }) => router.start(nowMs),
   shutdown: ({ router }, { text, nowMs }) => router.shutdown(text === "" ? null : text, nowMs),
-  accepted: ({ router }, { remoteAddress, remotePort, localAddress, otherAddress, nowMs }) =>
-    router.accepted(remoteAddress, remotePort, localAddress, otherAddress || null, nowMs),
+  accepted: ({ router }, call) => {
+    const { remoteAddress, remotePort, localAddress, otherAddress, connection, nowMs } = call;
+    const ends = [remoteAddress, remotePort, localAddress, otherAddress || null] as const;
+    return router.accepted(...ends, nowMs, connection);
+  },
   connected: ({ router, ledger }, { connection, localAddress, otherAddress, nowMs }) => {
     ledger.answered(connection);
     router.connected(connection, localAddress, otherAddress || null, nowMs);
@@ -135,5 +143,18 @@ export class Machine {
     const outputs = this.router.takeOutputs();
     this.ledger.note(outputs);
     return outputs;
+  }
+
+  /** Number of the attempt to connect to a neighbor that is under way; 0 for none. */
+  attemptOf(neighbor: string): ConnectionId | 0 {
+    for (const [id, target] of this.ledger.attempts) if (target.neighbor === neighbor) return id;
+    return 0;
+  }
+
+  /** Octets that were written to a connection and have not left; null for one that is gone or closed. */
+  backlogOf(id: ConnectionId): number | null {
+    const connection = this.ledger.connections.get(id);
+    if (connection === undefined || connection.closing) return null;
+    return connection.send.appended - connection.sent;
   }
 }

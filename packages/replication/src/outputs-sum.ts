@@ -7,7 +7,7 @@ const BASE = 0x01000193;
 /** Sums of a buffer are kept for each of so many octets. */
 const STRIDE = 64;
 /** Of a larger buffer, which holds more than what one bracket wrote, each piece is summed by itself. */
-const SHARED_OCTETS_MAX = 1 << 22;
+export const SHARED_OCTETS_MAX = 1 << 22;
 
 /**
  * Sums of octet strings, many of which are parts of the same buffer: what an update group writes once is

@@ -2,7 +2,9 @@
  * The records of the replication stream, in one table. A number is never given to something else.
  *
  * Records 1 to 31 go over the link by themselves, each in a frame. Those from 32 on stand inside of a
- * bracket: the calls that the router got, in order.
+ * bracket: the calls that the router got, in order, and from 64 on what it put out. One that a reader does
+ * not know is skipped, unless its number is odd and 128 or more: then it must be understood, and a stream
+ * with it is refused.
  */
 
 import { FormatError, OctetReader } from "./octet-reader.ts";
@@ -37,6 +39,10 @@ export const RECORDS = {
       ways: [10, "uint"],
       /** Of a standby: what its host lacks for a takeover, for people; empty when nothing. */
       problem: [11, "text"],
+      /** Of the program's files: sides with the same one put out the same; empty when not known. */
+      build: [20, "text"],
+      /** Of a standby, 1: it has differed, and wants to be sent what the active puts out. */
+      outputs: [21, "uint"],
     },
   },
   /** Why the link is about to be closed. */
@@ -51,7 +57,15 @@ export const RECORDS = {
   /** A part of the image of the router as it was before the bracket `before`. */
   image: { type: 3, fields: { before: [1, "uint"], octets: [2, "octets"] } },
   /** The image is complete. */
-  imageEnd: { type: 4, fields: { before: [1, "uint"], octets: [2, "uint"] } },
+  imageEnd: {
+    type: 4,
+    fields: {
+      before: [1, "uint"],
+      octets: [2, "uint"],
+      /** 1: brackets have the outputs as well, for a standby that may come to others. */
+      hasOutputs: [20, "uint"],
+    },
+  },
   /** Everything that one slice took in. */
   bracket: {
     type: 6,
@@ -64,6 +78,8 @@ export const RECORDS = {
       sum: [4, "uint"],
       /** Checksums of the tables after it, now and then: see `digestOf`. */
       digest: [5, "json"],
+      /** Records of outputs, in order, if `imageEnd` says so: see `outputsOctets`. */
+      outputs: [21, "octets"],
     },
   },
   /** All brackets up to a number are stored; `applied` of them have been run. */
@@ -78,8 +94,20 @@ export const RECORDS = {
   },
   /** The standby may take over from now on; 0 takes that back. */
   declared: { type: 8, fields: { ready: [1, "uint"], reason: [2, "text"] } },
-  /** The standby's state is another one than the active's: it asks for another image. */
-  differs: { type: 9, fields: { number: [1, "uint"], what: [2, "text"] } },
+  /** The standby's state is another one than the active's: it asks for another image, or goes on. */
+  differs: {
+    type: 9,
+    fields: {
+      number: [1, "uint"],
+      what: [2, "text"],
+      /** 1: it goes on with the active's outputs in the place of its own, and may take over. */
+      follows: [20, "uint"],
+      /** Brackets with other outputs, in all. */
+      brackets: [21, "uint"],
+      /** Sessions that would end with a takeover: address and cause of each. */
+      doomed: [22, "json"],
+    },
+  },
   /** The active gives its role away: its sockets are as `frozen` says, and it does nothing more. */
   handover: {
     type: 10,
@@ -147,6 +175,8 @@ export const RECORDS = {
       localAddress: [4, "text"],
       /** Empty for none. */
       otherAddress: [5, "text"],
+      /** The number that the router gave; 0 for none. */
+      connection: [20, "uint"],
     },
   },
   connected: {
@@ -186,7 +216,36 @@ export const RECORDS = {
     type: 51,
     fields: { nowMs: [1, "double"], source: [2, "text"], end: [3, "json"] },
   },
+
+  /** Octets that outputs of the bracket are parts of; counted from 0. */
+  chunk: { type: 64, fields: { octets: [1, "octets"] } },
+  /** A part of a chunk was written to a connection. */
+  wrote: {
+    type: 65,
+    fields: {
+      connection: [1, "uint"],
+      chunk: [2, "uint"],
+      at: [3, "uint"],
+      octets: [4, "uint"],
+    },
+  },
+  /** An attempt to connect was begun. */
+  began: {
+    type: 66,
+    fields: {
+      connection: [1, "uint"],
+      neighbor: [2, "text"],
+      port: [3, "uint"],
+      /** Empty for any. */
+      localAddress: [4, "text"],
+    },
+  },
+  /** A connection was closed, or an attempt given up. */
+  ended: { type: 67, fields: { connection: [1, "uint"] } },
 } as const satisfies Readonly<Record<string, Schema>>;
+
+/** From here on a number says whether a record may be skipped. */
+const FIRST_MARKED = 128;
 
 export type RecordName = keyof typeof RECORDS;
 
@@ -227,9 +286,13 @@ export function write<N extends RecordName>(
  */
 export function read(octets: OctetReader, skipped: Skipped): AnyRecord | null {
   while (octets.left > 0) {
-    const name = BY_TYPE.get(octets.varint());
+    const type = octets.varint();
+    const name = BY_TYPE.get(type);
     const value = octets.octets(octets.varint());
     if (name === undefined) {
+      if (type >= FIRST_MARKED && type % 2 === 1) {
+        throw new FormatError(`record ${type} must be understood, and is not known here`);
+      }
       skipped.records++;
       continue;
     }

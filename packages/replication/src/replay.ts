@@ -5,16 +5,22 @@ import type { Call, Machine } from "./machine.ts";
 import { FormatError, OctetReader } from "./octet-reader.ts";
 import { type AnyRecord, RECORDS, read, type Skipped } from "./records.ts";
 
-/** Records from this number on are calls. */
-const FIRST_CALL = RECORDS.start.type;
+/** Records with these numbers are calls. */
+const CALLS = [RECORDS.start.type, RECORDS.chunk.type - 1] as const;
+
+/** Runs the calls of a bracket as `replayCalls` does. @returns what they want done, which counts as done */
+export function replay(machine: Machine, calls: Uint8Array, skipped: Skipped): Output[] {
+  replayCalls(machine, calls, skipped);
+  return machine.takeOutputs();
+}
 
 /**
- * Runs the calls of a bracket.
+ * Runs the calls of a bracket, and takes no outputs.
  *
- * @param calls - must not change any more: what was received stays where it lies
- * @returns what they want done; throws a FormatError, with some of them run, for octets that are none
+ * @param calls - must not change any more: what was received stays where it lies. Throws a FormatError, with
+ *   some of them run, for octets that are none
  */
-export function replay(machine: Machine, calls: Uint8Array, skipped: Skipped): Output[] {
+export function replayCalls(machine: Machine, calls: Uint8Array, skipped: Skipped): void {
   const octets = new OctetReader(calls);
   for (let call = read(octets, skipped); call !== null; call = read(octets, skipped)) {
     if (call.record === "slice") {
@@ -23,9 +29,9 @@ export function replay(machine: Machine, calls: Uint8Array, skipped: Skipped): O
     } else if (isCall(call)) machine.run(call);
     else throw new FormatError(`${call.record} is no call`);
   }
-  return machine.takeOutputs();
 }
 
 function isCall(record: AnyRecord): record is Call {
-  return RECORDS[record.record].type >= FIRST_CALL;
+  const { type } = RECORDS[record.record];
+  return type >= CALLS[0] && type <= CALLS[1];
 }

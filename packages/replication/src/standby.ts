@@ -3,24 +3,43 @@
  *
  * A bracket is acknowledged as soon as it is stored: from then on it survives the active. It is run
  * when there is time, at the latest before a takeover, and then compared with what the active got.
+ *
+ * A standby that comes to other outputs is of use if the bracket has those of the active: they count as
+ * done in the place of its own, and it keeps its right. What it needs to go on is in `Deviations`.
  */
 
-import { differences, digestOf } from "./digest.ts";
+import { areSameAttempts, Deviations, type Doomed } from "@ts-bgp/router";
+import { areOfLedger, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { digestIn } from "./json-fields.ts";
 import type { Machine } from "./machine.ts";
 import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
+import { outputsFrom } from "./outputs-octets.ts";
 import { outputsSum } from "./outputs-sum.ts";
 import { Receipts } from "./receipts.ts";
 import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
-import { replay } from "./replay.ts";
+import { replayCalls } from "./replay.ts";
 
 export interface StandbyHooks {
   /** Sends a frame to the active. */
   send(frame: Uint8Array): void;
   /** The state is another one than the active's: of no use from now on. */
   differs(number: number, what: string): void;
+  /** The same, but it goes on with what the active puts out; told again when more differs, or ends. */
+  deviates?(deviation: Deviation): void;
+}
+
+/** How a standby differs that goes on with what the active puts out. */
+export interface Deviation {
+  /** Bracket behind which it was so. */
+  readonly number: number;
+  /** Names of what differs; empty when nothing does any more. */
+  readonly what: string;
+  /** Brackets with other outputs, in all. */
+  readonly brackets: number;
+  /** Sessions that would end with a takeover. */
+  readonly doomed: readonly Doomed[];
 }
 
 export class Standby {
@@ -30,6 +49,8 @@ export class Standby {
   applied = 0;
   /** Bracket behind which both sides were last compared, and equal; 0 for none. */
   digestNumber = 0;
+  /** Null as long as both sides do the same. */
+  deviation: Deviation | null = null;
   readonly skipped: Skipped = { records: 0, fields: 0 };
   private readonly hooks: StandbyHooks;
   private image: Uint8Array[] = [];
@@ -41,6 +62,10 @@ export class Standby {
   private octetsStored = 0;
   private octetsRun = 0;
   private hasDiffered = false;
+  /** Null before there are outputs of the active to go by, and once this side acts itself. */
+  private deviations: Deviations | null = null;
+  /** What was found to differ, and told. */
+  private readonly named: Set<string> = new Set();
 
   constructor(hooks: StandbyHooks) {
     this.hooks = hooks;
@@ -132,18 +157,30 @@ export class Standby {
   }
 
   /**
-   * Runs all that is stored, for a takeover.
+   * Runs all that is stored, for a takeover: what the machine puts out from then on is to be done.
    *
-   * @returns the machine as it was at the end of the last bracket; null when it differs
+   * @returns the machine as it was at the end of the last bracket; null when it differs, and nobody knows
+   *   what peers were sent
    */
   finish(): Machine | null {
     while (this.work(() => true));
-    return this.hasDiffered ? null : this.machine;
+    if (this.hasDiffered) return null;
+    const { machine, deviations } = this;
+    this.deviations = null;
+    if (machine === null || deviations === null) return machine;
+    for (const [id, farewell] of deviations.end()) machine.ledger.sayFarewell(id, farewell);
+    return machine;
   }
 
-  private begin({ before, octets }: RecordOf<"imageEnd">): void {
+  private begin({ before, octets, hasOutputs }: RecordOf<"imageEnd">): void {
     if (octets !== this.imageOctets) throw new FormatError("a part of the image is missing");
-    this.machine = machineFromImage(this.image);
+    const machine = machineFromImage(this.image);
+    this.machine = machine;
+    if (hasOutputs === 1) {
+      this.deviations = new Deviations(machine.router, machine);
+      // The tables are those of the active, which may have judged otherwise.
+      machine.router.reconsider();
+    }
     this.image = [];
     this.imageOctets = 0;
     this.receipts.begin(before);
@@ -159,19 +196,51 @@ export class Standby {
   private run(bracket: RecordOf<"bracket">): void {
     const machine = this.machine!;
     this.octetsRun += bracket.calls.length;
-    const outputs = replay(machine, bracket.calls, this.skipped);
+    const { deviations } = this;
+    const real = deviations === null ? null : outputsFrom(bracket.outputs, this.skipped);
+    deviations?.expect(real!);
+    replayCalls(machine, bracket.calls, this.skipped);
+    const own = machine.router.takeOutputs();
     this.applied = bracket.number;
-    if (outputsSum(outputs) !== bracket.sum) this.differ(bracket.number, "outputs");
+    const isSame = outputsSum(own) === bracket.sum && (real === null || areSameAttempts(own, real));
+    machine.ledger.note(isSame || real === null ? own : real);
+    if (!isSame && real === null) this.differ(bracket.number, "outputs");
+    else if (!isSame) {
+      deviations!.note(own, real!);
+      if (this.deviation === null) this.deviate(bracket.number, ["outputs"]);
+    }
     if (bracket.digest === null) return;
     const what = differences(digestIn(bracket.digest), digestOf(machine));
-    if (what.length > 0) this.differ(bracket.number, what.join(", "));
-    else this.digestNumber = bracket.number;
+    const isFatal = real === null || areOfLedger(what);
+    if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "));
+    else if (deviations !== null) this.look(deviations, bracket.number, what);
+    if (what.length === 0) this.digestNumber = bracket.number;
+  }
+
+  /** A session may be one that this side could not go on with, although nothing differs. */
+  private look(deviations: Deviations, number: number, what: readonly string[]): void {
+    const isOtherwise = what.length > 0 || deviations.doomed.length > 0;
+    if (isOtherwise || this.deviation !== null) this.deviate(number, what);
+  }
+
+  /** Tells both sides how this one differs, if that is not known. */
+  private deviate(number: number, names: readonly string[]): void {
+    const { brackets, doomed } = this.deviations!;
+    const what = names.join(", ");
+    const { deviation: before } = this;
+    this.deviation = { number, what, brackets, doomed };
+    const areSame = JSON.stringify(before?.doomed ?? []) === JSON.stringify(doomed);
+    const isNew = names.some((name) => !this.named.has(name));
+    for (const name of names) this.named.add(name);
+    if (isNew || !areSame) this.hooks.deviates?.(this.deviation);
+    if (before?.what === what && areSame && before.brackets === brackets) return;
+    this.hooks.send(frameOf("differs", { number, what, follows: 1, brackets, doomed }));
   }
 
   private differ(number: number, what: string): void {
     this.hasDiffered = true;
     this.isDeclared = false;
-    this.hooks.send(frameOf("differs", { number, what }));
+    this.hooks.send(frameOf("differs", { number, what, follows: 0, brackets: 0, doomed: null }));
     this.hooks.differs(number, what);
   }
 }

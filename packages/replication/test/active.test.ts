@@ -71,6 +71,7 @@ class Bench {
       remotePort: 40_000,
       localAddress: "192.0.2.254",
       otherAddress: "",
+      connection: 0,
       nowMs: 1,
     })!;
     this.journal.run({ record: "tcp", connection: id, state: { port: 40_000 } });

@@ -74,6 +74,7 @@ export class Followed {
           remotePort,
           localAddress,
           otherAddress: otherAddress ?? "",
+          connection: 0,
           nowMs,
         } as const;
         const id = journal.run(call);
@@ -116,7 +117,7 @@ export class Followed {
     };
   }
 
-  private bracket(): Output[] {
+  protected bracket(): Output[] {
     const { outputs, calls, sum } = this.journal.take();
     this.brackets++;
     for (const follower of this.followers) {

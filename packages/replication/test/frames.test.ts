@@ -117,6 +117,15 @@ describe("a stream of frames", () => {
   });
 });
 
+test("a record that must be understood, and is not, is refused", () => {
+  const [skippable, vital] = [300, 301].map((type) => [(type & 0x7f) | 0x80, type >> 7, 1, 7]);
+  const reader = new FrameReader(null);
+  reader.push(sealed(skippable!));
+  expect(readAll(reader)).toEqual([]);
+  expect(reader.skipped.records).toBe(1);
+  expect(() => recordsOf(sealed(vital!))).toThrow("record 301 must be understood");
+});
+
 describe("of a frame", () => {
   const read = (of: Sender, octets: Uint8Array) => {
     const reader = new FrameReader(of);
@@ -133,7 +142,7 @@ describe("of a frame", () => {
     ["bracket", ["active"], 1 << 28],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
-    ["differs", ["standby"], 1 << 13],
+    ["differs", ["standby"], 1 << 24],
     ["handover", ["active"], 1 << 28],
     ["handoverTaken", ["standby"], 1 << 24],
     ["heartbeat", ["heartbeats"], 1 << 8],

@@ -7,7 +7,8 @@
  */
 
 import { type AdjRibOut, View } from "./adj-rib-out.ts";
-import type { Member } from "./member.ts";
+import type { Doubt } from "./doubts.ts";
+import { type Member, remove } from "./member.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import { PendingRows, RowSet } from "./row-set.ts";
 
@@ -24,10 +25,12 @@ export class CatchUp {
    */
   readonly keptSource: RowSet;
   /**
-   * Members that came up, members that asked for everything again, or members that fell behind or
-   * came from another group.
+   * Members that came up, members that asked for everything again, members that fell behind or came
+   * from another group, or members of which it is not known what they were sent.
    */
-  kind: "initial" | "refresh" | "behind";
+  kind: "initial" | "refresh" | "behind" | "doubt";
+  /** It begins once the group has worked through all: what that does not say yet it may be about to. */
+  waits = false;
   /** With ADD-PATH: path identifiers that were withdrawn from the group since `held` was true. */
   readonly gone: Map<PrefixRow, Set<number>> = new Map();
   /** With ADD-PATH: path identifiers under which the members have what the group says already. */
@@ -103,6 +106,23 @@ export class CatchUp {
     this.held.addAll(rows);
   }
 
+  /** Whether others that are in doubt can still be added. */
+  get isFreshDoubt(): boolean {
+    return this.kind === "doubt" && this.pending.isUntouched;
+  }
+
+  /** The members may have been sent anything of some prefixes, whatever was noted before. */
+  doubt({ rows, pathIds }: Doubt): void {
+    this.waits = true;
+    this.pending.addAll(rows);
+    this.held.addAll(rows);
+    for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) {
+      this.keptSource.delete(row);
+      this.known.delete(row);
+      for (const pathId of pathIds.get(row) ?? []) this.withdrew(row, pathId);
+    }
+  }
+
   /** A prefix has another row. */
   moveRow(from: PrefixRow, to: PrefixRow): void {
     this.pending.move(from, to);
@@ -123,6 +143,53 @@ export class CatchUp {
     if (ids === undefined) this.gone.set(row, new Set([pathId]));
     else ids.add(pathId);
   }
+}
+
+/** Where the members of a group stand: in step with it, about to begin, or in catch-ups. */
+export interface Places {
+  readonly members: Member[];
+  readonly joining: Member[];
+  readonly catchUps: CatchUp[];
+  /** Those that the group has advertised. */
+  readonly rows: RowSet;
+}
+
+/** Has a member that does not wait to begin sent everything again. */
+export function refreshMember(member: Member, places: Places, addPath: boolean): void {
+  const { catchUps, members, rows } = places;
+  let catchUp = catchUps.find((each) => each.members.includes(member));
+  if (catchUp !== undefined) {
+    if (catchUp.members.length > 1 && !catchUp.isFreshRefresh) {
+      catchUp = catchUp.split("refresh", [member]);
+      catchUps.push(catchUp);
+    }
+    catchUp.refresh(rows);
+    return;
+  }
+  remove(members, member);
+  const fresh = catchUps.find(({ isFreshRefresh }) => isFreshRefresh);
+  const kept = addPath ? undefined : rows;
+  if (fresh === undefined) catchUps.push(new CatchUp("refresh", [member], rows, rows, kept));
+  else fresh.admit(member, rows);
+}
+
+/** Has a member sent what it is not known to have. */
+export function doubtMember(member: Member, places: Places, doubt: Doubt): void {
+  const { catchUps, joining, members, rows } = places;
+  const known = catchUps.find((each) => each.members.includes(member));
+  if (known !== undefined) {
+    known.doubt(doubt);
+    return;
+  }
+  const isNew = remove(joining, member);
+  if (!isNew && !remove(members, member)) return;
+  const fresh = isNew ? undefined : catchUps.find(({ isFreshDoubt }) => isFreshDoubt);
+  const next = isNew
+    ? new CatchUp("initial", [member], rows)
+    : (fresh ?? new CatchUp("doubt", [member], undefined, rows));
+  if (fresh === undefined) catchUps.push(next);
+  else fresh.members.push(member);
+  next.doubt(doubt);
 }
 
 /** A class of members here and what they were in another group. */

@@ -27,7 +27,7 @@
  *       catch-up row-set member group-limits             at each member's pace,
  *       next-hop-peers                                   and who is left out of it
  *     queries group-queries                            for people
- *     state digest                                     for another process that holds the same
+ *     state digest doubts                              for another process that holds the same
  *
  * RFCs: 4271 section 9 (decision process), 4456 section 9 (route reflection), 7911 (ADD-PATH), 7947
  * section 2.3 (path hiding), 2918 and 7313 (route refresh), 8654 (message size).
@@ -42,6 +42,7 @@ export { Columns, NumberStack, Rows } from "./columns.ts";
 export { SPARSE_MS } from "./compaction.ts";
 export { Decision } from "./decision.ts";
 export { Digest, mixIn } from "./digest.ts";
+export { type Doubt, Doubts } from "./doubts.ts";
 export { GROUP_LIMITS } from "./group-limits.ts";
 export { advertised, advertisedCount, isWithheld } from "./group-queries.ts";
 export { hashOctets } from "./hash-index.ts";
@@ -50,6 +51,7 @@ export { type PathRow, PathTable, type PeerWalk } from "./path-table.ts";
 export { type PeerFacts, type PeerRow, PeerTable } from "./peer-table.ts";
 export { type PrefixRow, PrefixTable } from "./prefix-table.ts";
 export { covering, exactMatch, isCovered, keyOf, maskedWords, type PrefixKey } from "./queries.ts";
+export { redecide } from "./redecide.ts";
 export {
   type Importer,
   type ImportVerdict,

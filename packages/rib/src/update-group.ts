@@ -18,9 +18,10 @@ import { AdjRibOut, View } from "./adj-rib-out.ts";
 import type { AttrId } from "./attr-store.ts";
 import { type AudienceId, AudienceTable, EVERYONE } from "./audience.ts";
 import { Batch } from "./batch.ts";
-import { CatchUp, catchUpFrom } from "./catch-up.ts";
+import { CatchUp, catchUpFrom, doubtMember, type Places, refreshMember } from "./catch-up.ts";
 import type { Cursor } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
+import type { Doubt } from "./doubts.ts";
 import { GROUP_LIMITS } from "./group-limits.ts";
 import { type GroupSink, type Member, remove } from "./member.ts";
 import { NextHopPeers } from "./next-hop-peers.ts";
@@ -75,9 +76,8 @@ export class UpdateGroup implements RowHolder {
 
   /** Number of members, wherever they stand. */
   get size(): number {
-    let size = this.members.length + this.joining.length;
-    for (const catchUp of this.catchUps) size += catchUp.members.length;
-    return size;
+    const lists = [this.members, this.joining, ...this.catchUps.map(({ members }) => members)];
+    return lists.reduce((size, { length }) => size + length, 0);
   }
 
   /** Where members stand, for `show groups`. */
@@ -94,38 +94,36 @@ export class UpdateGroup implements RowHolder {
     else this.joining.push(member);
   }
 
+  private get places(): Places {
+    const { members, joining, catchUps, adjRibOut } = this;
+    return { members, joining, catchUps, rows: adjRibOut.rows };
+  }
+
   /** Removes a member. @returns whether it was there */
   leave(member: Member): boolean {
     this.unsynced.delete(member);
     this.nextHops.remove(member);
     if (remove(this.members, member) || remove(this.joining, member)) return true;
-    for (const catchUp of this.catchUps) {
-      if (!remove(catchUp.members, member)) continue;
-      if (catchUp.members.length === 0) this.endCatchUp(catchUp);
-      return true;
-    }
-    return false;
+    const catchUp = this.catchUps.find(({ members }) => remove(members, member));
+    if (catchUp?.members.length === 0) this.endCatchUp(catchUp);
+    return catchUp !== undefined;
   }
 
   /** Sends a member everything again (RFC 2918); the sink hears when that is done. */
   refresh(member: Member): void {
     if (this.joining.includes(member)) return;
     this.unsynced.add(member);
-    const { rows } = this.adjRibOut;
-    let catchUp = this.catchUps.find(({ members }) => members.includes(member));
-    if (catchUp !== undefined) {
-      if (catchUp.members.length > 1 && !catchUp.isFreshRefresh) {
-        catchUp = catchUp.split("refresh", [member]);
-        this.catchUps.push(catchUp);
-      }
-      catchUp.refresh(rows);
-      return;
-    }
-    remove(this.members, member);
-    const fresh = this.catchUps.find(({ isFreshRefresh }) => isFreshRefresh);
-    const kept = this.form.addPath ? undefined : rows;
-    if (fresh === undefined) this.catchUps.push(new CatchUp("refresh", [member], rows, rows, kept));
-    else fresh.admit(member, rows);
+    refreshMember(member, this.places, this.form.addPath);
+  }
+
+  /**
+   * It is not known what a member was sent of some prefixes: it is sent these as they are, or withdrawn.
+   *
+   * @param tells - the sink is to hear when that is done
+   */
+  doubt(member: Member, doubt: Doubt, tells: boolean): void {
+    if (tells) this.unsynced.add(member);
+    doubtMember(member, this.places, doubt);
   }
 
   /**
@@ -223,8 +221,7 @@ export class UpdateGroup implements RowHolder {
         this.joining = [];
       }
     } while (this.endFinished() && this.joining.length > 0);
-    const complete = this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0;
-    if (this.unsynced.size > 0 && complete) this.tellSynced(this.members);
+    if (this.unsynced.size > 0 && this.isLevel) this.tellSynced(this.members);
   }
 
   /** @returns whether a catch-up was over */
@@ -247,8 +244,13 @@ export class UpdateGroup implements RowHolder {
     this.rib.freeUnused(catchUp.pending);
   }
 
+  /** Whether the group has worked through the whole table and all changes. */
+  private get isLevel(): boolean {
+    return this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0;
+  }
+
   private stepGroup(): boolean {
-    if (this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0) return false;
+    if (this.isLevel) return false;
     if (!this.isReady()) return false;
     this.isFresh = false;
     const { batch, selector } = this;
@@ -279,12 +281,8 @@ export class UpdateGroup implements RowHolder {
   }
 
   private nextOfScan(): PrefixRow {
-    if (this.scanRow === 0) return 0;
-    if (this.scanRow >= this.rib.prefixes.limit) {
-      this.scanRow = 0;
-      return 0;
-    }
-    return this.scanRow++;
+    if (this.scanRow >= this.rib.prefixes.limit) this.scanRow = 0;
+    return this.scanRow === 0 ? 0 : this.scanRow++;
   }
 
   /**
@@ -439,6 +437,8 @@ export class UpdateGroup implements RowHolder {
       if (!this.isUrgent) catchUp.stalls++;
       return false;
     }
+    if (catchUp.waits && !this.isLevel) return false;
+    catchUp.waits = false;
     catchUp.stalls = 0;
     const slow = catchUp.members.filter((member) => member.backlogOctets > backlogOctetsMax);
     if (slow.length > 0) this.catchUps.push(catchUp.split("behind", slow));

@@ -22,6 +22,7 @@
  */
 
 export { Connection, type ConnectionOwner } from "./connection.ts";
+export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
 export { InputQueue } from "./input-queue.ts";
 export type { LastDown } from "./last-down.ts";

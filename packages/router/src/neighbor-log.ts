@@ -3,6 +3,7 @@
  * disk. Of each kind some are let through in a while, and then one that tells how many were not.
  */
 
+import { type DownReason, describeDown, type Negotiated } from "@ts-bgp/fsm";
 import type { Fault } from "@ts-bgp/wire-codec";
 import type { LogEvent, LogId, Outputs } from "./outputs.ts";
 
@@ -71,6 +72,17 @@ export class NeighborLog {
     fields: LogEvent["fields"] = {},
   ): void {
     if (this.admits(id, nowMs)) this.write(id, level, message, fields);
+  }
+
+  /** @param families - for people */
+  sessionUp(nowMs: number, { peerAs, holdTimeSeconds }: Negotiated, families: string): void {
+    const fields = { as: peerAs, families, holdTimeSeconds };
+    this.add("session-up", "info", nowMs, "session established", fields);
+  }
+
+  sessionDown(nowMs: number, reason: DownReason, sinceMs: number): void {
+    const seconds = Math.round((nowMs - sinceMs) / 1000);
+    this.add("session-down", "warn", nowMs, describeDown(reason), { reason: reason.kind, seconds });
   }
 
   /** Tells how many events were not logged, once their time is over. */

@@ -19,6 +19,7 @@ import {
   type SessionState,
   stateOf,
   step,
+  withOpenSent,
 } from "@ts-bgp/fsm";
 import type { PeerFacts } from "@ts-bgp/policy";
 import type { PeerRow } from "@ts-bgp/rib";
@@ -50,7 +51,7 @@ import {
 } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
 import { isRefusal, type LastDown } from "./last-down.ts";
-import { type MessageCounts, noMessages } from "./message-counts.ts";
+import { type MessageCounts, noFaults, noMessages } from "./message-counts.ts";
 import type { Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId } from "./outputs.ts";
@@ -96,12 +97,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   /** Without the UPDATE messages of this session, which its members count. */
   readonly sent: MessageCounts = noMessages();
   /** UPDATE messages with faults, by the action that the heaviest one asked for. */
-  readonly faults: Record<FaultAction, number> = {
-    "attribute-discard": 0,
-    "treat-as-withdraw": 0,
-    "session-reset": 0,
-  };
-
+  readonly faults: Record<FaultAction, number> = noFaults();
   private fsm: FsmConfig;
   private attempt: ConnectionId = 0;
   private readonly connections: Map<ConnectionId, Connection> = new Map();
@@ -145,8 +141,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
    * that restarts has no more of a right to them than one that is there.
    */
   stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void {
-    const data = text === null ? NO_DATA : shutdownData(text);
-    this.end(subcode, data, restartAfterSeconds);
+    this.end(subcode, text === null ? NO_DATA : shutdownData(text), restartAfterSeconds);
   }
 
   /** So long it is held down still, whatever else happens. */
@@ -218,6 +213,21 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   /** Whether `connect` was asked for under that number and is not answered. */
   awaits(id: ConnectionId): boolean {
     return this.attempt === id;
+  }
+
+  /** Another router, which acts in this one's place, has begun an attempt to connect; 0: has none. */
+  followAttempt(id: ConnectionId | 0): void {
+    // Out of Active, and out of Idle.
+    for (const timer of id === 0 ? [] : (["connect-retry", "idle-hold"] as const)) {
+      if (this.state.outgoing?.state !== "connect") this.step({ kind: `${timer}-timer-expires` });
+    }
+    this.attempt = id;
+  }
+
+  /** This router acts itself again: what it waits for without an attempt that would be answered, it tries. */
+  goOnConnecting(): void {
+    const isWaiting = this.state.outgoing?.state === "connect" && this.attempt === 0;
+    if (isWaiting) this.step({ kind: "connect-retry-timer-expires" });
   }
 
   /** TCP is gone, and all that it brought was read. */
@@ -396,6 +406,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
       case "send-open":
         this.sent.open++;
         this.connections.get(action.connection)?.write(encodeOpen(action.open));
+        this.state = withOpenSent(this.state, action.connection, this.tables.opens);
         return;
       case "send-keepalive":
         this.sent.keepalive++;
@@ -433,9 +444,9 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   private connect(): void {
     const { config, tables } = this;
-    const { port, localAddress, address } = config;
+    const { port, localAddress, address: neighbor } = config;
     this.attempt = tables.connectionNumbers.next();
-    const target = { neighbor: address, port, localAddress };
+    const target = { neighbor, port, localAddress };
     tables.outputs.push({ do: "connect", connection: this.attempt, target });
   }
 
@@ -468,11 +479,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.session = new Session(this, connection, negotiated);
     this.stale.sessionUp(this.session);
     const families = this.session.families.map(({ family }) => familyLabel(family)).join(" ");
-    this.log.add("session-up", "info", this.tables.nowMs, "session established", {
-      as: negotiated.peerAs,
-      families,
-      holdTimeSeconds: negotiated.holdTimeSeconds,
-    });
+    this.log.sessionUp(this.tables.nowMs, negotiated, families);
   }
 
   private sessionDown(reason: DownReason): void {
@@ -481,11 +488,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.session = null;
     session.end();
     this.stale.sessionDown(session, reason);
-    const seconds = Math.round((nowMs - session.sinceMs) / 1000);
-    this.log.add("session-down", "warn", nowMs, describeDown(reason), {
-      reason: reason.kind,
-      seconds,
-    });
+    this.log.sessionDown(nowMs, reason, session.sinceMs);
   }
 
   private makeFacts(own: OwnAddresses): PeerFacts {

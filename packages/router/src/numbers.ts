@@ -8,6 +8,12 @@ export class Numbers {
   next(): number {
     return ++this.last;
   }
+
+  /** Somebody else has given a number. @returns it; it is not given here any more */
+  use(number: number): number {
+    this.last = Math.max(this.last, number);
+    return number;
+  }
 }
 
 /** Numbers without order, for timers that must not run in step; of no use against an attacker. */

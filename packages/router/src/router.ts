@@ -14,7 +14,7 @@
 
 import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import { addReasons, ReasonTable } from "@ts-bgp/policy";
-import { AttrStore, GROUP_LIMITS } from "@ts-bgp/rib";
+import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Connection, ConnectionOwner } from "./connection.ts";
@@ -83,6 +83,7 @@ export class Router {
    * @param remoteAddress - in canonical text
    * @param otherAddress - of the other family on the interface that has `localAddress`; null when
    *   there is none
+   * @param number - that another router has given the connection; 0 for a new one
    * @returns the number of the connection, or null when nobody with that address is configured
    */
   accepted(
@@ -91,11 +92,13 @@ export class Router {
     localAddress: string,
     otherAddress: string | null,
     nowMs: number,
+    number: ConnectionId | 0 = 0,
   ): ConnectionId | null {
     this.tables.nowMs = nowMs;
     const neighbor = this.neighbors.get(remoteAddress);
     if (neighbor === undefined) return null;
-    const id = this.tables.connectionNumbers.next();
+    const { connectionNumbers } = this.tables;
+    const id = number === 0 ? connectionNumbers.next() : connectionNumbers.use(number);
     this.connections.set(id, neighbor.accepted(id, { localAddress, otherAddress, remotePort }));
     return id;
   }
@@ -233,6 +236,22 @@ export class Router {
     const neighbor = this.neighbors.get(address)!;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  /** @returns a connection that is not gone, given up here or not */
+  connection(id: ConnectionId): Connection | undefined {
+    return this.connections.get(id);
+  }
+
+  /** Judges, decides and exports everything again, as this program does; what comes of it comes in slices. */
+  reconsider(): void {
+    const { tables } = this;
+    for (const neighbor of this.neighbors.values()) {
+      neighbor.reconfigure(neighbor.config);
+      if (neighbor.import !== null) neighbor.rejudge();
+    }
+    for (const family of FAMILIES) redecide(tables.rib(family));
+    for (const { group, exporter } of tables.groups.entries) group.setRules(exporter, true);
   }
 
   /** @returns the neighbor of a connection that there is */

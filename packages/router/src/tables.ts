@@ -3,13 +3,13 @@
 import type { Config } from "@ts-bgp/config";
 import { Policies, type ReasonTable } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
-import { FAMILY, type Family, UpdateReader } from "@ts-bgp/wire-codec";
+import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { OriginValidation } from "./origin-validation.ts";
-import { Outputs } from "./outputs.ts";
+import { type ConnectionId, Outputs } from "./outputs.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
 export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
@@ -34,6 +34,8 @@ export class Tables {
   /** Of facts of peers. */
   readonly factNumbers: Numbers = new Numbers();
   readonly connectionNumbers: Numbers = new Numbers();
+  /** OPENs that another router has sent in this one's place, by connection: what counts is what was sent. */
+  opens: Map<ConnectionId, OpenMessage> = new Map();
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */

@@ -9,6 +9,7 @@ export type PairEvent =
   | "nsr-standby"
   | "nsr-link"
   | "nsr-way"
+  | "nsr-deviates"
   | "nsr-refused"
   | "nsr-arbiter"
   | "nsr-takeover"

@@ -10,6 +10,7 @@ export const LEVELS: Readonly<Record<ActiveEvent, LogEvent["level"]>> = {
   "standby-ready": "info",
   "standby-lost": "warn",
   "standby-differs": "error",
+  "standby-deviates": "warn",
   "standby-slow": "warn",
   fenced: "error",
 };

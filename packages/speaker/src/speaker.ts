@@ -306,6 +306,7 @@ export class Speaker {
           remotePort,
           localAddress,
           otherAddress: otherAddressOf(localAddress) ?? "",
+          connection: 0,
           nowMs: this.now(),
         }),
       connected: (connection, localAddress) =>

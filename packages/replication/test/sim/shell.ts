@@ -116,6 +116,7 @@ export class Shell {
         remotePort: tcp.peer.id,
         localAddress: "192.0.2.254",
         otherAddress: "2001:db8::254",
+        connection: 0,
         nowMs: this.nowMs,
       });
       if (id !== null) this.opened(id, tcp);

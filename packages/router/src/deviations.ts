@@ -1,0 +1,358 @@
+/**
+ * A router that gets the calls of another one and comes to other outputs, by version or by fault. What
+ * peers were sent is what the other has put out. So that this one can go on in its place, it notes
+ *
+ * - of which prefixes a peer may have been sent something else than this router's Adj-RIB-Out says:
+ *   those that either has spoken of while the two differed;
+ * - which markers (End-of-RIB, the ends of a refresh) only one of them has written;
+ * - which attempts to connect are under way, and which OPEN was sent on a connection;
+ * - which sessions this router has given up, or cannot go on with.
+ */
+
+import { describeDown } from "@ts-bgp/fsm";
+import { type Doubt, Doubts, RowSet } from "@ts-bgp/rib";
+import {
+  ACTION_WEIGHT,
+  CEASE,
+  decodeOpen,
+  decodeRouteRefresh,
+  FAMILY,
+  type Family,
+  Fault,
+  familyBit,
+  MESSAGE,
+  ROUTE_REFRESH,
+  readU16,
+  type UpdateContext,
+  UpdateReader,
+} from "@ts-bgp/wire-codec";
+import type { Neighbor } from "./neighbor.ts";
+import type { ConnectionId, Output } from "./outputs.ts";
+import type { Router } from "./router.ts";
+import type { FamilyState, Session } from "./session.ts";
+import { FAMILIES } from "./tables.ts";
+
+/** A session that ends when the router goes on, and why. */
+export interface Doomed {
+  readonly address: string;
+  readonly cause: string;
+}
+
+/** By how many more this router has written a marker than the other. */
+interface Markers {
+  endOfRib: number;
+  begins: number;
+  ends: number;
+}
+
+/** What was written to several connections that read it alike. */
+interface Written {
+  readonly octets: Uint8Array;
+  readonly sessions: Session[];
+}
+
+/** What came of the other's outputs. */
+export interface Done {
+  /** Octets that were written to a connection and have not left; null for one that is gone, or will be then. */
+  backlogOf(connection: ConnectionId): number | null;
+  /** Number of the attempt to connect to a neighbor that is under way; 0 for none. */
+  attemptOf(neighbor: string): ConnectionId | 0;
+}
+
+const NOTHING: Doubt = { rows: new RowSet(), pathIds: new Map() };
+/** Slices before the router goes on, so that what has come is read: about a second's work at most. */
+const SLICES_MAX = 256;
+/** OPENs of so many connections that are gone may be kept, beside two for each neighbor. */
+const OPENS_SPARE = 64;
+
+export class Deviations {
+  /** Brackets in which the outputs differed. */
+  brackets = 0;
+  private readonly router: Router;
+  private readonly reader: UpdateReader = new UpdateReader();
+  private readonly doubts: ReadonlyMap<Family, Doubts>;
+  /** By connection and family. */
+  private readonly markers: Map<string, Markers> = new Map();
+  /** What this router has written last to connections that it has given up and the other has not. */
+  private readonly farewells: Map<ConnectionId, Uint8Array> = new Map();
+  /** Connections whose peer was sent something that cannot be read here. */
+  private readonly unread: Set<ConnectionId> = new Set();
+
+  private readonly done: Done;
+
+  constructor(router: Router, done: Done) {
+    this.router = router;
+    this.done = done;
+    const { tables } = router;
+    this.doubts = new Map(FAMILIES.map((family) => [family, new Doubts(tables.rib(family))]));
+  }
+
+  /** The other's outputs of a bracket whose calls are about to be run: its OPENs count from the first. */
+  expect(real: readonly Output[]): void {
+    const { opens } = this.router.tables;
+    if (opens.size > 2 * this.router.neighbors.size + OPENS_SPARE) this.forgetGone();
+    for (const output of real) {
+      if (output.do !== "write" || output.octets[18] !== MESSAGE.OPEN) continue;
+      const open = decodeOpen(output.octets, 0, output.octets.length);
+      if (!(open instanceof Fault)) opens.set(output.connection, open);
+    }
+  }
+
+  /**
+   * In a bracket that was run, the outputs differed.
+   *
+   * @param own - what was not done
+   * @param real - what was done in its place
+   */
+  note(own: readonly Output[], real: readonly Output[]): void {
+    this.brackets++;
+    this.noteWritten(own, 1);
+    this.noteWritten(real, -1);
+    this.noteAttempts(own, real);
+    this.noteCloses(own, real);
+    for (const output of [...own, ...real]) {
+      if (output.do === "log") continue;
+      const connection = this.router.connection(output.connection);
+      const octets = this.done.backlogOf(output.connection);
+      if (connection !== undefined && octets !== null) connection.backlogOctets = octets;
+    }
+    // What came of following is not to be done either.
+    this.router.takeOutputs();
+  }
+
+  /** Sessions that would not go on, by address. */
+  get doomed(): Doomed[] {
+    const found: Doomed[] = [];
+    for (const id of this.farewells.keys()) {
+      const address = this.router.neighborOf(id)?.config.address;
+      const neighbor = address === undefined ? undefined : this.router.neighbors.get(address);
+      if (neighbor !== undefined) found.push({ address: address!, cause: causeOf(neighbor) });
+    }
+    for (const { config, session } of this.router.neighbors.values()) {
+      const cause = session === null ? null : this.problemOf(session);
+      if (cause !== null) found.push({ address: config.address, cause });
+    }
+    return found.sort((a, b) => (a.address < b.address ? -1 : 1));
+  }
+
+  /**
+   * The router goes on itself: what it puts out from now on is done, and brings each peer to what its
+   * Adj-RIB-Out says.
+   *
+   * @returns by connection that it has given up, what the peer is still to be sent before its end
+   */
+  end(): ReadonlyMap<ConnectionId, Uint8Array> {
+    const { router } = this;
+    const { tables } = router;
+    if (this.brackets > 0) {
+      // What is not read yet may be what the other has passed on already.
+      for (let n = 0; n < SLICES_MAX && router.slice(tables.nowMs, () => false); n++);
+      this.note(router.takeOutputs(), []);
+    }
+    for (const neighbor of router.neighbors.values()) {
+      const { session } = neighbor;
+      const problem = session === null ? null : this.problemOf(session);
+      if (problem !== null) neighbor.stop(CEASE.OTHER_CONFIGURATION_CHANGE, problem, 0);
+      else for (const state of session?.families ?? []) this.settle(session!, state);
+      neighbor.goOnConnecting();
+    }
+    for (const doubts of this.doubts.values()) doubts.close();
+    tables.opens.clear();
+    return this.farewells;
+  }
+
+  /** @returns why a session cannot go on here; null when it can */
+  private problemOf({ connection, negotiated }: Session): string | null {
+    if (this.unread.has(connection.id)) return "the peer was sent what this version cannot read";
+    const theirs = new Set(negotiated.peerCapabilities.map(({ code }) => code));
+    // One that was taken over from a version that did not keep them has none.
+    const strange = (negotiated.localCapabilities ?? []).find(
+      ({ name, code }) => name === "unknown" && theirs.has(code),
+    );
+    if (strange === undefined) return null;
+    return `capability ${strange.code} was agreed on, which this version does not know`;
+  }
+
+  private settle(session: Session, state: FamilyState): void {
+    const { id } = session.connection;
+    const { member } = state;
+    const doubt = this.doubts.get(state.family)!.get(id);
+    const { endOfRib, begins, ends } = this.markersOf(id, state.family);
+    const lacksEnd = state.endOfRibSent && endOfRib > 0;
+    if (lacksEnd) state.endOfRibSent = false;
+    if (doubt !== null || lacksEnd) member.group.doubt(member, doubt ?? NOTHING, lacksEnd);
+    const isOpen = Number(state.resending) - begins + ends > 0;
+    if (isOpen && !state.resending) session.resend(state);
+  }
+
+  private noteWritten(outputs: readonly Output[], sign: 1 | -1): void {
+    for (const { octets, sessions } of this.writtenBy(outputs)) {
+      for (let at = 0; at < octets.length; ) {
+        const end = at + readU16(octets, at + 16);
+        if (octets[at + 18] === MESSAGE.UPDATE) this.noteUpdate(octets, at, end, sessions, sign);
+        else if (octets[at + 18] === MESSAGE.ROUTE_REFRESH) {
+          this.noteRefresh(octets, at, end, sessions, sign);
+        }
+        at = end;
+      }
+    }
+  }
+
+  /** @returns what was written to sessions that are up here, each once for those that read it alike */
+  private writtenBy(outputs: readonly Output[]): Iterable<Written> {
+    const byPlace = new Map<ArrayBufferLike, Map<string, Written>>();
+    const all: Written[] = [];
+    for (const output of outputs) {
+      if (output.do !== "write") continue;
+      const { connection: id, octets } = output;
+      const address = this.router.neighborOf(id)?.config.address ?? "";
+      const session = this.router.neighbors.get(address)?.session ?? null;
+      if (session?.connection.id !== id) continue;
+      const known = byPlace.get(octets.buffer) ?? new Map<string, Written>();
+      byPlace.set(octets.buffer, known);
+      const { addPathSend, families } = session.negotiated;
+      const key = [octets.byteOffset, octets.length, addPathSend, families].join();
+      const written = known.get(key);
+      if (written !== undefined) written.sessions.push(session);
+      else {
+        const next = { octets, sessions: [session] };
+        known.set(key, next);
+        all.push(next);
+      }
+    }
+    return all;
+  }
+
+  private noteUpdate(
+    octets: Uint8Array,
+    at: number,
+    end: number,
+    sessions: readonly Session[],
+    sign: 1 | -1,
+  ): void {
+    const { reader } = this;
+    const ids = sessions.map(({ connection }) => connection.id);
+    reader.read(octets, at, end, contextOf(sessions[0]!));
+    if (reader.action === ACTION_WEIGHT["session-reset"]) {
+      for (const id of ids) this.unread.add(id);
+      return;
+    }
+    const { withdrawn, unreachable, announced, reachable, endOfRib } = reader;
+    for (const section of [withdrawn, unreachable, announced, reachable]) {
+      const doubts = this.doubts.get(section.family as Family);
+      if (section.at === section.end || doubts === undefined) continue;
+      doubts.note(ids, octets, section.at, section.end, section.addPath);
+    }
+    if (endOfRib === 0) return;
+    for (const id of ids) this.markersOf(id, endOfRib).endOfRib += sign;
+  }
+
+  private noteRefresh(
+    octets: Uint8Array,
+    at: number,
+    end: number,
+    sessions: readonly Session[],
+    sign: 1 | -1,
+  ): void {
+    const message = decodeRouteRefresh(octets, at, end);
+    if (message instanceof Fault) return;
+    const family = familyBit(message.afi, message.safi);
+    for (const { connection } of sessions) {
+      const markers = this.markersOf(connection.id, family);
+      if (message.subtype === ROUTE_REFRESH.BEGIN) markers.begins += sign;
+      if (message.subtype === ROUTE_REFRESH.END) markers.ends += sign;
+    }
+  }
+
+  private markersOf(id: ConnectionId, family: number): Markers {
+    const key = `${id} ${family}`;
+    let markers = this.markers.get(key);
+    if (markers === undefined) {
+      markers = { endOfRib: 0, begins: 0, ends: 0 };
+      this.markers.set(key, markers);
+    }
+    return markers;
+  }
+
+  /** Attempts that are under way are the other's; what this router waits for is one of these or nothing. */
+  private noteAttempts(own: readonly Output[], real: readonly Output[]): void {
+    const { neighbors, tables } = this.router;
+    const concerned = new Set<Neighbor | undefined>();
+    for (const output of [...own, ...real]) {
+      if (output.do === "connect") concerned.add(neighbors.get(output.target.neighbor));
+      if (output.do !== "close") continue;
+      for (const each of neighbors.values())
+        if (each.awaits(output.connection)) concerned.add(each);
+    }
+    for (const neighbor of concerned) {
+      if (neighbor === undefined) continue;
+      const attempt = this.done.attemptOf(neighbor.config.address);
+      tables.connectionNumbers.use(attempt);
+      if (!neighbor.awaits(attempt)) neighbor.followAttempt(attempt);
+    }
+  }
+
+  /** Connections that peers have closed are known no more, and nobody has said so here. */
+  private forgetGone(): void {
+    const { opens } = this.router.tables;
+    for (const id of [...opens.keys(), ...this.farewells.keys(), ...this.unread]) {
+      if (this.router.connection(id) === undefined) this.forget(id);
+    }
+  }
+
+  private forget(id: ConnectionId): void {
+    this.router.tables.opens.delete(id);
+    this.farewells.delete(id);
+    this.unread.delete(id);
+    for (const [family, doubts] of this.doubts) {
+      doubts.forget(id);
+      this.markers.delete(`${id} ${family}`);
+    }
+  }
+
+  private noteCloses(own: readonly Output[], real: readonly Output[]): void {
+    const last = new Map<ConnectionId, Uint8Array>();
+    for (const output of own) {
+      if (output.do === "write") last.set(output.connection, output.octets);
+      if (output.do !== "close") continue;
+      const octets = last.get(output.connection);
+      const isNotification = octets?.[18] === MESSAGE.NOTIFICATION;
+      if (this.done.backlogOf(output.connection) === null) continue;
+      this.farewells.set(output.connection, isNotification ? octets! : new Uint8Array(0));
+    }
+    for (const output of real) {
+      if (output.do === "close") this.forget(output.connection);
+    }
+  }
+}
+
+/** Whether the same attempts to connect were begun: a checksum does not say whom to. */
+export function areSameAttempts(own: readonly Output[], real: readonly Output[]): boolean {
+  const [a, b] = [own, real].map((outputs) =>
+    outputs.flatMap((one) =>
+      one.do === "connect" ? [`${one.connection} ${one.target.neighbor}`] : [],
+    ),
+  );
+  return a!.join() === b!.join();
+}
+
+/** What was sent on a session, as its peer reads it. */
+function contextOf({ negotiated, neighbor }: Session): UpdateContext {
+  return {
+    fourOctetAs: negotiated.fourOctetAs,
+    external: negotiated.peerAs !== neighbor.config.localAs,
+    addPath: negotiated.addPathSend,
+    families: negotiated.families | FAMILY.IPV4_UNICAST,
+    allowAsSet: true,
+    allowConfed: true,
+    aigp: true,
+    extendedNextHop: negotiated.extendedNextHop,
+    rpkiState: true,
+  };
+}
+
+/** Why this router has given up a session that the other goes on with. */
+function causeOf({ lastDown, lastFailure, session }: Neighbor): string {
+  const down = session === null ? (lastFailure ?? lastDown) : lastDown;
+  return down === null ? "this version would not have it" : describeDown(down.reason);
+}

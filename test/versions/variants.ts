@@ -1,0 +1,159 @@
+/** Programs that behave otherwise than the present one, as another version might. */
+import type { Patch } from "./tree.ts";
+
+export interface Variant {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  /** It comes to other outputs whenever routes change. */
+  readonly deviates?: boolean;
+  /** Peers are sent other routes. */
+  readonly decides?: boolean;
+  /**
+   * A session that agreed on something that only the variant knows ends when the present program takes
+   * over, and is named before.
+   */
+  readonly dooms?: boolean;
+  /** It knows an option that the present program does not. */
+  readonly option?: string;
+}
+
+const WIRE = "packages/wire-codec/src";
+const REPLICATION = "packages/replication/src";
+
+export const VARIANTS: readonly Variant[] = [
+  {
+    name: "another order of attributes",
+    deviates: true,
+    patches: [
+      {
+        file: `${WIRE}/attribute-rewriter.ts`,
+        find: "    for (; addable < ADDABLE.length; addable++) this.add(ADDABLE[addable]!, at, end);\n",
+        put: `    for (; addable < ADDABLE.length; addable++) this.add(ADDABLE[addable]!, at, end);
+    const all = this.out.slice(0, this.octets);
+    let end2 = this.octets;
+    for (let i = 0; i < all.length; ) {
+      const long = (all[i] & 0x10) !== 0;
+      const octets = long ? 4 + all[i + 2] * 256 + all[i + 3] : 3 + all[i + 2];
+      end2 -= octets;
+      this.out.set(all.subarray(i, i + octets), end2);
+      i += octets;
+    }
+`,
+      },
+    ],
+  },
+  {
+    name: "a message for each route",
+    deviates: true,
+    patches: [
+      {
+        file: `${WIRE}/update-writer.ts`,
+        find: "    if (this.start < 0) this.open(bits);\n",
+        put: "    this.finish();\n    if (this.start < 0) this.open(bits);\n",
+      },
+    ],
+  },
+  {
+    name: "another last step of the decision process",
+    deviates: true,
+    decides: true,
+    patches: [
+      {
+        file: "packages/rib/src/decision.ts",
+        find: `(attrs.originatorId[x] || peers.identifier[p]!) -
+        (attrs.originatorId[y] || peers.identifier[q]!) ||`,
+        put: `(attrs.originatorId[y] || peers.identifier[q]!) -
+        (attrs.originatorId[x] || peers.identifier[p]!) ||`,
+      },
+    ],
+  },
+  {
+    name: "another jitter of timers",
+    patches: [
+      {
+        file: "packages/fsm/src/timers.ts",
+        find: "ms * (0.75 + 0.25 * jitter)",
+        put: "ms * (0.02 + 0.2 * jitter)",
+      },
+    ],
+  },
+  {
+    name: "a policy condition that decides otherwise",
+    deviates: true,
+    decides: true,
+    patches: [
+      {
+        file: "packages/policy/src/conditions.ts",
+        find: "(route) => route.readPath().length)",
+        put: "(route) => route.readPath().length + 1)",
+      },
+    ],
+  },
+  {
+    name: "an option of its own",
+    option: "novelty",
+    patches: [
+      {
+        file: "packages/config/src/neighbors.ts",
+        find: '    keepRejected: get("keep-rejected") ?? true,\n',
+        put: '    keepRejected: get("keep-rejected") ?? true,\n    novelty: { count: 7 },\n',
+      },
+      {
+        file: "packages/config/src/options.ts",
+        find: '  keepRejected: "import",\n',
+        put: '  keepRejected: "import",\n  novelty: "reset",\n',
+      },
+      {
+        file: "packages/router/src/session.ts",
+        find: "    this.negotiated = negotiated;\n",
+        put: "    this.negotiated = negotiated;\n    if (config.novelty.count !== 7) throw new Error();\n",
+      },
+    ],
+  },
+  {
+    name: "a capability of its own",
+    dooms: true,
+    patches: [
+      {
+        file: "packages/fsm/src/open.ts",
+        find: '  capabilities.push({ code: 65, name: "four-octet-as"',
+        put: `  capabilities.push({ code: 200, name: "unknown", value: new Uint8Array(0) });
+  capabilities.push({ code: 65, name: "four-octet-as"`,
+      },
+    ],
+  },
+  {
+    name: "an attribute of its own",
+    patches: [
+      {
+        file: `${WIRE}/attribute-table.ts`,
+        find: "  passed.PREFIX_SID,\n];",
+        put: `  passed.PREFIX_SID,
+  { ...passed.PREFIX_SID, type: 99, name: "NOVELTY", check: () => null },
+];`,
+      },
+    ],
+  },
+  {
+    name: "records of its own",
+    patches: [
+      {
+        file: `${REPLICATION}/journal.ts`,
+        find: "    const pieces = this.out.take();\n",
+        put: `    if (this.isOn) for (const part of [300, 1, 7]) this.out.varint(part);
+    const pieces = this.out.take();
+`,
+      },
+      {
+        file: `${REPLICATION}/records.ts`,
+        find: '      outputs: [21, "octets"],\n',
+        put: '      outputs: [21, "octets"],\n      novelty: [99, "uint"],\n',
+      },
+      {
+        file: `${REPLICATION}/active.ts`,
+        find: 'frame = frameOf("bracket", { ...about,',
+        put: 'frame = frameOf("bracket", { novelty: 1, ...about,',
+      },
+    ],
+  },
+];

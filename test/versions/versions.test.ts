@@ -1,0 +1,42 @@
+/** Takeovers between two programs; all of them: `npm run versions`. */
+import { describe, expect, test } from "vitest";
+import { enterOwnNetwork } from "../../testkit/own-network.ts";
+import { IS_FULL } from "../mode.ts";
+import { allCases, runCases } from "./matrix.ts";
+import { variantTree } from "./tree.ts";
+import { runTrial } from "./trial.ts";
+import { VARIANTS } from "./variants.ts";
+
+const REASON = enterOwnNetwork();
+const SHORT = [
+  "to another order of attributes, by a kill",
+  "from another last step of the decision process, by a switchover",
+];
+
+/** Of each program one direction by a kill, and the other by a switchover. */
+const cases = allCases().filter(({ title, isPresentLast, how }) =>
+  IS_FULL ? isPresentLast === (how === "kill") : SHORT.includes(title),
+);
+
+describe.skipIf(REASON !== null)(`a pair of two programs (${REASON ?? "on one host"})`, () => {
+  test.each(cases)("goes over $title", async (one) => {
+    await runCases([one], (_title, problem) => expect(problem).toBe(null));
+  });
+
+  test.runIf(IS_FULL)("goes over in the middle of messages that a peer does not read", async () => {
+    const tree = variantTree(VARIANTS[0]!.patches);
+    const what = { dooms: false, option: null, decides: false, isRelease: false } as const;
+    try {
+      await runTrial({
+        from: null,
+        to: tree.main,
+        how: "kill",
+        deviates: true,
+        stalls: true,
+        ...what,
+      });
+    } finally {
+      tree.remove();
+    }
+  });
+});
