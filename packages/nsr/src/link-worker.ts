@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { parentPort } from "node:worker_threads";
-import { type AnyRecord, Receipts } from "@ts-bgp/replication/stream";
+import { type AnyRecord, octetsOf, Receipts } from "@ts-bgp/replication/stream";
 import { Link } from "./link.ts";
 import {
   type LinkNews,
@@ -101,7 +101,7 @@ class StandbyEnd {
     else if (record.record === "bracket") {
       this.isStrange ||= record.epoch !== this.epoch;
       if (!this.isStrange) this.receipts.store(record.number);
-      this.octetsStored += record.calls.length;
+      this.octetsStored += octetsOf(record);
     }
     this.frames.push(frame);
     this.words.set("heardUs", threadsUs());

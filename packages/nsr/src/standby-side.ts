@@ -227,6 +227,7 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
+    this.standby.isSameProgram = hello.build === this.side.build;
     const { lease } = this.arbiter;
     const isSilent = (reason: string, isHanging: boolean) => {
       this.isHanging = isHanging;

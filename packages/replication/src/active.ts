@@ -276,9 +276,9 @@ export class Active {
   }
 
   private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
-    const isNew = this.deviation === null;
+    const isNew = what !== "" && (this.deviation?.what ?? "") === "";
     this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
-    if (isNew && what !== "") this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
+    if (isNew) this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
   }
 
   /**

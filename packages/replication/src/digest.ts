@@ -49,6 +49,11 @@ export function areOfLedger(names: readonly string[]): boolean {
   return names.some((name) => OF_LEDGER.includes(name));
 }
 
+/** Whether it is what the same program would not see otherwise, given the same. */
+export function areOfTables(names: readonly string[]): boolean {
+  return names.some((name) => name.endsWith(" routes") || name.startsWith("update group "));
+}
+
 /** @returns the names of what differs; a name that one side does not have is not compared */
 export function differences(a: DigestValue, b: DigestValue): string[] {
   return Object.keys(a).filter((name) => b[name] !== undefined && b[name] !== a[name]);

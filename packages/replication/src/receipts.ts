@@ -5,6 +5,7 @@
 
 import { frameOf } from "./frames.ts";
 import { FormatError } from "./octet-reader.ts";
+import type { RecordOf } from "./records.ts";
 
 /** Octets of brackets that may wait to be run: what a takeover has to catch up with. */
 const BACKLOG_OCTETS_MAX = 1 << 22;
@@ -59,4 +60,9 @@ export class Receipts {
     this.told = { number, applied, window };
     return frameOf("ack", this.told);
   }
+}
+
+/** What a bracket takes while it waits. */
+export function octetsOf({ calls, outputs }: RecordOf<"bracket">): number {
+  return calls.length + outputs.length;
 }

@@ -9,7 +9,7 @@
  */
 
 import { areSameAttempts, Deviations, type Doomed } from "@ts-bgp/router";
-import { areOfLedger, differences, digestOf } from "./digest.ts";
+import { areOfLedger, areOfTables, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { digestIn } from "./json-fields.ts";
 import type { Machine } from "./machine.ts";
@@ -17,7 +17,7 @@ import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
 import { outputsFrom } from "./outputs-octets.ts";
 import { outputsSum } from "./outputs-sum.ts";
-import { Receipts } from "./receipts.ts";
+import { octetsOf, Receipts } from "./receipts.ts";
 import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
 import { replayCalls } from "./replay.ts";
 
@@ -49,6 +49,8 @@ export class Standby {
   applied = 0;
   /** Bracket behind which both sides were last compared, and equal; 0 for none. */
   digestNumber = 0;
+  /** The active is the same program: given the same, its tables are never others unless one is damaged. */
+  isSameProgram = false;
   /** Null as long as both sides do the same. */
   deviation: Deviation | null = null;
   readonly skipped: Skipped = { records: 0, fields: 0 };
@@ -190,12 +192,12 @@ export class Standby {
   private store(bracket: RecordOf<"bracket">): void {
     this.receipts.store(bracket.number);
     this.backlog.push(bracket);
-    this.octetsStored += bracket.calls.length;
+    this.octetsStored += octetsOf(bracket);
   }
 
   private run(bracket: RecordOf<"bracket">): void {
     const machine = this.machine!;
-    this.octetsRun += bracket.calls.length;
+    this.octetsRun += octetsOf(bracket);
     const { deviations } = this;
     const real = deviations === null ? null : outputsFrom(bracket.outputs, this.skipped);
     deviations?.expect(real!);
@@ -211,7 +213,7 @@ export class Standby {
     }
     if (bracket.digest === null) return;
     const what = differences(digestIn(bracket.digest), digestOf(machine));
-    const isFatal = real === null || areOfLedger(what);
+    const isFatal = real === null || areOfLedger(what) || (this.isSameProgram && areOfTables(what));
     if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "));
     else if (deviations !== null) this.look(deviations, bracket.number, what);
     if (what.length === 0) this.digestNumber = bracket.number;

@@ -152,7 +152,7 @@ export class Deviations {
     for (const neighbor of router.neighbors.values()) {
       const { session } = neighbor;
       const problem = session === null ? null : this.problemOf(session);
-      if (problem !== null) neighbor.stop(CEASE.OTHER_CONFIGURATION_CHANGE, problem, 0);
+      if (problem !== null) neighbor.stop(CEASE.ADMINISTRATIVE_RESET, problem, 0);
       else for (const state of session?.families ?? []) this.settle(session!, state);
       neighbor.goOnConnecting();
     }
