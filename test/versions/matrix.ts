@@ -1,6 +1,13 @@
 /** All takeovers between the present program and others, and how each of them ended. */
 
-import { type Release, releases, releaseTree, type Tree, variantTree } from "./tree.ts";
+import {
+  type Release,
+  releaseProblem,
+  releases,
+  releaseTree,
+  type Tree,
+  variantTree,
+} from "./tree.ts";
 import { HOWS, type How, runTrial, type Trial } from "./trial.ts";
 import { VARIANTS, type Variant } from "./variants.ts";
 
@@ -8,6 +15,9 @@ import { VARIANTS, type Variant } from "./variants.ts";
 interface Other {
   readonly name: string;
   readonly variant: Variant | null;
+  /** Why it cannot be had here; null when it can. */
+  readonly problem: string | null;
+  /** Throws when it cannot be made. */
   make(): Tree;
 }
 
@@ -25,11 +35,13 @@ export function allCases(): Case[] {
     ...VARIANTS.map((variant) => ({
       name: variant.name,
       variant,
+      problem: null,
       make: () => variantTree(variant.patches),
     })),
     ...releases().map((release: Release) => ({
       name: `release ${release.version}`,
       variant: null,
+      problem: releaseProblem(release),
       make: () => releaseTree(release),
     })),
   ];
@@ -60,13 +72,19 @@ export async function runCases(
     for (const { title, other, isPresentLast, how } of cases) {
       if (made !== other) {
         tree?.remove();
-        tree = other.make();
+        tree = null;
         made = other;
+      }
+      try {
+        tree ??= other.make();
+      } catch (error) {
+        ended(title, (error as Error).message);
+        continue;
       }
       const { deviates = false, dooms = false, decides = false } = other.variant ?? {};
       const trial: Trial = {
-        from: isPresentLast ? tree!.main : null,
-        to: isPresentLast ? null : tree!.main,
+        from: isPresentLast ? tree.main : null,
+        to: isPresentLast ? null : tree.main,
         how,
         deviates,
         dooms: dooms && isPresentLast,

@@ -1,5 +1,5 @@
 /** Copies of the program that run beside the present one: changed on purpose, or of a release. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -54,8 +54,18 @@ export function variantTree(patches: readonly Patch[]): Tree {
   });
 }
 
-/** @returns the program as it was at a commit; throws when the clone does not have it */
-export function releaseTree({ commit }: Release): Tree {
+/** @returns why a release cannot be made here; null when it can */
+export function releaseProblem({ version, commit }: Release): string | null {
+  const { status } = spawnSync("git", ["-C", ROOT, "cat-file", "-e", `${commit}^{commit}`]);
+  if (status === 0) return null;
+  return `this copy of the repository does not have ${commit}, which is release ${version}`;
+}
+
+/** @returns the program as it was at a commit; throws when it cannot be had, see `releaseProblem` */
+export function releaseTree(release: Release): Tree {
+  const problem = releaseProblem(release);
+  if (problem !== null) throw new Error(problem);
+  const { commit } = release;
   return treeOf((folder) => {
     const what = ["archive", "--format=tar", commit, "packages", "package.json"];
     const input = execFileSync("git", ["-C", ROOT, ...what], { maxBuffer: 1 << 28 });
