@@ -4,6 +4,7 @@ import { anonymousMb } from "../bench/usage.ts";
 import { activeAndStatus } from "../chaos/sides.ts";
 import { type Episode, runEpisode } from "../exchange/episode.ts";
 import { type Exchange, fillExchange, openExchange } from "../exchange/exchange.ts";
+import { measuringCongestionControl } from "../test/lab/congestion.ts";
 import type { SoakOptions } from "./arguments.ts";
 import type { Findings, MemorySample } from "./gates.ts";
 
@@ -28,7 +29,8 @@ export async function soak(
   take: (disturbed: Disturbed) => void,
 ): Promise<Findings> {
   const { clients, routes, seed } = options;
-  const about = { clients, routes, seed, congestionControl: "cubic" };
+  const congestionControl = measuringCongestionControl();
+  const about = { clients, routes, seed, congestionControl };
   const exchange = await openExchange({ kind: "shared", ...about });
   const running = new Soak(exchange, options, take);
   try {
