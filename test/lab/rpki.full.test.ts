@@ -65,7 +65,7 @@ describe.skipIf(REASON !== null)(`stayrtr${REASON === null ? "" : ` (${REASON})`
       writeRoas(cache.file, ROAS);
       await expectSeen(scene, SEEN);
       await expectShown(scene, ({ sources }) => {
-        expect(sources[0]).toMatchObject({ aspas: 0, feed: { problem: "" } });
+        expect(sources[0]).toMatchObject({ aspas: 0, feed: { problem: null } });
       });
     });
   });
