@@ -24,6 +24,7 @@ const ACTIVE: ShownNsr = {
     ...{ side: "b", link: "up", over: "192.0.2.254 port 1790" },
     ...{ since_ms: NOW_MS - 60_000, software: "0.1.0", ways_down: [] },
   },
+  standbys: [],
   arbiter: { kind: "etcd", problem: "" },
   holds_back: false,
   protected: 2,

@@ -14,11 +14,13 @@ export {
 export {
   type Bracket,
   type Follower,
+  type Inherited,
   isBinding,
   type Leader,
   type LeaderAction,
   type LeaderEvent,
   type Phase,
+  type Rights,
 } from "./leader-types.ts";
 export { failureIn, newSide, type Role, roleOf, step as stepSide } from "./side.ts";
 export type { Hold, HoldChange, Side, SideAction, SideEvent, State } from "./side-types.ts";
