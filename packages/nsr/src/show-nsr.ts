@@ -22,8 +22,9 @@ export interface ShownPeer {
 }
 
 export interface ShownStandby extends ShownPeer {
-  /** Whether it may take over, and how far it is if not. */
+  /** Whether it may take over. */
   ready: boolean;
+  /** How far it is: `alone` when it does not follow. */
   state: ActiveState;
   behind: { brackets: number; octets: number; applied: number };
   /** When it was last compared, 0 for never. */
@@ -45,7 +46,7 @@ export interface ShownNsr {
   reason: string;
   /** The active side; on that one its first standby. */
   peer: ShownPeer;
-  /** On the active side: each standby that follows. */
+  /** On the active side: each standby that follows, or that the configuration names. */
   standbys: ShownStandby[];
   /** `problem`: why it cannot be asked just now, so that no role can change; empty when it can. */
   arbiter: { kind: string; problem: string };
@@ -139,22 +140,21 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   const byHost = (atMs: number) => (atMs === 0 ? 0 : dated(atMs - aheadMs));
   shown.digest = { at_ms: byHost(active.digestMs), differences: active.differences };
   const states = new Map(active.standbys.map((standby) => [standby.name, standby]));
-  const order = pair.nsr.peers.map(({ name }) => name);
-  const links = [...activeSide!.standbys.values()].sort(
-    (a, b) => order.indexOf(a.hello.side) - order.indexOf(b.hello.side),
-  );
-  shown.standbys = links.map((link) => {
-    const found = states.get(link.hello.side);
+  const links = activeSide!.standbys;
+  const named = pair.nsr.peers.flatMap(({ name }) => name ?? []);
+  shown.standbys = [...new Set([...named, ...links.keys()])].map((name) => {
+    const found = states.get(name);
+    const link = links.get(name);
     return {
-      ...peerOf(link),
+      ...(link === undefined ? { ...NO_PEER, side: name } : peerOf(link)),
       ready: found?.state === "declared",
-      state: found?.state ?? "joining",
+      state: found?.state ?? (link === undefined ? "alone" : "joining"),
       behind: found?.behind ?? { brackets: 0, octets: 0, applied: 0 },
       compared_ms: byHost(found?.digestMs ?? 0),
     };
   });
-  const [first = null] = links;
-  if (first !== null) shown.peer = peerOf(first);
+  const first = shown.standbys.find(({ side }) => links.has(side));
+  if (first !== undefined) shown.peer = peerOf(links.get(first.side)!);
 }
 
 function peerOf({ hello, over, sinceMs }: StandbyLink): ShownPeer {

@@ -124,7 +124,7 @@ describe("several endpoints", () => {
   test("that both carry out a change make it once", async () => {
     const a = newArbiter([etcd.endpoint, etcd.endpoint]);
     faults(200);
-    expect(await a.acquire("a")).toEqual({ epoch: 1, active: "a", standby: null });
+    expect(await a.acquire("a")).toEqual({ epoch: 1, active: "a", heirs: [] });
     await sleep(300);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: null });
     expect(a.isHeld()).toBe(true);

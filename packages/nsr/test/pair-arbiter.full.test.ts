@@ -278,7 +278,7 @@ describe.skipIf(platform() !== "linux")("the file of the roles", () => {
     writeFileSync(file, text);
     expect(await newArbiter().takeOver("b", 1)).toBeNull();
     const roles = await newArbiter().acquire("a");
-    expect(roles).toMatchObject({ active: "a", standby: null });
+    expect(roles).toMatchObject({ active: "a", heirs: [] });
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(roles);
     expect(Number.isInteger(roles!.epoch) && roles!.epoch > 0).toBe(true);
   });

@@ -107,4 +107,41 @@ describe.skipIf(REASON !== null)(`a pair of several standbys (${REASON ?? "on on
       await untilStandbys(sides.a, ["b", "c"]);
       expect(isUndisturbed(peer)).toBe(true);
     }));
+
+  test("gives its role to the one that is named, and the other goes on with that", () =>
+    withPair(THREE, async (pair) => {
+      const sides = await start(pair, THREE.sides);
+      const peer = await pair.peer(1);
+      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
+      await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
+      const nobody = sides.a.ask({ command: "switchover", to: "d" });
+      await expect(nobody).rejects.toThrow("d cannot take over");
+      const { end } = await sides.a.ask({ command: "switchover", to: "c" });
+      expect(end).toEqual({ resumed: 1, lost: [] });
+      // The one before comes back by itself.
+      await untilStandbys(sides.c, ["a", "b"]);
+      const joined = sides.c.log().filter(({ msg }) => msg.endsWith("is being sent the state"));
+      expect(joined.map(({ msg }) => msg)).toEqual(["a is being sent the state"]);
+      expect(isUndisturbed(peer)).toBe(true);
+    }));
+
+  test("loses three of four sides one after the other", () => {
+    const all = ["a", "b", "c", "d"] as const;
+    return withPair({ sides: all }, async (pair) => {
+      const sides = await start(pair, all);
+      const peer = await pair.peer(1);
+      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
+      await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
+      let alive: readonly SideName[] = all;
+      let active: SideName = "a";
+      while (alive.length > 1) {
+        sides[active].signal("SIGKILL");
+        alive = alive.filter((name) => name !== active);
+        [active] = await untilActive(sides, alive);
+      }
+      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100, from: 100 }));
+      await until(async () => (await routesOf(sides[active])) === 200, WAIT_MS, "all routes");
+      expect(isUndisturbed(peer)).toBe(true);
+    });
+  });
 });
