@@ -34,6 +34,7 @@ export type {
   NeighborConfig,
   NeighborOptions,
   NsrConfig,
+  NsrPeer,
   NsrTls,
   RoleName,
   RouterConfig,

@@ -38,7 +38,7 @@ test("a pair on one host needs a name and a path", () => {
     cluster: "rs1",
     self: "",
     listen: { path: "/run/nsr.sock" },
-    peers: [{ path: "/run/nsr.sock" }],
+    peers: [{ name: null, ways: [{ path: "/run/nsr.sock" }] }],
     mode: "shared",
     serviceAddresses: [],
     arbiter: { kind: "local", file: "/run/nsr.sock.role" },
@@ -63,7 +63,10 @@ test.each<[string, Partial<NsrConfig>]>([
   ],
   [
     `${TCP}, ${TLS}, arbiter: { file: /x }`,
-    { listen: { address: "127.0.0.1", port: 1 }, peers: [{ address: "::1", port: 2 }] },
+    {
+      listen: { address: "127.0.0.1", port: 1 },
+      peers: [{ name: null, ways: [{ address: "::1", port: 2 }] }],
+    },
   ],
   [`${SOCKET}, ${TLS}`, { tls: { cert: PEM["a.crt"]!, key: PEM["a.key"]!, ca: PEM["a.crt"]! } }],
   [

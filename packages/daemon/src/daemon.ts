@@ -238,9 +238,9 @@ export class Daemon {
     return showNsr(this.pair, this.speaker);
   }
 
-  private async switchOver(): Promise<Outcome> {
+  private async switchOver(to: string | null): Promise<Outcome> {
     if (this.pair === null) throw new Error("the configuration has no section nsr");
-    return this.pair.handOver();
+    return this.pair.handOver(to);
   }
 
   /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */
@@ -383,7 +383,7 @@ export class Daemon {
     const handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
-      switchOver: () => this.switchOver(),
+      switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
       version: this.options.version,
       startedMs: this.startedMs,

@@ -32,7 +32,8 @@ export interface LinkOrder {
 
 /** What was stored before, by another link. */
 export interface Stored {
-  readonly epoch: number;
+  /** Of the active that is to send more; null when it says so. */
+  readonly epoch: number | null;
   /** Bracket that is to come first. */
   readonly next: number;
   /** Octets of all brackets before it. */

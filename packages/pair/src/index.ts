@@ -14,11 +14,13 @@ export {
 export {
   type Bracket,
   type Follower,
+  type Inherited,
   isBinding,
   type Leader,
   type LeaderAction,
   type LeaderEvent,
   type Phase,
+  type Rights,
 } from "./leader-types.ts";
 export {
   DOUBT_MS,

@@ -118,7 +118,7 @@ test("a follower goes from its image to the right to take over, and brackets wai
   expect(seen({ event: "gate-closed", isOwing: false })).toEqual([]);
   expect(ack(3)).toEqual([
     { do: "release", number: 3 },
-    { do: "name", standbys: ["b"], question: 1 },
+    { do: "name", standbys: ["b"], heirs: [], question: 1 },
   ]);
   expect(seen({ event: "named", question: 1, isDone: true, problem: null })).toEqual([
     { do: "declared", to: "b" },
@@ -128,7 +128,7 @@ test("a follower goes from its image to the right to take over, and brackets wai
   ]);
   expect(seen({ event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
     { do: "drop", follower: "b", reason: "gone", isSlow: false },
-    { do: "name", standbys: [], question: 2 },
+    { do: "name", standbys: [], heirs: [], question: 2 },
   ]);
   // Only when it cannot take over any more.
   expect(seen({ event: "named", question: 2, isDone: true, problem: null })).toEqual([
@@ -150,12 +150,12 @@ test("a follower that is lost while it is being named is not waited for", () => 
   } as const;
   step(leader, ack);
   expect(step(leader, { event: "gate-closed", isOwing: false })).toEqual([
-    { do: "name", standbys: ["b"], question: 1 },
+    { do: "name", standbys: ["b"], heirs: [], question: 1 },
   ]);
   step(leader, { event: "commit", octets: 1, nowMs: 4 });
   expect(step(leader, { event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
     { do: "drop", follower: "b", reason: "gone", isSlow: false },
-    { do: "name", standbys: [], question: 2 },
+    { do: "name", standbys: [], heirs: [], question: 2 },
   ]);
   // The answer to the first tells nothing of the second.
   const named = (question: number, isDone: boolean) =>

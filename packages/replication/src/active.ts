@@ -1,9 +1,11 @@
 /**
- * The active side's brackets: what is in them, and how they get to the standby and out to peers. When that
- * may be is decided by the leader of `@ts-bgp/pair`, to which all that happens goes as an event.
+ * The active side's brackets: what is in them, and how they get to standbys and out to peers. When that
+ * may be is decided by the leader of `@ts-bgp/pair`, to which all that happens goes as an event. Towards
+ * each standby it is in one of these states, and as a whole in the best of them:
  *
  *     alone        nobody follows: outputs leave when their bracket ends, the gate is open (I5)
  *     joining      a standby has been sent the image and follows; peers notice nothing of it yet
+ *     inheriting   this side has taken over, and it is to be seen what another standby has
  *     holding      the gate is closed and outputs wait for acknowledgements of the standby; it is declared
  *                  as soon as nothing is with a peer that it has not got
  *     declared     the standby may take over
@@ -11,7 +13,7 @@
  *     fenced       another side is active
  *
  * A bracket ends with `commit`. Its outputs, and the TCP acknowledgements of what it received, are
- * released when the standby has acknowledged it (I1, I2).
+ * released when all standbys that have to have acknowledged it (I1, I2).
  */
 
 import {
@@ -28,75 +30,28 @@ import {
   stepLeader,
   waitedMs,
 } from "@ts-bgp/pair";
-import type { ConnectionId, Output } from "@ts-bgp/router";
+import type { ConnectionId } from "@ts-bgp/router";
+import {
+  type ActiveHooks,
+  type ActiveOptions,
+  type ActiveState,
+  BETTER,
+  type Effects,
+  inheritedKept,
+  inheritedOf,
+  type Kept,
+  newOutlet,
+  type Outlet,
+  STATES,
+  type StandbyState,
+} from "./active-types.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
-import type { Journal, Made } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { machineCapture } from "./machine-image.ts";
 import type { AnyRecord } from "./records.ts";
-
-/** What the shell does for the active. */
-export interface ActiveHooks {
-  /** Sends a frame to the standby. */
-  send(frame: Uint8Array): void;
-  /** Whether more of an image may be sent now; when not, `pump` is to be called once it may. */
-  hasRoom?(): boolean;
-  /** Does what outputs want done. */
-  release(outputs: readonly Output[]): void;
-  /** TCP may acknowledge so many octets of a connection, in all. */
-  acknowledge(connection: ConnectionId, octets: number): void;
-  /** A connection is gone on all sides: the kernel may end it as it likes. */
-  gone(connection: ConnectionId): void;
-  /**
-   * From now on TCP acknowledges no more than `acknowledge` allows.
-   *
-   * @returns by connection, how many octets may have been acknowledged before, in all
-   */
-  closeGate(): ReadonlyMap<ConnectionId, number>;
-  openGate(): void;
-  /** Gives the standby the right to take over; resolves to whether it has it, or rejects with why not. */
-  declare(side: string): Promise<boolean>;
-  /** Takes that right back; resolves to false when it was used: then this side must do nothing more. */
-  undeclare(): Promise<boolean>;
-  /** The standby is gone or of no use: its link is to be closed. `isSlow`: it lacks nothing otherwise. */
-  drop(reason: string, isSlow: boolean): void;
-  /** Something that an operator may want to know. */
-  say(id: ActiveEvent, message: string): void;
-}
-
-export type ActiveEvent =
-  | "standby-joining"
-  | "standby-ready"
-  | "standby-lost"
-  | "standby-differs"
-  | "standby-slow"
-  | "fenced";
-
-export interface ActiveOptions {
-  readonly epoch: number;
-  /**
-   * A standby that owes acknowledgements and has not got further for so long is given up. One that is
-   * behind and gets further is given ten times as long for each bracket: a bulk takes a while to store,
-   * but what peers wait for, KEEPALIVEs as well, must not wait without end.
-   */
-  readonly patienceMs: number;
-}
-
-type State = "alone" | "joining" | "holding" | "declared" | "undeclaring" | "fenced";
-
-/** What peers see of a bracket. */
-type Effects = Pick<Made, "outputs" | "received" | "gone">;
-
-/** A bracket that is not let out, or that the standby has not acknowledged. */
-interface Kept {
-  readonly number: number;
-  /** Null once they are out. */
-  effects: Effects | null;
-  /** Null when nobody is to get it. */
-  readonly frame: Uint8Array | null;
-}
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
@@ -121,30 +76,67 @@ export class Active {
   private owed: Map<ConnectionId, number> = new Map();
   /** Made ready for the image of a standby that joins just now. */
   private room: CaptureRoom | undefined;
-  /** What a standby that joins is still to be sent; null when it is sent everything as it comes. */
-  private image: ImageQueue | null = null;
+  /** By standby. */
+  private readonly outlets: Map<string, Outlet> = new Map();
   private digestAskedMs = 0;
-  /** Bracket with the digests that were sent last; 0 when the standby has compared them. */
-  private digestNumber = 0;
+  /** Last bracket of the active that was taken over from. */
+  private readonly inherited: number;
+  /** Called once everything that was inherited is with all heirs. */
+  private goOn: (() => void) | null = null;
 
-  constructor(journal: Journal, { epoch, patienceMs }: ActiveOptions, hooks: ActiveHooks) {
+  constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
+    const { epoch, patienceMs, estate = null } = options;
     this.journal = journal;
-    this.leader = newLeader(epoch, patienceMs);
+    this.leader = newLeader(epoch, patienceMs, estate === null ? undefined : inheritedOf(estate));
     this.hooks = hooks;
+    const { followers, number } = this.leader;
+    this.released = this.leader.released;
+    this.inherited = number;
+    if (estate === null || followers.length === 0) return;
+    for (const { name } of followers) this.outlets.set(name, newOutlet(null));
+    this.kept = inheritedKept(estate, epoch, this.released + 1);
+    this.reason = "it is to be seen what the other standbys have";
+    journal.isOn = true;
+    journal.machine.isDigested = true;
   }
 
-  get state(): State {
+  get state(): ActiveState {
+    const { isFenced, followers } = this.leader;
+    if (isFenced) return "fenced";
+    const found = new Set(followers.map(({ phase }) => STATES[phase]));
+    return BETTER.find((state) => found.has(state)) ?? "alone";
+  }
+
+  /** @returns the state towards one standby */
+  stateOf(side: string): ActiveState {
+    const { phase = null } = this.find(side) ?? {};
     if (this.leader.isFenced) return "fenced";
-    switch (this.follower?.phase) {
-      case undefined:
-        return "alone";
-      case "naming":
-        return "holding";
-      case "removing":
-        return "undeclaring";
-      default:
-        return this.follower!.phase as State;
-    }
+    return phase === null ? "alone" : STATES[phase];
+  }
+
+  /** All that follow, as far as they are. */
+  get standbys(): StandbyState[] {
+    return this.leader.followers.map((follower) => {
+      const { name, phase, acked, applied } = follower;
+      const brackets = this.number - acked;
+      const octets = octetsBehind(this.leader, follower);
+      const digestMs = this.outlets.get(name)?.digestMs ?? 0;
+      const behind = { brackets, octets, applied: this.number - applied };
+      return { name, state: STATES[phase], behind, digestMs };
+    });
+  }
+
+  /** It is to be seen what heirs have: nobody may join, and no connection goes on. */
+  get isInheriting(): boolean {
+    return this.released < this.inherited;
+  }
+
+  /** Resolves at once, or when all heirs have what this side has: then connections may go on. */
+  inherit(): Promise<void> {
+    if (!this.isInheriting || this.leader.isFenced) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.goOn = resolve;
+    });
   }
 
   /** Number of the last bracket. */
@@ -152,14 +144,14 @@ export class Active {
     return this.leader.number;
   }
 
-  /** Last bracket that the standby has stored. */
+  /** Last bracket that all standbys have stored. */
   get acked(): number {
-    return this.follower?.acked ?? this.number;
+    return Math.min(this.number, ...this.leader.followers.map(({ acked }) => acked));
   }
 
-  /** Last bracket that the standby has run, 0 while it has not even the state. */
+  /** Last bracket that all standbys have run, 0 while one has not even the state. */
   get applied(): number {
-    return this.follower?.applied ?? this.number;
+    return Math.min(this.number, ...this.leader.followers.map(({ applied }) => applied));
   }
 
   /** Whether outputs wait for a standby. */
@@ -167,16 +159,17 @@ export class Active {
     return !this.leader.isFenced && this.leader.followers.some(isBinding);
   }
 
-  /** Brackets and octets that the standby has not acknowledged. */
+  /** Brackets and octets that not all standbys have acknowledged. */
   get behind(): { brackets: number; octets: number } {
-    const { follower, leader } = this;
-    if (follower === null) return { brackets: 0, octets: 0 };
-    return { brackets: this.number - follower.acked, octets: octetsBehind(leader, follower) };
+    const { leader } = this;
+    const octets = leader.followers.map((follower) => octetsBehind(leader, follower));
+    return { brackets: this.number - this.acked, octets: Math.max(0, ...octets) };
   }
 
-  /** @returns for how long an acknowledgement has been owed, and none that was new has come */
-  waitedMs(nowMs: number): number {
-    return this.follower === null ? 0 : waitedMs(this.leader, this.follower, nowMs);
+  /** @returns for how long a standby has owed an acknowledgement, and none that was new has come */
+  waitedMs(side: string, nowMs: number): number {
+    const follower = this.find(side);
+    return follower === null ? 0 : waitedMs(this.leader, follower, nowMs);
   }
 
   /** Whether there is room for what another slice may do. */
@@ -195,7 +188,7 @@ export class Active {
     let frame: Uint8Array | null = null;
     if (leader.followers.some(({ phase }) => phase !== "removing")) {
       const digest = this.digestIfDue(nowMs);
-      if (digest !== null) this.digestNumber = number;
+      if (digest !== null) for (const outlet of this.outlets.values()) outlet.digestNumber = number;
       frame = frameOf("bracket", { number, epoch: leader.epoch, calls, sum, digest });
     }
     this.kept.push({ number, effects, frame });
@@ -210,7 +203,7 @@ export class Active {
    */
   join(side: string, nowMs: number, room?: CaptureRoom): void {
     this.commit(nowMs);
-    this.reason = "the standby is being sent the state";
+    if (this.state !== "declared") this.reason = "the standby is being sent the state";
     this.room = room;
     try {
       this.step({ event: "join", follower: side, nowMs });
@@ -235,31 +228,33 @@ export class Active {
    *
    * @returns whether there is more to send, and room
    */
-  pump(): boolean {
-    const { hooks, image } = this;
-    if (image === null || hooks.hasRoom?.() === false) return false;
-    const frame = image.next();
-    if (frame === null) this.image = null;
-    else hooks.send(frame);
-    return frame !== null && hooks.hasRoom?.() !== false;
+  pump(side: string): boolean {
+    const { hooks } = this;
+    const outlet = this.outlets.get(side);
+    if (outlet === undefined || outlet.image === null || hooks.hasRoom?.(side) === false)
+      return false;
+    const frame = outlet.image.next();
+    if (frame === null) outlet.image = null;
+    else hooks.send(side, frame);
+    return frame !== null && hooks.hasRoom?.(side) !== false;
   }
 
-  /** A record of the standby has come. */
-  record(record: AnyRecord, nowMs: number): void {
-    const { follower } = this;
-    if (follower === null || this.leader.isFenced) return;
+  /** A record of a standby has come. */
+  record(side: string, record: AnyRecord, nowMs: number): void {
+    const outlet = this.outlets.get(side);
+    if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
       const { number, applied, window: windowOctets } = record;
-      const event = { event: "ack", follower: follower.name } as const;
-      this.step({ ...event, number, applied, windowOctets, nowMs });
-      if (this.digestNumber > 0 && applied >= this.digestNumber) {
-        this.digestNumber = 0;
+      this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
+      if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
+        outlet.digestNumber = 0;
+        outlet.digestMs = nowMs;
         this.digestMs = nowMs;
       }
     } else if (record.record === "differs") {
       this.differences++;
       this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
-      this.lose(`the standby differed in ${record.what}; it has to join again`);
+      this.lose(side, `the standby differed in ${record.what}; it has to join again`);
     }
   }
 
@@ -269,10 +264,13 @@ export class Active {
    *
    * @returns whether it is waited for; if not, it is lost
    */
-  cut(reason: string, hasWays: boolean): boolean {
-    const isWaitedFor = hasWays && (this.state === "holding" || this.state === "declared");
-    if (!isWaitedFor) this.lose(reason);
-    return isWaitedFor;
+  cut(side: string, reason: string, hasWays: boolean): boolean {
+    const state = this.stateOf(side);
+    // An heir may still come, or come again.
+    const mayReturn = hasWays && (state === "holding" || state === "declared");
+    if (mayReturn || state === "inheriting") return true;
+    this.lose(side, reason);
+    return false;
   }
 
   /**
@@ -281,24 +279,30 @@ export class Active {
    *
    * @returns what that link is to carry before anything else; null when the standby has to join again
    */
-  resume(next: number, nowMs: number): Uint8Array[] | null {
-    const { follower, image } = this;
-    if (follower === null || image !== null) return null;
+  resume(side: string, next: number, nowMs: number): Uint8Array[] | null {
+    const outlet = this.outlets.get(side);
+    if (outlet === undefined || outlet.image !== null) return null;
     const frames: Uint8Array[] = [];
-    const event = { event: "resume", follower: follower.name, next, nowMs } as const;
+    const event = { event: "resume", follower: side, next, nowMs } as const;
     const actions = stepLeader(this.leader, event);
+    let goesOn = false;
     for (const action of actions) {
+      goesOn ||= action.do === "send";
       if (action.do === "send") frames.push(...this.framesOf(action));
       else if (action.do === "declared") frames.push(declared());
       else this.perform(action, nowMs);
     }
-    return actions.length === 0 ? null : frames;
+    return goesOn ? frames : null;
   }
 
-  /** The standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
-  lose(reason: string, isSlow = false): void {
-    const follower = this.follower?.name;
-    if (follower !== undefined) this.step({ event: "lose", follower, reason, isSlow });
+  /** A standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
+  lose(side: string, reason: string, isSlow = false): void {
+    this.step({ event: "lose", follower: side, reason, isSlow });
+  }
+
+  /** The same of all. */
+  loseAll(reason: string, isSlow = false): void {
+    for (const { name } of [...this.leader.followers]) this.lose(name, reason, isSlow);
   }
 
   /** To be called a few times a second. */
@@ -321,11 +325,12 @@ export class Active {
 
   private forgetAll(): void {
     this.kept = [];
-    this.image = null;
+    this.outlets.clear();
+    this.goOn?.();
   }
 
-  private get follower(): Follower | null {
-    return this.leader.followers[0] ?? null;
+  private find(side: string): Follower | null {
+    return this.leader.followers.find(({ name }) => name === side) ?? null;
   }
 
   private step(event: LeaderEvent): void {
@@ -335,7 +340,7 @@ export class Active {
   private handle(event: LeaderEvent): void {
     const nowMs = "nowMs" in event ? event.nowMs : 0;
     for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
-    if (this.follower === null) this.journal.isOn = false;
+    if (this.leader.followers.length === 0) this.journal.isOn = false;
   }
 
   private perform(action: LeaderAction, nowMs: number): void {
@@ -346,8 +351,9 @@ export class Active {
         break;
       case "send":
         for (const frame of this.framesOf(action)) {
-          if (this.image !== null) this.image.add(frame);
-          else hooks.send(frame);
+          const image = this.outlets.get(action.to)?.image ?? null;
+          if (image !== null) image.add(frame);
+          else hooks.send(action.to, frame);
         }
         break;
       case "image":
@@ -365,7 +371,7 @@ export class Active {
         break;
       case "declared":
         this.reason = null;
-        hooks.send(declared());
+        hooks.send(action.to, declared());
         hooks.say("standby-ready", `${action.to} can take over`);
         break;
       case "drop":
@@ -400,9 +406,10 @@ export class Active {
     const { hooks, journal } = this;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    this.image = new ImageQueue(machineCapture(journal.machine, this.room), joinedAt);
+    const image = new ImageQueue(machineCapture(journal.machine, this.room), joinedAt);
+    this.outlets.set(side, newOutlet(image));
     hooks.say("standby-joining", `${side} is being sent the state`);
-    for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump()) break;
+    for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump(side)) break;
   }
 
   private release(number: number): void {
@@ -418,6 +425,9 @@ export class Active {
     this.released = number;
     const needed = this.leader.brackets[0]?.number ?? this.number + 1;
     if (needed > first) kept.splice(0, needed - first);
+    if (this.isInheriting) return;
+    this.goOn?.();
+    this.goOn = null;
   }
 
   private letOut({ outputs, received, gone }: Effects): void {
@@ -448,29 +458,29 @@ export class Active {
     this.step({ event: "gate-closed", isOwing: this.owed.size > 0 });
   }
 
-  /** Has the arbiter name the standby, or nobody; its answer is an event. */
-  private ask({ standbys, question }: Extract<LeaderAction, { do: "name" }>): void {
-    ensure(standbys.length <= 1, "one standby is named", ...standbys);
-    const [standby = null] = standbys;
+  /** Has the arbiter name standbys, or nobody; its answer is an event. */
+  private ask({ standbys, heirs, question }: Extract<LeaderAction, { do: "name" }>): void {
+    const rights = { standbys, heirs };
+    const before = this.leader.named.standbys;
     const answered = (isDone: boolean, problem: string | null) =>
       this.step({ event: "named", question, isDone, problem });
-    if (standby === null) {
-      void this.hooks.undeclare().then((isOurs) => answered(isOurs, null));
+    if (standbys.every((name) => before.includes(name))) {
+      void this.hooks.undeclare(rights).then((isOurs) => answered(isOurs, null));
       return;
     }
-    this.hooks.declare(standby).then(
+    this.hooks.declare(rights).then(
       (isDone) => answered(isDone, isDone ? null : "the arbiter did not let it become a standby"),
       ({ message }: Error) => answered(false, `it cannot be the standby: ${message}`),
     );
   }
 
-  private drop({ reason, isSlow }: { readonly reason: string; readonly isSlow: boolean }): void {
+  private drop({ follower, reason, isSlow }: Extract<LeaderAction, { do: "drop" }>): void {
     const { hooks } = this;
     if (isSlow) hooks.say("standby-slow", reason);
-    hooks.drop(reason, isSlow);
+    hooks.drop(follower, reason, isSlow);
     hooks.say("standby-lost", reason);
-    this.reason = reason;
-    this.image = null;
+    this.outlets.delete(follower);
+    if (this.state !== "declared") this.reason = reason;
   }
 }
 

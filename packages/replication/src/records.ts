@@ -46,6 +46,8 @@ export const RECORDS = {
       reason: [1, "text"],
       /** 1: a standby that was too slow for an active; it has all that peers may have seen. */
       slow: [2, "uint"],
+      /** Of an active that has given its role away: to whom; its other standbys go on with that side. */
+      to: [3, "text"],
     },
   },
   /** A part of the image of the router as it was before the bracket `before`. */

@@ -12,7 +12,7 @@ import type { Machine } from "./machine.ts";
 import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
 import { outputsSum } from "./outputs-sum.ts";
-import { Receipts } from "./receipts.ts";
+import { BACKLOG_OCTETS_MAX, Receipts } from "./receipts.ts";
 import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
 import { replay } from "./replay.ts";
 
@@ -23,6 +23,12 @@ export interface StandbyHooks {
   differs(number: number, what: string): void;
 }
 
+/**
+ * Octets of brackets that are kept for other standbys, which may lack them when this one takes over. An
+ * active is never further ahead of a standby than that one has room for.
+ */
+const RECENT_OCTETS = 2 * BACKLOG_OCTETS_MAX;
+
 export class Standby {
   /** The active has declared that this side may take over. */
   isDeclared = false;
@@ -31,7 +37,11 @@ export class Standby {
   /** Bracket behind which both sides were last compared, and equal; 0 for none. */
   digestNumber = 0;
   readonly skipped: Skipped = { records: 0, fields: 0 };
-  private readonly hooks: StandbyHooks;
+  private hooks: StandbyHooks;
+  private readonly hasOthers: boolean;
+  /** The last brackets that were stored, where there are other standbys. */
+  private recent: RecordOf<"bracket">[] = [];
+  private recentOctets = 0;
   private image: Uint8Array[] = [];
   private imageOctets = 0;
   private machine: Machine | null = null;
@@ -42,8 +52,21 @@ export class Standby {
   private octetsRun = 0;
   private hasDiffered = false;
 
-  constructor(hooks: StandbyHooks) {
+  /** @param hasOthers - there may be other standbys of the same active */
+  constructor(hooks: StandbyHooks, hasOthers = false) {
     this.hooks = hooks;
+    this.hasOthers = hasOthers;
+  }
+
+  /** Goes on with another active, which has the same log: the stream is to begin where `resume` says. */
+  follow(hooks: StandbyHooks): void {
+    this.hooks = hooks;
+    this.isDeclared = false;
+  }
+
+  /** The last brackets that were stored, in order, for other standbys that lack them. */
+  get handOn(): readonly RecordOf<"bracket">[] {
+    return this.recent;
   }
 
   /** Number of the last bracket that is stored. */
@@ -154,6 +177,16 @@ export class Standby {
     this.receipts.store(bracket.number);
     this.backlog.push(bracket);
     this.octetsStored += bracket.calls.length;
+    if (this.hasOthers) this.keep(bracket);
+  }
+
+  private keep(bracket: RecordOf<"bracket">): void {
+    this.recent.push(bracket);
+    this.recentOctets += bracket.calls.length;
+    if (this.recentOctets <= 2 * RECENT_OCTETS) return;
+    let at = 0;
+    while (this.recentOctets > RECENT_OCTETS) this.recentOctets -= this.recent[at++]!.calls.length;
+    this.recent.splice(0, at);
   }
 
   private run(bracket: RecordOf<"bracket">): void {

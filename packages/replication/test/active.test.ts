@@ -42,7 +42,7 @@ class Bench {
     const ask = (what: "declare" | "undeclare") =>
       new Promise<boolean>((keep, refuse) => this.asked.push({ what, keep, refuse }));
     const hooks: ActiveHooks = {
-      send: (frame) => this.frames.push(frame),
+      send: (_to, frame) => this.frames.push(frame),
       hasRoom: () => this.hasRoom,
       release: (outputs) => {
         for (const output of outputs) if (output.do !== "log") this.did.push(output.do);
@@ -98,7 +98,7 @@ class Bench {
   }
 
   ack(number: number, { applied = number, window = 1 << 20, nowMs = 3 } = {}): void {
-    this.active.record({ record: "ack", number, applied, window }, nowMs);
+    this.active.record("b", { record: "ack", number, applied, window }, nowMs);
   }
 
   /** Has a standby that joins acknowledge everything, and be declared. */
@@ -162,7 +162,7 @@ describe("an active", () => {
     bench.active.join("b", 2);
     const id = bench.accept();
     bench.receive(id, 5);
-    bench.active.lose("the link is gone");
+    bench.active.lose("b", "the link is gone");
     bench.bracket();
     bench.sent();
     bench.active.join("b", 3);
@@ -183,7 +183,7 @@ describe("an active", () => {
     expect(bench.active.state).toBe("declared");
     bench.receive(id, 5);
     bench.bracket();
-    bench.active.lose("the link is gone");
+    bench.active.lose("b", "the link is gone");
     bench.receive(id, 5);
     bench.bracket();
     bench.did.length = 0;
@@ -203,7 +203,7 @@ describe("an active", () => {
     bench.receive(id, 5);
     bench.bracket();
     bench.did.length = 0;
-    bench.active.lose("the link is gone");
+    bench.active.lose("b", "the link is gone");
     await bench.keep(false);
     bench.bracket();
     expect(bench.active.state).toBe("fenced");
@@ -255,7 +255,7 @@ describe("an active", () => {
     bench.active.retire();
     bench.did.length = 0;
     bench.ack(bench.active.number);
-    bench.active.lose("the link was closed");
+    bench.active.lose("b", "the link was closed");
     bench.active.tick(60_000);
     bench.bracket(60_000);
     expect(bench.did).toEqual([]);
@@ -273,7 +273,7 @@ describe("an active", () => {
     bench.receive(id, 5);
     bench.bracket(10);
     const number = Math.max(before, bench.active.number - 1);
-    bench.active.record({ record: "ack", number, applied: number, window: 1 << 20 }, 5000);
+    bench.active.record("b", { record: "ack", number, applied: number, window: 1 << 20 }, 5000);
     expect(bench.active.state).toBe("holding");
     bench.active.tick(5900);
     expect(bench.active.state).toBe("holding");
@@ -341,7 +341,7 @@ describe("an active", () => {
     bench.receive(id, 1);
     bench.bracket();
     let turns = 1;
-    while (bench.active.pump()) turns++;
+    while (bench.active.pump("b")) turns++;
     expect(turns).toBeGreaterThan(1);
     const names = bench.sent().map(({ record }) => record);
     expect(names.lastIndexOf("image")).toBeLessThan(names.indexOf("imageEnd"));
@@ -362,7 +362,7 @@ describe("an active", () => {
     if (state === "declared") await bench.declare();
     const { active } = bench;
     expect(active.state).toBe(state);
-    expect(active.resume(active.number + ahead, 3)).toBe(null);
+    expect(active.resume("b", active.number + ahead, 3)).toBe(null);
     expect(active.state).toBe(state);
   });
 
@@ -373,14 +373,14 @@ describe("an active", () => {
     bench.active.join("b", 2);
     await bench.declare();
     const before = bench.active.number;
-    expect(bench.active.cut("the link is gone", true)).toBe(true);
+    expect(bench.active.cut("b", "the link is gone", true)).toBe(true);
     for (let n = 0; n < 3; n++) {
       bench.receive(id, 5);
       bench.bracket();
     }
     bench.sent();
     bench.did.length = 0;
-    bench.frames.push(...bench.active.resume(before + 2, 3)!);
+    bench.frames.push(...bench.active.resume("b", before + 2, 3)!);
     expect(bench.sent()).toMatchObject([
       { record: "bracket", number: before + 2 },
       { record: "bracket", number: before + 3 },
@@ -398,7 +398,7 @@ describe("an active", () => {
     const bench = new Bench();
     bench.active.join("b", 2);
     if (state === "declared") await bench.declare();
-    expect(bench.active.cut("the link is gone", hasWays)).toBe(false);
+    expect(bench.active.cut("b", "the link is gone", hasWays)).toBe(false);
     expect(bench.did).toContain("drop");
   });
 
@@ -409,7 +409,7 @@ describe("an active", () => {
     bench.active.join("b", 2);
     await bench.declare();
     bench.did.length = 0;
-    bench.active.cut("the link is gone", true);
+    bench.active.cut("b", "the link is gone", true);
     bench.receive(id, 5);
     bench.bracket(10);
     bench.active.tick(1000);
@@ -417,7 +417,7 @@ describe("an active", () => {
     bench.active.tick(1011);
     expect(bench.did).toEqual(["drop"]);
     expect(bench.asked).toMatchObject([{ what: "undeclare" }]);
-    expect(bench.active.resume(bench.active.number + 1, 1012)).toBe(null);
+    expect(bench.active.resume("b", bench.active.number + 1, 1012)).toBe(null);
     await bench.keep(true);
     expect(bench.did).toEqual(["drop", "open gate", `acknowledge ${id} 5`]);
   });
@@ -427,7 +427,7 @@ describe("an active", () => {
     bench.active.join("b", 0);
     const reader = new FrameReader(null);
     reader.push(frameOf("heartbeat", { progress: 1, epoch: 1, sentMs: 0 }));
-    bench.active.record(reader.next()!, 0);
+    bench.active.record("b", reader.next()!, 0);
     expect(bench.active.state).toBe("joining");
   });
 });
@@ -437,7 +437,6 @@ interface Inside {
   released: number;
   release(number: number): void;
   framesOf(brackets: { from: number; number: number }): Uint8Array[];
-  ask(question: { do: "name"; standbys: string[]; question: number }): void;
 }
 
 describe("an active ends rather than", () => {
@@ -453,15 +452,5 @@ describe("an active ends rather than", () => {
     const inside = active as unknown as Inside;
     const lacking = () => inside.framesOf({ from: 1, number: 1 });
     expect(lacking).toThrow("does not hold: what a follower lacks is kept 1");
-  });
-
-  test("have two standbys named", () => {
-    const { active, asked } = new Bench();
-    const inside = active as unknown as Inside;
-    const both = { do: "name", standbys: ["b", "c"], question: 1 } as const;
-    expect(() => inside.ask({ ...both, standbys: [...both.standbys] })).toThrow(
-      "does not hold: one standby is named b c",
-    );
-    expect(asked).toEqual([]);
   });
 });

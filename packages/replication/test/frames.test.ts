@@ -7,7 +7,7 @@ import { type AnyRecord, FormatError, FrameReader, frameOf, type Sender } from "
 import { RECORDS, type RecordName } from "../src/records.ts";
 
 const FRAMES = [
-  frameOf("bye", { reason: "", slow: 0 }),
+  frameOf("bye", { reason: "", slow: 0, to: "" }),
   frameOf("ack", { number: 12, applied: 3, window: 1 << 20 }),
   frameOf("image", { before: 1, octets: new Uint8Array(300).map((_, i) => i) }),
   frameOf("declared", { ready: 1, reason: "" }),

@@ -13,6 +13,7 @@ import {
   type Call,
   type CallName,
   configOctets,
+  type Estate,
   Journal,
   Machine,
   type ResultOf,
@@ -75,6 +76,7 @@ export interface SpeakerOptions {
   readonly protection?: Protection | null;
   readonly epoch?: number;
   readonly patienceMs?: number;
+  readonly estate?: Estate | null;
   /** What the router's clock is ahead of this host's. */
   readonly clockOffsetMs?: number;
   /** Whether something may be let out at this instant. */
@@ -115,7 +117,7 @@ export class Speaker {
   /** @param machine - a new one, or one that was taken over */
   constructor(machine: Machine, options: SpeakerOptions) {
     this.clockOffsetMs = options.clockOffsetMs ?? 0;
-    const { log, protection = null, epoch = 0, patienceMs = 1000 } = options;
+    const { log, protection = null, epoch = 0, patienceMs = 1000, estate = null } = options;
     this.isHeld = options.isHeld ?? (() => true);
     this.log = log;
     this.protection = protection;
@@ -126,7 +128,7 @@ export class Speaker {
       release: (outputs) => this.letOut(outputs),
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
-    this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
+    this.active = new Active(this.journal, { epoch, patienceMs, estate }, hooks);
     this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());
   }
@@ -211,7 +213,7 @@ export class Speaker {
   /** Ends all sessions with an administrative shutdown, and stops. */
   async stop(text: string | null): Promise<void> {
     this.listenNoMore();
-    this.active.lose("the speaker is stopped");
+    this.active.loseAll("the speaker is stopped");
     this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
     this.active.commit(this.now());
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());

@@ -239,7 +239,7 @@ function mayExtend(world: World, at: number): boolean {
   if (leader === null || leader.isFenced || isFrozen) return false;
   // By lease, as far as this side knows: it is the holder, and no standby is or may be named.
   if (world.word.holder !== holderOf(world, at) || world.word.isGiven) return false;
-  if (leader.named.length === 0 && leader.asked === null) return true;
+  if (leader.named.standbys.length === 0 && leader.asked === null) return true;
   const other = world.procs[1 - at]!;
   return world.isUp && other.isAlive && !other.isPaused && !other.hasWithdrawn;
 }
@@ -248,7 +248,16 @@ function endLease(world: World, at: number): void {
   const proc = world.procs[at]!;
   proc.hasLease = false;
   if (proc.isPaused) return;
-  perform(world, at, step(proc.side, { event: "hold", hold: "unheard", reason: "unheard" }));
+  perform(
+    world,
+    at,
+    step(proc.side, {
+      event: "hold",
+      hold: "unheard",
+      reason: "unheard",
+      standbys: [NAMES[1 - at]!],
+    }),
+  );
 }
 
 /** The lease has been over for a while. */
@@ -616,7 +625,7 @@ function claimed(world: World, at: number, isTold: boolean): void {
     // One that stands still for longer than its promise lasts is not waited for.
     const isGivenUp = right === "expired" && other.isPaused;
     world.couldGoOn = world.word.standbys.includes(NAMES[1 - at]!) && !isGivenUp;
-    world.word = claim(world.word, NAMES[at]!, holderOf(world, at));
+    world.word = claim(world.word, NAMES[at]!, holderOf(world, at), claimant.hasState);
   }
   if (!isTold) return;
   delete proc.pending.claim;
@@ -639,7 +648,7 @@ function named(
   const standbys = proc.questions.shift()!;
   const question = proc.asked - proc.questions.length;
   const holder = holderOf(world, at);
-  const word = problem === LOST_QUESTION ? null : name(world.word, holder, standbys);
+  const word = problem === LOST_QUESTION ? null : name(world.word, holder, standbys, []);
   if (word !== null) world.word = word;
   if (proc.questions.length === 0) delete proc.pending.name;
   const isDone = problem === null && word !== null;
@@ -649,7 +658,7 @@ function named(
 function gave(world: World, at: number): void {
   const proc = world.procs[at]!;
   delete proc.pending.give;
-  const word = give(world.word, holderOf(world, at));
+  const word = give(world.word, holderOf(world, at), NAMES[1 - at]!);
   if (word !== null) world.word = word;
   perform(world, at, step(proc.side, { event: "gave", isOurs: word !== null, reason: null }));
 }
