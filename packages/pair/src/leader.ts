@@ -252,12 +252,14 @@ function gain(leader: Leader, event: EventOf<"gain">, actions: LeaderAction[]): 
   leader.number = number;
   leader.octets += octets;
   leader.brackets.push({ number, endOctets: leader.octets, sentMs: nowMs });
-  for (const heir of heirs) {
-    heir.heldFrom = number;
-    const { name: to, had } = heir;
+  for (const follower of leader.followers) {
+    const { name: to, phase, had } = follower;
+    follower.heldFrom = number;
     // One that has more still is not done.
-    if (had === number) stored(leader, heir, number, nowMs);
-    else if (had > 0 && had < number) actions.push({ do: "send", to, from: number, number });
+    if (phase === "heir" && had === number) stored(leader, follower, number, nowMs);
+    else if (phase !== "removing" && had > 0 && had < number) {
+      actions.push({ do: "send", to, from: number, number });
+    }
   }
   release(leader, actions);
   nameThose(leader, actions);

@@ -121,7 +121,9 @@ export function newOutlet(image: ImageQueue | null): Outlet {
   return { image, digestNumber: 0, digestMs: 0 };
 }
 
-export function inheritedOf({ brackets, number, heirs, nowMs }: Estate): Inherited {
+export function inheritedOf(estate: Estate | null): Inherited | undefined {
+  if (estate === null) return undefined;
+  const { brackets, number, heirs, nowMs } = estate;
   return { number, octets: brackets.map(({ calls }) => calls.length), heirs, nowMs };
 }
 
@@ -159,13 +161,11 @@ export function gained(machine: Machine, bracket: RecordOf<"bracket">, epoch: nu
   return { number, effects: NO_EFFECTS, frame: frameOf("bracket", { ...bracket, epoch }) };
 }
 
-/** @returns the best of the states towards all standbys */
-export function stateOf({
-  isFenced,
-  followers,
-}: Pick<Leader, "isFenced" | "followers">): ActiveState {
+/** @returns the best of the states towards all standbys, or that towards one */
+export function stateOf({ isFenced, followers }: Leader, side: string | null = null): ActiveState {
   if (isFenced) return "fenced";
-  const found = new Set(followers.map(({ phase }) => STATES[phase]));
+  const meant = followers.filter(({ name }) => side === null || name === side);
+  const found = new Set(meant.map(({ phase }) => STATES[phase]));
   return BETTER.find((state) => found.has(state)) ?? "alone";
 }
 

@@ -88,7 +88,7 @@ export class Active {
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
     const { epoch, patienceMs, estate = null } = options;
     this.journal = journal;
-    this.leader = newLeader(epoch, patienceMs, estate === null ? undefined : inheritedOf(estate));
+    this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
     const { followers, number } = this.leader;
     this.released = this.leader.released;
@@ -107,8 +107,7 @@ export class Active {
 
   /** @returns the state towards one standby */
   stateOf(side: string): ActiveState {
-    const { isFenced, followers } = this.leader;
-    return stateOf({ isFenced, followers: followers.filter(({ name }) => name === side) });
+    return stateOf(this.leader, side);
   }
 
   /** All that follow, as far as they are. */
@@ -236,7 +235,7 @@ export class Active {
     const outlet = this.outlets.get(side);
     if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
-      const { number, applied, window: windowOctets } = record;
+      const { applied, window: windowOctets, number } = record;
       this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
       if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
         outlet.digestNumber = 0;
