@@ -29,6 +29,8 @@ const arbiter = new EtcdArbiter({
 const thread = new HeartbeatThread();
 const held: [number, number][] = [];
 let isAlone = true;
+/** What echoes are signed with, whoever is named. */
+let expected = 0;
 /** Epoch of the active that this side follows. */
 let followed = 0;
 
@@ -65,6 +67,7 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
   acquire: () => arbiter.acquire(side.name),
   name: (standby) => {
     isAlone = standby === undefined;
+    if (standby !== undefined) arbiter.lease.expectEchoes(standby, expected);
     return arbiter.nameStandbys({ standbys: standby === undefined ? [] : [standby], heirs: [] });
   },
   takeover: () => arbiter.takeOver(side.name, followed),
@@ -83,7 +86,7 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
     return echo;
   },
   serve(echo) {
-    arbiter.lease.expectEchoes("b", Number(echo));
+    expected = Number(echo);
     const heartbeats = new HeartbeatSender(thread, config, 0, arbiter.lease, null, () => {});
     setInterval(() => heartbeats.progress(), 100);
   },

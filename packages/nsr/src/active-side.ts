@@ -153,7 +153,7 @@ export class ActiveSide {
     this.heartbeats?.sayLast();
   }
 
-  /** Resolves once all other standbys of a side that was taken over from have what this side has. */
+  /** Resolves once all other standbys of a side that was taken over from have the same. */
   async inherit(speaker: Speaker): Promise<void> {
     const inherited = speaker.active.inherit();
     // Nothing else lets time pass before connections have sockets.
@@ -399,7 +399,9 @@ export class ActiveSide {
     this.standbys.set(name, standby);
     this.usedNumbers.set(name, number);
     standby.use(arrival, ownAddressOf(stream) ?? addressText(side.config.listen));
-    link.send(frameOf("hello", helloOf(side, "active", epoch)));
+    const lacked = this.speaker.active.lackedOf(name);
+    const more = { echo: 0, next: lacked, problem: "", ways: 0 };
+    link.send(frameOf("hello", helloOf(side, "active", epoch, more)));
     return standby;
   }
 

@@ -145,7 +145,9 @@ export class EtcdArbiter implements Arbiter {
     const { word, revision, renewal } = seen;
     const claimant = { side, process: this.holder, hasState: false, isFenced: false };
     // Looked at each time: it is known by not changing.
-    const isExpired = this.hasEnded(seen);
+    const isOwed = word.heirs.some((heir) => heir !== side);
+    // An heir, which could go on, waits for as long as one that finds nobody: it is to come first.
+    const isExpired = this.hasEnded(seen, isOwed ? 2 : 1);
     const right = rightOf(word, { ...claimant, isExpired });
     if (right === null) {
       if (isExpired) this.refuseThird(side, word);
@@ -417,15 +419,15 @@ export class EtcdArbiter implements Arbiter {
     );
   }
 
-  /** Whether another's lease has ended: it was not renewed for a whole ttl by this side's clock. */
-  private hasEnded({ revision, renewal }: Seen): boolean {
+  /** Whether another's lease has ended: it was not renewed for so many ttl by this side's clock. */
+  private hasEnded({ revision, renewal }: Seen, ttls = 1): boolean {
     const sight = `${revision} ${renewal}`;
     const nowMs = bootMs();
     if (sight !== this.sight) {
       this.sight = sight;
       this.sightMs = nowMs;
     }
-    return nowMs - this.sightMs >= this.ttlMs;
+    return nowMs - this.sightMs >= ttls * this.ttlMs;
   }
 }
 

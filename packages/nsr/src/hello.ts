@@ -38,12 +38,12 @@ export function ownAddressOf(stream: Duplex): string | undefined {
   return addressText({ address: stream.localAddress, port: stream.localPort! });
 }
 
-/** @param standby - what a standby says besides, see the record */
+/** @param more - what a standby says besides, see the record */
 export function helloOf(
   side: Side,
   role: "active" | "standby",
   epoch: number,
-  standby = { echo: 0, next: 0, problem: "", ways: 0 },
+  more = { echo: 0, next: 0, problem: "", ways: 0 },
 ) {
   return {
     version: STREAM_VERSION,
@@ -53,7 +53,7 @@ export function helloOf(
     role,
     software: side.software,
     process: process.pid,
-    ...standby,
+    ...more,
   };
 }
 

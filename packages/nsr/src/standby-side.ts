@@ -277,6 +277,7 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
+    if (hello.next > 0) this.handOn(hello.next);
     const { lease } = this.arbiter;
     const isSilent = (reason: string, isHanging: boolean) => {
       this.isHanging = isHanging;
@@ -296,6 +297,13 @@ export class StandbySide {
       });
     } catch (error) {
       this.lose((error as Error).message, false);
+    }
+  }
+
+  /** The active has taken over, and lacks brackets that this side has. */
+  private handOn(from: number): void {
+    for (const bracket of this.standby.handOn) {
+      if (bracket.number >= from) this.link.send(frameOf("bracket", bracket));
     }
   }
 

@@ -86,6 +86,11 @@ export class Tenure {
     claim();
     if (this.hasHeirs) await activeSide.inherit(speaker);
     if (this.isOver) return null;
+    // Another standby may have known of more.
+    if (this.hasHeirs) {
+      expectAll(machine, protector, false);
+      protector.expectOnly(new Set(machine.ledger.connections.keys()));
+    }
     const restoreMs = performance.now();
     const soon = Promise.withResolvers<void>();
     const all = resumeAll(speaker, protector, frozen, parts.resumes, soon.resolve);

@@ -1,6 +1,7 @@
 /** Several standbys: each bracket is with all of them, and any two sides may be lost one after the other. */
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { FakeEtcd } from "../../../testkit/fake-etcd.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
   isUndisturbed,
@@ -14,8 +15,7 @@ import {
   untilSaid,
   withPair,
 } from "../../../testkit/pair.ts";
-import type { SpeakerProcess } from "../../../testkit/speaker.ts";
-import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { type ConfigFile, type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes } from "../../../testkit/updates.ts";
 
 const REASON = enterOwnNetwork();
@@ -57,91 +57,109 @@ async function untilActive(
   ).then(([name, side]) => [name, side]);
 }
 
-describe.skipIf(REASON !== null)(`a pair of several standbys (${REASON ?? "on one host"})`, () => {
-  const THREE = { sides: ["a", "b", "c"] } as const;
+const ARBITERS = ["local", "etcd"] as const;
+const WHERE = REASON ?? "on one host";
 
-  test("outlives its active, and the next active before another standby has joined", () =>
-    withPair(THREE, async (pair) => {
-      const sides = await start(pair, THREE.sides);
-      const peer = await pair.peer(1);
-      const other = await pair.peer(2);
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
-      await untilNsr(sides.a, "both are protected", ({ protected: safe }) => safe === 2);
-      sides.a.signal("SIGKILL");
-      const [second, active] = await untilActive(sides, ["b", "c"]);
-      const third = second === "b" ? "c" : "b";
-      active.signal("SIGKILL");
-      await untilNsr(sides[third], `${third} is active`, ({ role }) => role === "active");
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100, from: 500 }));
-      await until(async () => (await routesOf(sides[third])) === 600, WAIT_MS, "all routes");
-      expect([peer, other].map(isUndisturbed)).toEqual([true, true]);
-      const shown = await nsrOf(sides[third]);
-      expect(shown.last_switchover).toMatchObject({ resumed: 2, lost: [] });
-    }));
+describe.skipIf(REASON !== null).each(ARBITERS)(
+  `several standbys, arbiter %s (${WHERE})`,
+  (arbiter) => {
+    let etcd: FakeEtcd | null = null;
+    const THREE: { sides: readonly SideName[]; nsr: ConfigFile } = {
+      sides: ["a", "b", "c"],
+      nsr: {},
+    };
 
-  test("goes on with the other standby where that one was, without another image", () =>
-    withPair(THREE, async (pair) => {
-      const sides = await start(pair, THREE.sides);
-      const peer = await pair.peer(1);
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
-      sides.a.signal("SIGKILL");
-      const [second, active] = await untilActive(sides, ["b", "c"]);
-      const third = second === "b" ? "c" : "b";
-      await untilStandbys(active, [third]);
-      await untilReady(sides[third], "standby");
-      expect((await untilSaid(active, "standby-ready")).join()).toContain(third);
-      expect(active.log().some(({ id }) => id === "standby-joining")).toBe(false);
-      expect(isUndisturbed(peer)).toBe(true);
-    }));
-
-  test("undeclares one that is slow, and that one alone", () =>
-    withPair({ ...THREE, nsr: { "patience-ms": 1500 } }, async (pair) => {
-      const sides = await start(pair, THREE.sides);
-      const peer = await pair.peer(1);
-      sides.c.signal("SIGSTOP");
-      await untilStandbys(sides.a, ["b"]);
-      expect(await untilSaid(sides.a, "standby-slow")).toHaveLength(1);
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
-      await until(async () => (await routesOf(sides.a)) === 100, WAIT_MS, "routes");
-      sides.c.signal("SIGCONT");
-      await untilStandbys(sides.a, ["b", "c"]);
-      expect(isUndisturbed(peer)).toBe(true);
-    }));
-
-  test("gives its role to the one that is named, and the other goes on with that", () =>
-    withPair(THREE, async (pair) => {
-      const sides = await start(pair, THREE.sides);
-      const peer = await pair.peer(1);
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
-      await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
-      const nobody = sides.a.ask({ command: "switchover", to: "d" });
-      await expect(nobody).rejects.toThrow("d cannot take over");
-      const { end } = await sides.a.ask({ command: "switchover", to: "c" });
-      expect(end).toEqual({ resumed: 1, lost: [] });
-      // The one before comes back by itself.
-      await untilStandbys(sides.c, ["a", "b"]);
-      const joined = sides.c.log().filter(({ msg }) => msg.endsWith("is being sent the state"));
-      expect(joined.map(({ msg }) => msg)).toEqual(["a is being sent the state"]);
-      expect(isUndisturbed(peer)).toBe(true);
-    }));
-
-  test("loses three of four sides one after the other", () => {
-    const all = ["a", "b", "c", "d"] as const;
-    return withPair({ sides: all }, async (pair) => {
-      const sides = await start(pair, all);
-      const peer = await pair.peer(1);
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
-      await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
-      let alive: readonly SideName[] = all;
-      let active: SideName = "a";
-      while (alive.length > 1) {
-        sides[active].signal("SIGKILL");
-        alive = alive.filter((name) => name !== active);
-        [active] = await untilActive(sides, alive);
-      }
-      await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100, from: 100 }));
-      await until(async () => (await routesOf(sides[active])) === 200, WAIT_MS, "all routes");
-      expect(isUndisturbed(peer)).toBe(true);
+    beforeAll(async () => {
+      if (arbiter === "local") return;
+      etcd = await FakeEtcd.start();
+      THREE.nsr = { arbiter: { etcd: [etcd.endpoint], ttl: 3 } };
     });
-  });
-});
+    afterAll(() => etcd?.stop());
+    beforeEach(() => etcd?.keys.clear());
+
+    test("outlives its active, and the next active before another standby has joined", () =>
+      withPair(THREE, async (pair) => {
+        const sides = await start(pair, THREE.sides);
+        const peer = await pair.peer(1);
+        const other = await pair.peer(2);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
+        await untilNsr(sides.a, "both are protected", ({ protected: safe }) => safe === 2);
+        sides.a.signal("SIGKILL");
+        const [second, active] = await untilActive(sides, ["b", "c"]);
+        const third = second === "b" ? "c" : "b";
+        active.signal("SIGKILL");
+        await untilNsr(sides[third], `${third} is active`, ({ role }) => role === "active");
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100, from: 500 }));
+        await until(async () => (await routesOf(sides[third])) === 600, WAIT_MS, "all routes");
+        expect([peer, other].map(isUndisturbed)).toEqual([true, true]);
+        const shown = await nsrOf(sides[third]);
+        expect(shown.last_switchover).toMatchObject({ resumed: 2, lost: [] });
+      }));
+
+    test("goes on with the other standby where that one was, without another image", () =>
+      withPair(THREE, async (pair) => {
+        const sides = await start(pair, THREE.sides);
+        const peer = await pair.peer(1);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
+        sides.a.signal("SIGKILL");
+        const [second, active] = await untilActive(sides, ["b", "c"]);
+        const third = second === "b" ? "c" : "b";
+        await untilStandbys(active, [third]);
+        await untilReady(sides[third], "standby");
+        expect((await untilSaid(active, "standby-ready")).join()).toContain(third);
+        expect(active.log().some(({ id }) => id === "standby-joining")).toBe(false);
+        expect(isUndisturbed(peer)).toBe(true);
+      }));
+
+    test("undeclares one that is slow, and that one alone", () =>
+      withPair({ ...THREE, nsr: { ...THREE.nsr, "patience-ms": 1500 } }, async (pair) => {
+        const sides = await start(pair, THREE.sides);
+        const peer = await pair.peer(1);
+        sides.c.signal("SIGSTOP");
+        await untilStandbys(sides.a, ["b"]);
+        expect(await untilSaid(sides.a, "standby-slow")).toHaveLength(1);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
+        await until(async () => (await routesOf(sides.a)) === 100, WAIT_MS, "routes");
+        sides.c.signal("SIGCONT");
+        await untilStandbys(sides.a, ["b", "c"]);
+        expect(isUndisturbed(peer)).toBe(true);
+      }));
+
+    test("gives its role to the one that is named, and the other goes on with that", () =>
+      withPair(THREE, async (pair) => {
+        const sides = await start(pair, THREE.sides);
+        const peer = await pair.peer(1);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 500 }));
+        await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
+        const nobody = sides.a.ask({ command: "switchover", to: "d" });
+        await expect(nobody).rejects.toThrow("d cannot take over");
+        const { end } = await sides.a.ask({ command: "switchover", to: "c" });
+        expect(end).toEqual({ resumed: 1, lost: [] });
+        // The one before comes back by itself.
+        await untilStandbys(sides.c, ["a", "b"]);
+        const joined = sides.c.log().filter(({ msg }) => msg.endsWith("is being sent the state"));
+        expect(joined.map(({ msg }) => msg)).toEqual(["a is being sent the state"]);
+        expect(isUndisturbed(peer)).toBe(true);
+      }));
+
+    test("loses three of four sides one after the other", () => {
+      const all = ["a", "b", "c", "d"] as const;
+      return withPair({ ...THREE, sides: all }, async (pair) => {
+        const sides = await start(pair, all);
+        const peer = await pair.peer(1);
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
+        await untilNsr(sides.a, "it is protected", ({ protected: safe }) => safe === 1);
+        let alive: readonly SideName[] = all;
+        let active: SideName = "a";
+        while (alive.length > 1) {
+          sides[active].signal("SIGKILL");
+          alive = alive.filter((name) => name !== active);
+          [active] = await untilActive(sides, alive);
+        }
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 100, from: 100 }));
+        await until(async () => (await routesOf(sides[active])) === 200, WAIT_MS, "all routes");
+        expect(isUndisturbed(peer)).toBe(true);
+      });
+    });
+  },
+);

@@ -26,6 +26,8 @@ export interface Follower {
   applied: number;
   /** Octets of all brackets up to `acked`. */
   ackedOctets: number;
+  /** Of an heir that has come: the last bracket that it had stored; 0 of others. */
+  had: number;
   /** Octets that it has room for. */
   windowOctets: number;
   /** First bracket behind its image. */
@@ -96,6 +98,13 @@ export type LeaderEvent =
       readonly next: number;
       readonly nowMs: number;
     }
+  /** The bracket behind the last one has come from an heir, and was run. */
+  | {
+      readonly event: "gain";
+      readonly number: number;
+      readonly octets: number;
+      readonly nowMs: number;
+    }
   | {
       readonly event: "lose";
       readonly follower: string;
@@ -120,6 +129,8 @@ export type LeaderAction =
   | { readonly do: "send"; readonly to: string; readonly from: number; readonly number: number }
   /** The image as of now, then everything from bracket `from` on. */
   | { readonly do: "image"; readonly to: string; readonly from: number }
+  /** An heir has brackets that this side lacks, from this one on: they are to come as `gain`. */
+  | { readonly do: "fetch"; readonly of: string; readonly from: number }
   | { readonly do: "close-gate" }
   | { readonly do: "open-gate" }
   /**

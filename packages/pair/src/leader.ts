@@ -77,7 +77,7 @@ export function newLeader(
   leader.followers = heirs.map((name): Follower => {
     return {
       ...{ name, phase: "heir", acked, applied: acked, ackedOctets: 0, joinedAt: acked + 1 },
-      ...{ windowOctets: Number.POSITIVE_INFINITY, heldFrom: number },
+      ...{ had: 0, windowOctets: Number.POSITIVE_INFINITY, heldFrom: number },
       ...{ heldMs: nowMs, ackedMs: nowMs, appliedMs: nowMs },
     };
   });
@@ -127,6 +127,9 @@ function handle(leader: Leader, event: LeaderEvent): LeaderAction[] {
     case "resume":
       resume(leader, event, actions);
       break;
+    case "gain":
+      gain(leader, event, actions);
+      break;
     case "lose":
       lose(leader, find(leader, event.follower), event.reason, event.isSlow, actions);
       break;
@@ -165,7 +168,7 @@ function join(leader: Leader, { follower, nowMs }: EventOf<"join">, actions: Lea
   leader.followers.push({
     ...{ name: follower, phase: "joining", acked: leader.number, applied: 0 },
     ackedOctets: leader.octets,
-    ...{ windowOctets: Number.POSITIVE_INFINITY, joinedAt: from, heldFrom: 0 },
+    ...{ had: 0, windowOctets: Number.POSITIVE_INFINITY, joinedAt: from, heldFrom: 0 },
     ...{ heldMs: nowMs, ackedMs: nowMs, appliedMs: nowMs },
   });
   actions.push({ do: "image", to: follower, from });
@@ -217,6 +220,12 @@ function resume(leader: Leader, event: EventOf<"resume">, actions: LeaderAction[
   if (follower === null || follower.phase === "removing") return;
   const isHeir = follower.phase === "heir";
   const from = isHeir ? Math.max(follower.acked, leader.inheritedFrom - 1) : follower.acked;
+  if (isHeir) follower.had = next - 1;
+  if (isHeir && next > leader.number + 1) {
+    // What peers have not seen of it does no harm, and so both have the same.
+    actions.push({ do: "fetch", of: name, from: leader.number + 1 });
+    return;
+  }
   // Anything else is no state that this side knows of.
   if (next <= from || next > leader.number + 1) {
     // One that is not waited for may join.
@@ -226,6 +235,32 @@ function resume(leader: Leader, event: EventOf<"resume">, actions: LeaderAction[
   stored(leader, follower, next - 1, nowMs);
   actions.push({ do: "send", to: name, from: next, number: leader.number });
   if (follower.phase === "declared") actions.push({ do: "declared", to: name });
+  release(leader, actions);
+  nameThose(leader, actions);
+}
+
+/** A side that has taken over goes on behind what one of the heirs has. */
+function gain(leader: Leader, event: EventOf<"gain">, actions: LeaderAction[]): void {
+  const { number, octets, nowMs } = event;
+  const heirs = leader.followers.filter(({ phase }) => phase === "heir");
+  ensure(number === leader.number + 1, "brackets come in order", number, leader.number);
+  ensure(
+    heirs.some(({ had }) => had >= number),
+    "it is an heir's",
+    number,
+  );
+  leader.number = number;
+  leader.octets += octets;
+  leader.brackets.push({ number, endOctets: leader.octets, sentMs: nowMs });
+  for (const follower of leader.followers) {
+    const { name: to, phase, had } = follower;
+    follower.heldFrom = number;
+    // One that has more still is not done.
+    if (phase === "heir" && had === number) stored(leader, follower, number, nowMs);
+    else if (phase !== "removing" && had > 0 && had < number) {
+      actions.push({ do: "send", to, from: number, number });
+    }
+  }
   release(leader, actions);
   nameThose(leader, actions);
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { InvariantError } from "../src/invariant.ts";
 import { newLeader, step } from "../src/leader.ts";
 import { checkLeader } from "../src/leader-checks.ts";
@@ -162,6 +162,68 @@ test("a follower that is lost while it is being named is not waited for", () => 
     step(leader, { event: "named", question, isDone, problem: null });
   expect(named(1, false)).toEqual([]);
   expect(named(2, true)).toEqual([{ do: "open-gate" }, { do: "release", number: 1 }]);
+});
+
+describe("a side that has taken over from an active with other standbys", () => {
+  const inherit = (heirs: readonly string[], octets = [5, 5]) =>
+    newLeader(2, 300, { number: 7, octets, heirs, nowMs: 0 });
+  const come = (leader: Leader, follower: string, next: number) =>
+    step(leader, { event: "resume", follower, next, nowMs: 1 });
+
+  test("goes on when each of them has what it has, and names them", () => {
+    const leader = inherit(["b", "c"]);
+    expect([leader.released, leader.isClosed]).toEqual([5, true]);
+    expect(come(leader, "b", 8)).toEqual([
+      { do: "send", to: "b", from: 8, number: 7 },
+      { do: "name", standbys: ["b"], heirs: ["c"], question: 1 },
+    ]);
+    const named = (question: number) =>
+      step(leader, { event: "named", question, isDone: true, problem: null });
+    expect(named(1)).toEqual([{ do: "declared", to: "b" }]);
+    expect(come(leader, "c", 7)).toEqual([
+      { do: "send", to: "c", from: 7, number: 7 },
+      { do: "release", number: 6 },
+    ]);
+    const ack = { event: "ack", follower: "c", number: 7, applied: 7, windowOctets: 9 } as const;
+    expect(step(leader, { ...ack, nowMs: 2 })).toEqual([
+      { do: "release", number: 7 },
+      { do: "name", standbys: ["b", "c"], heirs: [], question: 2 },
+    ]);
+    expect(named(2)).toEqual([{ do: "declared", to: "c" }]);
+  });
+
+  test("goes on without one that does not come, once that has no right any more", () => {
+    const leader = inherit(["b"]);
+    expect(step(leader, { event: "tick", nowMs: 600 })).toEqual([]);
+    expect(step(leader, { event: "tick", nowMs: 601 })).toMatchObject([
+      { do: "drop", follower: "b", isSlow: true },
+      { do: "name", standbys: [], heirs: [], question: 1 },
+    ]);
+    expect(step(leader, { event: "named", question: 1, isDone: true, problem: null })).toEqual([
+      { do: "open-gate" },
+      { do: "release", number: 7 },
+    ]);
+  });
+
+  test("fetches what one has more, and hands it on to the others", () => {
+    const leader = inherit(["b", "c"]);
+    expect(come(leader, "c", 8).map((action) => action.do)).toEqual(["send", "name"]);
+    expect(come(leader, "b", 10)).toEqual([{ do: "fetch", of: "b", from: 8 }]);
+    const gain = (number: number) => step(leader, { event: "gain", number, octets: 5, nowMs: 2 });
+    expect(gain(8)).toEqual([{ do: "send", to: "c", from: 8, number: 8 }]);
+    expect(gain(9)).toEqual([
+      { do: "send", to: "c", from: 9, number: 9 },
+      { do: "release", number: 7 },
+    ]);
+  });
+
+  test.each([5, 6])(
+    "has one that needs bracket %i join again, when it cannot hand that on",
+    (next) => {
+      const leader = inherit(["b"], []);
+      expect(come(leader, "b", next).map((action) => action.do)).toEqual(["drop", "name"]);
+    },
+  );
 });
 
 /** @returns one that has let bracket 1 out, and has a standby that may take over; bracket 2 waits for it */

@@ -1,11 +1,21 @@
 /** What the active side of replication is given, and what it shows. */
 
-import type { Follower, Inherited, Rights } from "@ts-bgp/pair";
+import {
+  ensure,
+  type Follower,
+  type Inherited,
+  type Leader,
+  octetsBehind,
+  type Rights,
+} from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
 import { frameOf } from "./frames.ts";
 import type { ImageQueue } from "./image-queue.ts";
 import type { Made } from "./journal.ts";
+import type { Machine } from "./machine.ts";
+import { outputsSum } from "./outputs-sum.ts";
 import type { RecordOf } from "./records.ts";
+import { replay } from "./replay.ts";
 
 /** What the shell does for the active. */
 export interface ActiveHooks {
@@ -68,12 +78,12 @@ export type ActiveState =
   | "undeclaring"
   | "fenced";
 
-export const STATES: Readonly<Record<Follower["phase"], ActiveState>> = {
+const STATES: Readonly<Record<Follower["phase"], ActiveState>> = {
   ...({ joining: "joining", heir: "inheriting", holding: "holding", naming: "holding" } as const),
   ...({ declared: "declared", removing: "undeclaring" } as const),
 };
 /** The best first. */
-export const BETTER: readonly ActiveState[] = [
+const BETTER: readonly ActiveState[] = [
   ...(["declared", "holding", "inheriting", "joining", "undeclaring"] as const),
 ];
 
@@ -111,7 +121,9 @@ export function newOutlet(image: ImageQueue | null): Outlet {
   return { image, digestNumber: 0, digestMs: 0 };
 }
 
-export function inheritedOf({ brackets, number, heirs, nowMs }: Estate): Inherited {
+export function inheritedOf(estate: Estate | null): Inherited | undefined {
+  if (estate === null) return undefined;
+  const { brackets, number, heirs, nowMs } = estate;
   return { number, octets: brackets.map(({ calls }) => calls.length), heirs, nowMs };
 }
 
@@ -138,4 +150,28 @@ export function inheritedKept({ brackets, number }: Estate, epoch: number, from:
     kept.push({ number: at, effects: NO_EFFECTS, frame: frame ?? null });
   }
   return kept;
+}
+
+/** Runs a bracket of the active before that another standby of it has. @throws InvariantError where it differs */
+export function gained(machine: Machine, bracket: RecordOf<"bracket">, epoch: number): Kept {
+  const { number, calls, sum } = bracket;
+  const outputs = replay(machine, calls, { records: 0, fields: 0 });
+  // Else this side is none to go on with, and that one may be.
+  ensure(outputsSum(outputs) === sum, "a bracket does what it did before", number);
+  return { number, effects: NO_EFFECTS, frame: frameOf("bracket", { ...bracket, epoch }) };
+}
+
+/** @returns the best of the states towards all standbys, or that towards one */
+export function stateOf({ isFenced, followers }: Leader, side: string | null = null): ActiveState {
+  if (isFenced) return "fenced";
+  const meant = followers.filter(({ name }) => side === null || name === side);
+  const found = new Set(meant.map(({ phase }) => STATES[phase]));
+  return BETTER.find((state) => found.has(state)) ?? "alone";
+}
+
+export function standbyState(leader: Leader, follower: Follower, digestMs: number): StandbyState {
+  const { name, phase, acked, applied } = follower;
+  const octets = octetsBehind(leader, follower);
+  const behind = { brackets: leader.number - acked, octets, applied: leader.number - applied };
+  return { name, state: STATES[phase], behind, digestMs };
 }

@@ -35,15 +35,16 @@ import {
   type ActiveHooks,
   type ActiveOptions,
   type ActiveState,
-  BETTER,
   type Effects,
+  gained,
   inheritedKept,
   inheritedOf,
   type Kept,
   newOutlet,
   type Outlet,
-  STATES,
   type StandbyState,
+  standbyState,
+  stateOf,
 } from "./active-types.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
@@ -51,7 +52,7 @@ import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal } from "./journal.ts";
 import { machineCapture } from "./machine-image.ts";
-import type { AnyRecord } from "./records.ts";
+import type { AnyRecord, RecordOf } from "./records.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
@@ -80,14 +81,14 @@ export class Active {
   private readonly outlets: Map<string, Outlet> = new Map();
   private digestAskedMs = 0;
   /** Last bracket of the active that was taken over from. */
-  private readonly inherited: number;
+  private inherited: number;
   /** Called once everything that was inherited is with all heirs. */
   private goOn: (() => void) | null = null;
 
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
     const { epoch, patienceMs, estate = null } = options;
     this.journal = journal;
-    this.leader = newLeader(epoch, patienceMs, estate === null ? undefined : inheritedOf(estate));
+    this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
     const { followers, number } = this.leader;
     this.released = this.leader.released;
@@ -101,28 +102,18 @@ export class Active {
   }
 
   get state(): ActiveState {
-    const { isFenced, followers } = this.leader;
-    if (isFenced) return "fenced";
-    const found = new Set(followers.map(({ phase }) => STATES[phase]));
-    return BETTER.find((state) => found.has(state)) ?? "alone";
+    return stateOf(this.leader);
   }
 
   /** @returns the state towards one standby */
   stateOf(side: string): ActiveState {
-    const { phase = null } = this.find(side) ?? {};
-    if (this.leader.isFenced) return "fenced";
-    return phase === null ? "alone" : STATES[phase];
+    return stateOf(this.leader, side);
   }
 
   /** All that follow, as far as they are. */
   get standbys(): StandbyState[] {
     return this.leader.followers.map((follower) => {
-      const { name, phase, acked, applied } = follower;
-      const brackets = this.number - acked;
-      const octets = octetsBehind(this.leader, follower);
-      const digestMs = this.outlets.get(name)?.digestMs ?? 0;
-      const behind = { brackets, octets, applied: this.number - applied };
-      return { name, state: STATES[phase], behind, digestMs };
+      return standbyState(this.leader, follower, this.outlets.get(follower.name)?.digestMs ?? 0);
     });
   }
 
@@ -244,7 +235,7 @@ export class Active {
     const outlet = this.outlets.get(side);
     if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
-      const { number, applied, window: windowOctets } = record;
+      const { applied, window: windowOctets, number } = record;
       this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
       if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
         outlet.digestNumber = 0;
@@ -255,7 +246,26 @@ export class Active {
       this.differences++;
       this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
       this.lose(side, `the standby differed in ${record.what}; it has to join again`);
+    } else if (record.record === "bracket") this.gain(side, record, nowMs);
+  }
+
+  /** @returns the first bracket that a standby of the active before has and this side lacks; 0 for none */
+  lackedOf(side: string): number {
+    const { phase, had = 0 } = this.find(side) ?? {};
+    return phase === "heir" && had > this.number ? this.number + 1 : 0;
+  }
+
+  /** Another standby of the active before had more of its brackets than this side. */
+  private gain(side: string, bracket: RecordOf<"bracket">, nowMs: number): void {
+    const { number, calls } = bracket;
+    if (number <= this.number) return;
+    if (this.lackedOf(side) !== number) {
+      this.lose(side, `it sent bracket ${number} behind bracket ${this.number}`);
+      return;
     }
+    this.kept.push(gained(this.journal.machine, bracket, this.leader.epoch));
+    this.inherited = number;
+    this.step({ event: "gain", number, octets: calls.length, nowMs });
   }
 
   /**
@@ -287,7 +297,7 @@ export class Active {
     const actions = stepLeader(this.leader, event);
     let goesOn = false;
     for (const action of actions) {
-      goesOn ||= action.do === "send";
+      goesOn ||= action.do === "send" || action.do === "fetch";
       if (action.do === "send") frames.push(...this.framesOf(action));
       else if (action.do === "declared") frames.push(declared());
       else this.perform(action, nowMs);

@@ -130,7 +130,7 @@ describe("of a frame", () => {
     ["bye", ["stranger", "standby", "active"], 1 << 13],
     ["image", ["active"], 1 << 20],
     ["imageEnd", ["active"], 1 << 8],
-    ["bracket", ["active"], 1 << 28],
+    ["bracket", ["active", "standby"], 1 << 28],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
     ["differs", ["standby"], 1 << 13],
