@@ -44,6 +44,8 @@ export class ActiveSide {
   problem: string | null = null;
   /** By name, the standbys that follow; the link of one may be away for a moment. */
   readonly standbys: Map<string, StandbyLink> = new Map();
+  /** Connections of another side are being taken over: nobody joins meanwhile. */
+  isTakingUp = false;
   private readonly side: Side;
   private readonly epoch: number;
   private readonly arbiter: Arbiter;
@@ -415,7 +417,7 @@ export class ActiveSide {
     const problem = this.protector.problem ?? this.problem ?? mismatch(config, name, hello);
     if (problem !== null) return problem;
     if (hello.problem !== "") return `${hello.side} cannot take over: ${hello.problem}`;
-    if (active.isInheriting) return "this side is taking over";
+    if (this.isTakingUp) return "this side is taking over";
     const state: ActiveState = isOnly ? active.state : active.stateOf(hello.side);
     return state === "alone" ? null : "the standby before is about to be left";
   }

@@ -18,12 +18,12 @@ import {
   writeSync,
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Rights } from "@ts-bgp/pair";
+import { othersOf, type Rights } from "@ts-bgp/pair";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit, whyNotEnded } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, HoldChange, Roles } from "./arbiter.ts";
 import { rightsIn, rightsJson } from "./word-text.ts";
 
-/** A side that has just started leaves the role to a named standby for so long. */
+/** A side without state leaves the role to a named standby for so long, once it is free. */
 const GRACE_MS = 1000;
 
 /** What the file says. */
@@ -55,7 +55,9 @@ export class LocalArbiter implements Arbiter {
   /** Of the active that is watched. */
   private pidfd: number | null = null;
   private process = 0;
-  private firstTriedMs: number | null = null;
+  /** When this side first found the role free while somebody is to go on; null when it was not the last time. */
+  private freeSinceMs: number | null = null;
+  private wasActive = false;
   private stopWatch: (() => void) | null = null;
   private changed: (change: HoldChange) => void = () => {};
 
@@ -75,16 +77,17 @@ export class LocalArbiter implements Arbiter {
 
   async acquire(side: string, hasState = false): Promise<Roles | null> {
     const { standbys, heirs } = this.read();
-    this.firstTriedMs ??= performance.now();
     const isOwed = [...standbys, ...heirs].some((standby) => standby !== side);
-    if (isOwed && performance.now() < this.firstTriedMs + GRACE_MS) return null;
-    return this.tryLock(side, hasState);
+    return this.tryLock(side, hasState, isOwed && !hasState && !this.wasActive);
   }
 
   async nameStandbys({ standbys, heirs }: Rights): Promise<boolean> {
     if (this.lock === null) return false;
-    // Nobody would find a name in a file that someone has removed.
-    if (standbys.length > 0 && !this.isInPlace(this.lock)) return false;
+    const named = [...this.roles.standbys, ...this.roles.heirs];
+    const isLess = named.some((name) => !standbys.includes(name) && !heirs.includes(name));
+    const isTakenOut = isLess && standbys.every((name) => this.roles.standbys.includes(name));
+    // Nobody would find a name in a file that someone has removed; to take one out is right all the same.
+    if (standbys.length > 0 && !isTakenOut && !this.isInPlace(this.lock)) return false;
     this.write({ ...this.roles, standbys, heirs });
     return true;
   }
@@ -124,13 +127,19 @@ export class LocalArbiter implements Arbiter {
     return isOurs;
   }
 
-  /** @returns the roles of this side as the active one; null while another one is it */
-  private tryLock(side: string, hasState: boolean): Roles | null {
+  /**
+   * @param isLate - others come first, for a while
+   * @returns the roles of this side as the active one; null while another one is it
+   */
+  private tryLock(side: string, hasState: boolean, isLate = false): Roles | null {
     const fd = openSync(this.file, constants.O_RDWR | constants.O_CREAT, 0o600);
     // What a file says that was removed still counts.
     this.roles = this.read();
     try {
-      if (flock(fd) && this.isInPlace(fd) && this.isKnownFree(fd)) {
+      const isFree = flock(fd) && this.isInPlace(fd) && this.isKnownFree(fd);
+      this.freeSinceMs = isFree && isLate ? (this.freeSinceMs ?? performance.now()) : null;
+      const isTime = performance.now() >= (this.freeSinceMs ?? 0) + (isLate ? GRACE_MS : 0);
+      if (isFree && isTime) {
         this.lock = fd;
         return this.become(side, hasState);
       }
@@ -193,12 +202,10 @@ export class LocalArbiter implements Arbiter {
   }
 
   private become(side: string, hasState: boolean): Roles {
-    // From now on this side is none that has just started.
-    this.firstTriedMs = Number.NEGATIVE_INFINITY;
+    this.wasActive = true;
     const found = this.read();
     const epoch = Math.max(this.roles.epoch, found.epoch) + 1;
-    const others = [...found.standbys, ...found.heirs].filter((name) => name !== side);
-    const heirs = hasState ? others : [];
+    const heirs = hasState ? othersOf(found, side) : [];
     this.write({ epoch, active: side, standbys: [], heirs, isGiven: false });
     return { epoch, active: side, heirs };
   }

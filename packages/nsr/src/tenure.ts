@@ -64,12 +64,32 @@ export class Tenure {
    * @param frozen - how they were left on purpose; null after a crash
    * @param claim - claims the service addresses, once what comes to them is not refused and before anything
    *   is read
+   * @param goOn - called once this side has all that other standbys know of: calls may be run from then on
    * @returns what became of them, and when sockets began to be built; null when this is over meanwhile
    */
   async takeUp(
     frozen: Left["frozen"],
     isPlanned: boolean,
     claim: () => void,
+    goOn: () => void,
+  ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
+    const { speaker, activeSide } = this;
+    const soon = Promise.withResolvers<void>();
+    activeSide.isTakingUp = true;
+    let all: ReturnType<Tenure["restore"]> | undefined;
+    await speaker.restoring(() => {
+      all = this.restore(frozen, isPlanned, { claim, goOn, onlyLate: soon.resolve });
+      return Promise.race([soon.promise, all]);
+    });
+    const taken = await all!;
+    activeSide.isTakingUp = false;
+    return taken;
+  }
+
+  private async restore(
+    frozen: Left["frozen"],
+    isPlanned: boolean,
+    { claim, goOn, onlyLate }: Record<"claim" | "goOn" | "onlyLate", () => void>,
   ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
     const { speaker, activeSide, parts } = this;
     const { protector } = activeSide;
@@ -91,11 +111,10 @@ export class Tenure {
       expectAll(machine, protector, false);
       protector.expectOnly(new Set(machine.ledger.connections.keys()));
     }
+    goOn();
     const restoreMs = performance.now();
-    const soon = Promise.withResolvers<void>();
-    const all = resumeAll(speaker, protector, frozen, parts.resumes, soon.resolve);
-    await speaker.restoring(Promise.race([soon.promise, all]));
-    const { resumed, lost } = await all;
+    const { resumes } = parts;
+    const { resumed, lost } = await resumeAll(speaker, protector, frozen, resumes, onlyLate);
     return this.isOver ? null : { resumed, lost, restoreMs };
   }
 

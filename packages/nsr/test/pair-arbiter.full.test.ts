@@ -14,6 +14,7 @@ import {
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -111,6 +112,34 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     expect(await again.acquire("a")).toBeNull();
     expect(await newArbiter().acquire("b")).toMatchObject({ epoch: 2, active: "b" });
     expect(await again.acquire("a")).toBeNull();
+  });
+
+  test("waits for that from when it is free, not from when a side first asked", async () => {
+    const holder = await holderWith("b");
+    const other = newArbiter();
+    expect(await other.acquire("d")).toBeNull();
+    await sleep(1100);
+    await holder.kill();
+    expect(await other.acquire("d")).toBeNull();
+    const found = () => other.acquire("d");
+    expect(await until(found, WAIT_MS, "nobody goes on")).toMatchObject({ active: "d", heirs: [] });
+  });
+
+  test("has standbys taken out, and none added, where its file was removed", async () => {
+    const arbiter = newArbiter();
+    await arbiter.acquire("a");
+    await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] });
+    rmSync(file);
+    expect(await arbiter.nameStandbys({ standbys: ["c"], heirs: [] })).toBe(true);
+    expect(await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] })).toBe(false);
+  });
+
+  test("that was given away has the others for heirs when it is had back", async () => {
+    const arbiter = newArbiter();
+    await arbiter.acquire("a");
+    await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] });
+    await arbiter.handOver("b");
+    expect(await arbiter.acquire("a", true)).toEqual({ epoch: 2, active: "a", heirs: ["c"] });
   });
 
   test("that was given away is had back at once, when the standby does not take it", async () => {
@@ -279,7 +308,8 @@ describe.skipIf(platform() !== "linux")("the file of the roles", () => {
     expect(await newArbiter().takeOver("b", 1)).toBeNull();
     const roles = await newArbiter().acquire("a");
     expect(roles).toMatchObject({ active: "a", heirs: [] });
-    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(roles);
+    const { epoch } = roles!;
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ epoch, active: "a", standby: null });
     expect(Number.isInteger(roles!.epoch) && roles!.epoch > 0).toBe(true);
   });
 

@@ -41,6 +41,7 @@ export {
   isFrom,
   NOBODY,
   name,
+  othersOf,
   type Right,
   release,
   rightOf,

@@ -63,8 +63,12 @@ export interface Leader {
   isOwing: boolean;
   /** First bracket of an active before that can be handed on. */
   readonly inheritedFrom: number;
+  /** The last bracket of it, 0 where there is none; what heirs have more is added. */
+  inheritedTo: number;
   /** All that may have a right as far as the arbiter's answers tell, and as it is being asked to have them. */
   named: Rights;
+  /** Those that the arbiter had at its last answer that is known, and that were not taken out since. */
+  answered: Rights;
   asked: Rights | null;
   /** Number of the last question: what comes in answer to one before it tells nothing. */
   question: number;

@@ -57,8 +57,8 @@ export function newLeader(
   const inheritedFrom = number - octets.length + 1;
   const leader: Leader = {
     ...{ epoch, patienceMs, number, octets: 0, released: number, brackets: [], followers: [] },
-    ...{ isOwing: false, named: NOBODY, asked: null, question: 0 },
-    ...{ inheritedFrom, isClosed: false, isFenced: false },
+    ...{ isOwing: false, named: NOBODY, answered: NOBODY, asked: null, question: 0 },
+    ...{ inheritedFrom, inheritedTo: 0, isClosed: false, isFenced: false },
   };
   if (heirs.length === 0) return leader;
   // Of each heir it is to be seen whether it has the last one, also where none can be handed on.
@@ -71,7 +71,9 @@ export function newLeader(
   leader.brackets = brackets.map((bracket, at): Bracket => {
     return { ...bracket, number: leader.released + at + 1 };
   });
+  leader.inheritedTo = number;
   leader.named = { standbys: [], heirs: [...heirs].sort() };
+  leader.answered = leader.named;
   leader.isClosed = true;
   const acked = leader.released;
   leader.followers = heirs.map((name): Follower => {
@@ -153,6 +155,9 @@ function commit(
   { octets, nowMs }: EventOf<"commit">,
   actions: LeaderAction[],
 ): void {
+  // Else two brackets would have one number: of this epoch, and of what an heir has of the one before.
+  const { released, inheritedTo } = leader;
+  ensure(released >= inheritedTo, "what was inherited comes first", released, inheritedTo);
   const number = ++leader.number;
   leader.octets += octets;
   leader.brackets.push({ number, endOctets: leader.octets, sentMs: nowMs });
@@ -221,7 +226,7 @@ function resume(leader: Leader, event: EventOf<"resume">, actions: LeaderAction[
   const isHeir = follower.phase === "heir";
   const from = isHeir ? Math.max(follower.acked, leader.inheritedFrom - 1) : follower.acked;
   if (isHeir) follower.had = next - 1;
-  if (isHeir && next > leader.number + 1) {
+  if (isHeir && next > leader.number + 1 && leader.number === leader.inheritedTo) {
     // What peers have not seen of it does no harm, and so both have the same.
     actions.push({ do: "fetch", of: name, from: leader.number + 1 });
     return;
@@ -250,6 +255,7 @@ function gain(leader: Leader, event: EventOf<"gain">, actions: LeaderAction[]): 
     number,
   );
   leader.number = number;
+  leader.inheritedTo = number;
   leader.octets += octets;
   leader.brackets.push({ number, endOctets: leader.octets, sentMs: nowMs });
   for (const follower of leader.followers) {
@@ -299,25 +305,43 @@ function hasRight({ standbys, heirs }: Rights, name: string): boolean {
   return standbys.includes(name) || heirs.includes(name);
 }
 
-/** Has the arbiter name those that have everything. */
+/**
+ * Has the arbiter name those that have everything. Whoever is to have no right any more is taken out first:
+ * that can be done at once, and to add a name may take as long as that one needs to be heard.
+ */
 function nameThose(leader: Leader, actions: LeaderAction[]): void {
   const { asked, named } = leader;
   if (leader.isFenced) return;
   for (const follower of leader.followers) {
     const isWaiting = follower.phase === "holding" || follower.phase === "heir";
-    const hasAll = !leader.isOwing && follower.acked >= follower.heldFrom;
-    if (asked === null && isWaiting && hasAll) follower.phase = "naming";
+    const isReady = !leader.isOwing && follower.acked >= follower.heldFrom;
+    if (asked === null && isWaiting && isReady) follower.phase = "naming";
   }
   const standbys = namesOf(leader, ({ phase }) => phase === "naming" || phase === "declared");
   const heirs = namesOf(leader, ({ phase }) => phase === "heir");
   const rights: Rights = { standbys, heirs };
+  const known = asked === null ? named : unionOf(named, asked);
+  const isOneOut = !hasAll(rights, known);
   if (asked !== null) {
     // Who is to have the right waits for an answer; one that is of no use is not waited for.
-    if ([...asked.standbys, ...asked.heirs].every((name) => hasRight(rights, name))) return;
-    leader.named = unionOf(named, asked);
+    if (hasAll(rights, asked)) return;
+    leader.named = known;
   } else if (isSame(standbys, named.standbys) && isSame(heirs, named.heirs)) return;
-  leader.asked = rights;
-  actions.push({ do: "name", ...rights, question: ++leader.question });
+  const next = isOneOut ? leftOf(leader.answered, rights) : rights;
+  leader.asked = next;
+  actions.push({ do: "name", ...next, question: ++leader.question });
+}
+
+function hasAll(rights: Rights, { standbys, heirs }: Rights): boolean {
+  return [...standbys, ...heirs].every((name) => hasRight(rights, name));
+}
+
+/** @returns what is left of rights when all others are taken out, and nobody is added */
+function leftOf({ standbys, heirs }: Rights, rights: Rights): Rights {
+  return {
+    standbys: standbys.filter((name) => rights.standbys.includes(name)),
+    heirs: heirs.filter((name) => hasRight(rights, name)),
+  };
 }
 
 function namesOf({ followers }: Leader, isOne: (follower: Follower) => boolean): string[] {
@@ -361,6 +385,7 @@ function answered(leader: Leader, event: EventOf<"named">, actions: LeaderAction
     return;
   }
   leader.named = asked;
+  leader.answered = asked;
   for (const follower of leader.followers) {
     if (follower.phase !== "naming" || !asked.standbys.includes(follower.name)) continue;
     follower.phase = "declared";

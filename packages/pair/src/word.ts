@@ -17,6 +17,8 @@
  * between the two: an heir takes over from an active that is seen to be gone, and not from one that is silent.
  */
 
+import type { Rights } from "./leader-types.ts";
+
 export interface Word {
   /** Grows with every claim, and is never used twice. */
   readonly epoch: number;
@@ -78,15 +80,24 @@ export function rightOf(word: Word, claimant: Claimant): Right | null {
 
 /**
  * @param holder - begins with what is the process' own, and is another one for each claim
- * @param hasState - the side goes on with what the active had, and so may its other standbys
+ * @param hasState - the side goes on with what the active had, and so may its other standbys; not the one
+ *   that the role was given to, if that one has not taken it
  */
 export function claim(word: Word, side: string, holder: string, hasState: boolean): Word {
-  const { epoch, standbys, heirs } = word;
-  const others = [...standbys, ...heirs].filter((one) => one !== side).sort();
+  const { epoch } = word;
+  const others = othersOf(word, side).sort();
   return {
     ...{ epoch: epoch + 1, active: side, standbys: [], heirs: hasState ? others : [] },
     ...{ holder, isGiven: false },
   };
+}
+
+/** @returns who may go on with a side that claims the role and has the state */
+export function othersOf(
+  { standbys, heirs, isGiven }: Rights & { readonly isGiven: boolean },
+  side: string,
+): string[] {
+  return [...(isGiven ? [] : standbys), ...heirs].filter((one) => one !== side);
 }
 
 /**

@@ -164,6 +164,26 @@ test("a follower that is lost while it is being named is not waited for", () => 
   expect(named(2, true)).toEqual([{ do: "open-gate" }, { do: "release", number: 1 }]);
 });
 
+test("a standby that is lost while another is being named is taken out before that one is added", () => {
+  const leader = withStandby();
+  const ack = (follower: string) =>
+    step(leader, {
+      ...({ event: "ack", follower, number: 2, applied: 2, windowOctets: 9, nowMs: 1 } as const),
+    });
+  const named = (question: number) =>
+    step(leader, { event: "named", question, isDone: true, problem: null });
+  ack("b");
+  step(leader, { event: "join", follower: "c", nowMs: 1 });
+  expect(ack("c")).toEqual([{ do: "name", standbys: ["b", "c"], heirs: [], question: 2 }]);
+  expect(step(leader, { event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
+    { do: "drop", follower: "b", reason: "gone", isSlow: false },
+    { do: "name", standbys: [], heirs: [], question: 3 },
+  ]);
+  expect(named(2)).toEqual([]);
+  expect(named(3)).toEqual([{ do: "name", standbys: ["c"], heirs: [], question: 4 }]);
+  expect(named(4)).toEqual([{ do: "declared", to: "c" }]);
+});
+
 describe("a side that has taken over from an active with other standbys", () => {
   const inherit = (heirs: readonly string[], octets = [5, 5]) =>
     newLeader(2, 300, { number: 7, octets, heirs, nowMs: 0 });
@@ -215,6 +235,28 @@ describe("a side that has taken over from an active with other standbys", () => 
       { do: "send", to: "c", from: 9, number: 9 },
       { do: "release", number: 7 },
     ]);
+  });
+
+  test("ends rather than do something before each of them has what it has", () => {
+    const commit = { event: "commit", octets: 1, nowMs: 1 } as const;
+    const leader = inherit(["b", "c"]);
+    come(leader, "b", 8);
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 5 7");
+    come(leader, "c", 9);
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 5 7");
+    step(leader, { event: "gain", number: 8, octets: 5, nowMs: 2 });
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 7 8");
+    come(leader, "b", 9);
+    expect(step(leader, commit)).toContainEqual({ do: "send", to: "c", from: 9, number: 9 });
+  });
+
+  test("takes an heir for one of its own once everything that was inherited is out", () => {
+    const leader = inherit(["b", "c"]);
+    come(leader, "b", 8);
+    // The arbiter does not answer, so that the other one is an heir still.
+    come(leader, "c", 8);
+    step(leader, { event: "commit", octets: 5, nowMs: 2 });
+    expect(come(leader, "c", 10).map((action) => action.do)).toEqual(["drop", "name"]);
   });
 
   test.each([5, 6])(

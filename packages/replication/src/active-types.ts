@@ -139,6 +139,24 @@ export interface Kept {
   readonly frame: Uint8Array | null;
 }
 
+/** What waits for standbys of what is to be done with a connection: octets to be written, and its end. */
+export interface HeldBack {
+  octets: number;
+  isClosing: boolean;
+}
+
+export function heldBackOf(kept: readonly Kept[], connection: ConnectionId): HeldBack {
+  const heldBack = { octets: 0, isClosing: false };
+  for (const { effects } of kept) {
+    for (const output of effects?.outputs ?? []) {
+      if (output.do === "log" || output.connection !== connection) continue;
+      if (output.do === "write") heldBack.octets += output.octets.length;
+      else if (output.do === "close") heldBack.isClosing = true;
+    }
+  }
+  return heldBack;
+}
+
 const NO_EFFECTS: Effects = { outputs: [], received: new Map(), gone: [] };
 
 /** @returns brackets of the active before, from one to the last, as this one has them */

@@ -37,6 +37,8 @@ import {
   type ActiveState,
   type Effects,
   gained,
+  type HeldBack,
+  heldBackOf,
   inheritedKept,
   inheritedOf,
   type Kept,
@@ -80,8 +82,6 @@ export class Active {
   /** By standby. */
   private readonly outlets: Map<string, Outlet> = new Map();
   private digestAskedMs = 0;
-  /** Last bracket of the active that was taken over from. */
-  private inherited: number;
   /** Called once everything that was inherited is with all heirs. */
   private goOn: (() => void) | null = null;
 
@@ -90,9 +90,8 @@ export class Active {
     this.journal = journal;
     this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
-    const { followers, number } = this.leader;
+    const { followers } = this.leader;
     this.released = this.leader.released;
-    this.inherited = number;
     if (estate === null || followers.length === 0) return;
     for (const { name } of followers) this.outlets.set(name, newOutlet(null));
     this.kept = inheritedKept(estate, epoch, this.released + 1);
@@ -119,7 +118,7 @@ export class Active {
 
   /** It is to be seen what heirs have: nobody may join, and no connection goes on. */
   get isInheriting(): boolean {
-    return this.released < this.inherited;
+    return this.leader.released < this.leader.inheritedTo;
   }
 
   /** Resolves at once, or when all heirs have what this side has: then connections may go on. */
@@ -166,6 +165,10 @@ export class Active {
   /** Whether there is room for what another slice may do. */
   get mayWork(): boolean {
     return mayWork(this.leader);
+  }
+
+  heldBackOf(connection: ConnectionId): HeldBack {
+    return heldBackOf(this.kept, connection);
   }
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
@@ -222,8 +225,7 @@ export class Active {
   pump(side: string): boolean {
     const { hooks } = this;
     const outlet = this.outlets.get(side);
-    if (outlet === undefined || outlet.image === null || hooks.hasRoom?.(side) === false)
-      return false;
+    if (outlet?.image == null || hooks.hasRoom?.(side) === false) return false;
     const frame = outlet.image.next();
     if (frame === null) outlet.image = null;
     else hooks.send(side, frame);
@@ -264,7 +266,6 @@ export class Active {
       return;
     }
     this.kept.push(gained(this.journal.machine, bracket, this.leader.epoch));
-    this.inherited = number;
     this.step({ event: "gain", number, octets: calls.length, nowMs });
   }
 
@@ -294,9 +295,8 @@ export class Active {
     if (outlet === undefined || outlet.image !== null) return null;
     const frames: Uint8Array[] = [];
     const event = { event: "resume", follower: side, next, nowMs } as const;
-    const actions = stepLeader(this.leader, event);
     let goesOn = false;
-    for (const action of actions) {
+    for (const action of stepLeader(this.leader, event)) {
       goesOn ||= action.do === "send" || action.do === "fetch";
       if (action.do === "send") frames.push(...this.framesOf(action));
       else if (action.do === "declared") frames.push(declared());
@@ -471,7 +471,7 @@ export class Active {
   /** Has the arbiter name standbys, or nobody; its answer is an event. */
   private ask({ standbys, heirs, question }: Extract<LeaderAction, { do: "name" }>): void {
     const rights = { standbys, heirs };
-    const before = this.leader.named.standbys;
+    const before = this.leader.answered.standbys;
     const answered = (isDone: boolean, problem: string | null) =>
       this.step({ event: "named", question, isDone, problem });
     if (standbys.every((name) => before.includes(name))) {

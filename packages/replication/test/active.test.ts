@@ -157,6 +157,22 @@ describe("an active", () => {
     expect(bench.asked).toMatchObject([{ what: "declare" }]);
   });
 
+  test("tells what waits for the standby of what is to be written to a connection", async () => {
+    const bench = new Bench();
+    bench.joinOwing();
+    const id = bench.accept();
+    const nothing = { octets: 0, isClosing: false };
+    expect(bench.active.heldBackOf(id)).toEqual(nothing);
+    bench.bracket();
+    expect(bench.active.heldBackOf(id)).toMatchObject({ isClosing: false });
+    expect(bench.active.heldBackOf(id).octets).toBe(
+      bench.journal.machine.ledger.connections.get(id)!.send.appended,
+    );
+    expect(bench.active.heldBackOf(id).octets).toBeGreaterThan(0);
+    bench.ack(bench.active.number);
+    expect(bench.active.heldBackOf(id)).toEqual(nothing);
+  });
+
   test("keeps nothing of a half bracket for the standby after the next one", () => {
     const bench = new Bench();
     bench.active.join("b", 2);

@@ -215,7 +215,8 @@ export class Speaker {
     this.listenNoMore();
     this.active.loseAll("the speaker is stopped");
     this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
-    this.active.commit(this.now());
+    // Before connections have sockets nobody can be told.
+    if (!this.active.isInheriting) this.active.commit(this.now());
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([this.transport.drained(), timeout]);
   }
@@ -251,13 +252,13 @@ export class Speaker {
   }
 
   /**
-   * Does no slice until the promise has settled: a peer whose connection has no socket yet waits for that,
-   * not for what others are to be sent. What arrives meanwhile is noted in the journal.
+   * Ends no bracket until the promise has settled: a peer whose connection has no socket yet waits for that
+   * alone, and what its socket is given is out already. What arrives meanwhile is noted in the journal.
    */
-  async restoring(connections: Promise<unknown>): Promise<void> {
+  async restoring(connections: () => Promise<unknown>): Promise<void> {
     this.isRestoring = true;
     try {
-      await connections;
+      await connections();
     } finally {
       this.isRestoring = false;
       // What was written to connections while others had no socket.
@@ -266,7 +267,7 @@ export class Speaker {
     }
   }
 
-  /** A connection goes on with another socket; `octets`: all that it is owed, `toldSent` of it told as sent. */
+  /** A connection goes on with another socket; `octets`: all that may leave, `toldSent` of it told as sent. */
   restored(id: ConnectionId, fd: number, toldSent: number, octets: readonly Uint8Array[]): void {
     const isOwed = (output: Output) => output.do === "write" && output.connection === id;
     this.kept = this.kept.map((outputs) => outputs.filter((output) => !isOwed(output)));
@@ -350,7 +351,7 @@ export class Speaker {
     const isWanted = this.run({ record: "received", connection, octets });
     const { journal, active } = this;
     // What many have sent at once is many brackets: the first ones are stored while the last are sent.
-    if (journal.octets >= BRACKET_OCTETS_MAX) active.commit(this.now());
+    if (journal.octets >= BRACKET_OCTETS_MAX && !this.isRestoring) active.commit(this.now());
     return isWanted && active.mayWork;
   }
 
@@ -403,15 +404,14 @@ export class Speaker {
 
   private slice(): void {
     this.scheduled = false;
-    if (!this.isSuspended) this.sliceOnce();
+    if (!this.isSuspended && !this.isRestoring) this.sliceOnce();
   }
 
   /** Does work for a slice, and ends the bracket. */
   sliceOnce(): void {
     const start = performance.now();
-    const end = start + SLICE_MS;
     const now = this.now();
-    this.hasMore = this.journal.slice(now, () => performance.now() < end);
+    this.hasMore = this.journal.slice(now, () => performance.now() < start + SLICE_MS);
     this.active.commit(now);
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));

@@ -86,8 +86,8 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     title: "one of which the arbiter is just told is taken for one without the right",
     file: "leader.ts",
-    from: "leader.named.includes(name) || leader.asked?.includes(name) === true",
-    to: "leader.named.includes(name)",
+    from: "hasRight(named, name) || (asked !== null && hasRight(asked, name))",
+    to: "hasRight(named, name)",
   },
   {
     title: "an active is not fenced before it is taken over from",
@@ -116,7 +116,7 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     title: "one that the arbiter may have been told of is taken for one without the right",
     file: "leader.ts",
-    from: "    // Whether the new ones have the right is not known: it is taken back.\n    leader.named = union(named, asked);",
+    from: "    // Whether the new ones have the right is not known: it is taken back.\n    leader.named = unionOf(named, asked);",
     to: "",
   },
   {
