@@ -41,8 +41,11 @@ export interface DaemonActions {
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
-  /** Gives the role to the standby; rejects with the reason why not. */
-  /** @param to - name of a standby; null for the first that can take over */
+  /**
+   * Gives the role to a standby; rejects with the reason why not.
+   *
+   * @param to - its name; null for the first that can take over
+   */
   switchOver(to: string | null): Promise<Outcome>;
   /**
    * Reads the configuration file again.

@@ -29,7 +29,7 @@ const LINK_BUFFER_OCTETS = 1 << 22;
 const SETTLE_MS = 2000;
 /** Wait before another attempt to have the address of the link. */
 const RETRY_MS = 2000;
-/** So often time passes for a side that waits for other standbys before it goes on. */
+/** So often time passes for a side that has other standbys until it has gone on. */
 const INHERIT_TICK_MS = 10;
 /** Wait before the arbiter is asked again to take the standby's name out; peers wait meanwhile. */
 const RETRY_NAME_MS = 200;
@@ -53,6 +53,8 @@ export class ActiveSide {
   private speaker!: Speaker;
   private heartbeats: HeartbeatSender | null = null;
   private isStopped = false;
+  /** Lets time pass as long as nothing else does. */
+  private pulse: NodeJS.Timeout | undefined;
   /** Told what goes wrong. */
   private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
@@ -119,6 +121,7 @@ export class ActiveSide {
       },
     );
     speaker.ticked = () => {
+      clearInterval(this.pulse);
       this.heartbeats?.progress();
       this.look();
     };
@@ -157,14 +160,12 @@ export class ActiveSide {
 
   /** Resolves once all other standbys of a side that was taken over from have the same. */
   async inherit(speaker: Speaker): Promise<void> {
-    const inherited = speaker.active.inherit();
-    // Nothing else lets time pass before connections have sockets.
-    const timer = setInterval(() => {
+    // Until the speaker listens, which is once connections have their sockets.
+    this.pulse = setInterval(() => {
       speaker.active.tick(speaker.now());
       this.heartbeats?.progress();
     }, INHERIT_TICK_MS);
-    await inherited;
-    clearInterval(timer);
+    await speaker.active.inherit();
   }
 
   /** A standby, if it follows, has to join again. */
@@ -197,6 +198,7 @@ export class ActiveSide {
 
   stop(): void {
     this.isStopped = true;
+    clearInterval(this.pulse);
     void this.refuseStandbys();
     for (const name of [...this.standbys.keys()]) {
       this.drop(name, "the active side stops", false, name === this.heir ? "" : this.heir);
@@ -373,9 +375,16 @@ export class ActiveSide {
     // What was said on a way that was given up may come late.
     const isNew = number > (this.usedNumbers.get(name) ?? 0);
     const isKnown = hello.echo === known?.hello.echo && hello.epoch === epoch;
-    const isHeir = active.stateOf(name) === "inheriting" && (isKnown || hello.epoch < epoch);
-    const frames =
-      isNew && (isKnown || isHeir) ? active.resume(name, hello.next, speaker.now()) : null;
+    const isHeir = active.stateOf(name) === "inheriting";
+    const lack = isHeir && isNew ? this.lackOf(hello) : null;
+    if (lack !== null) {
+      this.giveUp(name, lack);
+      link.bye(lack);
+      return;
+    }
+    // One that has lost its only link to this side comes anew, with what it has.
+    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= epoch));
+    const frames = mayResume ? active.resume(name, hello.next, speaker.now()) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;
@@ -414,12 +423,18 @@ export class ActiveSide {
     const isOnly = config.peers.some((peer) => peer.name === null);
     if (isOnly && other !== undefined) return `${other} is the standby already`;
     if (this.standbys.has(hello.side)) return `${hello.side} is the standby already`;
-    const problem = this.protector.problem ?? this.problem ?? mismatch(config, name, hello);
+    const here = this.protector.problem ?? this.problem;
+    const problem = here ?? mismatch(config, name, hello) ?? this.lackOf(hello);
     if (problem !== null) return problem;
-    if (hello.problem !== "") return `${hello.side} cannot take over: ${hello.problem}`;
     if (this.isTakingUp) return "this side is taking over";
     const state: ActiveState = isOnly ? active.state : active.stateOf(hello.side);
     return state === "alone" ? null : "the standby before is about to be left";
+  }
+
+  /** @returns why one of these two hosts cannot be one of a pair */
+  private lackOf(hello: Hello): string | null {
+    const lack = hello.problem === "" ? null : `${hello.side} cannot take over: ${hello.problem}`;
+    return this.protector.problem ?? this.problem ?? lack;
   }
 
   /** The one that could be the standby does not come as one; said once. */

@@ -210,8 +210,8 @@ export class HeartbeatListener {
   readonly stop: () => Promise<void>;
 
   /**
-   * @param order - `ways`: addresses of the active side; `epoch`: heartbeats of another one are not heard; `lease`: with what is promised to the
-   *   active, null for nothing; `echo`: signs the promises, 32 bits
+   * @param order - `ways`: addresses of the active side; `epoch`: heartbeats of another one are not heard;
+   *   `lease`: with what is promised to the active, null for nothing; `echo`: signs the promises, 32 bits
    * @param silent - called once heartbeats that had begun are missing, and after that no more
    * @param failed - heartbeats cannot be heard any more
    * @param way - told of each of several ways that no heartbeat comes by any more, or again

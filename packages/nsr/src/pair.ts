@@ -317,8 +317,8 @@ export class Pair {
   private async connect(): Promise<SideEvent> {
     const { lost } = this.addresses;
     if (lost !== null) return { event: "unreachable", reason: lost };
-    const standby = this.left?.standby ?? null;
-    const before = standby && { standby, epoch: this.followedEpoch };
+    const { standby = null, heardMs = 0 } = this.left ?? {};
+    const before = standby && { standby, epoch: this.followedEpoch, heardMs };
     try {
       this.standbySide = await StandbySide.connect(this.side, this.options.arbiter, before);
       return { event: "connected" };

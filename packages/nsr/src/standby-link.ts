@@ -16,8 +16,6 @@ export class StandbyLink {
   readonly hello: Hello;
   /** Null while it is away. */
   link: Link | null = null;
-  /** Number of the stream that was used last. */
-  usedNumber = 0;
   /** When the link came up, or went down. */
   sinceMs = 0;
   /** Address here that the link leads to; null when there is none. */
@@ -34,9 +32,8 @@ export class StandbyLink {
     return this.hello.ways > 1;
   }
 
-  use({ link, number }: Arrival, over: string): void {
+  use({ link }: Arrival, over: string): void {
     this.link = link;
-    this.usedNumber = number;
     this.sinceMs = nowMs();
     this.over = over;
   }

@@ -53,8 +53,9 @@ const UNDECLARE_MS = 500;
 /** What a standby has of an active that another standby has taken over from. */
 export interface Before {
   readonly standby: Standby;
-  /** Of that active. */
+  /** Of that active, and when something was last heard of it. */
   readonly epoch: number;
+  readonly heardMs: number;
 }
 
 export class StandbySide {
@@ -77,7 +78,7 @@ export class StandbySide {
   /** All addresses of the side that is there. */
   private ways: readonly LinkAddress[] = [];
   /** When something was last heard by the link before. */
-  private heardBeforeMs = nowMs();
+  private heardBeforeMs: number;
   /** Nothing has come over the link since it is the one that is used. */
   private isAway = true;
   private isCut = false;
@@ -113,6 +114,7 @@ export class StandbySide {
     this.arbiter = arbiter;
     this.problem = problem;
     this.before = before;
+    this.heardBeforeMs = before?.heardMs ?? nowMs();
     const hooks: StandbyHooks = {
       send: (frame) => this.link.send(frame),
       differs: (number, what) =>
@@ -174,7 +176,7 @@ export class StandbySide {
 
   private sayHello(epoch: number, next: number): void {
     const { echo, side, ways } = this;
-    const problem = next > 0 ? "" : (this.problem ?? "");
+    const problem = this.problem ?? "";
     const more = { echo, next, problem, ways: ways.length };
     this.link.send(frameOf("hello", helloOf(side, "standby", epoch, more)));
   }
@@ -267,6 +269,7 @@ export class StandbySide {
   private welcome(hello: Hello): void {
     const { config, name, log } = this.side;
     if (this.peer !== null) {
+      if (hello.next > 0) this.handOn(hello.next);
       const message = `the link goes on over ${addressText(this.address)}: ${this.cause}`;
       log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
       return;

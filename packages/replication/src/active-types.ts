@@ -13,6 +13,7 @@ import { frameOf } from "./frames.ts";
 import type { ImageQueue } from "./image-queue.ts";
 import type { Made } from "./journal.ts";
 import type { Machine } from "./machine.ts";
+import { FormatError } from "./octet-reader.ts";
 import { outputsSum } from "./outputs-sum.ts";
 import type { RecordOf } from "./records.ts";
 import { replay } from "./replay.ts";
@@ -173,10 +174,19 @@ export function inheritedKept({ brackets, number }: Estate, epoch: number, from:
 /** Runs a bracket of the active before that another standby of it has. @throws InvariantError where it differs */
 export function gained(machine: Machine, bracket: RecordOf<"bracket">, epoch: number): Kept {
   const { number, calls, sum } = bracket;
-  const outputs = replay(machine, calls, { records: 0, fields: 0 });
-  // Else this side is none to go on with, and that one may be.
-  ensure(outputsSum(outputs) === sum, "a bracket does what it did before", number);
+  // What cannot be run to its end makes this side none to go on with, and that one may be.
+  const outputs = replayed(machine, calls);
+  ensure(outputs !== null && outputsSum(outputs) === sum, "a bracket does what it did", number);
   return { number, effects: NO_EFFECTS, frame: frameOf("bracket", { ...bracket, epoch }) };
+}
+
+function replayed(machine: Machine, calls: Uint8Array): readonly Output[] | null {
+  try {
+    return replay(machine, calls, { records: 0, fields: 0 });
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
+  }
 }
 
 /** @returns the best of the states towards all standbys, or that towards one */

@@ -463,6 +463,29 @@ describe("an active ends rather than", () => {
     expect(() => inside.release(1)).toThrow("does not hold: a bracket goes out once 1");
   });
 
+  test("go on with half of a bracket of the active before", () => {
+    const nothing = () => {};
+    const hooks: ActiveHooks = {
+      ...{ send: nothing, release: nothing, acknowledge: nothing, gone: nothing, drop: nothing },
+      ...{ closeGate: () => new Map(), openGate: nothing, say: nothing },
+      ...{ declare: async () => true, undeclare: async () => true },
+    };
+    const estate = { heirs: ["c"], brackets: [], number: 7, nowMs: 0 };
+    const journal = new Journal(new Machine(CONFIG, 1));
+    const active = new Active(journal, { epoch: 2, patienceMs: 300, estate }, hooks);
+    expect(active.resume("c", 9, 1)).toEqual([]);
+    const calls = new Uint8Array([1]);
+    const bracket = {
+      record: "bracket",
+      number: 8,
+      epoch: 1,
+      calls,
+      sum: 0,
+      digest: null,
+    } as const;
+    expect(() => active.record("c", bracket, 2)).toThrow("a bracket does what it did 8");
+  });
+
   test("leave out what a follower lacks", () => {
     const { active } = new Bench();
     const inside = active as unknown as Inside;
