@@ -83,14 +83,14 @@ export class Tenure {
     // What comes to the addresses for a connection that has no socket yet must not be refused.
     if (parts.nsr.mode === "address") await parts.gate.follow(machine.router.tables.config);
     if (this.isOver) return null;
-    claim();
-    if (this.hasHeirs) await activeSide.inherit(speaker);
-    if (this.isOver) return null;
-    // Another standby may have known of more.
     if (this.hasHeirs) {
+      await activeSide.inherit(speaker);
+      if (this.isOver) return null;
+      // Another standby may have known of more.
       expectAll(machine, protector, false);
       protector.expectOnly(new Set(machine.ledger.connections.keys()));
     }
+    claim();
     const restoreMs = performance.now();
     const soon = Promise.withResolvers<void>();
     const all = resumeAll(speaker, protector, frozen, parts.resumes, soon.resolve);

@@ -165,7 +165,7 @@ export class Active {
 
   /** Whether there is room for what another slice may do. */
   get mayWork(): boolean {
-    return mayWork(this.leader);
+    return mayWork(this.leader) && !this.isInheriting;
   }
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
