@@ -1,6 +1,7 @@
 /** Two network namespaces, joined by a pair of virtual interfaces: the daemon's and the load's. */
 
 import { spawnSync } from "node:child_process";
+import { measuringCongestionControl } from "../test/lab/congestion.ts";
 import { ownName } from "./leftovers.ts";
 
 export class Namespaces {
@@ -13,7 +14,8 @@ export class Namespaces {
     for (const namespace of [this.daemon, this.load]) {
       ip(["netns", "add", namespace]);
       ip(["-n", namespace, "link", "set", "lo", "up"]);
-      useCubic(namespace);
+      const setting = `net.ipv4.tcp_congestion_control=${measuringCongestionControl()}`;
+      ip(["netns", "exec", namespace, "sysctl", "-qw", setting]);
     }
     const pair = ["type", "veth", "peer", "name", "veth0", "netns", this.daemon];
     ip(["-n", this.load, "link", "add", "veth0", ...pair]);
@@ -31,16 +33,6 @@ export class Namespaces {
       spawnSync("ip", ["netns", "del", namespace], { stdio: "ignore" });
     }
   }
-}
-
-/**
- * A load that reads slowly on purpose drops segments, for which BBR, the default of some hosts, paces a
- * connection to kilobits a second for minutes: daemons are compared, and not that. A kernel without
- * CUBIC goes on with what it has.
- */
-function useCubic(namespace: string): void {
-  const setting = "net.ipv4.tcp_congestion_control=cubic";
-  spawnSync("ip", ["netns", "exec", namespace, "sysctl", "-qw", setting], { stdio: "ignore" });
 }
 
 function ip(args: readonly string[], input = ""): void {

@@ -4,6 +4,7 @@ import type { Act, Episode, Silence, SwitchoverAccount } from "../exchange/episo
 import { runEpisode } from "../exchange/episode.ts";
 import type { Exchange, Faults } from "../exchange/exchange.ts";
 import { fillExchange, openExchange } from "../exchange/exchange.ts";
+import { measuringCongestionControl } from "../test/lab/congestion.ts";
 import type { TakeoverOptions } from "./arguments.ts";
 
 const WINDOW_SECONDS = 6;
@@ -73,7 +74,8 @@ export async function measureTakeover(
     if (own.length === 0) continue;
     let remove = () => {};
     try {
-      const about = { kind, clients, routes, seed: SEED, congestionControl: "cubic" };
+      const congestionControl = measuringCongestionControl();
+      const about = { kind, clients, routes, seed: SEED, congestionControl };
       const exchange = await openExchange(about);
       remove = () => exchange.lab.remove();
       cleanups.add(remove);

@@ -40,7 +40,22 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { claim, give, NOBODY, name, type Rights, release, rightOf, type Word } from "@ts-bgp/pair";
+import {
+  claim,
+  give,
+  type Leaseholder,
+  type LeaseholderEvent,
+  leaseUntilMs,
+  NOBODY,
+  name,
+  newLeaseholder,
+  type Rights,
+  release,
+  renewalPeriodMs,
+  rightOf,
+  stepLeaseholder,
+  type Word,
+} from "@ts-bgp/pair";
 import { bootMs, Lease } from "@ts-bgp/takeover";
 import {
   type ActiveState,
@@ -72,16 +87,11 @@ interface Settled extends Seen {
 
 const ROLES = "roles";
 const RENEWAL = "renewal";
-/** What an active uses of the ttl; the rest is for clocks that run at different speeds. */
-const LEASE_PART = 0.9;
-const RENEWALS_PER_TTL = 6;
 /** Longest wait for an answer of etcd. */
 const TIMEOUT_PART = 1 / 3;
 /** The lease is looked at this often. */
 const LOOK_MS = 5;
-/** The operator is told of a lease that has been over for so long. */
-const DOUBT_MS = 100;
-/** So often etcd is asked while this side may not act. */
+/** From a change that etcd did not answer to the next try. */
 const RETRY_MS = 100;
 /** Longest wait for the first echo of a standby that is to be named. */
 const ECHO_MS = 5000;
@@ -100,27 +110,19 @@ export class EtcdArbiter implements Arbiter {
   private readonly ttlMs: number;
   private readonly holder: string = crypto.randomUUID();
   /** While this side is active. */
-  private own: Pick<Seen, "word" | "revision"> | null = null;
-  private hold: "held" | "doubtful" | "lost" = "lost";
+  private own: Leaseholder | null = null;
   private changed: (change: HoldChange) => void = () => {};
   private timer: NodeJS.Timeout | undefined;
-  private isRenewing = false;
   /** This side is a standby. */
   private isWatching = false;
   private renewals = 0;
   private claims = 0;
   private namings = 0;
-  private renewedMs = 0;
-  private doubtfulMs: number | null = null;
-  /** Standbys whose echoes were found missing. */
-  private readonly unheard: Set<string> = new Set();
   /** Roles are changed one after the other. */
   private changes: Promise<unknown> = Promise.resolve();
   /** Revision of the roles and of the renewal as they were seen last, and since when they are so. */
   private sight: string | null = null;
   private sightMs = 0;
-  /** The role is being given away: the lease gets no longer. */
-  private isEnding = false;
   private isOver = false;
 
   constructor({ cluster, ttlMs, ...access }: EtcdOptions) {
@@ -217,8 +219,7 @@ export class EtcdArbiter implements Arbiter {
   }
 
   async handOver(to: string): Promise<boolean> {
-    this.isEnding = true;
-    this.lease.end();
+    this.endLease();
     const tenure = this.claims;
     const given = (word: Word) => give(word, word.holder, to);
     const isOurs = await this.inTurn(() => this.change(given, tenure));
@@ -233,7 +234,7 @@ export class EtcdArbiter implements Arbiter {
     this.isWatching = true;
     const again = () => void this.look().catch(() => {});
     again();
-    this.timer = setInterval(again, this.ttlMs / RENEWALS_PER_TTL).unref();
+    this.timer = setInterval(again, renewalPeriodMs(this.ttlMs)).unref();
   }
 
   async state(side: string, epoch: number): Promise<ActiveState> {
@@ -248,8 +249,7 @@ export class EtcdArbiter implements Arbiter {
 
   async release(): Promise<void> {
     this.isOver = true;
-    this.isEnding = true;
-    this.lease.end();
+    this.endLease();
     const tenure = this.claims;
     const freed = (word: Word) => release(word, word.holder);
     const released = this.inTurn(() => this.change(freed, tenure));
@@ -267,12 +267,8 @@ export class EtcdArbiter implements Arbiter {
     const { word: found, revision } = await this.put({ unchanged, put: this.puts(word) });
     if (!isSame(found, word)) return null;
     this.stopRenewing();
-    this.own = { word, revision };
-    this.isEnding = false;
-    this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
-    this.hold = "held";
-    this.doubtfulMs = null;
-    this.renewedMs = sentMs;
+    this.own = newLeaseholder(word, revision, sentMs, this.ttlMs);
+    this.lease.renewByArbiter(leaseUntilMs(sentMs, this.ttlMs));
     this.timer = setInterval(() => this.lookAtLease(), LOOK_MS).unref();
     return { epoch: word.epoch, active: side, heirs: word.heirs };
   }
@@ -298,20 +294,15 @@ export class EtcdArbiter implements Arbiter {
       const sentMs = bootMs();
       try {
         const unchanged = new Map([[ROLES, own.revision]]);
-        const found = await this.put({ unchanged, put: this.puts(word) });
-        this.settle(own, found, sentMs);
+        this.settle(own, await this.put({ unchanged, put: this.puts(word) }), sentMs);
       } catch {
         await sleep(RETRY_MS);
       }
     }
   }
 
-  private async renew(): Promise<void> {
-    const { own } = this;
-    if (own === null) return;
-    this.isRenewing = true;
+  private async renew(own: Leaseholder): Promise<void> {
     const sentMs = bootMs();
-    this.renewedMs = sentMs;
     try {
       const unchanged = new Map([[ROLES, own.revision]]);
       const put = new Map([[RENEWAL, this.nextRenewal()]]);
@@ -319,61 +310,44 @@ export class EtcdArbiter implements Arbiter {
     } catch {
       // The next one may come through.
     } finally {
-      this.isRenewing = false;
+      this.tell(own, { event: "renewed" });
     }
   }
 
-  /** Takes an answer to what this side, being active, has put: roles, or a renewal only. */
-  private settle(
-    { word: before }: Pick<Seen, "word">,
-    { isDone, word, revision }: Settled,
-    sentMs: number,
-  ): void {
-    const { own } = this;
-    if (own === null || own.word.epoch !== before.epoch) return;
-    // Even when this try was not carried out, an earlier one without an answer may have been.
-    if (word.holder !== own.word.holder) {
-      this.lose(`${word.active ?? "nobody"} has the role, epoch ${word.epoch}`);
-      return;
-    }
-    if (revision > own.revision) this.own = { word, revision };
-    if (isDone && !this.isEnding) this.lease.renewByArbiter(sentMs + this.ttlMs * LEASE_PART);
-  }
-
-  private lose(why: string): void {
-    this.stopRenewing();
-    this.tell({ hold: "lost", reason: why });
+  private settle(own: Leaseholder, { isDone, word, revision }: Settled, sentMs: number): void {
+    this.tell(own, { event: "settled", isDone, word, revision, sentMs });
   }
 
   private lookAtLease(): void {
-    const nowMs = bootMs();
+    const { own, problem } = this;
+    if (own === null) return;
     const { isValid } = this.lease;
-    if (isValid) {
-      this.doubtfulMs = null;
-      this.unheard.clear();
-      if (this.hold !== "held") this.tell({ hold: "held", reason: null });
-    } else {
-      this.doubtfulMs ??= nowMs;
-      const missing = this.lease.unheard(this.own?.word.standbys ?? []);
-      const standbys = missing.filter((standby) => !this.unheard.has(standby));
-      if (standbys.length > 0 && this.problem === null) {
-        // At once: a standby that is about to take over comes second then. Without etcd neither side can
-        // do anything but wait for the next heartbeat that comes through.
-        for (const standby of standbys) this.unheard.add(standby);
-        const reason = "the standby has not echoed the heartbeats";
-        this.changed({ hold: "unheard", reason, standbys });
-      } else if (this.hold === "held" && nowMs - this.doubtfulMs >= DOUBT_MS) {
-        const reason = this.problem ?? "the standby may be about to take over";
-        this.tell({ hold: "doubtful", reason });
-      }
-    }
-    const periodMs = isValid ? this.ttlMs / RENEWALS_PER_TTL : RETRY_MS;
-    if (!this.isRenewing && nowMs - this.renewedMs >= periodMs) void this.renew();
+    const missing = isValid ? [] : this.lease.unheard(own.word.standbys);
+    this.tell(own, { event: "look", nowMs: bootMs(), isValid, missing, problem });
   }
 
-  private tell(change: Exclude<HoldChange, { hold: "unheard" }>): void {
-    this.hold = change.hold;
-    this.changed(change);
+  /** @param own - of a role that may have ended since: then nothing is done */
+  private tell(own: Leaseholder, event: LeaseholderEvent): void {
+    if (own !== this.own) return;
+    for (const action of stepLeaseholder(own, event)) {
+      switch (action.do) {
+        case "extend":
+          this.lease.renewByArbiter(action.untilMs);
+          break;
+        case "renew":
+          void this.renew(own);
+          break;
+        case "tell":
+          if (action.change.hold === "lost") this.stopRenewing();
+          this.changed(action.change);
+          break;
+      }
+    }
+  }
+
+  private endLease(): void {
+    if (this.own !== null) this.tell(this.own, { event: "end" });
+    this.lease.end();
   }
 
   private stopRenewing(): void {
@@ -411,7 +385,8 @@ export class EtcdArbiter implements Arbiter {
   }
 
   private tellReason(reason: string): void {
-    if (this.own !== null) this.changed({ hold: this.hold, reason });
+    const hold = this.own?.hold ?? "lost";
+    if (hold !== "lost") this.changed({ hold, reason });
     else if (this.isWatching) {
       this.changed({ hold: this.problem === null ? "held" : "doubtful", reason });
     }

@@ -22,6 +22,16 @@ export {
   type Phase,
   type Rights,
 } from "./leader-types.ts";
+export {
+  DOUBT_MS,
+  type Leaseholder,
+  type LeaseholderAction,
+  type LeaseholderEvent,
+  leaseUntilMs,
+  newLeaseholder,
+  renewalPeriodMs,
+  step as stepLeaseholder,
+} from "./leaseholder.ts";
 export { failureIn, newSide, type Role, roleOf, step as stepSide } from "./side.ts";
 export type { Hold, HoldChange, Side, SideAction, SideEvent, State } from "./side-types.ts";
 export {

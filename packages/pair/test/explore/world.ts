@@ -189,6 +189,9 @@ export function movesOf(world: World, bounds: Bounds): Move[] {
       moves.push([label("lease goes on"), (next) => renewLease(next, at)]);
     }
     const { leader, side } = proc;
+    if (leader !== null && !proc.hasLease && !proc.isFrozen && side.hold === "held") {
+      moves.push([label("is in doubt"), (next) => doubt(next, at)]);
+    }
     const isWorking = side.state === "leading" || side.state === "settling";
     if (leader !== null && isWorking && world.ids < bounds.brackets && !leader.isFenced) {
       moves.push([label("ends a bracket"), (next) => commit(next, at)]);
@@ -315,6 +318,12 @@ function endLease(world: World, at: number): void {
   const standbys = missing.length === 0 ? world.word.standbys : missing;
   const event = { event: "hold", hold: "unheard", reason: "unheard", standbys } as const;
   perform(world, at, step(proc.side, event));
+}
+
+/** The lease has been over for a while. */
+function doubt(world: World, at: number): void {
+  const { side } = world.procs[at]!;
+  perform(world, at, step(side, { event: "hold", hold: "doubtful", reason: "unheard" }));
 }
 
 function renewLease(world: World, at: number): void {
