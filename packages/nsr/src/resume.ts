@@ -235,7 +235,12 @@ function goOn(
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
-  speaker.restored(id, fd, Math.max(0, sent - position), send.from(position));
+  // What waits for other standbys is written when it is let out.
+  const owed = send.from(position);
+  const waiting = speaker.active.unreleasedOctets(id);
+  const all = waiting === 0 ? null : Buffer.concat(owed);
+  const now = all === null ? owed : [all.subarray(0, Math.max(0, all.length - waiting))];
+  speaker.restored(id, fd, Math.max(0, sent - position), now);
   speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
   if (!closing) return;
   protector.closing(id);

@@ -175,3 +175,12 @@ export function standbyState(leader: Leader, follower: Follower, digestMs: numbe
   const behind = { brackets: leader.number - acked, octets, applied: leader.number - applied };
   return { name, state: STATES[phase], behind, digestMs };
 }
+
+/** @returns octets for a connection in brackets that are not let out */
+export function unreleasedIn(kept: readonly Kept[], connection: ConnectionId): number {
+  let octets = 0;
+  for (const output of kept.flatMap(({ effects }) => effects?.outputs ?? [])) {
+    if (output.do === "write" && output.connection === connection) octets += output.octets.length;
+  }
+  return octets;
+}

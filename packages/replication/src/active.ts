@@ -18,7 +18,6 @@
 
 import {
   ensure,
-  type Follower,
   InTurn,
   isBinding,
   type Leader,
@@ -45,6 +44,7 @@ import {
   type StandbyState,
   standbyState,
   stateOf,
+  unreleasedIn,
 } from "./active-types.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
@@ -56,7 +56,6 @@ import type { AnyRecord, RecordOf } from "./records.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
-/** Digests are compared this often. */
 const DIGEST_MS = 1000;
 
 export class Active {
@@ -140,6 +139,11 @@ export class Active {
     return Math.min(this.number, ...this.leader.followers.map(({ acked }) => acked));
   }
 
+  /** @returns octets for a connection that wait to be let out */
+  unreleasedOctets(connection: ConnectionId): number {
+    return unreleasedIn(this.kept, connection);
+  }
+
   /** Last bracket that all standbys have run, 0 while one has not even the state. */
   get applied(): number {
     return Math.min(this.number, ...this.leader.followers.map(({ applied }) => applied));
@@ -159,8 +163,8 @@ export class Active {
 
   /** @returns for how long a standby has owed an acknowledgement, and none that was new has come */
   waitedMs(side: string, nowMs: number): number {
-    const follower = this.find(side);
-    return follower === null ? 0 : waitedMs(this.leader, follower, nowMs);
+    const follower = this.leader.followers.find(({ name }) => name === side);
+    return follower === undefined ? 0 : waitedMs(this.leader, follower, nowMs);
   }
 
   /** Whether there is room for what another slice may do. */
@@ -251,7 +255,7 @@ export class Active {
 
   /** @returns the first bracket that a standby of the active before has and this side lacks; 0 for none */
   lackedOf(side: string): number {
-    const { phase, had = 0 } = this.find(side) ?? {};
+    const { phase, had = 0 } = this.leader.followers.find(({ name }) => name === side) ?? {};
     return phase === "heir" && had > this.number ? this.number + 1 : 0;
   }
 
@@ -337,10 +341,6 @@ export class Active {
     this.kept = [];
     this.outlets.clear();
     this.goOn?.();
-  }
-
-  private find(side: string): Follower | null {
-    return this.leader.followers.find(({ name }) => name === side) ?? null;
   }
 
   private step(event: LeaderEvent): void {
