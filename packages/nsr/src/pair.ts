@@ -384,9 +384,10 @@ export class Pair {
     const offsetMs = machine.router.tables.nowMs - left.heardMs;
     const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
     this.tenure = tenure;
-    const claim = () => this.addresses.claim();
-    const goOn = () => this.suspects.goOn(tenure.speaker);
-    const taken = await tenure.takeUp(left.frozen, isPlanned, claim, goOn);
+    const taken = await tenure.takeUp(left.frozen, isPlanned, () => {
+      this.addresses.claim();
+      this.suspects.goOn(tenure.speaker);
+    });
     if (taken === null) return null;
     const { restoreMs, ...outcome } = taken;
     const ms = phasesOf({ beganMs, fenceMs, replayMs, restoreMs }, nowMs() - left.heardMs);

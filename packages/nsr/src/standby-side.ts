@@ -45,8 +45,6 @@ const STOPPED_MS = 500;
 const STOPPED_LOOK_MS = 250;
 /** An active that runs sends brackets several times a second, but may be at its image for long. */
 const LINK_SILENT_MS = 4000;
-/** Wait before another attempt to go on with another standby that has taken over. */
-const RETURN_MS = 20;
 /** An active that runs has so long, beside its patience, to take the standby's right back. */
 const UNDECLARE_MS = 500;
 
@@ -134,10 +132,11 @@ export class StandbySide {
     before: Before | null = null,
   ): Promise<StandbySide> {
     const problem = await side.lack();
-    const connecting = side.links.connect(waysOf(side.config), side.config);
-    // Whoever has taken over is about to listen.
-    if (before !== null) await connecting.catch(() => sleep(RETURN_MS));
-    const way = await connecting;
+    const { links, config } = side;
+    const ways = waysOf(config);
+    const way = await (before === null
+      ? links.connect(ways, config)
+      : links.connectSoon(ways, config));
     const standbySide = new StandbySide(side, arbiter, problem, before);
     const peer = side.config.peers.find(({ ways }) => ways.includes(way.address))!;
     standbySide.ways = peer.ways;

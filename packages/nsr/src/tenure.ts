@@ -63,22 +63,20 @@ export class Tenure {
    *
    * @param frozen - how they were left on purpose; null after a crash
    * @param claim - claims the service addresses, once what comes to them is not refused and before anything
-   *   is read
-   * @param goOn - called once this side has all that other standbys know of: calls may be run from then on
+   *   is read; calls may be run from then on
    * @returns what became of them, and when sockets began to be built; null when this is over meanwhile
    */
   async takeUp(
     frozen: Left["frozen"],
     isPlanned: boolean,
     claim: () => void,
-    goOn: () => void,
   ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
     const { speaker, activeSide } = this;
     const soon = Promise.withResolvers<void>();
     activeSide.isTakingUp = true;
     let all: ReturnType<Tenure["restore"]> | undefined;
     await speaker.restoring(() => {
-      all = this.restore(frozen, isPlanned, { claim, goOn, onlyLate: soon.resolve });
+      all = this.restore(frozen, isPlanned, claim, soon.resolve);
       return Promise.race([soon.promise, all]);
     });
     const taken = await all!;
@@ -89,7 +87,8 @@ export class Tenure {
   private async restore(
     frozen: Left["frozen"],
     isPlanned: boolean,
-    { claim, goOn, onlyLate }: Record<"claim" | "goOn" | "onlyLate", () => void>,
+    claim: () => void,
+    onlyLate: () => void,
   ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
     const { speaker, activeSide, parts } = this;
     const { protector } = activeSide;
@@ -103,15 +102,14 @@ export class Tenure {
     // What comes to the addresses for a connection that has no socket yet must not be refused.
     if (parts.nsr.mode === "address") await parts.gate.follow(machine.router.tables.config);
     if (this.isOver) return null;
-    claim();
-    if (this.hasHeirs) await activeSide.inherit(speaker);
-    if (this.isOver) return null;
-    // Another standby may have known of more.
     if (this.hasHeirs) {
+      await activeSide.inherit(speaker);
+      if (this.isOver) return null;
+      // Another standby may have known of more.
       expectAll(machine, protector, false);
       protector.expectOnly(new Set(machine.ledger.connections.keys()));
     }
-    goOn();
+    claim();
     const restoreMs = performance.now();
     const { resumes } = parts;
     const { resumed, lost } = await resumeAll(speaker, protector, frozen, resumes, onlyLate);
