@@ -1,5 +1,7 @@
 /** Several standbys: each bracket is with all of them, and any two sides may be lost one after the other. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { RawMessage } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd } from "../../../testkit/fake-etcd.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
@@ -15,10 +17,13 @@ import {
   untilSaid,
   withPair,
 } from "../../../testkit/pair.ts";
+import { UPDATE } from "../../../testkit/peer.ts";
 import { type ConfigFile, type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes } from "../../../testkit/updates.ts";
 
 const REASON = enterOwnNetwork();
+/** 16.0.0.0/24, without its last octet. */
+const FIRST = 16 << 16;
 
 type Sides = Readonly<Record<SideName, SpeakerProcess>>;
 
@@ -57,6 +62,17 @@ async function untilActive(
   ).then(([name, side]) => [name, side]);
 }
 
+/** @returns the numbers of routes of `manyRoutes` that a message announces */
+function announcedIn(message: RawMessage): number[] {
+  if (message.type !== UPDATE) return [];
+  const body = Buffer.from(message.body);
+  const attributesAt = 2 + body.readUInt16BE(0);
+  const found: number[] = [];
+  const first = attributesAt + 2 + body.readUInt16BE(attributesAt);
+  for (let at = first; at < body.length; at += 4) found.push(body.readUIntBE(at + 1, 3) - FIRST);
+  return found;
+}
+
 const ARBITERS = ["local", "etcd"] as const;
 const WHERE = REASON ?? "on one host";
 
@@ -77,7 +93,39 @@ describe.skipIf(REASON !== null).each(ARBITERS)(
     afterAll(() => etcd?.stop());
     beforeEach(() => etcd?.keys.clear());
 
-    test("outlives its active, and the next active before another standby has joined", () =>
+    test("sends each route once, in the middle of which one after the other is lost", () => {
+      // One that stands still for a moment is a standby all the same.
+      const patient = { "patience-ms": 3000, "heartbeat-ms": 200 };
+      return withPair({ ...THREE, nsr: { ...THREE.nsr, ...patient } }, async (pair) => {
+        const sides = await start(pair, THREE.sides);
+        const peer = await pair.peer(1);
+        const other = await pair.peer(2);
+        await untilNsr(sides.a, "both are protected", ({ protected: safe }) => safe === 2);
+        const send = (from: number) => peer.sendAll(manyRoutes({ as: PEER_AS, count: 2000, from }));
+        let sent = send(0);
+        sides.c.signal("SIGSTOP");
+        await sleep(100);
+        sides.a.signal("SIGKILL");
+        // It lacks what the other has stored meanwhile.
+        sides.c.signal("SIGCONT");
+        const [second, active] = await untilActive(sides, ["b", "c"]);
+        const third = second === "b" ? "c" : "b";
+        await sent;
+        await untilStandbys(active, [third]);
+        sent = send(2000);
+        active.signal("SIGKILL");
+        await untilNsr(sides[third], `${third} is active`, ({ role }) => role === "active");
+        await sent;
+        const heard = () => other.messages.flatMap(announcedIn);
+        await until(() => heard().length >= 4000, WAIT_MS, "all routes");
+        await peer.sendAll(manyRoutes({ as: PEER_AS, count: 1, from: 4000 }));
+        await until(() => heard().length > 4000, WAIT_MS, "one more");
+        expect(heard().sort((x, y) => x - y)).toEqual(Array.from({ length: 4001 }, (_, n) => n));
+        expect([peer, other].map(isUndisturbed)).toEqual([true, true]);
+      });
+    });
+
+    test("outlives its active, and the next active as soon as that has its role", () =>
       withPair(THREE, async (pair) => {
         const sides = await start(pair, THREE.sides);
         const peer = await pair.peer(1);

@@ -192,7 +192,9 @@ export function movesOf(world: World, bounds: Bounds): Move[] {
     if (leader !== null && !proc.hasLease && !proc.isFrozen && side.hold === "held") {
       moves.push([label("is in doubt"), (next) => doubt(next, at)]);
     }
-    const isWorking = side.state === "leading" || side.state === "settling";
+    // One whose last connections wait for their peers has begun to work.
+    const isResumed = side.state === "resuming" && !isInheriting(world, at);
+    const isWorking = side.state === "leading" || side.state === "settling" || isResumed;
     if (leader !== null && isWorking && world.ids < bounds.brackets && !leader.isFenced) {
       moves.push([label("ends a bracket"), (next) => commit(next, at)]);
     }
@@ -338,6 +340,12 @@ function commit(world: World, at: number): void {
   lead(world, at, { event: "commit", octets: 1, nowMs: 0 });
 }
 
+/** It is to be seen what heirs have. */
+function isInheriting(world: World, at: number): boolean {
+  const { leader, base } = world.procs[at]!;
+  return leader === null || leader.released < base;
+}
+
 function canFlush(world: World, at: number): boolean {
   const { hasLease, isFrozen, leader, log, base } = world.procs[at]!;
   if (!hasLease || isFrozen || leader!.isFenced || leader!.released < base) return false;
@@ -419,6 +427,7 @@ function performLeader(world: World, at: number, action: LeaderAction): void {
       proc.pending.name = "";
       return;
     case "declared":
+      compare(world, at, NAMES.indexOf(action.to));
       send(world, at, NAMES.indexOf(action.to), { kind: "declared" });
       return;
     case "drop":
@@ -430,6 +439,15 @@ function performLeader(world: World, at: number, action: LeaderAction): void {
     default:
       return;
   }
+}
+
+/** One that may take over has what its active has, as far as it has stored. */
+function compare(world: World, at: number, standby: number): void {
+  const { log, side } = world.procs[at]!;
+  const { isAlive, stored, followed, followedEpoch } = world.procs[standby]!;
+  const isFollowing = isAlive && followed === at && followedEpoch === side.epoch;
+  if (!isFollowing || !isLinked(world, at, standby) || stored === null) return;
+  if (!isPrefix(stored, log)) throw new Violation(`${NAMES[standby]} is named with another log`);
 }
 
 function read(world: World, at: number, from: number): void {
@@ -555,7 +573,8 @@ function perform(world: World, at: number, actions: readonly SideAction[]): void
         proc.isReturning = false;
         proc.isDeclared = false;
         proc.hasWithdrawn = false;
-        proc.link[proc.followed] = ++world.links;
+        // Of whoever was followed before nothing more is taken.
+        for (const other of othersOf(world, at)) proc.link[other] = ++world.links;
         send(world, at, proc.followed, { kind: "hello", stored: proc.stored?.length ?? null });
         break;
       case "forget":
@@ -688,9 +707,8 @@ function* answers(world: World, at: number, pending: Pending, mayFail: boolean):
       return;
     case "open":
     case "resume": {
-      const { leader, base } = world.procs[at]!;
       // Connections go on once all heirs have what is here.
-      if (leader !== null && leader.released >= base) yield ["runs", tell({ event: "running" })];
+      if (!isInheriting(world, at)) yield ["runs", tell({ event: "running" })];
       if (mayFail) {
         yield [
           `cannot ${pending}`,
