@@ -5,7 +5,8 @@ import type { Lab } from "./router.ts";
 /** A payload of a ROA, `10.0.0.0/8-16 AS65001`; or of an ASPA, `65001: 65002 65003`. */
 export type Payload = string;
 
-const END: SourceEnd = {
+/** How a source ends a set, in tests that do not care. */
+export const END: SourceEnd = {
   version: 1,
   session: 7,
   serial: 1,

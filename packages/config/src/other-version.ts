@@ -26,8 +26,19 @@ export function complete(config: Config): void {
   }
 }
 
+/** By configuration, which does not change: it is asked for with each scrape, and takes a look at all neighbors. */
+const unknown: WeakMap<Config, readonly string[]> = new WeakMap();
+
 /** @returns names of options that this version does not know, as the configuration has them */
-export function unknownOptions(config: Config): string[] {
+export function unknownOptions(config: Config): readonly string[] {
+  const known = unknown.get(config);
+  if (known !== undefined) return known;
+  const found = unknownIn(config);
+  unknown.set(config, found);
+  return found;
+}
+
+function unknownIn(config: Config): string[] {
   const plain = plainFor(config.neighbors[0]);
   if (plain === null) return [];
   const found = new Set<string>();

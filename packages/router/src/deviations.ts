@@ -20,6 +20,7 @@ import {
   type Family,
   Fault,
   familyBit,
+  isCapability,
   MESSAGE,
   ROUTE_REFRESH,
   readU16,
@@ -166,9 +167,9 @@ export class Deviations {
     if (this.unread.has(connection.id)) return "the peer was sent what this version cannot read";
     const theirs = new Set(negotiated.peerCapabilities.map(({ code }) => code));
     // One that was taken over from a version that did not keep them has none.
-    const strange = (negotiated.localCapabilities ?? []).find(
-      ({ name, code }) => name === "unknown" && theirs.has(code),
-    );
+    const local = negotiated.localCapabilities ?? [];
+    // Their names are those of the version that has opened the session.
+    const strange = local.find(({ code }) => theirs.has(code) && !isCapability(code));
     if (strange === undefined) return null;
     return `capability ${strange.code} was agreed on, which this version does not know`;
   }

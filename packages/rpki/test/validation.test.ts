@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
+import { END } from "../../../testkit/payloads.ts";
 import {
   NO_SLURM,
   newVrp,
@@ -11,16 +12,6 @@ import {
   Validation,
   type Vrp,
 } from "../src/index.ts";
-
-const END: SourceEnd = {
-  version: 1,
-  session: 7,
-  serial: 1,
-  refreshSeconds: 3600,
-  retrySeconds: 600,
-  expireSeconds: 7200,
-  isWhole: true,
-};
 
 /** Prefix number `k`: 10.k.0.0/16, or 2001:db8:k::/48. */
 const vrp = (k: number, isAnnounced = true): Vrp => {

@@ -254,6 +254,11 @@ const ROWS: Readonly<Record<number, AnyRow>> = {
   75: SOFTWARE_VERSION,
 };
 
+/** Whether this version knows a capability of that code. */
+export function isCapability(code: number): boolean {
+  return Object.hasOwn(ROWS, code);
+}
+
 /**
  * Reads one capability value.
  *
