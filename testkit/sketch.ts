@@ -19,7 +19,14 @@ export interface PeerOptions {
   readonly extendedNextHop?: boolean;
   readonly routeRefresh?: boolean;
   readonly enhancedRefresh?: boolean;
-  readonly gracefulRestart?: { restarting?: boolean; forwarding?: boolean; seconds?: number };
+  readonly gracefulRestart?: {
+    restarting?: boolean;
+    forwarding?: boolean;
+    seconds?: number;
+    notification?: boolean;
+  };
+  /** Long-lived stale time in seconds, of all families. */
+  readonly longLived?: { seconds?: number; forwarding?: boolean };
   readonly role?: number;
 }
 
@@ -93,7 +100,7 @@ export function capabilitiesOf(options: PeerOptions, isIpv6: boolean): Capabilit
     safi: SAFI.UNICAST,
   }));
   const list: Capability[] = pairs.map((pair) => ({ code: 1, name: "multiprotocol", ...pair }));
-  const { addPath, gracefulRestart, role } = options;
+  const { addPath, gracefulRestart, longLived, role } = options;
   if (options.routeRefresh !== false) list.push({ code: 2, name: "route-refresh" });
   if (options.enhancedRefresh !== false) list.push({ code: 70, name: "enhanced-route-refresh" });
   if (options.extendedMessage === true) list.push({ code: 6, name: "extended-message" });
@@ -109,14 +116,20 @@ export function capabilitiesOf(options: PeerOptions, isIpv6: boolean): Capabilit
   }
   if (gracefulRestart !== undefined) {
     const { restarting = false, forwarding = true, seconds = 120 } = gracefulRestart;
+    const { notification = false } = gracefulRestart;
     list.push({
       code: 64,
       name: "graceful-restart",
       restarting,
-      notification: false,
+      notification,
       restartTimeSeconds: seconds,
       families: pairs.map((pair) => ({ ...pair, forwarding })),
     });
+  }
+  if (longLived !== undefined) {
+    const { seconds: staleTimeSeconds = 3600, forwarding = true } = longLived;
+    const entries = pairs.map((pair) => ({ ...pair, forwarding, staleTimeSeconds }));
+    list.push({ code: 71, name: "long-lived-graceful-restart", families: entries });
   }
   if (role !== undefined) list.push({ code: 9, name: "role", role });
   return list;

@@ -2,10 +2,12 @@
 
 import type { ShownConnection } from "@ts-bgp/daemon";
 import type {
+  ShownFamily,
   ShownGroup,
   ShownNeighbor,
   ShownNeighborDetail,
   ShownQuarantine,
+  ShownRestart,
   ShownRoute,
   ShownTables,
 } from "@ts-bgp/views";
@@ -150,12 +152,16 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     const stale =
       f.stale_until_ms === null
         ? ""
-        : `, some or all of an ended session, kept ${duration(f.stale_until_ms - Date.now())} at most`;
-    const sync = f.synced ? "" : ", still being sent";
+        : `, some or all of an ended session${lastResort(f)}, kept ${duration(f.stale_until_ms - Date.now())} at most`;
+    const sync = f.held ? ", after our restart" : f.synced ? "" : ", still being sent";
     const sent = f.group === null ? "" : `; ${f.advertised} advertised${sync} (group ${f.group})`;
     fields.push([f.family, `${counts}${stale}${limit}${sent}`]);
   }
   return renderFields(fields);
+}
+
+function lastResort({ stale }: ShownFamily): string {
+  return stale === "long-lived" ? " as a last resort" : "";
 }
 
 function maxPrefix({ limit, action, count }: { limit: number; action: string; count: number }) {
@@ -163,10 +169,16 @@ function maxPrefix({ limit, action, count }: { limit: number; action: string; co
 }
 
 function gracefulRestart({ graceful_restart }: ShownNeighborDetail): string {
-  const { mode, restart_time, restart_time_max } = graceful_restart;
+  const { mode, restart_time, restart_time_max, own_restart_time } = graceful_restart;
+  const { notification, long_lived_stale_time } = graceful_restart;
   if (mode === "off") return "off";
   const asked = restart_time === null ? "" : `the neighbor asks for ${restart_time} s, `;
-  return `helper, ${asked}routes kept for ${restart_time_max} s at most`;
+  const own = own_restart_time === null ? "" : `; asked to keep ours for ${own_restart_time} s`;
+  const notified = notification === true ? "; also when a NOTIFICATION comes" : "";
+  const times = Object.entries(long_lived_stale_time ?? {});
+  const long = times.map(([family, seconds]) => `; as a last resort ${seconds} s of ${family}`);
+  const kept = `routes kept for ${restart_time_max} s at most`;
+  return `${mode}, ${asked}${kept}${own}${notified}${long.join("")}`;
 }
 
 const STATUS_MARKS = { best: "*>", accepted: "* ", rejected: "x ", advertised: "> " } as const;
@@ -190,6 +202,9 @@ const ROUTE_COLUMNS: readonly Column<ShownRoute>[] = [
     title: "Communities, or why rejected",
     text: (route) => {
       const rpki =
+        (route.stale === undefined
+          ? ""
+          : `stale${route.stale === "long-lived" ? " (llgr)" : ""}  `) +
         (route.rpki === undefined ? "" : `rpki ${route.rpki}  `) +
         (route.aspa === undefined ? "" : `aspa ${route.aspa}  `);
       if (route.reason !== undefined) return `${rpki}${route.reason.text}`;
@@ -370,6 +385,21 @@ const showQuarantineCommand: Command = {
   },
 };
 
+/** So many neighbors that are waited for are named. */
+const WAITED_FOR_NAMED = 5;
+
+function restartFields(restart: ShownRestart | null): [string, string][] {
+  if (restart === null) return [];
+  const left = duration(restart.until_ms - Date.now());
+  return restart.families.map(({ family, waits_for, held }) => {
+    const named = waits_for.slice(0, WAITED_FOR_NAMED).join(", ");
+    const more = waits_for.length - WAITED_FOR_NAMED;
+    const whom = waits_for.length === 0 ? "nobody" : more > 0 ? `${named} and ${more} more` : named;
+    const text = `${held} sessions are sent nothing yet: waits for ${whom}, ${left} at most`;
+    return [`Restart, ${family}`, text];
+  });
+}
+
 interface ShownStatus {
   version: string;
   as: number;
@@ -377,6 +407,7 @@ interface ShownStatus {
   started_ms: number;
   neighbors: number;
   established: number;
+  restart: ShownRestart | null;
 }
 
 const showStatus: Command = {
@@ -387,12 +418,13 @@ const showStatus: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
-      const { version, as, id, started_ms, neighbors, established } = status;
+      const { version, as, id, started_ms, neighbors, established, restart } = status;
       const lines = renderFields([
         ["Version", version],
         ["Router", `AS ${as}, identifier ${id}`],
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
+        ...restartFields(restart),
       ]);
       for (const line of lines) print(line);
     });

@@ -97,13 +97,13 @@ const EXPLAINED_KEYS = "direction neighbor paths prefix verdict";
 const CHANGES_KEYS = "added changed global policies removed reset";
 
 const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
-  ["show status", "", "as established id neighbors slice_max_ms started_ms version"],
+  ["show status", "", "as established id neighbors restart slice_max_ms started_ms version"],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",
     "0.families.0",
-    "accepted advertised end_of_rib_received family group max_prefix received rejected " +
-      "stale_until_ms synced",
+    "accepted advertised end_of_rib_received family group held max_prefix received rejected " +
+      "stale stale_until_ms synced",
   ],
   ["show neighbors", "0.families.0.max_prefix", "action count limit"],
   ["show neighbors", "0.messages", "received sent"],
@@ -126,6 +126,11 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
       "four_octet_as local_role peer peer_role route_refresh",
   ],
   [`show neighbor ${A}`, "octets", "queued received sent"],
+  [
+    `show neighbor ${A}`,
+    "graceful_restart",
+    "long_lived_stale_time mode notification own_restart_time restart_time restart_time_max",
+  ],
   ["show routes 10.1.0.0/16", "0", `${ROUTE_KEYS} local_pref since_ms`],
   [`show routes 10.1.0.0/16 --neighbor ${A} --received`, "0", `${ROUTE_KEYS} since_ms`],
   [`show routes --neighbor ${A} --rejected`, "0", `${ROUTE_KEYS} reason since_ms`],

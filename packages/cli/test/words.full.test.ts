@@ -25,6 +25,7 @@ const COMMANDS = [
   "explain import",
   "explain export",
   "reload",
+  "stop",
   "refresh",
   "reset",
   "disable",
@@ -56,7 +57,7 @@ describe("verbs cut short", () => {
 
   test.each([
     ["d", ["decode", "demo", "disable", "doctor"]],
-    ["s", ["show", "switchover"]],
+    ["s", ["show", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],

@@ -113,6 +113,7 @@ export interface FileOptions {
   readonly "extended-next-hop"?: boolean;
   readonly "extended-message"?: boolean;
   readonly "graceful-restart"?: RestartMode | FileGracefulRestart;
+  readonly "long-lived-graceful-restart"?: RestartMode | FileLongLived;
   readonly role?: "provider" | "rs" | "rs-client" | "customer" | "peer" | "none";
   readonly "strict-role"?: boolean;
   readonly password?: FileSecret;
@@ -129,11 +130,26 @@ export interface FileOptions {
   readonly nsr?: "required" | "preferred" | "off";
 }
 
-type RestartMode = "helper" | "off";
+export type RestartMode = "full" | "helper" | "off";
 
 export interface FileGracefulRestart {
   readonly mode?: RestartMode;
+  readonly "restart-time"?: number;
   readonly "restart-time-max"?: number;
+  readonly notification?: boolean;
+  readonly "defer-limit"?: number;
+}
+
+/** For each family, or for both. */
+export type FileFamilySeconds =
+  | number
+  | { readonly "ipv4-unicast"?: number; readonly "ipv6-unicast"?: number };
+
+export interface FileLongLived {
+  readonly mode?: RestartMode;
+  readonly "stale-time"?: FileFamilySeconds;
+  readonly "stale-time-max"?: FileFamilySeconds;
+  readonly partial?: boolean;
 }
 
 export interface FileAddPath {

@@ -27,6 +27,7 @@ export type {
   Config,
   EtcdTls,
   EtcdUser,
+  FamilySeconds,
   GracefulRestartOptions,
   LinkAddress,
   ListenAddress,

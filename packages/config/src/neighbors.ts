@@ -5,14 +5,9 @@ import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
+import { checkRestart, restartOptions } from "./restart.ts";
 import { readSecret } from "./secrets.ts";
-import type {
-  AddPathOptions,
-  Config,
-  GracefulRestartOptions,
-  MaxPrefixOptions,
-  NeighborConfig,
-} from "./types.ts";
+import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
@@ -20,8 +15,6 @@ type Speaker = Pick<Config, "router" | "nsr">;
 
 /** TCP MD5 takes no longer secret. */
 const PASSWORD_OCTETS_MAX = 80;
-/** Seconds: the longest restart time that the capability can tell (RFC 4724 section 3). */
-const RESTART_TIME_MAX = 4095;
 
 export function checkNeighbors(
   shape: FileShape,
@@ -181,16 +174,15 @@ class Layers {
     return { receive, send };
   }
 
-  get gracefulRestart(): GracefulRestartOptions {
+  /** @returns a section of which a word is the mode, merged */
+  restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
+    key: K,
+  ): Exclude<NonNullable<FileOptions[K]>, string> {
     const parts = this.layers.map((layer) => {
-      const value = layer["graceful-restart"] ?? {};
+      const value = layer[key] ?? {};
       return typeof value === "string" ? { mode: value } : value;
     });
-    const merged = Object.assign({}, ...parts.reverse());
-    return {
-      mode: merged.mode ?? "helper",
-      restartTimeMax: merged["restart-time-max"] ?? RESTART_TIME_MAX,
-    };
+    return Object.assign({}, ...parts.reverse());
   }
 
   get maxPrefix(): MaxPrefixOptions {
@@ -267,7 +259,10 @@ function resolve(
     addPath: layers.addPath,
     extendedNextHop: get("extended-next-hop") ?? false,
     extendedMessage: get("extended-message") ?? false,
-    gracefulRestart: layers.gracefulRestart,
+    ...restartOptions(
+      layers.restartSection("graceful-restart"),
+      layers.restartSection("long-lived-graceful-restart"),
+    ),
     role: get("role") ?? "none",
     strictRole: get("strict-role") ?? false,
     password: layers.password,
@@ -313,6 +308,7 @@ function checkTogether(
     layers.add("multihop", '"multihop" and "ttl-security" exclude each other');
   }
   checkOrigins(config, layers);
+  checkRestart(config, external, (key, message) => layers.add(key, message));
   const local = config.localAddress;
   if (local !== null && local.includes(":") !== config.address.includes(":")) {
     layers.add("local-address", `neighbor ${config.address} is not of the family of ${local}`);

@@ -7,7 +7,7 @@
  * - `none`: the new value just holds from now on.
  */
 
-import type { NeighborConfig } from "./types.ts";
+import type { LongLivedOptions, NeighborConfig } from "./types.ts";
 
 export type ChangeEffect = "reset" | "import" | "export" | "both" | "none";
 
@@ -44,6 +44,8 @@ export const CHANGE_EFFECTS: Readonly<
   extendedNextHop: "reset",
   extendedMessage: "reset",
   gracefulRestart: "reset",
+  ownRestart: "reset",
+  longLivedGracefulRestart: "reset",
   role: "reset",
   strictRole: "reset",
   password: "reset",
@@ -80,7 +82,21 @@ export function effectOfChange(
     case "gracefulRestart":
       // How long routes are kept is told to nobody.
       return old.gracefulRestart.mode === next.gracefulRestart.mode ? "none" : "reset";
+    case "ownRestart": {
+      const { ownRestart: a } = old;
+      const { ownRestart: b } = next;
+      return a.time === b.time && a.notification === b.notification ? "none" : "reset";
+    }
+    case "longLivedGracefulRestart":
+      return effectOfLongLived(old.longLivedGracefulRestart, next.longLivedGracefulRestart);
     default:
       return CHANGE_EFFECTS[option];
   }
+}
+
+function effectOfLongLived(old: LongLivedOptions, next: LongLivedOptions): ChangeEffect {
+  const negotiated = ({ mode, staleTime: { ipv4Unicast, ipv6Unicast } }: LongLivedOptions) =>
+    `${mode} ${ipv4Unicast} ${ipv6Unicast}`;
+  if (negotiated(old) !== negotiated(next)) return "reset";
+  return old.partial === next.partial ? "none" : "export";
 }

@@ -199,6 +199,9 @@ export interface NeighborOptions {
   readonly extendedNextHop: boolean;
   readonly extendedMessage: boolean;
   readonly gracefulRestart: GracefulRestartOptions;
+  /** What the neighbor is told of restarts of this speaker; counts where the mode is `full`. */
+  readonly ownRestart: OwnRestartOptions;
+  readonly longLivedGracefulRestart: LongLivedOptions;
   readonly role: RoleName | "none";
   readonly strictRole: boolean;
   /** TCP MD5 secret in clear, null for none. */
@@ -232,10 +235,39 @@ export interface AddPathOptions {
 }
 
 export interface GracefulRestartOptions {
-  /** Whether routes of a neighbor that restarts gracefully are kept meanwhile (RFC 4724). */
-  readonly mode: "helper" | "off";
+  /**
+   * `helper`: routes of a neighbor that restarts gracefully are kept meanwhile (RFC 4724); `full`: and
+   * the neighbor is asked to do the same when this speaker restarts.
+   */
+  readonly mode: "full" | "helper" | "off";
   /** Seconds for which they are kept at most, whatever the neighbor asks for; 1 to 4095. */
   readonly restartTimeMax: number;
+}
+
+export interface OwnRestartOptions {
+  /** Seconds for which the neighbor is to wait for this speaker to come back; 0 to 4095. */
+  readonly time: number;
+  /** Whether NOTIFICATION messages and the hold timer end a session gracefully as well (RFC 8538). */
+  readonly notification: boolean;
+  /** Seconds for which a restarted speaker waits for the neighbor's routes, at most. */
+  readonly deferSeconds: number;
+}
+
+/** Long-lived graceful restart (RFC 9494). */
+export interface LongLivedOptions {
+  /** As of graceful restart, which must be on as far. */
+  readonly mode: "full" | "helper" | "off";
+  /** Seconds for which the neighbor is to keep our routes beyond its restart time; 0 for not. */
+  readonly staleTime: FamilySeconds;
+  /** Seconds for which its routes are kept at most, whatever it asks for; 0 for not. */
+  readonly staleTimeMax: FamilySeconds;
+  /** An internal neighbor that does not know of it gets stale routes all the same (section 4.6). */
+  readonly partial: boolean;
+}
+
+export interface FamilySeconds {
+  readonly ipv4Unicast: number;
+  readonly ipv6Unicast: number;
 }
 
 export interface MaxPrefixOptions {

@@ -20,7 +20,14 @@ const BASE = {
   },
   rpki: { caches: [{ address: "192.0.2.53" }] },
   neighbors: [
-    { address: "192.0.2.11", as: 64501, "add-path": {}, "graceful-restart": {}, "max-prefix": {} },
+    {
+      address: "192.0.2.11",
+      as: 64501,
+      "add-path": {},
+      "graceful-restart": {},
+      "long-lived-graceful-restart": {},
+      "max-prefix": {},
+    },
   ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
@@ -135,6 +142,13 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       '"rule" and its place in the policy',
       load(BASE).policies["one"]?.rules[0]?.name,
       "rule 1",
+    ],
+    "neighbors 0 graceful-restart notification": [
+      "true in mode full, else false",
+      ["full", "helper"].map(
+        (mode) => neighborWith({ ...NEIGHBOR, "graceful-restart": mode }).ownRestart.notification,
+      ),
+      [true, false],
     ],
     "neighbors 0 local-address": ["chosen by the system", external.localAddress, null],
     "neighbors 0 local-as": ["router as", external.localAs, 64500],

@@ -132,6 +132,8 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   extendedNextHop: "as: 64502, group: clients, extended-next-hop: true",
   extendedMessage: "as: 64502, group: clients, extended-message: true",
   gracefulRestart: "as: 64502, group: clients, graceful-restart: off",
+  ownRestart: "as: 64502, group: clients, graceful-restart: { restart-time: 9 }",
+  longLivedGracefulRestart: "as: 64502, group: clients, long-lived-graceful-restart: helper",
   role: "as: 64502, group: clients, role: peer",
   strictRole: "as: 64502, group: clients, strict-role: true, role: peer",
   password: "as: 64502, group: clients, password: { env: X }",

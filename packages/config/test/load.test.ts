@@ -92,7 +92,14 @@ const FULL: NeighborConfig = {
   addPath: { receive: true, send: "all" },
   extendedNextHop: true,
   extendedMessage: true,
-  gracefulRestart: { mode: "off", restartTimeMax: 600 },
+  gracefulRestart: { mode: "full", restartTimeMax: 600 },
+  ownRestart: { time: 60, notification: false, deferSeconds: 30 },
+  longLivedGracefulRestart: {
+    mode: "full",
+    staleTime: { ipv4Unicast: 0, ipv6Unicast: 3600 },
+    staleTimeMax: { ipv4Unicast: 7200, ipv6Unicast: 7200 },
+    partial: false,
+  },
   role: "peer",
   strictRole: true,
   password: "from the environment",
@@ -195,12 +202,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 78 },
+      source: { file: "everything.yaml", line: 79 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 79 },
+          source: { file: "everything.yaml", line: 80 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -244,7 +251,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 113 },
+          source: { file: "everything.yaml", line: 114 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -255,7 +262,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 114 },
+          source: { file: "everything.yaml", line: 115 },
           if: { prefix: ["bogons"] },
           set: {},
           action: "reject",
@@ -264,18 +271,18 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 116 },
+      source: { file: "everything.yaml", line: 117 },
       default: "accept",
       rules: [],
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 117 },
+      source: { file: "everything.yaml", line: 118 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 117 },
+          source: { file: "everything.yaml", line: 118 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -305,9 +312,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:65:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:66:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:65:50: the secret stands in clear; " +
+      "everything.yaml:66:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });
@@ -344,7 +351,9 @@ function collectSchemaKeys(part: unknown, keys: Set<string>): void {
 test("the schema has the options that the types have, and each has a description", () => {
   const { properties } = schema.definitions["neighbor-options"];
   const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-  const options = [...Object.keys(CHANGE_EFFECTS), "address"].map(kebab);
+  // What a neighbor is told of own restarts stands in the section of its restarts.
+  const { ownRestart: _, ...effects } = CHANGE_EFFECTS;
+  const options = [...Object.keys(effects), "address"].map(kebab);
   expect(Object.keys(properties).sort()).toEqual(options.sort());
   for (const [name, option] of Object.entries(properties)) {
     expect(option.description, name).toMatch(/\.$/);

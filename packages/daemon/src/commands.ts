@@ -17,6 +17,7 @@ import {
   showNeighbor,
   showNeighborDetail,
   showQuarantine,
+  showRestart,
   showRoutes,
   showRpki,
   showTables,
@@ -61,6 +62,8 @@ export interface DaemonActions {
    * @returns what changed; throws with all mistakes
    */
   reload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  /** @param isRestart - it is to come back, and peers may keep its routes */
+  stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
 }
@@ -122,6 +125,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       neighbors: router.neighbors.size,
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
+      restart: showRestart(router),
     };
     return {};
   },
@@ -189,6 +193,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   reload: async function* (_speaker, request, daemon) {
     return daemon.reload(request["force"] === true);
+  },
+  stop: async function* (_speaker, request, daemon) {
+    daemon.stop(request["graceful"] === true);
+    return {};
   },
   "show-nsr": async function* (_speaker, _request, daemon) {
     yield daemon.showNsr();

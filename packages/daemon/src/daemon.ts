@@ -64,6 +64,8 @@ export class Daemon {
   private readonly manager: ServiceManager;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
+  /** It stops in order to come back: peers may keep its routes. */
+  private isRestart = false;
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -161,12 +163,18 @@ export class Daemon {
     return reload;
   }
 
+  /** Has the process stop as a signal would, once this was answered. */
+  private stopSoon(isRestart: boolean): void {
+    this.isRestart = isRestart;
+    setImmediate(() => process.kill(process.pid, "SIGTERM"));
+  }
+
   async stop(): Promise<void> {
     this.isStopping = true;
     this.log.say("info", "stopping", "closing all sessions");
     this.manager.stopping();
     this.closeServers();
-    await this.alone?.stop(STOP_TEXT);
+    await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
@@ -255,7 +263,7 @@ export class Daemon {
         this.log.say("warn", "nsr-handover", `no hand-over: ${(error as Error).message}`);
       }
     }
-    await pair.stop(STOP_TEXT);
+    await pair.stop(STOP_TEXT, this.isRestart);
   }
 
   private readonly fault: Fault = (what, error) => {
@@ -385,6 +393,7 @@ export class Daemon {
       showNsr: () => this.shownNsr(),
       switchOver: () => this.switchOver(),
       reload: (force) => this.reload(force),
+      stop: (isRestart) => this.stopSoon(isRestart),
       version: this.options.version,
       startedMs: this.startedMs,
     });

@@ -1,4 +1,4 @@
-import { notificationName, shutdownText } from "@ts-bgp/wire-codec";
+import { notificationText, shutdownText } from "@ts-bgp/wire-codec";
 import type { DownReason, SessionState } from "./types.ts";
 
 /** The states as RFC 4271 writes them. */
@@ -23,7 +23,7 @@ export function describeDown(reason: DownReason): string {
       const verb = reason.kind === "notification-sent" ? "sent" : "received";
       const text = shutdownText(reason);
       const quoted = text === null ? "" : `: "${text.replace(/\p{C}/gu, "\uFFFD")}"`;
-      return `${verb} ${notificationName(reason.code, reason.subcode)}${quoted}`;
+      return `${verb} ${notificationText(reason)}${quoted}`;
     }
     case "connection-lost":
       return "connection lost";
@@ -31,6 +31,8 @@ export function describeDown(reason: DownReason): string {
       return "send hold timer expired";
     case "graceful-restart":
       return "peer restarted gracefully";
+    case "restarting":
+      return "closed without a word, to restart gracefully";
     case "not-wanted":
       return "connection came too late";
   }

@@ -118,6 +118,12 @@ export function familiesOf(open: OpenMessage): number {
   return multiprotocol ? families : FAMILY.IPV4_UNICAST;
 }
 
+/** Whether a side's capabilities ask the other one to keep its routes while it restarts (RFC 4724). */
+export function offersRestart(capabilities: readonly Capability[]): boolean {
+  const own = capabilities.findLast((capability) => is(capability, "graceful-restart"));
+  return own !== undefined && own.families.length > 0;
+}
+
 /** The (AFI, SAFI) pairs of FAMILY bits, in ascending order. */
 export function pairsOf(families: number): { afi: number; safi: number }[] {
   const pairs = [];

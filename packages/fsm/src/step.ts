@@ -1,4 +1,4 @@
-import { CEASE, NOTIFICATION } from "@ts-bgp/wire-codec";
+import { CEASE, hardResetData, NOTIFICATION } from "@ts-bgp/wire-codec";
 import { delayOpen, established, openConfirm, openSent } from "./connection.ts";
 import {
   arm,
@@ -16,6 +16,7 @@ import {
   sent,
   waitInActive,
 } from "./moves.ts";
+import { offersRestart } from "./negotiate.ts";
 import { idleHoldMs } from "./timers.ts";
 import {
   type Connection,
@@ -49,6 +50,7 @@ export function step(state: FsmState, event: FsmEvent, config: FsmConfig, jitter
     case "start":
       return start(state, config, jitter);
     case "stop":
+    case "restart":
       return stop(state, event, config, jitter);
     case "connect-retry-timer-expires":
       return connectAgain(state, config, jitter);
@@ -111,19 +113,19 @@ function start(state: FsmState, config: FsmConfig, jitter: number): FsmStep {
 
 function stop(
   state: FsmState,
-  event: Extract<PeerEvent, { kind: "stop" }>,
+  event: Extract<PeerEvent, { kind: "stop" | "restart" }>,
   config: FsmConfig,
   jitter: number,
 ): FsmStep {
   if (state.mode === "stopped") return NOTHING;
   const { outgoing, incoming, failures } = state;
   const { restartAfterSeconds } = event;
-  const reason = sent(NOTIFICATION.CEASE, event.subcode, event.data);
   const actions: FsmAction[] = [];
   if (state.mode !== "running") actions.push(cancel("idle-hold", 0));
   else if (outgoing === null && incoming === null) actions.push(cancel("connect-retry", 0));
-  if (outgoing !== null) close(state, outgoing, reason, actions);
-  if (incoming !== null) close(state, incoming, reason, actions);
+  for (const connection of [outgoing, incoming]) {
+    if (connection !== null) close(state, connection, farewell(connection, event), actions);
+  }
   const ended = { outgoing: null, incoming: null, failures };
   if (restartAfterSeconds === null) return { state: { mode: "stopped", ...ended }, actions };
 
@@ -131,6 +133,21 @@ function stop(
   actions.push(arm("idle-hold", 0, ms));
   const mode = restartAfterSeconds > 0 ? "damped" : "waiting";
   return { state: { mode, ...ended }, actions };
+}
+
+/** How a connection is ended that is wanted no more. */
+function farewell(
+  connection: Connection,
+  { kind, subcode, data }: Extract<PeerEvent, { kind: "stop" | "restart" }>,
+): DownReason {
+  const cease = sent(NOTIFICATION.CEASE, subcode, data);
+  if (connection.state !== "established") return cease;
+  const { gracefulRestart, localCapabilities } = connection.negotiated;
+  if (gracefulRestart === null) return cease;
+  // A session of a version that did not keep them has none.
+  if (kind === "restart" && offersRestart(localCapabilities ?? [])) return { kind: "restarting" };
+  if (!gracefulRestart.notification) return cease;
+  return sent(NOTIFICATION.CEASE, CEASE.HARD_RESET, hardResetData(cease));
 }
 
 function connectAgain(state: FsmState, config: FsmConfig, jitter: number): FsmStep {

@@ -116,9 +116,13 @@ export type PeerEvent =
    * RFC 9003, the AFI, SAFI and limit of RFC 4486 section 4). With null it stays down until a
    * start event. With a number it begins again after so many seconds, during which the peer may not
    * connect; 0 is the shortest idle hold, during which it may.
+   *
+   * `restart`: a session on which this side has offered to restart gracefully ends without a word, so
+   * that the peer keeps our routes (RFC 4724 section 4.2). Otherwise, where both sides keep routes when
+   * a NOTIFICATION comes, it is a Hard Reset (RFC 8538 section 3) with that Cease inside.
    */
   | {
-      readonly kind: "stop";
+      readonly kind: "stop" | "restart";
       readonly subcode: number;
       readonly data: Uint8Array;
       readonly restartAfterSeconds: number | null;
@@ -175,6 +179,8 @@ export type DownReason =
   | { readonly kind: "send-hold-timer-expired" }
   /** The peer restarted gracefully and connected anew (RFC 4724 section 4.2). */
   | { readonly kind: "graceful-restart" }
+  /** This side is about to restart gracefully. */
+  | { readonly kind: "restarting" }
   /** The connection came after the attempt had been given up. */
   | { readonly kind: "not-wanted" };
 

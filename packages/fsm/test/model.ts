@@ -82,6 +82,7 @@ const REASONS: Record<DownReason["kind"], string> = {
   "connection-lost": "(lost)",
   "send-hold-timer-expired": "(send-hold)",
   "graceful-restart": "(restart)",
+  restarting: "(restarting)",
   "not-wanted": "(not-wanted)",
 };
 

@@ -26,6 +26,7 @@ export const STATES = {
 export const EVENTS: Record<FsmEvent["kind"], FsmEvent> = {
   start: { kind: "start" },
   stop: { kind: "stop", subcode: 2, data: NO_DATA, restartAfterSeconds: null },
+  restart: { kind: "restart", subcode: 2, data: NO_DATA, restartAfterSeconds: null },
   "connect-retry-timer-expires": { kind: "connect-retry-timer-expires" },
   "idle-hold-timer-expires": { kind: "idle-hold-timer-expires" },
   "idle-hold-reset-timer-expires": { kind: "idle-hold-reset-timer-expires" },

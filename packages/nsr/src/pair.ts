@@ -63,7 +63,7 @@ export class Pair {
   private readonly asker: RoleAsker;
   private readonly suspects: Suspects;
   /** What peers are told when their sessions end with this side; null when they do not end. */
-  private farewell: string | null = null;
+  private farewell: Parameters<Tenure["stop"]> | null = null;
   /** What was followed, or was frozen here, and how following it came to its end. */
   private left: Left | null = null;
   private end: FollowEnd | null = null;
@@ -149,8 +149,8 @@ export class Pair {
   }
 
   /** Ends this side. @param text - for peers, whose sessions end if it is the active one; null when they go on */
-  async stop(text: string | null): Promise<void> {
-    this.farewell = text;
+  async stop(text: string | null, isRestart = false): Promise<void> {
+    this.farewell = text === null ? null : [text, isRestart];
     this.addresses.unwatch();
     const stopped = Promise.withResolvers<void>();
     this.stopped.push(stopped.resolve);
@@ -451,7 +451,7 @@ export class Pair {
     this.standbySide = null;
     try {
       standbySide?.stop("this side stops");
-      if (farewell !== null) await tenure?.stop(farewell);
+      if (farewell !== null) await tenure?.stop(...farewell);
       else tenure?.end();
       this.tenure = null;
       this.addresses.drop();

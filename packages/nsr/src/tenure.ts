@@ -121,11 +121,11 @@ export class Tenure {
     }
   }
 
-  /** Ends all sessions, and tells peers so. */
-  async stop(text: string): Promise<void> {
+  /** Ends all sessions, and tells peers so; `isRestart`: see the router's `shutdown`. */
+  async stop(text: string, isRestart: boolean): Promise<void> {
     this.isOver = true;
     this.activeSide.stop();
-    await this.speaker.stop(text);
+    await this.speaker.stop(text, isRestart);
   }
 
   /** Is none any more, without a word to peers. */

@@ -24,7 +24,7 @@ const TEXTS = {
   malformed: "malformed UPDATE, treated as withdraw (RFC 7606)",
   "prefix-invalid": "not a unicast prefix that can be routed",
   "max-prefix": "over the max-prefix limit of the peer",
-  "well-known-community": "held back by a well-known community (RFC 1997)",
+  "well-known-community": "held back by a well-known community (RFC 1997, RFC 9494)",
   "own-route": "learned from this peer",
   "same-as": "learned from another session of the peer's AS",
   "not-reflected": "learned from an internal peer and not reflected (RFC 4456)",

@@ -11,7 +11,7 @@ import {
   type PolicyValues,
   ReasonTable,
 } from "@ts-bgp/policy";
-import { InputQueue, OriginValidation, STATE_CLASSES } from "@ts-bgp/router";
+import { InputQueue, OriginValidation, OwnRestart, STATE_CLASSES } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
@@ -106,13 +106,23 @@ export function machineImage(machine: Machine): Uint8Array[] {
   return [...machineCapture(machine)];
 }
 
+/** Of the router's tables, what those of an older version have not. */
+interface OlderTables {
+  origins?: OriginValidation;
+  restart?: OwnRestart;
+}
+
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
 export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const machine = fromImage(pieces, CLASSES);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
   // That of an older version does not have these.
-  const { tables } = machine.router as unknown as { tables: { origins?: OriginValidation } };
-  tables.origins ??= new OriginValidation(machine.router.tables.outputs);
+  const { tables } = machine.router as unknown as { tables: OlderTables };
+  const { outputs, groups, attrs } = machine.router.tables;
+  tables.origins ??= new OriginValidation(outputs);
+  tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
+  groups.held ??= [];
+  if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);

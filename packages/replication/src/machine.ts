@@ -73,7 +73,8 @@ export function configFrom(octets: Uint8Array): Config {
 /** How each call is run. */
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {
   start: ({ router }, { nowMs }) => router.start(nowMs),
-  shutdown: ({ router }, { text, nowMs }) => router.shutdown(text === "" ? null : text, nowMs),
+  shutdown: ({ router }, { text, restart, nowMs }) =>
+    router.shutdown(text === "" ? null : text, restart === 1, nowMs),
   accepted: ({ router }, call) => {
     const { remoteAddress, remotePort, localAddress, otherAddress, connection, nowMs } = call;
     const ends = [remoteAddress, remotePort, localAddress, otherAddress || null] as const;

@@ -165,7 +165,15 @@ export const RECORDS = {
   },
 
   start: { type: 32, fields: { nowMs: [1, "double"] } },
-  shutdown: { type: 33, fields: { nowMs: [1, "double"], text: [2, "text"] } },
+  shutdown: {
+    type: 33,
+    fields: {
+      nowMs: [1, "double"],
+      text: [2, "text"],
+      /** 1: it comes back, and peers may keep its routes. */
+      restart: [20, "uint"],
+    },
+  },
   accepted: {
     type: 34,
     fields: {

@@ -59,8 +59,8 @@ export class Followed {
     const { journal } = this;
     return {
       start: (nowMs: number) => journal.run({ record: "start", nowMs }),
-      shutdown: (text: string | null, nowMs: number) =>
-        journal.run({ record: "shutdown", text: text ?? "", nowMs }),
+      shutdown: (text: string | null, isRestart: boolean, nowMs: number) =>
+        journal.run({ record: "shutdown", text: text ?? "", restart: isRestart ? 1 : 0, nowMs }),
       accepted: (
         remoteAddress: string,
         remotePort: number,

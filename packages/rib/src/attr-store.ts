@@ -36,12 +36,17 @@ export const ATTR_SET = {
   IPV6_NEXT_HOP: 64,
   /** What could be read of a message that was treated as a withdrawal (RFC 7606), and why it was. */
   FAULTY: 128,
+  /** Retained for want of a better one (RFC 9494 section 3.2), and not to be retained so (3.3). */
+  LLGR_STALE: 256,
+  NO_LLGR: 512,
 } as const;
 
 const OCTETS_MAX = 0xffff;
 const NO_EXPORT = 0xffffff01;
 const NO_ADVERTISE = 0xffffff02;
 const NO_EXPORT_SUBCONFED = 0xffffff03;
+const LLGR_STALE = 0xffff0006;
+const NO_LLGR = 0xffff0007;
 
 const COLUMNS = [
   "localPref",
@@ -73,7 +78,7 @@ export class AttrStore {
   /** Originating AS, 0 when the path is empty or ends with a set. */
   originAs: Uint32Array = new Uint32Array(0);
   /** Bits of ATTR_SET. */
-  flags: Uint8Array = new Uint8Array(0);
+  flags: Uint16Array = new Uint16Array(0);
   /** BGP Identifier of ORIGINATOR_ID, 0 when absent. */
   originatorId: Uint32Array = new Uint32Array(0);
   /** Entries of CLUSTER_LIST. */
@@ -222,6 +227,17 @@ export class AttrStore {
     return true;
   }
 
+  /** Derives the flags of all sets again, as this program knows them; an older one knew fewer. */
+  deriveFlags(): void {
+    const { flags } = this;
+    this.flags = new Uint16Array(flags.length);
+    for (let id = 1; id < this.limit; id++) {
+      if (this.refs[id] === 0) continue;
+      const at = this.offsetOf(id);
+      this.derive(id, this.bytesOf(id), at, at + this.lengthOf(id));
+    }
+  }
+
   private equals(id: AttrId, buf: Uint8Array, at: number, end: number): boolean {
     if (this.octetCount[id] !== end - at) return false;
     const own = this.bytesOf(id);
@@ -312,6 +328,8 @@ function wellKnown(buf: Uint8Array, at: number, end: number): number {
     if (community === NO_EXPORT) flags |= ATTR_SET.NO_EXPORT;
     else if (community === NO_ADVERTISE) flags |= ATTR_SET.NO_ADVERTISE;
     else if (community === NO_EXPORT_SUBCONFED) flags |= ATTR_SET.NO_EXPORT_SUBCONFED;
+    else if (community === LLGR_STALE) flags |= ATTR_SET.LLGR_STALE;
+    else if (community === NO_LLGR) flags |= ATTR_SET.NO_LLGR;
   }
   return flags;
 }

@@ -2,7 +2,7 @@
  * The decision process: RFC 4271 section 9.1 with the tie-breaks of RFC 4456 section 9.
  *
  * The order of preference, highest first:
- *   LOCAL_PREF; shorter AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS;
+ *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; shorter AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS;
  *   external before internal; lower BGP Identifier (ORIGINATOR_ID if present); shorter
  *   CLUSTER_LIST; lower peer address; lower path identifier.
  * The interior cost of step e is equal for all paths here: the speaker has no interior routes.
@@ -13,7 +13,7 @@
  */
 
 import { formatIpv4 } from "@ts-bgp/wire-codec";
-import type { AttrStore } from "./attr-store.ts";
+import { ATTR_SET, type AttrStore } from "./attr-store.ts";
 import { grown } from "./columns.ts";
 import type { PathRow, PathTable } from "./path-table.ts";
 import type { PeerTable } from "./peer-table.ts";
@@ -105,7 +105,10 @@ export class Decision {
     ] as const;
     const origin = (code: number) => ORIGINS[code]!;
     const sameAs = attrs.firstAs[x] === attrs.firstAs[y];
+    const isStale = (set: number) => Number((attrs.flags[set]! & ATTR_SET.LLGR_STALE) !== 0);
+    const staleText = (stale: number) => (stale === 1 ? "stale" : "not stale");
     const steps: [name: string, better: number, worse: number, text: (n: number) => string][] = [
+      ["not LLGR_STALE", isStale(x), isStale(y), staleText],
       ["higher LOCAL_PREF", attrs.localPref[x]!, attrs.localPref[y]!, String],
       ["shorter AS_PATH", attrs.asPathLength[x]!, attrs.asPathLength[y]!, String],
       ["lower ORIGIN", attrs.origin[x]!, attrs.origin[y]!, origin],
@@ -185,12 +188,13 @@ export class Decision {
     return slot;
   }
 
-  /** Section 9.1.1 and steps a and b of 9.1.2.2; negative when `a` is preferred. */
+  /** RFC 9494, section 9.1.1 and steps a and b of 9.1.2.2; negative when `a` is preferred. */
   private compareHead(a: PathRow, b: PathRow): number {
-    const { localPref, asPathLength, origin } = this.attrs;
+    const { flags, localPref, asPathLength, origin } = this.attrs;
     const x = this.paths.attr[a]!;
     const y = this.paths.attr[b]!;
     return (
+      (flags[x]! & ATTR_SET.LLGR_STALE) - (flags[y]! & ATTR_SET.LLGR_STALE) ||
       localPref[y]! - localPref[x]! ||
       asPathLength[x]! - asPathLength[y]! ||
       origin[x]! - origin[y]!

@@ -14,9 +14,14 @@ import {
   copyOctets,
   EXTENDED_MESSAGE_OCTETS_MAX,
   nextAttribute,
+  readU32,
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
+
+/** Well-known communities that the speaker adds (RFC 9494 section 3.2, RFC 1997). */
+export const LLGR_STALE = 0xffff0006;
+const NO_EXPORT = 0xffffff01;
 
 const scratch = new Uint8Array(2 * EXTENDED_MESSAGE_OCTETS_MAX);
 /** A new attribute value: a number, or a next hop. */
@@ -32,6 +37,39 @@ export function withOtc(attrs: AttrStore, id: AttrId, as: number): AttrId {
 export function withNextHop(attrs: AttrStore, id: AttrId, nextHop: Uint8Array): AttrId {
   value.set(nextHop);
   return replaced(attrs, id, ATTR_FLAG.TRANSITIVE, ATTR.NEXT_HOP, nextHop.length);
+}
+
+/** For who does not know what LLGR_STALE means: NO_EXPORT, and a LOCAL_PREF of 0 (RFC 9494 section 4.6). */
+export function asLastResort(attrs: AttrStore, id: AttrId): AttrId {
+  const kept = withCommunity(attrs, id, NO_EXPORT);
+  if (kept === 0) return 0;
+  writeU32(value, 0, 0);
+  const last = replaced(attrs, kept, ATTR_FLAG.TRANSITIVE, ATTR.LOCAL_PREF, 4);
+  attrs.release(kept);
+  return last;
+}
+
+/** Adds a community (RFC 1997) behind those that are there, unless it is among them. */
+export function withCommunity(attrs: AttrStore, id: AttrId, community: number): AttrId {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  const before = placeOf(buf, at, end, ATTR.COMMUNITIES);
+  const isKnown = hasType(buf, before, end, ATTR.COMMUNITIES);
+  const valueAt = isKnown ? attributeValueAt(buf, before) : before;
+  const after = isKnown ? nextAttribute(buf, before) : before;
+  for (let i = valueAt; i < after; i += 4) {
+    if (readU32(buf, i) !== community) continue;
+    attrs.hold(id);
+    return id;
+  }
+  const flags = OPTIONAL_TRANSITIVE | (isKnown ? buf[before]! & ATTR_FLAG.PARTIAL : 0);
+  copyOctets(buf, at, before, scratch, 0);
+  let o = writeHead(before - at, flags, ATTR.COMMUNITIES, after - valueAt + 4);
+  copyOctets(buf, valueAt, after, scratch, o);
+  o = writeU32(scratch, o + after - valueAt, community);
+  copyOctets(buf, after, end, scratch, o);
+  return intern(attrs, o + end - after);
 }
 
 /** Takes MULTI_EXIT_DISC out. */

@@ -8,7 +8,7 @@ import { REASON } from "@ts-bgp/policy";
 import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
-import { reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
+import { asLastResort, reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
 import type { Numbers } from "./numbers.ts";
 
 /** What all members of an update group have in common besides the wire form. */
@@ -39,6 +39,11 @@ export interface GroupSettings {
   readonly ownNextHop: Uint8Array | null;
   /** MED is taken out before policy is asked, which may set one (RFC 4271 section 5.1.4). */
   readonly stripsMed: boolean;
+  /**
+   * Long-lived stale routes are not sent (RFC 9494 section 4.3), or with NO_EXPORT and the lowest
+   * LOCAL_PREF (section 4.6); absent: they are routes like others.
+   */
+  readonly staleRoutes?: "withhold" | "no-export";
 }
 
 /** What an exporter asks about neighbors. */
@@ -153,6 +158,9 @@ export class GroupExporter implements ExportRules {
       if ((flags & stops) !== 0) return REASON["well-known-community"];
     }
     if (settings.otcStops && (flags & ATTR_SET.HAS_OTC) !== 0) return REASON["route-leak"];
+    if (settings.staleRoutes === "withhold" && (flags & ATTR_SET.LLGR_STALE) !== 0) {
+      return REASON["well-known-community"];
+    }
     return 0;
   }
 
@@ -215,6 +223,12 @@ export class GroupExporter implements ExportRules {
     if (ipv6 && !settings.ipv6NextHop) {
       attrs.release(sent);
       return this.refuse("next-hop-unavailable");
+    }
+    if (settings.staleRoutes === "no-export" && (attrs.flags[sent]! & ATTR_SET.LLGR_STALE) !== 0) {
+      const last = asLastResort(attrs, sent);
+      attrs.release(sent);
+      if (last === 0) return this.refuse("attributes-too-long");
+      sent = last;
     }
     if (!isReflection) return sent;
     const originator = rib.peers.identifier[rib.paths.peer[path]!]!;

@@ -17,6 +17,7 @@ import {
 } from "@ts-bgp/wire-codec";
 import type { Ends } from "./connection.ts";
 import type { OwnAddresses } from "./group-settings.ts";
+import { restartCapabilities } from "./restart-capabilities.ts";
 
 /** @returns 4 or 16 octets of an address in text, a zone left out */
 export function addressOctets(text: string): Uint8Array {
@@ -86,8 +87,16 @@ export function peerFacts(
   };
 }
 
-/** What the state machine must know of a neighbor. */
-export function fsmConfig(config: Config, neighbor: NeighborConfig): FsmConfig {
+/**
+ * What the state machine must know of a neighbor.
+ *
+ * @param isRestarting - this speaker has restarted, and has not sent all that it had
+ */
+export function fsmConfig(
+  config: Config,
+  neighbor: NeighborConfig,
+  isRestarting: boolean,
+): FsmConfig {
   return {
     ...FSM_DEFAULTS,
     localAs: neighbor.localAs,
@@ -100,23 +109,19 @@ export function fsmConfig(config: Config, neighbor: NeighborConfig): FsmConfig {
     role: neighbor.role === "none" ? null : neighbor.role,
     strictRole: neighbor.strictRole,
     families: familiesOf(neighbor),
-    capabilities: capabilities(neighbor),
+    capabilities: capabilities(neighbor, isRestarting),
   };
 }
 
 /** Capabilities that options of the neighbor ask for. */
-function capabilities(neighbor: NeighborConfig): Capability[] {
+function capabilities(neighbor: NeighborConfig, isRestarting: boolean): Capability[] {
   const list: Capability[] = [
     { code: 2, name: "route-refresh" },
     { code: 70, name: "enhanced-route-refresh" },
   ];
   if (neighbor.extendedMessage) list.push({ code: 6, name: "extended-message" });
-  if (neighbor.gracefulRestart.mode === "helper") {
-    // No families: this side does not restart gracefully, but helps (RFC 4724 section 3).
-    const restart = { restarting: false, notification: false, restartTimeSeconds: 0, families: [] };
-    list.push({ code: 64, name: "graceful-restart", ...restart });
-  }
   const families = familiesOf(neighbor);
+  list.push(...restartCapabilities(neighbor, families, isRestarting));
   const { receive, send } = neighbor.addPath;
   if (receive || send !== 0) {
     const both = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST].filter((family) => families & family);

@@ -4,6 +4,7 @@ import type { NeighborConfig, RouterConfig } from "@ts-bgp/config";
 import type { Negotiated } from "@ts-bgp/fsm";
 import type { Filter } from "@ts-bgp/policy";
 import {
+  type Capability,
   EXTENDED_MESSAGE_OCTETS_MAX,
   FAMILY,
   type Family,
@@ -18,7 +19,10 @@ export interface OwnAddresses {
   readonly ipv6: Uint8Array | null;
 }
 
-/** @returns what the session wants of its update group in one family */
+/**
+ * @param isLongLived - some neighbor is configured for long-lived graceful restart
+ * @returns what the session wants of its update group in one family
+ */
 export function groupSettings(
   family: Family,
   router: RouterConfig,
@@ -26,6 +30,7 @@ export function groupSettings(
   negotiated: Negotiated,
   own: OwnAddresses,
   filter: Filter,
+  isLongLived: boolean,
 ): GroupSettings {
   const internal = negotiated.peerAs === config.localAs;
   const transparent = config.routeServerClient;
@@ -57,7 +62,19 @@ export function groupSettings(
     nextHop: nextHop.how,
     ownNextHop: nextHop.how === "route" ? nextHop.address : null,
     stripsMed: filter.setsMed && !internal && !transparent,
+    ...(isLongLived ? staleRoutes(config, negotiated) : {}),
   };
+}
+
+/** RFC 9494 sections 4.3 and 4.6. */
+function staleRoutes(
+  config: NeighborConfig,
+  { peerAs, peerCapabilities }: Negotiated,
+): Pick<GroupSettings, "staleRoutes"> {
+  const has = (name: Capability["name"]) => peerCapabilities.some((each) => each.name === name);
+  if (has("long-lived-graceful-restart") && has("graceful-restart")) return {};
+  const isPartial = config.longLivedGracefulRestart.partial && peerAs === config.localAs;
+  return { staleRoutes: isPartial ? "no-export" : "withhold" };
 }
 
 function nextHopOf(

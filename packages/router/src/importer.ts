@@ -17,7 +17,7 @@ import {
   findAttribute,
   readU32,
 } from "@ts-bgp/wire-codec";
-import { withOtc } from "./attribute-edit.ts";
+import { LLGR_STALE, withCommunity, withOtc } from "./attribute-edit.ts";
 
 /** What an importer must know of its session. Plain values, fixed while the session lasts. */
 export interface ImportSettings {
@@ -53,6 +53,10 @@ export class SessionImporter implements Importer {
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;
   private ownsBase = false;
+  /** Routes at hand are kept as a last resort. */
+  private isStale = false;
+  /** Sets that were marked as such, with a reference that is ours. */
+  private marked: AttrId[] = [];
 
   constructor(attrs: AttrStore, settings: ImportSettings, peer: PeerFacts, filter: Filter) {
     this.attrs = attrs;
@@ -71,9 +75,14 @@ export class SessionImporter implements Importer {
     return this.filter.asksPath;
   }
 
-  /** Gets ready for routes with one attribute set; `finish` must follow. */
-  prepare(attrIn: AttrId, family: Family): void {
+  /**
+   * Gets ready for routes with one attribute set; `finish` must follow.
+   *
+   * @param isStale - they are long-lived stale, and marked after policy (RFC 9494 section 4.2)
+   */
+  prepare(attrIn: AttrId, family: Family, isStale = false): void {
     this.family = family;
+    this.isStale = isStale;
     this.base = attrIn;
     this.attr = 0;
     this.reason = this.check(attrIn) || this.filter.rejectsAll;
@@ -101,6 +110,13 @@ export class SessionImporter implements Importer {
       this.attr = verdict.attr;
       this.reason = verdict.reason;
     }
+    if (this.isStale && this.attr !== 0) this.mark();
+  }
+
+  private mark(): void {
+    this.attr = withCommunity(this.attrs, this.attr, LLGR_STALE);
+    if (this.attr !== 0) this.marked.push(this.attr);
+    else this.reason = REASON["attributes-too-long"];
   }
 
   /**
@@ -123,6 +139,9 @@ export class SessionImporter implements Importer {
   finish(): void {
     if (this.ownsBase) this.attrs.release(this.base);
     this.ownsBase = false;
+    if (!this.isStale) return;
+    for (const attr of this.marked) this.attrs.release(attr);
+    this.marked = [];
   }
 
   /**

@@ -4,12 +4,14 @@
  */
 
 import { type DownReason, describeDown, type Negotiated } from "@ts-bgp/fsm";
-import type { Fault } from "@ts-bgp/wire-codec";
+import { type Fault, formatHex } from "@ts-bgp/wire-codec";
 import type { LogEvent, LogId, Outputs } from "./outputs.ts";
 
 /** Events of one kind that are let through in `WINDOW_MS`. */
 const EVENTS_MAX = 10;
 const WINDOW_MS = 60_000;
+/** Octets of a faulty UPDATE that are logged. */
+const FAULT_OCTETS_SHOWN = 512;
 
 /** What was logged of one kind since `startMs`. */
 interface Window {
@@ -61,6 +63,20 @@ export class NeighborLog {
     const level = action === "attribute-discard" ? "info" : "warn";
     const fields = { action, code, subcode, attribute, reason, ...more };
     this.write(id, level, `${action}: ${reason}`, fields);
+  }
+
+  /** Logs an UPDATE with faults `[at, end)`, of which one is the heaviest. */
+  updateFault(
+    nowMs: number,
+    heaviest: Fault,
+    faults: number,
+    buf: Uint8Array,
+    at: number,
+    end: number,
+  ): void {
+    if (!this.admits("update-fault", nowMs)) return;
+    const update = formatHex(buf, at, Math.min(end, at + FAULT_OCTETS_SHOWN));
+    this.fault("update-fault", heaviest, { faults, update });
   }
 
   /** Logs an event unless there were too many of its kind. */

@@ -33,7 +33,6 @@ import {
   encodeOpen,
   Fault,
   type FaultAction,
-  formatHex,
   KEEPALIVE_OCTETS,
   MESSAGE,
   MESSAGE_OCTETS_MAX,
@@ -66,8 +65,6 @@ import { Timers } from "./timers.ts";
 const NO_DATA = new Uint8Array(0);
 /** While octets of the peer wait to be read, its hold timer may not expire; look again then. */
 const HOLD_RECHECK_MS = 1000;
-/** Octets of a faulty UPDATE that are logged. */
-const FAULT_OCTETS_SHOWN = 512;
 
 export class Neighbor implements Listed, ConnectionOwner, Judged {
   readonly row: PeerRow;
@@ -106,7 +103,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   constructor(tables: Tables, config: NeighborConfig) {
     this.tables = tables;
     this.config = config;
-    this.fsm = fsmConfig(tables.config, config);
+    this.fsm = fsmConfig(tables.config, config, tables.restart.waiting !== 0);
     const address = addressWords(addressOctets(config.address));
     const external = config.as !== config.localAs;
     this.row = tables.peers.add({ as: config.as, external, address });
@@ -156,20 +153,26 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.step({ kind: "stop", subcode, data: NO_DATA, restartAfterSeconds: 0 });
   }
 
-  /** The same with the data of the NOTIFICATION. */
-  end(subcode: number, data: Uint8Array, restartSeconds: number | null): void {
-    const restartAfterSeconds =
-      restartSeconds === null ? null : Math.max(restartSeconds, this.heldSeconds);
-    this.step({ kind: "stop", subcode, data, restartAfterSeconds });
+  /** The same with the data of the NOTIFICATION; `isRestart`: as the event `restart` of the fsm package. */
+  end(subcode: number, data: Uint8Array, seconds: number | null, isRestart = false): void {
+    const kind = isRestart ? "restart" : "stop";
+    const restartAfterSeconds = seconds === null ? null : Math.max(seconds, this.heldSeconds);
+    this.step({ kind, subcode, data, restartAfterSeconds });
     this.stale.drop();
   }
 
   /** The configuration of the neighbor is another one; what it means is the caller's to see to. */
   reconfigure(config: NeighborConfig): void {
     this.config = config;
-    this.fsm = fsmConfig(this.tables.config, config);
+    this.offerAnew();
     this.facts = this.makeFacts(this.import?.own ?? NO_ADDRESSES);
     this.stale.bound(config.gracefulRestart.restartTimeMax);
+  }
+
+  /** OPENs say from now on what the configuration and the time want. */
+  offerAnew(): void {
+    const { tables, config } = this;
+    this.fsm = fsmConfig(tables.config, config, tables.restart.waiting !== 0);
   }
 
   /** What decides about the routes that are there: null when no session has brought any. */
@@ -245,7 +248,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   /** Lets expired timers act. */
   tick(): void {
     const { nowMs } = this.tables;
-    this.stale.tick(this.session);
+    if (this.stale.tick(this.session)) this.rejudge();
     this.log.tick(nowMs);
     for (let timer = this.timers.take(nowMs); timer !== null; timer = this.timers.take(nowMs)) {
       this.step({ kind: `${timer}-timer-expires` });
@@ -348,12 +351,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     if (action !== 0) {
       const heaviest = faults.find((fault) => ACTION_WEIGHT[fault.action] === action)!;
       this.faults[heaviest.action]++;
-      if (this.log.admits("update-fault", this.tables.nowMs)) {
-        this.log.fault("update-fault", heaviest, {
-          faults: faults.length,
-          update: formatHex(buf, at, Math.min(end, at + FAULT_OCTETS_SHOWN)),
-        });
-      }
+      this.log.updateFault(this.tables.nowMs, heaviest, faults.length, buf, at, end);
       if (heaviest.action === "session-reset") {
         this.stepFault(connection, heaviest);
         return;

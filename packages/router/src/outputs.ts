@@ -53,6 +53,7 @@ export type LogId =
   | "quarantine"
   | "rpki-source"
   | "rpki-gate"
+  | "restart"
   | "configured"
   | "operator";
 

@@ -14,9 +14,16 @@ export function regroup(session: Session, state: FamilyState): void {
   const { groups } = tables;
   const { filter, settings } = session.groupOf(state.family);
   const entry = groups.find(tables.rib(state.family), settings, filter, facts);
-  const { next } = state;
-  if (entry === (next ?? state.member.entry)) return;
-  state.next = entry === state.member.entry ? null : entry;
+  const { next, member } = state;
+  if (entry === (next ?? member.entry)) return;
+  if (groups.held.includes(member)) {
+    // It was sent nothing that could differ.
+    const cls = tables.directory.classOf(session.neighbor.row, entry.settings.classByAs);
+    state.member = groups.join(entry, cls, session.connection, session, true);
+    groups.leave(member);
+    return;
+  }
+  state.next = entry === member.entry ? null : entry;
   if (state.next !== null) entry.expected++;
   if (next !== null) groups.expectOneLess(next);
   else tables.jobs.add(new Move(session, state));

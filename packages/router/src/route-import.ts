@@ -4,7 +4,13 @@
  */
 
 import type { Negotiated } from "@ts-bgp/fsm";
-import type { PathRow, PathTable, PeerLimits, PeerWalk } from "@ts-bgp/rib";
+import {
+  ATTR_SET,
+  type PathRow,
+  type PathTable,
+  type PeerLimits,
+  type PeerWalk,
+} from "@ts-bgp/rib";
 import { type Family, parseIpv4 } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
@@ -24,6 +30,11 @@ export interface FamilyImport {
   blocked: boolean;
   limits: PeerLimits;
   maxPrefix: MaxPrefix;
+  /**
+   * Routes of any other round than this one are long-lived stale: kept as a last resort (RFC 9494
+   * section 4.2); null when none are.
+   */
+  freshRound: number | null;
 }
 
 /** So many prefixes that the session has to end. */
@@ -49,7 +60,7 @@ export class RouteImport {
     this.own = own;
     this.importer = this.makeImporter();
     this.families = FAMILIES.filter((family) => (negotiated.families & family) !== 0).map(
-      (family) => ({ family, blocked: false, ...this.limitsOf(family) }),
+      (family) => ({ family, blocked: false, freshRound: null, ...this.limitsOf(family) }),
     );
   }
 
@@ -82,8 +93,14 @@ export class RouteImport {
     const rib = tables.rib(family);
     const attrIn = rib.paths.attrIn[path]!;
     let isOther = false;
+    const { freshRound } = state;
+    const isStale = (freshRound ?? null) !== null && rib.paths.round[path] !== freshRound;
+    if (isStale && (tables.attrs.flags[attrIn]! & ATTR_SET.NO_LLGR) !== 0) {
+      rib.removePath(path);
+      return true;
+    }
     if (attrIn !== tables.emptySet) {
-      importer.prepare(attrIn, family);
+      importer.prepare(attrIn, family, isStale);
       isOther = rib.rejudge(path, importer, state.limits);
       importer.finish();
     }

@@ -16,7 +16,7 @@ import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
-import { CEASE } from "@ts-bgp/wire-codec";
+import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
 import { type Order, obey } from "./order.ts";
@@ -66,14 +66,20 @@ export class Router {
   start(nowMs: number): void {
     this.tables.nowMs = nowMs;
     this.tables.origins.start(nowMs);
+    this.tables.restart.start(nowMs, this.neighbors);
     for (const neighbor of this.neighbors.values()) neighbor.start();
   }
 
-  /** Ends all sessions with an administrative shutdown. */
-  shutdown(text: string | null, nowMs: number): void {
+  /**
+   * Ends all sessions with an administrative shutdown.
+   *
+   * @param isRestart - those that may restart gracefully without a word, so that peers keep our routes
+   */
+  shutdown(text: string | null, isRestart: boolean, nowMs: number): void {
     this.tables.nowMs = nowMs;
+    const data = text === null ? new Uint8Array(0) : shutdownData(text);
     for (const neighbor of this.neighbors.values()) {
-      neighbor.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text, null);
+      neighbor.end(CEASE.ADMINISTRATIVE_SHUTDOWN, data, null, isRestart);
     }
   }
 
@@ -167,6 +173,7 @@ export class Router {
     this.tables.nowMs = nowMs;
     for (const neighbor of this.neighbors.values()) neighbor.tick();
     this.revalidate(this.tables.origins.tick(nowMs));
+    this.tables.restart.tick(nowMs, this.neighbors);
   }
 
   /**

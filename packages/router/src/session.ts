@@ -193,8 +193,9 @@ export class Session implements MemberOwner {
     const { tables, negotiated, own } = this;
     const { config } = this.neighbor;
     const filter = tables.policies.filter(config.export, config.localAs);
-    const settings = groupSettings(family, tables.config.router, config, negotiated, own, filter);
-    return { filter, settings };
+    const { config: all, isLongLived } = tables;
+    const rest = [negotiated, own, filter, isLongLived] as const;
+    return { filter, settings: groupSettings(family, all.router, config, ...rest) };
   }
 
   private startFamily(family: Family): FamilyState {
@@ -202,10 +203,11 @@ export class Session implements MemberOwner {
     const { filter, settings } = this.groupOf(family);
     const entry = tables.groups.find(tables.rib(family), settings, filter, neighbor.facts);
     const cls = tables.directory.classOf(neighbor.row, settings.classByAs);
+    const isHeld = tables.restart.holdsBack(family, neighbor.config, this.negotiated);
     if (settings.nextHop === "policy" && !filter.setsNextHop) this.warnOfNextHop(family);
     return {
       family,
-      member: tables.groups.join(entry, cls, this.connection, this),
+      member: tables.groups.join(entry, cls, this.connection, this, isHeld),
       next: null,
       round: 0,
       refreshing: false,

@@ -13,6 +13,7 @@ import { NeighborLog } from "./neighbor-log.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { OriginValidation } from "./origin-validation.ts";
 import { Outputs } from "./outputs.ts";
+import { OwnRestart } from "./own-restart.ts";
 import { Move } from "./regroup.ts";
 import { Forget } from "./reload.ts";
 import { Revalidation } from "./revalidation.ts";
@@ -46,6 +47,7 @@ export const STATE_CLASSES = [
   Numbers,
   OriginValidation,
   Outputs,
+  OwnRestart,
   Rejudge,
   RemoveAll,
   RemoveOtherRounds,

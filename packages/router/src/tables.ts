@@ -10,6 +10,7 @@ import { NeighborDirectory } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { OriginValidation } from "./origin-validation.ts";
 import { type ConnectionId, Outputs } from "./outputs.ts";
+import { OwnRestart } from "./own-restart.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
 export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
@@ -17,6 +18,8 @@ export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNI
 export class Tables {
   /** The configuration in force. */
   config: Config;
+  /** Whether some neighbor is configured for long-lived graceful restart (RFC 9494). */
+  isLongLived: boolean;
   /** Those of the configuration in force. */
   policies: Policies;
   /** Those of earlier configurations, which groups may use until their members have moved. */
@@ -29,6 +32,7 @@ export class Tables {
   readonly groups: UpdateGroups;
   readonly outputs: Outputs = new Outputs();
   readonly origins: OriginValidation;
+  readonly restart: OwnRestart;
   readonly reader: UpdateReader = new UpdateReader();
   readonly jitter: Jitter;
   /** Of facts of peers. */
@@ -49,6 +53,7 @@ export class Tables {
 
   constructor(config: Config, attrs: AttrStore, reasons: ReasonTable, seed: number) {
     this.config = config;
+    this.isLongLived = hasLongLived(config);
     this.attrs = attrs;
     this.reasons = reasons;
     this.origins = new OriginValidation(this.outputs);
@@ -56,6 +61,7 @@ export class Tables {
     this.jitter = new Jitter(seed);
     this.ribs = FAMILIES.map((family) => new Rib(family, attrs, this.peers, seed));
     this.groups = new UpdateGroups(this.directory, this.jobs, this.factNumbers);
+    this.restart = new OwnRestart(this.outputs, this.origins, this.groups);
     this.addresses = addressesByAs(config);
     this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
   }
@@ -68,6 +74,7 @@ export class Tables {
   use(config: Config, policies: Policies): void {
     this.oldPolicies.push(this.policies);
     this.config = config;
+    this.isLongLived = hasLongLived(config);
     this.policies = policies;
     this.addresses = addressesByAs(config);
   }
@@ -101,6 +108,10 @@ export class Tables {
   get nowSeconds(): number {
     return Math.floor(this.nowMs / 1000);
   }
+}
+
+function hasLongLived({ neighbors }: Config): boolean {
+  return neighbors.some(({ longLivedGracefulRestart }) => longLivedGracefulRestart.mode !== "off");
 }
 
 function addressesByAs({ neighbors }: Config): Map<number, Uint8Array[]> {

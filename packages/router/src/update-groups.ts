@@ -96,6 +96,8 @@ export class UpdateGroups {
   private readonly jobs: Jobs;
   private readonly factNumbers: Numbers;
   private readonly sink: GroupSink = new ConnectionSink();
+  /** Those that are sent nothing yet: their groups go on without them. */
+  held: SessionMember[] = [];
   private numbers = 0;
   private turn = 0;
   private urgentTurn = 0;
@@ -132,20 +134,48 @@ export class UpdateGroups {
     return entry;
   }
 
+  /** @param isHeld - it is sent nothing before `release` */
   join(
     entry: GroupEntry,
     peerClass: number,
     connection: Connection,
     owner: MemberOwner,
+    isHeld = false,
   ): SessionMember {
     const member = new SessionMember(entry, peerClass, connection, owner);
-    entry.group.join(member);
+    if (isHeld) {
+      entry.expected++;
+      this.held.push(member);
+    } else entry.group.join(member);
     return member;
   }
 
   leave(member: SessionMember): void {
-    member.group.leave(member);
+    const { held } = this;
+    this.held = held.filter((each) => each !== member);
+    if (this.held.length < held.length) member.entry.expected--;
+    else member.group.leave(member);
     this.closeIfEmpty(member.entry);
+  }
+
+  /** Whether the groups of a family have worked through all that there is for those that are held. */
+  isLevel(family: Family): boolean {
+    return this.held.every(({ group }) => {
+      const { rib, isComplete, standing } = group;
+      if (rib.family !== family) return true;
+      return isComplete && standing.lag === 0 && rib.pending === 0;
+    });
+  }
+
+  /** Those of a family that were held get all that there is. @returns how many these are */
+  release(family: Family): number {
+    const released = this.held.filter(({ group }) => group.rib.family === family);
+    this.held = this.held.filter((member) => !released.includes(member));
+    for (const member of released) {
+      member.entry.expected--;
+      member.group.join(member);
+    }
+    return released.length;
   }
 
   /** A session has moved to the group, or will not. */

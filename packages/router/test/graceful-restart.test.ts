@@ -349,6 +349,9 @@ describe("restart-time-max", () => {
       mode: "helper",
       restart_time: 4000,
       restart_time_max: 30,
+      own_restart_time: null,
+      notification: false,
+      long_lived_stale_time: null,
     });
     a.hangUp();
     lab.run();
@@ -410,7 +413,7 @@ describe("what is kept is judged again by a reload", () => {
     expect(keys(b)).toEqual(["10.2.0.0/16"]);
     const { verdict, paths } = verdictOf(lab);
     expect(verdict).toMatch(/^rejected: .*no one/);
-    expect(paths[0]!.steps.map(({ step }) => step)).toEqual(["checks", "policy"]);
+    expect(paths[0]!.steps.map(({ step }) => step)).toEqual(["checks", "policy", "restart"]);
     lab.reload(YAML).run();
     expect(keys(b)).toEqual(BOTH);
     expect(verdictOf(lab).verdict).toBe("accepted, and the best path");

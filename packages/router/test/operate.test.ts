@@ -128,7 +128,7 @@ neighbors: [{ address: ${A}, as: 65001, port: 1790 }, { address: ${B}, as: 65002
 
 test("a shutdown ends all sessions, with the text, and none begins again", () => {
   const { lab, a, b } = two();
-  lab.router.shutdown("going away", lab.nowMs);
+  lab.router.shutdown("going away", false, lab.nowMs);
   lab.run();
   expect([a, b].map(({ wire }) => wire.notification)).toEqual(["6/2 going away", "6/2 going away"]);
   lab.advance(300_000);

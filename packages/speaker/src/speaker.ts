@@ -201,11 +201,12 @@ export class Speaker {
     if (lack !== "") this.say("congestion-control", "warn", config.address, lack);
   }
 
-  /** Ends all sessions with an administrative shutdown, and stops. */
-  async stop(text: string | null): Promise<void> {
+  /** Ends all sessions, see the router's `shutdown`, and stops. */
+  async stop(text: string | null, isRestart = false): Promise<void> {
     this.listenNoMore();
     this.active.lose("the speaker is stopped");
-    this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
+    const restart = isRestart ? 1 : 0;
+    this.run({ record: "shutdown", text: text ?? "", restart, nowMs: this.now() });
     this.active.commit(this.now());
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([this.transport.drained(), timeout]);

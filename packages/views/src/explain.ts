@@ -15,12 +15,26 @@ import {
   type Rib,
 } from "@ts-bgp/rib";
 import { type FamilyState, familyLabel, type Neighbor, type Router } from "@ts-bgp/router";
-import { type ShownReason, type ShownRoute, shownPathOf, shownReason } from "./show-routes.ts";
+import {
+  type ShownReason,
+  type ShownRoute,
+  shownPathOf,
+  shownReason,
+  stalenessOf,
+} from "./show-routes.ts";
 import { showOrigin } from "./show-rpki.ts";
 
 /** One step on the way of a route, in the order in which it was taken. */
 export interface ExplainedStep {
-  step: "checks" | "rpki" | "policy" | "limit" | "decision" | "split-horizon" | "advertised";
+  step:
+    | "checks"
+    | "rpki"
+    | "policy"
+    | "limit"
+    | "restart"
+    | "decision"
+    | "split-horizon"
+    | "advertised";
   /** Whether the route came past it. */
   passed: boolean;
   text: string;
@@ -153,6 +167,8 @@ function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow
       if (outcome.verdict.accept && stored !== 0) steps.push(failed(router, "limit", stored));
     }
   }
+  const stale = staleStep(router, rib, path, neighbor);
+  if (stale !== null) steps.push(stale);
   if (paths.attr[path] !== 0) steps.push(decisionStep(router, rib, row, path));
   return { path: shown, steps };
 }
@@ -234,6 +250,22 @@ function originStep(
   const path =
     facts.role === null ? "" : `; its path is ${origin.path} by ASPAs, by role ${facts.role}`;
   return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}${path}` };
+}
+
+/** Why a route is there that no session stands behind. */
+function staleStep(
+  router: Router,
+  rib: Rib,
+  path: PathRow,
+  { config }: Neighbor,
+): ExplainedStep | null {
+  const kept = stalenessOf(router, rib, path, config.address);
+  if (kept === null) return null;
+  const until = new Date(kept.untilMs).toISOString();
+  const how = kept.isLongLived
+    ? "as a last resort (RFC 9494), behind all routes that are not: LLGR_STALE was added"
+    : "while the neighbor restarts (RFC 4724)";
+  return { step: "restart", passed: true, text: `kept until ${until} at most ${how}` };
 }
 
 function decisionStep(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ExplainedStep {

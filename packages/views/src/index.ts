@@ -27,6 +27,7 @@ export {
   showQuarantine,
   showTables,
 } from "./show-neighbors.ts";
+export { type ShownRestart, showRestart } from "./show-restart.ts";
 export {
   type RoutePlace,
   type RouteQuery,

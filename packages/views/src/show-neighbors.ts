@@ -1,6 +1,6 @@
 /** Neighbors, update groups and memory as JSON for `show` and for metrics. */
 
-import { describeDown, STATE_NAMES } from "@ts-bgp/fsm";
+import { describeDown, type LongLivedStaleTime, STATE_NAMES } from "@ts-bgp/fsm";
 import { advertisedCount } from "@ts-bgp/rib";
 import {
   countedPrefixes,
@@ -37,6 +37,10 @@ export interface ShownFamily {
    * and not longer than this (RFC 4724); milliseconds since 1970, null when there are none.
    */
   stale_until_ms: number | null;
+  /** How these are kept: while it restarts, or longer, as a last resort (RFC 9494). */
+  stale: "restart" | "long-lived" | null;
+  /** It is sent nothing before this speaker's own restart is over, see `show status`. */
+  held: boolean;
   /** Number of its update group, see `show groups`; null without a session. */
   group: number | null;
   /** `count` is that of the prefixes which the limit is about: several paths of one are one. */
@@ -133,11 +137,17 @@ export interface ShownNeighborDetail extends ShownNeighbor {
   } | null;
   graceful_restart: {
     /** Whether routes are kept while the neighbor restarts. */
-    mode: "helper" | "off";
+    mode: "full" | "helper" | "off";
     /** Seconds for which the neighbor asked, null without a session that agreed on it. */
     restart_time: number | null;
     /** Seconds for which routes are kept at most, whatever it asks for. */
     restart_time_max: number;
+    /** Seconds for which it is asked to keep ours; null when it is not. */
+    own_restart_time: number | null;
+    /** Both sides keep routes when a NOTIFICATION comes (RFC 8538); null without a session. */
+    notification: boolean | null;
+    /** Of a session that agreed on the long-lived one: seconds that the neighbor asks for, by family. */
+    long_lived_stale_time: Readonly<Record<string, number>> | null;
   };
   import: readonly string[];
   export: readonly string[];
@@ -174,7 +184,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     established_count: neighbor.establishedCount,
     families: FAMILIES.filter(
       (family) =>
-        session?.family(family) !== undefined || neighbor.stale.keptUntilMs(family) !== null,
+        session?.family(family) !== undefined || neighbor.stale.keptUntil(family) !== null,
     ).map((family) => shownFamily(neighbor, family)),
     messages: { received: shownMessages(neighbor.received), sent: sentMessages(neighbor) },
     update_faults: sum(neighbor.faults),
@@ -232,6 +242,9 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
       mode: config.gracefulRestart.mode,
       restart_time: negotiated?.gracefulRestart?.restartTimeSeconds ?? null,
       restart_time_max: config.gracefulRestart.restartTimeMax,
+      own_restart_time: config.gracefulRestart.mode === "full" ? config.ownRestart.time : null,
+      notification: negotiated?.gracefulRestart?.notification ?? null,
+      long_lived_stale_time: staleTimes(negotiated?.longLivedGracefulRestart ?? null),
     },
     import: config.import,
     export: config.export,
@@ -246,6 +259,16 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
             queued: connection.backlogOctets,
           },
   };
+}
+
+function staleTimes(
+  times: readonly LongLivedStaleTime[] | null,
+): Readonly<Record<string, number>> | null {
+  if (times === null) return null;
+  const entries = times.map(({ family, staleTimeSeconds }) => {
+    return [familyLabel(family as Family), staleTimeSeconds] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function shownMessages({ routeRefresh, ...counts }: MessageCounts): ShownMessages {
@@ -263,7 +286,8 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
   const { paths } = tables.rib(family);
   const { received, accepted } = paths;
   const state = session?.family(family);
-  const staleUntilMs = neighbor.stale.keptUntilMs(family);
+  const kept = neighbor.stale.keptUntil(family);
+  const isHeld = state !== undefined && tables.groups.held.includes(state.member);
   const { maxPrefix } = config;
   const limit = limitIn(maxPrefix, family);
   return {
@@ -271,10 +295,13 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
     received: received[row]!,
     accepted: accepted[row]!,
     rejected: received[row]! - accepted[row]!,
-    advertised: state === undefined ? 0 : advertisedCount(state.member.group, state.member),
+    advertised:
+      state === undefined || isHeld ? 0 : advertisedCount(state.member.group, state.member),
     synced: state?.endOfRibSent ?? false,
     end_of_rib_received: state?.endOfRibReceived ?? false,
-    stale_until_ms: staleUntilMs === null ? null : Math.round(staleUntilMs),
+    stale_until_ms: kept === null ? null : Math.round(kept.untilMs),
+    stale: kept === null ? null : kept.isLongLived ? "long-lived" : "restart",
+    held: isHeld,
     group: state?.member.entry.number ?? null,
     max_prefix:
       limit === null

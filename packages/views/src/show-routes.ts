@@ -18,7 +18,7 @@ import {
   type Rib,
   advertised as sentRoutes,
 } from "@ts-bgp/rib";
-import type { Neighbor, Router, SessionMember } from "@ts-bgp/router";
+import type { KeptUntil, Neighbor, Router, SessionMember } from "@ts-bgp/router";
 import {
   AttributeRewriter,
   type DecodedAttribute,
@@ -79,6 +79,13 @@ export interface ShownRoute {
   rpki?: "valid" | "not-found" | "invalid";
   /** What ASPAs say of its path as it came, where the role of the neighbor is configured; likewise. */
   aspa?: "valid" | "unknown" | "invalid";
+  /**
+   * Its session has ended, or the neighbor came back and has not sent it again: it is kept while the
+   * neighbor restarts, or longer, as a last resort (RFC 9494); absent when neither, and when advertised.
+   */
+  stale?: "restart" | "long-lived";
+  /** Milliseconds since 1970: until then at most. */
+  stale_until_ms?: number;
   /** Milliseconds since 1970 of the last change; absent when advertised. */
   since_ms?: number;
   origin?: unknown;
@@ -255,9 +262,35 @@ export function shownPathOf(
     ...(accepted ? {} : { reason: rejectionOf(router, rib, path) }),
     ...(origin === null ? {} : { rpki: origin.state }),
     ...(origin === null || facts.role === null ? {} : { aspa: origin.path }),
+    ...staleFields(router, rib, path, facts.address),
     since_ms: 1000 * paths.sinceSeconds[path]!,
     ...shownAttributes(attributesOf(rib.attrs, attr)),
   };
+}
+
+/** @returns how a path is kept that no session stands behind; null when one does */
+export function stalenessOf(
+  router: Router,
+  { family, paths }: Rib,
+  path: PathRow,
+  address: string,
+): KeptUntil | null {
+  const neighbor = router.neighbors.get(address);
+  // Routes of one that was removed are on their way out, also when another one has its address.
+  if (neighbor === undefined || neighbor.row !== paths.peer[path]) return null;
+  return neighbor.stale.staleness(family, paths.round[path]!);
+}
+
+function staleFields(
+  router: Router,
+  rib: Rib,
+  path: PathRow,
+  address: string,
+): Pick<ShownRoute, "stale" | "stale_until_ms"> {
+  const kept = stalenessOf(router, rib, path, address);
+  if (kept === null) return {};
+  const stale = kept.isLongLived ? "long-lived" : "restart";
+  return { stale, stale_until_ms: Math.round(kept.untilMs) };
 }
 
 /** @returns why a path is rejected, with what was wrong with a malformed message */

@@ -99,9 +99,12 @@ export {
   CEASE,
   decodeNotification,
   encodeNotification,
+  hardResetData,
+  isHardReset,
   NOTIFICATION,
   type NotificationMessage,
   notificationName,
+  notificationText,
   shutdownData,
   shutdownText,
 } from "./notification.ts";

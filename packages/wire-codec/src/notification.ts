@@ -149,6 +149,23 @@ export function notificationName(code: number, subcode: number): string {
   return subcode === 0 ? name : `${name}/${subcode}`;
 }
 
+/** @returns the data of a Hard Reset that has another NOTIFICATION inside (RFC 8538 section 3) */
+export function hardResetData({ code, subcode, data }: NotificationMessage): Uint8Array {
+  return Uint8Array.of(code, subcode, ...data);
+}
+
+/** Whether it ends a session for good, whatever was agreed on about restarts (RFC 8538 section 3). */
+export function isHardReset({ code, subcode }: { code: number; subcode: number }): boolean {
+  return code === NOTIFICATION.CEASE && subcode === CEASE.HARD_RESET;
+}
+
+/** @returns the name, and that of what a Hard Reset has inside: "Cease/Hard Reset (Cease/...)" */
+export function notificationText({ code, subcode, data }: NotificationMessage): string {
+  const name = notificationName(code, subcode);
+  if (!isHardReset({ code, subcode }) || data.length < 2) return name;
+  return `${name} (${notificationName(data[0]!, data[1]!)})`;
+}
+
 /**
  * The shutdown communication of RFC 9003, also one inside a hard reset (RFC 8538 section 3).
  *
