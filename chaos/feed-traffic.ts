@@ -5,6 +5,7 @@ import { addressOf, FAMILIES } from "../test/lab/scene.ts";
 import type { Differences } from "./expectation.ts";
 import { bulkOf, type Change } from "./feed.ts";
 import type { TrialPlan } from "./plan.ts";
+import { missingOf } from "./restarter.ts";
 import type { Scene } from "./scene.ts";
 import { reached } from "./sides.ts";
 import type { Traffic, Verdict } from "./traffic.ts";
@@ -44,6 +45,8 @@ export class FeedTraffic implements Traffic {
   }
 
   async begin(round: number): Promise<void> {
+    // It is away at the instant of whatever happens, and until the traffic ends.
+    await this.scene.restarter?.leave();
     this.queues = this.queueChurn(round);
     await this.scene.feeder.go(PACE_MS, 1);
     this.changes = this.changeDaemons(this.plan.trial * 2 + round);
@@ -68,7 +71,22 @@ export class FeedTraffic implements Traffic {
     const bulk = await this.bulk;
     await this.changes;
     this.bulk = null;
-    return this.account(counts, bulk);
+    return [...(await this.endRestart()), ...this.account(counts, bulk)];
+  }
+
+  /** The neighbor that has left comes back: until then everybody had its routes. */
+  private async endRestart(): Promise<string[]> {
+    const { daemons, restarter } = this.scene;
+    if (restarter === null) return [];
+    const found = await Promise.all(
+      daemons.map(async ({ daemon }) => {
+        const missing = missingOf(await daemon.routes("ipv4-unicast"));
+        const whose = `${missing.length} routes of a neighbor that restarts`;
+        return missing.length === 0 ? [] : [`${daemon.kind.name} has lost ${whose}`];
+      }),
+    );
+    await restarter.comeBack();
+    return found.flat();
   }
 
   async resets(): Promise<number> {

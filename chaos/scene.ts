@@ -4,6 +4,7 @@
  *     BIRD ----+            +---- FRR           each: one IPv4 session with GTSM where it can,
  *              +--- pair ---+                   one IPv6 session with TCP MD5
  *   GoBGP -----+            +---- feeder        scripted: IPv4 table, IPv6 table, update stream
+ *                           +---- restarter     scripted: restarts gracefully in each trial, not captured
  *
  * The speaker is a route server, so what a peer must hold is what the others announce, as it is.
  */
@@ -27,6 +28,7 @@ import type { Feed } from "./feed.ts";
 import { FeedTraffic } from "./feed-traffic.ts";
 import { Feeder } from "./feeder.ts";
 import { createPair, type LabPair, type PairKind } from "./pair.ts";
+import { RESTARTER_AS, RESTARTER_ROUTES, Restarter } from "./restarter.ts";
 import { makeReady, type Pair } from "./sides.ts";
 import type { TrialScene } from "./trial.ts";
 import { encodeUpdate, shownText } from "./updates.ts";
@@ -62,6 +64,8 @@ export interface Scene extends TrialScene {
   readonly daemons: readonly DaemonEnd[];
   readonly feeds: readonly FeedEnd[];
   readonly feeder: Feeder;
+  /** Null where there is none. */
+  readonly restarter: Restarter | null;
   readonly expectation: Expectation;
   /** How often each session of a daemon came up, by the peer's own count. */
   upCounts(): Promise<number[]>;
@@ -79,7 +83,7 @@ export interface LabTrialScene extends TrialScene {
 export type LabScene = Scene & LabTrialScene;
 
 /** Those who take part. */
-export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"> & {
+export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch" | "restarter"> & {
   readonly captures: readonly Capture[];
 };
 
@@ -105,16 +109,21 @@ async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<
   const watch = new WireWatch([pair.address4, pair.address6]);
   const nodes = KINDS.map((one) => lab.node(one.name));
   const feederNode = lab.node("feeder");
+  const restarterNode = lab.node("restarter");
   const feedEnds = await createFeedEnds(feederNode, feeds, STREAM_ADDRESS);
   const captures = await Promise.all(
     [...nodes, feederNode].map((node) => startCapture(node, watch)),
   );
   const daemons = KINDS.map((one, i) => createEnd(one, nodes[i]!, i, pair));
-  pair.configure(sections(pair, daemons, feedEnds));
+  pair.configure(sections(pair, daemons, feedEnds, restarterNode));
   if (!(await makeReady(pair, READY_MS))) throw new Error("the pair does not become ready");
   await Promise.all(daemons.map(({ daemon }) => daemon.start()));
   const feeder = await startFeeder(feederNode, feedEnds, pair);
-  const scene = createScene({ pair, daemons, feeds: feedEnds, feeder, watch, captures });
+  const restarter = await Restarter.start(restarterNode, pair.address4);
+  const cast = { pair, daemons, feeds: feedEnds, feeder, watch, captures, restarter };
+  const scene = createScene(cast);
+  scene.expectation.addFeed(restarterNode.address4, RESTARTER_ROUTES.family);
+  scene.expectation.apply(restarterNode.address4, RESTARTER_ROUTES);
   await fillScene(scene);
   const remove = () => {
     for (const capture of captures) capture.close();
@@ -240,7 +249,12 @@ function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair) 
   return { node, daemon, routes: new Map(routes.map((route) => [route.prefix, route])) };
 }
 
-function sections(pair: LabPair, daemons: readonly DaemonEnd[], feeds: readonly FeedEnd[]) {
+function sections(
+  pair: LabPair,
+  daemons: readonly DaemonEnd[],
+  feeds: readonly FeedEnd[],
+  restarter: LabNode,
+) {
   return {
     router: { as: SPEAKER_AS, id: pair.address4 },
     defaults: {
@@ -263,6 +277,7 @@ function sections(pair: LabPair, daemons: readonly DaemonEnd[], feeds: readonly 
         }),
       ),
       ...feeds.map(({ feed, address }) => ({ address, as: feed.as, families: [feed.family] })),
+      { address: restarter.address4, as: RESTARTER_AS },
     ],
   };
 }

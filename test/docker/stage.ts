@@ -119,7 +119,10 @@ export class Stage {
     });
     for (const { client, daemon } of clients) await daemon.announce(client.added);
     const feeder = await startFeeder(feederNode, feeds, deployment);
-    const scene = createScene({ pair: deployment, daemons, feeds, feeder, watch, captures });
+    const scene = createScene({
+      ...{ pair: deployment, daemons, feeds, feeder, watch, captures },
+      restarter: null,
+    });
     for (const { client, daemon, node } of clients) {
       for (const family of FAMILIES) {
         const routes = client.shipped.map((route): [string, string] => {

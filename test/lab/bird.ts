@@ -12,6 +12,7 @@ import {
   type Family,
   familyOf,
   isInternal,
+  killProcess,
   type NotificationView,
   type Origin,
   type Route,
@@ -57,9 +58,11 @@ function createBird(node: LabNode, spec: DaemonSpec): Daemon {
 
   return {
     ...asked,
-    async start() {
+    async start(isRestart = false) {
       configure(spec.originate);
-      running = node.spawn([bird.program, "-f", "-c", "bird.conf", "-s", "bird.ctl", "-P", "pid"]);
+      const recovers = isRestart ? ["-R"] : [];
+      const options = ["-f", "-c", "bird.conf", "-s", "bird.ctl", "-P", "pid", ...recovers];
+      running = node.spawn([bird.program, ...options]);
       await untilReady("bird", running, async () => {
         return /up and running/.test(await control(node, [...birdc, "show", "status"]));
       });
@@ -67,6 +70,7 @@ function createBird(node: LabNode, spec: DaemonSpec): Daemon {
     async stop() {
       await running?.stop();
     },
+    kill: () => killProcess(running),
     async refresh(peerAddress) {
       await control(node, [...birdc, "reload", "in", protocolName(protocols, spec, peerAddress)]);
     },
@@ -143,6 +147,7 @@ function config(spec: DaemonSpec, routes: readonly Route[]): string {
     "log stderr all;",
     "debug protocols { states, events };",
     `router id ${spec.routerId};`,
+    "graceful restart wait 20;",
     // MED and next hop of a static route count only when the export filter sets them.
     "attribute int lab_med;",
     "attribute ip lab_next_hop;",
@@ -196,6 +201,7 @@ function sessionConfig(spec: DaemonSpec, session: SessionSpec): string[] {
     "  hold time 90;",
     "  connect delay time 0; connect retry time 1; error wait time 1, 1;",
     "  enable extended messages on;",
+    ...restartConfig(session),
     ...option(session.passive, "  passive on;"),
     ...option(session.password, `  password "${session.password}";`),
     ...option(session.ttlSecurity, "  ttl security on;"),
@@ -208,6 +214,15 @@ function sessionConfig(spec: DaemonSpec, session: SessionSpec): string[] {
       "  };",
     ]),
     "}",
+  ];
+}
+
+function restartConfig({ restart }: SessionSpec): string[] {
+  if (restart === undefined) return [];
+  if (restart === null) return ["  graceful restart off; long lived graceful restart off;"];
+  return [
+    `  graceful restart on; graceful restart time ${restart.seconds};`,
+    `  long lived graceful restart on; long lived stale time ${restart.staleSeconds};`,
   ];
 }
 

@@ -93,6 +93,11 @@ export interface SessionSpec {
   readonly addPath?: "send" | "receive" | "both";
   /** Require a TTL of 255 (RFC 5082). */
   readonly ttlSecurity?: boolean;
+  /**
+   * Graceful restart of both sides, in seconds, and then the long-lived one (RFC 4724, RFC 9494); null
+   * for nothing of it, not even the routes of the other side.
+   */
+  readonly restart?: { readonly seconds: number; readonly staleSeconds: number } | null;
   /** BGP role of the daemon (RFC 9234). */
   readonly role?: "rs-client" | "customer" | "provider" | "peer";
   /** The peer is a transparent route server: its AS number is not expected first in the path. */
@@ -113,9 +118,15 @@ export interface DaemonSpec {
 export interface Daemon {
   readonly kind: DaemonKind;
   readonly spec: DaemonSpec;
-  /** Returns when the daemon answers its control client; sessions come up later. */
-  start(): Promise<void>;
+  /**
+   * Returns when the daemon answers its control client; sessions come up later.
+   *
+   * @param isRestart - it has run before, and tells its peers so; needs `restart` of its sessions
+   */
+  start(isRestart?: boolean): Promise<void>;
   stop(): Promise<void>;
+  /** SIGKILL; returns when it is gone. */
+  kill(): Promise<void>;
   session(peerAddress: string): Promise<SessionView>;
   /** Every route of every peer, sorted by prefix, peer and path. */
   routes(family: Family): Promise<RouteView[]>;
@@ -321,6 +332,12 @@ export async function untilReady(
 ): Promise<void> {
   await until(async () => process.ended() !== null || answers(), READY_MS, `${name} answers`);
   if (process.ended() !== null) throw new Error(`${name} ended at start: ${process.ended()}`);
+}
+
+/** SIGKILL; returns when the process is gone. */
+export async function killProcess(process: LabProcess | undefined): Promise<void> {
+  process?.signal("SIGKILL");
+  await until(() => process === undefined || process.ended() !== null, READY_MS, "it is killed");
 }
 
 /** Run a control client and insist on its success. */

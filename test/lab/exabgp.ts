@@ -15,6 +15,7 @@ import {
   type Family,
   familyOf,
   isInternal,
+  killProcess,
   type NotificationView,
   type Origin,
   type Route,
@@ -89,6 +90,7 @@ function createExabgp(node: LabNode, spec: DaemonSpec): Daemon {
     async stop() {
       await running?.stop();
     },
+    kill: () => killProcess(running),
     async session(peerAddress) {
       return play(events(), peerAddress).session;
     },

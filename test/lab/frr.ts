@@ -4,7 +4,7 @@
  * Without zebra bgpd knows no interface, and then treats an IPv6 route with a link-local next hop
  * as withdrawn and announces no IPv6 route itself.
  */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type AskedDaemon,
@@ -18,6 +18,7 @@ import {
   type Family,
   familyOf,
   isInternal,
+  killProcess,
   type NotificationView,
   type Origin,
   type Route,
@@ -77,6 +78,11 @@ function createFrr(node: LabNode, spec: DaemonSpec): Daemon {
     },
     async stop() {
       await Promise.all([bgpd?.stop(), zebra?.stop()]);
+    },
+    async kill() {
+      await Promise.all([killProcess(bgpd), killProcess(zebra)]);
+      // Else one that is started again takes it for that of a zebra which runs.
+      rmSync(join(node.directory, "zserv"), { force: true });
     },
     async refresh(peerAddress) {
       await vtysh(`clear bgp ${peerAddress} soft in`);
@@ -174,6 +180,7 @@ function config(spec: DaemonSpec, routes: readonly Route[]): string {
     " timers bgp 30 90",
     " bgp route-map delay-timer 1",
     " coalesce-time 20",
+    ...restartConfig(spec),
     ...spec.sessions.flatMap((session) => sessionConfig(spec, session)),
     ...ALL_FAMILIES.flatMap((family) => [
       ` address-family ${FAMILIES[family]}`,
@@ -185,6 +192,19 @@ function config(spec: DaemonSpec, routes: readonly Route[]): string {
     ]),
     "",
   ].join("\n");
+}
+
+/** It has one setting for all sessions; what it had forwarded it says to have kept. */
+function restartConfig({ sessions }: DaemonSpec): string[] {
+  const restart = sessions[0]?.restart;
+  if (restart === undefined || restart === null) return [];
+  return [
+    " bgp graceful-restart",
+    " bgp graceful-restart preserve-fw-state",
+    ` bgp graceful-restart restart-time ${restart.seconds}`,
+    " bgp graceful-restart select-defer-time 20",
+    ` bgp long-lived-graceful-restart stale-time ${restart.staleSeconds}`,
+  ];
 }
 
 function sessionConfig(spec: DaemonSpec, session: SessionSpec): string[] {

@@ -1,5 +1,5 @@
 /** GoBGP: `gobgpd`, with its routes added and everything asked by `gobgp`. */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   control,
@@ -10,6 +10,7 @@ import {
   type Family,
   familyOf,
   isInternal,
+  killProcess,
   type NotificationView,
   type Origin,
   pair,
@@ -67,15 +68,21 @@ function createGobgp(node: LabNode, spec: DaemonSpec): Daemon {
   return {
     kind: gobgp,
     spec,
-    async start() {
+    async start(isRestart = false) {
       writeFileSync(join(node.directory, "gobgpd.toml"), config(spec));
-      const options = ["--pprof-disable", "--api-hosts", socket];
+      const recovers = isRestart ? ["--graceful-restart"] : [];
+      const options = ["--pprof-disable", "--api-hosts", socket, ...recovers];
       running = node.spawn([gobgp.program, "-f", "gobgpd.toml", ...options]);
       await untilReady("gobgp", running, async () => (await ask("global")) !== "");
       await announce(spec.originate);
     },
     async stop() {
       await running?.stop();
+    },
+    async kill() {
+      await killProcess(running);
+      // It does not start where another one has left this.
+      rmSync(join(node.directory, "api"), { force: true });
     },
     async session(peerAddress) {
       const state = JSON.parse(await ask("-j", "neighbor", peerAddress));
@@ -131,6 +138,15 @@ function sessionConfig(session: SessionSpec): string[] {
     ...(session.ttlSecurity
       ? ["[neighbors.ttl-security.config]", "enabled = true", "ttl-min = 255"]
       : []),
+    ...(session.restart
+      ? [
+          "[neighbors.graceful-restart.config]",
+          "enabled = true",
+          `restart-time = ${session.restart.seconds}`,
+          "deferral-time = 20",
+          "long-lived-enabled = true",
+        ]
+      : []),
     ...session.families.flatMap((family) => [
       "[[neighbors.afi-safis]]",
       "[neighbors.afi-safis.config]",
@@ -138,6 +154,15 @@ function sessionConfig(session: SessionSpec): string[] {
       "[neighbors.afi-safis.add-paths.config]",
       `receive = ${paths === "receive" || paths === "both"}`,
       `send-max = ${paths === "send" || paths === "both" ? ADD_PATHS_MAX : 0}`,
+      ...(session.restart
+        ? [
+            "[neighbors.afi-safis.mp-graceful-restart.config]",
+            "enabled = true",
+            "[neighbors.afi-safis.long-lived-graceful-restart.config]",
+            "enabled = true",
+            `restart-time = ${session.restart.staleSeconds}`,
+          ]
+        : []),
     ]),
   ];
 }

@@ -11,6 +11,7 @@ import {
   extendedText,
   type Family,
   isInternal,
+  killProcess,
   type NotificationView,
   type Origin,
   pair,
@@ -73,6 +74,7 @@ function createOpenbgpd(node: LabNode, spec: DaemonSpec): Daemon {
     async stop() {
       await running?.stop();
     },
+    kill: () => killProcess(running),
     async session(peerAddress) {
       const answer = await json("show", "neighbor", peerAddress);
       const up = `neighbor ${peerAddress}: state change OpenConfirm -> Established`;

@@ -3,9 +3,11 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ShownNeighbor } from "@ts-bgp/views";
-import { type NotificationView, untilReady } from "./daemon.ts";
+import { killProcess, type NotificationView, untilReady } from "./daemon.ts";
 import type { LabNode, LabProcess } from "./netns.ts";
+import { until } from "./until.ts";
 
+const END_MS = 20_000;
 const MAIN = fileURLToPath(new URL("../../packages/cli/bin/tsbgp.mjs", import.meta.url));
 
 export interface CliResult {
@@ -34,6 +36,10 @@ export interface Speaker {
   disable(address: string, text: string): Promise<void>;
   enable(address: string): Promise<void>;
   stop(): Promise<void>;
+  /** SIGKILL; returns when it is gone. */
+  kill(): Promise<void>;
+  /** Returns when it has ended by itself. */
+  ended(): Promise<void>;
   logText(): string;
 }
 
@@ -96,6 +102,10 @@ export function createSpeaker(node: LabNode, as: number): Speaker {
     },
     async stop() {
       await running?.stop();
+    },
+    kill: () => killProcess(running),
+    async ended() {
+      await until(() => running?.ended() !== null, END_MS, "the speaker has ended");
     },
     logText: () => running?.output() ?? "",
   };

@@ -13,9 +13,9 @@
  * routes are the old ones.
  */
 
-import type { DownReason, Negotiated } from "@ts-bgp/fsm";
+import type { DownReason, Negotiated, Notified } from "@ts-bgp/fsm";
 import type { PeerRow, PeerWalk, Rib } from "@ts-bgp/rib";
-import { type Family, isHardReset } from "@ts-bgp/wire-codec";
+import { CEASE, type Family, isHardReset, NOTIFICATION } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
 import type { Job, JobState } from "./jobs.ts";
 import type { NeighborLog } from "./neighbor-log.ts";
@@ -336,12 +336,18 @@ function keptFamilies({ gracefulRestart }: Negotiated, reason: DownReason): numb
       return notification ? families : 0;
     case "notification-sent":
     case "notification-received":
+      // The peer is there, with another connection, and both sides had a session on one of the two.
+      if (isCollision(reason)) return families;
       // RFC 8538 section 4.
       return notification && !isHardReset(reason) ? families : 0;
     case "restarting":
     case "not-wanted":
       return 0;
   }
+}
+
+function isCollision({ code, subcode }: Notified): boolean {
+  return code === NOTIFICATION.CEASE && subcode === CEASE.CONNECTION_COLLISION;
 }
 
 /** @returns FAMILY bits in which a peer has kept forwarding, by its long-lived capability */

@@ -37,6 +37,16 @@ describe("the routes of a peer whose connection is lost", () => {
     expect(b.wire.changes).toEqual([]);
   });
 
+  test("stay when two connections have met, of which the peer has ended the other one", () => {
+    const { lab, a, b } = two();
+    a.notify(6, CEASE.CONNECTION_COLLISION);
+    lab.run();
+    expect([a.isUp, keys(b)]).toEqual([false, BOTH]);
+    a.up().announce(BOTH).endOfRib();
+    lab.run();
+    expect(b.wire.changes).toEqual([]);
+  });
+
   test("go at once when it cannot restart gracefully", () => {
     const lab = new Lab(YAML);
     const b = lab.peer(B, { as: 65002 }).up();

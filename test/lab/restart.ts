@@ -1,0 +1,247 @@
+/**
+ * Graceful restart and the long-lived one, in both directions, with real daemons.
+ *
+ *     witness (BIRD) ---- speaker ---- daemon under test
+ *                            |
+ *                  bystander: knows neither
+ *
+ * The speaker is a route server. Whoever goes is killed, and leaves no word: what the others hold in the
+ * meantime, by their own account, is looked at all the time.
+ */
+
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "vitest";
+import { parse } from "yaml";
+import { bird } from "./bird.ts";
+import type { Daemon, DaemonKind, Route, RouteView } from "./daemon.ts";
+import type { Lab, LabNode } from "./netns.ts";
+import { addressOf, FAMILIES } from "./scene.ts";
+import { createSpeaker, type Speaker } from "./speaker.ts";
+import { until } from "./until.ts";
+
+const LAB_CONFIG = new URL("../../configs/lab.yaml", import.meta.url);
+const SPEAKER_AS = 65500;
+/** Of both sides: long enough for a start, short enough to wait for its end. */
+const RESTART_SECONDS = 12;
+const STALE_SECONDS = 600;
+const LLGR_STALE = "65535:6";
+/** A start, a restart time, and half a minute in which daemons defer what they say. */
+const WAIT_MS = 90_000;
+/** Between two looks at a table. */
+const LOOK_MS = 100;
+
+interface End {
+  readonly node: LabNode;
+  readonly daemon: Daemon;
+  readonly prefixes: readonly string[];
+}
+
+export interface RestartScene {
+  readonly speaker: Speaker;
+  readonly daemon: End;
+  readonly witness: End;
+  readonly bystander: End;
+}
+
+/** Build the scene; return when everybody has what the others announce. */
+export async function setRestartScene(lab: Lab, kind: DaemonKind): Promise<RestartScene> {
+  const speakerNode = lab.node("tsbgp");
+  const speaker = createSpeaker(speakerNode, SPEAKER_AS);
+  const witness = createEnd(bird, lab.node("witness"), 1, speakerNode, true);
+  const daemon = createEnd(kind, lab.node(kind.name), 2, speakerNode, true);
+  const bystander = createEnd(bird, lab.node("bystander"), 3, speakerNode, false);
+  const scene = { speaker, daemon, witness, bystander };
+  speaker.configure(speakerConfig(scene));
+  const ends = [witness, daemon, bystander];
+  await Promise.all([speaker.start(), ...ends.map((end) => end.daemon.start())]);
+  await expectFresh(scene);
+  return scene;
+}
+
+function createEnd(
+  kind: DaemonKind,
+  node: LabNode,
+  net: number,
+  peer: LabNode,
+  restarts: boolean,
+): End {
+  const originate: Route[] = [1, 2, 3].flatMap((i) => [
+    { prefix: `10.${net}.${i}.0/24`, med: i },
+    { prefix: `fd${net}0:${i}::/48`, med: i },
+  ]);
+  const sessions = FAMILIES.map((family) => ({
+    families: [family],
+    localAddress: addressOf(node, family),
+    peerAddress: addressOf(peer, family),
+    peerAs: SPEAKER_AS,
+    routeServer: true,
+    restart: restarts ? { seconds: RESTART_SECONDS, staleSeconds: STALE_SECONDS } : null,
+  }));
+  const spec = { as: 65000 + net, routerId: node.address4, sessions, originate };
+  return { node, daemon: kind.create(node, spec), prefixes: originate.map(({ prefix }) => prefix) };
+}
+
+function speakerConfig({ speaker, ...ends }: RestartScene): string {
+  const full = { mode: "full", "restart-time": RESTART_SECONDS, "defer-limit": 20 };
+  const neighbors = Object.values(ends).flatMap(({ node, daemon }) =>
+    FAMILIES.map((family) => ({
+      address: addressOf(node, family),
+      as: daemon.spec.as,
+      group: "route-server-client",
+      ...(daemon.spec.sessions[0]!.restart === null
+        ? {}
+        : {
+            "graceful-restart": full,
+            "long-lived-graceful-restart": { mode: "full", "stale-time": STALE_SECONDS },
+          }),
+    })),
+  );
+  return JSON.stringify({
+    ...parse(readFileSync(LAB_CONFIG, "utf8")),
+    router: { as: speaker.as, id: speaker.address4 },
+    control: { socket: speaker.socket },
+    neighbors,
+  });
+}
+
+/** What an end has of another one's routes. */
+async function held(scene: RestartScene, at: End, of: End): Promise<RouteView[]> {
+  const tables = await Promise.all(FAMILIES.map((family) => at.daemon.routes(family)));
+  const from = FAMILIES.map((family) => addressOf(scene.speaker, family));
+  return tables
+    .flat()
+    .filter((route) => from.includes(route.from) && of.prefixes.includes(route.prefix));
+}
+
+const isStale = ({ communities }: RouteView) => communities.includes(LLGR_STALE);
+
+/** All have what the others announce, none of it is a last resort, and nothing of it is kept. */
+async function expectFresh(scene: RestartScene): Promise<void> {
+  const ends = [scene.daemon, scene.witness, scene.bystander];
+  for (const at of ends) {
+    for (const of of ends.filter((end) => end !== at)) {
+      await until(
+        async () => {
+          const routes = await held(scene, at, of);
+          expect(routes.map(({ prefix }) => prefix).sort()).toEqual([...of.prefixes].sort());
+          expect(routes.filter(isStale)).toEqual([]);
+          return true;
+        },
+        WAIT_MS,
+        `${at.node.name} has what ${of.node.name} announces`,
+      );
+    }
+  }
+  await until(
+    async () => {
+      const { json } = await scene.speaker.cli(["show", "neighbors", "--json"]);
+      const neighbors = json as { families: { stale: string | null; held: boolean }[] }[];
+      const families = neighbors.flatMap((neighbor) => neighbor.families);
+      expect(families.filter(({ stale, held }) => stale !== null || held)).toEqual([]);
+      return families.length === 2 * ends.length;
+    },
+    WAIT_MS,
+    "the speaker keeps nothing of an ended session",
+  );
+}
+
+/** Looks at what an end has of another one's routes until the end: whatever happens, they are all there. */
+class Watch {
+  /** Looks at which something was missing. */
+  readonly missing: string[] = [];
+  looks = 0;
+  private isOver = false;
+  private readonly done: Promise<void>;
+
+  constructor(scene: RestartScene, at: End, of: End) {
+    this.done = this.look(scene, at, of);
+  }
+
+  private async look(scene: RestartScene, at: End, of: End): Promise<void> {
+    while (!this.isOver) {
+      const there = new Set((await held(scene, at, of)).map(({ prefix }) => prefix));
+      const lost = of.prefixes.filter((prefix) => !there.has(prefix));
+      if (lost.length > 0) this.missing.push(`look ${this.looks}: ${lost.join(" ")}`);
+      this.looks++;
+      await delay(LOOK_MS);
+    }
+  }
+
+  async expectNone(): Promise<void> {
+    this.isOver = true;
+    await this.done;
+    expect(this.looks).toBeGreaterThan(0);
+    expect(this.missing).toEqual([]);
+  }
+}
+
+/** Waits until all that an end has of another one is marked as a last resort. */
+async function untilStale(scene: RestartScene, at: End, of: End): Promise<void> {
+  await until(
+    async () => {
+      const routes = await held(scene, at, of);
+      return routes.length === of.prefixes.length && routes.every(isStale);
+    },
+    WAIT_MS,
+    `${at.node.name} has the routes of ${of.node.name} as a last resort`,
+  );
+}
+
+/** The daemon restarts: nobody sees it. */
+export async function checkDaemonRestarts(scene: RestartScene): Promise<void> {
+  const { daemon, witness } = scene;
+  const watch = new Watch(scene, witness, daemon);
+  await daemon.daemon.kill();
+  await daemon.daemon.start(true);
+  await expectFresh(scene);
+  await watch.expectNone();
+}
+
+/** It stays away for longer: what it had goes to who knows of such routes, and not to others. */
+export async function checkDaemonAway(scene: RestartScene): Promise<void> {
+  const { daemon, witness, bystander } = scene;
+  const watch = new Watch(scene, witness, daemon);
+  await daemon.daemon.kill();
+  await untilStale(scene, witness, daemon);
+  const isGone = async () => (await held(scene, bystander, daemon)).length === 0;
+  await until(isGone, WAIT_MS, "the bystander has nothing of the daemon");
+  await daemon.daemon.start(true);
+  await expectFresh(scene);
+  await watch.expectNone();
+}
+
+/** The speaker restarts, killed or ordered to: the daemon keeps all. */
+export async function checkSpeakerRestarts(scene: RestartScene, isKilled: boolean): Promise<void> {
+  const { daemon, witness, speaker } = scene;
+  const watches = [new Watch(scene, daemon, witness), new Watch(scene, witness, daemon)];
+  if (isKilled) await speaker.kill();
+  else {
+    await speaker.cli(["stop", "--graceful"]);
+    await speaker.ended();
+  }
+  await speaker.start();
+  await expectFresh(scene);
+  for (const watch of watches) await watch.expectNone();
+}
+
+/** It stays away for longer: the daemon keeps all as a last resort. */
+export async function checkSpeakerAway(scene: RestartScene): Promise<void> {
+  const { daemon, witness, speaker } = scene;
+  const watch = new Watch(scene, daemon, witness);
+  await speaker.kill();
+  await untilStale(scene, daemon, witness);
+  await speaker.start();
+  await expectFresh(scene);
+  await watch.expectNone();
+}
+
+/** It is stopped for good: nobody keeps anything. */
+export async function checkSpeakerStops(scene: RestartScene): Promise<void> {
+  const { daemon, witness, speaker } = scene;
+  await speaker.stop();
+  const isGone = async () => (await held(scene, daemon, witness)).length === 0;
+  await until(isGone, WAIT_MS, "the daemon has nothing of the speaker");
+  await speaker.start();
+  await expectFresh(scene);
+}
