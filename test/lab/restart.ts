@@ -37,20 +37,47 @@ interface End {
   readonly prefixes: readonly string[];
 }
 
+/** The speaker, as one process or as two. */
+export type Subject = Pick<
+  Speaker,
+  "as" | "address4" | "address6" | "start" | "stop" | "kill" | "ended"
+> & {
+  /** Write the configuration: these sections, and what is its own. */
+  configure(sections: Readonly<Record<string, unknown>>): void;
+  /** What `tsbgp ... --json` says. */
+  askJson(...words: string[]): Promise<unknown>;
+  order(...words: string[]): Promise<unknown>;
+};
+
 export interface RestartScene {
-  readonly speaker: Speaker;
+  readonly speaker: Subject;
   readonly daemon: End;
   readonly witness: End;
   readonly bystander: End;
 }
 
+/** A speaker that runs alone. */
+export function loneSubject(lab: Lab): Subject {
+  const speaker = createSpeaker(lab.node("tsbgp"), SPEAKER_AS);
+  return {
+    ...speaker,
+    configure(sections) {
+      speaker.configure(JSON.stringify({ ...sections, control: { socket: speaker.socket } }));
+    },
+    askJson: async (...words) => (await speaker.cli([...words, "--json"])).json,
+    order: (...words) => speaker.cli(words),
+  };
+}
+
 /** Build the scene; return when everybody has what the others announce. */
-export async function setRestartScene(lab: Lab, kind: DaemonKind): Promise<RestartScene> {
-  const speakerNode = lab.node("tsbgp");
-  const speaker = createSpeaker(speakerNode, SPEAKER_AS);
-  const witness = createEnd(bird, lab.node("witness"), 1, speakerNode, true);
-  const daemon = createEnd(kind, lab.node(kind.name), 2, speakerNode, true);
-  const bystander = createEnd(bird, lab.node("bystander"), 3, speakerNode, false);
+export async function setRestartScene(
+  lab: Lab,
+  kind: DaemonKind,
+  speaker: Subject = loneSubject(lab),
+): Promise<RestartScene> {
+  const witness = createEnd(bird, lab.node("witness"), 1, speaker, true);
+  const daemon = createEnd(kind, lab.node(kind.name), 2, speaker, true);
+  const bystander = createEnd(bird, lab.node("bystander"), 3, speaker, false);
   const scene = { speaker, daemon, witness, bystander };
   speaker.configure(speakerConfig(scene));
   const ends = [witness, daemon, bystander];
@@ -63,7 +90,7 @@ function createEnd(
   kind: DaemonKind,
   node: LabNode,
   net: number,
-  peer: LabNode,
+  peer: Subject,
   restarts: boolean,
 ): End {
   const originate: Route[] = [1, 2, 3].flatMap((i) => [
@@ -82,7 +109,7 @@ function createEnd(
   return { node, daemon: kind.create(node, spec), prefixes: originate.map(({ prefix }) => prefix) };
 }
 
-function speakerConfig({ speaker, ...ends }: RestartScene): string {
+function speakerConfig({ speaker, ...ends }: RestartScene): Readonly<Record<string, unknown>> {
   const full = { mode: "full", "restart-time": RESTART_SECONDS, "defer-limit": 20 };
   const neighbors = Object.values(ends).flatMap(({ node, daemon }) =>
     FAMILIES.map((family) => ({
@@ -97,12 +124,11 @@ function speakerConfig({ speaker, ...ends }: RestartScene): string {
           }),
     })),
   );
-  return JSON.stringify({
+  return {
     ...parse(readFileSync(LAB_CONFIG, "utf8")),
     router: { as: speaker.as, id: speaker.address4 },
-    control: { socket: speaker.socket },
     neighbors,
-  });
+  };
 }
 
 /** What an end has of another one's routes. */
@@ -135,8 +161,8 @@ async function expectFresh(scene: RestartScene): Promise<void> {
   }
   await until(
     async () => {
-      const { json } = await scene.speaker.cli(["show", "neighbors", "--json"]);
-      const neighbors = json as { families: { stale: string | null; held: boolean }[] }[];
+      const shown = await scene.speaker.askJson("show", "neighbors");
+      const neighbors = shown as { families: { stale: string | null; held: boolean }[] }[];
       const families = neighbors.flatMap((neighbor) => neighbor.families);
       expect(families.filter(({ stale, held }) => stale !== null || held)).toEqual([]);
       return families.length === 2 * ends.length;
@@ -217,7 +243,7 @@ export async function checkSpeakerRestarts(scene: RestartScene, isKilled: boolea
   const watches = [new Watch(scene, daemon, witness), new Watch(scene, witness, daemon)];
   if (isKilled) await speaker.kill();
   else {
-    await speaker.cli(["stop", "--graceful"]);
+    await speaker.order("stop", "--graceful");
     await speaker.ended();
   }
   await speaker.start();
