@@ -235,11 +235,24 @@ function goOn(
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
-  speaker.restored(id, fd, Math.max(0, sent - position), send.from(position));
+  // A connection whose peer answers late: what others wait for, this one gets with them.
+  const heldBack = speaker.active.heldBackOf(id);
+  const octets = withoutEnd(send.from(position), heldBack.octets);
+  speaker.restored(id, fd, Math.max(0, sent - position), octets);
   speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
-  if (!closing) return;
+  if (!closing || heldBack.isClosing) return;
   protector.closing(id);
   speaker.transport.close(id);
+}
+
+function withoutEnd(pieces: readonly Uint8Array[], octets: number): Uint8Array[] {
+  let left = pieces.reduce((sum, piece) => sum + piece.length, -octets);
+  const found: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (left > 0) found.push(piece.subarray(0, left));
+    left -= piece.length;
+  }
+  return found;
 }
 
 /** The speaker goes on without a connection. */
