@@ -15,6 +15,7 @@ import {
   prepareCapture,
   Standby,
 } from "../src/index.ts";
+import { KeptBrackets } from "../src/kept-brackets.ts";
 
 const CONFIG = configOf(
   yamlOf(`
@@ -449,16 +450,15 @@ describe("an active", () => {
   });
 });
 
-/** What is private to an active. */
 describe("an active ends rather than", () => {
-  test("let a bracket out twice", () => {
+  test("let out a bracket that is not kept", () => {
     const kept = new KeptBrackets(0);
-    kept.add(1, { outputs: [], received: new Map(), gone: [] }, null);
-    const out = () => kept.release(1, 1, () => {});
-    out();
-    out();
-    const again = new KeptBrackets(0);
-    expect(() => again.release(1, 1, () => {})).toThrow("a bracket goes out once");
+    const effects = { outputs: [], received: new Map(), gone: [] };
+    kept.add(1, effects, null);
+    const out: unknown[] = [];
+    const letOut = (due: unknown) => out.push(due);
+    expect(() => kept.release(2, 1, letOut)).toThrow("does not hold: a bracket goes out once 2");
+    expect(out).toEqual([effects]);
   });
 
   test("go on with half of a bracket of the active before", () => {
