@@ -11,6 +11,7 @@ import {
   type Ends,
   freeze,
   goOnIfStuck,
+  type ResumeList,
   type ResumeOutcome,
   type ResumeRequest,
   type ResumeThread,
@@ -106,9 +107,16 @@ export async function resumeAll(
     if (typeof found === "string") lose(speaker, connection, found, result);
     else resumable.push(found);
   }
-  const requests = resumable.map((one) =>
-    requestOf(machine, one, elapsedMs, frozen?.get(one.connection.id) ?? null),
-  );
+  const inDoubt = ({ connection: { id, send } }: Resumable) =>
+    frozen?.has(id) !== true && send.acked < send.appended;
+  const list: ResumeList = {
+    count: resumable.length,
+    asking: resumable.filter(inDoubt).length,
+    requestOf: (index) => {
+      const one = resumable[index]!;
+      return requestOf(machine, one, elapsedMs, frozen?.get(one.connection.id) ?? null);
+    },
+  };
   const placed: ConnectionId[] = [];
   const settled = (index: number, outcome: ResumeOutcome) => {
     const { connection, tcp } = resumable[index]!;
@@ -140,7 +148,7 @@ export async function resumeAll(
     if (!speaker.isSuspended) for (const to of attempts) speaker.transport.connect(...to);
     onlyLate();
   };
-  await thread.resume(requests, { settled, onlyLate: rest });
+  await thread.resume(list, { settled, onlyLate: rest });
   rest();
   if (!speaker.isSuspended) lookAfter(speaker, placed);
   return result;
