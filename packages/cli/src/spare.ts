@@ -83,16 +83,16 @@ const COLUMNS: readonly Column<ShownSpared>[] = [
 /** @returns lines: how the spare is in a sentence, and a table of the pairs */
 export function spareLines({ pairs }: ShownSpare): string[] {
   const active = pairs.filter(({ role }) => role === "active" || role === "simplex");
-  const ready = pairs.filter((pair) => !active.includes(pair) && pair.ready).length;
-  const rest = pairs.length - active.length;
-  const all = ready === rest ? `all ${rest}` : `ONLY ${ready} of ${rest}`;
-  const other = active.length === 0 ? "" : " other";
-  const can = rest === 0 ? "has no pair to take over" : `can take over ${all}${other} pairs`;
-  const does = active.map(
+  const others = pairs.filter((pair) => !active.includes(pair));
+  const ready = others.filter((pair) => pair.ready).length;
+  const only = ready === others.length ? "" : "ONLY ";
+  const can = `can take over ${only}${ready} of ${others.length} pairs`;
+  const names = active.map(
     ({ cluster, ready: safe }) => `${cluster} (${safe ? "protected" : "NOT PROTECTED"})`,
   );
-  const is = does.length === 0 ? "" : `, and is active for ${does.join(", ")}`;
-  const lines = [`this spare ${can}${is}`, ""];
+  const is = `is active for ${names.join(", ")}`;
+  const does = [...(others.length > 0 ? [can] : []), ...(names.length > 0 ? [is] : [])];
+  const lines = [`this spare ${does.join(", and ")}`, ""];
   const table = new TableWriter(COLUMNS, (line) => lines.push(line));
   for (const pair of pairs) table.add(pair);
   table.end();

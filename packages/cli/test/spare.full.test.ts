@@ -205,6 +205,11 @@ async function expectRoutes(cluster: Cluster, node: LabNode, med: number): Promi
   await until(isThere, WAIT_MS, `${cluster} has the changed routes`);
 }
 
+/** Names of the JSON, which are public: they may be added to. */
+const KEYS =
+  "answers cluster cpu_ms cpu_share file last_end memory_max_octets memory_octets next_start_ms other_side pid " +
+  "process protected ready reason role sessions side since_ms socket started_ms starts";
+
 const NOTHING_LOST = [1, 1];
 
 describe.skipIf(REASON !== null)(
@@ -245,13 +250,14 @@ describe.skipIf(REASON !== null)(
     test("is a standby of each, and shows all in one table, as metrics, and in the log", async () => {
       const { code, stdout } = await tsbgp(spareHost, "show", "nsr", "-s", spareSocket());
       expect(code).toBe(0);
-      expect(stdout).toMatch(/^this spare can take over all 3 pairs\n/);
+      expect(stdout).toMatch(/^this spare can take over 3 of 3 pairs\n/);
       for (const cluster of CLUSTERS) {
         expect(stdout).toMatch(
           new RegExp(`^${cluster} +standby +yes +[0-9:]+ +own +2 +2 .* MB`, "m"),
         );
       }
       for (const shown of (await shownSpare()).values()) {
+        expect(Object.keys(shown).sort()).toEqual(KEYS.split(" "));
         expect(shown.memory_octets).toBeGreaterThan(1e7);
         expect(shown.cpu_ms).toBeGreaterThan(0);
       }
@@ -303,7 +309,7 @@ describe.skipIf(REASON !== null)(
       for (const cluster of CLUSTERS) expect(await upCounts(cluster)).toEqual(NOTHING_LOST);
       const { stdout } = await tsbgp(spareHost, "show", "nsr", "-s", spareSocket());
       expect(stdout).toMatch(
-        /^this spare can take over all 1 other pairs, and is active for rs1 \(NOT PROTECTED\), rs2 \(NOT PROTECTED\)\n/,
+        /^this spare can take over 1 of 1 pairs, and is active for rs1 \(NOT PROTECTED\), rs2 \(NOT PROTECTED\)\n/,
       );
     });
 
@@ -354,19 +360,23 @@ describe.skipIf(REASON !== null)(
     });
 
     test("has a side that hangs while it is active: its other side takes over, and all others go on", async () => {
-    const { pid } = (await shownSpare()).get("rs1")!;
-    await control(spareHost, ["kill", "-STOP", String(pid)]);
-    await untilSpare("rs1", "is silent", ({ answers, process: is }) => !answers && is === "running");
-    await expectRoutes("rs1", of("rs1").host, 5);
-    // With packets of its own in its queue, that nobody serves.
-    await expectRoutes("rs2", spareHost, 5);
-    await control(spareHost, ["kill", "-KILL", String(pid)]);
-    await untilSpare("rs1", "is the standby again", isReadyStandby);
-    await expectRoutes("rs1", of("rs1").host, 6);
-    for (const cluster of CLUSTERS) expect(await upCounts(cluster)).toEqual(NOTHING_LOST);
-  });
+      const { pid } = (await shownSpare()).get("rs1")!;
+      await control(spareHost, ["kill", "-STOP", String(pid)]);
+      await untilSpare(
+        "rs1",
+        "is silent",
+        ({ answers, process: is }) => !answers && is === "running",
+      );
+      await expectRoutes("rs1", of("rs1").host, 5);
+      // With packets of its own in its queue, that nobody serves.
+      await expectRoutes("rs2", spareHost, 5);
+      await control(spareHost, ["kill", "-KILL", String(pid)]);
+      await untilSpare("rs1", "is the standby again", isReadyStandby);
+      await expectRoutes("rs1", of("rs1").host, 6);
+      for (const cluster of CLUSTERS) expect(await upCounts(cluster)).toEqual(NOTHING_LOST);
+    });
 
-  test("gives a role back when it is told so", async () => {
+    test("gives a role back when it is told so", async () => {
       await bringBack(of("rs2"));
       await untilSpare("rs2", "is protected", isProtectedActive);
       const none = await tsbgp(spareHost, "switchover", "-s", spareSocket());
@@ -399,6 +409,33 @@ describe.skipIf(REASON !== null)(
         const { pid, since_ms } = before.get(cluster)!;
         expect(after.get(cluster)).toMatchObject({ pid, since_ms });
       }
+    });
+
+    test("has a side stand back, and begin anew that takes more memory than it may", async () => {
+      const before = await shownSpare();
+      const protects = ["rs1.yaml", "rs2.yaml", { file: "rs3.yaml", nice: 5 }];
+      configureSpare([], { protects });
+      const changed = await tsbgp(spareHost, "reload", "-s", spareSocket());
+      expect([changed.code, changed.stdout]).toEqual([0, "restarted: rs3\n"]);
+      const { pid } = await untilSpare("rs3", "is ready", isReadyStandby);
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      expect(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]).toBe("5");
+      // No side gets by with so little.
+      const heavy = { file: "rs3.yaml", nice: 5, "memory-max-mb": 100 };
+      configureSpare([], { protects: ["rs1.yaml", "rs2.yaml", heavy] });
+      const limited = await tsbgp(spareHost, "reload", "-s", spareSocket());
+      expect([limited.code, limited.stdout]).toEqual([0, "nothing differs\n"]);
+      const ended = await untilSpare("rs3", "begins anew", (now) => /memory/.test(now.last_end));
+      expect(ended.memory_max_octets).toBe(1e8);
+      configureSpare([], { protects });
+      expect((await tsbgp(spareHost, "reload", "-s", spareSocket())).code).toBe(0);
+      await untilSpare("rs3", "is ready again", isReadyStandby);
+      const after = await shownSpare();
+      for (const cluster of ["rs1", "rs2"] as const) {
+        const { pid: same, since_ms } = before.get(cluster)!;
+        expect(after.get(cluster)).toMatchObject({ pid: same, since_ms });
+      }
+      expect(await upCounts("rs3")).toEqual(NOTHING_LOST);
     });
 
     test("stops in order: what it is active for goes back first", async () => {

@@ -9,6 +9,7 @@ import { linesOf, tsbgp } from "./support/tsbgp.ts";
 /** Commands with words of their own, in the order of the overview. */
 const COMMANDS = [
   "run",
+  "spare",
   "demo",
   "check",
   "doctor",
@@ -35,7 +36,7 @@ const COMMANDS = [
   "decode",
   "inject",
 ] as const;
-const ASKING = COMMANDS.slice(5, -2);
+const ASKING = COMMANDS.slice(6, -2);
 
 describe("verbs cut short", () => {
   test.each([
@@ -56,7 +57,7 @@ describe("verbs cut short", () => {
 
   test.each([
     ["d", ["decode", "demo", "disable", "doctor"]],
-    ["s", ["show", "switchover"]],
+    ["s", ["show", "spare", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],

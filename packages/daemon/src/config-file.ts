@@ -90,8 +90,8 @@ export function readConfigFile(
 export function readSpareFile(file: string, text: string = readConfigText(file)): CheckedSpare {
   const { config, mistakes, warnings } = loadSpare(file, text, {
     load: (name) => {
-      const path = besides(file, name);
-      return loadConfigFile(path, readConfigText(path), false);
+      const named = path.isAbsolute(name) ? name : path.join(path.dirname(file), name);
+      return loadConfigFile(named, readConfigText(named), false);
     },
     queueOf,
     controlSocket: defaultControlSocket(),

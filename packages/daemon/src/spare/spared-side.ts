@@ -145,7 +145,7 @@ export class SparedSide {
       const gone = new Promise<void>((resolve) => {
         this.gone = resolve;
       });
-      process.kill(running.pid, "SIGTERM");
+      terminate(running);
       if (running.child === null) void this.watchEnd(running);
       await gone;
     }
@@ -246,7 +246,7 @@ export class SparedSide {
       return;
     }
     this.say("error", "spare-heavy", `${what}; it is ended`);
-    process.kill(running.pid, "SIGTERM");
+    terminate(running);
   }
 
   private sample(): void {
@@ -296,6 +296,14 @@ export class SparedSide {
 
   private say(level: "info" | "warn" | "error", id: string, message: string): void {
     this.log.say(level, id, message, { name: this.pair.cluster });
+  }
+}
+
+function terminate({ pid }: Running): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // It has ended meanwhile, which is noticed.
   }
 }
 
