@@ -270,7 +270,7 @@ describe.skipIf(REASON !== null)(
         expect(metrics).toMatch(
           new RegExp(`tsbgp_spare_resident_memory_bytes\\{cluster="${cluster}"\\} \\d{8}`),
         );
-        expect(spare.output()).toMatch(new RegExp(`"name":"${cluster}"`));
+        expect(spare.output()).toMatch(new RegExp(`"name":"${cluster}".*AS ${SPEAKER_AS}`));
       }
     });
 

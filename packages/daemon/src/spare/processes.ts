@@ -41,21 +41,40 @@ export function startedMsOf({ startTicks }: ProcessFigures): number {
   return Date.now() - uptimeMs + TICK_MS * startTicks;
 }
 
-/**
- * @param words - that follow each other among the arguments of its command line
- * @returns the number of a process of this network namespace with such a command line; null when there is none
- */
-export function findProcess(words: readonly string[]): number | null {
-  const wanted = `\0${words.join("\0")}\0`;
+/** A process with its command line. */
+export interface CommandLine {
+  readonly pid: number;
+  /** Its words, each with a NUL before and behind it. */
+  readonly line: string;
+}
+
+/** @returns other processes of this network namespace, as far as this one may look at them */
+export function commandLines(): CommandLine[] {
+  const found: CommandLine[] = [];
+  const own = readlinkSync("/proc/self/ns/net");
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
     try {
-      if (!readFileSync(`/proc/${name}/cmdline`, "utf8").includes(wanted)) continue;
-      const isHere = readlinkSync(`/proc/${name}/ns/net`) === readlinkSync("/proc/self/ns/net");
-      if (isHere && figuresOf(Number(name)) !== null) return Number(name);
+      const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
+      if (readlinkSync(`/proc/${name}/ns/net`) !== own) continue;
+      found.push({ pid: Number(name), line: `\0${line}` });
     } catch {
       // It has ended meanwhile, or is somebody else's.
     }
   }
-  return null;
+  return found;
+}
+
+/** @returns how words that follow each other stand in a command line */
+export function wordsIn(words: readonly string[]): string {
+  return `\0${words.join("\0")}\0`;
+}
+
+/** @returns whether a process was started with such an environment variable */
+export function hasEnvironment(pid: number, name: string, value: string): boolean {
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, "utf8")}`.includes(`\0${name}=${value}\0`);
+  } catch {
+    return false;
+  }
 }

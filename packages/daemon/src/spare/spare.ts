@@ -10,6 +10,7 @@
 
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
+import path from "node:path";
 import type { SpareConfig } from "@ts-bgp/config";
 import { ConfigFileError, readSpareFile } from "../config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
@@ -17,8 +18,9 @@ import type { Fault } from "../fault.ts";
 import { HttpService } from "../http.ts";
 import { type Log, openLog } from "../logging.ts";
 import { ServiceManager } from "../service-manager.ts";
+import { commandLines, hasEnvironment, wordsIn } from "./processes.ts";
 import { spareMetrics } from "./spare-metrics.ts";
-import { type ShownSpared, SparedSide } from "./spared-side.ts";
+import { OF_SPARE, type ShownSpared, SparedSide, sideWords } from "./spared-side.ts";
 
 export interface SpareOptions {
   /** File of the spare; read again on reload. */
@@ -71,6 +73,7 @@ export class Spare {
     }
     for (const pair of config.pairs) this.add(pair);
     this.control.publish();
+    this.tellOfStrays();
     const names = config.pairs.map(({ cluster }) => cluster).join(", ");
     this.log.say("info", "started", `spare of ${names}`, {
       version: this.options.version,
@@ -107,8 +110,25 @@ export class Spare {
     await this.log.flush();
   }
 
+  /** In the order of the file. */
   private shown(): ShownSpare {
-    return { pairs: [...this.sides.values()].map((side) => side.shown()) };
+    const sides = this.config.pairs.map(({ cluster }) => this.sides.get(cluster));
+    return { pairs: sides.flatMap((side) => (side === undefined ? [] : [side.shown()])) };
+  }
+
+  /** What a spare that died has started, and is in the file no more, may be active: nobody ends it unasked. */
+  private tellOfStrays(): void {
+    const { log, options, config } = this;
+    const own = config.pairs.map((pair) => wordsIn(sideWords(pair)));
+    for (const { pid, line } of commandLines()) {
+      if (!line.includes(wordsIn(["--log-name"])) || own.some((words) => line.includes(words))) {
+        continue;
+      }
+      if (!hasEnvironment(pid, OF_SPARE, path.resolve(options.file))) continue;
+      const words = line.split("\0").slice(1, -1).join(" ");
+      const message = `process ${pid} of an earlier spare is for no pair of ${options.file}`;
+      log.say("warn", "spare-stray", `${message} and goes on (kill ${pid} ends it): ${words}`);
+    }
   }
 
   private async look(): Promise<ShownSpare> {
@@ -117,7 +137,8 @@ export class Spare {
   }
 
   private add(pair: SpareConfig["pairs"][number]): void {
-    const side = new SparedSide(pair, this.options.command, this.log);
+    const { command, file } = this.options;
+    const side = new SparedSide(pair, command, path.resolve(file), this.log);
     this.sides.set(pair.cluster, side);
     side.start();
   }
@@ -206,7 +227,8 @@ export class Spare {
     if (http === null) return null;
     const spare = this;
     const parts = async function* () {
-      yield { records: spareMetrics((await spare.look()).pairs) };
+      // As it was a second ago: one that does not answer keeps nobody waiting.
+      yield { records: spareMetrics(spare.shown().pairs) };
     };
     const health = () => {
       const { pairs } = this.shown();

@@ -12,13 +12,15 @@ import type { SparedPair } from "@ts-bgp/config";
 import type { ShownNsr } from "@ts-bgp/nsr";
 import type { Log } from "../logging.ts";
 import { askSide } from "./ask-side.ts";
-import { figuresOf, findProcess, type ProcessFigures, startedMsOf } from "./processes.ts";
+import { commandLines, figuresOf, type ProcessFigures, startedMsOf, wordsIn } from "./processes.ts";
 
 const LOOK_MS = 1000;
 const ANSWER_MS = 2000;
 /** Until an ended process is started again; twice as long after each further time. */
 const RESTART_MS = 1000;
 const RESTART_MAX_MS = 60_000;
+/** In the environment of a side: the file of the spare that has started it. */
+export const OF_SPARE = "TSBGP_SPARE";
 /** The share of the processor is that of the last ten seconds. */
 const SAMPLES = 10;
 /** The end of a process that is not a child of this one is looked for this often. */
@@ -76,6 +78,7 @@ interface Said {
 export class SparedSide {
   pair: SparedPair;
   private readonly command: readonly string[];
+  private readonly spareFile: string;
   private readonly log: Log;
   private running: Running | null = null;
   private said: Said | null = null;
@@ -88,14 +91,20 @@ export class SparedSide {
   private restart: NodeJS.Timeout | undefined;
   private readonly timer: NodeJS.Timeout;
   private isStopping = false;
+  /** It is being ended for its memory. */
   private isHeavy = false;
+  private isHeavyTold = false;
   /** Called when the process has ended. */
   private gone: () => void = () => {};
   private looking: Promise<void> | null = null;
 
-  /** @param command - that starts this program */
-  constructor(pair: SparedPair, command: readonly string[], log: Log) {
+  /**
+   * @param command - that starts this program
+   * @param spareFile - full path of the file that names the pair
+   */
+  constructor(pair: SparedPair, command: readonly string[], spareFile: string, log: Log) {
     this.pair = pair;
+    this.spareFile = spareFile;
     this.command = command;
     this.log = log;
     this.timer = setInterval(() => void this.look(), LOOK_MS);
@@ -106,13 +115,11 @@ export class SparedSide {
     this.nextStartMs = null;
     if (this.isStopping || this.running !== null) return;
     this.starts++;
-    const words = this.words();
-    const found = findProcess(words);
-    const figures = found === null ? null : figuresOf(found);
-    if (found !== null && figures !== null) {
-      const { startTicks } = figures;
-      this.running = { pid: found, startTicks, startedMs: startedMsOf(figures), child: null };
-      this.say("info", "spare-found", `process ${found} runs already, and goes on`);
+    const words = sideWords(this.pair);
+    const found = this.found(words);
+    if (found !== null) {
+      this.running = found;
+      this.say("info", "spare-found", `process ${found.pid} runs already, and goes on`);
       return;
     }
     const { nice } = this.pair;
@@ -121,7 +128,7 @@ export class SparedSide {
     const child = spawn(program, rest, {
       detached: true,
       stdio: ["ignore", "inherit", "inherit"],
-      env: ownEnvironment(process.env),
+      env: { ...ownEnvironment(process.env), [OF_SPARE]: this.spareFile },
     });
     child.on("error", (error) => this.ended(`it cannot be started: ${error.message}`));
     child.on("exit", (code, signal) => this.ended(signal ?? `exit ${code}`));
@@ -172,7 +179,7 @@ export class SparedSide {
   shown(): ShownSpared {
     const { pair, running, said, figures } = this;
     const { nsr = null, established = 0 } = said ?? {};
-    const isActive = nsr?.role === "active" || nsr?.role === "simplex";
+    const isActive = nsr !== null && hasRole(nsr);
     return {
       cluster: pair.cluster,
       file: pair.file,
@@ -199,15 +206,19 @@ export class SparedSide {
     };
   }
 
+  /** @returns a process that another spare has started */
+  private found(words: readonly string[]): Running | null {
+    const found = commandLines().find(({ line }) => line.includes(wordsIn(words)));
+    const figures = found === undefined ? null : figuresOf(found.pid);
+    if (found === undefined || figures === null) return null;
+    const { startTicks } = figures;
+    return { pid: found.pid, startTicks, startedMs: startedMsOf(figures), child: null };
+  }
+
   private waitReason(): string {
     const end = this.lastEnd === "" ? "" : `it has ended: ${this.lastEnd}`;
     if (this.nextStartMs === null) return end;
     return `${end}, and begins anew`;
-  }
-
-  private words(): string[] {
-    const { file, cluster } = this.pair;
-    return ["run", "-c", file, "--log-name", cluster];
   }
 
   private async lookOnce(): Promise<void> {
@@ -222,8 +233,10 @@ export class SparedSide {
     let said: Said | null = null;
     try {
       const { socket } = this.pair;
-      const nsr = (await askSide(socket, "show-nsr", ANSWER_MS)) as ShownNsr;
-      const status = (await askSide(socket, "show-status", ANSWER_MS)) as { established: number };
+      const [nsr, status] = await Promise.all([
+        askSide(socket, "show-nsr", ANSWER_MS) as Promise<ShownNsr>,
+        askSide(socket, "show-status", ANSWER_MS) as Promise<{ established: number }>,
+      ]);
       said = { nsr, established: status.established };
     } catch {
       // It has not started yet, or hangs: that is shown.
@@ -237,16 +250,17 @@ export class SparedSide {
   private checkMemory(running: Running): void {
     const { memoryMaxMb } = this.pair;
     const megabytes = (this.figures?.residentOctets ?? 0) / 1e6;
+    const isActive = this.said !== null && hasRole(this.said.nsr);
     if (memoryMaxMb === null || megabytes <= memoryMaxMb || this.isHeavy) return;
-    this.isHeavy = true;
     const what = `process ${running.pid} has ${Math.round(megabytes)} MB, more than ${memoryMaxMb}`;
-    const role = this.said?.nsr.role;
-    if (role === "active" || role === "simplex" || this.isStopping) {
+    if (!isActive && !this.isStopping) {
+      this.isHeavy = true;
+      this.say("error", "spare-heavy", `${what}; it is ended`);
+      terminate(running);
+    } else if (!this.isHeavyTold) {
+      this.isHeavyTold = true;
       this.say("warn", "spare-heavy", `${what}; it is active, and goes on`);
-      return;
     }
-    this.say("error", "spare-heavy", `${what}; it is ended`);
-    terminate(running);
   }
 
   private sample(): void {
@@ -280,6 +294,7 @@ export class SparedSide {
     this.samples = [];
     this.lastEnd = this.isHeavy ? `${how}, for its memory` : how;
     this.isHeavy = false;
+    this.isHeavyTold = false;
     if (this.isStopping) {
       this.say("info", "spare-stopped", `process ${running.pid} has ended: ${how}`);
       this.gone();
@@ -297,6 +312,15 @@ export class SparedSide {
   private say(level: "info" | "warn" | "error", id: string, message: string): void {
     this.log.say(level, id, message, { name: this.pair.cluster });
   }
+}
+
+/** @returns the words of the command line that starts a side, behind the program */
+export function sideWords({ file, cluster }: SparedPair): string[] {
+  return ["run", "-c", file, "--log-name", cluster];
+}
+
+function hasRole({ role }: ShownNsr): boolean {
+  return role === "active" || role === "simplex";
 }
 
 function terminate({ pid }: Running): void {
