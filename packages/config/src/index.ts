@@ -36,6 +36,7 @@ export type {
   NeighborConfig,
   NeighborOptions,
   NsrConfig,
+  NsrPeer,
   NsrTls,
   RoaFileConfig,
   RoleName,
