@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import type { CertificateProblem } from "@ts-bgp/nsr";
 import type { DoctorRow } from "@ts-bgp/takeover";
-import { type Command, EXIT, noWords, print, stringOption } from "./command.ts";
+import { type Command, EXIT, noWords, print, stringOption, UsageError } from "./command.ts";
 import { withConfigErrors } from "./run.ts";
 import { type Column, TableWriter } from "./table.ts";
 
@@ -26,7 +26,12 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ readConfigFile }) => {
+    return withConfigErrors(async ({ isSpareFile, readConfigFile, readConfigText }) => {
+      if (file !== undefined && isSpareFile(readConfigText(file))) {
+        throw new UsageError(
+          `${file} is the file of a spare: give it each of those under "protects"`,
+        );
+      }
       const config = file === undefined ? null : readConfigFile(file).config;
       const { certificateProblem, needsOf, probePair } = await import("@ts-bgp/nsr");
       const { connectionTracking, diagnose, NO_SIZES, probeHost } = await import(

@@ -13,12 +13,14 @@ import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
 import { checkCommand, runCommand } from "./run.ts";
 import { SHOW_COMMANDS } from "./show.ts";
+import { spareCommand } from "./spare.ts";
 import { upgradeCheckCommand } from "./upgrade.ts";
 import { resolveVerb } from "./verbs.ts";
 import { VERSION } from "./version.ts";
 
 const COMMANDS: readonly Command[] = [
   runCommand,
+  spareCommand,
   demoCommand,
   checkCommand,
   doctorCommand,

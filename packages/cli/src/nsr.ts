@@ -1,11 +1,13 @@
 /** `tsbgp show nsr` and `tsbgp switchover`: the pair that the speaker is one side of. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import type { ShownSpare } from "@ts-bgp/daemon";
 import type { Outcome, ShownNsr, Switchover } from "@ts-bgp/nsr";
 import {
   type Arguments,
   type Command,
   noWords,
+  oneWord,
   print,
   stringOption,
   UsageError,
@@ -18,6 +20,7 @@ import {
   exitCodeOf,
   socketOf,
 } from "./control-client.ts";
+import { socketOfSide, spareLines } from "./spare.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
 type ShownProtection = ShownNsr["neighbors"][number];
@@ -31,8 +34,9 @@ export const showNsrCommand: Command = {
   options: CONTROL_OPTIONS,
   run: async (args) => {
     noWords(args);
-    return askForOne<ShownNsr>(args, { command: "show-nsr" }, (shown) => {
-      for (const line of nsrLines(shown, Date.now())) print(line);
+    return askForOne<ShownNsr | ShownSpare>(args, { command: "show-nsr" }, (shown) => {
+      const lines = "pairs" in shown ? spareLines(shown) : nsrLines(shown, Date.now());
+      for (const line of lines) print(line);
     });
   },
 };
@@ -234,11 +238,11 @@ const POLL_MS = 100;
 
 export const switchoverCommand: Command = {
   name: "switchover",
-  usage: "[--to NAME] [--wait] [--timeout SECONDS]",
+  usage: "[CLUSTER] [--to NAME] [--wait] [--timeout SECONDS]",
   summary: "let the standby take over now; peers do not notice",
   help: [
     "Returns when the other side is active, and names the sessions that ended with it. It refuses while",
-    "the standby is not ready.",
+    "the standby is not ready. With the control socket of a spare, CLUSTER is the pair to do it for.",
     "  --to NAME            to this standby; default: the first that is ready, in the order of `peers`",
     "  --wait               first wait until the standby is ready",
     `  --timeout SECONDS    give up after so long; default ${TIMEOUT_SECONDS}`,
@@ -251,13 +255,14 @@ export const switchoverCommand: Command = {
     timeout: { type: "string", short: "t" },
   },
   run: async (args) => {
-    noWords(args);
+    const cluster = args.words.length === 0 ? null : oneWord(args, "the cluster");
     const seconds = secondsOf(args);
     const signal = AbortSignal.timeout(seconds * 1000);
-    const socket = socketOf(args);
     const to = stringOption(args, "to") ?? null;
     const order = { command: "switchover", ...(to === null ? {} : { to }) };
     return exitCodeOf(async () => {
+      const asked = socketOf(args);
+      const socket = cluster === null ? asked : await socketOfSide(asked, cluster);
       if (args.options["wait"] === true) await becomesReady(socket, to, seconds, signal);
       const end = await ask(socket, order, () => {}, signal).catch((error) => {
         if (!signal.aborted) throw error;

@@ -29,9 +29,17 @@ export const checkCommand: Command = {
   options: CONFIG_OPTION,
   run: async (args) => {
     noWords(args);
-    return withConfigErrors(async ({ readConfigFile }) => {
+    return withConfigErrors(async (daemon) => {
+      const { isSpareFile, readConfigFile, readConfigText, readSpareFile } = daemon;
       const file = configFile(args);
-      const { config, warnings } = readConfigFile(file, undefined, true);
+      const text = readConfigText(file);
+      if (isSpareFile(text)) {
+        const { config, warnings } = readSpareFile(file, text);
+        for (const line of warnings) print(`${line} (warning)`);
+        print(`${file} is right: ${config.pairs.length} pairs`);
+        return EXIT.OK;
+      }
+      const { config, warnings } = readConfigFile(file, text, true);
       for (const line of warnings) print(`${line} (warning)`);
       print(`${file} is right: ${config.neighbors.length} neighbors`);
       return EXIT.OK;
@@ -41,21 +49,23 @@ export const checkCommand: Command = {
 
 export const runCommand: Command = {
   name: "run",
-  usage: "-c FILE [--nsr-self NAME]",
+  usage: "-c FILE [--nsr-self NAME] [--log-name NAME]",
   summary: "run the speaker in the foreground",
   help: [
     "SIGHUP reads FILE again and applies what differs, as `tsbgp reload` does.",
     "SIGTERM and SIGINT hand over to a standby that is ready (see `tsbgp show nsr`); without one they",
     "close all sessions with an administrative shutdown. Then they end.",
     "  --nsr-self NAME    name of this side of a pair, in place of nsr: self: in FILE",
+    '  --log-name NAME    stands in each line of the log, as "name"',
   ],
-  options: { ...CONFIG_OPTION, "nsr-self": { type: "string" } },
+  options: { ...CONFIG_OPTION, "nsr-self": { type: "string" }, "log-name": { type: "string" } },
   run: async (args) => {
     noWords(args);
     const nsrSelf = nsrSelfOf(args);
+    const logName = stringOption(args, "log-name") ?? null;
     useHugePages();
     return withConfigErrors(({ Daemon }) =>
-      runDaemon(Daemon, configFile(args), { nsrSelf, hangUp: "reload" }),
+      runDaemon(Daemon, configFile(args), { nsrSelf, logName, hangUp: "reload" }),
     );
   },
 };
@@ -71,6 +81,8 @@ function nsrSelfOf(args: Arguments): string | null {
 interface RunOptions {
   /** Name of this side of a pair; null for that of the configuration. */
   readonly nsrSelf?: string | null;
+  /** Stands in each line of the log; null for none. */
+  readonly logName?: string | null;
   /** What SIGHUP does, which is also the end of a terminal. */
   readonly hangUp: "reload" | "stop";
   /** Called once the daemon runs; what it returns is called before it stops. */
@@ -81,13 +93,14 @@ interface RunOptions {
 export async function runDaemon(
   Daemon: DaemonPackage["Daemon"],
   file: string,
-  { nsrSelf = null, hangUp, started }: RunOptions,
+  { nsrSelf = null, logName = null, hangUp, started }: RunOptions,
 ): Promise<number> {
   // One that is killed writes nothing at its end.
   flushCompileCache();
   const { exitAtOnce } = await import("@ts-bgp/takeover");
   exitAtOnce();
-  const daemon = new Daemon({ file, version: VERSION, ...(nsrSelf === null ? {} : { nsrSelf }) });
+  const self = nsrSelf === null ? {} : { nsrSelf };
+  const daemon = new Daemon({ file, version: VERSION, logName, ...self });
   process.on("uncaughtException", (error) => daemon.fail(error));
   let before = async () => {};
   const stopped = new Promise<void>((resolve) => {

@@ -35,17 +35,18 @@ function expectedMistakes(): Map<string, string[]> {
 }
 
 beforeAll(async () => {
+  // Beside its certificates, where it has any, and whatever this host has in /run.
+  for (const name of yamlFiles(CONFIGS)) {
+    write(name, readFileSync(join(CONFIGS, name), "utf8").replaceAll("/run/ts-bgp/", `${folder}/`));
+  }
   expect((await tsbgp(["keys", join(folder, "keys"), "--cluster", "rs1"])).code).toBe(0);
 });
 
 describe.concurrent("a file of configs/", () => {
   test.each(yamlFiles(CONFIGS))("%s is right, without a warning", async (name) => {
-    // Beside its certificates, where it has any, and whatever this host has in /run.
-    const text = readFileSync(join(CONFIGS, name), "utf8");
-    const file = write(name, text.replaceAll("/run/ts-bgp/", `${folder}/`));
-    const { code, stdout, stderr } = await tsbgp(["check", "-c", file]);
+    const { code, stdout, stderr } = await tsbgp(["check", "-c", join(folder, name)]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/is right: \d+ neighbors\n$/);
+    expect(stdout).toMatch(/is right: \d+ (neighbors|pairs)\n$/);
     expect(linesOf(stdout)).toHaveLength(1);
   });
 });
@@ -76,6 +77,19 @@ describe.concurrent("a broken file", () => {
     expect([code, lines.length]).toEqual([1, 2000]);
     for (const line of lines) expect(line).toMatch(/thousand\.yaml:\d+:\d+: .+/);
     expect(new Set(lines.map((line) => line.split(":")[1])).size).toBe(1000);
+  });
+
+  test("of a spare has those of its pairs printed as well", async () => {
+    write("rs1.yaml", "router: { as: 0, id: 192.0.2.1 }\n");
+    const spare = write("broken-spare.yaml", "protects: [ rs1.yaml, rs2.yaml ]\n");
+    const { code, stdout, stderr } = await tsbgp(["check", "-c", spare]);
+    expect({ code, stdout, lines: linesOf(stderr) }).toEqual({
+      ...{ code: 1, stdout: "" },
+      lines: [
+        `${spare}:1:23: cannot read ${folder}/rs2.yaml: no such file`,
+        `${folder}/rs1.yaml:1:15: "as" must be an AS number (1 to 4294967295), not 0`,
+      ],
+    });
   });
 
   test("of binary octets is refused", async () => {

@@ -9,6 +9,7 @@ import { linesOf, tsbgp } from "./support/tsbgp.ts";
 /** Commands with words of their own, in the order of the overview. */
 const COMMANDS = [
   "run",
+  "spare",
   "demo",
   "check",
   "doctor",
@@ -36,7 +37,7 @@ const COMMANDS = [
   "decode",
   "inject",
 ] as const;
-const ASKING = COMMANDS.slice(5, -2);
+const ASKING = COMMANDS.slice(6, -2);
 
 describe("verbs cut short", () => {
   test.each([
@@ -57,7 +58,7 @@ describe("verbs cut short", () => {
 
   test.each([
     ["d", ["decode", "demo", "disable", "doctor"]],
-    ["s", ["show", "stop", "switchover"]],
+    ["s", ["show", "spare", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],
@@ -181,7 +182,9 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["show", "neighbors", "--socket"], /argument missing/],
     [["--jsno"], /"--jsno" is not known/],
     [["show", "nsr", "a"], /no place for "a"/],
-    [["switchover", "a"], /no place for "a"/],
+    [["switchover", "a", "b"], /no place for "b"/],
+    [["spare"], /-c FILE is missing/],
+    [["spare", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],
     [["switchover", "--timeout", "soon"], /--timeout takes a number of seconds, not "soon"/],
     [["switchover", "--timeout", "0"], /--timeout takes a number of seconds, not "0"/],
     [["doctor", "a"], /no place for "a"/],

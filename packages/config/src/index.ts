@@ -21,6 +21,7 @@ export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, unknownOptions } from "./other-version.ts";
+export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,
   ArbiterConfig,

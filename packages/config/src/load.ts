@@ -41,7 +41,7 @@ const BGP_PORT = 179;
  */
 export function loadConfig(file: string, text: string, sources: ConfigSources): LoadedConfig {
   const yaml = new YamlFile(file, text);
-  const section = yaml.broken ? null : checkShape(yaml);
+  const section = yaml.broken ? null : checkShape(yaml, "speaker");
   if (section === null) {
     return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
   }

@@ -6,23 +6,27 @@
  */
 
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import schema from "../schema/ts-bgp.schema.json" with { type: "json" };
+import spare from "../schema/spare.schema.json" with { type: "json" };
+import speaker from "../schema/ts-bgp.schema.json" with { type: "json" };
 import { didYouMean } from "./mistakes.ts";
 import { isSection, type Section, type YamlFile } from "./yaml-file.ts";
 
 /** Taking something out can leave a section without a key that it needs; this often at most. */
 const ROUNDS_MAX = 20;
 
-let compiled: ValidateFunction | null = null;
+/** What kinds of files there are: that of a speaker, and that of a spare. */
+const SCHEMAS = { speaker, spare };
+export type FileKind = keyof typeof SCHEMAS;
 
-function validator(): ValidateFunction {
-  compiled ??= new Ajv({
-    allErrors: true,
-    verbose: true,
-    allowUnionTypes: true,
-    strictTypes: false,
-  }).compile(schema);
-  return compiled;
+const compiled: Map<FileKind, ValidateFunction> = new Map();
+
+function validator(kind: FileKind): ValidateFunction {
+  const known = compiled.get(kind);
+  if (known !== undefined) return known;
+  const options = { allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false };
+  const made = new Ajv(options).compile(SCHEMAS[kind]);
+  compiled.set(kind, made);
+  return made;
 }
 
 /** A key or an item that is wrong, and the section or list that it stands in. */
@@ -36,13 +40,13 @@ interface Place {
  *
  * @returns the value, or null when it is not even a section
  */
-export function checkShape(file: YamlFile): Section | null {
+export function checkShape(file: YamlFile, kind: FileKind): Section | null {
   const { value } = file;
   if (!isSection(value)) {
-    file.add(0, value === null ? "the file is empty" : `the file is not ${schema.title}`);
+    file.add(0, value === null ? "the file is empty" : `the file is not ${SCHEMAS[kind].title}`);
     return null;
   }
-  const validate = validator();
+  const validate = validator(kind);
   for (let round = 0; round < ROUNDS_MAX && !validate(value); round++) {
     const errors = validate.errors ?? [];
     const places = errors.filter(isCause).map((error) => placeOf(value, error));

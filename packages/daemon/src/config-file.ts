@@ -4,9 +4,18 @@ import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
-import { type Config, formatMistakes, loadConfig } from "@ts-bgp/config";
+import {
+  type Config,
+  formatMistakes,
+  type LoadedConfig,
+  loadConfig,
+  loadSpare,
+  type Mistake,
+  type SpareConfig,
+} from "@ts-bgp/config";
 import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
 import { assertPrivateFolder } from "@ts-bgp/nsr/private-folder";
+import { queueOf } from "@ts-bgp/nsr/queue";
 import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
 import { readRoaFile } from "@ts-bgp/speaker/read-roa-file";
 import { congestionControlProblem } from "@ts-bgp/takeover";
@@ -35,6 +44,13 @@ export interface CheckedFile {
   readonly warnings: readonly string[];
 }
 
+/** The file of a spare that has no mistakes; paths in it are complete. */
+export interface CheckedSpare {
+  readonly config: SpareConfig;
+  /** A line for each thing in the files of the pairs that looks unintended. */
+  readonly warnings: readonly string[];
+}
+
 /** What the worker thread is told: arguments of `readConfigFile`. */
 export interface WorkerInput {
   readonly file: string;
@@ -58,13 +74,47 @@ export type WorkerOutcome =
  */
 export function readConfigFile(
   file: string,
-  text: string = readText(file),
+  text: string = readConfigText(file),
   withRoas = false,
 ): CheckedFile {
-  const { config, mistakes, warnings } = loadConfig(file, text, {
+  const { config, mistakes, warnings } = loadConfigFile(file, text, withRoas);
+  if (config !== null) return { config, warnings: formatMistakes(warnings) };
+  throw mistaken(file, mistakes);
+}
+
+/**
+ * Reads and checks the file of a spare, and those that it names, which are relative to it.
+ *
+ * Throws as `readConfigFile` does.
+ */
+export function readSpareFile(file: string, text: string = readConfigText(file)): CheckedSpare {
+  const { config, mistakes, warnings } = loadSpare(file, text, {
+    load: (name) => {
+      const named = path.isAbsolute(name) ? name : path.join(path.dirname(file), name);
+      return loadConfigFile(named, readConfigText(named), false);
+    },
+    queueOf,
+    controlSocket: defaultControlSocket(),
+  });
+  if (config === null) throw mistaken(file, mistakes);
+  const pairs = config.pairs.map((pair) => ({ ...pair, file: besides(file, pair.file) }));
+  return { config: { ...config, pairs }, warnings: formatMistakes(warnings) };
+}
+
+function mistaken(file: string, mistakes: readonly Mistake[]): ConfigFileError {
+  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
+  return new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
+}
+
+function besides(file: string, name: string): string {
+  return path.resolve(path.dirname(file), name);
+}
+
+function loadConfigFile(file: string, text: string, withRoas: boolean): LoadedConfig {
+  return loadConfig(file, text, {
     readFile: (name) => {
       try {
-        return readFileSync(path.resolve(path.dirname(file), name), "utf8");
+        return readFileSync(besides(file, name), "utf8");
       } catch (error) {
         throw new Error(reasonOf(error));
       }
@@ -80,9 +130,6 @@ export function readConfigFile(
       return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
     },
   });
-  if (config !== null) return { config, warnings: formatMistakes(warnings) };
-  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
-  throw new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
 }
 
 /**
@@ -129,7 +176,8 @@ function roaFileProblem(file: string): string | null {
   return "problem" in read ? read.problem : null;
 }
 
-function readText(file: string): string {
+/** Throws an UnusableFileError. */
+export function readConfigText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {

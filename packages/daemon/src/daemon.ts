@@ -34,6 +34,8 @@ export interface DaemonOptions {
   readonly version: string;
   /** Name of this side of a pair, in place of that of the file. */
   readonly nsrSelf?: string;
+  /** Stands in each line of the log; null for none. */
+  readonly logName?: string | null;
 }
 
 /** See sysexits(3). */
@@ -78,7 +80,7 @@ export class Daemon {
     const { config, warnings } = readConfigFile(options.file);
     this.config = config;
     this.lastReload = { ok: true, atMs: this.startedMs };
-    this.log = openLog(config.log);
+    this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
     this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());

@@ -9,13 +9,23 @@
  *     turns.ts, shared.ts    how those who ask share the thread that routes
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
+ *     spare/                 no speaker at all: processes with one each
  *     inherited.ts           a configuration that is newer than this side's file
  *
  * Nothing here may hold the thread that routes.
  */
 
+export { isSpareFile } from "@ts-bgp/config";
 export type { ShownConnection, ShownPayloadSource } from "./commands.ts";
-export { ConfigFileError, readConfigFile, UnusableFileError } from "./config-file.ts";
+export {
+  ConfigFileError,
+  readConfigFile,
+  readConfigText,
+  readSpareFile,
+  UnusableFileError,
+} from "./config-file.ts";
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
+export { type ShownSpare, Spare } from "./spare/spare.ts";
+export type { ShownSpared } from "./spare/spared-side.ts";

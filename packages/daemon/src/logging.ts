@@ -27,13 +27,17 @@ export interface Log {
   flush(): Promise<void>;
 }
 
-/** Throws when the file cannot be opened. */
-export function openLog(config: LogConfig): Log {
+/**
+ * Throws when the file cannot be opened.
+ *
+ * @param name - stands in each line; null for none
+ */
+export function openLog(config: LogConfig, name: string | null): Log {
   const file = new LogFile(config.file);
   let format = formatFor(config);
   const options = {
     level: config.level,
-    base: null,
+    base: name === null ? null : { name },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };

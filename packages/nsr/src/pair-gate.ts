@@ -10,6 +10,7 @@ import {
   missingCapabilities,
 } from "@ts-bgp/takeover";
 import { HostCheck } from "./host.ts";
+import { queueOf } from "./queue.ts";
 
 const FLOWS_MAX = 16_384;
 /** So often the rules are looked at: someone may have removed them. What failed is tried again as often. */
@@ -115,7 +116,10 @@ export class PairGate {
   private async create(): Promise<void> {
     void this.host.look();
     const { config, lease } = this.options;
-    const queue = queueOf(config.nsr!.cluster);
+    const { cluster, serviceAddresses } = config.nsr!;
+    const queue = queueOf(cluster);
+    // Those of other pairs in this namespace have gates of their own.
+    const addresses = serviceAddresses.map(({ address }) => address);
     if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
       this.without(
         new Error("CAP_NET_ADMIN is missing, so that its sessions end with this process"),
@@ -123,7 +127,7 @@ export class PairGate {
       return;
     }
     try {
-      const gate = await Gate.start({ queue, flowsMax: FLOWS_MAX, lease });
+      const gate = await Gate.start({ queue, addresses, flowsMax: FLOWS_MAX, lease });
       this.gate = gate;
       gate.ended.catch((error: Error) => void this.failed(gate, error));
     } catch (error) {
@@ -310,11 +314,4 @@ export class PairGate {
 
 function portsOf({ listen, neighbors }: Config): number[] {
   return [...new Set([...listen, ...neighbors].map(({ port }) => port))];
-}
-
-/** @returns a number of a packet queue that both sides compute alike */
-function queueOf(cluster: string): number {
-  let hash = 0;
-  for (const char of cluster) hash = (31 * hash + char.codePointAt(0)!) % 60_000;
-  return 1000 + hash;
 }

@@ -1,9 +1,11 @@
 /**
  * The rules that send outgoing TCP packets of the protected ports to the gate's queue: in a table
  * of their own where the kernel's nftables has `queue`, else in a chain of their own of iptables.
- * Without a bypass: when nobody answers the queue, the kernel drops what it is sent.
+ * Without a bypass: when nobody answers the queue, the kernel drops what it is sent. So gates of
+ * several pairs in one network namespace have rules for the addresses of their own pair.
  */
 
+import { isIPv6 } from "node:net";
 import { CODE_UNKNOWN, type ToolShell } from "./tool-shell.ts";
 
 /** In the order in which they are tried. */
@@ -15,6 +17,8 @@ export interface GateRules {
   readonly kind: RuleKind;
   readonly queue: number;
   readonly ports: readonly number[];
+  /** Local addresses, in their canonical form; none for all. */
+  readonly addresses: readonly string[];
 }
 
 /** A tool that could not do what it was told. */
@@ -34,14 +38,13 @@ const NFT_PRIORITY = -150;
  * @throws GateRulesError when no tool can do it
  */
 export async function installRules(
-  queue: number,
-  ports: readonly number[],
+  { queue, ports, addresses }: Omit<GateRules, "kind">,
   before: GateRules | null,
   shell: ToolShell,
 ): Promise<{ readonly rules: GateRules; readonly hadLeftovers: boolean }> {
   const failures: string[] = [];
   for (const kind of KINDS) {
-    const rules = { kind, queue, ports };
+    const rules = { kind, queue, ports, addresses };
     const hadLeftovers = (await rulesInPlace(rules, shell)) === true;
     const install = kind === "nft" ? installNft : installIptables;
     const failure = await install(rules, shell);
@@ -61,13 +64,14 @@ const CODE_RESOURCE = 4;
 
 /** @returns false when it is known that rules are missing, null when that cannot be found out */
 export async function rulesInPlace(
-  { kind, queue, ports }: GateRules,
+  { kind, queue, ports, addresses }: GateRules,
   shell: ToolShell,
 ): Promise<boolean | null> {
   if (kind === "nft") {
     const { code, output } = await shell.run(["nft", "list", "table", "inet", nameOf(queue)]);
     if (code === CODE_UNKNOWN) return null;
-    return code === 0 && ports.every((port) => output.includes(`port ${port} queue`));
+    const expected = nftMatches(ports, addresses).map((match) => `${match} queue`);
+    return code === 0 && expected.every((rule) => output.includes(rule));
   }
   let isKnown = true;
   for (const tool of IPTABLES) {
@@ -76,7 +80,10 @@ export async function rulesInPlace(
       isKnown = false;
       continue;
     }
-    const expected = [`-A OUTPUT ${jumpTo(queue)}`, ...iptablesRules(queue, ports)];
+    const expected = [
+      `-A OUTPUT ${jumpTo(queue)}`,
+      ...iptablesRules(tool, { queue, ports, addresses }),
+    ];
     if (code !== 0 || !expected.every((rule) => output.includes(rule))) return false;
   }
   return isKnown ? true : null;
@@ -102,11 +109,12 @@ export async function removeRules(
 }
 
 /** @returns what is wrong, or null */
-async function installNft({ queue, ports }: GateRules, shell: ToolShell): Promise<string | null> {
+async function installNft(
+  { queue, ports, addresses }: GateRules,
+  shell: ToolShell,
+): Promise<string | null> {
   const name = nameOf(queue);
-  const rules = ports.flatMap((port) =>
-    ["sport", "dport"].map((end) => `    tcp ${end} ${port} queue num ${queue}`),
-  );
+  const rules = nftMatches(ports, addresses).map((match) => `    ${match} queue num ${queue}`);
   const script = [
     `table inet ${name}`,
     `delete table inet ${name}`,
@@ -122,15 +130,13 @@ async function installNft({ queue, ports }: GateRules, shell: ToolShell): Promis
 }
 
 /** @returns what is wrong, or null */
-async function installIptables(
-  { queue, ports }: GateRules,
-  shell: ToolShell,
-): Promise<string | null> {
+async function installIptables(rules: GateRules, shell: ToolShell): Promise<string | null> {
+  const { queue } = rules;
   for (const tool of IPTABLES) {
     const { output } = await shell.run([tool, "-w", "5", "-t", IPTABLES_TABLE, "-S", "OUTPUT"]);
     // Naming a chain empties it.
     const lines = [`*${IPTABLES_TABLE}`, `:${nameOf(queue)} - [0:0]`];
-    lines.push(...iptablesRules(queue, ports));
+    lines.push(...iptablesRules(tool, rules));
     if (!output.includes(jumpTo(queue))) lines.push(`-I OUTPUT 1 ${jumpTo(queue)}`);
     const failure = await restore(tool, lines, shell);
     if (failure !== null) return failure;
@@ -156,12 +162,32 @@ function jumpTo(queue: number): string {
   return `-p tcp -j ${nameOf(queue)}`;
 }
 
-function iptablesRules(queue: number, ports: readonly number[]): string[] {
-  return ports.flatMap((port) =>
-    ["sport", "dport"].map(
-      (end) => `-A ${nameOf(queue)} -p tcp -m tcp --${end} ${port} -j NFQUEUE --queue-num ${queue}`,
+/** @returns what packets have to be, as nft itself writes it */
+function nftMatches(ports: readonly number[], addresses: readonly string[]): string[] {
+  const sources = addresses.map((address) => `${isIPv6(address) ? "ip6" : "ip"} saddr ${address} `);
+  return ends(ports).flatMap((end) =>
+    (sources.length === 0 ? [""] : sources).map((source) => `${source}tcp ${end}`),
+  );
+}
+
+/** @returns the rules of one address family, as iptables itself writes them */
+function iptablesRules(
+  tool: (typeof IPTABLES)[number],
+  { queue, ports, addresses }: Omit<GateRules, "kind">,
+): string[] {
+  const isOfTool = (address: string) => isIPv6(address) === (tool === "ip6tables");
+  const host = tool === "ip6tables" ? 128 : 32;
+  const sources = addresses.filter(isOfTool).map((address) => `-s ${address}/${host} `);
+  return ends(ports).flatMap((end) =>
+    (addresses.length === 0 ? [""] : sources).map(
+      (source) =>
+        `-A ${nameOf(queue)} ${source}-p tcp -m tcp --${end} -j NFQUEUE --queue-num ${queue}`,
     ),
   );
+}
+
+function ends(ports: readonly number[]): string[] {
+  return ports.flatMap((port) => [`sport ${port}`, `dport ${port}`]);
 }
 
 function firstLine(text: string): string {

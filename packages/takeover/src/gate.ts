@@ -54,6 +54,8 @@ export interface GateOptions {
    * where they share one.
    */
   readonly queue: number;
+  /** Local addresses whose packets go through it, in their canonical form; all unless given. */
+  readonly addresses?: readonly string[];
   readonly flowsMax: number;
   /** Nothing leaves when it is over; null for no end. */
   readonly lease?: Lease | null;
@@ -152,7 +154,8 @@ export class Gate {
   async installRules(
     ports: readonly number[],
   ): Promise<GateRules & { readonly hadLeftovers: boolean }> {
-    const installed = installRules(this.options.queue, ports, this.rules, this.shell);
+    const { queue, addresses = [] } = this.options;
+    const installed = installRules({ queue, ports, addresses }, this.rules, this.shell);
     this.installing = installed.catch(() => {});
     const { rules, hadLeftovers } = await installed;
     this.rules = rules;

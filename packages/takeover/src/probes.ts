@@ -108,9 +108,10 @@ function isQueueListed(queue: number): boolean {
 }
 
 async function tryRules(): Promise<Probe> {
+  const trial = { queue: TRIAL_QUEUE, ports: [TRIAL_PORT], addresses: [] };
   const shell = new ToolShell();
   try {
-    const { rules } = await installRules(TRIAL_QUEUE, [TRIAL_PORT], null, shell);
+    const { rules } = await installRules(trial, null, shell);
     await removeAllRules(TRIAL_QUEUE, shell);
     return { ok: true, detail: rules.kind };
   } catch (error) {

@@ -1,0 +1,260 @@
+/**
+ * A spare: the other side of several pairs, on a host of its own.
+ *
+ *     processes.ts       processes of this host        ask-side.ts      what one of them says
+ *     spared-side.ts     one side: its process         spare-metrics.ts
+ *
+ * The spare routes nothing. Each side is a process that has all that a side has, and the spare starts it,
+ * starts it again, and tells how it is.
+ */
+
+// biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
+
+import path from "node:path";
+import type { SpareConfig } from "@ts-bgp/config";
+import { ConfigFileError, readSpareFile } from "../config-file.ts";
+import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
+import type { Fault } from "../fault.ts";
+import { HttpService } from "../http.ts";
+import { type Log, openLog } from "../logging.ts";
+import { ServiceManager } from "../service-manager.ts";
+import { commandLines, hasEnvironment, wordsIn } from "./processes.ts";
+import { spareMetrics } from "./spare-metrics.ts";
+import { OF_SPARE, type ShownSpared, SparedSide, sideWords } from "./spared-side.ts";
+
+export interface SpareOptions {
+  /** File of the spare; read again on reload. */
+  readonly file: string;
+  readonly version: string;
+  /** Words that start this program. */
+  readonly command: readonly string[];
+}
+
+/** What a spare answers to `show-nsr`. */
+export interface ShownSpare {
+  pairs: ShownSpared[];
+}
+
+export class Spare {
+  readonly log: Log = openLog({ level: "info", file: null }, null);
+  private readonly options: SpareOptions;
+  private config: SpareConfig;
+  private readonly sides: Map<string, SparedSide> = new Map();
+  private readonly manager: ServiceManager;
+  private control: ControlServer | null = null;
+  private http: HttpService | null = null;
+  private reloading: Promise<unknown> = Promise.resolve();
+  private isStopping = false;
+  private isConfigOk = true;
+  private readonly fault: Fault = (what, error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
+  };
+
+  /** Throws as `readSpareFile` does. */
+  constructor(options: SpareOptions) {
+    this.options = options;
+    const { config, warnings } = readSpareFile(options.file);
+    this.config = config;
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.manager = new ServiceManager(process.env, () => statusText(this.shown().pairs));
+  }
+
+  /** Rejects when the control socket or the port cannot be had, as when another spare runs. */
+  async start(): Promise<void> {
+    const { config } = this;
+    this.control = new ControlServer(config.control.socket, this.handler(), this.fault);
+    await this.control.prepare();
+    try {
+      this.http = await this.listenHttp();
+    } catch (error) {
+      this.control.close();
+      throw error;
+    }
+    for (const pair of config.pairs) this.add(pair);
+    this.control.publish();
+    this.tellOfStrays();
+    const names = config.pairs.map(({ cluster }) => cluster).join(", ");
+    this.log.say("info", "started", `spare of ${names}`, {
+      version: this.options.version,
+      control: config.control.socket,
+    });
+    this.manager.ready();
+  }
+
+  /**
+   * Reads the file again: starts what is new in it, and ends what is not there any more, and leaves all others
+   * alone. A file with mistakes changes nothing.
+   *
+   * @param force - end sides whose sessions end with them, too
+   * @returns what changed; rejects with a ControlError that has all mistakes
+   */
+  reload(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+    const reload = this.reloading.then(() => {
+      this.manager.reloading();
+      return this.readAndApply(force);
+    });
+    this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
+    return reload;
+  }
+
+  /** Ends all sides in order, then the spare. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.log.say("info", "stopping", "ending all sides");
+    this.manager.stopping();
+    await Promise.all([...this.sides.values()].map((side) => side.stop()));
+    this.control?.close();
+    this.http?.close();
+    this.log.say("info", "stopped", "stopped");
+    await this.log.flush();
+  }
+
+  /** In the order of the file. */
+  private shown(): ShownSpare {
+    const sides = this.config.pairs.map(({ cluster }) => this.sides.get(cluster));
+    return { pairs: sides.flatMap((side) => (side === undefined ? [] : [side.shown()])) };
+  }
+
+  /** What a spare that died has started, and is in the file no more, may be active: nobody ends it unasked. */
+  private tellOfStrays(): void {
+    const { log, options, config } = this;
+    const own = config.pairs.map((pair) => wordsIn(sideWords(pair)));
+    for (const { pid, line } of commandLines()) {
+      if (!line.includes(wordsIn(["--log-name"])) || own.some((words) => line.includes(words))) {
+        continue;
+      }
+      if (!hasEnvironment(pid, OF_SPARE, path.resolve(options.file))) continue;
+      const words = line.split("\0").slice(1, -1).join(" ");
+      const message = `process ${pid} of an earlier spare is for no pair of ${options.file}`;
+      log.say("warn", "spare-stray", `${message} and goes on (kill ${pid} ends it): ${words}`);
+    }
+  }
+
+  private async look(): Promise<ShownSpare> {
+    await Promise.all([...this.sides.values()].map((side) => side.look()));
+    return this.shown();
+  }
+
+  private add(pair: SpareConfig["pairs"][number]): void {
+    const { command, file } = this.options;
+    const side = new SparedSide(pair, command, path.resolve(file), this.log);
+    this.sides.set(pair.cluster, side);
+    side.start();
+  }
+
+  private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+    const { log, options } = this;
+    try {
+      if (this.isStopping) throw new Error("the spare is being stopped");
+      const { config, warnings } = readSpareFile(options.file);
+      for (const line of warnings) log.say("warn", "config-warning", line);
+      const changes = await this.apply(config, force);
+      this.isConfigOk = true;
+      return changes;
+    } catch (error) {
+      this.isConfigOk = false;
+      const { message } = error as Error;
+      const mistakes = error instanceof ConfigFileError ? error.lines : [];
+      log.say("error", "reload-refused", `${message}, nothing was changed`, { mistakes });
+      throw new ControlError([message, ...mistakes, "nothing was changed"].join("\n"));
+    }
+  }
+
+  /** What may be refused comes first. */
+  private async apply(
+    next: SpareConfig,
+    force: boolean,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { config, sides } = this;
+    const own = ({ control, http }: SpareConfig) => JSON.stringify([control, http]);
+    if (own(config) !== own(next)) {
+      throw new Error('"control" and "http" of a spare take effect when it is started');
+    }
+    const byName = new Map(next.pairs.map((pair) => [pair.cluster, pair]));
+    const restarts = (side: SparedSide) => {
+      const pair = byName.get(side.pair.cluster);
+      const { memoryMaxMb: _, ...rest } = side.pair;
+      if (pair === undefined) return true;
+      const { memoryMaxMb: __, ...others } = pair;
+      return JSON.stringify(rest) !== JSON.stringify(others);
+    };
+    const ending = [...sides.values()].filter(restarts);
+    await Promise.all(ending.map((side) => side.look()));
+    const refusal = ending.map(({ stopRefusal }) => stopRefusal).find((why) => why !== null);
+    if (refusal && !force) throw new Error(`${refusal}; apply it by tsbgp reload --force`);
+    this.config = next;
+    const added = next.pairs.filter(({ cluster }) => !sides.has(cluster));
+    await Promise.all(ending.map((side) => side.stop()));
+    for (const { pair } of ending) sides.delete(pair.cluster);
+    for (const pair of next.pairs) {
+      const side = sides.get(pair.cluster);
+      if (side === undefined) this.add(pair);
+      else side.limit(pair);
+    }
+    const names = (pairs: readonly { cluster: string }[]) => pairs.map(({ cluster }) => cluster);
+    const ended = names(ending.map(({ pair }) => pair));
+    return {
+      added: names(added),
+      removed: ended.filter((name) => !byName.has(name)),
+      restarted: ended.filter((name) => byName.has(name)),
+    };
+  }
+
+  private handler(): ControlHandler {
+    const spare = this;
+    return async function* (request) {
+      switch (request.command) {
+        case "show-nsr":
+          yield await spare.look();
+          return {};
+        case "reload":
+          return spare.reload(request["force"] === true);
+        case "switchover": {
+          const names = spare.config.pairs.map(({ cluster }) => cluster).join(", ");
+          throw new ControlError(`this is a spare: name one of its pairs, ${names}`);
+        }
+        default: {
+          const sockets = spare.config.pairs.map(({ socket }) => socket).join(", ");
+          throw new ControlError(`this is a spare: ask one of its sides (--socket ${sockets})`);
+        }
+      }
+    };
+  }
+
+  private async listenHttp(): Promise<HttpService | null> {
+    const { http } = this.config;
+    if (http === null) return null;
+    const spare = this;
+    const parts = async function* () {
+      // As it was a second ago: one that does not answer keeps nobody waiting.
+      yield { records: spareMetrics(spare.shown().pairs) };
+    };
+    const health = () => {
+      const { pairs } = this.shown();
+      const count = (is: (pair: ShownSpared) => boolean) => pairs.filter(is).length;
+      return {
+        ok: true,
+        pairs: pairs.length,
+        ready: count(({ ready }) => ready),
+        active: count(({ role }) => role === "active" || role === "simplex"),
+        config_ok: this.isConfigOk,
+      };
+    };
+    return HttpService.listen(
+      http,
+      { parts, health },
+      { fault: this.fault, say: (level, message) => this.log.say(level, "http", message) },
+    );
+  }
+}
+
+/** @returns one line for the service manager */
+function statusText(pairs: readonly ShownSpared[]): string {
+  const named = (is: (pair: ShownSpared) => boolean) =>
+    pairs.filter(is).map(({ cluster }) => cluster);
+  const ready = named(({ role, ready: can }) => role === "standby" && can);
+  const active = named(({ role }) => role === "active" || role === "simplex");
+  const does = active.length === 0 ? "" : `, is active for ${active.join(", ")}`;
+  return `can take over ${ready.length} of ${pairs.length} pairs${does}`;
+}
