@@ -2,7 +2,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "@ts-bgp/config";
-import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
+import {
+  type AnyRecord,
+  deviationText,
+  frameOf,
+  type Machine,
+  type RecordOf,
+  Standby,
+} from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import { nowMs, type Suspect } from "@ts-bgp/speaker";
 import { HANDOVER_MS, type Hello, mismatch, type Side, wayPatienceMs } from "./active-side.ts";
@@ -97,10 +104,9 @@ export class StandbySide {
         side.differed.once = true;
         this.lose(`this side differs in ${what} at bracket ${number}`, false);
       },
-      deviates: ({ number, what, doomed }) => {
-        const ends = doomed.map(({ address, cause }) => `${address} would end: ${cause}`);
-        const differs = what === "" ? [] : [`this side differs in ${what} at bracket ${number}`];
-        const message = [...differs, ...ends].join("; ") || "this side differs no more";
+      deviates: (deviation) => {
+        const text = deviationText(deviation) || "this side differs no more";
+        const message = deviation.what === "" ? text : `this side differs in ${text}`;
         side.log({ id: "nsr-deviates", level: "warn", neighbor: null, message, fields: {} });
       },
     });

@@ -29,6 +29,7 @@ import {
   waitedMs,
 } from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
+import { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
@@ -38,7 +39,6 @@ import { doomedIn } from "./json-fields.ts";
 import { machineCapture } from "./machine-image.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
-import type { Deviation } from "./standby.ts";
 
 /** What the shell does for the active. */
 export interface ActiveHooks {
@@ -120,6 +120,7 @@ export class Active {
   sendsOutputs = false;
   /** How the standby differs that goes on with these; null when it does not. */
   deviation: Deviation | null = null;
+  private news: DeviationNews = new DeviationNews();
   private readonly leader: Leader;
   private readonly hooks: ActiveHooks;
   private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
@@ -276,9 +277,9 @@ export class Active {
   }
 
   private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
-    const isNew = what !== "" && (this.deviation?.what ?? "") === "";
     this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
-    if (isNew) this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
+    if (!this.news.take(this.deviation)) return;
+    this.hooks.say("standby-deviates", deviationText(this.deviation) || "it differs no more");
   }
 
   /**
@@ -487,6 +488,7 @@ export class Active {
     const { hooks } = this;
     if (isSlow) hooks.say("standby-slow", reason);
     this.deviation = null;
+    this.news = new DeviationNews();
     hooks.drop(reason, isSlow);
     hooks.say("standby-lost", reason);
     this.reason = reason;
