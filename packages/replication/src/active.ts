@@ -29,13 +29,12 @@ import {
   waitedMs,
 } from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
-import { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
+import { type Deviation, DeviationNews, deviationIn, deviationText } from "./deviation.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal, Made } from "./journal.ts";
-import { doomedIn } from "./json-fields.ts";
 import { machineCapture } from "./machine-image.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
@@ -276,10 +275,10 @@ export class Active {
     }
   }
 
-  private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
-    this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
-    if (!this.news.take(this.deviation)) return;
-    this.hooks.say("standby-deviates", deviationText(this.deviation) || "it differs no more");
+  private deviates(record: RecordOf<"differs">): void {
+    this.deviation = deviationIn(record);
+    const text = deviationText(this.deviation) || "it differs no more";
+    if (this.news.take(this.deviation)) this.hooks.say("standby-deviates", text);
   }
 
   /**
@@ -487,8 +486,7 @@ export class Active {
   private drop({ reason, isSlow }: { readonly reason: string; readonly isSlow: boolean }): void {
     const { hooks } = this;
     if (isSlow) hooks.say("standby-slow", reason);
-    this.deviation = null;
-    this.news = new DeviationNews();
+    [this.deviation, this.news] = [null, new DeviationNews()];
     hooks.drop(reason, isSlow);
     hooks.say("standby-lost", reason);
     this.reason = reason;

@@ -1,6 +1,8 @@
 /** How a standby differs that goes on with what the active puts out, and what of that is news to people. */
 
 import type { Doomed } from "@ts-bgp/router";
+import { doomedIn } from "./json-fields.ts";
+import type { RecordOf } from "./records.ts";
 
 export interface Deviation {
   /** Bracket behind which it was so. */
@@ -33,4 +35,9 @@ export class DeviationNews {
 export function deviationText({ number, what, doomed }: Deviation): string {
   const ends = doomed.map(({ address, cause }) => `${address} would end: ${cause}`);
   return [...(what === "" ? [] : [`${what} at bracket ${number}`]), ...ends].join("; ");
+}
+
+/** @returns what a standby says of itself */
+export function deviationIn({ number, what, brackets, doomed }: RecordOf<"differs">): Deviation {
+  return { number, what, brackets, doomed: doomedIn(doomed) };
 }
