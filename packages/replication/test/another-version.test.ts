@@ -58,6 +58,8 @@ beforeEach(() => {
 
 const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const DIGEST_BRACKETS = 4;
+/** KEEPALIVE messages of more than a megabyte. */
+const MANY = 60_000;
 
 interface Trio {
   readonly lab: Lab;
@@ -327,6 +329,23 @@ describe("a standby of another version", () => {
     expect(steps).toBeGreaterThan(0);
     expect([standby.isReconsidering, standby.applied]).toEqual([false, all.before - 1]);
     expect(sent()).toBe(0);
+  });
+
+  test("says so before, when it gets more than it finds time for", () => {
+    const now = trio();
+    const { lab, all, peers } = now;
+    peers[0].up();
+    all.isByHand = true;
+    follow(now);
+    const standby = all.standby!;
+    peers[0].send(
+      new Uint8Array(KEEPALIVE_OCTETS.length * MANY).map((_, i) => KEEPALIVE_OCTETS[i % 19]!),
+    );
+    expect(standby.applied).toBe(all.before - 2);
+    lab.run();
+    expect([standby.isReconsidering, standby.applied]).toEqual([true, all.before - 1]);
+    expect(asOther(() => standby.work(() => true))).toBe(false);
+    expect([standby.isReconsidering, standby.applied]).toEqual([false, all.number]);
   });
 
   test("takes over without judging the rest first", () => {
