@@ -81,13 +81,13 @@ export async function runCases(
         ended(title, (error as Error).message);
         continue;
       }
-      const { deviates = false, dooms = false, decides = false } = other.variant ?? {};
+      const { deviates = false, dooms = null, decides = false } = other.variant ?? {};
       const trial: Trial = {
         from: isPresentLast ? tree.main : null,
         to: isPresentLast ? null : tree.main,
         how,
         deviates,
-        dooms: dooms && isPresentLast,
+        dooms: isPresentLast ? dooms : null,
         option: isPresentLast ? (other.variant?.option ?? null) : null,
         decides,
         isRelease: other.variant === null,

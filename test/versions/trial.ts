@@ -20,6 +20,7 @@ import { manyRoutes, manyWithdrawals, routeOctets, updateMessage } from "../../t
 import { attribute, four } from "../lab/raw-peer.ts";
 import { until } from "../lab/until.ts";
 import { advertised, Learned } from "./learned.ts";
+import type { Doom } from "./variants.ts";
 
 export const HOWS = ["kill", "switchover"] as const;
 export type How = (typeof HOWS)[number];
@@ -31,8 +32,8 @@ export interface Trial {
   readonly how: How;
   /** The one that takes over comes to other outputs, and says so. */
   readonly deviates: boolean;
-  /** A session that agreed on capability 200 would end with the takeover, and is named before. */
-  readonly dooms: boolean;
+  /** With what a session would end with the takeover, and is named before; null for nothing. */
+  readonly dooms: Doom | null;
   /** An option that only the first active side knows; null for none. */
   readonly option: string | null;
   /** The two programs have peers sent other routes. */
@@ -44,7 +45,6 @@ export interface Trial {
 }
 
 const PEERS = 3;
-const NOVEL_CAPABILITY = [200, 0];
 const NOVEL_ATTRIBUTE = 99;
 const PER_MESSAGE = 10;
 const BULK = 40_000;
@@ -61,6 +61,7 @@ export async function runTrial(trial: Trial): Promise<void> {
   await withPair({ config: CONFIG }, async (pair) => {
     const a = await pair.startActive("a", { main: trial.from ?? MAIN });
     const peers = await peersOf(pair, trial.dooms);
+    const isDoomed = trial.dooms !== null;
     const learned = peers.map((peer) => new Learned(peer));
     await announce(peers, 0);
     const b = await pair.startStandby("b", { main: trial.to ?? MAIN });
@@ -77,26 +78,26 @@ export async function runTrial(trial: Trial): Promise<void> {
     check(shown.last_switchover?.planned === isPlanned, "it was another kind of switchover");
     check(shown.last_switchover?.lost.length === 0, JSON.stringify(shown.last_switchover));
     peers[2]!.resume();
-    await untilAgreed(b, learned, trial.dooms);
+    await untilAgreed(b, learned, isDoomed);
     await announce(peers.slice(0, 2), 80);
     await peers[1]!.sendAll(manyWithdrawals(5, 80));
-    await untilAgreed(b, learned, trial.dooms);
-    if (trial.dooms) await peers[2]!.untilClosed();
-    const kept = trial.dooms ? peers.slice(0, 2) : peers;
+    await untilAgreed(b, learned, isDoomed);
+    if (isDoomed) await peers[2]!.untilClosed();
+    const kept = isDoomed ? peers.slice(0, 2) : peers;
     for (const peer of kept) check(isUndisturbed(peer), "a session has ended");
     // A new session, with what the old program knew of its neighbor.
     peers[1]!.end();
     const again = await pair.peer(2);
     learned[1] = new Learned(again);
     await announce([peers[0]!, again], 120);
-    await untilAgreed(b, learned, trial.dooms);
+    await untilAgreed(b, learned, isDoomed);
   });
 }
 
-async function peersOf(pair: TestPair, dooms: boolean): Promise<Peer[]> {
+async function peersOf(pair: TestPair, dooms: Doom | null): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (let k = 1; k <= PEERS; k++) {
-    const capabilities = dooms && k === PEERS ? NOVEL_CAPABILITY : [];
+    const capabilities = k === PEERS ? (dooms?.capability ?? []) : [];
     peers.push(await pair.peer(k, { capabilities }));
   }
   return peers;
@@ -169,7 +170,7 @@ async function checkNamed(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): P
     const { unknown_options: unknown } = await nsrOf(side);
     const isNamed = side === b && trial.option !== null;
     check(unknown.join() === (isNamed ? trial.option : ""), `unknown options: ${unknown.join()}`);
-    if (!trial.dooms) continue;
+    if (trial.dooms === null) continue;
     const { deviation } = await untilNsr(
       side,
       "a session is named",
@@ -179,10 +180,10 @@ async function checkNamed(trial: Trial, a: SpeakerProcess, b: SpeakerProcess): P
     );
     const [one] = deviation.doomed;
     check(one!.address === neighborAddress(PEERS), `another one is named: ${one!.address}`);
-    check(one!.cause.includes("capability 200"), `another cause is named: ${one!.cause}`);
+    check(one!.cause.includes(trial.dooms.cause), `another cause is named: ${one!.cause}`);
   }
   if (trial.stalls === true) return;
-  const isOtherwise = trial.dooms || trial.decides || trial.option !== null;
+  const isOtherwise = trial.dooms !== null || trial.decides || trial.option !== null;
   const code = await upgradeCheck(trial, a, b);
   check(code === Number(isOtherwise), `upgrade check exits with ${code}`);
 }

@@ -1,6 +1,14 @@
 /** Programs that behave otherwise than the present one, as another version might. */
 import type { Patch } from "./tree.ts";
 
+/** What a session cannot go on with. */
+export interface Doom {
+  /** The capability as octets, as its peer offers it. */
+  readonly capability: readonly number[];
+  /** A part of why it would end. */
+  readonly cause: string;
+}
+
 export interface Variant {
   readonly name: string;
   readonly patches: readonly Patch[];
@@ -9,10 +17,10 @@ export interface Variant {
   /** Peers are sent other routes. */
   readonly decides?: boolean;
   /**
-   * A session that agreed on something that only the variant knows ends when the present program takes
+   * A session that agreed on a capability that only the variant knows ends when the present program takes
    * over, and is named before.
    */
-  readonly dooms?: boolean;
+  readonly dooms?: Doom;
   /** It knows an option that the present program does not. */
   readonly option?: string;
 }
@@ -112,12 +120,31 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: "a capability of its own",
-    dooms: true,
+    dooms: { capability: [200, 0], cause: "capability 200" },
+    patches: [
+      {
+        file: `${WIRE}/capability.ts`,
+        find: "  75: SOFTWARE_VERSION,\n};",
+        put: `  75: SOFTWARE_VERSION,
+  200: { decode: () => ({ code: 200, name: "novelty" }), encode: () => [] },
+};`,
+      },
+      {
+        file: "packages/fsm/src/open.ts",
+        find: '  capabilities.push({ code: 65, name: "four-octet-as"',
+        put: `  capabilities.push({ code: 200, name: "novelty" });
+  capabilities.push({ code: 65, name: "four-octet-as"`,
+      },
+    ],
+  },
+  {
+    name: "a family of its own",
+    dooms: { capability: [1, 4, 0, 25, 0, 70], cause: "family 25/70" },
     patches: [
       {
         file: "packages/fsm/src/open.ts",
         find: '  capabilities.push({ code: 65, name: "four-octet-as"',
-        put: `  capabilities.push({ code: 200, name: "unknown", value: new Uint8Array(0) });
+        put: `  capabilities.push({ code: 1, name: "multiprotocol", afi: 25, safi: 70 });
   capabilities.push({ code: 65, name: "four-octet-as"`,
       },
     ],

@@ -14,15 +14,11 @@ const NO_SOURCES = { readFile: () => "", env: () => "" };
  * @param config - nobody else has; changed in place
  */
 export function complete(config: Config): void {
-  const [neighbor] = config.neighbors;
-  const plain = plainFor(neighbor);
+  const plain = plainFor(config.neighbors[0]);
   if (plain === null) return;
   fill(config, plain);
-  fill(config.router, plain.router);
-  const names = Object.keys(plain.neighbors[0]!);
   for (const each of config.neighbors) {
-    if (names.every((name) => Object.hasOwn(each, name))) continue;
-    fill(each, plainFor(each)?.neighbors[0] ?? {});
+    if (lacks(each, plain.neighbors[0]!)) fill(each, plainFor(each)?.neighbors[0] ?? {});
   }
 }
 
@@ -42,13 +38,20 @@ function unknownIn(config: Config): string[] {
   const plain = plainFor(config.neighbors[0]);
   if (plain === null) return [];
   const found = new Set<string>();
-  const note = (value: object, known: object) => {
-    for (const name of Object.keys(value)) if (!Object.hasOwn(known, name)) found.add(name);
-  };
-  note(config, plain);
-  note(config.router, plain.router);
-  for (const each of config.neighbors) note(each, plain.neighbors[0]!);
+  noteUnknown(config, plain, "", found);
+  for (const each of config.neighbors) noteUnknown(each, plain.neighbors[0]!, "", found);
   return [...found].sort();
+}
+
+/** @param under - where the options stand, with a dot at its end unless it is empty */
+function noteUnknown(value: object, plain: object, under: string, found: Set<string>): void {
+  for (const [name, option] of Object.entries(value)) {
+    const known = (plain as Fields)[name];
+    if (!Object.hasOwn(plain, name)) found.add(`${under}${name}`);
+    else if (isGroup(known) && isObject(option)) {
+      noteUnknown(option, known, `${under}${name}.`, found);
+    }
+  }
 }
 
 /** @returns what a file says that has nothing but a neighbor like this one; null when there is none */
@@ -61,8 +64,28 @@ function plainFor(neighbor: NeighborConfig | undefined): Config | null {
   return loadConfig("", JSON.stringify(file), NO_SOURCES).config;
 }
 
+/** Whether there is an option that `plain` has and `value` has not. */
+function lacks(value: object, plain: object): boolean {
+  return Object.entries(plain).some(([name, option]) => {
+    const given = (value as Fields)[name];
+    if (!Object.hasOwn(value, name)) return true;
+    return isGroup(option) && isObject(given) && lacks(given, option);
+  });
+}
+
 function fill(value: object, plain: object): void {
   for (const [name, option] of Object.entries(plain)) {
+    const given = (value as Fields)[name];
     if (!Object.hasOwn(value, name)) (value as Fields)[name] = option;
+    else if (isGroup(option) && isObject(given)) fill(given, option);
   }
+}
+
+/** Whether it is options by their names. What has names of the operator's choice is empty in a plain file. */
+function isGroup(option: unknown): option is object {
+  return isObject(option) && Object.keys(option).length > 0;
+}
+
+function isObject(option: unknown): option is object {
+  return typeof option === "object" && option !== null && !Array.isArray(option);
 }

@@ -37,6 +37,34 @@ test("what a configuration lacks it gets as a file has it that says nothing of i
   expect(Object.hasOwn(config.router, "clusterId")).toBe(true);
 });
 
+test("so it is with what stands further inside", () => {
+  const config = changed((fields, where) => {
+    if (where === "file") delete (fields["log"] as Record<string, unknown>)["file"];
+    if (where !== "neighbor") return;
+    fields["addPath"] = {};
+    delete (fields["maxPrefix"] as Record<string, unknown>)["action"];
+    Object.assign(fields["gracefulRestart"] as object, { novel: 1, restartTimeMax: 7 });
+  });
+  complete(config);
+  const { neighbors, log } = load();
+  expect(config.log).toEqual(log);
+  for (const [i, { addPath, maxPrefix, gracefulRestart }] of config.neighbors.entries()) {
+    expect(addPath).toEqual(neighbors[i]!.addPath);
+    expect(maxPrefix).toEqual(neighbors[i]!.maxPrefix);
+    expect(gracefulRestart).toMatchObject({ mode: "helper", novel: 1, restartTimeMax: 7 });
+  }
+  expect(unknownOptions(config)).toEqual(["gracefulRestart.novel"]);
+});
+
+test("names of the operator's choice are no options", () => {
+  const config = load(`${FILE}
+policies: { mine: [{ then: accept }] }
+prefix-lists: { ours: [10.0.0.0/8] }
+`);
+  expect(Object.keys(config.policies)).toEqual(["mine"]);
+  expect(unknownOptions(config)).toEqual([]);
+});
+
 test("what a file says stays, whatever else is missing", () => {
   const config = changed((fields, where) => {
     if (where === "neighbor") delete fields["keepRejected"];
@@ -53,7 +81,7 @@ test("options that are not known are named, and kept", () => {
   const before = structuredClone(config);
   complete(config);
   expect(config).toEqual(before);
-  expect(unknownOptions(config)).toEqual(["novel-file", "novel-neighbor", "novel-router"]);
+  expect(unknownOptions(config)).toEqual(["novel-file", "novel-neighbor", "router.novel-router"]);
 });
 
 test("one that this version has made lacks nothing, and has nothing unknown", () => {

@@ -184,12 +184,14 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
   const { machine } = standbySide;
   if (machine !== null) shown.unknown_options = unknownOptions(machine.router.tables.config);
   const { standby, peer, over, linkSinceMs, comparedMs, waysDown } = standbySide;
-  shown.ready = standby.isDeclared;
-  shown.reason = standby.isDeclared
+  shown.ready = standby.isDeclared && !standby.isReconsidering;
+  shown.reason = shown.ready
     ? ""
     : standby.follows === null
       ? "the active side is sending its state"
-      : (reason ?? "the active side has not declared this one yet");
+      : standby.isReconsidering
+        ? "this side judges all routes again, as its version does"
+        : (reason ?? "the active side has not declared this one yet");
   shown.behind = { ...standby.behind, applied: standby.number - standby.applied };
   shown.skipped = standbySide.skipped;
   shown.epoch = peer?.epoch ?? shown.epoch;

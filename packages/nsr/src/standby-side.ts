@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "@ts-bgp/config";
 import {
   type AnyRecord,
+  deviationText,
   frameOf,
   type Machine,
   type RecordOf,
@@ -100,10 +101,9 @@ export class StandbySide {
         side.differed.once = true;
         this.lose(`this side differs in ${what} at bracket ${number}`, false);
       },
-      deviates: ({ number, what, doomed }) => {
-        const ends = doomed.map(({ address, cause }) => `${address} would end: ${cause}`);
-        const differs = what === "" ? [] : [`this side differs in ${what} at bracket ${number}`];
-        const message = [...differs, ...ends].join("; ") || "this side differs no more";
+      deviates: (deviation) => {
+        const text = deviationText(deviation) || "this side differs no more";
+        const message = deviation.what === "" ? text : `this side differs in ${text}`;
         side.log({ id: "nsr-deviates", level: "warn", neighbor: null, message, fields: {} });
       },
     };

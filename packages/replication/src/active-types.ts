@@ -8,10 +8,10 @@ import {
   type Rights,
 } from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
+import { type Deviation, DeviationNews } from "./deviation.ts";
 import type { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import type { RecordOf } from "./records.ts";
-import type { Deviation } from "./standby.ts";
 
 /** What the shell does for the active. */
 export interface ActiveHooks {
@@ -123,10 +123,12 @@ export interface Outlet {
   readonly wantsOutputs: boolean;
   /** How it differs while it goes on with these; null when it does not. */
   deviation: Deviation | null;
+  readonly news: DeviationNews;
 }
 
 export function newOutlet(image: ImageQueue | null, wantsOutputs: boolean): Outlet {
-  return { image, digestNumber: 0, digestMs: 0, wantsOutputs, deviation: null };
+  const news = new DeviationNews();
+  return { image, digestNumber: 0, digestMs: 0, wantsOutputs, deviation: null, news };
 }
 
 export function inheritedOf(estate: Estate | null): Inherited | undefined {

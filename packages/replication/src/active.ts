@@ -42,17 +42,16 @@ import {
   standbyState,
   stateOf,
 } from "./active-types.ts";
+import { type Deviation, deviationIn, deviationText } from "./deviation.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal } from "./journal.ts";
-import { doomedIn } from "./json-fields.ts";
 import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
 import { machineCapture } from "./machine-image.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
-import type { Deviation } from "./standby.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
@@ -281,10 +280,9 @@ export class Active {
   }
 
   private deviates(outlet: Outlet, record: RecordOf<"differs">): void {
-    const { number, what, brackets, doomed } = record;
-    const isNew = what !== "" && (outlet.deviation?.what ?? "") === "";
-    outlet.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
-    if (isNew) this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
+    outlet.deviation = deviationIn(record);
+    const text = deviationText(outlet.deviation) || "it differs no more";
+    if (outlet.news.take(outlet.deviation)) this.hooks.say("standby-deviates", text);
   }
 
   /**

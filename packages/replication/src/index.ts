@@ -69,6 +69,7 @@ export type {
   Estate,
   StandbyState,
 } from "./active-types.ts";
+export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
 export { CaptureRoom } from "./image-writer.ts";
@@ -90,4 +91,4 @@ export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
-export { type Deviation, Standby, type StandbyHooks } from "./standby.ts";
+export { Standby, type StandbyHooks } from "./standby.ts";

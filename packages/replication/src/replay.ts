@@ -19,15 +19,23 @@ export function replay(machine: Machine, calls: Uint8Array, skipped: Skipped): O
  *
  * @param calls - must not change any more: what was received stays where it lies. Throws a FormatError, with
  *   some of them run, for octets that are none
+ * @param before - is told of each call that is about to be run
  */
-export function replayCalls(machine: Machine, calls: Uint8Array, skipped: Skipped): void {
+export function replayCalls(
+  machine: Machine,
+  calls: Uint8Array,
+  skipped: Skipped,
+  before: ((call: Call) => void) | null = null,
+): void {
   const octets = new OctetReader(calls);
   for (let call = read(octets, skipped); call !== null; call = read(octets, skipped)) {
     if (call.record === "slice") {
       let left = call.goneOn;
       machine.slice(call.nowMs, () => left-- > 0);
-    } else if (isCall(call)) machine.run(call);
-    else throw new FormatError(`${call.record} is no call`);
+    } else if (isCall(call)) {
+      before?.(call);
+      machine.run(call);
+    } else throw new FormatError(`${call.record} is no call`);
   }
 }
 

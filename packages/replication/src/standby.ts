@@ -8,11 +8,12 @@
  * done in the place of its own, and it keeps its right. What it needs to go on is in `Deviations`.
  */
 
-import { areSameAttempts, Deviations, type Doomed } from "@ts-bgp/router";
+import { areSameAttempts, Deviations } from "@ts-bgp/router";
+import { type Deviation, DeviationNews } from "./deviation.ts";
 import { areOfLedger, areOfTables, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { digestIn } from "./json-fields.ts";
-import type { Machine } from "./machine.ts";
+import type { Call, Machine } from "./machine.ts";
 import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
 import { outputsFrom } from "./outputs-octets.ts";
@@ -30,17 +31,8 @@ export interface StandbyHooks {
   deviates?(deviation: Deviation): void;
 }
 
-/** How a standby differs that goes on with what the active puts out. */
-export interface Deviation {
-  /** Bracket behind which it was so. */
-  readonly number: number;
-  /** Names of what differs; empty when nothing does any more. */
-  readonly what: string;
-  /** Brackets with other outputs, in all. */
-  readonly brackets: number;
-  /** Sessions that would end with a takeover. */
-  readonly doomed: readonly Doomed[];
-}
+/** With so many octets of brackets to be run, the active no longer waits until all is judged anew. */
+const AWAITED_OCTETS_MAX = 1 << 20;
 
 /**
  * Octets of brackets that are kept for other standbys, which may lack them when this one takes over. An
@@ -51,14 +43,14 @@ const RECENT_OCTETS = 2 * BACKLOG_OCTETS_MAX;
 export class Standby {
   /** The active has declared that this side may take over. */
   isDeclared = false;
-  /** Number of the last bracket that was run. */
-  applied = 0;
   /** Bracket behind which both sides were last compared, and equal; 0 for none. */
   digestNumber = 0;
   /** The active is the same program: given the same, its tables are never others unless one is damaged. */
   isSameProgram = false;
   /** Null as long as both sides do the same. */
   deviation: Deviation | null = null;
+  /** All is being judged, decided and exported anew, as another program may have done it otherwise. */
+  isReconsidering = false;
   readonly skipped: Skipped = { records: 0, fields: 0 };
   private hooks: StandbyHooks;
   private readonly hasOthers: boolean;
@@ -73,11 +65,15 @@ export class Standby {
   /** Octets of brackets that were stored, and that were run, in all. */
   private octetsStored = 0;
   private octetsRun = 0;
+  /** Number of the last bracket that was run, and of the last one before the image. */
+  private lastRun = 0;
+  private lastBefore = 0;
+  /** The active is to declare this side once all is judged anew. */
+  private isAwaited = false;
   private hasDiffered = false;
   /** Null before there are outputs of the active to go by, and once this side acts itself. */
   private deviations: Deviations | null = null;
-  /** What was found to differ, and told. */
-  private readonly named: Set<string> = new Set();
+  private readonly news: DeviationNews = new DeviationNews();
 
   /** @param hasOthers - there may be other standbys of the same active */
   constructor(hooks: StandbyHooks, hasOthers = false) {
@@ -99,6 +95,14 @@ export class Standby {
   /** Number of the last bracket that is stored. */
   get number(): number {
     return this.receipts.number;
+  }
+
+  /**
+   * Number of the last bracket that was run, as the active is told. As long as all is judged anew it is said
+   * that not even the image is complete, so that nobody takes this side for ready.
+   */
+  get applied(): number {
+    return this.isAwaited ? Math.max(0, this.lastBefore - 1) : this.lastRun;
   }
 
   /** Brackets and octets that are stored and not run. */
@@ -171,11 +175,21 @@ export class Standby {
   }
 
   /**
-   * Runs stored brackets until there are none or `mayGoOn` says no; one at least.
+   * Runs stored brackets until there are none or `mayGoOn` says no; one at least. Without any it judges anew
+   * what another program has judged.
    *
-   * @returns whether there are more
+   * @returns whether there is more to do
    */
   work(mayGoOn: () => boolean): boolean {
+    if (this.runStored(mayGoOn)) return true;
+    if (!this.isReconsidering || this.hasDiffered) return false;
+    this.isReconsidering = this.deviations!.work(mayGoOn);
+    this.isAwaited &&= this.isReconsidering;
+    return this.isReconsidering;
+  }
+
+  /** @returns whether there are more brackets */
+  private runStored(mayGoOn: () => boolean): boolean {
     const { backlog } = this;
     let done = 0;
     while (done < backlog.length && !this.hasDiffered) {
@@ -193,10 +207,12 @@ export class Standby {
    *   what peers were sent
    */
   finish(): Machine | null {
-    while (this.work(() => true));
+    while (this.runStored(() => true));
     if (this.hasDiffered) return null;
     const { machine, deviations } = this;
     this.deviations = null;
+    this.isReconsidering = false;
+    this.isAwaited = false;
     if (machine === null || deviations === null) return machine;
     for (const [id, farewell] of deviations.end()) machine.ledger.sayFarewell(id, farewell);
     return machine;
@@ -210,17 +226,28 @@ export class Standby {
       this.deviations = new Deviations(machine.router, machine);
       // The tables are those of the active, which may have judged otherwise.
       machine.router.reconsider();
+      this.isReconsidering = true;
+      this.isAwaited = true;
     }
     this.image = [];
     this.imageOctets = 0;
     this.receipts.begin(before);
-    this.applied = before - 1;
+    this.lastBefore = before - 1;
+    this.lastRun = before - 1;
   }
+
+  /** A call is about to be run that another program has run. */
+  private readonly beforeCall = (call: Call): void => {
+    const isNumbered = call.record === "accepted" && call.connection !== 0;
+    if (isNumbered) this.deviations?.expectAccepted(call.remoteAddress, call.connection);
+  };
 
   private store(bracket: RecordOf<"bracket">): void {
     this.receipts.store(bracket.number);
     this.backlog.push(bracket);
     this.octetsStored += octetsOf(bracket);
+    // The active lets a standby go that has no room and does not get further.
+    this.isAwaited &&= this.behind.octets < AWAITED_OCTETS_MAX;
     if (this.hasOthers) this.keep(bracket);
   }
 
@@ -239,9 +266,9 @@ export class Standby {
     const { deviations } = this;
     const real = deviations === null ? null : outputsFrom(bracket.outputs, this.skipped);
     deviations?.expect(real!);
-    replayCalls(machine, bracket.calls, this.skipped);
+    replayCalls(machine, bracket.calls, this.skipped, deviations === null ? null : this.beforeCall);
     const own = machine.router.takeOutputs();
-    this.applied = bracket.number;
+    this.lastRun = bracket.number;
     const isSame = outputsSum(own) === bracket.sum && (real === null || areSameAttempts(own, real));
     machine.ledger.note(isSame || real === null ? own : real);
     if (!isSame && real === null) this.differ(bracket.number, "outputs");
@@ -249,7 +276,8 @@ export class Standby {
       deviations!.note(own, real!);
       if (this.deviation === null) this.deviate(bracket.number, ["outputs"]);
     }
-    if (bracket.digest === null) return;
+    if (deviations?.isFull === true) this.differ(bracket.number, "more than can be noted");
+    if (bracket.digest === null || this.hasDiffered) return;
     const what = differences(digestIn(bracket.digest), digestOf(machine));
     const isFatal = real === null || areOfLedger(what) || (this.isSameProgram && areOfTables(what));
     if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "));
@@ -259,6 +287,7 @@ export class Standby {
 
   /** A session may be one that this side could not go on with, although nothing differs. */
   private look(deviations: Deviations, number: number, what: readonly string[]): void {
+    deviations.forgetGone();
     const isOtherwise = what.length > 0 || deviations.doomed.length > 0;
     if (isOtherwise || this.deviation !== null) this.deviate(number, what);
   }
@@ -269,11 +298,8 @@ export class Standby {
     const what = names.join(", ");
     const { deviation: before } = this;
     this.deviation = { number, what, brackets, doomed };
-    const areSame = JSON.stringify(before?.doomed ?? []) === JSON.stringify(doomed);
-    const isNew = names.some((name) => !this.named.has(name));
-    for (const name of names) this.named.add(name);
-    if (isNew || !areSame) this.hooks.deviates?.(this.deviation);
-    if (before?.what === what && areSame && before.brackets === brackets) return;
+    if (this.news.take(this.deviation)) this.hooks.deviates?.(this.deviation);
+    if (JSON.stringify({ ...before, number }) === JSON.stringify(this.deviation)) return;
     this.hooks.send(frameOf("differs", { number, what, follows: 1, brackets, doomed }));
   }
 

@@ -5,7 +5,7 @@
 
 import type { Config } from "@ts-bgp/config";
 import { Decision } from "@ts-bgp/rib";
-import type { Output, Router } from "@ts-bgp/router";
+import { Router } from "@ts-bgp/router";
 import { UpdateWriter } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
@@ -22,19 +22,11 @@ import {
 } from "../../../testkit/churn.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { Jitter } from "../../router/src/numbers.ts";
-import {
-  digestOf,
-  FrameReader,
-  frameOf,
-  type Machine,
-  machineImage,
-  outputsOctets,
-  Standby,
-} from "../src/index.ts";
-import { Followed } from "./followed-router.ts";
+import { machineImage } from "../src/index.ts";
+import { Succeeded } from "./succeeded.ts";
 
 /** Programs that behave otherwise on purpose. */
-const OTHERS = ["packs otherwise", "decides otherwise", "has other timers"] as const;
+const OTHERS = ["packs otherwise", "decides otherwise", "has other timers", "lags"] as const;
 type Other = (typeof OTHERS)[number];
 
 /** Which program runs just now; null for the present one. */
@@ -53,9 +45,12 @@ function as<T>(other: Other | null, run: () => T): T {
 const writer = UpdateWriter.prototype;
 const decision = Decision.prototype as unknown as { compareTail(a: number, b: number): number };
 const jitter = Jitter.prototype;
+const router = Router.prototype;
 const { prefix } = writer;
 const { compareTail } = decision;
 const { next } = jitter;
+const { slice } = router;
+let slices = 0;
 writer.prefix = function otherPrefix(...args) {
   if (running === "packs otherwise") this.finish();
   prefix.apply(this, args);
@@ -68,82 +63,15 @@ jitter.next = function otherNext() {
   const number = next.call(this);
   return running === "has other timers" ? 0.999 - number : number;
 };
+router.slice = function otherSlice(...args) {
+  return running === "lags" && ++slices % 3 !== 0 ? true : slice.apply(this, args);
+};
 afterAll(() => {
   Object.assign(writer, { prefix });
   Object.assign(decision, { compareTail });
   Object.assign(jitter, { next });
+  Object.assign(router, { slice });
 });
-
-/** A router that is followed by another program, which then takes its place. */
-class Succeeded extends Followed {
-  standby: Standby | null = null;
-  readonly other: Other;
-  /** What Lab takes for a router, whoever it is. */
-  readonly first: Router;
-  private number = 0;
-  successor: Machine | null = null;
-  private isLazy = false;
-
-  constructor(config: Config, seed: number, other: Other) {
-    super(config, seed);
-    this.other = other;
-    this.first = new Proxy(this.router, {
-      get: (target, name) => {
-        const { successor } = this;
-        if (successor === null) return Reflect.get(target, name, target);
-        if (name === "takeOutputs") return () => successor.takeOutputs();
-        const value: unknown = Reflect.get(successor.router, name, successor.router);
-        if (typeof value !== "function") return value;
-        return (...args: unknown[]) => as(other, () => value.apply(successor.router, args));
-      },
-    });
-  }
-
-  /** The other program joins, as a standby. @param isLazy - it runs brackets only when it takes over */
-  follow(isLazy: boolean): void {
-    this.isLazy = isLazy;
-    this.standby = new Standby({
-      send() {},
-      differs: (number, what) => expect.fail(`${what} at bracket ${number}`),
-    });
-    const octets = machineImage(this.journal.machine);
-    const { standby } = this;
-    let all = 0;
-    for (const piece of octets) {
-      all += piece.length;
-      standby.record({ record: "image", before: 1, octets: piece });
-    }
-    as(this.other, () =>
-      standby.record({ record: "imageEnd", before: 1, octets: all, hasOutputs: 1 }),
-    );
-    this.journal.machine.isDigested = true;
-    standby.follows!.isDigested = true;
-  }
-
-  /** The active is gone. */
-  takeOver(): void {
-    const successor = as(this.other, () => this.standby!.finish());
-    const { machine } = this.journal;
-    for (const { id, send, received } of machine.ledger.connections.values()) {
-      const known = successor!.ledger.connections.get(id);
-      expect([known?.send.appended, known?.received]).toEqual([send.appended, received]);
-    }
-    this.successor = successor;
-  }
-
-  protected override bracket(): Output[] {
-    const { standby, journal } = this;
-    const { outputs, calls, sum } = journal.take();
-    if (standby === null || calls.length + outputs.length === 0) return outputs;
-    const digest = this.number % 3 === 0 ? digestOf(journal.machine) : null;
-    const about = { number: ++this.number, epoch: 1, calls, sum, digest };
-    const reader = new FrameReader("active");
-    reader.push(frameOf("bracket", { ...about, outputs: outputsOctets(outputs) }));
-    standby.record(reader.next()!);
-    if (!this.isLazy) as(this.other, () => standby.work(() => true));
-    return outputs;
-  }
-}
 
 interface Run {
   readonly first: Variant;
@@ -192,7 +120,7 @@ function succeeded(run: Run, kind: Kind, other: Other): { world: World; brackets
   const { first, steps, budget, joinsAt, takesAt, isLazy } = run;
   let succeeded!: Succeeded;
   const routerOf = (config: Config, seed: number) => {
-    succeeded = new Succeeded(config, seed, other);
+    succeeded = new Succeeded(config, seed, (run) => as(other, run));
     return succeeded.first;
   };
   const world = new World(first, kind, budget, { routerOf });
@@ -259,7 +187,7 @@ test("a standby that has other timers takes over attempts to connect", () => {
         let all!: Succeeded;
         const lab = new Lab(CONNECTING, {
           routerOf: (config, seed) => {
-            all = new Succeeded(config, seed, "has other timers");
+            all = new Succeeded(config, seed, (run) => as("has other timers", run));
             return all.first;
           },
         });

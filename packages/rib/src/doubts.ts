@@ -11,20 +11,27 @@ import { RowSet } from "./row-set.ts";
 /** What one may have been sent otherwise. */
 export interface Doubt {
   readonly rows: RowSet;
-  /** With ADD-PATH: path identifiers that were spoken of, by prefix. */
+  /** With ADD-PATH: path identifiers that it may have been told of, by prefix. */
   readonly pathIds: ReadonlyMap<PrefixRow, ReadonlySet<number>>;
 }
 
-interface Noted extends Doubt {
-  readonly pathIds: Map<PrefixRow, Set<number>>;
-}
+/** So many prefixes and path identifiers may be noted, beside two for each path that there is. */
+export const DOUBT_LIMITS = { spare: 1 << 20 };
+
+const NO_PATH_IDS: Doubt["pathIds"] = new Map();
 
 export class Doubts implements RowHolder {
   readonly isSettled = true;
   private readonly rib: Rib;
   private readonly nlri: NlriReader;
-  private readonly all: RowSet = new RowSet();
-  private readonly noted: Map<number, Noted> = new Map();
+  /** Those of everybody. */
+  private all: RowSet = new RowSet();
+  /** Somebody was told of them; not whom, which would take this for each: who was not ignores a withdrawal. */
+  private pathIds: Map<PrefixRow, Set<number>> = new Map();
+  private pathIdCount = 0;
+  private readonly noted: Map<number, RowSet> = new Map();
+  /** Those of whom nothing is known. */
+  private readonly unknown: Set<number> = new Set();
 
   constructor(rib: Rib) {
     this.rib = rib;
@@ -45,24 +52,46 @@ export class Doubts implements RowHolder {
       i = nlri.read(buf, i, addPath);
       const row = this.rib.prefixes.intern(nlri.w0, nlri.w1, nlri.w2, nlri.w3, nlri.bits);
       all.add(row);
-      for (const { rows, pathIds } of noted) {
-        rows.add(row);
-        if (!addPath) continue;
-        const known = pathIds.get(row);
-        if (known === undefined) pathIds.set(row, new Set([nlri.pathId]));
-        else known.add(nlri.pathId);
-      }
+      for (const rows of noted) rows.add(row);
+      if (addPath) this.notePathId(row, nlri.pathId);
     }
   }
 
-  /** @returns what somebody may have been sent otherwise; null for nothing */
-  get(whom: number): Doubt | null {
-    return this.noted.get(whom) ?? null;
+  /** Somebody was sent what nobody has read: all that there is is in doubt. */
+  noteUnknown(whom: number): void {
+    this.unknown.add(whom);
+  }
+
+  /** Whom there is something of. */
+  get whom(): Iterable<number> {
+    return [...this.noted.keys(), ...this.unknown];
+  }
+
+  /** Whether far more is noted than there are paths: what is noted of prefixes that are gone stays. */
+  get isFull(): boolean {
+    const { all, pathIdCount, rib } = this;
+    return all.size + pathIdCount > DOUBT_LIMITS.spare + 2 * rib.paths.size;
+  }
+
+  /**
+   * @param addPath - it is sent path identifiers
+   * @returns what somebody may have been sent otherwise; null for nothing
+   */
+  get(whom: number, addPath: boolean): Doubt | null {
+    const rows = this.noted.get(whom) ?? null;
+    if (this.unknown.has(whom)) return this.everything(rows, addPath);
+    return rows === null ? null : { rows, pathIds: addPath ? this.pathIds : NO_PATH_IDS };
   }
 
   /** Somebody is gone. */
   forget(whom: number): void {
-    this.noted.delete(whom);
+    this.unknown.delete(whom);
+    if (!this.noted.delete(whom) || this.noted.size > 0) return;
+    const { all } = this;
+    this.all = new RowSet();
+    this.pathIds = new Map();
+    this.pathIdCount = 0;
+    this.rib.freeUnused(all);
   }
 
   /** Nothing is in doubt any more, or others have it in hand. */
@@ -78,19 +107,39 @@ export class Doubts implements RowHolder {
 
   moveRow(from: PrefixRow, to: PrefixRow): void {
     this.all.move(from, to);
-    for (const { rows, pathIds } of this.noted.values()) {
-      rows.move(from, to);
-      const ids = pathIds.get(from);
-      if (ids === undefined) continue;
-      pathIds.delete(from);
-      pathIds.set(to, ids);
-    }
+    for (const rows of this.noted.values()) rows.move(from, to);
+    const ids = this.pathIds.get(from);
+    if (ids === undefined) return;
+    this.pathIds.delete(from);
+    this.pathIds.set(to, ids);
   }
 
-  private of(whom: number): Noted {
+  /** Linear in the paths. */
+  private everything(noted: RowSet | null, addPath: boolean): Doubt {
+    const { prefixes, paths } = this.rib;
+    const rows = noted?.copy() ?? new RowSet();
+    for (let row = 1; row < prefixes.limit; row++) {
+      if (prefixes.isFree(row)) continue;
+      rows.add(row);
+      for (let path = addPath ? prefixes.head[row]! : 0; path !== 0; path = paths.next[path]!) {
+        this.notePathId(row, paths.sentPathId[path]!);
+      }
+    }
+    return { rows, pathIds: addPath ? this.pathIds : NO_PATH_IDS };
+  }
+
+  private notePathId(row: PrefixRow, pathId: number): void {
+    const known = this.pathIds.get(row);
+    if (known?.has(pathId) === true) return;
+    if (known === undefined) this.pathIds.set(row, new Set([pathId]));
+    else known.add(pathId);
+    this.pathIdCount++;
+  }
+
+  private of(whom: number): RowSet {
     let noted = this.noted.get(whom);
     if (noted === undefined) {
-      noted = { rows: new RowSet(), pathIds: new Map() };
+      noted = new RowSet();
       this.noted.set(whom, noted);
     }
     return noted;

@@ -42,7 +42,7 @@ export { Columns, NumberStack, Rows } from "./columns.ts";
 export { SPARSE_MS } from "./compaction.ts";
 export { Decision } from "./decision.ts";
 export { Digest, mixIn } from "./digest.ts";
-export { type Doubt, Doubts } from "./doubts.ts";
+export { DOUBT_LIMITS, type Doubt, Doubts } from "./doubts.ts";
 export { GROUP_LIMITS } from "./group-limits.ts";
 export { advertised, advertisedCount, isWithheld } from "./group-queries.ts";
 export { hashOctets } from "./hash-index.ts";

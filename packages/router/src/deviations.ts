@@ -3,7 +3,7 @@
  * peers were sent is what the other has put out. So that this one can go on in its place, it notes
  *
  * - of which prefixes a peer may have been sent something else than this router's Adj-RIB-Out says:
- *   those that either has spoken of while the two differed;
+ *   those that either has spoken of while the two differed, or all where the session was not up here yet;
  * - which markers (End-of-RIB, the ends of a refresh) only one of them has written;
  * - which attempts to connect are under way, and which OPEN was sent on a connection;
  * - which sessions this router has given up, or cannot go on with.
@@ -13,6 +13,7 @@ import { describeDown } from "@ts-bgp/fsm";
 import { type Doubt, Doubts, RowSet } from "@ts-bgp/rib";
 import {
   ACTION_WEIGHT,
+  type Capability,
   CEASE,
   decodeOpen,
   decodeRouteRefresh,
@@ -21,6 +22,7 @@ import {
   Fault,
   familyBit,
   isCapability,
+  KEEPALIVE_OCTETS,
   MESSAGE,
   ROUTE_REFRESH,
   readU16,
@@ -61,14 +63,17 @@ export interface Done {
 }
 
 const NOTHING: Doubt = { rows: new RowSet(), pathIds: new Map() };
+const NO_OCTETS = new Uint8Array(0);
 /** Slices before the router goes on, so that what has come is read: about a second's work at most. */
 const SLICES_MAX = 256;
-/** OPENs of so many connections that are gone may be kept, beside two for each neighbor. */
-const OPENS_SPARE = 64;
+/** Code of the capability that offers a family (RFC 4760 section 8). */
+const MULTIPROTOCOL = 1;
 
 export class Deviations {
   /** Brackets in which the outputs differed. */
   brackets = 0;
+  /** This router has written something that was not sent, or the other something in its place. */
+  private haveDiffered = false;
   private readonly router: Router;
   private readonly reader: UpdateReader = new UpdateReader();
   private readonly doubts: ReadonlyMap<Family, Doubts>;
@@ -78,7 +83,10 @@ export class Deviations {
   private readonly farewells: Map<ConnectionId, Uint8Array> = new Map();
   /** Connections whose peer was sent something that cannot be read here. */
   private readonly unread: Set<ConnectionId> = new Set();
-
+  /** OPENs of this router that were not sent. */
+  private readonly unsent: Map<ConnectionId, Uint8Array> = new Map();
+  /** Connections that the other closes in the bracket whose calls are being run. */
+  private closing: ReadonlySet<ConnectionId> = new Set();
   private readonly done: Done;
 
   constructor(router: Router, done: Done) {
@@ -91,12 +99,39 @@ export class Deviations {
   /** The other's outputs of a bracket whose calls are about to be run: its OPENs count from the first. */
   expect(real: readonly Output[]): void {
     const { opens } = this.router.tables;
-    if (opens.size > 2 * this.router.neighbors.size + OPENS_SPARE) this.forgetGone();
+    this.closing = new Set(real.flatMap((one) => (one.do === "close" ? [one.connection] : [])));
     for (const output of real) {
       if (output.do !== "write" || output.octets[18] !== MESSAGE.OPEN) continue;
       const open = decodeOpen(output.octets, 0, output.octets.length);
       if (!(open instanceof Fault)) opens.set(output.connection, open);
     }
+  }
+
+  /** A peer has connected; where the other is not about to refuse it, this router must not either. */
+  expectAccepted(address: string, id: ConnectionId): void {
+    const neighbor = this.router.neighbors.get(address);
+    if (neighbor === undefined || this.closing.has(id)) return;
+    const { session } = neighbor;
+    const mayRestart = (session?.negotiated.gracefulRestart?.families ?? 0) !== 0;
+    // The end of the earlier session may not be read here yet.
+    if (session !== null && !mayRestart) neighbor.closed(session.connection);
+    if (neighbor.state.mode !== "damped") return;
+    const attempt = this.done.attemptOf(address);
+    neighbor.followAttempt(attempt || id);
+    if (attempt === 0) neighbor.connectFailed();
+  }
+
+  /**
+   * Has the router work by itself, beside what it follows. What comes of it is not done.
+   *
+   * @returns whether there is more to do
+   */
+  work(mayGoOn: () => boolean): boolean {
+    const { router } = this;
+    const more = router.slice(router.tables.nowMs, mayGoOn);
+    const own = router.takeOutputs();
+    if (own.some((one) => one.do !== "log")) this.differ(own, []);
+    return more;
   }
 
   /**
@@ -107,6 +142,12 @@ export class Deviations {
    */
   note(own: readonly Output[], real: readonly Output[]): void {
     this.brackets++;
+    this.differ(own, real);
+  }
+
+  private differ(own: readonly Output[], real: readonly Output[]): void {
+    this.haveDiffered = true;
+    this.noteOpens(own);
     this.noteWritten(own, 1);
     this.noteWritten(real, -1);
     this.noteAttempts(own, real);
@@ -119,6 +160,11 @@ export class Deviations {
     }
     // What came of following is not to be done either.
     this.router.takeOutputs();
+  }
+
+  /** Whether more is noted than there should be memory for; an image of the other has no need of it. */
+  get isFull(): boolean {
+    return [...this.doubts.values()].some(({ isFull }) => isFull);
   }
 
   /** Sessions that would not go on, by address. */
@@ -145,21 +191,36 @@ export class Deviations {
   end(): ReadonlyMap<ConnectionId, Uint8Array> {
     const { router } = this;
     const { tables } = router;
-    if (this.brackets > 0) {
+    if (this.haveDiffered) {
       // What is not read yet may be what the other has passed on already.
-      for (let n = 0; n < SLICES_MAX && router.slice(tables.nowMs, () => false); n++);
-      this.note(router.takeOutputs(), []);
+      for (let n = 0; n < SLICES_MAX && router.hasInput; n++) this.work(() => false);
     }
     for (const neighbor of router.neighbors.values()) {
       const { session } = neighbor;
       const problem = session === null ? null : this.problemOf(session);
       if (problem !== null) neighbor.stop(CEASE.ADMINISTRATIVE_RESET, problem, 0);
-      else for (const state of session?.families ?? []) this.settle(session!, state);
+      else if (this.haveDiffered) this.goOn(neighbor);
+      // What the other has rejected was not kept, and may not be what this router rejects.
+      if (problem === null && !neighbor.config.keepRejected) session?.requestRefresh();
       neighbor.goOnConnecting();
     }
     for (const doubts of this.doubts.values()) doubts.close();
     tables.opens.clear();
     return this.farewells;
+  }
+
+  /** Says to a peer what it may be waiting for. */
+  private goOn({ session, sent, state: { outgoing, incoming } }: Neighbor): void {
+    const { opens } = this.router.tables;
+    for (const each of [outgoing, incoming]) {
+      if (each === null || each.state === "connect") continue;
+      const connection = this.router.connection(each.id);
+      if (!opens.has(each.id)) connection?.write(this.unsent.get(each.id) ?? NO_OCTETS);
+      if (each.state !== "open-confirm" && each.state !== "established") continue;
+      connection?.write(KEEPALIVE_OCTETS);
+      sent.keepalive++;
+    }
+    for (const state of session?.families ?? []) this.settle(session!, state);
   }
 
   /** @returns why a session cannot go on here; null when it can */
@@ -170,14 +231,21 @@ export class Deviations {
     const local = negotiated.localCapabilities ?? [];
     // Their names are those of the version that has opened the session.
     const strange = local.find(({ code }) => theirs.has(code) && !isCapability(code));
-    if (strange === undefined) return null;
-    return `capability ${strange.code} was agreed on, which this version does not know`;
+    if (strange !== undefined) {
+      return `capability ${strange.code} was agreed on, which this version does not know`;
+    }
+    // What other capabilities say of a family means nothing unless it was agreed on.
+    const offered = new Set(strangeFamilies(negotiated.peerCapabilities));
+    const family = strangeFamilies(local).find((each) => offered.has(each));
+    if (family === undefined) return null;
+    return `the family ${family} was agreed on, which this version does not know`;
   }
 
   private settle(session: Session, state: FamilyState): void {
     const { id } = session.connection;
     const { member } = state;
-    const doubt = this.doubts.get(state.family)!.get(id);
+    const addPath = (session.negotiated.addPathSend & state.family) !== 0;
+    const doubt = this.doubts.get(state.family)!.get(id, addPath);
     const { endOfRib, begins, ends } = this.markersOf(id, state.family);
     const lacksEnd = state.endOfRibSent && endOfRib > 0;
     if (lacksEnd) state.endOfRibSent = false;
@@ -208,7 +276,10 @@ export class Deviations {
       const { connection: id, octets } = output;
       const address = this.router.neighborOf(id)?.config.address ?? "";
       const session = this.router.neighbors.get(address)?.session ?? null;
-      if (session?.connection.id !== id) continue;
+      if (session?.connection.id !== id) {
+        this.noteEarly(id, octets);
+        continue;
+      }
       const known = byPlace.get(octets.buffer) ?? new Map<string, Written>();
       byPlace.set(octets.buffer, known);
       const { addPathSend, families } = session.negotiated;
@@ -222,6 +293,23 @@ export class Deviations {
       }
     }
     return all;
+  }
+
+  /** On a connection that is there, and has no session here yet, nobody can read what was written. */
+  private noteEarly(id: ConnectionId, octets: Uint8Array): void {
+    if (this.router.connection(id)?.closed !== false) return;
+    for (let at = 0; at < octets.length; at += readU16(octets, at + 16)) {
+      if (octets[at + 18] !== MESSAGE.UPDATE) continue;
+      for (const doubts of this.doubts.values()) doubts.noteUnknown(id);
+      return;
+    }
+  }
+
+  private noteOpens(own: readonly Output[]): void {
+    for (const output of own) {
+      if (output.do !== "write" || output.octets[18] !== MESSAGE.OPEN) continue;
+      this.unsent.set(output.connection, output.octets);
+    }
   }
 
   private noteUpdate(
@@ -294,17 +382,20 @@ export class Deviations {
   }
 
   /** Connections that peers have closed are known no more, and nobody has said so here. */
-  private forgetGone(): void {
+  forgetGone(): void {
     const { opens } = this.router.tables;
-    for (const id of [...opens.keys(), ...this.farewells.keys(), ...this.unread]) {
-      if (this.router.connection(id) === undefined) this.forget(id);
-    }
+    const ids = new Set([...opens.keys(), ...this.farewells.keys(), ...this.unread]);
+    for (const id of this.unsent.keys()) ids.add(id);
+    for (const key of this.markers.keys()) ids.add(Number.parseInt(key, 10));
+    for (const doubts of this.doubts.values()) for (const id of doubts.whom) ids.add(id);
+    for (const id of ids) if (this.router.connection(id) === undefined) this.forget(id);
   }
 
   private forget(id: ConnectionId): void {
     this.router.tables.opens.delete(id);
     this.farewells.delete(id);
     this.unread.delete(id);
+    this.unsent.delete(id);
     for (const [family, doubts] of this.doubts) {
       doubts.forget(id);
       this.markers.delete(`${id} ${family}`);
@@ -316,10 +407,12 @@ export class Deviations {
     for (const output of own) {
       if (output.do === "write") last.set(output.connection, output.octets);
       if (output.do !== "close") continue;
+      // One of that number that is open here is not the attempt that was given up.
+      if (this.router.connection(output.connection)?.closed === false) continue;
       const octets = last.get(output.connection);
       const isNotification = octets?.[18] === MESSAGE.NOTIFICATION;
       if (this.done.backlogOf(output.connection) === null) continue;
-      this.farewells.set(output.connection, isNotification ? octets! : new Uint8Array(0));
+      this.farewells.set(output.connection, isNotification ? octets! : NO_OCTETS);
     }
     for (const output of real) {
       if (output.do === "close") this.forget(output.connection);
@@ -350,6 +443,14 @@ function contextOf({ negotiated, neighbor }: Session): UpdateContext {
     extendedNextHop: negotiated.extendedNextHop,
     rpkiState: true,
   };
+}
+
+/** @returns AFI and SAFI of families that are offered and that this version does not know */
+function strangeFamilies(capabilities: readonly Capability[]): string[] {
+  return capabilities.flatMap((each) => {
+    const isFamily = each.code === MULTIPROTOCOL && "afi" in each && "safi" in each;
+    return isFamily && familyBit(each.afi, each.safi) === 0 ? [`${each.afi}/${each.safi}`] : [];
+  });
 }
 
 /** Why this router has given up a session that the other goes on with. */

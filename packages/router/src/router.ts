@@ -245,6 +245,11 @@ export class Router {
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
 
+  /** Whether octets of a connection wait that may be read now. */
+  get hasInput(): boolean {
+    return this.small.some(mayBeRead) || this.bulk.some(mayBeRead);
+  }
+
   /** @returns a connection that is not gone, given up here or not */
   connection(id: ConnectionId): Connection | undefined {
     return this.connections.get(id);
