@@ -113,6 +113,7 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   // That of an older version does not have these.
   const { tables } = machine.router as unknown as { tables: { origins?: OriginValidation } };
   tables.origins ??= new OriginValidation(machine.router.tables.outputs);
+  tables.origins.validation.completeState();
   for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);

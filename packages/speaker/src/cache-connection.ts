@@ -22,7 +22,11 @@ export class CacheConnection {
   constructor(config: RtrCacheConfig, hooks: FeedHooks) {
     this.config = config;
     this.hooks = hooks;
-    this.client = new RtrClient(() => hooks.lastEnd(config.name));
+    const { name } = config;
+    this.client = new RtrClient(
+      () => hooks.lastEnd(name),
+      () => hooks.misfit(name),
+    );
   }
 
   /** To be called several times a second. */

@@ -21,6 +21,7 @@ test("what waits for this side for minutes does not end the connection", async (
     now: () => nowMs,
     mayWork: () => mayWork,
     lastEnd: () => null,
+    misfit: () => null,
     payloads: () => {},
     payloadsEnd: () => {},
     say: (_, __, message) => said.push(message),
