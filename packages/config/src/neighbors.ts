@@ -5,7 +5,7 @@ import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
-import { readSecret } from "./secrets.ts";
+import { readMd5Secret } from "./secrets.ts";
 import type {
   AddPathOptions,
   Config,
@@ -18,8 +18,6 @@ import type { Section } from "./yaml-file.ts";
 /** What is the same for all neighbors. */
 type Speaker = Pick<Config, "router" | "nsr">;
 
-/** TCP MD5 takes no longer secret. */
-const PASSWORD_OCTETS_MAX = 80;
 /** Seconds: the longest restart time that the capability can tell (RFC 4724 section 3). */
 const RESTART_TIME_MAX = 4095;
 
@@ -135,13 +133,7 @@ function checkChain(options: FileOptions, key: "import" | "export", checker: Che
 
 function readPassword(options: FileOptions, checker: Checker): string {
   const at = checker.yaml.valueAt(options, "password");
-  const secret = readSecret(options.password!, at, checker) ?? "";
-  const octets = new TextEncoder().encode(secret).length;
-  if (octets > PASSWORD_OCTETS_MAX) {
-    const message = `the secret has ${octets} octets; TCP MD5 takes at most ${PASSWORD_OCTETS_MAX}`;
-    checker.yaml.add(at, message);
-  }
-  return secret;
+  return readMd5Secret(options.password!, at, checker) ?? "";
 }
 
 /** Sections of options, the one that goes first in front. */

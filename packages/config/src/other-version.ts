@@ -19,6 +19,10 @@ export function complete(config: Config): void {
   if (plain === null) return;
   fill(config, plain);
   fill(config.router, plain.router);
+  for (const cache of config.rpki?.caches ?? []) {
+    fill(cache, { password: null });
+    if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
+  }
   const names = Object.keys(plain.neighbors[0]!);
   for (const each of config.neighbors) {
     if (names.every((name) => Object.hasOwn(each, name))) continue;

@@ -90,5 +90,6 @@ export class PayloadFeeds {
 
 /** Whether there is one way to two caches. */
 function isSameWay(a: RtrCacheConfig, b: RtrCacheConfig): boolean {
-  return a.name === b.name && JSON.stringify(a.tls) === JSON.stringify(b.tls);
+  const keyOf = ({ name, password, tls }: RtrCacheConfig) => JSON.stringify([name, password, tls]);
+  return keyOf(a) === keyOf(b);
 }
