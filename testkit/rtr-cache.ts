@@ -29,8 +29,9 @@ export class RtrCache {
   readonly queries: RtrQuery[] = [];
   readonly version: number = 1;
   readonly session: number;
-  /** What is said to a query. */
-  answer: (query: RtrQuery) => readonly Buffer[] = () => [];
+  /** What is said to a query; `later` says more on the same connection, and whether it is there still. */
+  answer: (query: RtrQuery, later: (pdus: readonly Buffer[]) => boolean) => readonly Buffer[] =
+    () => [];
   private readonly server: Server;
   private readonly sockets: Set<Socket> = new Set();
 
@@ -39,9 +40,9 @@ export class RtrCache {
     this.server = createServer((socket) => this.serve(socket));
   }
 
-  static async listen(port: number, session: number): Promise<RtrCache> {
+  static async listen(port: number, session: number, address = "127.0.0.1"): Promise<RtrCache> {
     const cache = new RtrCache(session);
-    await new Promise<void>((resolve) => cache.server.listen(port, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => cache.server.listen(port, address, resolve));
     return cache;
   }
 
@@ -90,7 +91,11 @@ export class RtrCache {
         unread = unread.subarray(length);
         if (query === null) continue;
         this.queries.push(query);
-        for (const pdu of this.answer(query)) socket.write(pdu);
+        const later = (pdus: readonly Buffer[]) => {
+          for (const pdu of pdus) socket.write(pdu);
+          return !socket.destroyed;
+        };
+        later(this.answer(query, later));
       }
     });
   }
