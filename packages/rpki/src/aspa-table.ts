@@ -149,6 +149,25 @@ export class AspaTable {
     return minUp + minDown < n ? PATH_STATE.unknown : PATH_STATE.valid;
   }
 
+  /**
+   * What is found "Not Provider+" in a path, from whichever end it has to go up, for people (section 6.6).
+   *
+   * @returns pairs of a customer and who is none of its providers; none when something else is wrong
+   */
+  denied(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    isDownstream: boolean,
+  ): [customer: number, other: number][] {
+    const path = hopsOf(buf, at, end) ?? [];
+    const ways = isDownstream ? [path.toReversed(), path] : [path.toReversed()];
+    return ways.flatMap((way) => {
+      const [max] = this.ramp(way);
+      return max < way.length ? [[way[max - 1]!, way[max]!] as [number, number]] : [];
+    });
+  }
+
   /** Whether other providers count of some customer than before. */
   get hasChanges(): boolean {
     return this.changed.size > 0;

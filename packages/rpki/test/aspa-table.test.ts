@@ -131,6 +131,22 @@ describe("a path", () => {
   });
 });
 
+test("what makes a path invalid is told from both ends", () => {
+  const table = tableOf(ASPAS);
+  const denied = (path: readonly number[], isDownstream: boolean) => {
+    const octets = pathOctets(path);
+    return table.denied(octets, 0, octets.length, isDownstream);
+  };
+  expect(denied([20, 1], false)).toEqual([[1, 20]]);
+  expect(denied([20, 2, 10, 1], false)).toEqual([[10, 2]]);
+  expect(denied([20, 2, 10, 1], true)).toEqual([
+    [10, 2],
+    [20, 2],
+  ]);
+  expect(denied([10, 1], false)).toEqual([]);
+  expect(denied([], true)).toEqual([]);
+});
+
 test("sources together have more providers, one by itself takes them back, and changes are told", () => {
   const validation = new Validation();
   const sources = ["a", "b"].map((name) => ({ name, kind: "cache" as const, preference: 1 }));

@@ -297,6 +297,28 @@ describe("a source", () => {
     const OLD = "1 0, 2 2, provider 8";
     const NEW = "1 2, 2 0, provider 9";
 
+    test("and goes on from the middle of it in an image of a program that hides nothing", () => {
+      const validation = fresh();
+      say(validation, many(1));
+      validation.stage("a", octetsOf(many(2)));
+      validation.complete("a", END, 1000);
+      const source = validation.sources.get("a")!;
+      const { bit } = source;
+      while (source.bit === bit) validation.step();
+      validation.step();
+      const { ipv4, ipv6, aspas } = validation;
+      for (const table of [ipv4, ipv6]) {
+        for (const name of ["ahead", "hides"]) Reflect.deleteProperty(table, name);
+      }
+      Reflect.deleteProperty(aspas, "before");
+      Reflect.deleteProperty(validation, "follows");
+      Reflect.deleteProperty(source, "misfit");
+      validation.completeState();
+      settle(validation);
+      expect([seen(validation), source.misfit]).toEqual(["1 2, 2 0, provider undefined", null]);
+      expect([ipv4.size, ipv6.size]).toEqual([3000, 3000]);
+    });
+
     test.each<[string, Uint8Array[], boolean, "a" | "b"]>([
       ["a whole set", [octetsOf(many(2)), aspas(9)], true, "a"],
       ["a difference", [octetsOf([...many(1, false), ...many(2)]), aspas(9)], false, "a"],
