@@ -11,6 +11,7 @@ const RESET_QUERY = 2;
 const CACHE_RESPONSE = 3;
 const IPV4_PREFIX = 4;
 const END_OF_DATA = 7;
+const ERROR_REPORT = 10;
 
 /** What a router asks for. */
 export type RtrQuery =
@@ -27,6 +28,8 @@ export interface RtrVrp {
 
 export class RtrCache {
   readonly queries: RtrQuery[] = [];
+  /** Codes of Error Reports that it was sent. */
+  readonly reports: number[] = [];
   readonly version: number = 1;
   readonly session: number;
   /** What is said to a query; `later` says more on the same connection, and whether it is there still. */
@@ -87,6 +90,7 @@ export class RtrCache {
       unread = Buffer.concat([unread, octets]);
       while (unread.length >= 8 && unread.length >= unread.readUInt32BE(4)) {
         const length = unread.readUInt32BE(4);
+        if (unread[1] === ERROR_REPORT) this.reports.push(unread.readUInt16BE(2));
         const query = queryOf(unread.subarray(0, length));
         unread = unread.subarray(length);
         if (query === null) continue;
