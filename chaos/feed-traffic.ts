@@ -28,6 +28,7 @@ export class FeedTraffic implements Traffic {
   private readonly scene: Scene;
   private readonly plan: TrialPlan;
   private readonly upsBefore: readonly number[];
+  private readonly toldBefore: number;
   private readonly prng: Prng;
   private queues: Change[][] = [];
   private changes: Promise<void> = Promise.resolve();
@@ -37,6 +38,7 @@ export class FeedTraffic implements Traffic {
     this.scene = scene;
     this.plan = plan;
     this.upsBefore = upsBefore;
+    this.toldBefore = scene.cache?.told ?? 0;
     this.prng = new Prng(plan.seed);
   }
 
@@ -111,12 +113,16 @@ export class FeedTraffic implements Traffic {
       return held.every(({ count }) => count === 0);
     }, withinMs / 4);
     const wrong = [...told(), ...held].filter(({ count }) => count > 0);
+    const isCacheHeard = scene.cache === undefined || scene.cache.told > this.toldBefore;
     return {
       differences: wrong.reduce((sum, { count }) => sum + count, 0),
       messageFaults: 0,
-      problems: wrong.map(({ peer, count, told: words }) => {
-        return `${peer}: ${count} routes differ: ${words.join("; ")}`;
-      }),
+      problems: [
+        ...wrong.map(({ peer, count, told: words }) => {
+          return `${peer}: ${count} routes differ: ${words.join("; ")}`;
+        }),
+        ...(isCacheHeard ? [] : ["no update of the cache came to its end"]),
+      ],
     };
   }
 

@@ -2,7 +2,7 @@
  * The BGP messages of one direction of a session (RFC 4271 section 4), as they are put together.
  *
  * It keeps what was announced and not withdrawn, so it knows what a peer holds, and notices when it
- * is told the same again.
+ * is told the same again, or loses what stays.
  */
 import {
   attributesKey,
@@ -18,7 +18,15 @@ import {
 const MESSAGE_OCTETS_MAX = 4096;
 
 /** What is wrong with the messages, or ends a session. */
-export type MessageFault = "OPEN" | "NOTIFICATION" | "malformed" | "duplicate";
+export type MessageFault = "OPEN" | "NOTIFICATION" | "malformed" | "duplicate" | "withdrawn";
+
+/** Which messages are judged, and how. */
+export interface JudgedMessages {
+  /** Whether to know what the receiver is told; where not, UPDATEs are judged by their headers. */
+  readonly readsRoutes: boolean;
+  /** Prefixes that nobody withdraws. */
+  readonly stays?: (prefix: string) => boolean;
+}
 
 export class MessageStream {
   messages = 0;
@@ -28,15 +36,17 @@ export class MessageStream {
   readonly held: Map<string, RouteText> = new Map();
   private readonly texts: Map<string, RouteText> = new Map();
   private readonly report: (fault: MessageFault, detail: string) => void;
-  private readonly readsRoutes: boolean;
+  private readonly judged: JudgedMessages;
   private rest: Buffer = Buffer.alloc(0);
   /** Nothing behind an octet that cannot be understood has a meaning. */
   private broken = false;
 
-  /** @param readsRoutes - else UPDATEs are judged by their headers, and nothing of them is kept */
-  constructor(report: (fault: MessageFault, detail: string) => void, readsRoutes = true) {
+  constructor(
+    report: (fault: MessageFault, detail: string) => void,
+    judged: JudgedMessages = { readsRoutes: true },
+  ) {
     this.report = report;
-    this.readsRoutes = readsRoutes;
+    this.judged = judged;
   }
 
   /** Octets of a message that has only begun. */
@@ -69,7 +79,7 @@ export class MessageStream {
     if (type === TYPE.OPEN) this.report("OPEN", `of AS ${two(body, 1)}`);
     if (type === TYPE.NOTIFICATION) this.report("NOTIFICATION", `${body[0]}/${body[1]}`);
     if (type === TYPE.KEEPALIVE && body.length > 0) this.report("malformed", "KEEPALIVE with body");
-    if (type === TYPE.UPDATE && this.readsRoutes) this.update(body);
+    if (type === TYPE.UPDATE && this.judged.readsRoutes) this.update(body);
   }
 
   private update(body: Uint8Array): void {
@@ -79,7 +89,11 @@ export class MessageStream {
       return;
     }
     let changes = 0;
-    for (const prefix of update.withdrawn) if (this.held.delete(prefix)) changes++;
+    for (const prefix of update.withdrawn) {
+      if (!this.held.delete(prefix)) continue;
+      changes++;
+      if (this.judged.stays?.(prefix) === true) this.report("withdrawn", prefix);
+    }
     const text = this.textOf(update);
     for (const prefix of update.announced) {
       if (this.held.get(prefix) === text) this.redundantRoutes++;

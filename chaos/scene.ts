@@ -3,10 +3,12 @@
  *
  *     BIRD ----+            +---- FRR           each: one IPv4 session with GTSM where it can,
  *              +--- pair ---+                   one IPv6 session with TCP MD5
- *   GoBGP -----+            +---- feeder        scripted: IPv4 table, IPv6 table, update stream
- *                           +---- restarter     scripted: restarts gracefully in each trial, not captured
+ *   GoBGP -----+     |      +---- feeder        scripted: IPv4 table, IPv6 table, update stream
+ *                  cache  +---- restarter     scripted: restarts gracefully in each trial, not captured;
+ *                                             the cache is nearly always in the middle of an update
  *
- * The speaker is a route server, so what a peer must hold is what the others announce, as it is.
+ * The speaker is a route server, so what a peer must hold is what the others announce, as it is. It drops
+ * what is invalid; what the cache says makes IPv4 routes of daemons valid, and half of it would not.
  */
 import { bird } from "../test/lab/bird.ts";
 import {
@@ -29,6 +31,7 @@ import { FeedTraffic } from "./feed-traffic.ts";
 import { Feeder } from "./feeder.ts";
 import { createPair, type LabPair, type PairKind, type Standbys } from "./pair.ts";
 import { RESTARTER_AS, RESTARTER_ROUTES, Restarter } from "./restarter.ts";
+import { Cache } from "./rtr-cache.ts";
 import { makeReady, type Pair } from "./sides.ts";
 import type { TrialScene } from "./trial.ts";
 import { encodeUpdate, shownText } from "./updates.ts";
@@ -43,6 +46,9 @@ const READY_MS = 20_000;
 const SESSIONS_MS = 40_000;
 const SEND_MS = 60_000;
 const DAEMON_ROUTES = 20;
+const POLICIES = `{
+  "origins": { "default": "accept", "rules": [ { "if": { "rpki": "invalid" }, "then": "reject" } ] }
+}`;
 const KINDS: readonly DaemonKind[] = [bird, frr, gobgp];
 
 export interface DaemonEnd {
@@ -67,6 +73,8 @@ export interface Scene extends TrialScene {
   /** Null where there is none. */
   readonly restarter: Restarter | null;
   readonly expectation: Expectation;
+  /** Where the speaker validates origins. */
+  readonly cache?: Cache;
   /** How often each session of a daemon came up, by the peer's own count. */
   upCounts(): Promise<number[]>;
   /** Changed routes for a daemon to announce, with the number in a community. */
@@ -83,7 +91,8 @@ export interface LabTrialScene extends TrialScene {
 export type LabScene = Scene & LabTrialScene;
 
 /** Those who take part. */
-export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch" | "restarter"> & {
+export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"> &
+  Pick<Scene, "cache" | "restarter"> & {
   readonly captures: readonly Capture[];
 };
 
@@ -115,21 +124,27 @@ async function build(
   standbys: Standbys,
 ): Promise<LabScene> {
   const pair = await createPair(lab, kind, standbys);
-  const watch = new WireWatch([pair.address4, pair.address6]);
   const nodes = KINDS.map((one) => lab.node(one.name));
+  const daemons = KINDS.map((one, i) => createEnd(one, nodes[i]!, i, pair));
+  const covered = coveredRoutes(daemons);
+  const stays = new Set(covered.map(([prefix]) => prefix));
+  const watch = new WireWatch([pair.address4, pair.address6], {
+    readsRoutes: true,
+    stays: (prefix) => stays.has(prefix),
+  });
+  const cache = await Cache.start(lab.node("cache"), covered);
   const feederNode = lab.node("feeder");
   const restarterNode = lab.node("restarter");
   const feedEnds = await createFeedEnds(feederNode, feeds, STREAM_ADDRESS);
   const captures = await Promise.all(
     [...nodes, feederNode].map((node) => startCapture(node, watch)),
   );
-  const daemons = KINDS.map((one, i) => createEnd(one, nodes[i]!, i, pair));
-  pair.configure(sections(pair, daemons, feedEnds, restarterNode));
+  pair.configure(sections(pair, daemons, feedEnds, { restarter: restarterNode, cache }));
   if (!(await makeReady(pair, READY_MS))) throw new Error("the pair does not become ready");
   await Promise.all(daemons.map(({ daemon }) => daemon.start()));
   const feeder = await startFeeder(feederNode, feedEnds, pair);
   const restarter = await Restarter.start(restarterNode, pair.address4);
-  const cast = { pair, daemons, feeds: feedEnds, feeder, watch, captures, restarter };
+  const cast = { pair, daemons, feeds: feedEnds, feeder, watch, cache, captures, restarter };
   const scene = createScene(cast);
   scene.expectation.addFeed(restarterNode.address4, RESTARTER_ROUTES.family);
   scene.expectation.apply(restarterNode.address4, RESTARTER_ROUTES);
@@ -258,16 +273,27 @@ function createEnd(kind: DaemonKind, node: LabNode, number: number, pair: Pair) 
   return { node, daemon, routes: new Map(routes.map((route) => [route.prefix, route])) };
 }
 
+/** Routes of daemons that have payloads in the cache, and so are not to go while these change. */
+function coveredRoutes(daemons: readonly DaemonEnd[]) {
+  return daemons.flatMap(({ daemon, routes }) =>
+    [...routes.keys()]
+      .filter((prefix) => !prefix.includes(":"))
+      .map((prefix) => [prefix, daemon.spec.as] as const),
+  );
+}
+
 function sections(
   pair: LabPair,
   daemons: readonly DaemonEnd[],
   feeds: readonly FeedEnd[],
-  restarter: LabNode,
+  { restarter, cache: { address, port } }: { restarter: LabNode; cache: Cache },
 ) {
   return {
     router: { as: SPEAKER_AS, id: pair.address4 },
+    rpki: { caches: [{ address, port }] },
+    policies: JSON.parse(POLICIES),
     defaults: {
-      import: "accept-all",
+      import: "origins",
       export: "accept-all",
       passive: true,
       "route-server-client": true,

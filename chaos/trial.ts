@@ -34,6 +34,7 @@ const SESSION_FAULTS = new Set<Fault>(["FIN", "RST", "OPEN", "NOTIFICATION"]);
 const MESSAGE_FAULTS = new Set<Fault>([
   "malformed",
   "duplicate",
+  "withdrawn",
   "rewritten",
   "cut",
   "hole",

@@ -7,7 +7,7 @@
  * A session goes by the peer's address. It is watched from its first packet on, through every
  * switch: the two sides are one address to the peer, and so they are here.
  */
-import { type MessageFault, MessageStream } from "./message-stream.ts";
+import { type JudgedMessages, type MessageFault, MessageStream } from "./message-stream.ts";
 import { OctetStream } from "./octet-stream.ts";
 import { FLAG, type Segment } from "./pcap.ts";
 import type { Sign } from "./silence.ts";
@@ -54,11 +54,6 @@ interface Direction {
   timestampAtMs: number;
 }
 
-export interface WatchOptions {
-  /** Whether to know what each peer was told; where not, UPDATEs are judged by their headers. */
-  readonly readsRoutes: boolean;
-}
-
 export class WatchedSession {
   readonly peer: string;
   /** Packets of ours, oldest first; emptied by whoever has judged them. */
@@ -73,7 +68,7 @@ export class WatchedSession {
   constructor(
     peer: string,
     report: (by: "us" | "peer", fault: Fault, detail: string) => void,
-    options: WatchOptions,
+    options: JudgedMessages,
   ) {
     this.peer = peer;
     this.us = newDirection((fault, detail) => report("us", fault, detail), options);
@@ -89,10 +84,10 @@ export class WireWatch {
   private readonly ended: Set<string> = new Set();
   private nowMs = 0;
 
-  private readonly options: WatchOptions;
+  private readonly options: JudgedMessages;
 
   /** @param ours - addresses of the speaker, whichever side has them */
-  constructor(ours: readonly string[], options: WatchOptions = { readsRoutes: true }) {
+  constructor(ours: readonly string[], options: JudgedMessages = { readsRoutes: true }) {
     this.ours = new Set(ours);
     this.options = options;
   }
@@ -220,16 +215,16 @@ export class WireWatch {
 
   private report(peer: string, by: "us" | "peer", fault: Fault, detail: string): void {
     // Recorded updates may say the same twice, and whatever a peer sends is its own affair.
-    if (by === "peer" && fault === "duplicate") return;
+    if (by === "peer" && (fault === "duplicate" || fault === "withdrawn")) return;
     this.events.push({ timeMs: this.nowMs, peer, by, fault, detail });
   }
 }
 
 function newDirection(
   report: (fault: MessageFault, detail: string) => void,
-  { readsRoutes }: WatchOptions,
+  judged: JudgedMessages,
 ): Direction {
-  const messages = new MessageStream(report, readsRoutes);
+  const messages = new MessageStream(report, judged);
   const octets = new OctetStream((some) => messages.take(some));
   return {
     ...{ octets, messages, acknowledged: 0, acknowledgedAtMs: 0 },

@@ -11,6 +11,7 @@ const RESET_QUERY = 2;
 const CACHE_RESPONSE = 3;
 const IPV4_PREFIX = 4;
 const END_OF_DATA = 7;
+const ERROR_REPORT = 10;
 
 /** What a router asks for. */
 export type RtrQuery =
@@ -27,10 +28,13 @@ export interface RtrVrp {
 
 export class RtrCache {
   readonly queries: RtrQuery[] = [];
+  /** Codes of Error Reports that it was sent. */
+  readonly reports: number[] = [];
   readonly version: number = 1;
   readonly session: number;
-  /** What is said to a query. */
-  answer: (query: RtrQuery) => readonly Buffer[] = () => [];
+  /** What is said to a query; `later` says more on the same connection, and whether it is there still. */
+  answer: (query: RtrQuery, later: (pdus: readonly Buffer[]) => boolean) => readonly Buffer[] =
+    () => [];
   private readonly server: Server;
   private readonly sockets: Set<Socket> = new Set();
 
@@ -39,9 +43,9 @@ export class RtrCache {
     this.server = createServer((socket) => this.serve(socket));
   }
 
-  static async listen(port: number, session: number): Promise<RtrCache> {
+  static async listen(port: number, session: number, address = "127.0.0.1"): Promise<RtrCache> {
     const cache = new RtrCache(session);
-    await new Promise<void>((resolve) => cache.server.listen(port, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => cache.server.listen(port, address, resolve));
     return cache;
   }
 
@@ -86,11 +90,16 @@ export class RtrCache {
       unread = Buffer.concat([unread, octets]);
       while (unread.length >= 8 && unread.length >= unread.readUInt32BE(4)) {
         const length = unread.readUInt32BE(4);
+        if (unread[1] === ERROR_REPORT) this.reports.push(unread.readUInt16BE(2));
         const query = queryOf(unread.subarray(0, length));
         unread = unread.subarray(length);
         if (query === null) continue;
         this.queries.push(query);
-        for (const pdu of this.answer(query)) socket.write(pdu);
+        const later = (pdus: readonly Buffer[]) => {
+          for (const pdu of pdus) socket.write(pdu);
+          return !socket.destroyed;
+        };
+        later(this.answer(query, later));
       }
     });
   }

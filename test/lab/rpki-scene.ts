@@ -153,13 +153,14 @@ async function seenBy(daemon: Daemon): Promise<Record<string, State | undefined>
 export async function expectSeen(
   { receiver }: RpkiScene,
   states: Readonly<Record<string, State>>,
+  waitMs: number = WAIT_MS,
 ): Promise<void> {
   await until(
     async () => {
       expect(await seenBy(receiver)).toEqual(states);
       return true;
     },
-    WAIT_MS,
+    waitMs,
     `the receiver has ${JSON.stringify(states)}`,
   );
 }

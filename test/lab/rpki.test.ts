@@ -61,7 +61,9 @@ describe.skipIf(REASON !== null)(
         expect(leaked).toBe("not-found");
         await expectSeen(scene, rest);
         const leak = await speaker.cli(["explain", "import", "203.0.113.0/24", from]);
-        expect(leak.stdout).toContain("its path is invalid by ASPAs, by role rs");
+        expect(leak.stdout).toContain(
+          `its path is invalid by ASPAs, by role rs: AS ${SOURCE_AS} is no provider of AS 64998`,
+        );
         // What it cannot read changes nothing, and is said.
         writeRoas(file, [{ prefix: "192.0.2.1/24", asn: SOURCE_AS }]);
         await expectShown(scene, ({ sources }) => {

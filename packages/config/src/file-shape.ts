@@ -47,11 +47,19 @@ export interface FileRpki {
     readonly address: string;
     readonly port?: number;
     readonly preference?: number;
-    readonly tls?: { readonly ca: string; readonly "server-name"?: string };
+    readonly password?: FileSecret;
+    readonly tls?: FileRtrTls;
   }[];
   readonly files?: readonly (string | { readonly file: string; readonly preference?: number })[];
   readonly slurm?: OneOrMore<string>;
   readonly "start-limit"?: number;
+}
+
+export interface FileRtrTls {
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly "server-name"?: string;
 }
 
 export interface FileArbiter {

@@ -6,15 +6,13 @@ import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
-import { readSecret } from "./secrets.ts";
+import { readMd5Secret } from "./secrets.ts";
 import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
 type Speaker = Pick<Config, "router" | "nsr">;
 
-/** TCP MD5 takes no longer secret. */
-const PASSWORD_OCTETS_MAX = 80;
 
 export function checkNeighbors(
   shape: FileShape,
@@ -128,13 +126,7 @@ function checkChain(options: FileOptions, key: "import" | "export", checker: Che
 
 function readPassword(options: FileOptions, checker: Checker): string {
   const at = checker.yaml.valueAt(options, "password");
-  const secret = readSecret(options.password!, at, checker) ?? "";
-  const octets = new TextEncoder().encode(secret).length;
-  if (octets > PASSWORD_OCTETS_MAX) {
-    const message = `the secret has ${octets} octets; TCP MD5 takes at most ${PASSWORD_OCTETS_MAX}`;
-    checker.yaml.add(at, message);
-  }
-  return secret;
+  return readMd5Secret(options.password!, at, checker) ?? "";
 }
 
 /** Sections of options, the one that goes first in front. */

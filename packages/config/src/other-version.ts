@@ -17,6 +17,10 @@ export function complete(config: Config): void {
   const plain = plainFor(config.neighbors[0]);
   if (plain === null) return;
   fill(config, plain);
+  for (const cache of config.rpki?.caches ?? []) {
+    fill(cache, { password: null });
+    if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
+  }
   for (const each of config.neighbors) {
     if (lacks(each, plain.neighbors[0]!)) fill(each, plainFor(each)?.neighbors[0] ?? {});
   }

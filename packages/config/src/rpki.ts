@@ -2,8 +2,8 @@
 
 import { NO_SLURM, type Slurm, SOURCES_MAX, slurmOf, slurmOverlap } from "@ts-bgp/rpki";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
-import type { FileRpki, FileShape } from "./file-shape.ts";
-import { readPem } from "./secrets.ts";
+import type { FileRpki, FileRtrTls, FileShape } from "./file-shape.ts";
+import { readMd5Secret, readPem } from "./secrets.ts";
 import type { RoaFileConfig, RpkiConfig, RtrCacheConfig, RtrTls } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
@@ -37,20 +37,37 @@ function checkCaches({ caches = [] }: FileRpki, checker: Checker): RtrCacheConfi
     const name = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
     if (address !== "" && names.has(name)) yaml.add(at, `${address} port ${port} appears twice`);
     names.add(name);
-    const { tls } = cache;
+    const { tls, password } = cache;
+    if (tls !== undefined && password !== undefined) {
+      yaml.add(yaml.keyAt(cache, "password"), '"password" is for plain TCP, and there is "tls"');
+    }
+    const passwordAt = yaml.valueAt(cache, "password");
     return {
       ...{ name, address, port, preference: cache.preference ?? PREFERENCE },
+      password: password === undefined ? null : readMd5Secret(password, passwordAt, checker),
       tls: tls === undefined ? null : checkTls(tls, checker),
     };
   });
 }
 
-function checkTls(
-  tls: { readonly ca: string; readonly "server-name"?: string },
-  checker: Checker,
-): RtrTls {
-  const ca = readPem("certificate", tls.ca, checker.yaml.valueAt(tls, "ca"), checker);
-  return { ca, serverName: tls["server-name"] ?? null };
+function checkTls(tls: FileRtrTls, checker: Checker): RtrTls {
+  const { yaml } = checker;
+  for (const [one, other] of [
+    ["cert", "key"],
+    ["key", "cert"],
+  ] as const) {
+    if (yaml.wrote(tls, one) && !yaml.wrote(tls, other)) {
+      yaml.add(yaml.keyAt(tls, one), `"${one}" needs "${other}"`);
+    }
+  }
+  const read = (name: "ca" | "cert" | "key", file: string) =>
+    readPem(name === "key" ? "key" : "certificate", file, yaml.valueAt(tls, name), checker);
+  return {
+    ca: read("ca", tls.ca),
+    cert: tls.cert === undefined ? null : read("cert", tls.cert),
+    key: tls.key === undefined ? null : read("key", tls.key),
+    serverName: tls["server-name"] ?? null,
+  };
 }
 
 function checkFiles({ files = [] }: FileRpki, checker: Checker): RoaFileConfig[] {

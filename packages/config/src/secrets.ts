@@ -3,6 +3,9 @@
 import type { Checker } from "./checker.ts";
 import type { FileSecret } from "./file-shape.ts";
 
+/** TCP MD5 takes no longer secret. */
+const MD5_OCTETS_MAX = 80;
+
 /** @returns the text; null once it is noted at an index of the configuration why there is none */
 export function readSecret(secret: FileSecret, at: number, checker: Checker): string | null {
   const { yaml, sources } = checker;
@@ -23,6 +26,17 @@ export function readSecret(secret: FileSecret, at: number, checker: Checker): st
   }
   if (text === undefined || text === "") yaml.add(at, "the secret is empty");
   return text || null;
+}
+
+/** @returns a secret for TCP MD5; as `readSecret`, and what is too long is noted */
+export function readMd5Secret(secret: FileSecret, at: number, checker: Checker): string | null {
+  const text = readSecret(secret, at, checker);
+  const octets = new TextEncoder().encode(text ?? "").length;
+  if (octets > MD5_OCTETS_MAX) {
+    const message = `the secret has ${octets} octets; TCP MD5 takes at most ${MD5_OCTETS_MAX}`;
+    checker.yaml.add(at, message);
+  }
+  return text;
 }
 
 /** @returns the text of a file of PEM; what is wrong with it is noted at an index of the configuration */

@@ -59,6 +59,8 @@ export interface RtrCacheConfig {
   readonly port: number;
   /** Lower ones are preferred. */
   readonly preference: number;
+  /** TCP MD5 secret in clear, null for none. */
+  readonly password: string | null;
   /** Null for plain TCP. */
   readonly tls: RtrTls | null;
 }
@@ -66,6 +68,9 @@ export interface RtrCacheConfig {
 export interface RtrTls {
   /** PEM text of who signed the cache's certificate. */
   readonly ca: string;
+  /** Of this side, PEM as well; null where the cache does not ask who it is. */
+  readonly cert: string | null;
+  readonly key: string | null;
   /** That the certificate is to have; null for the address. */
   readonly serverName: string | null;
 }

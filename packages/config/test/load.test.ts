@@ -167,6 +167,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         address: "2001:db8:9::53",
         port: 3323,
         preference: 1,
+        password: "from the environment",
         tls: null,
       },
       {
@@ -174,7 +175,8 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         address: "192.0.2.53",
         port: 323,
         preference: 100,
-        tls: { ca: CERTIFICATE, serverName: "rtr" },
+        password: null,
+        tls: { ca: CERTIFICATE, cert: CERTIFICATE, key: KEY, serverName: "rtr" },
       },
     ],
     files: [

@@ -30,7 +30,10 @@ test("the example of the documentation is right", () => {
   const neighbor = "neighbors: [ { address: 192.0.2.11, as: 64501, import: origins } ]\n";
   const { config, mistakes } = load(neighbor + example, {
     "/etc/ts-bgp/slurm.json": slurm,
+    "rtr.secret": "secret\n",
     "rtr-ca.crt": "-----BEGIN CERTIFICATE-----\n",
+    "rs1.crt": "-----BEGIN CERTIFICATE-----\n",
+    "rs1.key": "-----BEGIN PRIVATE KEY-----\n",
   });
   expect(formatMistakes(mistakes)).toEqual([]);
   expect(config!.rpki!.caches.map(({ name, preference }) => [name, preference])).toEqual([
@@ -78,9 +81,25 @@ describe("mistakes have their places", () => {
       ],
     ],
     ["nothing in it", "rpki: {}\n", ["x.yaml:2:7: "]],
+    [
+      "protection of a cache",
+      "rpki: { caches: [ { address: 192.0.2.53, password: { env: X }, tls: { ca: a, key: b } } ] }\n",
+      [
+        'x.yaml:2:42: "password" is for plain TCP, and there is "tls"',
+        "x.yaml:2:52: environment variable X is not set",
+        "x.yaml:2:75: cannot read a: no such file",
+        'x.yaml:2:78: "key" needs "cert"',
+        "x.yaml:2:83: cannot read b: no such file",
+      ],
+    ],
+    [
+      "a long secret of a cache",
+      `rpki: { caches: [ { address: 192.0.2.53, password: { file: long } } ] }\n`,
+      ["x.yaml:2:52: the secret has 81 octets; TCP MD5 takes at most 80"],
+    ],
     ["another state", RPKI + POLICIES.replace("rpki: invalid", "rpki: bad"), ["x.yaml:3:38: "]],
   ])("%s", (_, yaml, expected) => {
-    const found = mistakesOf(yaml);
+    const found = mistakesOf(yaml, { long: "x".repeat(81) });
     expect(found).toHaveLength(expected.length);
     for (const [k, text] of expected.entries()) expect(found[k]).toContain(text);
   });

@@ -54,6 +54,30 @@ async function shownBy(side: SpeakerProcess): Promise<Shown> {
 }
 
 describe.skipIf(REASON !== null)(`origin validation in a pair (${REASON ?? "on one host"})`, () => {
+  test("a cache that withdraws what it has not announced is told so, and asked for everything", async () => {
+    const cache = await RtrCache.listen(PORT, SESSION);
+    const [first, second] = ALL;
+    cache.answer = ({ kind }) =>
+      kind === "reset"
+        ? [cache.response(), cache.vrp(first!), cache.end(cache.queries.length)]
+        : [cache.response(), cache.vrp(second!, false), cache.end(cache.queries.length)];
+    try {
+      await withPair({ config: CONFIG }, async (pair) => {
+        const { a } = await pair.start();
+        await until(async () => (await shownBy(a)).ipv4 === 1, WAIT_MS, "a has the payloads");
+        cache.notify(2);
+        await until(() => cache.queries.length === 3, WAIT_MS, "everything is asked for again");
+        expect(cache.queries.map(({ kind }) => kind)).toEqual(["reset", "serial", "reset"]);
+        expect(cache.reports).toEqual([6]);
+        const isSynced = async () => (await shownBy(a)).sources[0]?.feed?.state === "synced";
+        await until(isSynced, WAIT_MS, "it goes on");
+        expect((await shownBy(a)).ipv4).toBe(1);
+      });
+    } finally {
+      cache.close();
+    }
+  });
+
   test("a kill in the middle of an update of a cache changes nothing that a peer sees", async () => {
     const cache = await RtrCache.listen(PORT, SESSION);
     const whole = [cache.response(), ...ALL.map((one) => cache.vrp(one)), cache.end(1)];

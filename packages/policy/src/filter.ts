@@ -181,8 +181,7 @@ export class ChainFilter implements Filter {
     const { route } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     const tree = this.treeOf(attr, source, peer);
-    route.origin = tree.origin;
-    route.cameAs(attr, peer);
+    if (this.asksOrigin) route.cameAs(attr, peer, tree.origin);
     let node: Node | null = tree.root;
     while (node !== null && node.test !== null) {
       node = node.test.matches(route) ? node.yes : node.no;
@@ -208,8 +207,7 @@ export class ChainFilter implements Filter {
   ): Explanation {
     const { route, sets } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
-    route.origin = originOf(sets, attr, this.localAs);
-    route.cameAs(attr, peer);
+    route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);

@@ -99,9 +99,12 @@ export class Route {
     this.sets = sets;
   }
 
-  cameAs(attr: AttrId, peer: PeerFacts): void {
+  /** What validation is asked about, behind `setPrefix`; not needed where nobody asks. */
+  cameAs(attr: AttrId, peer: PeerFacts, origin: number): void {
     this.cameWith = attr;
     this.cameFrom = peer;
+    this.origin = origin;
+    this.originState = -1;
     this.pathState = -1;
   }
 
@@ -131,7 +134,6 @@ export class Route {
     this.w2 = w2 | 0;
     this.w3 = w3 | 0;
     this.bits = bits;
-    this.originState = -1;
   }
 
   /** Begins a run through the rules of a filter with `testCount` prefix tests. */

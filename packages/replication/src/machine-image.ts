@@ -120,6 +120,7 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   const { tables } = machine.router as unknown as { tables: OlderTables };
   const { outputs, groups, attrs } = machine.router.tables;
   tables.origins ??= new OriginValidation(outputs);
+  tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
   groups.held ??= [];
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();

@@ -1,6 +1,7 @@
 /**
  * ASPAs: which ASes a customer AS has as its providers, by who says so, and what that makes of a path
- * (draft-ietf-sidrops-aspa-verification). There are far fewer of them than VRPs.
+ * (draft-ietf-sidrops-aspa-verification-28). There are far fewer of them than VRPs. As with these, a change
+ * is not seen before `show`.
  */
 
 import { Digest, mixIn } from "@ts-bgp/rib";
@@ -22,7 +23,7 @@ type Hop = typeof NO_ATTESTATION | typeof PROVIDER | typeof NOT_PROVIDER;
 interface Customer {
   /** Providers by the bit of who says so. */
   readonly said: Map<number, Uint32Array>;
-  /** Of all that count together; null when none of them does. */
+  /** Of all that count together, once all of the change at hand is shown; null when none of them does. */
   used: Uint32Array | null;
 }
 
@@ -31,7 +32,9 @@ export class AspaTable {
   /** Customers that others count of than before, and those of them that were taken. */
   private changed: Set<number> = new Set();
   private taken: Set<number> = new Set();
-  /** Customers of whom something counts. */
+  /** What counted before the change at hand of customers that it is for. */
+  private before: Map<number, Uint32Array | null> = new Map();
+  /** Customers of whom something counts once all of the change at hand is shown. */
   used = 0;
   /** Of them, with their providers. */
   readonly digest: Digest = new Digest();
@@ -67,7 +70,7 @@ export class AspaTable {
     return said !== undefined && areSame(said.toSorted(), providers.toSorted());
   }
 
-  /** Says anew what counts of a customer: what those say together whose bits are set. */
+  /** Says anew what counts of a customer from the next `show` on: what those say together whose bits are set. */
   settle(customer: number, counting: number, dead = 0): void {
     const row = this.customers.get(customer);
     if (row === undefined) return;
@@ -83,6 +86,7 @@ export class AspaTable {
     const used = counts ? Uint32Array.from(all).sort() : null;
     if (!areSame(used, row.used)) {
       this.changed.add(customer);
+      if (!this.before.has(customer)) this.before.set(customer, row.used);
       this.count(customer, row.used, -1);
       this.count(customer, used, 1);
     }
@@ -91,13 +95,29 @@ export class AspaTable {
     if (row.said.size === 0) this.customers.delete(customer);
   }
 
+  /** Whether something was settled that is not shown. */
+  get isAhead(): boolean {
+    return this.before.size > 0;
+  }
+
+  /** Has all that was settled count. */
+  show(): void {
+    this.before = new Map();
+  }
+
+  /** Has what an image of an older program does not have. */
+  complete(): void {
+    this.before ??= new Map();
+  }
+
   private count(customer: number, used: Uint32Array | null, sign: 1 | -1): void {
     if (used !== null) this.digest.count(used.reduce(mixIn, mixIn(0, customer)), sign);
   }
 
   /** @returns providers of a customer that count; null when nobody says any */
   providersOf(customer: number): Uint32Array | null {
-    return this.customers.get(customer)?.used ?? null;
+    const before = this.before.get(customer);
+    return before === undefined ? (this.customers.get(customer)?.used ?? null) : before;
   }
 
   /**
@@ -127,6 +147,25 @@ export class AspaTable {
     const [maxDown, minDown] = this.ramp(path.toReversed());
     if (maxUp + maxDown < n) return PATH_STATE.invalid;
     return minUp + minDown < n ? PATH_STATE.unknown : PATH_STATE.valid;
+  }
+
+  /**
+   * What is found "Not Provider+" in a path, from whichever end it has to go up, for people (section 6.6).
+   *
+   * @returns pairs of a customer and who is none of its providers; none when something else is wrong
+   */
+  denied(
+    buf: Uint8Array,
+    at: number,
+    end: number,
+    isDownstream: boolean,
+  ): [customer: number, other: number][] {
+    const path = hopsOf(buf, at, end) ?? [];
+    const ways = isDownstream ? [path.toReversed(), path] : [path.toReversed()];
+    return ways.flatMap((way) => {
+      const [max] = this.ramp(way);
+      return max < way.length ? [[way[max - 1]!, way[max]!] as [number, number]] : [];
+    });
   }
 
   /** Whether other providers count of some customer than before. */
@@ -161,7 +200,7 @@ export class AspaTable {
   }
 
   private hop(customer: number, provider: number): Hop {
-    const used = this.customers.get(customer)?.used ?? null;
+    const used = this.providersOf(customer);
     if (used === null) return NO_ATTESTATION;
     return used.includes(provider) ? PROVIDER : NOT_PROVIDER;
   }

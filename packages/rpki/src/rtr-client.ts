@@ -15,6 +15,7 @@ import { areClear } from "./roa-prefix.ts";
 import {
   errorReport,
   HEADER_OCTETS,
+  misfitReport,
   PDU,
   pduLength,
   RTR_ERROR,
@@ -69,6 +70,8 @@ export class RtrClient {
   problem: string | null = null;
   /** @returns the last End of Data of this cache; null when it has to say everything */
   private readonly lastEnd: () => SourceEnd | null;
+  /** @returns a payload of the cache that does not fit to what it has said before; null for none */
+  private readonly misfit: () => Uint8Array | null;
   /** What is not a whole PDU yet. */
   private rest: Uint8Array = new Uint8Array(0);
   private readonly writer: PayloadWriter = new PayloadWriter(2 * PIECE_OCTETS);
@@ -99,8 +102,9 @@ export class RtrClient {
   /** The cache has news, and was asked not long ago. */
   private isNotified = false;
 
-  constructor(lastEnd: () => SourceEnd | null) {
+  constructor(lastEnd: () => SourceEnd | null, misfit: () => Uint8Array | null) {
     this.lastEnd = lastEnd;
+    this.misfit = misfit;
     const version = lastEnd()?.version;
     if (version === undefined) return;
     this.version = version as RtrVersion;
@@ -148,6 +152,7 @@ export class RtrClient {
         break;
       case "synced":
         if (isDue || (this.isNotified && nowMs >= this.askedMs + NOTIFY_MS)) this.ask(nowMs);
+        else if (this.tellsMisfit(nowMs)) break;
         else if (this.isLost && nowMs >= this.lostDueMs) {
           this.lostDueMs = nowMs + this.retryMs;
           this.ask(nowMs);
@@ -183,6 +188,21 @@ export class RtrClient {
   /** Whether what the cache has sent is not there, or not as the cache has it: expired, refused, misfit. */
   private get isLost(): boolean {
     return (this.lastEnd()?.session ?? null) === null;
+  }
+
+  /**
+   * Such faults are found behind the End of Data, and end the connection (RFC 8210 section 12).
+   *
+   * @returns whether there was one
+   */
+  private tellsMisfit(nowMs: number): boolean {
+    const end = this.lastEnd();
+    const misfit = this.misfit();
+    if (misfit === null || end === null || end.session !== null) return false;
+    const { fault, cause } = misfitReport(this.version, misfit);
+    // One that says a thing twice whenever it says everything is not asked for that all the time.
+    this.refuse(fault, cause, nowMs, end.isWhole ? this.retryMs : RECONNECT_MS);
+    return true;
   }
 
   private get isConnected(): boolean {
@@ -365,13 +385,18 @@ export class RtrClient {
     this.isNotified = false;
   }
 
-  private refuse(fault: RtrFault, cause: Uint8Array, nowMs: number): void {
+  private refuse(
+    fault: RtrFault,
+    cause: Uint8Array,
+    nowMs: number,
+    waitMs: number = RECONNECT_MS,
+  ): void {
     // One is not answered by another one, whatever is wrong with it (RFC 8210 section 5.11).
     if (cause[1] !== PDU.ERROR_REPORT) {
       this.actions.push({ do: "write", octets: errorReport(this.version, fault, cause) });
     }
     this.mustReset = true;
-    this.hangUp(fault.message, nowMs, RECONNECT_MS);
+    this.hangUp(fault.message, nowMs, waitMs);
   }
 
   private hangUp(reason: string, nowMs: number, waitMs: number): void {

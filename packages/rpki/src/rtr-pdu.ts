@@ -3,7 +3,8 @@
  * (draft-ietf-sidrops-8210bis). What is wrong with one is returned as a value.
  */
 
-import { readU16, readU32, writeU16, writeU32 } from "@ts-bgp/wire-codec";
+import { AFI, formatAddress, readU16, readU32, writeU16, writeU32 } from "@ts-bgp/wire-codec";
+import { isAspa, newVrp, readAspa, readVrp } from "./payload-octets.ts";
 
 export type RtrVersion = 0 | 1 | 2;
 export const RTR_VERSION_MAX: RtrVersion = 2;
@@ -30,6 +31,8 @@ export const RTR_ERROR = {
   INVALID_REQUEST: 3,
   UNSUPPORTED_VERSION: 4,
   UNSUPPORTED_TYPE: 5,
+  WITHDRAWAL_OF_UNKNOWN: 6,
+  DUPLICATE_ANNOUNCEMENT: 7,
   UNEXPECTED_VERSION: 8,
 } as const;
 
@@ -126,6 +129,51 @@ export function errorReport(
   writeU32(pdu, 12 + reported.length, text.length);
   pdu.set(text, 16 + reported.length);
   return pdu;
+}
+
+/**
+ * @param payload - one of a cache that does not fit to what it has said before, see payload-octets.ts
+ * @returns what the cache is told, with the PDU as it was, or would be in the form of the draft
+ */
+export function misfitReport(
+  version: RtrVersion,
+  payload: Uint8Array,
+): { fault: RtrFault; cause: Uint8Array } {
+  const { isAnnounced, text, pdu } = isAspa(payload, 0)
+    ? aspaPdu(version, payload)
+    : prefixPdu(version, payload);
+  const fault = isAnnounced
+    ? { error: RTR_ERROR.DUPLICATE_ANNOUNCEMENT, message: `${text} is announced twice` }
+    : { error: RTR_ERROR.WITHDRAWAL_OF_UNKNOWN, message: `${text} is withdrawn and was not there` };
+  return { fault, cause: pdu };
+}
+
+interface Rebuilt {
+  readonly isAnnounced: boolean;
+  readonly text: string;
+  readonly pdu: Uint8Array;
+}
+
+function prefixPdu(version: RtrVersion, payload: Uint8Array): Rebuilt {
+  const vrp = newVrp();
+  readVrp(payload, 0, vrp);
+  const { isAnnounced, isWide, bits, maxLength, as } = vrp;
+  const words = isWide ? [vrp.w0, vrp.w1, vrp.w2, vrp.w3] : [vrp.w0];
+  const type = isWide ? PDU.IPV6_PREFIX : PDU.IPV4_PREFIX;
+  const pdu = header(version, type, 0, 16 + 4 * words.length);
+  pdu.set([Number(isAnnounced), bits, maxLength], 8);
+  for (const [k, word] of [...words, as].entries()) writeU32(pdu, 12 + 4 * k, word);
+  const address = formatAddress(isWide ? AFI.IPV6 : AFI.IPV4, pdu, 12);
+  return { isAnnounced, text: `${address}/${bits}-${maxLength} AS${as}`, pdu };
+}
+
+function aspaPdu(version: RtrVersion, payload: Uint8Array): Rebuilt {
+  const [{ isAnnounced, customer, providers }] = readAspa(payload, 0);
+  // Flags are the first octet of the field.
+  const pdu = header(version, PDU.ASPA, isAnnounced ? 0x100 : 0, 12 + 4 * providers.length);
+  writeU32(pdu, 8, customer);
+  for (const [k, as] of providers.entries()) writeU32(pdu, 12 + 4 * k, as);
+  return { isAnnounced, text: `the ASPA of AS${customer}`, pdu };
 }
 
 /** @returns the code of an Error Report of `[at, end)`, and what it says, for people */

@@ -78,6 +78,15 @@ export class SlurmFilters {
   }
 }
 
+/** Members by what has them; any other is a mistake (RFC 8416 section 3.1). */
+const MEMBERS = {
+  file: ["slurmVersion", "validationOutputFilters", "locallyAddedAssertions"],
+  validationOutputFilters: ["prefixFilters", "bgpsecFilters", "aspaFilters"],
+  locallyAddedAssertions: ["prefixAssertions", "bgpsecAssertions", "aspaAssertions"],
+  prefixFilters: ["prefix", "asn", "comment"],
+  prefixAssertions: ["prefix", "asn", "maxPrefixLength", "comment"],
+} as const;
+
 /**
  * Reads what the JSON of a file says (RFC 8416 section 3).
  *
@@ -97,6 +106,7 @@ export function slurmOf(json: unknown): { slurm: Slurm; mistakes: SlurmMistake[]
   if (file["slurmVersion"] !== 1 && file["slurmVersion"] !== 2) {
     note(["slurmVersion"], "slurmVersion must be 1 or 2");
   }
+  noteOthers(file, "file", [], note);
   const filters = entriesOf(file, "validationOutputFilters", "prefixFilters", note).map(
     ([entry, path]) => filterOf(entry, path, note),
   );
@@ -169,11 +179,13 @@ function objectOf(json: unknown): Record<string, unknown> | null {
 
 function entriesOf(
   file: Record<string, unknown>,
-  section: string,
-  list: string,
+  section: "validationOutputFilters" | "locallyAddedAssertions",
+  list: "prefixFilters" | "prefixAssertions",
   note: Note,
 ): Entry[] {
-  const entries = objectOf(file[section])?.[list];
+  const members = objectOf(file[section]);
+  if (members !== null) noteOthers(members, section, [section], note);
+  const entries = members?.[list];
   if (!Array.isArray(entries)) {
     note([section], `${section} must have a list ${list}`);
     return [];
@@ -182,8 +194,26 @@ function entriesOf(
     const path = [section, list, k];
     const entry = objectOf(json);
     if (entry === null) note(path, "must be an object");
+    else noteOthers(entry, list, path, note);
     return entry === null ? [] : [[entry, path]];
   });
+}
+
+/** Notes members that are not defined, and ASPAs, which would be read over in silence. */
+function noteOthers(
+  object: Record<string, unknown>,
+  what: keyof typeof MEMBERS,
+  path: SlurmMistake["path"],
+  note: Note,
+): void {
+  const known: readonly string[] = MEMBERS[what];
+  for (const [name, value] of Object.entries(object)) {
+    if (!known.includes(name)) note([...path, name], `"${name}" is no member of ${what}`);
+    const isEmpty = Array.isArray(value) && value.length === 0;
+    if (name.startsWith("aspa") && known.includes(name) && !isEmpty) {
+      note([...path, name], `"${name}" must be empty: there are no local exceptions for ASPAs`);
+    }
+  }
 }
 
 function filterOf(

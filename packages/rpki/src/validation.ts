@@ -3,10 +3,10 @@
  *
  * A source is a cache or a file. What it says comes in pieces (`stage`) that do nothing until it is
  * complete (`complete`); then `step` puts them into the tables, a bounded number at a time. A whole set
- * replaces what the source had: it gets a bit of its own in the tables, and when all of it is there, two
- * passes over the tables have it count in place of the old one, so that what both have never changes. What
- * comes is there before anything goes, in a difference as well: a route whose payload is replaced by another
- * one is not invalid in between.
+ * replaces what the source had: it gets a bit of its own in the tables, and when all of it is there, a pass
+ * over the tables has it count in place of the old one, so that what both have never changes. Nobody who
+ * asks sees any of that before all of it is there, and then all at once: no route is invalid because its
+ * payload is replaced by another one, or is there later than one that covers it.
  *
  * Sources of the lowest preference number count that has any source with data, and all of these together.
  *
@@ -74,8 +74,8 @@ export class Source {
   ipv6 = 0;
   /** Customers that it has ASPAs of. */
   aspas = 0;
-  /** Since its last whole set: announced though there, withdrawn though not there. */
-  mismatches = 0;
+  /** What did not fit first, since its last whole set: announced though there, or withdrawn though not there. */
+  misfit: Uint8Array | null = null;
   /** Not among those that are configured any more. */
   isGone = false;
 
@@ -100,8 +100,13 @@ interface Task {
   /** Piece that is read next, and where in it. */
   piece: number;
   at: number;
-  /** A difference is read twice: for what comes, and then for what goes. */
+  /**
+   * A difference is read twice, for what comes, and then for what goes: an older program, which may be the
+   * one that goes on with it, hides nothing.
+   */
   isForGone: boolean;
+  /** See Source. */
+  misfit: Uint8Array | null;
   /** Bit of a whole set, and its VRPs so far. */
   bit: number;
   ipv4: number;
@@ -115,9 +120,9 @@ interface Pass {
   ipv6: number;
   /** Customers that are left; null before that. */
   aspas: number[] | null;
-  /** Whether it takes out what does not count any more, behind one that only puts in. */
-  isForGone: boolean;
 }
+
+const newPass = (): Pass => ({ ipv4: 1, ipv6: 1, aspas: null });
 
 export class Validation {
   readonly ipv4: VrpTable = new VrpTable(32);
@@ -134,6 +139,8 @@ export class Validation {
   private dead = 0;
   /** Null when there is none to be made. */
   private pass: Pass | null = null;
+  /** A change was shown, and the tables are not ready for another one. */
+  private follows = false;
 
   /** Has other sources and exceptions. */
   configure(sources: readonly SourceConfig[], slurm: Slurm): void {
@@ -184,7 +191,7 @@ export class Validation {
     const { isWhole } = end;
     // A whole set makes up for all that was not begun: what waits is bounded however often a cache has news.
     if (isWhole) this.tasks = this.tasks.filter((task, k) => k === 0 || task.source !== source);
-    const start = { piece: 0, at: 0, isForGone: false };
+    const start = { piece: 0, at: 0, isForGone: false, misfit: null };
     this.tasks.push({ source, isWhole, pieces, ...start, bit: 0, ipv4: 0, ipv6: 0, aspas: 0 });
     return true;
   }
@@ -192,18 +199,19 @@ export class Validation {
   /** The data of a source does not count any more. */
   expire(source: Source): void {
     source.end = null;
+    source.misfit = null;
     this.retire(source);
     this.recount();
   }
 
   /** Whether there is something to do for `step`. */
   get isBusy(): boolean {
-    return this.tasks.length > 0 || this.pass !== null;
+    return this.follows || this.tasks.length > 0 || this.pass !== null;
   }
 
-  /** Whether the data of a source is in the tables. */
+  /** Whether the data of a source is in the tables, and shown. */
   isLoaded({ bit }: Source): boolean {
-    return bit !== 0 && this.pass === null;
+    return bit !== 0 && !this.isMidway;
   }
 
   /** Whether it counts there. */
@@ -214,8 +222,10 @@ export class Validation {
   /** Does a bounded piece of work. @returns whether there is more */
   step(): boolean {
     const { ipv4, ipv6 } = this;
-    if (this.pass !== null) this.stepPass(this.pass);
+    if (this.follows) this.follow();
+    else if (this.pass !== null) this.stepPass(this.pass);
     else if (this.tasks.length > 0) this.stepTask(this.tasks[0]!);
+    if (!this.follows && !this.isMidway) this.show();
     ipv4.advance();
     ipv6.advance();
     return this.isBusy;
@@ -245,6 +255,35 @@ export class Validation {
     return this.aspas.stateOf(buf, at, end, isDownstream, neighborAs);
   }
 
+  /** Has what an image of an older program does not have. */
+  completeState(): void {
+    for (const part of [this.ipv4, this.ipv6, this.aspas]) part.complete();
+    for (const one of [...this.sources.values(), ...this.tasks]) one.misfit ??= null;
+    // It may have been at another pass.
+    if (this.pass !== null) this.pass = newPass();
+    this.follows ??= false;
+  }
+
+  /** Whether a part of a change is in the tables, and another one is not. */
+  private get isMidway(): boolean {
+    const task = this.tasks[0];
+    const isBegun = task !== undefined && (task.piece > 0 || task.at > 0 || task.isForGone);
+    return this.pass !== null || (isBegun && !task.isWhole);
+  }
+
+  /** What was put into the tables counts. */
+  private show(): void {
+    const { ipv4, ipv6, aspas } = this;
+    const parts = [ipv4, ipv6, aspas].filter(({ isAhead }) => isAhead);
+    for (const part of parts) part.show();
+    this.follows = ipv4.isAhead || ipv6.isAhead;
+  }
+
+  private follow(): void {
+    const { ipv4, ipv6 } = this;
+    this.follows = ipv4.isAhead ? ipv4.follow(STEP_ROWS) || ipv6.isAhead : ipv6.follow(STEP_ROWS);
+  }
+
   private stepTask(task: Task): void {
     const { source } = task;
     if (source.isGone || source.end === null) {
@@ -265,67 +304,88 @@ export class Validation {
         }
         this.tasks.shift();
         if (task.isWhole) this.replace(source, task);
-        // What it has is not what this side has: it is to say all of it again.
-        else if (source.mismatches > 0) source.end = { ...source.end, session: null };
+        else source.misfit ??= task.misfit;
+        this.mistrust(source);
         return;
       }
       const counts = task.isWhole || source.bit !== 0;
-      if (isAspa(piece, task.at)) {
-        const [aspa, next] = readAspa(piece, task.at);
+      const { at } = task;
+      let fits = true;
+      if (isAspa(piece, at)) {
+        const [aspa, next] = readAspa(piece, at);
         task.at = next;
         // Other providers take the place of those before at once; one that goes may come again behind that.
-        if (counts && (task.isWhole || task.isForGone)) this.applyAspa(aspa, source, task);
+        if (counts && (task.isWhole || task.isForGone)) fits = this.applyAspa(aspa, source, task);
       } else {
-        task.at = readVrp(piece, task.at, vrp);
+        task.at = readVrp(piece, at, vrp);
         const isTurn = task.isWhole || vrp.isAnnounced !== task.isForGone;
-        if (counts && isTurn) this.apply(vrp, source, task);
+        if (counts && isTurn) fits = this.apply(vrp, source, task);
       }
+      if (!fits) task.misfit ??= piece.slice(at, task.at);
       if (task.at < piece.length) continue;
       task.piece++;
       task.at = 0;
     }
   }
 
-  private apply(vrp: Vrp, source: Source, task: Task): void {
+  /**
+   * What a cache has is not what this side has: it is to say all of it again (RFC 8210 section 12). A file may
+   * say a thing twice.
+   */
+  private mistrust(source: Source): void {
+    if (source.misfit === null || source.end === null || source.kind === "file") return;
+    // What it has said since then tells what it is worth.
+    if (this.tasks.some((task) => task.source === source)) return;
+    source.end = { ...source.end, session: null };
+  }
+
+  /** @returns whether it is announced and was not there, or withdrawn and was */
+  private apply(vrp: Vrp, source: Source, task: Task): boolean {
     const { isWhole } = task;
     const table = vrp.isWide ? this.ipv6 : this.ipv4;
     const own = isWhole ? task.bit : source.bit;
     const row = vrp.isAnnounced ? table.intern(vrp) : table.find(vrp);
     const has = row !== 0 && (table.sources[row]! & own) !== 0;
-    if (has === vrp.isAnnounced) {
-      if (!isWhole) source.mismatches++;
-      return;
-    }
+    if (has === vrp.isAnnounced) return false;
     const counted = isWhole ? task : source;
     counted[vrp.isWide ? "ipv6" : "ipv4"] += vrp.isAnnounced ? 1 : -1;
     if (vrp.isAnnounced) table.sources[row]! |= own;
     else table.sources[row]! &= ~own;
     table.settle(row, this.counts(table, row));
+    return true;
   }
 
-  /** Other providers of a customer come in place of those that it had. */
-  private applyAspa({ isAnnounced, customer, providers }: Aspa, source: Source, task: Task): void {
+  /**
+   * Other providers of a customer come in place of those that it had.
+   *
+   * @returns whether it is not withdrawn, or was there
+   */
+  private applyAspa(
+    { isAnnounced, customer, providers }: Aspa,
+    source: Source,
+    task: Task,
+  ): boolean {
     const { aspas } = this;
     const { isWhole } = task;
     const bit = isWhole ? task.bit : source.bit;
     // Where those that go are named, they may go behind those that have come in their place.
     const isNamed = !isAnnounced && providers.length > 0;
-    if (isNamed && !aspas.says(customer, bit, providers)) return;
+    if (isNamed && !aspas.says(customer, bit, providers)) return true;
     const had = aspas.put(customer, bit, isAnnounced ? providers : null);
-    if (!isAnnounced && !had) source.mismatches++;
     const counted = isWhole ? task : source;
     counted.aspas += Number(isAnnounced) - Number(had);
     aspas.settle(customer, this.counting);
+    return isAnnounced || had;
   }
 
   /** A whole set is there: it counts in place of what the source had. */
-  private replace(source: Source, { bit, ipv4, ipv6, aspas }: Task): void {
+  private replace(source: Source, { bit, ipv4, ipv6, aspas, misfit }: Task): void {
     this.dead |= source.bit;
     source.bit = bit;
     source.ipv4 = ipv4;
     source.ipv6 = ipv6;
     source.aspas = aspas;
-    source.mismatches = 0;
+    source.misfit = misfit;
     this.recount();
   }
 
@@ -380,20 +440,14 @@ export class Validation {
     for (const { bit, preference } of this.sources.values()) {
       if (preference === preferred) this.counting |= bit;
     }
-    this.pass = { ipv4: 1, ipv6: 1, aspas: null, isForGone: false };
+    this.pass = newPass();
   }
 
   private stepPass(pass: Pass): void {
-    const { isForGone } = pass;
-    pass.ipv4 = this.passOver(this.ipv4, pass.ipv4, isForGone);
+    pass.ipv4 = this.passOver(this.ipv4, pass.ipv4);
     if (pass.ipv4 < this.ipv4.limit) return;
-    pass.ipv6 = this.passOver(this.ipv6, pass.ipv6, isForGone);
+    pass.ipv6 = this.passOver(this.ipv6, pass.ipv6);
     if (pass.ipv6 < this.ipv6.limit) return;
-    if (!isForGone) {
-      this.pass = { ipv4: 1, ipv6: 1, aspas: null, isForGone: true };
-      return;
-    }
-    // What others say of a customer takes the place of what was said before at once.
     pass.aspas ??= this.aspas.keys();
     for (const customer of pass.aspas.splice(-STEP_ROWS)) {
       this.aspas.settle(customer, this.counting, this.dead);
@@ -404,13 +458,12 @@ export class Validation {
     this.dead = 0;
   }
 
-  private passOver(table: VrpTable, from: number, isForGone: boolean): number {
+  private passOver(table: VrpTable, from: number): number {
     const end = Math.min(table.limit, from + STEP_ROWS);
     for (let row = from; row < end; row++) {
       if (table.isFree(row)) continue;
-      if (isForGone) table.sources[row]! &= ~this.dead;
-      const counts = this.counts(table, row);
-      if (counts || isForGone) table.settle(row, counts);
+      table.sources[row]! &= ~this.dead;
+      table.settle(row, this.counts(table, row));
     }
     return end;
   }

@@ -3,11 +3,12 @@
  * a route (RFC 6811).
  *
  * Who says that there is a VRP is a set of bits, one for each source; whether it counts is another column,
- * so that a question costs no more for many sources. Prefixes for which another VRP counts than before are
- * marked, until `takeChanges` and `endChanges`.
+ * so that a question costs no more for many sources. A change takes many steps, and nobody sees half of it:
+ * questions are answered as before it, until `show` has all of it count at once. Prefixes for which another
+ * VRP counts than before are marked, until `takeChanges` and `endChanges`.
  */
 
-import { Columns, Digest, mixIn, NumberStack, Rows } from "@ts-bgp/rib";
+import { Columns, Digest, mixIn, NumberStack, RowSet, Rows } from "@ts-bgp/rib";
 import type { Vrp } from "./payload-octets.ts";
 import { type NodeRow, PrefixTree } from "./prefix-tree.ts";
 
@@ -34,22 +35,26 @@ export class VrpTable {
   maxLength: Uint8Array = new Uint8Array(0);
   /** Bits of those who have it. */
   sources: Uint32Array = new Uint32Array(0);
-  /** 1 when it counts. */
+  /** 1 when it counts, once all of the change at hand is shown. */
   isUsed: Uint8Array = new Uint8Array(0);
   /** 0 in a row that is free. */
   node: Uint32Array = new Uint32Array(0);
   /** Next VRP of the same prefix. */
   next: Uint32Array = new Uint32Array(0);
-  /** VRPs, and those of them that count. */
+  /** VRPs, and those of them that count once all of the change at hand is shown. */
   size = 0;
   used = 0;
-  /** Of the VRPs that count. */
+  /** Of these. */
   readonly digest: Digest = new Digest();
   readonly rows: Rows = new Rows();
   private readonly columns: Columns = new Columns(this, COLUMNS);
   /** Nodes marked as changed, and those taken. */
   private changed: NumberStack = new NumberStack();
   private taken: NumberStack = new NumberStack();
+  /** Rows that count where they did not, or the other way round, by the change at hand. */
+  private ahead: RowSet = new RowSet();
+  /** Whether that is hidden still. */
+  private hides = true;
 
   /** @param bitsMax - 32 or 128 */
   constructor(bitsMax: 32 | 128) {
@@ -94,17 +99,56 @@ export class VrpTable {
     return node === 0 ? 0 : this.among(node, maxLength, as);
   }
 
-  /** Says whether a VRP counts, and takes it out when nobody has it any more. */
+  /**
+   * Says whether a VRP counts from the next `show` on, and takes it out when nobody has it any more. All
+   * that the last one showed must have been followed.
+   */
   settle(vrp: VrpRow, counts: boolean): void {
     const isUsed = counts ? 1 : 0;
+    const { ahead } = this;
     const node = this.node[vrp]!;
     if (this.isUsed[vrp] !== isUsed) {
       this.isUsed[vrp] = isUsed;
+      if (ahead.has(vrp)) ahead.delete(vrp);
+      else ahead.add(vrp);
       this.used += counts ? 1 : -1;
       this.digest.count(this.hashOf(vrp, node), counts ? 1 : -1);
       this.mark(node);
     }
-    if (this.sources[vrp] === 0) this.remove(vrp, node);
+    if (this.sources[vrp] === 0 && !ahead.has(vrp)) this.remove(vrp, node);
+  }
+
+  /** Whether something was settled that is not shown, or not followed. */
+  get isAhead(): boolean {
+    return this.ahead.size > 0;
+  }
+
+  /** Has all that was settled count; `follow` must come until there is no more. */
+  show(): void {
+    this.hides = false;
+  }
+
+  /** Gets ready for the next change, so many VRPs at most. @returns whether there are more */
+  follow(count: number): boolean {
+    const { ahead } = this;
+    let vrp = ahead.next(0);
+    for (let left = count; left > 0 && vrp > 0; left--) {
+      ahead.delete(vrp);
+      if (this.sources[vrp] === 0 && this.isUsed[vrp] === 0) this.remove(vrp, this.node[vrp]!);
+      vrp = ahead.next(vrp);
+    }
+    this.hides = vrp < 0;
+    return !this.hides;
+  }
+
+  /** Has what an image of an older program does not have. */
+  complete(): void {
+    this.ahead ??= new RowSet();
+    this.hides ??= true;
+  }
+
+  private counts(vrp: VrpRow): boolean {
+    return (this.isUsed[vrp] === 1) !== (this.hides && this.ahead.has(vrp));
   }
 
   private hashOf(vrp: VrpRow, node: NodeRow): number {
@@ -135,7 +179,7 @@ export class VrpTable {
     let node = tree.first(w0, w1, w2, w3, bits);
     for (; node !== 0; node = tree.next(node, w0, w1, w2, w3, bits)) {
       for (let vrp = tree.head[node]!; vrp !== 0; vrp = this.next[vrp]!) {
-        if (this.isUsed[vrp] === 0) continue;
+        if (!this.counts(vrp)) continue;
         if (origin !== 0 && this.as[vrp] === origin && this.maxLength[vrp]! >= bits) {
           return ORIGIN_STATE.valid;
         }
@@ -152,7 +196,7 @@ export class VrpTable {
     let node = tree.first(w0, w1, w2, w3, bits);
     for (; node !== 0; node = tree.next(node, w0, w1, w2, w3, bits)) {
       for (let vrp = tree.head[node]!; vrp !== 0; vrp = this.next[vrp]!) {
-        if (this.isUsed[vrp] === 1) found.push(vrp);
+        if (this.counts(vrp)) found.push(vrp);
       }
     }
     return found;

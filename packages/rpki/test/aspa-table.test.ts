@@ -16,6 +16,7 @@ function tableOf(aspas: Aspas): AspaTable {
     table.put(Number(customer), 1, Uint32Array.from(providers));
     table.settle(Number(customer), 1);
   }
+  table.show();
   return table;
 }
 
@@ -130,6 +131,22 @@ describe("a path", () => {
   });
 });
 
+test("what makes a path invalid is told from both ends", () => {
+  const table = tableOf(ASPAS);
+  const denied = (path: readonly number[], isDownstream: boolean) => {
+    const octets = pathOctets(path);
+    return table.denied(octets, 0, octets.length, isDownstream);
+  };
+  expect(denied([20, 1], false)).toEqual([[1, 20]]);
+  expect(denied([20, 2, 10, 1], false)).toEqual([[10, 2]]);
+  expect(denied([20, 2, 10, 1], true)).toEqual([
+    [10, 2],
+    [20, 2],
+  ]);
+  expect(denied([10, 1], false)).toEqual([]);
+  expect(denied([], true)).toEqual([]);
+});
+
 test("sources together have more providers, one by itself takes them back, and changes are told", () => {
   const validation = new Validation();
   const sources = ["a", "b"].map((name) => ({ name, kind: "cache" as const, preference: 1 }));
@@ -194,7 +211,10 @@ test("sources together have more providers, one by itself takes them back, and c
   expect(providers(1)).toEqual([12]);
   expect(validation.sources.get("b")!.aspas).toBe(1);
   say("b", [], [1], false);
-  expect(validation.sources.get("b")).toMatchObject({ mismatches: 1, end: { session: null } });
+  expect(validation.sources.get("b")).toMatchObject({
+    misfit: expect.any(Uint8Array),
+    end: { session: null },
+  });
   validation.configure(sources.slice(1), NO_SLURM);
   while (validation.step());
   expect([providers(1), providers(2), validation.aspas.size]).toEqual([null, [10], 1]);

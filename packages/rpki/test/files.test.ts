@@ -239,6 +239,30 @@ describe("local exceptions", () => {
     );
   });
 
+  test("with members that are not defined, or not for what is there", () => {
+    const { mistakes } = slurmOf({
+      slurmVersion: 2,
+      validationOutputFilters: {
+        prefixFilters: [{ asn: 1, customerAsid: 2 }],
+        bgpsecFilters: [],
+        aspaFilters: [{ customerAsid: 3 }],
+      },
+      locallyAddedAssertions: {
+        prefixAssertions: [{ asn: 1, prefix: "10.0.0.0/8", maxLength: 16, comment: "typo" }],
+        aspaAssertions: [],
+        more: [],
+      },
+      metadata: {},
+    });
+    expect(mistakes.map(({ path, message }) => `${path.join(".")}: ${message}`)).toEqual([
+      'metadata: "metadata" is no member of file',
+      'validationOutputFilters.aspaFilters: "aspaFilters" must be empty: there are no local exceptions for ASPAs',
+      'validationOutputFilters.prefixFilters.0.customerAsid: "customerAsid" is no member of prefixFilters',
+      'locallyAddedAssertions.more: "more" is no member of locallyAddedAssertions',
+      'locallyAddedAssertions.prefixAssertions.0.maxLength: "maxLength" is no member of prefixAssertions',
+    ]);
+  });
+
   test("with mistakes", () => {
     expect(slurmOf([]).mistakes).toHaveLength(1);
     expect(slurmOf({}).mistakes.map(({ message }) => message)).toEqual([

@@ -52,10 +52,14 @@ const ERROR = (version: number, code: number, text = "") => {
 
 class Side {
   end: SourceEnd | null = null;
+  misfit: Uint8Array | null = null;
   now = 0;
   readonly written: Uint8Array[] = [];
   readonly did: string[] = [];
-  readonly client: RtrClient = new RtrClient(() => this.end);
+  readonly client: RtrClient = new RtrClient(
+    () => this.end,
+    () => this.misfit,
+  );
 
   do(actions: readonly RtrAction[]): this {
     for (const action of actions) {
@@ -152,7 +156,10 @@ test("another one goes on with the same cache by what it has, in its version", (
   const { end } = synced(1);
   const other = new Side();
   other.end = end;
-  const client = new RtrClient(() => end);
+  const client = new RtrClient(
+    () => end,
+    () => null,
+  );
   other.do(client.tick(0)).do(client.connected(0));
   expect(other.asked()).toEqual(SERIAL_QUERY(1));
 });
@@ -349,6 +356,65 @@ describe("what is wrong is said, and ends the connection", () => {
     expect(side.take()).toContain("close");
     expect(side.client.state).toBe("idle");
     expect(side.end).toBeNull();
+  });
+});
+
+describe("what does not fit to what was said before is told, and ends the connection", () => {
+  const misfitOf = (announced: Uint8Array) => {
+    const client = new Side().connect().says(RESPONSE()).client;
+    const [vrps] = client.received(announced, 0);
+    return vrps?.do === "vrps" ? vrps.octets : null;
+  };
+  const withdrawn = (octets: Uint8Array) => {
+    const copy = octets.slice();
+    copy[0]! &= ~1;
+    return copy;
+  };
+  const ASPA = pdu(2, 11, 0x100, "0000fbf0 0000fbf1");
+
+  test.each<[string, Uint8Array, Uint8Array, number, string]>([
+    ["IPv4", misfitOf(IPV4())!, IPV4(), 7, "192.0.2.0/24-24 AS64496 is announced twice"],
+    ["IPv6", misfitOf(IPV6())!, IPV6(), 7, "2001:db8::/32-48 AS64497 is announced twice"],
+    [
+      "IPv4, withdrawn",
+      withdrawn(misfitOf(IPV4())!),
+      IPV4(2, "00"),
+      6,
+      "192.0.2.0/24-24 AS64496 is withdrawn and was not there",
+    ],
+    [
+      "ASPA, withdrawn",
+      Uint8Array.of(4, 0, 0, 0, 0, 0, 0xfb, 0xf0),
+      pdu(2, 11, 0, "0000fbf0"),
+      6,
+      "the ASPA of AS64496 is withdrawn and was not there",
+    ],
+  ])("%s", (_, misfit, cause, code, problem) => {
+    const side = synced();
+    side.end = { ...side.end!, session: null, isWhole: false };
+    side.misfit = misfit;
+    side.after(100);
+    const report = side.asked()!;
+    expect([report[0], report[1], report[3]]).toEqual([2, 10, code]);
+    expect(report.subarray(12, 12 + readU32(report, 8))).toEqual(cause);
+    expect([side.client.problem, side.client.state]).toEqual([problem, "idle"]);
+    expect(side.take()).toEqual(["write", "close"]);
+    side.after(10_000).do(side.client.connected(side.now));
+    expect(side.asked()).toEqual(RESET_QUERY());
+    // All that it has makes up for it, though it is known still what did not fit.
+    side.says(RESPONSE(), ASPA, END()).after(100);
+    expect(side.client.state).toBe("synced");
+  });
+
+  test("in a whole set, which is asked for no more often than it retries", () => {
+    const side = synced();
+    side.end = { ...side.end!, session: null };
+    side.misfit = misfitOf(IPV4())!;
+    side.after(100);
+    expect(side.asked()?.[3]).toBe(7);
+    expect(side.take()).toEqual(["write", "close"]);
+    expect(side.after(599_999).take()).toEqual([]);
+    expect(side.after(1).take()).toEqual(["connect"]);
   });
 });
 

@@ -101,7 +101,7 @@ test("what counts is what sources have said, whatever they said before, in any o
         for (const [name, has] of model) {
           const source = validation.sources.get(name)!;
           expect(source.ipv4 + source.ipv6).toBe(has.size);
-          expect(source.mismatches).toBe(0);
+          expect(source.misfit).toBeNull();
           if (preferences[names.indexOf(name)] === preferred) for (const k of has) all.add(k);
         }
         for (let k = 0; k <= 30; k++) expect(isValid(validation, k)).toBe(all.has(k));
@@ -184,9 +184,29 @@ describe("a source", () => {
     const validation = fresh();
     say(validation, [vrp(0)]);
     say(validation, [vrp(0), vrp(2, false)], { isWhole: false });
-    const { mismatches, end } = validation.sources.get("a")!;
-    expect([mismatches, end?.session]).toEqual([2, null]);
+    const { misfit, end } = validation.sources.get("a")!;
+    expect([misfit, end?.session]).toEqual([octetsOf([vrp(0)]), null]);
+    // All of it makes up for that.
+    say(validation, [vrp(0)]);
+    expect(validation.sources.get("a")).toMatchObject({ misfit: null, end: { session: 7 } });
+    say(validation, [vrp(2, false)], { isWhole: false });
+    expect(validation.sources.get("a")!.misfit).toEqual(octetsOf([vrp(2, false)]));
   });
+
+  test.each([
+    ["cache", null],
+    ["file", 7],
+  ] as const)(
+    "that says a thing twice in a whole set, a %s, is taken at its word",
+    (kind, session) => {
+      const validation = new Validation();
+      validation.configure([{ name: "a", kind, preference: 1 }], NO_SLURM);
+      say(validation, [vrp(0), vrp(1), vrp(0)]);
+      expect([0, 1, 2].map((k) => isValid(validation, k))).toEqual([true, true, false]);
+      const { misfit, end, ipv4 } = validation.sources.get("a")!;
+      expect([misfit, end?.session, ipv4]).toEqual([octetsOf([vrp(0)]), session, 1]);
+    },
+  );
 
   test("that expires while it says everything anew has all of it, and not what came after that", () => {
     const validation = fresh();
@@ -241,7 +261,99 @@ describe("a source", () => {
         expect(validation.stateOf(false, 0x0a010000, 0, 0, 0, 16, 1)).toBe(0);
       }
       expect(validation.stateOf(false, 0x0a010000, 0, 0, 0, 24, 1)).toBe(0);
-      expect(validation.sources.get("a")!.mismatches).toBe(0);
+      expect(validation.sources.get("a")!.misfit).toBeNull();
+    });
+  });
+
+  describe("is not seen to say half of what is new", () => {
+    const many = (as: number, isAnnounced = true) =>
+      [false, true].flatMap((isWide) =>
+        Array.from({ length: 3000 }, (_, k): Vrp => {
+          const words = isWide ? { w0: 0x20010db8, w1: (k << 16) >>> 0 } : { w0: (k + 256) << 16 };
+          const bits = isWide ? 48 : 16;
+          return { ...newVrp(), isAnnounced, isWide, ...words, bits, maxLength: bits, as };
+        }),
+      );
+    const aspas = (provider: number) => {
+      const writer = new PayloadWriter();
+      const providers = Uint32Array.of(provider);
+      for (let k = 0; k < 3000; k++) {
+        writer.writeAspa({ isAnnounced: true, customer: 70_000 + k, providers });
+      }
+      return writer.take();
+    };
+    /** All that is said of the two ASes, as one word. */
+    const seen = ({ ipv4, ipv6, aspas }: Validation) => {
+      const states = new Set<string>();
+      for (let k = 0; k < 3000; k += 59) {
+        for (const as of [1, 2]) {
+          states.add(`${as} ${ipv4.stateOf(((k + 256) << 16) >>> 0, 0, 0, 0, 16, as)}`);
+          states.add(`${as} ${ipv6.stateOf(0x20010db8, (k << 16) >>> 0, 0, 0, 48, as)}`);
+        }
+        states.add(`provider ${aspas.providersOf(70_000 + k)?.join()}`);
+      }
+      return [...states].sort().join(", ");
+    };
+    const OLD = "1 0, 2 2, provider 8";
+    const NEW = "1 2, 2 0, provider 9";
+
+    test("and goes on from the middle of it in an image of a program that hides nothing", () => {
+      const validation = fresh();
+      say(validation, many(1));
+      validation.stage("a", octetsOf(many(2)));
+      validation.complete("a", END, 1000);
+      const source = validation.sources.get("a")!;
+      const { bit } = source;
+      while (source.bit === bit) validation.step();
+      validation.step();
+      const { ipv4, ipv6, aspas } = validation;
+      for (const table of [ipv4, ipv6]) {
+        for (const name of ["ahead", "hides"]) Reflect.deleteProperty(table, name);
+      }
+      Reflect.deleteProperty(aspas, "before");
+      Reflect.deleteProperty(validation, "follows");
+      Reflect.deleteProperty(source, "misfit");
+      validation.completeState();
+      settle(validation);
+      expect([seen(validation), source.misfit]).toEqual(["1 2, 2 0, provider undefined", null]);
+      expect([ipv4.size, ipv6.size]).toEqual([3000, 3000]);
+    });
+
+    test.each<[string, Uint8Array[], boolean, "a" | "b"]>([
+      ["a whole set", [octetsOf(many(2)), aspas(9)], true, "a"],
+      ["a difference", [octetsOf([...many(1, false), ...many(2)]), aspas(9)], false, "a"],
+      ["a source that stood back", [], false, "b"],
+    ])("by %s", (_, pieces, isWhole, counts) => {
+      const validation = new Validation();
+      const sources = ["a", "b"].map((name, k) => ({
+        name,
+        kind: "cache" as const,
+        preference: k,
+      }));
+      validation.configure(sources, NO_SLURM);
+      const complete = (name: string, all: Uint8Array[], isWhole: boolean) => {
+        validation.begin(name);
+        for (const piece of all) validation.stage(name, piece);
+        expect(validation.complete(name, { ...END, isWhole }, 0)).toBe(true);
+      };
+      complete("b", [octetsOf(many(2)), aspas(9)], true);
+      complete("a", [octetsOf(many(1)), aspas(8)], true);
+      settle(validation);
+      expect(seen(validation)).toBe(OLD);
+      if (counts === "a") complete("a", pieces, isWhole);
+      else validation.expire(validation.sources.get("a")!);
+      const views = [seen(validation)];
+      let steps = 0;
+      while (validation.isBusy) {
+        validation.step();
+        steps++;
+        const now = seen(validation);
+        if (now !== views.at(-1)) views.push(now);
+      }
+      expect(steps).toBeGreaterThan(5);
+      expect(views).toEqual([OLD, NEW]);
+      settle(validation);
+      expect(seen(validation)).toBe(NEW);
     });
   });
 

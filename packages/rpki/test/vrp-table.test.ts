@@ -56,6 +56,12 @@ function put(table: VrpTable, vrp: Vrp): void {
   const row = table.intern(vrp);
   table.sources[row] = 1;
   table.settle(row, true);
+  show(table);
+}
+
+function show(table: VrpTable): void {
+  table.show();
+  while (table.follow(2));
 }
 
 function drop(table: VrpTable, vrp: Vrp): void {
@@ -63,6 +69,7 @@ function drop(table: VrpTable, vrp: Vrp): void {
   if (row === 0) return;
   table.sources[row] = 0;
   table.settle(row, false);
+  show(table);
 }
 
 test("every state is what a search of a list says, whatever came and went", () => {

@@ -4,8 +4,10 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { RtrCacheConfig } from "@ts-bgp/config";
 import { type RtrAction, RtrClient } from "@ts-bgp/rpki";
+import { setMd5Key } from "@ts-bgp/takeover";
 import type { FeedHooks, ShownFeed } from "./feed.ts";
 import { reasonOf } from "./system-errors.ts";
+import { bindOutgoing } from "./transport.ts";
 
 /** A cache that is gone without a word is noticed after a few times this. */
 const KEEPALIVE_MS = 30_000;
@@ -22,7 +24,11 @@ export class CacheConnection {
   constructor(config: RtrCacheConfig, hooks: FeedHooks) {
     this.config = config;
     this.hooks = hooks;
-    this.client = new RtrClient(() => hooks.lastEnd(config.name));
+    const { name } = config;
+    this.client = new RtrClient(
+      () => hooks.lastEnd(name),
+      () => hooks.misfit(name),
+    );
   }
 
   /** To be called several times a second. */
@@ -124,9 +130,19 @@ export class CacheConnection {
 }
 
 /** @returns a connection that is being made; rejects a cache that is not who it should be */
-function open({ address: host, port, tls }: RtrCacheConfig): Socket {
-  if (tls === null) return connect({ host, port });
-  const { ca, serverName } = tls;
-  const name = serverName === null ? {} : { servername: serverName };
-  return connectTls({ host, port, ca, minVersion: "TLSv1.2", ...name });
+function open({ address: host, port, password, tls }: RtrCacheConfig): Socket {
+  if (tls !== null) {
+    const { ca, cert, key, serverName } = tls;
+    const own = cert === null || key === null ? {} : { cert, key };
+    const name = serverName === null ? {} : { servername: serverName };
+    return connectTls({ host, port, ca, minVersion: "TLSv1.2", ...own, ...name });
+  }
+  const socket = connect({ host, port });
+  if (password === null) return socket;
+  try {
+    setMd5Key(bindOutgoing(socket, host, null), host, password);
+  } catch (error) {
+    socket.destroy(error as Error);
+  }
+  return socket;
 }

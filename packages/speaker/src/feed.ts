@@ -21,6 +21,8 @@ export interface FeedHooks {
   mayWork(): boolean;
   /** @returns what a source said last, null when it has to say everything */
   lastEnd(source: string): SourceEnd | null;
+  /** @returns what of a source does not fit to what it said before; null for nothing */
+  misfit(source: string): Uint8Array | null;
   /** See Router. */
   payloads(source: string, isBegin: boolean, octets: Uint8Array): void;
   payloadsEnd(source: string, end: SourceEnd): void;

@@ -16,7 +16,7 @@
  *
  * Threads load `accept-more`, `turned-away` and `own-addresses` by themselves: they need no router.
  *
- * RFCs: 2385 (TCP MD5), 5082 (GTSM), 8210 (RTR, over TCP and TLS).
+ * RFCs: 2385 (TCP MD5), 5082 (GTSM), 8210 (RTR, over TCP, with MD5 or without, and TLS).
  */
 
 export { Crash, HUNG, holdDown, type Suspect, suspectIn, suspectOfHanging } from "./crash.ts";

@@ -16,6 +16,7 @@ export interface Fed {
   now(): number;
   mayWork(): boolean;
   lastEnd(source: string): SourceEnd | null;
+  misfit(source: string): Uint8Array | null;
   run<N extends CallName>(call: Call<N>): ResultOf<N>;
   /** Much may be in the journal. */
   commit(): void;
@@ -32,6 +33,7 @@ export class PayloadFeeds {
       now: () => fed.now(),
       mayWork: () => fed.mayWork(),
       lastEnd: (source) => fed.lastEnd(source),
+      misfit: (source) => fed.misfit(source),
       payloads: (source, isBegin, octets) => {
         fed.run({ record: "payloads", source, begin: Number(isBegin), octets });
         fed.commit();
@@ -88,5 +90,6 @@ export class PayloadFeeds {
 
 /** Whether there is one way to two caches. */
 function isSameWay(a: RtrCacheConfig, b: RtrCacheConfig): boolean {
-  return a.name === b.name && JSON.stringify(a.tls) === JSON.stringify(b.tls);
+  const keyOf = ({ name, password, tls }: RtrCacheConfig) => JSON.stringify([name, password, tls]);
+  return keyOf(a) === keyOf(b);
 }

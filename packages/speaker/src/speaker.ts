@@ -114,6 +114,7 @@ export class Speaker {
       now: () => this.now(),
       mayWork: () => this.active.mayWork && !this.isOver,
       lastEnd: (source) => this.router.tables.origins.validation.sources.get(source)?.end ?? null,
+      misfit: (source) => this.router.tables.origins.validation.sources.get(source)?.misfit ?? null,
       run: (call) => this.run(call),
       commit: () => this.commitMuch(),
       log,

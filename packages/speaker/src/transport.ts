@@ -395,28 +395,38 @@ export class Transport {
   }
 }
 
-/**
- * Sets what must be there before the first segment leaves. `connect` sends it on the next tick; until
- * then the socket has no descriptor, unless it is bound by hand.
- */
 function protectOutgoing(
   socket: net.Socket,
   neighbor: string,
   localAddress: string | null,
   protection: SocketProtection | null,
 ): void {
+  const fd = bindOutgoing(socket, neighbor, localAddress);
+  if (protection === null) return;
+  setSessionOptions(fd, !neighbor.includes(":"), protection);
+  if (protection.password !== null) setMd5Key(fd, neighbor, protection.password);
+}
+
+/**
+ * Makes room for what must be there before the first segment leaves. `connect` sends it on the next tick;
+ * until then the socket has no descriptor, unless it is bound by hand.
+ *
+ * @returns its descriptor; may throw a SocketOptionError
+ */
+export function bindOutgoing(
+  socket: net.Socket,
+  remoteAddress: string,
+  localAddress: string | null,
+): number {
   const { _handle: handle } = socket as unknown as { _handle: BindableHandle };
-  const isIpv4 = !neighbor.includes(":");
-  const errno = isIpv4
+  const errno = !remoteAddress.includes(":")
     ? handle.bind(localAddress ?? "0.0.0.0", 0)
     : handle.bind6(localAddress ?? "::", 0, 0);
   if (errno !== 0) {
     const reason = getSystemErrorName(errno);
     throw new SocketOptionError(`cannot connect from ${localAddress ?? "any address"}: ${reason}`);
   }
-  if (protection === null) return;
-  setSessionOptions(handle.fd, isIpv4, protection);
-  if (protection.password !== null) setMd5Key(handle.fd, neighbor, protection.password);
+  return handle.fd;
 }
 
 /** The handle under a TCP socket of `node:net`. */

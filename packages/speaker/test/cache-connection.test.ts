@@ -16,11 +16,19 @@ test("what waits for this side for minutes does not end the connection", async (
   let nowMs = 0;
   let mayWork = false;
   const said: string[] = [];
-  const config = { name: "cache", address: "127.0.0.1", port, preference: 100, tls: null };
+  const config = {
+    name: "cache",
+    address: "127.0.0.1",
+    port,
+    preference: 100,
+    password: null,
+    tls: null,
+  };
   const connection = new CacheConnection(config, {
     now: () => nowMs,
     mayWork: () => mayWork,
     lastEnd: () => null,
+    misfit: () => null,
     payloads: () => {},
     payloadsEnd: () => {},
     say: (_, __, message) => said.push(message),

@@ -42,6 +42,7 @@ test("one that looks the same but for the time of its last change of any kind is
       now: () => 0,
       mayWork: () => true,
       lastEnd: () => null,
+      misfit: () => null,
       payloads: () => {},
       payloadsEnd: () => ends++,
       say: () => {},

@@ -244,12 +244,14 @@ function originStep(
 ): ExplainedStep | null {
   const origin = showOrigin(router, rib, row, attr, facts);
   if (origin === null) return null;
-  const { state, as, covering } = origin;
+  const { state, as, covering, denied } = origin;
   const roas = covering.length === 0 ? "no ROA covers it" : `covered by ${covering.join(", ")}`;
   const from = as === 0 ? "without an origin AS" : `of origin AS ${as}`;
   const path =
     facts.role === null ? "" : `; its path is ${origin.path} by ASPAs, by role ${facts.role}`;
-  return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}${path}` };
+  const hops = denied.map(([customer, other]) => `AS ${other} is no provider of AS ${customer}`);
+  const why = hops.length === 0 ? "" : `: ${hops.join(", ")}`;
+  return { step: "rpki", passed: true, text: `${state}: ${from}, ${roas}${path}${why}` };
 }
 
 /** Why a route is there that no session stands behind. */

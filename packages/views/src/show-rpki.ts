@@ -96,6 +96,8 @@ export interface ShownOrigin {
   covering: string[];
   /** Of its path, by ASPAs. */
   path: PathStateName;
+  /** Where that is invalid: a customer, and who is none of its providers. */
+  denied: [customer: number, other: number][];
 }
 
 /** @param peer - whom the route came from */
@@ -113,7 +115,18 @@ export function showOrigin(
   const table = family === FAMILY.IPV4_UNICAST ? validation.ipv4 : validation.ipv6;
   const state = ORIGIN_STATE_NAMES[table.stateOf(...words, bits, as)]!;
   const path = PATH_STATE_NAMES[pathStateOf(validation, attrs, attr, peer)]!;
-  return { state, as, covering: coveringTexts(table, family, { words, bits }), path };
+  const denied: ShownOrigin["denied"] = [];
+  if (path === "invalid") {
+    // It is asked for as the state is, and for nothing but the octets of the path.
+    const asker = {
+      pathStateOf: (buf: Uint8Array, at: number, end: number, isDownstream: boolean) => {
+        denied.push(...validation.aspas.denied(buf, at, end, isDownstream));
+        return 0;
+      },
+    };
+    pathStateOf(asker, attrs, attr, peer);
+  }
+  return { state, as, covering: coveringTexts(table, family, { words, bits }), path, denied };
 }
 
 function coveringTexts(table: VrpTable, family: Family, { words, bits }: PrefixKey): string[] {
