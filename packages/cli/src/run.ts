@@ -31,7 +31,7 @@ export const checkCommand: Command = {
     noWords(args);
     return withConfigErrors(async ({ readConfigFile }) => {
       const file = configFile(args);
-      const { config, warnings } = readConfigFile(file, undefined, true);
+      const { config, warnings } = readConfigFile(file, undefined, { withRoas: true });
       for (const line of warnings) print(`${line} (warning)`);
       print(`${file} is right: ${config.neighbors.length} neighbors`);
       return EXIT.OK;

@@ -41,6 +41,16 @@ export interface WorkerInput {
   readonly text: string | undefined;
 }
 
+export interface ReadOptions {
+  /**
+   * Read files of ROAs as well, which may take seconds: the speaker itself reads them when it runs, and
+   * goes on when they have mistakes.
+   */
+  readonly withRoas?: boolean;
+  /** For a side of a pair that is about to run: its name, empty when the file has to give one. */
+  readonly nsrSelf?: string;
+}
+
 /** What the worker thread tells, as plain values. */
 export type WorkerOutcome =
   | { readonly kind: "checked"; readonly file: CheckedFile }
@@ -53,13 +63,11 @@ export type WorkerOutcome =
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
  *
  * @param text - what the file says, if it was read before
- * @param withRoas - read files of ROAs as well, which may take seconds: the speaker itself reads them
- *   when it runs, and goes on when they have mistakes
  */
 export function readConfigFile(
   file: string,
   text: string = readText(file),
-  withRoas = false,
+  { withRoas = false, nsrSelf }: ReadOptions = {},
 ): CheckedFile {
   const { config, mistakes, warnings } = loadConfig(file, text, {
     readFile: (name) => {
@@ -74,6 +82,7 @@ export function readConfigFile(
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
     folderProblem,
+    ...(nsrSelf === undefined ? {} : { nsrSelf }),
     ...(withRoas ? { roaFileProblem } : {}),
     certificateProblem: (tls, cluster) => {
       const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
