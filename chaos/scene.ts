@@ -93,8 +93,8 @@ export type LabScene = Scene & LabTrialScene;
 /** Those who take part. */
 export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"> &
   Pick<Scene, "cache" | "restarter"> & {
-  readonly captures: readonly Capture[];
-};
+    readonly captures: readonly Capture[];
+  };
 
 /**
  * Build a scene; return when every peer has everything and nothing moves any more.

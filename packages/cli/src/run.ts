@@ -39,7 +39,7 @@ export const checkCommand: Command = {
         print(`${file} is right: ${config.pairs.length} pairs`);
         return EXIT.OK;
       }
-      const { config, warnings } = readConfigFile(file, text, true);
+      const { config, warnings } = readConfigFile(file, text, { withRoas: true });
       for (const line of warnings) print(`${line} (warning)`);
       print(`${file} is right: ${config.neighbors.length} neighbors`);
       return EXIT.OK;

@@ -34,6 +34,8 @@ export interface ConfigSources {
    * @returns what is wrong with one; null when nothing is
    */
   roaFileProblem?(path: string): string | null;
+  /** Name of this side of a pair that is given beside the file, empty for none; absent where nobody has to know. */
+  readonly nsrSelf?: string;
   /** Control socket of a configuration that names none: /run/ts-bgp/ts-bgp.sock unless given. */
   readonly controlSocket?: string;
   /**

@@ -13,7 +13,6 @@ import type { Section } from "./yaml-file.ts";
 /** What is the same for all neighbors. */
 type Speaker = Pick<Config, "router" | "nsr">;
 
-
 export function checkNeighbors(
   shape: FileShape,
   section: Section,

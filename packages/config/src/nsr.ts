@@ -70,6 +70,10 @@ function checkPeers(nsr: FileNsr, places: number[], checker: Checker): NsrPeer[]
   }
   if (peer !== undefined)
     yaml.add(yaml.keyAt(nsr, "peers"), '"peer" and "peers" exclude each other');
+  if (nsr.self === undefined && checker.sources.nsrSelf === "") {
+    const mistake = '"peers" names sides, and "self" is missing: which of them this one is';
+    yaml.add(yaml.keyAt(nsr, "peers"), `${mistake} (or --nsr-self NAME)`);
+  }
   // A file that is for all sides names each of them.
   const others = Object.keys(peers).filter((name) => name !== nsr.self);
   if (others.length === 0)

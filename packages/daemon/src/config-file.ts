@@ -57,6 +57,16 @@ export interface WorkerInput {
   readonly text: string | undefined;
 }
 
+export interface ReadOptions {
+  /**
+   * Read files of ROAs as well, which may take seconds: the speaker itself reads them when it runs, and
+   * goes on when they have mistakes.
+   */
+  readonly withRoas?: boolean;
+  /** For a side of a pair that is about to run: its name, empty when the file has to give one. */
+  readonly nsrSelf?: string;
+}
+
 /** What the worker thread tells, as plain values. */
 export type WorkerOutcome =
   | { readonly kind: "checked"; readonly file: CheckedFile }
@@ -69,15 +79,13 @@ export type WorkerOutcome =
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
  *
  * @param text - what the file says, if it was read before
- * @param withRoas - read files of ROAs as well, which may take seconds: the speaker itself reads them
- *   when it runs, and goes on when they have mistakes
  */
 export function readConfigFile(
   file: string,
   text: string = readConfigText(file),
-  withRoas = false,
+  options: ReadOptions = {},
 ): CheckedFile {
-  const { config, mistakes, warnings } = loadConfigFile(file, text, withRoas);
+  const { config, mistakes, warnings } = loadConfigFile(file, text, options);
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   throw mistaken(file, mistakes);
 }
@@ -91,7 +99,7 @@ export function readSpareFile(file: string, text: string = readConfigText(file))
   const { config, mistakes, warnings } = loadSpare(file, text, {
     load: (name) => {
       const named = path.isAbsolute(name) ? name : path.join(path.dirname(file), name);
-      return loadConfigFile(named, readConfigText(named), false);
+      return loadConfigFile(named, readConfigText(named), { nsrSelf: "" });
     },
     queueOf,
     controlSocket: defaultControlSocket(),
@@ -110,7 +118,11 @@ function besides(file: string, name: string): string {
   return path.resolve(path.dirname(file), name);
 }
 
-function loadConfigFile(file: string, text: string, withRoas: boolean): LoadedConfig {
+function loadConfigFile(
+  file: string,
+  text: string,
+  { withRoas = false, nsrSelf }: ReadOptions,
+): LoadedConfig {
   return loadConfig(file, text, {
     readFile: (name) => {
       try {
@@ -124,6 +136,7 @@ function loadConfigFile(file: string, text: string, withRoas: boolean): LoadedCo
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
     folderProblem,
+    ...(nsrSelf === undefined ? {} : { nsrSelf }),
     ...(withRoas ? { roaFileProblem } : {}),
     certificateProblem: (tls, cluster) => {
       const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());

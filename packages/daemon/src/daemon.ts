@@ -77,7 +77,9 @@ export class Daemon {
   /** Throws as `readConfigFile` does. */
   constructor(options: DaemonOptions) {
     this.options = options;
-    const { config, warnings } = readConfigFile(options.file);
+    const { config, warnings } = readConfigFile(options.file, undefined, {
+      nsrSelf: options.nsrSelf ?? "",
+    });
     this.config = config;
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log, options.logName ?? null);
@@ -438,13 +440,9 @@ function crashFileOf({ nsr }: Config, side: string): string | null {
 }
 
 /** @returns a name that the other side has not: two hosts, or two processes on one */
-function nameOf({ self, peers, arbiter }: NsrConfig, { file, nsrSelf }: DaemonOptions): string {
+function nameOf({ self, arbiter }: NsrConfig, { nsrSelf }: DaemonOptions): string {
   const name = nsrSelf ?? self;
   if (name !== "") return name;
-  if (peers.some((peer) => peer.name !== null)) {
-    const mistake = 'nsr: "peers" names sides, and "self" is missing: which of them this one is';
-    throw new ConfigFileError(`${file} has a mistake`, [`${file}: ${mistake} (or --nsr-self)`]);
-  }
   // A side of etcd keeps its name when it starts again.
   return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
 }

@@ -18,7 +18,7 @@ test("a side among named ones that has no name does not start", () => {
       start();
     } catch (error) {
       const [line] = (error as ConfigFileError).lines;
-      expect(line).toMatch(/side\.yaml: nsr: "peers" names sides, and "self" is missing/);
+      expect(line).toMatch(/side\.yaml:2:\d+: "peers" names sides, and "self" is missing/);
     }
   } finally {
     rmSync(folder, { recursive: true });
