@@ -11,6 +11,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
+import { stopCommand } from "./stop.ts";
 
 function explain(direction: "import" | "export"): Command {
   const asks = direction === "import" ? "is used or not" : "is sent to a neighbor or not";
@@ -119,29 +120,11 @@ const reload: Command = {
   },
 };
 
-const stop: Command = {
-  name: "stop",
-  usage: "[--graceful]",
-  summary: "end the speaker as SIGTERM does: to a standby that is ready, or with its sessions",
-  help: [
-    "  --graceful    sessions of neighbors with `graceful-restart: full` end without a word, so that",
-    "                these keep our routes for the time that they were asked for: start it again soon",
-  ],
-  options: { ...CONTROL_OPTIONS, graceful: { type: "boolean" } },
-  run: async (args) => {
-    noWords(args);
-    const graceful = args.options["graceful"] === true;
-    return order(args, { command: "stop", ...(graceful ? { graceful } : {}) }, () =>
-      print("the speaker stops"),
-    );
-  },
-};
-
 export const OPERATE_COMMANDS: readonly Command[] = [
   explain("import"),
   explain("export"),
   reload,
-  stop,
+  stopCommand,
   refresh,
   toNeighbor("reset", "end the session and let it begin anew", "is reset"),
   toNeighbor(

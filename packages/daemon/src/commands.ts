@@ -200,7 +200,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   stop: async function* (_speaker, request, daemon) {
     daemon.stop(request["graceful"] === true);
-    return {};
+    return { pid: process.pid };
   },
   "show-nsr": async function* (_speaker, _request, daemon) {
     yield daemon.showNsr();
