@@ -1,6 +1,7 @@
 /** The command line of the chaos harness. */
 import { parseArgs } from "node:util";
 import { CLIENTS_MAX } from "../exchange/exchange.ts";
+import type { Standbys } from "./pair.ts";
 import { DISTURBING, MODES, type Mode, type Peers, SCENES, type SceneKind } from "./plan.ts";
 
 const CLIENTS = 100;
@@ -18,6 +19,8 @@ Linux, root and the daemons (node test/lab/install.ts).
   --clients N     how many there are in such a scene. Default ${CLIENTS}
   --prefixes N    size of the IPv4 table; IPv6 has a quarter of it. Default 20000. Of many clients,
                   the prefixes of all of them together
+  --standbys N    1 or 2; with 2 the side that takes over from a lost one is lost right after it, and
+                  there are daemons only. Default 1
   --alone         one side without a partner, to see that the harness finds what then goes wrong
   --keep DIR      where failing trials leave captures and logs. Default: the temporary directory
   --nice=N        priority of everything, -20 to 19. Default -10
@@ -50,6 +53,7 @@ export interface ChaosOptions extends Peers {
   readonly modes: readonly Mode[];
   readonly prefixes: number;
   readonly alone: boolean;
+  readonly standbys: Standbys;
   readonly keep: string | null;
   readonly nice: number;
   readonly json: boolean;
@@ -62,6 +66,9 @@ export class UsageError extends Error {}
 export function parseArguments(argv: readonly string[], nowMs: number): ChaosOptions | null {
   const { values } = parse(argv);
   if (values.help === true) return null;
+  const standbys = number("standbys", values.standbys, 1, 2) ?? 1;
+  if (standbys === 2 && values.alone === true)
+    throw new UsageError("--alone: there are no standbys");
   const words = values.mode?.flatMap((list) => list.split(","));
   return {
     trials: number("trials", values.trials, 1, 1_000_000) ?? 20,
@@ -71,6 +78,7 @@ export function parseArguments(argv: readonly string[], nowMs: number): ChaosOpt
     clients: number("clients", values.clients, 2, CLIENTS_MAX) ?? CLIENTS,
     prefixes: number("prefixes", values.prefixes, 100, 500_000) ?? 20_000,
     alone: values.alone === true,
+    standbys: standbys as Standbys,
     keep: values.keep ?? null,
     nice: number("nice", values.nice, -20, 19) ?? -10,
     json: values.json === true,
@@ -89,6 +97,7 @@ function parse(argv: readonly string[]) {
         clients: { type: "string" },
         prefixes: { type: "string" },
         alone: { type: "boolean" },
+        standbys: { type: "string" },
         keep: { type: "string" },
         nice: { type: "string" },
         json: { type: "boolean" },
@@ -100,7 +109,12 @@ function parse(argv: readonly string[]) {
   }
 }
 
-function scenesOf({ scene, alone, clients }: ReturnType<typeof parse>["values"]): SceneKind[] {
+function scenesOf({
+  scene,
+  alone,
+  clients,
+  standbys,
+}: ReturnType<typeof parse>["values"]): SceneKind[] {
   const words = scene?.flatMap((list) => list.split(","));
   const scenes = words?.map((word) => {
     const kind = SCENES.find((known) => known === word);
@@ -111,6 +125,10 @@ function scenesOf({ scene, alone, clients }: ReturnType<typeof parse>["values"])
   if (isDaemonsAlone && clients !== undefined) {
     throw new UsageError("--clients: a scene of daemons has none");
   }
+  if (standbys === "2" && (scenes?.includes("clients") || clients !== undefined)) {
+    throw new UsageError("--standbys 2: there are daemons only");
+  }
+  if (standbys === "2") return ["daemons"];
   if (alone !== true) return [...new Set(scenes ?? SCENES)];
   if (scenes?.includes("clients") || clients !== undefined) {
     throw new UsageError("--alone: clients come to a pair");

@@ -35,10 +35,30 @@ export async function disturb(
   const movesRole = mode === "split" ? null : mode !== "none" && pair.kind !== "alone";
   if (mode === "namespace") {
     const lose = () => pair.loseHost(victim);
-    return { cutAtMs, atMs: await lose(), movesRole, endAgain: lose };
+    const atMs = await lose();
+    await endNext(pair, victim, (next) => pair.loseHost(next), problem);
+    return { cutAtMs, atMs, movesRole, endAgain: lose };
   }
   await strike(pair, plan, victim, problem);
+  if (mode === "process") await endNext(pair, victim, (next) => next.kill(), problem);
   return { cutAtMs, atMs: beganMs, movesRole };
+}
+
+/** With two standbys the next active ends as soon as it is one, before anybody has joined it. */
+async function endNext(
+  pair: LabPair,
+  victim: Side,
+  end: (next: Side) => Promise<unknown>,
+  problem: (text: string) => void,
+): Promise<void> {
+  if (pair.sides.length < 3) return;
+  let next: Side | null = null;
+  const isNext = async () => {
+    next = await activeOf(pair);
+    return next !== null && next !== victim;
+  };
+  if (await reached(isNext, ACTIVE_MS)) await end(next!);
+  else problem("nobody took over from the first");
 }
 
 async function strike(

@@ -1,9 +1,9 @@
 /**
- * The two sides under test, as an operator has them: `tsbgp run` with an `nsr` section, twice.
+ * The sides under test, as an operator has them: `tsbgp run` with an `nsr` section, for each.
  *
- *     shared      both in one namespace, with one address
- *     namespace   each in its own, as if on two hosts, joined by a cable for the replication link;
- *                 the service addresses are where the active is, which etcd in a third one decides
+ *     shared      all in one namespace, with one address
+ *     namespace   each in its own, as if on several hosts, joined by cables for the replication links;
+ *                 the service addresses are where the active is, which etcd in one more decides
  *     alone       one side without a partner: what happens without nonstop routing
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -21,7 +21,18 @@ import type { Pair, Side } from "./sides.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url));
 const SERVICE = { address4: "10.0.0.251", address6: "fd00::fb" } as const;
-const LINK = { a: "10.9.0.1", b: "10.9.0.2" } as const;
+/** Of each side, by the side at the other end of the cable. */
+const LINK = {
+  a: { a: "", b: "10.9.0.1", c: "10.9.1.1" },
+  b: { a: "10.9.0.2", b: "", c: "10.9.2.1" },
+  c: { a: "10.9.1.2", b: "10.9.2.2", c: "" },
+} as const;
+/** Sides, and the device of their cable at both ends. */
+const CABLES = [
+  ["a", "b", "link0"],
+  ["a", "c", "link1"],
+  ["b", "c", "link2"],
+] as const;
 const LINK_PORT = 1790;
 const ANSWER_MS = 2_000;
 const TTL_SECONDS = 2;
@@ -37,7 +48,10 @@ const ALONE: NsrStatus = {
 };
 
 export type PairKind = "shared" | "namespace" | "alone";
-export type SideName = "a" | "b";
+export type SideName = "a" | "b" | "c";
+
+/** Standbys of a pair. */
+export type Standbys = 1 | 2;
 
 export interface LabPair extends Pair {
   readonly kind: PairKind;
@@ -71,22 +85,33 @@ export function pairAvailable(): string | null {
   return isKnown ? null : "this speaker's configuration has no nsr section";
 }
 
-export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
+export async function createPair(
+  lab: Lab,
+  kind: PairKind,
+  standbys: Standbys = 1,
+): Promise<LabPair> {
   const first = lab.node("a");
-  const nodes = { a: first, b: kind === "namespace" ? lab.node("b") : first };
-  const names: SideName[] = kind === "alone" ? ["a"] : ["a", "b"];
-  const hosts = { a: createHost("a", nodes.a, kind), b: createHost("b", nodes.b, kind) };
+  const names = (["a", "b", "c"] as const).slice(0, kind === "alone" ? 1 : 1 + standbys);
+  const nodeOf = (name: SideName) =>
+    name !== "a" && kind === "namespace" && names.includes(name) ? lab.node(name) : first;
+  const nodes = { a: first, b: nodeOf("b"), c: nodeOf("c") };
+  const cables = CABLES.filter(([one, other]) => names.includes(one) && names.includes(other));
+  const hostOf = (name: SideName) => createHost(name, nodes[name], kind, cables);
+  const hosts = { a: hostOf("a"), b: hostOf("b"), c: hostOf("c") };
   const processes: Processes = {};
   const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind, processes));
   let etcd = "";
   if (kind === "namespace") {
-    await joinByCable(nodes.a, nodes.b);
+    for (const [one, other, device] of cables) {
+      await joinByCable([one, nodes[one]], [other, nodes[other]], device);
+    }
+    const signed = names.flatMap((name) => ["--side", name]);
     const third = lab.node("etcd");
     etcd = third.address4;
     await startEtcd(third);
-    await control(nodes.a, [process.execPath, MAIN, "keys", KEYS, "--cluster", CLUSTER]);
+    await control(nodes.a, [process.execPath, MAIN, "keys", KEYS, "--cluster", CLUSTER, ...signed]);
   }
-  const nameOf = ({ name }: Side): SideName => (name === "a" ? "a" : "b");
+  const nameOf = ({ name }: Side): SideName => names.find((one) => one === name)!;
   const linkState = (state: "up" | "down") =>
     control(nodes.a, ["ip", "link", "set", "link0", state]).then(() => {});
   return {
@@ -98,7 +123,7 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
       for (const name of names) {
         const node = nodes[name];
         const nsr =
-          kind === "alone" ? {} : { nsr: nsrSection(kind, name, nodes.a.directory, etcd) };
+          kind === "alone" ? {} : { nsr: nsrSection(kind, name, names, nodes.a.directory, etcd) };
         // JSON is YAML.
         writeFileSync(
           join(node.directory, `${name}.yaml`),
@@ -122,10 +147,14 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
     },
     async split(active, { ways, direction }) {
       const own = nameOf(active);
-      const other: SideName = own === "a" ? "b" : "a";
-      const cuts: [SideName, Readonly<Partial<Record<Way, string>>>][] = [
-        [own, { link: LINK[other], "active-etcd": etcd }],
-        [other, { "standby-etcd": etcd }],
+      const others = names.filter((name) => name !== own);
+      const far = others.map((other) => LINK[other][own]);
+      const cuts: [SideName, Readonly<Partial<Record<Way, readonly string[]>>>][] = [
+        [own, { link: far, "active-etcd": [etcd] }],
+        ...others.map((other): [SideName, { "standby-etcd": string[] }] => [
+          other,
+          { "standby-etcd": [etcd] },
+        ]),
       ];
       for (const [name, addresses] of cuts) {
         const lost = ways.flatMap((way) => addresses[way] ?? []);
@@ -150,12 +179,22 @@ export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
   };
 }
 
-/** In one namespace it is the host of both. */
-function createHost(name: SideName, node: LabNode, kind: PairKind): Host {
+/** In one namespace it is the host of all. */
+function createHost(
+  name: SideName,
+  node: LabNode,
+  kind: PairKind,
+  cables: readonly (typeof CABLES)[number][],
+): Host {
   const segment = [`${node.address4}/24`, `${node.address6}/64`];
+  const links = cables.flatMap(([one, other, device]) => {
+    if (one !== name && other !== name) return [];
+    const far = one === name ? other : one;
+    return [{ name: device, addresses: [`${LINK[name][far]}/30`] }];
+  });
   return new Host(node, [
     { name: "eth0", addresses: segment },
-    ...(kind === "namespace" ? [{ name: "link0", addresses: [`${LINK[name]}/30`] }] : []),
+    ...(kind === "namespace" ? links : []),
   ]);
 }
 
@@ -197,15 +236,25 @@ function socketOf(node: LabNode, name: SideName): string {
   return join(node.directory, `${name}.sock`);
 }
 
-/** @param directory - one for both sides */
-function nsrSection(kind: PairKind, self: SideName, directory: string, etcd: string) {
+/** @param directory - one for all sides */
+function nsrSection(
+  kind: PairKind,
+  self: SideName,
+  names: readonly SideName[],
+  directory: string,
+  etcd: string,
+) {
   const common = { cluster: CLUSTER, self };
+  const others = names.filter((name) => name !== self);
+  const waysTo = <T>(way: (other: SideName) => T) =>
+    others.length === 1
+      ? { peer: way(others[0]!) }
+      : { peers: Object.fromEntries(others.map((other) => [other, way(other)])) };
   if (kind === "shared") {
     const path = join(directory, "nsr.sock");
-    return { ...common, mode: "shared", listen: path, peer: path };
+    return { ...common, mode: "shared", listen: path, ...waysTo(() => path) };
   }
   const keys = join(directory, KEYS);
-  const other = self === "a" ? "b" : "a";
   return {
     ...common,
     mode: "address",
@@ -219,8 +268,11 @@ function nsrSection(kind: PairKind, self: SideName, directory: string, etcd: str
       key: join(keys, `${self}.key`),
       ca: join(keys, "ca.crt"),
     },
-    listen: { address: LINK[self], port: LINK_PORT },
-    peer: { address: LINK[other], port: LINK_PORT },
+    listen: {
+      address: others.length === 1 ? LINK[self][others[0]!] : "0.0.0.0",
+      port: LINK_PORT,
+    },
+    ...waysTo((other) => ({ address: LINK[other][self], port: LINK_PORT })),
     "service-addresses": [
       { address: `${SERVICE.address4}/24`, interface: "eth0" },
       { address: `${SERVICE.address6}/64`, interface: "eth0" },
@@ -228,20 +280,24 @@ function nsrSection(kind: PairKind, self: SideName, directory: string, etcd: str
   };
 }
 
-async function joinByCable(a: LabNode, b: LabNode): Promise<void> {
+async function joinByCable(
+  [one, a]: readonly [SideName, LabNode],
+  [other, b]: readonly [SideName, LabNode],
+  device: string,
+): Promise<void> {
   // A process of the namespace stands for its name.
   const holder = b.spawn(["sleep", "infinity"]);
-  const peer = ["peer", "name", "link0", "netns", String(holder.pid)];
+  const peer = ["peer", "name", device, "netns", String(holder.pid)];
   await until(
-    () => control(a, ["ip", "link", "add", "link0", "type", "veth", ...peer]).then(() => true),
+    () => control(a, ["ip", "link", "add", device, "type", "veth", ...peer]).then(() => true),
     ANSWER_MS,
     "the cable between the sides",
   );
   for (const [node, address] of [
-    [a, LINK.a],
-    [b, LINK.b],
+    [a, LINK[one][other]],
+    [b, LINK[other][one]],
   ] as const) {
-    await control(node, ["ip", "address", "add", `${address}/30`, "dev", "link0"]);
-    await control(node, ["ip", "link", "set", "link0", "up"]);
+    await control(node, ["ip", "address", "add", `${address}/30`, "dev", device]);
+    await control(node, ["ip", "link", "set", device, "up"]);
   }
 }

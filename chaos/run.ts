@@ -6,7 +6,7 @@ import { Prng } from "@ts-bgp/inject";
 import { setCrowd } from "./crowd.ts";
 import { disturb } from "./disturb.ts";
 import { type Feed, makeFeeds } from "./feed.ts";
-import type { PairKind } from "./pair.ts";
+import type { PairKind, Standbys } from "./pair.ts";
 import { type Mode, makePlans, type Peers, type Plan, pairOf, sceneOf } from "./plan.ts";
 import { type LabTrialScene, setScene } from "./scene.ts";
 import { runTrial, type TrialResult } from "./trial.ts";
@@ -20,6 +20,7 @@ export interface RunOptions extends Peers {
   readonly modes: readonly Mode[];
   readonly prefixes: number;
   readonly alone: boolean;
+  readonly standbys?: Standbys;
   /** Where failing trials leave captures and logs; `null` for the temporary directory. */
   readonly keep: string | null;
 }
@@ -36,7 +37,7 @@ export async function runTrials(
   take: (result: TrialResult) => void,
   log: (text: string) => void,
 ): Promise<void> {
-  const { seed, prefixes, alone } = options;
+  const { seed, prefixes, alone, standbys = 1 } = options;
   const plans = makePlans(options.trials, options.modes, new Prng(seed), options);
   let feeds: Feed[] | null = null;
   let scene: LabTrialScene | null = null;
@@ -54,7 +55,7 @@ export async function runTrials(
         const set = async () => {
           if (plan.clients > 0) return setCrowd(kind, plan.clients, prefixes, seed);
           feeds ??= makeFeeds(prefixes, seed);
-          return setScene(kind, feeds);
+          return setScene(kind, feeds, standbys);
         };
         scene = await setInTwo(set, log);
         setFor = needed;

@@ -26,7 +26,7 @@ import { Expectation } from "./expectation.ts";
 import type { Feed } from "./feed.ts";
 import { FeedTraffic } from "./feed-traffic.ts";
 import { Feeder } from "./feeder.ts";
-import { createPair, type LabPair, type PairKind } from "./pair.ts";
+import { createPair, type LabPair, type PairKind, type Standbys } from "./pair.ts";
 import { makeReady, type Pair } from "./sides.ts";
 import type { TrialScene } from "./trial.ts";
 import { encodeUpdate, shownText } from "./updates.ts";
@@ -89,10 +89,14 @@ export type Cast = Pick<Scene, "pair" | "daemons" | "feeds" | "feeder" | "watch"
  * @param feeds - an IPv4 table, an IPv6 table and a stream
  * @throws Error when the pair or a session does not come up; the lab's words are printed
  */
-export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<LabScene> {
+export async function setScene(
+  kind: PairKind,
+  feeds: readonly Feed[],
+  standbys: Standbys = 1,
+): Promise<LabScene> {
   const lab = createLab();
   try {
-    return await build(lab, kind, feeds);
+    return await build(lab, kind, feeds, standbys);
   } catch (error) {
     console.error(lab.describe());
     lab.remove();
@@ -100,8 +104,13 @@ export async function setScene(kind: PairKind, feeds: readonly Feed[]): Promise<
   }
 }
 
-async function build(lab: Lab, kind: PairKind, feeds: readonly Feed[]): Promise<LabScene> {
-  const pair = await createPair(lab, kind);
+async function build(
+  lab: Lab,
+  kind: PairKind,
+  feeds: readonly Feed[],
+  standbys: Standbys,
+): Promise<LabScene> {
+  const pair = await createPair(lab, kind, standbys);
   const watch = new WireWatch([pair.address4, pair.address6]);
   const nodes = KINDS.map((one) => lab.node(one.name));
   const feederNode = lab.node("feeder");

@@ -60,8 +60,10 @@ export async function makeReady(pair: Pair, withinMs: number): Promise<boolean> 
   return reached(async () => {
     const all = await Promise.all(pair.sides.map((side) => side.status()));
     const active = all.find((status) => status?.role === "active");
-    const hasStandby = all.some((status) => status?.role === "standby");
-    return hasStandby && active?.ready === true && active.protected === active.sessions;
+    const standbys = all.filter((status) => status?.role === "standby");
+    const { standbys: shown = [] } = active ?? {};
+    const areAll = standbys.length === pair.sides.length - 1 && shown.every((one) => one.ready);
+    return areAll && active?.ready === true && active.protected === active.sessions;
   }, withinMs);
 }
 

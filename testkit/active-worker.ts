@@ -24,7 +24,7 @@ const active = new Active(
   journal,
   { epoch: EPOCH, patienceMs: 1000 },
   {
-    send: (frame) => void link!.write(frame),
+    send: (_to, frame) => void link!.write(frame),
     release() {},
     acknowledge() {},
     gone() {},
@@ -47,11 +47,11 @@ const server = createServer((socket) => {
   };
   socket.write(frameOf("hello", hello));
   active.join("b", 0);
-  while (active.pump());
+  while (active.pump("b"));
   socket.on("error", () => {});
   socket.on("data", (octets) => {
     frames.push(octets as Uint8Array);
-    for (let next = frames.next(); next !== null; next = frames.next()) active.record(next, 0);
+    for (let next = frames.next(); next !== null; next = frames.next()) active.record("b", next, 0);
     if (!isAsked || active.behind.brackets > 0) return;
     Atomics.store(acknowledged, 0, 1);
     Atomics.notify(acknowledged, 0);

@@ -18,6 +18,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answer =
     order === "acquire"
       ? await arbiter.acquire(side)
-      : order === "name" && (await arbiter.nameStandby(standby ?? null));
+      : order === "name" &&
+        (await arbiter.nameStandbys({
+          standbys: standby === undefined ? [] : [standby],
+          heirs: [],
+        }));
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

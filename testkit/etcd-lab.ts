@@ -24,7 +24,7 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs, tls }: S
     cluster,
     self: name,
     listen: { address, port: LINK_PORT },
-    peers: [{ address: peer, port: LINK_PORT }],
+    peers: [{ name: null, ways: [{ address: peer, port: LINK_PORT }] }],
     mode: "shared",
     serviceAddresses: [],
     arbiter: { kind: "etcd", endpoints, ttlSeconds: ttlMs / 1000, tls: null, user: null },

@@ -29,6 +29,10 @@ const arbiter = new EtcdArbiter({
 const thread = new HeartbeatThread();
 const held: [number, number][] = [];
 let isAlone = true;
+/** What echoes are signed with, whoever is named. */
+let expected = 0;
+/** Epoch of the active that this side follows. */
+let followed = 0;
 
 /** Longer without a look is not known to have been held. */
 const LOOK_MS_MAX = 5;
@@ -44,7 +48,9 @@ arbiter.onHold(({ hold, reason }) => {
   tell({ event: hold, why: reason ?? "" });
   if (hold !== "unheard" || isAlone) return;
   isAlone = true;
-  void arbiter.nameStandby(null).then((done) => tell({ event: "alone", done }));
+  void arbiter
+    .nameStandbys({ standbys: [], heirs: [] })
+    .then((done) => tell({ event: "alone", done }));
 });
 
 function tell(line: Readonly<Record<string, unknown>>): void {
@@ -53,7 +59,7 @@ function tell(line: Readonly<Record<string, unknown>>): void {
 
 async function silent(reason: string): Promise<void> {
   const silentMs = bootMs();
-  const roles = await arbiter.takeOver(side.name);
+  const roles = await arbiter.takeOver(side.name, followed);
   tell({ event: "takeover", roles, reason, silentMs });
 }
 
@@ -61,25 +67,27 @@ const orders: Readonly<Record<string, (word: string | undefined) => Promise<unkn
   acquire: () => arbiter.acquire(side.name),
   name: (standby) => {
     isAlone = standby === undefined;
-    return arbiter.nameStandby(standby ?? null);
+    if (standby !== undefined) arbiter.lease.expectEchoes(standby, expected);
+    return arbiter.nameStandbys({ standbys: standby === undefined ? [] : [standby], heirs: [] });
   },
-  takeover: () => arbiter.takeOver(side.name),
-  handover: () => arbiter.handOver(),
+  takeover: () => arbiter.takeOver(side.name, followed),
+  handover: () => arbiter.handOver("b"),
   release: () => arbiter.release(),
-  state: () => arbiter.state(side.name),
-  follow() {
+  state: () => arbiter.state(side.name, followed),
+  async follow() {
+    followed = (await arbiter["look"]()).word.epoch;
     const echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
     arbiter.watch();
     new HeartbeatListener(
-      { thread, config, epoch: 0, lease: arbiter.lease, echo },
+      { thread, config, ways: config.peers[0]!.ways, epoch: 0, lease: arbiter.lease, echo },
       (reason) => void silent(reason),
       () => {},
     );
     return echo;
   },
   serve(echo) {
+    expected = Number(echo);
     const heartbeats = new HeartbeatSender(thread, config, 0, arbiter.lease, null, () => {});
-    heartbeats.expect(Number(echo));
     setInterval(() => heartbeats.progress(), 100);
   },
   report: () => held,

@@ -21,9 +21,11 @@ const ASK_MS = 30_000;
 /** A busy machine keeps a process waiting for longer than one of the field would. */
 const PATIENT = { "heartbeat-ms": 100, "heartbeat-misses": 10, "patience-ms": 5000 };
 
-export type SideName = "a" | "b";
+export type SideName = "a" | "b" | "c" | "d";
 
 export interface PairOptions {
+  /** With several standbys: all sides. */
+  readonly sides?: readonly SideName[];
   /** Of the section `nsr` on both sides. */
   readonly nsr?: ConfigFile;
   /** Of that of one side. */
@@ -59,7 +61,9 @@ export class TestPair {
 
   /** @param more - sections that differ from those of the options */
   config(name: SideName, more: ConfigFile = {}): ConfigFile {
-    const { nsr, only, config } = this.options;
+    const { nsr, only, config, sides } = this.options;
+    const peers = sides?.map((side) => [side, this.link]);
+    const others = peers ? { peers: Object.fromEntries(peers) } : { peer: this.link };
     return {
       listen: [{ address: "127.0.0.1", port: PORT }],
       http: undefined,
@@ -69,7 +73,7 @@ export class TestPair {
         as: PEER_AS + k,
       })),
       nsr: {
-        ...{ cluster: "test", self: name, mode: "shared", listen: this.link, peer: this.link },
+        ...{ cluster: "test", self: name, mode: "shared", listen: this.link, ...others },
         ...PATIENT,
         ...nsr,
         ...only?.[name],

@@ -47,6 +47,8 @@ export interface NsrStatus {
   /** The standby could take over at once. */
   readonly ready: boolean;
   readonly reason: string;
+  /** Of the active; absent of a version that does not say it. */
+  readonly standbys?: readonly { readonly side: string; readonly ready: boolean }[];
   readonly sessions: number;
   /** Sessions that would survive. */
   readonly protected: number;

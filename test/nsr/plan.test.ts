@@ -87,6 +87,7 @@ describe("the command line", () => {
         clients: 100,
         prefixes: 20_000,
         alone: false,
+        standbys: 1,
         keep: null,
         nice: -10,
         json: false,
@@ -98,6 +99,7 @@ describe("the command line", () => {
     [["--mode", "none,link", "--mode", "pause"], { modes: ["none", "link", "pause"] }],
     [["--trials", "5", "--seed", "0"], { trials: 5, seed: 0 }],
     [["--scene", "clients", "--clients", "300"], { scenes: ["clients"], clients: 300 }],
+    [["--standbys", "2"], { standbys: 2, scenes: ["daemons"] }],
     [["--clients", "150"], { scenes: SCENES, clients: 150 }],
     [["--alone"], { scenes: ["daemons"] }],
   ])("%j is understood", (argv, expected) => {

@@ -55,6 +55,7 @@ const UNSAID = {
   peer: { ways_down: [] },
   deviation: { what: "", brackets: 0, doomed: [] },
   unknown_options: [],
+  standbys: [],
 };
 
 /** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
@@ -99,6 +100,8 @@ function headline(shown: ShownNsr): string {
   const because = shown.reason === "" ? "" : `: ${shown.reason}`;
   const all = shown.protected === sessions ? "all" : `ONLY ${shown.protected} of`;
   const what = sessions === 0 ? "; no session is up" : ` ${all} ${sessions} sessions`;
+  const absent = shown.standbys.filter((one) => !one.ready).map((one) => one.side);
+  const missing = absent.length === 0 ? "" : `; NOT READY: ${absent.join(", ")}`;
   const { problem } = shown.arbiter;
   const but = problem === "" ? "" : `, BUT ONLY once ${shown.arbiter.kind} answers`;
   if (shown.holds_back) return `${self} is active, and SENDS NOTHING: ${problem || shown.reason}`;
@@ -109,11 +112,33 @@ function headline(shown: ShownNsr): string {
       return `${self} is starting${because}`;
     case "active":
       if (!ready) return `${self} is active, NOT PROTECTED${because}`;
-      return `${self} is active, ${other} can take over${what}${but}`;
+      return `${self} is active, ${readyOnes(shown) || other} can take over${what}${but}${missing}`;
     case "standby":
       if (!ready) return `${self} is standby, NOT READY${because}`;
       return `${self} is standby, and can take over from ${other}${but}`;
   }
+}
+
+function readyOnes({ standbys }: ShownNsr): string {
+  return standbys
+    .filter(({ ready }) => ready)
+    .map(({ side }) => side)
+    .join(" or ");
+}
+
+/** @returns what there is to say of each standby, where there may be several */
+function standbyFields(
+  { standbys }: ShownNsr,
+  age: (ms: number) => string,
+): (readonly [string, string])[] {
+  return standbys.map((standby) => {
+    const { side, ready, state, link, over, behind, since_ms: sinceMs } = standby;
+    if (state === "alone") return ["Standby", `${side}, does not follow`];
+    const can = ready ? "can take over" : `NOT READY (${state})`;
+    const where = over === "" ? "" : ` over ${over}`;
+    const late = `${behind.brackets} brackets (${size(behind.octets)}) behind`;
+    return ["Standby", `${side}, ${can}, link ${link}${age(sinceMs)}${where}, ${late}`];
+  });
 }
 
 function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[] {
@@ -127,7 +152,9 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
     `${gate.guarded} FIN or RST stopped`;
   const fields: (readonly [string, string])[] = [
     ["Role", `${shown.role}${age(shown.since_ms)}, epoch ${shown.epoch}, mode ${shown.mode}`],
-    ["Other side", peer.side === "" ? "none" : `${peer.side}, ${link}`],
+    ...(shown.standbys.length > 1
+      ? standbyFields(shown, age)
+      : [["Other side", peer.side === "" ? "none" : `${peer.side}, ${link}`] as const]),
   ];
   if (shown.role !== "standby") {
     fields.push(["Sessions", `${shown.protected} of ${shown.sessions} protected`]);
@@ -207,17 +234,19 @@ const POLL_MS = 100;
 
 export const switchoverCommand: Command = {
   name: "switchover",
-  usage: "[--wait] [--timeout SECONDS]",
+  usage: "[--to NAME] [--wait] [--timeout SECONDS]",
   summary: "let the standby take over now; peers do not notice",
   help: [
     "Returns when the other side is active, and names the sessions that ended with it. It refuses while",
     "the standby is not ready.",
+    "  --to NAME            to this standby; default: the first that is ready, in the order of `peers`",
     "  --wait               first wait until the standby is ready",
     `  --timeout SECONDS    give up after so long; default ${TIMEOUT_SECONDS}`,
     "Exit: 0 done, 1 refused or failed, with the reason, 2 no speaker to ask.",
   ],
   options: {
     ...CONTROL_OPTIONS,
+    to: { type: "string" },
     wait: { type: "boolean", short: "w" },
     timeout: { type: "string", short: "t" },
   },
@@ -226,9 +255,11 @@ export const switchoverCommand: Command = {
     const seconds = secondsOf(args);
     const signal = AbortSignal.timeout(seconds * 1000);
     const socket = socketOf(args);
+    const to = stringOption(args, "to") ?? null;
+    const order = { command: "switchover", ...(to === null ? {} : { to }) };
     return exitCodeOf(async () => {
-      if (args.options["wait"] === true) await becomesReady(socket, seconds, signal);
-      const end = await ask(socket, { command: "switchover" }, () => {}, signal).catch((error) => {
+      if (args.options["wait"] === true) await becomesReady(socket, to, seconds, signal);
+      const end = await ask(socket, order, () => {}, signal).catch((error) => {
         if (!signal.aborted) throw error;
         const advice = "`tsbgp show nsr` on either side shows how far it came";
         throw new ControlError(`no answer within ${seconds} s; ${advice}`, false);
@@ -256,15 +287,20 @@ function secondsOf(args: Arguments): number {
   return seconds;
 }
 
-/** Resolves once the standby can take over; rejects when the time is over. */
-async function becomesReady(socket: string, seconds: number, signal: AbortSignal): Promise<void> {
+/** Resolves once a standby can take over; rejects when the time is over. */
+async function becomesReady(
+  socket: string,
+  to: string | null,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
   let reason = "";
   for (;;) {
     try {
       let shown: ShownNsr | null = null;
       await ask(socket, { command: "show-nsr" }, (item) => (shown = item as ShownNsr), signal);
-      const { ready, reason: now } = shown! as ShownNsr;
-      if (ready) return;
+      const { ready, reason: now, standbys = [] } = shown! as ShownNsr;
+      if (to === null ? ready : standbys.some((one) => one.side === to && one.ready)) return;
       reason = now;
       await delay(POLL_MS, undefined, { signal });
     } catch (error) {

@@ -24,6 +24,7 @@ const ACTIVE: ShownNsr = {
     ...{ side: "b", link: "up", over: "192.0.2.254 port 1790" },
     ...{ since_ms: NOW_MS - 60_000, software: "0.1.0", ways_down: [] },
   },
+  standbys: [],
   arbiter: { kind: "etcd", problem: "" },
   holds_back: false,
   protected: 2,
@@ -121,6 +122,37 @@ test("an active side that is protected", () => {
     "Host:            has all that is needed, 1 checks",
     "Last switchover: never",
   ]);
+});
+
+describe("with several standbys", () => {
+  const standby = (side: string, change: Partial<ShownNsr["standbys"][number]> = {}) => ({
+    ...({ ...ACTIVE.peer, side, ready: true, state: "declared", compared_ms: NOW_MS } as const),
+    behind: ACTIVE.behind,
+    ...change,
+  });
+  const gone = { ready: false, state: "alone", link: "down", over: "" } as const;
+
+  test("each has a line", () => {
+    const joining = { ready: false, state: "joining" } as const;
+    const standbys = [standby("b"), standby("c", joining), standby("d", gone)];
+    expect(nsrLines({ ...ACTIVE, standbys }, NOW_MS).slice(2, 7)).toEqual([
+      "Role:            active for 01:00:00, epoch 4, mode shared",
+      "Standby:         b, can take over, link up for 00:01:00 over 192.0.2.254 port 1790, 3 brackets (1.2 kB) behind",
+      "Standby:         c, NOT READY (joining), link up for 00:01:00 over 192.0.2.254 port 1790, 3 brackets (1.2 kB) behind",
+      "Standby:         d, does not follow",
+      "Sessions:        2 of 2 protected",
+    ]);
+  });
+
+  test.each([
+    [[standby("b"), standby("c")], "a of rs1 is active, b or c can take over all 2 sessions"],
+    [
+      [standby("b"), standby("c", gone)],
+      "a of rs1 is active, b can take over all 2 sessions; NOT READY: c",
+    ],
+  ])("the first line says who can take over", (standbys, line) => {
+    expect(nsrLines({ ...ACTIVE, standbys }, NOW_MS)[0]).toBe(line);
+  });
 });
 
 test("a switchover that lost sessions, tables that differ, a session without protection", () => {
@@ -329,6 +361,19 @@ describe("with a speaker", () => {
     );
     expect(await running.ask("switchover", "--wait")).toMatchObject({ code: 0, stderr: "" });
     expect(running.asked).toEqual(["show-nsr", "show-nsr", "show-nsr", "switchover"]);
+  });
+
+  test("--to names the standby, and --wait waits for that one", async () => {
+    const asked: unknown[] = [];
+    const running = await start((command, count) => {
+      asked.push(command);
+      const { peer, behind } = ACTIVE;
+      const state = count === 2 ? ("declared" as const) : ("joining" as const);
+      const c = { ...peer, behind, side: "c", ready: count === 2, state, compared_ms: 0 };
+      return command === "switchover" ? [{ end: {} }] : shown({ standbys: [c] });
+    });
+    expect(await running.ask("switchover", "--to", "c", "--wait")).toMatchObject({ code: 0 });
+    expect(asked).toEqual(["show-nsr", "show-nsr", "switchover"]);
   });
 
   test("--wait gives up in the end, with the reason, and switches nothing over", async () => {

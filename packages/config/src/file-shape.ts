@@ -28,7 +28,8 @@ export interface FileNsr {
   readonly cluster: string;
   readonly self?: string;
   readonly listen: FileLink;
-  readonly peer: OneOrMore<FileLink>;
+  readonly peer?: OneOrMore<FileLink>;
+  readonly peers?: Readonly<Record<string, OneOrMore<FileLink>>>;
   readonly mode?: "shared" | "address";
   readonly "service-addresses"?: readonly {
     readonly address: string;

@@ -35,6 +35,7 @@ export type {
   NeighborConfig,
   NeighborOptions,
   NsrConfig,
+  NsrPeer,
   NsrTls,
   RoaFileConfig,
   RoleName,

@@ -3,16 +3,16 @@
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { checkArbiter, checkLease } from "./arbiter.ts";
 import { type Checker, checkAddress, checkFolder, listOf } from "./checker.ts";
-import type { FileLink, FileNsr, FileShape } from "./file-shape.ts";
+import type { FileLink, FileNsr, FileShape, OneOrMore } from "./file-shape.ts";
 import { readPem } from "./secrets.ts";
 import type {
   LinkAddress,
   ListenAddress,
   NsrConfig,
+  NsrPeer,
   NsrTls,
   ServiceAddressConfig,
 } from "./types.ts";
-import type { YamlFile } from "./yaml-file.ts";
 
 /** Longest path that the address of a Unix socket has room for. */
 const SOCKET_PATH_OCTETS_MAX = 107;
@@ -28,7 +28,8 @@ export function checkNsr(
   const mode = nsr.mode ?? "shared";
   const tls = checkTls(nsr, checker);
   const ownLink = checkLink(nsr.listen, yaml.valueAt(nsr, "listen"), checker);
-  const peers = listOf(nsr.peer).map((peer, k) => checkLink(peer, peerAt(nsr, k, yaml), checker));
+  const places: number[] = [];
+  const peers = checkPeers(nsr, places, checker);
   const config: NsrConfig = {
     cluster: nsr.cluster,
     self: nsr.self ?? "",
@@ -42,15 +43,38 @@ export function checkNsr(
     heartbeatMisses: nsr["heartbeat-misses"] ?? 3,
     patienceMs: nsr["patience-ms"] ?? 300,
   };
-  checkLinks(config, nsr, checker);
+  checkLinks(config, nsr, places, checker);
   checkLease(config, nsr, checker);
   if (written !== undefined) checkListeners(config, written, listen, checker);
   return config;
 }
 
-/** Where one of the ways to the other side stands. */
-function peerAt(nsr: FileNsr, k: number, yaml: YamlFile): number {
-  return Array.isArray(nsr.peer) ? yaml.valueAt(nsr.peer, k) : yaml.valueAt(nsr, "peer");
+/** @param places - is given where each way to another side stands */
+function checkPeers(nsr: FileNsr, places: number[], checker: Checker): NsrPeer[] {
+  const { yaml } = checker;
+  const { peer, peers } = nsr;
+  const waysOf = (name: string | null, parent: object, key: string): NsrPeer => {
+    const written = (parent as Readonly<Record<string, OneOrMore<FileLink>>>)[key]!;
+    const ways = listOf(written).map((way, k) => {
+      const at = Array.isArray(written) ? yaml.valueAt(written, k) : yaml.valueAt(parent, key);
+      places.push(at);
+      return checkLink(way, at, checker);
+    });
+    return { name, ways };
+  };
+  if (peers === undefined) {
+    if (peer !== undefined) return [waysOf(null, nsr, "peer")];
+    const isBroken = yaml.wrote(nsr, "peer") || yaml.wrote(nsr, "peers");
+    if (!isBroken) yaml.add(yaml.at(nsr), '"peer" is missing');
+    return [];
+  }
+  if (peer !== undefined)
+    yaml.add(yaml.keyAt(nsr, "peers"), '"peer" and "peers" exclude each other');
+  // A file that is for all sides names each of them.
+  const others = Object.keys(peers).filter((name) => name !== nsr.self);
+  if (others.length === 0)
+    yaml.add(yaml.valueAt(nsr, "peers"), `"peers" has no other side than ${nsr.self}`);
+  return others.map((name) => waysOf(name, peers, name));
 }
 
 function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
@@ -70,20 +94,29 @@ function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
 }
 
 /** What the addresses of the links mean together with the other keys. */
-function checkLinks(config: NsrConfig, nsr: FileNsr, checker: Checker): void {
+function checkLinks(
+  config: NsrConfig,
+  nsr: FileNsr,
+  peerPlaces: readonly number[],
+  checker: Checker,
+): void {
   const { yaml } = checker;
-  const seen = new Set<string>();
-  for (const [k, peer] of config.peers.entries()) {
-    const text = textOf(peer);
-    const at = peerAt(nsr, k, yaml);
-    if (seen.has(text)) yaml.add(at, `${text} appears twice`);
-    seen.add(text);
-    if (config.mode === "address" && !("path" in peer) && text === textOf(config.listen)) {
+  const links = waysOf(config);
+  const seen = new Map<string, NsrPeer>();
+  for (const [k, { way, peer }] of links.entries()) {
+    const text = textOf(way);
+    const at = peerPlaces[k]!;
+    const before = seen.get(text);
+    // Sides in one network namespace may all have one socket, which the active one listens on.
+    const isShared = before !== peer && config.mode === "shared" && "path" in way;
+    if (before !== undefined && !isShared) yaml.add(at, `${text} appears twice`);
+    seen.set(text, peer);
+    if (config.mode === "address" && !("path" in way) && text === textOf(config.listen)) {
       yaml.add(at, `${text} is this side itself: the other side has an address of its own`);
     }
   }
-  const places = [yaml.valueAt(nsr, "listen"), ...config.peers.map((_, k) => peerAt(nsr, k, yaml))];
-  for (const [k, link] of [config.listen, ...config.peers].entries()) {
+  const places = [yaml.valueAt(nsr, "listen"), ...peerPlaces];
+  for (const [k, link] of [config.listen, ...links.map(({ way }) => way)].entries()) {
     if ("path" in link || link.address === "") continue;
     const address = parseHostAddress(link.address) as ParsedAddress;
     if (config.serviceAddresses.some((service) => service.address === link.address)) {
@@ -103,22 +136,26 @@ function checkLinks(config: NsrConfig, nsr: FileNsr, checker: Checker): void {
  * @param places - of `listen` and of each `peer`
  */
 function checkPrivacy(
-  { cluster, self, listen, peers }: NsrConfig,
+  config: NsrConfig,
   nsr: FileNsr,
   places: readonly number[],
   checker: Checker,
 ): void {
   const { yaml } = checker;
+  const { cluster, self } = config;
+  const links = [config.listen, ...waysOf(config).map(({ way }) => way)];
   const isOpen = (link: LinkAddress) => !("path" in link) && link.address !== "";
-  const open = yaml.wrote(nsr, "tls") ? -1 : [listen, ...peers].findIndex(isOpen);
+  const open = yaml.wrote(nsr, "tls") ? -1 : links.findIndex(isOpen);
   if (open >= 0) {
-    const sides = `--side ${self === "" ? "a" : self} --side ${self === "b" ? "a" : "b"}`;
+    const one = self === "" ? "a" : self;
+    const others = config.peers.map(({ name }) => name ?? (self === "b" ? "a" : "b"));
+    const sides = [one, ...others].map((name) => `--side ${name}`).join(" ");
     const command = `tsbgp keys DIR --cluster ${cluster} ${sides}`;
     const message = `a TCP link needs "tls", also on one host (${command} makes certificates)`;
     yaml.add(places[open]!, `${message}; within a host a Unix socket, /run/ts-bgp/nsr.sock, does`);
   }
   const seen = new Set<string>();
-  for (const [k, link] of [listen, ...peers].entries()) {
+  for (const [k, link] of links.entries()) {
     if (!("path" in link) || !link.path.startsWith("/") || seen.has(link.path)) continue;
     seen.add(link.path);
     checkFolder(link.path, places[k]!, checker);
@@ -126,6 +163,11 @@ function checkPrivacy(
   const file = typeof nsr.arbiter === "object" ? nsr.arbiter.file : undefined;
   if (file?.startsWith("/"))
     checkFolder(file, yaml.valueAt(nsr.arbiter as object, "file"), checker);
+}
+
+/** @returns each way to another side with that side, in order */
+function waysOf({ peers }: NsrConfig): { way: LinkAddress; peer: NsrPeer }[] {
+  return peers.flatMap((peer) => peer.ways.map((way) => ({ way, peer })));
 }
 
 function textOf(link: LinkAddress): string {

@@ -76,8 +76,16 @@ export interface RoaFileConfig {
   readonly preference: number;
 }
 
-/** Where the two sides of a pair meet: a Unix socket, or TCP. */
+/** Where two sides of a pair meet: a Unix socket, or TCP. */
 export type LinkAddress = { readonly path: string } | ListenAddress;
+
+/** Another side of the pair. */
+export interface NsrPeer {
+  /** Null where there is one other side, of whatever name. */
+  readonly name: string | null;
+  /** Addresses that lead to it while it is active, at least one. */
+  readonly ways: readonly LinkAddress[];
+}
 
 /** One side of a pair for nonstop routing. */
 export interface NsrConfig {
@@ -87,8 +95,8 @@ export interface NsrConfig {
   readonly self: string;
   /** Where the other side joins while this one is active. */
   readonly listen: LinkAddress;
-  /** Ways to the other side, at least one. */
-  readonly peers: readonly LinkAddress[];
+  /** The other sides, at least one, in the order in which they are preferred. */
+  readonly peers: readonly NsrPeer[];
   /** Both sides in one network namespace, or service addresses that move. */
   readonly mode: "shared" | "address";
   /** Empty exactly in mode `shared`. */

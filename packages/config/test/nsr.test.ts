@@ -1,4 +1,6 @@
 /** The section of nonstop routing: what is filled in, and what does not go together. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   type ConfigSources,
@@ -38,7 +40,7 @@ test("a pair on one host needs a name and a path", () => {
     cluster: "rs1",
     self: "",
     listen: { path: "/run/nsr.sock" },
-    peers: [{ path: "/run/nsr.sock" }],
+    peers: [{ name: null, ways: [{ path: "/run/nsr.sock" }] }],
     mode: "shared",
     serviceAddresses: [],
     arbiter: { kind: "local", file: "/run/nsr.sock.role" },
@@ -63,7 +65,10 @@ test.each<[string, Partial<NsrConfig>]>([
   ],
   [
     `${TCP}, ${TLS}, arbiter: { file: /x }`,
-    { listen: { address: "127.0.0.1", port: 1 }, peers: [{ address: "::1", port: 2 }] },
+    {
+      listen: { address: "127.0.0.1", port: 1 },
+      peers: [{ name: null, ways: [{ address: "::1", port: 2 }] }],
+    },
   ],
   [`${SOCKET}, ${TLS}`, { tls: { cert: PEM["a.crt"]!, key: PEM["a.key"]!, ca: PEM["a.crt"]! } }],
   [
@@ -72,6 +77,54 @@ test.each<[string, Partial<NsrConfig>]>([
   ],
 ])("{ %s } is accepted", (nsr, want) => {
   expect(accepted(nsr)).toMatchObject(want);
+});
+
+describe("several standbys", () => {
+  const way = (address: string) => ({ address, port: 1791 });
+
+  test("are named as docs/nonstop-routing.md shows it", () => {
+    const docs = readFileSync(
+      join(import.meta.dirname, "../../../docs/nonstop-routing.md"),
+      "utf8",
+    );
+    const [, example = ""] = /```yaml\n(nsr:[^`]*)```/.exec(docs) ?? [];
+    const text = `router: { as: 64500, id: 192.0.2.1 }\n${example}`;
+    const readFile = (path: string) => PEM[path.endsWith(".key") ? "a.key" : "a.crt"]!;
+    const { config, mistakes } = loadConfig("test.yaml", text, { ...SOURCES, readFile });
+    expect(formatMistakes(mistakes)).toEqual([]);
+    expect(config?.nsr?.peers).toEqual([
+      { name: "b", ways: [way("10.9.0.2")] },
+      { name: "c", ways: [way("10.9.0.3"), way("10.8.0.3")] },
+    ]);
+  });
+
+  test("may all have one socket", () => {
+    const { peers } = accepted("cluster: rs1, self: b, listen: /a, peers: { a: /a, b: /a, c: /a }");
+    expect(peers).toEqual([
+      { name: "a", ways: [{ path: "/a" }] },
+      { name: "c", ways: [{ path: "/a" }] },
+    ]);
+  });
+
+  test.each([
+    ["cluster: rs1, listen: /a", /^"peer" is missing$/],
+    [
+      "cluster: rs1, listen: /a, peer: /a, peers: { b: /a }",
+      /^"peer" and "peers" exclude each other$/,
+    ],
+    ["cluster: rs1, self: a, listen: /a, peers: { a: /a }", /^"peers" has no other side than a$/],
+    ["cluster: rs1, listen: /a, peers: {}", /^"peers" must be .*not an empty section$/],
+    ["cluster: rs1, listen: /a, peers: { 1: /a }", /^"1" is not a name/],
+    ["cluster: rs1, listen: /a, peers: { b: [ /b, /b ] }", /^\/b appears twice$/],
+    [
+      "cluster: rs1, listen: /a, peers: { b: { address: 10.9.0.2, port: 1 } }",
+      /^a TCP link needs .* --side a --side b makes certificates/,
+    ],
+  ])("{ %s }: %s", (nsr, message) => {
+    const { config, mistakes } = load(nsr);
+    expect(config).toBeNull();
+    expect(mistakes[0]!.message).toMatch(message);
+  });
 });
 
 describe("what does not go together is told in a sentence", () => {

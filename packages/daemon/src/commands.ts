@@ -52,8 +52,12 @@ export interface DaemonActions {
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
-  /** Gives the role to the standby; rejects with the reason why not. */
-  switchOver(): Promise<Outcome>;
+  /**
+   * Gives the role to a standby; rejects with the reason why not.
+   *
+   * @param to - its name; null for the first that can take over
+   */
+  switchOver(to: string | null): Promise<Outcome>;
   /**
    * Reads the configuration file again.
    *
@@ -194,9 +198,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     yield daemon.showNsr();
     return {};
   },
-  switchover: async function* (_speaker, _request, daemon) {
+  switchover: async function* (_speaker, request, daemon) {
+    const to = textOf(request, "to");
     try {
-      return { ...(await daemon.switchOver()) };
+      return { ...(await daemon.switchOver(to)) };
     } catch (error) {
       throw new ControlError((error as Error).message);
     }

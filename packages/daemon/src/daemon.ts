@@ -81,7 +81,7 @@ export class Daemon {
     this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
-    const name = nsr === null ? "" : (options.nsrSelf ?? (nsr.self || nameOf(nsr)));
+    const name = nsr === null ? "" : nameOf(nsr, options);
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
       nsr === null
@@ -238,9 +238,9 @@ export class Daemon {
     return showNsr(this.pair, this.speaker);
   }
 
-  private async switchOver(): Promise<Outcome> {
+  private async switchOver(to: string | null): Promise<Outcome> {
     if (this.pair === null) throw new Error("the configuration has no section nsr");
-    return this.pair.handOver();
+    return this.pair.handOver(to);
   }
 
   /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */
@@ -383,7 +383,7 @@ export class Daemon {
     const handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
-      switchOver: () => this.switchOver(),
+      switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
       version: this.options.version,
       startedMs: this.startedMs,
@@ -427,7 +427,13 @@ function crashFileOf({ nsr }: Config, side: string): string | null {
 }
 
 /** @returns a name that the other side has not: two hosts, or two processes on one */
-function nameOf({ arbiter }: NsrConfig): string {
+function nameOf({ self, peers, arbiter }: NsrConfig, { file, nsrSelf }: DaemonOptions): string {
+  const name = nsrSelf ?? self;
+  if (name !== "") return name;
+  if (peers.some((peer) => peer.name !== null)) {
+    const mistake = 'nsr: "peers" names sides, and "self" is missing: which of them this one is';
+    throw new ConfigFileError(`${file} has a mistake`, [`${file}: ${mistake} (or --nsr-self)`]);
+  }
   // A side of etcd keeps its name when it starts again.
   return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
 }

@@ -78,6 +78,7 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "1 while the active side sends nothing, for it may have lost its role",
       Number(shown.holds_back),
     ),
+    ...standbysOf(shown),
     gauge("tsbgp_nsr_behind_brackets", "Brackets that the standby has not stored", behind.brackets),
     gauge("tsbgp_nsr_behind_octets", "Octets of those", behind.octets),
     gauge("tsbgp_nsr_unapplied_brackets", "Brackets that the standby has not run", behind.applied),
@@ -122,6 +123,25 @@ function comparedOf({ deviation, digest }: ShownNsr): MetricRecord[] {
       "tsbgp_nsr_sessions_doomed",
       "Sessions that the standby would not go on with",
       deviation.doomed.length,
+    ),
+  ];
+}
+
+function standbysOf({ standbys }: ShownNsr): MetricRecord[] {
+  return [
+    gauge(
+      "tsbgp_nsr_standby_ready",
+      "Of the active side: 1 while this standby can take over",
+      standbys.map(({ side: standby, ready: isReady }) => {
+        return { value: Number(isReady), labels: { standby } };
+      }),
+    ),
+    gauge(
+      "tsbgp_nsr_standby_behind_octets",
+      "Octets of brackets that this standby has not stored",
+      standbys.map(({ side: standby, behind: { octets } }) => {
+        return { value: octets, labels: { standby } };
+      }),
     ),
   ];
 }

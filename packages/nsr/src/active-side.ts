@@ -1,78 +1,74 @@
-/** The active one of a pair: lets a standby join, and has everything wait for it that has to. */
+/** The active one of a pair: lets standbys join, and has everything wait for them that has to. */
 
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NsrConfig } from "@ts-bgp/config";
-import { type AnyRecord, frameOf, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
+import type { Rights } from "@ts-bgp/pair";
+import { type ActiveState, type AnyRecord, frameOf, type RecordOf } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
-import { descriptorOf, setBuffer } from "@ts-bgp/takeover";
 import type { Arbiter } from "./arbiter.ts";
 import type { Frozen } from "./frozen.ts";
 import { lostIn } from "./handover-check.ts";
 import { HeartbeatSender } from "./heartbeats.ts";
-import { type Hello, helloOf, type Side, wantsOutputs } from "./hello.ts";
+import {
+  type Hello,
+  helloOf,
+  mismatch,
+  ownAddressOf,
+  type Side,
+  wantsOutputs,
+  wayPatienceMs,
+} from "./hello.ts";
 import { Link } from "./link.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
 import type { PairGate } from "./pair-gate.ts";
 import { Protector } from "./protector.ts";
+import { type Arrival, StandbyLink } from "./standby-link.ts";
 import { prepared, sendOn } from "./state-transfer.ts";
 import type { Outcome } from "./switchover.ts";
 
-/**
- * What the kernel takes of brackets at once. The rest waits for this side's main thread, which has much else
- * to do when there is much to send.
- */
-const LINK_BUFFER_OCTETS = 1 << 22;
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
 const SETTLE_MS = 2000;
 /** Wait before another attempt to have the address of the link. */
 const RETRY_MS = 2000;
+/** So often time passes for a side that has other standbys until it has gone on. */
+const INHERIT_TICK_MS = 10;
 /** Wait before the arbiter is asked again to take the standby's name out; peers wait meanwhile. */
 const RETRY_NAME_MS = 200;
-/** A link must be silent for longer than that: a side that has nothing to do sends something every 100 ms. */
-const WAY_MS_MIN = 150;
-/** However patient the pair is, another way is tried after so long, since peers wait for what is held up. */
-const WAY_MS_MAX = 1000;
 /** So long an active waits until the standby has taken over, and a standby for a handover that was announced. */
 export const HANDOVER_MS = 2000;
 /** The same for each connection beside that: ten times what one takes on a busy machine. */
 const HANDOVER_CONNECTION_MS = 20;
 
-export type { Hello, Side };
-
 export class ActiveSide {
   readonly protector: Protector;
-  /** Of the standby that follows; its link may be away for a moment. */
-  peer: Hello | null = null;
-  /** When the link came up, or went down. */
-  linkSinceMs = 0;
-  /** Address here that the link leads to; null when there is none. */
-  over: string | null = null;
   /** Why nobody can join; null when someone can. */
   problem: string | null = null;
+  /** By name, the standbys that follow; the link of one may be away for a moment. */
+  readonly standbys: Map<string, StandbyLink> = new Map();
+  /** Connections of another side are being taken over: nobody joins meanwhile. */
+  isTakingUp = false;
   private readonly side: Side;
   private readonly epoch: number;
   private readonly arbiter: Arbiter;
   private readonly gate: Pick<PairGate, "need">;
   private speaker!: Speaker;
-  private link: Link | null = null;
   private heartbeats: HeartbeatSender | null = null;
   private isStopped = false;
+  /** Lets time pass as long as nothing else does. */
+  private pulse: NodeJS.Timeout | undefined;
   /** Told what goes wrong. */
   private tell: (problem: string) => void = () => {};
   /** Why the address of the link could not be had the last time. */
   private linkProblem: string | null = null;
   /** How many streams were accepted; each has its number among them. */
   private acceptedCount = 0;
-  /** Number of the stream that was used last. */
-  private usedNumber = 0;
-  /** Bracket that was acknowledged last at the last look, -1 when nothing was waited for. */
-  private seen = -1;
+  /** By standby, the number of the stream that was used last. */
+  private readonly usedNumbers: Map<string, number> = new Map();
   /** Null when nobody can come. */
   private stopListening: (() => void) | null = null;
   private handoverTaken: (taken: RecordOf<"handoverTaken"> | null) => void = () => {};
+  /** The standby that the role is given to. */
+  private heir = "";
 
   constructor(
     side: Side,
@@ -85,12 +81,13 @@ export class ActiveSide {
     this.epoch = epoch;
     this.arbiter = arbiter;
     this.gate = pairGate;
+    const linkTo = (name: string) => this.standbys.get(name)?.link ?? null;
     this.protector = new Protector(pairGate.gate, pairGate.problem, now, {
-      send: (frame) => this.link?.send(frame),
-      hasRoom: () => this.link?.hasRoom !== false,
-      declare: (standby) => arbiter.nameStandby(standby),
-      undeclare: () => this.unname(),
-      drop: (reason, isSlow) => this.drop(reason, isSlow),
+      send: (to, frame) => linkTo(to)?.send(frame),
+      hasRoom: (to) => linkTo(to)?.hasRoom !== false,
+      declare: (rights) => arbiter.nameStandbys(rights),
+      undeclare: (rights) => this.unname(rights),
+      drop: (name, reason, isSlow) => this.drop(name, reason, isSlow),
     });
   }
 
@@ -101,6 +98,7 @@ export class ActiveSide {
    * @param problem - told when nobody can join any more
    */
   async start(speaker: Speaker, problem: (reason: string) => void): Promise<void> {
+    if (this.stopListening !== null) return;
     this.speaker = speaker;
     this.tell = problem;
     const { heartbeats, config, refusals } = this.side;
@@ -120,10 +118,11 @@ export class ActiveSide {
         const text = `heartbeats cannot be sent: ${reason}`;
         this.problem = text;
         problem(text);
-        this.giveUp(text);
+        this.giveUpAll(text);
       },
     );
     speaker.ticked = () => {
+      clearInterval(this.pulse);
       this.heartbeats?.progress();
       this.look();
     };
@@ -150,7 +149,9 @@ export class ActiveSide {
   }
 
   get skipped(): number {
-    return this.link?.skipped ?? 0;
+    let skipped = 0;
+    for (const { link } of this.standbys.values()) skipped += link?.skipped ?? 0;
+    return skipped;
   }
 
   /** An exception ends the process, and that was noted. */
@@ -158,16 +159,34 @@ export class ActiveSide {
     this.heartbeats?.sayLast();
   }
 
-  /** The standby, if there is one, has to join again. */
-  giveUp(reason: string): void {
-    this.drop(reason);
-    this.speaker.active.lose(reason);
+  /** Resolves once all other standbys of a side that was taken over from have the same. */
+  async inherit(speaker: Speaker): Promise<void> {
+    // Until the speaker listens, which is once connections have their sockets.
+    this.pulse = setInterval(() => {
+      speaker.active.tick(speaker.now());
+      this.heartbeats?.progress();
+    }, INHERIT_TICK_MS);
+    await speaker.active.inherit();
+  }
+
+  /** A standby, if it follows, has to join again. */
+  giveUp(name: string, reason: string): void {
+    this.drop(name, reason);
+    this.speaker.active.lose(name, reason);
     this.speaker.schedule();
   }
 
-  /** Tells the standby that heartbeats stop because of a handover, so that it does not take over for that. */
+  /** All of them have to. */
+  giveUpAll(reason: string): void {
+    for (const name of [...this.standbys.keys()]) this.giveUp(name, reason);
+    this.speaker.active.loseAll(reason);
+    this.speaker.schedule();
+  }
+
+  /** Tells standbys that heartbeats stop because of a handover, so that they do not take over for that. */
   announceHandover(): void {
-    this.link?.send(frameOf("handingOver", { number: this.speaker.active.number }));
+    const frame = frameOf("handingOver", { number: this.speaker.active.number });
+    for (const { link } of this.standbys.values()) link?.send(frame);
   }
 
   /** Lets nobody join any more. The file of a Unix socket goes with it, so before another side has one. */
@@ -180,49 +199,58 @@ export class ActiveSide {
 
   stop(): void {
     this.isStopped = true;
+    clearInterval(this.pulse);
     void this.refuseStandbys();
-    this.drop("the active side stops");
+    for (const name of [...this.standbys.keys()]) {
+      this.drop(name, "the active side stops", false, name === this.heir ? "" : this.heir);
+    }
   }
 
   /**
-   * Waits until the standby has run everything.
+   * Waits until a standby has run everything.
    *
    * @returns whether it has; if so, that stays true until the caller waits for something
    */
-  async settle(): Promise<boolean> {
+  async settle(to: string): Promise<boolean> {
     do {
       this.speaker.sliceOnce();
-      if (!(await this.isSettled())) return false;
+      if (!(await this.isSettled(to))) return false;
     } while (this.speaker.journal.octets > 0);
     this.speaker.transport.flush();
     return true;
   }
 
-  private async isSettled(): Promise<boolean> {
+  private async isSettled(to: string): Promise<boolean> {
     const { active } = this.speaker;
     const endMs = performance.now() + SETTLE_MS;
     while (performance.now() < endMs) {
-      const isLevel = active.behind.brackets === 0 && active.applied === active.number;
-      if (isLevel && this.link !== null) return true;
-      if (active.state !== "declared") return false;
+      const found = active.standbys.find(({ name }) => name === to);
+      if (found?.state !== "declared") return false;
+      const isLevel = found.behind.brackets === 0 && found.behind.applied === 0;
+      if (isLevel && this.standbys.get(to)?.link != null) return true;
       await sleep(0);
     }
     return false;
   }
 
   /**
-   * Sends the standby what it needs to go on.
+   * Sends a standby what it needs to go on, and the others to that one.
    *
    * @returns what became of the connections, once it acts; null when it does not say so
    */
-  async handOver(frozen: Readonly<Record<string, Frozen>>): Promise<Outcome | null> {
+  async handOver(to: string, frozen: Readonly<Record<string, Frozen>>): Promise<Outcome | null> {
     const { number } = this.speaker.active;
-    if (this.link === null) return null;
-    this.link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
+    const link = this.standbys.get(to)?.link ?? null;
+    if (link === null) return null;
+    this.heir = to;
     const waitMs = HANDOVER_MS + HANDOVER_CONNECTION_MS * Object.keys(frozen).length;
     const taken = await new Promise<RecordOf<"handoverTaken"> | null>((resolve) => {
       this.handoverTaken = resolve;
       setTimeout(() => resolve(null), waitMs).unref();
+      link.send(frameOf("handover", { number, epoch: this.epoch, frozen }));
+      for (const other of [...this.standbys.keys()]) {
+        if (other !== to) this.drop(other, `${to} has the role now`, false, to);
+      }
     });
     if (taken === null) return null;
     // A version that does not say it goes on with what it was handed, as far as this side knows.
@@ -232,11 +260,11 @@ export class ActiveSide {
     return { resumed: taken.resumed, lost: lost ?? [] };
   }
 
-  /** Tries until it can be done: before it is, nothing may leave that the standby does not have. */
-  private async unname(): Promise<boolean> {
+  /** Tries until it can be done: before it is, nothing may leave that these do not have. */
+  private async unname(rights: Rights): Promise<boolean> {
     for (let tries = 0; ; tries++) {
       try {
-        return await this.arbiter.nameStandby(null);
+        return await this.arbiter.nameStandbys(rights);
       } catch (error) {
         if (tries === 0) this.tell(`the arbiter cannot be reached: ${(error as Error).message}`);
         if (this.isStopped) return false;
@@ -248,40 +276,46 @@ export class ActiveSide {
   private accept(caller: Caller): void {
     const { stream } = caller;
     const number = ++this.acceptedCount;
+    let name = "";
     const refuse = (reason: string) => {
       caller.refuse(reason);
       link.bye(reason);
     };
     const link: Link = new Link(stream, "stranger", {
       record: (record) => {
-        if (link === this.link) this.record(record);
-        else if (record.record === "hello") this.welcome({ link, caller, number }, record);
-        else refuse("a standby says hello first");
+        if (name !== "" && this.isUsed(link, name)) this.record(name, record);
+        else if (record.record === "hello") {
+          name = record.side;
+          this.welcome({ link, caller, number }, record);
+        } else refuse("a standby says hello first");
       },
-      drained: () => void this.sendImage(link),
+      drained: () => void this.sendImage(link, name),
       idle: () => {
         this.protector.wake();
         this.speaker.roomMade();
       },
       closed: (reason, isBroken) => {
         if (isBroken) caller.refuse(reason);
-        if (link === this.link) this.lost(reason);
+        if (this.standbys.get(name)?.link === link) this.lost(name, reason);
       },
     });
   }
 
   private welcome(arrival: Arrival, hello: Hello): void {
+    const { side: name } = hello;
     const stranger = mismatch(this.side.config, this.side.name, hello);
     if (stranger === null) arrival.caller.welcome();
     else arrival.caller.refuse(stranger);
-    if (hello.next > 0) {
+    if (hello.next > 0 && stranger === null) {
       this.welcomeBack(arrival, hello);
       return;
     }
-    const isAnew = this.link === null && hello.side === this.peer?.side;
-    const isLate = arrival.number < this.usedNumber;
-    if (isAnew && !isLate && stranger === null) {
-      this.giveUp(`${hello.side} has begun anew`);
+    const known = this.standbys.get(name);
+    const isAnew = known?.link === null;
+    const isLate = arrival.number < (this.usedNumbers.get(name) ?? 0);
+    const isHeir = this.speaker.active.stateOf(name) === "inheriting";
+    if ((isAnew || isHeir) && !isLate && stranger === null) {
+      this.giveUp(name, `${name} has begun anew`);
     }
     const refusal = isLate ? "another stream was quicker" : this.refusalOf(hello);
     if (refusal !== null) {
@@ -289,87 +323,121 @@ export class ActiveSide {
       if (hello.problem !== "") this.turnedAway(refusal);
       return;
     }
-    this.peer = hello;
-    this.speaker.active.sendsOutputs = wantsOutputs(this.side.build, hello);
-    this.heartbeats?.expect(hello.echo);
-    this.use(arrival);
-    void this.letJoin(arrival.link, hello.side);
+    this.use(arrival, hello);
+    void this.letJoin(arrival.link, name, wantsOutputs(this.side.build, hello));
   }
 
   /** Nobody joins before all packets go through the gate. Peers are served between any two steps. */
-  private async letJoin(link: Link, side: string): Promise<void> {
+  private async letJoin(link: Link, name: string, isSentOutputs: boolean): Promise<void> {
     const { speaker } = this;
     const guarded = this.gate.need(true);
     // What becomes of it is looked at below, unless nobody wants to know any more.
     guarded.catch(() => {});
     try {
-      const room = await prepared(speaker.journal.machine, () => this.isUsed(link));
+      const room = await prepared(speaker.journal.machine, () => this.isUsed(link, name));
       const isGuarded = await guarded;
-      if (!this.isUsed(link)) return;
-      if (!isGuarded) return this.drop("the rules of the gate are not in place");
-      speaker.active.join(side, speaker.now(), room);
+      if (!this.isUsed(link, name)) return;
+      if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
+      speaker.active.join(name, speaker.now(), isSentOutputs, room);
     } catch (error) {
-      this.cannotSend(link, error as Error);
+      this.cannotSend(link, name, error as Error);
     }
-    await this.sendImage(link);
+    await this.sendImage(link, name);
   }
 
   /** Until all of it is sent, or the link takes no more. */
-  private async sendImage(link: Link): Promise<void> {
+  private async sendImage(link: Link, name: string): Promise<void> {
     try {
-      await sendOn(this.speaker.active, () => this.isUsed(link));
+      await sendOn(this.speaker.active, name, () => this.isUsed(link, name));
     } catch (error) {
-      this.cannotSend(link, error as Error);
+      this.cannotSend(link, name, error as Error);
     }
   }
 
   /** There may be no memory for a state. */
-  private cannotSend(link: Link, { message }: Error): void {
-    if (this.isUsed(link)) this.giveUp(`its state cannot be sent: ${message}`);
+  private cannotSend(link: Link, name: string, { message }: Error): void {
+    if (this.isUsed(link, name)) this.giveUp(name, `its state cannot be sent: ${message}`);
   }
 
-  private isUsed(link: Link): boolean {
-    return link === this.link && !this.isStopped;
+  private isUsed(link: Link, name: string): boolean {
+    return link === this.standbys.get(name)?.link && !this.isStopped;
   }
 
-  /** The standby has lost its link, or finds it dead, and goes on by another one where it was. */
+  /**
+   * A standby has lost its link, or finds it dead, and goes on by another one where it was; or it was one of
+   * the active that this side has taken over from.
+   */
   private welcomeBack(arrival: Arrival, hello: Hello): void {
-    const { peer, epoch, speaker } = this;
+    const { epoch, speaker } = this;
+    const { active } = speaker;
     const { link, number } = arrival;
+    const { side: name } = hello;
+    const known = this.standbys.get(name);
     // What was said on a way that was given up may come late.
-    const isNew = number > this.usedNumber;
-    const isSame = hello.side === peer?.side && hello.echo === peer.echo && hello.epoch === epoch;
-    const frames = isNew && isSame ? speaker.active.resume(hello.next, speaker.now()) : null;
+    const isNew = number > (this.usedNumbers.get(name) ?? 0);
+    const isKnown = hello.echo === known?.hello.echo && hello.epoch === epoch;
+    const isHeir = active.stateOf(name) === "inheriting";
+    const lack = isHeir && isNew ? this.lackOfHeir(hello) : null;
+    if (lack !== null) {
+      this.giveUp(name, lack);
+      link.bye(lack);
+      return;
+    }
+    // One that has lost its only link to this side comes anew, with what it has.
+    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= epoch));
+    const frames = mayResume ? active.resume(name, hello.next, speaker.now()) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;
     }
-    this.link?.close();
-    this.use(arrival);
+    known?.link?.close();
+    const standby = this.use(arrival, hello);
     for (const frame of frames) link.send(frame);
-    this.say("info", `${hello.side} came back over ${this.over}`);
+    this.say("info", `${name} came back over ${standby.over}`);
     speaker.schedule();
   }
 
-  private use({ link, caller, number }: Arrival): void {
+  private use(arrival: Arrival, hello: Hello): StandbyLink {
     const { side, epoch } = this;
-    this.link = link;
-    link.trust("standby");
-    const { stream } = caller;
-    if (stream instanceof Socket) setBuffer(descriptorOf(stream), "send", LINK_BUFFER_OCTETS);
-    this.usedNumber = number;
-    this.linkSinceMs = nowMs();
-    this.over = ownAddressOf(caller.stream) ?? addressText(side.config.listen);
-    link.send(frameOf("hello", helloOf(side, "active", epoch)));
+    const { link, number } = arrival;
+    const { side: name } = hello;
+    const known = this.standbys.get(name);
+    // One that joins has another number each time, one that comes back the same.
+    if (known?.hello.echo !== hello.echo) this.arbiter.lease?.expectEchoes(name, hello.echo);
+    const standby = known?.hello.echo === hello.echo ? known : new StandbyLink(hello);
+    this.standbys.set(name, standby);
+    this.usedNumbers.set(name, number);
+    standby.use(arrival, ownAddressOf(arrival.caller.stream) ?? addressText(side.config.listen));
+    const lacked = this.speaker.active.lackedOf(name);
+    const more = { echo: 0, next: lacked, problem: "", ways: 0 };
+    link.send(frameOf("hello", helloOf(side, "active", epoch, more)));
+    return standby;
   }
 
   private refusalOf(hello: Hello): string | null {
     const { config, name } = this.side;
-    if (this.link !== null) return `${this.peer?.side} is the standby already`;
-    const problem = this.protector.problem ?? this.problem ?? mismatch(config, name, hello);
+    const { active } = this.speaker;
+    const [other] = [...this.standbys.keys()].filter((one) => one !== hello.side);
+    const isOnly = config.peers.some((peer) => peer.name === null);
+    if (isOnly && other !== undefined) return `${other} is the standby already`;
+    if (this.standbys.has(hello.side)) return `${hello.side} is the standby already`;
+    const problem = mismatch(config, name, hello) ?? this.lackOf(hello);
     if (problem !== null) return problem;
-    if (hello.problem !== "") return `${hello.side} cannot take over: ${hello.problem}`;
-    return this.speaker.active.state === "alone" ? null : "the standby before is about to be left";
+    if (this.isTakingUp) return "this side is taking over";
+    const state: ActiveState = isOnly ? active.state : active.stateOf(hello.side);
+    return state === "alone" ? null : "the standby before is about to be left";
+  }
+
+  /** @returns why one of these two hosts cannot be one of a pair */
+  private lackOf(hello: Hello): string | null {
+    const lack = hello.problem === "" ? null : `${hello.side} cannot take over: ${hello.problem}`;
+    return this.protector.problem ?? this.problem ?? lack;
+  }
+
+  /** The same of one that goes on without an image: what it has must be what this side has. */
+  private lackOfHeir(hello: Hello): string | null {
+    const isOther = wantsOutputs(this.side.build, hello) || this.side.differed.once;
+    return this.lackOf(hello) ?? (isOther ? `${hello.side} may have other outputs` : null);
   }
 
   /** The one that could be the standby does not come as one; said once. */
@@ -377,86 +445,55 @@ export class ActiveSide {
     if (this.speaker.active.turnedAway(refusal)) this.say("warn", refusal);
   }
 
-  private record(record: AnyRecord): void {
+  private record(name: string, record: AnyRecord): void {
     if (record.record === "handoverTaken") this.handoverTaken(record);
-    else if (record.record === "bye") this.giveUp(`${this.peer?.side} leaves: ${record.reason}`);
-    else if (record.record === "hello") this.giveUp(`${this.peer?.side} says hello again`);
-    else this.speaker.active.record(record, this.speaker.now());
+    else if (record.record === "bye") this.giveUp(name, `${name} leaves: ${record.reason}`);
+    else if (record.record === "hello") this.giveUp(name, `${name} says hello again`);
+    else this.speaker.active.record(name, record, this.speaker.now());
   }
 
-  private lost(reason: string): void {
-    const { peer, speaker } = this;
-    this.link = null;
-    this.over = null;
-    this.handoverTaken(null);
-    this.linkSinceMs = nowMs();
-    const hasWays = peer !== null && peer.ways > 1 && this.stopListening !== null;
-    if (speaker.active.cut(reason, hasWays)) {
-      this.say("warn", `${reason}: ${peer?.side} may come back by another way`);
+  private lost(name: string, reason: string): void {
+    const { speaker } = this;
+    const standby = this.standbys.get(name)!;
+    standby.away();
+    if (name === this.heir) this.handoverTaken(null);
+    const hasWays = standby.hasWays && this.stopListening !== null;
+    if (speaker.active.cut(name, reason, hasWays)) {
+      this.say("warn", `${reason}: ${name} may come back by another way`);
       return;
     }
-    this.peer = null;
+    this.standbys.delete(name);
     speaker.schedule();
   }
 
-  /**
-   * A link that no acknowledgement comes over is left in time, if the standby has another way. Looks
-   * twice: after a pause of this side, what has come meanwhile is read first.
-   */
+  /** A link that no acknowledgement comes over is left in time, if the standby has another way. */
   private look(): void {
-    const { link, linkSinceMs, peer, speaker, seen } = this;
-    const { acked, isHolding, behind } = speaker.active;
-    this.seen = behind.brackets > 0 ? acked : -1;
-    if (link === null && speaker.active.state === "alone") void this.gate.need(false);
-    if (link === null || peer === null || peer.ways <= 1 || this.stopListening === null) return;
-    const waitedMs = Math.min(speaker.active.waitedMs(speaker.now()), nowMs() - linkSinceMs);
-    const isStuck = isHolding && seen === acked && behind.brackets > 0;
-    if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) return;
-    link.close();
-    this.lost(`no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
+    const { active } = this.speaker;
+    if (this.standbys.size === 0 && active.state === "alone") void this.gate.need(false);
+    if (this.stopListening === null) return;
+    for (const { name, state, behind } of active.standbys) {
+      const standby = this.standbys.get(name);
+      const link = standby?.link ?? null;
+      if (standby === undefined || link === null || !standby.hasWays || state === "joining")
+        continue;
+      const sinceMs = nowMs() - standby.sinceMs;
+      const waitedMs = Math.min(active.waitedMs(name, this.speaker.now()), sinceMs);
+      const isStuck = standby.isStuck(active.number - behind.brackets, behind.brackets);
+      if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) continue;
+      link.close();
+      this.lost(name, `no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
+    }
   }
 
   private say(level: LogEvent["level"], message: string): void {
     this.side.log({ id: "nsr-link", level, neighbor: null, message, fields: {} });
   }
 
-  private drop(reason: string, isSlow = false): void {
-    const { link } = this;
-    this.link = null;
-    this.over = null;
-    this.peer = null;
-    this.handoverTaken(null);
-    link?.bye(reason, isSlow);
+  /** @param to - the side that has the role now; empty when that is this one, or not known */
+  private drop(name: string, reason: string, isSlow = false, to = ""): void {
+    const standby = this.standbys.get(name);
+    this.standbys.delete(name);
+    if (name === this.heir) this.handoverTaken(null);
+    standby?.away()?.bye(reason, isSlow, to);
   }
-}
-
-/** A stream of somebody who said hello; numbers tell which of two is newer. */
-interface Arrival {
-  readonly link: Link;
-  readonly caller: Caller;
-  readonly number: number;
-}
-
-/** @returns the address of this end, undefined for a Unix socket */
-function ownAddressOf(stream: Duplex): string | undefined {
-  if (!(stream instanceof Socket) || stream.localAddress === undefined) return undefined;
-  return addressText({ address: stream.localAddress, port: stream.localPort! });
-}
-
-/**
- * @returns for how long a link may be silent before another way is tried: half of the time after which
- *   the standby is given up, but longer than an active that has nothing to do is silent
- */
-export function wayPatienceMs({ patienceMs }: NsrConfig): number {
-  return Math.min(Math.max(WAY_MS_MIN, patienceMs / 2), WAY_MS_MAX);
-}
-
-/** @returns why sides do not belong together, null when they do */
-export function mismatch({ cluster }: NsrConfig, name: string, hello: Hello): string | null {
-  if (hello.cluster !== cluster) return `this is cluster "${cluster}", not "${hello.cluster}"`;
-  if (hello.side === name) return `both sides have the name "${name}"`;
-  if (hello.version !== STREAM_VERSION) {
-    return `replication stream ${hello.version} is not understood, only ${STREAM_VERSION}`;
-  }
-  return null;
 }

@@ -1,12 +1,12 @@
 /**
- * Who may be active: one word, kept outside of both sides, that changes hands under a fence.
+ * Who may be active: one word, kept outside of all sides, that changes hands under a fence.
  *
- * The word names the epoch, the active side, and the standby that may take over. An active that goes on
- * without its standby has to have the standby's name taken out first: from then on nobody takes over the
- * connections that the standby knows no longer.
+ * The word names the epoch, the active side, and the standbys that may take over. An active that goes on
+ * without one of them has to have its name taken out first: from then on that one does not take over the
+ * connections that it knows no longer.
  */
 
-import type { Hold, HoldChange } from "@ts-bgp/pair";
+import type { Hold, HoldChange, Rights } from "@ts-bgp/pair";
 import type { Lease } from "@ts-bgp/takeover";
 
 export type { Hold, HoldChange };
@@ -15,8 +15,8 @@ export type { Hold, HoldChange };
 export interface Roles {
   readonly epoch: number;
   readonly active: string | null;
-  /** The side that may take over; null when none may. */
-  readonly standby: string | null;
+  /** The other standbys of an active that was taken over from, see `Word`. */
+  readonly heirs: readonly string[];
 }
 
 /**
@@ -41,33 +41,42 @@ export interface Arbiter {
    * On a standby it tells of reasons only: `doubtful` while it could not take over.
    */
   onHold(changed: (change: HoldChange) => void): void;
-  /** @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError` */
-  acquire(side: string): Promise<Roles | null>;
   /**
-   * Names the standby, or no one; takes as long as nobody can tell.
+   * @param hasState - this side goes on with what an active has given away, and so may its other standbys
+   * @returns the epoch of a new active, null when there is an active; rejects with `ArbiterAwayError`
+   */
+  acquire(side: string, hasState?: boolean): Promise<Roles | null>;
+  /**
+   * Names the standbys, and the heirs that stay; takes as long as nobody can tell.
    *
-   * @returns false when this side is not active any more, or when this standby cannot be one; rejects
+   * @returns false when this side is not active any more, or when one cannot be a standby; rejects
    *   when there is something to say of why not
    */
-  nameStandby(standby: string | null): Promise<boolean>;
+  nameStandbys(rights: Rights): Promise<boolean>;
   /**
    * Makes this side the active one, after the other one cannot write any more.
    *
-   * @returns the new roles; null when this side may not: the state that it has is not the last one
+   * @param epoch - of the active that this side has followed
+   * @returns the new roles; `heir` when another standby has the role, or had it, and this side may go on with
+   *   that one; null when it may not: the state that it has is not the last one
    */
-  takeOver(side: string): Promise<Roles | null>;
+  takeOver(side: string, epoch: number): Promise<Roles | "heir" | null>;
   /** Rejects with `ArbiterAwayError` when it cannot be told of anything just now. */
   expectAnswer(): Promise<void>;
   /**
-   * Gives the role to the standby: it may take over without a fence. The caller writes nothing more.
+   * Gives the role to a standby: it may take over without a fence. The caller writes nothing more.
    *
    * @returns false when this side did not have it any more
    */
-  handOver(): Promise<boolean>;
+  handOver(to: string): Promise<boolean>;
   /** Calls back when the active has ended, if this arbiter can tell; the process id is from its hello. */
   watch(process: number, ended: () => void): void;
-  /** What is known of the active that is watched: whether it may still do something of its own accord. */
-  state(side: string): Promise<ActiveState>;
+  /**
+   * What is known of the active that is watched: whether it may still do something of its own accord.
+   *
+   * @param epoch - of that active
+   */
+  state(side: string, epoch: number): Promise<ActiveState>;
   /** The role, if this side had it, is free. */
   release(): Promise<void>;
 }

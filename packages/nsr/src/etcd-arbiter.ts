@@ -1,5 +1,5 @@
 /**
- * The arbiter of two sides on two hosts: two keys in etcd.
+ * The arbiter of sides on several hosts: two keys in etcd.
  *
  *     ts-bgp/CLUSTER/roles      who is active, who may take over, and the epoch, which only grows
  *     ts-bgp/CLUSTER/renewal    rewritten by the active all the time: that is its lease
@@ -11,8 +11,10 @@
  *     standby   the active may act      ... and what the other one waits for
  *     none      until 0.9 ttl after it has sent the last renewal that was confirmed
  *                                       a whole ttl in which `renewal` was seen not to change
- *     named     until holdMs after it has sent the last heartbeat that the standby echoed
- *                                       the standby alone may take over, promiseMs after its last echo
+ *     named     until holdMs after it has sent the last heartbeat that each standby has echoed
+ *                                       a standby alone may take over, promiseMs after its last echo
+ *     heirs     as with none, until they are named
+ *                                       an heir waits as one does who finds none
  *
  * So with a standby it is the standby that keeps the active going, by its own link, and etcd is asked only
  * when roles change: to take over, and to take the standby's name out. Both compare the same revision:
@@ -33,14 +35,13 @@
  * replaced and does not know it confirms them and ends them (etcd issue 15247), and they last two seconds
  * at least.
  *
- * There are two sides, each with a name of its own. As long as a standby is named, nobody but these two
+ * Each side has a name of its own. As long as a standby is named, or an heir, nobody but these and the active
  * gets the role.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   claim,
-  ensure,
   give,
   type Leaseholder,
   type LeaseholderEvent,
@@ -48,6 +49,7 @@ import {
   NOBODY,
   name,
   newLeaseholder,
+  type Rights,
   release,
   renewalPeriodMs,
   rightOf,
@@ -62,8 +64,9 @@ import {
   type HoldChange,
   type Roles,
 } from "./arbiter.ts";
-import { BadAnswerError, type Change, type Entry } from "./etcd-answers.ts";
+import type { Change, Entry } from "./etcd-answers.ts";
 import { type EtcdAccess, EtcdClient } from "./etcd-client.ts";
+import { isSame, wordIn, wordText } from "./word-text.ts";
 
 export interface EtcdOptions extends EtcdAccess {
   readonly cluster: string;
@@ -136,13 +139,15 @@ export class EtcdArbiter implements Arbiter {
     this.changed = changed;
   }
 
-  async acquire(side: string): Promise<Roles | null> {
+  async acquire(side: string, hasState = false): Promise<Roles | null> {
     if (this.own !== null) return null;
     const seen = await this.look();
     const { word, revision, renewal } = seen;
     const claimant = { side, process: this.holder, hasState: false, isFenced: false };
     // Looked at each time: it is known by not changing.
-    const isExpired = this.hasEnded(seen);
+    const isOwed = word.heirs.some((heir) => heir !== side);
+    // An heir, which could go on, waits for as long as one that finds nobody: it is to come first.
+    const isExpired = this.hasEnded(seen, isOwed ? 2 : 1);
     const right = rightOf(word, { ...claimant, isExpired });
     if (right === null) {
       if (isExpired) this.refuseThird(side, word);
@@ -153,45 +158,54 @@ export class EtcdArbiter implements Arbiter {
     // This side may have been a standby until now, and have promised not to take over for a while.
     const isBound = right === "expired" || right === "own";
     if (isBound && bootMs() < this.lease.withdraw()) return null;
-    return this.claim(side, word, unchanged);
+    return this.claim(side, claim(word, side, this.nextHolder(), hasState), unchanged);
   }
 
-  nameStandby(standby: string | null): Promise<boolean> {
+  nameStandbys({ standbys, heirs }: Rights): Promise<boolean> {
     const naming = ++this.namings;
     const tenure = this.claims;
     return this.inTurn(async () => {
-      if (standby !== null) {
-        // With a named standby only echoes let this side go on, so they have to come before it is named; and
+      const before = this.own?.word ?? NOBODY;
+      const hasHeirs = before.heirs.length > 0;
+      if (standbys.some((standby) => !before.standbys.includes(standby))) {
+        // With named standbys only echoes let this side go on, so they have to come before one is named; and
         // the arbiter has to have confirmed the role before this side relies on echoes.
         const endMs = bootMs() + ECHO_MS;
-        while (!this.lease.isEchoed || !this.lease.isValid) {
+        while (!this.lease.areEchoed(standbys) || !this.lease.isValid) {
           if (naming !== this.namings || this.own === null) return false;
           if (bootMs() > endMs) throw new Error(UNECHOED);
           await sleep(LOOK_MS);
         }
         if (tenure !== this.claims) return false;
         // Before etcd is asked: it may name the standby even if its answer is lost.
-        this.lease.followEchoes();
+        this.lease.followEchoes([...before.standbys, ...standbys], hasHeirs);
       }
-      const standbys = standby === null ? [] : [standby];
-      const named = (word: Word) => name(word, word.holder, standbys);
+      const named = (word: Word) => name(word, word.holder, standbys, heirs);
       const isDone = await this.change(named, tenure);
-      if (isDone && standby === null) this.lease.followArbiter();
+      if (isDone) this.lease.followEchoes(standbys, heirs.length > 0);
       return isDone;
     });
   }
 
-  async takeOver(side: string): Promise<Roles | null> {
+  async takeOver(side: string, epoch: number): Promise<Roles | "heir" | null> {
     while (!this.isOver) {
       const promisedUntilMs = this.lease.withdraw();
       try {
-        const { word, revision } = await this.look();
-        const claimant = { side, process: this.holder, hasState: true, isFenced: true };
-        const right = rightOf(word, { ...claimant, isExpired: false });
-        if (right === null) return null;
+        const seen = await this.look();
+        const { word, revision, renewal } = seen;
+        // Nothing was promised to an active that was not followed.
+        const isFenced = word.epoch === epoch;
+        const isExpired = this.hasEnded(seen);
+        const claimant = { side, process: this.holder, hasState: true, isFenced, isExpired };
+        const right = rightOf(word, claimant);
+        if (right === null)
+          return isIn(word.heirs, side) || isIn(word.standbys, side) ? "heir" : null;
         // An active that lives has this time to take the standby's name out.
         if (right !== "given") await sleep(Math.max(0, promisedUntilMs - bootMs()));
-        const roles = await this.claim(side, word, new Map([[ROLES, revision]]));
+        const unchanged = new Map([[ROLES, revision]]);
+        if (right === "expired") unchanged.set(RENEWAL, renewal);
+        const next = claim(word, side, this.nextHolder(), true);
+        const roles = await this.claim(side, next, unchanged);
         if (roles !== null) return roles;
       } catch {
         await sleep(LOOK_MS);
@@ -204,10 +218,10 @@ export class EtcdArbiter implements Arbiter {
     await this.look();
   }
 
-  async handOver(): Promise<boolean> {
+  async handOver(to: string): Promise<boolean> {
     this.endLease();
     const tenure = this.claims;
-    const given = (word: Word) => give(word, word.holder);
+    const given = (word: Word) => give(word, word.holder, to);
     const isOurs = await this.inTurn(() => this.change(given, tenure));
     this.stopRenewing();
     return isOurs;
@@ -223,10 +237,11 @@ export class EtcdArbiter implements Arbiter {
     this.timer = setInterval(again, renewalPeriodMs(this.ttlMs)).unref();
   }
 
-  async state(side: string): Promise<ActiveState> {
+  async state(side: string, epoch: number): Promise<ActiveState> {
     try {
       const { word } = await this.look();
-      return word.standbys.includes(side) ? "unknown" : "alone";
+      if (!isIn(word.standbys, side) && !isIn(word.heirs, side)) return "alone";
+      return word.epoch === epoch ? "unknown" : "stopped";
     } catch {
       return "unknown";
     }
@@ -245,11 +260,9 @@ export class EtcdArbiter implements Arbiter {
   /** @returns the new roles, null when another one was quicker; rejects when nobody can tell */
   private async claim(
     side: string,
-    before: Word,
+    word: Word,
     unchanged: ReadonlyMap<string, number>,
   ): Promise<Roles | null> {
-    const holder = `${this.holder} ${++this.claims}`;
-    const word = claim(before, side, holder);
     const sentMs = bootMs();
     const { word: found, revision } = await this.put({ unchanged, put: this.puts(word) });
     if (!isSame(found, word)) return null;
@@ -257,7 +270,11 @@ export class EtcdArbiter implements Arbiter {
     this.own = newLeaseholder(word, revision, sentMs, this.ttlMs);
     this.lease.renewByArbiter(leaseUntilMs(sentMs, this.ttlMs));
     this.timer = setInterval(() => this.lookAtLease(), LOOK_MS).unref();
-    return { epoch: word.epoch, active: side, standby: null };
+    return { epoch: word.epoch, active: side, heirs: word.heirs };
+  }
+
+  private nextHolder(): string {
+    return `${this.holder} ${++this.claims}`;
   }
 
   /**
@@ -305,7 +322,8 @@ export class EtcdArbiter implements Arbiter {
     const { own, problem } = this;
     if (own === null) return;
     const { isValid } = this.lease;
-    this.tell(own, { event: "look", nowMs: bootMs(), isValid, problem });
+    const unheard = isValid ? [] : this.lease.unheard(own.word.standbys);
+    this.tell(own, { event: "look", nowMs: bootMs(), isValid, unheard, problem });
   }
 
   /** @param own - of a role that may have ended since: then nothing is done */
@@ -382,7 +400,7 @@ export class EtcdArbiter implements Arbiter {
 
   private puts(word: Word): ReadonlyMap<string, string> {
     return new Map([
-      [ROLES, textOf(word)],
+      [ROLES, wordText(word)],
       [RENEWAL, this.nextRenewal()],
     ]);
   }
@@ -391,8 +409,9 @@ export class EtcdArbiter implements Arbiter {
     return `${this.holder} ${++this.renewals}`;
   }
 
-  /** Says to one of three sides why it does not get a role that nobody fills. */
-  private refuseThird(side: string, { active, standbys }: Word): void {
+  /** Says to a side that is none of these why it does not get a role that nobody fills. */
+  private refuseThird(side: string, { active, standbys: named, heirs }: Word): void {
+    const standbys = [...named, ...heirs];
     if (standbys.length === 0 || standbys.includes(side) || side === active) return;
     const key = `ts-bgp/${this.cluster}/${ROLES}`;
     throw new ArbiterAwayError(
@@ -400,15 +419,15 @@ export class EtcdArbiter implements Arbiter {
     );
   }
 
-  /** Whether another's lease has ended: it was not renewed for a whole ttl by this side's clock. */
-  private hasEnded({ revision, renewal }: Seen): boolean {
+  /** Whether another's lease has ended: it was not renewed for so many ttl by this side's clock. */
+  private hasEnded({ revision, renewal }: Seen, ttls = 1): boolean {
     const sight = `${revision} ${renewal}`;
     const nowMs = bootMs();
     if (sight !== this.sight) {
       this.sight = sight;
       this.sightMs = nowMs;
     }
-    return nowMs - this.sightMs >= this.ttlMs;
+    return nowMs - this.sightMs >= ttls * this.ttlMs;
   }
 }
 
@@ -421,36 +440,6 @@ function seenOf(entries: ReadonlyMap<string, Entry>): Seen {
   };
 }
 
-/** @throws BadAnswerError for a text that no side writes */
-function wordIn(text: string): Word {
-  let word: Readonly<Record<string, unknown>> = {};
-  try {
-    word = (JSON.parse(text) as typeof word | null) ?? {};
-  } catch {
-    // Told below.
-  }
-  const { epoch, active, standby, holder, given = false } = word;
-  const isEpoch = Number.isSafeInteger(epoch) && (epoch as number) >= 0;
-  const isStandby = standby === null || typeof standby === "string";
-  const isText = typeof active === "string" && typeof holder === "string";
-  if (!isEpoch || !isStandby || !isText || typeof given !== "boolean") {
-    throw new BadAnswerError(`the key ${ROLES} does not say roles`);
-  }
-  return {
-    epoch: epoch as number,
-    active: active === "" ? null : active,
-    standbys: standby === null ? [] : [standby],
-    holder,
-    isGiven: given,
-  };
-}
-
-function textOf({ epoch, active, standbys, holder, isGiven }: Word): string {
-  ensure(standbys.length <= 1, "one standby is named", ...standbys);
-  const [standby = null] = standbys;
-  return JSON.stringify({ epoch, active: active ?? "", standby, holder, given: isGiven });
-}
-
-function isSame(a: Word, b: Word): boolean {
-  return textOf(a) === textOf(b);
+function isIn(names: readonly string[], side: string): boolean {
+  return names.includes(side);
 }

@@ -27,8 +27,8 @@ const RETRY_MS = 100;
 const WAY_SILENT_MS = 1000;
 /** Heartbeats that wait in this process for a standby that does not read. */
 const BACKLOG_OCTETS_MAX = 1 << 16;
-/** Streams of heartbeats at most: one for each way of a standby, and those that it has given up. */
-const STREAMS_MAX = 16;
+/** Streams of heartbeats at most: one for each way of each standby, and those that they have given up. */
+const STREAMS_MAX = 64;
 
 /** Of an order: what it uses until it is ended. */
 abstract class Heart {
@@ -158,15 +158,16 @@ class Sender extends Heart {
     Atomics.notify(this.words, WORD_TOLD);
   }
 
-  /** What a standby promises, by one of the ways. */
+  /** What standbys promise, each by any of its ways. */
   private async hearEchoes(stream: Duplex): Promise<void> {
     const frames = new FrameReader("echoes");
     try {
       for await (const octets of stream) {
         frames.push(octets as Uint8Array);
         for (let next = frames.next(); next !== null; next = frames.next()) {
-          if (next.record !== "echo" || next.id !== this.echo) continue;
-          this.lease?.renewByEcho(Math.min(next.sentMs, bootMs()) + holdMs(this.order.config));
+          if (next.record !== "echo") continue;
+          const untilMs = Math.min(next.sentMs, bootMs()) + holdMs(this.order.config);
+          this.lease?.renewByEcho(next.id, untilMs);
         }
       }
     } catch {

@@ -54,7 +54,7 @@ export interface HeartbeatRefusals {
 
 /** Counts what the active's main thread has done. */
 export const WORD_PROGRESS = 0;
-/** Signs echoes: of the active, those that count. */
+/** Signs the echoes of a standby. */
 export const WORD_ECHO = 1;
 /** 1: all of the other side's streams were told what the process dies of. */
 export const WORD_TOLD = 2;
@@ -203,11 +203,6 @@ export class HeartbeatSender {
   sayLast(): void {
     Atomics.wait(this.words, WORD_TOLD, 0, this.tellMs);
   }
-
-  /** Only echoes with this id count from now on, see the record `hello`. */
-  expect(echo: number): void {
-    Atomics.store(this.words, WORD_ECHO, echo | 0);
-  }
 }
 
 /** The standby's ear. */
@@ -215,8 +210,8 @@ export class HeartbeatListener {
   readonly stop: () => Promise<void>;
 
   /**
-   * @param order - `epoch`: heartbeats of another one are not heard; `lease`: with what is promised to the
-   *   active, null for nothing; `echo`: signs the promises, 32 bits
+   * @param order - `ways`: addresses of the active side; `epoch`: heartbeats of another one are not heard;
+   *   `lease`: with what is promised to the active, null for nothing; `echo`: signs the promises, 32 bits
    * @param silent - called once heartbeats that had begun are missing, and after that no more
    * @param failed - heartbeats cannot be heard any more
    * @param way - told of each of several ways that no heartbeat comes by any more, or again
@@ -226,6 +221,7 @@ export class HeartbeatListener {
     order: {
       readonly thread: HeartbeatThread;
       readonly config: NsrConfig;
+      readonly ways: readonly LinkAddress[];
       readonly epoch: number;
       readonly lease: Lease | null;
       readonly echo: number;
@@ -235,14 +231,14 @@ export class HeartbeatListener {
     way: (address: LinkAddress, isUp: boolean) => void = () => {},
     suspected: (suspect: Suspect | null) => void = () => {},
   ) {
-    const { thread, config, epoch, lease, echo } = order;
+    const { thread, config, ways, epoch, lease, echo } = order;
     const words = newWords();
     words[WORD_ECHO] = echo;
     // What was promised to this active by a process before counts as well.
     lease?.beginPromises(bootMs() + promiseMs(config));
     const listen = {
       role: "standby",
-      addresses: config.peers,
+      addresses: ways,
       config,
       epoch,
       notes: null,
@@ -250,7 +246,7 @@ export class HeartbeatListener {
     this.stop = thread.begin(listen, words, lease, (reply) => {
       if (reply.silent !== undefined) silent(reply.silent, reply.isHanging === true);
       else if (reply.suspect !== undefined) suspected(reply.suspect);
-      else if (reply.way !== undefined) way(config.peers[reply.way.index]!, reply.way.isUp);
+      else if (reply.way !== undefined) way(ways[reply.way.index]!, reply.way.isUp);
       else if (reply.failed !== undefined) failed(reply.failed);
     });
   }

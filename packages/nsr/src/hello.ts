@@ -1,11 +1,19 @@
-/** What sides say of themselves, and what follows from it. */
+/** What sides say of themselves to each other, and what follows from it. */
 
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { NsrConfig } from "@ts-bgp/config";
 import { type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
 import type { HeartbeatThread } from "./heartbeats.ts";
 import type { LinkThread } from "./link-thread.ts";
+import { addressText } from "./links.ts";
 import type { Refusals } from "./refusals.ts";
+
+/** A link must be silent for longer than that: a side that has nothing to do sends something every 100 ms. */
+const WAY_MS_MIN = 150;
+/** However patient the pair is, another way is tried after so long, since peers wait for what is held up. */
+const WAY_MS_MAX = 1000;
 
 /** What both sides say of themselves. */
 export interface Side {
@@ -28,12 +36,18 @@ export interface Side {
 
 export type Hello = RecordOf<"hello">;
 
-/** @param standby - what a standby says besides, see the record */
+/** @returns the address of this end, undefined for a Unix socket */
+export function ownAddressOf(stream: Duplex): string | undefined {
+  if (!(stream instanceof Socket) || stream.localAddress === undefined) return undefined;
+  return addressText({ address: stream.localAddress, port: stream.localPort! });
+}
+
+/** @param more - what a standby says besides, see the record */
 export function helloOf(
   side: Side,
   role: "active" | "standby",
   epoch: number,
-  standby = { echo: 0, next: 0, problem: "" },
+  more = { echo: 0, next: 0, problem: "", ways: 0 },
 ) {
   return {
     version: STREAM_VERSION,
@@ -45,8 +59,7 @@ export function helloOf(
     build: side.build,
     outputs: Number(side.differed.once),
     process: process.pid,
-    ...standby,
-    ways: role === "standby" ? side.config.peers.length : 0,
+    ...more,
   };
 }
 
@@ -54,4 +67,23 @@ export function helloOf(
 export function wantsOutputs(build: string, hello: Hello): boolean {
   // One that does not say what it is could not read them.
   return hello.build !== "" && (hello.build !== build || hello.outputs === 1);
+}
+
+/**
+ * @returns for how long a link may be silent before another way is tried: half of the time after which
+ *   the standby is given up, but longer than an active that has nothing to do is silent
+ */
+export function wayPatienceMs({ patienceMs }: NsrConfig): number {
+  return Math.min(Math.max(WAY_MS_MIN, patienceMs / 2), WAY_MS_MAX);
+}
+
+/** @returns why sides do not belong together, null when they do */
+export function mismatch({ cluster, peers }: NsrConfig, name: string, hello: Hello): string | null {
+  if (hello.cluster !== cluster) return `this is cluster "${cluster}", not "${hello.cluster}"`;
+  if (hello.side === name) return `both sides have the name "${name}"`;
+  if (hello.version !== STREAM_VERSION) {
+    return `replication stream ${hello.version} is not understood, only ${STREAM_VERSION}`;
+  }
+  const isKnown = peers.some((peer) => peer.name === null || peer.name === hello.side);
+  return isKnown ? null : `${hello.side} is none of the sides that "peers" names`;
 }

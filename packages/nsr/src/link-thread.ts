@@ -22,6 +22,10 @@ import {
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, FrameReader } from "@ts-bgp/replication/stream";
 
+/** So long, and so often, somebody is looked for who is about to listen. */
+const SOON_MS = 500;
+const AGAIN_MS = 30;
+
 /** A link that the thread is to have. */
 export interface LinkOrder {
   readonly addresses: readonly LinkAddress[];
@@ -32,7 +36,8 @@ export interface LinkOrder {
 
 /** What was stored before, by another link. */
 export interface Stored {
-  readonly epoch: number;
+  /** Of the active that is to send more; null when it says so. */
+  readonly epoch: number | null;
   /** Bracket that is to come first. */
   readonly next: number;
   /** Octets of all brackets before it. */
@@ -263,6 +268,37 @@ export class LinkThread {
     } catch (error) {
       link.close();
       throw error;
+    }
+  }
+
+  /**
+   * The same of somebody who is about to listen, at one of addresses of which others may lead to nobody who
+   * would say so: tries all of them again and again.
+   */
+  async connectSoon(addresses: readonly LinkAddress[], config: NsrConfig): Promise<Way> {
+    const found = Promise.withResolvers<Way>();
+    let isOver = false;
+    const attempt = async () => {
+      try {
+        const way = await this.connect(addresses, config);
+        if (isOver) way.link.close();
+        isOver = true;
+        found.resolve(way);
+      } catch {
+        // Another attempt may come through.
+      }
+    };
+    const timer = setInterval(() => void attempt(), AGAIN_MS);
+    const end = setTimeout(() => {
+      isOver = true;
+      found.reject(new Error(`nobody listens within ${SOON_MS} ms`));
+    }, SOON_MS);
+    void attempt();
+    try {
+      return await found.promise;
+    } finally {
+      clearInterval(timer);
+      clearTimeout(end);
     }
   }
 

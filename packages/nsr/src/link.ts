@@ -62,11 +62,11 @@ export class Link {
     if (this.stream.writableLength > BACKLOG_OCTETS_MAX) this.end("the other side does not read");
   }
 
-  /** Says why, and closes the link. @param isSlow - see the record */
-  bye(reason: string, isSlow = false): void {
+  /** Says why, and closes the link. @param isSlow - as `to`: see the record */
+  bye(reason: string, isSlow = false, to = ""): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.stream.end(frameOf("bye", { reason, slow: Number(isSlow) }));
+    this.stream.end(frameOf("bye", { reason, slow: Number(isSlow), to }));
     // Whoever does not read must not keep the stream.
     setTimeout(() => this.stream.destroy(), 1000).unref();
   }

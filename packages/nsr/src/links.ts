@@ -51,7 +51,7 @@ export async function listenForLinks(
   called: (caller: Caller) => void,
   refused: (refusal: Refusal) => void,
 ): Promise<() => void> {
-  const expected = config.peers.flatMap((peer) => ("path" in peer ? [] : [peer.address]));
+  const expected = waysOf(config).flatMap((way) => ("path" in way ? [] : [way.address]));
   const lobby = new Lobby(new Set(expected), refused);
   const server =
     "path" in address
@@ -283,6 +283,11 @@ export async function connectFirst(
   } catch (error) {
     throw (error as AggregateError).errors.at(-1);
   }
+}
+
+/** @returns all addresses that lead to another side */
+export function waysOf({ peers }: NsrConfig): LinkAddress[] {
+  return peers.flatMap(({ ways }) => ways);
 }
 
 export function addressText(address: LinkAddress): string {

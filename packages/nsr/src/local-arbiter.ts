@@ -1,5 +1,5 @@
 /**
- * The arbiter of two processes on one host: a locked file.
+ * The arbiter of processes on one host: a locked file.
  *
  * The lock is the role: it belongs to a process and ends with it. The text of the file names the roles.
  * To take over, a standby kills the active through its pidfd, waits until it is gone, and has the lock.
@@ -18,13 +18,21 @@ import {
   writeSync,
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { othersOf, type Rights } from "@ts-bgp/pair";
 import { flock, hasExited, killAndWait, pidfdOpen, watchExit, whyNotEnded } from "@ts-bgp/takeover";
 import type { ActiveState, Arbiter, HoldChange, Roles } from "./arbiter.ts";
+import { rightsIn, rightsJson } from "./word-text.ts";
 
-/** A side that has just started leaves the role to a named standby for so long. */
+/** A side without state leaves the role to a named standby for so long, once it is free. */
 const GRACE_MS = 1000;
 
-const NOBODY: Roles = { epoch: 0, active: null, standby: null };
+/** What the file says. */
+interface Word extends Roles, Rights {
+  /** The active has stopped for the sake of the standby that is named. */
+  readonly isGiven: boolean;
+}
+
+const NOBODY: Word = { epoch: 0, active: null, standbys: [], heirs: [], isGiven: false };
 /** Longest wait for the lock of a process that is dead. */
 const LOCK_MS = 2000;
 const OTHER_PIDS =
@@ -41,13 +49,15 @@ export class LocalArbiter implements Arbiter {
   private readonly file: string;
   /** Held while this side is active. */
   private lock: number | null = null;
-  private roles: Roles = NOBODY;
+  private roles: Word = NOBODY;
   /** The file as it was when the active was first watched, whatever has its name by now. */
   private known: number | null = null;
   /** Of the active that is watched. */
   private pidfd: number | null = null;
   private process = 0;
-  private firstTriedMs: number | null = null;
+  /** When this side first found the role free while somebody is to go on; null when it was not the last time. */
+  private freeSinceMs: number | null = null;
+  private wasActive = false;
   private stopWatch: (() => void) | null = null;
   private changed: (change: HoldChange) => void = () => {};
 
@@ -65,45 +75,41 @@ export class LocalArbiter implements Arbiter {
     this.changed = changed;
   }
 
-  async acquire(side: string): Promise<Roles | null> {
-    const { standby } = this.read();
-    this.firstTriedMs ??= performance.now();
-    const isOwed = standby !== null && standby !== side;
-    if (isOwed && performance.now() < this.firstTriedMs + GRACE_MS) return null;
-    const fd = openSync(this.file, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // What a file says that was removed still counts.
-    this.roles = this.read();
-    try {
-      if (flock(fd) && this.isInPlace(fd) && this.isKnownFree(fd)) {
-        this.lock = fd;
-        return this.become(side);
-      }
-    } catch (error) {
-      this.lock = null;
-      closeSync(fd);
-      throw new Error(`${this.file} cannot be used: ${(error as Error).message}`);
-    }
-    closeSync(fd);
-    return null;
+  async acquire(side: string, hasState = false): Promise<Roles | null> {
+    const { standbys, heirs } = this.read();
+    const isOwed = [...standbys, ...heirs].some((standby) => standby !== side);
+    return this.tryLock(side, hasState, isOwed && !hasState && !this.wasActive);
   }
 
-  async nameStandby(standby: string | null): Promise<boolean> {
+  async nameStandbys({ standbys, heirs }: Rights): Promise<boolean> {
     if (this.lock === null) return false;
-    // Nobody would find a name in a file that someone has removed.
-    if (standby !== null && !this.isInPlace(this.lock)) return false;
-    this.write({ ...this.roles, standby });
+    const named = [...this.roles.standbys, ...this.roles.heirs];
+    const isLess = named.some((name) => !standbys.includes(name) && !heirs.includes(name));
+    const isTakenOut = isLess && standbys.every((name) => this.roles.standbys.includes(name));
+    // Nobody would find a name in a file that someone has removed; to take one out is right all the same.
+    if (standbys.length > 0 && !isTakenOut && !this.isInPlace(this.lock)) return false;
+    this.write({ ...this.roles, standbys, heirs });
     return true;
   }
 
-  async takeOver(side: string): Promise<Roles | null> {
+  async takeOver(side: string, epoch: number): Promise<Roles | "heir" | null> {
     const { pidfd } = this;
-    if (this.read().standby !== side) return null;
-    if (pidfd !== null && !hasExited(pidfd) && !killAndWait(pidfd)) await this.exitOf(pidfd);
+    const isEnded = () => pidfd === null || hasExited(pidfd);
+    const word = this.read();
+    const isNamed = ({ standbys }: Word) => standbys.includes(side);
+    const isHeir = ({ heirs }: Word) => heirs.includes(side);
+    if (!isNamed(word) && !isHeir(word)) return null;
+    // Another standby has the role, or is about to have it.
+    const isElsewhere = word.epoch !== epoch || (word.isGiven && !isNamed(word) && !isEnded());
+    if (isElsewhere) return (word.isGiven ? null : this.tryLock(side, true)) ?? "heir";
+    if (!isEnded() && !killAndWait(pidfd!)) await this.exitOf(pidfd!);
     // Nobody writes the file now; it may have been written until the last moment.
     // A child that it was about to start has its lock for a moment more.
     const endMs = performance.now() + LOCK_MS;
-    while (this.read().standby === side && performance.now() < endMs) {
-      const roles = await this.acquire(side);
+    for (let now = this.read(); performance.now() < endMs; now = this.read()) {
+      if (now.epoch !== epoch) return isHeir(now) ? "heir" : null;
+      if (!isNamed(now) && !isHeir(now)) return null;
+      const roles = this.tryLock(side, true);
       if (roles !== null) return roles;
       await sleep(1);
     }
@@ -112,10 +118,38 @@ export class LocalArbiter implements Arbiter {
 
   async expectAnswer(): Promise<void> {}
 
-  async handOver(): Promise<boolean> {
+  async handOver(to: string): Promise<boolean> {
     const isOurs = this.lock !== null;
+    const { standbys, heirs } = this.roles;
+    const others = [...standbys, ...heirs].filter((name) => name !== to);
+    if (isOurs) this.write({ ...this.roles, standbys: [to], heirs: others, isGiven: true });
     await this.release();
     return isOurs;
+  }
+
+  /**
+   * @param isLate - others come first, for a while
+   * @returns the roles of this side as the active one; null while another one is it
+   */
+  private tryLock(side: string, hasState: boolean, isLate = false): Roles | null {
+    const fd = openSync(this.file, constants.O_RDWR | constants.O_CREAT, 0o600);
+    // What a file says that was removed still counts.
+    this.roles = this.read();
+    try {
+      const isFree = flock(fd) && this.isInPlace(fd) && this.isKnownFree(fd);
+      this.freeSinceMs = isFree && isLate ? (this.freeSinceMs ?? performance.now()) : null;
+      const isTime = performance.now() >= (this.freeSinceMs ?? 0) + (isLate ? GRACE_MS : 0);
+      if (isFree && isTime) {
+        this.lock = fd;
+        return this.become(side, hasState);
+      }
+    } catch (error) {
+      this.lock = null;
+      closeSync(fd);
+      throw new Error(`${this.file} cannot be used: ${(error as Error).message}`);
+    }
+    closeSync(fd);
+    return null;
   }
 
   watch(process: number, ended: () => void): void {
@@ -139,8 +173,10 @@ export class LocalArbiter implements Arbiter {
     });
   }
 
-  async state(side: string): Promise<ActiveState> {
-    if (this.read().standby !== side) return "alone";
+  async state(side: string, epoch: number): Promise<ActiveState> {
+    const word = this.read();
+    if (!word.standbys.includes(side) && !word.heirs.includes(side)) return "alone";
+    if (word.epoch !== epoch) return "stopped";
     if (this.pidfd === null || hasExited(this.pidfd)) return "stopped";
     try {
       // The letter behind the name in parentheses, proc(5).
@@ -165,12 +201,13 @@ export class LocalArbiter implements Arbiter {
     while (pidfd === this.pidfd && !hasExited(pidfd)) await sleep(LOOK_MS);
   }
 
-  private become(side: string): Roles {
-    // From now on this side is none that has just started.
-    this.firstTriedMs = Number.NEGATIVE_INFINITY;
-    const epoch = Math.max(this.roles.epoch, this.read().epoch) + 1;
-    this.write({ epoch, active: side, standby: null });
-    return this.roles;
+  private become(side: string, hasState: boolean): Roles {
+    this.wasActive = true;
+    const found = this.read();
+    const epoch = Math.max(this.roles.epoch, found.epoch) + 1;
+    const heirs = hasState ? othersOf(found, side) : [];
+    this.write({ epoch, active: side, standbys: [], heirs, isGiven: false });
+    return { epoch, active: side, heirs };
   }
 
   private unwatch(): void {
@@ -206,14 +243,15 @@ export class LocalArbiter implements Arbiter {
     return isSame(fstatSync(known), fstatSync(fd)) || flock(known);
   }
 
-  private read(): Roles {
+  private read(): Word {
     try {
-      const text = this.text();
-      const { epoch, active, standby } = JSON.parse(text) as Partial<Record<keyof Roles, unknown>>;
+      const json = JSON.parse(this.text()) as Readonly<Record<string, unknown>>;
+      const { epoch, active, given } = json;
       return {
         epoch: Number.isSafeInteger(epoch) ? (epoch as number) : 0,
         active: typeof active === "string" ? active : null,
-        standby: typeof standby === "string" ? standby : null,
+        ...(rightsIn(json) ?? { standbys: [], heirs: [] }),
+        isGiven: given === true,
       };
     } catch {
       return NOBODY;
@@ -227,8 +265,10 @@ export class LocalArbiter implements Arbiter {
     return octets.toString("utf8", 0, readSync(fd, octets, 0, octets.length, 0));
   }
 
-  private write(roles: Roles): void {
-    const text = Buffer.from(`${JSON.stringify(roles)}\n`);
+  private write(roles: Word): void {
+    const { epoch, active, isGiven } = roles;
+    const json = { epoch, active, ...rightsJson(roles), ...(isGiven ? { given: true } : {}) };
+    const text = Buffer.from(`${JSON.stringify(json)}\n`);
     writeSync(this.lock!, text, 0, text.length, 0);
     ftruncateSync(this.lock!, text.length);
     this.roles = roles;

@@ -131,10 +131,15 @@ export class PairGate {
     }
   }
 
-  /** Takes the queue, with nothing held back. @throws KernelError while another process has it */
+  /**
+   * Takes the queue, with nothing held back; one that has it already may be holding back something.
+   *
+   * @throws KernelError while another process has it
+   */
   bind(): void {
+    if (this.isBound) return;
     this.gate?.open();
-    if (!this.isBound) this.gate?.bind();
+    this.gate?.bind();
     this.isBound = true;
   }
 

@@ -1,6 +1,6 @@
 /** What a side of a pair is given. */
 
-import type { Config } from "@ts-bgp/config";
+import type { Config, NsrConfig } from "@ts-bgp/config";
 import type { Crash, LogEvent } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
 
@@ -19,4 +19,10 @@ export interface PairOptions {
   readonly changed: () => void;
   /** This side is not to be the active one, for the time being. */
   readonly waits: () => void;
+}
+
+/** @returns the section `nsr` without this side: a file that is for all sides names each of them */
+export function nsrOf({ config, name }: PairOptions): NsrConfig {
+  const nsr = config.nsr!;
+  return { ...nsr, peers: nsr.peers.filter((peer) => peer.name !== name) };
 }

@@ -11,24 +11,28 @@ import {
   type SideEvent,
   stepSide,
 } from "@ts-bgp/pair";
-import { frameOf, type Machine } from "@ts-bgp/replication";
+import { frameOf } from "@ts-bgp/replication";
 import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
 import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
-import type { ActiveSide, Side } from "./active-side.ts";
+import type { ActiveSide } from "./active-side.ts";
 import type { HoldChange } from "./arbiter.ts";
 import { programDigest } from "./build.ts";
+import type { FollowEnd } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
+import { HandoverOrder } from "./handover-order.ts";
 import { HeartbeatThread } from "./heartbeats.ts";
+import type { Side } from "./hello.ts";
+import { type Left, leftBy, leftHere } from "./left.ts";
 import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
-import type { PairOptions } from "./pair-options.ts";
+import { nsrOf, type PairOptions } from "./pair-options.ts";
 import { byConnection } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
-import { type FollowEnd, StandbySide } from "./standby-side.ts";
+import { StandbySide } from "./standby-side.ts";
 import { Suspects } from "./suspects.ts";
-import { type Left, type Outcome, phasesOf, Switchovers } from "./switchover.ts";
+import { type Outcome, phasesOf, Switchovers } from "./switchover.ts";
 import { Tenure } from "./tenure.ts";
 
 type ActionOf<N extends SideAction["do"]> = Extract<SideAction, { do: N }>;
@@ -62,6 +66,7 @@ export class Pair {
   private readonly addresses: ServiceAddresses;
   private readonly asker: RoleAsker;
   private readonly suspects: Suspects;
+  private readonly order: HandoverOrder;
   /** What peers are told when their sessions end with this side; null when they do not end. */
   private farewell: string | null = null;
   /** What was followed, or was frozen here, and how following it came to its end. */
@@ -72,23 +77,30 @@ export class Pair {
   private beganMs = 0;
   private fenceMs = 0;
   private outcome: Outcome | null = null;
+  /** Of the active that was followed last. */
+  private followedEpoch = 0;
+  /** The other standbys of an active that this side has taken over from. */
+  private heirs: readonly string[] = [];
   /** Counts how often everything was put down. */
   private life = 0;
   private wasActive = false;
   /** Resolves once nobody can join any more. */
   private refusing: Promise<void> = Promise.resolve();
   private starting: PromiseWithResolvers<void> | null = null;
-  private handing: PromiseWithResolvers<Outcome> | null = null;
   private stopped: (() => void)[] = [];
 
   constructor(options: PairOptions) {
     this.options = options;
     this.suspects = new Suspects(options);
     this.log = new PairLog(options.log);
-    this.nsr = options.config.nsr!;
+    const { config, name, software, log, arbiter } = options;
+    this.nsr = nsrOf(options);
+    const { peers } = this.nsr;
+    const leading = () => (this.machine.state === "leading" ? this.speaker : null);
+    this.order = new HandoverOrder({ leading, arbiter, peers, tell: this.tell });
     this.gate = new PairGate({
-      config: options.config,
-      lease: options.arbiter.lease,
+      config,
+      lease: arbiter.lease,
       say: (message) => {
         this.log.say("nsr-simplex", "warn", message);
         // It could not take over any more.
@@ -98,15 +110,14 @@ export class Pair {
     const warn = (id: "nsr-link" | "nsr-arbiter") => (text: string) =>
       this.log.say(id, "warn", text);
     this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
-    const { name, software, log } = options;
     this.switchovers = new Switchovers(log);
     const finds = { lack: () => this.gate.lack(), notes: () => options.crash()?.address ?? null };
     const { refusals } = this.log;
     const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
     const program = { software, build: programDigest(), differed: { once: false } };
     this.side = { config: this.nsr, name, ...program, log, refusals, ...finds, ...threads };
-    this.asker = new RoleAsker(options.arbiter, name, warn("nsr-arbiter"));
-    options.arbiter.onHold((change) => this.held(change));
+    this.asker = new RoleAsker(arbiter, name, warn("nsr-arbiter"));
+    arbiter.onHold((change) => this.held(change));
   }
 
   get speaker(): Speaker | null {
@@ -160,40 +171,26 @@ export class Pair {
     await this.options.arbiter.release();
   }
 
-  /** Gives the role to the standby. Resolves when it has acted; rejects with the reason why not. */
-  async handOver(): Promise<Outcome> {
-    if (this.handing !== null) throw new Error("a switchover is under way");
-    const handing = Promise.withResolvers<Outcome>();
-    this.handing = handing;
-    try {
-      const { speaker, machine } = this;
-      const isLeading = () => speaker === this.speaker && machine.state === "leading";
-      if (speaker === null || !isLeading()) throw new Error("this side is not the active one");
-      // Connections are frozen until the arbiter has answered: one that is away would keep them so.
-      if (speaker.active.state === "declared") await this.options.arbiter.expectAnswer();
-      if (!isLeading()) throw new Error("this side is not the active one any more");
-      const { state, reason } = speaker.active;
-      const refusal = state === "declared" ? null : (reason ?? "no standby can take over");
-      this.tell({ event: "switchover", refusal });
-    } catch (error) {
-      handing.reject(error);
-    }
-    return handing.promise.finally(() => {
-      this.handing = null;
-    });
+  /**
+   * Gives the role to a standby. Resolves when it has acted; rejects with the reason why not.
+   *
+   * @param to - its name; null for the first of those in the configuration that can take over
+   */
+  handOver(to: string | null = null): Promise<Outcome> {
+    return this.order.give(to);
   }
 
   /** Hands over to the standby, then stops, so that peers notice nothing. Rejects if the standby does not take over. */
   async handOverAndStop(): Promise<void> {
     this.addresses.unwatch();
-    await (this.handing?.promise ?? this.handOver());
+    await (this.order.outcome ?? this.handOver());
     await this.stop(null);
   }
 
   /** An interface for service addresses is gone or down: the other side, if it is ready, does better. */
   private addressesLost(reason: string): void {
     this.standbySide?.stop(reason);
-    if (this.handing !== null || this.speaker?.active.state !== "declared") return;
+    if (this.order.outcome !== null || this.speaker?.active.state !== "declared") return;
     this.handOver().catch((error: Error) =>
       this.log.sayOnce("nsr-handover", "warn", `${reason}, and no switchover: ${error.message}`),
     );
@@ -243,8 +240,10 @@ export class Pair {
         else this.addresses.claimAgain();
         break;
       case "lose-standbys":
-        if (action.isSlow) speaker?.active.lose(action.reason, true);
-        else activeSide?.giveUp(action.reason);
+        if (action.standbys === null) activeSide?.giveUpAll(action.reason);
+        for (const standby of action.standbys ?? []) {
+          speaker?.active.lose(standby, action.reason, action.isSlow);
+        }
         break;
       case "stop-reading":
       case "go-on-reading":
@@ -268,8 +267,7 @@ export class Pair {
         void this.answered(this.pass(this.tenure!));
         break;
       case "report":
-        if (action.failure === null) this.handing?.resolve(this.outcome!);
-        else this.handing?.reject(new Error(action.failure));
+        this.order.report(action.failure, this.outcome);
         break;
       case "fence":
         this.fence();
@@ -308,17 +306,22 @@ export class Pair {
     const mayClaim = how !== "begin" || lost === null;
     // Before: nothing may come between the answer and what is done about it.
     if (how === "take-back") await this.gate.open();
-    const epoch = mayClaim ? await this.asker.claim(how) : null;
-    if (how === "begin" && epoch === null) this.options.waits();
+    const roles = mayClaim ? await this.asker.claim(how, this.followedEpoch) : null;
+    if (how === "begin" && roles === null) this.options.waits();
     this.fenceMs = performance.now() - this.beganMs;
+    if (roles === "heir") return { event: "passed-over" };
+    this.heirs = roles?.heirs ?? [];
+    const epoch = roles?.epoch ?? null;
     return { event: "role", epoch, reason: mayClaim ? this.asker.away : lost };
   }
 
   private async connect(): Promise<SideEvent> {
     const { lost } = this.addresses;
     if (lost !== null) return { event: "unreachable", reason: lost };
+    const { standby = null, heardMs = 0 } = this.left ?? {};
+    const before = standby && { standby, epoch: this.followedEpoch, heardMs };
     try {
-      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter);
+      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter, before);
       return { event: "connected" };
     } catch (error) {
       const reason = `no way to the active side: ${(error as Error).message}`;
@@ -328,20 +331,20 @@ export class Pair {
 
   private async follow(standbySide: StandbySide): Promise<void> {
     const end = await standbySide.follow();
+    this.followedEpoch = standbySide.epoch;
     this.suspects.ended(standbySide, end.kind === "lost");
     if (this.machine.state !== "following") return;
     this.end = end;
     this.beganMs = performance.now();
     if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
-    const { machine, heardMs, standby } = standbySide;
     if (end.kind === "handover") {
-      this.left = machine === null ? null : { machine, heardMs, frozen: end.frozen, standby };
+      this.left = leftBy(standbySide, end.frozen);
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       this.tell({ event: "handover", cause });
       return;
     }
     const { cause, mayTakeOver } = end;
-    this.left = machine === null ? null : { machine, heardMs, frozen: null, standby };
+    this.left = leftBy(standbySide, null);
     this.log.sayOnce("nsr-link", "warn", cause);
     if (standbySide.peer !== null) this.log.letIn();
     this.tell({ event: "lost", cause, isUsable: mayTakeOver });
@@ -355,7 +358,8 @@ export class Pair {
 
   /** This side is the first one, or has lost what it had. */
   private async open(): Promise<SideEvent | null> {
-    const tenure = this.begin(newMachine(this.options.config), 0);
+    const tenure = new Tenure(this, newMachine(this.options.config), this.epoch, 0, null);
+    this.tenure = tenure;
     await this.addresses.expectFree();
     if (!tenure.isOver) await this.gate.need(true);
     if (tenure.isOver) return null;
@@ -376,7 +380,11 @@ export class Pair {
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const tenure = this.begin(machine, machine.router.tables.nowMs - left.heardMs);
+    const { heirs } = this;
+    const estate = { heirs, brackets: left.standby?.handOn ?? [], number: left.number };
+    const offsetMs = machine.router.tables.nowMs - left.heardMs;
+    const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
+    this.tenure = tenure;
     const taken = await tenure.takeUp(left.frozen, isPlanned, () => {
       this.addresses.claim();
       this.suspects.goOn(tenure.speaker);
@@ -405,24 +413,22 @@ export class Pair {
   /** Nothing happens between its last answer and what the machine does about it. */
   private async settle(activeSide: ActiveSide): Promise<SideEvent> {
     await this.refusing;
-    return { event: "settled", isSettled: await activeSide.settle() };
+    return { event: "settled", isSettled: await activeSide.settle(this.order.heir) };
   }
 
   private async give(tenure: Tenure): Promise<SideEvent> {
     this.beganMs = performance.now();
     this.end = null;
-    const heardMs = nowMs();
     this.frozen = tenure.freeze();
     this.addresses.drop();
-    const { machine } = tenure.speaker.journal;
-    this.left = { machine, heardMs, frozen: byConnection(this.frozen), standby: null };
+    this.left = leftHere(tenure.speaker, byConnection(this.frozen));
     await this.gate.rest();
-    const isOurs = await this.options.arbiter.handOver();
+    const isOurs = await this.options.arbiter.handOver(this.order.heir);
     return { event: "gave", isOurs, reason: null };
   }
 
   private async pass(tenure: Tenure): Promise<SideEvent> {
-    this.outcome = await tenure.activeSide.handOver(this.frozen);
+    this.outcome = await tenure.activeSide.handOver(this.order.heir, this.frozen);
     tenure.end();
     this.tenure = null;
     if (this.outcome !== null) {
@@ -437,8 +443,7 @@ export class Pair {
   private fence(): void {
     const { tenure } = this;
     if (tenure === null) return;
-    const { machine } = tenure.speaker.journal;
-    this.left = { machine, heardMs: nowMs(), frozen: null, standby: null };
+    this.left = leftHere(tenure.speaker, null);
     this.tenure = null;
     tenure.fence();
   }
@@ -473,11 +478,6 @@ export class Pair {
     await this.gate.stop(end);
     const threads = [this.side.heartbeats, this.side.links, this.resumes];
     await Promise.all(threads.map((thread) => thread.exit()));
-  }
-
-  private begin(machine: Machine, clockOffsetMs: number): Tenure {
-    this.tenure = new Tenure(this, machine, this.epoch, clockOffsetMs);
-    return this.tenure;
   }
 
   private shown(): void {

@@ -6,7 +6,7 @@ import path from "node:path";
 import type { Config, LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type DoctorRow, whoHas } from "@ts-bgp/takeover";
 import { EtcdClient } from "./etcd-client.ts";
-import { addressText, connectLink } from "./links.ts";
+import { addressText, connectLink, waysOf } from "./links.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
 import { located, SILENCE_MS } from "./service-addresses.ts";
 
@@ -18,7 +18,7 @@ export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
   if (nsr === null) return [];
   // First, and by itself: it must not be what answers at the other side's address.
   const listen = await listenRow(nsr.listen);
-  const ways = nsr.peers.map((peer) => peerRow(peer, nsr));
+  const ways = waysOf(nsr).map((way) => peerRow(way, nsr));
   const [etcd, others] = await Promise.all([
     Promise.all(etcdRows(nsr)),
     Promise.all([...ways, ...addressRows(nsr)]),

@@ -107,7 +107,14 @@ export class Protector implements Protection {
     if (this.gate === null) return;
     const { local, remote } = endsOf(tcp);
     const released = sequenceAfter(tcp.receiveSequence, received);
-    this.expected.set(id, this.gate.protect(local, remote, released));
+    const known = this.expected.get(id);
+    if (known !== undefined) this.gate.release(known, released);
+    else this.expected.set(id, this.gate.protect(local, remote, released));
+  }
+
+  /** Those that were expected are gone, but for these. */
+  expectOnly(connections: ReadonlySet<ConnectionId>): void {
+    for (const id of [...this.expected.keys()]) if (!connections.has(id)) this.unprotect(id);
   }
 
   /**

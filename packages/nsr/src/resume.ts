@@ -11,6 +11,7 @@ import {
   type Ends,
   freeze,
   goOnIfStuck,
+  type ResumeList,
   type ResumeOutcome,
   type ResumeRequest,
   type ResumeThread,
@@ -106,9 +107,16 @@ export async function resumeAll(
     if (typeof found === "string") lose(speaker, connection, found, result);
     else resumable.push(found);
   }
-  const requests = resumable.map((one) =>
-    requestOf(machine, one, elapsedMs, frozen?.get(one.connection.id) ?? null),
-  );
+  const inDoubt = ({ connection: { id, send } }: Resumable) =>
+    frozen?.has(id) !== true && send.acked < send.appended;
+  const list: ResumeList = {
+    count: resumable.length,
+    asking: resumable.filter(inDoubt).length,
+    requestOf: (index) => {
+      const one = resumable[index]!;
+      return requestOf(machine, one, elapsedMs, frozen?.get(one.connection.id) ?? null);
+    },
+  };
   const placed: ConnectionId[] = [];
   const settled = (index: number, outcome: ResumeOutcome) => {
     const { connection, tcp } = resumable[index]!;
@@ -140,7 +148,7 @@ export async function resumeAll(
     if (!speaker.isSuspended) for (const to of attempts) speaker.transport.connect(...to);
     onlyLate();
   };
-  await thread.resume(requests, { settled, onlyLate: rest });
+  await thread.resume(list, { settled, onlyLate: rest });
   rest();
   if (!speaker.isSuspended) lookAfter(speaker, placed);
   return result;
@@ -235,11 +243,24 @@ function goOn(
     const octets = position - sent;
     speaker.run({ record: "sent", connection: id, octets, nowMs: speaker.now() });
   }
-  speaker.restored(id, fd, Math.max(0, sent - position), send.from(position));
+  // A connection whose peer answers late: what others wait for, this one gets with them.
+  const heldBack = speaker.active.heldBackOf(id);
+  const octets = withoutEnd(send.from(position), heldBack.octets);
+  speaker.restored(id, fd, Math.max(0, sent - position), octets);
   speaker.checkCongestionControl(speaker.router.neighborOf(id)!.config, fd);
-  if (!closing) return;
+  if (!closing || heldBack.isClosing) return;
   protector.closing(id);
   speaker.transport.close(id);
+}
+
+function withoutEnd(pieces: readonly Uint8Array[], octets: number): Uint8Array[] {
+  let left = pieces.reduce((sum, piece) => sum + piece.length, -octets);
+  const found: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (left > 0) found.push(piece.subarray(0, left));
+    left -= piece.length;
+  }
+  return found;
 }
 
 /** The speaker goes on without a connection. */

@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Arbiter, ArbiterAwayError, type Roles } from "./arbiter.ts";
 
+type How = "begin" | "take-over" | "handed" | "take-back";
+
 /** Tries, a millisecond apart, to get a role that is being handed over. */
 const SOON_TRIES = 1000;
 
@@ -33,26 +35,28 @@ export class RoleAsker {
 
   /**
    * @param how - see the action `claim` of the machine
-   * @returns the epoch of the role; null when this side does not get it, `away` why it could not be asked
+   * @param epoch - of the active that this side has followed
+   * @returns the role; `heir` when another standby has it, with which this side goes on; null when this side
+   *   does not get it, `away` why it could not be asked
    * @throws Error when it was handed over and is not to be had
    */
-  async claim(how: "begin" | "take-over" | "handed" | "take-back"): Promise<number | null> {
-    if (how === "begin") return (await this.ask())?.epoch ?? null;
-    if (how === "handed") return (await this.askSoon()).epoch;
+  async claim(how: How, epoch: number): Promise<Roles | "heir" | null> {
+    if (how === "begin") return this.ask(false);
+    if (how === "handed") return this.askSoon();
     if (how === "take-back") {
       this.problem("the standby did not take what it was handed: the role is asked for again");
-      return (await this.askPatiently())?.epoch ?? null;
+      return this.askPatiently();
     }
     this.away = null;
-    const roles = await this.arbiter.takeOver(this.side);
+    const roles = await this.arbiter.takeOver(this.side, epoch);
     if (roles === null) this.problem("not taking over: the active side goes on alone");
-    return roles?.epoch ?? null;
+    return roles;
   }
 
   /** @returns null when this side is not to be the active one, as far as can be told */
-  private async ask(): Promise<Roles | null> {
+  private async ask(hasState: boolean): Promise<Roles | null> {
     try {
-      const roles = await this.arbiter.acquire(this.side);
+      const roles = await this.arbiter.acquire(this.side, hasState);
       this.away = null;
       return roles;
     } catch (error) {
@@ -67,7 +71,7 @@ export class RoleAsker {
   private async askPatiently(): Promise<Roles | null> {
     const endMs = performance.now() + PATIENT_MS;
     for (;;) {
-      const roles = await this.ask();
+      const roles = await this.ask(true);
       const isOver = this.isWithdrawn || performance.now() > endMs;
       if (roles !== null || this.away === null || isOver) return roles;
       await sleep(RETRY_MS);
@@ -77,7 +81,7 @@ export class RoleAsker {
   /** Asks until the role is free, which it is about to be. */
   private async askSoon(): Promise<Roles> {
     for (let tries = 0; tries < SOON_TRIES && !this.isWithdrawn; tries++) {
-      const roles = await this.ask();
+      const roles = await this.ask(true);
       if (roles !== null) return roles;
       await sleep(1);
     }

@@ -1,13 +1,35 @@
 /** The state of nonstop routing as an operator sees it. */
 
 import { type NeighborConfig, unknownOptions } from "@ts-bgp/config";
-import type { Deviation } from "@ts-bgp/replication";
+import type { ActiveState, Deviation } from "@ts-bgp/replication";
 import type { ConnectionId, Doomed } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Pair } from "./pair.ts";
 import { NO_GATE, type ShownGate } from "./pair-gate.ts";
 import { NONE_REFUSED, type RefusalReason } from "./refusals.ts";
+import type { StandbyLink } from "./standby-link.ts";
 import type { Switchover } from "./switchover.ts";
+
+export interface ShownPeer {
+  side: string;
+  link: "up" | "down";
+  /** The active's address that the link leads to, empty while it is down. */
+  over: string;
+  since_ms: number;
+  software: string;
+  /** On a standby with several ways: those that no heartbeat comes by. */
+  ways_down: readonly string[];
+}
+
+export interface ShownStandby extends ShownPeer {
+  /** Whether it may take over. */
+  ready: boolean;
+  /** How far it is: `alone` when it does not follow. */
+  state: ActiveState;
+  behind: { brackets: number; octets: number; applied: number };
+  /** When it was last compared, 0 for never. */
+  compared_ms: number;
+}
 
 /** Times are by the host's clock. */
 export interface ShownNsr {
@@ -22,16 +44,10 @@ export interface ShownNsr {
   ready: boolean;
   /** Why not, for people. */
   reason: string;
-  /** `over`: the active's address that the link leads to, empty while it is down. */
-  peer: {
-    side: string;
-    link: "up" | "down";
-    over: string;
-    since_ms: number;
-    software: string;
-    /** On a standby with several ways: those that no heartbeat comes by. */
-    ways_down: readonly string[];
-  };
+  /** The active side; on that one its first standby. */
+  peer: ShownPeer;
+  /** On the active side: each standby that follows, or that the configuration names. */
+  standbys: ShownStandby[];
   /** `problem`: why it cannot be asked just now, so that no role can change; empty when it can. */
   arbiter: { kind: string; problem: string };
   /** The active side sends nothing, for it cannot tell whether another one has its role. */
@@ -81,6 +97,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     ready: false,
     reason: "the configuration has no section nsr",
     peer: NO_PEER,
+    standbys: [],
     arbiter: { kind: "none", problem: "" },
     holds_back: false,
     protected: 0,
@@ -124,22 +141,40 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   const { speaker, activeSide, isDoubtful } = pair;
   const { problem } = pair.gate;
   const { active } = speaker!;
-  const { peer, over, linkSinceMs, problem: linkProblem } = activeSide!;
   shown.ready = active.state === "declared";
-  shown.reason = problem ?? linkProblem ?? active.reason ?? "";
+  shown.reason = problem ?? activeSide!.problem ?? active.reason ?? "";
   shown.behind = { ...active.behind, applied: active.number - active.applied };
-  if (active.state === "alone") shown.behind.applied = 0;
   shown.skipped = activeSide!.skipped;
   shown.holds_back = isDoubtful;
-  const comparedMs = active.digestMs === 0 ? 0 : active.digestMs - (speaker!.now() - nowMs());
-  shown.digest = { at_ms: dated(comparedMs), differences: active.differences };
+  const aheadMs = speaker!.now() - nowMs();
+  const byHost = (atMs: number) => (atMs === 0 ? 0 : dated(atMs - aheadMs));
+  shown.digest = { at_ms: byHost(active.digestMs), differences: active.differences };
   shown.deviation = deviationOf(active.deviation);
-  shown.peer = {
-    side: peer?.side ?? "",
+  const states = new Map(active.standbys.map((standby) => [standby.name, standby]));
+  const links = activeSide!.standbys;
+  const named = pair.nsr.peers.flatMap(({ name }) => name ?? []);
+  shown.standbys = [...new Set([...named, ...links.keys()])].map((name) => {
+    const found = states.get(name);
+    const link = links.get(name);
+    return {
+      ...(link === undefined ? { ...NO_PEER, side: name } : peerOf(link)),
+      ready: found?.state === "declared",
+      state: found?.state ?? (link === undefined ? "alone" : "joining"),
+      behind: found?.behind ?? { brackets: 0, octets: 0, applied: 0 },
+      compared_ms: byHost(found?.digestMs ?? 0),
+    };
+  });
+  const first = shown.standbys.find(({ side }) => links.has(side));
+  if (first !== undefined) shown.peer = peerOf(links.get(first.side)!);
+}
+
+function peerOf({ hello, over, sinceMs }: StandbyLink): ShownPeer {
+  return {
+    side: hello.side,
     link: over === null ? "down" : "up",
     over: over ?? "",
-    since_ms: dated(linkSinceMs),
-    software: peer?.software ?? "",
+    since_ms: dated(sinceMs),
+    software: hello.software,
     ways_down: [],
   };
 }

@@ -2,29 +2,25 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "@ts-bgp/config";
-import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
+import {
+  type AnyRecord,
+  frameOf,
+  type Machine,
+  type RecordOf,
+  Standby,
+  type StandbyHooks,
+} from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import { nowMs, type Suspect } from "@ts-bgp/speaker";
-import { HANDOVER_MS, type Hello, mismatch, type Side, wayPatienceMs } from "./active-side.ts";
+import { HANDOVER_MS } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
+import type { Before, FollowEnd } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs } from "./heartbeats.ts";
-import { helloOf } from "./hello.ts";
+import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
-import { addressText } from "./links.ts";
-
-/** How following an active came to its end. */
-export type FollowEnd =
-  /** The active has given its role away. */
-  | {
-      readonly kind: "handover";
-      readonly number: number;
-      readonly frozen: ReadonlyMap<ConnectionId, Frozen>;
-      readonly link: ThreadLink;
-    }
-  /** The active is gone or silent; `mayTakeOver` when this side has all, if the arbiter lets it. */
-  | { readonly kind: "lost"; readonly cause: string; readonly mayTakeOver: boolean };
+import { addressText, waysOf } from "./links.ts";
 
 /** Longest time from a bracket that was run to its acknowledgement. */
 const APPLIED_MS = 2;
@@ -58,8 +54,10 @@ export class StandbySide {
   private link!: ThreadLink;
   /** Where the link leads to. */
   private address!: LinkAddress;
+  /** All addresses of the side that is there. */
+  private ways: readonly LinkAddress[] = [];
   /** When something was last heard by the link before. */
-  private heardBeforeMs = nowMs();
+  private heardBeforeMs: number;
   /** Nothing has come over the link since it is the one that is used. */
   private isAway = true;
   private isCut = false;
@@ -81,17 +79,22 @@ export class StandbySide {
   /** Looks since something came over the link. */
   private silentLooks = 0;
   private heartbeats: HeartbeatListener | null = null;
-  private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  private readonly echo = crypto.getRandomValues(new Uint32Array(1))[0]! || 1;
   private ended: (end: FollowEnd) => void = () => {};
 
   /** Why this side's host cannot take over; null when it can. */
   private readonly problem: string | null;
 
-  private constructor(side: Side, arbiter: Arbiter, problem: string | null) {
+  /** What it goes on with; null when it is to be sent everything. */
+  private readonly before: Before | null;
+
+  private constructor(side: Side, arbiter: Arbiter, problem: string | null, before: Before | null) {
     this.side = side;
     this.arbiter = arbiter;
     this.problem = problem;
-    this.standby = new Standby({
+    this.before = before;
+    this.heardBeforeMs = before?.heardMs ?? nowMs();
+    const hooks: StandbyHooks = {
       send: (frame) => this.link.send(frame),
       differs: (number, what) => {
         side.differed.once = true;
@@ -103,16 +106,36 @@ export class StandbySide {
         const message = [...differs, ...ends].join("; ") || "this side differs no more";
         side.log({ id: "nsr-deviates", level: "warn", neighbor: null, message, fields: {} });
       },
-    });
+    };
+    this.standby = before?.standby ?? new Standby(hooks, side.config.peers.length > 1);
+    if (before !== null) this.standby.follow(hooks);
   }
 
-  /** @returns a side that is connected to the active; rejects when there is none */
-  static async connect(side: Side, arbiter: Arbiter): Promise<StandbySide> {
+  /**
+   * @param before - null for a side that is to be sent everything
+   * @returns a side that is connected to the active; rejects when there is none
+   */
+  static async connect(
+    side: Side,
+    arbiter: Arbiter,
+    before: Before | null = null,
+  ): Promise<StandbySide> {
     const problem = await side.lack();
-    const way = await side.links.connect(side.config.peers, side.config);
-    const standbySide = new StandbySide(side, arbiter, problem);
+    const { links, config } = side;
+    const ways = waysOf(config);
+    const way = await (before === null
+      ? links.connect(ways, config)
+      : links.connectSoon(ways, config));
+    const standbySide = new StandbySide(side, arbiter, problem, before);
+    const peer = side.config.peers.find(({ ways }) => ways.includes(way.address))!;
+    standbySide.ways = peer.ways;
     standbySide.use(way);
     return standbySide;
+  }
+
+  /** Of the active that was followed last; 0 for none. */
+  get epoch(): number {
+    return this.peer?.epoch ?? this.before?.epoch ?? 0;
   }
 
   /** Follows until that comes to its end. */
@@ -126,10 +149,27 @@ export class StandbySide {
         void this.heartbeats?.stop();
         resolve(end);
       };
-      const { echo, problem } = this;
-      const hello = helloOf(this.side, "standby", 0, { echo, next: 0, problem: problem ?? "" });
-      this.link.send(frameOf("hello", hello));
+      const next = this.before === null ? 0 : this.goOn(null);
+      this.sayHello(this.before?.epoch ?? 0, next);
     });
+  }
+
+  /** @returns the bracket that the link has to begin with @param epoch - of the active; null when it says so */
+  private goOn(epoch: number | null): number {
+    const next = this.standby.resume();
+    this.ran();
+    if (next > 0) this.link.resume({ epoch, next, octets: this.standby.octets.stored });
+    return next;
+  }
+
+  private sayHello(epoch: number, next: number): void {
+    const { echo, side, ways } = this;
+    const problem = this.problem ?? "";
+    const more = { echo, next, problem, ways: ways.length };
+    const hello = helloOf(side, "standby", epoch, more);
+    // It could not go on without what an active puts out.
+    if (this.standby.needsOutputs) hello.outputs = 1;
+    this.link.send(frameOf("hello", hello));
   }
 
   /** @returns the machine, for a look at it */
@@ -194,7 +234,10 @@ export class StandbySide {
     this.attemptMs = wayPatienceMs(this.side.config);
     if (record.record === "hello") this.welcome(record);
     else if (record.record === "bye" && record.slow === 1) this.dismissed(record.reason);
-    else if (record.record === "bye") this.lose(record.reason, false);
+    else if (record.record === "bye" && record.to !== "") {
+      // Another standby has the role now: this side may go on with that one, if the arbiter says so too.
+      this.lose(record.reason, this.standby.isUsable);
+    } else if (record.record === "bye") this.lose(record.reason, false);
     else if ("epoch" in record && record.epoch !== this.peer?.epoch) {
       this.lose(`the stream is of epoch ${record.epoch}, not ${this.peer?.epoch}`, false);
     } else if (record.record === "handingOver") this.isHandedOver = true;
@@ -217,6 +260,7 @@ export class StandbySide {
   private welcome(hello: Hello): void {
     const { config, name, log } = this.side;
     if (this.peer !== null) {
+      if (hello.next > 0) this.handOn(hello.next);
       const message = `the link goes on over ${addressText(this.address)}: ${this.cause}`;
       log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
       return;
@@ -228,13 +272,15 @@ export class StandbySide {
     }
     this.peer = hello;
     this.standby.isSameProgram = hello.build === this.side.build;
+    if (hello.next > 0) this.handOn(hello.next);
     const { lease } = this.arbiter;
     const isSilent = (reason: string, isHanging: boolean) => {
       this.isHanging = isHanging;
       void this.heartbeatsMissing(reason);
     };
     const { epoch } = hello;
-    const order = { thread: this.side.heartbeats, config, epoch, lease, echo: this.echo };
+    const { ways, echo } = this;
+    const order = { thread: this.side.heartbeats, config, ways, epoch, lease, echo };
     const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
     const way = (address: LinkAddress, isUp: boolean) => this.wayChanged(address, isUp);
     this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspect) => {
@@ -246,6 +292,13 @@ export class StandbySide {
       });
     } catch (error) {
       this.lose((error as Error).message, false);
+    }
+  }
+
+  /** The active has taken over, and lacks brackets that this side has. */
+  private handOn(from: number): void {
+    for (const bracket of this.standby.handOn) {
+      if (bracket.number >= from) this.link.send(frameOf("bracket", bracket));
     }
   }
 
@@ -336,7 +389,7 @@ export class StandbySide {
 
   /** Has the stream go on over another way, beside everything else. @returns whether that may be */
   private comeBack(cause: string): boolean {
-    if (this.side.config.peers.length === 1 || !this.standby.isUsable) return false;
+    if (this.ways.length === 1 || !this.standby.isUsable) return false;
     if (this.isConnecting) return true;
     this.isConnecting = true;
     this.cause = cause;
@@ -347,16 +400,12 @@ export class StandbySide {
   }
 
   private async takeOtherWay(): Promise<void> {
-    const { side, peer, echo, link, standby } = this;
+    const { side, peer, link, ways } = this;
     const { heardUs } = link;
-    const { peers } = side.config;
-    const after = peers.indexOf(this.address) + 1;
+    const after = ways.indexOf(this.address) + 1;
     let way: Way;
     try {
-      way = await side.links.connect(
-        [...peers.slice(after), ...peers.slice(0, after)],
-        side.config,
-      );
+      way = await side.links.connect([...ways.slice(after), ...ways.slice(0, after)], side.config);
     } catch {
       // It is tried again, as long as this side follows.
       return;
@@ -370,11 +419,8 @@ export class StandbySide {
     }
     this.heardBeforeMs = this.heardMs;
     this.use(way);
-    const next = standby.resume();
     const epoch = peer?.epoch ?? 0;
-    this.ran();
-    if (next > 0) this.link.resume({ epoch, next, octets: standby.octets.stored });
-    this.link.send(frameOf("hello", helloOf(side, "standby", epoch, { echo, next, problem: "" })));
+    this.sayHello(epoch, this.goOn(epoch));
   }
 
   /**
@@ -395,7 +441,7 @@ export class StandbySide {
     const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
     while ((standby.isUsable || isBack !== null) && nowMs() < endMs) {
       // The arbiter may have named this side although it was not told: that message may have been lost.
-      let state = standby.isUsable ? await this.arbiter.state(side.name) : "running";
+      let state = standby.isUsable ? await this.arbiter.state(side.name, this.epoch) : "running";
       const mayReturn = isBack !== null && (!this.isCut || this.isConnecting);
       if (state !== "stopped" && !standby.isDeclared && mayReturn) state = "running";
       if (state === "alone") {
@@ -427,7 +473,8 @@ export class StandbySide {
     const isLong = silentMs >= this.side.config.patienceMs + LINK_SILENT_MS;
     // Before heartbeats have begun, nothing else tells of an active that is suspended.
     const isStopped =
-      this.standby.isDeclared && (await this.arbiter.state(this.side.name)) === "stopped";
+      this.standby.isDeclared &&
+      (await this.arbiter.state(this.side.name, this.epoch)) === "stopped";
     if (!isLong && !isStopped) return;
     void this.silent(cause);
   }

@@ -18,8 +18,8 @@ export async function prepared(machine: Machine, isWanted: () => boolean): Promi
 }
 
 /** Sends what a standby that joins lacks, until it has all of it or its link takes no more. */
-export async function sendOn(active: Active, isWanted: () => boolean): Promise<void> {
-  await inTurns(isWanted, () => active.pump());
+export async function sendOn(active: Active, to: string, isWanted: () => boolean): Promise<void> {
+  await inTurns(isWanted, () => active.pump(to));
 }
 
 /** Takes steps while there are any. */

@@ -1,10 +1,9 @@
 /** How a change of roles went. */
 
-import type { Machine, Standby } from "@ts-bgp/replication";
-import type { ConnectionId } from "@ts-bgp/router";
+import type { Machine } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs } from "@ts-bgp/speaker";
-import type { Frozen, Resumed } from "./frozen.ts";
+import type { Resumed } from "./frozen.ts";
 
 /** For `show nsr`. */
 export interface Switchover {
@@ -82,17 +81,6 @@ export class Switchovers {
     if (lost.length > 0) this.done({ cause, planned: false, ms: NO_TIME, resumed: 0, lost });
     this.left = null;
   }
-}
-
-/** What an active left. */
-export interface Left {
-  readonly machine: Machine;
-  /** When the machine was last known to be up to date, by the clock of this host. */
-  readonly heardMs: number;
-  /** After a handover. */
-  readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
-  /** Has the rest of it, which was stored and not run; null when it was this side's own. */
-  readonly standby: Standby | null;
 }
 
 /** Of a takeover that ends now: `beganMs` and `restoreMs` are moments by `performance.now()`. */

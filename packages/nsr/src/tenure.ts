@@ -1,16 +1,18 @@
 /** What a side has as long as it is the active one: a speaker, and what has it followed by a standby. */
 
 import type { NsrConfig } from "@ts-bgp/config";
-import type { Machine } from "@ts-bgp/replication";
+import type { Estate, Machine } from "@ts-bgp/replication";
 import { nowMs, Speaker } from "@ts-bgp/speaker";
 import type { ResumeThread } from "@ts-bgp/takeover";
-import { ActiveSide, type Side } from "./active-side.ts";
+import { ActiveSide } from "./active-side.ts";
 import type { Frozen } from "./frozen.ts";
+import type { Side } from "./hello.ts";
+import type { Left } from "./left.ts";
 import type { PairGate } from "./pair-gate.ts";
 import type { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
 import { expectAll, freezeAll, resumeAll } from "./resume.ts";
-import type { Left, Outcome } from "./switchover.ts";
+import type { Outcome } from "./switchover.ts";
 
 /** What a side has in whatever role. */
 export interface SideParts {
@@ -27,17 +29,32 @@ export class Tenure {
   readonly activeSide: ActiveSide;
   isOver = false;
   private readonly parts: SideParts;
+  /** There were other standbys of the active that was taken over from. */
+  private readonly hasHeirs: boolean;
 
-  /** @param clockOffsetMs - of the router's clock before this host's */
-  constructor(parts: SideParts, machine: Machine, epoch: number, clockOffsetMs: number) {
+  /**
+   * @param clockOffsetMs - of the router's clock before this host's
+   * @param left - of a side that has taken over, what it has beside the machine, by this host's clock
+   */
+  constructor(
+    parts: SideParts,
+    machine: Machine,
+    epoch: number,
+    clockOffsetMs: number,
+    left: Omit<Estate, "nowMs"> | null,
+  ) {
     this.parts = parts;
+    this.hasHeirs = left !== null && left.heirs.length > 0;
+    const estate =
+      left !== null && this.hasHeirs ? { ...left, nowMs: nowMs() + clockOffsetMs } : null;
     const { arbiter, log } = parts.options;
     const clock = () => nowMs() + clockOffsetMs;
     this.activeSide = new ActiveSide(parts.side, epoch, arbiter, parts.gate, clock);
     const { protector } = this.activeSide;
     const { patienceMs } = parts.nsr;
     const isHeld = () => arbiter.isHeld();
-    const options = { log, protection: protector, epoch, patienceMs, clockOffsetMs, isHeld };
+    const time = { patienceMs, clockOffsetMs };
+    const options = { log, protection: protector, epoch, ...time, estate, isHeld };
     this.speaker = new Speaker(machine, options);
   }
 
@@ -46,7 +63,7 @@ export class Tenure {
    *
    * @param frozen - how they were left on purpose; null after a crash
    * @param claim - claims the service addresses, once what comes to them is not refused and before anything
-   *   is read
+   *   is read; calls may be run from then on
    * @returns what became of them, and when sockets began to be built; null when this is over meanwhile
    */
   async takeUp(
@@ -54,20 +71,48 @@ export class Tenure {
     isPlanned: boolean,
     claim: () => void,
   ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
+    const { speaker, activeSide } = this;
+    const soon = Promise.withResolvers<void>();
+    activeSide.isTakingUp = true;
+    let all: ReturnType<Tenure["restore"]> | undefined;
+    await speaker.restoring(() => {
+      all = this.restore(frozen, isPlanned, claim, soon.resolve);
+      return Promise.race([soon.promise, all]);
+    });
+    const taken = await all!;
+    activeSide.isTakingUp = false;
+    return taken;
+  }
+
+  private async restore(
+    frozen: Left["frozen"],
+    isPlanned: boolean,
+    claim: () => void,
+    onlyLate: () => void,
+  ): Promise<(Outcome & { readonly restoreMs: number }) | null> {
     const { speaker, activeSide, parts } = this;
     const { protector } = activeSide;
     const { machine } = speaker.journal;
     expectAll(machine, protector, parts.nsr.mode === "shared" && !isPlanned);
     parts.gate.bind();
+    if (this.hasHeirs) {
+      protector.hooks.closeGate();
+      void this.letJoin("until done");
+    }
     // What comes to the addresses for a connection that has no socket yet must not be refused.
     if (parts.nsr.mode === "address") await parts.gate.follow(machine.router.tables.config);
     if (this.isOver) return null;
+    if (this.hasHeirs) {
+      await activeSide.inherit(speaker);
+      if (this.isOver) return null;
+      // Another standby may have known of more.
+      expectAll(machine, protector, false);
+      protector.expectOnly(new Set(machine.ledger.connections.keys()));
+    }
     claim();
     const restoreMs = performance.now();
-    const soon = Promise.withResolvers<void>();
-    const all = resumeAll(speaker, protector, frozen, parts.resumes, soon.resolve);
-    await speaker.restoring(Promise.race([soon.promise, all]));
-    const { resumed, lost } = await all;
+    const { resumes } = parts;
+    const { resumed, lost } = await resumeAll(speaker, protector, frozen, resumes, onlyLate);
     return this.isOver ? null : { resumed, lost, restoreMs };
   }
 
@@ -95,7 +140,7 @@ export class Tenure {
     gate.watch({
       lost: (reason) => {
         activeSide.protector.gateLost(gate.problem);
-        activeSide.giveUp(reason);
+        activeSide.giveUpAll(reason);
       },
       regained: (next) => activeSide.protector.use(next),
     });

@@ -299,7 +299,7 @@ describe("an etcd whose answers are changed on the way", () => {
       return text;
     };
     await arbiter.expectAnswer();
-    await arbiter.nameStandby(null);
+    await arbiter.nameStandbys({ standbys: [], heirs: [] });
     const changes = etcd.changes;
     await until(() => etcd.changes > changes, 30_000, "a renewal");
     await arbiter.expectAnswer();

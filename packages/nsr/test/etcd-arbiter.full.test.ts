@@ -129,7 +129,6 @@ describe.skipIf(REASON !== null)(`the arbiter of etcd${REASON ? ` (${REASON})` :
     expect(await third.ask("takeover")).toBeNull();
     await active.ask("name");
     expect(await standby.ask("state")).toBe("alone");
-    expect(await standby.ask("takeover")).toBeNull();
     expect(await active.ask("name c")).toBe(true);
     expect(await standby.ask("takeover")).toBeNull();
   });
@@ -142,14 +141,19 @@ describe.skipIf(REASON !== null)(`the arbiter of etcd${REASON ? ` (${REASON})` :
     expect(active.lines().filter(({ event }) => event === "doubtful")).toEqual([]);
   });
 
-  test("hands over within milliseconds, and takes back what nobody took", async () => {
+  test("hands over within milliseconds", async () => {
     const { active, standby } = await newPair();
     await active.ask("handover");
     expect(await standby.ask("acquire")).toMatchObject({ epoch: 2, active: "b" });
     expect(await active.ask("acquire")).toBeNull();
     expectDisjoint(await active.held(), await standby.held());
-    await standby.ask("handover");
-    expect(await standby.ask("acquire")).toMatchObject({ epoch: 3, active: "b" });
+  });
+
+  test("takes back what nobody took", async () => {
+    const { active, standby } = await newPair();
+    await active.ask("handover");
+    expect(await active.ask("acquire")).toMatchObject({ epoch: 2, active: "a" });
+    expect(await standby.ask("acquire")).toBeNull();
   });
 
   test("refuses the role to a third one while both sides may live", async () => {

@@ -6,13 +6,14 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd, type Fault } from "../../../testkit/fake-etcd.ts";
-import { ArbiterAwayError } from "../src/arbiter.ts";
+import { ArbiterAwayError, type Roles } from "../src/arbiter.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 
 /** An answer of this process has a third of it to come. */
 const TTL_MS = 2400;
 /** Of two sides whose requests may all fail. */
 const QUICK_TTL_MS = 600;
+const ECHO = 7;
 const LONG_MS = 60_000;
 /** As heartbeats of 30 ms have it. */
 const PROMISE_MS = 90;
@@ -30,6 +31,12 @@ afterEach(async () => {
   await Promise.all(arbiters.map((arbiter) => arbiter.release()));
   etcd.stop();
 });
+
+/** The standby's echoes let a side go on for long. */
+function heardBy({ lease }: EtcdArbiter): void {
+  lease.expectEchoes("b", ECHO);
+  lease.renewByEcho(ECHO, bootMs() + LONG_MS);
+}
 
 function newArbiter(
   endpoints: readonly string[] = [etcd.endpoint],
@@ -63,18 +70,18 @@ describe("a change that was carried out and not answered", () => {
     await expect(a.acquire("a")).rejects.toThrow(ArbiterAwayError);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: null });
     expect(await newArbiter().acquire("b")).toBeNull();
-    expect(await a.acquire("a")).toEqual({ epoch: 2, active: "a", standby: null });
+    expect(await a.acquire("a")).toEqual({ epoch: 2, active: "a", heirs: [] });
   });
 
   test("of a standby is found out by itself", async () => {
     const a = newArbiter();
     await a.acquire("a");
-    a.lease.renewByEcho(bootMs() + LONG_MS);
+    heardBy(a);
     faults("lose");
-    expect(await a.nameStandby("b")).toBe(true);
+    expect(await a.nameStandbys({ standbys: ["b"], heirs: [] })).toBe(true);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: "b" });
     faults("lose", "drop", "lose");
-    expect(await a.nameStandby(null)).toBe(true);
+    expect(await a.nameStandbys({ standbys: [], heirs: [] })).toBe(true);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: null });
     expect(a.isHeld()).toBe(true);
   });
@@ -82,22 +89,22 @@ describe("a change that was carried out and not answered", () => {
   test("of a takeover is found out by itself", async () => {
     const [a, b] = [newArbiter(), newArbiter()];
     await a.acquire("a");
-    a.lease.renewByEcho(bootMs() + LONG_MS);
-    await a.nameStandby("b");
+    heardBy(a);
+    await a.nameStandbys({ standbys: ["b"], heirs: [] });
     faults("lose", "lose", "drop");
-    const taken = await b.takeOver("b");
-    expect(taken).toMatchObject({ active: "b", standby: null });
-    expect(taken!.epoch).toBeGreaterThan(1);
-    expect(roles()).toEqual(taken);
+    const taken = await b.takeOver("b", 1);
+    expect(taken).toMatchObject({ active: "b", heirs: [] });
+    expect((taken as Roles).epoch).toBeGreaterThan(1);
+    expect(roles()).toEqual({ epoch: (taken as Roles).epoch, active: "b", standby: null });
   });
 
   test("of a handover is found out by itself", async () => {
     const [a, b] = [newArbiter(), newArbiter()];
     await a.acquire("a");
-    a.lease.renewByEcho(bootMs() + LONG_MS);
-    await a.nameStandby("b");
+    heardBy(a);
+    await a.nameStandbys({ standbys: ["b"], heirs: [] });
     faults("lose");
-    await a.handOver();
+    await a.handOver("b");
     expect(a.isHeld()).toBe(false);
     expect(await b.acquire("b")).toMatchObject({ epoch: 2, active: "b" });
   });
@@ -117,7 +124,7 @@ describe("several endpoints", () => {
   test("that both carry out a change make it once", async () => {
     const a = newArbiter([etcd.endpoint, etcd.endpoint]);
     faults(200);
-    expect(await a.acquire("a")).toEqual({ epoch: 1, active: "a", standby: null });
+    expect(await a.acquire("a")).toEqual({ epoch: 1, active: "a", heirs: [] });
     await sleep(300);
     expect(roles()).toEqual({ epoch: 1, active: "a", standby: null });
     expect(a.isHeld()).toBe(true);
@@ -151,8 +158,8 @@ test("an active alone that cannot renew stops, and goes on when nobody was quick
 test("an active with a standby goes on without etcd for as long as it is echoed", async () => {
   const a = newArbiter();
   await a.acquire("a");
-  a.lease.renewByEcho(bootMs() + LONG_MS);
-  await a.nameStandby("b");
+  heardBy(a);
+  await a.nameStandbys({ standbys: ["b"], heirs: [] });
   etcd.fault = () => "drop";
   await sleep(2 * TTL_MS);
   expect(a.isHeld()).toBe(true);
@@ -164,6 +171,8 @@ class Actor {
   readonly name: string;
   other!: Actor;
   isDeclared = false;
+  /** Epoch of the other side when this one was its standby. */
+  followed = 0;
   /** It joins nobody before that is decided. */
   isTaking = false;
   private heardMs = Number.POSITIVE_INFINITY;
@@ -185,7 +194,7 @@ class Actor {
     if (!other.arbiter.lease.promise(bootMs() + PROMISE_MS)) return;
     other.heardMs = bootMs();
     await sleep(late());
-    if (isUp()) arbiter.lease.renewByEcho(sentMs + HOLD_MS);
+    if (isUp()) arbiter.lease.renewByEcho(ECHO, sentMs + HOLD_MS);
   }
 
   async live(isOver: () => boolean, chance: () => number): Promise<void> {
@@ -201,7 +210,7 @@ class Actor {
           if (chance() < 0.97 && bootMs() - this.heardMs < PROMISE_MS) continue;
           this.isDeclared = false;
           this.isTaking = true;
-          await arbiter.takeOver(name);
+          await arbiter.takeOver(name, this.followed);
           this.isTaking = false;
         } else if (chance() < 0.2) await arbiter.acquire(name);
       } catch {
@@ -214,17 +223,20 @@ class Actor {
     const { other } = this;
     other.arbiter.lease.beginPromises(bootMs() + PROMISE_MS);
     other.heardMs = bootMs();
-    if (await this.arbiter.nameStandby(other.name)) other.isDeclared = true;
+    other.followed = (roles() as Roles).epoch;
+    this.arbiter.lease.expectEchoes(other.name, ECHO);
+    if (await this.arbiter.nameStandbys({ standbys: [other.name], heirs: [] }))
+      other.isDeclared = true;
   }
 
   private async handOver(): Promise<void> {
     this.other.isDeclared = false;
-    await this.arbiter.handOver();
-    await this.other.arbiter.acquire(this.other.name);
+    await this.arbiter.handOver(this.other.name);
+    await this.other.arbiter.acquire(this.other.name, true);
   }
 
   private async goOnAlone(): Promise<void> {
-    await this.arbiter.nameStandby(null);
+    await this.arbiter.nameStandbys({ standbys: [], heirs: [] });
     this.other.isDeclared = false;
   }
 }

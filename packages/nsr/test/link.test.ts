@@ -16,7 +16,7 @@ function linkThatFailsWith(error: Error) {
     idle() {},
     closed: (reason) => reasons.push(reason),
   });
-  const frame = frameOf("bye", { reason: "", slow: 0 });
+  const frame = frameOf("bye", { reason: "", slow: 0, to: "" });
   return { read: () => link["read"](frame), reasons };
 }
 

@@ -41,7 +41,11 @@ function work(): void {
 test("a flood of connections from elsewhere does not keep the other side out", async () => {
   const { authority, sides } = issuePair("test", ["a", "b"], Date.now(), 10);
   const { certificate: cert, key } = sides[0]!;
-  const config = { cluster: "test", peers: [ADDRESS], tls: { cert, key, ca: authority } };
+  const config = {
+    cluster: "test",
+    peers: [{ name: null, ways: [ADDRESS] }],
+    tls: { cert, key, ca: authority },
+  };
   const refused = new Set<string>();
   let refusals = 0;
   const stop = await listenForLinks(

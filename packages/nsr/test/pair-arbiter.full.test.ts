@@ -14,6 +14,7 @@ import {
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -95,17 +96,17 @@ function watch(arbiter: LocalArbiter, { pid }: Holder): { ended: boolean } {
 describe.skipIf(platform() !== "linux")("the role", () => {
   test("belongs to one process, and is free when that one is killed", async () => {
     const holder = new Holder("a");
-    expect(await holder.ask("acquire")).toEqual({ epoch: 1, active: "a", standby: null });
+    expect(await holder.ask("acquire")).toEqual({ epoch: 1, active: "a", heirs: [] });
     const arbiter = newArbiter();
     expect(await arbiter.acquire("b")).toBeNull();
     await holder.kill();
-    expect(await arbiter.acquire("b")).toEqual({ epoch: 2, active: "b", standby: null });
+    expect(await arbiter.acquire("b")).toEqual({ epoch: 2, active: "b", heirs: [] });
   });
 
   test("waits a moment for the standby that was named, before another side has it", async () => {
     const first = newArbiter();
     await first.acquire("a");
-    await first.nameStandby("b");
+    await first.nameStandbys({ standbys: ["b"], heirs: [] });
     await first.release();
     const again = newArbiter();
     expect(await again.acquire("a")).toBeNull();
@@ -113,12 +114,40 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     expect(await again.acquire("a")).toBeNull();
   });
 
+  test("waits for that from when it is free, not from when a side first asked", async () => {
+    const holder = await holderWith("b");
+    const other = newArbiter();
+    expect(await other.acquire("d")).toBeNull();
+    await sleep(1100);
+    await holder.kill();
+    expect(await other.acquire("d")).toBeNull();
+    const found = () => other.acquire("d");
+    expect(await until(found, WAIT_MS, "nobody goes on")).toMatchObject({ active: "d", heirs: [] });
+  });
+
+  test("has standbys taken out, and none added, where its file was removed", async () => {
+    const arbiter = newArbiter();
+    await arbiter.acquire("a");
+    await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] });
+    rmSync(file);
+    expect(await arbiter.nameStandbys({ standbys: ["c"], heirs: [] })).toBe(true);
+    expect(await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] })).toBe(false);
+  });
+
+  test("that was given away has the others for heirs when it is had back", async () => {
+    const arbiter = newArbiter();
+    await arbiter.acquire("a");
+    await arbiter.nameStandbys({ standbys: ["b", "c"], heirs: [] });
+    await arbiter.handOver("b");
+    expect(await arbiter.acquire("a", true)).toEqual({ epoch: 2, active: "a", heirs: ["c"] });
+  });
+
   test("that was given away is had back at once, when the standby does not take it", async () => {
     const arbiter = newArbiter();
     await arbiter.acquire("a");
-    await arbiter.nameStandby("b");
-    await arbiter.handOver();
-    expect(await arbiter.acquire("a")).toEqual({ epoch: 2, active: "a", standby: null });
+    await arbiter.nameStandbys({ standbys: ["b"], heirs: [] });
+    await arbiter.handOver("b");
+    expect(await arbiter.acquire("a")).toEqual({ epoch: 2, active: "a", heirs: [] });
   });
 
   test("is won by one of many that want it at the same time", async () => {
@@ -129,10 +158,10 @@ describe.skipIf(platform() !== "linux")("the role", () => {
 
   test("has a greater epoch with each holder, whichever way it changed hands", async () => {
     const epochs: number[] = [];
-    const note = (roles: Roles | null) => epochs.push(roles!.epoch);
+    const note = (roles: Roles | "heir" | null) => epochs.push((roles as Roles).epoch);
     const first = newArbiter();
     note(await first.acquire("a"));
-    await first.handOver();
+    await first.handOver("b");
     const second = newArbiter();
     note(await second.acquire("b"));
     await second.release();
@@ -141,14 +170,14 @@ describe.skipIf(platform() !== "linux")("the role", () => {
     await holder.ask("name b");
     const third = newArbiter();
     watch(third, holder);
-    note(await third.takeOver("b"));
+    note(await third.takeOver("b", 3));
     expect(epochs).toEqual([1, 2, 3, 4]);
   });
 
   test("is kept by a holder that asks for it once more", async () => {
     const arbiter = newArbiter();
     await arbiter.acquire("a");
-    await arbiter.nameStandby("b");
+    await arbiter.nameStandbys({ standbys: ["b"], heirs: [] });
     expect(await arbiter.acquire("a")).toBeNull();
     await arbiter.release();
     const next = newArbiter();
@@ -162,7 +191,7 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     const holder = await holderWith("b");
     const arbiter = newArbiter();
     watch(arbiter, holder);
-    expect(await arbiter.takeOver("b")).toEqual({ epoch: 2, active: "b", standby: null });
+    expect(await arbiter.takeOver("b", 1)).toEqual({ epoch: 2, active: "b", heirs: [] });
     // Gone, and no zombie that its parent has not noticed yet.
     await until(() => holder.process.signalCode === "SIGKILL", WAIT_MS, "the holder is dead");
   });
@@ -175,7 +204,7 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     await holder.ask(order);
     const arbiter = newArbiter();
     watch(arbiter, holder);
-    expect(await arbiter.takeOver("b")).toBeNull();
+    expect(await arbiter.takeOver("b", 1)).toBeNull();
     expect(await holder.ask("acquire")).toBeNull();
     expect(holder.process.signalCode).toBeNull();
   });
@@ -184,7 +213,7 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     const holder = await holderWith("b");
     await holder.ask("name");
     await holder.kill();
-    expect(await newArbiter().takeOver("b")).toBeNull();
+    expect(await newArbiter().takeOver("b", 1)).toBeNull();
   });
 
   test("waits for a child of the active that still has its lock", async () => {
@@ -192,7 +221,7 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     const arbiter = newArbiter();
     watch(arbiter, holder);
     await holder.ask("fork");
-    expect(await arbiter.takeOver("b")).toEqual({ epoch: 2, active: "b", standby: null });
+    expect(await arbiter.takeOver("b", 1)).toEqual({ epoch: 2, active: "b", heirs: [] });
   });
 
   test("of an active that is suspended kills it: it never goes on", async () => {
@@ -200,7 +229,7 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
     const arbiter = newArbiter();
     watch(arbiter, holder);
     holder.process.kill("SIGSTOP");
-    expect(await arbiter.takeOver("b")).toMatchObject({ active: "b" });
+    expect(await arbiter.takeOver("b", 1)).toMatchObject({ active: "b" });
     holder.process.kill("SIGCONT");
     await until(() => holder.process.signalCode === "SIGKILL", WAIT_MS, "the holder is dead");
   });
@@ -208,8 +237,8 @@ describe.skipIf(platform() !== "linux")("a takeover", () => {
   test("takes nothing from a side that lost the role: it names nobody any more", async () => {
     const arbiter = newArbiter();
     await arbiter.acquire("a");
-    await arbiter.handOver();
-    expect(await arbiter.nameStandby("b")).toBe(false);
+    await arbiter.handOver("b");
+    expect(await arbiter.nameStandbys({ standbys: ["b"], heirs: [] })).toBe(false);
   });
 });
 
@@ -218,14 +247,14 @@ describe.skipIf(platform() !== "linux")("the state of the active", () => {
     const holder = await holderWith("b");
     const arbiter = newArbiter();
     const seen = watch(arbiter, holder);
-    expect(await arbiter.state("b")).toBe("running");
+    expect(await arbiter.state("b", 1)).toBe("running");
     holder.process.kill("SIGSTOP");
-    await until(async () => (await arbiter.state("b")) === "stopped", WAIT_MS, "it is stopped");
+    await until(async () => (await arbiter.state("b", 1)) === "stopped", WAIT_MS, "it is stopped");
     expect(seen.ended).toBe(false);
     holder.process.kill("SIGCONT");
-    await until(async () => (await arbiter.state("b")) === "running", WAIT_MS, "it runs again");
+    await until(async () => (await arbiter.state("b", 1)) === "running", WAIT_MS, "it runs again");
     await holder.kill();
-    expect(await arbiter.state("b")).toBe("stopped");
+    expect(await arbiter.state("b", 1)).toBe("stopped");
     await until(() => seen.ended, WAIT_MS, "its end is told");
   });
 
@@ -240,7 +269,7 @@ describe.skipIf(platform() !== "linux")("the state of the active", () => {
     const arbiter = newArbiter();
     watch(arbiter, holder);
     await holder.ask("name");
-    expect(await arbiter.state("b")).toBe("alone");
+    expect(await arbiter.state("b", 1)).toBe("alone");
   });
 
   test("is told no more after a release, nor of one that was watched before", async () => {
@@ -276,10 +305,11 @@ describe.skipIf(platform() !== "linux")("the file of the roles", () => {
     ["longer than it will be", `${JSON.stringify({ epoch: 0, active: "x".repeat(500) })}\n`],
   ])("that is %s names nobody, and becomes a whole one", async (_, text) => {
     writeFileSync(file, text);
-    expect(await newArbiter().takeOver("b")).toBeNull();
+    expect(await newArbiter().takeOver("b", 1)).toBeNull();
     const roles = await newArbiter().acquire("a");
-    expect(roles).toMatchObject({ active: "a", standby: null });
-    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(roles);
+    expect(roles).toMatchObject({ active: "a", heirs: [] });
+    const { epoch } = roles!;
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ epoch, active: "a", standby: null });
     expect(Number.isInteger(roles!.epoch) && roles!.epoch > 0).toBe(true);
   });
 
@@ -308,7 +338,7 @@ describe.skipIf(platform() !== "linux")("the file of the roles", () => {
     const arbiter = newArbiter();
     watch(arbiter, holder);
     rmSync(file);
-    expect(await arbiter.takeOver("b")).toEqual({ epoch: 2, active: "b", standby: null });
+    expect(await arbiter.takeOver("b", 1)).toEqual({ epoch: 2, active: "b", heirs: [] });
     await until(() => holder.process.signalCode === "SIGKILL", WAIT_MS, "the holder is dead");
     expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ epoch: 2, active: "b" });
   });

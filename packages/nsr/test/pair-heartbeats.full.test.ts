@@ -46,12 +46,17 @@ describe("the threads of heartbeats", () => {
     const path = join(directory, "link");
     config = {
       ...{ cluster: "test", self: "", mode: "shared", serviceAddresses: [], tls: null },
-      ...{ listen: { path }, peers: [{ path }], arbiter: { kind: "local", file: "" } },
+      ...{
+        listen: { path },
+        peers: [{ name: null, ways: [{ path }] }],
+        arbiter: { kind: "local", file: "" },
+      },
       ...{ patienceMs: 1000, ...BEAT },
     };
     ends = [];
     heard = [];
     lease = new Lease();
+    lease.expectEchoes("b", ECHO);
   });
   afterEach(async () => {
     for (const end of ends) await end();
@@ -70,14 +75,16 @@ describe("the threads of heartbeats", () => {
     notes: bigint | null = null,
   ): HeartbeatSender {
     const sender = new HeartbeatSender(newThread(), config, epoch, lease, notes, failed);
-    sender.expect(ECHO);
     ends.push(() => sender.stop());
     return sender;
   }
 
   function listen(suspected: (suspect: Suspect | null) => void = () => {}): void {
     const listener = new HeartbeatListener(
-      { thread: newThread(), config, epoch: EPOCH, lease: new Lease(), echo: ECHO },
+      {
+        ...{ thread: newThread(), config, ways: config.peers[0]!.ways },
+        ...{ epoch: EPOCH, lease: new Lease(), echo: ECHO },
+      },
       (reason) => heard.push(reason),
       () => {},
       () => {},
@@ -86,7 +93,7 @@ describe("the threads of heartbeats", () => {
     ends.push(() => listener.stop());
   }
 
-  const areHeard = () => until(() => lease.isEchoed, WAIT_MS, "heartbeats are heard");
+  const areHeard = () => until(() => lease.areEchoed(["b"]), WAIT_MS, "heartbeats are heard");
   const isThere = () => readdirSync(directory).includes("link.beat");
 
   test("tell of silence once heartbeats had begun, and of none before", async () => {

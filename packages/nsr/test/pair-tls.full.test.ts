@@ -75,7 +75,7 @@ async function comeIn(port: number): Promise<Socket> {
 }
 
 /** Papers of both sides, by one authority. */
-function issue(cluster: string, agoMs = 0): Record<SideName, Papers> {
+function issue(cluster: string, agoMs = 0): Record<"a" | "b", Papers> {
   const { authority, sides } = issuePair(cluster, ["a", "b"], Date.now() - agoMs, YEARS);
   const [a, b] = sides.map(({ certificate: cert, key }) => ({ cert, key, ca: authority }));
   return { a: a!, b: b! };

@@ -60,11 +60,9 @@ test("the link: an address of this host, and a way to the other side", async () 
   const port = await freePort();
   const here = { address: "127.0.0.1", port };
   const probed = async (listen: typeof here) =>
-    (await probePair(pairWith({ listen, peers: [here], tls }))).map(({ ok, isMinor, detail }) => [
-      ok,
-      isMinor === true,
-      detail,
-    ]);
+    (await probePair(pairWith({ listen, peers: [{ name: null, ways: [here] }], tls }))).map(
+      ({ ok, isMinor, detail }) => [ok, isMinor === true, detail],
+    );
   const refused = [false, true, `connect ECONNREFUSED 127.0.0.1:${port}`];
   expect(await probed(here)).toEqual([[true, false, "can be had"], refused]);
   const [elsewhere] = await probed({ address: "192.0.2.77", port });

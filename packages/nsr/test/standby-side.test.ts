@@ -52,7 +52,7 @@ function serve(socket: Socket): void {
     journal,
     { epoch: EPOCH, patienceMs: 1000 },
     {
-      send: (frame) => void (held === null ? socket.write(frame) : held.push(frame)),
+      send: (_to, frame) => void (held === null ? socket.write(frame) : held.push(frame)),
       release() {},
       acknowledge() {},
       gone() {},
@@ -65,7 +65,7 @@ function serve(socket: Socket): void {
     },
   );
   active.join("b", 0);
-  while (active.pump());
+  while (active.pump("b"));
   socket.write(frameOf("declared", { ready: 1, reason: "" }));
 }
 
@@ -74,7 +74,11 @@ beforeEach(() => {
   const path = join(directory, "link");
   config = {
     ...{ cluster: "test", self: "", mode: "shared", serviceAddresses: [], tls: null },
-    ...{ listen: { path }, peers: [{ path }], arbiter: { kind: "local", file: "" } },
+    ...{
+      listen: { path },
+      peers: [{ name: null, ways: [{ path }] }],
+      arbiter: { kind: "local", file: "" },
+    },
     ...{ patienceMs: 100, heartbeatMs: 30, heartbeatMisses: 3 },
   };
   server = createServer(serve).listen(path);
@@ -108,7 +112,7 @@ test.each<[string, number, ActiveState, boolean]>([
   ["for another reason takes nothing over", 0, "unknown", false],
 ])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
   const { end } = await declared(state);
-  link.end(frameOf("bye", { reason: "enough", slow }));
+  link.end(frameOf("bye", { reason: "enough", slow, to: "" }));
   expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
 });
 
@@ -143,7 +147,7 @@ describe("one whose main thread is held", () => {
   beforeEach(async () => {
     server.close();
     const workerData = {
-      path: (config.peers[0] as { path: string }).path,
+      path: (config.listen as { path: string }).path,
       memory: acknowledged.buffer,
     };
     worker = new Worker(new URL("../../../testkit/active-worker.ts", import.meta.url), {

@@ -14,11 +14,13 @@ export {
 export {
   type Bracket,
   type Follower,
+  type Inherited,
   isBinding,
   type Leader,
   type LeaderAction,
   type LeaderEvent,
   type Phase,
+  type Rights,
 } from "./leader-types.ts";
 export {
   DOUBT_MS,
@@ -39,6 +41,7 @@ export {
   isFrom,
   NOBODY,
   name,
+  othersOf,
   type Right,
   release,
   rightOf,

@@ -1,6 +1,22 @@
 /** What a leader remembers of its followers and brackets, what it is told, and what it says. */
 
-export type Phase = "joining" | "holding" | "naming" | "declared" | "removing";
+export type Phase = "joining" | "heir" | "holding" | "naming" | "declared" | "removing";
+
+/** Who may take over, see `Word`. */
+export interface Rights {
+  readonly standbys: readonly string[];
+  readonly heirs: readonly string[];
+}
+
+/** The log of the active that was taken over from, as far as this side has it, and who else has it. */
+export interface Inherited {
+  /** Of its last bracket. */
+  readonly number: number;
+  /** Octets of those up to the last that can be handed on. */
+  readonly octets: readonly number[];
+  readonly heirs: readonly string[];
+  readonly nowMs: number;
+}
 
 export interface Follower {
   readonly name: string;
@@ -10,6 +26,8 @@ export interface Follower {
   applied: number;
   /** Octets of all brackets up to `acked`. */
   ackedOctets: number;
+  /** Of an heir that has come: the last bracket that it had stored; 0 of others. */
+  had: number;
   /** Octets that it has room for. */
   windowOctets: number;
   /** First bracket behind its image. */
@@ -43,9 +61,15 @@ export interface Leader {
   followers: Follower[];
   /** Peers may have been acknowledged octets, before the gate was closed, that are in no bracket yet. */
   isOwing: boolean;
-  /** All that may be standbys as far as the arbiter's answers tell, and as it is being asked to have them. */
-  named: readonly string[];
-  asked: readonly string[] | null;
+  /** First bracket of an active before that can be handed on. */
+  readonly inheritedFrom: number;
+  /** The last bracket of it, 0 where there is none; what heirs have more is added. */
+  inheritedTo: number;
+  /** All that may have a right as far as the arbiter's answers tell, and as it is being asked to have them. */
+  named: Rights;
+  /** Those that the arbiter had at its last answer that is known, and that were not taken out since. */
+  answered: Rights;
+  asked: Rights | null;
   /** Number of the last question: what comes in answer to one before it tells nothing. */
   question: number;
   /** The gate is closed. */
@@ -78,6 +102,13 @@ export type LeaderEvent =
       readonly next: number;
       readonly nowMs: number;
     }
+  /** The bracket behind the last one has come from an heir, and was run. */
+  | {
+      readonly event: "gain";
+      readonly number: number;
+      readonly octets: number;
+      readonly nowMs: number;
+    }
   | {
       readonly event: "lose";
       readonly follower: string;
@@ -102,13 +133,15 @@ export type LeaderAction =
   | { readonly do: "send"; readonly to: string; readonly from: number; readonly number: number }
   /** The image as of now, then everything from bracket `from` on. */
   | { readonly do: "image"; readonly to: string; readonly from: number }
+  /** An heir has brackets that this side lacks, from this one on: they are to come as `gain`. */
+  | { readonly do: "fetch"; readonly of: string; readonly from: number }
   | { readonly do: "close-gate" }
   | { readonly do: "open-gate" }
   /**
-   * The arbiter is to have these standbys and no others; tried until it can be told, or until there is
-   * another question.
+   * The arbiter is to have these standbys and heirs, and no others; tried until it can be told, or until
+   * there is another question.
    */
-  | { readonly do: "name"; readonly standbys: readonly string[]; readonly question: number }
+  | ({ readonly do: "name"; readonly question: number } & Rights)
   | { readonly do: "declared"; readonly to: string }
   | {
       readonly do: "drop";

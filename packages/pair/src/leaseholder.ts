@@ -4,13 +4,14 @@
  *
  *     step(holder, event) -> actions       the state is plain data, and changed in place
  *
- * Its lease is renewed at the arbiter all the time; with a standby that is named, echoes of that one extend
- * it in place of the arbiter's answers. While the lease is over nothing leaves this side, and it goes
+ * Its lease is renewed at the arbiter all the time; with standbys that are named, echoes of each of them
+ * extend it in place of the arbiter's answers. While the lease is over nothing leaves this side, and it goes
  * through
  *
  *     held       it may act
- *     unheard    at once, when the arbiter answers and a standby is named: it can be asked to take the name
- *                out, and whoever comes first, this side or the standby, goes on. Told once
+ *     unheard    at once, when the arbiter answers and echoes of a named standby are missing: it can be asked
+ *                to take the name out, and whoever comes first, this side or the standby, goes on. Told once
+ *                of each standby
  *     doubtful   somewhat later: this side may have been overtaken, and people are told
  *     lost       the arbiter has another holder
  *
@@ -38,8 +39,8 @@ export interface Leaseholder {
   hold: "held" | "doubtful" | "lost";
   /** Since when the lease is over; null while it holds. */
   overSinceMs: number | null;
-  /** `unheard` was told of a lease that is over. */
-  isUnheard: boolean;
+  /** Standbys of which `unheard` was told since the lease is over. */
+  unheard: string[];
   /** The role is being given away: the lease gets no longer. */
   isEnding: boolean;
   /** A renewal waits for its answer. */
@@ -49,11 +50,15 @@ export interface Leaseholder {
 }
 
 export type LeaseholderEvent =
-  /** Every few milliseconds; `problem`: why the arbiter did not answer the last time, null when it did. */
+  /**
+   * Every few milliseconds. `unheard`: named standbys whose echoes do not come; `problem`: why the arbiter
+   * did not answer the last time, null when it did.
+   */
   | {
       readonly event: "look";
       readonly nowMs: number;
       readonly isValid: boolean;
+      readonly unheard: readonly string[];
       readonly problem: string | null;
     }
   /** What the arbiter has after a change that this side sent it at `sentMs`; `isDone`: that change. */
@@ -83,7 +88,7 @@ export function newLeaseholder(
   ttlMs: number,
 ): Leaseholder {
   return {
-    ...{ ttlMs, word, revision, hold: "held", overSinceMs: null, isUnheard: false },
+    ...{ ttlMs, word, revision, hold: "held", overSinceMs: null, unheard: [] },
     ...{ isEnding: false, isRenewing: false, renewedMs: sentMs },
   };
 }
@@ -130,19 +135,21 @@ function look(holder: Leaseholder, event: EventOf<"look">): LeaseholderAction[] 
 
 function goesOn(holder: Leaseholder): HoldChange | null {
   holder.overSinceMs = null;
-  holder.isUnheard = false;
+  holder.unheard = [];
   if (holder.hold === "held") return null;
   holder.hold = "held";
   return { hold: "held", reason: null };
 }
 
-function isOver(holder: Leaseholder, { nowMs, problem }: EventOf<"look">): HoldChange | null {
+function isOver(holder: Leaseholder, event: EventOf<"look">): HoldChange | null {
+  const { nowMs, problem } = event;
   holder.overSinceMs ??= nowMs;
+  const standbys = event.unheard.filter((standby) => !holder.unheard.includes(standby));
   // At once: a standby that is about to take over comes second then. While the arbiter does not answer,
   // neither side can do anything but wait for the next heartbeat that comes through.
-  if (!holder.isUnheard && holder.word.standbys.length > 0 && problem === null) {
-    holder.isUnheard = true;
-    return { hold: "unheard", reason: "the standby has not echoed the heartbeats" };
+  if (standbys.length > 0 && problem === null) {
+    holder.unheard.push(...standbys);
+    return { hold: "unheard", reason: "the standby has not echoed the heartbeats", standbys };
   }
   if (holder.hold !== "held" || nowMs - holder.overSinceMs < DOUBT_MS) return null;
   holder.hold = "doubtful";

@@ -10,6 +10,8 @@ export type State =
   | "following"
   /** The active is gone, or gives its role to this side: claims it. */
   | "claiming"
+  /** Another standby has the role: looks for a way to it, to go on with it where this side is. */
+  | "returning"
   /** Has the role, and gives the connections sockets here. */
   | "resuming"
   /** Has the role, and begins without connections. */
@@ -30,8 +32,8 @@ export type State =
   | "stopped";
 
 /**
- * Whether this side may act as the active one. `unheard`: it may not now, because the standby was not
- * heard in time; it may as soon as the standby's name is out. `doubtful`: the same for a while already, or
+ * Whether this side may act as the active one. `unheard`: it may not now, because some standbys were not
+ * heard in time; it may as soon as their names are out. `doubtful`: the same for a while already, or
  * there is no standby and nobody can tell. `lost`: another one has the role.
  */
 export type Hold = "held" | "unheard" | "doubtful" | "lost";
@@ -39,7 +41,8 @@ export type Hold = "held" | "unheard" | "doubtful" | "lost";
 /** What the arbiter says of that; `reason` is for people. */
 export type HoldChange =
   | { readonly hold: "held" | "doubtful"; readonly reason: string | null }
-  | { readonly hold: "unheard" | "lost"; readonly reason: string };
+  | { readonly hold: "unheard"; readonly reason: string; readonly standbys: readonly string[] }
+  | { readonly hold: "lost"; readonly reason: string };
 
 export interface Side {
   state: State;
@@ -69,6 +72,8 @@ export type SideEvent =
   | { readonly event: "waited" }
   /** Answers `claim`: null for no; `reason` when it could not be asked. */
   | { readonly event: "role"; readonly epoch: number | null; readonly reason: string | null }
+  /** Answers `claim`: another standby has the role, or is about to have it, and this side may go on with it. */
+  | { readonly event: "passed-over" }
   /** Answer `connect`. */
   | { readonly event: "connected" }
   | { readonly event: "unreachable"; readonly reason: string }
@@ -118,8 +123,13 @@ export type SideAction =
   | { readonly do: "settle-in"; readonly tellTaken: boolean }
   | { readonly do: "claim-addresses" }
   | { readonly do: "drop-addresses" }
-  /** The standbys have to join again; `isSlow`: they lack nothing else. */
-  | { readonly do: "lose-standbys"; readonly reason: string; readonly isSlow: boolean }
+  /** These standbys, null for all, have to join again; `isSlow`: they lack nothing else. */
+  | {
+      readonly do: "lose-standbys";
+      readonly reason: string;
+      readonly isSlow: boolean;
+      readonly standbys: readonly string[] | null;
+    }
   | { readonly do: "stop-reading" }
   | { readonly do: "go-on-reading" }
   | { readonly do: "settle" }

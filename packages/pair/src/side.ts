@@ -7,7 +7,7 @@
  *       '-> seeking --role--> opening --opened----------------> leading
  *              '--none--> connecting --> following                 |
  *                                           |--lost--> claiming    | switchover
- *                                           '--handover--^  |      v
+ *                                           '--handover--^  |      v       claiming <-> returning > following
  *                                                  resuming <    settling > closing > giving > given
  *                                                     '--------> leading                        |
  *                                                                           retaking <-not taken+-taken-> leaving
@@ -46,6 +46,7 @@ const ROLE_STATES: ReadonlySet<State> = new Set([
 export function failureIn({ state }: Side): { readonly what: string; readonly isRare: boolean } {
   switch (state) {
     case "claiming":
+    case "returning":
     case "resuming":
     case "retaking":
       return { what: "the takeover failed", isRare: true };
@@ -64,7 +65,7 @@ export type Role = "starting" | "active" | "standby";
 /** @returns what people call it; while it takes over, it is what it was `before` */
 export function roleOf(side: Side, before: Role): Role {
   const { state } = side;
-  if (state === "following" || state === "claiming") return "standby";
+  if (state === "following" || state === "claiming" || state === "returning") return "standby";
   if (state === "resuming") return before;
   return hasRole(side) && state !== "opening" ? "active" : "starting";
 }
@@ -150,11 +151,30 @@ export const TABLE: Readonly<Record<State, Row>> = {
       if (epoch === null) return forget(side, reason ?? side.cause, act);
       resume(side, epoch, act);
     },
+    "passed-over": (side, _, act) => {
+      if (side.isStopping) return forget(side, side.cause, act);
+      side.state = "returning";
+      act({ do: "connect" });
+    },
     failed: giveUp,
     stop: (side, _, act) => {
       side.isStopping = true;
       act({ do: "withdraw" });
     },
+  },
+  returning: {
+    connected: (side, _, act) => {
+      if (side.isStopping) return leave(side, null, true, act);
+      side.state = "following";
+      act({ do: "follow" });
+    },
+    unreachable: (side, _, act) => {
+      if (side.isStopping) return forget(side, side.cause, act);
+      side.state = "claiming";
+      side.isPlanned = false;
+      act({ do: "claim", how: "take-over" });
+    },
+    stop: noteStop,
   },
   resuming: {
     running: (side, _, act) => {
@@ -345,10 +365,11 @@ function leadOn(side: Side, act: Act): void {
 }
 
 /** The arbiter has said something of a role that this side still has. */
-function held(side: Side, { hold, reason }: EventOf<"hold">, act: Act): void {
-  if (hold === "unheard") {
-    // In doubt or not, it is the standby that cannot be relied on.
-    act({ do: "lose-standbys", reason, isSlow: true });
+function held(side: Side, event: EventOf<"hold">, act: Act): void {
+  const { hold } = event;
+  if (event.hold === "unheard") {
+    // In doubt or not, it is a standby that cannot be relied on.
+    act({ do: "lose-standbys", reason: event.reason, isSlow: true, standbys: event.standbys });
     return;
   }
   const before = side.hold;
@@ -372,7 +393,7 @@ function notYet(side: Side, { reason }: EventOf<"failed">, act: Act): void {
 
 /** The same once nobody could join any more. */
 function openAgain(side: Side, failure: string, act: Act): void {
-  act({ do: "lose-standbys", reason: failure, isSlow: false }, { do: "let-join" });
+  act({ do: "lose-standbys", reason: failure, isSlow: false, standbys: null }, { do: "let-join" });
   goOn(side, failure, act);
 }
 

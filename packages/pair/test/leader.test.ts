@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { InvariantError } from "../src/invariant.ts";
 import { newLeader, step } from "../src/leader.ts";
 import { checkLeader } from "../src/leader-checks.ts";
@@ -118,7 +118,7 @@ test("a follower goes from its image to the right to take over, and brackets wai
   expect(seen({ event: "gate-closed", isOwing: false })).toEqual([]);
   expect(ack(3)).toEqual([
     { do: "release", number: 3 },
-    { do: "name", standbys: ["b"], question: 1 },
+    { do: "name", standbys: ["b"], heirs: [], question: 1 },
   ]);
   expect(seen({ event: "named", question: 1, isDone: true, problem: null })).toEqual([
     { do: "declared", to: "b" },
@@ -128,7 +128,7 @@ test("a follower goes from its image to the right to take over, and brackets wai
   ]);
   expect(seen({ event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
     { do: "drop", follower: "b", reason: "gone", isSlow: false },
-    { do: "name", standbys: [], question: 2 },
+    { do: "name", standbys: [], heirs: [], question: 2 },
   ]);
   // Only when it cannot take over any more.
   expect(seen({ event: "named", question: 2, isDone: true, problem: null })).toEqual([
@@ -150,18 +150,122 @@ test("a follower that is lost while it is being named is not waited for", () => 
   } as const;
   step(leader, ack);
   expect(step(leader, { event: "gate-closed", isOwing: false })).toEqual([
-    { do: "name", standbys: ["b"], question: 1 },
+    { do: "name", standbys: ["b"], heirs: [], question: 1 },
   ]);
   step(leader, { event: "commit", octets: 1, nowMs: 4 });
   expect(step(leader, { event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
     { do: "drop", follower: "b", reason: "gone", isSlow: false },
-    { do: "name", standbys: [], question: 2 },
+    { do: "name", standbys: [], heirs: [], question: 2 },
   ]);
   // The answer to the first tells nothing of the second.
   const named = (question: number, isDone: boolean) =>
     step(leader, { event: "named", question, isDone, problem: null });
   expect(named(1, false)).toEqual([]);
   expect(named(2, true)).toEqual([{ do: "open-gate" }, { do: "release", number: 1 }]);
+});
+
+test("a standby that is lost while another is being named is taken out before that one is added", () => {
+  const leader = withStandby();
+  const ack = (follower: string) =>
+    step(leader, {
+      ...({ event: "ack", follower, number: 2, applied: 2, windowOctets: 9, nowMs: 1 } as const),
+    });
+  const named = (question: number) =>
+    step(leader, { event: "named", question, isDone: true, problem: null });
+  ack("b");
+  step(leader, { event: "join", follower: "c", nowMs: 1 });
+  expect(ack("c")).toEqual([{ do: "name", standbys: ["b", "c"], heirs: [], question: 2 }]);
+  expect(step(leader, { event: "lose", follower: "b", reason: "gone", isSlow: false })).toEqual([
+    { do: "drop", follower: "b", reason: "gone", isSlow: false },
+    { do: "name", standbys: [], heirs: [], question: 3 },
+  ]);
+  expect(named(2)).toEqual([]);
+  expect(named(3)).toEqual([{ do: "name", standbys: ["c"], heirs: [], question: 4 }]);
+  expect(named(4)).toEqual([{ do: "declared", to: "c" }]);
+});
+
+describe("a side that has taken over from an active with other standbys", () => {
+  const inherit = (heirs: readonly string[], octets = [5, 5]) =>
+    newLeader(2, 300, { number: 7, octets, heirs, nowMs: 0 });
+  const come = (leader: Leader, follower: string, next: number) =>
+    step(leader, { event: "resume", follower, next, nowMs: 1 });
+
+  test("goes on when each of them has what it has, and names them", () => {
+    const leader = inherit(["b", "c"]);
+    expect([leader.released, leader.isClosed]).toEqual([5, true]);
+    expect(come(leader, "b", 8)).toEqual([
+      { do: "send", to: "b", from: 8, number: 7 },
+      { do: "name", standbys: ["b"], heirs: ["c"], question: 1 },
+    ]);
+    const named = (question: number) =>
+      step(leader, { event: "named", question, isDone: true, problem: null });
+    expect(named(1)).toEqual([{ do: "declared", to: "b" }]);
+    expect(come(leader, "c", 7)).toEqual([
+      { do: "send", to: "c", from: 7, number: 7 },
+      { do: "release", number: 6 },
+    ]);
+    const ack = { event: "ack", follower: "c", number: 7, applied: 7, windowOctets: 9 } as const;
+    expect(step(leader, { ...ack, nowMs: 2 })).toEqual([
+      { do: "release", number: 7 },
+      { do: "name", standbys: ["b", "c"], heirs: [], question: 2 },
+    ]);
+    expect(named(2)).toEqual([{ do: "declared", to: "c" }]);
+  });
+
+  test("goes on without one that does not come, once that has no right any more", () => {
+    const leader = inherit(["b"]);
+    expect(step(leader, { event: "tick", nowMs: 600 })).toEqual([]);
+    expect(step(leader, { event: "tick", nowMs: 601 })).toMatchObject([
+      { do: "drop", follower: "b", isSlow: true },
+      { do: "name", standbys: [], heirs: [], question: 1 },
+    ]);
+    expect(step(leader, { event: "named", question: 1, isDone: true, problem: null })).toEqual([
+      { do: "open-gate" },
+      { do: "release", number: 7 },
+    ]);
+  });
+
+  test("fetches what one has more, and hands it on to the others", () => {
+    const leader = inherit(["b", "c"]);
+    expect(come(leader, "c", 8).map((action) => action.do)).toEqual(["send", "name"]);
+    expect(come(leader, "b", 10)).toEqual([{ do: "fetch", of: "b", from: 8 }]);
+    const gain = (number: number) => step(leader, { event: "gain", number, octets: 5, nowMs: 2 });
+    expect(gain(8)).toEqual([{ do: "send", to: "c", from: 8, number: 8 }]);
+    expect(gain(9)).toEqual([
+      { do: "send", to: "c", from: 9, number: 9 },
+      { do: "release", number: 7 },
+    ]);
+  });
+
+  test("ends rather than do something before each of them has what it has", () => {
+    const commit = { event: "commit", octets: 1, nowMs: 1 } as const;
+    const leader = inherit(["b", "c"]);
+    come(leader, "b", 8);
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 5 7");
+    come(leader, "c", 9);
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 5 7");
+    step(leader, { event: "gain", number: 8, octets: 5, nowMs: 2 });
+    expect(() => step(leader, commit)).toThrow("what was inherited comes first 7 8");
+    come(leader, "b", 9);
+    expect(step(leader, commit)).toContainEqual({ do: "send", to: "c", from: 9, number: 9 });
+  });
+
+  test("takes an heir for one of its own once everything that was inherited is out", () => {
+    const leader = inherit(["b", "c"]);
+    come(leader, "b", 8);
+    // The arbiter does not answer, so that the other one is an heir still.
+    come(leader, "c", 8);
+    step(leader, { event: "commit", octets: 5, nowMs: 2 });
+    expect(come(leader, "c", 10).map((action) => action.do)).toEqual(["drop", "name"]);
+  });
+
+  test.each([5, 6])(
+    "has one that needs bracket %i join again, when it cannot hand that on",
+    (next) => {
+      const leader = inherit(["b"], []);
+      expect(come(leader, "b", next).map((action) => action.do)).toEqual(["drop", "name"]);
+    },
+  );
 });
 
 /** @returns one that has let bracket 1 out, and has a standby that may take over; bracket 2 waits for it */

@@ -12,28 +12,37 @@ import {
 import { claim, NOBODY, name, type Word } from "../src/word.ts";
 
 const TTL_MS = 600;
-const ALONE = claim(NOBODY, "a", "a 1");
-const NAMED = name(ALONE, "a 1", ["b"])!;
-const OTHERS = claim(NAMED, "b", "b 1");
+const ALONE = claim(NOBODY, "a", "a 1", false);
+const NAMED = name(ALONE, "a 1", ["b"], [])!;
+const OTHERS = claim(NAMED, "b", "b 1", true);
 
 function holderOf(word: Word): Leaseholder {
   return newLeaseholder(word, 5, 0, TTL_MS);
 }
 
-function lookAt(nowMs: number, isValid: boolean, problem: string | null = null): LeaseholderEvent {
-  return { event: "look", nowMs, isValid, problem };
+function lookAt(
+  nowMs: number,
+  isValid: boolean,
+  problem: string | null = null,
+  unheard: readonly string[] = isValid ? [] : ["b"],
+): LeaseholderEvent {
+  return { event: "look", nowMs, isValid, unheard, problem };
 }
 
 function told(actions: readonly LeaseholderAction[]): string {
   return actions
     .map((action) => {
-      if (action.do === "tell") return `${action.change.hold}: ${action.change.reason}`;
+      if (action.do === "tell") {
+        const { change } = action;
+        const whom = change.hold === "unheard" ? ` ${change.standbys.join(" ")}` : "";
+        return `${change.hold}${whom}: ${change.reason}`;
+      }
       return action.do === "extend" ? `extend ${action.untilMs}` : action.do;
     })
     .join(", ");
 }
 
-const UNHEARD = "unheard: the standby has not echoed the heartbeats";
+const UNHEARD = "unheard b: the standby has not echoed the heartbeats";
 
 test.each<{ what: string; word: Word; events: readonly [LeaseholderEvent, says: string][] }>([
   {
@@ -88,8 +97,17 @@ test.each<{ what: string; word: Word; events: readonly [LeaseholderEvent, says: 
     what: "without a standby there is nobody to be unheard",
     word: ALONE,
     events: [
-      [lookAt(10, false), ""],
-      [lookAt(110, false, "no answer"), "doubtful: no answer, renew"],
+      [lookAt(10, false, null, []), ""],
+      [lookAt(110, false, "no answer", []), "doubtful: no answer, renew"],
+    ],
+  },
+  {
+    what: "each of several standbys is told of once",
+    word: name(ALONE, "a 1", ["b", "c"], [])!,
+    events: [
+      [lookAt(10, false, null, ["b"]), UNHEARD],
+      [lookAt(15, false, null, ["b", "c"]), UNHEARD.replace(" b", " c")],
+      [lookAt(20, false, null, ["b", "c"]), ""],
     ],
   },
   {
@@ -130,6 +148,7 @@ const events = fc.oneof(
     event: fc.constant("look" as const),
     nowMs: fc.nat(5000),
     isValid: fc.boolean(),
+    unheard: fc.constantFrom([], ["b"]),
     problem: fc.constantFrom(null, "no answer"),
   }),
   fc.record({

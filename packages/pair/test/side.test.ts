@@ -41,6 +41,7 @@ const ANSWERS: Record<string, SideEvent> = {
   seeking: { event: "role", epoch: null, reason: null },
   connecting: { event: "unreachable", reason: "no way" },
   claiming: { event: "role", epoch: null, reason: null },
+  returning: { event: "unreachable", reason: "no way" },
   resuming: { event: "running" },
   opening: { event: "running" },
   settling: { event: "settled", isSettled: false },
@@ -93,7 +94,9 @@ function leading(...events: SideEvent[]): string[][] {
   return events.map((event) => stepSide(side, event).map((action) => action.do));
 }
 
-const hold = (what: Hold) => ({ event: "hold", hold: what, reason: "why" }) as const;
+const hold = (what: Hold): SideEvent => {
+  return { event: "hold", hold: what, reason: "why", standbys: ["b"] };
+};
 
 test("a side in doubt has its addresses back when the role is its own for certain", () => {
   const all = leading(hold("doubtful"), hold("unheard"), hold("doubtful"), hold("held"));

@@ -1,9 +1,11 @@
 /**
- * The active side's brackets: what is in them, and how they get to the standby and out to peers. When that
- * may be is decided by the leader of `@ts-bgp/pair`, to which all that happens goes as an event.
+ * The active side's brackets: what is in them, and how they get to standbys and out to peers. When that
+ * may be is decided by the leader of `@ts-bgp/pair`, to which all that happens goes as an event. Towards
+ * each standby it is in one of these states, and as a whole in the best of them:
  *
  *     alone        nobody follows: outputs leave when their bracket ends, the gate is open (I5)
  *     joining      a standby has been sent the image and follows; peers notice nothing of it yet
+ *     inheriting   this side has taken over, and it is to be seen what another standby has
  *     holding      the gate is closed and outputs wait for acknowledgements of the standby; it is declared
  *                  as soon as nothing is with a peer that it has not got
  *     declared     the standby may take over
@@ -11,11 +13,10 @@
  *     fenced       another side is active
  *
  * A bracket ends with `commit`. Its outputs, and the TCP acknowledgements of what it received, are
- * released when the standby has acknowledged it (I1, I2).
+ * released when all standbys that have to have acknowledged it (I1, I2).
  */
 
 import {
-  ensure,
   type Follower,
   InTurn,
   isBinding,
@@ -28,85 +29,38 @@ import {
   stepLeader,
   waitedMs,
 } from "@ts-bgp/pair";
-import type { ConnectionId, Output } from "@ts-bgp/router";
+import type { ConnectionId } from "@ts-bgp/router";
+import {
+  type ActiveHooks,
+  type ActiveOptions,
+  type ActiveState,
+  inheritedOf,
+  type Joining,
+  newOutlet,
+  type Outlet,
+  type StandbyState,
+  standbyState,
+  stateOf,
+} from "./active-types.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
-import type { Journal, Made } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { doomedIn } from "./json-fields.ts";
+import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
 import { machineCapture } from "./machine-image.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
 import type { Deviation } from "./standby.ts";
-
-/** What the shell does for the active. */
-export interface ActiveHooks {
-  /** Sends a frame to the standby. */
-  send(frame: Uint8Array): void;
-  /** Whether more of an image may be sent now; when not, `pump` is to be called once it may. */
-  hasRoom?(): boolean;
-  /** Does what outputs want done. */
-  release(outputs: readonly Output[]): void;
-  /** TCP may acknowledge so many octets of a connection, in all. */
-  acknowledge(connection: ConnectionId, octets: number): void;
-  /** A connection is gone on all sides: the kernel may end it as it likes. */
-  gone(connection: ConnectionId): void;
-  /**
-   * From now on TCP acknowledges no more than `acknowledge` allows.
-   *
-   * @returns by connection, how many octets may have been acknowledged before, in all
-   */
-  closeGate(): ReadonlyMap<ConnectionId, number>;
-  openGate(): void;
-  /** Gives the standby the right to take over; resolves to whether it has it, or rejects with why not. */
-  declare(side: string): Promise<boolean>;
-  /** Takes that right back; resolves to false when it was used: then this side must do nothing more. */
-  undeclare(): Promise<boolean>;
-  /** The standby is gone or of no use: its link is to be closed. `isSlow`: it lacks nothing otherwise. */
-  drop(reason: string, isSlow: boolean): void;
-  /** Something that an operator may want to know. */
-  say(id: ActiveEvent, message: string): void;
-}
-
-export type ActiveEvent =
-  | "standby-joining"
-  | "standby-ready"
-  | "standby-lost"
-  | "standby-differs"
-  | "standby-deviates"
-  | "standby-slow"
-  | "fenced";
-
-export interface ActiveOptions {
-  readonly epoch: number;
-  /**
-   * A standby that owes acknowledgements and has not got further for so long is given up. One that is
-   * behind and gets further is given ten times as long for each bracket: a bulk takes a while to store,
-   * but what peers wait for, KEEPALIVEs as well, must not wait without end.
-   */
-  readonly patienceMs: number;
-}
-
-type State = "alone" | "joining" | "holding" | "declared" | "undeclaring" | "fenced";
-
-/** What peers see of a bracket. */
-type Effects = Pick<Made, "outputs" | "received" | "gone">;
-
-/** A bracket that is not let out, or that the standby has not acknowledged. */
-interface Kept {
-  readonly number: number;
-  /** Null once they are out. */
-  effects: Effects | null;
-  /** Null when nobody is to get it. */
-  readonly frame: Uint8Array | null;
-}
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
+
+const NOTHING_SPECIAL: Joining = { wantsOutputs: false, room: undefined };
 
 export class Active {
   readonly journal: Journal;
@@ -116,44 +70,73 @@ export class Active {
   differences = 0;
   /** When digests were last found equal. */
   digestMs = 0;
-  /** Brackets have the outputs, for a standby that may come to others. */
-  sendsOutputs = false;
-  /** How the standby differs that goes on with these; null when it does not. */
-  deviation: Deviation | null = null;
   private readonly leader: Leader;
   private readonly hooks: ActiveHooks;
   private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
-  private kept: Kept[] = [];
-  /** Brackets up to this one are out. */
-  private released = 0;
+  private readonly kept: KeptBrackets;
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
-  /** Made ready for the image of a standby that joins just now. */
-  private room: CaptureRoom | undefined;
-  /** What a standby that joins is still to be sent; null when it is sent everything as it comes. */
-  private image: ImageQueue | null = null;
+  /** What there is to say of a standby that joins just now. */
+  private joining: Joining = NOTHING_SPECIAL;
+  /** By standby. */
+  private readonly outlets: Map<string, Outlet> = new Map();
   private digestAskedMs = 0;
-  /** Bracket with the digests that were sent last; 0 when the standby has compared them. */
-  private digestNumber = 0;
+  /** Called once everything that was inherited is with all heirs. */
+  private goOn: (() => void) | null = null;
 
-  constructor(journal: Journal, { epoch, patienceMs }: ActiveOptions, hooks: ActiveHooks) {
+  constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
+    const { epoch, patienceMs, estate = null } = options;
     this.journal = journal;
-    this.leader = newLeader(epoch, patienceMs);
+    this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
+    const { followers, released } = this.leader;
+    this.kept = new KeptBrackets(released);
+    if (estate === null || followers.length === 0) return;
+    for (const { name } of followers) this.outlets.set(name, newOutlet(null, false));
+    this.kept.inherit(estate, epoch);
+    this.reason = "it is to be seen what the other standbys have";
+    journal.isOn = true;
+    journal.machine.isDigested = true;
   }
 
-  get state(): State {
-    if (this.leader.isFenced) return "fenced";
-    switch (this.follower?.phase) {
-      case undefined:
-        return "alone";
-      case "naming":
-        return "holding";
-      case "removing":
-        return "undeclaring";
-      default:
-        return this.follower!.phase as State;
-    }
+  get state(): ActiveState {
+    return stateOf(this.leader);
+  }
+
+  /** @returns the state towards one standby */
+  stateOf(side: string): ActiveState {
+    return stateOf(this.leader, side);
+  }
+
+  /** All that follow, as far as they are. */
+  get standbys(): StandbyState[] {
+    return this.leader.followers.map((follower) => {
+      return standbyState(this.leader, follower, this.outlets.get(follower.name)?.digestMs ?? 0);
+    });
+  }
+
+  /** It is to be seen what heirs have: nobody may join, and no connection goes on. */
+  get isInheriting(): boolean {
+    return this.leader.released < this.leader.inheritedTo;
+  }
+
+  /** Resolves at once, or when all heirs have what this side has: then connections may go on. */
+  inherit(): Promise<void> {
+    if (!this.isInheriting || this.leader.isFenced) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.goOn = resolve;
+    });
+  }
+
+  /** Brackets have the outputs, for a standby that may come to others. */
+  private get sendsOutputs(): boolean {
+    return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
+  }
+
+  /** How the first standby differs that goes on with these; null when none does. */
+  get deviation(): Deviation | null {
+    for (const { deviation } of this.outlets.values()) if (deviation !== null) return deviation;
+    return null;
   }
 
   /** Number of the last bracket. */
@@ -161,14 +144,14 @@ export class Active {
     return this.leader.number;
   }
 
-  /** Last bracket that the standby has stored. */
+  /** Last bracket that all standbys have stored. */
   get acked(): number {
-    return this.follower?.acked ?? this.number;
+    return Math.min(this.number, ...this.leader.followers.map(({ acked }) => acked));
   }
 
-  /** Last bracket that the standby has run, 0 while it has not even the state. */
+  /** Last bracket that all standbys have run, 0 while one has not even the state. */
   get applied(): number {
-    return this.follower?.applied ?? this.number;
+    return Math.min(this.number, ...this.leader.followers.map(({ applied }) => applied));
   }
 
   /** Whether outputs wait for a standby. */
@@ -176,21 +159,26 @@ export class Active {
     return !this.leader.isFenced && this.leader.followers.some(isBinding);
   }
 
-  /** Brackets and octets that the standby has not acknowledged. */
+  /** Brackets and octets that not all standbys have acknowledged. */
   get behind(): { brackets: number; octets: number } {
-    const { follower, leader } = this;
-    if (follower === null) return { brackets: 0, octets: 0 };
-    return { brackets: this.number - follower.acked, octets: octetsBehind(leader, follower) };
+    const { leader } = this;
+    const octets = leader.followers.map((follower) => octetsBehind(leader, follower));
+    return { brackets: this.number - this.acked, octets: Math.max(0, ...octets) };
   }
 
-  /** @returns for how long an acknowledgement has been owed, and none that was new has come */
-  waitedMs(nowMs: number): number {
-    return this.follower === null ? 0 : waitedMs(this.leader, this.follower, nowMs);
+  /** @returns for how long a standby has owed an acknowledgement, and none that was new has come */
+  waitedMs(side: string, nowMs: number): number {
+    const follower = this.find(side);
+    return follower === null ? 0 : waitedMs(this.leader, follower, nowMs);
   }
 
   /** Whether there is room for what another slice may do. */
   get mayWork(): boolean {
     return mayWork(this.leader);
+  }
+
+  heldBackOf(connection: ConnectionId): HeldBack {
+    return this.kept.heldBackOf(connection);
   }
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
@@ -200,16 +188,16 @@ export class Active {
     const { outputs, received, gone } = effects;
     const isEmpty = calls.length + outputs.length + received.size + gone.length === 0;
     if (leader.isFenced || isEmpty) return;
-    const number = (this.kept.at(-1)?.number ?? leader.number) + 1;
+    const number = (this.kept.last ?? leader.number) + 1;
     let frame: Uint8Array | null = null;
     if (leader.followers.some(({ phase }) => phase !== "removing")) {
       const digest = this.digestIfDue(nowMs);
-      if (digest !== null) this.digestNumber = number;
+      if (digest !== null) for (const outlet of this.outlets.values()) outlet.digestNumber = number;
       const about = { number, epoch: leader.epoch, calls, sum, digest };
       const octets = this.sendsOutputs ? outputsOctets(outputs) : NO_OCTETS;
       frame = frameOf("bracket", { ...about, outputs: octets });
     }
-    this.kept.push({ number, effects, frame });
+    this.kept.add(number, effects, frame);
     this.step({ event: "commit", octets: frame?.length ?? calls.length, nowMs });
   }
 
@@ -217,17 +205,15 @@ export class Active {
    * A standby wants to join: it is sent the image and everything from here on, as `pump` is called. To be
    * called between two brackets. Throws when there is no memory for it.
    *
+   * @param wantsOutputs - it may come to other outputs, and is sent these
    * @param room - made ready for it with `prepareCapture`, so that this takes less long
    */
-  join(side: string, nowMs: number, room?: CaptureRoom): void {
+  join(side: string, nowMs: number, wantsOutputs = false, room?: CaptureRoom): void {
     this.commit(nowMs);
-    this.reason = "the standby is being sent the state";
-    this.room = room;
-    try {
-      this.step({ event: "join", follower: side, nowMs });
-    } finally {
-      this.room = undefined;
-    }
+    if (this.state !== "declared") this.reason = "the standby is being sent the state";
+    this.joining = { wantsOutputs, room };
+    this.step({ event: "join", follower: side, nowMs });
+    this.joining = NOTHING_SPECIAL;
   }
 
   /**
@@ -246,38 +232,58 @@ export class Active {
    *
    * @returns whether there is more to send, and room
    */
-  pump(): boolean {
-    const { hooks, image } = this;
-    if (image === null || hooks.hasRoom?.() === false) return false;
-    const frame = image.next();
-    if (frame === null) this.image = null;
-    else hooks.send(frame);
-    return frame !== null && hooks.hasRoom?.() !== false;
+  pump(side: string): boolean {
+    const { hooks } = this;
+    const outlet = this.outlets.get(side);
+    if (outlet?.image == null || hooks.hasRoom?.(side) === false) return false;
+    const frame = outlet.image.next();
+    if (frame === null) outlet.image = null;
+    else hooks.send(side, frame);
+    return frame !== null && hooks.hasRoom?.(side) !== false;
   }
 
-  /** A record of the standby has come. */
-  record(record: AnyRecord, nowMs: number): void {
-    const { follower } = this;
-    if (follower === null || this.leader.isFenced) return;
+  /** A record of a standby has come. */
+  record(side: string, record: AnyRecord, nowMs: number): void {
+    const outlet = this.outlets.get(side);
+    if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
-      const { number, applied, window: windowOctets } = record;
-      const event = { event: "ack", follower: follower.name } as const;
-      this.step({ ...event, number, applied, windowOctets, nowMs });
-      if (this.digestNumber > 0 && applied >= this.digestNumber) {
-        this.digestNumber = 0;
+      const { applied, window: windowOctets, number } = record;
+      this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
+      if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
+        outlet.digestNumber = 0;
+        outlet.digestMs = nowMs;
         this.digestMs = nowMs;
       }
-    } else if (record.record === "differs" && record.follows === 1) this.deviates(record);
+    } else if (record.record === "differs" && record.follows === 1) this.deviates(outlet, record);
     else if (record.record === "differs") {
       this.differences++;
       this.hooks.say("standby-differs", `${record.what} at bracket ${record.number}`);
-      this.lose(`the standby differed in ${record.what}; it has to join again`);
-    }
+      this.lose(side, `the standby differed in ${record.what}; it has to join again`);
+    } else if (record.record === "bracket") this.gain(side, record, nowMs);
   }
 
-  private deviates({ number, what, brackets, doomed }: RecordOf<"differs">): void {
-    const isNew = what !== "" && (this.deviation?.what ?? "") === "";
-    this.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
+  /** @returns the first bracket that a standby of the active before has and this side lacks; 0 for none */
+  lackedOf(side: string): number {
+    const { phase, had = 0 } = this.find(side) ?? {};
+    return phase === "heir" && had > this.number ? this.number + 1 : 0;
+  }
+
+  /** Another standby of the active before had more of its brackets than this side. */
+  private gain(side: string, bracket: RecordOf<"bracket">, nowMs: number): void {
+    const { number, calls } = bracket;
+    if (number <= this.number) return;
+    if (this.lackedOf(side) !== number) {
+      this.lose(side, `it sent bracket ${number} behind bracket ${this.number}`);
+      return;
+    }
+    this.kept.gain(this.journal.machine, bracket, this.leader.epoch);
+    this.step({ event: "gain", number, octets: calls.length, nowMs });
+  }
+
+  private deviates(outlet: Outlet, record: RecordOf<"differs">): void {
+    const { number, what, brackets, doomed } = record;
+    const isNew = what !== "" && (outlet.deviation?.what ?? "") === "";
+    outlet.deviation = { number, what, brackets, doomed: doomedIn(doomed) };
     if (isNew) this.hooks.say("standby-deviates", `${what} at bracket ${number}`);
   }
 
@@ -287,10 +293,13 @@ export class Active {
    *
    * @returns whether it is waited for; if not, it is lost
    */
-  cut(reason: string, hasWays: boolean): boolean {
-    const isWaitedFor = hasWays && (this.state === "holding" || this.state === "declared");
-    if (!isWaitedFor) this.lose(reason);
-    return isWaitedFor;
+  cut(side: string, reason: string, hasWays: boolean): boolean {
+    const state = this.stateOf(side);
+    // An heir may still come, or come again.
+    const mayReturn = hasWays && (state === "holding" || state === "declared");
+    if (mayReturn || state === "inheriting") return true;
+    this.lose(side, reason);
+    return false;
   }
 
   /**
@@ -299,24 +308,29 @@ export class Active {
    *
    * @returns what that link is to carry before anything else; null when the standby has to join again
    */
-  resume(next: number, nowMs: number): Uint8Array[] | null {
-    const { follower, image } = this;
-    if (follower === null || image !== null) return null;
+  resume(side: string, next: number, nowMs: number): Uint8Array[] | null {
+    const outlet = this.outlets.get(side);
+    if (outlet === undefined || outlet.image !== null) return null;
     const frames: Uint8Array[] = [];
-    const event = { event: "resume", follower: follower.name, next, nowMs } as const;
-    const actions = stepLeader(this.leader, event);
-    for (const action of actions) {
-      if (action.do === "send") frames.push(...this.framesOf(action));
+    const event = { event: "resume", follower: side, next, nowMs } as const;
+    let goesOn = false;
+    for (const action of stepLeader(this.leader, event)) {
+      goesOn ||= action.do === "send" || action.do === "fetch";
+      if (action.do === "send") frames.push(...this.kept.frames(action.from, action.number));
       else if (action.do === "declared") frames.push(declared());
       else this.perform(action, nowMs);
     }
-    return actions.length === 0 ? null : frames;
+    return goesOn ? frames : null;
   }
 
-  /** The standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
-  lose(reason: string, isSlow = false): void {
-    const follower = this.follower?.name;
-    if (follower !== undefined) this.step({ event: "lose", follower, reason, isSlow });
+  /** A standby is of no use any more, and given up for that reason. @param isSlow - as for `drop` */
+  lose(side: string, reason: string, isSlow = false): void {
+    this.step({ event: "lose", follower: side, reason, isSlow });
+  }
+
+  /** The same of all. */
+  loseAll(reason: string, isSlow = false): void {
+    for (const { name } of [...this.leader.followers]) this.lose(name, reason, isSlow);
   }
 
   /** To be called a few times a second. */
@@ -338,12 +352,13 @@ export class Active {
   }
 
   private forgetAll(): void {
-    this.kept = [];
-    this.image = null;
+    this.kept.forget();
+    this.outlets.clear();
+    this.goOn?.();
   }
 
-  private get follower(): Follower | null {
-    return this.leader.followers[0] ?? null;
+  private find(side: string): Follower | null {
+    return this.leader.followers.find(({ name }) => name === side) ?? null;
   }
 
   private step(event: LeaderEvent): void {
@@ -353,7 +368,7 @@ export class Active {
   private handle(event: LeaderEvent): void {
     const nowMs = "nowMs" in event ? event.nowMs : 0;
     for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
-    if (this.follower === null) this.journal.isOn = false;
+    if (this.leader.followers.length === 0) this.journal.isOn = false;
   }
 
   private perform(action: LeaderAction, nowMs: number): void {
@@ -363,9 +378,10 @@ export class Active {
         this.release(action.number);
         break;
       case "send":
-        for (const frame of this.framesOf(action)) {
-          if (this.image !== null) this.image.add(frame);
-          else hooks.send(frame);
+        for (const frame of this.kept.frames(action.from, action.number)) {
+          const image = this.outlets.get(action.to)?.image ?? null;
+          if (image !== null) image.add(frame);
+          else hooks.send(action.to, frame);
         }
         break;
       case "image":
@@ -383,7 +399,7 @@ export class Active {
         break;
       case "declared":
         this.reason = null;
-        hooks.send(declared());
+        hooks.send(action.to, declared());
         hooks.say("standby-ready", `${action.to} can take over`);
         break;
       case "drop":
@@ -403,40 +419,24 @@ export class Active {
     return digestOf(this.journal.machine);
   }
 
-  private framesOf({ from, number }: { readonly from: number; readonly number: number }) {
-    const frames: Uint8Array[] = [];
-    const first = this.kept[0]?.number ?? 0;
-    for (let at = from; at <= number; at++) {
-      const { number: found, frame } = this.kept[at - first] ?? { number: 0, frame: null };
-      ensure(found === at && frame !== null, "what a follower lacks is kept", at, first);
-      frames.push(frame);
-    }
-    return frames;
-  }
-
   private sendImage(side: string, joinedAt: number): void {
     const { hooks, journal } = this;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    const capture = machineCapture(journal.machine, this.room);
-    this.image = new ImageQueue(capture, joinedAt, this.sendsOutputs);
+    const { room, wantsOutputs } = this.joining;
+    const capture = machineCapture(journal.machine, room);
+    const image = new ImageQueue(capture, joinedAt, wantsOutputs);
+    this.outlets.set(side, newOutlet(image, wantsOutputs));
     hooks.say("standby-joining", `${side} is being sent the state`);
-    for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump()) break;
+    for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump(side)) break;
   }
 
   private release(number: number): void {
-    const { kept } = this;
-    const first = kept[0]?.number ?? number + 1;
-    for (let at = this.released + 1 - first; at <= number - first; at++) {
-      const bracket = kept[at];
-      const effects = bracket?.effects ?? null;
-      ensure(bracket !== undefined && effects !== null, "a bracket goes out once", at + first);
-      this.letOut(effects);
-      bracket.effects = null;
-    }
-    this.released = number;
     const needed = this.leader.brackets[0]?.number ?? this.number + 1;
-    if (needed > first) kept.splice(0, needed - first);
+    this.kept.release(number, needed, (effects) => this.letOut(effects));
+    if (this.isInheriting) return;
+    this.goOn?.();
+    this.goOn = null;
   }
 
   private letOut({ outputs, received, gone }: Effects): void {
@@ -467,30 +467,29 @@ export class Active {
     this.step({ event: "gate-closed", isOwing: this.owed.size > 0 });
   }
 
-  /** Has the arbiter name the standby, or nobody; its answer is an event. */
-  private ask({ standbys, question }: Extract<LeaderAction, { do: "name" }>): void {
-    ensure(standbys.length <= 1, "one standby is named", ...standbys);
-    const [standby = null] = standbys;
+  /** Has the arbiter name standbys, or nobody; its answer is an event. */
+  private ask({ standbys, heirs, question }: Extract<LeaderAction, { do: "name" }>): void {
+    const rights = { standbys, heirs };
+    const before = this.leader.answered.standbys;
     const answered = (isDone: boolean, problem: string | null) =>
       this.step({ event: "named", question, isDone, problem });
-    if (standby === null) {
-      void this.hooks.undeclare().then((isOurs) => answered(isOurs, null));
+    if (standbys.every((name) => before.includes(name))) {
+      void this.hooks.undeclare(rights).then((isOurs) => answered(isOurs, null));
       return;
     }
-    this.hooks.declare(standby).then(
+    this.hooks.declare(rights).then(
       (isDone) => answered(isDone, isDone ? null : "the arbiter did not let it become a standby"),
       ({ message }: Error) => answered(false, `it cannot be the standby: ${message}`),
     );
   }
 
-  private drop({ reason, isSlow }: { readonly reason: string; readonly isSlow: boolean }): void {
+  private drop({ follower, reason, isSlow }: Extract<LeaderAction, { do: "drop" }>): void {
     const { hooks } = this;
     if (isSlow) hooks.say("standby-slow", reason);
-    this.deviation = null;
-    hooks.drop(reason, isSlow);
+    hooks.drop(follower, reason, isSlow);
     hooks.say("standby-lost", reason);
-    this.reason = reason;
-    this.image = null;
+    this.outlets.delete(follower);
+    if (this.state !== "declared") this.reason = reason;
   }
 }
 

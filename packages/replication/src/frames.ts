@@ -55,7 +55,7 @@ const UNKNOWN_OCTETS_MAX = 1 << 20;
 const EXPECTED = {
   /** Of somebody who has not yet said that it is a standby. */
   stranger: ["hello", "bye"],
-  standby: ["hello", "bye", "ack", "differs", "handoverTaken"],
+  standby: ["hello", "bye", "ack", "differs", "handoverTaken", "bracket"],
   active: [
     ...(["hello", "bye", "image", "imageEnd", "bracket", "declared"] as const),
     ...(["handover", "handingOver"] as const),

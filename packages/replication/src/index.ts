@@ -37,6 +37,10 @@
  * what was not acknowledged, and goes on there: nothing is lost or doubled, and no right changes. While no
  * link is up nothing is acknowledged, so nothing leaves; in the end patience counts as with any standby.
  *
+ * **Several standbys.** A bracket is let out when each of those that are waited for has stored it. So all have
+ * what peers have seen, and any of them may take over. They may differ in brackets that were not let out: who
+ * takes over goes on with connections once the others have stored what it has, or have lost their right.
+ *
  * **What must not go wrong, and how it is seen.** That both sides do the same is checked in every bracket,
  * by a checksum of what it put out, and every second by digests of the tables. A difference is named and
  * counted, the standby loses its right, and it joins again.
@@ -56,12 +60,15 @@
  * that are not what this code writes throw a FormatError.
  */
 
-export {
-  Active,
-  type ActiveEvent,
-  type ActiveHooks,
-  type ActiveOptions,
-} from "./active.ts";
+export { Active } from "./active.ts";
+export type {
+  ActiveEvent,
+  ActiveHooks,
+  ActiveOptions,
+  ActiveState,
+  Estate,
+  StandbyState,
+} from "./active-types.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
 export { CaptureRoom } from "./image-writer.ts";

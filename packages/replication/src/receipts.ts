@@ -8,7 +8,7 @@ import { FormatError } from "./octet-reader.ts";
 import type { RecordOf } from "./records.ts";
 
 /** Octets of brackets that may wait to be run: what a takeover has to catch up with. */
-const BACKLOG_OCTETS_MAX = 1 << 22;
+export const BACKLOG_OCTETS_MAX = 1 << 22;
 
 export class Receipts {
   /** Number of the last bracket that is stored; 0 before the image is. */

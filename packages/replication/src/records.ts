@@ -33,7 +33,11 @@ export const RECORDS = {
       process: [7, "uint"],
       /** With which a standby signs its echoes: another number each time that it joins. */
       echo: [8, "uint"],
-      /** Of a standby that comes back by another link: the bracket that it needs next. 0: it joins. */
+      /**
+       * Of a standby that comes back by another link, or goes on with another active: the bracket that it
+       * needs next. 0: it joins. Of an active that has taken over: the first bracket that it lacks, and that
+       * standby has; 0: none.
+       */
       next: [9, "uint"],
       /** Of a standby: addresses by which it may come back when this link is lost. */
       ways: [10, "uint"],
@@ -52,6 +56,8 @@ export const RECORDS = {
       reason: [1, "text"],
       /** 1: a standby that was too slow for an active; it has all that peers may have seen. */
       slow: [2, "uint"],
+      /** Of an active that has given its role away: to whom; its other standbys go on with that side. */
+      to: [3, "text"],
     },
   },
   /** A part of the image of the router as it was before the bracket `before`. */

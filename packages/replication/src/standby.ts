@@ -17,7 +17,7 @@ import { machineFromImage } from "./machine-image.ts";
 import { FormatError } from "./octet-reader.ts";
 import { outputsFrom } from "./outputs-octets.ts";
 import { outputsSum } from "./outputs-sum.ts";
-import { octetsOf, Receipts } from "./receipts.ts";
+import { BACKLOG_OCTETS_MAX, octetsOf, Receipts } from "./receipts.ts";
 import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
 import { replayCalls } from "./replay.ts";
 
@@ -42,6 +42,12 @@ export interface Deviation {
   readonly doomed: readonly Doomed[];
 }
 
+/**
+ * Octets of brackets that are kept for other standbys, which may lack them when this one takes over. An
+ * active is never further ahead of a standby than that one has room for.
+ */
+const RECENT_OCTETS = 2 * BACKLOG_OCTETS_MAX;
+
 export class Standby {
   /** The active has declared that this side may take over. */
   isDeclared = false;
@@ -54,7 +60,11 @@ export class Standby {
   /** Null as long as both sides do the same. */
   deviation: Deviation | null = null;
   readonly skipped: Skipped = { records: 0, fields: 0 };
-  private readonly hooks: StandbyHooks;
+  private hooks: StandbyHooks;
+  private readonly hasOthers: boolean;
+  /** The last brackets that were stored, where there are other standbys. */
+  private recent: RecordOf<"bracket">[] = [];
+  private recentOctets = 0;
   private image: Uint8Array[] = [];
   private imageOctets = 0;
   private machine: Machine | null = null;
@@ -69,8 +79,21 @@ export class Standby {
   /** What was found to differ, and told. */
   private readonly named: Set<string> = new Set();
 
-  constructor(hooks: StandbyHooks) {
+  /** @param hasOthers - there may be other standbys of the same active */
+  constructor(hooks: StandbyHooks, hasOthers = false) {
     this.hooks = hooks;
+    this.hasOthers = hasOthers;
+  }
+
+  /** Goes on with another active, which has the same log: the stream is to begin where `resume` says. */
+  follow(hooks: StandbyHooks): void {
+    this.hooks = hooks;
+    this.isDeclared = false;
+  }
+
+  /** The last brackets that were stored, in order, for other standbys that lack them. */
+  get handOn(): readonly RecordOf<"bracket">[] {
+    return this.recent;
   }
 
   /** Number of the last bracket that is stored. */
@@ -91,6 +114,11 @@ export class Standby {
   /** Whether there is a state that a takeover could go on from, if the arbiter lets it. */
   get isUsable(): boolean {
     return this.machine !== null && !this.hasDiffered;
+  }
+
+  /** Whether brackets are of no use without the outputs of the active. */
+  get needsOutputs(): boolean {
+    return this.deviations !== null;
   }
 
   /** Whether there is a machine to look at. */
@@ -193,6 +221,16 @@ export class Standby {
     this.receipts.store(bracket.number);
     this.backlog.push(bracket);
     this.octetsStored += octetsOf(bracket);
+    if (this.hasOthers) this.keep(bracket);
+  }
+
+  private keep(bracket: RecordOf<"bracket">): void {
+    this.recent.push(bracket);
+    this.recentOctets += octetsOf(bracket);
+    if (this.recentOctets <= 2 * RECENT_OCTETS) return;
+    let at = 0;
+    while (this.recentOctets > RECENT_OCTETS) this.recentOctets -= octetsOf(this.recent[at++]!);
+    this.recent.splice(0, at);
   }
 
   private run(bracket: RecordOf<"bracket">): void {

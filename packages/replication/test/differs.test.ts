@@ -79,7 +79,7 @@ class Pair {
     });
     this.hasStandby = true;
     this.active.join("b", this.lab.nowMs);
-    while (this.active.pump());
+    while (this.active.pump("b"));
     this.exchange();
   }
 
@@ -97,7 +97,7 @@ class Pair {
       this.journal,
       { epoch: 1, patienceMs: 1000 },
       {
-        send: (frame) => this.toStandby.push(frame),
+        send: (_to, frame) => this.toStandby.push(frame),
         release: (outputs) => this.released.push(...outputs),
         acknowledge() {},
         gone() {},
@@ -133,7 +133,7 @@ class Pair {
     standby.work(() => true);
     standby.acknowledge();
     for (const record of recordsOf(this.toActive.splice(0))) {
-      if (this.hasStandby) active.record(record, this.machine.router.tables.nowMs);
+      if (this.hasStandby) active.record("b", record, this.machine.router.tables.nowMs);
     }
   }
 }

@@ -7,7 +7,7 @@ import { type AnyRecord, FormatError, FrameReader, frameOf, type Sender } from "
 import { RECORDS, type RecordName } from "../src/records.ts";
 
 const FRAMES = [
-  frameOf("bye", { reason: "", slow: 0 }),
+  frameOf("bye", { reason: "", slow: 0, to: "" }),
   frameOf("ack", { number: 12, applied: 3, window: 1 << 20 }),
   frameOf("image", { before: 1, octets: new Uint8Array(300).map((_, i) => i) }),
   frameOf("declared", { ready: 1, reason: "" }),
@@ -139,7 +139,7 @@ describe("of a frame", () => {
     ["bye", ["stranger", "standby", "active"], 1 << 13],
     ["image", ["active"], 1 << 20],
     ["imageEnd", ["active"], 1 << 8],
-    ["bracket", ["active"], 1 << 28],
+    ["bracket", ["active", "standby"], 1 << 28],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
     ["differs", ["standby"], 1 << 24],

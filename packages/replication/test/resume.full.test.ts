@@ -101,7 +101,7 @@ class Pair {
       journal,
       { epoch: 1, patienceMs: 300 },
       {
-        send: (frame) => this.toStandby.send(frame),
+        send: (_to, frame) => this.toStandby.send(frame),
         release: (outputs) => this.released.push(...outputs),
         acknowledge() {},
         gone() {},
@@ -133,20 +133,20 @@ class Pair {
 
   heed(octets: number): void {
     if (!this.hasLink) return;
-    for (const record of this.toActive.deliver(octets)) this.active.record(record, 0);
+    for (const record of this.toActive.deliver(octets)) this.active.record("b", record, 0);
   }
 
   /** What is under way is lost. */
   cut(): void {
     this.hasLink = false;
-    expect(this.active.cut("the link is cut", true)).toBe(true);
+    expect(this.active.cut("b", "the link is cut", true)).toBe(true);
   }
 
   /** Another link, whether the one before is cut or not. */
   resume(): void {
     this.toStandby = new Pipe();
     this.toActive = new Pipe();
-    const frames = this.active.resume(this.standby.resume(), 0);
+    const frames = this.active.resume("b", this.standby.resume(), 0);
     for (const frame of frames!) this.toStandby.send(frame);
     this.hasLink = true;
     this.resumes++;
@@ -167,7 +167,7 @@ class Pair {
 
   async join(): Promise<void> {
     this.active.join("b", 0);
-    while (this.active.pump());
+    while (this.active.pump("b"));
     this.outputsTo[0] = 0;
     this.hear(Number.POSITIVE_INFINITY);
     this.heed(Number.POSITIVE_INFINITY);

@@ -3,8 +3,12 @@
 import type { Journal, LedgerConnection } from "@ts-bgp/replication";
 import type { Protection } from "./protection.ts";
 
-/** Connections that are looked at at once: each costs a system call. */
+/**
+ * Looks at once, each of which costs a system call: so many, or with many connections so large a part of
+ * them that a round takes about a second. What is not known to be acknowledged costs a takeover its copies.
+ */
 const LOOKS = 128;
+const LOOKS_PART = 1 / 10;
 
 export class AcknowledgementLooks {
   private readonly journal: Journal;
@@ -17,11 +21,12 @@ export class AcknowledgementLooks {
     this.protection = protection;
   }
 
-  /** Looks at a bounded number of connections, all of them in turn. */
+  /** Looks at a bounded number of connections that have something on its way, all of them in turn. */
   look(): void {
     const { journal, protection } = this;
     const { connections } = journal.machine.ledger;
-    for (let looks = 0; looks < LOOKS; looks++) {
+    const looksMax = Math.max(LOOKS, Math.ceil(connections.size * LOOKS_PART));
+    for (let looks = 0; looks < looksMax; ) {
       const { value, done } = this.rest.next();
       if (done === true) {
         this.rest = connections.values();
@@ -29,6 +34,7 @@ export class AcknowledgementLooks {
       }
       const { id, send } = value;
       if (send.acked === send.appended) continue;
+      looks++;
       const octets = protection.acknowledgedOctets(id);
       if (octets > send.acked) journal.run({ record: "acked", connection: id, octets });
     }

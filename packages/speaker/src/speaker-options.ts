@@ -1,6 +1,6 @@
 /** What a speaker is told at its beginning, and how loud it says what. */
 
-import type { ActiveEvent } from "@ts-bgp/replication";
+import type { ActiveEvent, Estate } from "@ts-bgp/replication";
 import type { LogEvent } from "./log-event.ts";
 import type { Protection } from "./protection.ts";
 
@@ -21,6 +21,7 @@ export interface SpeakerOptions {
   readonly protection?: Protection | null;
   readonly epoch?: number;
   readonly patienceMs?: number;
+  readonly estate?: Estate | null;
   /** What the router's clock is ahead of this host's. */
   readonly clockOffsetMs?: number;
   /** Whether something may be let out at this instant. */

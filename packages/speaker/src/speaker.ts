@@ -96,7 +96,7 @@ export class Speaker {
   /** @param machine - a new one, or one that was taken over */
   constructor(machine: Machine, options: SpeakerOptions) {
     this.clockOffsetMs = options.clockOffsetMs ?? 0;
-    const { log, protection = null, epoch = 0, patienceMs = 1000 } = options;
+    const { log, protection = null, epoch = 0, patienceMs = 1000, estate = null } = options;
     this.isHeld = options.isHeld ?? (() => true);
     this.log = log;
     this.protection = protection;
@@ -107,7 +107,7 @@ export class Speaker {
       release: (outputs) => this.letOut(outputs),
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
-    this.active = new Active(this.journal, { epoch, patienceMs }, hooks);
+    this.active = new Active(this.journal, { epoch, patienceMs, estate }, hooks);
     this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());
     this.feeds = new PayloadFeeds({
@@ -204,9 +204,10 @@ export class Speaker {
   /** Ends all sessions with an administrative shutdown, and stops. */
   async stop(text: string | null): Promise<void> {
     this.listenNoMore();
-    this.active.lose("the speaker is stopped");
+    this.active.loseAll("the speaker is stopped");
     this.run({ record: "shutdown", text: text ?? "", nowMs: this.now() });
-    this.active.commit(this.now());
+    // Before connections have sockets nobody can be told.
+    if (!this.active.isInheriting) this.active.commit(this.now());
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref());
     await Promise.race([this.transport.drained(), timeout]);
   }
@@ -243,13 +244,13 @@ export class Speaker {
   }
 
   /**
-   * Does no slice until the promise has settled: a peer whose connection has no socket yet waits for that,
-   * not for what others are to be sent. What arrives meanwhile is noted in the journal.
+   * Ends no bracket until the promise has settled: a peer whose connection has no socket yet waits for that
+   * alone, and what its socket is given is out already. What arrives meanwhile is noted in the journal.
    */
-  async restoring(connections: Promise<unknown>): Promise<void> {
+  async restoring(connections: () => Promise<unknown>): Promise<void> {
     this.isRestoring = true;
     try {
-      await connections;
+      await connections();
     } finally {
       this.isRestoring = false;
       // What was written to connections while others had no socket.
@@ -258,7 +259,7 @@ export class Speaker {
     }
   }
 
-  /** A connection goes on with another socket; `octets`: all that it is owed, `toldSent` of it told as sent. */
+  /** A connection goes on with another socket; `octets`: all that may leave, `toldSent` of it told as sent. */
   restored(id: ConnectionId, fd: number, toldSent: number, octets: readonly Uint8Array[]): void {
     const isOwed = (output: Output) => output.do === "write" && output.connection === id;
     this.kept = this.kept.map((outputs) => outputs.filter((output) => !isOwed(output)));
@@ -348,7 +349,8 @@ export class Speaker {
 
   /** What many have sent at once is many brackets: the first ones are stored while the last are sent. */
   private commitMuch(): void {
-    if (this.journal.octets >= BRACKET_OCTETS_MAX) this.active.commit(this.now());
+    const { journal, active } = this;
+    if (journal.octets >= BRACKET_OCTETS_MAX && !this.isRestoring) active.commit(this.now());
   }
 
   /** @returns whether the connection may be used */
@@ -401,15 +403,14 @@ export class Speaker {
 
   private slice(): void {
     this.scheduled = false;
-    if (!this.isSuspended) this.sliceOnce();
+    if (!this.isSuspended && !this.isRestoring) this.sliceOnce();
   }
 
   /** Does work for a slice, and ends the bracket. */
   sliceOnce(): void {
     const start = performance.now();
-    const end = start + SLICE_MS;
     const now = this.now();
-    this.hasMore = this.journal.slice(now, () => performance.now() < end);
+    this.hasMore = this.journal.slice(now, () => performance.now() < start + SLICE_MS);
     this.active.commit(now);
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));

@@ -86,7 +86,7 @@ export {
   type ResumeRequest,
   resumeConnections,
 } from "./resume.ts";
-export { ResumeThread } from "./resume-thread.ts";
+export { type ResumeList, ResumeThread } from "./resume-thread.ts";
 export { octetsBetween, sequenceAfter, sequenceDistance } from "./sequence.ts";
 export type { SocketAddress } from "./socket-address.ts";
 export { destroySocket, destroySockets, type Ends } from "./socket-destroy.ts";

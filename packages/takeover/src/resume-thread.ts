@@ -14,14 +14,37 @@ import {
   resumeConnections,
 } from "./resume.ts";
 
-/** What the thread is asked for, one at a time. */
-export type ResumeOrder = readonly ResumeRequest[] | "exit";
+/** Connections to be taken over, one list at a time, which comes in parts. */
+export interface ResumePart {
+  readonly requests: readonly ResumeRequest[];
+  /** See `ResumeDeps`. */
+  readonly asking: number;
+  readonly isLast: boolean;
+}
+
+/** What the thread is asked for. */
+export type ResumeOrder = ResumePart | "exit";
+
+/** What is to be taken over. */
+export interface ResumeList {
+  readonly count: number;
+  /** How many of them have octets in doubt: see `ResumeDeps`. */
+  readonly asking: number;
+  /** Called once for each in order, again for one that a thread has not settled which has failed. */
+  requestOf(index: number): ResumeRequest;
+}
 
 /** What it says: what became of one, that only late ones are left, or that all are settled. */
 export type ResumeNews =
   | { readonly index: number; readonly outcome: ResumeOutcome }
   | "only late"
   | "done";
+
+/**
+ * The thread begins with the first part while the next one is made, which copies what is to be sent. Parts
+ * double, since what many are sent alike is copied once in each.
+ */
+const FIRST_PART = 64;
 
 /** Who is told. */
 type Told = Required<Pick<ResumeDeps, "settled" | "onlyLate">>;
@@ -48,37 +71,46 @@ export class ResumeThread {
    *
    * @returns when all are settled
    */
-  resume(requests: readonly ResumeRequest[], told: Told): Promise<void> {
-    const done = this.turn.then(() => this.resumeNow(requests, told));
+  resume(list: ResumeList, told: Told): Promise<void> {
+    const done = this.turn.then(() => this.resumeNow(list, told));
     this.turn = done.catch(() => {});
     return done;
   }
 
-  private async resumeNow(requests: readonly ResumeRequest[], told: Told): Promise<void> {
-    const open = new Set(requests.keys());
+  private async resumeNow(list: ResumeList, told: Told): Promise<void> {
+    const open = new Set(Array(list.count).keys());
     const { worker } = this;
     const { onlyLate } = told;
     const settled: Told["settled"] = (index, outcome) => {
       open.delete(index);
       told.settled(index, outcome);
     };
-    if (worker !== null) await this.ask(worker, requests, { settled, onlyLate });
+    if (worker !== null && list.count > 0) await this.ask(worker, list, { settled, onlyLate });
     // What a thread had begun that has failed is ended first, as what a dead process left.
     const indexes = [...open];
     await resumeConnections(
-      indexes.map((index) => requests[index]!),
+      indexes.map((index) => list.requestOf(index)),
       { nowMs: bootMs, settled: (at, outcome) => settled(indexes[at]!, outcome), onlyLate },
     );
   }
 
   private async ask(
     worker: Worker,
-    requests: readonly ResumeRequest[],
+    { count, asking, requestOf }: ResumeList,
     { settled, onlyLate }: Told,
   ): Promise<void> {
     worker.ref();
-    // What many are sent alike is copied once: a message has each memory once.
-    worker.postMessage(requests satisfies ResumeOrder);
+    let requests: ResumeRequest[] = [];
+    let partMax = FIRST_PART;
+    for (let index = 0; index < count; index++) {
+      requests.push(requestOf(index));
+      const isLast = index === count - 1;
+      if (requests.length < partMax && !isLast) continue;
+      // What many are sent alike is copied once: a message has each memory once.
+      worker.postMessage({ requests, asking, isLast } satisfies ResumeOrder);
+      requests = [];
+      partMax *= 2;
+    }
     await new Promise<void>((resolve) => {
       const told = (news: ResumeNews) => {
         if (news === "done") over();

@@ -96,6 +96,10 @@ export interface ResumeDeps {
    * connections together; 256 MiB unless given.
    */
   readonly doubtOctets?: number;
+  /** Requests whose peers have to be asked, in all; counted at the beginning unless given. */
+  readonly asking?: number;
+  /** Says whether more requests are still to be added to the list; unless given there are none. */
+  isGrowing?(): boolean;
   /**
    * Called once per request, as soon as it is settled, never before `resumeConnections` has
    * returned.
@@ -168,14 +172,15 @@ export async function resumeConnections(
   requests: readonly ResumeRequest[],
   deps: ResumeDeps,
 ): Promise<void> {
-  const asking = requests.filter((one) => one.inFlightOctets === null && one.unacked.length > 0);
   const allOctets = deps.doubtOctets ?? DOUBT_OCTETS;
-  const doubtOctets = Math.floor(allOctets / Math.max(1, asking.length));
+  const asking = deps.asking ?? requests.filter(isAsking).length;
+  const doubtOctets = Math.floor(allOctets / Math.max(1, asking));
+  const isGrowing = () => deps.isGrowing?.() === true;
   let waiting: Waiting[] = [];
   let eagerUntilMs = 0;
   let next = 0;
   let isOnlyLate = false;
-  while (next < requests.length || waiting.length > 0) {
+  while (next < requests.length || waiting.length > 0 || isGrowing()) {
     const isEager = next < requests.length || deps.nowMs() < eagerUntilMs;
     await new Promise<void>((resolve) => {
       if (isEager) setImmediate(resolve);
@@ -195,10 +200,16 @@ export async function resumeConnections(
       else deps.settled(one.index, outcome);
     }
     waiting = stillWaiting;
-    if (isOnlyLate || next < requests.length || !waiting.every(({ isLate }) => isLate)) continue;
+    if (isOnlyLate || next < requests.length || isGrowing()) continue;
+    if (!waiting.every(({ isLate }) => isLate)) continue;
     isOnlyLate = true;
     deps.onlyLate?.();
   }
+}
+
+/** Nobody but the peer knows how much it has. */
+function isAsking({ inFlightOctets, unacked }: ResumeRequest): boolean {
+  return inFlightOctets === null && unacked.length > 0;
 }
 
 /** @param doubtOctets - so much of what is in doubt counts as sent */
@@ -214,12 +225,12 @@ function begin(
     const unackedOctets = octetsOf(unacked);
     const sentOctets = inFlightOctets ?? Math.min(unackedOctets, doubtOctets);
     const state = stateNow(request);
-    const isAsking = inFlightOctets === null && unackedOctets > 0;
+    const asks = isAsking(request);
     // Scaled windows are even numbers, others have 16 bits.
     const isScaled = (state.windowScale?.send ?? 0) > 0;
     const sendWindowMark = isScaled ? state.sendWindow | 1 : UNSCALED_MARK;
     const fd = openInRepair({
-      state: isAsking ? { ...state, sendWindow: sendWindowMark } : state,
+      state: asks ? { ...state, sendWindow: sendWindowMark } : state,
       asSent: piecesOf(unacked, 0, sentOctets),
       elapsedMs: request.elapsedMs + (inFlightOctets === null ? CLOCK_DOUBT_MS : 0),
       protection: request.protection,
@@ -227,7 +238,7 @@ function begin(
     leaveOrClose(fd, true);
     const nowMs = deps.nowMs();
     const durationMs = nowMs - beganMs;
-    if (!isAsking) {
+    if (!asks) {
       const there = { startsAt: 0, resumedAt: sentOctets, unread: NO_OCTETS };
       const stateThen = restated(fd, state, nowMs);
       return { kind: "resumed", how: "exact", fd, ...there, state: stateThen, durationMs };

@@ -13,6 +13,7 @@ import {
   goOnIfStuck,
   type ResumeOutcome,
   type ResumeRequest,
+  ResumeThread,
   receivedOctets,
   resumeConnections,
   sequenceAfter,
@@ -331,6 +332,32 @@ describe.skipIf(reason !== null)(`the state of a connection (${reason ?? "over l
       onlyLate: () => told.push("only late"),
     });
     expect(told).toEqual(["1 resumed", "only late", "0 resumed"]);
+  });
+
+  test("goes on in its thread with more than are handed to it at once", async () => {
+    const count = 150;
+    const requests: ResumeRequest[] = [];
+    for (let i = 0; i < count; i++) {
+      const [socket] = await pair("127.0.0.1");
+      const state = stateOf(socket);
+      socket.destroy();
+      const rest = { inFlightOctets: 0, elapsedMs: 5, protection: PROTECTION };
+      requests.push({ state, receivedOctets: 0, acknowledgedOctets: 0, unacked: [], ...rest });
+    }
+    const thread = new ResumeThread();
+    const told: number[] = [];
+    let onlyLate = 0;
+    const list = { count, asking: 0, requestOf: (index: number) => requests[index]! };
+    await thread.resume(list, {
+      settled: (index, outcome) => {
+        told.push(index);
+        closed.push(new net.Socket({ fd: fdOf(outcome) }));
+      },
+      onlyLate: () => onlyLate++,
+    });
+    expect(told).toEqual([...Array(count).keys()]);
+    expect(onlyLate).toBe(1);
+    await thread.exit();
   });
 
   test("of a restored connection does not need what a dead one has left in its place", async () => {

@@ -3,7 +3,16 @@
 import { hash } from "node:crypto";
 import { InvariantError } from "../../src/index.ts";
 import { Frontier } from "./frontier.ts";
-import { type Bounds, holderOf, movesOf, newWorld, Violation, type World } from "./world.ts";
+import {
+  type Bounds,
+  holderOf,
+  movesOf,
+  NAMES,
+  newWorld,
+  readyWorld,
+  Violation,
+  type World,
+} from "./world.ts";
 
 export interface Explored {
   readonly states: number;
@@ -16,7 +25,8 @@ export interface Explored {
 }
 
 export function explore(bounds: Bounds, statesMax: number): Explored {
-  const first = newWorld();
+  // What leads there with several standbys is long, and known from two sides.
+  const first = bounds.sides > 2 ? readyWorld(bounds.sides) : newWorld(bounds.sides);
   const seen = new Map<string, number>();
   const from: number[] = [-1];
   const labels: string[] = [""];
@@ -64,34 +74,39 @@ export function explore(bounds: Bounds, statesMax: number): Explored {
 function keyOf(world: World): string {
   const { word } = world;
   const procs = world.procs.map((proc, at) => {
-    const { boot, claims, side, leader, link, asked: _asked, ...rest } = proc;
+    const { boot, claims, side, leader, link, asked: _asked, followedEpoch, ...rest } = proc;
     const isHolder = word.holder === holderOf(world, at);
-    const isOwn = word.holder.startsWith(`${"ab"[at]}${boot} `);
+    const isOwn = word.holder.startsWith(`${NAMES[at]}${boot} `);
+    const isLinked = link.map((one, other) => one === world.procs[other]!.link[at]);
     return [
-      { ...rest, isHolder, isOwn, isLinked: link === world.procs[1 - at]!.link },
+      { ...rest, isHolder, isOwn, isLinked, followedEpoch: followedEpoch - word.epoch },
       { ...side, epoch: side.epoch - word.epoch, cause: "", away: "", reason: "", delayMs: 0 },
       leader && { ...leader, epoch: leader.epoch - word.epoch, question: 0 },
     ];
   });
-  const { active, standbys, isGiven } = word;
-  const mail = world.mail.map((letters, at) =>
-    letters.map(({ link, ...letter }) => [
-      { ...letter },
-      link === world.procs[at]!.link,
-      link === world.procs[1 - at]!.link,
-    ]),
+  const { active, standbys, heirs, isGiven } = word;
+  const mail = world.mail.map((boxes, at) =>
+    boxes.map((letters, from) =>
+      letters.map(({ link, ...letter }) => [
+        { ...letter },
+        link === world.procs[at]!.link[from],
+        link === world.procs[from]!.link[at],
+      ]),
+    ),
   );
   const key = JSON.stringify([
     procs,
     active,
     standbys,
+    heirs,
     isGiven,
-    world.isUp,
+    world.cuts,
     mail,
     world.seen,
     world.ids,
     world.faults,
     world.couldGoOn,
+    world.heirs,
   ]);
   return hash("sha1", key, "base64");
 }

@@ -3,15 +3,16 @@
 import { parseArgs } from "node:util";
 import { explore } from "./explore.ts";
 
-const USAGE = `Usage: npm run explore -- [--states N] [--faults N] [--brackets N]
+const USAGE = `Usage: npm run explore -- [--states N] [--faults N] [--brackets N] [--sides N]
 
-Goes through all states that two sides, an arbiter and a link can reach, breadth first, and checks in each
+Goes through all states that sides, an arbiter and links can reach, breadth first, and checks in each
 that a side that takes over has all that peers have seen, and that no session is begun anew without need.
 
   --states N     ends after so many states (default 100000)
   --faults N     at most so many of: a process dies or is paused, the link is cut, an answer is lost,
                  a heartbeat is missed, something fails (default 1)
-  --brackets N   at most so many brackets (default 2)`;
+  --brackets N   at most so many brackets (default 2)
+  --sides N      sides, from 2 to 4 (default 2); of more than two it begins when all standbys may take over`;
 
 function numberOf(name: string, text: string): number {
   const value = Number(text);
@@ -20,11 +21,14 @@ function numberOf(name: string, text: string): number {
   return process.exit(2);
 }
 
-function valuesOf(): { states: string; faults: string; brackets: string; help: boolean } {
+type Values = Readonly<Record<"states" | "faults" | "brackets" | "sides", string>>;
+
+function valuesOf(): Values & { help: boolean } {
   const number = (value: string) => ({ type: "string", default: value }) as const;
   const help = { type: "boolean", short: "h", default: false } as const;
   try {
-    const options = { states: number("100000"), faults: number("1"), brackets: number("2"), help };
+    const amounts = { states: number("100000"), faults: number("1"), brackets: number("2") };
+    const options = { ...amounts, sides: number("2"), help };
     return parseArgs({ options }).values;
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${USAGE}`);
@@ -37,7 +41,13 @@ if (help) {
   console.log(USAGE);
   process.exit(0);
 }
+const sides = numberOf("sides", values.sides);
+if (sides < 2 || sides > 4) {
+  console.error(`--sides ${sides}: from 2 to 4\n\n${USAGE}`);
+  process.exit(2);
+}
 const bounds = {
+  sides,
   faults: numberOf("faults", values.faults),
   brackets: numberOf("brackets", values.brackets),
 };

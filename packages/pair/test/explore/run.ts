@@ -18,6 +18,8 @@ export interface Sabotage {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** In which it shows, 2 if there is nothing. */
+  readonly sides?: number;
 }
 
 /** @returns what it printed, and its exit code */
@@ -37,7 +39,7 @@ export async function explore(
 }
 
 /** Expects that a way to a violation is found. */
-export async function expectFound({ file, from, to }: Sabotage): Promise<void> {
+export async function expectFound({ file, from, to, sides = 2 }: Sabotage): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "tsbgp-explore-"));
   try {
     cpSync(PACKAGE, root, { recursive: true });
@@ -45,7 +47,10 @@ export async function expectFound({ file, from, to }: Sabotage): Promise<void> {
     const text = readFileSync(path, "utf8");
     expect(text.split(from)).toHaveLength(2);
     writeFileSync(path, text.replace(from, to));
-    const [found, code] = await explore(["--states", String(STATES)], root);
+    const [found, code] = await explore(
+      ["--states", String(STATES), "--sides", String(sides)],
+      root,
+    );
     expect(found).toMatch(/^states \d+ · depth \d+ · .* s\nviolation: .*\n {2}/);
     expect(code).toBe(1);
   } finally {
@@ -81,8 +86,8 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     title: "one of which the arbiter is just told is taken for one without the right",
     file: "leader.ts",
-    from: "leader.named.includes(name) || leader.asked?.includes(name) === true",
-    to: "leader.named.includes(name)",
+    from: "hasRight(named, name) || (asked !== null && hasRight(asked, name))",
+    to: "hasRight(named, name)",
   },
   {
     title: "an active is not fenced before it is taken over from",
@@ -111,7 +116,21 @@ export const SABOTAGES: readonly Sabotage[] = [
   {
     title: "one that the arbiter may have been told of is taken for one without the right",
     file: "leader.ts",
-    from: "    // Whether the new ones have the right is not known: it is taken back.\n    leader.named = union(named, asked);",
+    from: "    // Whether the new ones have the right is not known: it is taken back.\n    leader.named = unionOf(named, asked);",
     to: "",
+  },
+  {
+    title: "a bracket is let out when one of two standbys has stored it",
+    file: "leader.ts",
+    from: "if (isBinding(follower)) out = Math.min(out, follower.acked);",
+    to: "if (isBinding(follower)) out = Math.max(out === leader.number ? 0 : out, follower.acked);",
+    sides: 3,
+  },
+  {
+    title: "a side that takes over does not wait for the other standbys",
+    file: "leader.ts",
+    from: "if (heirs.length === 0) return leader;",
+    to: "return leader;",
+    sides: 3,
   },
 ];

@@ -17,6 +17,10 @@ import { type Actor, type Clock, run } from "./clock.ts";
 /** Names of the two sides. */
 export const SIDES = ["a", "b"] as const;
 
+export function otherOf(side: string): string {
+  return side === "a" ? "b" : "a";
+}
+
 type How = Extract<SideAction, { do: "claim" }>["how"];
 
 /** Who asks. */
@@ -110,7 +114,7 @@ export class Arbiter {
       this.holder = asker;
       this.leaseEndMs = this.clock.nowMs + LEASE_MS;
       this.wantedMs = Number.POSITIVE_INFINITY;
-      this.word = claim(this.word, asker.side, `${asker.name} ${++this.claims}`);
+      this.word = claim(this.word, asker.side, `${asker.name} ${++this.claims}`, hasState);
       return this.word;
     });
   }
@@ -120,13 +124,15 @@ export class Arbiter {
     const side = holder[0]!;
     return this.ask(actor, side, () => {
       if (this.word.holder === holder && standby !== null) this.naming(side);
-      return this.change(name(this.word, holder, standby === null ? [] : [standby]));
+      return this.change(name(this.word, holder, standby === null ? [] : [standby], []));
     });
   }
 
   /** @returns whether this side was the active one still */
   give(actor: Actor, holder: string): Answer<boolean> {
-    return this.ask(actor, holder[0]!, () => this.change(give(this.word, holder)));
+    return this.ask(actor, holder[0]!, () =>
+      this.change(give(this.word, holder, otherOf(holder[0]!))),
+    );
   }
 
   release(actor: Actor, holder: string): Answer<boolean> {

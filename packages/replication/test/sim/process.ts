@@ -250,7 +250,7 @@ export class Process implements Asker {
         if (action.tellTaken) this.tellTaken();
         break;
       case "lose-standbys":
-        shell?.active.lose(action.reason, action.isSlow);
+        shell?.active.loseAll(action.reason, action.isSlow);
         break;
       case "stop-reading":
       case "go-on-reading":

@@ -59,13 +59,13 @@ export const SABOTAGES: readonly Sabotage[] = [
     shell(shell, hooks) {
       const { send } = hooks;
       const { active } = shell;
-      hooks.send = (frame) => {
-        send(frame);
+      hooks.send = (to, frame) => {
+        send(to, frame);
         const { number, applied } = active;
         const window = 1 << 20;
         if (active.state === "declared") {
           shell.process.after(0, () =>
-            active.record({ record: "ack", number, applied, window }, shell.nowMs),
+            active.record(to, { record: "ack", number, applied, window }, shell.nowMs),
           );
         }
       };
@@ -76,11 +76,11 @@ export const SABOTAGES: readonly Sabotage[] = [
     shell(shell) {
       const { active } = shell;
       const resume = active.resume.bind(active);
-      active.resume = (next, nowMs) => {
-        const frames = resume(next, nowMs);
+      active.resume = (side, next, nowMs) => {
+        const frames = resume(side, next, nowMs);
         const { number, applied } = active;
         const ack = { record: "ack", number, applied, window: 1 << 20 } as const;
-        if (frames !== null) active.record(ack, shell.nowMs);
+        if (frames !== null) active.record(side, ack, shell.nowMs);
         return frames;
       };
     },

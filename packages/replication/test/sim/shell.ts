@@ -304,7 +304,7 @@ export class Shell {
     const { world, kernel } = process;
     const { checks } = world;
     return {
-      send: (frame) => {
+      send: (_to, frame) => {
         process.point();
         checks.sending(this);
         this.link?.send(frame);
@@ -332,7 +332,7 @@ export class Shell {
         kernel.gateIsClosed = false;
         kernel.flush();
       },
-      declare: (name) => this.name(name),
+      declare: ({ standbys }) => this.name(standbys[0]!),
       undeclare: () => this.name(null),
       drop: () => {
         this.link?.close();

@@ -4,7 +4,7 @@ import type { Config } from "@ts-bgp/config";
 import { configOf, yamlOf } from "../../../../testkit/router.ts";
 import type { AnyRecord } from "../../src/index.ts";
 import { difference } from "../difference.ts";
-import { Arbiter, SIDES } from "./arbiter.ts";
+import { Arbiter, otherOf, SIDES } from "./arbiter.ts";
 import { Chance } from "./chance.ts";
 import { Checks } from "./checks.ts";
 import { Clock } from "./clock.ts";
@@ -253,7 +253,7 @@ export class World implements Net, Place {
     clock.after(0, active, () => {
       if (shell.isOver) return;
       shell.active.join(standby.side, active.nowMs);
-      while (shell.active.pump());
+      while (shell.active.pump(standby.side));
     });
   }
 
@@ -265,7 +265,7 @@ export class World implements Net, Place {
     const { standby: follower } = standby;
     clock.after(chance.int(1, 6) / 2, active, () => {
       const isSame = active.shell === shell && shell.follower === follower && !shell.isOver;
-      const frames = isSame ? shell.active.resume(next, active.nowMs) : null;
+      const frames = isSame ? shell.active.resume(standby.side, next, active.nowMs) : null;
       if (frames === null) {
         here.close();
         return;
@@ -296,13 +296,13 @@ export class World implements Net, Place {
         active.point();
         if (record.record === "handoverTaken") active.heardTaken();
         // Some standbys have little room.
-        shell.active.record(this.narrowed(record), active.nowMs);
+        shell.active.record(otherOf(active.side), this.narrowed(record), active.nowMs);
         shell.schedule();
       },
       idle: () => {},
       closed: () => {
         if (shell.link !== here || shell.isOver) return;
-        shell.active.cut("the link is closed", this.hasWays && !shell.isOver);
+        shell.active.cut(otherOf(active.side), "the link is closed", this.hasWays && !shell.isOver);
         shell.schedule();
       },
     };

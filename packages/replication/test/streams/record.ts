@@ -28,13 +28,13 @@ function streamOf(seed: number): { frames: Uint8Array[]; story: string } {
     shell(_shell: Shell, hooks: ActiveHooks) {
       if (shells++ > 0) isOver = true;
       const { send, drop } = hooks;
-      hooks.send = (frame) => {
+      hooks.send = (to, frame) => {
         if (!isOver && frames.length < FRAMES_MAX) frames.push(frame.slice());
-        send(frame);
+        send(to, frame);
       };
-      hooks.drop = (reason, isSlow) => {
+      hooks.drop = (side, reason, isSlow) => {
         isOver = true;
-        drop(reason, isSlow);
+        drop(side, reason, isSlow);
       };
     },
   };

@@ -1,0 +1,32 @@
+/** What an active side has left, for the side that goes on. */
+
+import type { Machine, Standby } from "@ts-bgp/replication";
+import type { ConnectionId } from "@ts-bgp/router";
+import { nowMs, type Speaker } from "@ts-bgp/speaker";
+import type { Frozen } from "./frozen.ts";
+import type { StandbySide } from "./standby-side.ts";
+
+/** What an active left. */
+export interface Left {
+  readonly machine: Machine;
+  /** When the machine was last known to be up to date, by the clock of this host. */
+  readonly heardMs: number;
+  /** After a handover. */
+  readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
+  /** Has the rest of it, which was stored and not run; null when it was this side's own. */
+  readonly standby: Standby | null;
+  /** Of the last bracket. */
+  readonly number: number;
+}
+
+/** @returns what a side has left that was the active one @param frozen - see `Left` */
+export function leftHere({ journal, active }: Speaker, frozen: Left["frozen"]): Left {
+  const { machine } = journal;
+  return { machine, heardMs: nowMs(), frozen, standby: null, number: active.number };
+}
+
+/** @returns what the active has left that was followed; null when nothing had come of it yet */
+export function leftBy(followed: StandbySide, frozen: Left["frozen"]): Left | null {
+  const { machine, heardMs, standby } = followed;
+  return machine === null ? null : { machine, heardMs, frozen, standby, number: standby.number };
+}
