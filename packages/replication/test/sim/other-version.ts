@@ -28,8 +28,7 @@ Jitter.prototype.next = function otherNext() {
 };
 
 /** An active side begins. */
-export function runOtherShell({ active, journal, process }: Shell): void {
-  active.sendsOutputs = true;
+export function runOtherShell({ journal, process }: Shell): void {
   if (process.side === OTHER_SIDE) runOther(journal, ["run", "slice", "take"]);
 }
 
