@@ -1,5 +1,6 @@
 /** All takeovers between the present program and others, and how each of them ended. */
 
+import { runAmongDaemons } from "./among-daemons.ts";
 import {
   type Release,
   releaseProblem,
@@ -8,7 +9,7 @@ import {
   type Tree,
   variantTree,
 } from "./tree.ts";
-import { HOWS, type How, runTrial, type Trial } from "./trial.ts";
+import { HOWS, type How, runTrial } from "./trial.ts";
 import { VARIANTS, type Variant } from "./variants.ts";
 
 /** A program that is not the present one. */
@@ -26,10 +27,11 @@ export interface Case {
   readonly other: Other;
   /** Whether the present program is the one that takes over. */
   readonly isPresentLast: boolean;
-  readonly how: How;
+  /** Null for both, there and back, among daemons of others. */
+  readonly how: How | null;
 }
 
-/** @returns all cases: each program in both directions, by a kill and by a switchover */
+/** @returns all cases: each program in both directions, by a kill, by a switchover, and among daemons */
 export function allCases(): Case[] {
   const others: Other[] = [
     ...VARIANTS.map((variant) => ({
@@ -47,8 +49,8 @@ export function allCases(): Case[] {
   ];
   return others.flatMap((other) =>
     [false, true].flatMap((isPresentLast) =>
-      HOWS.map((how) => ({
-        title: `${titleOf(other, isPresentLast)}, by a ${how}`,
+      [...HOWS, null].map((how) => ({
+        title: `${titleOf(other, isPresentLast)}, ${wayOf(how)}`,
         other,
         isPresentLast,
         how,
@@ -61,6 +63,10 @@ function titleOf({ name }: Other, isPresentLast: boolean): string {
   return isPresentLast ? `from ${name}` : `to ${name}`;
 }
 
+function wayOf(how: How | null): string {
+  return how === null ? "by a kill and back by a switchover, among daemons" : `by a ${how}`;
+}
+
 /** Runs cases one after the other. @param ended - told of each; null when all was as it should be */
 export async function runCases(
   cases: readonly Case[],
@@ -69,7 +75,8 @@ export async function runCases(
   let tree: Tree | null = null;
   let made: Other | null = null;
   try {
-    for (const { title, other, isPresentLast, how } of cases) {
+    for (const one of cases) {
+      const { title, other } = one;
       if (made !== other) {
         tree?.remove();
         tree = null;
@@ -81,33 +88,35 @@ export async function runCases(
         ended(title, (error as Error).message);
         continue;
       }
-      const { deviates = false, dooms = null, decides = false } = other.variant ?? {};
-      const trial: Trial = {
-        from: isPresentLast ? tree.main : null,
-        to: isPresentLast ? null : tree.main,
-        how,
-        deviates,
-        dooms: isPresentLast ? dooms : null,
-        option: isPresentLast ? (other.variant?.option ?? null) : null,
-        decides,
-        isRelease: other.variant === null,
-      };
-      ended(title, await problemOf(trial));
+      ended(title, await problemOf(one, tree));
     }
   } finally {
     tree?.remove();
   }
 }
 
-/** A program that died may leave a peer waiting for good. */
-const TRIAL_MS = 180_000;
+function run({ other, isPresentLast, how }: Case, tree: Tree): Promise<void> {
+  const from = isPresentLast ? tree.main : null;
+  const to = isPresentLast ? null : tree.main;
+  if (how === null) return runAmongDaemons({ first: from, second: to });
+  const { deviates = false, dooms = null, decides = false } = other.variant ?? {};
+  return runTrial({
+    ...{ from, to, how, deviates, decides },
+    dooms: isPresentLast ? dooms : null,
+    option: isPresentLast ? (other.variant?.option ?? null) : null,
+    isRelease: other.variant === null,
+  });
+}
 
-async function problemOf(trial: Trial): Promise<string | null> {
+/** A program that died may leave a peer waiting for good. */
+const TRIAL_MS = 600_000;
+
+async function problemOf(one: Case, tree: Tree): Promise<string | null> {
   const late = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error("it did not come to its end")), TRIAL_MS).unref();
   });
   try {
-    await Promise.race([runTrial(trial), late]);
+    await Promise.race([run(one, tree), late]);
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

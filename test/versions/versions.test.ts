@@ -1,6 +1,7 @@
 /** Takeovers between two programs; all of them: `npm run versions`. */
 import { describe, expect, test } from "vitest";
 import { enterOwnNetwork } from "../../testkit/own-network.ts";
+import { labAvailable } from "../lab/install.ts";
 import { IS_FULL } from "../mode.ts";
 import { allCases, runCases } from "./matrix.ts";
 import { variantTree } from "./tree.ts";
@@ -13,16 +14,22 @@ const SHORT = [
   "from another last step of the decision process, by a switchover",
 ];
 
-/** Of each program one direction by a kill, and the other by a switchover. */
-const cases = allCases().filter(({ title, isPresentLast, how }) =>
-  IS_FULL ? isPresentLast === (how === "kill") : SHORT.includes(title),
-);
+const AMONG_DAEMONS = ["another order of attributes", "release"];
+
+/** Of each program one direction by a kill, and the other by a switchover; of two of them among daemons. */
+const cases = allCases().filter(({ title, other, isPresentLast, how }) => {
+  if (!IS_FULL) return SHORT.includes(title);
+  if (how !== null) return isPresentLast === (how === "kill");
+  return AMONG_DAEMONS.some((name) => other.name.startsWith(name));
+});
 
 describe.skipIf(REASON !== null)(`a pair of two programs (${REASON ?? "on one host"})`, () => {
   test.for(cases)("goes over $title", async (one, { skip }) => {
     const { problem: obstacle } = one.other;
     // A copy of the repository may have been made without its history.
     skip(obstacle !== null, obstacle ?? undefined);
+    const noLab = one.how === null ? labAvailable() : null;
+    skip(noLab !== null, noLab ?? undefined);
     await runCases([one], (_title, problem) => expect(problem).toBe(null));
   });
 

@@ -1,4 +1,5 @@
-/** `npm run sim -- --seeds N [--from S]`, or `--seed S --trace` to see what happened in one run. */
+/** `npm run sim -- --seeds N [--from S]`, or `--seed S --trace` to see what happened in one run; with
+ * `--other-version` one side runs another program. */
 
 import { parseArgs } from "node:util";
 import { simulate } from "./world.ts";
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
+    "other-version": { type: "boolean", default: false },
   },
 });
 
@@ -22,7 +24,8 @@ function show(line: string): void {
 
 function one(seed: number, isTraced: boolean): boolean {
   try {
-    const outcome = simulate(seed, null, isTraced ? (line) => console.log(line) : null);
+    const trace = isTraced ? (line: string) => console.log(line) : null;
+    const outcome = simulate(seed, null, trace, values["other-version"]);
     if (isTraced) console.log(JSON.stringify(outcome, null, 2));
     else if (outcome.violations.length > 0) show(`seed ${seed}: ${outcome.violations[0]}`);
     add(outcome);
@@ -34,7 +37,15 @@ function one(seed: number, isTraced: boolean): boolean {
   }
 }
 
-const sums = { declared: 0, takeovers: 0, begins: 0, resumes: 0, resets: 0, events: 0 };
+const sums = {
+  declared: 0,
+  takeovers: 0,
+  begins: 0,
+  resumes: 0,
+  resets: 0,
+  deviations: 0,
+  events: 0,
+};
 
 function add(outcome: typeof sums): void {
   for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += outcome[name];
@@ -51,7 +62,7 @@ if (values.seed !== undefined) {
   const perSecond = (1000 * count) / (performance.now() - began);
   console.log(
     `seeds ${count} · takeovers ${sums.takeovers} · standby declared ${sums.declared} · begun anew ${sums.begins} · ` +
-      `links replaced ${sums.resumes} · sessions ended with a reason ${sums.resets} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
+      `links replaced ${sums.resumes} · sessions ended with a reason ${sums.resets} · other outputs told ${sums.deviations} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
   );
   for (const seed of failed.slice(0, SHOWN_MAX)) console.log(`see it with: --seed ${seed} --trace`);
   console.log(`${count - failed.length} passed, ${failed.length} failed`);

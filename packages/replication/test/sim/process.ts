@@ -15,6 +15,7 @@ import { frameOf, type LedgerConnection, Machine, Standby } from "../../src/inde
 import type { Asker } from "./arbiter.ts";
 import { Killed, run } from "./clock.ts";
 import type { LinkEnd } from "./link.ts";
+import { runOtherStandby } from "./other-version.ts";
 import { Shell, type Tcp } from "./shell.ts";
 import { HostTcp, type Kernel, type PeerTcp } from "./tcp.ts";
 import type { World } from "./world.ts";
@@ -152,7 +153,9 @@ export class Process implements Asker {
         this.link?.send(frame);
       },
       differs: (number, what) => this.world.checks.differs(number, what),
+      deviates: () => this.world.deviations++,
     });
+    if (this.world.hasOther) runOtherStandby(this.standby, this);
     this.world.sabotage?.standby?.(this.standby, this);
     this.use(link);
   }

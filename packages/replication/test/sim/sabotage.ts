@@ -17,6 +17,8 @@ import type { Shell } from "./shell.ts";
 
 export interface Sabotage {
   readonly title: string;
+  /** One side runs another program. */
+  readonly hasOther?: boolean;
   /** Runs before this one do not show it: their time is saved. */
   readonly firstSeed?: number;
   /** Done to every active as it begins. */
@@ -320,6 +322,26 @@ export const SABOTAGES: readonly Sabotage[] = [
       process.tell = (event) => {
         if (event.event === "handover") process.positions = shifted(process.positions);
         tell(event);
+      };
+    },
+  },
+  {
+    title: "a standby of another program counts what it would have written itself",
+    hasOther: true,
+    standby(standby) {
+      const own = inside(standby);
+      const begin = own.begin.bind(standby);
+      own.begin = (record) => {
+        begin(record);
+        const { router, ledger } = own.machine!;
+        const takeOutputs = router.takeOutputs.bind(router);
+        const note = ledger.note.bind(ledger);
+        let last = takeOutputs();
+        router.takeOutputs = () => {
+          last = takeOutputs();
+          return last;
+        };
+        ledger.note = () => note(last);
       };
     },
   },

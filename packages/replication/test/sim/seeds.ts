@@ -9,26 +9,33 @@ const PER_TEST = 250;
 function worthOf(outcomes: readonly Outcome[]) {
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((n, each) => n + of(each), 0);
   return {
+    deviations: sum((each) => each.deviations),
     takeovers: sum((each) => each.takeovers),
     declared: sum((each) => each.declared),
     resumes: sum((each) => each.resumes),
   };
 }
 
-/** Runs the seeds `[from, from + count)`. */
-export function testSeeds(from: number, count: number): void {
+/** Runs the seeds `[from, from + count)`. @param hasOther - one side runs another program */
+export function testSeeds(from: number, count: number, hasOther = false): void {
   for (let first = from; first < from + count; first += PER_TEST) {
     const last = Math.min(first + PER_TEST, from + count) - 1;
     test(`no peer sees anything in the runs ${first} to ${last}`, () => {
       const outcomes: Outcome[] = [];
-      for (let seed = first; seed <= last; seed++) outcomes.push(simulate(seed));
+      for (let seed = first; seed <= last; seed++)
+        outcomes.push(simulate(seed, null, null, hasOther));
       const failed = outcomes.filter(({ violations }) => violations.length > 0);
       const shown = failed.map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`);
-      expect(shown, "see one with: npm run sim -- --seed N --trace").toEqual([]);
-      const { takeovers, declared, resumes } = worthOf(outcomes);
+      expect(
+        shown,
+        `see one with: npm run sim -- --seed N --trace${hasOther ? " --other-version" : ""}`,
+      ).toEqual([]);
+      const { takeovers, declared, resumes, deviations } = worthOf(outcomes);
       expect(takeovers).toBeGreaterThan(outcomes.length / 5);
       expect(declared).toBeGreaterThan(outcomes.length);
       expect(resumes).toBeGreaterThan(outcomes.length / 20);
+      if (hasOther) expect(deviations).toBeGreaterThan(outcomes.length / 4);
+      else expect(deviations).toBe(0);
     });
   }
 }

@@ -14,10 +14,10 @@ import {
 } from "../../src/index.ts";
 import { Answer } from "./arbiter.ts";
 import type { LinkEnd } from "./link.ts";
+/** What a snapshot says of a connection. */ import { runOtherShell } from "./other-version.ts";
 import type { Process } from "./process.ts";
 import type { HostTcp, PeerTcp } from "./tcp.ts";
 
-/** What a snapshot says of a connection. */
 export interface Tcp {
   readonly endpoint: number;
   /** Octets that the kernel had acknowledged before the gate knew the connection. */
@@ -63,6 +63,7 @@ export class Shell {
     const hooks = this.hooks();
     this.active = new Active(this.journal, { epoch, patienceMs: 300 }, hooks);
     world.checks.watch(this);
+    if (world.hasOther) runOtherShell(this);
     world.sabotage?.shell?.(this, hooks);
   }
 

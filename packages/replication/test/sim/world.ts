@@ -24,6 +24,8 @@ export interface Outcome {
   readonly begins: number;
   readonly resumes: number;
   readonly resets: number;
+  /** Brackets in which a standby came to other outputs. */
+  readonly deviations: number;
   readonly events: number;
 }
 
@@ -72,6 +74,10 @@ export class World implements Net, Place {
   /** There is more than one way between the sides. */
   readonly hasWays: boolean;
   readonly sabotage: Sabotage | null;
+  /** One side runs another program. */
+  readonly hasOther: boolean;
+  /** Brackets in which a standby came to other outputs. */
+  deviations = 0;
   readonly endpoints: Map<number, PeerTcp> = new Map();
   readonly trace: (line: () => string) => void;
   lossOneIn = 0;
@@ -88,15 +94,21 @@ export class World implements Net, Place {
   private serving: Process | null = null;
   private starts = 0;
 
-  constructor(seed: number, sabotage: Sabotage | null, trace: ((line: string) => void) | null) {
+  constructor(
+    seed: number,
+    sabotage: Sabotage | null,
+    trace: ((line: string) => void) | null,
+    hasOther = false,
+  ) {
     this.seed = seed;
     this.sabotage = sabotage;
+    this.hasOther = hasOther;
     this.trace = (line) => trace?.(`${this.clock.nowMs.toFixed(1).padStart(8)}  ${line()}`);
     this.chance = new Chance(seed);
     const { chance, clock } = this;
     this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 1]);
     this.hasWays = !chance.oneIn(3);
-    this.isShadowed = seed % 4 === 0;
+    this.isShadowed = seed % 4 === 0 && !hasOther;
     this.checks = new Checks(this);
     this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
     this.arbiter.kill = (actor) => this.kill(actor as Process);
@@ -134,11 +146,11 @@ export class World implements Net, Place {
       wrong = this.whatIsWrong();
     }
     if (wrong !== null && !clock.isStopped) checks.violation(`never well again: ${wrong}`);
-    const { seed, declared, takeovers, begins, resumes } = this;
+    const { seed, declared, takeovers, begins, resumes, deviations } = this;
     const resets = this.peers.reduce((sum, peer) => sum + peer.resets, 0);
     const { violations } = checks;
-    const counts = { declared, takeovers, begins, resumes, resets, events: clock.count };
-    return { seed, violations, ...counts };
+    const counts = { declared, takeovers, begins, resumes, resets, deviations };
+    return { seed, violations, ...counts, events: clock.count };
   }
 
   // What segments go through.
@@ -240,7 +252,7 @@ export class World implements Net, Place {
     shell.follower = standby.standby;
     clock.after(0, active, () => {
       if (shell.isOver) return;
-      shell.active.join(standby.side, active.nowMs);
+      shell.active.join(standby.side, active.nowMs, this.hasOther);
       while (shell.active.pump(standby.side));
     });
   }
@@ -391,7 +403,8 @@ export class World implements Net, Place {
     const isLevel =
       !shell.isDirty && follower.applied === shell.active.number && follower.behind.brackets === 0;
     if (!isLevel) return "the standby is behind";
-    return difference(shell.journal.machine, follower.follows);
+    // What the two would do next is not the same.
+    return this.hasOther ? null : difference(shell.journal.machine, follower.follows);
   }
 
   /** What a peer should have: of each prefix the shortest path of another one. */
@@ -411,11 +424,12 @@ export class World implements Net, Place {
   }
 }
 
-/** Runs a seed. */
+/** Runs a seed. @param hasOther - one side runs another program */
 export function simulate(
   seed: number,
   sabotage: Sabotage | null = null,
   trace: ((line: string) => void) | null = null,
+  hasOther = false,
 ): Outcome {
-  return new World(seed, sabotage, trace).run();
+  return new World(seed, sabotage, trace, hasOther).run();
 }
