@@ -166,7 +166,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.config = config;
     this.offerAnew();
     this.facts = this.makeFacts(this.import?.own ?? NO_ADDRESSES);
-    this.stale.bound(config.gracefulRestart.restartTimeMax);
+    this.stale.bound(config);
   }
 
   /** OPENs say from now on what the configuration and the time want. */
@@ -485,7 +485,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     const session = this.session!;
     this.session = null;
     session.end();
-    this.stale.sessionDown(session, reason);
+    if (this.stale.sessionDown(session, reason)) this.rejudge();
     this.log.sessionDown(nowMs, reason, session.sinceMs);
   }
 
