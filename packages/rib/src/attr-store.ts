@@ -79,6 +79,8 @@ export class AttrStore {
   originAs: Uint32Array = new Uint32Array(0);
   /** Bits of ATTR_SET. */
   flags: Uint16Array = new Uint16Array(0);
+  /** Sets with LLGR_STALE: while there are none, no path is behind another by that. */
+  staleSets = 0;
   /** BGP Identifier of ORIGINATOR_ID, 0 when absent. */
   originatorId: Uint32Array = new Uint32Array(0);
   /** Entries of CLUSTER_LIST. */
@@ -189,6 +191,7 @@ export class AttrStore {
   /** Counts one reference less; the set goes with the last one. */
   release(id: AttrId): void {
     if (--this.refs[id]! !== 0) return;
+    if ((this.flags[id]! & ATTR_SET.LLGR_STALE) !== 0) this.staleSets--;
     this.index.remove(this.hash[id]!, id);
     this.store.free(this.handle[id]!);
     this.serial[id] = 0;
@@ -231,6 +234,7 @@ export class AttrStore {
   deriveFlags(): void {
     const { flags } = this;
     this.flags = new Uint16Array(flags.length);
+    this.staleSets = 0;
     for (let id = 1; id < this.limit; id++) {
       if (this.refs[id] === 0) continue;
       const at = this.offsetOf(id);
@@ -282,6 +286,7 @@ export class AttrStore {
       i = next;
     }
     this.flags[id] = flags | (faultText(buf, at, end) === null ? 0 : ATTR_SET.FAULTY);
+    if ((flags & ATTR_SET.LLGR_STALE) !== 0) this.staleSets++;
   }
 
   /** @returns bits to add to the set's flags */

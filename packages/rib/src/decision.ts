@@ -13,7 +13,7 @@
  */
 
 import { formatIpv4 } from "@ts-bgp/wire-codec";
-import { ATTR_SET, type AttrStore } from "./attr-store.ts";
+import { ATTR_SET, type AttrId, type AttrStore } from "./attr-store.ts";
 import { grown } from "./columns.ts";
 import type { PathRow, PathTable } from "./path-table.ts";
 import type { PeerTable } from "./peer-table.ts";
@@ -190,15 +190,21 @@ export class Decision {
 
   /** RFC 9494, section 9.1.1 and steps a and b of 9.1.2.2; negative when `a` is preferred. */
   private compareHead(a: PathRow, b: PathRow): number {
-    const { flags, localPref, asPathLength, origin } = this.attrs;
+    const { localPref, asPathLength, origin, staleSets } = this.attrs;
     const x = this.paths.attr[a]!;
     const y = this.paths.attr[b]!;
     return (
-      (flags[x]! & ATTR_SET.LLGR_STALE) - (flags[y]! & ATTR_SET.LLGR_STALE) ||
+      (staleSets === 0 ? 0 : this.compareStale(x, y)) ||
       localPref[y]! - localPref[x]! ||
       asPathLength[x]! - asPathLength[y]! ||
       origin[x]! - origin[y]!
     );
+  }
+
+  /** RFC 9494 section 4.4: whatever is not stale is preferred. */
+  private compareStale(x: AttrId, y: AttrId): number {
+    const { flags } = this.attrs;
+    return (flags[x]! & ATTR_SET.LLGR_STALE) - (flags[y]! & ATTR_SET.LLGR_STALE);
   }
 
   /** Steps d, f and g; RFC 4456 section 9; RFC 7911 leaves the last step open. */
