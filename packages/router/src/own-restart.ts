@@ -21,6 +21,9 @@ import type { UpdateGroups } from "./update-groups.ts";
 
 const FAMILIES = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST] as const;
 
+/** So long groups may take to get ready for those that are held: one may wait for a slow member. */
+const LEVEL_MS = 5000;
+
 /** A neighbor, as far as is waited for it. */
 export interface Awaited {
   readonly config: NeighborConfig;
@@ -39,6 +42,8 @@ export class OwnRestart {
   waiting = 0;
   /** When the wait began. */
   sinceMs = 0;
+  /** Families in which nobody is waited for any longer, but groups: since when. */
+  private readonly completeMs: Map<Family, number> = new Map();
   private readonly outputs: Outputs;
   private readonly origins: OriginValidation;
   private readonly groups: UpdateGroups;
@@ -102,14 +107,19 @@ export class OwnRestart {
 
   private lookAt(family: Family, nowMs: number, neighbors: ReadonlyMap<string, Awaited>): void {
     for (const neighbor of neighbors.values()) {
-      if (this.awaits(neighbor, family, nowMs)) return;
+      if (!this.awaits(neighbor, family, nowMs)) continue;
+      this.completeMs.delete(family);
+      return;
     }
     const { groups, outputs } = this;
+    const completeMs = this.completeMs.get(family) ?? nowMs;
+    this.completeMs.set(family, completeMs);
     const limitMs = this.limitMs(neighbors);
     const isInVain = nowMs >= limitMs;
     const isNobody = limitMs === this.sinceMs;
     // What all have sent is to be on its way before the marker behind it.
-    if (!isInVain && !groups.isLevel(family)) return;
+    const isLate = isInVain || nowMs >= completeMs + LEVEL_MS;
+    if (!isLate && !groups.isLevel(family)) return;
     this.waiting &= ~family;
     const count = groups.release(family);
     const label = familyLabel(family);

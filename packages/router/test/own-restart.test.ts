@@ -173,6 +173,26 @@ describe("after a start", () => {
     },
   );
 
+  test("a member of the group that takes nothing does not hold the others up", () => {
+    const { lab, a, b, c } = labOf(yaml(FULL, `, { address: ${C}, as: 65003 }`));
+    c.up();
+    a.up();
+    b.up();
+    c.wire.reads = false;
+    for (let n = 0; n < 3000; n++) {
+      const value = n.toString(16).padStart(6000, "0");
+      a.announce([`10.${n >> 8}.${n & 0xff}.0/24`], { more: [{ type: 200, value }] });
+    }
+    lab.run();
+    expect(lab.router.tables.groups.held[0]!.group.standing.lag).toBeGreaterThan(0);
+    a.endOfRib();
+    b.endOfRib();
+    lab.advance(1000);
+    expect(lab.router.tables.groups.held).toHaveLength(2);
+    lab.advance(4500);
+    expect(lab.router.tables.groups.held).toEqual([]);
+  });
+
   test("what is held back is shown and explained as not sent", () => {
     const { lab, a, b, c } = labOf(yaml(FULL, THREE));
     c.up();
