@@ -92,7 +92,8 @@ export class Lab {
   /** Slices of the last `run`. */
   slices = 0;
   nowMs = START_MS;
-  private readonly budget: () => number;
+  /** What may be done in a slice. */
+  budget: () => number;
 
   constructor(yaml: string, { seed = 1, budget = () => 1000, routerOf }: LabOptions = {}) {
     this.budget = budget;

@@ -24,6 +24,8 @@ export interface PeerOptions {
     forwarding?: boolean;
     seconds?: number;
     notification?: boolean;
+    /** Families that are listed; all without. */
+    families?: readonly [];
   };
   /** Long-lived stale time in seconds, of all families. */
   readonly longLived?: { seconds?: number; forwarding?: boolean };
@@ -116,14 +118,14 @@ export function capabilitiesOf(options: PeerOptions, isIpv6: boolean): Capabilit
   }
   if (gracefulRestart !== undefined) {
     const { restarting = false, forwarding = true, seconds = 120 } = gracefulRestart;
-    const { notification = false } = gracefulRestart;
+    const { notification = false, families: listed = pairs } = gracefulRestart;
     list.push({
       code: 64,
       name: "graceful-restart",
       restarting,
       notification,
       restartTimeSeconds: seconds,
-      families: pairs.map((pair) => ({ ...pair, forwarding })),
+      families: listed.map((pair) => ({ ...pair, forwarding })),
     });
   }
   if (longLived !== undefined) {

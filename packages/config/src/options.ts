@@ -83,9 +83,10 @@ export function effectOfChange(
       // How long routes are kept is told to nobody.
       return old.gracefulRestart.mode === next.gracefulRestart.mode ? "none" : "reset";
     case "ownRestart": {
-      const { ownRestart: a } = old;
-      const { ownRestart: b } = next;
-      return a.time === b.time && a.notification === b.notification ? "none" : "reset";
+      // What OPENs say of it in the mode; another mode counts by itself.
+      const told = ({ gracefulRestart: { mode }, ownRestart: own }: NeighborConfig) =>
+        mode === "off" ? "" : `${own.notification} ${mode === "full" ? own.time : 0}`;
+      return told(old) === told(next) ? "none" : "reset";
     }
     case "longLivedGracefulRestart":
       return effectOfLongLived(old.longLivedGracefulRestart, next.longLivedGracefulRestart);
@@ -96,7 +97,7 @@ export function effectOfChange(
 
 function effectOfLongLived(old: LongLivedOptions, next: LongLivedOptions): ChangeEffect {
   const negotiated = ({ mode, staleTime: { ipv4Unicast, ipv6Unicast } }: LongLivedOptions) =>
-    `${mode} ${ipv4Unicast} ${ipv6Unicast}`;
+    mode === "full" ? `${ipv4Unicast} ${ipv6Unicast}` : mode;
   if (negotiated(old) !== negotiated(next)) return "reset";
   return old.partial === next.partial ? "none" : "export";
 }

@@ -132,7 +132,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   extendedNextHop: "as: 64502, group: clients, extended-next-hop: true",
   extendedMessage: "as: 64502, group: clients, extended-message: true",
   gracefulRestart: "as: 64502, group: clients, graceful-restart: off",
-  ownRestart: "as: 64502, group: clients, graceful-restart: { restart-time: 9 }",
+  ownRestart: "as: 64502, group: clients, graceful-restart: { notification: true }",
   longLivedGracefulRestart: "as: 64502, group: clients, long-lived-graceful-restart: helper",
   role: "as: 64502, group: clients, role: peer",
   strictRole: "as: 64502, group: clients, strict-role: true, role: peer",
@@ -181,6 +181,26 @@ test.each([
     false,
   ],
   ["graceful-restart: { restart-time-max: 9 }", "graceful-restart: off", true, false],
+  ["graceful-restart: { restart-time: 9 }", "graceful-restart: { restart-time: 8 }", false, false],
+  ["graceful-restart: off", "graceful-restart: { mode: off, notification: true }", false, false],
+  [
+    "graceful-restart: { mode: full, restart-time: 9 }",
+    "graceful-restart: { mode: full, restart-time: 8 }",
+    true,
+    false,
+  ],
+  [
+    "long-lived-graceful-restart: { mode: helper, stale-time: 9 }",
+    "long-lived-graceful-restart: { mode: helper, stale-time: 8 }",
+    false,
+    false,
+  ],
+  [
+    "graceful-restart: full, long-lived-graceful-restart: { mode: full, stale-time: 9 }",
+    "graceful-restart: full, long-lived-graceful-restart: { mode: full, stale-time: 8 }",
+    true,
+    false,
+  ],
 ])("%s, then %s: only what is negotiated takes a reset", (before, after, reset, exports) => {
   const [old, next] = [before, after].map((text) =>
     load(BASE.replace("as: 64502, group: clients", `as: 64502, group: clients, ${text}`)),

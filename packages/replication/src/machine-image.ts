@@ -124,7 +124,11 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
   groups.held ??= [];
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
-  for (const neighbor of machine.router.neighbors.values()) neighbor.quarantine ??= null;
+  for (const neighbor of machine.router.neighbors.values()) {
+    neighbor.quarantine ??= null;
+    neighbor.session?.import.complete();
+    neighbor.stale.complete();
+  }
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);
   return machine;

@@ -12,15 +12,21 @@ import { Followed } from "./followed-router.ts";
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 const C = "192.0.2.3";
-const YAML = yamlOf(`
+const yamlWith = (policy: string, staleTimeMax: number) =>
+  yamlOf(`
+policies:
+  barred: [{ if: { prefix: 10.0.0.0/8 ge 16 }, set: { community: { add: [no-llgr] } } }, { then: accept }]
+  scrubbed: [{ set: { community: { set: ["65001:9"] } }, then: accept }]
 defaults:
-  import: accept-all
+  import: ${policy}
   export: accept-all
   passive: true
   graceful-restart: { mode: full, defer-limit: 8 }
-  long-lived-graceful-restart: { mode: full, stale-time: 60, stale-time-max: 10 }
+  long-lived-graceful-restart: { mode: full, stale-time: 60, stale-time-max: ${staleTimeMax} }
 neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002 }, { address: ${C}, as: 65003 }]
 `);
+const YAML = yamlWith("accept-all", 10);
+const OTHERS = [YAML, yamlWith("barred", 3), yamlWith("scrubbed", 15)];
 const RESTARTS = { gracefulRestart: { seconds: 4 }, longLived: { seconds: 20 } } as const;
 
 test("a standby that joins at any moment keeps the same routes, and waits for the same neighbors", () => {
@@ -29,6 +35,9 @@ test("a standby that joins at any moment keeps the same routes, and waits for th
     do: fc.constantFrom(
       "up",
       "up",
+      "up in part",
+      "reload",
+      "reset",
       "hang up",
       "announce",
       "end",
@@ -62,7 +71,13 @@ test("a standby that joins at any moment keeps the same routes, and waits for th
       };
       for (const { do: what, who, routes, communities, seconds } of steps) {
         const peer = lab.peers.get(who)!;
-        if (what === "up") peer.connect();
+        if (what === "up" || what === "up in part") {
+          const families = what === "up" ? {} : { families: [] as const };
+          const gracefulRestart = { ...RESTARTS.gracefulRestart, ...families };
+          peer.options = { ...peer.options, gracefulRestart };
+          peer.connect();
+        } else if (what === "reload") lab.reload(OTHERS[seconds % 3]!);
+        else if (what === "reset") lab.operate(who, { do: "reset", text: null });
         else if (what === "slice") lab.slice();
         else if (what === "rest") lab.run();
         else if (what === "time") lab.advance(1000 * seconds);

@@ -8,7 +8,14 @@ import { REASON } from "@ts-bgp/policy";
 import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
-import { asLastResort, reflected, withNextHop, withoutMed } from "./attribute-edit.ts";
+import {
+  asLastResort,
+  LLGR_STALE,
+  reflected,
+  withCommunity,
+  withNextHop,
+  withoutMed,
+} from "./attribute-edit.ts";
 import type { Numbers } from "./numbers.ts";
 
 /** What all members of an update group have in common besides the wire form. */
@@ -223,6 +230,14 @@ export class GroupExporter implements ExportRules {
     if (ipv6 && !settings.ipv6NextHop) {
       attrs.release(sent);
       return this.refuse("next-hop-unavailable");
+    }
+    const wasStale = (attrs.flags[rib.paths.attr[path]!]! & ATTR_SET.LLGR_STALE) !== 0;
+    if (wasStale && (attrs.flags[sent]! & ATTR_SET.LLGR_STALE) === 0) {
+      // RFC 9494 section 4.3: policy does not take the mark off.
+      const marked = withCommunity(attrs, sent, LLGR_STALE);
+      attrs.release(sent);
+      if (marked === 0) return this.refuse("attributes-too-long");
+      sent = marked;
     }
     if (settings.staleRoutes === "no-export" && (attrs.flags[sent]! & ATTR_SET.LLGR_STALE) !== 0) {
       const last = asLastResort(attrs, sent);

@@ -43,6 +43,8 @@ export class SessionImporter implements Importer {
   attr: AttrId = 0;
   reason = 0;
   perPrefix = false;
+  /** Policy has marked the route as one that may not be kept as a last resort. */
+  isBarred = false;
   readonly keepsRejected: boolean;
 
   private readonly attrs: AttrStore;
@@ -54,6 +56,8 @@ export class SessionImporter implements Importer {
   private base: AttrId = 0;
   private ownsBase = false;
   /** Routes at hand are kept as a last resort. */
+  private isKept = false;
+  /** They are so, or came marked as such: policy cannot take the mark off (RFC 9494 section 4.3). */
   private isStale = false;
   /** Sets that were marked as such, with a reference that is ours. */
   private marked: AttrId[] = [];
@@ -64,6 +68,11 @@ export class SessionImporter implements Importer {
     this.peer = peer;
     this.filter = filter;
     this.keepsRejected = settings.keepsRejected;
+  }
+
+  /** Fills in what the state of an older program does not have. */
+  complete(): void {
+    this.marked ??= [];
   }
 
   /** Whether what is decided depends on origin validation. */
@@ -78,11 +87,13 @@ export class SessionImporter implements Importer {
   /**
    * Gets ready for routes with one attribute set; `finish` must follow.
    *
-   * @param isStale - they are long-lived stale, and marked after policy (RFC 9494 section 4.2)
+   * @param isKept - they are long-lived stale, and marked after policy (RFC 9494 section 4.2)
    */
-  prepare(attrIn: AttrId, family: Family, isStale = false): void {
+  prepare(attrIn: AttrId, family: Family, isKept = false): void {
     this.family = family;
-    this.isStale = isStale;
+    this.isKept = isKept;
+    this.isBarred = false;
+    this.isStale = isKept || (this.attrs.flags[attrIn]! & ATTR_SET.LLGR_STALE) !== 0;
     this.base = attrIn;
     this.attr = 0;
     this.reason = this.check(attrIn) || this.filter.rejectsAll;
@@ -114,6 +125,14 @@ export class SessionImporter implements Importer {
   }
 
   private mark(): void {
+    const flags = this.attrs.flags[this.attr]!;
+    if (this.isKept && (flags & ATTR_SET.NO_LLGR) !== 0) {
+      this.isBarred = true;
+      this.attr = 0;
+      this.reason = REASON["well-known-community"];
+      return;
+    }
+    if ((flags & ATTR_SET.LLGR_STALE) !== 0) return;
     this.attr = withCommunity(this.attrs, this.attr, LLGR_STALE);
     if (this.attr !== 0) this.marked.push(this.attr);
     else this.reason = REASON["attributes-too-long"];
@@ -139,7 +158,7 @@ export class SessionImporter implements Importer {
   finish(): void {
     if (this.ownsBase) this.attrs.release(this.base);
     this.ownsBase = false;
-    if (!this.isStale) return;
+    if (this.marked.length === 0) return;
     for (const attr of this.marked) this.attrs.release(attr);
     this.marked = [];
   }

@@ -98,12 +98,12 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   private fsm: FsmConfig;
   private attempt: ConnectionId = 0;
   private readonly connections: Map<ConnectionId, Connection> = new Map();
-  private readonly timers: Timers<PeerTimer> = new Timers();
+  readonly timers: Timers<PeerTimer> = new Timers();
 
   constructor(tables: Tables, config: NeighborConfig) {
     this.tables = tables;
     this.config = config;
-    this.fsm = fsmConfig(tables.config, config, tables.restart.waiting !== 0);
+    this.fsm = fsmConfig(tables.config, config, true);
     const address = addressWords(addressOctets(config.address));
     const external = config.as !== config.localAs;
     this.row = tables.peers.add({ as: config.as, external, address });
@@ -166,13 +166,14 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.config = config;
     this.offerAnew();
     this.facts = this.makeFacts(this.import?.own ?? NO_ADDRESSES);
-    this.stale.bound(config.gracefulRestart.restartTimeMax);
+    this.stale.bound(config);
   }
 
   /** OPENs say from now on what the configuration and the time want. */
   offerAnew(): void {
-    const { tables, config } = this;
-    this.fsm = fsmConfig(tables.config, config, tables.restart.waiting !== 0);
+    const { tables, config, establishedCount } = this;
+    const isRestarting = tables.restart.waiting !== 0 || establishedCount === 0;
+    this.fsm = fsmConfig(tables.config, config, isRestarting);
   }
 
   /** What decides about the routes that are there: null when no session has brought any. */
@@ -474,6 +475,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     const connection = this.connections.get(id)!;
     this.facts = this.makeFacts(ownAddresses(connection, negotiated));
     this.establishedCount++;
+    this.offerAnew();
     this.session = new Session(this, connection, negotiated);
     this.stale.sessionUp(this.session);
     const families = this.session.families.map(({ family }) => familyLabel(family)).join(" ");
@@ -485,7 +487,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     const session = this.session!;
     this.session = null;
     session.end();
-    this.stale.sessionDown(session, reason);
+    if (this.stale.sessionDown(session, reason)) this.rejudge();
     this.log.sessionDown(nowMs, reason, session.sinceMs);
   }
 

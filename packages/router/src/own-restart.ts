@@ -3,16 +3,16 @@
  * it forwarded before goes on by definition: it always says that it has kept that, and after each start
  * that it has restarted, since whoever has nothing of it to keep loses nothing by that.
  *
- *     start --full anywhere--> waiting: OPENs say so, neighbors that may have kept routes are sent nothing
+ *     start --full anywhere--> waiting: neighbors that may have kept routes are sent nothing
  *       |                        |
  *       |                        | all End-of-RIB markers are there, or nobody is to be waited for longer
  *       '-- nowhere --> over <---'  then each is sent all that there is, and an End-of-RIB marker
  *
- * A wait begins when routes may be read: not while they wait for origin validation.
+ * OPENs say so during the wait, and to each neighbor up to its first session. A wait begins when routes may be read: not while they wait for origin validation.
  */
 
 import type { NeighborConfig } from "@ts-bgp/config";
-import type { Negotiated } from "@ts-bgp/fsm";
+import type { FsmMode, Negotiated } from "@ts-bgp/fsm";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import { familiesOf, familyLabel } from "./facts.ts";
 import type { OriginValidation } from "./origin-validation.ts";
@@ -21,10 +21,14 @@ import type { UpdateGroups } from "./update-groups.ts";
 
 const FAMILIES = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST] as const;
 
+/** So long groups may take to get ready for those that are held: one may wait for a slow member. */
+const LEVEL_MS = 5000;
+
 /** A neighbor, as far as is waited for it. */
 export interface Awaited {
   readonly config: NeighborConfig;
-  readonly disabled: boolean;
+  readonly state: { readonly mode: FsmMode };
+  readonly timers: { get(timer: "idle-hold"): number | null };
   readonly session: {
     readonly negotiated: Negotiated;
     family(family: number): { readonly endOfRibReceived: boolean } | undefined;
@@ -38,6 +42,8 @@ export class OwnRestart {
   waiting = 0;
   /** When the wait began. */
   sinceMs = 0;
+  /** Families in which nobody is waited for any longer, but groups: since when. */
+  private readonly completeMs: Map<Family, number> = new Map();
   private readonly outputs: Outputs;
   private readonly origins: OriginValidation;
   private readonly groups: UpdateGroups;
@@ -63,7 +69,6 @@ export class OwnRestart {
     if (families === 0) return;
     this.waiting = families;
     this.sinceMs = nowMs;
-    for (const neighbor of neighbors.values()) neighbor.offerAnew();
     const message = "restarted: neighbors are sent nothing until all have sent what they have";
     this.outputs.log("restart", "info", null, message);
   }
@@ -102,24 +107,38 @@ export class OwnRestart {
 
   private lookAt(family: Family, nowMs: number, neighbors: ReadonlyMap<string, Awaited>): void {
     for (const neighbor of neighbors.values()) {
-      if (this.awaits(neighbor, family, nowMs)) return;
+      if (!this.awaits(neighbor, family, nowMs)) continue;
+      this.completeMs.delete(family);
+      return;
     }
     const { groups, outputs } = this;
-    const isInVain = nowMs >= this.limitMs(neighbors);
+    const completeMs = this.completeMs.get(family) ?? nowMs;
+    this.completeMs.set(family, completeMs);
+    const limitMs = this.limitMs(neighbors);
+    const isInVain = nowMs >= limitMs;
+    const isNobody = limitMs === this.sinceMs;
     // What all have sent is to be on its way before the marker behind it.
-    if (!isInVain && !groups.isLevel(family)) return;
+    const isLate = isInVain || nowMs >= completeMs + LEVEL_MS;
+    if (!isLate && !groups.isLevel(family)) return;
     this.waiting &= ~family;
     const count = groups.release(family);
     const label = familyLabel(family);
-    const why = isInVain ? "the limit has passed" : "all that are waited for have sent theirs";
+    const why = isNobody
+      ? "nobody is to be waited for"
+      : isInVain
+        ? "the limit has passed"
+        : "all that are waited for have sent theirs";
     const message = `${count} neighbors are sent ${label} routes: ${why}`;
-    outputs.log("restart", isInVain ? "warn" : "info", null, message, { family: label, count });
+    const level = isInVain && !isNobody ? "warn" : "info";
+    outputs.log("restart", level, null, message, { family: label, count });
   }
 
-  private awaits({ config, disabled, session }: Awaited, family: Family, nowMs: number): boolean {
-    if (disabled || !isExpected(config) || (familiesOf(config) & family) === 0) return false;
-    if (nowMs >= this.sinceMs + 1000 * config.ownRestart.deferSeconds) return false;
-    if (session === null) return true;
+  private awaits(neighbor: Awaited, family: Family, nowMs: number): boolean {
+    const { config, session } = neighbor;
+    if (!isExpected(config) || (familiesOf(config) & family) === 0) return false;
+    const limitMs = this.sinceMs + 1000 * config.ownRestart.deferSeconds;
+    if (nowMs >= limitMs) return false;
+    if (session === null) return mayCome(neighbor, limitMs);
     const { gracefulRestart } = session.negotiated;
     // One that has restarted too may be waiting for us (RFC 4724 section 4.1).
     if (gracefulRestart === null || gracefulRestart.restarting) return false;
@@ -131,4 +150,10 @@ export class OwnRestart {
 /** Whether a neighbor may say where its routes end. */
 function isExpected({ enabled, gracefulRestart }: NeighborConfig): boolean {
   return enabled && gracefulRestart.mode !== "off";
+}
+
+/** Whether a neighbor may come by then: it was not stopped, and is not held down for longer. */
+function mayCome({ state: { mode }, timers }: Awaited, limitMs: number): boolean {
+  if (mode === "damped") return (timers.get("idle-hold") ?? 0) < limitMs;
+  return mode !== "stopped";
 }

@@ -64,6 +64,12 @@ export class RouteImport {
     );
   }
 
+  /** Fills in what the state of an older program does not have. */
+  complete(): void {
+    for (const state of this.families) state.freshRound ??= null;
+    this.importer.complete();
+  }
+
   family(family: Family): FamilyImport | undefined {
     return this.families.find((state) => state.family === family);
   }
@@ -94,7 +100,7 @@ export class RouteImport {
     const attrIn = rib.paths.attrIn[path]!;
     let isOther = false;
     const { freshRound } = state;
-    const isStale = (freshRound ?? null) !== null && rib.paths.round[path] !== freshRound;
+    const isStale = freshRound !== null && rib.paths.round[path] !== freshRound;
     if (isStale && (tables.attrs.flags[attrIn]! & ATTR_SET.NO_LLGR) !== 0) {
       rib.removePath(path);
       return true;
@@ -104,7 +110,9 @@ export class RouteImport {
       isOther = rib.rejudge(path, importer, state.limits);
       importer.finish();
     }
-    if (!importer.keepsRejected && rib.paths.attr[path] === 0) rib.removePath(path);
+    const isBarred = isStale && importer.isBarred;
+    const isUnused = !importer.keepsRejected && rib.paths.attr[path] === 0;
+    if (isBarred || isUnused) rib.removePath(path);
     return isOther;
   }
 

@@ -13,21 +13,20 @@
  * routes are the old ones.
  */
 
+import type { NeighborConfig } from "@ts-bgp/config";
 import type { DownReason, Negotiated, Notified } from "@ts-bgp/fsm";
-import type { PeerRow, PeerWalk, Rib } from "@ts-bgp/rib";
+import type { PeerRow } from "@ts-bgp/rib";
 import { CEASE, type Family, isHardReset, NOTIFICATION } from "@ts-bgp/wire-codec";
 import { familyLabel } from "./facts.ts";
-import type { Job, JobState } from "./jobs.ts";
 import type { NeighborLog } from "./neighbor-log.ts";
 import { secondsOf } from "./restart-capabilities.ts";
 import type { RouteImport } from "./route-import.ts";
 import type { FamilyState, Session } from "./session.ts";
+import { Fold, RemoveAll, RemoveOtherRounds } from "./stale-jobs.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
 /** A peer that came back must have sent everything by then. */
 const END_OF_RIB_MS = 360_000;
-/** Paths that one step of a removal looks at. */
-const REMOVE_PATHS = 4096;
 
 /** A family whose routes are kept. */
 interface Kept {
@@ -36,13 +35,15 @@ interface Kept {
   /** When the session ended, and how long its peer asked to wait for the next one. */
   readonly sinceMs: number;
   readonly askedSeconds: number;
-  deadlineMs: number;
-  /** For so long its peer asked to keep routes after that; 0 for not. */
-  readonly longLivedSeconds: number;
-  /** That time has begun, and the deadline is its end. */
+  /** For so long its peer asked to keep routes after that, and so long they are; 0 for not. */
+  longLivedAskedSeconds: number;
+  longLivedSeconds: number;
+  /** That time has begun. */
   isLongLived: boolean;
-  /** The next session is there, and the deadline is for its End-of-RIB marker as well. */
-  isBack: boolean;
+  /** Its end, or that of the restart time before it; no session moves it (RFC 9494 section 4.2). */
+  deadlineMs: number;
+  /** The next session is there, and must have sent its End-of-RIB marker by then; else null. */
+  endOfRibMs: number | null;
 }
 
 /** Until when routes of an ended session are kept at most. */
@@ -64,12 +65,16 @@ export class StaleRoutes {
   private readonly row: PeerRow;
   private readonly log: NeighborLog;
   private readonly kept: Map<Family, Kept> = new Map();
-  /** FAMILY bits whose long-lived stale time was up before the session that is there had sent all. */
-  private spent = 0;
+  /**
+   * Families whose long-lived stale time was up before the session that is there had sent all: until when
+   * it may still do so.
+   */
+  private spent: Map<Family, number> = new Map();
   /** What decided about routes that are kept, and still does. */
   private decides: RouteImport | null = null;
-  /** Jobs at work. */
+  /** Jobs at work: removals, and those that give stale routes one round. */
   removals = 0;
+  folds = 0;
 
   constructor(tables: Tables, row: PeerRow, log: NeighborLog) {
     this.tables = tables;
@@ -77,10 +82,26 @@ export class StaleRoutes {
     this.log = log;
   }
 
+  /** Fills in what the state of an older program does not have. */
+  complete(): void {
+    for (const kept of this.kept.values() as Iterable<Kept & { readonly isBack?: boolean }>) {
+      kept.longLivedAskedSeconds ??= 0;
+      kept.longLivedSeconds ??= 0;
+      kept.isLongLived ??= false;
+      if (kept.endOfRibMs === undefined) kept.endOfRibMs = kept.isBack ? kept.deadlineMs : null;
+    }
+    this.spent ??= new Map();
+    this.folds ??= 0;
+    this.decides?.complete();
+  }
+
   /** @returns until when routes of an ended session are kept at most, null when none are */
   keptUntil(family: Family): KeptUntil | null {
     const kept = this.kept.get(family);
-    return kept === undefined ? null : { untilMs: kept.deadlineMs, isLongLived: kept.isLongLived };
+    if (kept === undefined) return null;
+    const { isLongLived, deadlineMs, endOfRibMs } = kept;
+    if (endOfRibMs === null) return { untilMs: deadlineMs, isLongLived };
+    return { untilMs: isLongLived ? Math.min(deadlineMs, endOfRibMs) : endOfRibMs, isLongLived };
   }
 
   /** @returns how a route of that round is kept; null for one that the session stands behind */
@@ -93,23 +114,26 @@ export class StaleRoutes {
     return this.kept.size > 0 ? this.decides : null;
   }
 
-  /** @param restartTimeMax - seconds for which routes of an ended session are kept at most */
-  bound(restartTimeMax: number): void {
-    for (const kept of this.kept.values()) {
-      // RFC 9494 section 4.2: a long-lived stale time that has begun stays.
-      if (kept.isBack || kept.isLongLived) continue;
-      kept.deadlineMs = kept.sinceMs + 1000 * Math.min(kept.askedSeconds, restartTimeMax);
+  /** The configuration says another thing of how long routes are kept at most. */
+  bound({ gracefulRestart, longLivedGracefulRestart }: NeighborConfig): void {
+    const { restartTimeMax } = gracefulRestart;
+    for (const [family, kept] of this.kept) {
+      const { askedSeconds, longLivedAskedSeconds, longLivedSeconds } = kept;
+      const staleMax = secondsOf(longLivedGracefulRestart.staleTimeMax, family);
+      kept.longLivedSeconds = Math.min(longLivedAskedSeconds, staleMax);
+      if (kept.isLongLived) kept.deadlineMs += 1000 * (kept.longLivedSeconds - longLivedSeconds);
+      else kept.deadlineMs = kept.sinceMs + 1000 * Math.min(askedSeconds, restartTimeMax);
     }
   }
 
-  /** Whether routes are being removed. */
+  /** Whether routes are being removed, or told apart from those to come. */
   get isRemoving(): boolean {
-    return this.removals > 0;
+    return this.removals + this.folds > 0;
   }
 
   /** Whether routes are kept or being removed. */
   get isAny(): boolean {
-    return this.removals > 0 || this.kept.size > 0;
+    return this.isRemoving || this.kept.size > 0;
   }
 
   /** The session is up: of the routes that were kept for it, those stay that the peer stands by. */
@@ -121,53 +145,68 @@ export class StaleRoutes {
       const kept = this.kept.get(family);
       if (kept === undefined) continue;
       const state = session.family(family);
-      const stays = kept.isLongLived ? forwarding & longLived : forwarding;
+      // RFC 9494 section 4.2 looks at its own capability alone, RFC 4724 at the other one.
+      const stays = kept.isLongLived ? longLived : forwarding;
       if (state === undefined || (stays & family) === 0) {
         this.giveUp(family, "the neighbor came back, and did not keep forwarding");
-      } else {
-        state.round = kept.round;
-        kept.isBack = true;
-        const limitMs = this.tables.nowMs + END_OF_RIB_MS;
-        kept.deadlineMs = kept.isLongLived ? Math.min(kept.deadlineMs, limitMs) : limitMs;
-        if (kept.isLongLived) state.import.freshRound = kept.round;
+        continue;
+      }
+      state.round = kept.round;
+      kept.endOfRibMs = this.tables.nowMs + END_OF_RIB_MS;
+      if (kept.isLongLived) state.import.freshRound = kept.round;
+      else if ((longLived & family) === 0) {
+        kept.longLivedAskedSeconds = 0;
+        kept.longLivedSeconds = 0;
       }
     }
   }
 
-  /** The session has ended for that reason. */
-  sessionDown(session: Session, reason: DownReason): void {
-    const families = keptFamilies(session.negotiated, reason);
+  /**
+   * The session has ended for that reason.
+   *
+   * @returns whether routes are a last resort from now on, so that all must be judged again
+   */
+  sessionDown(session: Session, reason: DownReason): boolean {
+    const families = keptFamilies(session, reason);
     const { spent } = this;
+    let isLongLived = false;
     this.decides = families === 0 ? null : session.import;
-    this.spent = 0;
+    this.spent = new Map();
     for (const state of session.families) {
       const { family } = state;
+      const kept = this.kept.get(family);
       if ((families & family) === 0) this.removeAll(family);
-      else if ((spent & family) !== 0) {
+      else if ((spent.get(family) ?? 0) > this.tables.nowMs) {
         this.giveUp(family, "the neighbor is gone again, and their time was up");
-      } else if (this.kept.get(family)?.isLongLived === true) this.keepOn(state);
+      } else if (kept !== undefined && kept.longLivedSeconds > 0) this.keepOn(state, kept);
       else this.keep(session, state);
+      isLongLived ||= this.kept.get(family)?.isLongLived === true;
     }
+    return isLongLived;
   }
 
   /** Begins to keep the routes of a family. */
-  private keep({ negotiated, neighbor }: Session, state: FamilyState): void {
+  private keep(session: Session, state: FamilyState): void {
     const { family, round } = state;
     const { nowMs: sinceMs } = this.tables;
-    const { gracefulRestart, longLivedGracefulRestart } = neighbor.config;
-    // Routes that were stale already do not outlast another restart.
+    const { gracefulRestart } = session.negotiated;
+    // Without a long-lived stale time, routes that were stale already do not outlast another restart.
     this.endOfRib(state);
-    const { restartTimeSeconds: askedSeconds } = negotiated.gracefulRestart!;
-    const seconds = Math.min(askedSeconds, gracefulRestart.restartTimeMax);
-    const entry = negotiated.longLivedGracefulRestart?.find((each) => each.family === family);
-    const staleMax = secondsOf(longLivedGracefulRestart.staleTimeMax, family);
-    const longLivedSeconds = Math.min(entry?.staleTimeSeconds ?? 0, staleMax);
-    this.kept.set(family, {
+    // RFC 9494 section 4.2: a family that is not among those of RFC 4724 has no restart time.
+    const isListed = (gracefulRestart!.families & family) !== 0;
+    const askedSeconds = isListed ? gracefulRestart!.restartTimeSeconds : 0;
+    const seconds = Math.min(askedSeconds, session.neighbor.config.gracefulRestart.restartTimeMax);
+    const [longLivedAskedSeconds, longLivedSeconds] = longLivedTimes(session, family);
+    const kept: Kept = {
       round: (round + 1) & 0xff,
-      ...{ sinceMs, askedSeconds, longLivedSeconds },
-      deadlineMs: sinceMs + 1000 * seconds,
-      ...{ isLongLived: false, isBack: false },
-    });
+      ...{ sinceMs, askedSeconds, longLivedAskedSeconds, longLivedSeconds },
+      ...{ isLongLived: false, deadlineMs: sinceMs + 1000 * seconds, endOfRibMs: null },
+    };
+    this.kept.set(family, kept);
+    if (seconds === 0 && longLivedSeconds > 0) {
+      this.beginLongLived(family, kept);
+      return;
+    }
     const asked = seconds < askedSeconds ? `, of ${askedSeconds} s that it asked for` : "";
     const then =
       longLivedSeconds > 0 ? `, and then as a last resort for ${longLivedSeconds} s` : "";
@@ -175,26 +214,27 @@ export class StaleRoutes {
   }
 
   /**
-   * The neighbor came back in the long-lived stale time, and is gone again before it has sent all: what
-   * it has sent is kept as what it had before is, and no longer (RFC 9494 section 4.2).
+   * The neighbor came back, and is gone again before it has sent all: what it has sent is kept as what it
+   * had before is, and no longer. That does not go before the end of its long-lived stale time (RFC 9494
+   * section 4.2, consecutive restarts).
    */
-  private keepOn({ family, round, import: decides }: FamilyState): void {
-    const kept = this.kept.get(family)!;
-    kept.isBack = false;
+  private keepOn({ family, round, import: decides }: FamilyState, kept: Kept): void {
+    kept.endOfRibMs = null;
     kept.round = (round + 1) & 0xff;
-    decides.freshRound = kept.round;
+    if (kept.isLongLived) decides.freshRound = kept.round;
+    this.folds++;
+    this.tables.jobs.add(new Fold(this, this.tables.rib(family), this.row, kept.round));
   }
 
   /** The peer has sent what it has: what is still stale goes. */
   endOfRib(state: FamilyState): void {
-    this.spent &= ~state.family;
-    state.import.freshRound = null;
-    if (this.kept.delete(state.family)) this.remove(state.family, state.round);
+    this.spent.delete(state.family);
+    if (this.kept.delete(state.family)) this.remove(state);
   }
 
   /** Removes what the peer did not send again in the refresh that has ended (RFC 7313). */
-  endOfRefresh({ family, round }: FamilyState): void {
-    this.remove(family, round);
+  endOfRefresh(state: FamilyState): void {
+    this.remove(state);
   }
 
   /**
@@ -203,14 +243,18 @@ export class StaleRoutes {
    * @returns whether it has, so that all routes of the neighbor must be judged again
    */
   tick(session: Session | null): boolean {
+    const { nowMs } = this.tables;
     let hasBegun = false;
     for (const [family, kept] of this.kept) {
-      if (kept.deadlineMs > this.tables.nowMs) continue;
+      const { deadlineMs, endOfRibMs, isLongLived } = kept;
       const state = session?.family(family);
-      if (state !== undefined) {
+      if (state !== undefined && endOfRibMs !== null) {
+        const isOver = isLongLived && deadlineMs <= nowMs;
+        if (!isOver && endOfRibMs > nowMs) continue;
         this.endOfRib(state);
-        if (kept.isLongLived) this.spent |= family;
-      } else if (kept.isLongLived || kept.longLivedSeconds === 0) {
+        if (isOver && endOfRibMs > nowMs) this.spent.set(family, endOfRibMs);
+      } else if (deadlineMs > nowMs) continue;
+      else if (isLongLived || kept.longLivedSeconds === 0) {
         this.giveUp(family, "the neighbor did not come back in time");
       } else {
         hasBegun = true;
@@ -265,69 +309,21 @@ export class StaleRoutes {
     this.tables.jobs.add(new RemoveAll(this, this.tables.rib(family), this.row));
   }
 
-  /** Removes the routes that were not heard in a round. */
-  private remove(family: Family, round: number): void {
+  /** Removes the routes that were not heard in the round of now; until they are gone they stay stale. */
+  private remove({ family, round, import: decides }: FamilyState): void {
     this.removals++;
-    this.tables.jobs.add(new RemoveOtherRounds(this, this.tables.rib(family), this.row, round));
-  }
-}
-
-/** Removes all routes of a peer. */
-export class RemoveAll implements Job {
-  private readonly stale: StaleRoutes;
-  private readonly rib: Rib;
-  private readonly row: PeerRow;
-
-  constructor(stale: StaleRoutes, rib: Rib, row: PeerRow) {
-    this.stale = stale;
-    this.rib = rib;
-    this.row = row;
-  }
-
-  step(): JobState {
-    if (this.rib.removePeer(this.row, REMOVE_PATHS)) return "more";
-    this.stale.removals--;
-    return "done";
-  }
-}
-
-/** Removes the routes of a peer that were not heard in a round. */
-export class RemoveOtherRounds implements Job {
-  private readonly stale: StaleRoutes;
-  private readonly rib: Rib;
-  private readonly round: number;
-  private readonly walk: PeerWalk;
-  private count = 0;
-
-  constructor(stale: StaleRoutes, rib: Rib, row: PeerRow, round: number) {
-    this.stale = stale;
-    this.rib = rib;
-    this.round = round;
-    this.walk = rib.paths.walk(row);
-  }
-
-  step(): JobState {
-    const { rib, round, walk } = this;
-    const { paths } = rib;
-    for (let n = 0; n < REMOVE_PATHS && walk.at !== 0; n++) {
-      const path = walk.at;
-      if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
-      else {
-        rib.removePath(path);
-        this.count++;
-      }
-    }
-    if (walk.at !== 0) return "more";
-    paths.endWalk(walk);
-    this.stale.removed(rib.family, this.count);
-    return "done";
+    const { jobs } = this.tables;
+    jobs.add(new RemoveOtherRounds(this, this.tables.rib(family), this.row, round, decides));
   }
 }
 
 /** @returns FAMILY bits whose routes stay when a session ends for that reason */
-function keptFamilies({ gracefulRestart }: Negotiated, reason: DownReason): number {
+function keptFamilies(session: Session, reason: DownReason): number {
+  const { gracefulRestart } = session.negotiated;
   if (gracefulRestart === null) return 0;
-  const { families, notification } = gracefulRestart;
+  const { notification } = gracefulRestart;
+  const longLived = FAMILIES.filter((family) => longLivedTimes(session, family)[1] > 0);
+  const families = longLived.reduce<number>((bits, each) => bits | each, gracefulRestart.families);
   switch (reason.kind) {
     case "connection-lost":
     case "graceful-restart":
@@ -353,4 +349,12 @@ function isCollision({ code, subcode }: Notified): boolean {
 /** @returns FAMILY bits in which a peer has kept forwarding, by its long-lived capability */
 function longLivedIn(times: Negotiated["longLivedGracefulRestart"]): number {
   return (times ?? []).reduce((bits, time) => bits | (time.forwarding ? time.family : 0), 0);
+}
+
+/** @returns the long-lived stale time that a peer asked for in a family, and the one that it gets; 0 for none */
+function longLivedTimes(session: Session, family: Family): [asked: number, granted: number] {
+  const { staleTimeMax } = session.neighbor.config.longLivedGracefulRestart;
+  const times = session.negotiated.longLivedGracefulRestart ?? [];
+  const asked = times.find((each) => each.family === family)?.staleTimeSeconds ?? 0;
+  return [asked, Math.min(asked, secondsOf(staleTimeMax, family))];
 }

@@ -20,7 +20,8 @@ import { Revalidation } from "./revalidation.ts";
 import { Rejudge, RouteImport } from "./route-import.ts";
 import { Router } from "./router.ts";
 import { Session } from "./session.ts";
-import { RemoveAll, RemoveOtherRounds, StaleRoutes } from "./stale-routes.ts";
+import { Fold, RemoveAll, RemoveOtherRounds } from "./stale-jobs.ts";
+import { StaleRoutes } from "./stale-routes.ts";
 import { Tables } from "./tables.ts";
 import { Timers } from "./timers.ts";
 import { ConnectionSink, Dispose, SessionMember, UpdateGroups } from "./update-groups.ts";
@@ -35,6 +36,7 @@ export const STATE_CLASSES = [
   Connection,
   ConnectionSink,
   Dispose,
+  Fold,
   Forget,
   GroupExporter,
   Jitter,

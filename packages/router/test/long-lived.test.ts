@@ -85,6 +85,13 @@ describe("routes of a peer that does not come back in its restart time", () => {
     expect([keys(b), communities(b)]).toEqual([BOTH, [STALE]]);
   });
 
+  test("begin with it at once where the restart time is for other families", () => {
+    const { lab, a, b } = three({ gracefulRestart: { ...GR, families: [] } });
+    a.hangUp();
+    lab.run();
+    expect([keys(b), communities(b)]).toEqual([BOTH, [STALE]]);
+  });
+
   test("go when it did not ask for more, or the configuration does not", () => {
     for (const [options, text] of [
       [{ longLived: { seconds: 0 } }, yaml()],
@@ -106,6 +113,30 @@ describe("routes of a peer that does not come back in its restart time", () => {
     lab.advance(60_000);
     expect(keys(b)).toEqual([]);
   });
+
+  test("go sooner when the configuration comes to say so, and not later than was asked for", () => {
+    const { lab, a, b } = three();
+    a.hangUp();
+    beyond(lab);
+    lab.reload(yaml("{ mode: helper, stale-time-max: 9999 }")).advance(100_000);
+    lab.reload(yaml("{ mode: helper, stale-time-max: 300 }")).advance(190_000);
+    expect(keys(b)).toEqual(BOTH);
+    lab.advance(20_000);
+    expect(keys(b)).toEqual([]);
+  });
+
+  test.each(["accept-all", "in"])(
+    "are not kept against NO_LLGR, which policy %s may set",
+    (name) => {
+      const step = "{ if: { prefix: 10.1.0.0/16 }, set: { community: { add: [no-llgr] } } }";
+      const text = yaml("helper", "", `policies: { in: [${step}, { then: accept }] }`);
+      const { lab, a, b } = three({}, text.replace("import: accept-all", `import: ${name}`));
+      a.hangUp();
+      beyond(lab);
+      expect(keys(b)).toEqual(name === "in" ? [BOTH[1]] : BOTH);
+      expect(lab.router.tables.rib(1).paths.received[lab.neighbor(A).row]).toBe(keys(b).length);
+    },
+  );
 
   test("go when they are marked NO_LLGR, and only these", () => {
     const { lab, a, b } = three();
@@ -184,6 +215,43 @@ describe("routes of a peer that does not come back in its restart time", () => {
   });
 });
 
+describe("a peer that restarts again in its restart time", () => {
+  const AGAIN = { gracefulRestart: { ...GR, restarting: true } };
+
+  test("keeps what it had, for the time of the first (RFC 9494 section 4.2, consecutive restarts)", () => {
+    const { lab, a, b } = three();
+    a.hangUp();
+    lab.run().advance(10_000);
+    a.up(AGAIN).announce([BOTH[0]!]);
+    lab.run();
+    a.hangUp();
+    lab.run();
+    expect([keys(b), communities(b), communities(b, BOTH[1]!)]).toEqual([
+      BOTH,
+      undefined,
+      undefined,
+    ]);
+    lab.advance(21_000);
+    expect([communities(b), communities(b, BOTH[1]!)]).toEqual([[STALE], [STALE]]);
+    a.up(AGAIN).announce([BOTH[1]!]).endOfRib();
+    lab.run();
+    expect([keys(b), communities(b, BOTH[1]!)]).toEqual([[BOTH[1]], undefined]);
+  });
+
+  test("and no longer knows of a stale time keeps what it sent alone (RFC 4724 section 4.2)", () => {
+    const { lab, a, b } = three();
+    a.hangUp();
+    lab.run();
+    a.up({ ...AGAIN, longLived: undefined as never }).announce([BOTH[0]!]);
+    lab.run();
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toEqual([BOTH[0]]);
+    beyond(lab);
+    expect(keys(b)).toEqual([]);
+  });
+});
+
 describe("a peer that comes back in its long-lived stale time", () => {
   const away = () => {
     const made = three();
@@ -210,7 +278,6 @@ describe("a peer that comes back in its long-lived stale time", () => {
 
   test.each([
     ["kept no forwarding state", { longLived: { forwarding: false } }],
-    ["does so by the other capability", { gracefulRestart: { ...GR, forwarding: false } }],
     ["without the family", { longLived: undefined as never }],
   ])("and %s loses its routes", (_title, options) => {
     const { lab, a, b } = away();
@@ -219,17 +286,87 @@ describe("a peer that comes back in its long-lived stale time", () => {
     expect(keys(b)).toEqual([]);
   });
 
-  test("and goes again keeps what it had, what it sent, and its time (RFC 9494 section 4.2)", () => {
+  test("is asked for the bit of that capability alone (RFC 9494 section 4.2)", () => {
     const { lab, a, b } = away();
-    lab.advance(300_000);
-    a.up(BACK).announce(["10.3.0.0/16"]);
+    a.up({ gracefulRestart: { ...GR, restarting: true, forwarding: false } });
+    lab.run();
+    expect(keys(b)).toEqual(BOTH);
+  });
+
+  test.each([10_000, 300_000])(
+    "and goes again keeps what it had, what it sent, and its time (RFC 9494 section 4.2): after %s ms",
+    (ms) => {
+      const { lab, a, b, c } = away();
+      lab.advance(ms);
+      a.up(BACK).announce(["10.3.0.0/16"]);
+      a.announce(["10.4.0.0/16"], { communities: [NO_LLGR] });
+      lab.run();
+      expect(keys(c)).toEqual(["10.3.0.0/16", "10.4.0.0/16"]);
+      a.hangUp();
+      lab.run();
+      const all = [...BOTH, "10.3.0.0/16"];
+      expect(all.map((prefix) => communities(b, prefix))).toEqual([[STALE], [STALE], [STALE]]);
+      expect(keys(c)).toEqual([]);
+      lab.advance(590_000 - ms);
+      expect(keys(b)).toEqual(all);
+      lab.advance(20_000);
+      expect(keys(b)).toEqual([]);
+    },
+  );
+
+  test("and goes again so often that rounds begin anew still has no old route as a fresh one", () => {
+    const { lab, a, b } = away();
+    for (let n = 0; n < 255; n++) {
+      a.up(BACK).hangUp();
+      lab.run();
+    }
+    a.up(BACK);
+    lab.reload(yaml("helper", ", enforce-first-as: false")).run();
+    expect(communities(b)).toEqual([STALE]);
+    a.announce([BOTH[1]!]).endOfRib();
+    lab.run();
+    expect([keys(b), communities(b, BOTH[1]!)]).toEqual([[BOTH[1]], undefined]);
+  });
+
+  test("and does not end what it sends in time keeps it, and is let restart again", () => {
+    const { lab, a, b } = away();
+    a.up(BACK).announce([BOTH[0]!]);
+    lab.run().advance(361_000);
+    expect([keys(b), communities(b)]).toEqual([[BOTH[0]], undefined]);
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toEqual([BOTH[0]]);
+  });
+
+  test("and keeps on when its time was up long ago is let restart again", () => {
+    const { lab, a, b } = away();
+    lab.advance(590_000);
+    a.up(BACK).announce([BOTH[0]!]);
+    lab.run().advance(400_000);
+    a.hangUp();
+    lab.run();
+    expect(keys(b)).toEqual([BOTH[0]]);
+  });
+
+  test("has what it did not send again as the last resort until it is gone", () => {
+    const { lab, a, b } = three();
+    const many = Array.from({ length: 9000 }, (_, n) => `10.${n >> 8}.${n & 0xff}.0/24`);
+    for (let n = 0; n < many.length; n += 500) a.announce(many.slice(n, n + 500));
     lab.run();
     a.hangUp();
-    lab.run().advance(200_000);
-    expect(keys(b)).toEqual([...BOTH, "10.3.0.0/16"]);
-    expect(communities(b, BOTH[1]!)).toEqual([STALE]);
-    lab.advance(100_000);
-    expect(keys(b)).toEqual([]);
+    beyond(lab);
+    a.up(BACK).announce(BOTH);
+    lab.run();
+    b.wire.forget();
+    lab.budget = () => 0;
+    a.endOfRib();
+    const { stale } = lab.neighbor(A);
+    for (let n = 0; n < 9 && !stale.isRemoving; n++) lab.slice();
+    expect(stale.isRemoving).toBe(true);
+    lab.reload(yaml("helper", ", enforce-first-as: false"));
+    lab.run();
+    expect(new Set(b.wire.changes)).toEqual(new Set(many.map((prefix) => `-${prefix}`)));
+    expect([keys(b), communities(b)]).toEqual([BOTH, undefined]);
   });
 
   test("and whose time is up then loses what it has not sent again, and all when it goes again", () => {
@@ -247,6 +384,15 @@ describe("a peer that comes back in its long-lived stale time", () => {
 });
 
 describe("routes that are marked already", () => {
+  test.each(["import", "export"])("stay so whatever %s policy takes off", (direction) => {
+    const scrub =
+      "policies: { scrub: [{ set: { community: { set: ['65001:9'] } }, then: accept }] }";
+    const text = yaml("helper", "", scrub);
+    const all = text.replace(`${direction}: accept-all`, `${direction}: scrub`);
+    const { b, c } = three({}, all, { communities: [STALE] });
+    expect([communities(b), keys(c)]).toEqual([["65001:9", STALE], []]);
+  });
+
   test("are a last resort, whoever marked them, and go to who knows of it", () => {
     const { lab, a, b, c } = three({}, yaml(), { path: [65001], communities: [STALE] });
     expect([keys(b), keys(c)]).toEqual([BOTH, []]);

@@ -1,6 +1,6 @@
 /** A restart of the router itself (RFC 4724, the restarting speaker; RFC 8538). */
 
-import { showNeighbor, showRestart } from "@ts-bgp/views";
+import { explainRoute, showNeighbor, showRestart, showRoutes } from "@ts-bgp/views";
 import { FAMILY } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
 import { say } from "../../../testkit/payloads.ts";
@@ -16,7 +16,7 @@ neighbors: [{ address: ${A}, as: 65001 }, { address: ${B}, as: 65002 } ${neighbo
 ${rest}
 `);
 const FULL = "full";
-const THREE = `, { address: ${C}, as: 65003 }`;
+const THREE = `, { address: ${C}, as: 65003, max-prefix: { ipv4-unicast: 1, action: shutdown } }`;
 const KEEPS = { gracefulRestart: {} } as const;
 
 /** Peers that may keep what they had of the router. */
@@ -90,9 +90,25 @@ describe("after a start", () => {
     ["is disabled", (lab: Lab) => lab.operate(C, { do: "disable", text: null })],
     ["is removed", (lab: Lab) => lab.reload(yaml(FULL))],
     [
+      "is held down for longer than the limit",
+      (lab: Lab) =>
+        lab.operate(C, { do: "quarantine", cause: "SIGABRT", count: 3, file: null } as const),
+    ],
+    [
+      "has had too many prefixes",
+      (lab: Lab) => {
+        const c = lab.peers.get(C)!.up(KEEPS);
+        c.announce(["10.7.0.0/16", "10.8.0.0/16"]);
+        lab.run();
+        expect(c.isUp).toBe(false);
+      },
+    ],
+    [
       "is not to be waited for",
       (lab: Lab) =>
-        lab.reload(yaml(FULL, THREE.replace("}", ", graceful-restart: { defer-limit: 0 } }"))),
+        lab.reload(
+          yaml(FULL, THREE.replace("65003", "65003, graceful-restart: { defer-limit: 0 }")),
+        ),
     ],
   ])("nobody waits for one that %s", (_title, act) => {
     const { lab, a, b } = labOf(yaml(FULL, THREE));
@@ -133,6 +149,68 @@ describe("after a start", () => {
     b.up();
     expect(restartOf(b)).toMatchObject({ restarting: false });
     expect([keys(b), b.wire.endsOfRib]).toEqual([["10.1.0.0/16"], ["ipv4-unicast"]]);
+  });
+
+  test.each(["0", "5"])(
+    "OPEN says so to each until its first session, with a limit of %s s",
+    (limit) => {
+      const { lab, a, b } = labOf(yaml(`{ mode: full, defer-limit: ${limit} }`));
+      lab.advance(6000);
+      a.up().announce(["10.1.0.0/16"]);
+      b.up();
+      lab.run();
+      expect([restartOf(a), restartOf(b)]).toMatchObject([
+        { restarting: true },
+        { restarting: true },
+      ]);
+      expect(keys(b)).toEqual(["10.1.0.0/16"]);
+      const level = limit === "0" ? "info" : "warn";
+      expect(lab.logsOf("restart").at(-1)).toMatchObject({ level });
+      b.hangUp();
+      lab.run();
+      b.up();
+      expect(restartOf(b)).toMatchObject({ restarting: false });
+    },
+  );
+
+  test("a member of the group that takes nothing does not hold the others up", () => {
+    const { lab, a, b, c } = labOf(yaml(FULL, `, { address: ${C}, as: 65003 }`));
+    c.up();
+    a.up();
+    b.up();
+    c.wire.reads = false;
+    for (let n = 0; n < 3000; n++) {
+      const value = n.toString(16).padStart(6000, "0");
+      a.announce([`10.${n >> 8}.${n & 0xff}.0/24`], { more: [{ type: 200, value }] });
+    }
+    lab.run();
+    expect(lab.router.tables.groups.held[0]!.group.standing.lag).toBeGreaterThan(0);
+    a.endOfRib();
+    b.endOfRib();
+    lab.advance(1000);
+    expect(lab.router.tables.groups.held).toHaveLength(2);
+    lab.advance(4500);
+    expect(lab.router.tables.groups.held).toEqual([]);
+  });
+
+  test("what is held back is shown and explained as not sent", () => {
+    const { lab, a, b, c } = labOf(yaml(FULL, THREE));
+    c.up();
+    a.up().announce(["10.1.0.0/16"]);
+    b.up();
+    lab.run();
+    expect(keys(c)).toEqual(["10.1.0.0/16"]);
+    const query = { family: 1, prefix: null, match: "exact", bestOnly: false } as const;
+    const sentTo = (neighbor: string) =>
+      showRoutes(lab.router, { ...query, neighbor, view: "advertised" }, null).routes.length;
+    expect([sentTo(B), sentTo(C)]).toEqual([0, 1]);
+    const key = { words: [0x0a010000, 0, 0, 0], bits: 16 } as const;
+    const question = { family: 1, key, text: "10.1.0.0/16", direction: "export" } as const;
+    const why = explainRoute(lab.router, { ...question, neighbor: B });
+    expect(why.verdict).toBe("not advertised");
+    expect(why.paths[0]!.steps.at(-1)).toMatchObject({ step: "restart", passed: false });
+    const other = explainRoute(lab.router, { ...question, neighbor: C });
+    expect(other.verdict).toBe("advertised (1 path)");
   });
 
   test("a session that is held goes, and another one comes, before it is over", () => {

@@ -123,7 +123,8 @@ function explainExport(
   const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
   if (count === 0) return { ...base, verdict: "there is no accepted path", paths: [] };
   const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
-  const sent = advertised(state.member.group, row, state.member);
+  const isHeld = router.tables.groups.held.includes(state.member);
+  const sent = isHeld ? [] : advertised(state.member.group, row, state.member);
   const paths = explainCandidates(router, rib, row, neighbor, state, order);
   router.tables.endSlice();
   const verdict =
@@ -184,12 +185,19 @@ function explainCandidates(
 ): ExplainedPath[] {
   const { settings, group } = member.entry;
   const { addPath } = settings.form;
+  const isHeld = router.tables.groups.held.includes(member);
   const sent = advertised(group, row, member);
   let hasOne = false;
   return order.map((path, rank) => {
     const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
     const steps = exportSteps(router, rib, row, neighbor, member, path);
     if (!steps.at(-1)!.passed) return { path: shown, steps };
+    if (isHeld) {
+      const text =
+        "nothing is sent yet after our restart: neighbors have not sent all that they have";
+      steps.push({ step: "restart", passed: false, text });
+      return { path: shown, steps };
+    }
     const pathId = rib.paths.sentPathId[path]!;
     const isNext = !hasOne && (rank === 0 || settings.mitigatesPathHiding) && sent.length > 0;
     const isSent = addPath ? sent.some(([id]) => id === pathId) : isNext;

@@ -193,7 +193,8 @@ function locRib(router: Router, rib: Rib, row: PrefixRow, bestOnly: boolean): Sh
 
 function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
   const member = neighbor.session?.family(rib.family)?.member;
-  if (member === undefined) return [];
+  // Its group goes on without one that is sent nothing yet.
+  if (member === undefined || router.tables.groups.held.includes(member)) return [];
   const { form } = member.entry.settings;
   const rewriter = new AttributeRewriter();
   return sentRoutes(member.group, row, member).map(([pathId, attr]) => {

@@ -1,0 +1,79 @@
+/** Images of programs that did not know of long-lived stale routes. */
+
+import type { Router } from "@ts-bgp/router";
+import { expect, test } from "vitest";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
+import { Machine, machineFromImage, machineImage } from "../src/index.ts";
+
+const A = "192.0.2.1";
+const YAML = yamlOf(`
+defaults: { import: accept-all, export: accept-all, passive: true }
+neighbors: [{ address: ${A}, as: 65001 }]
+`);
+
+/** Takes out what the state of such a program does not have. */
+function makeOlder(router: Router): void {
+  const { stale, session } = router.neighbors.get(A)!;
+  type Loose = Record<string, unknown>;
+  const inner = stale as unknown as Loose & {
+    kept: Map<number, Loose>;
+    decides: typeof stale.import;
+  };
+  for (const kept of inner.kept.values()) {
+    kept["isBack"] = kept["endOfRibMs"] !== null;
+    if (kept["isBack"] === true) kept["deadlineMs"] = kept["endOfRibMs"];
+    for (const key of ["longLivedAskedSeconds", "longLivedSeconds", "isLongLived", "endOfRibMs"]) {
+      delete kept[key];
+    }
+  }
+  for (const key of ["spent", "folds"]) delete inner[key];
+  for (const decides of [inner.decides, session?.import]) {
+    for (const family of decides?.families ?? []) delete (family as unknown as Loose)["freshRound"];
+    const importer = decides?.importer as unknown as Loose | undefined;
+    for (const key of ["marked", "isKept", "isStale", "isBarred"]) delete importer?.[key];
+  }
+}
+
+test.each([false, true])(
+  "routes of a neighbor that restarts stay and go as before; is back: %s",
+  (isBack) => {
+    let machine!: Machine;
+    const lab = new Lab(YAML, {
+      routerOf: (config, seed) => {
+        machine = new Machine(config, seed);
+        return machine.router;
+      },
+    });
+    const a = lab.peer(A, { as: 65001, gracefulRestart: { seconds: 30 } }).up();
+    a.announce(["10.1.0.0/16", "10.2.0.0/16"]);
+    lab.run();
+    a.hangUp();
+    lab.run();
+    if (isBack) a.up().announce(["10.1.0.0/16"]);
+    lab.run();
+    makeOlder(machine.router);
+    const { router } = machineFromImage(machineImage(machine));
+    const count = () => {
+      const { tables, neighbors } = router;
+      return tables.rib(1).paths.received[neighbors.get(A)!.row];
+    };
+    const wait = (ms: number) => {
+      for (const end = lab.nowMs + ms; lab.nowMs < end; ) {
+        lab.nowMs += 1000;
+        router.tick(lab.nowMs);
+        while (router.slice(lab.nowMs, () => true));
+      }
+    };
+    wait(29_000);
+    expect(count()).toBe(2);
+    if (isBack) {
+      router.neighbors.get(A)!.rejudge();
+      wait(1000);
+      router.closed(router.neighbors.get(A)!.session!.connection.id, lab.nowMs);
+      wait(29_000);
+      expect(count()).toBe(1);
+    }
+    wait(2000);
+    expect(count()).toBe(0);
+  },
+);
