@@ -52,7 +52,7 @@ const MISSING_COLUMNS: readonly Column<ShownNeed>[] = [
 const UNSAID = {
   arbiter: { kind: "none", problem: "" },
   holds_back: false,
-  peer: { ways_down: [] },
+  peer: { ways_down: [], ends: 0, ended: "" },
   deviation: { what: "", brackets: 0, doomed: [] },
   unknown_options: [],
 };
@@ -163,6 +163,10 @@ function warningsOf({
   const dropped = gate.overflowed + gate.overruns;
   const fields: (readonly [string, string])[] = [];
   for (const way of peer.ways_down) fields.push(["Way down", `no heartbeat comes by ${way}`]);
+  if (peer.ends > 0) {
+    const times = peer.ends === 1 ? "once" : `${peer.ends} times in a row`;
+    fields.push(["Ended", `${peer.side}, ${times} as a standby, by ${peer.ended}`]);
+  }
   if (arbiter.problem !== "") fields.push(["Arbiter", arbiter.problem]);
   const { differences } = digest;
   if (differences > 0) {

@@ -70,6 +70,11 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "Ways to the other side that no heartbeat comes by to this standby",
       peer.ways_down.length,
     ),
+    gauge(
+      "tsbgp_nsr_standby_ends",
+      "How often in a row the standby has ended of its own doing soon after its start",
+      peer.ends,
+    ),
     gauge("tsbgp_nsr_arbiter_up", "1 while the arbiter answers: without it no role can change", [
       { value: Number(arbiter.problem === ""), labels: { kind: arbiter.kind } },
     ]),

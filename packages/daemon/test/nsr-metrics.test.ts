@@ -29,6 +29,8 @@ const SHOWN: ShownNsr = {
     over: "/run/nsr.sock",
     since_ms: 1,
     software: "0.1.0",
+    ends: 0,
+    ended: "",
     ways_down: ["x"],
   },
   protected: 1,
@@ -78,6 +80,7 @@ test("a side of a pair that has not switched over", async () => {
     "tsbgp_nsr_epoch 4",
     "tsbgp_nsr_link_up 1",
     "tsbgp_nsr_ways_down 1",
+    "tsbgp_nsr_standby_ends 0",
     'tsbgp_nsr_arbiter_up{kind="none"} 1',
     "tsbgp_nsr_holds_back 0",
     "tsbgp_nsr_behind_brackets 3",
@@ -112,7 +115,7 @@ test("a side of a pair that has not switched over", async () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", async () => {
-  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(39)).toEqual([
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(40)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -147,7 +150,7 @@ test("every metric says first what it is, once", async () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(28);
+  expect(told.size).toBe(29);
 });
 
 describe("odd states", () => {

@@ -290,6 +290,7 @@ export class ActiveSide {
       return;
     }
     this.peer = hello;
+    if (hello.ends > 0) this.say("warn", endsText(hello));
     this.speaker.active.sendsOutputs = wantsOutputs(this.side.build, hello);
     this.heartbeats?.expect(hello.echo);
     this.use(arrival);
@@ -435,6 +436,12 @@ interface Arrival {
   readonly link: Link;
   readonly caller: Caller;
   readonly number: number;
+}
+
+/** Of a standby that has ended of its own doing: how often, and how. */
+export function endsText({ side, ends, ended }: Hello): string {
+  const times = ends === 1 ? "once" : `${ends} times in a row`;
+  return `${side} has ended ${times} as a standby, by ${ended}`;
 }
 
 /** @returns the address of this end, undefined for a Unix socket */

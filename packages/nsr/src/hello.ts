@@ -23,6 +23,8 @@ export interface Side {
   readonly lack: () => Promise<string | null>;
   /** Where it notes what it reads, for its threads; null where that cannot be. */
   readonly notes: () => bigint | null;
+  /** @returns how this side has ended before it began, as in the record `hello` */
+  readonly ended: () => Pick<Hello, "ends" | "ended">;
   readonly log: (event: LogEvent) => void;
 }
 
@@ -46,6 +48,7 @@ export function helloOf(
     outputs: Number(side.differed.once),
     process: process.pid,
     ...standby,
+    ...side.ended(),
     ways: role === "standby" ? side.config.peers.length : 0,
   };
 }

@@ -21,6 +21,7 @@ import {
 } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, FrameReader } from "@ts-bgp/replication/stream";
+import { endProcess } from "./thread-failure.ts";
 
 /** A link that the thread is to have. */
 export interface LinkOrder {
@@ -284,7 +285,7 @@ export class LinkThread {
       if (this.worker === worker) this.worker = null;
     };
     // Its links are told by their ports.
-    worker.on("error", ended);
+    worker.on("error", (error) => endProcess("the link", error));
     worker.on("exit", ended);
     return worker;
   }

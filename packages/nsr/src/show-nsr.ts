@@ -29,6 +29,9 @@ export interface ShownNsr {
     over: string;
     since_ms: number;
     software: string;
+    /** Of a standby: how often in a row it has ended of its own doing soon after its start, and how. */
+    ends: number;
+    ended: string;
     /** On a standby with several ways: those that no heartbeat comes by. */
     ways_down: readonly string[];
   };
@@ -66,6 +69,8 @@ const NO_PEER = {
   over: "",
   since_ms: 0,
   software: "",
+  ends: 0,
+  ended: "",
   ways_down: [],
 } as const;
 
@@ -140,6 +145,8 @@ function addActive(shown: ShownNsr, pair: Pair): void {
     over: over ?? "",
     since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
+    ends: peer?.ends ?? 0,
+    ended: peer?.ended ?? "",
     ways_down: [],
   };
 }
@@ -166,6 +173,8 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
     over: over ?? "",
     since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
+    ends: 0,
+    ended: "",
     ways_down: [...waysDown],
   };
 }

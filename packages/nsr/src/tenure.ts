@@ -32,6 +32,7 @@ export class Tenure {
   constructor(parts: SideParts, machine: Machine, epoch: number, clockOffsetMs: number) {
     this.parts = parts;
     const { arbiter, log } = parts.options;
+    parts.options.crash()?.leads(epoch);
     const clock = () => nowMs() + clockOffsetMs;
     this.activeSide = new ActiveSide(parts.side, epoch, arbiter, parts.gate, clock);
     const { protector } = this.activeSide;

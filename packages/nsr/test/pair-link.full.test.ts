@@ -71,6 +71,8 @@ function hello(more: Partial<Parameters<typeof frameOf<"hello">>[1]> = {}): Uint
       problem: "",
       build: "",
       outputs: 0,
+      ends: 0,
+      ended: "",
     },
     ...more,
   });
