@@ -71,13 +71,20 @@ export function pairAvailable(): string | null {
   return isKnown ? null : "this speaker's configuration has no nsr section";
 }
 
-export async function createPair(lab: Lab, kind: PairKind): Promise<LabPair> {
+/** @param env - of the processes of both sides, beside what they have anyway */
+export async function createPair(
+  lab: Lab,
+  kind: PairKind,
+  env: Readonly<Record<string, string>> = {},
+): Promise<LabPair> {
   const first = lab.node("a");
   const nodes = { a: first, b: kind === "namespace" ? lab.node("b") : first };
   const names: SideName[] = kind === "alone" ? ["a"] : ["a", "b"];
   const hosts = { a: createHost("a", nodes.a, kind), b: createHost("b", nodes.b, kind) };
   const processes: Processes = {};
-  const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind, processes));
+  const sides = names.map((name) =>
+    createSide(name, nodes[name], hosts[name], kind, processes, env),
+  );
   let etcd = "";
   if (kind === "namespace") {
     await joinByCable(nodes.a, nodes.b);
@@ -168,6 +175,7 @@ function createSide(
   host: Host,
   kind: PairKind,
   processes: Processes,
+  env: Readonly<Record<string, string>>,
 ): Side {
   const socket = socketOf(node, name);
   const signal = async (which: NodeJS.Signals) => processes[name]?.signal(which);
@@ -178,7 +186,7 @@ function createSide(
     async start() {
       await host.start();
       const file = join(node.directory, `${name}.yaml`);
-      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file]);
+      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file], { env });
     },
     kill: () => signal("SIGKILL"),
     pause: () => signal("SIGSTOP"),
