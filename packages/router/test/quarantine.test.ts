@@ -3,9 +3,11 @@ import { CEASE, encodeUpdate, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import { afterEach, describe, expect, test } from "vitest";
 import { heldFor, quarantined } from "../src/quarantine.ts";
 import {
-  endReading,
+  beginSlice,
+  endSlice,
   lastReadIn,
   noteReadingIn,
+  READERS_MAX,
   READING_OCTETS,
   readingFrom,
   readingMessage,
@@ -33,6 +35,11 @@ describe("a neighbor is held down", () => {
     expect(quarantined(null, { ...ORDER, count: 3 }, 0)).toMatchObject({ untilMs: 240_000 });
   });
 
+  test("for the rest of its time after a start", () => {
+    const again = quarantined(null, { ...ORDER, count: 3, seconds: 7 }, 1000);
+    expect(again).toMatchObject({ count: 3, untilMs: 8000 });
+  });
+
   test("with a text that fits into a NOTIFICATION", () => {
     const { text } = heldFor(quarantined(null, { ...ORDER, count: 16 }, 0));
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(128);
@@ -54,56 +61,95 @@ describe("what a process was reading", () => {
     readingMessage(message, 1, 1 + update.length);
     if (isDone) readMessage();
   }
+  const LONG = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff";
+  const keepAlive = () => readingMessage(KEEPALIVE_OCTETS, 0, KEEPALIVE_OCTETS.length);
 
-  test.each<[string, () => void, string | null]>([
-    ["nothing yet", () => {}, null],
-    ["the message at hand", () => read("192.0.2.1", false), "192.0.2.1"],
-    ["the only one of the slice", () => read("192.0.2.1", true), "192.0.2.1"],
+  test.each<[string, () => void, readonly string[]]>([
+    ["nothing yet", () => {}, []],
+    ["the message at hand", () => read("192.0.2.1", false), ["192.0.2.1"]],
+    ["the only one of the slice", () => read("192.0.2.1", true), ["192.0.2.1"]],
     [
-      "one of several",
+      "all that may be at work",
       () => {
-        read("192.0.2.1", true);
-        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true);
+        for (const address of ["192.0.2.1", LONG, "192.0.2.1"]) read(address, true);
       },
-      null,
+      ["192.0.2.1", LONG],
     ],
     [
       "the message at hand, after others",
       () => {
         read("192.0.2.1", true);
-        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", false);
+        read(LONG, false);
       },
-      "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+      [LONG],
     ],
     [
       "no UPDATE in this slice",
       () => {
         readingFrom("192.0.2.1");
-        readingMessage(KEEPALIVE_OCTETS, 0, KEEPALIVE_OCTETS.length);
+        keepAlive();
         readMessage();
       },
-      null,
+      [],
     ],
     [
-      "nothing since the slice has ended",
+      "what a slice before has left to be passed on",
       () => {
         read("192.0.2.1", true);
-        endReading();
+        endSlice(false);
+        beginSlice();
       },
-      null,
+      ["192.0.2.1"],
     ],
-  ])("%s", (_, doWork, address) => {
+    [
+      "nothing between two slices",
+      () => {
+        read("192.0.2.1", true);
+        endSlice(false);
+      },
+      [],
+    ],
+    [
+      "nothing that was passed on",
+      () => {
+        read("192.0.2.1", true);
+        endSlice(true);
+        beginSlice();
+      },
+      [],
+    ],
+  ])("%s", (_, doWork, addresses) => {
     noteReadingIn(memory);
+    beginSlice();
     doWork();
     const found = lastReadIn(memory);
-    expect(found?.address ?? null).toBe(address);
-    if (found !== null) expect(found.message).toEqual(update);
+    expect(found.map(({ address }) => address)).toEqual(addresses);
+    for (const one of found) expect(one.message).toEqual(update);
+  });
+
+  test("another message at hand, and the newest UPDATE of each once it was read", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    read("192.0.2.1", true);
+    keepAlive();
+    expect(lastReadIn(memory)).toMatchObject([{ message: new Uint8Array(KEEPALIVE_OCTETS) }]);
+    readMessage();
+    expect(lastReadIn(memory)).toMatchObject([{ address: "192.0.2.1", message: update }]);
+  });
+
+  test("the last ones of many", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    const addresses = Array.from({ length: READERS_MAX + 2 }, (_, k) => `192.0.2.${k}`);
+    for (const address of addresses) read(address, true);
+    const found = lastReadIn(memory).map(({ address }) => address);
+    expect(new Set(found)).toEqual(new Set(addresses.slice(2)));
   });
 
   test("is not taken from what is no such memory", () => {
-    expect(lastReadIn(memory.subarray(1))).toBeNull();
-    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(0xff))).toBeNull();
-    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(1))).toBeNull();
+    expect(lastReadIn(memory.subarray(1))).toEqual([]);
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(0xff))).toEqual([]);
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(1))).toEqual([]);
   });
 
   test("costs nothing, and is kept nowhere, where nobody wants to know", () => {
