@@ -22,7 +22,7 @@ import { EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE } from "@ts-bgp/wire-codec";
 
 /** Offset of the type in a message (RFC 4271 section 4.1). */
 const TYPE_AT = 18;
-/** Neighbors that are remembered; the older ones are forgotten first. */
+/** Neighbors that are remembered; those that were read from longest ago are forgotten first. */
 export const READERS_MAX = 16;
 const HEAD_OCTETS = 64;
 const ADDRESS_AT = 16;
@@ -55,8 +55,11 @@ let words: Int32Array = new Int32Array(HEAD_OCTETS / 4);
 let reader = "";
 /** The slot of its UPDATEs; 0 for none yet. */
 let slot = 0;
-/** By slot, whose UPDATE it has. */
+/** By slot from the second one on, whose UPDATE it has. */
 let readers: string[] = [];
+/** By slot, when that was read: the number of UPDATEs that were read before. */
+const readAt = new Float64Array(1 + READERS_MAX);
+let updates = 0;
 
 /** @param memory - `READING_OCTETS` of it, at a multiple of 4; null: it is noted no more */
 export function noteReadingIn(memory: Uint8Array | null): void {
@@ -88,13 +91,14 @@ export function readingFrom(address: string): void {
 export function readingMessage(buf: Uint8Array, at: number, end: number): void {
   if (octets === null) return;
   const isUpdate = buf[at + TYPE_AT] === MESSAGE.UPDATE;
-  if (isUpdate && slot === 0) {
-    const index = words[READERS]!++ % READERS_MAX;
-    readers[index] = reader;
-    slot = index + 1;
-    noteReader(octets, slot);
-  }
-  if (!isUpdate) noteReader(octets, 0);
+  if (isUpdate) {
+    if (slot === 0) {
+      slot = freeSlot();
+      readers[slot - 1] = reader;
+      noteReader(octets, slot);
+    }
+    readAt[slot] = updates++;
+  } else noteReader(octets, 0);
   const hand = isUpdate ? slot : 0;
   const start = startOf(hand);
   octets.set(buf.subarray(at, end), start + MESSAGE_AT);
@@ -106,6 +110,13 @@ export function readingMessage(buf: Uint8Array, at: number, end: number): void {
 /** It was read. */
 export function readMessage(): void {
   words[AT] = IN_SLICE;
+}
+
+/** @returns a slot that has none, or the UPDATE that was read before all others */
+function freeSlot(): number {
+  if (words[READERS]! < READERS_MAX) return ++words[READERS]!;
+  const times = readAt.subarray(1);
+  return 1 + times.indexOf(Math.min(...times));
 }
 
 function noteReader(memory: Uint8Array, index: number): void {

@@ -220,7 +220,7 @@ export class Router {
     // What was done may be what a job or a connection waits for.
     const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
     const more = urgent || reads || jobs || groups || compacts || (worked && waiting);
-    endSlice(!more);
+    endSlice(!more && this.isPassedOn);
     return more;
   }
 
@@ -340,6 +340,18 @@ export class Router {
       const { log, pending } = tables.rib(family);
       return log.length + pending < CHANGES_MAX;
     });
+  }
+
+  /** Whether all that was read was sent on, also to members that do not take it now. */
+  private get isPassedOn(): boolean {
+    const areDecided = FAMILIES.every((family) => this.tables.rib(family).pending === 0);
+    return (
+      areDecided &&
+      this.tables.groups.entries.every(({ group }) => {
+        const { catchingUp, lag } = group.standing;
+        return group.isComplete && catchingUp === 0 && lag === 0;
+      })
+    );
   }
 
   /** Ends the bulk of connections that have nothing to read, once what they said is passed on. */

@@ -13,7 +13,10 @@ import {
   readingMessage,
   readMessage,
 } from "../src/reading.ts";
+import { EBGP, labOf, OTHER, OUTSIDE } from "./cast.ts";
 
+const communitiesOf = (n: number, i: number) =>
+  Array.from({ length: 40 }, (_, k) => `${1 + n}:${250 * k + i}`);
 const ORDER = { do: "quarantine", cause: "SIGABRT", count: 1, file: null } as const;
 const HOUR_MS = 3_600_000;
 
@@ -144,6 +147,40 @@ describe("what a process was reading", () => {
     for (const address of addresses) read(address, true);
     const found = lastReadIn(memory).map(({ address }) => address);
     expect(new Set(found)).toEqual(new Set(addresses.slice(2)));
+  });
+
+  test("one that was read from first and again at last is among them", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    const addresses = Array.from({ length: READERS_MAX }, (_, k) => `192.0.2.${k}`);
+    for (const address of [...addresses, "192.0.2.0", LONG]) read(address, true);
+    const found = lastReadIn(memory).map(({ address }) => address);
+    expect(new Set(found)).toEqual(new Set(["192.0.2.0", LONG, ...addresses.slice(2)]));
+  });
+
+  test("is remembered until those who do not take it now were sent it", () => {
+    noteReadingIn(memory);
+    // In a group of its own, which waits for it.
+    const other = ["as: 65002, next-hop: unchanged", { as: 65002 }] as const;
+    const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: other });
+    const found = () => {
+      beginSlice();
+      return lastReadIn(memory).map(({ address }) => address);
+    };
+    peers[OTHER]!.wire.reads = false;
+    for (let n = 0; n < 40; n++) {
+      // Attributes of each route of their own take the more octets.
+      const prefixes = Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`);
+      for (const [i, prefix] of prefixes.entries()) {
+        peers[OUTSIDE]!.announce([prefix], { communities: communitiesOf(n, i) });
+      }
+    }
+    lab.run();
+    expect(found()).toEqual([OUTSIDE]);
+    peers[OTHER]!.wire.drain();
+    // What it takes of the one run makes room for the next one.
+    lab.run().run();
+    expect(found()).toEqual([]);
   });
 
   test("is not taken from what is no such memory", () => {
