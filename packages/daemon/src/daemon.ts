@@ -15,7 +15,7 @@ import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { Crash, Held, holdDown, nowMs, Speaker } from "@ts-bgp/speaker";
+import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { TurnedAway } from "@ts-bgp/speaker/turned-away";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -140,11 +140,7 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      if (this.alone !== null) {
-        this.held.restore(this.alone);
-        holdDown(this.alone, this.crash?.before?.suspects ?? [], this.crash);
-        this.held.look(this.alone.router);
-      }
+      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
@@ -190,6 +186,7 @@ export class Daemon {
     this.log.say("info", "stopping", "closing all sessions");
     this.manager.stopping();
     clearInterval(this.heldLooks);
+    if (this.heldLooks !== undefined) this.lookForHeld();
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();

@@ -173,15 +173,15 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   if (first !== undefined) shown.peer = peerOf(links.get(first.side)!);
 }
 
-function peerOf({ hello, over, sinceMs }: StandbyLink): ShownPeer {
+function peerOf(standby: StandbyLink): ShownPeer {
+  const { hello, over, sinceMs } = standby;
   return {
     side: hello.side,
     link: over === null ? "down" : "up",
     over: over ?? "",
     since_ms: dated(sinceMs),
     software: hello.software,
-    ends: hello.ends,
-    ended: hello.ended,
+    ...standby.endsAt(nowMs()),
     ways_down: [],
   };
 }

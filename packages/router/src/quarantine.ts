@@ -15,7 +15,7 @@ export interface QuarantineOrder {
   readonly count: number;
   /** Has the message, as `tsbgp decode` reads it; null when it could not be kept. */
   readonly file: string | null;
-  /** For how long; where it is absent, by how often. */
+  /** For how long, and it does not count as once more; where it is absent, by how often. */
   readonly seconds?: number;
 }
 
@@ -32,9 +32,10 @@ export function quarantined(
   nowMs: number,
 ): Quarantine {
   const isRepeated = before !== null && nowMs < before.sinceMs + FORGET_MS;
-  const count = Math.max(countAtLeast, isRepeated ? before.count + 1 : 1);
+  const more = seconds === undefined ? 1 : 0;
+  const count = Math.max(countAtLeast, isRepeated ? before.count + more : 1);
   const byCount = Math.min(SECONDS_MAX, FIRST_SECONDS * 2 ** (Math.min(count, 16) - 1));
-  const untilMs = nowMs + 1000 * (seconds ?? byCount);
+  const untilMs = Math.max(nowMs + 1000 * (seconds ?? byCount), before?.untilMs ?? 0);
   return { cause, count, file, sinceMs: nowMs, untilMs };
 }
 

@@ -1,5 +1,5 @@
 /** Neighbors that are held down for what a message of theirs did, and the notes that say whose it was. */
-import { CEASE, encodeUpdate, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
+import { CEASE, encodeUpdate, FAMILY, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import { afterEach, describe, expect, test } from "vitest";
 import { heldFor, quarantined } from "../src/quarantine.ts";
 import {
@@ -13,7 +13,7 @@ import {
   readingMessage,
   readMessage,
 } from "../src/reading.ts";
-import { EBGP, labOf, OTHER, OUTSIDE } from "./cast.ts";
+import { EBGP, EBGP2, labOf, OTHER, OUTSIDE } from "./cast.ts";
 
 const communitiesOf = (n: number, i: number) =>
   Array.from({ length: 40 }, (_, k) => `${1 + n}:${250 * k + i}`);
@@ -36,6 +36,43 @@ describe("a neighbor is held down", () => {
     expect(quarantined(first, ORDER, 24 * HOUR_MS)).toMatchObject({ count: 1 });
     expect(quarantined(first, ORDER, 23 * HOUR_MS)).toMatchObject({ count: 2 });
     expect(quarantined(null, { ...ORDER, count: 3 }, 0)).toMatchObject({ untilMs: 240_000 });
+  });
+
+  test("for no shorter than it is, and not for longer next time, where the time is given", () => {
+    const first = quarantined(null, { ...ORDER, count: 2 }, 0);
+    const among = quarantined(first, { ...ORDER, seconds: 60 }, 1000);
+    expect(among).toMatchObject({ count: 2, untilMs: 120_000 });
+    expect(quarantined(among, { ...ORDER, seconds: 60 }, 100_000)).toMatchObject({
+      ...{ count: 2, untilMs: 160_000 },
+    });
+  });
+
+  test("and all its routes are gone before anything looks at them", () => {
+    const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: EBGP2 });
+    const prefixesOf = (n: number) => Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`);
+    for (let n = 0; n < 40; n++) peers[OUTSIDE]!.announce(prefixesOf(n));
+    lab.run();
+    for (let n = 0; n < 40; n++) {
+      peers[OUTSIDE]!.announce(prefixesOf(n), { communities: ["65001:1"] });
+    }
+    // What was read in it was not sent on.
+    lab.router.slice(lab.nowMs, () => false);
+    const { row } = lab.router.neighbors.get(OUTSIDE)!;
+    const rib = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
+    expect(rib.paths.received[row]).toBe(10_000);
+    let asked = 0;
+    for (const { exporter } of lab.router.tables.groups.entries) {
+      const evaluate = exporter.evaluate.bind(exporter);
+      exporter.evaluate = (...of) => {
+        if (rib.paths.peer[of[0]] === row) asked++;
+        return evaluate(...of);
+      };
+    }
+    lab.router.operate(OUTSIDE, ORDER, lab.nowMs);
+    expect(rib.paths.received[row]).toBe(0);
+    lab.run();
+    expect(asked).toBe(0);
+    expect(peers[OTHER]!.table).toEqual({});
   });
 
   test("for the rest of its time after a start", () => {

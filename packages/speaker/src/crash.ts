@@ -18,6 +18,10 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** As `tsbgp decode` reads it. */
 const ENDING = ".hex";
+/** The same of a message that was one of several, or that ended a standby: it does not count. */
+const ENDING_UNPROVEN = "-maybe.hex";
+/** For so long those are held down each of whom may have been the one. */
+const AMONG_SECONDS = 60;
 /** Cause of a process that was ended because it did nothing more. */
 export const HUNG = "it hung";
 /** Of file names: colons and percent signs of IPv6 addresses are trouble in many a tool. */
@@ -66,7 +70,8 @@ export class Crash {
     if (this.before === null || this.before.row === 0) return;
     // As a standby: the active side may have survived the message, and holds nobody down for it.
     const now = new Date();
-    for (const suspect of this.before.suspects) this.kept.set(suspect, this.keep(suspect, now));
+    for (const suspect of this.before.suspects)
+      this.kept.set(suspect, this.write(suspect, now, false));
   }
 
   /** Where the notes are, for threads of this process. */
@@ -98,19 +103,21 @@ export class Crash {
   /**
    * Keeps a message, once.
    *
+   * @param isProven - no other message can have been the one
    * @returns the file, null when it could not be written; and how often a message of this neighbor was kept
    *   of late, this one included
    */
-  keep(read: LastRead, now: Date): Kept {
-    return this.kept.get(read) ?? this.write(read, now);
+  keep(read: LastRead, now: Date, isProven: boolean): Kept {
+    return this.kept.get(read) ?? this.write(read, now, isProven);
   }
 
-  private write({ address, message }: LastRead, now: Date): Kept {
+  private write({ address, message }: LastRead, now: Date, isProven: boolean): Kept {
     const name = address.replace(ODD, "_");
     try {
       mkdirSync(this.folder, { recursive: true, mode: FOLDER_MODE });
       const time = now.toISOString().replaceAll(":", "");
-      const file = path.join(this.folder, `${name}-${time}${ENDING}`);
+      const ending = isProven ? ENDING : ENDING_UNPROVEN;
+      const file = path.join(this.folder, `${name}-${time}${ending}`);
       const hex = Buffer.from(message).toString("hex");
       writeFileSync(file, `${hex}\n`, { mode: FILE_MODE });
       return { file, count: this.tidy(name, now.getTime()) };
@@ -132,7 +139,7 @@ export class Crash {
     for (const { file } of aged.slice(FILES_MAX))
       rmSync(path.join(this.folder, file), { force: true });
     const isCounted = ({ file, atMs }: (typeof aged)[number]) =>
-      file.startsWith(`${name}-`) && atMs > nowMs - COUNTED_MS;
+      file.startsWith(`${name}-`) && !file.endsWith(ENDING_UNPROVEN) && atMs > nowMs - COUNTED_MS;
     return Math.max(1, aged.filter(isCounted).length);
   }
 }
@@ -146,7 +153,9 @@ const NOT_KEPT: Kept = { file: null, count: 1 };
 
 /**
  * Has a speaker hold the neighbors of suspects down before anything more of them is read; their sessions end
- * with the next slice. Of several nobody knows which one it was, and each one may be it.
+ * with the next slice. Of several nobody knows which one it was: each one may be it, and is held for a minute,
+ * however often that was so before. One that is held down already has not been read from since, and has
+ * ended nothing more.
  *
  * @param crash - keeps the messages; null where nothing can be kept
  */
@@ -155,14 +164,19 @@ export function holdDown(
   suspects: readonly Suspect[],
   crash: Crash | null,
 ): void {
-  const among = suspects.length > 1 ? `, at messages of ${suspects.length} neighbors` : "";
+  const isAmong = suspects.length > 1;
+  const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
   for (const suspect of suspects) {
     const { address } = suspect;
+    const neighbor = speaker.journal.machine.router.neighbors.get(address);
+    const nowMs = speaker.now();
     // It may have gone from the configuration.
-    if (!speaker.journal.machine.router.neighbors.has(address)) continue;
-    const kept = crash?.keep(suspect, new Date()) ?? NOT_KEPT;
-    const order = { do: "quarantine", cause: `${suspect.cause}${among}`, ...kept } as const;
-    speaker.journal.run({ record: "operate", address, order, nowMs: speaker.now() });
+    if (neighbor === undefined || (neighbor.quarantine?.untilMs ?? 0) > nowMs) continue;
+    const kept = crash?.keep(suspect, new Date(), !isAmong) ?? NOT_KEPT;
+    const cause = `${suspect.cause}${among}`;
+    const time = isAmong ? { seconds: AMONG_SECONDS } : {};
+    const order = { do: "quarantine", cause, ...kept, ...time } as const;
+    speaker.journal.run({ record: "operate", address, order, nowMs });
   }
 }
 

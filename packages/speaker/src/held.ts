@@ -5,6 +5,7 @@
 
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import type { QuarantineOrder, Router } from "@ts-bgp/router";
+import { type Crash, holdDown } from "./crash.ts";
 import type { Speaker } from "./speaker.ts";
 
 const FILE_MODE = 0o600;
@@ -64,7 +65,9 @@ export class Held {
     }));
     try {
       const fresh = `${this.file}.new`;
-      writeFileSync(fresh, `${JSON.stringify(entries, null, 1)}\n`, { mode: FILE_MODE });
+      const text = `${JSON.stringify(entries, null, 1)}\n`;
+      // On the disk before it has the name: an end of the host must not leave it empty.
+      writeFileSync(fresh, text, { mode: FILE_MODE, flush: true });
       renameSync(fresh, this.file);
       this.written = now;
       this.isWarned = false;
@@ -89,6 +92,15 @@ export class Held {
       return [];
     }
   }
+}
+
+/** A speaker that no other one follows begins: whoever is held down stays so, as does who ended the process before. */
+export function beginAlone(speaker: Speaker, held: Held, crash: Crash | null): void {
+  // It is no standby, whose ends in a row would count.
+  crash?.leads(1);
+  held.restore(speaker);
+  holdDown(speaker, crash?.before?.suspects ?? [], crash);
+  held.look(speaker.router);
 }
 
 function isEntry(json: unknown): json is Entry {

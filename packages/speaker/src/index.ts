@@ -30,7 +30,7 @@ export {
   suspectsOfHanging,
 } from "./crash.ts";
 export type { ShownFeed } from "./feed.ts";
-export { Held } from "./held.ts";
+export { beginAlone, Held } from "./held.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export { newMachine } from "./machine.ts";
 export type { Protection } from "./protection.ts";

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Journal } from "@ts-bgp/replication";
 import {
   beginSlice,
   endSlice,
@@ -12,7 +13,9 @@ import {
 } from "@ts-bgp/router/reading";
 import { encodeUpdate } from "@ts-bgp/wire-codec";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Crash, suspectsIn, suspectsOfHanging } from "../src/crash.ts";
+import { configOf, yamlOf } from "../../../testkit/router.ts";
+import { Crash, holdDown, suspectsIn, suspectsOfHanging } from "../src/crash.ts";
+import { newMachine } from "../src/machine.ts";
 
 const UPDATE = encodeUpdate({});
 const ADDRESSES = ["192.0.2.1", "2001:db8::1"];
@@ -73,6 +76,33 @@ test("a message that a process died of before it was active is kept, once", () =
     );
   }
   const [first] = next.before!.suspects;
-  expect(next.keep(first!, new Date())).toMatchObject({ count: 1 });
+  expect(next.keep(first!, new Date(), true)).toMatchObject({ count: 1 });
   expect(readdirSync(folder)).toHaveLength(2);
+});
+
+test("one of several is held for a minute, however often, and alone for longer each time", () => {
+  const neighbors = ADDRESSES.map((address) => ({ address, as: 65_001 }));
+  const journal = new Journal(
+    newMachine(configOf(yamlOf(`neighbors: ${JSON.stringify(neighbors)}`))),
+  );
+  const crash = new Crash(file, 0);
+  let clockMs = 1000;
+  const speaker = { journal, now: () => clockMs };
+  const suspects = ADDRESSES.map((address) => ({ address, cause: "SIGABRT", message: UPDATE }));
+  const held = () => journal.machine.router.neighbors.get(ADDRESSES[0]!)!.quarantine!;
+  const seconds = () => (held().untilMs - clockMs) / 1000;
+  for (let time = 0; time < 3; time++) {
+    holdDown(speaker, suspects, crash);
+    expect(held().count).toBe(1);
+    expect(seconds()).toBe(60);
+    clockMs += 60_000;
+  }
+  holdDown(speaker, suspects.slice(0, 1), crash);
+  expect(held().count).toBe(2);
+  // One end that two have noted is one.
+  holdDown(speaker, suspects.slice(0, 1), crash);
+  expect(held().count).toBe(2);
+  clockMs += 120_000;
+  holdDown(speaker, suspects.slice(0, 1), crash);
+  expect(seconds()).toBe(240);
 });
