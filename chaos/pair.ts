@@ -85,10 +85,12 @@ export function pairAvailable(): string | null {
   return isKnown ? null : "this speaker's configuration has no nsr section";
 }
 
+/** @param env - of the processes of all sides, beside what they have anyway */
 export async function createPair(
   lab: Lab,
   kind: PairKind,
   standbys: Standbys = 1,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<LabPair> {
   const first = lab.node("a");
   const names = (["a", "b", "c"] as const).slice(0, kind === "alone" ? 1 : 1 + standbys);
@@ -99,7 +101,9 @@ export async function createPair(
   const hostOf = (name: SideName) => createHost(name, nodes[name], kind, cables);
   const hosts = { a: hostOf("a"), b: hostOf("b"), c: hostOf("c") };
   const processes: Processes = {};
-  const sides = names.map((name) => createSide(name, nodes[name], hosts[name], kind, processes));
+  const sides = names.map((name) =>
+    createSide(name, nodes[name], hosts[name], kind, processes, env),
+  );
   let etcd = "";
   if (kind === "namespace") {
     for (const [one, other, device] of cables) {
@@ -207,6 +211,7 @@ function createSide(
   host: Host,
   kind: PairKind,
   processes: Processes,
+  env: Readonly<Record<string, string>>,
 ): Side {
   const socket = socketOf(node, name);
   const signal = async (which: NodeJS.Signals) => processes[name]?.signal(which);
@@ -217,7 +222,7 @@ function createSide(
     async start() {
       await host.start();
       const file = join(node.directory, `${name}.yaml`);
-      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file]);
+      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file], { env });
     },
     kill: () => signal("SIGKILL"),
     pause: () => signal("SIGSTOP"),

@@ -45,6 +45,10 @@ export interface ExchangeOptions {
   readonly seed: number;
   /** Of TCP in the namespaces; that of the machine unless given. */
   readonly congestionControl?: string;
+  /** Of the speaker's processes, beside what they have anyway. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Neighbors beside the clients, as they stand in a configuration. */
+  readonly guests?: readonly Readonly<Record<string, unknown>>[];
   /** Sections of the speaker's configuration beside its own, or in their place. */
   readonly sections?: Readonly<Record<string, unknown>>;
 }
@@ -84,10 +88,10 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
   if (obstacle !== null) throw new Error(obstacle);
   const lab = createLab(options.congestionControl);
   try {
-    const pair = await createPair(lab, options.kind);
+    const pair = await createPair(lab, options.kind, 1, options.env);
     const node = lab.node("clients");
     await equip(pair, node, options.clients);
-    pair.configure({ ...sections(pair, options.clients), ...options.sections }, "info");
+    pair.configure({ ...sections(pair, options), ...options.sections }, "info");
     const clients = new Clients(node, {
       remote: pair.address4,
       firstAddress: addressOfClient(0),
@@ -233,7 +237,7 @@ async function equip(pair: LabPair, node: LabNode, clients: number): Promise<voi
   await pair.equipHosts([`route add ${CLIENTS_NETWORK} dev eth0`, ...neighbors]);
 }
 
-function sections(pair: LabPair, clients: number) {
+function sections(pair: LabPair, { clients, guests = [] }: ExchangeOptions) {
   return {
     router: { as: SPEAKER_AS, id: pair.address4 },
     defaults: {
@@ -244,8 +248,11 @@ function sections(pair: LabPair, clients: number) {
       "hold-time": HOLD_SECONDS,
       families: ["ipv4-unicast"],
     },
-    neighbors: Array.from({ length: clients }, (_, i) => {
-      return { address: addressOfClient(i), as: FIRST_AS + i };
-    }),
+    neighbors: [
+      ...Array.from({ length: clients }, (_, i) => {
+        return { address: addressOfClient(i), as: FIRST_AS + i };
+      }),
+      ...guests,
+    ],
   };
 }

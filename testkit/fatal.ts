@@ -9,11 +9,21 @@ export const FATAL_HOOK = [
   fileURLToPath(new URL("fatal-hook.ts", import.meta.url)),
 ] as const;
 
-/** What happens, and the second half of the community that it happens at. */
-export const FATAL = { throws: 1, hangs: 2, aborts: 3 } as const;
+/**
+ * What happens, and the second half of the community that it happens at: where the UPDATE is read, where what
+ * it says is to be sent to others, or where a standby reads it in an image.
+ */
+export const FATAL = {
+  throws: 1,
+  hangs: 2,
+  aborts: 3,
+  "throws when sent": 4,
+  "hangs when sent": 5,
+  "aborts in an image": 6,
+} as const;
 export type Fatal = keyof typeof FATAL;
 
-const FATAL_AS = 64_666;
+export const FATAL_AS = 64_666;
 const COMMUNITIES = 8;
 
 /** The attribute that such an UPDATE is known by. */

@@ -56,7 +56,7 @@ const MISSING_COLUMNS: readonly Column<ShownNeed>[] = [
 const UNSAID = {
   arbiter: { kind: "none", problem: "" },
   holds_back: false,
-  peer: { ways_down: [] },
+  peer: { ways_down: [], ends: 0, ended: "" },
   deviation: { what: "", brackets: 0, doomed: [] },
   unknown_options: [],
   standbys: [],
@@ -189,11 +189,16 @@ function warningsOf({
   gate,
   peer,
   skipped,
+  standbys,
   unknown_options: unknown,
 }: ShownNsr): (readonly [string, string])[] {
   const dropped = gate.overflowed + gate.overruns;
   const fields: (readonly [string, string])[] = [];
   for (const way of peer.ways_down) fields.push(["Way down", `no heartbeat comes by ${way}`]);
+  for (const { side, ends = 0, ended } of standbys.length > 0 ? standbys : [peer]) {
+    const times = ends === 1 ? "once" : `${ends} times in a row`;
+    if (ends > 0) fields.push(["Ended", `${side}, ${times} as a standby, by ${ended}`]);
+  }
   if (arbiter.problem !== "") fields.push(["Arbiter", arbiter.problem]);
   const { differences } = digest;
   if (differences > 0) {

@@ -22,7 +22,7 @@ const ACTIVE: ShownNsr = {
   reason: "",
   peer: {
     ...{ side: "b", link: "up", over: "192.0.2.254 port 1790" },
-    ...{ since_ms: NOW_MS - 60_000, software: "0.1.0", ways_down: [] },
+    ...{ since_ms: NOW_MS - 60_000, software: "0.1.0", ends: 0, ended: "", ways_down: [] },
   },
   standbys: [],
   arbiter: { kind: "etcd", problem: "" },
@@ -223,6 +223,8 @@ test("what never was is not dated", () => {
     over: "",
     since_ms: 0,
     software: "",
+    ends: 0,
+    ended: "",
     ways_down: [],
   } as const;
   const gate = { ...ACTIVE.gate, kind: "none" };
@@ -260,9 +262,16 @@ test("a way that leads nowhere, and an arbiter that does not answer", () => {
   expect(lines).toContain("Arbiter:         etcd does not answer: ECONNREFUSED");
 });
 
+test("a standby that dies of what it is sent", () => {
+  const peer = { ...ACTIVE.peer, ends: 3, ended: "SIGABRT at a message of 192.0.2.1" };
+  expect(nsrLines({ ...ACTIVE, peer }, NOW_MS)).toContain(
+    "Ended:           b, 3 times in a row as a standby, by SIGABRT at a message of 192.0.2.1",
+  );
+});
+
 test("a speaker of an older version, which does not say all of that", () => {
   const { arbiter: _, holds_back: __, ...older } = ACTIVE;
-  const { ways_down: ___, ...peer } = ACTIVE.peer;
+  const { ways_down: ___, ends: ____, ended: _____, ...peer } = ACTIVE.peer;
   const shown = { ...older, peer } as unknown as ShownNsr;
   expect(nsrLines(shown, NOW_MS)).toEqual(nsrLines(ACTIVE, NOW_MS));
 });

@@ -15,7 +15,7 @@ import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { Crash, holdDown, nowMs, Speaker } from "@ts-bgp/speaker";
+import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { TurnedAway } from "@ts-bgp/speaker/turned-away";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -42,6 +42,8 @@ export interface DaemonOptions {
 const EXIT_INTERNAL_ERROR = 70;
 /** What peers are told on a stop. */
 const STOP_TEXT = "speaker is stopped";
+/** So often it is looked who is held down. */
+const HELD_LOOK_MS = 500;
 /** After a takeover, peers and the next standby go first. */
 const COMPARE_MS = 1000;
 
@@ -49,6 +51,8 @@ export class Daemon {
   readonly log: Log;
   /** Null where nothing can be noted, and before the start. */
   private crash: Crash | null = null;
+  private readonly held: Held;
+  private heldLooks: NodeJS.Timeout | undefined;
   /** With a section `nsr`. */
   private readonly pair: Pair | null;
   /** Without one. */
@@ -88,6 +92,9 @@ export class Daemon {
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
+    const heldFile = heldFileOf(config);
+    const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
+    this.held = new Held(heldFile, warn);
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
       nsr === null
@@ -96,6 +103,7 @@ export class Daemon {
             config,
             name,
             crash: () => this.crash,
+            held: this.held,
             crashFile: (side) => crashFileOf(config, side),
             software: options.version,
             arbiter: createArbiter(nsr),
@@ -132,8 +140,8 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      const before = this.alone === null ? null : this.crash?.before;
-      if (before) holdDown(this.alone!, before, this.crash);
+      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
+      this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
       this.closeServers();
@@ -177,6 +185,8 @@ export class Daemon {
     this.isStopping = true;
     this.log.say("info", "stopping", "closing all sessions");
     this.manager.stopping();
+    clearInterval(this.heldLooks);
+    if (this.heldLooks !== undefined) this.lookForHeld();
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
@@ -190,14 +200,25 @@ export class Daemon {
    * somebody else goes on.
    */
   fail(error: unknown): never {
-    const suspect = this.crash?.noteException() ?? null;
+    const suspects = this.crash?.noteException() ?? [];
     this.pair?.activeSide?.sayLast();
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const whose = suspect === null ? "" : `, at a message of ${suspect.address}`;
+    const addresses = suspects.map(({ address }) => address).join(", ");
+    const whose = addresses === "" ? "" : `, at a message of ${addresses}`;
     const message = `internal error, the process ends${whose}: ${text}`;
     this.log.sayLast("error", "internal-error", message);
     process.stderr.write(`tsbgp: ${message}\n`);
     process.exit(EXIT_INTERNAL_ERROR);
+  }
+
+  /** Where both sides have the same file, it is the active one's. */
+  private lookForHeld(): void {
+    const { pair, alone, config } = this;
+    if (alone !== null) this.held.look(alone.router);
+    else if (pair!.role === "active") this.held.look(pair!.speaker!.router);
+    else if (pair!.standbySide?.machine && config.nsr!.arbiter.kind !== "local") {
+      this.held.look(pair!.standbySide.machine.router);
+    }
   }
 
   private noteCrashes(): Crash | null {
@@ -437,6 +458,12 @@ function mistakesOf(error: unknown): readonly string[] {
 function crashFileOf({ nsr }: Config, side: string): string | null {
   if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
   return `${nsr.arbiter.file}.${side}.notes`;
+}
+
+/** @returns where it stands who is held down: both sides of one host have the same */
+function heldFileOf({ nsr, control }: Config): string {
+  const base = nsr?.arbiter.kind === "local" ? nsr.arbiter.file : control.socket;
+  return `${base}.held`;
 }
 
 /** @returns a name that the other side has not: two hosts, or two processes on one */

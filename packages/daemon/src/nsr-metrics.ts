@@ -143,6 +143,11 @@ function standbysOf({ standbys }: ShownNsr): MetricRecord[] {
         return { value: octets, labels: { standby } };
       }),
     ),
+    gauge(
+      "tsbgp_nsr_standby_ends",
+      "How often in a row this standby has ended of its own doing, until it has followed for long",
+      standbys.map(({ side: standby, ends }) => ({ value: ends, labels: { standby } })),
+    ),
   ];
 }
 

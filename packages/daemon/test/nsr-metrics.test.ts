@@ -29,16 +29,36 @@ const SHOWN: ShownNsr = {
     over: "/run/nsr.sock",
     since_ms: 1,
     software: "0.1.0",
+    ends: 0,
+    ended: "",
     ways_down: ["x"],
   },
   standbys: [
     {
-      ...{ side: "b", link: "up", over: "", since_ms: 1, software: "", ways_down: [] },
+      ...{
+        side: "b",
+        link: "up",
+        over: "",
+        since_ms: 1,
+        software: "",
+        ends: 2,
+        ended: "",
+        ways_down: [],
+      },
       ...{ ready: true, state: "declared", compared_ms: 0 },
       behind: { brackets: 3, octets: 1234, applied: 7 },
     },
     {
-      ...{ side: "c", link: "down", over: "", since_ms: 0, software: "", ways_down: [] },
+      ...{
+        side: "c",
+        link: "down",
+        over: "",
+        since_ms: 0,
+        software: "",
+        ends: 0,
+        ended: "",
+        ways_down: [],
+      },
       ...{ ready: false, state: "alone", compared_ms: 0 },
       behind: { brackets: 0, octets: 0, applied: 0 },
     },
@@ -96,6 +116,8 @@ test("a side of a pair that has not switched over", async () => {
     'tsbgp_nsr_standby_ready{standby="c"} 0',
     'tsbgp_nsr_standby_behind_octets{standby="b"} 1234',
     'tsbgp_nsr_standby_behind_octets{standby="c"} 0',
+    'tsbgp_nsr_standby_ends{standby="b"} 2',
+    'tsbgp_nsr_standby_ends{standby="c"} 0',
     "tsbgp_nsr_behind_brackets 3",
     "tsbgp_nsr_behind_octets 1234",
     "tsbgp_nsr_unapplied_brackets 7",
@@ -128,7 +150,7 @@ test("a side of a pair that has not switched over", async () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", async () => {
-  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(43)).toEqual([
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(45)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -163,7 +185,7 @@ test("every metric says first what it is, once", async () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(30);
+  expect(told.size).toBe(31);
 });
 
 describe("odd states", () => {

@@ -3,13 +3,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Rights } from "@ts-bgp/pair";
 import { type ActiveState, type AnyRecord, frameOf, type RecordOf } from "@ts-bgp/replication";
-import type { LogEvent } from "@ts-bgp/speaker";
-import { nowMs, type Speaker } from "@ts-bgp/speaker";
+import { type LogEvent, nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
 import type { Frozen } from "./frozen.ts";
 import { lostIn } from "./handover-check.ts";
 import { HeartbeatSender } from "./heartbeats.ts";
 import {
+  endsText,
   type Hello,
   helloOf,
   mismatch,
@@ -323,6 +323,7 @@ export class ActiveSide {
       if (hello.problem !== "") this.turnedAway(refusal);
       return;
     }
+    if (hello.ends > 0) this.say("warn", endsText(hello));
     this.use(arrival, hello);
     void this.letJoin(arrival.link, name, wantsOutputs(this.side.build, hello));
   }
@@ -473,14 +474,12 @@ export class ActiveSide {
     if (this.stopListening === null) return;
     for (const { name, state, behind } of active.standbys) {
       const standby = this.standbys.get(name);
-      const link = standby?.link ?? null;
-      if (standby === undefined || link === null || !standby.hasWays || state === "joining")
-        continue;
+      if (standby?.link == null || !standby.hasWays || state === "joining") continue;
       const sinceMs = nowMs() - standby.sinceMs;
       const waitedMs = Math.min(active.waitedMs(name, this.speaker.now()), sinceMs);
       const isStuck = standby.isStuck(active.number - behind.brackets, behind.brackets);
       if (!isStuck || waitedMs <= wayPatienceMs(this.side.config)) continue;
-      link.close();
+      standby.link.close();
       this.lost(name, `no acknowledgement came over the link for ${Math.round(waitedMs)} ms`);
     }
   }

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { parentPort } from "node:worker_threads";
 import { FrameReader, frameOf, type RecordOf } from "@ts-bgp/replication/stream";
 import { lastReadIn, READING_OCTETS } from "@ts-bgp/router/reading";
+import type { Suspect } from "@ts-bgp/speaker";
 import { BlackBox, bootMs, HEARTBEAT_PRIORITY, Lease, raisePriority } from "@ts-bgp/takeover";
 import {
   type HeartbeatOrder,
@@ -141,14 +142,12 @@ class Sender extends Heart {
     this.hasSaidLast = cause !== null;
     // It is said again after as long.
     this.progressMs = bootMs();
-    const read = lastReadIn(notes);
-    if (read === null) {
-      if (cause !== null) this.told();
-      return;
-    }
-    const frame = frameOf("suspect", { epoch: this.order.epoch, cause: cause ?? "", ...read });
-    const sent = [...this.streams].map(
-      (stream) => new Promise<void>((resolve) => stream.write(frame, () => resolve())),
+    const { epoch } = this.order;
+    const frames = lastReadIn(notes).map((read) =>
+      frameOf("suspect", { epoch, cause: cause ?? "", ...read }),
+    );
+    const sent = [...this.streams].flatMap((stream) =>
+      frames.map((frame) => new Promise<void>((resolve) => stream.write(frame, () => resolve()))),
     );
     if (cause !== null) void Promise.all(sent).then(() => this.told());
   }
@@ -180,8 +179,8 @@ class Sender extends Heart {
 /** Hears heartbeats by all ways at once: one that comes through is enough. */
 class Listener extends Heart {
   private heardMs = 0;
-  /** It has said what it does nothing in. */
-  private isAccused = false;
+  /** By neighbor, what it has said that it dies of, or does nothing in. */
+  private readonly suspects: Map<string, Suspect> = new Map();
   /** By way, when a heartbeat came last, and whether it counts as up. */
   private readonly ways: { heardMs: number; isUp: boolean }[];
   private progress = -1;
@@ -255,17 +254,22 @@ class Listener extends Heart {
   }
 
   private accused({ cause, address, message }: RecordOf<"suspect">): void {
-    const suspect = { cause, address, message: new Uint8Array(message) };
-    this.isAccused = cause === "";
-    reply({ number: this.order.number, suspect });
+    this.suspects.set(address, { cause, address, message: new Uint8Array(message) });
+    this.tellSuspects();
+  }
+
+  private tellSuspects(): void {
+    reply({ number: this.order.number, suspects: [...this.suspects.values()] });
   }
 
   private heartbeatCame(progress: number, sentMs: number, stream: Duplex): void {
     this.heardMs = performance.now();
     this.promise(sentMs, stream);
     if (progress === this.progress) return;
-    if (this.isAccused) reply({ number: this.order.number, suspect: null });
-    this.isAccused = false;
+    if ([...this.suspects.values()].some(({ cause }) => cause === "")) {
+      this.suspects.clear();
+      this.tellSuspects();
+    }
     this.progress = progress;
     this.progressMs = this.heardMs;
   }

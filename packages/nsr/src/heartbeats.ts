@@ -12,6 +12,7 @@ import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import type { Suspect } from "@ts-bgp/speaker";
 import { bootMs, type Lease } from "@ts-bgp/takeover";
 import type { Refused } from "./refusals.ts";
+import { endProcess } from "./thread-failure.ts";
 
 /** What the thread is to do from now on. */
 export interface HeartbeatOrder {
@@ -38,8 +39,8 @@ export interface HeartbeatReply {
   readonly silent?: string;
   /** With that: it is heard, and its main thread does nothing. */
   readonly isHanging?: boolean;
-  /** The other side dies of a message, or hangs in one; null: it does not hang any more. */
-  readonly suspect?: Suspect | null;
+  /** Messages that the other side may die of, or hangs in; empty: it does not hang any more. */
+  readonly suspects?: readonly Suspect[];
   /** Heartbeats come by one of several ways, by its number, no more, or again. */
   readonly way?: { readonly index: number; readonly isUp: boolean };
   /** Heartbeats cannot be sent: why. */
@@ -83,7 +84,6 @@ function heartbeatAddress(address: LinkAddress): LinkAddress {
 export class HeartbeatThread {
   private readonly worker: Worker;
   private readonly told: Map<number, (reply: HeartbeatReply) => void> = new Map();
-  private failure: string | null = null;
   private orders = 0;
 
   /** @param refused - told of those who were not let in, some at a time */
@@ -94,7 +94,7 @@ export class HeartbeatThread {
       if ("refused" in message) message.refused.forEach(refused);
       else this.told.get(message.number)?.(message);
     });
-    this.worker.on("error", (error) => this.fail((error as Error).message));
+    this.worker.on("error", (error) => endProcess("heartbeats", error));
     this.worker.on("exit", () => this.allEnded());
   }
 
@@ -121,7 +121,6 @@ export class HeartbeatThread {
       ...{ ...order, number, addresses: order.addresses.map(heartbeatAddress) },
       ...{ memory: words.buffer as SharedArrayBuffer, lease: lease?.memory ?? null },
     });
-    if (this.failure !== null) this.fail(this.failure);
     return () => {
       if (this.told.has(number)) this.request({ end: number });
       return end;
@@ -138,13 +137,6 @@ export class HeartbeatThread {
 
   private request(request: HeartbeatRequest): void {
     this.worker.postMessage(request);
-  }
-
-  /** The thread is no more. */
-  private fail(reason: string): void {
-    this.failure = reason;
-    for (const [number, told] of this.told) told({ number, failed: reason });
-    this.allEnded();
   }
 
   private allEnded(): void {
@@ -215,7 +207,7 @@ export class HeartbeatListener {
    * @param silent - called once heartbeats that had begun are missing, and after that no more
    * @param failed - heartbeats cannot be heard any more
    * @param way - told of each of several ways that no heartbeat comes by any more, or again
-   * @param suspected - told of the message that the active dies of, or hangs in; null when it goes on
+   * @param suspected - told of messages that the active may die of, or hangs in; of none when it goes on
    */
   constructor(
     order: {
@@ -229,7 +221,7 @@ export class HeartbeatListener {
     silent: (reason: string, isHanging: boolean) => void,
     failed: (reason: string) => void,
     way: (address: LinkAddress, isUp: boolean) => void = () => {},
-    suspected: (suspect: Suspect | null) => void = () => {},
+    suspected: (suspects: readonly Suspect[]) => void = () => {},
   ) {
     const { thread, config, ways, epoch, lease, echo } = order;
     const words = newWords();
@@ -245,7 +237,7 @@ export class HeartbeatListener {
     } as const;
     this.stop = thread.begin(listen, words, lease, (reply) => {
       if (reply.silent !== undefined) silent(reply.silent, reply.isHanging === true);
-      else if (reply.suspect !== undefined) suspected(reply.suspect);
+      else if (reply.suspects !== undefined) suspected(reply.suspects);
       else if (reply.way !== undefined) way(ways[reply.way.index]!, reply.way.isUp);
       else if (reply.failed !== undefined) failed(reply.failed);
     });

@@ -31,6 +31,8 @@ export interface Side {
   readonly lack: () => Promise<string | null>;
   /** Where it notes what it reads, for its threads; null where that cannot be. */
   readonly notes: () => bigint | null;
+  /** @returns how this side has ended before it began, as in the record `hello` */
+  readonly ended: () => Pick<Hello, "ends" | "ended">;
   readonly log: (event: LogEvent) => void;
 }
 
@@ -60,6 +62,7 @@ export function helloOf(
     outputs: Number(side.differed.once),
     process: process.pid,
     ...more,
+    ...side.ended(),
   };
 }
 
@@ -86,4 +89,10 @@ export function mismatch({ cluster, peers }: NsrConfig, name: string, hello: Hel
   }
   const isKnown = peers.some((peer) => peer.name === null || peer.name === hello.side);
   return isKnown ? null : `${hello.side} is none of the sides that "peers" names`;
+}
+
+/** Of a standby that has ended of its own doing: how often, and how. */
+export function endsText({ side, ends, ended }: Hello): string {
+  const times = ends === 1 ? "once" : `${ends} times in a row`;
+  return `${side} has ended ${times} as a standby, by ${ended}`;
 }

@@ -10,6 +10,7 @@
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
+ *     thread-failure.ts      an exception in a thread ends the process
  *     suspects.ts            neighbors whose message ended a side
  *     handover-check.ts      what the other side says of its connections, before it is believed
  *     probe-pair.ts          link, arbiter and addresses, for the doctor

@@ -21,6 +21,7 @@ import {
 } from "node:worker_threads";
 import type { LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type AnyRecord, FrameReader } from "@ts-bgp/replication/stream";
+import { endProcess } from "./thread-failure.ts";
 
 /** So long, and so often, somebody is looked for who is about to listen. */
 const SOON_MS = 500;
@@ -320,7 +321,7 @@ export class LinkThread {
       if (this.worker === worker) this.worker = null;
     };
     // Its links are told by their ports.
-    worker.on("error", ended);
+    worker.on("error", (error) => endProcess("the link", error));
     worker.on("exit", ended);
     return worker;
   }

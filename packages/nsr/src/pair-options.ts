@@ -1,7 +1,7 @@
 /** What a side of a pair is given. */
 
 import type { Config, NsrConfig } from "@ts-bgp/config";
-import type { Crash, LogEvent } from "@ts-bgp/speaker";
+import type { Crash, Held, LogEvent } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
 
 export interface PairOptions {
@@ -13,6 +13,8 @@ export interface PairOptions {
   readonly log: (event: LogEvent) => void;
   /** What this side notes of what it reads; null where that cannot be. */
   readonly crash: () => Crash | null;
+  /** Who is held down, for a side that begins with nothing. */
+  readonly held: Held;
   /** @returns the file with the notes of another side, null when that is on another host */
   readonly crashFile: (side: string) => string | null;
   /** This side has another role now. */

@@ -111,7 +111,7 @@ export class Pair {
       this.log.say(id, "warn", text);
     this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
     this.switchovers = new Switchovers(log);
-    const finds = { lack: () => this.gate.lack(), notes: () => options.crash()?.address ?? null };
+    const finds = { lack: () => this.gate.lack(), ...this.suspects.finds };
     const { refusals } = this.log;
     const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
     const program = { software, build: programDigest(), differed: { once: false } };
@@ -316,7 +316,7 @@ export class Pair {
   }
 
   private async connect(): Promise<SideEvent> {
-    const { lost } = this.addresses;
+    const lost = this.addresses.lost ?? this.suspects.pause;
     if (lost !== null) return { event: "unreachable", reason: lost };
     const { standby = null, heardMs = 0 } = this.left ?? {};
     const before = standby && { standby, epoch: this.followedEpoch, heardMs };
@@ -368,7 +368,7 @@ export class Pair {
     if (tenure.isOver) return null;
     await tenure.speaker.start();
     if (tenure.isOver) return null;
-    this.suspects.goOn(tenure.speaker);
+    this.suspects.begin(tenure.speaker);
     this.switchovers.begunAnew();
     return { event: "running" };
   }

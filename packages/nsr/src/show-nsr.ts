@@ -17,6 +17,9 @@ export interface ShownPeer {
   over: string;
   since_ms: number;
   software: string;
+  /** Of a standby: how often in a row it has ended of its own doing soon after its start, and how. */
+  ends: number;
+  ended: string;
   /** On a standby with several ways: those that no heartbeat comes by. */
   ways_down: readonly string[];
 }
@@ -82,6 +85,8 @@ const NO_PEER = {
   over: "",
   since_ms: 0,
   software: "",
+  ends: 0,
+  ended: "",
   ways_down: [],
 } as const;
 
@@ -168,13 +173,15 @@ function addActive(shown: ShownNsr, pair: Pair): void {
   if (first !== undefined) shown.peer = peerOf(links.get(first.side)!);
 }
 
-function peerOf({ hello, over, sinceMs }: StandbyLink): ShownPeer {
+function peerOf(standby: StandbyLink): ShownPeer {
+  const { hello, over, sinceMs } = standby;
   return {
     side: hello.side,
     link: over === null ? "down" : "up",
     over: over ?? "",
     since_ms: dated(sinceMs),
     software: hello.software,
+    ...standby.endsAt(nowMs()),
     ways_down: [],
   };
 }
@@ -203,6 +210,8 @@ function addStandby(shown: ShownNsr, { standbySide, reason }: Pair): void {
     over: over ?? "",
     since_ms: dated(linkSinceMs),
     software: peer?.software ?? "",
+    ends: 0,
+    ended: "",
     ways_down: [...waysDown],
   };
 }

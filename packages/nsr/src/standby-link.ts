@@ -13,6 +13,9 @@ import type { Caller } from "./links.ts";
  */
 const LINK_BUFFER_OCTETS = 1 << 22;
 
+/** A link that was up for so long is none of a standby that dies again and again. */
+const LONG_LIFE_MS = 600_000;
+
 /** A stream of somebody who said hello; numbers tell which of two is newer. */
 export interface Arrival {
   readonly link: Link;
@@ -38,6 +41,13 @@ export class StandbyLink {
   /** It has another way when this one is lost. */
   get hasWays(): boolean {
     return this.hello.ways > 1;
+  }
+
+  /** @returns how it has ended before, as in the record `hello`; nothing of that once it has followed for long */
+  endsAt(atMs: number): Pick<Hello, "ends" | "ended"> {
+    if (this.over !== null && atMs - this.sinceMs > LONG_LIFE_MS) return { ends: 0, ended: "" };
+    const { ends, ended } = this.hello;
+    return { ends, ended };
   }
 
   use({ link, caller: { stream } }: Arrival, over: string): void {

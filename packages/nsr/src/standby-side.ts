@@ -46,8 +46,8 @@ export class StandbySide {
   comparedMs = 0;
   /** The active's main thread was found to do nothing, while its heartbeats came. */
   isHanging = false;
-  /** What it dies of, as it has said; with an empty cause, what it was at while it did nothing. */
-  suspect: Suspect | null = null;
+  /** What it may die of, as it has said; with an empty cause, what it was at while it did nothing. */
+  suspects: readonly Suspect[] = [];
   /** Of several ways to the other side, those that no heartbeat comes by. */
   readonly waysDown: Set<string> = new Set();
   private readonly side: Side;
@@ -283,8 +283,8 @@ export class StandbySide {
     const order = { thread: this.side.heartbeats, config, ways, epoch, lease, echo };
     const failed = (reason: string) => this.lose(`heartbeats cannot be heard: ${reason}`, false);
     const way = (address: LinkAddress, isUp: boolean) => this.wayChanged(address, isUp);
-    this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspect) => {
-      this.suspect = suspect;
+    this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspects) => {
+      this.suspects = suspects;
     });
     try {
       this.arbiter.watch(hello.process, () => {

@@ -1,27 +1,54 @@
 /** Neighbors whose message ended a side of the pair: they are held down before anything more of them is read. */
 
 import {
+  type Ended,
   HUNG,
   holdDown,
   type Speaker,
   type Suspect,
-  suspectIn,
-  suspectOfHanging,
+  suspectsIn,
+  suspectsOfHanging,
 } from "@ts-bgp/speaker";
+import type { Side } from "./hello.ts";
 import type { PairOptions } from "./pair-options.ts";
 import type { StandbySide } from "./standby-side.ts";
 
-type Notes = Pick<PairOptions, "crash" | "crashFile">;
+type Notes = Pick<PairOptions, "crash" | "crashFile" | "held">;
+
+/** How long a side waits that has ended a second time soon after its start; twice as long each further time. */
+const PAUSE_SECONDS = 5;
+const PAUSE_SECONDS_MAX = 300;
 
 export class Suspects {
+  /** What threads and the other side are told of this one. */
+  readonly finds: Pick<Side, "notes" | "ended">;
   private readonly notes: Notes;
   /** What the side that this one followed has ended of, until somebody else goes on. */
-  private last: Suspect | null = null;
+  private last: readonly Suspect[] = [];
   /** Another side has gone on since this process began: what the one before it died of is settled. */
   private hasFollowed = false;
 
   constructor(notes: Notes) {
     this.notes = notes;
+    this.finds = {
+      notes: () => notes.crash()?.address ?? null,
+      ended: () => {
+        const before = notes.crash()?.before ?? null;
+        return { ends: before?.row ?? 0, ended: before === null ? "" : endText(before) };
+      },
+    };
+  }
+
+  /**
+   * Why this side does not follow the active one yet: it dies of what it is sent, again and again, and each
+   * time the active one makes an image for it. The role it takes at once, if it is free.
+   */
+  get pause(): string | null {
+    const before = this.notes.crash()?.before ?? null;
+    const seconds = pauseSeconds(before?.row ?? 0);
+    if (before === null || performance.now() >= 1000 * seconds) return null;
+    const how = `this side has ended ${before.row} times in a row, by ${endText(before)}`;
+    return `${how}: it joins ${seconds} s after its start`;
   }
 
   /**
@@ -32,26 +59,45 @@ export class Suspects {
    */
   ended(followed: StandbySide, isLost: boolean): void {
     if (followed.peer !== null) this.hasFollowed = true;
-    this.last = isLost ? this.of(followed) : null;
+    this.last = isLost ? this.of(followed) : [];
   }
 
-  /** This side goes on where another one has ended, or begins with nothing. */
+  /** This side begins with nothing. */
+  begin(speaker: Speaker): void {
+    this.notes.held.restore(speaker);
+    this.goOn(speaker);
+  }
+
+  /** This side goes on where another one has ended. */
   goOn(speaker: Speaker): void {
     const crash = this.notes.crash();
-    const before = this.hasFollowed ? null : (crash?.before ?? null);
-    for (const suspect of [before, this.last]) {
-      if (suspect !== null) holdDown(speaker, suspect, crash);
-    }
-    this.last = null;
+    const before = this.hasFollowed ? [] : (crash?.before?.suspects ?? []);
+    holdDown(speaker, before, crash);
+    holdDown(speaker, this.last, crash);
+    // At once: this side may be the next to end.
+    this.notes.held.look(speaker.router);
+    this.last = [];
     this.hasFollowed = true;
   }
 
-  private of({ peer, suspect, isHanging }: StandbySide): Suspect | null {
+  private of({ peer, suspects, isHanging }: StandbySide): readonly Suspect[] {
+    const died = suspects.filter(({ cause }) => cause !== "");
+    if (died.length > 0) return died;
     // One that was slow for a moment has said what it was at then, which counts only if it hangs.
-    if (suspect !== null && suspect.cause !== "") return suspect;
-    if (suspect !== null && isHanging) return { ...suspect, cause: HUNG };
+    if (suspects.length > 0 && isHanging) return suspects.map((one) => ({ ...one, cause: HUNG }));
     const file = peer === null ? null : this.notes.crashFile(peer.side);
-    if (file === null) return null;
-    return isHanging ? suspectOfHanging(file) : suspectIn(file);
+    if (file === null) return [];
+    return isHanging ? suspectsOfHanging(file, peer!.epoch) : suspectsIn(file, peer!.epoch);
   }
+}
+
+/** @returns for people: "SIGABRT at a message of 192.0.2.1" */
+function endText({ cause, suspects }: Ended): string {
+  const addresses = suspects.map(({ address }) => address).join(", ");
+  return addresses === "" ? cause : `${cause} at a message of ${addresses}`;
+}
+
+/** @param row - how often this side has ended */
+export function pauseSeconds(row: number): number {
+  return row < 2 ? 0 : Math.min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2 ** Math.min(row - 2, 16));
 }

@@ -48,6 +48,7 @@ export class Tenure {
     const estate =
       left !== null && this.hasHeirs ? { ...left, nowMs: nowMs() + clockOffsetMs } : null;
     const { arbiter, log } = parts.options;
+    parts.options.crash()?.leads(epoch);
     const clock = () => nowMs() + clockOffsetMs;
     this.activeSide = new ActiveSide(parts.side, epoch, arbiter, parts.gate, clock);
     const { protector } = this.activeSide;

@@ -44,6 +44,7 @@ function serve(socket: Socket): void {
   const hello = {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
+    ...{ ends: 0, ended: "" },
   };
   socket.write(frameOf("hello", hello));
   held = null;
@@ -96,7 +97,15 @@ async function declared(state: ActiveState) {
   const arbiter = { lease: null, watch() {}, state: async () => state } as unknown as Arbiter;
   const lack = async () => null;
   const refusals = new Refusals(() => {});
-  const parts = { heartbeats, links, refusals, lack, notes: () => null, log() {} };
+  const parts = {
+    heartbeats,
+    links,
+    refusals,
+    lack,
+    notes: () => null,
+    ended: () => ({ ends: 0, ended: "" }),
+    log() {},
+  };
   const program = { software: "", build: "", differed: { once: false } };
   const side = { config, name: "b", ...program, ...parts };
   const standby = await StandbySide.connect(side, arbiter);

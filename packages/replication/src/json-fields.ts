@@ -77,9 +77,12 @@ function isOrder(json: unknown): json is Order {
   }
 }
 
-function isQuarantine({ cause, count, file }: Fields): boolean {
+function isQuarantine({ cause, count, file, seconds }: Fields): boolean {
+  const isTime = seconds === undefined || (Number.isFinite(seconds) && (seconds as number) > 0);
   const isCount = Number.isSafeInteger(count) && (count as number) >= 1;
-  return typeof cause === "string" && isCount && (file === null || typeof file === "string");
+  return (
+    typeof cause === "string" && isCount && isTime && (file === null || typeof file === "string")
+  );
 }
 
 function isQuestion(json: unknown): json is Question {

@@ -47,6 +47,10 @@ export const RECORDS = {
       build: [20, "text"],
       /** Of a standby, 1: it has differed, and wants to be sent what the active puts out. */
       outputs: [21, "uint"],
+      /** Of a standby: how often in a row it has ended of its own doing soon after a start; 0 for never. */
+      ends: [30, "uint"],
+      /** With that: how the last time, for people. */
+      ended: [31, "text"],
     },
   },
   /** Why the link is about to be closed. */

@@ -33,7 +33,7 @@ export type { Order } from "./order.ts";
 export { OriginValidation, type StartGate } from "./origin-validation.ts";
 export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
 export { type Awaited, OwnRestart } from "./own-restart.ts";
-export type { Quarantine } from "./quarantine.ts";
+export type { Quarantine, QuarantineOrder } from "./quarantine.ts";
 export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./reading.ts";
 export { INPUT_OCTETS_MAX, Router } from "./router.ts";
 export type { FamilyState } from "./session.ts";

@@ -15,10 +15,12 @@ export interface QuarantineOrder {
   readonly count: number;
   /** Has the message, as `tsbgp decode` reads it; null when it could not be kept. */
   readonly file: string | null;
+  /** For how long, and it does not count as once more; where it is absent, by how often. */
+  readonly seconds?: number;
 }
 
 /** `count`: how often this has happened. */
-export interface Quarantine extends Omit<QuarantineOrder, "do"> {
+export interface Quarantine extends Omit<QuarantineOrder, "do" | "seconds"> {
   readonly sinceMs: number;
   readonly untilMs: number;
 }
@@ -26,13 +28,14 @@ export interface Quarantine extends Omit<QuarantineOrder, "do"> {
 /** @param before - the last one of the neighbor, null for none */
 export function quarantined(
   before: Quarantine | null,
-  { cause, count: countAtLeast, file }: QuarantineOrder,
+  { cause, count: countAtLeast, file, seconds }: QuarantineOrder,
   nowMs: number,
 ): Quarantine {
   const isRepeated = before !== null && nowMs < before.sinceMs + FORGET_MS;
-  const count = Math.max(countAtLeast, isRepeated ? before.count + 1 : 1);
-  const untilMs =
-    nowMs + 1000 * Math.min(SECONDS_MAX, FIRST_SECONDS * 2 ** (Math.min(count, 16) - 1));
+  const more = seconds === undefined ? 1 : 0;
+  const count = Math.max(countAtLeast, isRepeated ? before.count + more : 1);
+  const byCount = Math.min(SECONDS_MAX, FIRST_SECONDS * 2 ** (Math.min(count, 16) - 1));
+  const untilMs = Math.max(nowMs + 1000 * (seconds ?? byCount), before?.untilMs ?? 0);
   return { cause, count, file, sinceMs: nowMs, untilMs };
 }
 
@@ -41,6 +44,6 @@ export function heldFor({ sinceMs, untilMs }: Quarantine): { seconds: number; te
   const seconds = Math.round((untilMs - sinceMs) / 1000);
   return {
     seconds,
-    text: `a message of this session ended our BGP process; down for ${seconds} s`,
+    text: `a message of this session may have ended our BGP process; down for ${seconds} s`,
   };
 }

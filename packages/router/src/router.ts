@@ -21,7 +21,7 @@ import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
 import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
-import { endReading, readingFrom } from "./reading.ts";
+import { beginSlice, endSlice, readingFrom } from "./reading.ts";
 import { applyConfig } from "./reload.ts";
 import { Revalidation } from "./revalidation.ts";
 import { FAMILIES, Tables } from "./tables.ts";
@@ -203,6 +203,7 @@ export class Router {
   slice(nowMs: number, mayGoOn: () => boolean): boolean {
     const { tables } = this;
     tables.nowMs = nowMs;
+    beginSlice();
     const urgent = this.doUrgent(mayGoOn);
     const reads = this.readBulk(mayGoOn);
     let jobs = tables.jobs.step();
@@ -218,8 +219,9 @@ export class Router {
     const compacts = tables.compact();
     // What was done may be what a job or a connection waits for.
     const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
-    endReading();
-    return urgent || reads || jobs || groups || compacts || (worked && waiting);
+    const more = urgent || reads || jobs || groups || compacts || (worked && waiting);
+    endSlice(!more && this.isPassedOn);
+    return more;
   }
 
   /** Hands over what the slices and events since the last call want done, in order. */
@@ -338,6 +340,18 @@ export class Router {
       const { log, pending } = tables.rib(family);
       return log.length + pending < CHANGES_MAX;
     });
+  }
+
+  /** Whether all that was read was sent on, also to members that do not take it now. */
+  private get isPassedOn(): boolean {
+    const areDecided = FAMILIES.every((family) => this.tables.rib(family).pending === 0);
+    return (
+      areDecided &&
+      this.tables.groups.entries.every(({ group }) => {
+        const { catchingUp, lag } = group.standing;
+        return group.isComplete && catchingUp === 0 && lag === 0;
+      })
+    );
   }
 
   /** Ends the bulk of connections that have nothing to read, once what they said is passed on. */

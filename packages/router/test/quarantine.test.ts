@@ -1,17 +1,22 @@
 /** Neighbors that are held down for what a message of theirs did, and the notes that say whose it was. */
-import { CEASE, encodeUpdate, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
+import { CEASE, encodeUpdate, FAMILY, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import { afterEach, describe, expect, test } from "vitest";
 import { heldFor, quarantined } from "../src/quarantine.ts";
 import {
-  endReading,
+  beginSlice,
+  endSlice,
   lastReadIn,
   noteReadingIn,
+  READERS_MAX,
   READING_OCTETS,
   readingFrom,
   readingMessage,
   readMessage,
 } from "../src/reading.ts";
+import { EBGP, EBGP2, labOf, OTHER, OUTSIDE } from "./cast.ts";
 
+const communitiesOf = (n: number, i: number) =>
+  Array.from({ length: 40 }, (_, k) => `${1 + n}:${250 * k + i}`);
 const ORDER = { do: "quarantine", cause: "SIGABRT", count: 1, file: null } as const;
 const HOUR_MS = 3_600_000;
 
@@ -31,6 +36,48 @@ describe("a neighbor is held down", () => {
     expect(quarantined(first, ORDER, 24 * HOUR_MS)).toMatchObject({ count: 1 });
     expect(quarantined(first, ORDER, 23 * HOUR_MS)).toMatchObject({ count: 2 });
     expect(quarantined(null, { ...ORDER, count: 3 }, 0)).toMatchObject({ untilMs: 240_000 });
+  });
+
+  test("for no shorter than it is, and not for longer next time, where the time is given", () => {
+    const first = quarantined(null, { ...ORDER, count: 2 }, 0);
+    const among = quarantined(first, { ...ORDER, seconds: 60 }, 1000);
+    expect(among).toMatchObject({ count: 2, untilMs: 120_000 });
+    expect(quarantined(among, { ...ORDER, seconds: 60 }, 100_000)).toMatchObject({
+      ...{ count: 2, untilMs: 160_000 },
+    });
+  });
+
+  test("and all its routes are gone before anything looks at them", () => {
+    const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: EBGP2 });
+    const prefixesOf = (n: number) => Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`);
+    for (let n = 0; n < 40; n++) peers[OUTSIDE]!.announce(prefixesOf(n));
+    lab.run();
+    for (let n = 0; n < 40; n++) {
+      peers[OUTSIDE]!.announce(prefixesOf(n), { communities: ["65001:1"] });
+    }
+    // What was read in it was not sent on.
+    lab.router.slice(lab.nowMs, () => false);
+    const { row } = lab.router.neighbors.get(OUTSIDE)!;
+    const rib = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
+    expect(rib.paths.received[row]).toBe(10_000);
+    let asked = 0;
+    for (const { exporter } of lab.router.tables.groups.entries) {
+      const evaluate = exporter.evaluate.bind(exporter);
+      exporter.evaluate = (...of) => {
+        if (rib.paths.peer[of[0]] === row) asked++;
+        return evaluate(...of);
+      };
+    }
+    lab.router.operate(OUTSIDE, ORDER, lab.nowMs);
+    expect(rib.paths.received[row]).toBe(0);
+    lab.run();
+    expect(asked).toBe(0);
+    expect(peers[OTHER]!.table).toEqual({});
+  });
+
+  test("for the rest of its time after a start", () => {
+    const again = quarantined(null, { ...ORDER, count: 3, seconds: 7 }, 1000);
+    expect(again).toMatchObject({ count: 3, untilMs: 8000 });
   });
 
   test("with a text that fits into a NOTIFICATION", () => {
@@ -54,56 +101,129 @@ describe("what a process was reading", () => {
     readingMessage(message, 1, 1 + update.length);
     if (isDone) readMessage();
   }
+  const LONG = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff";
+  const keepAlive = () => readingMessage(KEEPALIVE_OCTETS, 0, KEEPALIVE_OCTETS.length);
 
-  test.each<[string, () => void, string | null]>([
-    ["nothing yet", () => {}, null],
-    ["the message at hand", () => read("192.0.2.1", false), "192.0.2.1"],
-    ["the only one of the slice", () => read("192.0.2.1", true), "192.0.2.1"],
+  test.each<[string, () => void, readonly string[]]>([
+    ["nothing yet", () => {}, []],
+    ["the message at hand", () => read("192.0.2.1", false), ["192.0.2.1"]],
+    ["the only one of the slice", () => read("192.0.2.1", true), ["192.0.2.1"]],
     [
-      "one of several",
+      "all that may be at work",
       () => {
-        read("192.0.2.1", true);
-        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true);
+        for (const address of ["192.0.2.1", LONG, "192.0.2.1"]) read(address, true);
       },
-      null,
+      ["192.0.2.1", LONG],
     ],
     [
       "the message at hand, after others",
       () => {
         read("192.0.2.1", true);
-        read("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", false);
+        read(LONG, false);
       },
-      "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+      [LONG],
     ],
     [
       "no UPDATE in this slice",
       () => {
         readingFrom("192.0.2.1");
-        readingMessage(KEEPALIVE_OCTETS, 0, KEEPALIVE_OCTETS.length);
+        keepAlive();
         readMessage();
       },
-      null,
+      [],
     ],
     [
-      "nothing since the slice has ended",
+      "what a slice before has left to be passed on",
       () => {
         read("192.0.2.1", true);
-        endReading();
+        endSlice(false);
+        beginSlice();
       },
-      null,
+      ["192.0.2.1"],
     ],
-  ])("%s", (_, doWork, address) => {
+    [
+      "nothing between two slices",
+      () => {
+        read("192.0.2.1", true);
+        endSlice(false);
+      },
+      [],
+    ],
+    [
+      "nothing that was passed on",
+      () => {
+        read("192.0.2.1", true);
+        endSlice(true);
+        beginSlice();
+      },
+      [],
+    ],
+  ])("%s", (_, doWork, addresses) => {
     noteReadingIn(memory);
+    beginSlice();
     doWork();
     const found = lastReadIn(memory);
-    expect(found?.address ?? null).toBe(address);
-    if (found !== null) expect(found.message).toEqual(update);
+    expect(found.map(({ address }) => address)).toEqual(addresses);
+    for (const one of found) expect(one.message).toEqual(update);
+  });
+
+  test("another message at hand, and the newest UPDATE of each once it was read", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    read("192.0.2.1", true);
+    keepAlive();
+    expect(lastReadIn(memory)).toMatchObject([{ message: new Uint8Array(KEEPALIVE_OCTETS) }]);
+    readMessage();
+    expect(lastReadIn(memory)).toMatchObject([{ address: "192.0.2.1", message: update }]);
+  });
+
+  test("the last ones of many", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    const addresses = Array.from({ length: READERS_MAX + 2 }, (_, k) => `192.0.2.${k}`);
+    for (const address of addresses) read(address, true);
+    const found = lastReadIn(memory).map(({ address }) => address);
+    expect(new Set(found)).toEqual(new Set(addresses.slice(2)));
+  });
+
+  test("one that was read from first and again at last is among them", () => {
+    noteReadingIn(memory);
+    beginSlice();
+    const addresses = Array.from({ length: READERS_MAX }, (_, k) => `192.0.2.${k}`);
+    for (const address of [...addresses, "192.0.2.0", LONG]) read(address, true);
+    const found = lastReadIn(memory).map(({ address }) => address);
+    expect(new Set(found)).toEqual(new Set(["192.0.2.0", LONG, ...addresses.slice(2)]));
+  });
+
+  test("is remembered until those who do not take it now were sent it", () => {
+    noteReadingIn(memory);
+    // In a group of its own, which waits for it.
+    const other = ["as: 65002, next-hop: unchanged", { as: 65002 }] as const;
+    const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: other });
+    const found = () => {
+      beginSlice();
+      return lastReadIn(memory).map(({ address }) => address);
+    };
+    peers[OTHER]!.wire.reads = false;
+    for (let n = 0; n < 40; n++) {
+      // Attributes of each route of their own take the more octets.
+      const prefixes = Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`);
+      for (const [i, prefix] of prefixes.entries()) {
+        peers[OUTSIDE]!.announce([prefix], { communities: communitiesOf(n, i) });
+      }
+    }
+    lab.run();
+    expect(found()).toEqual([OUTSIDE]);
+    peers[OTHER]!.wire.drain();
+    // What it takes of the one run makes room for the next one.
+    lab.run().run();
+    expect(found()).toEqual([]);
   });
 
   test("is not taken from what is no such memory", () => {
-    expect(lastReadIn(memory.subarray(1))).toBeNull();
-    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(0xff))).toBeNull();
-    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(1))).toBeNull();
+    expect(lastReadIn(memory.subarray(1))).toEqual([]);
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(0xff))).toEqual([]);
+    expect(lastReadIn(new Uint8Array(READING_OCTETS).fill(1))).toEqual([]);
   });
 
   test("costs nothing, and is kept nowhere, where nobody wants to know", () => {

@@ -18,22 +18,37 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** As `tsbgp decode` reads it. */
 const ENDING = ".hex";
+/** The same of a message that was one of several, or that ended a standby: it does not count. */
+const ENDING_UNPROVEN = "-maybe.hex";
+/** For so long those are held down each of whom may have been the one. */
+const AMONG_SECONDS = 60;
 /** Cause of a process that was ended because it did nothing more. */
 export const HUNG = "it hung";
 /** Of file names: colons and percent signs of IPv6 addresses are trouble in many a tool. */
 const ODD = /[^0-9a-fA-F.]/g;
 
-/** Whose message a process died of, or hangs in. */
+/** Whose message a process may have died of, or hangs in. */
 export interface Suspect extends LastRead {
   /** For people: "SIGABRT", "an exception", "it hung". */
   readonly cause: string;
 }
 
+/** How the process before ended. */
+export interface Ended {
+  /** For people, as that of a suspect. */
+  readonly cause: string;
+  /** How many in a row have ended so, each soon after it began, and without having been active. */
+  readonly row: number;
+  readonly suspects: readonly Suspect[];
+}
+
 export class Crash {
-  /** What the process before died of; null when it did not, or of nothing that was read. */
-  readonly before: Suspect | null;
+  /** What the process before died of; null when it did not end by its own doing. */
+  readonly before: Ended | null;
   private readonly box: BlackBox;
   private readonly folder: string;
+  /** Of the process before. */
+  private readonly kept: Map<LastRead, Kept> = new Map();
 
   /**
    * Begins to note what is read.
@@ -46,13 +61,27 @@ export class Crash {
   constructor(file: string, lingerMs: number) {
     this.folder = path.join(path.dirname(file), "quarantine");
     this.box = BlackBox.open(file, READING_OCTETS, lingerMs);
-    this.before = suspectOf(this.box.before);
+    const { before } = this.box;
+    this.before =
+      before === null
+        ? null
+        : { cause: before.cause, row: before.row, suspects: suspectsOf(before) };
     noteReadingIn(this.box.notes);
+    if (this.before === null || this.before.row === 0) return;
+    // As a standby: the active side may have survived the message, and holds nobody down for it.
+    const now = new Date();
+    for (const suspect of this.before.suspects)
+      this.kept.set(suspect, this.write(suspect, now, false));
   }
 
   /** Where the notes are, for threads of this process. */
   get address(): bigint {
     return this.box.address;
+  }
+
+  /** This side is the active one of an epoch: what it notes from now on is of that. */
+  leads(epoch: number): void {
+    this.box.goBy(epoch);
   }
 
   /**
@@ -65,24 +94,30 @@ export class Crash {
     this.box.remove(!hasBegun);
   }
 
-  /** An exception ends the process. @returns whose message it is to be put down to; null for nobody's */
-  noteException(): Suspect | null {
+  /** An exception ends the process. @returns whose messages it may be put down to */
+  noteException(): readonly Suspect[] {
     this.box.noteException();
-    return suspectOf({ cause: "an exception", notes: this.box.notes });
+    return suspectsOf({ cause: "an exception", notes: this.box.notes });
   }
 
   /**
-   * Keeps a message.
+   * Keeps a message, once.
    *
+   * @param isProven - no other message can have been the one
    * @returns the file, null when it could not be written; and how often a message of this neighbor was kept
    *   of late, this one included
    */
-  keep({ address, message }: LastRead, now: Date): { file: string | null; count: number } {
+  keep(read: LastRead, now: Date, isProven: boolean): Kept {
+    return this.kept.get(read) ?? this.write(read, now, isProven);
+  }
+
+  private write({ address, message }: LastRead, now: Date, isProven: boolean): Kept {
     const name = address.replace(ODD, "_");
     try {
       mkdirSync(this.folder, { recursive: true, mode: FOLDER_MODE });
       const time = now.toISOString().replaceAll(":", "");
-      const file = path.join(this.folder, `${name}-${time}${ENDING}`);
+      const ending = isProven ? ENDING : ENDING_UNPROVEN;
+      const file = path.join(this.folder, `${name}-${time}${ending}`);
       const hex = Buffer.from(message).toString("hex");
       writeFileSync(file, `${hex}\n`, { mode: FILE_MODE });
       return { file, count: this.tidy(name, now.getTime()) };
@@ -104,44 +139,62 @@ export class Crash {
     for (const { file } of aged.slice(FILES_MAX))
       rmSync(path.join(this.folder, file), { force: true });
     const isCounted = ({ file, atMs }: (typeof aged)[number]) =>
-      file.startsWith(`${name}-`) && atMs > nowMs - COUNTED_MS;
+      file.startsWith(`${name}-`) && !file.endsWith(ENDING_UNPROVEN) && atMs > nowMs - COUNTED_MS;
     return Math.max(1, aged.filter(isCounted).length);
   }
 }
 
-const NOT_KEPT = { file: null, count: 1 } as const;
+interface Kept {
+  readonly file: string | null;
+  readonly count: number;
+}
+
+const NOT_KEPT: Kept = { file: null, count: 1 };
 
 /**
- * Has a speaker hold the neighbor of a suspect down before anything more of it is read; its session ends with
- * the next slice.
+ * Has a speaker hold the neighbors of suspects down before anything more of them is read; their sessions end
+ * with the next slice. Of several nobody knows which one it was: each one may be it, and is held for a minute,
+ * however often that was so before. One that is held down already has not been read from since, and has
+ * ended nothing more.
  *
- * @param crash - keeps the message; null where nothing can be kept
+ * @param crash - keeps the messages; null where nothing can be kept
  */
 export function holdDown(
   speaker: Pick<Speaker, "journal" | "now">,
-  suspect: Suspect,
+  suspects: readonly Suspect[],
   crash: Crash | null,
 ): void {
-  const { address, cause } = suspect;
-  // It may have gone from the configuration.
-  if (!speaker.journal.machine.router.neighbors.has(address)) return;
-  const kept = crash?.keep(suspect, new Date()) ?? NOT_KEPT;
-  const order = { do: "quarantine", cause, ...kept } as const;
-  speaker.journal.run({ record: "operate", address, order, nowMs: speaker.now() });
+  const isAmong = suspects.length > 1;
+  const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
+  for (const suspect of suspects) {
+    const { address } = suspect;
+    const neighbor = speaker.journal.machine.router.neighbors.get(address);
+    const nowMs = speaker.now();
+    // It may have gone from the configuration.
+    if (neighbor === undefined || (neighbor.quarantine?.untilMs ?? 0) > nowMs) continue;
+    const kept = crash?.keep(suspect, new Date(), !isAmong) ?? NOT_KEPT;
+    const cause = `${suspect.cause}${among}`;
+    const time = isAmong ? { seconds: AMONG_SECONDS } : {};
+    const order = { do: "quarantine", cause, ...kept, ...time } as const;
+    speaker.journal.run({ record: "operate", address, order, nowMs });
+  }
 }
 
-/** @returns what another process died of, by its notes; null when it did not, or of nothing that was read */
-export function suspectIn(file: string): Suspect | null {
-  return suspectOf(readLastEnd(file));
+/**
+ * @param epoch - that the process was active in: the notes of a later one say nothing of it
+ * @returns what another process died of, by its notes; empty when it did not, or of nothing that was read
+ */
+export function suspectsIn(file: string, epoch: number): readonly Suspect[] {
+  const end = readLastEnd(file);
+  return end?.name === (epoch | 0) ? suspectsOf(end) : [];
 }
 
-/** @returns what a process hangs in that was found to do nothing more; null for nothing that was read */
-export function suspectOfHanging(file: string): Suspect | null {
-  const notes = readNotes(file);
-  return suspectOf(notes === null ? null : { cause: HUNG, notes });
+/** @returns what a process hangs in that was found to do nothing more; empty for nothing that was read */
+export function suspectsOfHanging(file: string, epoch: number): readonly Suspect[] {
+  const found = readNotes(file);
+  return found?.name === (epoch | 0) ? suspectsOf({ cause: HUNG, notes: found.notes }) : [];
 }
 
-function suspectOf(end: LastEnd | null): Suspect | null {
-  const read = end === null ? null : lastReadIn(end.notes);
-  return read === null ? null : { ...read, cause: end!.cause };
+function suspectsOf({ cause, notes }: Pick<LastEnd, "cause" | "notes">): readonly Suspect[] {
+  return lastReadIn(notes).map((read) => ({ ...read, cause }));
 }

@@ -5,6 +5,7 @@
  *     transport.ts, session-sockets.ts, acknowledgement-looks.ts    TCP
  *     protection.ts          what a pair keeps of its connections, if there is one
  *     accept-more.ts, turned-away.ts    listening sockets in a flood
+ *     held.ts                which neighbors are held down, over a start
  *     crash.ts               neighbors whose message ended a process
  *     payload-feeds.ts, cache-connection.ts, watched-roa-file.ts, read-roa-file.ts    RPKI caches and files
  *     machine.ts             what a speaker begins with
@@ -19,8 +20,17 @@
  * RFCs: 2385 (TCP MD5), 5082 (GTSM), 8210 (RTR, over TCP, with MD5 or without, and TLS).
  */
 
-export { Crash, HUNG, holdDown, type Suspect, suspectIn, suspectOfHanging } from "./crash.ts";
+export {
+  Crash,
+  type Ended,
+  HUNG,
+  holdDown,
+  type Suspect,
+  suspectsIn,
+  suspectsOfHanging,
+} from "./crash.ts";
 export type { ShownFeed } from "./feed.ts";
+export { beginAlone, Held } from "./held.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export { newMachine } from "./machine.ts";
 export type { Protection } from "./protection.ts";

@@ -9,6 +9,9 @@
  *     0  32-bit word: "TSBX"       4  word: version of this layout
  *     8  word: number of the signal, 0 for none
  *    12  word: 1 when an exception has ended it
+ *    16  word: what it goes by, for whoever wants to know whose notes they are; 0 for nothing
+ *    20  word: how many before this one have ended so in a row, see `LastEnd`
+ *    24  double: when this one began, milliseconds since 1970
  *    64  what the process notes
  */
 
@@ -18,9 +21,12 @@ import koffi from "koffi";
 import { check, libc } from "./libc.ts";
 
 const MAGIC = 0x5842_5354;
-const VERSION = 1;
-const WORD = { MAGIC: 0, VERSION: 1, SIGNAL: 2, EXCEPTION: 3 } as const;
+const VERSION = 2;
+const WORD = { MAGIC: 0, VERSION: 1, SIGNAL: 2, EXCEPTION: 3, NAME: 4, ROW: 5 } as const;
+const BEGAN_AT = 24;
 const HEAD_OCTETS = 64;
+/** One that has lived for so long begins a new row. */
+const LONG_LIFE_MS = 600_000;
 const MODE = 0o600;
 
 const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } = os.constants.signals;
@@ -43,6 +49,13 @@ const SA_RESETHAND = 0x8000_0000;
 export interface LastEnd {
   /** By what it ended, for people: "SIGABRT", "an exception". */
   readonly cause: string;
+  /** What it went by, see `BlackBox.goBy`. */
+  readonly name: number;
+  /**
+   * How many in a row have ended so, each soon after it began and before it went by anything, this one
+   * included.
+   */
+  readonly row: number;
   /** What it had noted. */
   readonly notes: Uint8Array;
 }
@@ -55,6 +68,7 @@ export class BlackBox {
   /** What the process before left; null when it did not end by its own doing. */
   readonly before: LastEnd | null;
   private readonly words: Int32Array;
+  private readonly head: DataView;
   private readonly file: string;
   /** What was in the file before; null for no file. */
   private old: Uint8Array | null = null;
@@ -64,6 +78,7 @@ export class BlackBox {
     const memory = koffi.view(address, HEAD_OCTETS + octets);
     this.address = address;
     this.words = new Int32Array(memory, 0, HEAD_OCTETS / 4);
+    this.head = new DataView(memory, 0, HEAD_OCTETS);
     this.notes = new Uint8Array(memory, HEAD_OCTETS);
     this.before = before;
   }
@@ -95,6 +110,8 @@ export class BlackBox {
       box.old = old;
       box.words[WORD.MAGIC] = MAGIC;
       box.words[WORD.VERSION] = VERSION;
+      box.words[WORD.ROW] = before?.row ?? 0;
+      box.head.setFloat64(BEGAN_AT, Date.now(), true);
       noteSignals(address + BigInt(4 * WORD.SIGNAL), lingerMs);
       return box;
     } finally {
@@ -116,6 +133,11 @@ export class BlackBox {
     return causeIn(this.words);
   }
 
+  /** It has begun its work. @param name - 32 bits, not 0, that tell this process from others that have noted in the same file */
+  goBy(name: number): void {
+    this.words[WORD.NAME] = name;
+  }
+
   /** The process ends as it should: nothing is left. @param asBefore - but what there was, if that was an end */
   remove(asBefore: boolean): void {
     rmSync(this.file, { force: true });
@@ -132,15 +154,27 @@ export class BlackBox {
 export function readLastEnd(file: string): LastEnd | null {
   const box = readBox(file);
   const cause = box === null ? null : causeIn(box.words);
-  return cause === null ? null : { cause, notes: box!.notes };
+  if (box === null || cause === null) return null;
+  const { words, notes, beganMs } = box;
+  const wasLong = Math.abs(Date.now() - beganMs) > LONG_LIFE_MS;
+  const hasName = words[WORD.NAME] !== 0;
+  const row = hasName ? 0 : 1 + (wasLong ? 0 : Math.max(0, words[WORD.ROW]!));
+  return { cause, name: words[WORD.NAME]!, row, notes };
 }
 
-/** @returns what a process has noted that is there, or was; null when nothing can be read */
-export function readNotes(file: string): Uint8Array | null {
-  return readBox(file)?.notes ?? null;
+/** @returns what a process has noted that is there, or was, and goes by; null when nothing can be read */
+export function readNotes(file: string): Pick<LastEnd, "name" | "notes"> | null {
+  const box = readBox(file);
+  return box === null ? null : { name: box.words[WORD.NAME]!, notes: box.notes };
 }
 
-function readBox(file: string): { words: Int32Array; notes: Uint8Array } | null {
+interface Box {
+  readonly words: Int32Array;
+  readonly beganMs: number;
+  readonly notes: Uint8Array;
+}
+
+function readBox(file: string): Box | null {
   let octets: Buffer;
   try {
     octets = readFileSync(file);
@@ -148,9 +182,10 @@ function readBox(file: string): { words: Int32Array; notes: Uint8Array } | null 
     return null;
   }
   if (octets.length < HEAD_OCTETS) return null;
-  const words = Int32Array.from({ length: 4 }, (_, i) => octets.readInt32LE(4 * i));
+  const words = Int32Array.from({ length: HEAD_OCTETS / 4 }, (_, i) => octets.readInt32LE(4 * i));
   if (words[WORD.MAGIC] !== MAGIC || words[WORD.VERSION] !== VERSION) return null;
-  return { words, notes: new Uint8Array(octets.subarray(HEAD_OCTETS)) };
+  const notes = new Uint8Array(octets.subarray(HEAD_OCTETS));
+  return { words, beganMs: octets.readDoubleLE(BEGAN_AT), notes };
 }
 
 function causeIn(words: Int32Array): string | null {

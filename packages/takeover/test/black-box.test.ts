@@ -1,6 +1,6 @@
 /** What a process leaves in its box, by the way that it ends. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -56,7 +56,7 @@ test.each([
 ])("%s is nobody's fault, and what was noted can be read", (_, body) => {
   ended(body);
   expect(readLastEnd(FILE)).toBeNull();
-  expect(readNotes(FILE)![0]).toBe(77);
+  expect(readNotes(FILE)!.notes[0]).toBe(77);
 });
 
 test("the next process finds what the one before left, once, and disturbs none that runs", () => {
@@ -65,8 +65,26 @@ test("the next process finds what the one before left, once, and disturbs none t
   expect(box.before).toMatchObject({ cause: "an exception" });
   expect(BlackBox.open(FILE, NOTES, 0).before).toBeNull();
   box.notes[1] = 1;
-  expect(readNotes(FILE)![1]).toBe(0);
+  expect(readNotes(FILE)!.notes[1]).toBe(0);
   expect(BlackBox.at(box.address, NOTES).notes[1]).toBe(1);
+});
+
+test("ends in a row are counted until one begins its work, or lives for long", () => {
+  rmSync(FILE, { force: true });
+  const dies = "box.noteException(); process.exit(70);";
+  for (const row of [1, 2, 3]) {
+    ended(dies);
+    expect(readLastEnd(FILE)).toMatchObject({ row, name: 0 });
+  }
+  const octets = readFileSync(FILE);
+  octets.writeDoubleLE(Date.now() - 3_600_000, 24);
+  writeFileSync(FILE, octets);
+  expect(readLastEnd(FILE)).toMatchObject({ row: 1 });
+  ended(`box.goBy(7); ${dies}`);
+  expect(readLastEnd(FILE)).toMatchObject({ row: 0, name: 7 });
+  ended(toItself("SIGKILL") + andWaits);
+  ended(dies);
+  expect(readLastEnd(FILE)).toMatchObject({ row: 1 });
 });
 
 test("an end as it should be leaves nothing, but what a start that failed has found", () => {
