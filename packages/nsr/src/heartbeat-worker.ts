@@ -181,6 +181,8 @@ class Listener extends Heart {
   private heardMs = 0;
   /** By neighbor, what it has said that it dies of, or does nothing in. */
   private readonly suspects: Map<string, Suspect> = new Map();
+  /** A heartbeat has come since: those that are said together come after one. */
+  private isToldAnew = true;
   /** By way, when a heartbeat came last, and whether it counts as up. */
   private readonly ways: { heardMs: number; isUp: boolean }[];
   private progress = -1;
@@ -254,6 +256,9 @@ class Listener extends Heart {
   }
 
   private accused({ cause, address, message }: RecordOf<"suspect">): void {
+    // It has said so before, of what it was at then.
+    if (this.isToldAnew) this.suspects.clear();
+    this.isToldAnew = false;
     this.suspects.set(address, { cause, address, message: new Uint8Array(message) });
     this.tellSuspects();
   }
@@ -264,6 +269,7 @@ class Listener extends Heart {
 
   private heartbeatCame(progress: number, sentMs: number, stream: Duplex): void {
     this.heardMs = performance.now();
+    this.isToldAnew = true;
     this.promise(sentMs, stream);
     if (progress === this.progress) return;
     if ([...this.suspects.values()].some(({ cause }) => cause === "")) {

@@ -338,13 +338,8 @@ export class StandbySide {
       this.isWorking = false;
       const endMs = performance.now() + WORK_MS;
       const compared = this.standby.digestNumber;
-      let more = false;
-      try {
-        more = this.standby.work(() => performance.now() < endMs);
-      } catch (error) {
-        this.lose(`this side cannot follow: ${(error as Error).message}`, false);
-        return;
-      }
+      // An exception ends the process, as it would on the active side: the next start waits, and says so.
+      const more = this.standby.work(() => performance.now() < endMs);
       if (this.standby.digestNumber !== compared) this.comparedMs = nowMs();
       this.ran();
       if (more || !this.link.hasTold.room) this.link.acknowledge();

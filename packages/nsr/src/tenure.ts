@@ -179,6 +179,8 @@ export class Tenure {
     this.isOver = true;
     this.speaker.suspend();
     this.speaker.transport.abandon();
+    // What ends the process from now on ends a standby.
+    this.parts.options.crash()?.leads(0);
     this.activeSide.stop();
   }
 }

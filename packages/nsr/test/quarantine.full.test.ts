@@ -50,7 +50,9 @@ describe.skipIf(REASON !== null)(`a message that the program dies of (${ON_ONE_H
       expect(shown.last_switchover).toMatchObject({ planned: false, lost: [] });
       const told = await bad.untilClosed();
       expect(told).toMatchObject({ code: CEASE, subcode: ADMINISTRATIVE_SHUTDOWN });
-      expect(told!.data.subarray(1).toString()).toMatch(/may have ended our BGP process; down for 60 s/);
+      expect(told!.data.subarray(1).toString()).toMatch(
+        /may have ended our BGP process; down for 60 s/,
+      );
       const [held, ...more] = await quarantined(b);
       expect(more).toEqual([]);
       expect(held).toMatchObject({ address: "127.1.0.2", cause, count: 1, held: true });

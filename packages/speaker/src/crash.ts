@@ -79,7 +79,7 @@ export class Crash {
     return this.box.address;
   }
 
-  /** This side is the active one of an epoch: what it notes from now on is of that. */
+  /** This side is the active one of an epoch, 0 for no more: what it notes from now on is of that. */
   leads(epoch: number): void {
     this.box.goBy(epoch);
   }

@@ -106,3 +106,11 @@ test("one of several is held for a minute, however often, and alone for longer e
   holdDown(speaker, suspects.slice(0, 1), crash);
   expect(seconds()).toBe(240);
 });
+
+test("a side that was active and is a standby by now ends as one", () => {
+  const crash = new Crash(file, 0);
+  crash.leads(EPOCH);
+  crash.leads(0);
+  crash.noteException();
+  expect(new Crash(file, 0).before).toMatchObject({ row: 1 });
+});

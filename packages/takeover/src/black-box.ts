@@ -133,7 +133,7 @@ export class BlackBox {
     return causeIn(this.words);
   }
 
-  /** It has begun its work. @param name - 32 bits, not 0, that tell this process from others that have noted in the same file */
+  /** It has begun its work. @param name - 32 bits that tell this process from others that have noted in the same file */
   goBy(name: number): void {
     this.words[WORD.NAME] = name;
   }
