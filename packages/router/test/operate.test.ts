@@ -80,7 +80,7 @@ describe("quarantine", () => {
     expect(a.wire.notification).toMatch(
       /^6\/2 a message of this session may have ended our BGP process/,
     );
-    expect(b.table).toEqual();
+    expect(b.table).toEqual({});
     expect(lab.logsOf("quarantine")).toMatchObject([
       { level: "error", fields: { seconds: 60, count: 1, file: "/x.hex" } },
     ]);
