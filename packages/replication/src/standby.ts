@@ -260,7 +260,17 @@ export class Standby {
     this.recent.splice(0, at);
   }
 
+  /** What another version says and this one cannot read costs an image, and not the process. */
   private run(bracket: RecordOf<"bracket">): void {
+    try {
+      this.replay(bracket);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.differ(bracket.number, `what cannot be read: ${error.message}`);
+    }
+  }
+
+  private replay(bracket: RecordOf<"bracket">): void {
     const machine = this.machine!;
     this.octetsRun += octetsOf(bracket);
     const { deviations } = this;

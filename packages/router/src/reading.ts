@@ -73,10 +73,10 @@ export function beginSlice(): void {
   words[AT] = IN_SLICE;
 }
 
-/** It has come to its end. @param isPassedOn - nothing is left to do of all that was read */
-export function endSlice(isPassedOn: boolean): void {
+/** It has come to its end. @param isPassedOn - whether nothing is left to do of all that was read; asked if need be */
+export function endSlice(isPassedOn: () => boolean): void {
   words[AT] = 0;
-  if (!isPassedOn || words[READERS] === 0) return;
+  if (words[READERS] === 0 || !isPassedOn()) return;
   words[READERS] = 0;
   readers = [];
 }

@@ -220,7 +220,7 @@ export class Router {
     // What was done may be what a job or a connection waits for.
     const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
     const more = urgent || reads || jobs || groups || compacts || (worked && waiting);
-    endSlice(!more && this.isPassedOn);
+    endSlice(() => !more && this.isPassedOn);
     return more;
   }
 

@@ -136,7 +136,7 @@ describe("what a process was reading", () => {
       "what a slice before has left to be passed on",
       () => {
         read("192.0.2.1", true);
-        endSlice(false);
+        endSlice(() => false);
         beginSlice();
       },
       ["192.0.2.1"],
@@ -145,7 +145,7 @@ describe("what a process was reading", () => {
       "nothing between two slices",
       () => {
         read("192.0.2.1", true);
-        endSlice(false);
+        endSlice(() => false);
       },
       [],
     ],
@@ -153,7 +153,7 @@ describe("what a process was reading", () => {
       "nothing that was passed on",
       () => {
         read("192.0.2.1", true);
-        endSlice(true);
+        endSlice(() => true);
         beginSlice();
       },
       [],

@@ -28,7 +28,7 @@ beforeEach(() => {
   file = join(directory, "notes");
 });
 afterEach(() => {
-  endSlice(true);
+  endSlice(() => true);
   noteReadingIn(null);
   rmSync(directory, { recursive: true });
 });
