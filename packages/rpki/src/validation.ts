@@ -259,8 +259,8 @@ export class Validation {
   completeState(): void {
     for (const part of [this.ipv4, this.ipv6, this.aspas]) part.complete();
     for (const one of [...this.sources.values(), ...this.tasks]) one.misfit ??= null;
-    // A pass of an older program goes over everything twice; one of this program goes on where it is.
-    if (this.pass !== null && "isForGone" in this.pass) this.pass = newPass();
+    // A pass of an older program, which has no `follows`, is another one; that of this program goes on.
+    if (this.pass !== null && !Object.hasOwn(this, "follows")) this.pass = newPass();
     this.follows ??= false;
   }
 
