@@ -143,11 +143,14 @@ async function build(
   if (!(await makeReady(pair, READY_MS))) throw new Error("the pair does not become ready");
   await Promise.all(daemons.map(({ daemon }) => daemon.start()));
   const feeder = await startFeeder(feederNode, feedEnds, pair);
-  const restarter = await Restarter.start(restarterNode, pair.address4);
+  // Where nobody takes over it could not come back.
+  const restarter = kind === "alone" ? null : await Restarter.start(restarterNode, pair.address4);
   const cast = { pair, daemons, feeds: feedEnds, feeder, watch, cache, captures, restarter };
   const scene = createScene(cast);
-  scene.expectation.addFeed(restarterNode.address4, RESTARTER_ROUTES.family);
-  scene.expectation.apply(restarterNode.address4, RESTARTER_ROUTES);
+  if (restarter !== null) {
+    scene.expectation.addFeed(restarterNode.address4, RESTARTER_ROUTES.family);
+    scene.expectation.apply(restarterNode.address4, RESTARTER_ROUTES);
+  }
   await fillScene(scene);
   const remove = () => {
     for (const capture of captures) capture.close();
