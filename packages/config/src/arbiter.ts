@@ -1,7 +1,7 @@
 /** The part of the section of nonstop routing that says who decides which side is active. */
 
 import { parseHostAddress } from "./addresses.ts";
-import { type Checker, listOf } from "./checker.ts";
+import { type Checker, listOf, needEachOther } from "./checker.ts";
 import type { FileArbiter, FileEtcd, FileNsr } from "./file-shape.ts";
 import { readPem, readSecret } from "./secrets.ts";
 import type { ArbiterConfig, EtcdTls, EtcdUser, LinkAddress, NsrConfig } from "./types.ts";
@@ -97,14 +97,7 @@ function checkTls(etcd: FileEtcd, endpoints: readonly string[], checker: Checker
   if (endpoints.length > 0 && !endpoints.some((endpoint) => endpoint.startsWith("https:"))) {
     yaml.add(yaml.keyAt(etcd, "tls"), '"tls" needs endpoints of https');
   }
-  for (const [one, other] of [
-    ["cert", "key"],
-    ["key", "cert"],
-  ] as const) {
-    if (yaml.wrote(tls, one) && !yaml.wrote(tls, other)) {
-      yaml.add(yaml.keyAt(tls, one), `"${one}" needs "${other}"`);
-    }
-  }
+  needEachOther(yaml, tls, "cert", "key");
   const read = (key: "ca" | "cert" | "key") => {
     const file = tls[key];
     if (file === undefined) return null;
@@ -117,14 +110,7 @@ function checkTls(etcd: FileEtcd, endpoints: readonly string[], checker: Checker
 function checkUser(etcd: FileEtcd, checker: Checker): EtcdUser | null {
   const { yaml } = checker;
   const { user, password } = etcd;
-  for (const [one, other] of [
-    ["user", "password"],
-    ["password", "user"],
-  ] as const) {
-    if (yaml.wrote(etcd, one) && !yaml.wrote(etcd, other)) {
-      yaml.add(yaml.keyAt(etcd, one), `"${one}" needs "${other}"`);
-    }
-  }
+  needEachOther(yaml, etcd, "user", "password");
   if (password === undefined) return null;
   const secret = readSecret(password, yaml.valueAt(etcd, "password"), checker);
   return user === undefined ? null : { name: user, password: secret ?? "" };

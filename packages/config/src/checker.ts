@@ -163,6 +163,17 @@ export function rulesOf(policy: FilePolicy): readonly FileRule[] {
   return "rules" in policy ? policy.rules : policy;
 }
 
+/** Notes where a section has one of two keys that make sense together alone. */
+export function needEachOther(yaml: YamlFile, section: object, one: string, other: string): void {
+  for (const [there, missing] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    if (!yaml.wrote(section, there) || yaml.wrote(section, missing)) continue;
+    yaml.add(yaml.keyAt(section, there), `"${there}" needs "${missing}"`);
+  }
+}
+
 /** @returns the list, or the one value as a list */
 export function listOf<T>(value: T | readonly T[]): readonly T[] {
   return Array.isArray(value) ? value : [value as T];

@@ -1,7 +1,7 @@
 /** The section of origin validation: caches, files and local exceptions. */
 
 import { NO_SLURM, type Slurm, SOURCES_MAX, slurmOf, slurmOverlap } from "@ts-bgp/rpki";
-import { type Checker, checkAddress, listOf } from "./checker.ts";
+import { type Checker, checkAddress, listOf, needEachOther } from "./checker.ts";
 import type { FileRpki, FileRtrTls, FileShape } from "./file-shape.ts";
 import { readMd5Secret, readPem } from "./secrets.ts";
 import type { RoaFileConfig, RpkiConfig, RtrCacheConfig, RtrTls } from "./types.ts";
@@ -52,14 +52,7 @@ function checkCaches({ caches = [] }: FileRpki, checker: Checker): RtrCacheConfi
 
 function checkTls(tls: FileRtrTls, checker: Checker): RtrTls {
   const { yaml } = checker;
-  for (const [one, other] of [
-    ["cert", "key"],
-    ["key", "cert"],
-  ] as const) {
-    if (yaml.wrote(tls, one) && !yaml.wrote(tls, other)) {
-      yaml.add(yaml.keyAt(tls, one), `"${one}" needs "${other}"`);
-    }
-  }
+  needEachOther(yaml, tls, "cert", "key");
   const read = (name: "ca" | "cert" | "key", file: string) =>
     readPem(name === "key" ? "key" : "certificate", file, yaml.valueAt(tls, name), checker);
   return {

@@ -29,6 +29,7 @@ export interface Awaited {
   readonly config: NeighborConfig;
   readonly state: { readonly mode: FsmMode };
   readonly timers: { get(timer: "idle-hold"): number | null };
+  readonly quarantine: { readonly untilMs: number } | null;
   readonly session: {
     readonly negotiated: Negotiated;
     family(family: number): { readonly endOfRibReceived: boolean } | undefined;
@@ -138,7 +139,7 @@ export class OwnRestart {
     if (!isExpected(config) || (familiesOf(config) & family) === 0) return false;
     const limitMs = this.sinceMs + 1000 * config.ownRestart.deferSeconds;
     if (nowMs >= limitMs) return false;
-    if (session === null) return mayCome(neighbor, limitMs);
+    if (session === null) return mayCome(neighbor, nowMs, limitMs);
     const { gracefulRestart } = session.negotiated;
     // One that has restarted too may be waiting for us (RFC 4724 section 4.1).
     if (gracefulRestart === null || gracefulRestart.restarting) return false;
@@ -152,8 +153,14 @@ function isExpected({ enabled, gracefulRestart }: NeighborConfig): boolean {
   return enabled && gracefulRestart.mode !== "off";
 }
 
-/** Whether a neighbor may come by then: it was not stopped, and is not held down for longer. */
-function mayCome({ state: { mode }, timers }: Awaited, limitMs: number): boolean {
+/**
+ * Whether a neighbor may come by then: it was not stopped, and is not held down for longer. One that is held
+ * down for a message is not waited for at all: the others have just lost a process by it.
+ */
+function mayCome(neighbor: Awaited, nowMs: number, limitMs: number): boolean {
+  const { state, timers, quarantine } = neighbor;
+  const { mode } = state;
+  if (quarantine !== null && quarantine.untilMs > nowMs) return false;
   if (mode === "damped") return (timers.get("idle-hold") ?? 0) < limitMs;
   return mode !== "stopped";
 }

@@ -90,9 +90,9 @@ describe("after a start", () => {
     ["is disabled", (lab: Lab) => lab.operate(C, { do: "disable", text: null })],
     ["is removed", (lab: Lab) => lab.reload(yaml(FULL))],
     [
-      "is held down for longer than the limit",
+      "is held down for a minute, for a message",
       (lab: Lab) =>
-        lab.operate(C, { do: "quarantine", cause: "SIGABRT", count: 3, file: null } as const),
+        lab.operate(C, { do: "quarantine", cause: "SIGABRT", count: 1, file: null } as const),
     ],
     [
       "has had too many prefixes",
