@@ -12,6 +12,7 @@ import {
   endsText,
   type Hello,
   helloOf,
+  joiningOf,
   mismatch,
   ownAddressOf,
   type Side,
@@ -340,11 +341,7 @@ export class ActiveSide {
       const isGuarded = await guarded;
       if (!this.isUsed(link, name)) return;
       if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
-      speaker.active.join(name, speaker.now(), {
-        wantsOutputs: wantsOutputs(this.side.build, hello),
-        needsFirstClasses: hello.leavesOut === 0,
-        room,
-      });
+      speaker.active.join(name, speaker.now(), { ...joiningOf(this.side.build, hello), room });
     } catch (error) {
       this.cannotSend(link, name, error as Error);
     }
