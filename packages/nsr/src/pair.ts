@@ -375,13 +375,12 @@ export class Pair {
 
   /** Goes on with everything that the active had. */
   private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
-    const { beganMs, fenceMs, left } = this;
+    const { beganMs, fenceMs, heirs, left } = this;
     const { standby, machine: own } = left ?? { standby: null, machine: null };
     const machine = standby === null ? own : await finished(standby);
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const { heirs } = this;
     const estate = { heirs, brackets: standby?.handOn ?? [], number: left.number };
     const offsetMs = machine.router.tables.nowMs - left.heardMs;
     const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
