@@ -12,7 +12,9 @@ import {
   type Node,
   parseDocument,
   type YAMLMap,
+  type YAMLSeq,
 } from "yaml";
+import { ShortText } from "./list-runs.ts";
 import type { Mistake } from "./mistakes.ts";
 import { Texts } from "./texts.ts";
 
@@ -49,6 +51,9 @@ export class YamlFile {
   private aliased = 0;
   /** Index of the first character of the text at hand. */
   private base = 0;
+  private short: ShortText = new ShortText("");
+  /** Runs of the text at hand that were found in lists. */
+  private readonly runs: Set<number> = new Set();
 
   constructor(file: string, text: string) {
     this.file = file;
@@ -64,15 +69,28 @@ export class YamlFile {
    */
   read(file: string, text: string): unknown {
     this.base = this.texts.add(file, text);
+    const read = this.readShort(new ShortText(text)) ?? this.readShort(new ShortText(text, true));
+    return read!.value;
+  }
+
+  /** @returns the value; null when a run was taken out of what is no list */
+  private readShort(short: ShortText): { value: unknown } | null {
+    this.short = short;
+    this.runs.clear();
     this.anchors.clear();
-    const { contents, errors } = parse(text);
+    const { contents, errors } = parse(short.text);
+    const isBroken = errors.some(({ code }) => code !== "DUPLICATE_KEY");
+    const known = this.mistakes.length;
     for (const { pos, code, message } of errors) {
       const at = pos[0] ?? 0;
-      const key = /^[^\s:,\]}]*/.exec(text.slice(at, at + 100))?.[0];
-      this.add(this.base + at, code === "DUPLICATE_KEY" ? `"${key}" appears twice` : message);
+      const key = /^[^\s:,\]}]*/.exec(short.text.slice(at, at + 100))?.[0];
+      const words = code === "DUPLICATE_KEY" ? `"${key}" appears twice` : message;
+      this.add(this.base + short.indexOf(at), words);
     }
-    if (errors.some(({ code }) => code !== "DUPLICATE_KEY")) return undefined;
-    return this.convert(contents, 0);
+    const value = isBroken ? undefined : this.convert(contents, 0);
+    if (isBroken ? short.count === 0 : this.runs.size === short.count) return { value };
+    this.mistakes.length = known;
+    return null;
   }
 
   /** Notes a mistake at an index of the texts. */
@@ -159,13 +177,32 @@ export class YamlFile {
   private convertValue(node: unknown, depth: number): unknown {
     if (isMap(node)) return this.convertMap(node, depth);
     if (isScalar(node)) return node.value;
-    if (!isSeq(node)) return null;
-    const list = node.items.map((item) => this.convert(item, depth));
-    this.lists.set(list, {
-      at: this.startOf(node),
-      items: node.items.map((item) => this.startOf(item)),
-    });
+    return isSeq(node) ? this.convertList(node, depth) : null;
+  }
+
+  private convertList({ items, range }: YAMLSeq, depth: number): unknown[] {
+    const list: unknown[] = [];
+    const places: ListPlaces = { at: this.startOf({ range }), items: [] };
+    for (const item of items) {
+      const run = isScalar(item) ? this.short.runOf(item.value) : -1;
+      if (run < 0) {
+        list.push(this.convert(item, depth));
+        places.items.push(this.startOf(item));
+      } else {
+        this.runs.add(run);
+        this.short.forEach(run, (one, at) => {
+          list.push(depth > 0 ? this.convertPlain(one) : one);
+          places.items.push(this.base + at);
+        });
+      }
+    }
+    this.lists.set(list, places);
     return list;
+  }
+
+  /** Inside of an alias, where values are counted. */
+  private convertPlain(value: string | number): string | number | null {
+    return ++this.aliased > ALIASED_VALUES_MAX ? null : value;
   }
 
   private convertAlias(name: string, at: number, depth: number): unknown {
@@ -209,7 +246,7 @@ export class YamlFile {
 
   /** @returns where a node begins, as an index of the texts */
   private startOf(node: unknown): number {
-    return this.base + ((node as Node | null)?.range?.[0] ?? 0);
+    return this.base + this.short.indexOf((node as Node | null)?.range?.[0] ?? 0);
   }
 
   /** The merge key `<<`: what stands in the section itself goes first. */
