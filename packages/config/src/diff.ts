@@ -136,6 +136,7 @@ function mentions(value: unknown, names: ReadonlySet<string>): boolean {
 function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof Uint32Array) return b instanceof Uint32Array && hasSameWords(a, b);
   const keys = Object.keys(a);
   if (keys.length !== Object.keys(b).length || Array.isArray(a) !== Array.isArray(b)) return false;
   return keys.every(
@@ -143,4 +144,10 @@ function isEqual(a: unknown, b: unknown): boolean {
       Object.hasOwn(b, key) &&
       isEqual((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
   );
+}
+
+function hasSameWords(a: Uint32Array, b: Uint32Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }

@@ -3,6 +3,7 @@
  */
 
 export interface FileShape {
+  readonly include?: OneOrMore<string>;
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
   readonly control?: { readonly socket?: string };
@@ -84,10 +85,10 @@ export interface FileEtcd {
 /** Written here, or where it is to be had. */
 export type FileSecret = string | { readonly file?: string; readonly env?: string };
 
-/** Entries, from a file and written here. */
+/** Entries, from files and written here. */
 export type FileList<T> =
   | readonly T[]
-  | { readonly file?: string; readonly entries?: readonly T[] };
+  | { readonly file?: OneOrMore<string>; readonly entries?: readonly T[] };
 
 /** One or several. */
 export type OneOrMore<T> = T | readonly T[];

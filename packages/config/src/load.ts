@@ -10,6 +10,7 @@ import {
   newChecker,
 } from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
+import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors } from "./neighbors.ts";
@@ -41,12 +42,14 @@ const BGP_PORT = 179;
  */
 export function loadConfig(file: string, text: string, sources: ConfigSources): LoadedConfig {
   const yaml = new YamlFile(file, text);
+  const warnings = readIncludes(yaml, sources);
   const section = yaml.broken ? null : checkShape(yaml, "speaker");
   if (section === null) {
     return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
   }
   const shape = section as FileShape;
   const checker = newChecker(yaml, shape, sources);
+  checker.warnings.push(...warnings);
   const config = build(shape, section, checker);
   warnOfUnused(section, checker);
   const mistakes = sortMistakes([...yaml.mistakes, ...checker.mistakes], file);

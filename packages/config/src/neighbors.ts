@@ -27,7 +27,7 @@ export function checkNeighbors(
   for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
     checkLayer(options);
   }
-  const lines = new Map<string, number>();
+  const places = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
   if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
   return neighbors.flatMap((neighbor) => {
@@ -42,13 +42,14 @@ export function checkNeighbors(
       }
     }
     if (address === null) return [];
-    const first = lines.get(address.text);
+    const at = yaml.valueAt(neighbor, "address");
+    const first = places.get(address.text);
     if (first !== undefined) {
-      const message = `neighbor ${address.text} appears twice, first at line ${first}`;
-      yaml.add(yaml.valueAt(neighbor, "address"), message);
+      const where = yaml.whereOf(first, at);
+      yaml.add(at, `neighbor ${address.text} appears twice, first ${where}`);
       return [];
     }
-    lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
+    places.set(address.text, yaml.at(neighbor));
     const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
     const known = group !== undefined && names.group.defined.has(group);
     const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
@@ -226,7 +227,7 @@ function resolve(
   const config: NeighborConfig = {
     address: address.text,
     group: neighbor.group ?? "",
-    source: { file: yaml.file, line: yaml.lineOf(yaml.at(neighbor)) },
+    source: yaml.sourceOf(yaml.at(neighbor)),
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,

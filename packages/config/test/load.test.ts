@@ -40,6 +40,7 @@ const FILES: Readonly<Record<string, string>> = {
   secret: "from a file\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
+  "none.yaml": "",
   "info.txt": "ro:*:7\n",
   "a.crt": CERTIFICATE,
   "a.key": KEY,
@@ -69,7 +70,7 @@ function neighborOf(options: string, more = ""): NeighborConfig {
 const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
-  source: { file: "everything.yaml", line: 24 },
+  source: { file: "everything.yaml", line: 25 },
   as: 64501,
   description: "all options",
   enabled: false,
@@ -202,20 +203,26 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     startLimitSeconds: 30,
   },
   prefixLists: {
-    bogons: ["10.0.0.0/8 le 32"],
-    registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
+    bogons: Uint32Array.of(0x080820, 0x0a000000),
+    registry: Uint32Array.of(
+      ...[0x181818, 0xc6336400, 0x181819, 0xcb007100],
+      ...[0x1303140, 0x20010db8, 0x00010000, 0, 0],
+    ),
   },
-  asLists: { transit: ["174", "64512-65534"], registered: ["65001", "65002-65003", "65001"] },
+  asLists: {
+    transit: Uint32Array.of(174, 174, 64512, 65534),
+    registered: Uint32Array.of(65001, 65003),
+  },
   communityLists: { actions: ["0:$peer-as", "$local-as:*"], info: ["ro:*:7", "rt:64500:*"] },
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 79 },
+      source: { file: "everything.yaml", line: 80 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 80 },
+          source: { file: "everything.yaml", line: 81 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -259,7 +266,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 114 },
+          source: { file: "everything.yaml", line: 115 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -270,7 +277,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 115 },
+          source: { file: "everything.yaml", line: 116 },
           if: { prefix: ["bogons"] },
           set: {},
           action: "reject",
@@ -279,18 +286,18 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 117 },
+      source: { file: "everything.yaml", line: 118 },
       default: "accept",
       rules: [],
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 118 },
+      source: { file: "everything.yaml", line: 119 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 118 },
+          source: { file: "everything.yaml", line: 119 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -320,15 +327,15 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:66:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:67:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:66:50: the secret stands in clear; " +
+      "everything.yaml:67:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });
 
   test("survives the way to another process", () => {
-    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+    expect(structuredClone(config)).toEqual(config);
   });
 
   test("leaves no key of the schema out", () => {

@@ -1,7 +1,7 @@
 /** Configuration files from disk. */
 
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { globSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import {
@@ -74,7 +74,7 @@ export type WorkerOutcome =
   | { readonly kind: "unreadable"; readonly message: string };
 
 /**
- * Reads and checks a configuration; the files it names are relative to it.
+ * Reads and checks a configuration; files are relative to the one that names them.
  *
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
  *
@@ -126,11 +126,12 @@ function loadConfigFile(
   return loadConfig(file, text, {
     readFile: (name) => {
       try {
-        return readFileSync(besides(file, name), "utf8");
+        return readFileSync(name, "utf8");
       } catch (error) {
         throw new Error(reasonOf(error));
       }
     },
+    filesLike: (pattern) => globSync(pattern).sort(),
     env: (name) => process.env[name],
     otherAddress: otherAddressOf,
     congestionControlProblem: problemOf,

@@ -6,21 +6,17 @@
  */
 
 import { FAMILY, type Family, formatPrefix, writeU32 } from "@ts-bgp/wire-codec";
-import { maskOf, newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
+import { forEachPrefix, type PrefixEntries } from "./packed-lists.ts";
+import { maskOf, type PrefixEntry } from "./prefix-entry.ts";
 
 /** An immutable set of ranges of prefixes. */
 export class PrefixSet {
   private readonly ipv4: PrefixHash = new PrefixHash(1);
   private readonly ipv6: PrefixHash = new PrefixHash(4);
 
-  /** @param entries - as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
-  constructor(entries: readonly string[]) {
-    const entry = newPrefixEntry();
-    for (const text of entries) {
-      const mistake = parsePrefixEntry(text, entry);
-      if (mistake !== null) throw new Error(mistake);
-      (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry);
-    }
+  /** @param entries - packed, or as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
+  constructor(entries: PrefixEntries) {
+    forEachPrefix(entries, (entry) => (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry));
   }
 
   /** Words may be signed or unsigned. Allocates nothing. */

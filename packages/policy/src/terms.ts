@@ -109,10 +109,7 @@ export class Terms {
   }
 }
 
-function entriesOf(
-  lists: Readonly<Record<string, readonly string[]>>,
-  name: string,
-): readonly string[] {
+function entriesOf<T>(lists: Readonly<Record<string, T>>, name: string): T {
   if (!Object.hasOwn(lists, name)) throw new Error(`no list has the name ${name}`);
   return lists[name]!;
 }
