@@ -76,6 +76,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     rpki,
     neighbors,
     policies,
+    rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
   };
 }

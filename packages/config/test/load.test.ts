@@ -125,6 +125,7 @@ const FULL: NeighborConfig = {
 };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
+  rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
     { address: "192.0.2.1", port: 179 },
@@ -271,7 +272,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         {
           name: "rule 3",
           source: { file: "everything.yaml", line: 115 },
-          if: { prefix: ["bogons"] },
+          if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
@@ -281,7 +282,23 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
       name: "last",
       source: { file: "everything.yaml", line: 117 },
       default: "accept",
-      rules: [],
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 117 },
+          if: { prefix: ["bogons"] },
+          set: { med: 1 },
+          action: "reject",
+          why: "bogon-prefix",
+        },
+        {
+          name: "rule 2",
+          source: { file: "everything.yaml", line: 117 },
+          if: {},
+          set: {},
+          action: "return",
+        },
+      ],
     },
     out: {
       name: "out",
