@@ -2,6 +2,8 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+
 export interface FileShape {
   readonly include?: OneOrMore<string>;
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
@@ -20,6 +22,7 @@ export interface FileShape {
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
+  readonly "reject-reasons"?: RejectPreset;
   readonly policies?: Readonly<Record<string, FilePolicy>>;
 }
 
@@ -184,7 +187,8 @@ export interface FileRule {
   readonly name?: string;
   readonly if?: FileConditions;
   readonly set?: FileModifications;
-  readonly then?: "accept" | "reject" | "next";
+  readonly then?: "accept" | "reject" | "next" | "return";
+  readonly reason?: RejectReason;
 }
 
 export type FileRange = number | { readonly min?: number; readonly max?: number };
@@ -217,6 +221,7 @@ export interface FileConditions {
   readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
   readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
   readonly aspa?: OneOrMore<"valid" | "unknown" | "invalid">;
+  readonly all?: readonly FileConditions[];
   readonly any?: readonly FileConditions[];
   readonly not?: FileConditions;
 }

@@ -79,6 +79,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     rpki,
     neighbors,
     policies,
+    rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
   };
 }

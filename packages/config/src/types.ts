@@ -3,7 +3,7 @@
  * data that can be compared, stored as JSON and sent to a standby.
  */
 
-import type { FamilyName, Lists, Policy, Source } from "@ts-bgp/policy";
+import type { FamilyName, Lists, Policy, RejectPreset, Source } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
@@ -21,6 +21,8 @@ export interface Config extends Lists {
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
+  /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
+  readonly rejectReasons: RejectPreset | null;
 }
 
 export interface RouterConfig {

@@ -126,6 +126,7 @@ const FULL: NeighborConfig = {
 };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
+  rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
     { address: "192.0.2.1", port: 179 },
@@ -266,7 +267,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 115 },
+          source: { file: "everything.yaml", line: 116 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -278,7 +279,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         {
           name: "rule 3",
           source: { file: "everything.yaml", line: 116 },
-          if: { prefix: ["bogons"] },
+          if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
@@ -288,7 +289,23 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
       name: "last",
       source: { file: "everything.yaml", line: 118 },
       default: "accept",
-      rules: [],
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 118 },
+          if: { prefix: ["bogons"] },
+          set: { med: 1 },
+          action: "reject",
+          why: "bogon-prefix",
+        },
+        {
+          name: "rule 2",
+          source: { file: "everything.yaml", line: 118 },
+          if: {},
+          set: {},
+          action: "return",
+        },
+      ],
     },
     out: {
       name: "out",

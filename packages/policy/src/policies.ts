@@ -92,7 +92,8 @@ export class Policies {
 export function addReasons({ policies }: PolicyValues, reasons: ReasonTable): void {
   for (const { name, rules, source } of Object.values(policies)) {
     for (const rule of rules) {
-      if (rule.action === "reject") reasons.add("policy-rule", name, rule.name, rule.source);
+      if (rule.action !== "reject") continue;
+      reasons.add("policy-rule", name, rule.name, rule.source, rule.why);
     }
     reasons.add("policy-default", name, "", source);
   }
@@ -132,6 +133,10 @@ export class AcceptAll implements Filter {
   }
 
   explain(attr: AttrId): Explanation {
-    return { rules: [], verdict: this.decide(attr) };
+    return { rules: [], verdict: this.decide(attr), left: null };
+  }
+
+  rejected(): null {
+    return null;
   }
 }

@@ -155,6 +155,19 @@ export class SessionImporter implements Importer {
     return outcome;
   }
 
+  /**
+   * @returns the canonical octets of the attributes of a rejected route as import policy left them;
+   *   null when it changed nothing
+   */
+  rejected(attr: AttrId, family: Family, { words, bits }: PrefixKey): Uint8Array | null {
+    const { peer, filter } = this;
+    this.prepare(attr, family);
+    const asks = this.reason === 0 && isRoutable(family, ...words, bits);
+    const left = asks ? filter.rejected(this.base, peer, peer, family, ...words, bits) : null;
+    this.finish();
+    return left;
+  }
+
   finish(): void {
     if (this.ownsBase) this.attrs.release(this.base);
     this.ownsBase = false;
