@@ -131,6 +131,7 @@ export interface FileOptions {
   readonly "congestion-control"?: string;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
+  readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;

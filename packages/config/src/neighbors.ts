@@ -262,6 +262,7 @@ function resolve(
     congestionControl: get("congestion-control") ?? null,
     maxPrefix: layers.maxPrefix,
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
+    honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     sendRpkiState: get("send-rpki-state") ?? false,

@@ -55,6 +55,7 @@ export const CHANGE_EFFECTS: Readonly<
   congestionControl: "none",
   maxPrefix: "import",
   honorWellKnownCommunities: "export",
+  honorGracefulShutdown: "import",
   pathHiding: "export",
   sendSameAs: "export",
   sendRpkiState: "export",

@@ -228,6 +228,8 @@ export interface NeighborOptions {
   readonly maxPrefix: MaxPrefixOptions;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
+  /** Whether an accepted external route with GRACEFUL_SHUTDOWN gets LOCAL_PREF 0 (RFC 8326). */
+  readonly honorGracefulShutdown: boolean;
   /** Route server client: gets the next path when the best is filtered (RFC 7947 section 2.3.1). */
   readonly pathHiding: "mitigate" | "off";
   /** Whether routes learned from one session of an AS go to its other sessions. */

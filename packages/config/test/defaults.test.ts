@@ -172,6 +172,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       [client, external, internal].map((one) => one.honorWellKnownCommunities),
       [false, true, true],
     ],
+    "neighbors 0 honor-graceful-shutdown": [
+      "false for route server clients, else true",
+      [client, external, internal].map((one) => one.honorGracefulShutdown),
+      [false, true, true],
+    ],
     "neighbors 0 send-same-as": [
       "false for route server clients, else true",
       [client, external, internal].map(({ sendSameAs }) => sendSameAs),

@@ -116,6 +116,7 @@ const FULL: NeighborConfig = {
     count: "accepted",
   },
   honorWellKnownCommunities: false,
+  honorGracefulShutdown: true,
   pathHiding: "off",
   sendSameAs: false,
   sendRpkiState: true,

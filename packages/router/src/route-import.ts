@@ -173,6 +173,7 @@ export class RouteImport {
             : "never",
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
+      honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
     const filter = tables.policies.filter(config.import, config.localAs);
     return new SessionImporter(tables.attrs, settings, facts, filter);
