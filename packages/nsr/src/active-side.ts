@@ -325,12 +325,13 @@ export class ActiveSide {
     }
     if (hello.ends > 0) this.say("warn", endsText(hello));
     this.use(arrival, hello);
-    void this.letJoin(arrival.link, name, wantsOutputs(this.side.build, hello));
+    void this.letJoin(arrival.link, hello);
   }
 
   /** Nobody joins before all packets go through the gate. Peers are served between any two steps. */
-  private async letJoin(link: Link, name: string, isSentOutputs: boolean): Promise<void> {
+  private async letJoin(link: Link, hello: Hello): Promise<void> {
     const { speaker } = this;
+    const { side: name } = hello;
     const guarded = this.gate.need(true);
     // What becomes of it is looked at below, unless nobody wants to know any more.
     guarded.catch(() => {});
@@ -339,7 +340,11 @@ export class ActiveSide {
       const isGuarded = await guarded;
       if (!this.isUsed(link, name)) return;
       if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
-      speaker.active.join(name, speaker.now(), isSentOutputs, room);
+      speaker.active.join(name, speaker.now(), {
+        wantsOutputs: wantsOutputs(this.side.build, hello),
+        needsFirstClasses: hello.leavesOut === 0,
+        room,
+      });
     } catch (error) {
       this.cannotSend(link, name, error as Error);
     }

@@ -60,6 +60,7 @@ export function helloOf(
     software: side.software,
     build: side.build,
     outputs: Number(side.differed.once),
+    leavesOut: 1,
     process: process.pid,
     ...more,
     ...side.ended(),

@@ -352,7 +352,7 @@ describe("an active", () => {
     const room = new CaptureRoom();
     for (const _ of prepareCapture(bench.journal.machine, room)) bench.receive(id, 1);
     bench.bracket();
-    bench.active.join("b", 2, false, room);
+    bench.active.join("b", 2, { room });
     const first = bench.sent().map(({ record }) => record);
     expect(first).not.toContain("imageEnd");
 
