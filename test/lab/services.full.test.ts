@@ -1,10 +1,11 @@
-/** Services of an exchange: graceful shutdown, as real daemons see it. */
+/** Services of an exchange: graceful shutdown and blackholing, as real daemons see it. */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { bird } from "./bird.ts";
 import { frr } from "./frr.ts";
 import { labAvailable } from "./install.ts";
 import { createLab, type Lab } from "./netns.ts";
 import {
+  checkBlackholes,
   checkShutdownReceived,
   checkShutdownSent,
   type ServiceScene,
@@ -33,6 +34,7 @@ describe.skipIf(reason !== null).each([bird, frr])("with $name", (kind) => {
   test.each<[string, (scene: ServiceScene) => Promise<void>]>([
     ["the speaker is about to shut down", checkShutdownSent],
     ["a member is about to shut down", checkShutdownReceived],
+    ["a member has traffic to a host of its own thrown away", checkBlackholes],
   ])("%s", async (_title, check) => {
     try {
       await check(scene);

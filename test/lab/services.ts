@@ -182,3 +182,48 @@ export async function checkShutdownReceived(scene: ServiceScene): Promise<void> 
   await scene.reconfigure({});
   await expectPlain(scene);
 }
+
+const BLACKHOLE = "65535:666";
+const NO_EXPORT = "65535:65281";
+/** Where an exchange throws traffic away. */
+const BIN = { "ipv4-unicast": "10.0.0.66", "ipv6-unicast": "fd00::66" } as const;
+
+/** Blackholing (RFC 7999), both ways: of hosts within the prefixes of who asks, and of no others. */
+export async function checkBlackholes(scene: ServiceScene): Promise<void> {
+  const { member, witness } = scene;
+  const blackhole = { "next-hop": Object.values(BIN) };
+  await scene.reconfigure({
+    "prefix-lists": { member: member.prefixes, witness: witness.prefixes },
+    policies: parse("short: [{ if: { prefix: ['0.0.0.0/0 le 24', '::/0 le 48'] }, then: accept }]"),
+    neighbors: [
+      ...neighborsOf(member, { import: "short", blackhole: { ...blackhole, prefixes: "member" } }),
+      ...neighborsOf(witness, {
+        import: "short",
+        blackhole: { ...blackhole, prefixes: "witness" },
+      }),
+    ],
+  });
+  for (const [from, to] of [
+    [member, witness],
+    [witness, member],
+  ] as const) {
+    const hosts = [
+      from.prefixes[0]!.replace("0.0/16", "2.3/32"),
+      from.prefixes[1]!.replace("::/32", "::3/128"),
+    ];
+    const others = ["10.99.0.1/32", "fd99::1/128"];
+    const announced = [...hosts, ...others].map((prefix) => ({ prefix, communities: [BLACKHOLE] }));
+    await from.daemon.announce(announced);
+    const routes = await untilHeld(scene, to, hosts, [NO_EXPORT, BLACKHOLE], "throws traffic away");
+    expect(routes.map(({ nextHop }) => nextHop)).toEqual(Object.values(BIN));
+    expect(await held(scene, to, others)).toEqual([]);
+    await from.daemon.withdraw([...hosts, ...others]);
+    await until(
+      async () => (await held(scene, to, hosts)).length === 0,
+      WAIT_MS,
+      `${to.node.name} forwards again`,
+    );
+  }
+  await scene.reconfigure({});
+  await expectPlain(scene);
+}

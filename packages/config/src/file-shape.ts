@@ -114,6 +114,7 @@ export interface FileOptions {
   readonly "next-hop"?: "self" | "unchanged";
   readonly import?: OneOrMore<string>;
   readonly export?: OneOrMore<string>;
+  readonly blackhole?: FileBlackhole;
   readonly "ebgp-requires-policy"?: boolean;
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
@@ -165,6 +166,13 @@ export interface FileLongLived {
 export interface FileAddPath {
   readonly receive?: boolean;
   readonly send?: number | "all";
+}
+
+export interface FileBlackhole {
+  readonly prefixes?: OneOrMore<string>;
+  readonly "next-hop"?: OneOrMore<string>;
+  readonly communities?: OneOrMore<string>;
+  readonly "no-export"?: boolean;
 }
 
 export interface FileMaxPrefix {

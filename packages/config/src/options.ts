@@ -34,6 +34,7 @@ export const CHANGE_EFFECTS: Readonly<
   nextHop: "reset",
   import: "import",
   export: "export",
+  blackhole: "import",
   // Acts through import and export, which are filled in from it.
   ebgpRequiresPolicy: "none",
   enforceFirstAs: "import",

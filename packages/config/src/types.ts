@@ -202,6 +202,11 @@ export interface NeighborOptions {
   /** Names of policies; `accept-all` alone accepts everything, none rejects everything. */
   readonly import: readonly string[];
   readonly export: readonly string[];
+  /**
+   * Name of the policy, made for it, that routes go through before those of `import`: it decides about
+   * blackhole routes (RFC 7999), see `importChain`. Null when the neighbor may not ask for that.
+   */
+  readonly blackhole: string | null;
   readonly ebgpRequiresPolicy: boolean;
   readonly enforceFirstAs: boolean;
   /** How often the own AS number may stand in a received AS_PATH. */

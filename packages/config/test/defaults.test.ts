@@ -27,6 +27,7 @@ const BASE = {
       "graceful-restart": {},
       "long-lived-graceful-restart": {},
       "max-prefix": {},
+      blackhole: {},
     },
   ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },

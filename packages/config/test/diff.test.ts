@@ -124,6 +124,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   nextHop: "as: 64502, group: clients, next-hop: unchanged",
   import: "as: 64502, group: clients, import: other",
   export: "as: 64502, group: clients, export: other",
+  blackhole: "as: 64502, group: clients, blackhole: { prefixes: bogons }",
   ebgpRequiresPolicy: "as: 64502, group: clients, ebgp-requires-policy: false",
   enforceFirstAs: "as: 64502, group: clients, enforce-first-as: false",
   allowOwnAs: "as: 64502, group: clients, allow-own-as: 1",

@@ -86,6 +86,7 @@ const FULL: NeighborConfig = {
   nextHop: "unchanged",
   import: ["accept-all"],
   export: ["accept-all"],
+  blackhole: null,
   ebgpRequiresPolicy: false,
   enforceFirstAs: false,
   allowOwnAs: 1,
@@ -124,6 +125,11 @@ const FULL: NeighborConfig = {
   keepRejected: false,
   nsr: "required",
 };
+
+const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 63 };
+const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
+const MARKS = { community: { add: ["blackhole"] } };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
@@ -205,6 +211,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   prefixLists: {
     bogons: ["10.0.0.0/8 le 32"],
     registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
+    "within:registry": ["198.51.100.0/24 le 32", "203.0.113.0/24 le 32", "2001:db8:1::/48 le 128"],
   },
   asLists: { transit: ["174", "64512-65534"], registered: ["65001", "65002-65003", "65001"] },
   communityLists: { actions: ["0:$peer-as", "$local-as:*"], info: ["ro:*:7", "rt:64500:*"] },
@@ -294,6 +301,41 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
           source: { file: "everything.yaml", line: 118 },
           if: {},
           set: { localPref: { set: 200 } },
+          action: "accept",
+        },
+      ],
+    },
+    [BLACKHOLES]: {
+      name: BLACKHOLES,
+      source: BLACKHOLE_SOURCE,
+      default: "next",
+      rules: [
+        {
+          name: "not within the neighbor's prefixes",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, not: { prefix: ["within:registry"] } },
+          set: {},
+          action: "reject",
+        },
+        {
+          name: "blackhole by 192.0.2.66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv4-unicast" },
+          set: { nextHop: "192.0.2.66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole by 2001:db8::66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv6-unicast" },
+          set: { nextHop: "2001:db8::66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole",
+          source: BLACKHOLE_SOURCE,
+          if: ASKS,
+          set: MARKS,
           action: "accept",
         },
       ],
