@@ -408,6 +408,7 @@ interface ShownStatus {
   neighbors: number;
   established: number;
   restart: ShownRestart | null;
+  graceful_shutdown: boolean;
 }
 
 const showStatus: Command = {
@@ -425,6 +426,9 @@ const showStatus: Command = {
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
         ...restartFields(restart),
+        ...(status.graceful_shutdown
+          ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
+          : []),
       ]);
       for (const line of lines) print(line);
     });

@@ -31,6 +31,7 @@ const COMMANDS = [
   "reset",
   "disable",
   "enable",
+  "graceful-shutdown",
   "release",
   "switchover",
   "upgrade check",
@@ -205,7 +206,8 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
-    const takes = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const neighbor = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const takes = name === "graceful-shutdown" ? ["on"] : neighbor;
     const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
     const socket = "/tmp/no-such-socket.sock";
     const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);

@@ -1,6 +1,7 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
 import type { Policy } from "@ts-bgp/policy";
+import { importChain } from "./blackhole.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
@@ -109,7 +110,7 @@ function compareNeighbors(
     address: next.address,
     options,
     reset: resetAll || effects.has("reset"),
-    import: effects.has("import") || effects.has("both") || uses(next.import),
+    import: effects.has("import") || effects.has("both") || uses(importChain(next)),
     export: effects.has("export") || effects.has("both") || uses(next.export),
   };
 }

@@ -118,6 +118,7 @@ export interface FileOptions {
   readonly "next-hop"?: "self" | "unchanged";
   readonly import?: OneOrMore<string>;
   readonly export?: OneOrMore<string>;
+  readonly blackhole?: FileBlackhole;
   readonly "ebgp-requires-policy"?: boolean;
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
@@ -135,6 +136,7 @@ export interface FileOptions {
   readonly "congestion-control"?: string;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
+  readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;
@@ -168,6 +170,13 @@ export interface FileLongLived {
 export interface FileAddPath {
   readonly receive?: boolean;
   readonly send?: number | "all";
+}
+
+export interface FileBlackhole {
+  readonly prefixes?: OneOrMore<string>;
+  readonly "next-hop"?: OneOrMore<string>;
+  readonly communities?: OneOrMore<string>;
+  readonly "no-export"?: boolean;
 }
 
 export interface FileMaxPrefix {

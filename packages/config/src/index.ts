@@ -15,6 +15,7 @@
  * RFCs: 8212 (default deny), 9234 (roles), 5082 (GTSM), 2385 (MD5), 7947 (route server defaults).
  */
 
+export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
 export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from "./diff.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";

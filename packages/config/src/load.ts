@@ -2,6 +2,7 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
+import { Blackholes } from "./blackhole.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -67,7 +68,8 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
-  const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
+  const blackholes = new Blackholes(lists);
+  const neighbors = checkNeighbors(shape, section, { router, nsr, blackholes }, checker);
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
@@ -78,9 +80,10 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     nsr,
     rpki,
     neighbors,
-    policies,
+    policies: { ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
+    prefixLists: { ...plainLists.prefixLists, ...blackholes.prefixLists },
   };
 }
 

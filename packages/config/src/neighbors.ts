@@ -2,8 +2,9 @@
 
 import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { type Checker, listOf } from "./checker.ts";
-import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import type { FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
@@ -11,7 +12,7 @@ import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from ".
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-type Speaker = Pick<Config, "router" | "nsr">;
+type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
 
 export function checkNeighbors(
   shape: FileShape,
@@ -94,6 +95,7 @@ function checkOptions(options: FileOptions, checker: Checker): string | null {
     if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
   }
   checkCongestionControl(options, checker);
+  if (options.blackhole !== undefined) checkBlackhole(options.blackhole, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
   return options.password === undefined ? null : readPassword(options, checker);
 }
@@ -166,6 +168,10 @@ class Layers {
     return { receive, send };
   }
 
+  get blackhole(): FileBlackhole {
+    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
+  }
+
   /** @returns a section of which a word is the mode, merged */
   restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
     key: K,
@@ -224,10 +230,11 @@ function resolve(
     if (value !== undefined) return listOf(value);
     return external && ebgpRequiresPolicy ? [] : [ACCEPT_ALL];
   };
+  const source = yaml.sourceOf(yaml.at(neighbor));
   const config: NeighborConfig = {
     address: address.text,
     group: neighbor.group ?? "",
-    source: yaml.sourceOf(yaml.at(neighbor)),
+    source,
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,
@@ -244,6 +251,7 @@ function resolve(
     nextHop: get("next-hop") ?? nextHop,
     import: chain("import"),
     export: chain("export"),
+    blackhole: speaker.blackholes.policyFor(layers.blackhole, chain("import"), source),
     ebgpRequiresPolicy,
     enforceFirstAs: get("enforce-first-as") ?? true,
     allowOwnAs: get("allow-own-as") ?? 0,
@@ -263,6 +271,7 @@ function resolve(
     congestionControl: get("congestion-control") ?? null,
     maxPrefix: layers.maxPrefix,
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
+    honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     sendRpkiState: get("send-rpki-state") ?? false,

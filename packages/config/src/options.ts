@@ -34,6 +34,7 @@ export const CHANGE_EFFECTS: Readonly<
   nextHop: "reset",
   import: "import",
   export: "export",
+  blackhole: "import",
   // Acts through import and export, which are filled in from it.
   ebgpRequiresPolicy: "none",
   enforceFirstAs: "import",
@@ -55,6 +56,7 @@ export const CHANGE_EFFECTS: Readonly<
   congestionControl: "none",
   maxPrefix: "import",
   honorWellKnownCommunities: "export",
+  honorGracefulShutdown: "import",
   pathHiding: "export",
   sendSameAs: "export",
   sendRpkiState: "export",

@@ -204,6 +204,11 @@ export interface NeighborOptions {
   /** Names of policies; `accept-all` alone accepts everything, none rejects everything. */
   readonly import: readonly string[];
   readonly export: readonly string[];
+  /**
+   * Name of the policy, made for it, that routes go through before those of `import`: it decides about
+   * blackhole routes (RFC 7999), see `importChain`. Null when the neighbor may not ask for that.
+   */
+  readonly blackhole: string | null;
   readonly ebgpRequiresPolicy: boolean;
   readonly enforceFirstAs: boolean;
   /** How often the own AS number may stand in a received AS_PATH. */
@@ -230,6 +235,8 @@ export interface NeighborOptions {
   readonly maxPrefix: MaxPrefixOptions;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
+  /** Whether an accepted external route with GRACEFUL_SHUTDOWN gets LOCAL_PREF 0 (RFC 8326). */
+  readonly honorGracefulShutdown: boolean;
   /** Route server client: gets the next path when the best is filtered (RFC 7947 section 2.3.1). */
   readonly pathHiding: "mitigate" | "off";
   /** Whether routes learned from one session of an AS go to its other sessions. */

@@ -27,6 +27,7 @@ const BASE = {
       "graceful-restart": {},
       "long-lived-graceful-restart": {},
       "max-prefix": {},
+      blackhole: {},
     },
   ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
@@ -170,6 +171,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
     "neighbors 0 honor-well-known-communities": [
       "false for route server clients, else true",
       [client, external, internal].map((one) => one.honorWellKnownCommunities),
+      [false, true, true],
+    ],
+    "neighbors 0 honor-graceful-shutdown": [
+      "false for route server clients, else true",
+      [client, external, internal].map((one) => one.honorGracefulShutdown),
       [false, true, true],
     ],
     "neighbors 0 send-same-as": [

@@ -87,6 +87,7 @@ const FULL: NeighborConfig = {
   nextHop: "unchanged",
   import: ["accept-all"],
   export: ["accept-all"],
+  blackhole: null,
   ebgpRequiresPolicy: false,
   enforceFirstAs: false,
   allowOwnAs: 1,
@@ -117,6 +118,7 @@ const FULL: NeighborConfig = {
     count: "accepted",
   },
   honorWellKnownCommunities: false,
+  honorGracefulShutdown: true,
   pathHiding: "off",
   sendSameAs: false,
   sendRpkiState: true,
@@ -124,6 +126,11 @@ const FULL: NeighborConfig = {
   keepRejected: false,
   nsr: "required",
 };
+
+const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 63 };
+const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
+const MARKS = { community: { add: ["blackhole"] } };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
   rejectReasons: "ixp-manager",
@@ -208,6 +215,10 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     registry: Uint32Array.of(
       ...[0x181818, 0xc6336400, 0x181819, 0xcb007100],
       ...[0x1303140, 0x20010db8, 0x00010000, 0, 0],
+    ),
+    "within:registry": Uint32Array.of(
+      ...[0x181820, 0xc6336400, 0x181820, 0xcb007100],
+      ...[0x1303080, 0x20010db8, 0x00010000, 0, 0],
     ),
   },
   asLists: {
@@ -317,6 +328,41 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
           source: { file: "everything.yaml", line: 119 },
           if: {},
           set: { localPref: { set: 200 } },
+          action: "accept",
+        },
+      ],
+    },
+    [BLACKHOLES]: {
+      name: BLACKHOLES,
+      source: BLACKHOLE_SOURCE,
+      default: "next",
+      rules: [
+        {
+          name: "not within the neighbor's prefixes",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, not: { prefix: ["within:registry"] } },
+          set: {},
+          action: "reject",
+        },
+        {
+          name: "blackhole by 192.0.2.66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv4-unicast" },
+          set: { nextHop: "192.0.2.66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole by 2001:db8::66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv6-unicast" },
+          set: { nextHop: "2001:db8::66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole",
+          source: BLACKHOLE_SOURCE,
+          if: ASKS,
+          set: MARKS,
           action: "accept",
         },
       ],

@@ -29,7 +29,13 @@ import { askersTurn } from "./turns.ts";
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
   Speaker,
-  "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
+  | "router"
+  | "slices"
+  | "operate"
+  | "shutDownGracefully"
+  | "explain"
+  | "congestionControlOf"
+  | "turnedAway"
 > & {
   /** Null on a standby, which is connected to no cache. */
   readonly feeds: Pick<Speaker["feeds"], "show"> | null;
@@ -130,6 +136,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      graceful_shutdown: router.tables.groups.isShuttingDown,
     };
     return {};
   },
@@ -171,6 +178,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     }
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
+  },
+  "graceful-shutdown": async function* (speaker, request) {
+    const state = choice(request, "state", ["on", "off"]);
+    if (state === null) throw new ControlError('"state" must be on or off');
+    speaker.shutDownGracefully(state === "on");
+    return { graceful_shutdown: state === "on" };
   },
   "show-rpki": async function* ({ router, feeds }) {
     const shown = showRpki(router);

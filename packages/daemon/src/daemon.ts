@@ -488,6 +488,7 @@ function standIn({ router }: Machine): Served {
     router,
     slices,
     operate: refuse,
+    shutDownGracefully: refuse,
     explain: refuse,
     congestionControlOf: none,
     turnedAway,

@@ -137,6 +137,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
   groups.held ??= [];
+  groups.isShuttingDown ??= false;
+  for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;

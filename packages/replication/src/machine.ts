@@ -29,6 +29,7 @@ export type CallName =
   | "configure"
   | "operate"
   | "explain"
+  | "gracefulShutdown"
   | "tcp"
   | "acked"
   | "payloads"
@@ -105,6 +106,7 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   operate: ({ router }, { address, order, nowMs }) =>
     router.operate(address, orderIn(order), nowMs),
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
+  gracefulShutdown: ({ router }, { on, nowMs }) => router.shutDownGracefully(on === 1, nowMs),
   tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),
   payloads: ({ router }, { source, begin, octets }) => router.payloads(source, begin === 1, octets),
   payloadsEnd: ({ router }, { source, end, nowMs }) =>

@@ -54,6 +54,7 @@ export type LogId =
   | "rpki-source"
   | "rpki-gate"
   | "restart"
+  | "graceful-shutdown"
   | "configured"
   | "operator";
 

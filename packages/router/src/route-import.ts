@@ -3,6 +3,7 @@
  * session, and outlasts it for as long as routes of it are kept while the neighbor restarts.
  */
 
+import { importChain } from "@ts-bgp/config";
 import type { Negotiated } from "@ts-bgp/fsm";
 import {
   ATTR_SET,
@@ -173,8 +174,9 @@ export class RouteImport {
             : "never",
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
+      honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
-    const filter = tables.policies.filter(config.import, config.localAs);
+    const filter = tables.policies.filter(importChain(config), config.localAs);
     return new SessionImporter(tables.attrs, settings, facts, filter);
   }
 }

@@ -247,6 +247,19 @@ export class Router {
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
 
+  /**
+   * Tells all peers that this speaker is about to shut down, by a community on each route (RFC 8326): they
+   * prefer other paths, and lose nothing when the sessions end. Holds until it is taken back.
+   */
+  shutDownGracefully(isOn: boolean, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    this.tables.groups.shutDownGracefully(isOn);
+    const text = isOn
+      ? "all routes are sent with GRACEFUL_SHUTDOWN from now on"
+      : "routes are sent without GRACEFUL_SHUTDOWN again";
+    this.tables.outputs.log("graceful-shutdown", "info", null, text, { on: isOn });
+  }
+
   /** Whether octets of a connection wait that may be read now. */
   get hasInput(): boolean {
     return this.small.some(mayBeRead) || this.bulk.some(mayBeRead);

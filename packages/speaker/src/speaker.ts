@@ -233,6 +233,11 @@ export class Speaker {
     this.run({ record: "operate", address, order, nowMs: this.now() });
   }
 
+  /** Tells peers that this speaker is about to shut down, or no more; see the router's method. */
+  shutDownGracefully(isOn: boolean): void {
+    this.run({ record: "gracefulShutdown", on: isOn ? 1 : 0, nowMs: this.now() });
+  }
+
   /** Why a route is used or sent, or is not. */
   explain(question: Question): Explained {
     return this.run({ record: "explain", question });
