@@ -2,6 +2,8 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { BmpTable } from "./types.ts";
+
 export interface FileShape {
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
@@ -13,6 +15,7 @@ export interface FileShape {
   };
   readonly nsr?: FileNsr;
   readonly rpki?: FileRpki;
+  readonly bmp?: FileBmp;
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -53,6 +56,22 @@ export interface FileRpki {
   readonly files?: readonly (string | { readonly file: string; readonly preference?: number })[];
   readonly slurm?: OneOrMore<string>;
   readonly "start-limit"?: number;
+}
+
+export interface FileBmp {
+  readonly stations: readonly FileBmpStation[];
+}
+
+export interface FileBmpStation {
+  readonly address?: string;
+  readonly port?: number;
+  readonly listen?: { readonly address: string; readonly port: number };
+  readonly from?: OneOrMore<string>;
+  readonly tables?: OneOrMore<BmpTable>;
+  readonly neighbors?: OneOrMore<string>;
+  readonly statistics?: number;
+  readonly "mirror-malformed"?: boolean;
+  readonly "queue-mb"?: number;
 }
 
 export interface FileRtrTls {

@@ -2,6 +2,7 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
+import { checkBmp } from "./bmp.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -64,6 +65,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
+  const bmp = checkBmp(shape, checker);
   const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
   const { communityKinds: _, ...plainLists } = lists;
   return {
@@ -74,6 +76,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
     rpki,
+    bmp,
     neighbors,
     policies,
     ...plainLists,

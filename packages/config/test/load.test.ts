@@ -160,6 +160,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMisses: 4,
     patienceMs: 500,
   },
+  bmp: null,
   rpki: {
     caches: [
       {
