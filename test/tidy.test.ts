@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** A package imports packages before it in this order, and no others. */
 const ORDER = [
   "wire-codec",
+  "feeds-codec",
   "fsm",
   "rib",
   "rpki",
@@ -20,6 +21,7 @@ const ORDER = [
   "replication",
   "inject",
   "takeover",
+  "feeds",
   "speaker",
   "nsr",
   "daemon",
@@ -29,6 +31,7 @@ const ORDER = [
 /** Packages that compute only: time, chance and the outside world are handed to them as values. */
 const PURE = new Set<string>([
   "wire-codec",
+  "feeds-codec",
   "fsm",
   "rib",
   "rpki",

@@ -13,6 +13,7 @@ const GLOBAL = [
   "log",
   "nsr",
   "rpki",
+  "bmp",
   "rejectReasons",
 ] as const;
 
@@ -26,7 +27,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `rejectReasons` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `rejectReasons` (apply
+   * at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

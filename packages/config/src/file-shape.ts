@@ -3,6 +3,7 @@
  */
 
 import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+import type { BmpTable } from "./types.ts";
 
 export interface FileShape {
   readonly include?: OneOrMore<string>;
@@ -16,6 +17,7 @@ export interface FileShape {
   };
   readonly nsr?: FileNsr;
   readonly rpki?: FileRpki;
+  readonly bmp?: FileBmp;
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -57,6 +59,22 @@ export interface FileRpki {
   readonly files?: readonly (string | { readonly file: string; readonly preference?: number })[];
   readonly slurm?: OneOrMore<string>;
   readonly "start-limit"?: number;
+}
+
+export interface FileBmp {
+  readonly stations: readonly FileBmpStation[];
+}
+
+export interface FileBmpStation {
+  readonly address?: string;
+  readonly port?: number;
+  readonly listen?: { readonly address: string; readonly port: number };
+  readonly from?: OneOrMore<string>;
+  readonly tables?: OneOrMore<BmpTable>;
+  readonly neighbors?: OneOrMore<string>;
+  readonly statistics?: number;
+  readonly "mirror-malformed"?: boolean;
+  readonly "queue-mb"?: number;
 }
 
 export interface FileRtrTls {

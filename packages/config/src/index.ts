@@ -26,6 +26,9 @@ export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spa
 export type {
   AddPathOptions,
   ArbiterConfig,
+  BmpConfig,
+  BmpStationConfig,
+  BmpTable,
   Config,
   EtcdTls,
   EtcdUser,

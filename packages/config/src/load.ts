@@ -3,6 +3,7 @@
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
+import { checkBmp } from "./bmp.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -69,6 +70,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
+  const bmp = checkBmp(shape, checker);
   const neighbors = checkNeighbors(shape, section, { router, nsr, blackholes }, checker);
   const { communityKinds: _, ...plainLists } = lists;
   return {
@@ -79,6 +81,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
     rpki,
+    bmp,
     neighbors,
     policies: { ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,

@@ -18,6 +18,8 @@ export interface Config extends Lists {
   readonly nsr: NsrConfig | null;
   /** Null for no origin validation. */
   readonly rpki: RpkiConfig | null;
+  /** Null for no BMP stations. */
+  readonly bmp: BmpConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
@@ -81,6 +83,41 @@ export interface RoaFileConfig {
   /** From the root. */
   readonly file: string;
   readonly preference: number;
+}
+
+/** Who is told by BMP (RFC 7854) what the speaker does. */
+export interface BmpConfig {
+  /** At least one. */
+  readonly stations: readonly BmpStationConfig[];
+}
+
+export const BMP_TABLES = [
+  "adj-in-pre",
+  "adj-in-post",
+  "loc-rib",
+  "adj-out-pre",
+  "adj-out-post",
+] as const;
+export type BmpTable = (typeof BMP_TABLES)[number];
+
+export interface BmpStationConfig {
+  /** Unique: address and port, or where it is listened on for the station. */
+  readonly name: string;
+  /** The station listens there; null where it connects. */
+  readonly connect: ListenAddress | null;
+  /** The station connects to there; null where it is connected to. */
+  readonly listen: ListenAddress | null;
+  /** Addresses that may connect; empty for any. */
+  readonly from: readonly string[];
+  /** At least one. */
+  readonly tables: readonly BmpTable[];
+  /** Addresses of neighbors and names of groups; empty for all. */
+  readonly neighbors: readonly string[];
+  /** Seconds between reports of counters; 0 for none. */
+  readonly statisticsSeconds: number;
+  readonly mirrorMalformed: boolean;
+  /** Octets that may wait for the station; it has missed what is more. */
+  readonly queueOctetsMax: number;
 }
 
 /** Where two sides of a pair meet: a Unix socket, or TCP. */

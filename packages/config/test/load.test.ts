@@ -169,6 +169,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMisses: 4,
     patienceMs: 500,
   },
+  bmp: null,
   rpki: {
     caches: [
       {

@@ -11,12 +11,12 @@ import {
   type NsrConfig,
   reloadRefusal,
 } from "@ts-bgp/config";
+import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
 import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
-import { TurnedAway } from "@ts-bgp/speaker/turned-away";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, ControlServer } from "./control.ts";
@@ -27,6 +27,7 @@ import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { ServiceManager } from "./service-manager.ts";
+import { standIn } from "./stand-in.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -68,6 +69,7 @@ export class Daemon {
   /** From the first time that HTTP is served: it watches the event loop. */
   private collector: Collector | null = null;
   private readonly manager: ServiceManager;
+  private readonly feeds: Feeds;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
@@ -90,6 +92,11 @@ export class Daemon {
     this.warn(config, warnings);
     this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());
+    this.feeds = new Feeds({
+      version: options.version,
+      describe: () => this.statusOfSide(),
+      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+    });
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
@@ -141,6 +148,7 @@ export class Daemon {
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
       if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
+      this.feeds.use(this.alone, config);
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
@@ -190,6 +198,7 @@ export class Daemon {
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
+    this.feeds.stop();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
@@ -267,6 +276,12 @@ export class Daemon {
     return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
   }
 
+  /** For stations, which are told by the side that acts. */
+  private statusOfSide(): string {
+    const { cluster, side, epoch } = this.shownNsr();
+    return cluster === "" ? "started" : `side ${side} of ${cluster} is active, epoch ${epoch}`;
+  }
+
   private shownNsr(): ShownNsr {
     return showNsr(this.pair, this.speaker);
   }
@@ -296,7 +311,7 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private roleChanged({ switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -305,6 +320,8 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
+    if (role === "active") this.feeds.use(speaker, this.config);
+    else this.feeds.use(null, this.config);
     this.manager.changed();
   }
 
@@ -392,6 +409,7 @@ export class Daemon {
     this.http = http;
     this.config = next;
     this.inherited = null;
+    this.feeds.use(this.speaker, next);
     return {
       added: diff.added,
       removed: diff.removed,
@@ -472,26 +490,4 @@ function nameOf({ self, arbiter }: NsrConfig, { nsrSelf }: DaemonOptions): strin
   if (name !== "") return name;
   // A side of etcd keeps its name when it starts again.
   return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
-}
-
-const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
-
-/** @returns what a standby can be asked: all that changes nothing */
-function standIn({ router }: Machine): Served {
-  const refuse = (): never => {
-    throw new ControlError("this side is the standby: ask the active side");
-  };
-  const none = () => null;
-  const turnedAway = new TurnedAway(() => {});
-  const slices = { ...IDLE_SLICES };
-  return {
-    router,
-    slices,
-    operate: refuse,
-    shutDownGracefully: refuse,
-    explain: refuse,
-    congestionControlOf: none,
-    turnedAway,
-    feeds: null,
-  };
 }

@@ -147,5 +147,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   }
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);
+  machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

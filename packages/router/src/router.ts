@@ -19,6 +19,7 @@ import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
+import { tellRoutes } from "./observing.ts";
 import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
 import { beginSlice, endSlice, readingFrom } from "./reading.ts";
@@ -209,7 +210,7 @@ export class Router {
     let jobs = tables.jobs.step();
     let worked = jobs;
     while (jobs && mayGoOn()) jobs = tables.jobs.step();
-    for (const family of FAMILIES) tables.rib(family).decide();
+    this.decide(false);
     let groups = tables.groups.step();
     worked ||= groups;
     while (groups && mayGoOn()) groups = tables.groups.step();
@@ -325,10 +326,18 @@ export class Router {
     }
     const reads = small.some(mayBeRead);
     small.push(...held);
-    for (const family of FAMILIES) tables.rib(family).decide(true);
+    this.decide(true);
     let groups = tables.groups.stepUrgent();
     while (groups && mayGoOn()) groups = tables.groups.stepUrgent();
     return reads || groups;
+  }
+
+  private decide(isUrgent: boolean): void {
+    for (const family of FAMILIES) {
+      const rib = this.tables.rib(family);
+      rib.decide(isUrgent);
+      if (rib.notes !== null) tellRoutes(this.tables, rib);
+    }
   }
 
   /** Reads from the bulk in turn. @returns whether there is more that can be read soon */

@@ -27,6 +27,7 @@ import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine, replicated } from "./machine.ts";
+import type { Observer } from "./observer.ts";
 import { otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
@@ -68,6 +69,8 @@ export class Speaker {
   readonly transport: Transport;
   readonly turnedAway: TurnedAway;
   readonly feeds: PayloadFeeds;
+  /** Null for nobody. */
+  observer: Observer | null = null;
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -457,6 +460,7 @@ export class Speaker {
         return;
       case "write":
         this.transport.write(output.connection, output.octets);
+        if (this.observer?.wantsWrites) this.observer.wrote(output.connection, output.octets);
         return;
       case "close":
         this.protection?.closing(output.connection);
@@ -464,6 +468,9 @@ export class Speaker {
         return;
       case "log":
         this.log(output.event);
+        return;
+      case "observe":
+        this.observer?.event(output.event);
         return;
     }
   }

@@ -1,0 +1,77 @@
+/**
+ * What those are told who observe the speaker: sessions that come up and end, routes that change, and
+ * messages. It is said as outputs, which a standby drops, and only where the configuration has somebody who
+ * observes: that is the same on both sides of a pair, and so is what the tables do.
+ *
+ * Routes are told as they are once the decision process has run, so several changes in a slice may be one.
+ */
+
+import type { Config } from "@ts-bgp/config";
+import type { DownReason } from "@ts-bgp/fsm";
+import { newRouteNotes, type PeerRow, type Rib } from "@ts-bgp/rib";
+
+/** A session that is up. Octets must not be changed. */
+export interface ObservedSession {
+  /** Row of the neighbor: no other has it while routes of this one are there. */
+  readonly peer: PeerRow;
+  /** Tells sessions of a neighbor apart. */
+  readonly connection: number;
+  /** Text that names the neighbor, and its group; empty when it has none. */
+  readonly neighbor: string;
+  readonly group: string;
+  readonly as: number;
+  readonly identifier: number;
+  readonly localAs: number;
+  /** 4 or 16 octets. */
+  readonly address: Uint8Array;
+  readonly localAddress: Uint8Array;
+  /** 0 where it is not known. */
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly sentOpen: Uint8Array;
+  readonly receivedOpen: Uint8Array;
+  readonly fourOctetAs: boolean;
+  /** FAMILY bits, as in what was negotiated. */
+  readonly families: number;
+  readonly addPathReceive: number;
+  readonly addPathSend: number;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+export type Observed =
+  | ({ readonly kind: "up" } & ObservedSession)
+  | {
+      readonly kind: "down";
+      readonly peer: PeerRow;
+      readonly connection: number;
+      readonly atMs: number;
+      readonly reason: DownReason;
+    }
+  /** Runs of `feeds-codec`. */
+  | { readonly kind: "routes"; readonly atMs: number; readonly octets: Uint8Array }
+  /** An UPDATE of the peer; `malformed`: it was not taken as it came (RFC 7606). */
+  | {
+      readonly kind: "update";
+      readonly peer: PeerRow;
+      readonly atMs: number;
+      readonly octets: Uint8Array;
+      readonly isMalformed: boolean;
+    };
+
+/** What of it is wanted. */
+export interface Wants {
+  readonly sessions: boolean;
+  readonly updates: "all" | "malformed" | "none";
+}
+
+export function wantsOf({ bmp }: Config): Wants {
+  const mirrors = bmp?.stations.some(({ mirrorMalformed }) => mirrorMalformed) ?? false;
+  return { sessions: bmp !== null, updates: mirrors ? "malformed" : "none" };
+}
+
+/** Has tables note what changes in them, or no more. */
+export function noteRoutesOf(rib: Rib, { sessions }: Wants): void {
+  if (!sessions) rib.notes = null;
+  else rib.notes ??= newRouteNotes();
+}
