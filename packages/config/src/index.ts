@@ -34,6 +34,8 @@ export type {
   EtcdUser,
   FamilySeconds,
   GracefulRestartOptions,
+  HttpConfig,
+  HttpToken,
   LinkAddress,
   ListenAddress,
   LogConfig,
