@@ -10,6 +10,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ORDER = [
   "wire-codec",
   "fsm",
+  "bfd",
   "rib",
   "rpki",
   "policy",
@@ -30,6 +31,7 @@ const ORDER = [
 const PURE = new Set<string>([
   "wire-codec",
   "fsm",
+  "bfd",
   "rib",
   "rpki",
   "policy",

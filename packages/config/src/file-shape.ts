@@ -2,6 +2,8 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { BfdAuthType } from "@ts-bgp/bfd";
+
 export interface FileShape {
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
@@ -129,6 +131,7 @@ export interface FileOptions {
   readonly "ttl-security"?: number;
   readonly multihop?: number;
   readonly "congestion-control"?: string;
+  readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
@@ -137,6 +140,21 @@ export interface FileOptions {
   readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
+}
+
+export interface FileBfd {
+  readonly enabled?: boolean;
+  readonly "interval-ms"?: number;
+  readonly multiplier?: number;
+  readonly passive?: boolean;
+  readonly multihop?: boolean;
+  readonly auth?: "none" | FileBfdAuth;
+}
+
+export interface FileBfdAuth {
+  readonly type?: BfdAuthType;
+  readonly "key-id"?: number;
+  readonly secret?: FileSecret;
 }
 
 export type RestartMode = "full" | "helper" | "off";

@@ -25,6 +25,7 @@ export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spa
 export type {
   AddPathOptions,
   ArbiterConfig,
+  BfdOptions,
   Config,
   EtcdTls,
   EtcdUser,

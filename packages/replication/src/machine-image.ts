@@ -11,7 +11,13 @@ import {
   type PolicyValues,
   ReasonTable,
 } from "@ts-bgp/policy";
-import { InputQueue, OriginValidation, OwnRestart, STATE_CLASSES } from "@ts-bgp/router";
+import {
+  InputQueue,
+  OriginValidation,
+  OwnRestart,
+  type Router,
+  STATE_CLASSES,
+} from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
@@ -110,6 +116,7 @@ export function machineImage(machine: Machine): Uint8Array[] {
 interface OlderTables {
   origins?: OriginValidation;
   restart?: OwnRestart;
+  bfd?: Router["tables"]["bfd"];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
@@ -122,6 +129,7 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins ??= new OriginValidation(outputs);
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
+  tables.bfd ??= new Map();
   groups.held ??= [];
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) {

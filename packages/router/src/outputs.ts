@@ -54,6 +54,8 @@ export type LogId =
   | "rpki-source"
   | "rpki-gate"
   | "restart"
+  | "bfd-up"
+  | "bfd-down"
   | "configured"
   | "operator";
 

@@ -17,6 +17,8 @@ import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
+import { heardOfBfd } from "./bfd.ts";
+import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
 import { type Order, obey } from "./order.ts";
@@ -245,6 +247,14 @@ export class Router {
     const neighbor = this.neighbors.get(address)!;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  /** The BFD session of a neighbor says what it has come to. */
+  bfd(address: string, news: BfdNews, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.neighbors.get(address);
+    // It may have gone meanwhile.
+    if (neighbor !== undefined) heardOfBfd(neighbor, news);
   }
 
   /** Whether octets of a connection wait that may be read now. */
