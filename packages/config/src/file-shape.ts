@@ -2,6 +2,7 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { BfdAuthType } from "@ts-bgp/bfd";
 import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
 import type { BmpTable } from "./types.ts";
 
@@ -165,6 +166,7 @@ export interface FileOptions {
   readonly "ttl-security"?: number;
   readonly multihop?: number;
   readonly "congestion-control"?: string;
+  readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
   readonly "honor-graceful-shutdown"?: boolean;
@@ -174,6 +176,21 @@ export interface FileOptions {
   readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
+}
+
+export interface FileBfd {
+  readonly enabled?: boolean;
+  readonly "interval-ms"?: number;
+  readonly multiplier?: number;
+  readonly passive?: boolean;
+  readonly multihop?: boolean;
+  readonly auth?: "none" | FileBfdAuth;
+}
+
+export interface FileBfdAuth {
+  readonly type?: BfdAuthType;
+  readonly "key-id"?: number;
+  readonly secret?: FileSecret;
 }
 
 export type RestartMode = "full" | "helper" | "off";

@@ -26,6 +26,7 @@ export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spa
 export type {
   AddPathOptions,
   ArbiterConfig,
+  BfdOptions,
   BmpConfig,
   BmpStationConfig,
   BmpTable,

@@ -3,6 +3,7 @@
  * data that can be compared, stored as JSON and sent to a standby.
  */
 
+import type { BfdAuth } from "@ts-bgp/bfd";
 import type { FamilyName, Lists, Policy, RejectPreset, Source } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
@@ -291,6 +292,8 @@ export interface NeighborOptions {
   readonly multihop: number;
   /** TCP congestion control by the kernel's name; null for cubic where the kernel has it, else its own. */
   readonly congestionControl: string | null;
+  /** Null: whether the path to the neighbor is there is left to BGP. */
+  readonly bfd: BfdOptions | null;
   readonly maxPrefix: MaxPrefixOptions;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
@@ -307,6 +310,19 @@ export interface NeighborOptions {
   readonly keepRejected: boolean;
   /** Whether the session must be protected by a standby, may be, or is not. */
   readonly nsr: "required" | "preferred" | "off";
+}
+
+/** A BFD session with the neighbor (RFC 5880). */
+export interface BfdOptions {
+  /** Between packets, in both directions; 10 to 60 000. */
+  readonly intervalMs: number;
+  /** Packets missing in a row until the session is down: 1..255. */
+  readonly multiplier: number;
+  /** Nothing is sent before the neighbor has. */
+  readonly passive: boolean;
+  /** RFC 5883: routers may stand between. */
+  readonly multihop: boolean;
+  readonly auth: BfdAuth | null;
 }
 
 export interface AddPathOptions {

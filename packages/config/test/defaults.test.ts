@@ -28,6 +28,7 @@ const BASE = {
       "long-lived-graceful-restart": {},
       "max-prefix": {},
       blackhole: {},
+      bfd: { auth: { type: "keyed-md5", secret: "x" } },
     },
   ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
@@ -174,6 +175,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       "cubic, whatever the host's default is; the host's own where the kernel has no cubic",
       external.congestionControl,
       null,
+    ],
+    "neighbors 0 bfd multihop": [
+      "whether the neighbor has multihop",
+      [0, 2].map((multihop) => neighborWith({ ...NEIGHBOR, bfd: true, multihop }).bfd?.multihop),
+      [false, true],
     ],
     "neighbors 0 honor-well-known-communities": [
       "false for route server clients, else true",

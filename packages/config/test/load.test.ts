@@ -110,6 +110,7 @@ const FULL: NeighborConfig = {
   password: "from the environment",
   ttlSecurity: 0,
   congestionControl: null,
+  bfd: null,
   multihop: 3,
   maxPrefix: {
     ipv4Unicast: 7,
@@ -398,6 +399,13 @@ describe("a file with every key of the schema", () => {
       ["2001:db8::3", null],
       ["2001:db8::4", "in clear"],
     ]);
+  });
+
+  test("has BFD where it is written", () => {
+    const auth = { type: "keyed-sha1", keyId: 7, secret: "from the environment" };
+    const times = { intervalMs: 50, multiplier: 5 };
+    const bfd = { ...times, passive: true, multihop: true, auth };
+    expect(config!.neighbors.map((one) => one.bfd)).toEqual([null, bfd, null, null, null]);
   });
 
   test("warns of what looks unintended", () => {

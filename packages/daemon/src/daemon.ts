@@ -14,7 +14,7 @@ import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
@@ -52,6 +52,7 @@ export class Daemon {
   /** Null where nothing can be noted, and before the start. */
   private crash: Crash | null = null;
   private readonly held: Held;
+  private readonly bfd: Bfd;
   private heldLooks: NodeJS.Timeout | undefined;
   /** With a section `nsr`. */
   private readonly pair: Pair | null;
@@ -112,6 +113,7 @@ export class Daemon {
     const heldFile = heldFileOf(config);
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
+    this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
       nsr === null
@@ -157,7 +159,7 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
+      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash, this.bfd);
       this.feeds.use(this.alone, config);
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
@@ -209,6 +211,7 @@ export class Daemon {
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
     this.feeds.stop();
+    await this.bfd.exit();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();

@@ -21,6 +21,7 @@
  * 7606, 7911, 7947 (route server), 8212, 8950, 9234 (OTC).
  */
 
+export type { BfdNews, BfdState } from "./bfd-state.ts";
 export { Connection, type ConnectionOwner } from "./connection.ts";
 export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";

@@ -66,6 +66,8 @@ export type LogId =
   | "rpki-gate"
   | "restart"
   | "graceful-shutdown"
+  | "bfd-up"
+  | "bfd-down"
   | "configured"
   | "operator";
 

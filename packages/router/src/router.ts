@@ -17,6 +17,8 @@ import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
+import { heardOfBfd } from "./bfd.ts";
+import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
 import { tellRoutes } from "./observing.ts";
@@ -259,6 +261,14 @@ export class Router {
       ? "all routes are sent with GRACEFUL_SHUTDOWN from now on"
       : "routes are sent without GRACEFUL_SHUTDOWN again";
     this.tables.outputs.log("graceful-shutdown", "info", null, text, { on: isOn });
+  }
+
+  /** The BFD session of a neighbor says what it has come to. */
+  bfd(address: string, news: BfdNews, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.neighbors.get(address);
+    // It may have gone meanwhile.
+    if (neighbor !== undefined) heardOfBfd(neighbor, news);
   }
 
   /** Whether octets of a connection wait that may be read now. */
