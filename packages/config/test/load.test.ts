@@ -131,7 +131,7 @@ const FULL: NeighborConfig = {
 };
 
 const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
-const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 63 };
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 64 };
 const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
@@ -291,7 +291,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 116 },
+          source: { file: "everything.yaml", line: 115 },
           if: {},
           set: {
             localPref: { subtract: 1 },

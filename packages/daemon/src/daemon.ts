@@ -19,7 +19,7 @@ import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
-import { HttpService, type HttpSources } from "./http.ts";
+import { HttpService, type HttpSources, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
@@ -493,9 +493,4 @@ export class Daemon {
 
 function mistakesOf(error: unknown): readonly string[] {
   return error instanceof ConfigFileError ? error.lines : [];
-}
-
-/** @returns whether it takes another listener; who may do what is another matter */
-function isMoved(old: HttpConfig | null, next: HttpConfig | null): boolean {
-  return old?.address !== next?.address || old?.port !== next?.port;
 }
