@@ -9,6 +9,7 @@ import {
   checkFolder,
   newChecker,
 } from "./checker.ts";
+import { withSharedParts } from "./compare.ts";
 import type { FileShape } from "./file-shape.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
@@ -67,7 +68,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
-  const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
+  const neighbors = withSharedParts(checkNeighbors(shape, section, { router, nsr }, checker));
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
