@@ -17,7 +17,14 @@
 
 export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
-export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from "./diff.ts";
+export {
+  type ConfigDiff,
+  changedSections,
+  diffConfig,
+  type NeighborChange,
+  reloadRefusal,
+  sharing,
+} from "./diff.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";

@@ -11,6 +11,7 @@ import {
   checkFolder,
   newChecker,
 } from "./checker.ts";
+import { withSharedParts } from "./compare.ts";
 import type { FileShape } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
@@ -72,7 +73,8 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
   const bmp = checkBmp(shape, checker);
-  const neighbors = checkNeighbors(shape, section, { router, nsr, blackholes }, checker);
+  const context = { router, nsr, blackholes };
+  const neighbors = withSharedParts(checkNeighbors(shape, section, context, checker));
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,

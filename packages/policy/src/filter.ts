@@ -29,7 +29,7 @@ import type { Action, Policy, Rule } from "./values.ts";
 export interface FilterContext {
   readonly sets: AttributeSets;
   readonly reasons: ReasonTable;
-  readonly terms: Terms;
+  terms: Terms;
   readonly route: Route;
   /** Counts slices: a reference taken in an earlier one has been given up. */
   slice: number;
@@ -102,7 +102,8 @@ class Tree {
 export class ChainFilter implements Filter {
   readonly names: readonly string[];
   readonly localAs: number;
-  readonly policies: Policies;
+  /** Whose chain it is. */
+  policies: Policies;
   readonly acceptsAll = false;
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;

@@ -41,7 +41,7 @@ export {
   type PrefixEntries,
   PrefixListBuilder,
   packedRanges,
-  prefixCount,
+  prefixCounts,
 } from "./packed-lists.ts";
 export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.ts";
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";

@@ -77,11 +77,13 @@ export function forEachPrefix(entries: PrefixEntries, visit: (entry: PrefixEntry
   }
 }
 
-/** @returns number of entries */
-export function prefixCount(entries: PrefixEntries): number {
-  let count = 0;
-  forEachPrefix(entries, () => count++);
-  return count;
+/** @returns number of entries of each family */
+export function prefixCounts(entries: PrefixEntries): [ipv4: number, ipv6: number] {
+  const counts: [number, number] = [0, 0];
+  forEachPrefix(entries, ({ bitsMax }) => {
+    counts[bitsMax === 32 ? 0 : 1]++;
+  });
+  return counts;
 }
 
 /**

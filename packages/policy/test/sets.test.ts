@@ -18,7 +18,7 @@ import {
   parseAsRange,
   parseCommunityPattern,
   parsePrefixEntry,
-  prefixCount,
+  prefixCounts,
   REASON,
   ReasonTable,
 } from "../src/index.ts";
@@ -135,7 +135,8 @@ test("a packed list is the same set as its texts", () => {
         builder.add(scratch);
       }
       const list = builder.list();
-      expect(prefixCount(list)).toBe(entries.length);
+      const [ipv4, ipv6] = prefixCounts(list);
+      expect(ipv4 + ipv6).toBe(entries.length);
       const [packed, plain] = [new PrefixSet(list), new PrefixSet(entries)];
       for (const text of [...asked, ...entries.map((e) => e.split(" ")[0]!)]) {
         const [family, ...rest] = prefixArguments(text);

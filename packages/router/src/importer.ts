@@ -58,7 +58,7 @@ export class SessionImporter implements Importer {
   private readonly attrs: AttrStore;
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
-  private readonly filter: Filter;
+  readonly filter: Filter;
   private family: Family = FAMILY.IPV4_UNICAST;
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;

@@ -78,13 +78,17 @@ export class Tables {
     return this.ribs[family - 1]!;
   }
 
-  /** Puts another configuration into force, with its policies. */
-  use(config: Config, policies: Policies): void {
+  /**
+   * Puts another configuration into force, with its policies.
+   *
+   * @param isSameAddresses - it has the same neighbors with the same AS numbers
+   */
+  use(config: Config, policies: Policies, isSameAddresses: boolean): void {
     this.oldPolicies.push(this.policies);
     this.config = config;
     this.isLongLived = hasLongLived(config);
     this.policies = policies;
-    this.addresses = addressesByAs(config);
+    if (!isSameAddresses) this.addresses = addressesByAs(config);
     this.observe(config);
   }
 
