@@ -4,7 +4,7 @@ import type { Policy } from "@ts-bgp/policy";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
-const GLOBAL = ["router", "listen", "control", "http", "log", "nsr", "rpki", "bmp"] as const;
+const GLOBAL = ["router", "listen", "control", "http", "log", "nsr", "rpki", "bmp", "mrt"] as const;
 
 export interface ConfigDiff {
   /** Addresses of neighbors that only the new configuration has, and that only the old one has. */
@@ -16,7 +16,7 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

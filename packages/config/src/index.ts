@@ -37,6 +37,7 @@ export type {
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MrtConfig,
   NeighborConfig,
   NeighborOptions,
   NsrConfig,

@@ -2,7 +2,6 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
-import { checkBmp } from "./bmp.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -10,6 +9,7 @@ import {
   checkFolder,
   newChecker,
 } from "./checker.ts";
+import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
@@ -77,6 +77,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     nsr,
     rpki,
     bmp,
+    mrt: checkMrt(shape, checker),
     neighbors,
     policies,
     ...plainLists,

@@ -3,6 +3,7 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
+import type { Feeds } from "@ts-bgp/feeds";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import type { Neighbor, Router } from "@ts-bgp/router";
@@ -24,6 +25,7 @@ import {
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import { askersTurn } from "./turns.ts";
 
 /** The speaker, or what stands for it on a standby. */
@@ -70,6 +72,8 @@ export interface DaemonActions {
   stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
+  /** Those who observe. */
+  readonly feeds: Feeds;
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
@@ -119,7 +123,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "show-status": async function* ({ router, slices }, _request, { version, startedMs }) {
+  "show-status": async function* ({ router, slices }, _request, { version, startedMs, feeds }) {
     const { router: identity } = router.tables.config;
     yield {
       version,
@@ -130,6 +134,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      feeds: showFeedStatus(feeds),
     };
     return {};
   },
@@ -184,6 +189,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     });
     yield { ...shown, sources };
     return {};
+  },
+  "show-feeds": async function* (_speaker, _request, { feeds }) {
+    yield showFeeds(feeds);
+    return {};
+  },
+  dump: async function* ({ router }, request, { feeds }) {
+    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
   },
   "show-quarantine": async function* ({ router }) {
     yield* showQuarantine(router);

@@ -21,6 +21,7 @@ import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
+import { feedMetrics } from "./feed-metrics.ts";
 import { HttpService } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
@@ -439,6 +440,7 @@ export class Daemon {
       stop: (isRestart) => this.stopSoon(isRestart),
       version: this.options.version,
       startedMs: this.startedMs,
+      feeds: this.feeds,
     });
     return new ControlServer(file, handler, this.fault);
   }
@@ -450,6 +452,7 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
+      feedMetrics: () => feedMetrics(this.feeds),
     });
     const { collector } = this;
     const health = () => {
