@@ -22,6 +22,7 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show rpki",
+  "show feeds",
   "show quarantine",
   "explain import",
   "explain export",
@@ -35,6 +36,7 @@ const COMMANDS = [
   "release",
   "switchover",
   "upgrade check",
+  "dump",
   "decode",
   "inject",
 ] as const;
@@ -58,7 +60,7 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable", "doctor"]],
+    ["d", ["decode", "demo", "disable", "doctor", "dump"]],
     ["s", ["show", "spare", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],

@@ -15,6 +15,7 @@ const GLOBAL = [
   "nsr",
   "rpki",
   "bmp",
+  "mrt",
   "rejectReasons",
 ] as const;
 
@@ -28,8 +29,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `rejectReasons` (apply
-   * at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
+   * `rejectReasons` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -19,6 +19,13 @@ export interface FileShape {
   readonly nsr?: FileNsr;
   readonly rpki?: FileRpki;
   readonly bmp?: FileBmp;
+  readonly mrt?: {
+    readonly dir: string;
+    readonly "tables-every"?: number;
+    readonly routes?: "received" | "accepted";
+    readonly "updates-every"?: number;
+    readonly compress?: "gzip" | "none";
+  };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];

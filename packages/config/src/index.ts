@@ -48,6 +48,7 @@ export type {
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MrtConfig,
   NeighborConfig,
   NeighborOptions,
   NsrConfig,

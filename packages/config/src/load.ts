@@ -3,7 +3,6 @@
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
-import { checkBmp } from "./bmp.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -12,6 +11,7 @@ import {
   newChecker,
 } from "./checker.ts";
 import { withSharedParts } from "./compare.ts";
+import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
@@ -85,6 +85,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     nsr,
     rpki,
     bmp,
+    mrt: checkMrt(shape, checker),
     neighbors,
     policies: { ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,

@@ -21,6 +21,8 @@ export interface Config extends Lists {
   readonly rpki: RpkiConfig | null;
   /** Null for no BMP stations. */
   readonly bmp: BmpConfig | null;
+  /** Null for no MRT files. */
+  readonly mrt: MrtConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
@@ -141,6 +143,18 @@ export interface BmpStationConfig {
   readonly mirrorMalformed: boolean;
   /** Octets that may wait for the station; it has missed what is more. */
   readonly queueOctetsMax: number;
+}
+
+/** Files in the format MRT (RFC 6396). */
+export interface MrtConfig {
+  /** From the root. */
+  readonly dir: string;
+  /** Between dumps of all routes; 0 for none. */
+  readonly tablesSeconds: number;
+  readonly routes: "received" | "accepted";
+  /** For so long UPDATE messages go into one file; 0 for none. */
+  readonly updatesSeconds: number;
+  readonly compress: "gzip" | "none";
 }
 
 /** Where two sides of a pair meet: a Unix socket, or TCP. */

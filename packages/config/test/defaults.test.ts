@@ -19,6 +19,8 @@ const BASE = {
     arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
   rpki: { caches: [{ address: "192.0.2.53" }] },
+  bmp: { stations: [{ address: "192.0.2.54" }] },
+  mrt: { dir: "/var/lib/mrt" },
   neighbors: [
     {
       address: "192.0.2.11",

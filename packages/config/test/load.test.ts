@@ -181,7 +181,39 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMisses: 4,
     patienceMs: 500,
   },
-  bmp: null,
+  bmp: {
+    stations: [
+      {
+        name: "192.0.2.54:1790",
+        connect: { address: "192.0.2.54", port: 1790 },
+        listen: null,
+        from: [],
+        tables: ["loc-rib"],
+        neighbors: ["2001:db8::4"],
+        statisticsSeconds: 0,
+        mirrorMalformed: true,
+        queueOctetsMax: 1 << 20,
+      },
+      {
+        name: "[::1]:11019",
+        connect: null,
+        listen: { address: "::1", port: 11019 },
+        from: ["::1"],
+        tables: ["adj-in-pre", "adj-out-post"],
+        neighbors: [],
+        statisticsSeconds: 60,
+        mirrorMalformed: false,
+        queueOctetsMax: 64 << 20,
+      },
+    ],
+  },
+  mrt: {
+    dir: "/var/lib/mrt",
+    tablesSeconds: 3600,
+    routes: "accepted",
+    updatesSeconds: 300,
+    compress: "none",
+  },
   rpki: {
     caches: [
       {

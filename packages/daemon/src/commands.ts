@@ -3,6 +3,7 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
+import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
@@ -24,6 +25,7 @@ import {
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import { type Page, pageOf, routePage } from "./route-pages.ts";
 
 /** The speaker, or what stands for it on a standby. */
@@ -76,6 +78,8 @@ export interface DaemonActions {
   stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
+  /** Those who observe. */
+  readonly feeds: Feeds;
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
@@ -120,7 +124,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "show-status": async function* ({ router, slices }, _request, { version, startedMs }) {
+  "show-status": async function* ({ router, slices }, _request, { version, startedMs, feeds }) {
     const { router: identity } = router.tables.config;
     yield {
       version,
@@ -132,6 +136,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
+      feeds: showFeedStatus(feeds),
     };
     return {};
   },
@@ -192,6 +197,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     });
     yield { ...shown, sources };
     return {};
+  },
+  "show-feeds": async function* (_speaker, _request, { feeds }) {
+    yield showFeeds(feeds);
+    return {};
+  },
+  dump: async function* ({ router }, request, { feeds }) {
+    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
   },
   "show-quarantine": async function* ({ router }) {
     yield* showQuarantine(router);

@@ -19,6 +19,7 @@ import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
+import { feedMetrics } from "./feed-metrics.ts";
 import { HttpService, type HttpSources, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
@@ -93,6 +94,11 @@ export class Daemon {
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
     this.idle = new Machine(config, 0);
+    this.feeds = new Feeds({
+      version: options.version,
+      describe: () => this.statusOfSide(),
+      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+    });
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
@@ -101,13 +107,9 @@ export class Daemon {
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
+      feeds: this.feeds,
     });
     this.manager = new ServiceManager(process.env, () => this.statusText());
-    this.feeds = new Feeds({
-      version: options.version,
-      describe: () => this.statusOfSide(),
-      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
-    });
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
@@ -473,6 +475,7 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
+      feedMetrics: () => feedMetrics(this.feeds),
     });
     const { collector } = this;
     const health = () => {

@@ -1,9 +1,12 @@
-/** The thread of the feeds: BMP stations. See `feeds.ts`. */
+/** The thread of the feeds: BMP stations and MRT files. See `feeds.ts`. */
 
 import { getPriority, setPriority } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import { parentPort } from "node:worker_threads";
 import type { Observed } from "@ts-bgp/router";
-import type { FeedOrder, FeedReport, Writes } from "./orders.ts";
+import { Dump } from "./dump.ts";
+import { MrtFiles, type MrtHooks } from "./mrt-files.ts";
+import type { FeedOrder, FeedReport, Told, Writes } from "./orders.ts";
 import { Peers } from "./peers.ts";
 import type { Station } from "./station.ts";
 import { Stations } from "./stations.ts";
@@ -14,6 +17,12 @@ const NICE = 5;
 
 type Begin = Extract<FeedOrder, { readonly order: "begin" }>;
 
+const MRT_HOOKS: MrtHooks = {
+  now: nowMs,
+  dump: (request) => report({ report: "dump-due", request }),
+  say: (level, message) => report({ report: "say", level, message: `mrt: ${message}`, fields: {} }),
+};
+
 /** What is told of one speaker that acts. */
 class Telling {
   private readonly peers: Peers = new Peers();
@@ -21,20 +30,40 @@ class Telling {
   private walks = 0;
   private readonly statisticsDueMs: Map<Station, number> = new Map();
 
-  constructor({ identity, text, bmp, sessions }: Begin) {
+  private mrt: MrtFiles | null = null;
+
+  constructor({ identity, text, told, sessions }: Begin) {
     for (const session of sessions) this.peers.goesUp(session);
     this.stations = new Stations({
       peers: this.peers,
       identity,
       text,
-      now: () => performance.timeOrigin + performance.now(),
+      now: nowMs,
       newWalk: () => ++this.walks,
       walk: (walk, tables, peers) => report({ report: "walk", walk, tables, peers }),
       endWalk: (walk) => report({ report: "walk-over", walk }),
       say: (level, station, message) =>
         report({ report: "say", level, message: `${station}: ${message}`, fields: { station } }),
     });
+    this.use(told);
+    for (const session of sessions) this.mrt?.state(session, session.sinceMs, true);
+  }
+
+  /** Who is told. */
+  use({ bmp, mrt }: Told): void {
     this.stations.use(bmp);
+    if (isDeepStrictEqual(mrt, this.mrt?.config ?? null)) return;
+    this.mrt?.close();
+    this.mrt = mrt === null ? null : new MrtFiles(mrt, MRT_HOOKS);
+  }
+
+  close(): void {
+    this.stations.close();
+    this.mrt?.close();
+  }
+
+  dumped(file: string, problem: string | null): void {
+    this.mrt?.dumped(file, problem);
   }
 
   /** More happened than could be told; these sessions are up now. */
@@ -42,10 +71,12 @@ class Telling {
     this.peers.up.clear();
     for (const session of sessions) this.peers.goesUp(session);
     this.stations.tellAnew("more happened than could be told");
+    this.mrt?.miss();
   }
 
   tick(): void {
     this.stations.tick();
+    this.mrt?.tick();
     const now = performance.now();
     for (const station of this.stations.all) {
       const { statisticsSeconds, name } = station.config;
@@ -54,18 +85,23 @@ class Telling {
       this.statisticsDueMs.set(station, now + 1000 * statisticsSeconds);
       report({ report: "numbers", station: name });
     }
-    report({ report: "shown", stations: this.stations.all.map((station) => station.show()) });
+    const shown = this.stations.all.map((station) => station.show());
+    report({ report: "shown", stations: shown, mrt: this.mrt?.show() ?? null });
   }
 
   event(event: Observed): void {
     const { peers, stations } = this;
     switch (event.kind) {
       case "up":
-        if (peers.goesUp(event)) for (const station of stations.all) station.up(event);
+        if (!peers.goesUp(event)) return;
+        for (const station of stations.all) station.up(event);
+        this.mrt?.state(event, event.sinceMs, true);
         return;
       case "down": {
         const session = peers.goesDown(event);
-        if (session !== null) for (const station of stations.all) station.down(session, event);
+        if (session === null) return;
+        for (const station of stations.all) station.down(session, event);
+        this.mrt?.state(session, event.atMs, false);
         return;
       }
       case "routes":
@@ -73,7 +109,9 @@ class Telling {
         return;
       case "update": {
         const session = peers.up.get(event.peer);
-        if (session === undefined || !event.isMalformed) return;
+        if (session === undefined) return;
+        this.mrt?.update(session, event);
+        if (!event.isMalformed) return;
         for (const station of stations.all) {
           station.malformed(session, event.octets, event.atMs);
         }
@@ -93,20 +131,30 @@ class Telling {
 }
 
 let telling: Telling | null = null;
+/** Dumps that are being written, by number. */
+const dumps: Map<number, { readonly dump: Dump; readonly file: string }> = new Map();
+
+async function endDump(number: number): Promise<void> {
+  const { dump, file } = dumps.get(number)!;
+  dumps.delete(number);
+  const result = await dump.end();
+  telling?.dumped(file, typeof result === "string" ? result : null);
+  report({ report: "dumped", dump: number, result });
+}
 
 function obey(order: FeedOrder): void {
   switch (order.order) {
     case "begin":
-      telling?.stations.close();
+      telling?.close();
       telling = new Telling(order);
       telling.tick();
       return;
     case "configure":
-      telling?.stations.use(order.bmp);
+      telling?.use(order.told);
       telling?.tick();
       return;
     case "end":
-      telling?.stations.close();
+      telling?.close();
       telling = null;
       return;
     case "events":
@@ -128,12 +176,30 @@ function obey(order: FeedOrder): void {
         .find(({ config }) => config.name === order.station)
         ?.numbers(order.numbers);
       return;
+    case "dump": {
+      const { dump: number, request, identifier, peers } = order;
+      const ask = () => report({ report: "dump-on", dump: number });
+      const dump = new Dump(request, identifier, peers, ask);
+      dumps.set(number, { dump, file: request.file });
+      return;
+    }
+    case "dump-piece": {
+      const found = dumps.get(order.dump);
+      if (found === undefined) return;
+      if (order.octets === null || found.dump.fault !== null) void endDump(order.dump);
+      else found.dump.piece(order.octets);
+      return;
+    }
     case "stop":
-      telling?.stations.close();
+      telling?.close();
       telling = null;
       clearInterval(timer);
       parentPort!.close();
   }
+}
+
+function nowMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function report(what: FeedReport): void {

@@ -13,11 +13,20 @@
 
 import { hostname } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { BmpConfig, Config } from "@ts-bgp/config";
+import type { Config } from "@ts-bgp/config";
 import { type ConnectionId, type Observed, observedSession, type Router } from "@ts-bgp/router";
 import { parseIpv4 } from "@ts-bgp/wire-codec";
 import { numbersOf } from "./numbers.ts";
-import type { FeedOrder, FeedReport, ShownStation } from "./orders.ts";
+import type {
+  DumpRequest,
+  DumpResult,
+  FeedOrder,
+  FeedReport,
+  ShownMrt,
+  ShownStation,
+  Told,
+} from "./orders.ts";
+import { RibWalk } from "./rib-walk.ts";
 import { TableWalk } from "./table-walk.ts";
 import { WriteBatch } from "./write-batch.ts";
 
@@ -47,12 +56,13 @@ export interface FeedsHooks {
 
 export class Feeds {
   stations: readonly ShownStation[] = [];
+  mrt: ShownMrt | null = null;
   /** What is written to peers is wanted as well. */
   wantsWrites = false;
   private readonly hooks: FeedsHooks;
   private worker: Worker | null = null;
   private speaker: Observable | null = null;
-  private config: BmpConfig | null = null;
+  private told: Told = { bmp: null, mrt: null };
   private events: Observed[] = [];
   private eventOctets = 0;
   private readonly writes: WriteBatch = new WriteBatch();
@@ -61,6 +71,8 @@ export class Feeds {
   /** Events are lost until the thread has caught up. */
   private isMissing = false;
   private readonly walks: Map<number, TableWalk> = new Map();
+  private readonly dumps: Map<number, WalkedDump> = new Map();
+  private dumpNumber = 0;
   private restart: NodeJS.Timeout | undefined;
 
   constructor(hooks: FeedsHooks) {
@@ -68,21 +80,32 @@ export class Feeds {
   }
 
   /** From now on a speaker is observed, as its configuration wants; null for none. */
-  use(speaker: Observable | null, { bmp }: Pick<Config, "bmp">): void {
-    const next = bmp === null ? null : speaker;
+  use(speaker: Observable | null, { bmp, mrt }: Pick<Config, "bmp" | "mrt">): void {
+    const next = bmp === null && mrt === null ? null : speaker;
+    const isOther = bmp !== this.told.bmp || mrt !== this.told.mrt;
+    this.told = { bmp, mrt };
     if (next !== null && next === this.speaker) {
-      if (bmp !== this.config) {
-        this.config = bmp;
-        this.watch(next);
-        this.order({ order: "configure", bmp });
-      }
+      if (!isOther) return;
+      this.watch(next);
+      this.order({ order: "configure", told: this.told });
       return;
     }
     if (this.speaker !== null) this.leave(this.speaker);
-    this.config = bmp;
     if (next === null) return;
     this.watch(next);
     this.start();
+  }
+
+  /** Writes all routes of a router into a file. @returns what it has; rejects when it cannot be written */
+  dump(router: Router, request: DumpRequest): Promise<DumpResult> {
+    const walk = new RibWalk(router, request.routes === "received");
+    const number = ++this.dumpNumber;
+    const { promise, resolve, reject } = Promise.withResolvers<DumpResult>();
+    this.dumps.set(number, { walk, resolve, reject });
+    this.worker ??= this.newWorker();
+    const identifier = parseIpv4(router.tables.config.router.id)!;
+    this.order({ order: "dump", dump: number, request, identifier, peers: walk.peers });
+    return promise;
   }
 
   /** Something has happened. */
@@ -115,7 +138,7 @@ export class Feeds {
     this.speaker = speaker;
     speaker.observer = this;
     this.wantsWrites =
-      this.config?.stations.some(({ tables }) => tables.includes("adj-out-post")) ?? false;
+      this.told.bmp?.stations.some(({ tables }) => tables.includes("adj-out-post")) ?? false;
   }
 
   private leave(speaker: Observable): void {
@@ -126,6 +149,7 @@ export class Feeds {
     this.eventOctets = 0;
     this.writes.clear();
     this.stations = [];
+    this.mrt = null;
     this.order({ order: "end" });
   }
 
@@ -140,7 +164,7 @@ export class Feeds {
       order: "begin",
       identity: { as, identifier: parseIpv4(id)!, hostname: hostname(), version },
       text: this.hooks.describe(),
-      bmp: this.config,
+      told: this.told,
       sessions: sessionsOf(speaker.router),
     });
   }
@@ -158,6 +182,8 @@ export class Feeds {
       this.worker = null;
       this.isMissing = true;
       this.walks.clear();
+      for (const { reject } of this.dumps.values()) reject(new Error(problem));
+      this.dumps.clear();
       if (this.speaker === null) return;
       this.hooks.say("error", `the thread of the feeds: ${problem}; it begins again`);
       this.restart = setTimeout(() => this.start(), RESTART_MS).unref();
@@ -225,7 +251,19 @@ export class Feeds {
         this.hooks.say(report.level, report.message, report.fields);
         return;
       case "shown":
-        if (this.speaker !== null) this.stations = report.stations;
+        if (this.speaker === null) return;
+        this.stations = report.stations;
+        this.mrt = report.mrt;
+        return;
+      case "dump-due":
+        // How it went is said by the thread.
+        if (this.speaker !== null) this.dump(this.speaker.router, report.request).catch(() => {});
+        return;
+      case "dump-on":
+        this.dumpOn(report.dump);
+        return;
+      case "dumped":
+        this.dumped(report.dump, report.result);
         return;
     }
   }
@@ -257,6 +295,27 @@ export class Feeds {
     if (octets === null) this.walks.delete(number);
     this.order({ order: "walked", walk: number, octets });
   }
+
+  private dumpOn(number: number): void {
+    const dump = this.dumps.get(number);
+    if (dump === undefined) return;
+    const end = performance.now() + PIECE_MS;
+    const octets = dump.walk.next(() => performance.now() < end);
+    this.order({ order: "dump-piece", dump: number, octets });
+  }
+
+  private dumped(number: number, result: DumpResult | string): void {
+    const dump = this.dumps.get(number);
+    this.dumps.delete(number);
+    if (typeof result === "string") dump?.reject(new Error(result));
+    else dump?.resolve(result);
+  }
+}
+
+interface WalkedDump {
+  readonly walk: RibWalk;
+  resolve(result: DumpResult): void;
+  reject(error: Error): void;
 }
 
 function sessionsOf({ neighbors }: Router) {

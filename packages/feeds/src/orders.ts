@@ -1,7 +1,7 @@
 /** What the thread that routes and the thread of the feeds say to each other. */
 
-import type { BmpConfig } from "@ts-bgp/config";
-import type { Table } from "@ts-bgp/feeds-codec";
+import type { BmpConfig, MrtConfig } from "@ts-bgp/config";
+import type { MrtPeer, Table } from "@ts-bgp/feeds-codec";
 import type { Observed, ObservedSession } from "@ts-bgp/router";
 
 /** Who the speaker is. */
@@ -37,6 +37,32 @@ export interface Numbers {
   readonly locRib: readonly { readonly family: 1 | 2; readonly routes: number }[];
 }
 
+/** Who may have routes in a dump. */
+export interface DumpedPeer extends MrtPeer {
+  /** Row of the neighbor. */
+  readonly peer: number;
+}
+
+/** A dump of all routes. */
+export interface DumpRequest {
+  readonly file: string;
+  readonly routes: MrtConfig["routes"];
+  readonly compress: MrtConfig["compress"];
+}
+
+export interface DumpResult {
+  readonly prefixes: number;
+  readonly routes: number;
+  /** Of the file. */
+  readonly octets: number;
+}
+
+/** Who is told. */
+export interface Told {
+  readonly bmp: BmpConfig | null;
+  readonly mrt: MrtConfig | null;
+}
+
 /** To the feeds. */
 export type FeedOrder =
   /** A speaker acts: these sessions are up, and what follows is what changes. */
@@ -45,11 +71,11 @@ export type FeedOrder =
       readonly identity: Identity;
       /** What stations are told of it. */
       readonly text: string;
-      readonly bmp: BmpConfig | null;
+      readonly told: Told;
       readonly sessions: readonly ObservedSession[];
     }
   /** Who is to be told is another matter now. */
-  | { readonly order: "configure"; readonly bmp: BmpConfig | null }
+  | { readonly order: "configure"; readonly told: Told }
   /** It acts no more. */
   | { readonly order: "end" }
   /** Octets count against what may be under way. */
@@ -60,6 +86,16 @@ export type FeedOrder =
   /** An answer to `walk`; null at the end. */
   | { readonly order: "walked"; readonly walk: number; readonly octets: Uint8Array | null }
   | { readonly order: "numbers"; readonly station: string; readonly numbers: Numbers }
+  /** A dump begins; its pieces follow as they are asked for. */
+  | {
+      readonly order: "dump";
+      readonly dump: number;
+      readonly request: DumpRequest;
+      readonly identifier: number;
+      readonly peers: readonly DumpedPeer[];
+    }
+  /** Null at the end. */
+  | { readonly order: "dump-piece"; readonly dump: number; readonly octets: Uint8Array | null }
   | { readonly order: "stop" };
 
 /** From the feeds. */
@@ -83,7 +119,30 @@ export type FeedReport =
       readonly message: string;
       readonly fields: Readonly<Record<string, string | number>>;
     }
-  | { readonly report: "shown"; readonly stations: readonly ShownStation[] };
+  /** It is time for a dump. */
+  | { readonly report: "dump-due"; readonly request: DumpRequest }
+  /** The next piece of it is wanted. */
+  | { readonly report: "dump-on"; readonly dump: number }
+  | { readonly report: "dumped"; readonly dump: number; readonly result: DumpResult | string }
+  | {
+      readonly report: "shown";
+      readonly stations: readonly ShownStation[];
+      readonly mrt: ShownMrt | null;
+    };
+
+/** MRT files as they are shown. */
+export interface ShownMrt {
+  readonly dir: string;
+  /** Name of the last file that was completed, of either kind; null before that. */
+  readonly lastDump: string | null;
+  readonly lastUpdates: string | null;
+  /** Files completed, and messages written and lost. */
+  readonly files: number;
+  readonly messages: number;
+  readonly missed: number;
+  /** Why nothing is written; null when it is. */
+  readonly problem: string | null;
+}
 
 /** A station as it is shown. */
 export interface ShownStation {

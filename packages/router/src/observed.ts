@@ -62,16 +62,26 @@ export type Observed =
 /** What of it is wanted. */
 export interface Wants {
   readonly sessions: boolean;
+  readonly routes: boolean;
   readonly updates: "all" | "malformed" | "none";
 }
 
-export function wantsOf({ bmp }: Config): Wants {
-  const mirrors = bmp?.stations.some(({ mirrorMalformed }) => mirrorMalformed) ?? false;
-  return { sessions: bmp !== null, updates: mirrors ? "malformed" : "none" };
+/** Those of the BMP tables that routes are noted for; what is sent is seen where it is sent. */
+const NOTED: ReadonlySet<string> = new Set(["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre"]);
+
+export function wantsOf({ bmp, mrt }: Config): Wants {
+  const stations = bmp?.stations ?? [];
+  const keepsUpdates = mrt !== null && mrt.updatesSeconds > 0;
+  const mirrors = stations.some(({ mirrorMalformed }) => mirrorMalformed);
+  return {
+    sessions: bmp !== null || keepsUpdates,
+    routes: stations.some(({ tables }) => tables.some((table) => NOTED.has(table))),
+    updates: keepsUpdates ? "all" : mirrors ? "malformed" : "none",
+  };
 }
 
 /** Has tables note what changes in them, or no more. */
-export function noteRoutesOf(rib: Rib, { sessions }: Wants): void {
-  if (!sessions) rib.notes = null;
+export function noteRoutesOf(rib: Rib, { routes }: Wants): void {
+  if (!routes) rib.notes = null;
   else rib.notes ??= newRouteNotes();
 }

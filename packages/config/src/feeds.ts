@@ -1,8 +1,9 @@
-/** The section of BMP: stations that are told what the speaker does. */
+/** The sections of those who observe: BMP stations, and MRT files. */
 
+import { parseHostAddress } from "./addresses.ts";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
 import type { FileBmpStation, FileShape } from "./file-shape.ts";
-import type { BmpConfig, BmpStationConfig, ListenAddress } from "./types.ts";
+import type { BmpConfig, BmpStationConfig, ListenAddress, MrtConfig } from "./types.ts";
 
 const PORT = 11019;
 const STATISTICS_SECONDS = 60;
@@ -22,6 +23,24 @@ export function checkBmp(shape: FileShape, checker: Checker): BmpConfig | null {
     return checked;
   });
   return { stations };
+}
+
+const TABLES_SECONDS = 7200;
+const UPDATES_SECONDS = 900;
+
+export function checkMrt({ mrt }: FileShape, { yaml }: Checker): MrtConfig | null {
+  if (mrt === undefined) return null;
+  const { dir = "" } = mrt;
+  if (dir !== "" && !dir.startsWith("/")) {
+    yaml.add(yaml.valueAt(mrt, "dir"), `"${dir}" must be a path from the root`);
+  }
+  return {
+    dir,
+    tablesSeconds: mrt["tables-every"] ?? TABLES_SECONDS,
+    routes: mrt.routes ?? "received",
+    updatesSeconds: mrt["updates-every"] ?? UPDATES_SECONDS,
+    compress: mrt.compress ?? "gzip",
+  };
 }
 
 function checkStation(
@@ -77,20 +96,26 @@ function textOf(end: ListenAddress | null): string | null {
 
 /** @returns addresses as the speaker writes them, and names of groups */
 function neighborsOf(
-  { neighbors: named = [] }: FileBmpStation,
+  station: FileBmpStation,
   { groups = {}, neighbors = [] }: FileShape,
   checker: Checker,
 ): string[] {
+  const { neighbors: named = [] } = station;
   const { yaml } = checker;
-  const known = new Set(neighbors.map(({ address }) => address));
+  const known = new Set(neighbors.map(({ address }) => canonical(address)));
   return listOf(named).map((name) => {
+    const address = canonical(name);
     if (Object.hasOwn(groups, name)) checker.names.group.used.add(name);
-    else if (!known.has(name)) {
-      yaml.add(
-        yaml.at(named as object),
-        `no neighbor has the address, and no group the name ${name}`,
-      );
+    else if (!known.has(address)) {
+      const at = yaml.valueAt(station, "neighbors");
+      yaml.add(at, `no neighbor has the address, and no group the name ${name}`);
     }
-    return name;
+    return known.has(address) ? address : name;
   });
+}
+
+/** @returns an address as the speaker writes it; other text as it is */
+function canonical(text: string): string {
+  const address = parseHostAddress(text);
+  return typeof address === "string" ? text : address.text;
 }
