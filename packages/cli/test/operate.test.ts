@@ -100,7 +100,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
+    "as configured_ms established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
   ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [

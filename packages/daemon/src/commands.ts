@@ -80,6 +80,8 @@ export interface DaemonActions {
   readonly startedMs: number;
   /** Those who observe. */
   readonly feeds: Feeds;
+  /** When the configuration was read that is in force. */
+  configuredMs(): number;
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
@@ -124,13 +126,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "show-status": async function* ({ router, slices }, _request, { version, startedMs, feeds }) {
+  "show-status": async function* ({ router, slices }, _request, daemon) {
+    const { version, startedMs, feeds } = daemon;
     const { router: identity } = router.tables.config;
     yield {
       version,
       as: identity.as,
       id: identity.id,
       started_ms: Math.round(startedMs),
+      configured_ms: Math.round(daemon.configuredMs()),
       neighbors: router.neighbors.size,
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
@@ -310,15 +314,15 @@ function questionOf(
   return { direction, neighbor: address, ...prefixOf(request) };
 }
 
-const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;
+const VIEWS = ["received", "accepted", "rejected", "advertised", "not-advertised"] as const;
 const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
   const neighbor =
     request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
-  if (neighbor === null && view === "advertised") {
-    throw new ControlError('"view" advertised needs a neighbor', "bad");
+  if (neighbor === null && (view === "advertised" || view === "not-advertised")) {
+    throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
   }
   const rest = { neighbor, view, bestOnly: request["best"] === true };
   const wanted = request["family"];

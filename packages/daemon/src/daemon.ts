@@ -77,6 +77,8 @@ export class Daemon {
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
   private isRestart = false;
+  /** When what is in force was read. */
+  private configuredMs = this.startedMs;
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -108,6 +110,7 @@ export class Daemon {
       version: options.version,
       startedMs: this.startedMs,
       feeds: this.feeds,
+      configuredMs: () => this.configuredMs,
     });
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
@@ -427,6 +430,7 @@ export class Daemon {
     this.control = control;
     this.http = http;
     this.config = next;
+    this.configuredMs = nowMs();
     this.inherited = null;
     this.feeds.use(this.speaker, next);
     return {

@@ -34,8 +34,10 @@ import {
 } from "@ts-bgp/wire-codec";
 import { showOrigin } from "./show-rpki.ts";
 
-/** Which routes of a neighbor. */
-export type RouteView = "received" | "accepted" | "rejected" | "advertised";
+/**
+ * Which routes of a neighbor; `not-advertised`: best paths of others of whose prefixes nothing was sent to it.
+ */
+export type RouteView = "received" | "accepted" | "rejected" | "advertised" | "not-advertised";
 
 export interface RouteQuery {
   readonly family: 1 | 2;
@@ -178,6 +180,9 @@ function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow
   const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
   if (neighbor !== null && view === "advertised") return advertised(router, rib, neighbor, row);
+  if (view === "not-advertised") {
+    return neighbor === null ? [] : notAdvertised(router, rib, neighbor, row);
+  }
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
@@ -231,6 +236,19 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
     }
     return shown;
   });
+}
+
+function notAdvertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
+  const best = rib.prefixes.best[row]!;
+  const member = neighbor.session?.family(rib.family)?.member;
+  if (best === 0 || member === undefined || rib.paths.peer[best] === neighbor.row) return [];
+  if (
+    !router.tables.groups.held.includes(member) &&
+    sentRoutes(member.group, row, member).length > 0
+  ) {
+    return [];
+  }
+  return [shownPathOf(router, rib, row, best, rib.paths.attr[best]!)];
 }
 
 /** @returns the path that gives a member what it was sent, 0 when that has changed since */

@@ -26,7 +26,9 @@ export async function* askedByMember(
 ): ReturnType<ControlHandler> {
   const { command } = request;
   if (command === "show-neighbors") return yield* ask({ ...request, as });
-  if (!COMMANDS.has(command)) throw new ControlError("this is not for members");
+  if (!COMMANDS.has(command) || request["view"] === "not-advertised") {
+    throw new ControlError("this is not for members", "forbidden");
+  }
   const { address } = ownNeighbor(router(), request, as).config;
   const items = ask({ ...request, neighbor: address });
   if (!command.startsWith("explain-")) return yield* items;
