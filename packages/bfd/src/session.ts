@@ -158,6 +158,12 @@ export function listen(session: BfdSession, nowMs: number, graceMs: number): voi
   session.expireAtMs = isKnown ? nowMs + withinMs : null;
 }
 
+/** The neighbor is heard by another process from now on. */
+export function deafen(session: BfdSession): void {
+  session.isListening = false;
+  session.expireAtMs = null;
+}
+
 /** Another configuration is in force. */
 export function reconfigure(session: BfdSession, config: BfdConfig, nowMs: number): BfdAction[] {
   session.config = config;
