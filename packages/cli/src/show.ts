@@ -23,6 +23,7 @@ import {
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -110,6 +111,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
     ...failure,
+    ...bfdFields(n.bfd),
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
     ["Graceful restart", gracefulRestart(n)],
     ["Import policy", list(n.import)],
@@ -440,5 +442,6 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showMemory,
   showNsrCommand,
   showRpkiCommand,
+  showBfdCommand,
   showQuarantineCommand,
 ];

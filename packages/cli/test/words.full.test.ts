@@ -22,6 +22,7 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show rpki",
+  "show bfd",
   "show quarantine",
   "explain import",
   "explain export",
@@ -160,7 +161,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
     [["show"], /one of these must follow: groups, memory, neighbor/],
-    [["show", "nothing"], /"nothing" is not known; there are groups, memory/],
+    [["show", "nothing"], /"nothing" is not known; there are bfd, groups, memory/],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],

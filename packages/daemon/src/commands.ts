@@ -13,6 +13,7 @@ import {
   type RoutePlace,
   type RouteQuery,
   type ShownRpki,
+  showBfd,
   showGroups,
   showNeighbor,
   showNeighborDetail,
@@ -183,6 +184,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return { ...source, feed: { state, version, problem } };
     });
     yield { ...shown, sources };
+    return {};
+  },
+  "show-bfd": async function* ({ router }) {
+    yield* showBfd(router);
     return {};
   },
   "show-quarantine": async function* ({ router }) {

@@ -13,6 +13,7 @@ export {
   explainRoute,
   type Question,
 } from "./explain.ts";
+export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export {
   type ShownFamily,
   type ShownGroup,
