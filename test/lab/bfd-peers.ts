@@ -165,7 +165,7 @@ export function frrWithBfd(
     },
     async isEstablished(address) {
       const text = await vtysh("bgpd", `show bgp neighbors ${address} json`);
-      return (JSON.parse(text)[address] ?? {})["bgpState"] === "Established";
+      return JSON.parse(text)[address]?.["bgpState"] === "Established";
     },
     logText: () =>
       all()

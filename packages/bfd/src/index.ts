@@ -42,6 +42,7 @@ export {
   type BfdRemote,
   type BfdSession,
   beginSession,
+  deafen,
   detectionUs,
   expireDue,
   farewell,

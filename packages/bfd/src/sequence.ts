@@ -1,7 +1,7 @@
 /**
  * Sequence numbers of authentication as a clock: another process that has the session's record knows, without
- * a word, which numbers come next. A step is the shortest time between two packets, so that each packet has
- * a number of its own, and what is skipped stays well within what a receiver lets pass.
+ * a word, which numbers come next. A step is somewhat shorter than any time between two packets that are due, so
+ * that the clock catches up with packets beside those, and what is skipped stays within what a receiver lets pass.
  */
 
 /** Numbers are unsigned, of 32 bits, and go round. */
@@ -12,19 +12,34 @@ export interface Sequence {
   readonly stepUs: number;
 }
 
-/** @param last - the number of the packet before; null: another process has sent that @returns the next one */
-export function sequenceAt(sequence: Sequence, last: number | null, nowMs: number): number {
+/**
+ * @param last - the number of the packet before; null: another process may have sent that
+ * @param skipped - so many more than it would know of that process may have sent
+ * @returns the next one
+ */
+export function sequenceAt(
+  sequence: Sequence,
+  last: number | null,
+  nowMs: number,
+  skipped: number,
+): number {
   const timely = timelyNumber(sequence, nowMs);
-  // That process may have been asked for packets of its own beside those that were due.
-  if (last === null) return (timely + 1) >>> 0;
+  if (last === null) return (timely + skipped) >>> 0;
   const next = (last + 1) >>> 0;
   return isAfter(timely, next) ? timely : next;
 }
 
-/** @returns the clock that has the same number now, and another step */
-export function movedSequence(sequence: Sequence, stepUs: number, nowMs: number): Sequence {
+/** @param last - as above @returns the clock that has the same number now, or the last one, and another step */
+export function movedSequence(
+  sequence: Sequence,
+  last: number | null,
+  stepUs: number,
+  nowMs: number,
+): Sequence {
   if (stepUs === sequence.stepUs) return sequence;
-  return { number: timelyNumber(sequence, nowMs), sinceMs: nowMs, stepUs };
+  const timely = timelyNumber(sequence, nowMs);
+  const number = last !== null && isAfter(last, timely) ? last : timely;
+  return { number, sinceMs: nowMs, stepUs };
 }
 
 function timelyNumber({ number, sinceMs, stepUs }: Sequence, nowMs: number): number {

@@ -91,6 +91,8 @@ const SLOW_US = 1_000_000;
 const MIN_RX_US = 1;
 /** RFC 5880 section 6.8.7. */
 const JITTER = { least: 0.75, most: 1, mostOfOne: 0.9 };
+/** Of an interval: see `Sequence`. */
+const SEQUENCE_STEP = 0.6;
 
 /** The transitions of RFC 5880 section 6.8.6, by the state that the neighbor is in. */
 export const TRANSITIONS: Readonly<
@@ -123,7 +125,7 @@ export function newRecord(
     txUs,
     rxUs: intervalUs,
     isPolling: false,
-    sequence: { number: sequence, sinceMs: nowMs, stepUs: JITTER.least * txUs },
+    sequence: { number: sequence, sinceMs: nowMs, stepUs: SEQUENCE_STEP * txUs },
     sinceMs: nowMs,
     ups: 0,
   };
@@ -156,6 +158,12 @@ export function listen(session: BfdSession, nowMs: number, graceMs: number): voi
   const isKnown = session.record.remote.discriminator !== 0;
   const withinMs = Math.max(graceMs, detectionUs(session.record) / 1000);
   session.expireAtMs = isKnown ? nowMs + withinMs : null;
+}
+
+/** The neighbor is heard by another process from now on. */
+export function deafen(session: BfdSession): void {
+  session.isListening = false;
+  session.expireAtMs = null;
 }
 
 /** Another configuration is in force. */
@@ -294,7 +302,8 @@ function enter(
 }
 
 /** Says, and where the neighbor need not know first uses, the intervals of state and configuration. */
-function offer({ config, record }: BfdSession, nowMs: number): boolean {
+function offer(session: BfdSession, nowMs: number): boolean {
+  const { config, record } = session;
   const rxUs = 1000 * config.intervalMs;
   const isUp = record.state === "up";
   const txUs = isUp ? rxUs : Math.max(SLOW_US, rxUs);
@@ -305,17 +314,15 @@ function offer({ config, record }: BfdSession, nowMs: number): boolean {
   if (!isUp || txUs < record.txUs) record.txUs = txUs;
   if (!isUp || rxUs > record.rxUs) record.rxUs = rxUs;
   record.isPolling = isUp;
-  moveSequence(record, nowMs);
+  follow(session, nowMs);
   return true;
 }
 
-/** The neighbor has said another interval. */
+/** Another interval may be in force. */
 function follow(session: BfdSession, nowMs: number): void {
-  moveSequence(session.record, nowMs);
-}
-
-function moveSequence(record: BfdRecord, nowMs: number): void {
-  record.sequence = movedSequence(record.sequence, JITTER.least * intervalUs(record), nowMs);
+  const { record, lastSequence } = session;
+  const stepUs = SEQUENCE_STEP * intervalUs(record);
+  record.sequence = movedSequence(record.sequence, lastSequence, stepUs, nowMs);
 }
 
 /** Packets come more often than was so when the next one was planned, or they come at all. */
@@ -341,7 +348,12 @@ function send(
   nowMs: number,
 ): Extract<BfdAction, { do: "send" }> {
   const { record, config } = session;
-  session.lastSequence = sequenceAt(record.sequence, session.lastSequence, nowMs);
+  session.lastSequence = sequenceAt(
+    record.sequence,
+    session.lastSequence,
+    nowMs,
+    config.multiplier,
+  );
   return {
     do: "send",
     packet: {

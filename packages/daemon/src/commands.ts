@@ -15,6 +15,7 @@ import {
   type RouteFilter,
   type RouteQuery,
   type ShownRpki,
+  showBfd,
   showGroups,
   showNeighbor,
   showNeighborDetail,
@@ -209,6 +210,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   dump: async function* ({ router }, request, { feeds }) {
     const view = choice(request, "view", ["received", "accepted"]) ?? "received";
     return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
+  },
+  "show-bfd": async function* ({ router }) {
+    yield* showBfd(router);
+    return {};
   },
   "show-quarantine": async function* ({ router }) {
     yield* showQuarantine(router);

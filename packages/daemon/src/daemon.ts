@@ -127,7 +127,7 @@ export class Daemon {
             config,
             name,
             crash: () => this.crash,
-            held: this.held,
+            ...{ held: this.held, bfd: this.bfd },
             crashFile: (side) => crashFileOf(config, side),
             software: options.version,
             arbiter: createArbiter(nsr),

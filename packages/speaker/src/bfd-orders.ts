@@ -39,8 +39,9 @@ export type BfdOrder =
 
 /** Whose silence a shadow fills. */
 export interface BfdWatched {
-  /** The first word: when a heartbeat came last, by `bootMs`, as 32 bits. */
-  readonly heard: SharedArrayBuffer;
+  /** A word of this says when a heartbeat came last: by `bootMs`, whole milliseconds, the lower 32 bits. */
+  readonly memory: SharedArrayBuffer;
+  readonly word: number;
   /** Silence for so long is one. */
   readonly silentMs: number;
 }

@@ -9,6 +9,7 @@ import {
   type BfdSession,
   beginSession,
   type Digest,
+  deafen,
   decodePacket,
   expireDue,
   farewell,
@@ -282,7 +283,8 @@ function want(all: readonly BfdWanted[]): void {
 
 function openReceivers(): void {
   const needed = new Set<string>();
-  for (const { wanted } of role === "lead" ? running.values() : []) {
+  // Where nobody listens, the host says so to neighbors.
+  for (const { wanted } of role === "lead" || role === "alone" ? running.values() : []) {
     needed.add(`${wanted.address.includes(":") ? 6 : 4} ${wanted.isMultihop}`);
   }
   for (const [name, receiver] of [...receivers]) {
@@ -302,6 +304,7 @@ function openReceivers(): void {
 
 /** Whoever it is from: what does not name a session of that neighbor is nothing. */
 function heard(octets: Uint8Array, from: string, isMultihop: boolean): void {
+  if (role !== "lead") return;
   const read = decodePacket(octets);
   if (typeof read === "string") return;
   const { yourDiscriminator } = read.packet;
@@ -311,8 +314,8 @@ function heard(octets: Uint8Array, from: string, isMultihop: boolean): void {
 }
 
 function lookForSilence(): void {
-  const { words, silentMs } = watched!;
-  const sinceMs = (Math.floor(bootMs()) - Atomics.load(words, 0)) | 0;
+  const { words, word, silentMs } = watched!;
+  const sinceMs = (Math.floor(bootMs()) - Atomics.load(words, word)) | 0;
   const was = isSilent;
   isSilent = sinceMs > silentMs;
   if (isSilent && !was) for (const one of running.values()) one.sendSoon();
@@ -326,7 +329,7 @@ function lead(order: Leading): void {
   watched =
     order.watched === null
       ? null
-      : { ...order.watched, words: new Int32Array(order.watched.heard) };
+      : { ...order.watched, words: new Int32Array(order.watched.memory) };
   if (watched !== null) {
     // In the middle of a silence it goes on with that.
     lookForSilence();
@@ -341,7 +344,10 @@ function lead(order: Leading): void {
   if (order.wanted !== null) want(order.wanted);
   else openReceivers();
   if (role === "alone") {
-    for (const one of running.values()) one.sendSoon();
+    for (const one of running.values()) {
+      deafen(one.session);
+      one.sendSoon();
+    }
     alone = setTimeout(() => rest(false), ALONE_MS);
   }
 }

@@ -55,10 +55,10 @@ export class Bfd {
     this.use("shadow", source, watched);
   }
 
-  /** The other process is gone, or gives its role away: sends for it until there is a role. */
+  /** The other process is gone, or one of both gives its role away: sends, and judges nothing, until that is over. */
   goAlone(): void {
-    if (this.role !== "shadow") return;
-    // The newest records, once more.
+    if (this.role !== "shadow" && this.role !== "lead") return;
+    // What is newest, once more.
     this.look();
     clearInterval(this.looks);
     this.role = "alone";
