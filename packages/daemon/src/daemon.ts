@@ -2,25 +2,20 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Config,
-  type ConfigDiff,
-  diffConfig,
-  type HttpConfig,
-  reloadRefusal,
-} from "@ts-bgp/config";
+import { type Config, type ConfigDiff, diffConfig, reloadRefusal } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
 import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { apiSources } from "./api-sources.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
 import { feedMetrics } from "./feed-metrics.ts";
-import { HttpService, type HttpSources, isMoved } from "./http.ts";
+import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
@@ -457,21 +452,6 @@ export class Daemon {
     return new ControlServer(file, this.handler, this.fault);
   }
 
-  private apiSources(access: HttpConfig): HttpSources["api"] {
-    return {
-      access,
-      ask: this.handler,
-      router: () => this.served().router,
-      ordered: (by, { command, neighbor }) => {
-        const whom = typeof neighbor === "string" ? ` ${neighbor}` : "";
-        this.log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
-      },
-      activeSide: () => this.shownNsr().peer.side || null,
-      watch: (heard) =>
-        this.log.watch(({ fields, ...event }) => heard({ at_ms: nowMs(), ...event, ...fields })),
-    };
-  }
-
   private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
     if (address === null) return null;
     this.collector ??= new Collector(() => this.served(), {
@@ -482,6 +462,8 @@ export class Daemon {
       feedMetrics: () => feedMetrics(this.feeds),
     });
     const { collector } = this;
+    const router = () => this.served().router;
+    const api = apiSources(address, this.handler, this.log, router, () => this.shownNsr());
     const health = () => {
       const { role, ready } = this.shownNsr();
       const neighbors = this.served().router.neighbors.size;
@@ -489,7 +471,7 @@ export class Daemon {
     };
     return HttpService.listen(
       address,
-      { parts: () => collector.parts(), health, api: this.apiSources(address) },
+      { parts: () => collector.parts(), health, api },
       {
         fault: this.fault,
         say: (level, message) => this.log.say(level, "http", message),
