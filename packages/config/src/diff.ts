@@ -1,6 +1,6 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
-import type { Policy } from "@ts-bgp/policy";
+import { type Conditions, type Policy, varUses } from "@ts-bgp/policy";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
@@ -21,7 +21,7 @@ export interface ConfigDiff {
   readonly removed: readonly string[];
   /** Neighbors that both have and for which something changes. */
   readonly changed: readonly NeighborChange[];
-  /** Names of policies whose own rules, or lists they use, are new or differ. */
+  /** Names of policies whose own rules, lists, or values of neighbors they use, are new or differ. */
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
@@ -50,13 +50,31 @@ export interface NeighborChange {
 export function diffConfig(old: Config, next: Config): ConfigDiff {
   const before = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
   const after = new Map(next.neighbors.map((neighbor) => [neighbor.address, neighbor]));
-  const policies = changedPolicies(old, next);
+  const lists = changedLists(old, next);
+  const policies = changedPolicies(old, next, lists);
+  const asks = varsOfPolicies(next);
+  const isOther = ({ address, group, vars }: NeighborConfig) => {
+    const previous = before.get(address);
+    return previous !== undefined && !isEqual([previous.group, previous.vars], [group, vars]);
+  };
+  if (next.neighbors.some(isOther)) {
+    // Routes of a neighbor may have to be decided anew for all others.
+    for (const name of policiesOfSources(next)) policies.add(name);
+  }
   const resetAll = !isEqual(old.router, next.router);
   const changed: NeighborChange[] = [];
+  // A policy that asks for values which some neighbors have changed is another one for these alone.
+  const byVars = new Set<string>();
   for (const [address, neighbor] of after) {
     const previous = before.get(address);
     if (previous === undefined) continue;
-    const change = compareNeighbors(previous, neighbor, policies, resetAll);
+    const vars = changedVars(previous, neighbor, lists);
+    for (const name of [...neighbor.import, ...neighbor.export]) {
+      if (asks(name, vars)) byVars.add(name);
+    }
+    const uses = (chain: readonly string[]) =>
+      chain.some((name) => policies.has(name) || asks(name, vars));
+    const change = compareNeighbors(previous, neighbor, uses, resetAll);
     if (change.reset || change.import || change.export || change.options.length > 0) {
       changed.push(change);
     }
@@ -65,7 +83,7 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
     added: [...after.keys()].filter((address) => !before.has(address)),
     removed: [...before.keys()].filter((address) => !after.has(address)),
     changed,
-    policies: [...policies],
+    policies: [...new Set([...policies, ...byVars])],
     global: GLOBAL.filter((key) => !isEqual(old[key], next[key])),
   };
 }
@@ -99,12 +117,11 @@ const OPTIONS = Object.keys(CHANGE_EFFECTS) as (keyof typeof CHANGE_EFFECTS)[];
 function compareNeighbors(
   old: NeighborConfig,
   next: NeighborConfig,
-  policies: ReadonlySet<string>,
+  uses: (chain: readonly string[]) => boolean,
   resetAll: boolean,
 ): NeighborChange {
   const options = OPTIONS.filter((option) => !isEqual(old[option], next[option]));
   const effects = new Set(options.map((option) => effectOfChange(option, old, next)));
-  const uses = (chain: readonly string[]) => chain.some((name) => policies.has(name));
   return {
     address: next.address,
     options,
@@ -114,13 +131,52 @@ function compareNeighbors(
   };
 }
 
-function changedPolicies(old: Config, next: Config): Set<string> {
+function changedLists(old: Config, next: Config): Set<string> {
   const lists = new Set<string>();
-  for (const key of ["prefixLists", "asLists", "communityLists"] as const) {
-    for (const [name, entries] of Object.entries(next[key])) {
-      if (!Object.hasOwn(old[key], name) || !isEqual(old[key][name], entries)) lists.add(name);
+  for (const key of ["prefixLists", "asLists", "communityLists", "routeLists"] as const) {
+    const before = old[key] ?? {};
+    for (const [name, entries] of Object.entries(next[key] ?? {})) {
+      if (!Object.hasOwn(before, name) || !isEqual(before[name], entries)) lists.add(name);
     }
   }
+  return lists;
+}
+
+/** @returns names of values that a neighbor has otherwise, or that name lists which are others */
+function changedVars(
+  old: NeighborConfig,
+  next: NeighborConfig,
+  lists: ReadonlySet<string>,
+): Set<string> {
+  const names = new Set([...Object.keys(old.vars), ...Object.keys(next.vars)]);
+  const isOther = (name: string) =>
+    !isEqual(old.vars[name], next.vars[name]) || mentions(next.vars[name], lists);
+  return new Set([...names].filter(isOther));
+}
+
+/** @returns whether a policy asks for one of some values */
+function varsOfPolicies({ policies }: Config) {
+  const known = new Map<string, readonly string[]>();
+  return (policy: string, vars: ReadonlySet<string>): boolean => {
+    if (vars.size === 0 || !Object.hasOwn(policies, policy)) return false;
+    let names = known.get(policy);
+    if (names === undefined) {
+      names = varUses([policies[policy]!]).map(({ name }) => name);
+      known.set(policy, names);
+    }
+    return names.some((name) => vars.has(name));
+  };
+}
+
+/** @returns names of policies that ask for the neighbor that a route was learned from */
+function policiesOfSources({ policies }: Config): string[] {
+  const asks = ({ source, all = [], any = [], not }: Conditions): boolean =>
+    source !== undefined || [...all, ...any, ...(not === undefined ? [] : [not])].some(asks);
+  const found = Object.values(policies).filter(({ rules }) => rules.some((rule) => asks(rule.if)));
+  return found.map(({ name }) => name);
+}
+
+function changedPolicies(old: Config, next: Config, lists: ReadonlySet<string>): Set<string> {
   const changed = new Set<string>();
   for (const [name, policy] of Object.entries(next.policies)) {
     const previous = Object.hasOwn(old.policies, name) ? old.policies[name] : undefined;
@@ -131,12 +187,16 @@ function changedPolicies(old: Config, next: Config): Set<string> {
 }
 
 function withoutPlaces({ rules, default: fallback }: Policy): unknown {
-  return [fallback, rules.map(({ name, if: when, set, action }) => [name, when, set, action])];
+  return [fallback, rules.map(({ source: _, ...rule }) => rule)];
 }
 
 /** Whether one of the names stands anywhere in a value; one too many does no harm. */
 function mentions(value: unknown, names: ReadonlySet<string>): boolean {
-  if (typeof value === "string") return names.has(value);
+  if (names.size === 0) return false;
+  if (typeof value === "string") {
+    const inside = value.match(/<[^>]+>/g) ?? [];
+    return names.has(value) || inside.some((name) => names.has(name.slice(1, -1)));
+  }
   if (typeof value !== "object" || value === null) return false;
   return Object.values(value).some((part) => mentions(part, names));
 }

@@ -1,6 +1,13 @@
 /** The named lists: entries from the file itself and from files that it names. */
 
-import { isListName, type Lists, parseAsRange, parseCommunityPattern } from "@ts-bgp/policy";
+import {
+  isListName,
+  type Lists,
+  newPrefixEntry,
+  parseAsRange,
+  parseCommunityPattern,
+  parseRouteEntry,
+} from "@ts-bgp/policy";
 import { prefixMistake } from "./addresses.ts";
 import type { Checker } from "./checker.ts";
 import type { FileList, FileShape } from "./file-shape.ts";
@@ -31,7 +38,13 @@ export function checkLists(shape: FileShape, checker: Checker): CheckedLists {
     const range = parseAsRange(entry);
     return typeof range === "string" ? range : null;
   };
+  const entry = newPrefixEntry();
+  const routeMistake = (text: string) => {
+    const as = parseRouteEntry(text, entry);
+    return typeof as === "string" ? as : null;
+  };
   return {
+    routeLists: read("route-lists", () => routeMistake),
     prefixLists: read("prefix-lists", () => prefixMistake),
     asLists: read("as-lists", () => asMistake),
     communityLists: read("community-lists", (name) => (entry) => {
@@ -69,8 +82,9 @@ function readList(lists: Section, name: string, check: EntryCheck, checker: Chec
   const addItems = (items: unknown) => {
     if (!Array.isArray(items)) return;
     for (const [k, item] of items.entries()) {
-      const mistake = check(String(item));
-      if (mistake === null) entries.push(String(item));
+      const text = textOf(item);
+      const mistake = check(text);
+      if (mistake === null) entries.push(text);
       else yaml.add(yaml.valueAt(items, k), mistake);
     }
   };
@@ -83,6 +97,11 @@ function readList(lists: Section, name: string, check: EntryCheck, checker: Chec
     addItems(list);
   }
   return entries;
+}
+
+/** @returns an entry as text; one that is a section has a prefix and its origin */
+function textOf(item: unknown): string {
+  return isSection(item) ? `${item["prefix"]} ${item["origin"]}` : String(item);
 }
 
 /** One entry a line; `#` begins a comment. */

@@ -2,6 +2,7 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
+import { builtinOf } from "./builtin.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -17,7 +18,9 @@ import { checkNsr } from "./nsr.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
+import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
+import { checkVars } from "./vars.ts";
 import { type Section, YamlFile } from "./yaml-file.ts";
 
 export interface LoadedConfig {
@@ -60,12 +63,15 @@ export function loadConfig(file: string, text: string, sources: ConfigSources): 
 function build(shape: FileShape, section: Section, checker: Checker): Config {
   const router = checkRouter(shape, checker);
   const lists: CheckedLists = checkLists(shape, checker);
-  const policies: Record<string, Policy> = checkPolicies(shape, lists, checker);
+  const terms = new TermChecker(lists, checker);
+  const policies: Record<string, Policy> = checkPolicies(shape, terms, checker);
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
   const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
-  const { communityKinds: _, ...plainLists } = lists;
+  checkVars(shape, neighbors, policies, terms, checker);
+  const { communityKinds: _, prefixLists, asLists, ...plainLists } = lists;
+  const builtin = builtinOf(Object.values(checker.names).flatMap(({ used }) => [...used]));
   return {
     router,
     listen,
@@ -75,7 +81,9 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     nsr,
     rpki,
     neighbors,
-    policies,
+    policies: { ...builtin.policies, ...policies },
+    prefixLists: { ...builtin.prefixLists, ...prefixLists },
+    asLists: { ...builtin.asLists, ...asLists },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
   };
@@ -136,6 +144,7 @@ const SECTION_OF = {
   "prefix-list": "prefix-lists",
   "as-list": "as-lists",
   "community-list": "community-lists",
+  "route-list": "route-lists",
   policy: "policies",
   group: "groups",
 } as const;

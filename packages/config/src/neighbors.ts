@@ -1,13 +1,15 @@
 /** Neighbors of a file: options taken from neighbor, group and defaults, checked and filled in. */
 
-import { ACCEPT_ALL } from "@ts-bgp/policy";
+import { ACCEPT_ALL, type Vars } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { builtinNames } from "./builtin.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
 import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
+import { mergedVars } from "./vars.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
@@ -116,8 +118,11 @@ function checkChain(options: FileOptions, key: "import" | "export", checker: Che
     names.policy.used.add(name);
     if (name === ACCEPT_ALL) {
       if (chain.length > 1) yaml.add(at, `${ACCEPT_ALL} stands alone or not at all`);
-    } else if (!names.policy.defined.has(name)) {
-      const hint = didYouMean(name, [...names.policy.defined, ACCEPT_ALL]);
+    } else if (name === "@rpki" && !checker.hasRpki) {
+      yaml.add(at, `"${name}" needs a section "rpki" with caches or files`);
+    } else if (!names.policy.defined.has(name) && !builtinNames("policy").includes(name)) {
+      const builtin = builtinNames("policy");
+      const hint = didYouMean(name, [...names.policy.defined, ...builtin, ACCEPT_ALL]);
       yaml.add(at, `policy "${name}" is not defined${hint}`);
     }
   }
@@ -146,6 +151,10 @@ class Layers {
 
   get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
     return this.layers.find((layer) => layer[key] !== undefined)?.[key];
+  }
+
+  get vars(): Vars {
+    return mergedVars(this.layers.map(({ vars = {} }) => vars));
   }
 
   /** @returns whether the text has the option, though perhaps with a value that will not do */
@@ -268,6 +277,7 @@ function resolve(
     acceptRpkiState: get("accept-rpki-state") ?? false,
     keepRejected: get("keep-rejected") ?? true,
     nsr: get("nsr") ?? "preferred",
+    vars: layers.vars,
   };
   checkTogether(config, external, layers, neighbor);
   checkNextHop(config, layers, neighbor);

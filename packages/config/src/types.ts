@@ -3,7 +3,7 @@
  * data that can be compared, stored as JSON and sent to a standby.
  */
 
-import type { FamilyName, Lists, Policy, RejectPreset, Source } from "@ts-bgp/policy";
+import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
@@ -241,6 +241,8 @@ export interface NeighborOptions {
   readonly keepRejected: boolean;
   /** Whether the session must be protected by a standby, may be, or is not. */
   readonly nsr: "required" | "preferred" | "off";
+  /** Values for policies that say `$name`, each in its canonical text. */
+  readonly vars: Vars;
 }
 
 export interface AddPathOptions {

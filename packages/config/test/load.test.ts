@@ -69,7 +69,7 @@ function neighborOf(options: string, more = ""): NeighborConfig {
 const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
-  source: { file: "everything.yaml", line: 24 },
+  source: { file: "everything.yaml", line: 25 },
   as: 64501,
   description: "all options",
   enabled: false,
@@ -122,6 +122,7 @@ const FULL: NeighborConfig = {
   acceptRpkiState: true,
   keepRejected: false,
   nsr: "required",
+  vars: { alias: ["64501"], lists: ["bogons", "10.0.0.0/8"], pref: ["120"] },
 };
 
 const EVERYTHING: Omit<Config, "neighbors"> = {
@@ -202,6 +203,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     startLimitSeconds: 30,
   },
+  routeLists: { objects: ["198.51.100.0/24 le 25 65001", "203.0.113.0/24 65002"] },
   prefixLists: {
     bogons: ["10.0.0.0/8 le 32"],
     registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
@@ -211,12 +213,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 79 },
+      source: { file: "everything.yaml", line: 81 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 80 },
+          source: { file: "everything.yaml", line: 82 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -260,7 +262,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 114 },
+          source: { file: "everything.yaml", line: 116 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -271,21 +273,49 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 115 },
+          source: { file: "everything.yaml", line: 117 },
           if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
       ],
     },
+    words: {
+      name: "words",
+      source: { file: "everything.yaml", line: 119 },
+      default: "next",
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 120 },
+          if: {
+            prefix: ["$lists"],
+            source: { as: ["$peer-as"], peer: ["clients"], vars: { alias: ["1", "$alias"] } },
+            route: ["objects"],
+            nextHop: ["bogons"],
+            asPath: { behindFirst: ["transit"], beforeOrigin: ["1-5"], regex: "_<transit>_" },
+            community: { count: { min: 3 } },
+            largeCommunity: { anyOf: ["1-5,7:*:$alias"] },
+            extendedCommunity: { anyOf: ["soo:1:1", "0x4302:*"] },
+          },
+          set: {
+            localPref: { set: "$pref" },
+            med: { add: 5 },
+            asPath: { removePrivate: true, replace: ["$peer-as"] },
+            removeAttributes: [40, 128],
+          },
+          action: "next",
+        },
+      ],
+    },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 117 },
+      source: { file: "everything.yaml", line: 134 },
       default: "accept",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 117 },
+          source: { file: "everything.yaml", line: 134 },
           if: { prefix: ["bogons"] },
           set: { med: 1 },
           action: "reject",
@@ -293,7 +323,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 117 },
+          source: { file: "everything.yaml", line: 134 },
           if: {},
           set: {},
           action: "return",
@@ -302,12 +332,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 118 },
+      source: { file: "everything.yaml", line: 135 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 118 },
+          source: { file: "everything.yaml", line: 135 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -337,9 +367,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:66:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:68:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:66:50: the secret stands in clear; " +
+      "everything.yaml:68:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });

@@ -38,6 +38,11 @@ export class AsSet {
     this.lasts = Uint32Array.from(merged, (range) => range[1]);
   }
 
+  /** Ranges that do not touch, ascending; both ends belong to them. */
+  *ranges(): Generator<readonly [number, number]> {
+    for (const [k, first] of this.firsts.entries()) yield [first, this.lasts[k]!];
+  }
+
   has(as: number): boolean {
     const firsts = this.firsts;
     let low = 0;

@@ -8,7 +8,8 @@
  */
 
 import type { Family } from "@ts-bgp/wire-codec";
-import { type Compilation, type Condition, compileConditions } from "./conditions.ts";
+import type { Compilation, Condition } from "./condition.ts";
+import { compileConditions } from "./conditions.ts";
 import { compileModifications, type Modification } from "./modifications.ts";
 import type { Policies } from "./policies.ts";
 import { REASON, type ReasonTable } from "./reasons.ts";
@@ -24,6 +25,7 @@ import type {
   Verdict,
 } from "./types.ts";
 import type { Action, Policy, Rule } from "./values.ts";
+import { areSameValues, type Vars, valuesOf } from "./vars.ts";
 
 /** What all filters of a configuration share. */
 export interface FilterContext {
@@ -69,7 +71,7 @@ class Leaf implements Verdict {
   attr: AttrId = 0;
   reason = 0;
   nextHopFixed = false;
-  exceptions: readonly number[] = NO_EXCEPTIONS;
+  exceptions: Verdict["exceptions"] = NO_EXCEPTIONS;
   /** Serial of `attr` and slice of the reference to it, 0 when it is the set that was given. */
   serial = 0;
   slice = 0;
@@ -102,6 +104,7 @@ class Tree {
 export class ChainFilter implements Filter {
   readonly names: readonly string[];
   readonly localAs: number;
+  readonly constants: Vars;
   readonly policies: Policies;
   readonly acceptsAll = false;
   readonly rejectsAll: number;
@@ -119,6 +122,9 @@ export class ChainFilter implements Filter {
   /** Some rule changes routes. */
   private readonly changes: boolean;
   private readonly groupKeys: readonly ((peer: PeerFacts) => string)[];
+  /** Names of values that peers are asked for. */
+  private readonly vars: readonly string[];
+  private readonly asksOriginAs: boolean;
   private readonly dependsOnPeer: boolean;
   private readonly dependsOnSource: boolean;
 
@@ -131,11 +137,13 @@ export class ChainFilter implements Filter {
   /**
    * @param policies - whose chain it is
    * @param chain - policies in order; none rejects every route
+   * @param constants - values of peers that stand in them
    */
   constructor(
     policies: Policies,
     chain: readonly Policy[],
     localAs: number,
+    constants: Vars,
     context: FilterContext,
   ) {
     const to: Compilation = {
@@ -145,9 +153,14 @@ export class ChainFilter implements Filter {
       groupKeys: [],
       dependsOnPeer: false,
       dependsOnSource: false,
+      vars: new Set(),
       asksOrigin: false,
       asksPath: false,
+      asksOriginAs: false,
     };
+    const written = Object.keys(constants).length === 0 ? "" : JSON.stringify(constants);
+    if (written !== "") to.groupKeys.push(() => written);
+    this.constants = constants;
     this.context = context;
     this.policies = policies;
     this.localAs = localAs;
@@ -165,12 +178,23 @@ export class ChainFilter implements Filter {
     this.asksOrigin = to.asksOrigin;
     this.asksPath = to.asksPath;
     this.groupKeys = to.groupKeys;
+    this.vars = [...to.vars].sort();
+    this.asksOriginAs = to.asksOriginAs;
     this.dependsOnPeer = to.dependsOnPeer;
     this.dependsOnSource = to.dependsOnSource;
   }
 
   groupKey(peer: PeerFacts): string {
-    return this.groupKeys.map((keyOf) => keyOf(peer)).join("/");
+    const key = this.groupKeys.map((keyOf) => keyOf(peer)).join("/");
+    if (!this.varsAreFixed(peer)) return key;
+    return `${key}/${JSON.stringify(this.vars.map((name) => valuesOf(peer.vars, name)))}`;
+  }
+
+  varsAreFixed({ vars, sameAsVars = [] }: PeerFacts): boolean {
+    for (const other of sameAsVars) {
+      if (!this.vars.every((name) => areSameValues(other, vars, name))) return true;
+    }
+    return false;
   }
 
   decide(
@@ -187,7 +211,7 @@ export class ChainFilter implements Filter {
     const { route } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     const tree = this.treeOf(attr, source, peer);
-    if (this.asksOrigin) route.cameAs(attr, peer, tree.origin);
+    if (this.asksOrigin || this.asksOriginAs) route.cameAs(attr, peer, tree.origin);
     let node: Node | null = tree.root;
     while (node !== null && node.test !== null) {
       node = node.test.matches(route) ? node.yes : node.no;
@@ -235,7 +259,7 @@ export class ChainFilter implements Filter {
     const { route, sets } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
-    route.begin(sets, attr, source, peer, this.testCount);
+    this.begin(attr, source, peer);
     return this.firstDecision(null, true)?.action === "accept" ? null : route.changedOctets();
   }
 
@@ -259,7 +283,8 @@ export class ChainFilter implements Filter {
     this.slotPeer[slot] = peerNumber;
     this.slotSource[slot] = sourceNumber;
     const made = tree?.clear() ?? new Tree();
-    if (this.asksOrigin) made.origin = originOf(this.context.sets, attr, this.localAs);
+    if (this.asksOrigin || this.asksOriginAs)
+      made.origin = originOf(this.context.sets, attr, this.localAs);
     this.trees[slot] = made;
     return made;
   }
@@ -278,6 +303,12 @@ export class ChainFilter implements Filter {
     return true;
   }
 
+  private begin(attr: AttrId, source: PeerFacts, peer: PeerFacts): void {
+    const { route, sets } = this.context;
+    route.begin(sets, attr, source, peer, this.testCount);
+    route.varsAreFixed = peer.anyPeer && this.vars.length > 0 && this.varsAreFixed(peer);
+  }
+
   /** Takes the route at hand through the rules and puts the verdict into `leaf`. */
   private run(
     attr: AttrId,
@@ -286,8 +317,8 @@ export class ChainFilter implements Filter {
     leaf: Leaf,
     trace: RuleTrace[] | null,
   ): void {
-    const { route, sets } = this.context;
-    route.begin(sets, attr, source, peer, this.testCount);
+    const { route } = this.context;
+    this.begin(attr, source, peer);
     const decided = this.firstDecision(trace, trace !== null);
     leaf.accept = decided !== null && decided.action === "accept";
     leaf.reason = leaf.accept ? 0 : (decided?.reason ?? this.lastReason);

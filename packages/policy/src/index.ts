@@ -30,7 +30,7 @@ export type { RegexMistake } from "./as-path-regex-syntax.ts";
 export { AsSet, parseAsRange } from "./as-set.ts";
 export {
   hasWildcard,
-  mentionsPeerAs,
+  mentionsPeer,
   type PatternKind,
   parseCommunityPattern,
 } from "./community-pattern.ts";
@@ -46,6 +46,7 @@ export {
   rejectCommunities,
 } from "./reject-reasons.ts";
 export { originOf, pathStateOf } from "./route.ts";
+export { parseRouteEntry, RouteSet } from "./route-set.ts";
 export { isListName } from "./terms.ts";
 export type {
   AttrId,
@@ -61,6 +62,7 @@ export type {
 export {
   ACCEPT_ALL,
   type Action,
+  type AsPathChange,
   type AsPathTest,
   type AsTerm,
   type CommunityChange,
@@ -80,4 +82,14 @@ export {
   type RouteType,
   type Rule,
   type Source,
+  type SourceTest,
 } from "./values.ts";
+export {
+  fieldVarOf,
+  type TermKind,
+  type Vars,
+  type VarUse,
+  valueKeys,
+  varOf,
+  varUses,
+} from "./vars.ts";

@@ -174,7 +174,7 @@ export class RouteImport {
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
     };
-    const filter = tables.policies.filter(config.import, config.localAs);
+    const filter = tables.policies.filter(config.import, config.localAs, config.vars);
     return new SessionImporter(tables.attrs, settings, facts, filter);
   }
 }

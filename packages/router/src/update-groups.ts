@@ -15,7 +15,12 @@ import {
 } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
-import { GroupExporter, type GroupSettings, type PeerDirectory } from "./exporter.ts";
+import {
+  GroupExporter,
+  type GroupSettings,
+  type PeerDirectory,
+  type ToldApart,
+} from "./exporter.ts";
 import type { Job, JobState, Jobs } from "./jobs.ts";
 import type { Numbers } from "./numbers.ts";
 
@@ -202,7 +207,9 @@ export class UpdateGroups {
     for (const entry of this.byKey.values()) {
       const { group, settings, facts } = entry;
       const { names, setsNextHop, setsMed } = entry.filter;
-      const filter = policies.has(names) ? policies.filter(names, facts.localAs) : entry.filter;
+      const { localAs, vars } = facts;
+      const isThere = policies.has(names, vars);
+      const filter = isThere ? policies.filter(names, localAs, vars) : entry.filter;
       const differs = names.some((name) => changed.has(name));
       const asksPeer = differs && filter.groupKey(facts) !== "";
       const stays =
@@ -216,8 +223,16 @@ export class UpdateGroups {
         continue;
       }
       entry.filter = filter;
-      entry.exporter = this.exporter(group.rib, settings, filter, facts);
+      const told = differs ? undefined : (entry.exporter.toldApart ?? null);
+      entry.exporter = this.exporter(group.rib, settings, filter, facts, told);
       group.setRules(entry.exporter, differs);
+    }
+  }
+
+  /** A neighbor has come: groups that would tell it apart, had it been there, look at all again. */
+  neighborAdded(row: PeerRow, { as, vars = {} }: PeerFacts): void {
+    for (const { group, exporter } of this.entries) {
+      if (exporter.concerns(row, as, vars)) group.setRules(exporter, true);
     }
   }
 
@@ -251,9 +266,10 @@ export class UpdateGroups {
     settings: GroupSettings,
     filter: Filter,
     facts: PeerFacts,
+    toldApart?: ToldApart | null,
   ): GroupExporter {
     const { directory, factNumbers } = this;
-    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers, toldApart);
   }
 }
 
