@@ -196,6 +196,7 @@ export interface FileRule {
   readonly set?: FileModifications;
   readonly then?: "accept" | "reject" | "next" | "return";
   readonly reason?: RejectReason;
+  readonly log?: boolean;
 }
 
 export type FileRange = number | { readonly min?: number; readonly max?: number };

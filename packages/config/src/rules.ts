@@ -105,6 +105,7 @@ class RuleChecker {
       if: rule.if === undefined ? {} : this.conditions(rule.if),
       set: rule.set === undefined ? {} : this.modifications(rule.set),
       action,
+      ...(rule.log === true ? { log: true } : {}),
       ...(reason === undefined ? {} : { why: reason }),
     };
   }

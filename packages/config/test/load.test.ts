@@ -320,6 +320,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
           set: { med: 1 },
           action: "reject",
           why: "bogon-prefix",
+          log: true,
         },
         {
           name: "rule 2",

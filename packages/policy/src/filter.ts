@@ -20,6 +20,7 @@ import type {
   AttributeSets,
   Explanation,
   Filter,
+  LoggedRule,
   PeerFacts,
   RuleTrace,
   Verdict,
@@ -49,6 +50,8 @@ interface CompiledRule {
   readonly action: Action;
   /** Number in the reason table, 0 unless it rejects. */
   readonly reason: number;
+  /** Null unless it is to be logged. */
+  readonly logged: LoggedRule | null;
   /** Index of the first rule of the following policy. */
   readonly next: number;
 }
@@ -58,6 +61,7 @@ const SLOTS = 256;
 /** A tree does not grow beyond this; further turns are decided anew each time. */
 const NODES_MAX = 4096;
 const NO_EXCEPTIONS: readonly number[] = [];
+const NO_RULES: readonly LoggedRule[] = [];
 
 class Node {
   test: PrefixTest | null = null;
@@ -72,6 +76,7 @@ class Leaf implements Verdict {
   reason = 0;
   nextHopFixed = false;
   exceptions: Verdict["exceptions"] = NO_EXCEPTIONS;
+  logged: readonly LoggedRule[] = NO_RULES;
   /** Serial of `attr` and slice of the reference to it, 0 when it is the set that was given. */
   serial = 0;
   slice = 0;
@@ -328,6 +333,7 @@ export class ChainFilter implements Filter {
     leaf.attr = leaf.accept ? attr : 0;
     leaf.serial = 0;
     leaf.nextHopFixed = route.nextHopFixed;
+    leaf.logged = route.logged.length === 0 ? NO_RULES : [...route.logged];
     leaf.exceptions = route.exceptions.length === 0 ? NO_EXCEPTIONS : [...route.exceptions];
     if (leaf.accept && route.changed) this.internResult(attr, leaf);
   }
@@ -349,6 +355,7 @@ export class ChainFilter implements Filter {
           for (const modification of rule.modifications) modification.apply(route);
         }
       }
+      if (rule.logged !== null) route.logged.push(rule.logged);
       if (rule.action === "return") i = rule.next;
       else if (rule.action !== "next") return rule;
     }
@@ -420,6 +427,8 @@ function compilePolicy(
       modifications: compileModifications(rule.set, to),
       action: rule.action,
       reason: rule.action === "reject" ? reason() : 0,
+      logged:
+        rule.log === true ? { policy: policy.name, rule: rule.name, action: rule.action } : null,
       next,
     };
   });
@@ -432,6 +441,7 @@ function compilePolicy(
     modifications: [],
     action: policy.default,
     reason: policy.default === "reject" ? reasons.numberOf("policy-default", policy.name, "") : 0,
+    logged: null,
     next,
   };
   return [...rules, last];

@@ -54,6 +54,7 @@ export type {
   ConditionTrace,
   Explanation,
   Filter,
+  LoggedRule,
   Origins,
   PeerFacts,
   RuleTrace,

@@ -147,6 +147,7 @@ export class AcceptAll implements Filter {
     reason: 0,
     nextHopFixed: false,
     exceptions: [],
+    logged: [],
   };
 
   constructor(policies: Policies, localAs: number) {

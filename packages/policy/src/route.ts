@@ -26,7 +26,7 @@ import {
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
-import type { AttrId, AttributeSets, Origins, PeerFacts } from "./types.ts";
+import type { AttrId, AttributeSets, LoggedRule, Origins, PeerFacts } from "./types.ts";
 import { valuesOf } from "./vars.ts";
 
 /** A condition on the prefix alone. */
@@ -69,6 +69,8 @@ export class Route {
   /** Outcome by test index: 0, 1 or UNKNOWN. */
   outcomes: Uint8Array = new Uint8Array(0);
   readonly exceptions: (number | string)[] = [];
+  /** Rules to be logged that matched in this run. */
+  readonly logged: LoggedRule[] = [];
   /** The peer stands for a group whose members have equal values of those that the filter asks for. */
   varsAreFixed = false;
   readonly path: AsPathFacts = { length: 0, firstAs: 0, originAs: 0 };
@@ -154,6 +156,7 @@ export class Route {
     this.nextHopUnavailable = false;
     this.nextHopFixed = false;
     this.exceptions.length = 0;
+    this.logged.length = 0;
     this.asked.length = 0;
     if (this.outcomes.length < testCount) this.outcomes = new Uint8Array(testCount);
     this.outcomes.fill(UNKNOWN, 0, testCount);

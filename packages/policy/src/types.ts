@@ -89,6 +89,12 @@ export interface PeerFacts {
   readonly anyPeer: boolean;
 }
 
+export interface LoggedRule {
+  readonly policy: string;
+  readonly rule: string;
+  readonly action: Action;
+}
+
 /** What a filter decided about one route. Valid until the filter is asked again. */
 export interface Verdict {
   readonly accept: boolean;
@@ -107,6 +113,8 @@ export interface Verdict {
    * only when the peer stands for a group (`anyPeer`); each once, in no particular order.
    */
   readonly exceptions: readonly (number | string)[];
+  /** Rules that matched and are to be logged, in order. */
+  readonly logged: readonly LoggedRule[];
 }
 
 /** An import or export chain of policies, compiled. */

@@ -177,6 +177,8 @@ export interface Rule {
   /** Of a rule that rejects: seen where rejected routes are shown, and nowhere else. */
   readonly set: Modifications;
   readonly action: Action;
+  /** Routes from a peer that the rule matches are logged, as many as a bounded log takes. */
+  readonly log?: true;
   /** Of a rule that rejects: what kind of reason it is; absent for none of these. */
   readonly why?: RejectReason;
 }

@@ -18,6 +18,7 @@ import {
   readU32,
 } from "@ts-bgp/wire-codec";
 import { LLGR_STALE, withCommunity, withOtc } from "./attribute-edit.ts";
+import { logRules, type RuleLog } from "./rule-log.ts";
 
 /** What an importer must know of its session. Plain values, fixed while the session lasts. */
 export interface ImportSettings {
@@ -51,6 +52,8 @@ export class SessionImporter implements Importer {
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
   private readonly filter: Filter;
+  /** Absent in the state of an older program. */
+  private readonly ruleLog: RuleLog | undefined;
   private family: Family = FAMILY.IPV4_UNICAST;
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;
@@ -62,7 +65,15 @@ export class SessionImporter implements Importer {
   /** Sets that were marked as such, with a reference that is ours. */
   private marked: AttrId[] = [];
 
-  constructor(attrs: AttrStore, settings: ImportSettings, peer: PeerFacts, filter: Filter) {
+  /** @param ruleLog - for rules that are to be logged */
+  constructor(
+    attrs: AttrStore,
+    settings: ImportSettings,
+    peer: PeerFacts,
+    filter: Filter,
+    ruleLog: RuleLog,
+  ) {
+    this.ruleLog = ruleLog;
     this.attrs = attrs;
     this.settings = settings;
     this.peer = peer;
@@ -120,6 +131,10 @@ export class SessionImporter implements Importer {
       const verdict = this.filter.decide(this.base, peer, peer, family, w0, w1, w2, w3, bits);
       this.attr = verdict.attr;
       this.reason = verdict.reason;
+      const { logged } = verdict;
+      if (logged.length > 0 && this.ruleLog !== undefined) {
+        logRules(this.ruleLog, logged, this.base, family, [w0, w1, w2, w3], bits);
+      }
     }
     if (this.isStale && this.attr !== 0) this.mark();
   }

@@ -175,7 +175,7 @@ export class RouteImport {
       keepsRejected: config.keepRejected,
     };
     const filter = tables.policies.filter(config.import, config.localAs, config.vars);
-    return new SessionImporter(tables.attrs, settings, facts, filter);
+    return new SessionImporter(tables.attrs, settings, facts, filter, neighbor);
   }
 }
 

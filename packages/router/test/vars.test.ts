@@ -191,3 +191,35 @@ describe("a neighbor that comes once routes were sent", () => {
     expect(tableOf(d)).toEqual(["10.1.0.0/16"]);
   });
 });
+
+test("a rule may log what it matches, some of it in a minute", () => {
+  const policies = `
+  in:
+    - { name: odd, if: { community: 1:1 }, log: true, set: { med: 1 } }
+    - { name: too long, if: { prefix-length: { min: 25 } }, log: true, then: reject }
+    - { then: accept }
+  out: [ { then: accept } ]
+`;
+  const lab = new Lab(fileOf(["x: 1"], policies));
+  const [a] = upAll(lab, 1) as [Peer];
+  a.announce(["10.1.1.128/25", "10.1.2.0/24"], { communities: ["1:1"] });
+  a.announce(["10.1.3.0/24"]);
+  lab.run();
+  const logged = () => lab.logsOf("policy-rule");
+  expect(
+    logged().map(({ fields }) => [fields["rule"], fields["prefix"], fields["action"]]),
+  ).toEqual([
+    ["odd", "10.1.1.128/25", "next"],
+    ["too long", "10.1.1.128/25", "reject"],
+    ["odd", "10.1.2.0/24", "next"],
+  ]);
+  expect(logged()[1]!.message).toBe(
+    'rule "too long" of policy "in" (reject): 10.1.1.128/25 with AS path "65001"',
+  );
+  const many = Array.from({ length: 200 }, (_, k) => `10.2.${k}.0/24`);
+  a.announce(many, { communities: ["1:1"] });
+  lab.run();
+  expect(logged()).toHaveLength(10);
+  lab.advance(61_000);
+  expect(logged().at(-1)!.fields["suppressed"]).toBe(193);
+});
