@@ -27,10 +27,13 @@ const BOGONS = [
  */
 const BOGON_AS = ["23456", "64496-131071", "4200000000-4294967295"];
 
-/** Networks that buy transit of nobody: a path through one of them, from anybody else, is a leak. */
+/**
+ * Networks that buy transit of nobody, as IXP Manager and arouteserver list them: a path through one of
+ * them, from anybody else, is a leak.
+ */
 const TRANSIT_FREE = [
   ...["174", "701", "1299", "2914", "3257", "3320", "3356", "3491"],
-  ...["4134", "5511", "6453", "6461", "6762", "6830", "7018"],
+  ...["4134", "5511", "6453", "6461", "6762", "6830", "7018", "12956"],
 ];
 
 const PREFIX_LISTS: Lists["prefixLists"] = { "@bogons": BOGONS };
