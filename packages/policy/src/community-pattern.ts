@@ -137,6 +137,10 @@ export function matchesFixed(pattern: CommunityPattern, buf: Uint8Array, at: num
   for (let k = 0; k < value.length; k++) {
     if (((readU32(buf, at + 4 * k) ^ value[k]!) & mask[k]!) !== 0) return false;
   }
+  return bounds.length === 0 || isWithin(bounds, buf, at);
+}
+
+function isWithin(bounds: readonly FieldBound[], buf: Uint8Array, at: number): boolean {
   for (const bound of bounds) {
     const place = at + bound.at;
     if (!bound.set.has(bound.octets === 2 ? readU16(buf, place) : readU32(buf, place)))

@@ -246,7 +246,7 @@ export class ChainFilter implements Filter {
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);
-    return { rules, verdict, left: verdict.accept ? null : route.changedOctets() };
+    return { rules, verdict };
   }
 
   rejected(

@@ -169,7 +169,7 @@ export class AcceptAll implements Filter {
   }
 
   explain(attr: AttrId): Explanation {
-    return { rules: [], verdict: this.decide(attr), left: null };
+    return { rules: [], verdict: this.decide(attr) };
   }
 
   rejected(): null {

@@ -50,6 +50,7 @@ export function notePatterns(
 export function matchesAs(matcher: AsMatcher, route: Route, as: number): boolean {
   for (const set of matcher.sets) if (set.has(as)) return true;
   if (matcher.peerAs && route.isPeerAs(as)) return true;
+  if (matcher.vars.length === 0) return false;
   let has = false;
   for (const name of matcher.vars) if (route.isPeerVar(name, as)) has = true;
   return has;

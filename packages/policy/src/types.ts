@@ -225,6 +225,4 @@ export interface RuleTrace {
 export interface Explanation {
   readonly rules: readonly RuleTrace[];
   readonly verdict: Verdict;
-  /** As `Filter.rejected` gives it. */
-  readonly left: Uint8Array | null;
 }

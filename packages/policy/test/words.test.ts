@@ -494,6 +494,13 @@ test("a large list of routes is asked by hash", () => {
     expect(set.has(...at, 65000 + (k % 700))).toBe(true);
     expect(set.has(...at, 64999)).toBe(false);
   }
+  const origins = Array.from({ length: 200 }, (_, k) => k + 1);
+  const even = origins.filter((as) => as % 2 === 0);
+  const of = new RouteSet(even.flatMap((as) => [`10.0.0.0/24 ${as}`, `2001:db8::/32 le 48 ${as}`]));
+  for (const prefix of ["10.0.0.0/24", "2001:db8:1::/48"]) {
+    const at = prefixArguments(prefix);
+    expect(origins.filter((as) => of.has(...at, as))).toEqual(even);
+  }
   const entry = newPrefixEntry();
   expect(parseRouteEntry("10.0.0.0/8 le 24 AS65001", entry)).toBe(65001);
   for (const wrong of ["10.0.0.0/8", "10.0.0.0/8 le 24", "10.0.0.0/8 0", "10.1.0.0/8 1", "x 1"]) {
