@@ -1,5 +1,7 @@
 /** Keys of policies that take values from neighbors, and what is built in: what is said of mistakes. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { diffConfig, formatMistakes, loadConfig } from "../src/index.ts";
 
@@ -90,6 +92,21 @@ test("what looks unintended is warned of", () => {
     't.yaml:6:1: neighbor 192.0.2.11 has no "alias" among its vars, so $alias is nothing',
   ]);
   expect(load(FILE).warnings).toEqual(["t.yaml:7:91: no policy asks for $alias"]);
+});
+
+test("the examples of the documentation are right", () => {
+  const file = join(import.meta.dirname, "../../../docs/policies.md");
+  const blocks = [...readFileSync(file, "utf8").matchAll(/```yaml\n([^`]*)```/g)].map(([, text]) =>
+    text!.startsWith(" ") ? `policies:\n  some:\n${text}` : text!,
+  );
+  expect(blocks.length).toBeGreaterThan(8);
+  // What an example leaves to the rest of a file.
+  const isElsewhere = (mistake: string) =>
+    / is not defined|no neighbor has |has no "as"/.test(mistake);
+  for (const block of blocks) {
+    const { mistakes } = load(`router: { as: 64500, id: 192.0.2.1 }\n${block}`);
+    expect([block, mistakes.filter((mistake) => !isElsewhere(mistake))]).toEqual([block, []]);
+  }
 });
 
 test("what is built in and used becomes part of the configuration", () => {
