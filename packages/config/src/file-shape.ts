@@ -2,19 +2,30 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { BfdAuthType } from "@ts-bgp/bfd";
 import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+import type { BmpTable } from "./types.ts";
 
 export interface FileShape {
+  readonly include?: OneOrMore<string>;
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
   readonly control?: { readonly socket?: string };
-  readonly http?: { readonly address?: string; readonly port: number };
+  readonly http?: FileHttp;
   readonly log?: {
     readonly level?: "trace" | "debug" | "info" | "warn" | "error";
     readonly file?: string;
   };
   readonly nsr?: FileNsr;
   readonly rpki?: FileRpki;
+  readonly bmp?: FileBmp;
+  readonly mrt?: {
+    readonly dir: string;
+    readonly "tables-every"?: number;
+    readonly routes?: "received" | "accepted";
+    readonly "updates-every"?: number;
+    readonly compress?: "gzip" | "none";
+  };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -24,6 +35,19 @@ export interface FileShape {
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "reject-reasons"?: RejectPreset;
   readonly policies?: Readonly<Record<string, FilePolicy>>;
+}
+
+export interface FileHttp {
+  readonly address?: string;
+  readonly port: number;
+  readonly anonymous?: "reader" | "none";
+  readonly tokens?: readonly {
+    readonly name: string;
+    readonly role: "operator" | "reader" | "member";
+    readonly as?: number;
+    readonly secret: FileSecret;
+  }[];
+  readonly "reason-communities"?: Readonly<Record<string, string>>;
 }
 
 export type FileLink = string | { readonly address: string; readonly port: number };
@@ -59,6 +83,22 @@ export interface FileRpki {
   readonly "start-limit"?: number;
 }
 
+export interface FileBmp {
+  readonly stations: readonly FileBmpStation[];
+}
+
+export interface FileBmpStation {
+  readonly address?: string;
+  readonly port?: number;
+  readonly listen?: { readonly address: string; readonly port: number };
+  readonly from?: OneOrMore<string>;
+  readonly tables?: OneOrMore<BmpTable>;
+  readonly neighbors?: OneOrMore<string>;
+  readonly statistics?: number;
+  readonly "mirror-malformed"?: boolean;
+  readonly "queue-mb"?: number;
+}
+
 export interface FileRtrTls {
   readonly ca: string;
   readonly cert?: string;
@@ -88,10 +128,10 @@ export interface FileEtcd {
 /** Written here, or where it is to be had. */
 export type FileSecret = string | { readonly file?: string; readonly env?: string };
 
-/** Entries, from a file and written here. */
+/** Entries, from files and written here. */
 export type FileList<T> =
   | readonly T[]
-  | { readonly file?: string; readonly entries?: readonly T[] };
+  | { readonly file?: OneOrMore<string>; readonly entries?: readonly T[] };
 
 /** A prefix with "ge" and "le", and the AS that may originate it. */
 export interface FileRoute {
@@ -124,6 +164,7 @@ export interface FileOptions {
   readonly "next-hop"?: "self" | "unchanged";
   readonly import?: OneOrMore<string>;
   readonly export?: OneOrMore<string>;
+  readonly blackhole?: FileBlackhole;
   readonly "ebgp-requires-policy"?: boolean;
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
@@ -139,8 +180,10 @@ export interface FileOptions {
   readonly "ttl-security"?: number;
   readonly multihop?: number;
   readonly "congestion-control"?: string;
+  readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
+  readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;
@@ -148,6 +191,21 @@ export interface FileOptions {
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
   readonly vars?: Readonly<Record<string, OneOrMore<string | number>>>;
+}
+
+export interface FileBfd {
+  readonly enabled?: boolean;
+  readonly "interval-ms"?: number;
+  readonly multiplier?: number;
+  readonly passive?: boolean;
+  readonly multihop?: boolean;
+  readonly auth?: "none" | FileBfdAuth;
+}
+
+export interface FileBfdAuth {
+  readonly type?: BfdAuthType;
+  readonly "key-id"?: number;
+  readonly secret?: FileSecret;
 }
 
 export type RestartMode = "full" | "helper" | "off";
@@ -175,6 +233,13 @@ export interface FileLongLived {
 export interface FileAddPath {
   readonly receive?: boolean;
   readonly send?: number | "all";
+}
+
+export interface FileBlackhole {
+  readonly prefixes?: OneOrMore<string>;
+  readonly "next-hop"?: OneOrMore<string>;
+  readonly communities?: OneOrMore<string>;
+  readonly "no-export"?: boolean;
 }
 
 export interface FileMaxPrefix {

@@ -67,7 +67,7 @@ class RuleChecker {
     this.checkOrder(rules);
     return {
       name,
-      source: { file: yaml.file, line: yaml.lineOf(yaml.keyAt(policies, name)) },
+      source: yaml.sourceOf(yaml.keyAt(policies, name)),
       rules: rules.map((rule, k) => this.rule(rule, k)),
       default: isList(policy) ? "next" : (policy.default ?? "next"),
     };
@@ -84,7 +84,7 @@ class RuleChecker {
       decided = (rule.then ?? "next") !== "next" && Object.keys(rule.if ?? {}).length === 0;
       if (rule.name === undefined) continue;
       const first = lines.get(rule.name);
-      if (first === undefined) lines.set(rule.name, yaml.lineOf(at));
+      if (first === undefined) lines.set(rule.name, yaml.sourceOf(at).line);
       else {
         const message = `rule "${rule.name}" appears twice, first at line ${first}`;
         yaml.add(yaml.valueAt(rule, "name"), message);
@@ -101,7 +101,7 @@ class RuleChecker {
     const { reason } = rule;
     return {
       name: rule.name ?? `rule ${index + 1}`,
-      source: { file: yaml.file, line: yaml.lineOf(yaml.at(rule)) },
+      source: yaml.sourceOf(yaml.at(rule)),
       if: rule.if === undefined ? {} : this.conditions(rule.if),
       set: rule.set === undefined ? {} : this.modifications(rule.set),
       action,

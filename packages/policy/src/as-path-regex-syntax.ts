@@ -158,7 +158,7 @@ class Reader {
   /** The numbers of a list by their digits, so that few steps are open at once. */
   private numbers(list: AsSet): Fragment {
     const root = newDigits();
-    for (const [first, last] of list.ranges()) {
+    for (const [first, last] of list.spans()) {
       for (const [digits, rest] of blocksOf(first, last)) {
         let node = root;
         for (const digit of digits) {

@@ -32,7 +32,7 @@ import { areSameValues, type Vars, valuesOf } from "./vars.ts";
 export interface FilterContext {
   readonly sets: AttributeSets;
   readonly reasons: ReasonTable;
-  readonly terms: Terms;
+  terms: Terms;
   readonly route: Route;
   /** Counts slices: a reference taken in an earlier one has been given up. */
   slice: number;
@@ -110,7 +110,8 @@ export class ChainFilter implements Filter {
   readonly names: readonly string[];
   readonly localAs: number;
   readonly constants: Vars;
-  readonly policies: Policies;
+  /** Whose chain it is. */
+  policies: Policies;
   readonly acceptsAll = false;
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;

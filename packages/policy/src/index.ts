@@ -35,6 +35,14 @@ export {
   parseCommunityPattern,
 } from "./community-pattern.ts";
 export { ChainFilter } from "./filter.ts";
+export {
+  type AsEntries,
+  forEachPrefix,
+  type PrefixEntries,
+  PrefixListBuilder,
+  packedRanges,
+  prefixCounts,
+} from "./packed-lists.ts";
 export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.ts";
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";

@@ -25,12 +25,17 @@ export class PrefixHash {
   private readonly geMin: Uint8Array = new Uint8Array(129).fill(255);
   private readonly leMax: Uint8Array = new Uint8Array(129);
 
-  /** @param isTagged - entries have a number besides their prefix, which is part of the question */
-  constructor(words: 1 | 4, isTagged = false) {
+  /**
+   * @param expected - number of entries that will not make it grow
+   * @param isTagged - entries have a number besides their prefix, which is part of the question
+   */
+  constructor(words: 1 | 4, expected: number, isTagged = false) {
     this.words = words;
-    this.tags = isTagged ? new Uint32Array(SLOTS_INITIAL) : null;
-    this.keys = new Int32Array(words * SLOTS_INITIAL);
-    this.meta = new Uint32Array(SLOTS_INITIAL);
+    let slots = SLOTS_INITIAL;
+    while (3 * slots < 4 * expected) slots *= 2;
+    this.tags = isTagged ? new Uint32Array(slots) : null;
+    this.keys = new Int32Array(words * slots);
+    this.meta = new Uint32Array(slots);
   }
 
   get octets(): number {

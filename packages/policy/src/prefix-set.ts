@@ -1,22 +1,22 @@
 /** Prefix lists with ge and le. */
 
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
-import { newPrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
+import { forEachPrefix, type PrefixEntries, prefixCounts } from "./packed-lists.ts";
 import { PrefixHash } from "./prefix-hash.ts";
 
 /** An immutable set of ranges of prefixes. */
 export class PrefixSet {
-  private readonly ipv4: PrefixHash = new PrefixHash(1);
-  private readonly ipv6: PrefixHash = new PrefixHash(4);
+  private readonly ipv4: PrefixHash;
+  private readonly ipv6: PrefixHash;
 
-  /** @param entries - as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
-  constructor(entries: readonly string[]) {
-    const entry = newPrefixEntry();
-    for (const text of entries) {
-      const mistake = parsePrefixEntry(text, entry);
-      if (mistake !== null) throw new Error(mistake);
-      (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry);
-    }
+  /** @param entries - packed, or as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
+  constructor(entries: PrefixEntries) {
+    // Texts are few, and tables grow.
+    const isPacked = entries instanceof Uint32Array;
+    const [ipv4, ipv6] = isPacked ? prefixCounts(entries) : [0, 0];
+    this.ipv4 = new PrefixHash(1, ipv4);
+    this.ipv6 = new PrefixHash(4, ipv6);
+    forEachPrefix(entries, (entry) => (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry));
   }
 
   /** Words may be signed or unsigned. Allocates nothing. */

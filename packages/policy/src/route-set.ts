@@ -22,8 +22,8 @@ export function parseRouteEntry(text: string, into: PrefixEntry): number | strin
 
 /** An immutable set of pairs. A million exact IPv4 entries take 24 MB, and a question one probe. */
 export class RouteSet {
-  private readonly ipv4: PrefixHash = new PrefixHash(1, true);
-  private readonly ipv6: PrefixHash = new PrefixHash(4, true);
+  private readonly ipv4: PrefixHash = new PrefixHash(1, 0, true);
+  private readonly ipv6: PrefixHash = new PrefixHash(4, 0, true);
 
   /** @param entries - as `parseRouteEntry` takes them; a wrong one is a programmer's mistake */
   constructor(entries: readonly string[]) {

@@ -5,6 +5,7 @@
  * ("65500:*", "10.0.0.0/8 le 24"); `Policies` compiles them.
  */
 
+import type { AsEntries, PrefixEntries } from "./packed-lists.ts";
 import type { RejectReason } from "./reject-reasons.ts";
 
 /** Where something stands in the operator's files. */
@@ -194,10 +195,10 @@ export interface Policy {
 
 /** Named lists, shared by all policies. */
 export interface Lists {
-  /** Entries `PREFIX [ge N] [le N]`. */
-  readonly prefixLists: Readonly<Record<string, readonly string[]>>;
-  /** Entries `N` or `N-N`. */
-  readonly asLists: Readonly<Record<string, readonly string[]>>;
+  /** Entries as of `PREFIX [ge N] [le N]`. */
+  readonly prefixLists: Readonly<Record<string, PrefixEntries>>;
+  /** Entries as of `N` or `N-N`. */
+  readonly asLists: Readonly<Record<string, AsEntries>>;
   /** Entries `PREFIX [ge N] [le N] AS`; absent for none. */
   readonly routeLists?: Readonly<Record<string, readonly string[]>>;
   /** Entries are patterns of one kind of community. */

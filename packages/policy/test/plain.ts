@@ -114,7 +114,7 @@ function isAs(term: string, as: number, { lists, localAs, peer }: PlainContext):
   if (term === "$peer-as") return as === peer.as;
   if (term === "$local-as") return as === localAs;
   if (/^[A-Za-z]/.test(term)) {
-    return lists.asLists[term]!.some((entry) => {
+    return (lists.asLists[term] as readonly string[]).some((entry) => {
       const [from = 0, to = from] = entry.split("-").map(Number);
       return as >= from && as <= to;
     });
@@ -145,7 +145,7 @@ export function entryTakes(entry: string, prefix: string): boolean {
 }
 
 function inPrefixTerm(term: string, { lists, prefix }: PlainContext): boolean {
-  const entries = term.includes("/") ? [term] : lists.prefixLists[term]!;
+  const entries = term.includes("/") ? [term] : (lists.prefixLists[term] as readonly string[]);
   return entries.some((entry) => entryTakes(entry, prefix));
 }
 

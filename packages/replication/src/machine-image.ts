@@ -17,6 +17,7 @@ import {
   LATER_STATE_CLASSES,
   OriginValidation,
   OwnRestart,
+  type Router,
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
@@ -132,6 +133,7 @@ export function machineImage(machine: Machine, isForAny = true): Uint8Array[] {
 interface OlderTables {
   origins?: OriginValidation;
   restart?: OwnRestart;
+  bfd?: Router["tables"]["bfd"];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
@@ -144,7 +146,10 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins ??= new OriginValidation(outputs);
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
+  tables.bfd ??= new Map();
   groups.held ??= [];
+  groups.isShuttingDown ??= false;
+  for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;
@@ -153,5 +158,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   }
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);
+  machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

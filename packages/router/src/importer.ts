@@ -17,7 +17,13 @@ import {
   findAttribute,
   readU32,
 } from "@ts-bgp/wire-codec";
-import { LLGR_STALE, withCommunity, withOtc } from "./attribute-edit.ts";
+import {
+  isShuttingDown,
+  LLGR_STALE,
+  withCommunity,
+  withLowestPreference,
+  withOtc,
+} from "./attribute-edit.ts";
 import { logRules, type RuleLog } from "./rule-log.ts";
 
 /** What an importer must know of its session. Plain values, fixed while the session lasts. */
@@ -38,6 +44,8 @@ export interface ImportSettings {
   /** And whether one without gets OTC with the peer's AS. */
   readonly otcAdds: boolean;
   readonly keepsRejected: boolean;
+  /** Accepted routes with GRACEFUL_SHUTDOWN are less preferred than any others (RFC 8326). */
+  readonly honorsShutdown: boolean;
 }
 
 export class SessionImporter implements Importer {
@@ -51,7 +59,7 @@ export class SessionImporter implements Importer {
   private readonly attrs: AttrStore;
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
-  private readonly filter: Filter;
+  readonly filter: Filter;
   /** Absent in the state of an older program. */
   private readonly ruleLog: RuleLog | undefined;
   private family: Family = FAMILY.IPV4_UNICAST;
@@ -62,7 +70,7 @@ export class SessionImporter implements Importer {
   private isKept = false;
   /** They are so, or came marked as such: policy cannot take the mark off (RFC 9494 section 4.3). */
   private isStale = false;
-  /** Sets that were marked as such, with a reference that is ours. */
+  /** Sets that were marked as such or lowered, with a reference that is ours. */
   private marked: AttrId[] = [];
 
   /** @param ruleLog - for rules that are to be logged */
@@ -137,6 +145,16 @@ export class SessionImporter implements Importer {
       }
     }
     if (this.isStale && this.attr !== 0) this.mark();
+    if (this.settings.honorsShutdown && this.attr !== 0) this.lower();
+  }
+
+  /** The peer is about to shut down: others are preferred (RFC 8326). */
+  private lower(): void {
+    const { attrs, attr } = this;
+    if (!isShuttingDown(attrs, attr)) return;
+    this.attr = withLowestPreference(attrs, attr);
+    if (this.attr !== 0) this.marked.push(this.attr);
+    else this.reason = REASON["attributes-too-long"];
   }
 
   private mark(): void {

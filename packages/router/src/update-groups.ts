@@ -103,6 +103,8 @@ export class UpdateGroups {
   private readonly sink: GroupSink = new ConnectionSink();
   /** Those that are sent nothing yet: their groups go on without them. */
   held: SessionMember[] = [];
+  /** The speaker is about to shut down, and says so with each route (RFC 8326). */
+  isShuttingDown = false;
   private numbers = 0;
   private turn = 0;
   private urgentTurn = 0;
@@ -215,9 +217,10 @@ export class UpdateGroups {
       const isThere = policies.has(names, vars);
       const filter = isThere ? policies.filter(names, localAs, vars) : entry.filter;
       const differs = names.some((name) => changed.has(name));
+      if (isThere && filter === entry.filter) continue;
       const asksPeer = differs && filter.groupKey(facts) !== "";
       const stays =
-        filter !== entry.filter &&
+        isThere &&
         !asksPeer &&
         filter.setsNextHop === setsNextHop &&
         filter.setsMed === setsMed &&
@@ -237,6 +240,16 @@ export class UpdateGroups {
   neighborAdded(row: PeerRow, { as, vars = {} }: PeerFacts): void {
     for (const { group, exporter } of this.entries) {
       if (exporter.concerns(row, as, vars)) group.setRules(exporter, true);
+    }
+  }
+
+  /** All routes are sent anew: with GRACEFUL_SHUTDOWN (RFC 8326), or as they are. */
+  shutDownGracefully(isOn: boolean): void {
+    if (this.isShuttingDown === isOn) return;
+    this.isShuttingDown = isOn;
+    for (const { group, exporter } of this.entries) {
+      exporter.isShuttingDown = isOn;
+      group.setRules(exporter, true);
     }
   }
 
@@ -273,7 +286,17 @@ export class UpdateGroups {
     toldApart?: ToldApart | null,
   ): GroupExporter {
     const { directory, factNumbers } = this;
-    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers, toldApart);
+    const exporter = new GroupExporter(
+      rib,
+      settings,
+      filter,
+      facts,
+      directory,
+      factNumbers,
+      toldApart,
+    );
+    exporter.isShuttingDown = this.isShuttingDown;
+    return exporter;
   }
 }
 
