@@ -34,7 +34,7 @@ const CONFIG = {
     neighbor(OFF, 65004, { import: "accept-all", enabled: false }),
   ],
   policies: JSON.parse(`{ "checked": [
-    { "name": "too long", "if": { "prefix-length": { "min": 25 } }, "then": "reject" },
+    { "name": "too long", "if": { "prefix-length": { "min": 25 } }, "then": "reject", "reason": "prefix-too-long" },
     { "set": { "local-pref": 200 }, "then": "accept" }
   ] }`),
 };
@@ -138,7 +138,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ["show routes 10.1.0.0/16", "0", `${ROUTE_KEYS} local_pref since_ms`],
   [`show routes 10.1.0.0/16 --neighbor ${A} --received`, "0", `${ROUTE_KEYS} since_ms`],
   [`show routes --neighbor ${A} --rejected`, "0", `${ROUTE_KEYS} reason since_ms`],
-  [`show routes 10.1.2.128/25 -n ${A} --rejected`, "0.reason", "code policy rule source text"],
+  [`show routes 10.1.2.128/25 -n ${A} --rejected`, "0.reason", "code kind policy rule source text"],
   [`show routes 10.1.0.0/16 --neighbor ${B} --advertised`, "0", ROUTE_KEYS.replace("med ", "")],
   [
     "show groups",

@@ -76,7 +76,7 @@ export interface Checker {
   /** What `$local-as` stands for in checks. */
   readonly localAs: number;
   readonly names: Readonly<
-    Record<"prefix-list" | "as-list" | "community-list" | "policy" | "group", Names>
+    Record<"prefix-list" | "as-list" | "community-list" | "route-list" | "policy" | "group", Names>
   >;
   /** Policies with rules that set next hops. */
   readonly setsNextHop: ReadonlySet<string>;
@@ -110,6 +110,7 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
       "prefix-list": names(shape["prefix-lists"]),
       "as-list": names(shape["as-lists"]),
       "community-list": names(shape["community-lists"]),
+      "route-list": names(shape["route-lists"]),
       policy: names(shape.policies),
       group: names(shape.groups),
     },
@@ -118,7 +119,7 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
         .filter(([, policy]) => rulesOf(policy).some(setsNextHop))
         .map(([name]) => name),
     ),
-    asksOrigin: policiesThat(shape, asksOrigin),
+    asksOrigin: policiesThat(shape, asksOrigin).add("@rpki"),
     asksPath: policiesThat(shape, asksPath),
     hasRpki: yaml.wrote(yaml.value as object, "rpki"),
     pathOf: (path, at) => besides(yaml.sourceOf(at).file, path),

@@ -1,6 +1,6 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
-import type { Policy } from "@ts-bgp/policy";
+import { type Conditions, type Policy, varUses } from "@ts-bgp/policy";
 import { importChain } from "./blackhole.ts";
 import { Equality } from "./compare.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
@@ -25,7 +25,7 @@ export interface ConfigDiff {
   readonly removed: readonly string[];
   /** Neighbors that both have and for which something changes. */
   readonly changed: readonly NeighborChange[];
-  /** Names of policies whose own rules, or lists they use, are new or differ. */
+  /** Names of policies whose own rules, lists, or values of neighbors they use, are new or differ. */
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
@@ -56,14 +56,34 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
   const equality = new Equality();
   const before = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
   const after = new Map(next.neighbors.map((neighbor) => [neighbor.address, neighbor]));
-  const policies = changedPolicies(old, next, equality);
+  const lists = changedLists(old, next, equality);
+  const policies = changedPolicies(old, next, lists, equality);
+  const asks = varsOfPolicies(next);
+  const isOther = (neighbor: NeighborConfig) => {
+    const previous = before.get(neighbor.address);
+    if (previous === undefined || previous === neighbor) return false;
+    const { group, vars } = neighbor;
+    return previous.group !== group || !equality.isEqual(previous.vars, vars);
+  };
+  if (next.neighbors.some(isOther)) {
+    // Routes of a neighbor may have to be decided anew for all others.
+    for (const name of policiesOfSources(next)) policies.add(name);
+  }
   const resetAll = !equality.isEqual(old.router, next.router);
   const changed: NeighborChange[] = [];
+  // A policy that asks for values which some neighbors have changed is another one for these alone.
+  const byVars = new Set<string>();
   for (const [address, neighbor] of after) {
     const previous = before.get(address);
     if (previous === undefined) continue;
+    const vars = changedVars(previous, neighbor, lists, equality);
+    for (const name of [...importChain(neighbor), ...neighbor.export]) {
+      if (asks(name, vars)) byVars.add(name);
+    }
+    const uses = (chain: readonly string[]) =>
+      chain.some((name) => policies.has(name) || asks(name, vars));
     const options = changedOptions(previous, neighbor, equality);
-    const change = changeOf(previous, neighbor, options, policies, resetAll);
+    const change = changeOf(previous, neighbor, options, uses, resetAll);
     if (change.reset || change.import || change.export || change.options.length > 0) {
       changed.push(change);
     }
@@ -72,7 +92,7 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
     added: [...after.keys()].filter((address) => !before.has(address)),
     removed: [...before.keys()].filter((address) => !after.has(address)),
     changed,
-    policies: [...policies],
+    policies: [...new Set([...policies, ...byVars])],
     global: changedSections(old, next),
   };
 }
@@ -107,6 +127,7 @@ export function sharing(old: Config, next: Config): Config {
     prefixLists: each(old.prefixLists, next.prefixLists),
     asLists: each(old.asLists, next.asLists),
     communityLists: each(old.communityLists, next.communityLists),
+    routeLists: each(old.routeLists ?? {}, next.routeLists ?? {}),
   };
 }
 
@@ -148,11 +169,10 @@ function changeOf(
   old: NeighborConfig,
   next: NeighborConfig,
   options: readonly Option[],
-  policies: ReadonlySet<string>,
+  uses: (chain: readonly string[]) => boolean,
   resetAll: boolean,
 ): NeighborChange {
   const effects = new Set(options.map((option) => effectOfChange(option, old, next)));
-  const uses = (chain: readonly string[]) => chain.some((name) => policies.has(name));
   return {
     address: next.address,
     options,
@@ -162,14 +182,62 @@ function changeOf(
   };
 }
 
-function changedPolicies(old: Config, next: Config, equality: Equality): Set<string> {
+function changedLists(old: Config, next: Config, equality: Equality): Set<string> {
   const lists = new Set<string>();
-  for (const key of ["prefixLists", "asLists", "communityLists"] as const) {
-    for (const [name, entries] of Object.entries(next[key])) {
-      const isThere = Object.hasOwn(old[key], name);
-      if (!isThere || !equality.isEqual(old[key][name], entries)) lists.add(name);
+  for (const key of ["prefixLists", "asLists", "communityLists", "routeLists"] as const) {
+    const before = old[key] ?? {};
+    for (const [name, entries] of Object.entries(next[key] ?? {})) {
+      const isThere = Object.hasOwn(before, name);
+      if (!isThere || !equality.isEqual(before[name], entries)) lists.add(name);
     }
   }
+  return lists;
+}
+
+const NO_NAMES: Set<string> = new Set();
+
+/** @returns names of values that a neighbor has otherwise, or that name lists which are others */
+function changedVars(
+  old: NeighborConfig,
+  next: NeighborConfig,
+  lists: ReadonlySet<string>,
+  equality: Equality,
+): Set<string> {
+  if (old.vars === next.vars && lists.size === 0) return NO_NAMES;
+  const names = new Set([...Object.keys(old.vars), ...Object.keys(next.vars)]);
+  const isOther = (name: string) =>
+    !equality.isEqual(old.vars[name], next.vars[name]) || mentions(next.vars[name], lists);
+  return new Set([...names].filter(isOther));
+}
+
+/** @returns whether a policy asks for one of some values */
+function varsOfPolicies({ policies }: Config) {
+  const known = new Map<string, readonly string[]>();
+  return (policy: string, vars: ReadonlySet<string>): boolean => {
+    if (vars.size === 0 || !Object.hasOwn(policies, policy)) return false;
+    let names = known.get(policy);
+    if (names === undefined) {
+      names = varUses([policies[policy]!]).map(({ name }) => name);
+      known.set(policy, names);
+    }
+    return names.some((name) => vars.has(name));
+  };
+}
+
+/** @returns names of policies that ask for the neighbor that a route was learned from */
+function policiesOfSources({ policies }: Config): string[] {
+  const asks = ({ source, all = [], any = [], not }: Conditions): boolean =>
+    source !== undefined || [...all, ...any, ...(not === undefined ? [] : [not])].some(asks);
+  const found = Object.values(policies).filter(({ rules }) => rules.some((rule) => asks(rule.if)));
+  return found.map(({ name }) => name);
+}
+
+function changedPolicies(
+  old: Config,
+  next: Config,
+  lists: ReadonlySet<string>,
+  equality: Equality,
+): Set<string> {
   const changed = new Set<string>();
   for (const [name, policy] of Object.entries(next.policies)) {
     const previous = Object.hasOwn(old.policies, name) ? old.policies[name] : undefined;
@@ -182,12 +250,16 @@ function changedPolicies(old: Config, next: Config, equality: Equality): Set<str
 }
 
 function withoutPlaces({ rules, default: fallback }: Policy): unknown {
-  return [fallback, rules.map(({ name, if: when, set, action }) => [name, when, set, action])];
+  return [fallback, rules.map(({ source: _, ...rule }) => rule)];
 }
 
 /** Whether one of the names stands anywhere in a value; one too many does no harm. */
 function mentions(value: unknown, names: ReadonlySet<string>): boolean {
-  if (typeof value === "string") return names.has(value);
+  if (names.size === 0) return false;
+  if (typeof value === "string") {
+    const inside = value.match(/<[^>]+>/g) ?? [];
+    return names.has(value) || inside.some((name) => names.has(name.slice(1, -1)));
+  }
   if (typeof value !== "object" || value === null) return false;
   return Object.values(value).some((part) => mentions(part, names));
 }

@@ -30,6 +30,7 @@ export interface FileShape {
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
+  readonly "route-lists"?: Readonly<Record<string, FileList<string | FileRoute>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "reject-reasons"?: RejectPreset;
@@ -132,6 +133,12 @@ export type FileList<T> =
   | readonly T[]
   | { readonly file?: OneOrMore<string>; readonly entries?: readonly T[] };
 
+/** A prefix with "ge" and "le", and the AS that may originate it. */
+export interface FileRoute {
+  readonly prefix: string;
+  readonly origin: number | string;
+}
+
 /** One or several. */
 export type OneOrMore<T> = T | readonly T[];
 
@@ -183,6 +190,7 @@ export interface FileOptions {
   readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
+  readonly vars?: Readonly<Record<string, OneOrMore<string | number>>>;
 }
 
 export interface FileBfd {
@@ -253,13 +261,18 @@ export interface FileRule {
   readonly set?: FileModifications;
   readonly then?: "accept" | "reject" | "next" | "return";
   readonly reason?: RejectReason;
+  readonly log?: boolean;
 }
 
 export type FileRange = number | { readonly min?: number; readonly max?: number };
 
 export type FileCommunityTest =
   | OneOrMore<string>
-  | { readonly "any-of"?: readonly string[]; readonly "all-of"?: readonly string[] };
+  | {
+      readonly "any-of"?: readonly string[];
+      readonly "all-of"?: readonly string[];
+      readonly count?: FileRange;
+    };
 
 export interface FileConditions {
   readonly prefix?: OneOrMore<string>;
@@ -269,6 +282,8 @@ export interface FileConditions {
     readonly first?: OneOrMore<string | number>;
     readonly origin?: OneOrMore<string | number>;
     readonly contains?: OneOrMore<string | number>;
+    readonly "behind-first"?: OneOrMore<string | number>;
+    readonly "before-origin"?: OneOrMore<string | number>;
     readonly length?: FileRange;
     readonly regex?: string;
   };
@@ -277,6 +292,12 @@ export interface FileConditions {
   readonly community?: FileCommunityTest;
   readonly "large-community"?: FileCommunityTest;
   readonly "extended-community"?: FileCommunityTest;
+  readonly source?: {
+    readonly as?: OneOrMore<string | number>;
+    readonly peer?: OneOrMore<string>;
+    readonly vars?: Readonly<Record<string, OneOrMore<string | number>>>;
+  };
+  readonly route?: OneOrMore<string>;
   readonly "community-count"?: FileRange;
   readonly "next-hop"?: OneOrMore<string>;
   readonly "local-pref"?: FileRange;
@@ -297,12 +318,17 @@ export interface FileCommunityChange {
 }
 
 export interface FileModifications {
-  readonly "local-pref"?: number | { readonly add?: number; readonly subtract?: number };
-  readonly med?: number | "none";
+  readonly "local-pref"?: number | string | { readonly add?: number; readonly subtract?: number };
+  readonly med?: number | string | { readonly add?: number; readonly subtract?: number };
   readonly origin?: "igp" | "egp" | "incomplete";
   readonly "next-hop"?: string;
   readonly community?: FileCommunityChange;
   readonly "large-community"?: FileCommunityChange;
   readonly "extended-community"?: FileCommunityChange;
+  readonly "as-path"?: {
+    readonly "remove-private"?: boolean;
+    readonly replace?: OneOrMore<string | number>;
+  };
+  readonly "remove-attributes"?: OneOrMore<number>;
   readonly prepend?: number | { readonly as: string | number; readonly count?: number };
 }

@@ -9,6 +9,7 @@ import {
   parseAsRange,
   parseCommunityPattern,
   parsePrefixEntry,
+  parseRouteEntry,
 } from "@ts-bgp/policy";
 import { prefixMistake } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
@@ -44,10 +45,12 @@ export function checkLists(shape: FileShape, checker: Checker): CheckedLists {
     );
   };
   return {
+    routeLists: read("route-lists", () => gatherTexts(routeMistake)),
     prefixLists: read("prefix-lists", gatherPrefixes),
     asLists: read("as-lists", gatherRanges),
     communityLists: read("community-lists", (name) =>
-      gatherCommunities((kind, entry) => {
+      gatherTexts((entry) => {
+        const kind = kindOf(entry);
         const first = communityKinds.get(name) ?? kind;
         communityKinds.set(name, first);
         if (kind !== first) return `"${entry}" is of another kind than the entries before it`;
@@ -59,7 +62,7 @@ export function checkLists(shape: FileShape, checker: Checker): CheckedLists {
   };
 }
 
-type ListsKey = "prefix-lists" | "as-lists" | "community-lists";
+type ListsKey = "prefix-lists" | "route-lists" | "as-lists" | "community-lists";
 
 const SCRATCH = newPrefixEntry();
 
@@ -88,13 +91,16 @@ function gatherRanges(): Gathering<Uint32Array> {
   };
 }
 
-function gatherCommunities(
-  mistakeOf: (kind: CommunityKind, entry: string) => string | null,
-): Gathering<string[]> {
+function routeMistake(entry: string): string | null {
+  const as = parseRouteEntry(entry, SCRATCH);
+  return typeof as === "string" ? as : null;
+}
+
+function gatherTexts(mistakeOf: (entry: string) => string | null): Gathering<string[]> {
   const entries: string[] = [];
   return {
     take: (entry) => {
-      const mistake = mistakeOf(kindOf(entry), entry);
+      const mistake = mistakeOf(entry);
       if (mistake === null) entries.push(entry);
       return mistake;
     },
@@ -118,7 +124,7 @@ function kindOf(entry: string): CommunityKind {
   return entry.split(":").length === 3 ? "large" : "standard";
 }
 
-function readList(list: FileList<string | number>, take: TakeEntry, checker: Checker): void {
+function readList(list: FileList<unknown>, take: TakeEntry, checker: Checker): void {
   const { yaml } = checker;
   const items = (Array.isArray(list) ? list : ((list as Section)["entries"] ?? [])) as unknown[];
   if (isSection(list)) {
@@ -129,9 +135,14 @@ function readList(list: FileList<string | number>, take: TakeEntry, checker: Che
     }
   }
   for (const [k, item] of items.entries()) {
-    const mistake = takeEntry(String(item), take);
+    const mistake = takeEntry(textOf(item), take);
     if (mistake !== null) yaml.add(yaml.valueAt(items, k), mistake);
   }
+}
+
+/** @returns an entry as text; one that is a section has a prefix and its origin */
+function textOf(item: unknown): string {
+  return isSection(item) ? `${item["prefix"]} ${item["origin"]}` : String(item);
 }
 
 /** Those of a pattern that fits none would silently be an empty list, which nothing is on. */

@@ -3,6 +3,7 @@
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
+import { builtinOf } from "./builtin.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -22,7 +23,9 @@ import { checkNsr } from "./nsr.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
+import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
+import { checkVars } from "./vars.ts";
 import { type Section, YamlFile } from "./yaml-file.ts";
 
 export interface LoadedConfig {
@@ -67,7 +70,8 @@ export function loadConfig(file: string, text: string, sources: ConfigSources): 
 function build(shape: FileShape, section: Section, checker: Checker): Config {
   const router = checkRouter(shape, checker);
   const lists: CheckedLists = checkLists(shape, checker);
-  const policies: Record<string, Policy> = checkPolicies(shape, lists, checker);
+  const terms = new TermChecker(lists, checker);
+  const policies: Record<string, Policy> = checkPolicies(shape, terms, checker);
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
@@ -75,7 +79,9 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const bmp = checkBmp(shape, checker);
   const context = { router, nsr, blackholes };
   const neighbors = withSharedParts(checkNeighbors(shape, section, context, checker));
-  const { communityKinds: _, ...plainLists } = lists;
+  checkVars(shape, neighbors, policies, terms, checker);
+  const builtin = builtinOf(Object.values(checker.names).flatMap(({ used }) => [...used]));
+  const { communityKinds: _, prefixLists, asLists, ...plainLists } = lists;
   return {
     router,
     listen,
@@ -87,10 +93,11 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     bmp,
     mrt: checkMrt(shape, checker),
     neighbors,
-    policies: { ...policies, ...blackholes.policies },
+    policies: { ...builtin.policies, ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
-    prefixLists: { ...plainLists.prefixLists, ...blackholes.prefixLists },
+    prefixLists: { ...builtin.prefixLists, ...prefixLists, ...blackholes.prefixLists },
+    asLists: { ...builtin.asLists, ...asLists },
   };
 }
 
@@ -142,6 +149,7 @@ const SECTION_OF = {
   "prefix-list": "prefix-lists",
   "as-list": "as-lists",
   "community-list": "community-lists",
+  "route-list": "route-lists",
   policy: "policies",
   group: "groups",
 } as const;

@@ -1,9 +1,10 @@
 /** Neighbors of a file: options taken from neighbor, group and defaults, checked and filled in. */
 
-import { ACCEPT_ALL } from "@ts-bgp/policy";
+import { ACCEPT_ALL, type Vars } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { bfdOptions, pairProblem, readBfdSecret } from "./bfd.ts";
 import { type Blackholes, checkBlackhole } from "./blackhole.ts";
+import { builtinNames } from "./builtin.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileBfd, FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
@@ -16,6 +17,7 @@ import type {
   MaxPrefixOptions,
   NeighborConfig,
 } from "./types.ts";
+import { mergedVars } from "./vars.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
@@ -131,8 +133,11 @@ function checkChain(options: FileOptions, key: "import" | "export", checker: Che
     names.policy.used.add(name);
     if (name === ACCEPT_ALL) {
       if (chain.length > 1) yaml.add(at, `${ACCEPT_ALL} stands alone or not at all`);
-    } else if (!names.policy.defined.has(name)) {
-      const hint = didYouMean(name, [...names.policy.defined, ACCEPT_ALL]);
+    } else if (name === "@rpki" && !checker.hasRpki) {
+      yaml.add(at, `"${name}" needs a section "rpki" with caches or files`);
+    } else if (!names.policy.defined.has(name) && !builtinNames("policy").includes(name)) {
+      const builtin = builtinNames("policy");
+      const hint = didYouMean(name, [...names.policy.defined, ...builtin, ACCEPT_ALL]);
       yaml.add(at, `policy "${name}" is not defined${hint}`);
     }
   }
@@ -161,6 +166,10 @@ class Layers {
 
   get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
     return this.layers.find((layer) => layer[key] !== undefined)?.[key];
+  }
+
+  get vars(): Vars {
+    return mergedVars(this.layers.map(({ vars = {} }) => vars));
   }
 
   /** @returns whether the text has the option, though perhaps with a value that will not do */
@@ -308,6 +317,7 @@ function resolve(
     acceptRpkiState: get("accept-rpki-state") ?? false,
     keepRejected: get("keep-rejected") ?? true,
     nsr: get("nsr") ?? "preferred",
+    vars: layers.vars,
   };
   checkTogether(config, external, layers, neighbor);
   checkNextHop(config, layers, neighbor);

@@ -66,6 +66,8 @@ export const CHANGE_EFFECTS: Readonly<
   acceptRpkiState: "reset",
   keepRejected: "import",
   nsr: "none",
+  // Acts through policies that ask for it; see `diffConfig`.
+  vars: "none",
 };
 
 /**

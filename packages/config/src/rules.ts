@@ -3,19 +3,18 @@
 import {
   ACCEPT_ALL,
   type AsPathTest,
+  AsSet,
   type CommunityChange,
   type CommunityTest,
   type Conditions,
   compileAsPathRegex,
-  hasWildcard,
-  isListName,
   type Modifications,
   type Policy,
-  parseAsRange,
   type Range,
   type Rule,
+  type SourceTest,
 } from "@ts-bgp/policy";
-import { parseHostAddress, prefixMistake } from "./addresses.ts";
+import { parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type {
   FileCommunityChange,
@@ -28,29 +27,21 @@ import type {
   FileShape,
   OneOrMore,
 } from "./file-shape.ts";
-import { type CheckedLists, type CommunityKind, communityMistake } from "./lists.ts";
-import { didYouMean } from "./mistakes.ts";
+import type { CommunityKind } from "./lists.ts";
+import { COMMUNITIES, type Term, type TermChecker } from "./terms.ts";
 import { isSection, type Section } from "./yaml-file.ts";
 
-/** A term and where it stands. */
-interface Term {
-  readonly text: string;
-  readonly at: number;
-}
-
-const COMMUNITIES = [
-  { key: "community", field: "community", kind: "standard" },
-  { key: "large-community", field: "largeCommunity", kind: "large" },
-  { key: "extended-community", field: "extendedCommunity", kind: "extended" },
-] as const;
+const NO_LIST = new AsSet([]);
+/** Mandatory attributes, those that keep reflected routes from looping, and those of other families. */
+const KEPT_ATTRIBUTES = [1, 2, 3, 9, 10, 14, 15, 17];
 
 export function checkPolicies(
   shape: FileShape,
-  lists: CheckedLists,
+  terms: TermChecker,
   checker: Checker,
 ): Record<string, Policy> {
   const policies = shape.policies ?? {};
-  const rules = new RuleChecker(lists, checker);
+  const rules = new RuleChecker(terms, checker);
   for (const name of Object.keys(policies)) {
     if (name !== ACCEPT_ALL) continue;
     checker.yaml.add(checker.yaml.keyAt(policies, name), `"${name}" is built in`);
@@ -61,11 +52,11 @@ export function checkPolicies(
 }
 
 class RuleChecker {
-  private readonly lists: CheckedLists;
+  private readonly terms: TermChecker;
   private readonly checker: Checker;
 
-  constructor(lists: CheckedLists, checker: Checker) {
-    this.lists = lists;
+  constructor(terms: TermChecker, checker: Checker) {
+    this.terms = terms;
     this.checker = checker;
   }
 
@@ -114,6 +105,7 @@ class RuleChecker {
       if: rule.if === undefined ? {} : this.conditions(rule.if),
       set: rule.set === undefined ? {} : this.modifications(rule.set),
       action,
+      ...(rule.log === true ? { log: true } : {}),
       ...(reason === undefined ? {} : { why: reason }),
     };
   }
@@ -128,18 +120,20 @@ class RuleChecker {
       this.checker.yaml.add(at, `"${key}" needs a section "rpki" with caches or files`);
     }
     return compact<Conditions>({
-      prefix: this.each(section, "prefix", (term) => this.prefix(term)),
+      prefix: this.each(section, "prefix", (term) => this.terms.prefix(term)),
       prefixLength: this.range(section, "prefix-length", section["prefix-length"]),
       family,
       asPath: section["as-path"] && this.asPath(section["as-path"]),
       neighborAs: this.each(section, "neighbor-as", (term) => {
-        if (term.text !== "$peer-as") this.as(term);
+        if (term.text !== "$peer-as") this.terms.as(term);
         else this.checker.yaml.add(term.at, "the neighbor's AS is always $peer-as");
       }),
-      peer: this.each(section, "peer", (term) => this.peer(term)),
+      peer: this.each(section, "peer", (term) => this.terms.peer(term)),
       ...this.communityTests(section),
+      source: section.source && this.source(section.source),
+      route: this.each(section, "route", (term) => this.terms.route(term)),
       communityCount: this.range(section, "community-count", section["community-count"]),
-      nextHop: this.each(section, "next-hop", (term) => this.nextHop(term)),
+      nextHop: this.each(section, "next-hop", (term) => this.terms.nextHop(term)),
       localPref: this.range(section, "local-pref", section["local-pref"]),
       med: med === "none" ? med : this.range(section, "med", med),
       origin: origin === undefined ? undefined : listOf(origin),
@@ -167,19 +161,37 @@ class RuleChecker {
   private asPath(section: NonNullable<FileConditions["as-path"]>): AsPathTest {
     const { regex } = section;
     if (regex !== undefined) {
-      const compiled = compileAsPathRegex(regex);
+      const at = this.checker.yaml.valueAt(section, "regex");
+      const compiled = compileAsPathRegex(regex, (name) => {
+        this.terms.name("as-list", name, at);
+        return NO_LIST;
+      });
       if ("message" in compiled) {
-        const at = this.checker.yaml.valueAt(section, "regex");
         const place = `character ${compiled.at + 1}`;
         this.checker.yaml.add(at, `regular expression "${regex}", ${place}: ${compiled.message}`);
       }
     }
     return compact<AsPathTest>({
-      first: this.each(section, "first", (term) => this.as(term)),
-      origin: this.each(section, "origin", (term) => this.as(term)),
-      contains: this.each(section, "contains", (term) => this.as(term)),
+      first: this.each(section, "first", (term) => this.terms.as(term)),
+      origin: this.each(section, "origin", (term) => this.terms.as(term)),
+      contains: this.each(section, "contains", (term) => this.terms.as(term)),
+      behindFirst: this.each(section, "behind-first", (term) => this.terms.as(term)),
+      beforeOrigin: this.each(section, "before-origin", (term) => this.terms.as(term)),
       length: this.range(section, "length", section.length),
       regex,
+    });
+  }
+
+  private source(section: NonNullable<FileConditions["source"]>): SourceTest {
+    const { vars } = section;
+    const values = (name: string) => [
+      name,
+      this.each(vars!, name, (term) => this.terms.text(term))!,
+    ];
+    return compact<SourceTest>({
+      as: this.each(section, "as", (term) => this.terms.as(term)),
+      peer: this.each(section, "peer", (term) => this.terms.peer(term)),
+      vars: vars && Object.fromEntries(Object.keys(vars).map(values)),
     });
   }
 
@@ -197,18 +209,26 @@ class RuleChecker {
     key: "community" | "large-community" | "extended-community",
   ): CommunityTest | undefined {
     const test: FileCommunityTest | undefined = section[key];
-    const check = (term: Term) => this.community(kind, term, false);
+    const check = (term: Term) => this.terms.community(kind, term, false);
     if (test === undefined) return undefined;
     if (!isSection(test)) return compact<CommunityTest>({ anyOf: this.each(section, key, check) });
     return compact<CommunityTest>({
       anyOf: this.each(test, "any-of", check),
       allOf: this.each(test, "all-of", check),
+      count: this.range(test, "count", test.count),
     });
   }
 
   private modifications(section: FileModifications): Modifications {
     const { med, origin, prepend } = section;
     const localPref = section["local-pref"];
+    const asPath = section["as-path"];
+    this.each(section, "remove-attributes", (term) => this.removed(term));
+    for (const key of ["local-pref", "med"] as const) {
+      const value = section[key];
+      if (typeof value !== "string" || value === "none") continue;
+      this.terms.number({ text: value, at: this.checker.yaml.valueAt(section, key) });
+    }
     const nextHop = section["next-hop"];
     if (nextHop !== undefined && !["self", "peer-address", "unchanged"].includes(nextHop)) {
       const address = parseHostAddress(nextHop);
@@ -223,7 +243,7 @@ class RuleChecker {
       section[key] && this.communityChange(kind, section[key]),
     ]);
     return compact<Modifications>({
-      localPref: typeof localPref === "number" ? { set: localPref } : localPref,
+      localPref: typeof localPref === "object" ? localPref : setTo(localPref),
       med,
       origin,
       nextHop,
@@ -232,14 +252,24 @@ class RuleChecker {
         typeof prepend === "number"
           ? { as: "$local-as", count: prepend }
           : prepend && { as: String(prepend.as), count: prepend.count ?? 1 },
+      asPath: asPath && {
+        ...(asPath["remove-private"] === true ? { removePrivate: true } : {}),
+        ...compact({ replace: this.each(asPath, "replace", (term) => this.terms.as(term)) }),
+      },
+      removeAttributes: section["remove-attributes"] && listOf(section["remove-attributes"]),
     } as Modifications);
   }
 
+  private removed({ text, at }: Term): void {
+    if (!KEPT_ATTRIBUTES.includes(Number(text))) return;
+    this.checker.yaml.add(at, `attribute ${text} is one that no rule can take out`);
+  }
+
   private communityChange(kind: CommunityKind, change: FileCommunityChange): CommunityChange {
-    const named = (term: Term) => this.community(kind, term, true);
+    const named = (term: Term) => this.terms.community(kind, term, true);
     return compact<CommunityChange>({
       set: this.each(change, "set", named),
-      remove: this.each(change, "remove", (term) => this.community(kind, term, false)),
+      remove: this.each(change, "remove", (term) => this.terms.community(kind, term, false)),
       add: this.each(change, "add", named),
     });
   }
@@ -272,69 +302,10 @@ class RuleChecker {
     }
     return { ...range };
   }
+}
 
-  private prefix({ text, at }: Term): void {
-    if (isListName.prefix(text)) this.name("prefix-list", text, at);
-    else this.note(prefixMistake(text), at);
-  }
-
-  private as({ text, at }: Term): void {
-    if (text === "$peer-as" || text === "$local-as") return;
-    const range = parseAsRange(text);
-    if (isListName.as(text)) this.name("as-list", text, at);
-    else if (typeof range === "string") this.note(range, at);
-  }
-
-  private community(kind: CommunityKind, { text, at }: Term, wanted: boolean): void {
-    const isName = isListName.community(text);
-    if (isName) this.name("community-list", text, at);
-    const entries = isName ? (this.lists.communityLists[text] ?? []) : [text];
-    const listKind = isName ? this.lists.communityKinds.get(text) : kind;
-    if (listKind !== undefined && listKind !== kind) {
-      const key = COMMUNITIES.find((row) => row.kind === listKind)!.key;
-      this.note(`community-list "${text}" is for ${key}`, at);
-    } else if (!isName) {
-      this.note(communityMistake(kind, text, this.checker.localAs), at);
-    }
-    const wild = wanted ? entries.find(hasWildcard) : undefined;
-    if (wild !== undefined) this.note(`"${wild}" stands for many; only remove takes patterns`, at);
-  }
-
-  private peer({ text, at }: Term): void {
-    const address = parseHostAddress(text);
-    if (!/^[0-9]|:/.test(text)) this.name("group", text, at);
-    else if (typeof address === "string") this.note(address, at);
-    else if (address.text !== text) this.note(`write "${text}" as "${address.text}"`, at);
-  }
-
-  private nextHop({ text, at }: Term): void {
-    if (text === "peer-address" || text === "same-as") return;
-    if (text.includes("/")) {
-      this.note(/ /.test(text) ? `"${text}" is not a plain prefix` : prefixMistake(text), at);
-      return;
-    }
-    const address = parseHostAddress(text);
-    if (typeof address === "string") {
-      const hint = didYouMean(text, ["peer-address", "same-as"]);
-      this.note(`"${text}" is not an address, peer-address or same-as${hint}`, at);
-    }
-  }
-
-  private name(
-    kind: "prefix-list" | "as-list" | "community-list" | "group",
-    name: string,
-    at: number,
-  ): void {
-    const { defined, used } = this.checker.names[kind];
-    used.add(name);
-    if (!defined.has(name)) {
-      this.note(`${kind} "${name}" is not defined${didYouMean(name, defined)}`, at);
-    }
-  }
-
-  private note(message: string | null, at: number): void {
-    if (message !== null) this.checker.yaml.add(at, message);
-  }
+function setTo<T>(set: T | undefined): { set: T } | undefined {
+  return set === undefined ? undefined : { set };
 }
 
 /** Leaves out what is undefined. */

@@ -4,7 +4,7 @@
  */
 
 import type { BfdAuth } from "@ts-bgp/bfd";
-import type { FamilyName, Lists, Policy, RejectPreset, Source } from "@ts-bgp/policy";
+import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
@@ -324,6 +324,8 @@ export interface NeighborOptions {
   readonly keepRejected: boolean;
   /** Whether the session must be protected by a standby, may be, or is not. */
   readonly nsr: "required" | "preferred" | "off";
+  /** Values for policies that say `$name`, each in its canonical text. */
+  readonly vars: Vars;
 }
 
 /** A BFD session with the neighbor (RFC 5880). */

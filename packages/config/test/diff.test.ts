@@ -151,6 +151,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   acceptRpkiState: "as: 64502, group: clients, accept-rpki-state: true",
   keepRejected: "as: 64502, group: clients, keep-rejected: false",
   nsr: 'as: 64502, group: clients, nsr: "off"',
+  vars: "as: 64502, group: clients, vars: { x: 1 }",
 };
 /** Options that cannot change alone. */
 const TOGETHER: Readonly<Record<string, string[]>> = {

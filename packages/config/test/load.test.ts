@@ -72,7 +72,7 @@ function neighborOf(options: string, more = ""): NeighborConfig {
 const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
-  source: { file: "everything.yaml", line: 25 },
+  source: { file: "everything.yaml", line: 26 },
   as: 64501,
   description: "all options",
   enabled: false,
@@ -128,10 +128,11 @@ const FULL: NeighborConfig = {
   acceptRpkiState: true,
   keepRejected: false,
   nsr: "required",
+  vars: { alias: ["64501"], lists: ["bogons", "10.0.0.0/8"], pref: ["120"] },
 };
 
 const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
-const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 64 };
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 66 };
 const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
@@ -255,6 +256,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     startLimitSeconds: 30,
   },
+  routeLists: { objects: ["198.51.100.0/24 le 25 65001", "203.0.113.0/24 65002"] },
   prefixLists: {
     bogons: Uint32Array.of(0x080820, 0x0a000000),
     registry: Uint32Array.of(
@@ -274,12 +276,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 80 },
+      source: { file: "everything.yaml", line: 82 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 81 },
+          source: { file: "everything.yaml", line: 83 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -323,7 +325,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 115 },
+          source: { file: "everything.yaml", line: 117 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -334,29 +336,58 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 116 },
+          source: { file: "everything.yaml", line: 118 },
           if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
       ],
     },
+    words: {
+      name: "words",
+      source: { file: "everything.yaml", line: 120 },
+      default: "next",
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 121 },
+          if: {
+            prefix: ["$lists"],
+            source: { as: ["$peer-as"], peer: ["clients"], vars: { alias: ["1", "$alias"] } },
+            route: ["objects"],
+            nextHop: ["bogons"],
+            asPath: { behindFirst: ["transit"], beforeOrigin: ["1-5"], regex: "_<transit>_" },
+            community: { count: { min: 3 } },
+            largeCommunity: { anyOf: ["1-5,7:*:$alias"] },
+            extendedCommunity: { anyOf: ["soo:1:1", "0x4302:*"] },
+          },
+          set: {
+            localPref: { set: "$pref" },
+            med: { add: 5 },
+            asPath: { removePrivate: true, replace: ["$peer-as"] },
+            removeAttributes: [40, 128],
+          },
+          action: "next",
+        },
+      ],
+    },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 118 },
+      source: { file: "everything.yaml", line: 135 },
       default: "accept",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 118 },
+          source: { file: "everything.yaml", line: 135 },
           if: { prefix: ["bogons"] },
           set: { med: 1 },
           action: "reject",
           why: "bogon-prefix",
+          log: true,
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 118 },
+          source: { file: "everything.yaml", line: 135 },
           if: {},
           set: {},
           action: "return",
@@ -365,12 +396,12 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     out: {
       name: "out",
-      source: { file: "everything.yaml", line: 119 },
+      source: { file: "everything.yaml", line: 136 },
       default: "next",
       rules: [
         {
           name: "rule 1",
-          source: { file: "everything.yaml", line: 119 },
+          source: { file: "everything.yaml", line: 136 },
           if: {},
           set: { localPref: { set: 200 } },
           action: "accept",
@@ -442,9 +473,9 @@ describe("a file with every key of the schema", () => {
 
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:67:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:69:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:67:50: the secret stands in clear; " +
+      "everything.yaml:69:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });

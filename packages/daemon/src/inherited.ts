@@ -24,7 +24,7 @@ export function differences(old: Config, next: Config): string[] {
   const { control, http, log, nsr } = old;
   const diff = diffConfig(old, { ...next, control, http, log, nsr });
   return [
-    ...diff.global.map((key) => `section ${key}`),
+    ...diff.global.map((key) => `section ${kebab(key)}`),
     ...diff.policies.map((name) => `policy ${name}`),
     ...[...diff.added, ...diff.removed].map((address) => `neighbor ${address}`),
     ...diff.changed.flatMap(({ address, options }) =>

@@ -1,5 +1,7 @@
 /** Reading regular expressions over AS_PATH into programs (after Thompson). */
 
+import type { AsSet } from "./as-set.ts";
+
 /** A mistake in an expression; `at` is the index of the character. */
 export interface RegexMistake {
   readonly at: number;
@@ -21,7 +23,7 @@ type Fragment = readonly Instruction[];
 
 /** Nesting and length of an expression are bounded so that a program stays small. */
 const LENGTH_MAX = 1000;
-const INSTRUCTIONS_MAX = 10_000;
+const INSTRUCTIONS_MAX = 100_000;
 
 /** What `_` takes besides the ends of the path. */
 const DELIMITERS = " ,{}()[]";
@@ -29,15 +31,17 @@ const DIGITS = "0123456789";
 
 /**
  * @param symbols - the characters of the text that will be matched
+ * @param listOf - gives the AS list of a name
  * @returns the program, or the first mistake
  */
 export function parseAsPathRegex(
   text: string,
   symbols: string,
+  listOf: (name: string) => AsSet,
 ): readonly Instruction[] | RegexMistake {
   if (text === "") return { at: 0, message: "an empty expression" };
   if (text.length > LENGTH_MAX) return { at: LENGTH_MAX, message: "the expression is too long" };
-  const reader = new Reader(text, symbols);
+  const reader = new Reader(text, symbols, listOf);
   try {
     const fragment = reader.alternatives();
     if (reader.at < text.length) reader.fail("a closing parenthesis that was not opened");
@@ -62,10 +66,12 @@ class Reader {
   at = 0;
   private readonly text: string;
   private readonly symbols: string;
+  private readonly listOf: (name: string) => AsSet;
 
-  constructor(text: string, symbols: string) {
+  constructor(text: string, symbols: string, listOf: (name: string) => AsSet) {
     this.text = text;
     this.symbols = symbols;
+    this.listOf = listOf;
   }
 
   fail(message: string, at = this.at): never {
@@ -125,6 +131,8 @@ class Reader {
         return [this.bracket(at)];
       case "(":
         return this.group(at);
+      case "<":
+        return this.list(at);
       case "\\":
         return [this.literal(this.text[this.at++], at)];
       default:
@@ -137,6 +145,39 @@ class Reader {
     if (this.text[this.at] !== ")") this.fail("an opening parenthesis that is not closed", at);
     this.at++;
     return fragment;
+  }
+
+  private list(at: number): Fragment {
+    const end = this.text.indexOf(">", at);
+    const name = this.text.slice(at + 1, end);
+    if (end < 0 || name === "") this.fail("not the name of a list between < and >", at);
+    this.at = end + 1;
+    return this.numbers(this.listOf(name));
+  }
+
+  /** The numbers of a list by their digits, so that few steps are open at once. */
+  private numbers(list: AsSet): Fragment {
+    const root = newDigits();
+    for (const [first, last] of list.spans()) {
+      for (const [digits, rest] of blocksOf(first, last)) {
+        let node = root;
+        for (const digit of digits) {
+          const next = node.next.get(digit) ?? newDigits();
+          node.next.set(digit, next);
+          node = next;
+        }
+        node.rests.add(rest);
+      }
+    }
+    return this.digitsOf(root);
+  }
+
+  private digitsOf({ rests, next }: Digits): Fragment {
+    const any = this.anyOf(DIGITS);
+    return oneOf([
+      ...[...rests].map((rest) => new Array<Instruction>(rest).fill(any)),
+      ...[...next].map(([digit, node]) => [this.anyOf(digit), ...this.digitsOf(node)]),
+    ]);
   }
 
   private literal(character: string | undefined, at: number): Instruction {
@@ -184,6 +225,47 @@ class Reader {
     }
     return { op: "symbols", set };
   }
+}
+
+/** Numbers that begin alike. */
+interface Digits {
+  readonly next: Map<string, Digits>;
+  /** They end here, or go on with so many digits of any kind. */
+  readonly rests: Set<number>;
+}
+
+function newDigits(): Digits {
+  return { next: new Map(), rests: new Set() };
+}
+
+/** @returns a range as beginnings of numbers, each with how many digits of any kind follow it */
+function* blocksOf(first: number, last: number): Generator<[digits: string, rest: number]> {
+  for (let at = first; at <= last; ) {
+    let rest = 0;
+    let size = 1;
+    while (at % (10 * size) === 0 && at >= 10 * size && at + 10 * size - 1 <= last) {
+      rest++;
+      size *= 10;
+    }
+    yield [String(at / size), rest];
+    at += size;
+  }
+}
+
+/** Nothing matches none of them. */
+function oneOf(fragments: readonly Fragment[]): Fragment {
+  if (fragments.length === 0) return [{ op: "symbols", set: 0 }];
+  if (fragments.length === 1) return fragments[0]!;
+  const starts: number[] = [];
+  let at = 1;
+  for (const { length } of fragments) {
+    starts.push(at);
+    at += length + 1;
+  }
+  const body = fragments.flatMap((fragment, k) => {
+    return [...fragment, split(at - starts[k]! - fragment.length)];
+  });
+  return [split(...starts), ...body];
 }
 
 function split(...to: readonly number[]): Instruction {

@@ -9,6 +9,7 @@
 
 import { readU32, SEGMENT } from "@ts-bgp/wire-codec";
 import { type Instruction, parseAsPathRegex, type RegexMistake } from "./as-path-regex-syntax.ts";
+import { AsSet } from "./as-set.ts";
 
 /** The symbols of a path's text; a symbol is its index. */
 const SYMBOLS = "0123456789 ,{}()[]";
@@ -17,6 +18,7 @@ const SPACE = SYMBOLS.indexOf(" ");
 const OPENING = symbolsOf(" { ([");
 const CLOSING = symbolsOf(" } )]");
 const BETWEEN = symbolsOf(" ,  ,");
+const NO_LIST = new AsSet([]);
 /** States kept before all are forgotten; expressions of operators have a few dozen. */
 const STATES_MAX = 2000;
 
@@ -31,13 +33,17 @@ export interface AsPathRegex {
  *
  * Literal digits, spaces, commas and brackets; `.` any character; `[0-9]`, `[^0-9]`; `*`, `+`, `?`;
  * `(` `)` `|`; `^` and `$` for the ends of the path; `_` for a space, comma, bracket or an end of
- * the path; a backslash before any of these makes it literal. Braces are literal. It matches
- * anywhere in the path unless anchored.
+ * the path; `<name>` for the digits of any AS in a list; a backslash before any of these makes it
+ * literal. Braces are literal. It matches anywhere in the path unless anchored.
  *
+ * @param listOf - gives the AS list of a name
  * @returns the expression, or the first mistake in it
  */
-export function compileAsPathRegex(text: string): AsPathRegex | RegexMistake {
-  const program = parseAsPathRegex(text, SYMBOLS);
+export function compileAsPathRegex(
+  text: string,
+  listOf: (name: string) => AsSet = () => NO_LIST,
+): AsPathRegex | RegexMistake {
+  const program = parseAsPathRegex(text, SYMBOLS, listOf);
   return "message" in program ? program : new LazyAutomaton(program);
 }
 

@@ -28,6 +28,12 @@ export class AsSet {
     this.ranges = entries instanceof Uint32Array ? entries : packedRanges(entries.flatMap(parsed));
   }
 
+  /** Ranges that do not touch, ascending; both ends belong to them. */
+  *spans(): Generator<readonly [number, number]> {
+    const { ranges } = this;
+    for (let k = 0; k < ranges.length; k += 2) yield [ranges[k]!, ranges[k + 1]!];
+  }
+
   has(as: number): boolean {
     const { ranges } = this;
     let low = 0;

@@ -8,7 +8,8 @@
  */
 
 import type { Family } from "@ts-bgp/wire-codec";
-import { type Compilation, type Condition, compileConditions } from "./conditions.ts";
+import type { Compilation, Condition } from "./condition.ts";
+import { compileConditions } from "./conditions.ts";
 import { compileModifications, type Modification } from "./modifications.ts";
 import type { Policies } from "./policies.ts";
 import { REASON, type ReasonTable } from "./reasons.ts";
@@ -19,11 +20,13 @@ import type {
   AttributeSets,
   Explanation,
   Filter,
+  LoggedRule,
   PeerFacts,
   RuleTrace,
   Verdict,
 } from "./types.ts";
 import type { Action, Policy, Rule } from "./values.ts";
+import { areSameValues, type Vars, valuesOf } from "./vars.ts";
 
 /** What all filters of a configuration share. */
 export interface FilterContext {
@@ -47,6 +50,8 @@ interface CompiledRule {
   readonly action: Action;
   /** Number in the reason table, 0 unless it rejects. */
   readonly reason: number;
+  /** Null unless it is to be logged. */
+  readonly logged: LoggedRule | null;
   /** Index of the first rule of the following policy. */
   readonly next: number;
 }
@@ -56,6 +61,7 @@ const SLOTS = 256;
 /** A tree does not grow beyond this; further turns are decided anew each time. */
 const NODES_MAX = 4096;
 const NO_EXCEPTIONS: readonly number[] = [];
+const NO_RULES: readonly LoggedRule[] = [];
 
 class Node {
   test: PrefixTest | null = null;
@@ -69,7 +75,8 @@ class Leaf implements Verdict {
   attr: AttrId = 0;
   reason = 0;
   nextHopFixed = false;
-  exceptions: readonly number[] = NO_EXCEPTIONS;
+  exceptions: Verdict["exceptions"] = NO_EXCEPTIONS;
+  logged: readonly LoggedRule[] = NO_RULES;
   /** Serial of `attr` and slice of the reference to it, 0 when it is the set that was given. */
   serial = 0;
   slice = 0;
@@ -102,6 +109,7 @@ class Tree {
 export class ChainFilter implements Filter {
   readonly names: readonly string[];
   readonly localAs: number;
+  readonly constants: Vars;
   /** Whose chain it is. */
   policies: Policies;
   readonly acceptsAll = false;
@@ -120,6 +128,9 @@ export class ChainFilter implements Filter {
   /** Some rule changes routes. */
   private readonly changes: boolean;
   private readonly groupKeys: readonly ((peer: PeerFacts) => string)[];
+  /** Names of values that peers are asked for. */
+  private readonly vars: readonly string[];
+  private readonly asksOriginAs: boolean;
   private readonly dependsOnPeer: boolean;
   private readonly dependsOnSource: boolean;
 
@@ -132,11 +143,13 @@ export class ChainFilter implements Filter {
   /**
    * @param policies - whose chain it is
    * @param chain - policies in order; none rejects every route
+   * @param constants - values of peers that stand in them
    */
   constructor(
     policies: Policies,
     chain: readonly Policy[],
     localAs: number,
+    constants: Vars,
     context: FilterContext,
   ) {
     const to: Compilation = {
@@ -146,9 +159,14 @@ export class ChainFilter implements Filter {
       groupKeys: [],
       dependsOnPeer: false,
       dependsOnSource: false,
+      vars: new Set(),
       asksOrigin: false,
       asksPath: false,
+      asksOriginAs: false,
     };
+    const written = Object.keys(constants).length === 0 ? "" : JSON.stringify(constants);
+    if (written !== "") to.groupKeys.push(() => written);
+    this.constants = constants;
     this.context = context;
     this.policies = policies;
     this.localAs = localAs;
@@ -166,12 +184,23 @@ export class ChainFilter implements Filter {
     this.asksOrigin = to.asksOrigin;
     this.asksPath = to.asksPath;
     this.groupKeys = to.groupKeys;
+    this.vars = [...to.vars].sort();
+    this.asksOriginAs = to.asksOriginAs;
     this.dependsOnPeer = to.dependsOnPeer;
     this.dependsOnSource = to.dependsOnSource;
   }
 
   groupKey(peer: PeerFacts): string {
-    return this.groupKeys.map((keyOf) => keyOf(peer)).join("/");
+    const key = this.groupKeys.map((keyOf) => keyOf(peer)).join("/");
+    if (!this.varsAreFixed(peer)) return key;
+    return `${key}/${JSON.stringify(this.vars.map((name) => valuesOf(peer.vars, name)))}`;
+  }
+
+  varsAreFixed({ vars, sameAsVars = [] }: PeerFacts): boolean {
+    for (const other of sameAsVars) {
+      if (!this.vars.every((name) => areSameValues(other, vars, name))) return true;
+    }
+    return false;
   }
 
   decide(
@@ -188,7 +217,7 @@ export class ChainFilter implements Filter {
     const { route } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     const tree = this.treeOf(attr, source, peer);
-    if (this.asksOrigin) route.cameAs(attr, peer, tree.origin);
+    if (this.asksOrigin || this.asksOriginAs) route.cameAs(attr, peer, tree.origin);
     let node: Node | null = tree.root;
     while (node !== null && node.test !== null) {
       node = node.test.matches(route) ? node.yes : node.no;
@@ -218,7 +247,7 @@ export class ChainFilter implements Filter {
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);
-    return { rules, verdict, left: verdict.accept ? null : route.changedOctets() };
+    return { rules, verdict };
   }
 
   rejected(
@@ -236,7 +265,7 @@ export class ChainFilter implements Filter {
     const { route, sets } = this.context;
     route.setPrefix(family, w0, w1, w2, w3, bits);
     route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
-    route.begin(sets, attr, source, peer, this.testCount);
+    this.begin(attr, source, peer);
     return this.firstDecision(null, true)?.action === "accept" ? null : route.changedOctets();
   }
 
@@ -260,7 +289,8 @@ export class ChainFilter implements Filter {
     this.slotPeer[slot] = peerNumber;
     this.slotSource[slot] = sourceNumber;
     const made = tree?.clear() ?? new Tree();
-    if (this.asksOrigin) made.origin = originOf(this.context.sets, attr, this.localAs);
+    if (this.asksOrigin || this.asksOriginAs)
+      made.origin = originOf(this.context.sets, attr, this.localAs);
     this.trees[slot] = made;
     return made;
   }
@@ -279,6 +309,12 @@ export class ChainFilter implements Filter {
     return true;
   }
 
+  private begin(attr: AttrId, source: PeerFacts, peer: PeerFacts): void {
+    const { route, sets } = this.context;
+    route.begin(sets, attr, source, peer, this.testCount);
+    route.varsAreFixed = peer.anyPeer && this.vars.length > 0 && this.varsAreFixed(peer);
+  }
+
   /** Takes the route at hand through the rules and puts the verdict into `leaf`. */
   private run(
     attr: AttrId,
@@ -287,8 +323,8 @@ export class ChainFilter implements Filter {
     leaf: Leaf,
     trace: RuleTrace[] | null,
   ): void {
-    const { route, sets } = this.context;
-    route.begin(sets, attr, source, peer, this.testCount);
+    const { route } = this.context;
+    this.begin(attr, source, peer);
     const decided = this.firstDecision(trace, trace !== null);
     leaf.accept = decided !== null && decided.action === "accept";
     leaf.reason = leaf.accept ? 0 : (decided?.reason ?? this.lastReason);
@@ -298,6 +334,7 @@ export class ChainFilter implements Filter {
     leaf.attr = leaf.accept ? attr : 0;
     leaf.serial = 0;
     leaf.nextHopFixed = route.nextHopFixed;
+    leaf.logged = route.logged.length === 0 ? NO_RULES : [...route.logged];
     leaf.exceptions = route.exceptions.length === 0 ? NO_EXCEPTIONS : [...route.exceptions];
     if (leaf.accept && route.changed) this.internResult(attr, leaf);
   }
@@ -319,6 +356,7 @@ export class ChainFilter implements Filter {
           for (const modification of rule.modifications) modification.apply(route);
         }
       }
+      if (rule.logged !== null) route.logged.push(rule.logged);
       if (rule.action === "return") i = rule.next;
       else if (rule.action !== "next") return rule;
     }
@@ -390,6 +428,8 @@ function compilePolicy(
       modifications: compileModifications(rule.set, to),
       action: rule.action,
       reason: rule.action === "reject" ? reason() : 0,
+      logged:
+        rule.log === true ? { policy: policy.name, rule: rule.name, action: rule.action } : null,
       next,
     };
   });
@@ -402,6 +442,7 @@ function compilePolicy(
     modifications: [],
     action: policy.default,
     reason: policy.default === "reject" ? reasons.numberOf("policy-default", policy.name, "") : 0,
+    logged: null,
     next,
   };
   return [...rules, last];

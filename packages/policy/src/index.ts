@@ -30,7 +30,7 @@ export type { RegexMistake } from "./as-path-regex-syntax.ts";
 export { AsSet, parseAsRange } from "./as-set.ts";
 export {
   hasWildcard,
-  mentionsPeerAs,
+  mentionsPeer,
   type PatternKind,
   parseCommunityPattern,
 } from "./community-pattern.ts";
@@ -55,6 +55,7 @@ export {
   rejectCommunities,
 } from "./reject-reasons.ts";
 export { originOf, pathStateOf } from "./route.ts";
+export { parseRouteEntry, RouteSet } from "./route-set.ts";
 export { isListName } from "./terms.ts";
 export type {
   AttrId,
@@ -62,6 +63,7 @@ export type {
   ConditionTrace,
   Explanation,
   Filter,
+  LoggedRule,
   Origins,
   PeerFacts,
   RuleTrace,
@@ -70,6 +72,7 @@ export type {
 export {
   ACCEPT_ALL,
   type Action,
+  type AsPathChange,
   type AsPathTest,
   type AsTerm,
   type CommunityChange,
@@ -89,4 +92,14 @@ export {
   type RouteType,
   type Rule,
   type Source,
+  type SourceTest,
 } from "./values.ts";
+export {
+  fieldVarOf,
+  type TermKind,
+  type Vars,
+  type VarUse,
+  valueKeys,
+  varOf,
+  varUses,
+} from "./vars.ts";

@@ -8,19 +8,24 @@ import {
   COMMUNITY_OCTETS,
   copyOctets,
   parseAddress,
+  readU32,
   SEGMENT,
   writeU32,
 } from "@ts-bgp/wire-codec";
+import { asPathChanges } from "./as-path-change.ts";
+import { COMMUNITY_KINDS } from "./community-conditions.ts";
 import {
   type CommunityPattern,
   communityOctets,
-  mentionsPeerAs,
+  mentionsPeer,
   type PatternKind,
 } from "./community-pattern.ts";
-import { COMMUNITY_KINDS, type Compilation } from "./conditions.ts";
+import type { Compilation } from "./condition.ts";
 import type { Route } from "./route.ts";
-import { matchesCommunity } from "./terms.ts";
+import { matchesCommunity, notePatterns } from "./terms.ts";
+import type { PeerFacts } from "./types.ts";
 import type { CommunityChange, Modifications, Prepend } from "./values.ts";
+import { fieldVarOf, valuesOf } from "./vars.ts";
 
 /** One change of a rule. */
 export interface Modification {
@@ -39,7 +44,8 @@ const ORIGIN_NUMBERS = { igp: 0, egp: 1, incomplete: 2 } as const;
 /** @returns the changes in the order in which they are made */
 export function compileModifications(set: Modifications, to: Compilation): Modification[] {
   const found: Modification[] = [];
-  const { localPref, med, origin, nextHop, prepend } = set;
+  const { localPref, med, origin, nextHop, asPath, prepend, removeAttributes } = set;
+  if (removeAttributes !== undefined) found.push(attributesChange(removeAttributes));
   if (localPref !== undefined) found.push(localPrefChange(localPref));
   if (med !== undefined) found.push(medChange(med));
   if (origin !== undefined) {
@@ -57,14 +63,25 @@ export function compileModifications(set: Modifications, to: Compilation): Modif
     const change = set[field];
     if (change !== undefined) found.push(...communityChanges(kind, key, type, change, to));
   }
+  if (asPath !== undefined) found.push(...asPathChanges(asPath, to));
   if (prepend !== undefined) found.push(prependChange(prepend, to));
   return found;
 }
 
+function attributesChange(types: readonly number[]): Modification {
+  return {
+    text: `remove-attributes: ${types.join(", ")}`,
+    apply: (route) => {
+      for (const type of types) route.remove(type);
+    },
+  };
+}
+
 function localPrefChange(change: NonNullable<Modifications["localPref"]>): Modification {
   if ("set" in change) {
-    const apply = (route: Route) => putU32(route, WELL_KNOWN, ATTR.LOCAL_PREF, change.set);
-    return { text: `local-pref: ${change.set}`, apply };
+    const set = Number(change.set);
+    const apply = (route: Route) => putU32(route, WELL_KNOWN, ATTR.LOCAL_PREF, set);
+    return { text: `local-pref: ${set}`, apply };
   }
   const difference = "add" in change ? change.add : -change.subtract;
   const word = "add" in change ? "add" : "subtract";
@@ -77,12 +94,22 @@ function localPrefChange(change: NonNullable<Modifications["localPref"]>): Modif
   };
 }
 
-function medChange(med: number | "none"): Modification {
+function medChange(med: NonNullable<Modifications["med"]>): Modification {
+  const put = (route: Route, value: number) =>
+    putU32(route, ATTR_FLAG.OPTIONAL, ATTR.MULTI_EXIT_DISC, value);
+  if (med === "none") {
+    return { text: "med: none", apply: (route) => route.remove(ATTR.MULTI_EXIT_DISC) };
+  }
+  if (typeof med !== "object") {
+    return { text: `med: ${med}`, apply: (route) => put(route, Number(med)) };
+  }
+  const difference = "add" in med ? med.add : -med.subtract;
   return {
-    text: `med: ${med}`,
+    text: `med: ${"add" in med ? "add" : "subtract"} ${Math.abs(difference)}`,
     apply: (route) => {
-      if (med === "none") route.remove(ATTR.MULTI_EXIT_DISC);
-      else putU32(route, ATTR_FLAG.OPTIONAL, ATTR.MULTI_EXIT_DISC, med);
+      const at = route.valueAt(ATTR.MULTI_EXIT_DISC);
+      const before = at < 0 ? 0 : readU32(route.buf, at);
+      put(route, Math.min(U32_MAX, Math.max(0, before + difference)));
     },
   };
 }
@@ -156,7 +183,7 @@ function communityChanges(
   }
   if (remove !== undefined) {
     const patterns = remove.flatMap((term) => to.terms.patternsOf(kind, term, to.localAs));
-    if (patterns.some(({ peerAsAt }) => peerAsAt >= 0)) to.dependsOnPeer = true;
+    notePatterns(patterns, to);
     found.push({
       text: `${key}: remove ${remove.join(", ")}`,
       apply: (route) => removeCommunities(route, type, octets, patterns),
@@ -169,7 +196,7 @@ function communityChanges(
   return found;
 }
 
-/** Communities to add, each unless it is there; one whose AS number does not fit is left out. */
+/** Communities to add, each unless it is there; one whose number does not fit is left out. */
 function additions(
   kind: PatternKind,
   type: number,
@@ -178,20 +205,28 @@ function additions(
   to: Compilation,
 ): (route: Route) => void {
   const texts = terms.flatMap((term) => to.terms.communityTexts(term));
-  const valuesFor = (peerAs: number) =>
-    texts.flatMap((text) => communityOctets(kind, text, to.localAs, peerAs) ?? []);
-  if (!texts.some(mentionsPeerAs)) {
-    const values = valuesFor(0);
+  const valuesFor = (peer: Pick<PeerFacts, "as" | "vars">) =>
+    texts.flatMap((text) => communityOctets(kind, text, to.localAs, peer));
+  if (!texts.some(mentionsPeer)) {
+    const values = valuesFor({ as: 0 });
     return (route) => addCommunities(route, type, octets, values);
   }
   to.dependsOnPeer = true;
-  to.groupKeys.push((peer) => String(peer.as));
-  const byPeerAs = new Map<number, Uint8Array[]>();
+  const names = [...new Set(texts.flatMap((text) => fieldVarOf(text) ?? []))];
+  const hasAs = texts.some((text) => text.includes("$peer-as"));
+  const keyOf = ({ as, vars }: PeerFacts) =>
+    `${hasAs ? as : ""} ${names.map((name) => valuesOf(vars, name)).join(" ")}`;
+  to.groupKeys.push(keyOf);
+  const byPeer = new Map<string, Uint8Array[]>();
+  let last: PeerFacts | null = null;
+  let values: readonly Uint8Array[] = [];
   return (route) => {
-    let values = byPeerAs.get(route.peer.as);
-    if (values === undefined) {
-      values = valuesFor(route.peer.as);
-      byPeerAs.set(route.peer.as, values);
+    if (route.peer !== last) {
+      last = route.peer;
+      const key = keyOf(last);
+      const known = byPeer.get(key) ?? valuesFor(last);
+      byPeer.set(key, known);
+      values = known;
     }
     addCommunities(route, type, octets, values);
   };

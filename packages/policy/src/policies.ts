@@ -6,6 +6,15 @@ import { Route } from "./route.ts";
 import { Terms } from "./terms.ts";
 import type { AttrId, AttributeSets, Explanation, Filter, Origins, Verdict } from "./types.ts";
 import { ACCEPT_ALL, type Lists, type Policy } from "./values.ts";
+import {
+  constantsOf,
+  NO_VARS,
+  type Vars,
+  type VarUse,
+  valuesOf,
+  varUses,
+  withConstants,
+} from "./vars.ts";
 
 /** What policies are compiled from. */
 export type PolicyValues = Lists & { readonly policies: Readonly<Record<string, Policy>> };
@@ -18,6 +27,7 @@ export class Policies {
   readonly origins: Origins | null;
   private readonly context: FilterContext;
   private readonly filters: Map<string, OwnFilter> = new Map();
+  private readonly uses: Map<string, readonly VarUse[]> = new Map();
 
   /**
    * @param values - checked policies and lists; not copied, must not change
@@ -76,24 +86,44 @@ export class Policies {
    *
    * @param names - `accept-all`, alone, accepts every route unchanged
    * @param localAs - what `$local-as` stands for
+   * @param vars - values of the peer, for those that have to stand in the rules
    */
-  filter(names: readonly string[], localAs: number): Filter {
-    const key = `${localAs} ${names.join(" ")}`;
+  filter(names: readonly string[], localAs: number, vars: Vars = NO_VARS): Filter {
+    const constants = constantsOf(this.usesOf(names), vars);
+    const written = Object.keys(constants).length === 0 ? "" : JSON.stringify(constants);
+    const key = `${localAs} ${names.join(" ")} ${written}`;
     let filter = this.filters.get(key);
     if (filter === undefined) {
-      const chain = () => names.map((name) => this.policy(name));
+      const chain = () => names.map((name) => withConstants(this.policy(name), constants));
       filter =
         names[0] === ACCEPT_ALL
           ? new AcceptAll(this, localAs)
-          : new ChainFilter(this, chain(), localAs, this.context);
+          : new ChainFilter(this, chain(), localAs, constants, this.context);
       this.filters.set(key, filter);
     }
     return filter;
   }
 
-  /** @returns whether all policies of a chain are there */
-  has(names: readonly string[]): boolean {
-    return names.every((name) => name === ACCEPT_ALL || Object.hasOwn(this.values.policies, name));
+  /** @returns whether all policies of a chain are there, and the lists that values name */
+  has(names: readonly string[], vars: Vars = NO_VARS): boolean {
+    const { policies } = this.values;
+    if (!names.every((name) => name === ACCEPT_ALL || Object.hasOwn(policies, name))) return false;
+    const { terms } = this.context;
+    const lacks = ({ name, kind }: VarUse) =>
+      valuesOf(vars, name).some((value) => terms.lacks(value, kind));
+    return !this.usesOf(names).some(lacks);
+  }
+
+  /** @returns what a chain, whose policies are all there, takes from peers */
+  private usesOf(names: readonly string[]): readonly VarUse[] {
+    if (names[0] === ACCEPT_ALL) return [];
+    const key = names.join(" ");
+    let uses = this.uses.get(key);
+    if (uses === undefined) {
+      uses = varUses(names.map((name) => this.policy(name)));
+      this.uses.set(key, uses);
+    }
+    return uses;
   }
 
   /** Gives up the references to result sets of verdicts since the last call. */
@@ -146,12 +176,14 @@ export class AcceptAll implements Filter {
   readonly asksPath = false;
   readonly setsNextHop = false;
   readonly setsMed = false;
+  readonly constants: Vars = NO_VARS;
   private readonly verdict = {
     accept: true,
     attr: 0,
     reason: 0,
     nextHopFixed: false,
     exceptions: [],
+    logged: [],
   };
 
   constructor(policies: Policies, localAs: number) {
@@ -163,13 +195,17 @@ export class AcceptAll implements Filter {
     return "";
   }
 
+  varsAreFixed(): boolean {
+    return false;
+  }
+
   decide(attr: AttrId): Verdict {
     this.verdict.attr = attr;
     return this.verdict;
   }
 
   explain(attr: AttrId): Explanation {
-    return { rules: [], verdict: this.decide(attr), left: null };
+    return { rules: [], verdict: this.decide(attr) };
   }
 
   rejected(): null {

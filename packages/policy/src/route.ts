@@ -26,7 +26,8 @@ import {
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
-import type { AttrId, AttributeSets, Origins, PeerFacts } from "./types.ts";
+import type { AttrId, AttributeSets, LoggedRule, Origins, PeerFacts } from "./types.ts";
+import { valuesOf } from "./vars.ts";
 
 /** A condition on the prefix alone. */
 export interface PrefixTest {
@@ -67,7 +68,11 @@ export class Route {
   readonly asked: PrefixTest[] = [];
   /** Outcome by test index: 0, 1 or UNKNOWN. */
   outcomes: Uint8Array = new Uint8Array(0);
-  readonly exceptions: number[] = [];
+  readonly exceptions: (number | string)[] = [];
+  /** Rules to be logged that matched in this run. */
+  readonly logged: LoggedRule[] = [];
+  /** The peer stands for a group whose members have equal values of those that the filter asks for. */
+  varsAreFixed = false;
   readonly path: AsPathFacts = { length: 0, firstAs: 0, originAs: 0 };
   /** The AS that originated the route, as it came; see `originOf`. */
   origin = 0;
@@ -151,6 +156,7 @@ export class Route {
     this.nextHopUnavailable = false;
     this.nextHopFixed = false;
     this.exceptions.length = 0;
+    this.logged.length = 0;
     this.asked.length = 0;
     if (this.outcomes.length < testCount) this.outcomes = new Uint8Array(testCount);
     this.outcomes.fill(UNKNOWN, 0, testCount);
@@ -177,6 +183,23 @@ export class Route {
   isPeerAs(as: number): boolean {
     if (!this.peer.anyPeer) return as === this.peer.as;
     if (!this.exceptions.includes(as)) this.exceptions.push(as);
+    return false;
+  }
+
+  /**
+   * @returns whether the peer has a value under a name; for a group whose members may differ in that,
+   *   those that have it are an exception
+   */
+  isPeerVar(name: string, value: number | string): boolean {
+    const { peer, exceptions } = this;
+    if (!peer.anyPeer || this.varsAreFixed) {
+      const values = valuesOf(peer.vars, name);
+      if (typeof value === "string") return values.includes(value);
+      for (const each of values) if (Number(each) === value) return true;
+      return false;
+    }
+    const key = `${name}=${value}`;
+    if (!exceptions.includes(key)) exceptions.push(key);
     return false;
   }
 

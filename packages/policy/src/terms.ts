@@ -12,23 +12,48 @@ import {
   matchesFixed,
   type PatternKind,
   parseCommunityPattern,
-  peerAsOf,
+  peerFieldOf,
   withLocalAs,
 } from "./community-pattern.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Route } from "./route.ts";
+import { RouteSet } from "./route-set.ts";
 import type { Lists } from "./values.ts";
+import { type TermKind, varOf } from "./vars.ts";
 
-/** AS numbers, and the peer's if wanted. */
+/** AS numbers, the peer's if wanted, and those that it has under names. */
 export interface AsMatcher {
   readonly sets: readonly AsSet[];
   readonly peerAs: boolean;
+  readonly vars: readonly string[];
+}
+
+/** Notes in a filter under construction what a matcher or pattern asks of the peer. */
+export function notePeer(
+  asks: { readonly peerAs: boolean; readonly vars: readonly string[] },
+  to: { dependsOnPeer: boolean; readonly vars: Set<string> },
+): void {
+  if (asks.peerAs || asks.vars.length > 0) to.dependsOnPeer = true;
+  for (const name of asks.vars) to.vars.add(name);
+}
+
+/** As `notePeer`, for patterns. */
+export function notePatterns(
+  patterns: readonly CommunityPattern[],
+  to: { dependsOnPeer: boolean; readonly vars: Set<string> },
+): void {
+  const vars = patterns.flatMap(({ variable }) => variable ?? []);
+  notePeer({ peerAs: patterns.some(({ peerAt }) => peerAt >= 0), vars }, to);
 }
 
 /** @returns whether one of the terms is `as` */
 export function matchesAs(matcher: AsMatcher, route: Route, as: number): boolean {
   for (const set of matcher.sets) if (set.has(as)) return true;
-  return matcher.peerAs && route.isPeerAs(as);
+  if (matcher.peerAs && route.isPeerAs(as)) return true;
+  if (matcher.vars.length === 0) return false;
+  let has = false;
+  for (const name of matcher.vars) if (route.isPeerVar(name, as)) has = true;
+  return has;
 }
 
 /** @returns whether a community in `[at, end)` matches one of the patterns */
@@ -43,16 +68,25 @@ export function matchesCommunity(
   for (const pattern of patterns) {
     for (let i = at; i < end && !found; i += octets) {
       if (!matchesFixed(pattern, route.buf, i)) continue;
-      found = pattern.peerAsAt < 0 || route.isPeerAs(peerAsOf(pattern, route.buf, i));
+      found = pattern.peerAt < 0 || isOfPeer(pattern, route, i);
     }
   }
   return found;
 }
 
+function isOfPeer(pattern: CommunityPattern, route: Route, at: number): boolean {
+  const value = peerFieldOf(pattern, route.buf, at);
+  const { variable } = pattern;
+  return variable === null ? route.isPeerAs(value) : route.isPeerVar(variable, value);
+}
+
 /** Whether a term is the name of a list, as none of the other forms of its kind can be. */
 export const isListName = {
   prefix: (term: string): boolean => !term.includes("/"),
-  as: (term: string): boolean => /^[A-Za-z]/.test(term),
+  as: (term: string): boolean => /^[A-Za-z@]/.test(term),
+  /** Such a list is a prefix list. */
+  nextHop: (term: string): boolean =>
+    /^[A-Za-z@]/.test(term) && !/[:/]/.test(term) && term !== "peer-address" && term !== "same-as",
   community: (term: string): boolean =>
     !term.includes(":") && !term.startsWith("0x") && !WELL_KNOWN_COMMUNITIES.has(term),
 };
@@ -61,13 +95,15 @@ export class Terms {
   private readonly lists: Lists;
   private readonly prefixSets: Map<string, PrefixSet>;
   private readonly asSets: Map<string, AsSet>;
+  private readonly routeSets: Map<string, RouteSet>;
 
   /** @param before - what it has made of lists that are the same objects is taken over */
   constructor(lists: Lists, before: Terms | null = null) {
     this.lists = lists;
-    const { prefixLists = {}, asLists = {} } = before?.lists ?? {};
+    const { prefixLists = {}, asLists = {}, routeLists = {} } = before?.lists ?? {};
     this.prefixSets = unchanged(before?.prefixSets, prefixLists, lists.prefixLists);
     this.asSets = unchanged(before?.asSets, asLists, lists.asLists);
+    this.routeSets = unchanged(before?.routeSets, routeLists, lists.routeLists ?? {});
   }
 
   /** @returns the named lists, and one set of all entries that stand by themselves */
@@ -83,7 +119,8 @@ export class Terms {
     const inline = own.filter((term) => typeof parseAsRange(term) !== "string");
     const sets = own.filter(isListName.as).map((name) => this.asList(name));
     if (inline.length > 0) sets.push(new AsSet(inline));
-    return { sets, peerAs: terms.includes("$peer-as") };
+    const vars = terms.flatMap((term) => varOf(term) ?? []);
+    return { sets, peerAs: terms.includes("$peer-as"), vars };
   }
 
   /** @returns the patterns of a term: its own, or those of the list that it names */
@@ -100,16 +137,46 @@ export class Terms {
     return isListName.community(term) ? entriesOf(this.lists.communityLists, term) : [term];
   }
 
+  asList(name: string): AsSet {
+    return cached(this.asSets, name, () => new AsSet(entriesOf(this.lists.asLists, name)));
+  }
+
+  routeSetOf(name: string): RouteSet {
+    return cached(
+      this.routeSets,
+      name,
+      () => new RouteSet(entriesOf(this.lists.routeLists ?? {}, name)),
+    );
+  }
+
+  /** @returns whether a name that stands in place of a whole term is one of a list that there is not */
+  lacks(term: string, kind: TermKind): boolean {
+    const { prefixLists, asLists, communityLists, routeLists = {} } = this.lists;
+    switch (kind) {
+      case "prefix":
+        return isListName.prefix(term) && !Object.hasOwn(prefixLists, term);
+      case "next-hop":
+        return isListName.nextHop(term) && !Object.hasOwn(prefixLists, term);
+      case "as":
+      case "neighbor-as":
+        return isListName.as(term) && !Object.hasOwn(asLists, term);
+      case "route":
+        return !Object.hasOwn(routeLists, term);
+      case "standard":
+      case "large":
+      case "extended":
+        return isListName.community(term) && !Object.hasOwn(communityLists, term);
+      default:
+        return false;
+    }
+  }
+
   private prefixList(name: string): PrefixSet {
     return cached(
       this.prefixSets,
       name,
       () => new PrefixSet(entriesOf(this.lists.prefixLists, name)),
     );
-  }
-
-  private asList(name: string): AsSet {
-    return cached(this.asSets, name, () => new AsSet(entriesOf(this.lists.asLists, name)));
   }
 }
 

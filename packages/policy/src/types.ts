@@ -2,6 +2,7 @@
 
 import type { Family } from "@ts-bgp/wire-codec";
 import type { Action, Source } from "./values.ts";
+import type { Vars } from "./vars.ts";
 
 /** Row of an attribute set; 0 is none. */
 export type AttrId = number;
@@ -77,11 +78,21 @@ export interface PeerFacts {
   /** Own addresses towards the peer, for `next-hop: self`: 4 octets, 16 (or 32) octets. */
   readonly localAddress4: Uint8Array | null;
   readonly localAddress6: Uint8Array | null;
+  /** Values that policies ask for by `$name`; absent for none. */
+  readonly vars?: Vars;
+  /** Those of all sessions of the peer's AS, its own among them; absent when they are the same. */
+  readonly sameAsVars?: readonly Vars[];
   /**
    * True: stands for all peers with an equal `Filter.groupKey`, except those whose AS the verdict
    * lists in `exceptions`.
    */
   readonly anyPeer: boolean;
+}
+
+export interface LoggedRule {
+  readonly policy: string;
+  readonly rule: string;
+  readonly action: Action;
 }
 
 /** What a filter decided about one route. Valid until the filter is asked again. */
@@ -98,10 +109,12 @@ export interface Verdict {
   /** A rule has decided the next hop; the session must not put another in its place. */
   readonly nextHopFixed: boolean;
   /**
-   * AS numbers for whose peers the verdict may be another one. Filled only when the peer stands for
-   * a group (`anyPeer`); each once, in no particular order.
+   * AS numbers, and values as `name=value`, for whose peers the verdict may be another one. Filled
+   * only when the peer stands for a group (`anyPeer`); each once, in no particular order.
    */
-  readonly exceptions: readonly number[];
+  readonly exceptions: readonly (number | string)[];
+  /** Rules that matched and are to be logged, in order. */
+  readonly logged: readonly LoggedRule[];
 }
 
 /** An import or export chain of policies, compiled. */
@@ -121,8 +134,16 @@ export interface Filter {
   readonly setsNextHop: boolean;
   /** Some rule sets or removes MED. */
   readonly setsMed: boolean;
+  /** Values of a peer that stand in its rules: it is for peers that have these. */
+  readonly constants: Vars;
   /**
-   * Peers with equal keys may share verdicts, except where `Verdict.exceptions` names their AS.
+   * Whether peers with the key of this one have its values of all names that the filter asks peers for.
+   * If not, all sessions of an AS have the same.
+   */
+  varsAreFixed(peer: PeerFacts): boolean;
+  /**
+   * Peers with equal keys may share verdicts, except where `Verdict.exceptions` names their AS or a
+   * value of theirs.
    * Equal for all peers when no policy of the chain asks for the peer.
    */
   groupKey(peer: PeerFacts): string;
@@ -204,6 +225,4 @@ export interface RuleTrace {
 export interface Explanation {
   readonly rules: readonly RuleTrace[];
   readonly verdict: Verdict;
-  /** As `Filter.rejected` gives it. */
-  readonly left: Uint8Array | null;
 }

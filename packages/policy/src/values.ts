@@ -28,20 +28,32 @@ export type OriginStateName = "valid" | "not-found" | "invalid";
 /** How the speaker learned a route: from an external peer, an internal one, or its own. */
 export type RouteType = "ebgp" | "ibgp";
 
-/** An AS number in decimal, the name of an AS list, `$peer-as` or `$local-as`. */
+/** An AS number in decimal, the name of an AS list, `$peer-as`, `$local-as`, or values of a neighbor. */
 export type AsTerm = string;
 /** The name of a prefix list, or an entry: `PREFIX [ge N] [le N]`. */
 export type PrefixTerm = string;
 /**
  * The name of a community list, a well-known name, or a pattern: fields joined by colons, each a
- * number, `*`, `$peer-as` or `$local-as`; extended communities have their kind in front ("rt:").
+ * number, ranges of them ("1-99,200"), `*`, `$peer-as`, `$local-as` or a value of the neighbor;
+ * extended communities have their kind in front ("rt:").
  */
 export type CommunityTerm = string;
+
+/** About the neighbor that a route was learned from. */
+export interface SourceTest {
+  readonly as?: readonly AsTerm[];
+  /** Its address or group. */
+  readonly peer?: readonly string[];
+  /** Of each name it has one of these values, or of those that the peer has: `$name`. */
+  readonly vars?: Readonly<Record<string, readonly string[]>>;
+}
 
 /** A route satisfies the test when one of `anyOf`, and each of `allOf`, matches a community. */
 export interface CommunityTest {
   readonly anyOf?: readonly CommunityTerm[];
   readonly allOf?: readonly CommunityTerm[];
+  /** How many communities of the kind there are. */
+  readonly count?: Range;
 }
 
 export interface AsPathTest {
@@ -51,6 +63,10 @@ export interface AsPathTest {
   readonly origin?: readonly AsTerm[];
   /** At least one of these ASes is in the path, inside sets too. */
   readonly contains?: readonly AsTerm[];
+  /** The same behind the first AS and its repetitions. */
+  readonly behindFirst?: readonly AsTerm[];
+  /** The same in front of the last AS and its repetitions. */
+  readonly beforeOrigin?: readonly AsTerm[];
   /** As RFC 4271 section 9.1.2.2 a counts: a set is one. */
   readonly length?: Range;
   /** See `compileAsPathRegex`. */
@@ -73,9 +89,15 @@ export interface Conditions {
   readonly community?: CommunityTest;
   readonly largeCommunity?: CommunityTest;
   readonly extendedCommunity?: CommunityTest;
+  readonly source?: SourceTest;
+  /** Names of route lists: prefix and origin AS of the route are a pair in one of them. */
+  readonly route?: readonly string[];
   /** Communities of all three kinds together. */
   readonly communityCount?: Range;
-  /** `peer-address`, `same-as` (an address of any session of the peer's AS), address or prefix. */
+  /**
+   * `peer-address`, `same-as` (an address of any session of the peer's AS), address, prefix, or name of
+   * a prefix list.
+   */
   readonly nextHop?: readonly string[];
   /** A route without LOCAL_PREF has 100. */
   readonly localPref?: Range;
@@ -113,21 +135,33 @@ export interface Prepend {
   readonly count: number;
 }
 
-/** What a rule changes in a route; later rules see the change. */
+/** Done in this order. */
+export interface AsPathChange {
+  /** Private AS numbers (RFC 6996) are taken out, wherever they stand. */
+  readonly removePrivate?: true;
+  /** These ASes are replaced by the own one. */
+  readonly replace?: readonly AsTerm[];
+}
+
+/** What a rule changes in a route; later rules see the change. `$name` is a value of the neighbor. */
 export interface Modifications {
   /** `add` and `subtract` stop at 4294967295 and 0. */
   readonly localPref?:
-    | { readonly set: number }
+    | { readonly set: number | string }
     | { readonly add: number }
     | { readonly subtract: number };
-  readonly med?: number | "none";
+  readonly med?: number | string | { readonly add: number } | { readonly subtract: number };
   readonly origin?: OriginName;
   /** `self`, `peer-address`, `unchanged` (in place of what the session would do), or an address. */
   readonly nextHop?: string;
   readonly community?: CommunityChange;
   readonly largeCommunity?: CommunityChange;
   readonly extendedCommunity?: CommunityChange;
+  /** Before anything is prepended. */
+  readonly asPath?: AsPathChange;
   readonly prepend?: Prepend;
+  /** Attributes taken out, by type; never the mandatory ones. */
+  readonly removeAttributes?: readonly number[];
 }
 
 /**
@@ -144,6 +178,8 @@ export interface Rule {
   /** Of a rule that rejects: seen where rejected routes are shown, and nowhere else. */
   readonly set: Modifications;
   readonly action: Action;
+  /** Routes from a peer that the rule matches are logged, as many as a bounded log takes. */
+  readonly log?: true;
   /** Of a rule that rejects: what kind of reason it is; absent for none of these. */
   readonly why?: RejectReason;
 }
@@ -163,6 +199,8 @@ export interface Lists {
   readonly prefixLists: Readonly<Record<string, PrefixEntries>>;
   /** Entries as of `N` or `N-N`. */
   readonly asLists: Readonly<Record<string, AsEntries>>;
+  /** Entries `PREFIX [ge N] [le N] AS`; absent for none. */
+  readonly routeLists?: Readonly<Record<string, readonly string[]>>;
   /** Entries are patterns of one kind of community. */
   readonly communityLists: Readonly<Record<string, readonly string[]>>;
 }

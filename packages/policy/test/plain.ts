@@ -197,11 +197,15 @@ function modify(set: Modifications, route: RouteValue, context: PlainContext): b
   const { localPref, med, origin, prepend } = set;
   if (localPref !== undefined) {
     const now = route.localPref ?? LOCAL_PREF_DEFAULT;
-    if ("set" in localPref) route.localPref = localPref.set;
+    if ("set" in localPref) route.localPref = Number(localPref.set);
     else if ("add" in localPref) route.localPref = Math.min(0xffffffff, now + localPref.add);
     else route.localPref = Math.max(0, now - localPref.subtract);
   }
-  if (med !== undefined) route.med = med === "none" ? null : med;
+  if (med === "none") route.med = null;
+  else if (typeof med === "object") {
+    const sum = (route.med ?? 0) + ("add" in med ? med.add : -med.subtract);
+    route.med = Math.min(0xffffffff, Math.max(0, sum));
+  } else if (med !== undefined) route.med = Number(med);
   if (origin !== undefined) route.origin = ["igp", "egp", "incomplete"].indexOf(origin);
   change(set.community, route.communities, 0xffff, context);
   change(set.largeCommunity, route.large, 0xffffffff, context);

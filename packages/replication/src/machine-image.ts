@@ -10,6 +10,7 @@ import {
   Policies,
   type PolicyValues,
   ReasonTable,
+  type Vars,
 } from "@ts-bgp/policy";
 import {
   InputQueue,
@@ -39,6 +40,8 @@ interface SavedFilter {
   policies: Policies;
   names: readonly string[];
   localAs: number;
+  /** That of an older version has none. */
+  constants?: Vars;
 }
 
 const POLICIES: StandIn<Policies, SavedPolicies> = {
@@ -53,8 +56,13 @@ function filterStandIn<F extends Filter & SavedFilter>(
 ): StandIn<F, SavedFilter> {
   return {
     type,
-    save: ({ policies, names, localAs }) => ({ policies, names, localAs }),
-    load: ({ policies, names, localAs }) => policies.filter(names, localAs) as F,
+    save: ({ policies, names, localAs, constants = {} }) => ({
+      ...{ policies, names, localAs },
+      ...(Object.keys(constants).length === 0 ? {} : { constants }),
+    }),
+    load: ({ policies, names, localAs, constants }) => {
+      return policies.filter(names, localAs, constants) as F;
+    },
   };
 }
 

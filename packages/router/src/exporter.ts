@@ -3,8 +3,8 @@
  * then export policy, then what the session puts in. One exporter serves one update group.
  */
 
-import type { Explanation, Filter, PeerFacts } from "@ts-bgp/policy";
-import { REASON } from "@ts-bgp/policy";
+import type { Explanation, Filter, PeerFacts, Vars } from "@ts-bgp/policy";
+import { REASON, valueKeys } from "@ts-bgp/policy";
 import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
@@ -64,11 +64,24 @@ export interface PeerDirectory {
   classOf(peer: PeerRow, byAs: boolean): number;
   /** Classes of the peers of an AS, written to `classes` from `count` on. @returns the new count */
   classesOfAs(as: number, byAs: boolean, classes: Uint16Array, count: number): number;
+  /** The same for the peers that have a value, `name=value`. */
+  classesOfValue(value: string, byAs: boolean, classes: Uint16Array, count: number): number;
   /** AS number of the peers of a class, 0 when there are none. */
   asOfClass(cls: number, byAs: boolean): number;
+  /** Values of the peers of a class, or of one of them. */
+  varsOfClass(cls: number, byAs: boolean): Vars;
 }
 
-const NO_EXCEPTIONS: readonly number[] = [];
+const NO_EXCEPTIONS: readonly (number | string)[] = [];
+/** AS numbers, values and classes that are remembered; with more, any is taken to be among them. */
+const TOLD_APART_MAX = 4096;
+
+/** Whom a group's verdicts have told apart, so that one who comes later is told apart as well. */
+export interface ToldApart {
+  /** AS numbers, and values as `name=value`. */
+  readonly keys: Set<number | string>;
+  readonly classes: Set<number>;
+}
 
 export class GroupExporter implements ExportRules {
   readonly mitigatesPathHiding: boolean;
@@ -84,14 +97,17 @@ export class GroupExporter implements ExportRules {
   private readonly factsByAs: Map<number, PeerFacts> = new Map();
   private readonly directory: PeerDirectory;
   private readonly factNumbers: Numbers;
-  /** AS numbers that the last verdict for everyone does not speak for. */
-  private exceptionAs: readonly number[] = NO_EXCEPTIONS;
+  /** AS numbers and values that the last verdict for everyone does not speak for. */
+  private exceptionAs: readonly (number | string)[] = NO_EXCEPTIONS;
+  /** Null when it is not known. */
+  readonly toldApart: ToldApart | null;
   /** Why the last route was not sent though policy accepted it. */
   private reason = 0;
 
   /**
    * @param facts - of any member
    * @param factNumbers - numbers that no facts of a peer have had
+   * @param toldApart - by verdicts of another exporter that are still in force
    */
   constructor(
     rib: Rib,
@@ -100,7 +116,9 @@ export class GroupExporter implements ExportRules {
     facts: PeerFacts,
     directory: PeerDirectory,
     factNumbers: Numbers,
+    toldApart: ToldApart | null = { keys: new Set(), classes: new Set() },
   ) {
+    this.toldApart = toldApart;
     this.rib = rib;
     this.settings = settings;
     this.filter = filter;
@@ -143,10 +161,30 @@ export class GroupExporter implements ExportRules {
 
   exceptions(_path: PathRow, classes: Uint16Array): number {
     let count = 0;
-    for (const as of this.exceptionAs) {
-      count = this.directory.classesOfAs(as, this.settings.classByAs, classes, count);
+    const { directory, toldApart } = this;
+    const { classByAs } = this.settings;
+    for (const key of this.exceptionAs) {
+      toldApart?.keys.add(key);
+      count =
+        typeof key === "number"
+          ? directory.classesOfAs(key, classByAs, classes, count)
+          : directory.classesOfValue(key, classByAs, classes, count);
     }
+    for (let i = 0; i < count; i++) toldApart?.classes.add(classes[i]!);
     return count;
+  }
+
+  /**
+   * Whether verdicts of the group were made with peers in mind that a new one may be taken for.
+   *
+   * @param vars - its values
+   */
+  concerns(peer: PeerRow, as: number, vars: Vars): boolean {
+    // The state of an older program does not say.
+    if (this.toldApart == null) return true;
+    const { keys, classes } = this.toldApart;
+    if (keys.size > TOLD_APART_MAX || classes.has(this.sourceClass(peer))) return true;
+    return keys.has(as) || valueKeys(vars).some((key) => keys.has(key));
   }
 
   /**
@@ -283,7 +321,11 @@ export class GroupExporter implements ExportRules {
     const as = this.directory.asOfClass(cls, this.settings.classByAs);
     let facts = this.factsByAs.get(as);
     if (facts === undefined) {
-      facts = { ...this.everyone, as, number: this.factNumbers.next(), anyPeer: false };
+      const { everyone, directory, settings, filter } = this;
+      const isFixed = filter.varsAreFixed(everyone);
+      const own = isFixed ? everyone.vars : directory.varsOfClass(cls, settings.classByAs);
+      const vars = own === undefined ? {} : { vars: own };
+      facts = { ...everyone, ...vars, as, number: this.factNumbers.next(), anyPeer: false };
       this.factsByAs.set(as, facts);
     }
     return facts;

@@ -3,7 +3,7 @@
 import type { Config, NeighborConfig } from "@ts-bgp/config";
 import type { FsmConfig, Negotiated } from "@ts-bgp/fsm";
 import { FSM_DEFAULTS } from "@ts-bgp/fsm";
-import type { PeerFacts } from "@ts-bgp/policy";
+import type { PeerFacts, Vars } from "@ts-bgp/policy";
 import {
   AFI,
   type Capability,
@@ -64,13 +64,21 @@ export function familiesOf(config: NeighborConfig): number {
   return families;
 }
 
+/** What there is of all neighbors of an AS. */
+export interface Siblings {
+  addressesOf(as: number): readonly Uint8Array[];
+  /** @returns null when all have the same values */
+  varsOf(as: number): readonly Vars[] | null;
+}
+
 /** What policies may ask about a neighbor. */
 export function peerFacts(
   config: NeighborConfig,
   number: number,
-  sameAsAddresses: readonly Uint8Array[],
+  siblings: Siblings,
   own: OwnAddresses,
 ): PeerFacts {
+  const sameAsVars = siblings.varsOf(config.as);
   return {
     number,
     as: config.as,
@@ -80,9 +88,11 @@ export function peerFacts(
     group: config.group,
     address: config.address,
     addressOctets: addressOctets(config.address),
-    sameAsAddresses,
+    sameAsAddresses: siblings.addressesOf(config.as),
     localAddress4: own.ipv4,
     localAddress6: own.ipv6,
+    vars: config.vars,
+    ...(sameAsVars === null ? {} : { sameAsVars }),
     anyPeer: false,
   };
 }

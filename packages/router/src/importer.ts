@@ -24,6 +24,7 @@ import {
   withLowestPreference,
   withOtc,
 } from "./attribute-edit.ts";
+import { logRules, type RuleLog } from "./rule-log.ts";
 
 /** What an importer must know of its session. Plain values, fixed while the session lasts. */
 export interface ImportSettings {
@@ -59,6 +60,8 @@ export class SessionImporter implements Importer {
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
   readonly filter: Filter;
+  /** Absent in the state of an older program. */
+  private readonly ruleLog: RuleLog | undefined;
   private family: Family = FAMILY.IPV4_UNICAST;
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;
@@ -70,7 +73,15 @@ export class SessionImporter implements Importer {
   /** Sets that were marked as such or lowered, with a reference that is ours. */
   private marked: AttrId[] = [];
 
-  constructor(attrs: AttrStore, settings: ImportSettings, peer: PeerFacts, filter: Filter) {
+  /** @param ruleLog - for rules that are to be logged */
+  constructor(
+    attrs: AttrStore,
+    settings: ImportSettings,
+    peer: PeerFacts,
+    filter: Filter,
+    ruleLog: RuleLog,
+  ) {
+    this.ruleLog = ruleLog;
     this.attrs = attrs;
     this.settings = settings;
     this.peer = peer;
@@ -128,6 +139,10 @@ export class SessionImporter implements Importer {
       const verdict = this.filter.decide(this.base, peer, peer, family, w0, w1, w2, w3, bits);
       this.attr = verdict.attr;
       this.reason = verdict.reason;
+      const { logged } = verdict;
+      if (logged.length > 0 && this.ruleLog !== undefined) {
+        logRules(this.ruleLog, logged, this.base, family, [w0, w1, w2, w3], bits);
+      }
     }
     if (this.isStale && this.attr !== 0) this.mark();
     if (this.settings.honorsShutdown && this.attr !== 0) this.lower();

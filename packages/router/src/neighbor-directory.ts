@@ -1,6 +1,6 @@
 /** Neighbors by peer row, and the classes that update groups tell them apart by. */
 
-import type { PeerFacts } from "@ts-bgp/policy";
+import { type PeerFacts, type Vars, valueKeys } from "@ts-bgp/policy";
 import type { PeerRow } from "@ts-bgp/rib";
 import type { PeerDirectory } from "./exporter.ts";
 
@@ -26,8 +26,11 @@ export class NeighborDirectory implements PeerDirectory {
   private readonly byAs: Map<number, Autonomous> = new Map();
   /** By class; a class that is free again is undefined. */
   private readonly byClass: (Autonomous | undefined)[] = [undefined];
+  /** By `name=value`, null while nobody has asked since they changed. */
+  private byValue: Map<string, Listed[]> | null = null;
 
   add(neighbor: Listed): void {
+    this.byValue = null;
     this.byRow[neighbor.row] = neighbor;
     const known = this.byAs.get(neighbor.as);
     if (known !== undefined) {
@@ -43,12 +46,18 @@ export class NeighborDirectory implements PeerDirectory {
 
   /** Forgets a neighbor, whose routes are all gone. */
   remove(neighbor: Listed): void {
+    this.byValue = null;
     this.byRow[neighbor.row] = undefined;
     const { cls, members } = this.byAs.get(neighbor.as)!;
     members.splice(members.indexOf(neighbor), 1);
     if (members.length > 0) return;
     this.byAs.delete(neighbor.as);
     this.byClass[cls] = undefined;
+  }
+
+  /** Neighbors have other values than before. */
+  forgetValues(): void {
+    this.byValue = null;
   }
 
   factsOf(peer: PeerRow): PeerFacts {
@@ -77,7 +86,35 @@ export class NeighborDirectory implements PeerDirectory {
     return n;
   }
 
+  classesOfValue(value: string, byAs: boolean, classes: Uint16Array, count: number): number {
+    this.byValue ??= this.valuesOfAll();
+    let n = count;
+    for (const { row } of this.byValue.get(value) ?? []) {
+      const cls = this.classOf(row, byAs);
+      // Sessions of an AS stand behind each other mostly.
+      if (n === count || classes[n - 1] !== cls) classes[n++] = cls;
+    }
+    return n;
+  }
+
+  varsOfClass(cls: number, byAs: boolean): Vars {
+    const one = byAs ? this.byClass[cls]?.members[0] : this.byRow[cls];
+    return one?.facts.vars ?? {};
+  }
+
   asOfClass(cls: number, byAs: boolean): number {
     return (byAs ? this.byClass[cls]?.as : this.byRow[cls]?.as) ?? 0;
+  }
+
+  private valuesOfAll(): Map<string, Listed[]> {
+    const found = new Map<string, Listed[]>();
+    for (const neighbor of this.byRow) {
+      for (const key of valueKeys(neighbor?.facts.vars ?? {})) {
+        const known = found.get(key);
+        if (known === undefined) found.set(key, [neighbor!]);
+        else known.push(neighbor!);
+      }
+    }
+    return found;
   }
 }

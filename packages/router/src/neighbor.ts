@@ -491,7 +491,6 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   private makeFacts(own: OwnAddresses): PeerFacts {
     const { tables, config } = this;
-    const sameAs = tables.addressesOf(config.as);
-    return peerFacts(config, tables.factNumbers.next(), sameAs, own);
+    return peerFacts(config, tables.factNumbers.next(), tables, own);
   }
 }

@@ -75,6 +75,8 @@ function hasSameAddresses({ added, removed, changed }: ConfigDiff): boolean {
 function staysAsItIs(neighbor: Neighbor, config: Neighbor["config"]): boolean {
   const { tables, facts, import: decides } = neighbor;
   if (!areEqual(facts.sameAsAddresses, tables.addressesOf(config.as))) return false;
+  const vars = JSON.stringify(tables.varsOf(config.as) ?? undefined);
+  if (JSON.stringify(facts.sameAsVars) !== vars) return false;
   if (decides !== null && !decides.isUpToDate) return false;
   neighbor.config = config;
   return true;

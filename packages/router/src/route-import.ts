@@ -182,8 +182,8 @@ export class RouteImport {
       keepsRejected: config.keepRejected,
       honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
-    const filter = tables.policies.filter(importChain(config), config.localAs);
-    return new SessionImporter(tables.attrs, settings, facts, filter);
+    const filter = tables.policies.filter(importChain(config), config.localAs, config.vars);
+    return new SessionImporter(tables.attrs, settings, facts, filter, neighbor);
   }
 }
 

@@ -206,7 +206,7 @@ export class Session implements MemberOwner {
   groupOf(family: Family): { filter: Filter; settings: GroupSettings } {
     const { tables, negotiated, own } = this;
     const { config } = this.neighbor;
-    const filter = tables.policies.filter(config.export, config.localAs);
+    const filter = tables.policies.filter(config.export, config.localAs, config.vars);
     const { config: all, isLongLived } = tables;
     const rest = [negotiated, own, filter, isLongLived] as const;
     return { filter, settings: groupSettings(family, all.router, config, ...rest) };

@@ -1,7 +1,7 @@
 /** What all neighbors share: tables, policies, update groups, and where outputs go. */
 
 import type { Config } from "@ts-bgp/config";
-import { Policies, type ReasonTable } from "@ts-bgp/policy";
+import { Policies, type ReasonTable, type Vars } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
 import type { BfdState } from "./bfd-state.ts";
@@ -56,6 +56,7 @@ export class Tables {
   private sizeTried = Infinity;
   private readonly ribs: readonly Rib[];
   private addresses: ReadonlyMap<number, readonly Uint8Array[]>;
+  private vars: ReadonlyMap<number, readonly Vars[]>;
 
   constructor(config: Config, attrs: AttrStore, reasons: ReasonTable, seed: number) {
     this.config = config;
@@ -69,6 +70,7 @@ export class Tables {
     this.groups = new UpdateGroups(this.directory, this.jobs, this.factNumbers);
     this.restart = new OwnRestart(this.outputs, this.origins, this.groups);
     this.addresses = addressesByAs(config);
+    this.vars = otherVarsByAs(config);
     this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
     this.wants = wantsOf(config);
     for (const rib of this.ribs) noteRoutesOf(rib, this.wants);
@@ -89,6 +91,8 @@ export class Tables {
     this.isLongLived = hasLongLived(config);
     this.policies = policies;
     if (!isSameAddresses) this.addresses = addressesByAs(config);
+    this.vars = otherVarsByAs(config);
+    this.directory.forgetValues();
     this.observe(config);
   }
 
@@ -101,6 +105,13 @@ export class Tables {
   /** @returns the addresses of all neighbors of an AS */
   addressesOf(as: number): readonly Uint8Array[] {
     return this.addresses.get(as) ?? [];
+  }
+
+  /** @returns the values of all neighbors of an AS, null when they are the same */
+  varsOf(as: number): readonly Vars[] | null {
+    // The state of an older program does not have them.
+    this.vars ??= otherVarsByAs(this.config);
+    return this.vars.get(as) ?? null;
   }
 
   /** Gives up what policies held for the slice that is over, or for an answer to an operator. */
@@ -142,4 +153,17 @@ function addressesByAs({ neighbors }: Config): Map<number, Uint8Array[]> {
     else known.push(octets);
   }
   return byAs;
+}
+
+/** @returns for ASes whose neighbors have not all the same values, those of each */
+function otherVarsByAs({ neighbors }: Config): Map<number, readonly Vars[]> {
+  const byAs = new Map<number, Vars[]>();
+  for (const { as, vars = {} } of neighbors) {
+    const known = byAs.get(as);
+    if (known === undefined) byAs.set(as, [vars]);
+    else known.push(vars);
+  }
+  const differ = ([, all]: [number, Vars[]]) =>
+    new Set(all.map((vars) => JSON.stringify(vars))).size > 1;
+  return new Map([...byAs].filter(differ));
 }

@@ -15,7 +15,12 @@ import {
 } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
-import { GroupExporter, type GroupSettings, type PeerDirectory } from "./exporter.ts";
+import {
+  GroupExporter,
+  type GroupSettings,
+  type PeerDirectory,
+  type ToldApart,
+} from "./exporter.ts";
 import type { Job, JobState, Jobs } from "./jobs.ts";
 import type { Numbers } from "./numbers.ts";
 
@@ -208,8 +213,9 @@ export class UpdateGroups {
     for (const entry of this.byKey.values()) {
       const { group, settings, facts } = entry;
       const { names, setsNextHop, setsMed } = entry.filter;
-      const isThere = policies.has(names);
-      const filter = isThere ? policies.filter(names, facts.localAs) : entry.filter;
+      const { localAs, vars } = facts;
+      const isThere = policies.has(names, vars);
+      const filter = isThere ? policies.filter(names, localAs, vars) : entry.filter;
       const differs = names.some((name) => changed.has(name));
       if (isThere && filter === entry.filter) continue;
       const asksPeer = differs && filter.groupKey(facts) !== "";
@@ -224,8 +230,16 @@ export class UpdateGroups {
         continue;
       }
       entry.filter = filter;
-      entry.exporter = this.exporter(group.rib, settings, filter, facts);
+      const told = differs ? undefined : (entry.exporter.toldApart ?? null);
+      entry.exporter = this.exporter(group.rib, settings, filter, facts, told);
       group.setRules(entry.exporter, differs);
+    }
+  }
+
+  /** A neighbor has come: groups that would tell it apart, had it been there, look at all again. */
+  neighborAdded(row: PeerRow, { as, vars = {} }: PeerFacts): void {
+    for (const { group, exporter } of this.entries) {
+      if (exporter.concerns(row, as, vars)) group.setRules(exporter, true);
     }
   }
 
@@ -269,9 +283,18 @@ export class UpdateGroups {
     settings: GroupSettings,
     filter: Filter,
     facts: PeerFacts,
+    toldApart?: ToldApart | null,
   ): GroupExporter {
     const { directory, factNumbers } = this;
-    const exporter = new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    const exporter = new GroupExporter(
+      rib,
+      settings,
+      filter,
+      facts,
+      directory,
+      factNumbers,
+      toldApart,
+    );
     exporter.isShuttingDown = this.isShuttingDown;
     return exporter;
   }
