@@ -5,7 +5,16 @@ import { importChain } from "./blackhole.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
-const GLOBAL = ["router", "listen", "control", "http", "log", "nsr", "rpki"] as const;
+const GLOBAL = [
+  "router",
+  "listen",
+  "control",
+  "http",
+  "log",
+  "nsr",
+  "rpki",
+  "dynamicNeighbors",
+] as const;
 
 export interface ConfigDiff {
   /** Addresses of neighbors that only the new configuration has, and that only the old one has. */
@@ -17,7 +26,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`,
+   * `dynamicNeighbors` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -16,6 +16,7 @@ export interface FileShape {
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
+  readonly "dynamic-neighbors"?: readonly FileDynamicNeighbors[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
@@ -95,6 +96,14 @@ export type OneOrMore<T> = T | readonly T[];
 export interface FileNeighbor extends FileOptions {
   readonly address: string;
   readonly group?: string;
+}
+
+export interface FileDynamicNeighbors extends Pick<FileOptions, "description" | "password"> {
+  readonly prefix: string;
+  readonly "as-numbers"?: OneOrMore<number | string>;
+  readonly group?: string;
+  readonly limit?: number;
+  readonly "forget-after"?: number;
 }
 
 export interface FileOptions {

@@ -10,10 +10,11 @@ import {
   checkFolder,
   newChecker,
 } from "./checker.ts";
+import { checkDynamicNeighbors } from "./dynamic.ts";
 import type { FileShape } from "./file-shape.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
-import { checkNeighbors } from "./neighbors.ts";
+import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
@@ -66,7 +67,12 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
-  const neighbors = checkNeighbors(shape, section, { router, nsr, blackholes }, checker);
+  const speaker = { router, nsr, blackholes };
+  const shared = new SharedOptions(shape, checker);
+  const neighbors = checkNeighbors(shape, section, shared, speaker, checker);
+  const dynamicNeighbors = checkDynamicNeighbors(
+    ...([shape, shared, lists, speaker, neighbors, checker] as const),
+  );
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
@@ -77,6 +83,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     nsr,
     rpki,
     neighbors,
+    dynamicNeighbors,
     policies: { ...policies, ...blackholes.policies },
     ...plainLists,
     prefixLists: { ...plainLists.prefixLists, ...blackholes.prefixLists },

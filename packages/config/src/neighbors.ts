@@ -4,44 +4,65 @@ import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { type Checker, listOf } from "./checker.ts";
-import type { FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import { Layers } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
-import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
+import type { Config, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
+export type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
+
+/** Options of defaults and groups, checked once. */
+export class SharedOptions {
+  private readonly shape: FileShape;
+  private readonly checker: Checker;
+  private readonly passwords: Map<FileOptions, string | null> = new Map();
+
+  constructor(shape: FileShape, checker: Checker) {
+    this.shape = shape;
+    this.checker = checker;
+    for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
+      this.passwords.set(options, checkOptions(options, checker));
+    }
+  }
+
+  /** @returns a section, checked, with its group and the defaults behind it */
+  layersOf(section: FileOptions & { readonly group?: string }): Layers {
+    const { shape, checker, passwords } = this;
+    const { yaml, names } = checker;
+    passwords.set(section, checkOptions(section, checker));
+    const { group } = section;
+    const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
+    const isKnown = group !== undefined && names.group.defined.has(group);
+    if (group !== undefined) {
+      names.group.used.add(group);
+      const hint = isKnown ? "" : didYouMean(group, names.group.defined);
+      if (!isKnown)
+        yaml.add(yaml.valueAt(section, "group"), `group "${group}" is not defined${hint}`);
+    }
+    const layers = [section, isKnown ? groups[group]! : {}, shape.defaults ?? {}];
+    return new Layers(layers, passwords, checker);
+  }
+}
 
 export function checkNeighbors(
   shape: FileShape,
   section: Section,
+  shared: SharedOptions,
   speaker: Speaker,
   checker: Checker,
 ): NeighborConfig[] {
-  const { yaml, names } = checker;
-  const passwords = new Map<FileOptions, string | null>();
-  const checkLayer = (options: FileOptions) => {
-    passwords.set(options, checkOptions(options, checker));
-  };
-  for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
-    checkLayer(options);
-  }
+  const { yaml } = checker;
   const lines = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
-  if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
+  const isEmpty = neighbors.length === 0 && (shape["dynamic-neighbors"] ?? []).length === 0;
+  if (isEmpty) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
   return neighbors.flatMap((neighbor) => {
-    checkLayer(neighbor);
+    const layers = shared.layersOf(neighbor);
     const address = checkNeighborAddress(neighbor, checker);
-    const { group } = neighbor;
-    if (group !== undefined) {
-      names.group.used.add(group);
-      if (!names.group.defined.has(group)) {
-        const hint = didYouMean(group, names.group.defined);
-        yaml.add(yaml.valueAt(neighbor, "group"), `group "${group}" is not defined${hint}`);
-      }
-    }
     if (address === null) return [];
     const first = lines.get(address.text);
     if (first !== undefined) {
@@ -50,10 +71,10 @@ export function checkNeighbors(
       return [];
     }
     lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
-    const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
-    const known = group !== undefined && names.group.defined.has(group);
-    const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
-    return resolve(new Layers(layers, passwords, checker), neighbor, address, speaker);
+    const as = layers.get("as");
+    if (as !== undefined) return [resolve(layers, neighbor, address, as, speaker)];
+    if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
+    return [];
   });
 }
 
@@ -130,95 +151,19 @@ function readPassword(options: FileOptions, checker: Checker): string {
   return readMd5Secret(options.password!, at, checker) ?? "";
 }
 
-/** Sections of options, the one that goes first in front. */
-class Layers {
-  readonly checker: Checker;
-  private readonly layers: readonly FileOptions[];
-  private readonly passwords: ReadonlyMap<FileOptions, string | null>;
-
-  constructor(
-    layers: readonly FileOptions[],
-    passwords: ReadonlyMap<FileOptions, string | null>,
-    checker: Checker,
-  ) {
-    this.layers = layers;
-    this.passwords = passwords;
-    this.checker = checker;
-  }
-
-  get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
-    return this.layers.find((layer) => layer[key] !== undefined)?.[key];
-  }
-
-  /** @returns whether the text has the option, though perhaps with a value that will not do */
-  wrote(key: keyof FileOptions): boolean {
-    return this.layers.some((layer) => this.checker.yaml.wrote(layer, key));
-  }
-
-  get password(): string | null {
-    const layer = this.layers.find(({ password }) => password !== undefined);
-    return layer === undefined ? null : (this.passwords.get(layer) ?? null);
-  }
-
-  /** Sections merge key by key. */
-  get addPath(): AddPathOptions {
-    const parts = this.layers.map((layer) => layer["add-path"] ?? {});
-    const { receive = false, send = 0 } = Object.assign({}, ...parts.reverse());
-    return { receive, send };
-  }
-
-  get blackhole(): FileBlackhole {
-    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
-  }
-
-  /** @returns a section of which a word is the mode, merged */
-  restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
-    key: K,
-  ): Exclude<NonNullable<FileOptions[K]>, string> {
-    const parts = this.layers.map((layer) => {
-      const value = layer[key] ?? {};
-      return typeof value === "string" ? { mode: value } : value;
-    });
-    return Object.assign({}, ...parts.reverse());
-  }
-
-  get maxPrefix(): MaxPrefixOptions {
-    const parts = this.layers.map((layer) => {
-      const value = layer["max-prefix"] ?? {};
-      return typeof value === "number" ? { "ipv4-unicast": value, "ipv6-unicast": value } : value;
-    });
-    const merged = Object.assign({}, ...parts.reverse());
-    return {
-      ipv4Unicast: merged["ipv4-unicast"] ?? null,
-      ipv6Unicast: merged["ipv6-unicast"] ?? null,
-      action: merged.action ?? "shutdown",
-      warnPercent: merged["warn-percent"] ?? 80,
-      restartAfter: merged["restart-after"] ?? 900,
-      count: merged.count ?? "received",
-    };
-  }
-
-  /** Notes a mistake at an option, in whichever section it stands. */
-  add(key: keyof FileOptions, message: string): void {
-    const { yaml } = this.checker;
-    const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
-    yaml.add(yaml.valueAt(layer, key), message);
-  }
-}
-
-function resolve(
+/**
+ * @param neighbor - its section
+ * @param as - its AS number; 0 for one of several other than the own one
+ */
+export function resolve(
   layers: Layers,
-  neighbor: FileNeighbor,
-  address: ParsedAddress,
+  neighbor: { readonly group?: string },
+  address: Pick<ParsedAddress, "text" | "version">,
+  as: number,
   speaker: Speaker,
-): NeighborConfig[] {
+): NeighborConfig {
   const { yaml } = layers.checker;
   const get: Layers["get"] = (key) => layers.get(key);
-  const as = get("as");
-  if (as === undefined) {
-    if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
-    return [];
-  }
   const localAs = get("local-as") ?? speaker.router.as;
   const external = as !== localAs;
   const routeServerClient = get("route-server-client") ?? false;
@@ -234,6 +179,7 @@ function resolve(
     address: address.text,
     group: neighbor.group ?? "",
     source,
+    dynamic: null,
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,
@@ -281,7 +227,7 @@ function resolve(
   checkTogether(config, external, layers, neighbor);
   checkNextHop(config, layers, neighbor);
   checkProtection(config, speaker, layers);
-  return [config];
+  return config;
 }
 
 /** Options that do not go together. */
@@ -289,7 +235,7 @@ function checkTogether(
   config: NeighborConfig,
   external: boolean,
   layers: Layers,
-  neighbor: FileNeighbor,
+  neighbor: object,
 ): void {
   const { checker } = layers;
   if (!external && config.routeServerClient) {
@@ -345,7 +291,7 @@ function checkOrigins(config: NeighborConfig, layers: Layers): void {
 }
 
 /** Routes of the other family than the session's need a next hop of theirs. */
-function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: FileNeighbor): void {
+function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: object): void {
   const { checker } = layers;
   const { localAddress, families } = config;
   if (localAddress === null || config.nextHop !== "self") return;

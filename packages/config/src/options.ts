@@ -13,7 +13,7 @@ export type ChangeEffect = "reset" | "import" | "export" | "both" | "none";
 
 /** Every option of a neighbor. Its address is its name: another one is another neighbor. */
 export const CHANGE_EFFECTS: Readonly<
-  Record<Exclude<keyof NeighborConfig, "address" | "source">, ChangeEffect>
+  Record<Exclude<keyof NeighborConfig, "address" | "source" | "dynamic">, ChangeEffect>
 > = {
   // The group matters only by its options, and to policies that ask for it.
   group: "both",

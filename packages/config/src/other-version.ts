@@ -21,9 +21,18 @@ export function complete(config: Config): void {
     fill(cache, { password: null });
     if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
   }
-  for (const each of config.neighbors) {
-    if (lacks(each, plain.neighbors[0]!)) fill(each, plainFor(each)?.neighbors[0] ?? {});
-  }
+  for (const each of config.neighbors) completeNeighbor(each, plain.neighbors[0]!);
+  for (const { options } of config.dynamicNeighbors) completeNeighbor(options);
+}
+
+/**
+ * The same for one neighbor.
+ *
+ * @param sample - any neighbor of this version
+ */
+export function completeNeighbor(config: NeighborConfig, sample?: NeighborConfig): void {
+  const known = sample ?? plainFor(undefined)?.neighbors[0] ?? {};
+  if (lacks(config, known)) fill(config, plainFor(config)?.neighbors[0] ?? {});
 }
 
 /** By configuration, which does not change: it is asked for with each scrape, and takes a look at all neighbors. */
@@ -63,7 +72,12 @@ function plainFor(neighbor: NeighborConfig | undefined): Config | null {
   const { address, as, localAs, routeServerClient } = neighbor ?? {
     ...{ address: "192.0.2.1", as: 1, localAs: 2, routeServerClient: false },
   };
-  const one = { address, as, "route-server-client": routeServerClient };
+  // Of dynamic neighbors the address may be a prefix, and the AS number not known.
+  const one = {
+    address: address.split("/")[0],
+    as: as || (localAs === 1 ? 2 : 1),
+    "route-server-client": routeServerClient,
+  };
   const file = { router: { as: localAs, id: "192.0.2.2" }, neighbors: [one] };
   return loadConfig("", JSON.stringify(file), NO_SOURCES).config;
 }

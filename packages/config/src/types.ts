@@ -20,6 +20,8 @@ export interface Config extends Lists {
   readonly rpki: RpkiConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
+  /** In the order of the file; prefixes are unique. */
+  readonly dynamicNeighbors: readonly DynamicNeighbors[];
   readonly policies: Readonly<Record<string, Policy>>;
 }
 
@@ -174,6 +176,23 @@ export interface NeighborConfig extends NeighborOptions {
   readonly group: string;
   /** The neighbor's place in the file. */
   readonly source: Source;
+  /** Null for a neighbor of the file; else where it may come from and which AS numbers it may have. */
+  readonly dynamic: { readonly prefix: string; readonly asRanges: readonly AsRange[] } | null;
+}
+
+/** First and last AS number. */
+export type AsRange = readonly [first: number, last: number];
+
+/** Neighbors that are made when they connect. */
+export interface DynamicNeighbors {
+  /** In canonical form. */
+  readonly prefix: string;
+  /** There are no more of them at a time. */
+  readonly limit: number;
+  /** So long after its session has ended one is forgotten. */
+  readonly forgetAfterSeconds: number;
+  /** Of each one: `address` is the prefix here; `as` is 0 where it may be one of several. */
+  readonly options: NeighborConfig;
 }
 
 /** What a neighbor can take from its group and from the defaults. */

@@ -30,6 +30,7 @@ const BASE = {
       blackhole: {},
     },
   ],
+  "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
 

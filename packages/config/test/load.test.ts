@@ -70,6 +70,7 @@ const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
   source: { file: "everything.yaml", line: 24 },
+  dynamic: null,
   as: 64501,
   description: "all options",
   enabled: false,
@@ -131,7 +132,7 @@ const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 63 };
 const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
-const EVERYTHING: Omit<Config, "neighbors"> = {
+const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
     { address: "192.0.2.1", port: 179 },
@@ -349,8 +350,10 @@ describe("a file with every key of the schema", () => {
 
   test("becomes exactly this value", () => {
     expect(formatMistakes(mistakes)).toEqual([]);
-    const { neighbors, ...rest } = config!;
+    const { neighbors, dynamicNeighbors, ...rest } = config!;
     expect(rest).toEqual(EVERYTHING);
+    const { options: _, ...range } = dynamicNeighbors[0]!;
+    expect(range).toEqual({ prefix: "2001:db8:7::/64", limit: 7, forgetAfterSeconds: 60 });
     expect(neighbors[0]).toEqual(FULL);
     expect(neighbors.map(({ address, password }) => [address, password])).toEqual([
       ["192.0.2.11", "from the environment"],

@@ -13,6 +13,7 @@ import {
   type RoutePlace,
   type RouteQuery,
   type ShownRpki,
+  showDynamic,
   showGroups,
   showNeighbor,
   showNeighborDetail,
@@ -136,6 +137,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      dynamic_neighbors: showDynamic(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
     };
     return {};

@@ -89,6 +89,9 @@ function asIsGood(config: FsmConfig, peer: OpenMessage, peerAs: number): boolean
   if (peerAs === 0 || peerAs === AS_TRANS) return false;
   // RFC 6793 section 4.2.1: the 2-octet field repeats the number or holds AS_TRANS.
   if (peer.as !== peerAs && peer.as !== AS_TRANS) return false;
+  if (typeof config.peerAs === "object") {
+    return config.peerAs.some(([first, last]) => first <= peerAs && peerAs <= last);
+  }
   switch (config.peerAs) {
     case "any":
       return true;

@@ -71,6 +71,7 @@ export function peerFacts(
   sameAsAddresses: readonly Uint8Array[],
   own: OwnAddresses,
 ): PeerFacts {
+  const octets = addressOctets(config.address);
   return {
     number,
     as: config.as,
@@ -79,8 +80,9 @@ export function peerFacts(
     role: config.role === "none" ? null : config.role,
     group: config.group,
     address: config.address,
-    addressOctets: addressOctets(config.address),
-    sameAsAddresses,
+    addressOctets: octets,
+    // The configuration does not have the address of a dynamic neighbor.
+    sameAsAddresses: config.dynamic === null ? sameAsAddresses : [...sameAsAddresses, octets],
     localAddress4: own.ipv4,
     localAddress6: own.ipv6,
     anyPeer: false,
@@ -100,7 +102,7 @@ export function fsmConfig(
   return {
     ...FSM_DEFAULTS,
     localAs: neighbor.localAs,
-    peerAs: neighbor.as,
+    peerAs: neighbor.as || neighbor.dynamic!.asRanges,
     localIdentifier: parseIpv4(config.router.id)!,
     holdTimeSeconds: neighbor.holdTime,
     connectRetrySeconds: neighbor.connectRetry,

@@ -55,6 +55,7 @@ export type LogId =
   | "rpki-gate"
   | "restart"
   | "graceful-shutdown"
+  | "dynamic-neighbor"
   | "configured"
   | "operator";
 

@@ -6,7 +6,8 @@
 import { type Config, type ConfigDiff, diffConfig, type NeighborChange } from "@ts-bgp/config";
 import { addReasons, Policies } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
-import type { Job, JobState } from "./jobs.ts";
+import { withDynamic } from "./dynamic-neighbors.ts";
+import { removeNeighbor } from "./forget.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
 import type { Tables } from "./tables.ts";
@@ -22,7 +23,9 @@ interface Configured {
 /** Puts a checked configuration into force. @returns what it changed */
 export function applyConfig(router: Configured, next: Config): ConfigDiff {
   const { tables } = router;
-  const diff = diffConfig(tables.config, next);
+  const before = withDynamic(tables.config, router.neighbors, false);
+  const after = withDynamic(next, router.neighbors, true);
+  const diff = diffConfig(before, after);
   addReasons(next, tables.reasons);
   const { attrs, reasons, origins } = tables;
   tables.use(next, new Policies(next, attrs, reasons, origins.validation));
@@ -31,7 +34,7 @@ export function applyConfig(router: Configured, next: Config): ConfigDiff {
 
   for (const address of diff.removed) removeNeighbor(router, address);
   const changes = new Map(diff.changed.map((change) => [change.address, change]));
-  for (const config of next.neighbors) {
+  for (const config of after.neighbors) {
     const neighbor = router.neighbors.get(config.address);
     const change = changes.get(config.address) ?? NO_CHANGE;
     if (neighbor !== undefined && !isAnotherPeer(change)) {
@@ -86,32 +89,6 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
       if (lacksRoutes) session?.requestRefresh();
     }
     for (const state of session?.families ?? []) regroup(session!, state);
-  }
-}
-
-/** The neighbor goes at once; its routes go piece by piece, and then its number is free. */
-function removeNeighbor(router: Configured, address: string): void {
-  const neighbor = router.neighbors.get(address)!;
-  router.neighbors.delete(address);
-  const { tables } = router;
-  neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
-  tables.jobs.add(new Forget(neighbor));
-}
-
-/** Gives the number of a removed neighbor free once its routes are gone. */
-export class Forget implements Job {
-  private readonly neighbor: Neighbor;
-
-  constructor(neighbor: Neighbor) {
-    this.neighbor = neighbor;
-  }
-
-  step(): JobState {
-    const { stale, tables, row } = this.neighbor;
-    if (stale.isAny) return "waiting";
-    tables.directory.remove(this.neighbor);
-    tables.peers.remove(row);
-    return "done";
   }
 }
 

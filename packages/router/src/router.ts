@@ -18,6 +18,7 @@ import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
 import type { Connection, ConnectionOwner } from "./connection.ts";
+import { dynamicRefusal, forgetGone, welcome } from "./dynamic-neighbors.ts";
 import { Neighbor } from "./neighbor.ts";
 import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
@@ -90,7 +91,8 @@ export class Router {
    * @param otherAddress - of the other family on the interface that has `localAddress`; null when
    *   there is none
    * @param number - that another router has given the connection; 0 for a new one
-   * @returns the number of the connection, or null when nobody with that address is configured
+   * @returns the number of the connection, or null when nobody with that address is configured, or may be
+   *   made a neighbor
    */
   accepted(
     remoteAddress: string,
@@ -101,8 +103,8 @@ export class Router {
     number: ConnectionId | 0 = 0,
   ): ConnectionId | null {
     this.tables.nowMs = nowMs;
-    const neighbor = this.neighbors.get(remoteAddress);
-    if (neighbor === undefined) return null;
+    const neighbor = this.neighbors.get(remoteAddress) ?? welcome(this, remoteAddress);
+    if (neighbor === null) return null;
     const { connectionNumbers } = this.tables;
     const id = number === 0 ? connectionNumbers.next() : connectionNumbers.use(number);
     this.connections.set(id, neighbor.accepted(id, { localAddress, otherAddress, remotePort }));
@@ -172,6 +174,7 @@ export class Router {
   tick(nowMs: number): void {
     this.tables.nowMs = nowMs;
     for (const neighbor of this.neighbors.values()) neighbor.tick();
+    forgetGone(this);
     this.revalidate(this.tables.origins.tick(nowMs));
     this.tables.restart.tick(nowMs, this.neighbors);
   }
@@ -238,11 +241,12 @@ export class Router {
   /**
    * An operator's order to a neighbor.
    *
-   * @param address - of a neighbor that there is
+   * @param address - of a neighbor that there is, or one who is to be held down before it comes
    */
   operate(address: string, order: Order, nowMs: number): void {
     this.tables.nowMs = nowMs;
-    const neighbor = this.neighbors.get(address)!;
+    const neighbor = this.neighbors.get(address) ?? welcome(this, address);
+    if (neighbor === null) return;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
@@ -279,6 +283,11 @@ export class Router {
     }
     for (const family of FAMILIES) redecide(tables.rib(family));
     for (const { group, exporter } of tables.groups.entries) group.setRules(exporter, true);
+  }
+
+  /** @returns why a connection from an address would not be taken; null when it would, as far as is known */
+  refusalOf(address: string): "unknown" | "dynamic" | null {
+    return this.neighbors.has(address) ? null : dynamicRefusal(this, address);
   }
 
   /** @returns the neighbor of a connection that there is */

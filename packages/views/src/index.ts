@@ -13,6 +13,7 @@ export {
   explainRoute,
   type Question,
 } from "./explain.ts";
+export { type ShownRange, showDynamic } from "./show-dynamic.ts";
 export {
   type ShownFamily,
   type ShownGroup,

@@ -1,0 +1,81 @@
+/** Options as they come together: a neighbor's own, those of its group, the defaults. */
+
+import type { Checker } from "./checker.ts";
+import type { FileBlackhole, FileOptions } from "./file-shape.ts";
+import type { AddPathOptions, MaxPrefixOptions } from "./types.ts";
+
+/** Sections of options, the one that goes first in front. */
+export class Layers {
+  readonly checker: Checker;
+  private readonly layers: readonly FileOptions[];
+  private readonly passwords: ReadonlyMap<FileOptions, string | null>;
+
+  constructor(
+    layers: readonly FileOptions[],
+    passwords: ReadonlyMap<FileOptions, string | null>,
+    checker: Checker,
+  ) {
+    this.layers = layers;
+    this.passwords = passwords;
+    this.checker = checker;
+  }
+
+  get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
+    return this.layers.find((layer) => layer[key] !== undefined)?.[key];
+  }
+
+  /** @returns whether the text has the option, though perhaps with a value that will not do */
+  wrote(key: keyof FileOptions): boolean {
+    return this.layers.some((layer) => this.checker.yaml.wrote(layer, key));
+  }
+
+  get password(): string | null {
+    const layer = this.layers.find(({ password }) => password !== undefined);
+    return layer === undefined ? null : (this.passwords.get(layer) ?? null);
+  }
+
+  /** Sections merge key by key. */
+  get addPath(): AddPathOptions {
+    const parts = this.layers.map((layer) => layer["add-path"] ?? {});
+    const { receive = false, send = 0 } = Object.assign({}, ...parts.reverse());
+    return { receive, send };
+  }
+
+  get blackhole(): FileBlackhole {
+    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
+  }
+
+  /** @returns a section of which a word is the mode, merged */
+  restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
+    key: K,
+  ): Exclude<NonNullable<FileOptions[K]>, string> {
+    const parts = this.layers.map((layer) => {
+      const value = layer[key] ?? {};
+      return typeof value === "string" ? { mode: value } : value;
+    });
+    return Object.assign({}, ...parts.reverse());
+  }
+
+  get maxPrefix(): MaxPrefixOptions {
+    const parts = this.layers.map((layer) => {
+      const value = layer["max-prefix"] ?? {};
+      return typeof value === "number" ? { "ipv4-unicast": value, "ipv6-unicast": value } : value;
+    });
+    const merged = Object.assign({}, ...parts.reverse());
+    return {
+      ipv4Unicast: merged["ipv4-unicast"] ?? null,
+      ipv6Unicast: merged["ipv6-unicast"] ?? null,
+      action: merged.action ?? "shutdown",
+      warnPercent: merged["warn-percent"] ?? 80,
+      restartAfter: merged["restart-after"] ?? 900,
+      count: merged.count ?? "received",
+    };
+  }
+
+  /** Notes a mistake at an option, in whichever section it stands. */
+  add(key: keyof FileOptions, message: string): void {
+    const { yaml } = this.checker;
+    const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
+    yaml.add(yaml.valueAt(layer, key), message);
+  }
+}
