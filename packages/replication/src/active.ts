@@ -131,10 +131,14 @@ export class Active {
     return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
   }
 
-  /** How the first standby differs that goes on with these; null when none does. */
+  /**
+   * How a standby differs that goes on with these: one with which sessions would end, or else one that
+   * differs now, or else one that did; null when none does.
+   */
   get deviation(): Deviation | null {
-    for (const { deviation } of this.outlets.values()) if (deviation !== null) return deviation;
-    return null;
+    const all = [...this.outlets.values()].flatMap(({ deviation }) => deviation ?? []);
+    const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
+    return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
   }
 
   /** Number of the last bracket. */
