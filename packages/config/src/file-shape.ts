@@ -115,6 +115,7 @@ export interface FileOptions {
   readonly "local-address"?: string;
   readonly "local-as"?: number;
   readonly "hold-time"?: number;
+  readonly "hold-time-min"?: number;
   readonly "connect-retry"?: number;
   readonly "delay-open"?: number;
   readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
@@ -140,6 +141,8 @@ export interface FileOptions {
   readonly multihop?: number;
   readonly "congestion-control"?: string;
   readonly "max-prefix"?: number | FileMaxPrefix;
+  readonly "max-as-path"?: number | "none";
+  readonly "max-communities"?: number | "none";
   readonly "honor-well-known-communities"?: boolean;
   readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";

@@ -72,6 +72,12 @@ export class Layers {
     };
   }
 
+  /** @returns null for none */
+  limit(key: "max-as-path" | "max-communities"): number | null {
+    const value = this.get(key);
+    return typeof value === "number" ? value : null;
+  }
+
   /** Notes a mistake at an option, in whichever section it stands. */
   add(key: keyof FileOptions, message: string): void {
     const { yaml } = this.checker;

@@ -109,6 +109,11 @@ function checkOptions(options: FileOptions, checker: Checker): string | null {
     const message = `"hold-time" must be 0 or at least 3 seconds (RFC 4271), not ${holdTime}`;
     yaml.add(yaml.valueAt(options, "hold-time"), message);
   }
+  const holdTimeMin = options["hold-time-min"];
+  if (holdTimeMin === 1 || holdTimeMin === 2) {
+    const message = `"hold-time-min" must be 0 or at least 3 seconds, not ${holdTimeMin}`;
+    yaml.add(yaml.valueAt(options, "hold-time-min"), message);
+  }
   const localAddress = options["local-address"];
   if (localAddress !== undefined) {
     const address = parseHostAddress(localAddress);
@@ -188,6 +193,7 @@ export function resolve(
     localAddress: localAddressOf(get("local-address")),
     localAs,
     holdTime: get("hold-time") ?? 90,
+    holdTimeMin: get("hold-time-min") ?? 0,
     connectRetry: get("connect-retry") ?? 120,
     delayOpen: get("delay-open") ?? 0,
     families: get("families") ?? [address.version === 4 ? "ipv4-unicast" : "ipv6-unicast"],
@@ -215,6 +221,8 @@ export function resolve(
     multihop: get("multihop") ?? 0,
     congestionControl: get("congestion-control") ?? null,
     maxPrefix: layers.maxPrefix,
+    maxAsPath: layers.limit("max-as-path"),
+    maxCommunities: layers.limit("max-communities"),
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
     honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
@@ -252,6 +260,9 @@ function checkTogether(
   }
   if (config.ttlSecurity > 0 && config.multihop > 0) {
     layers.add("multihop", '"multihop" and "ttl-security" exclude each other');
+  }
+  if (config.holdTime > 0 && config.holdTime < config.holdTimeMin) {
+    layers.add("hold-time-min", `the own "hold-time" is ${config.holdTime}, which is shorter`);
   }
   checkOrigins(config, layers);
   checkRestart(config, external, (key, message) => layers.add(key, message));

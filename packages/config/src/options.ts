@@ -25,6 +25,8 @@ export const CHANGE_EFFECTS: Readonly<
   localAddress: "reset",
   localAs: "reset",
   holdTime: "reset",
+  // Of the next session.
+  holdTimeMin: "none",
   connectRetry: "none",
   delayOpen: "none",
   families: "reset",
@@ -55,6 +57,8 @@ export const CHANGE_EFFECTS: Readonly<
   // A running connection is given another one.
   congestionControl: "none",
   maxPrefix: "import",
+  maxAsPath: "import",
+  maxCommunities: "import",
   honorWellKnownCommunities: "export",
   honorGracefulShutdown: "import",
   pathHiding: "export",

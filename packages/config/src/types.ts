@@ -209,6 +209,8 @@ export interface NeighborOptions {
   readonly localAs: number;
   /** 0 or 3..65535 */
   readonly holdTime: number;
+  /** Shortest hold time that is taken from the neighbor, in seconds; 0 for any. */
+  readonly holdTimeMin: number;
   /** Seconds between attempts to connect. */
   readonly connectRetry: number;
   /** Seconds to wait for the neighbor's OPEN before ours is sent. */
@@ -250,6 +252,9 @@ export interface NeighborOptions {
   /** TCP congestion control by the kernel's name; null for cubic where the kernel has it, else its own. */
   readonly congestionControl: string | null;
   readonly maxPrefix: MaxPrefixOptions;
+  /** Longest AS path, an AS_SET counting as one, and communities of all kinds; null for no limit. */
+  readonly maxAsPath: number | null;
+  readonly maxCommunities: number | null;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
   /** Whether an accepted external route with GRACEFUL_SHUTDOWN gets LOCAL_PREF 0 (RFC 8326). */

@@ -13,6 +13,7 @@ export interface OpenFault {
 
 const BAD_PEER_AS = 2;
 const BAD_BGP_IDENTIFIER = 3;
+const UNACCEPTABLE_HOLD_TIME = 6;
 const UNSUPPORTED_CAPABILITY = 7;
 const ROLE_MISMATCH = 11;
 
@@ -60,6 +61,10 @@ export function openFault(
   if (!asIsGood(config, peer, peerAs)) {
     const wide = peer.capabilities.some((capability) => capability.name === "four-octet-as");
     return { subcode: BAD_PEER_AS, data: octets(peerAs, wide ? 4 : 2) };
+  }
+  // RFC 4271 section 6.2: any hold time may be refused.
+  if (peer.holdTimeSeconds > 0 && peer.holdTimeSeconds < config.holdTimeMinSeconds) {
+    return { subcode: UNACCEPTABLE_HOLD_TIME, data: new Uint8Array(0) };
   }
   const wanted = familiesOf(local);
   if ((wanted & familiesOf(peer)) === 0) {

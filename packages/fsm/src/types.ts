@@ -36,6 +36,8 @@ export interface FsmConfig {
   readonly localIdentifier: number;
   /** Hold time offered: 0 (no KEEPALIVE at all) or 3..65535. */
   readonly holdTimeSeconds: number;
+  /** Shortest hold time other than 0 that is taken from the peer. */
+  readonly holdTimeMinSeconds: number;
   /** Wait before the next attempt to connect after one failed or was not answered. */
   readonly connectRetrySeconds: number;
   /** Wait for the peer's OPEN before ours is sent; 0 sends ours at once. */

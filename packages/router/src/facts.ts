@@ -105,6 +105,7 @@ export function fsmConfig(
     peerAs: neighbor.as || neighbor.dynamic!.asRanges,
     localIdentifier: parseIpv4(config.router.id)!,
     holdTimeSeconds: neighbor.holdTime,
+    holdTimeMinSeconds: neighbor.holdTimeMin,
     connectRetrySeconds: neighbor.connectRetry,
     delayOpenSeconds: neighbor.delayOpen,
     passive: neighbor.passive,
