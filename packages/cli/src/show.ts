@@ -1,6 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
-import type { ShownConnection } from "@ts-bgp/daemon";
+import type { ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
 import type {
   ShownFamily,
   ShownGroup,
@@ -23,7 +23,9 @@ import {
   UsageError,
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -112,6 +114,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
     ...failure,
+    ...bfdFields(n.bfd),
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
     ["Graceful restart", gracefulRestart(n)],
     ["Import policy", list(n.import)],
@@ -412,6 +415,7 @@ interface ShownStatus {
   restart: ShownRestart | null;
   dynamic_neighbors: ShownRange[];
   graceful_shutdown: boolean;
+  feeds: ShownFeedStatus | null;
 }
 
 const showStatus: Command = {
@@ -422,7 +426,7 @@ const showStatus: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
-      const { version, as, id, started_ms, neighbors, established, restart } = status;
+      const { version, as, id, started_ms, neighbors, established, restart, feeds } = status;
       const lines = renderFields([
         ["Version", version],
         ["Router", `AS ${as}, identifier ${id}`],
@@ -436,6 +440,7 @@ const showStatus: Command = {
         ...(status.graceful_shutdown
           ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
           : []),
+        ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);
     });
@@ -451,5 +456,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showMemory,
   showNsrCommand,
   showRpkiCommand,
+  showFeedsCommand,
+  showBfdCommand,
   showQuarantineCommand,
 ];

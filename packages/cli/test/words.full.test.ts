@@ -22,6 +22,8 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show rpki",
+  "show feeds",
+  "show bfd",
   "show quarantine",
   "explain import",
   "explain export",
@@ -35,6 +37,7 @@ const COMMANDS = [
   "release",
   "switchover",
   "upgrade check",
+  "dump",
   "decode",
   "inject",
 ] as const;
@@ -58,7 +61,7 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable", "doctor"]],
+    ["d", ["decode", "demo", "disable", "doctor", "dump"]],
     ["s", ["show", "spare", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
@@ -161,7 +164,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
     [["show"], /one of these must follow: groups, memory, neighbor/],
-    [["show", "nothing"], /"nothing" is not known; there are groups, memory/],
+    [["show", "nothing"], /"nothing" is not known; there are bfd, groups, memory/],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],

@@ -5,7 +5,16 @@
  * holds of it: reasons, explanations, reloads.
  */
 
-import { ACCEPT_ALL, isListName, type Lists, type Policy, type Rule } from "@ts-bgp/policy";
+import {
+  ACCEPT_ALL,
+  forEachPrefix,
+  isListName,
+  type Lists,
+  type Policy,
+  type PrefixEntries,
+  PrefixListBuilder,
+  type Rule,
+} from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileBlackhole } from "./file-shape.ts";
@@ -64,7 +73,7 @@ const kindOf = (text: string) => (text.split(":").length === 3 ? "large" : "stan
 export class Blackholes {
   readonly policies: Record<string, Policy> = {};
   /** Lists of what lies within the prefixes of other ones. */
-  readonly prefixLists: Record<string, readonly string[]> = {};
+  readonly prefixLists: Record<string, PrefixEntries> = {};
   private readonly lists: Lists;
 
   constructor(lists: Lists) {
@@ -113,14 +122,17 @@ export class Blackholes {
   /** @returns the name of a list of all prefixes within those of another list */
   private within(list: string): string {
     const name = `within:${list}`;
-    this.prefixLists[name] ??= [
-      ...new Set(
-        this.lists.prefixLists[list]!.map((entry) => {
-          const [prefix = ""] = entry.split(" ", 1);
-          return `${prefix} le ${prefix.includes(":") ? 128 : 32}`;
-        }),
-      ),
-    ];
+    if (this.prefixLists[name] !== undefined) return name;
+    const known = new Set<string>();
+    const builder = new PrefixListBuilder();
+    forEachPrefix(this.lists.prefixLists[list]!, (entry) => {
+      const { bitsMax, bits, w0, w1, w2, w3 } = entry;
+      const key = [bitsMax, bits, w0, w1, w2, w3].join();
+      if (known.has(key)) return;
+      known.add(key);
+      builder.add({ ...entry, ge: bits, le: bitsMax });
+    });
+    this.prefixLists[name] = builder.list();
     return name;
   }
 }

@@ -5,6 +5,7 @@ import {
   type Lists,
   newPrefixEntry,
   type PrefixEntry,
+  packedRanges,
   parseAsRange,
   parsePrefixEntry,
 } from "@ts-bgp/policy";
@@ -77,17 +78,18 @@ export function checkDynamicNeighbors(
   checker: Checker,
 ): DynamicNeighbors[] {
   const { yaml } = checker;
-  const lines = new Map<string, number>();
+  const places = new Map<string, number>();
   const ranges = (shape["dynamic-neighbors"] ?? []).flatMap((range) => {
     const layers = shared.layersOf(range);
     const prefix = checkPrefix(range, checker);
     if (prefix === null) return [];
-    const first = lines.get(prefix);
+    const at = yaml.valueAt(range, "prefix");
+    const first = places.get(prefix);
     if (first !== undefined) {
-      yaml.add(yaml.valueAt(range, "prefix"), `${prefix} appears twice, first at line ${first}`);
+      yaml.add(at, `${prefix} appears twice, first ${yaml.whereOf(first, at)}`);
       return [];
     }
-    lines.set(prefix, yaml.lineOf(yaml.at(range)));
+    places.set(prefix, yaml.at(range));
     const asRanges = asRangesOf(range, layers, lists, speaker, checker);
     const [only] = asRanges;
     const as = asRanges.length === 1 && only![0] === only![1] ? only![0] : 0;
@@ -152,8 +154,7 @@ function asTerm(text: string, at: number, lists: Lists, { yaml, names }: Checker
   if (isListName.as(text)) {
     const { used, defined } = names["as-list"];
     used.add(text);
-    if (defined.has(text))
-      return lists.asLists[text]!.map((entry) => parseAsRange(entry) as AsRange);
+    if (defined.has(text)) return rangesIn(lists.asLists[text]!);
     yaml.add(at, `as-list "${text}" is not defined${didYouMean(text, defined)}`);
     return [];
   }
@@ -161,6 +162,14 @@ function asTerm(text: string, at: number, lists: Lists, { yaml, names }: Checker
   if (typeof found !== "string") return [found];
   yaml.add(at, found);
   return [];
+}
+
+function rangesIn(entries: Lists["asLists"][string]): AsRange[] {
+  const packed =
+    entries instanceof Uint32Array
+      ? entries
+      : packedRanges(entries.flatMap((entry) => parseAsRange(entry) as AsRange));
+  return Array.from({ length: packed.length / 2 }, (_, k) => [packed[2 * k]!, packed[2 * k + 1]!]);
 }
 
 /** The kernel asks whoever connects from a prefix with a key for a signature. */
@@ -171,11 +180,16 @@ function checkKeys(
   { yaml }: Checker,
 ): void {
   const keyed = ranges.filter(({ options }) => options.password !== null);
-  const lines = new Map(neighbors.map((neighbor) => [yaml.lineOf(yaml.at(neighbor)), neighbor]));
-  for (const { address, password, source } of keyed.length === 0 ? [] : listed) {
+  const places = new Map(
+    neighbors.map((neighbor) => {
+      const address = parseHostAddress(neighbor.address);
+      return [typeof address === "string" ? "" : address.text, yaml.at(neighbor)];
+    }),
+  );
+  for (const { address, password } of keyed.length === 0 ? [] : listed) {
     const range = password === null ? dynamicRangeOf(keyed, address) : null;
     if (range === null) continue;
     const message = `neighbor ${address} needs a password: ${range.prefix}, where it is, has one`;
-    yaml.add(yaml.at(lines.get(source.line)!), message);
+    yaml.add(places.get(address) ?? 0, message);
   }
 }

@@ -17,7 +17,14 @@
 
 export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
-export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from "./diff.ts";
+export {
+  type ConfigDiff,
+  changedSections,
+  diffConfig,
+  type NeighborChange,
+  reloadRefusal,
+  sharing,
+} from "./diff.ts";
 export { dynamicNeighbor, dynamicRangeOf } from "./dynamic.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
@@ -28,16 +35,23 @@ export type {
   AddPathOptions,
   ArbiterConfig,
   AsRange,
+  BfdOptions,
+  BmpConfig,
+  BmpStationConfig,
+  BmpTable,
   Config,
   DynamicNeighbors,
   EtcdTls,
   EtcdUser,
   FamilySeconds,
   GracefulRestartOptions,
+  HttpConfig,
+  HttpToken,
   LinkAddress,
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MrtConfig,
   NeighborConfig,
   NeighborOptions,
   NsrConfig,

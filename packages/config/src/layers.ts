@@ -1,22 +1,29 @@
 /** Options as they come together: a neighbor's own, those of its group, the defaults. */
 
+import { bfdOptions } from "./bfd.ts";
 import type { Checker } from "./checker.ts";
-import type { FileBlackhole, FileOptions } from "./file-shape.ts";
-import type { AddPathOptions, MaxPrefixOptions } from "./types.ts";
+import type { FileBfd, FileBlackhole, FileOptions } from "./file-shape.ts";
+import type { AddPathOptions, BfdOptions, MaxPrefixOptions } from "./types.ts";
+
+/** Of one section of options; null where it has none. */
+export interface Secrets {
+  readonly password: string | null;
+  readonly bfd: string | null;
+}
 
 /** Sections of options, the one that goes first in front. */
 export class Layers {
   readonly checker: Checker;
   private readonly layers: readonly FileOptions[];
-  private readonly passwords: ReadonlyMap<FileOptions, string | null>;
+  private readonly secrets: ReadonlyMap<FileOptions, Secrets>;
 
   constructor(
     layers: readonly FileOptions[],
-    passwords: ReadonlyMap<FileOptions, string | null>,
+    secrets: ReadonlyMap<FileOptions, Secrets>,
     checker: Checker,
   ) {
     this.layers = layers;
-    this.passwords = passwords;
+    this.secrets = secrets;
     this.checker = checker;
   }
 
@@ -31,7 +38,16 @@ export class Layers {
 
   get password(): string | null {
     const layer = this.layers.find(({ password }) => password !== undefined);
-    return layer === undefined ? null : (this.passwords.get(layer) ?? null);
+    return layer === undefined ? null : (this.secrets.get(layer)?.password ?? null);
+  }
+
+  /** @param isMultihop - whether routers may stand between, unless the section says it */
+  bfd(isMultihop: boolean): BfdOptions | null {
+    const layers = this.layers.filter(({ bfd }) => bfd !== undefined);
+    const secretOf = (section: FileBfd) =>
+      this.secrets.get(layers.find(({ bfd }) => bfd === section)!)?.bfd ?? null;
+    const sections = layers.map(({ bfd }) => bfd!);
+    return bfdOptions(sections, secretOf, isMultihop);
   }
 
   /** Sections merge key by key. */
@@ -80,8 +96,16 @@ export class Layers {
 
   /** Notes a mistake at an option, in whichever section it stands. */
   add(key: keyof FileOptions, message: string): void {
-    const { yaml } = this.checker;
+    this.checker.yaml.add(this.at(key), message);
+  }
+
+  /** The same that is strange, and no mistake. */
+  warn(key: keyof FileOptions, message: string): void {
+    this.checker.warn(this.at(key), message);
+  }
+
+  private at(key: keyof FileOptions): number {
     const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
-    yaml.add(yaml.valueAt(layer, key), message);
+    return this.checker.yaml.valueAt(layer, key);
   }
 }

@@ -2,10 +2,11 @@
 
 import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { pairProblem, readBfdSecret } from "./bfd.ts";
 import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
-import { Layers } from "./layers.ts";
+import { Layers, type Secrets } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
@@ -19,21 +20,21 @@ export type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Bl
 export class SharedOptions {
   private readonly shape: FileShape;
   private readonly checker: Checker;
-  private readonly passwords: Map<FileOptions, string | null> = new Map();
+  private readonly secrets: Map<FileOptions, Secrets> = new Map();
 
   constructor(shape: FileShape, checker: Checker) {
     this.shape = shape;
     this.checker = checker;
     for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
-      this.passwords.set(options, checkOptions(options, checker));
+      this.secrets.set(options, checkOptions(options, checker));
     }
   }
 
   /** @returns a section, checked, with its group and the defaults behind it */
   layersOf(section: FileOptions & { readonly group?: string }): Layers {
-    const { shape, checker, passwords } = this;
+    const { shape, checker, secrets } = this;
     const { yaml, names } = checker;
-    passwords.set(section, checkOptions(section, checker));
+    secrets.set(section, checkOptions(section, checker));
     const { group } = section;
     const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
     const isKnown = group !== undefined && names.group.defined.has(group);
@@ -44,7 +45,7 @@ export class SharedOptions {
         yaml.add(yaml.valueAt(section, "group"), `group "${group}" is not defined${hint}`);
     }
     const layers = [section, isKnown ? groups[group]! : {}, shape.defaults ?? {}];
-    return new Layers(layers, passwords, checker);
+    return new Layers(layers, secrets, checker);
   }
 }
 
@@ -56,7 +57,7 @@ export function checkNeighbors(
   checker: Checker,
 ): NeighborConfig[] {
   const { yaml } = checker;
-  const lines = new Map<string, number>();
+  const places = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
   const isEmpty = neighbors.length === 0 && (shape["dynamic-neighbors"] ?? []).length === 0;
   if (isEmpty) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
@@ -64,13 +65,14 @@ export function checkNeighbors(
     const layers = shared.layersOf(neighbor);
     const address = checkNeighborAddress(neighbor, checker);
     if (address === null) return [];
-    const first = lines.get(address.text);
+    const at = yaml.valueAt(neighbor, "address");
+    const first = places.get(address.text);
     if (first !== undefined) {
-      const message = `neighbor ${address.text} appears twice, first at line ${first}`;
-      yaml.add(yaml.valueAt(neighbor, "address"), message);
+      const where = yaml.whereOf(first, at);
+      yaml.add(at, `neighbor ${address.text} appears twice, first ${where}`);
       return [];
     }
-    lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
+    places.set(address.text, yaml.at(neighbor));
     const as = layers.get("as");
     if (as !== undefined) return [resolve(layers, neighbor, address, as, speaker)];
     if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
@@ -97,12 +99,8 @@ function checkNeighborAddress(neighbor: FileNeighbor, checker: Checker): ParsedA
   return address;
 }
 
-/**
- * Checks what stands in one section of options, wherever it applies.
- *
- * @returns the password, null when there is none
- */
-function checkOptions(options: FileOptions, checker: Checker): string | null {
+/** Checks what stands in one section of options, wherever it applies. */
+function checkOptions(options: FileOptions, checker: Checker): Secrets {
   const { yaml } = checker;
   const holdTime = options["hold-time"];
   if (holdTime === 1 || holdTime === 2) {
@@ -122,7 +120,10 @@ function checkOptions(options: FileOptions, checker: Checker): string | null {
   checkCongestionControl(options, checker);
   if (options.blackhole !== undefined) checkBlackhole(options.blackhole, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
-  return options.password === undefined ? null : readPassword(options, checker);
+  return {
+    password: options.password === undefined ? null : readPassword(options, checker),
+    bfd: readBfdSecret(options, checker),
+  };
 }
 
 /** The file may be for another host, or another user: sessions do without what there is not. */
@@ -179,7 +180,7 @@ export function resolve(
     if (value !== undefined) return listOf(value);
     return external && ebgpRequiresPolicy ? [] : [ACCEPT_ALL];
   };
-  const source = { file: yaml.file, line: yaml.lineOf(yaml.at(neighbor)) };
+  const source = yaml.sourceOf(yaml.at(neighbor));
   const config: NeighborConfig = {
     address: address.text,
     group: neighbor.group ?? "",
@@ -220,6 +221,7 @@ export function resolve(
     ttlSecurity: get("ttl-security") ?? 0,
     multihop: get("multihop") ?? 0,
     congestionControl: get("congestion-control") ?? null,
+    bfd: layers.bfd((get("multihop") ?? 0) > 0),
     maxPrefix: layers.maxPrefix,
     maxAsPath: layers.limit("max-as-path"),
     maxCommunities: layers.limit("max-communities"),
@@ -323,6 +325,10 @@ function checkProtection(config: NeighborConfig, { nsr }: Speaker, layers: Layer
   if (config.nsr === "required" && nsr === null && !yaml.wrote(yaml.value as object, "nsr")) {
     const message = `neighbor ${address} requires nonstop routing, and there is no section "nsr"`;
     layers.add("nsr", message);
+  }
+  if (nsr !== null && config.bfd !== null) {
+    const problem = pairProblem(config.bfd, nsr);
+    if (problem !== null) layers.warn("bfd", `BFD of neighbor ${address}: ${problem}`);
   }
   if (nsr?.mode !== "address" || config.nsr === "off" || localAddress === null) return;
   if (nsr.serviceAddresses.some((service) => service.address === localAddress)) return;

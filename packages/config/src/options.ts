@@ -56,6 +56,8 @@ export const CHANGE_EFFECTS: Readonly<
   multihop: "reset",
   // A running connection is given another one.
   congestionControl: "none",
+  // The BFD session is another one then, and the session of BGP stays.
+  bfd: "none",
   maxPrefix: "import",
   maxAsPath: "import",
   maxCommunities: "import",

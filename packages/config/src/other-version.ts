@@ -21,18 +21,24 @@ export function complete(config: Config): void {
     fill(cache, { password: null });
     if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
   }
-  for (const each of config.neighbors) completeNeighbor(each, plain.neighbors[0]!);
-  for (const { options } of config.dynamicNeighbors) completeNeighbor(options);
+  const known = new Set<object>();
+  const sample = plain.neighbors[0]!;
+  for (const each of config.neighbors) completeNeighbor(each, sample, known);
+  for (const { options } of config.dynamicNeighbors) completeNeighbor(options, sample, known);
 }
 
 /**
  * The same for one neighbor.
  *
  * @param sample - any neighbor of this version
+ * @param known - parts that lack nothing
  */
-export function completeNeighbor(config: NeighborConfig, sample?: NeighborConfig): void {
-  const known = sample ?? plainFor(undefined)?.neighbors[0] ?? {};
-  if (lacks(config, known)) fill(config, plainFor(config)?.neighbors[0] ?? {});
+export function completeNeighbor(
+  config: NeighborConfig,
+  sample: NeighborConfig = plainFor(undefined)!.neighbors[0]!,
+  known: Set<object> = new Set(),
+): void {
+  if (lacks(config, sample, known)) fill(config, plainFor(config)?.neighbors[0] ?? {});
 }
 
 /** By configuration, which does not change: it is asked for with each scrape, and takes a look at all neighbors. */
@@ -82,13 +88,21 @@ function plainFor(neighbor: NeighborConfig | undefined): Config | null {
   return loadConfig("", JSON.stringify(file), NO_SOURCES).config;
 }
 
-/** Whether there is an option that `plain` has and `value` has not. */
-function lacks(value: object, plain: object): boolean {
-  return Object.entries(plain).some(([name, option]) => {
+/**
+ * Whether there is an option that `plain` has and `value` has not.
+ *
+ * @param known - sections that have all, which neighbors may share
+ */
+function lacks(value: object, plain: object, known: Set<object>): boolean {
+  if (known.has(value)) return false;
+  for (const name in plain) {
+    const option = (plain as Fields)[name];
     const given = (value as Fields)[name];
-    if (!Object.hasOwn(value, name)) return true;
-    return isGroup(option) && isObject(given) && lacks(given, option);
-  });
+    if (given === undefined && !Object.hasOwn(value, name)) return true;
+    if (isGroup(option) && isObject(given) && lacks(given, option, known)) return true;
+  }
+  known.add(value);
+  return false;
 }
 
 function fill(value: object, plain: object): void {

@@ -55,7 +55,8 @@ describe("a neighbor that may blackhole", () => {
     expect(chain).toEqual(["blackhole(one;;;;)", "in"]);
     expect(neighbors[0]!.import).toEqual(["in"]);
     expect(policies[chain[0]!]!.default).toBe("next");
-    expect(prefixLists["within:one"]).toEqual(["10.1.0.0/16 le 32", "2001:db8:1::/48 le 128"]);
+    const within = [0x101020, 0x0a010000, 0x1303080, 0x20010db8, 0x00010000, 0, 0];
+    expect(prefixLists["within:one"]).toEqual(Uint32Array.from(within));
   });
 
   test("that accepts all has one that does so as well", () => {

@@ -19,6 +19,8 @@ const BASE = {
     arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
   rpki: { caches: [{ address: "192.0.2.53" }] },
+  bmp: { stations: [{ address: "192.0.2.54" }] },
+  mrt: { dir: "/var/lib/mrt" },
   neighbors: [
     {
       address: "192.0.2.11",
@@ -28,6 +30,7 @@ const BASE = {
       "long-lived-graceful-restart": {},
       "max-prefix": {},
       blackhole: {},
+      bfd: { auth: { type: "keyed-md5", secret: "x" } },
     },
   ],
   "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
@@ -118,6 +121,13 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       ["0.0.0.0", "::"].map((address) => ({ address, port: 179 })),
     ],
     http: ["off", load(fileWith(["http"], undefined)).http, null],
+    "http anonymous": [
+      "reader where the address is of the loopback, else none",
+      ["::1", "127.0.0.2", "192.0.2.1", "0.0.0.0"].map(
+        (address) => load({ ...BASE, http: { port: 1, address } }).http?.anonymous,
+      ),
+      ["reader", "reader", "none", "none"],
+    ],
     "log file": ["standard output", load(BASE).log.file, null],
     nsr: ["the speaker runs alone", load(fileWith(["nsr"], undefined)).nsr, null],
     "nsr self": ["host name and process id", load(BASE).nsr?.self, ""],
@@ -168,6 +178,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       "cubic, whatever the host's default is; the host's own where the kernel has no cubic",
       external.congestionControl,
       null,
+    ],
+    "neighbors 0 bfd multihop": [
+      "whether the neighbor has multihop",
+      [0, 2].map((multihop) => neighborWith({ ...NEIGHBOR, bfd: true, multihop }).bfd?.multihop),
+      [false, true],
     ],
     "neighbors 0 honor-well-known-communities": [
       "false for route server clients, else true",

@@ -141,6 +141,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   password: "as: 64502, group: clients, password: { env: X }",
   ttlSecurity: "as: 64502, group: clients, ttl-security: 1",
   congestionControl: "as: 64502, group: clients, congestion-control: reno",
+  bfd: "as: 64502, group: clients, bfd: true",
   multihop: "as: 64502, group: clients, multihop: 2",
   maxPrefix: "as: 64502, group: clients, max-prefix: 10",
   maxAsPath: "as: 64502, group: clients, max-as-path: 64",

@@ -238,6 +238,8 @@ export const RECORDS = {
     type: 51,
     fields: { nowMs: [1, "double"], source: [2, "text"], end: [3, "json"] },
   },
+  /** What has become of the BFD session of a neighbor, see `BfdNews` of the router. */
+  bfd: { type: 58, fields: { nowMs: [1, "double"], address: [2, "text"], news: [3, "json"] } },
 
   /** Octets that outputs of the bracket are parts of; counted from 0. */
   chunk: { type: 64, fields: { octets: [1, "octets"] } },

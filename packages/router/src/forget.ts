@@ -13,6 +13,7 @@ export function removeNeighbor(
 ): void {
   const neighbor = router.neighbors.get(address)!;
   router.neighbors.delete(address);
+  router.tables.bfd.delete(address);
   const { tables } = router;
   neighbor.stop(subcode, null, null);
   tables.jobs.add(new Forget(neighbor));

@@ -62,7 +62,7 @@ export class SessionImporter implements Importer {
   private readonly attrs: AttrStore;
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
-  private readonly filter: Filter;
+  readonly filter: Filter;
   private family: Family = FAMILY.IPV4_UNICAST;
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;
@@ -175,6 +175,19 @@ export class SessionImporter implements Importer {
     }
     this.finish();
     return outcome;
+  }
+
+  /**
+   * @returns the canonical octets of the attributes of a rejected route as import policy left them;
+   *   null when it changed nothing
+   */
+  rejected(attr: AttrId, family: Family, { words, bits }: PrefixKey): Uint8Array | null {
+    const { peer, filter } = this;
+    this.prepare(attr, family);
+    const asks = this.reason === 0 && isRoutable(family, ...words, bits);
+    const left = asks ? filter.rejected(this.base, peer, peer, family, ...words, bits) : null;
+    this.finish();
+    return left;
   }
 
   finish(): void {

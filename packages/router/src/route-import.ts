@@ -80,6 +80,12 @@ export class RouteImport {
     return this.families.some(({ blocked }) => blocked);
   }
 
+  /** Whether the policies that it asks are those of the configuration in force, the same objects. */
+  get isUpToDate(): boolean {
+    const { config, tables } = this.neighbor;
+    return this.importer.filter === tables.policies.filter(config.import, config.localAs);
+  }
+
   /** Options that need no new session have changed, or policies have. */
   reconfigure(limitsChanged: boolean): void {
     this.importer = this.makeImporter();

@@ -208,11 +208,13 @@ export class UpdateGroups {
     for (const entry of this.byKey.values()) {
       const { group, settings, facts } = entry;
       const { names, setsNextHop, setsMed } = entry.filter;
-      const filter = policies.has(names) ? policies.filter(names, facts.localAs) : entry.filter;
+      const isThere = policies.has(names);
+      const filter = isThere ? policies.filter(names, facts.localAs) : entry.filter;
       const differs = names.some((name) => changed.has(name));
+      if (isThere && filter === entry.filter) continue;
       const asksPeer = differs && filter.groupKey(facts) !== "";
       const stays =
-        filter !== entry.filter &&
+        isThere &&
         !asksPeer &&
         filter.setsNextHop === setsNextHop &&
         filter.setsMed === setsMed &&
