@@ -1,4 +1,4 @@
-/** Services of an exchange: graceful shutdown and blackholing, as real daemons see it. */
+/** Services of an exchange: graceful shutdown, blackholing and dynamic neighbors, as real daemons see it. */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { bird } from "./bird.ts";
 import { frr } from "./frr.ts";
@@ -6,6 +6,7 @@ import { labAvailable } from "./install.ts";
 import { createLab, type Lab } from "./netns.ts";
 import {
   checkBlackholes,
+  checkDynamicNeighbors,
   checkShutdownReceived,
   checkShutdownSent,
   type ServiceScene,
@@ -34,6 +35,7 @@ describe.skipIf(reason !== null).each([bird, frr])("with $name", (kind) => {
   test.each<[string, (scene: ServiceScene) => Promise<void>]>([
     ["the speaker is about to shut down", checkShutdownSent],
     ["a member is about to shut down", checkShutdownReceived],
+    ["members come by themselves", checkDynamicNeighbors],
     ["a member has traffic to a host of its own thrown away", checkBlackholes],
   ])("%s", async (_title, check) => {
     try {

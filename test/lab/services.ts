@@ -3,7 +3,7 @@
  *
  *     witness (BIRD) ---- speaker ---- member: daemon under test
  *
- * The speaker is a route server. Everything that is sent of the services is looked at where it arrives.
+ * The speaker is a route server; the IPv6 sessions use TCP MD5. Everything that is sent of the services is looked at where it arrives.
  */
 
 import { readFileSync } from "node:fs";
@@ -18,7 +18,8 @@ import { until } from "./until.ts";
 
 const LAB_CONFIG = new URL("../../configs/lab.yaml", import.meta.url);
 const SPEAKER_AS = 65500;
-const WAIT_MS = 30_000;
+const PASSWORD = "correct-horse";
+const WAIT_MS = 60_000;
 
 export interface End {
   readonly node: LabNode;
@@ -65,6 +66,7 @@ function createEnd(kind: DaemonKind, node: LabNode, net: number, peer: Speaker):
     peerAddress: addressOf(peer, family),
     peerAs: SPEAKER_AS,
     routeServer: true,
+    ...(family === "ipv6-unicast" ? { password: PASSWORD } : {}),
   }));
   const spec = { as: 65000 + net, routerId: node.address4, sessions, originate };
   return { node, daemon: kind.create(node, spec), prefixes };
@@ -77,6 +79,7 @@ export function neighborsOf({ node, daemon }: End, more: object = {}): object[] 
     as: daemon.spec.as,
     group: "route-server-client",
     passive: true,
+    ...(family === "ipv6-unicast" ? { password: PASSWORD } : {}),
     ...more,
   }));
 }
@@ -226,4 +229,47 @@ export async function checkBlackholes(scene: ServiceScene): Promise<void> {
   }
   await scene.reconfigure({});
   await expectPlain(scene);
+}
+
+/** Neighbors that are not listed: by prefix, with a password for one of them, and by AS number. */
+export async function checkDynamicNeighbors(scene: ServiceScene): Promise<void> {
+  const { speaker, member, witness } = scene;
+  const dynamic = (asNumbers: string) => ({
+    neighbors: [],
+    "dynamic-neighbors": [
+      { prefix: "10.0.0.0/24", group: "route-server-client", "as-numbers": asNumbers },
+      {
+        prefix: "fd00::/64",
+        group: "route-server-client",
+        "as-numbers": asNumbers,
+        password: PASSWORD,
+      },
+    ],
+  });
+  await scene.reconfigure(dynamic("65001-65009"));
+  await expectPlain(scene);
+  const shown = async () => {
+    const { json } = await speaker.cli(["show", "neighbors", "--json"]);
+    return (json as { address: string; dynamic: string | null }[]).map((one) => [
+      one.address,
+      one.dynamic,
+    ]);
+  };
+  const rangesOf = ({ node }: End) => [
+    [node.address4, "10.0.0.0/24"],
+    [node.address6, "fd00::/64"],
+  ];
+  expect((await shown()).sort()).toEqual([...rangesOf(witness), ...rangesOf(member)].sort());
+  const before = await upCounts(scene);
+  // One that may no more be a neighbor goes, and the others do not notice.
+  await scene.reconfigure(dynamic("65002-65009"));
+  await until(
+    async () => (await held(scene, member, witness.prefixes)).length === 0,
+    WAIT_MS,
+    "the witness's routes are gone",
+  );
+  expect(await upCounts(scene)).toEqual(before);
+  await scene.reconfigure({});
+  await expectPlain(scene);
+  expect((await shown()).map(([, range]) => range)).toEqual([null, null, null, null]);
 }

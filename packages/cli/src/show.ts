@@ -7,6 +7,7 @@ import type {
   ShownNeighbor,
   ShownNeighborDetail,
   ShownQuarantine,
+  ShownRange,
   ShownRestart,
   ShownRoute,
   ShownTables,
@@ -108,6 +109,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Neighbor", `${n.address}, AS ${n.as}${kind}${reflected}`],
     ["Description", n.description || "none"],
     ["Group", n.group || "none"],
+    ...(n.dynamic === null ? [] : ([["Dynamic", `of ${n.dynamic}`]] satisfies [string, string][])),
     ["State", stateOf(n) === n.state ? n.state : `${stateOf(n)} (${n.state})`],
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
@@ -411,6 +413,7 @@ interface ShownStatus {
   neighbors: number;
   established: number;
   restart: ShownRestart | null;
+  dynamic_neighbors: ShownRange[];
   graceful_shutdown: boolean;
   feeds: ShownFeedStatus | null;
 }
@@ -429,6 +432,10 @@ const showStatus: Command = {
         ["Router", `AS ${as}, identifier ${id}`],
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
+        ...status.dynamic_neighbors.map(
+          ({ prefix, neighbors: count, limit }) =>
+            ["Dynamic", `${count} of at most ${limit} neighbors of ${prefix}`] as const,
+        ),
         ...restartFields(restart),
         ...(status.graceful_shutdown
           ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)

@@ -89,7 +89,7 @@ async function askJson(...args: string[]): Promise<unknown> {
 }
 
 const NEIGHBOR_KEYS =
-  "address as bfd description disabled established_count families group last_down last_failure messages quarantine since_ms " +
+  "address as bfd description disabled dynamic established_count families group last_down last_failure messages quarantine since_ms " +
   "state update_faults update_faults_by_action";
 const ROUTE_KEYS =
   "as_path communities large_communities med neighbor neighbor_as next_hop origin prefix status";
@@ -100,7 +100,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as configured_ms established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
+    "as configured_ms dynamic_neighbors established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
   ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [

@@ -14,6 +14,7 @@ const GLOBAL = [
   "log",
   "nsr",
   "rpki",
+  "dynamicNeighbors",
   "bmp",
   "mrt",
   "rejectReasons",
@@ -30,7 +31,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `rejectReasons` (apply at once).
+   * `rejectReasons`, `dynamicNeighbors` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -29,6 +29,7 @@ export interface FileShape {
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
+  readonly "dynamic-neighbors"?: readonly FileDynamicNeighbors[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "route-lists"?: Readonly<Record<string, FileList<string | FileRoute>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
@@ -147,6 +148,14 @@ export interface FileNeighbor extends FileOptions {
   readonly group?: string;
 }
 
+export interface FileDynamicNeighbors extends Pick<FileOptions, "description" | "password"> {
+  readonly prefix: string;
+  readonly "as-numbers"?: OneOrMore<number | string>;
+  readonly group?: string;
+  readonly limit?: number;
+  readonly "forget-after"?: number;
+}
+
 export interface FileOptions {
   readonly as?: number;
   readonly description?: string;
@@ -156,6 +165,7 @@ export interface FileOptions {
   readonly "local-address"?: string;
   readonly "local-as"?: number;
   readonly "hold-time"?: number;
+  readonly "hold-time-min"?: number;
   readonly "connect-retry"?: number;
   readonly "delay-open"?: number;
   readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
@@ -182,6 +192,8 @@ export interface FileOptions {
   readonly "congestion-control"?: string;
   readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
+  readonly "max-as-path"?: number | "none";
+  readonly "max-communities"?: number | "none";
   readonly "honor-well-known-communities"?: boolean;
   readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";

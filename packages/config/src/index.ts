@@ -3,7 +3,7 @@
  *
  *     text -> yaml-file   values, and where each stands in the text
  *          -> schema      keys, types and ranges, by the JSON Schema that editors use as well
- *          -> lists, rules, nsr, neighbors   names that must exist, patterns, what goes together
+ *          -> lists, rules, nsr, neighbors, dynamic   names that must exist, patterns, what goes together
  *          -> Config      every default filled in, plain data; or all mistakes with line and column
  *
  * What the schema finds wrong is taken out before the later checks, so that one pass finds
@@ -25,19 +25,22 @@ export {
   reloadRefusal,
   sharing,
 } from "./diff.ts";
+export { dynamicNeighbor, dynamicRangeOf } from "./dynamic.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
-export { complete, unknownOptions } from "./other-version.ts";
+export { complete, completeNeighbor, unknownOptions } from "./other-version.ts";
 export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,
   ArbiterConfig,
+  AsRange,
   BfdOptions,
   BmpConfig,
   BmpStationConfig,
   BmpTable,
   Config,
+  DynamicNeighbors,
   EtcdTls,
   EtcdUser,
   FamilySeconds,

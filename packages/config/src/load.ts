@@ -12,13 +12,14 @@ import {
   newChecker,
 } from "./checker.ts";
 import { withSharedParts } from "./compare.ts";
+import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
-import { checkNeighbors } from "./neighbors.ts";
+import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
@@ -78,7 +79,11 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const blackholes = new Blackholes(lists);
   const bmp = checkBmp(shape, checker);
   const context = { router, nsr, blackholes };
-  const neighbors = withSharedParts(checkNeighbors(shape, section, context, checker));
+  const shared = new SharedOptions(shape, checker);
+  const neighbors = withSharedParts(checkNeighbors(shape, section, shared, context, checker));
+  const dynamicNeighbors = checkDynamicNeighbors(
+    ...([shape, shared, lists, context, neighbors, checker] as const),
+  );
   checkVars(shape, neighbors, policies, terms, checker);
   const builtin = builtinOf(Object.values(checker.names).flatMap(({ used }) => [...used]));
   const { communityKinds: _, prefixLists, asLists, ...plainLists } = lists;
@@ -93,6 +98,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     bmp,
     mrt: checkMrt(shape, checker),
     neighbors,
+    dynamicNeighbors,
     policies: { ...builtin.policies, ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,

@@ -1,56 +1,70 @@
 /** Neighbors of a file: options taken from neighbor, group and defaults, checked and filled in. */
 
-import { ACCEPT_ALL, type Vars } from "@ts-bgp/policy";
+import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
-import { bfdOptions, pairProblem, readBfdSecret } from "./bfd.ts";
+import { pairProblem, readBfdSecret } from "./bfd.ts";
 import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { builtinNames } from "./builtin.ts";
 import { type Checker, listOf } from "./checker.ts";
-import type { FileBfd, FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import { Layers, type Secrets } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
-import type {
-  AddPathOptions,
-  BfdOptions,
-  Config,
-  MaxPrefixOptions,
-  NeighborConfig,
-} from "./types.ts";
-import { mergedVars } from "./vars.ts";
+import type { Config, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
+export type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
+
+/** Options of defaults and groups, checked once. */
+export class SharedOptions {
+  private readonly shape: FileShape;
+  private readonly checker: Checker;
+  private readonly secrets: Map<FileOptions, Secrets> = new Map();
+
+  constructor(shape: FileShape, checker: Checker) {
+    this.shape = shape;
+    this.checker = checker;
+    for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
+      this.secrets.set(options, checkOptions(options, checker));
+    }
+  }
+
+  /** @returns a section, checked, with its group and the defaults behind it */
+  layersOf(section: FileOptions & { readonly group?: string }): Layers {
+    const { shape, checker, secrets } = this;
+    const { yaml, names } = checker;
+    secrets.set(section, checkOptions(section, checker));
+    const { group } = section;
+    const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
+    const isKnown = group !== undefined && names.group.defined.has(group);
+    if (group !== undefined) {
+      names.group.used.add(group);
+      const hint = isKnown ? "" : didYouMean(group, names.group.defined);
+      if (!isKnown)
+        yaml.add(yaml.valueAt(section, "group"), `group "${group}" is not defined${hint}`);
+    }
+    const layers = [section, isKnown ? groups[group]! : {}, shape.defaults ?? {}];
+    return new Layers(layers, secrets, checker);
+  }
+}
 
 export function checkNeighbors(
   shape: FileShape,
   section: Section,
+  shared: SharedOptions,
   speaker: Speaker,
   checker: Checker,
 ): NeighborConfig[] {
-  const { yaml, names } = checker;
-  const secrets = new Map<FileOptions, Secrets>();
-  const checkLayer = (options: FileOptions) => {
-    secrets.set(options, checkOptions(options, checker));
-  };
-  for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
-    checkLayer(options);
-  }
+  const { yaml } = checker;
   const places = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
-  if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
+  const isEmpty = neighbors.length === 0 && (shape["dynamic-neighbors"] ?? []).length === 0;
+  if (isEmpty) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
   return neighbors.flatMap((neighbor) => {
-    checkLayer(neighbor);
+    const layers = shared.layersOf(neighbor);
     const address = checkNeighborAddress(neighbor, checker);
-    const { group } = neighbor;
-    if (group !== undefined) {
-      names.group.used.add(group);
-      if (!names.group.defined.has(group)) {
-        const hint = didYouMean(group, names.group.defined);
-        yaml.add(yaml.valueAt(neighbor, "group"), `group "${group}" is not defined${hint}`);
-      }
-    }
     if (address === null) return [];
     const at = yaml.valueAt(neighbor, "address");
     const first = places.get(address.text);
@@ -60,10 +74,10 @@ export function checkNeighbors(
       return [];
     }
     places.set(address.text, yaml.at(neighbor));
-    const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
-    const known = group !== undefined && names.group.defined.has(group);
-    const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
-    return resolve(new Layers(layers, secrets, checker), neighbor, address, speaker);
+    const as = layers.get("as");
+    if (as !== undefined) return [resolve(layers, neighbor, address, as, speaker)];
+    if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
+    return [];
   });
 }
 
@@ -86,12 +100,6 @@ function checkNeighborAddress(neighbor: FileNeighbor, checker: Checker): ParsedA
   return address;
 }
 
-/** Of one section of options; null where it has none. */
-interface Secrets {
-  readonly password: string | null;
-  readonly bfd: string | null;
-}
-
 /** Checks what stands in one section of options, wherever it applies. */
 function checkOptions(options: FileOptions, checker: Checker): Secrets {
   const { yaml } = checker;
@@ -99,6 +107,11 @@ function checkOptions(options: FileOptions, checker: Checker): Secrets {
   if (holdTime === 1 || holdTime === 2) {
     const message = `"hold-time" must be 0 or at least 3 seconds (RFC 4271), not ${holdTime}`;
     yaml.add(yaml.valueAt(options, "hold-time"), message);
+  }
+  const holdTimeMin = options["hold-time-min"];
+  if (holdTimeMin === 1 || holdTimeMin === 2) {
+    const message = `"hold-time-min" must be 0 or at least 3 seconds, not ${holdTimeMin}`;
+    yaml.add(yaml.valueAt(options, "hold-time-min"), message);
   }
   const localAddress = options["local-address"];
   if (localAddress !== undefined) {
@@ -148,116 +161,19 @@ function readPassword(options: FileOptions, checker: Checker): string {
   return readMd5Secret(options.password!, at, checker) ?? "";
 }
 
-/** Sections of options, the one that goes first in front. */
-class Layers {
-  readonly checker: Checker;
-  private readonly layers: readonly FileOptions[];
-  private readonly secrets: ReadonlyMap<FileOptions, Secrets>;
-
-  constructor(
-    layers: readonly FileOptions[],
-    secrets: ReadonlyMap<FileOptions, Secrets>,
-    checker: Checker,
-  ) {
-    this.layers = layers;
-    this.secrets = secrets;
-    this.checker = checker;
-  }
-
-  get<K extends keyof FileOptions>(key: K): FileOptions[K] | undefined {
-    return this.layers.find((layer) => layer[key] !== undefined)?.[key];
-  }
-
-  get vars(): Vars {
-    return mergedVars(this.layers.map(({ vars = {} }) => vars));
-  }
-
-  /** @returns whether the text has the option, though perhaps with a value that will not do */
-  wrote(key: keyof FileOptions): boolean {
-    return this.layers.some((layer) => this.checker.yaml.wrote(layer, key));
-  }
-
-  get password(): string | null {
-    const layer = this.layers.find(({ password }) => password !== undefined);
-    return layer === undefined ? null : (this.secrets.get(layer)?.password ?? null);
-  }
-
-  /** @param isMultihop - whether routers may stand between, unless the section says it */
-  bfd(isMultihop: boolean): BfdOptions | null {
-    const layers = this.layers.filter(({ bfd }) => bfd !== undefined);
-    const secretOf = (section: FileBfd) =>
-      this.secrets.get(layers.find(({ bfd }) => bfd === section)!)?.bfd ?? null;
-    const sections = layers.map(({ bfd }) => bfd!);
-    return bfdOptions(sections, secretOf, isMultihop);
-  }
-
-  /** Sections merge key by key. */
-  get addPath(): AddPathOptions {
-    const parts = this.layers.map((layer) => layer["add-path"] ?? {});
-    const { receive = false, send = 0 } = Object.assign({}, ...parts.reverse());
-    return { receive, send };
-  }
-
-  get blackhole(): FileBlackhole {
-    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
-  }
-
-  /** @returns a section of which a word is the mode, merged */
-  restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
-    key: K,
-  ): Exclude<NonNullable<FileOptions[K]>, string> {
-    const parts = this.layers.map((layer) => {
-      const value = layer[key] ?? {};
-      return typeof value === "string" ? { mode: value } : value;
-    });
-    return Object.assign({}, ...parts.reverse());
-  }
-
-  get maxPrefix(): MaxPrefixOptions {
-    const parts = this.layers.map((layer) => {
-      const value = layer["max-prefix"] ?? {};
-      return typeof value === "number" ? { "ipv4-unicast": value, "ipv6-unicast": value } : value;
-    });
-    const merged = Object.assign({}, ...parts.reverse());
-    return {
-      ipv4Unicast: merged["ipv4-unicast"] ?? null,
-      ipv6Unicast: merged["ipv6-unicast"] ?? null,
-      action: merged.action ?? "shutdown",
-      warnPercent: merged["warn-percent"] ?? 80,
-      restartAfter: merged["restart-after"] ?? 900,
-      count: merged.count ?? "received",
-    };
-  }
-
-  /** Notes a mistake at an option, in whichever section it stands. */
-  add(key: keyof FileOptions, message: string): void {
-    this.checker.yaml.add(this.at(key), message);
-  }
-
-  /** The same that is strange, and no mistake. */
-  warn(key: keyof FileOptions, message: string): void {
-    this.checker.warn(this.at(key), message);
-  }
-
-  private at(key: keyof FileOptions): number {
-    const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
-    return this.checker.yaml.valueAt(layer, key);
-  }
-}
-
-function resolve(
+/**
+ * @param neighbor - its section
+ * @param as - its AS number; 0 for one of several other than the own one
+ */
+export function resolve(
   layers: Layers,
-  neighbor: FileNeighbor,
-  address: ParsedAddress,
+  neighbor: { readonly group?: string },
+  address: Pick<ParsedAddress, "text" | "version">,
+  as: number,
   speaker: Speaker,
-): NeighborConfig[] {
+): NeighborConfig {
   const { yaml } = layers.checker;
   const get: Layers["get"] = (key) => layers.get(key);
-  const as = get("as");
-  if (as === undefined) {
-    if (!layers.wrote("as")) yaml.add(yaml.at(neighbor), `neighbor ${address.text} has no "as"`);
-    return [];
-  }
   const localAs = get("local-as") ?? speaker.router.as;
   const external = as !== localAs;
   const routeServerClient = get("route-server-client") ?? false;
@@ -273,6 +189,7 @@ function resolve(
     address: address.text,
     group: neighbor.group ?? "",
     source,
+    dynamic: null,
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,
@@ -281,6 +198,7 @@ function resolve(
     localAddress: localAddressOf(get("local-address")),
     localAs,
     holdTime: get("hold-time") ?? 90,
+    holdTimeMin: get("hold-time-min") ?? 0,
     connectRetry: get("connect-retry") ?? 120,
     delayOpen: get("delay-open") ?? 0,
     families: get("families") ?? [address.version === 4 ? "ipv4-unicast" : "ipv6-unicast"],
@@ -309,6 +227,8 @@ function resolve(
     congestionControl: get("congestion-control") ?? null,
     bfd: layers.bfd((get("multihop") ?? 0) > 0),
     maxPrefix: layers.maxPrefix,
+    maxAsPath: layers.limit("max-as-path"),
+    maxCommunities: layers.limit("max-communities"),
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
     honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
@@ -322,7 +242,7 @@ function resolve(
   checkTogether(config, external, layers, neighbor);
   checkNextHop(config, layers, neighbor);
   checkProtection(config, speaker, layers);
-  return [config];
+  return config;
 }
 
 /** Options that do not go together. */
@@ -330,7 +250,7 @@ function checkTogether(
   config: NeighborConfig,
   external: boolean,
   layers: Layers,
-  neighbor: FileNeighbor,
+  neighbor: object,
 ): void {
   const { checker } = layers;
   if (!external && config.routeServerClient) {
@@ -347,6 +267,9 @@ function checkTogether(
   }
   if (config.ttlSecurity > 0 && config.multihop > 0) {
     layers.add("multihop", '"multihop" and "ttl-security" exclude each other');
+  }
+  if (config.holdTime > 0 && config.holdTime < config.holdTimeMin) {
+    layers.add("hold-time-min", `the own "hold-time" is ${config.holdTime}, which is shorter`);
   }
   checkOrigins(config, layers);
   checkRestart(config, external, (key, message) => layers.add(key, message));
@@ -386,7 +309,7 @@ function checkOrigins(config: NeighborConfig, layers: Layers): void {
 }
 
 /** Routes of the other family than the session's need a next hop of theirs. */
-function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: FileNeighbor): void {
+function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: object): void {
   const { checker } = layers;
   const { localAddress, families } = config;
   if (localAddress === null || config.nextHop !== "self") return;

@@ -13,7 +13,7 @@ export type ChangeEffect = "reset" | "import" | "export" | "both" | "none";
 
 /** Every option of a neighbor. Its address is its name: another one is another neighbor. */
 export const CHANGE_EFFECTS: Readonly<
-  Record<Exclude<keyof NeighborConfig, "address" | "source">, ChangeEffect>
+  Record<Exclude<keyof NeighborConfig, "address" | "source" | "dynamic">, ChangeEffect>
 > = {
   // The group matters only by its options, and to policies that ask for it.
   group: "both",
@@ -25,6 +25,8 @@ export const CHANGE_EFFECTS: Readonly<
   localAddress: "reset",
   localAs: "reset",
   holdTime: "reset",
+  // Of the next session.
+  holdTimeMin: "none",
   connectRetry: "none",
   delayOpen: "none",
   families: "reset",
@@ -57,6 +59,8 @@ export const CHANGE_EFFECTS: Readonly<
   // The BFD session is another one then, and the session of BGP stays.
   bfd: "none",
   maxPrefix: "import",
+  maxAsPath: "import",
+  maxCommunities: "import",
   honorWellKnownCommunities: "export",
   honorGracefulShutdown: "import",
   pathHiding: "export",

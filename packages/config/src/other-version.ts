@@ -22,9 +22,23 @@ export function complete(config: Config): void {
     if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
   }
   const known = new Set<object>();
-  for (const each of config.neighbors) {
-    if (lacks(each, plain.neighbors[0]!, known)) fill(each, plainFor(each)?.neighbors[0] ?? {});
-  }
+  const sample = plain.neighbors[0]!;
+  for (const each of config.neighbors) completeNeighbor(each, sample, known);
+  for (const { options } of config.dynamicNeighbors) completeNeighbor(options, sample, known);
+}
+
+/**
+ * The same for one neighbor.
+ *
+ * @param sample - any neighbor of this version
+ * @param known - parts that lack nothing
+ */
+export function completeNeighbor(
+  config: NeighborConfig,
+  sample: NeighborConfig = plainFor(undefined)!.neighbors[0]!,
+  known: Set<object> = new Set(),
+): void {
+  if (lacks(config, sample, known)) fill(config, plainFor(config)?.neighbors[0] ?? {});
 }
 
 /** By configuration, which does not change: it is asked for with each scrape, and takes a look at all neighbors. */
@@ -64,7 +78,12 @@ function plainFor(neighbor: NeighborConfig | undefined): Config | null {
   const { address, as, localAs, routeServerClient } = neighbor ?? {
     ...{ address: "192.0.2.1", as: 1, localAs: 2, routeServerClient: false },
   };
-  const one = { address, as, "route-server-client": routeServerClient };
+  // Of dynamic neighbors the address may be a prefix, and the AS number not known.
+  const one = {
+    address: address.split("/")[0],
+    as: as || (localAs === 1 ? 2 : 1),
+    "route-server-client": routeServerClient,
+  };
   const file = { router: { as: localAs, id: "192.0.2.2" }, neighbors: [one] };
   return loadConfig("", JSON.stringify(file), NO_SOURCES).config;
 }

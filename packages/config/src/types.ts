@@ -25,6 +25,8 @@ export interface Config extends Lists {
   readonly mrt: MrtConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
+  /** In the order of the file; prefixes are unique. */
+  readonly dynamicNeighbors: readonly DynamicNeighbors[];
   readonly policies: Readonly<Record<string, Policy>>;
   /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
   readonly rejectReasons: RejectPreset | null;
@@ -250,6 +252,23 @@ export interface NeighborConfig extends NeighborOptions {
   readonly group: string;
   /** The neighbor's place in the file. */
   readonly source: Source;
+  /** Null for a neighbor of the file; else where it may come from and which AS numbers it may have. */
+  readonly dynamic: { readonly prefix: string; readonly asRanges: readonly AsRange[] } | null;
+}
+
+/** First and last AS number. */
+export type AsRange = readonly [first: number, last: number];
+
+/** Neighbors that are made when they connect. */
+export interface DynamicNeighbors {
+  /** In canonical form. */
+  readonly prefix: string;
+  /** There are no more of them at a time. */
+  readonly limit: number;
+  /** So long after its session has ended one is forgotten. */
+  readonly forgetAfterSeconds: number;
+  /** Of each one: `address` is the prefix here; `as` is 0 where it may be one of several. */
+  readonly options: NeighborConfig;
 }
 
 /** What a neighbor can take from its group and from the defaults. */
@@ -266,6 +285,8 @@ export interface NeighborOptions {
   readonly localAs: number;
   /** 0 or 3..65535 */
   readonly holdTime: number;
+  /** Shortest hold time that is taken from the neighbor, in seconds; 0 for any. */
+  readonly holdTimeMin: number;
   /** Seconds between attempts to connect. */
   readonly connectRetry: number;
   /** Seconds to wait for the neighbor's OPEN before ours is sent. */
@@ -309,6 +330,9 @@ export interface NeighborOptions {
   /** Null: whether the path to the neighbor is there is left to BGP. */
   readonly bfd: BfdOptions | null;
   readonly maxPrefix: MaxPrefixOptions;
+  /** Longest AS path, an AS_SET counting as one, and communities of all kinds; null for no limit. */
+  readonly maxAsPath: number | null;
+  readonly maxCommunities: number | null;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
   /** Whether an accepted external route with GRACEFUL_SHUTDOWN gets LOCAL_PREF 0 (RFC 8326). */

@@ -33,6 +33,7 @@ const BASE = {
       bfd: { auth: { type: "keyed-md5", secret: "x" } },
     },
   ],
+  "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
 

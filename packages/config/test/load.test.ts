@@ -73,6 +73,7 @@ const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
   source: { file: "everything.yaml", line: 26 },
+  dynamic: null,
   as: 64501,
   description: "all options",
   enabled: false,
@@ -81,6 +82,7 @@ const FULL: NeighborConfig = {
   localAddress: "192.0.2.1",
   localAs: 64499,
   holdTime: 0,
+  holdTimeMin: 0,
   connectRetry: 5,
   delayOpen: 2,
   families: ["ipv6-unicast"],
@@ -120,6 +122,8 @@ const FULL: NeighborConfig = {
     restartAfter: 60,
     count: "accepted",
   },
+  maxAsPath: null,
+  maxCommunities: null,
   honorWellKnownCommunities: false,
   honorGracefulShutdown: true,
   pathHiding: "off",
@@ -136,7 +140,7 @@ const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 66 };
 const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
-const EVERYTHING: Omit<Config, "neighbors"> = {
+const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
   rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
@@ -452,8 +456,10 @@ describe("a file with every key of the schema", () => {
 
   test("becomes exactly this value", () => {
     expect(formatMistakes(mistakes)).toEqual([]);
-    const { neighbors, ...rest } = config!;
+    const { neighbors, dynamicNeighbors, ...rest } = config!;
     expect(rest).toEqual(EVERYTHING);
+    const { options: _, ...range } = dynamicNeighbors[0]!;
+    expect(range).toEqual({ prefix: "2001:db8:7::/64", limit: 7, forgetAfterSeconds: 60 });
     expect(neighbors[0]).toEqual(FULL);
     expect(neighbors.map(({ address, password }) => [address, password])).toEqual([
       ["192.0.2.11", "from the environment"],

@@ -16,6 +16,7 @@ import {
   type RouteQuery,
   type ShownRpki,
   showBfd,
+  showDynamic,
   showGroups,
   showNeighbor,
   showNeighborDetail,
@@ -140,6 +141,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      dynamic_neighbors: showDynamic(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
       feeds: showFeedStatus(feeds),
     };

@@ -13,6 +13,7 @@ export interface OpenFault {
 
 const BAD_PEER_AS = 2;
 const BAD_BGP_IDENTIFIER = 3;
+const UNACCEPTABLE_HOLD_TIME = 6;
 const UNSUPPORTED_CAPABILITY = 7;
 const ROLE_MISMATCH = 11;
 
@@ -61,6 +62,10 @@ export function openFault(
     const wide = peer.capabilities.some((capability) => capability.name === "four-octet-as");
     return { subcode: BAD_PEER_AS, data: octets(peerAs, wide ? 4 : 2) };
   }
+  // RFC 4271 section 6.2: any hold time may be refused.
+  if (peer.holdTimeSeconds > 0 && peer.holdTimeSeconds < config.holdTimeMinSeconds) {
+    return { subcode: UNACCEPTABLE_HOLD_TIME, data: new Uint8Array(0) };
+  }
   const wanted = familiesOf(local);
   if ((wanted & familiesOf(peer)) === 0) {
     // A session that can carry nothing would only look healthy. BIRD, FRR and OpenBGPD refuse it
@@ -89,6 +94,9 @@ function asIsGood(config: FsmConfig, peer: OpenMessage, peerAs: number): boolean
   if (peerAs === 0 || peerAs === AS_TRANS) return false;
   // RFC 6793 section 4.2.1: the 2-octet field repeats the number or holds AS_TRANS.
   if (peer.as !== peerAs && peer.as !== AS_TRANS) return false;
+  if (typeof config.peerAs === "object") {
+    return config.peerAs.some(([first, last]) => first <= peerAs && peerAs <= last);
+  }
   switch (config.peerAs) {
     case "any":
       return true;

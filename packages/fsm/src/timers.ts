@@ -15,6 +15,7 @@ export const OPEN_HOLD_MS = 240_000;
  */
 export const FSM_DEFAULTS = {
   holdTimeSeconds: 90,
+  holdTimeMinSeconds: 0,
   connectRetrySeconds: 120,
   delayOpenSeconds: 0,
   idleHoldSeconds: 1,

@@ -22,12 +22,22 @@ export type SessionState = (typeof SESSION_STATES)[number];
 export interface FsmConfig {
   /** Our AS number, 1..4294967295. */
   readonly localAs: number;
-  /** The only AS number accepted, or a class of them: another AS than ours, ours, or either. */
-  readonly peerAs: number | "external" | "internal" | "any";
+  /**
+   * The only AS number accepted, or a class of them: another AS than ours, ours, either; or ranges, first
+   * and last number of each.
+   */
+  readonly peerAs:
+    | number
+    | "external"
+    | "internal"
+    | "any"
+    | readonly (readonly [number, number])[];
   /** Our BGP Identifier, an unsigned 32-bit number other than 0 (RFC 6286). */
   readonly localIdentifier: number;
   /** Hold time offered: 0 (no KEEPALIVE at all) or 3..65535. */
   readonly holdTimeSeconds: number;
+  /** Shortest hold time other than 0 that is taken from the peer. */
+  readonly holdTimeMinSeconds: number;
   /** Wait before the next attempt to connect after one failed or was not answered. */
   readonly connectRetrySeconds: number;
   /** Wait for the peer's OPEN before ours is sent; 0 sends ours at once. */

@@ -41,6 +41,26 @@ describe("an OPEN is judged", () => {
     ["ours for external", { peerAs: "external" }, { as: LOCAL_AS, ...narrow }, "2/2 [253 232]"],
     ["hold time 0", {}, { holdTimeSeconds: 0 }, "good"],
     ["hold time 3", {}, { holdTimeSeconds: 3 }, "good"],
+    ["the shortest hold time", { holdTimeMinSeconds: 30 }, { holdTimeSeconds: 30 }, "good"],
+    ["a shorter one", { holdTimeMinSeconds: 30 }, { holdTimeSeconds: 29 }, "2/6 []"],
+    [
+      "none, where short ones are refused",
+      { holdTimeMinSeconds: 30 },
+      { holdTimeSeconds: 0 },
+      "good",
+    ],
+    [
+      "one of ranges of AS numbers",
+      {
+        peerAs: [
+          [1, 9],
+          [PEER_AS, PEER_AS + 1],
+        ],
+      },
+      {},
+      "good",
+    ],
+    ["none of the ranges", { peerAs: [[1, 9]] }, {}, "2/2 [0 0 253 233]"],
     ["our identifier, external", {}, { bgpIdentifier: LOCAL_ID }, "good"],
     [
       "our identifier, internal",

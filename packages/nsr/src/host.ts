@@ -25,11 +25,12 @@ export interface HostNeeds {
 }
 
 /** @returns what a configuration needs beyond what every pair does */
-export function needsOf({ nsr, neighbors }: Config): HostNeeds {
+export function needsOf({ nsr, neighbors, dynamicNeighbors }: Config): HostNeeds {
   const interfaces = (nsr?.serviceAddresses ?? []).map(
     (service) => interfaceOf(service) ?? `for ${service.address}/${service.bits}`,
   );
-  const md5Keys = neighbors.filter(({ password }) => password !== null).length;
+  const keyed = [...neighbors, ...dynamicNeighbors.map(({ options }) => options)];
+  const md5Keys = keyed.filter(({ password }) => password !== null).length;
   const congestionControls = [...new Set(neighbors.flatMap((n) => n.congestionControl ?? []))];
   const neighbors6 = neighbors.filter(({ address }) => address.includes(":")).length;
   const neighbors4 = neighbors.length - neighbors6;

@@ -33,6 +33,8 @@ const TEXTS = {
   "attributes-too-long": "attributes do not fit into a message",
   "family-not-negotiated": "the session does not carry this address family",
   "next-hop-receiver": "next hop is the neighbor's own address (RFC 4271 section 5.1.3)",
+  "as-path-too-long": "AS_PATH is longer than the neighbor's limit (max-as-path)",
+  "too-many-communities": "more communities than the neighbor's limit (max-communities)",
 } as const;
 
 export type ReasonCode = keyof typeof TEXTS;

@@ -1,6 +1,6 @@
 /** The image of a machine: every class that it is made of, and what stands for compiled policies. */
 
-import { complete } from "@ts-bgp/config";
+import { complete, completeNeighbor } from "@ts-bgp/config";
 import {
   AcceptAll,
   type AttributeSets,
@@ -153,6 +153,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;
+    if (neighbor.config.dynamic != null) completeNeighbor(neighbor.config);
+    neighbor.madeMs ??= 0;
     neighbor.session?.import.complete();
     neighbor.stale.complete();
   }

@@ -45,6 +45,11 @@ export class PeerTable {
     return this.rows;
   }
 
+  /** Peers that there are. */
+  get count(): number {
+    return this.rows - 1 - this.freeRows.length;
+  }
+
   add(facts: PeerFacts): PeerRow {
     let row = this.freeRows.pop();
     if (row === 0) {

@@ -25,6 +25,14 @@ const NO_EXPORT = 0xffffff01;
 /** RFC 8326 section 5. */
 const GRACEFUL_SHUTDOWN = 0xffff0000;
 
+/** By attribute. */
+const COMMUNITY_OCTETS_OF: ReadonlyMap<number, number> = new Map([
+  [ATTR.COMMUNITIES, 4],
+  [ATTR.EXTENDED_COMMUNITIES, 8],
+  [ATTR.IPV6_EXTENDED_COMMUNITIES, 20],
+  [ATTR.LARGE_COMMUNITIES, 12],
+]);
+
 const scratch = new Uint8Array(2 * EXTENDED_MESSAGE_OCTETS_MAX);
 /** A new attribute value: a number, or a next hop. */
 const value = new Uint8Array(32);
@@ -84,6 +92,19 @@ export function isShuttingDown(attrs: AttrStore, id: AttrId): boolean {
   let k = attributeValueAt(buf, i);
   while (k < after && readU32(buf, k) !== GRACEFUL_SHUTDOWN) k += 4;
   return k < after;
+}
+
+/** @returns how many communities a set has, of all kinds together */
+export function countCommunities(attrs: AttrStore, id: AttrId): number {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  let count = 0;
+  for (let i = at; i < end; i = nextAttribute(buf, i)) {
+    const octets = COMMUNITY_OCTETS_OF.get(buf[i + 1]!);
+    if (octets !== undefined) count += attributeValueOctets(buf, i) / octets;
+  }
+  return count;
 }
 
 /** Less preferred than any other one: LOCAL_PREF is 0. */

@@ -79,6 +79,8 @@ export function peerFacts(
   own: OwnAddresses,
 ): PeerFacts {
   const sameAsVars = siblings.varsOf(config.as);
+  const octets = addressOctets(config.address);
+  const sameAsAddresses = siblings.addressesOf(config.as);
   return {
     number,
     as: config.as,
@@ -87,8 +89,9 @@ export function peerFacts(
     role: config.role === "none" ? null : config.role,
     group: config.group,
     address: config.address,
-    addressOctets: addressOctets(config.address),
-    sameAsAddresses: siblings.addressesOf(config.as),
+    addressOctets: octets,
+    // The configuration does not have the address of a dynamic neighbor.
+    sameAsAddresses: config.dynamic === null ? sameAsAddresses : [...sameAsAddresses, octets],
     localAddress4: own.ipv4,
     localAddress6: own.ipv6,
     vars: config.vars,
@@ -110,9 +113,10 @@ export function fsmConfig(
   return {
     ...FSM_DEFAULTS,
     localAs: neighbor.localAs,
-    peerAs: neighbor.as,
+    peerAs: neighbor.as || neighbor.dynamic!.asRanges,
     localIdentifier: parseIpv4(config.router.id)!,
     holdTimeSeconds: neighbor.holdTime,
+    holdTimeMinSeconds: neighbor.holdTimeMin,
     connectRetrySeconds: neighbor.connectRetry,
     delayOpenSeconds: neighbor.delayOpen,
     passive: neighbor.passive,

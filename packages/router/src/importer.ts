@@ -18,6 +18,7 @@ import {
   readU32,
 } from "@ts-bgp/wire-codec";
 import {
+  countCommunities,
   isShuttingDown,
   LLGR_STALE,
   withCommunity,
@@ -44,6 +45,9 @@ export interface ImportSettings {
   /** And whether one without gets OTC with the peer's AS. */
   readonly otcAdds: boolean;
   readonly keepsRejected: boolean;
+  /** Longest AS path, and most communities of all kinds; null for no limit. */
+  readonly asPathMax: number | null;
+  readonly communitiesMax: number | null;
   /** Accepted routes with GRACEFUL_SHUTDOWN are less preferred than any others (RFC 8326). */
   readonly honorsShutdown: boolean;
 }
@@ -230,7 +234,18 @@ export class SessionImporter implements Importer {
       if (attrs.originatorId[attr] === settings.identifier) return REASON["originator-loop"];
       if (this.hasOwnCluster(buf, at, end)) return REASON["cluster-loop"];
     }
-    return this.pointsAtUs(buf, at, end) ? REASON["next-hop-self"] : 0;
+    return this.pointsAtUs(buf, at, end) ? REASON["next-hop-self"] : this.beyondLimits(attr);
+  }
+
+  /** Limits of the neighbor that are the operator's choice. */
+  private beyondLimits(attr: AttrId): number {
+    const { asPathMax, communitiesMax } = this.settings;
+    // State of an older program has neither.
+    if (asPathMax != null && this.attrs.asPathLength[attr]! > asPathMax) {
+      return REASON["as-path-too-long"];
+    }
+    if (communitiesMax == null || countCommunities(this.attrs, attr) <= communitiesMax) return 0;
+    return REASON["too-many-communities"];
   }
 
   /** RFC 9234 section 5, the ingress rule that marks a route. */

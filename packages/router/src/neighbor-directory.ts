@@ -1,7 +1,8 @@
 /** Neighbors by peer row, and the classes that update groups tell them apart by. */
 
+import type { NeighborConfig } from "@ts-bgp/config";
 import { type PeerFacts, type Vars, valueKeys } from "@ts-bgp/policy";
-import type { PeerRow } from "@ts-bgp/rib";
+import type { PeerRow, PeerTable } from "@ts-bgp/rib";
 import type { PeerDirectory } from "./exporter.ts";
 
 /** What the directory needs of a neighbor. */
@@ -18,6 +19,23 @@ interface Autonomous {
   readonly as: number;
   readonly cls: number;
   readonly members: Listed[];
+}
+
+/** The AS number of a neighbor is known, which that of a dynamic one is not before; there are no routes yet. */
+export function learnAs(
+  neighbor: Listed & {
+    readonly config: NeighborConfig;
+    readonly tables: { readonly directory: NeighborDirectory; readonly peers: PeerTable };
+    reconfigure(config: NeighborConfig): void;
+  },
+  as: number,
+): void {
+  const { tables, row, config } = neighbor;
+  if (config.as === as) return;
+  tables.directory.remove(neighbor);
+  tables.peers.as[row] = as;
+  neighbor.reconfigure({ ...config, as });
+  tables.directory.add(neighbor);
 }
 
 /** A class by session is the peer's row; classes by AS are numbered on their own. */

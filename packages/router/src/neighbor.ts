@@ -49,7 +49,7 @@ import {
 import type { OwnAddresses } from "./group-settings.ts";
 import { isRefusal, type LastDown } from "./last-down.ts";
 import { type MessageCounts, noFaults, noMessages } from "./message-counts.ts";
-import type { Listed } from "./neighbor-directory.ts";
+import { type Listed, learnAs } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId } from "./outputs.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -86,6 +86,8 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   /** Held down for what a message of it did; null when there was nothing of late. */
   quarantine: Quarantine | null = null;
   establishedCount = 0;
+  /** Of a dynamic neighbor: when it has connected first. */
+  madeMs = 0;
   /** Counts calls of `rejudge`, so that a later one ends an earlier one. */
   rejudged = 0;
   readonly received: MessageCounts = noMessages();
@@ -103,8 +105,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     this.config = config;
     this.fsm = fsmConfig(tables.config, config, true);
     const address = addressWords(addressOctets(config.address));
-    const external = config.as !== config.localAs;
-    this.row = tables.peers.add({ as: config.as, external, address });
+    this.row = tables.peers.add({ as: config.as, external: config.as !== config.localAs, address });
     for (const family of FAMILIES) tables.rib(family).paths.addPeer(this.row);
     this.log = new NeighborLog(config.address, tables.outputs);
     this.stale = new StaleRoutes(tables, this.row, this.log);
@@ -440,11 +441,10 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   }
 
   private connect(): void {
-    const { config, tables } = this;
-    const { port, localAddress, address: neighbor } = config;
-    this.attempt = tables.connectionNumbers.next();
+    const { port, localAddress, address: neighbor } = this.config;
+    this.attempt = this.tables.connectionNumbers.next();
     const target = { neighbor, port, localAddress };
-    tables.outputs.push({ do: "connect", connection: this.attempt, target });
+    this.tables.outputs.push({ do: "connect", connection: this.attempt, target });
   }
 
   private armTimer(timer: PeerTimer | ConnectionTimer, connection: ConnectionId, ms: number): void {
@@ -471,6 +471,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   private sessionUp(id: ConnectionId, negotiated: Negotiated): void {
     const connection = this.connections.get(id)!;
+    learnAs(this, negotiated.peerAs);
     this.facts = this.makeFacts(ownAddresses(connection, negotiated));
     this.establishedCount++;
     this.offerAnew();

@@ -67,6 +67,7 @@ export type LogId =
   | "rpki-gate"
   | "restart"
   | "graceful-shutdown"
+  | "dynamic-neighbor"
   | "bfd-up"
   | "bfd-down"
   | "configured"

@@ -12,7 +12,8 @@ import {
 } from "@ts-bgp/config";
 import { addReasons } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
-import type { Job, JobState } from "./jobs.ts";
+import { withDynamic } from "./dynamic-neighbors.ts";
+import { removeNeighbor } from "./forget.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
 import type { Tables } from "./tables.ts";
@@ -30,17 +31,20 @@ export function applyConfig(router: Configured, given: Config): ConfigDiff {
   const { tables } = router;
   const { config: old, isLongLived: wasLongLived } = tables;
   const next = sharing(old, given);
-  const diff = diffConfig(old, next);
+  const before = withDynamic(old, router.neighbors, false);
+  const after = withDynamic(next, router.neighbors, true);
+  const diff = diffConfig(before, after);
+  const isAllListed = before === old && after === next;
   addReasons(next, tables.reasons, old.policies);
   const changed = new Set(diff.policies);
-  tables.use(next, tables.policies.with(next, changed), hasSameAddresses(diff));
+  tables.use(next, tables.policies.with(next, changed), isAllListed && hasSameAddresses(diff));
   if (diff.global.includes("rpki")) router.revalidate(tables.origins.configure(next.rpki));
   tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);
   const isSameForAll = !diff.global.includes("router") && wasLongLived === tables.isLongLived;
   const changes = new Map(diff.changed.map((change) => [change.address, change]));
-  for (const config of next.neighbors) {
+  for (const config of after.neighbors) {
     const neighbor = router.neighbors.get(config.address);
     const change = changes.get(config.address) ?? NO_CHANGE;
     if (neighbor !== undefined && !isAnotherPeer(change)) {
@@ -117,33 +121,6 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
       if (lacksRoutes) session?.requestRefresh();
     }
     for (const state of session?.families ?? []) regroup(session!, state);
-  }
-}
-
-/** The neighbor goes at once; its routes go piece by piece, and then its number is free. */
-function removeNeighbor(router: Configured, address: string): void {
-  const neighbor = router.neighbors.get(address)!;
-  router.neighbors.delete(address);
-  router.tables.bfd.delete(address);
-  const { tables } = router;
-  neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
-  tables.jobs.add(new Forget(neighbor));
-}
-
-/** Gives the number of a removed neighbor free once its routes are gone. */
-export class Forget implements Job {
-  private readonly neighbor: Neighbor;
-
-  constructor(neighbor: Neighbor) {
-    this.neighbor = neighbor;
-  }
-
-  step(): JobState {
-    const { stale, tables, row } = this.neighbor;
-    if (stale.isAny) return "waiting";
-    tables.directory.remove(this.neighbor);
-    tables.peers.remove(row);
-    return "done";
   }
 }
 

@@ -180,6 +180,8 @@ export class RouteImport {
             : "never",
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
+      asPathMax: config.maxAsPath,
+      communitiesMax: config.maxCommunities,
       honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
     const filter = tables.policies.filter(importChain(config), config.localAs, config.vars);

@@ -20,6 +20,7 @@ import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
 import { heardOfBfd } from "./bfd.ts";
 import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
+import { dynamicRefusal, forgetGone, welcome } from "./dynamic-neighbors.ts";
 import { Neighbor } from "./neighbor.ts";
 import { tellRoutes } from "./observing.ts";
 import { type Order, obey } from "./order.ts";
@@ -93,7 +94,8 @@ export class Router {
    * @param otherAddress - of the other family on the interface that has `localAddress`; null when
    *   there is none
    * @param number - that another router has given the connection; 0 for a new one
-   * @returns the number of the connection, or null when nobody with that address is configured
+   * @returns the number of the connection, or null when nobody with that address is configured, or may be
+   *   made a neighbor
    */
   accepted(
     remoteAddress: string,
@@ -104,8 +106,8 @@ export class Router {
     number: ConnectionId | 0 = 0,
   ): ConnectionId | null {
     this.tables.nowMs = nowMs;
-    const neighbor = this.neighbors.get(remoteAddress);
-    if (neighbor === undefined) return null;
+    const neighbor = this.neighbors.get(remoteAddress) ?? welcome(this, remoteAddress);
+    if (neighbor === null) return null;
     const { connectionNumbers } = this.tables;
     const id = number === 0 ? connectionNumbers.next() : connectionNumbers.use(number);
     this.connections.set(id, neighbor.accepted(id, { localAddress, otherAddress, remotePort }));
@@ -175,6 +177,7 @@ export class Router {
   tick(nowMs: number): void {
     this.tables.nowMs = nowMs;
     for (const neighbor of this.neighbors.values()) neighbor.tick();
+    forgetGone(this);
     this.revalidate(this.tables.origins.tick(nowMs));
     this.tables.restart.tick(nowMs, this.neighbors);
   }
@@ -241,11 +244,12 @@ export class Router {
   /**
    * An operator's order to a neighbor.
    *
-   * @param address - of a neighbor that there is
+   * @param address - of a neighbor that there is, or one who is to be held down before it comes
    */
   operate(address: string, order: Order, nowMs: number): void {
     this.tables.nowMs = nowMs;
-    const neighbor = this.neighbors.get(address)!;
+    const neighbor = this.neighbors.get(address) ?? welcome(this, address);
+    if (neighbor === null) return;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
@@ -290,6 +294,11 @@ export class Router {
     }
     for (const family of FAMILIES) redecide(tables.rib(family));
     for (const { group, exporter } of tables.groups.entries) group.setRules(exporter, true);
+  }
+
+  /** @returns why a connection from an address would not be taken; null when it would, as far as is known */
+  refusalOf(address: string): "unknown" | "dynamic" | null {
+    return this.neighbors.has(address) ? null : dynamicRefusal(this, address);
   }
 
   /** @returns the neighbor of a connection that there is */

@@ -140,8 +140,9 @@ export class Tables {
   }
 }
 
-function hasLongLived({ neighbors }: Config): boolean {
-  return neighbors.some(({ longLivedGracefulRestart }) => longLivedGracefulRestart.mode !== "off");
+function hasLongLived({ neighbors, dynamicNeighbors }: Config): boolean {
+  const all = [...neighbors, ...dynamicNeighbors.map(({ options }) => options)];
+  return all.some(({ longLivedGracefulRestart }) => longLivedGracefulRestart.mode !== "off");
 }
 
 function addressesByAs({ neighbors }: Config): Map<number, Uint8Array[]> {

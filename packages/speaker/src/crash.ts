@@ -168,10 +168,11 @@ export function holdDown(
   const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
   for (const suspect of suspects) {
     const { address } = suspect;
-    const neighbor = speaker.journal.machine.router.neighbors.get(address);
+    const { router } = speaker.journal.machine;
+    const { quarantine = null } = router.neighbors.get(address) ?? {};
     const nowMs = speaker.now();
     // It may have gone from the configuration.
-    if (neighbor === undefined || (neighbor.quarantine?.untilMs ?? 0) > nowMs) continue;
+    if (router.refusalOf(address) !== null || (quarantine?.untilMs ?? 0) > nowMs) continue;
     const kept = crash?.keep(suspect, new Date(), !isAmong) ?? NOT_KEPT;
     const cause = `${suspect.cause}${among}`;
     const time = isAmong ? { seconds: AMONG_SECONDS } : {};

@@ -42,7 +42,7 @@ export class Held {
     for (const { address, untilMs, cause, count, file } of this.read()) {
       const seconds = Math.min(SECONDS_MAX, Math.ceil((untilMs - nowMs) / 1000));
       // It may have gone from the configuration.
-      if (seconds <= 0 || !speaker.journal.machine.router.neighbors.has(address)) continue;
+      if (seconds <= 0 || speaker.journal.machine.router.refusalOf(address) !== null) continue;
       const order = { do: "quarantine", cause, count, file, seconds } as const;
       speaker.journal.run({ record: "operate", address, order, nowMs: speaker.now() });
     }

@@ -1,6 +1,7 @@
 /** What the configuration says of the sockets of sessions, and which of it they have. */
 
-import type { Config, NeighborConfig } from "@ts-bgp/config";
+import { type Config, dynamicRangeOf, type NeighborConfig } from "@ts-bgp/config";
+import type { Router } from "@ts-bgp/router";
 import {
   congestionControlOf,
   congestionControlProblem,
@@ -18,10 +19,22 @@ export function protectionOf(config: NeighborConfig): SocketProtection {
   return { password, ttlSecurity, ttl, congestionControl };
 }
 
-/** @returns TCP MD5 keys by address */
+/** @returns the same of whoever may connect from an address; null when nobody may */
+export function protectionFor(
+  { neighbors, tables }: Pick<Router, "neighbors" | "tables">,
+  address: string,
+): SocketProtection | null {
+  const config =
+    neighbors.get(address)?.config ??
+    dynamicRangeOf(tables.config.dynamicNeighbors, address)?.options;
+  return config === undefined ? null : protectionOf(config);
+}
+
+/** @returns TCP MD5 keys by address, and by prefix for dynamic neighbors */
 export function keysOf(config: Config): ReadonlyMap<string, string> {
   const keys = new Map<string, string>();
-  for (const { address, password } of config.neighbors) {
+  const ranges = config.dynamicNeighbors.map(({ options }) => options);
+  for (const { address, password } of [...config.neighbors, ...ranges]) {
     if (password !== null) keys.set(address, password);
   }
   return keys;

@@ -17,12 +17,7 @@ import {
   type ResultOf,
 } from "@ts-bgp/replication";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
-import {
-  congestionControlOf,
-  SocketOptionError,
-  type SocketProtection,
-  setCongestionControl,
-} from "@ts-bgp/takeover";
+import { congestionControlOf, SocketOptionError, setCongestionControl } from "@ts-bgp/takeover";
 import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
@@ -31,7 +26,7 @@ import type { Observer } from "./observer.ts";
 import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
-import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
+import { congestionLack, keysOf, protectionFor } from "./session-sockets.ts";
 import { LEVELS, type SpeakerOptions } from "./speaker-options.ts";
 import { hint, reasonOf } from "./system-errors.ts";
 import { Transport, type TransportEvents } from "./transport.ts";
@@ -342,7 +337,8 @@ export class Speaker {
         this.run({ record: "sent", connection, octets, nowMs: this.now() });
       },
       closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
-      protection: (address) => this.protectionOf(address),
+      refusalOf: (address) => this.router.refusalOf(address),
+      protection: (address) => protectionFor(this.router, address),
       refused: (address, { message }) => {
         this.say("connection-refused", "error", address, message);
       },
@@ -473,11 +469,6 @@ export class Speaker {
         this.observer?.event(output.event);
         return;
     }
-  }
-
-  private protectionOf(address: string): SocketProtection | null {
-    const neighbor = this.router.neighbors.get(address);
-    return neighbor === undefined ? null : protectionOf(neighbor.config);
   }
 
   private say(

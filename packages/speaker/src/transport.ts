@@ -36,6 +36,8 @@ export interface TransportEvents {
   refused(remoteAddress: string, error: Error): void;
   /** A connection was turned away before anything else was done about it. */
   turnedAway(reason: TurnedAwayReason, remoteAddress: string): void;
+  /** @returns why nobody with an address may connect; null when it may */
+  refusalOf(remoteAddress: string): TurnedAwayReason | null;
   /** @returns how sessions with an address are protected, null when there is none */
   protection(remoteAddress: string): SocketProtection | null;
 }
@@ -105,7 +107,7 @@ export class Transport {
     return this.servers.has(`${address} ${port}`);
   }
 
-  /** TCP MD5 keys by address, for the connections that peers make. */
+  /** TCP MD5 keys by address or prefix, for the connections that peers make. */
   setKeys(keys: ReadonlyMap<string, string>): void {
     for (const server of this.servers.values()) {
       for (const peer of this.keys.keys()) if (!keys.has(peer)) this.setKey(server, peer, null);
@@ -254,7 +256,8 @@ export class Transport {
   }
 
   private reasonAgainst(remote: string): TurnedAwayReason | null {
-    if (this.events.protection(remote) === null) return "unknown";
+    const refusal = this.events.refusalOf(remote);
+    if (refusal !== null) return refusal;
     if (this.open.size >= CONNECTIONS_MAX) return "limit";
     return this.rate.take(remote, performance.now()) ? null : "rate";
   }

@@ -34,6 +34,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
     ...{ closed: nothing, refused: nothing, turnedAway: nothing },
     accepted: () => 1,
     opened: () => true,
+    refusalOf: () => null,
     protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
     received(_, octets) {
       pieces.push(Buffer.from(octets));
@@ -79,6 +80,7 @@ test("what is written to many leaves in turns, each connection's octets in their
     ...{ closed: nothing, refused: nothing, turnedAway: nothing },
     accepted: () => ++accepted,
     opened: () => true,
+    refusalOf: () => null,
     protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
     received: () => true,
   });

@@ -42,12 +42,22 @@ test("one address takes nothing from another", () => {
   ]);
 });
 
+test("however many addresses there are, few are remembered, and who comes again is", () => {
+  const rate = new ConnectionRate();
+  const own = () => rate.take("192.0.2.1", 0);
+  for (let i = 0; i < CONNECTIONS_BURST; i++) expect(own()).toBe(true);
+  for (let i = 0; i < 10_000; i++) rate.take(`2001:db8::${i.toString(16)}`, 0);
+  expect(own()).toBe(false);
+  for (let i = 0; i < 100_000; i++) rate.take(`2001:db8:1::${i.toString(16)}`, 1);
+  expect(rate.size).toBeLessThanOrEqual(1 << 14);
+});
+
 test("the first of a kind is told at once, later ones every ten seconds, with their number", () => {
   const events: LogEvent[] = [];
   const turnedAway = new TurnedAway((event) => events.push(event));
   for (let nowMs = 0; nowMs < 20_000; nowMs += 10) turnedAway.note("rate", "192.0.2.1", nowMs);
   turnedAway.note("unknown", "192.0.2.9", 20_000);
-  expect(turnedAway.counts).toEqual({ rate: 2000, unknown: 1, limit: 0 });
+  expect(turnedAway.counts).toEqual({ rate: 2000, unknown: 1, dynamic: 0, limit: 0 });
   const told = events.map(({ level, neighbor, fields }) => [level, neighbor, fields?.["count"]]);
   expect(told).toEqual([
     ["warn", "192.0.2.1", 1],

@@ -34,6 +34,8 @@ const TRAFFIC_CLASS: FamilyOption = { what: "traffic class", ipv4: 1, ipv6: 67 }
 /** Internetwork control, as RFC 4271 appendix E has it: routing goes before traffic. */
 const INTERNETWORK_CONTROL = 0xc0;
 const TCP_MD5SIG = 14;
+const TCP_MD5SIG_EXT = 32;
+const MD5SIG_FLAG_PREFIX = 1;
 const TTL_MAX = 255;
 /** Longest key the kernel takes. */
 export const MD5_KEY_OCTETS_MAX = 80;
@@ -71,19 +73,29 @@ export interface SocketProtection {
   readonly congestionControl: string | null;
 }
 
-/** Sets, or with null removes, the MD5 key for segments to and from an address. */
+/**
+ * Sets, or with null removes, the MD5 key for segments to and from an address, or all of a prefix: that of
+ * the address, or of the longest prefix, counts.
+ */
 export function setMd5Key(fd: number, address: string, password: string | null): void {
   const sockaddr = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
+  const [host = "", bits] = address.split("/");
   // The key is of the address; the kernel does not look at an interface here.
-  sockaddr.set(encodeSocketAddress({ address: address.split("%")[0]!, port: 0 }));
+  sockaddr.set(encodeSocketAddress({ address: host.split("%")[0]!, port: 0 }));
   const key = Buffer.alloc(MD5_KEY_OCTETS_MAX);
   const keyOctets = password === null ? 0 : key.write(password, "utf8");
   const value = Buffer.alloc(tcpMd5sig.span);
   tcpMd5sig.encode(
-    { address: sockaddr, flags: 0, prefixLength: 0, keyOctets, interface: 0, key },
+    {
+      address: sockaddr,
+      flags: bits === undefined ? 0 : MD5SIG_FLAG_PREFIX,
+      prefixLength: Number(bits ?? 0),
+      ...{ keyOctets, interface: 0, key },
+    },
     value,
   );
-  if (libc().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, value, value.length) === 0) return;
+  const option = bits === undefined ? TCP_MD5SIG : TCP_MD5SIG_EXT;
+  if (libc().setsockopt(fd, IPPROTO_TCP, option, value, value.length) === 0) return;
   const reason = errno();
   if (password === null && reason === ENOENT) return;
   const what = `TCP MD5 key for ${address} was refused by the kernel`;

@@ -16,6 +16,7 @@ export {
 export { explainedToMember } from "./member.ts";
 export { isShown, type RouteFilter } from "./route-filter.ts";
 export { type ShownBfd, showBfd } from "./show-bfd.ts";
+export { type ShownRange, showDynamic } from "./show-dynamic.ts";
 export {
   type ShownFamily,
   type ShownGroup,

@@ -94,6 +94,8 @@ export interface ShownNeighbor {
   as: number;
   description: string;
   group: string;
+  /** Prefix of a dynamic neighbor; null for one of the configuration. */
+  dynamic: string | null;
   state: string;
   /** Administratively down, by the configuration or an operator. */
   disabled: boolean;
@@ -178,6 +180,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     as: config.as,
     description: config.description,
     group: config.group,
+    dynamic: config.dynamic?.prefix ?? null,
     state: STATE_NAMES[neighbor.fsmState],
     disabled: neighbor.disabled || !config.enabled,
     since_ms: session === null ? null : Math.round(session.sinceMs),

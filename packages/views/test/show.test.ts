@@ -75,6 +75,12 @@ policies:
     { code: "route-leak", config: `${all}, role: provider`, sketch: { otc: 1 } },
     { code: "malformed", config: all, sketch: { more: [{ type: 8, value: [] }] } },
     { code: "prefix-invalid", config: all, prefix: "224.0.0.0/4" },
+    { code: "as-path-too-long", config: `${all}, max-as-path: 1`, sketch: { path: [65001, 1] } },
+    {
+      code: "too-many-communities",
+      config: `${all}, max-communities: 0`,
+      sketch: { communities: ["1:1"] },
+    },
     {
       code: "max-prefix",
       config: `${all}, max-prefix: { ipv4-unicast: 0, action: block, count: accepted }`,
@@ -225,6 +231,7 @@ policies:
       ] as const),
       ...(["next-hop-self", "originator-loop", "cluster-loop", "route-leak", "malformed"] as const),
       ...(["prefix-invalid", "max-prefix", "attributes-too-long", "well-known-community"] as const),
+      ...(["as-path-too-long", "too-many-communities"] as const),
       ...(["own-route", "same-as", "not-reflected", "not-best", "next-hop-unavailable"] as const),
     ]);
     // The codec, policy and negotiation see to these, before the router is asked.

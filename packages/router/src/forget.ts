@@ -1,0 +1,37 @@
+/** Removing a neighbor. */
+
+import { CEASE } from "@ts-bgp/wire-codec";
+import type { Job, JobState } from "./jobs.ts";
+import type { Neighbor } from "./neighbor.ts";
+import type { Tables } from "./tables.ts";
+
+/** The neighbor goes at once, with a Cease of that subcode; its routes go piece by piece, and then its number is free. */
+export function removeNeighbor(
+  router: { readonly tables: Tables; readonly neighbors: Map<string, Neighbor> },
+  address: string,
+  subcode: number = CEASE.PEER_DECONFIGURED,
+): void {
+  const neighbor = router.neighbors.get(address)!;
+  router.neighbors.delete(address);
+  router.tables.bfd.delete(address);
+  const { tables } = router;
+  neighbor.stop(subcode, null, null);
+  tables.jobs.add(new Forget(neighbor));
+}
+
+/** Gives the number of a removed neighbor free once its routes are gone. */
+export class Forget implements Job {
+  private readonly neighbor: Neighbor;
+
+  constructor(neighbor: Neighbor) {
+    this.neighbor = neighbor;
+  }
+
+  step(): JobState {
+    const { stale, tables, row } = this.neighbor;
+    if (stale.isAny) return "waiting";
+    tables.directory.remove(this.neighbor);
+    tables.peers.remove(row);
+    return "done";
+  }
+}
