@@ -1,6 +1,6 @@
 /** BFD stays up while the active of a pair is killed, and while it gives its role away. */
 import { expect, test } from "vitest";
-import { pairSide, untilProtected } from "./bfd-pair.ts";
+import { type PairSpec, pairSide, untilProtected } from "./bfd-pair.ts";
 import { birdWithBfd, frrWithBfd } from "./bfd-peers.ts";
 import { labAvailable } from "./install.ts";
 import { withLab } from "./netns.ts";
@@ -18,23 +18,30 @@ const INTERVAL_MS = Number(process.env["TSBGP_BFD_INTERVAL_MS"] ?? 200);
 const reason = speakerAvailable() ?? labAvailable();
 
 test.skipIf(reason !== null).each([
-  ["bird", AUTH],
-  ["frr", null],
-] as const)("%s, authentication %j: BFD and BGP stay up", async (name, auth) => {
+  ["bird", "one host", AUTH],
+  ["frr", "one host", null],
+  ["bird", "two hosts", null],
+] as const)("%s, the pair on %s, authentication %j: all stays up", async (name, where, auth) => {
   await withLab(`bfd-nonstop-${name}`, async (lab) => {
-    const [node, peerNode] = [lab.node("tsbgp"), lab.node(name)];
-    const own = [node.address4, node.address6];
-    const addresses = [peerNode.address4, peerNode.address6];
-    const times = { intervalMs: INTERVAL_MS, multiplier: 3 };
-    const peer = (name === "bird" ? birdWithBfd : frrWithBfd)(peerNode, AS, own, {
-      ...times,
-      auth,
-    });
+    const nodes = [lab.node("tsbgp"), lab.node("other")] as const;
+    const peerNode = lab.node(name);
+    const isOne = where === "one host";
+    const own = isOne ? [nodes[0].address4, nodes[0].address6] : ["10.0.0.100", "fd00::100"];
+    const times = { intervalMs: INTERVAL_MS, multiplier: 3, auth };
+    const peer = (name === "bird" ? birdWithBfd : frrWithBfd)(peerNode, AS, own, times);
     const keyed = auth === null ? {} : { auth: { ...auth, "key-id": 7 } };
-    const bfd = { "interval-ms": INTERVAL_MS, multiplier: 3, ...keyed };
+    const spec: PairSpec = {
+      ...{ directory: nodes[0].directory, as: AS, id: nodes[0].address4 },
+      bfd: { "interval-ms": INTERVAL_MS, multiplier: 3, ...keyed },
+      neighbors: [peerNode.address4, peerNode.address6].map((address, k) => ({
+        address,
+        ...(isOne ? {} : { "local-address": own[k]! }),
+      })),
+      services: isOne ? [] : [`${own[0]}/24`, `${own[1]}/64`],
+    };
     const sides = [
-      pairSide(node, "a", AS, addresses, bfd),
-      pairSide(node, "b", AS, addresses, bfd),
+      pairSide(nodes[0], "a", spec),
+      pairSide(isOne ? nodes[0] : nodes[1], "b", spec),
     ] as const;
     await peer.start();
     for (const side of sides) side.start();
@@ -57,9 +64,10 @@ test.skipIf(reason !== null).each([
         const { code, stderr } = await active.cli("switchover");
         expect([code, stderr]).toEqual([0, ""]);
       }
+      // Before the next blow, to know which one it was.
+      await untilProtected(sides, own.length);
+      expect(await peer.downs(), `after blow ${round + 1}`).toBe(before);
     }
-    await untilProtected(sides, own.length);
-    expect(await peer.downs()).toBe(before);
     for (const address of own) {
       expect(await peer.bfdState(address)).toBe("up");
       expect(await peer.isEstablished(address)).toBe(true);
