@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** A package imports packages before it in this order, and no others. */
 const ORDER = [
   "wire-codec",
+  "feeds-codec",
   "fsm",
   "bfd",
   "rib",
@@ -21,6 +22,7 @@ const ORDER = [
   "replication",
   "inject",
   "takeover",
+  "feeds",
   "speaker",
   "nsr",
   "daemon",
@@ -30,6 +32,7 @@ const ORDER = [
 /** Packages that compute only: time, chance and the outside world are handed to them as values. */
 const PURE = new Set<string>([
   "wire-codec",
+  "feeds-codec",
   "fsm",
   "bfd",
   "rib",

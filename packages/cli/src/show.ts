@@ -1,6 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
-import type { ShownConnection } from "@ts-bgp/daemon";
+import type { ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
 import type {
   ShownFamily,
   ShownGroup,
@@ -22,6 +22,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
@@ -410,6 +411,8 @@ interface ShownStatus {
   neighbors: number;
   established: number;
   restart: ShownRestart | null;
+  graceful_shutdown: boolean;
+  feeds: ShownFeedStatus | null;
 }
 
 const showStatus: Command = {
@@ -420,13 +423,17 @@ const showStatus: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
-      const { version, as, id, started_ms, neighbors, established, restart } = status;
+      const { version, as, id, started_ms, neighbors, established, restart, feeds } = status;
       const lines = renderFields([
         ["Version", version],
         ["Router", `AS ${as}, identifier ${id}`],
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
         ...restartFields(restart),
+        ...(status.graceful_shutdown
+          ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
+          : []),
+        ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);
     });
@@ -442,6 +449,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showMemory,
   showNsrCommand,
   showRpkiCommand,
+  showFeedsCommand,
   showBfdCommand,
   showQuarantineCommand,
 ];

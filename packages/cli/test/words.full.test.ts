@@ -22,6 +22,7 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show rpki",
+  "show feeds",
   "show bfd",
   "show quarantine",
   "explain import",
@@ -32,9 +33,11 @@ const COMMANDS = [
   "reset",
   "disable",
   "enable",
+  "graceful-shutdown",
   "release",
   "switchover",
   "upgrade check",
+  "dump",
   "decode",
   "inject",
 ] as const;
@@ -58,7 +61,7 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable", "doctor"]],
+    ["d", ["decode", "demo", "disable", "doctor", "dump"]],
     ["s", ["show", "spare", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
@@ -206,7 +209,8 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
-    const takes = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const neighbor = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const takes = name === "graceful-shutdown" ? ["on"] : neighbor;
     const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
     const socket = "/tmp/no-such-socket.sock";
     const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);

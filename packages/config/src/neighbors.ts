@@ -3,8 +3,9 @@
 import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { bfdOptions, pairProblem, readBfdSecret } from "./bfd.ts";
+import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { type Checker, listOf } from "./checker.ts";
-import type { FileBfd, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import type { FileBfd, FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
@@ -18,7 +19,7 @@ import type {
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-type Speaker = Pick<Config, "router" | "nsr">;
+type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
 
 export function checkNeighbors(
   shape: FileShape,
@@ -34,7 +35,7 @@ export function checkNeighbors(
   for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
     checkLayer(options);
   }
-  const lines = new Map<string, number>();
+  const places = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
   if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
   return neighbors.flatMap((neighbor) => {
@@ -49,13 +50,14 @@ export function checkNeighbors(
       }
     }
     if (address === null) return [];
-    const first = lines.get(address.text);
+    const at = yaml.valueAt(neighbor, "address");
+    const first = places.get(address.text);
     if (first !== undefined) {
-      const message = `neighbor ${address.text} appears twice, first at line ${first}`;
-      yaml.add(yaml.valueAt(neighbor, "address"), message);
+      const where = yaml.whereOf(first, at);
+      yaml.add(at, `neighbor ${address.text} appears twice, first ${where}`);
       return [];
     }
-    lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
+    places.set(address.text, yaml.at(neighbor));
     const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
     const known = group !== undefined && names.group.defined.has(group);
     const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
@@ -102,6 +104,7 @@ function checkOptions(options: FileOptions, checker: Checker): Secrets {
     if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
   }
   checkCongestionControl(options, checker);
+  if (options.blackhole !== undefined) checkBlackhole(options.blackhole, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
   return {
     password: options.password === undefined ? null : readPassword(options, checker),
@@ -186,6 +189,10 @@ class Layers {
     return { receive, send };
   }
 
+  get blackhole(): FileBlackhole {
+    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
+  }
+
   /** @returns a section of which a word is the mode, merged */
   restartSection<K extends "graceful-restart" | "long-lived-graceful-restart">(
     key: K,
@@ -252,10 +259,11 @@ function resolve(
     if (value !== undefined) return listOf(value);
     return external && ebgpRequiresPolicy ? [] : [ACCEPT_ALL];
   };
+  const source = yaml.sourceOf(yaml.at(neighbor));
   const config: NeighborConfig = {
     address: address.text,
     group: neighbor.group ?? "",
-    source: { file: yaml.file, line: yaml.lineOf(yaml.at(neighbor)) },
+    source,
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,
@@ -272,6 +280,7 @@ function resolve(
     nextHop: get("next-hop") ?? nextHop,
     import: chain("import"),
     export: chain("export"),
+    blackhole: speaker.blackholes.policyFor(layers.blackhole, chain("import"), source),
     ebgpRequiresPolicy,
     enforceFirstAs: get("enforce-first-as") ?? true,
     allowOwnAs: get("allow-own-as") ?? 0,
@@ -292,6 +301,7 @@ function resolve(
     bfd: layers.bfd((get("multihop") ?? 0) > 0),
     maxPrefix: layers.maxPrefix,
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
+    honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     sendRpkiState: get("send-rpki-state") ?? false,

@@ -34,6 +34,7 @@ export const CHANGE_EFFECTS: Readonly<
   nextHop: "reset",
   import: "import",
   export: "export",
+  blackhole: "import",
   // Acts through import and export, which are filled in from it.
   ebgpRequiresPolicy: "none",
   enforceFirstAs: "import",
@@ -57,6 +58,7 @@ export const CHANGE_EFFECTS: Readonly<
   bfd: "none",
   maxPrefix: "import",
   honorWellKnownCommunities: "export",
+  honorGracefulShutdown: "import",
   pathHiding: "export",
   sendSameAs: "export",
   sendRpkiState: "export",

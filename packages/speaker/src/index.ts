@@ -35,6 +35,7 @@ export type { ShownFeed } from "./feed.ts";
 export { beginAlone, Held } from "./held.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export { newMachine } from "./machine.ts";
+export type { Observer } from "./observer.ts";
 export type { Protection } from "./protection.ts";
 export { recentMaxMs } from "./recent-max.ts";
 export { protectionOf } from "./session-sockets.ts";
