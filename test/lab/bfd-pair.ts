@@ -1,4 +1,4 @@
-/** A pair of speakers on one host of a lab whose neighbors have BFD. */
+/** A pair of speakers in a lab whose neighbors have BFD: on one host, or on two with addresses that move. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ShownNsr } from "@ts-bgp/nsr";
@@ -21,32 +21,37 @@ export interface PairSide {
   cli(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }>;
 }
 
-/**
- * @param as - of the pair
- * @param bfd - of all neighbors, as the file has it
- * @param nsr - beyond what all pairs on one host have
- */
-export function pairSide(
-  node: LabNode,
-  name: string,
-  as: number,
-  neighbors: readonly string[],
-  bfd: object,
-  nsr: object = {},
-): PairSide {
-  const file = join(node.directory, `${name}.yaml`);
-  const socket = join(node.directory, `${name}.sock`);
-  const link = join(node.directory, "nsr.sock");
-  const pair = { cluster: "bfd", self: name, mode: "shared", listen: link, peer: link };
+/** What both sides have. */
+export interface PairSpec {
+  /** For the sockets of both. */
+  readonly directory: string;
+  readonly as: number;
+  readonly id: string;
+  /** Of all neighbors, as the file has it. */
+  readonly bfd: object;
+  /** With the local address to use, where that is one that moves. */
+  readonly neighbors: readonly { readonly address: string; readonly "local-address"?: string }[];
+  /** Addresses that move, with their prefix lengths; empty on one host. */
+  readonly services: readonly string[];
+}
+
+export function pairSide(node: LabNode, name: string, spec: PairSpec): PairSide {
+  const { directory, as, id, bfd, neighbors, services } = spec;
+  const file = join(directory, `${name}.yaml`);
+  const socket = join(directory, `${name}.sock`);
+  const link = join(directory, "nsr.sock");
+  const moves = services.map((address) => ({ address, interface: "eth0" }));
+  const mode = services.length === 0 ? "shared" : "address";
+  const pair = { cluster: "bfd", self: name, mode, listen: link, peer: link };
   const config = {
-    router: { as, id: node.address4 },
+    router: { as, id },
     control: { socket },
-    nsr: { ...pair, ...nsr },
+    nsr: { ...pair, ...(services.length === 0 ? {} : { "service-addresses": moves }) },
     defaults: {
       ...{ as: PEER_AS, import: "accept-all", export: "accept-all", "connect-retry": 1 },
       bfd,
     },
-    neighbors: neighbors.map((address) => ({ address })),
+    neighbors,
   };
   writeFileSync(file, JSON.stringify(config));
   let running: LabProcess | undefined;

@@ -29,6 +29,8 @@ export interface BfdPeer {
 }
 
 export const PEER_AS = 65_001;
+/** On a busy machine a neighbor that is not real-time misses packets, and its own times. */
+const REAL_TIME = ["chrt", "--rr", "1"];
 
 /** @param addresses - of the speaker */
 export function birdWithBfd(
@@ -49,6 +51,7 @@ export function birdWithBfd(
         birdConfig(node, speakerAs, addresses, times),
       );
       running = node.spawn([
+        ...REAL_TIME,
         "/usr/sbin/bird",
         "-f",
         "-c",
@@ -127,7 +130,7 @@ export function frrWithBfd(
     const own = ["-f", `${name}.conf`, "-i", `${node.directory}/${name}.pid`, "-P", "0"];
     const sockets = ["--vty_socket", node.directory, "-z", `${node.directory}/zserv`];
     const more = name === "bfdd" ? ["--bfdctl", `${node.directory}/bfdd.sock`] : [];
-    const started = node.spawn([`/usr/lib/frr/${name}`, ...own, ...sockets, ...more]);
+    const started = node.spawn([...REAL_TIME, `/usr/lib/frr/${name}`, ...own, ...sockets, ...more]);
     running.set(name, started);
     return started;
   };

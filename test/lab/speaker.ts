@@ -29,8 +29,9 @@ export interface Speaker {
   readonly socket: string;
   /** Write the configuration file. */
   configure(yaml: string): void;
-  /** Returns when the control socket answers. */
-  start(): Promise<void>;
+  /** Returns when the control socket answers. @param env - of the process, beside that of this one */
+  start(env?: Readonly<Record<string, string>>): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
   /** @throws Error with the speaker's words when it refuses the file */
   reload(): Promise<void>;
   cli(args: readonly string[]): Promise<CliResult>;
@@ -83,10 +84,11 @@ export function createSpeaker(node: LabNode, as: number): Speaker {
     address6: node.address6,
     socket,
     configure: (yaml) => writeFileSync(file, yaml),
-    async start() {
-      running = node.spawn(tsbgp("run", "-c", file));
+    async start(env = {}) {
+      running = node.spawn(tsbgp("run", "-c", file), { env });
       await untilReady("tsbgp", running, async () => (await cli(["show", "neighbors"])).code === 0);
     },
+    signal: (signal) => running?.signal(signal),
     async reload() {
       await insist("reload");
     },

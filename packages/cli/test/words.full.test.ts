@@ -163,7 +163,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
 
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
-    [["show"], /one of these must follow: groups, memory, neighbor/],
+    [["show"], /one of these must follow: bfd, groups, memory, neighbor/],
     [["show", "nothing"], /"nothing" is not known; there are bfd, groups, memory/],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],

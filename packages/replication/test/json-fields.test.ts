@@ -1,8 +1,9 @@
 /** JSON in records that is not what this version writes. */
+import { newRecord } from "@ts-bgp/bfd";
 import { expect, test } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { FormatError, Machine } from "../src/index.ts";
-import { digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
+import { bfdNewsIn, digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
 
 const KEY = { words: [0xc0000200, 0, 0, 0], bits: 24 };
 const QUESTION = {
@@ -14,7 +15,12 @@ const END = {
   ...{ refreshSeconds: 1, retrySeconds: 1, expireSeconds: 600 },
 };
 
+const RECORD = newRecord({ intervalMs: 50, multiplier: 3, isPassive: false }, 7, 1, 0);
+const CHANGE = { from: "up", to: "down", reason: "no packet", isAdmin: false };
+const NEWS = { record: RECORD, change: CHANGE };
+
 test("what this version writes is read", () => {
+  for (const news of [NEWS, { record: null, change: null }]) expect(bfdNewsIn(news)).toBe(news);
   expect(sourceEndIn(END)).toBe(END);
   const digest = { neighbors: 2, "IPv4 routes": "1f" };
   expect(digestIn(digest)).toBe(digest);
@@ -44,6 +50,12 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["end of payloads", sourceEndIn, { ...END, serial: -1 }],
   ["end of payloads", sourceEndIn, { ...END, session: "7" }],
   ["end of payloads", sourceEndIn, { ...END, isWhole: 1 }],
+  ["news of BFD", bfdNewsIn, null],
+  ["news of BFD", bfdNewsIn, { record: null }],
+  ["news of BFD", bfdNewsIn, { ...NEWS, change: { ...CHANGE, to: "sideways" } }],
+  ["news of BFD", bfdNewsIn, { ...NEWS, record: { ...RECORD, state: "admin-down" } }],
+  ["news of BFD", bfdNewsIn, { ...NEWS, record: { ...RECORD, ups: "7" } }],
+  ["news of BFD", bfdNewsIn, { ...NEWS, record: { ...RECORD, remote: null } }],
 ])("a %s that is none is told as such: %#", (_, read, json) => {
   expect(() => read(json)).toThrow(FormatError);
 });
