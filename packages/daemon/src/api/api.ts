@@ -4,7 +4,7 @@ import type { ControlRequest } from "../control.ts";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
 import { birdseye } from "./birdseye.ts";
 import { birdwatcher } from "./birdwatcher.ts";
-import { answerOf, endText, itemText, lineText, listText, whole } from "./bodies.ts";
+import { answerOf, endText, lineText, listText, whole } from "./bodies.ts";
 import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { type Ask, type Text, wordsOf } from "./foreign.ts";
@@ -103,7 +103,7 @@ export class Api {
     const request = requestOf(endpoint, neighbor, question, isLines);
     const by = endpoint.method === "POST" ? asker.name : null;
     const pieces = this.router.ask(request, asker.as, by);
-    const text = { one: itemText, end: endText, list: isLines ? lineText : listText }[
+    const text = { one: lineText, end: endText, list: isLines ? lineText : listText }[
       endpoint.answer
     ];
     const isTagged = endpoint.method === "GET";
