@@ -2,6 +2,7 @@
 
 import type { ControlRequest } from "../control.ts";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { bgplgd } from "./bgplgd.ts";
 import { birdseye } from "./birdseye.ts";
 import { birdwatcher } from "./birdwatcher.ts";
 import { answerOf, endText, lineText, listText, whole } from "./bodies.ts";
@@ -30,7 +31,7 @@ type Foreign = (
   query: URLSearchParams,
 ) => Text | null;
 
-const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye };
+const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye, bgplgd };
 const FOREIGN_ROLES: readonly Role[] = ["operator", "reader"];
 
 function foreignAt(path: string): Foreign | null {
