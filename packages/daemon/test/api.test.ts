@@ -8,12 +8,14 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { updateMessage } from "../../../testkit/updates.ts";
 import { ENDPOINTS, type Endpoint, type Role } from "../src/api/endpoints.ts";
 import openapi from "../src/api/openapi.json" with { type: "json" };
 import {
   A,
   type Asked,
   AWAY,
+  attributesWith,
   B,
   ROUTES_OF_B,
   SmallExchange,
@@ -424,6 +426,26 @@ describe("events", () => {
     expect(JSON.parse(data)).toMatchObject({ id: "operator", neighbor: AWAY, level: "info" });
     expect(responses[0]!.headers.get("content-type")).toBe("text/event-stream");
     for (const { body } of responses) await body?.cancel().catch(() => {});
+  });
+
+  test("tell of a neighbor's first route that is rejected for a reason", async () => {
+    const response = await ask("/events");
+    let text = "";
+    void (async () => {
+      for await (const chunk of response.body!) text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    await until(() => text !== "", WAIT_MS, "it is heard");
+    // What is asked now comes behind the look at what is rejected already.
+    for (let n = 0; n < 5; n++) await page("/routes?limit=1");
+    // The own AS number stands in its path.
+    const looped = updateMessage([], attributesWith([65002, 64500]), [24, 198, 51, 100]);
+    exchange.peers[1]!.send(looped);
+    await until(() => text.includes("event: first-rejection"), WAIT_MS, "it is told");
+    const told = [...text.matchAll(/^event: first-rejection\ndata: (.*)$/gm)].map(([, data = ""]) =>
+      JSON.parse(data),
+    );
+    expect(told).toMatchObject([{ neighbor: B, code: "as-path-loop", policy: null }]);
+    await response.body?.cancel().catch(() => {});
   });
 });
 
