@@ -39,6 +39,9 @@ export async function* routePage(
 ): AsyncGenerator<ShownRoute, Readonly<PageEnd>> {
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
+  if (place !== null && !router.tables.rib(queries[k]!.family).compaction.remembers(place.moves)) {
+    throw new ControlError("the cursor is too old: begin again", "bad");
+  }
   for (; k < queries.length; k++) {
     do {
       const room = limit === null ? undefined : limit - count;

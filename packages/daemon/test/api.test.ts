@@ -1,17 +1,21 @@
 /** The API of a speaker with sessions: what it answers, and who may ask. */
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { updateMessage } from "../../../testkit/updates.ts";
 import { ENDPOINTS, type Endpoint, type Role } from "../src/api/endpoints.ts";
 import openapi from "../src/api/openapi.json" with { type: "json" };
 import {
   A,
   type Asked,
   AWAY,
+  attributesWith,
   B,
   ROUTES_OF_B,
   SmallExchange,
@@ -100,6 +104,14 @@ describe("the document", () => {
     expect(told.sort()).toEqual(known.sort());
   });
 
+  test("has all that the command can ask and order, but for files on the host", () => {
+    const file = fileURLToPath(new URL("../src/commands.ts", import.meta.url));
+    const names = readFileSync(file, "utf8").matchAll(/^ {2}"?([a-z-]+)"?: async function\*/gm);
+    const commands = [...names].map(([, name = ""]) => name.replace(/^explain-.*/, "explain"));
+    const served = ENDPOINTS.map(({ command }) => command).filter((command) => command !== "");
+    expect(new Set([...served, "dump"])).toEqual(new Set(commands));
+  });
+
   test("is served to whoever asks", async () => {
     expect(await json("/openapi.json", { as: "none" })).toEqual(openapi);
   });
@@ -118,6 +130,8 @@ describe("the document", () => {
     "/nsr",
     "/groups",
     "/quarantine",
+    "/bfd",
+    "/feeds",
     "/memory",
   ])("says what %s answers", async (path) => {
     const [bare = ""] = path.split("?");
@@ -412,6 +426,26 @@ describe("events", () => {
     expect(JSON.parse(data)).toMatchObject({ id: "operator", neighbor: AWAY, level: "info" });
     expect(responses[0]!.headers.get("content-type")).toBe("text/event-stream");
     for (const { body } of responses) await body?.cancel().catch(() => {});
+  });
+
+  test("tell of a neighbor's first route that is rejected for a reason", async () => {
+    const response = await ask("/events");
+    let text = "";
+    void (async () => {
+      for await (const chunk of response.body!) text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    await until(() => text !== "", WAIT_MS, "it is heard");
+    // What is asked now comes behind the look at what is rejected already.
+    for (let n = 0; n < 5; n++) await page("/routes?limit=1");
+    // The own AS number stands in its path.
+    const looped = updateMessage([], attributesWith([65002, 64500]), [24, 198, 51, 100]);
+    exchange.peers[1]!.send(looped);
+    await until(() => text.includes("event: first-rejection"), WAIT_MS, "it is told");
+    const told = [...text.matchAll(/^event: first-rejection\ndata: (.*)$/gm)].map(([, data = ""]) =>
+      JSON.parse(data),
+    );
+    expect(told).toMatchObject([{ neighbor: B, code: "as-path-loop", policy: null }]);
+    await response.body?.cancel().catch(() => {});
   });
 });
 

@@ -24,7 +24,8 @@ export interface Asked extends RequestInit {
 export class SmallExchange {
   readonly speaker: SpeakerProcess;
   readonly port: number;
-  private readonly peers: Peer[] = [];
+  /** A and B. */
+  readonly peers: Peer[] = [];
 
   private constructor(speaker: SpeakerProcess, port: number) {
     this.speaker = speaker;
@@ -86,7 +87,8 @@ export class SmallExchange {
   }
 }
 
-function attributesWith(path: readonly number[]): number[] {
+/** @returns attributes of a route with that AS path */
+export function attributesWith(path: readonly number[]): number[] {
   return [
     ...attribute(0x40, 1, [0]),
     ...attribute(0x40, 2, [2, path.length, ...path.flatMap(four)]),

@@ -1,0 +1,89 @@
+/** Who listens to events is told when a neighbor's routes are rejected for a reason for which none were. */
+
+import { FAMILIES, type Router } from "@ts-bgp/router";
+import { askersTurn } from "./turns.ts";
+
+/** A first one, for people and for programs. */
+export interface FirstRejection {
+  readonly neighbor: string;
+  readonly message: string;
+  readonly fields: {
+    readonly code: string;
+    readonly policy: string | null;
+    readonly rule: string | null;
+  };
+}
+
+/** Between two looks at all paths: an event comes not much later. */
+const LOOK_MS = 2000;
+/** In one turn: a tenth of a millisecond. */
+const PATHS_MAX = 50_000;
+/** Reasons are numbered below this. */
+const REASONS = 1 << 16;
+
+/**
+ * What is rejected already is not told. Nothing is looked at before, or once this was ended.
+ *
+ * @param router - the one to look at now
+ * @returns what ends it
+ */
+export function watchRejections(
+  router: () => Router,
+  heard: (first: FirstRejection) => void,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  let of: Router | null = null;
+  // Of the two looks before: a path whose row is moved meanwhile may be passed over in one.
+  let last: ReadonlyMap<string, unknown> = new Map();
+  let beforeLast = last;
+  const look = async () => {
+    const now = router();
+    const found = await rejectionsOf(now);
+    if (isOver) return;
+    for (const [key, first] of found) {
+      if (of === now && !last.has(key) && !beforeLast.has(key)) heard(first());
+    }
+    beforeLast = of === now ? last : new Map();
+    last = found;
+    of = now;
+    timer = setTimeout(look, LOOK_MS).unref();
+  };
+  void look();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+}
+
+/** @returns neighbors and reasons, as keys */
+async function rejectionsOf(router: Router): Promise<Map<string, () => FirstRejection>> {
+  const pairs = new Set<number>();
+  for (const family of FAMILIES) {
+    const { paths } = router.tables.rib(family);
+    for (let path = 1; path < paths.rows.limit; ) {
+      await askersTurn();
+      const { attrIn, peer, reason } = paths;
+      const end = Math.min(path + PATHS_MAX, paths.rows.limit);
+      for (; path < end; path++) {
+        if (reason[path] !== 0 && attrIn[path] !== 0) {
+          pairs.add(peer[path]! * REASONS + reason[path]!);
+        }
+      }
+    }
+  }
+  const addresses = new Map([...router.neighbors].map(([address, { row }]) => [row, address]));
+  const found = new Map<string, () => FirstRejection>();
+  for (const pair of pairs) {
+    const number = pair % REASONS;
+    const neighbor = addresses.get(Math.floor(pair / REASONS));
+    if (neighbor === undefined) continue;
+    found.set(`${neighbor} ${number}`, () => {
+      const { reasons } = router.tables;
+      const { code, policy, rule } = reasons.get(number);
+      const message = `a route is rejected for the first time: ${reasons.text(number)}`;
+      return { neighbor, message, fields: { code, policy: policy || null, rule: rule || null } };
+    });
+  }
+  return found;
+}
