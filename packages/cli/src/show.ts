@@ -24,6 +24,7 @@ import {
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -111,6 +112,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
     ...failure,
+    ...bfdFields(n.bfd),
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
     ["Graceful restart", gracefulRestart(n)],
     ["Import policy", list(n.import)],
@@ -409,6 +411,7 @@ interface ShownStatus {
   neighbors: number;
   established: number;
   restart: ShownRestart | null;
+  graceful_shutdown: boolean;
   feeds: ShownFeedStatus | null;
 }
 
@@ -427,6 +430,9 @@ const showStatus: Command = {
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
         ...restartFields(restart),
+        ...(status.graceful_shutdown
+          ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
+          : []),
         ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);
@@ -444,5 +450,6 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showNsrCommand,
   showRpkiCommand,
   showFeedsCommand,
+  showBfdCommand,
   showQuarantineCommand,
 ];

@@ -25,19 +25,32 @@ import { FormatError, type OctetReader } from "./octet-reader.ts";
 
 /** Shapes and objects are found by this many entries at most, so that bad octets cannot ask for more. */
 const LENGTH_MAX = 2 ** 32;
+/** Of more, added one by one, the engine makes a hash table, which is slow to make, to read and to keep. */
+const FIELDS_MAX = 12;
 
 export class ImageReader {
   readonly in: OctetReader;
   private readonly classes: Classes;
   private readonly objects: object[] = [];
-  private readonly shapes: { prototype: object; fields: readonly string[] }[] = [];
+  private readonly shapes: { prototype: object; fields: readonly string[]; isKnown: boolean }[] =
+    [];
+  /** Objects of classes that are not known here. */
+  private readonly strangers: Set<unknown> = new Set();
 
   constructor(octets: OctetReader, classes: Classes) {
     this.in = octets;
     this.classes = classes;
   }
 
-  value(): unknown {
+  /** @returns what an image is of; throws a FormatError when that is of a class that is not known here */
+  root(): unknown {
+    const root = this.value();
+    if (this.strangers.has(root))
+      throw new FormatError("an image of something that is not known here");
+    return root;
+  }
+
+  private value(): unknown {
     const { in: octets } = this;
     const tag = octets.varint();
     switch (tag) {
@@ -74,17 +87,27 @@ export class ImageReader {
     switch (tag) {
       case LIST: {
         const list: unknown[] = this.add([]);
-        for (let left = this.count(); left > 0; left--) list.push(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) list.push(value);
+        }
         return list;
       }
       case MAP: {
         const map: Map<unknown, unknown> = this.add(new Map());
-        for (let left = this.count(); left > 0; left--) map.set(this.value(), this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const key = this.value();
+          const value = this.value();
+          if (!this.strangers.has(value)) map.set(key, value);
+        }
         return map;
       }
       case SET: {
         const set: Set<unknown> = this.add(new Set());
-        for (let left = this.count(); left > 0; left--) set.add(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) set.add(value);
+        }
         return set;
       }
       case NEW_SHAPE:
@@ -117,20 +140,28 @@ export class ImageReader {
     const { in: octets } = this;
     const name = octets.text();
     const type = name === "" ? Object : this.classes.type(name);
-    if (type === undefined) throw new FormatError(`no class ${name}`);
     const fields: string[] = [];
     for (let left = this.count(); left > 0; left--) fields.push(octets.text());
-    this.shapes.push({ prototype: type.prototype as object, fields });
+    // A plain assignment of this name would set the prototype.
+    if (fields.includes("__proto__")) throw new FormatError("a field has the name __proto__");
+    const { prototype } = type ?? Object;
+    this.shapes.push({ prototype: prototype as object, fields, isKnown: type !== undefined });
   }
 
   private instance(number: number): object {
     const shape = this.shapes[number];
     if (shape === undefined) throw new FormatError(`no shape ${number} before`);
-    const object = this.add(Object.create(shape.prototype) as Record<string, unknown>);
-    for (const field of shape.fields) {
-      // A plain assignment of this name would set the prototype.
-      if (field === "__proto__") throw new FormatError("a field has the name __proto__");
-      object[field] = this.value();
+    const { prototype, fields } = shape;
+    const object = this.add(Object.create(prototype) as Record<string, unknown>);
+    if (!shape.isKnown) this.strangers.add(object);
+    if (fields.length > FIELDS_MAX && prototype === Object.prototype) {
+      const entries = fields.map((field): [string, unknown] => [field, this.value()]);
+      const known = entries.filter(([, value]) => !this.strangers.has(value));
+      return Object.assign(object, Object.fromEntries(known));
+    }
+    for (const field of fields) {
+      const value = this.value();
+      if (!this.strangers.has(value)) object[field] = value;
     }
     return object;
   }
@@ -155,11 +186,13 @@ export class ImageReader {
   private standIn(): object {
     const name = this.in.text();
     const standIn = this.classes.standIn(name);
-    if (standIn === undefined) throw new FormatError(`no class ${name}`);
     const number = this.objects.length;
     // It has its number before what it is made from.
-    this.objects.push({});
-    const object = standIn.load(this.value());
+    const place = {};
+    this.objects.push(place);
+    if (standIn === undefined) this.strangers.add(place);
+    const saved = this.value();
+    const object = standIn?.load(saved) ?? place;
     this.objects[number] = object;
     return object;
   }

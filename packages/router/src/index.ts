@@ -21,6 +21,7 @@
  * 7606, 7911, 7947 (route server), 8212, 8950, 9234 (OTC).
  */
 
+export type { BfdNews, BfdState } from "./bfd-state.ts";
 export { Connection, type ConnectionOwner } from "./connection.ts";
 export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
@@ -48,6 +49,6 @@ export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./read
 export { INPUT_OCTETS_MAX, Router } from "./router.ts";
 export type { FamilyState } from "./session.ts";
 export type { KeptUntil } from "./stale-routes.ts";
-export { STATE_CLASSES } from "./state-classes.ts";
+export { LATER_STATE_CLASSES, STATE_CLASSES } from "./state-classes.ts";
 export { FAMILIES } from "./tables.ts";
 export type { SessionMember } from "./update-groups.ts";

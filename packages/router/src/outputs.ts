@@ -65,6 +65,9 @@ export type LogId =
   | "rpki-source"
   | "rpki-gate"
   | "restart"
+  | "graceful-shutdown"
+  | "bfd-up"
+  | "bfd-down"
   | "configured"
   | "operator";
 

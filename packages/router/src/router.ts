@@ -17,6 +17,8 @@ import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
+import { heardOfBfd } from "./bfd.ts";
+import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
 import { tellRoutes } from "./observing.ts";
@@ -246,6 +248,27 @@ export class Router {
     const neighbor = this.neighbors.get(address)!;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  /**
+   * Tells all peers that this speaker is about to shut down, by a community on each route (RFC 8326): they
+   * prefer other paths, and lose nothing when the sessions end. Holds until it is taken back.
+   */
+  shutDownGracefully(isOn: boolean, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    this.tables.groups.shutDownGracefully(isOn);
+    const text = isOn
+      ? "all routes are sent with GRACEFUL_SHUTDOWN from now on"
+      : "routes are sent without GRACEFUL_SHUTDOWN again";
+    this.tables.outputs.log("graceful-shutdown", "info", null, text, { on: isOn });
+  }
+
+  /** The BFD session of a neighbor says what it has come to. */
+  bfd(address: string, news: BfdNews, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.neighbors.get(address);
+    // It may have gone meanwhile.
+    if (neighbor !== undefined) heardOfBfd(neighbor, news);
   }
 
   /** Whether octets of a connection wait that may be read now. */

@@ -4,6 +4,7 @@ import type { Config } from "@ts-bgp/config";
 import { Policies, type ReasonTable } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
+import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
@@ -43,6 +44,8 @@ export class Tables {
   opens: Map<ConnectionId, OpenMessage> = new Map();
   /** What those are told who observe. */
   wants: Wants;
+  /** By address, of neighbors that have a BFD session, or had one. */
+  bfd: Map<string, BfdState> = new Map();
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */
@@ -75,13 +78,17 @@ export class Tables {
     return this.ribs[family - 1]!;
   }
 
-  /** Puts another configuration into force, with its policies. */
-  use(config: Config, policies: Policies): void {
+  /**
+   * Puts another configuration into force, with its policies.
+   *
+   * @param isSameAddresses - it has the same neighbors with the same AS numbers
+   */
+  use(config: Config, policies: Policies, isSameAddresses: boolean): void {
     this.oldPolicies.push(this.policies);
     this.config = config;
     this.isLongLived = hasLongLived(config);
     this.policies = policies;
-    this.addresses = addressesByAs(config);
+    if (!isSameAddresses) this.addresses = addressesByAs(config);
     this.observe(config);
   }
 

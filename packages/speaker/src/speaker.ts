@@ -28,7 +28,7 @@ import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine, replicated } from "./machine.ts";
 import type { Observer } from "./observer.ts";
-import { otherAddressOf } from "./own-addresses.ts";
+import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
@@ -234,6 +234,11 @@ export class Speaker {
   /** Carries out an operator's order to a neighbor. */
   operate(address: string, order: Order): void {
     this.run({ record: "operate", address, order, nowMs: this.now() });
+  }
+
+  /** Tells peers that this speaker is about to shut down, or no more; see the router's method. */
+  shutDownGracefully(isOn: boolean): void {
+    this.run({ record: "gracefulShutdown", on: isOn ? 1 : 0, nowMs: this.now() });
   }
 
   /** Why a route is used or sent, or is not. */
@@ -489,8 +494,4 @@ export class Speaker {
 /** Milliseconds since 1970 that never run backwards. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {
-  return list.some((other) => other.address === address && other.port === port);
 }
