@@ -40,7 +40,9 @@ class Model {
 
   get text(): string[] {
     return [...this.tables]
-      .flatMap(([key, table]) => [...table].map(([route, attributes]) => `${key} ${route} ${attributes}`))
+      .flatMap(([key, table]) =>
+        [...table].map(([route, attributes]) => `${key} ${route} ${attributes}`),
+      )
       .sort();
   }
 }
@@ -75,7 +77,11 @@ function tablesOf(router: Router): string[] {
       const octets = (prefixes.bits[row]! + 7) >> 3;
       const words = Buffer.alloc(4);
       words.writeUInt32BE(prefixes.w0[row]!);
-      const route = hexOf(Buffer.from([prefixes.bits[row]!, ...words.subarray(0, octets)]), 0, 1 + octets);
+      const route = hexOf(
+        Buffer.from([prefixes.bits[row]!, ...words.subarray(0, octets)]),
+        0,
+        1 + octets,
+      );
       const best = prefixes.best[row]!;
       if (best !== 0) found.push(`loc-rib ${route} ${text(paths.attr[best]!)}`);
       for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
@@ -123,7 +129,9 @@ describe("those who observe", () => {
   });
 
   test("are told nothing where nobody is configured, and nothing is noted", () => {
-    const lab = new Lab(yamlOf("neighbors: [ { address: 192.0.2.1, as: 65001, passive: true, import: accept-all } ]"));
+    const lab = new Lab(
+      yamlOf("neighbors: [ { address: 192.0.2.1, as: 65001, passive: true, import: accept-all } ]"),
+    );
     const peer = lab.peer("192.0.2.1", { as: 65001 }).up();
     peer.announce(["10.1.0.0/16"], { path: [65001] });
     lab.run();
