@@ -24,7 +24,7 @@ import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
-import { Machine } from "./machine.ts";
+import { FIRST_LISTS, Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
 
 interface SavedPolicies {
@@ -96,7 +96,7 @@ const CLASSES = new Classes(
 );
 
 /** For readers that give an image up for a class that they do not know: those of the first releases. */
-const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES);
+const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS);
 
 /** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
 export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {

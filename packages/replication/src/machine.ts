@@ -6,6 +6,7 @@
  */
 
 import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
+import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { fromImage, imageOf } from "./image.ts";
@@ -56,10 +57,22 @@ export type ResultOf<N extends CallName> = {
 const DIGEST_ROWS = 1 << 13;
 
 const NO_CLASSES = new Classes([], []);
+type Of<T> = Readonly<Record<string, T>>;
+
+/** Lists of a configuration as the first releases know them. */
+export const FIRST_LISTS = {
+  prefixLists: (lists: unknown) => each(lists as Of<PrefixEntries>, prefixTexts),
+  asLists: (lists: unknown) => each(lists as Of<AsEntries>, asTexts),
+};
+const FIRST_CONFIG = NO_CLASSES.without([], FIRST_LISTS);
+
+function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<readonly string[]> {
+  return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, textsOf(list)]));
+}
 
 /** A configuration as octets, for the record `configure`. */
-export function configOctets(config: Config): Uint8Array {
-  return joined(imageOf(config, NO_CLASSES));
+export function configOctets(config: Config, isForAny = true): Uint8Array {
+  return joined(imageOf(config, isForAny ? NO_CLASSES : FIRST_CONFIG));
 }
 
 /**

@@ -175,7 +175,7 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const octets = configOctets(replicated(config));
+    const octets = configOctets(replicated(config), this.active.areAllOfNow);
     const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
