@@ -14,6 +14,8 @@ export interface Kind {
   readonly defaults: string;
   readonly own: readonly string[];
   readonly peer?: Partial<PeerOptions>;
+  /** Further sections of the configuration. */
+  readonly sections?: string;
 }
 
 const EXTERNAL = [65001, 65002, 65002, 65004];
@@ -28,6 +30,15 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     defaults: `${ROUTE_SERVER}, add-path: { send: all }`,
     own: NO_OWN,
     peer: { addPath: "receive" },
+  },
+  "an observed route server": {
+    as: EXTERNAL,
+    defaults: ROUTE_SERVER,
+    own: NO_OWN,
+    sections: `
+bmp: { stations: [ { address: 192.0.2.99, tables: [ adj-in-pre, adj-in-post, loc-rib ] } ] }
+mrt: { dir: /nowhere }
+`,
   },
   "an ordinary router": { as: EXTERNAL, defaults: "hold-time: 90", own: NO_OWN },
   "a route reflector": {
@@ -66,7 +77,7 @@ export interface Variant {
   readonly mitigates: boolean;
 }
 
-function yamlFor(variant: Variant, { as, defaults, own }: Kind): string {
+function yamlFor(variant: Variant, { as, defaults, own, sections = "" }: Kind): string {
   const { hidden, bogon, mark, mitigates } = variant;
   const lines = variant.neighbors.flatMap((options, i) => {
     if (options === null) return [];
@@ -102,7 +113,7 @@ policies:
   marks:
     - { if: { route-type: ebgp }, set: { community: { add: ["64500:${mark}"], remove: ["0:*"] } } }
     - { then: accept }
-`);
+${sections}`);
 }
 
 const chain = fc.constantFrom(...CHAINS);

@@ -163,8 +163,8 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
 
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
-    [["show"], /one of these must follow: bfd, groups, memory, neighbor/],
-    [["show", "nothing"], /"nothing" is not known; there are bfd, groups, memory/],
+    [["show"], /one of these must follow: bfd, feeds, groups, memory/],
+    [["show", "nothing"], /"nothing" is not known; there are bfd, feeds, groups/],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],
@@ -210,7 +210,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
 
   test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
     const neighbor = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
-    const takes = name === "graceful-shutdown" ? ["on"] : neighbor;
+    const takes = { "graceful-shutdown": ["on"], dump: ["/tmp/x.mrt"] }[name as string] ?? neighbor;
     const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
     const socket = "/tmp/no-such-socket.sock";
     const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);

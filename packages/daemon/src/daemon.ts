@@ -159,8 +159,10 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash, this.bfd);
-      this.feeds.use(this.alone, config);
+      if (this.alone !== null) {
+        beginAlone(this.alone, this.held, this.crash, this.bfd);
+        this.feeds.use(this.alone, config);
+      }
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
