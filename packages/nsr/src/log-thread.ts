@@ -37,13 +37,13 @@ export interface LogNews {
   readonly failed: string;
 }
 
-/** What both threads know: octets that were written, and how often the log was given up. */
+/** What both threads know: octets that were written, how often the log was given up, and orders that are done. */
 export class LogWords {
   readonly memory: SharedArrayBuffer;
   private readonly words: BigInt64Array;
   private seen = 0;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(16)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(24)) {
     this.memory = memory;
     this.words = new BigInt64Array(memory);
   }
@@ -54,6 +54,15 @@ export class LogWords {
 
   written(octets: number): void {
     Atomics.add(this.words, 0, BigInt(octets));
+  }
+
+  get doneOrders(): number {
+    return Number(Atomics.load(this.words, 2));
+  }
+
+  /** An order is done, or left out. */
+  done(): void {
+    Atomics.add(this.words, 2, 1n);
   }
 
   get turn(): number {
@@ -79,6 +88,9 @@ export class LogThread {
   private readonly worker: Worker;
   private readonly words: LogWords = new LogWords();
   private orderedOctets = 0;
+  private orders = 0;
+  /** Of the last one that made a file what it is to be. */
+  private fileOrder = 0;
 
   /** @param failed - told why the file is gone */
   constructor(file: string, failed: (reason: string) => void) {
@@ -90,6 +102,11 @@ export class LogThread {
     this.worker.on("error", (error) => endProcess("the log", error));
   }
 
+  /** There is a file, unless the disk has failed: it was gone on with, or begun and put in its place. */
+  get hasFile(): boolean {
+    return this.words.doneOrders >= this.fileOrder;
+  }
+
   /** Octets that wait for the disk. */
   get waitingOctets(): number {
     return this.orderedOctets - this.words.writtenOctets;
@@ -97,6 +114,7 @@ export class LogThread {
 
   goOn(octets: number): void {
     this.order({ do: "go-on", octets });
+    this.fileOrder = this.orders;
   }
 
   begin(): void {
@@ -111,6 +129,7 @@ export class LogThread {
 
   swap(): void {
     this.order({ do: "swap" });
+    this.fileOrder = this.orders;
   }
 
   /** Gives up what was ordered and is not done, and has the files removed. */
@@ -127,6 +146,7 @@ export class LogThread {
   }
 
   private order(order: Order, transfer: ArrayBuffer[] = []): void {
+    this.orders++;
     this.worker.postMessage({ ...order, turn: this.words.turn } satisfies LogOrder, transfer);
   }
 }

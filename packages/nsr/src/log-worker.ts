@@ -96,4 +96,5 @@ parentPort!.on("message", (order: LogOrder | "exit") => {
     failed(error);
   }
   if (order.do === "write") words.written(order.octets.length);
+  words.done();
 });

@@ -87,7 +87,9 @@ export class StandbyLog {
   }
 
   get shown(): ShownLog {
-    const octets = this.isGoing ? this.octets : 0;
+    const { thread, isGoing } = this;
+    const isThere = isGoing && thread?.hasFile === true;
+    const octets = isThere ? Math.max(0, this.octets - thread.waitingOctets) : 0;
     return { file: this.place.file, octets, problem: this.problem };
   }
 
