@@ -367,14 +367,13 @@ export class ActiveSide {
    * the active that this side has taken over from.
    */
   private welcomeBack(arrival: Arrival, hello: Hello): void {
-    const { epoch, speaker } = this;
-    const { active } = speaker;
+    const { active } = this.speaker;
     const { link, number } = arrival;
     const { side: name } = hello;
     const known = this.standbys.get(name);
     // What was said on a way that was given up may come late.
     const isNew = number > (this.usedNumbers.get(name) ?? 0);
-    const isKnown = hello.echo === known?.hello.echo && hello.epoch === epoch;
+    const isKnown = hello.echo === known?.hello.echo && hello.epoch === this.epoch;
     const isHeir = active.stateOf(name) === "inheriting";
     const lack = isHeir && isNew ? this.lackOfHeir(hello) : null;
     if (lack !== null) {
@@ -383,8 +382,8 @@ export class ActiveSide {
       return;
     }
     // One that has lost its only link to this side comes anew, with what it has.
-    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= epoch));
-    const frames = mayResume ? active.resume(name, hello.next, speaker.now()) : null;
+    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= this.epoch));
+    const frames = mayResume ? active.resume(name, hello.next, this.speaker.now()) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;
@@ -393,7 +392,7 @@ export class ActiveSide {
     const standby = this.use(arrival, hello);
     for (const frame of frames) link.send(frame);
     this.say("info", `${name} came back over ${standby.over}`);
-    speaker.schedule();
+    this.speaker.schedule();
   }
 
   private use(arrival: Arrival, hello: Hello): StandbyLink {

@@ -20,6 +20,7 @@ import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
 import type { ActiveState, Arbiter } from "../src/arbiter.ts";
 import { HeartbeatThread } from "../src/heartbeats.ts";
+import { finished } from "../src/left.ts";
 import { LinkThread } from "../src/link-thread.ts";
 import { Refusals } from "../src/refusals.ts";
 import { StandbySide } from "../src/standby-side.ts";
@@ -147,7 +148,7 @@ test("one that is stopped knows of every connection that it has stored", async (
   await end;
   const isKnown = () => standby.machine!.router.neighborOf(id) !== undefined;
   expect(isKnown()).toBe(false);
-  standby.catchUp();
+  await finished(standby.standby);
   expect(isKnown()).toBe(true);
 });
 

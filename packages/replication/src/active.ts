@@ -47,7 +47,7 @@ import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import type { Journal } from "./journal.ts";
 import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
-import { outletFor } from "./outlet.ts";
+import { DECLARED, outletFor, windowOf } from "./outlet.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import { RecentBrackets } from "./recent-brackets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
@@ -59,7 +59,6 @@ const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
 
 const NOTHING_SPECIAL: Joining = {};
-const DECLARED = frameOf("declared", { ready: 1, reason: "" });
 
 export class Active {
   readonly journal: Journal;
@@ -134,10 +133,14 @@ export class Active {
     return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
   }
 
-  /** How the first standby differs that goes on with these; null when none does. */
+  /**
+   * How a standby differs that goes on with these: one with which sessions would end, or else one that
+   * differs now, or else one that did; null when none does.
+   */
   get deviation(): Deviation | null {
-    for (const { deviation } of this.outlets.values()) if (deviation !== null) return deviation;
-    return null;
+    const all = [...this.outlets.values()].flatMap(({ deviation }) => deviation ?? []);
+    const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
+    return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
   }
 
   /** Number of the last bracket. */
@@ -253,9 +256,7 @@ export class Active {
     if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
       const { applied, number } = record;
-      // What it has not run of what it lacked is no reason to be slow: nor is an image that it has not read.
-      const isCatchingUp = applied < outlet.catchesUpTo;
-      const windowOctets = isCatchingUp ? Number.POSITIVE_INFINITY : record.window;
+      const windowOctets = windowOf(outlet, record);
       this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
       if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
         outlet.digestNumber = 0;

@@ -1,10 +1,15 @@
 /** What a standby is sent when it joins: the state, or what it lacks of it. */
 
 import { type Joining, newOutlet, type Outlet } from "./active-types.ts";
+import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { Journal } from "./journal.ts";
 import { machineCapture } from "./machine-image.ts";
 import type { RecentBrackets } from "./recent-brackets.ts";
+import type { RecordOf } from "./records.ts";
+
+/** It may take over. */
+export const DECLARED: Uint8Array = frameOf("declared", { ready: 1, reason: "" });
 
 /**
  * Between two brackets. Throws when there is no memory for it.
@@ -29,4 +34,15 @@ export function outletFor(
   const capture = machineCapture(journal.machine, !needsFirstClasses, room);
   const queue = new ImageQueue(capture, before, wantsOutputs);
   return { outlet: newOutlet(queue, wantsOutputs), what: "the state" };
+}
+
+/**
+ * @returns octets that a standby has room for. What it has not run of what it lacked counts no more than an image
+ *   that it has not read
+ */
+export function windowOf(
+  { catchesUpTo }: Outlet,
+  { applied, window }: Pick<RecordOf<"ack">, "applied" | "window">,
+): number {
+  return applied < catchesUpTo ? Number.POSITIVE_INFINITY : window;
 }
