@@ -31,7 +31,8 @@ export function testSeeds(from: number, count: number, kind: Kind = "same progra
       const shown = failed.map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`);
       expect(shown, `see one with: npm run sim -- --seed N --trace${FLAGS[kind]}`).toEqual([]);
       const { takeovers, declared, resumes, deviations, goneOn } = worthOf(outcomes);
-      expect(takeovers).toBeGreaterThan(outcomes.length / 5);
+      // Where standbys are killed more often, fewer of them take over.
+      expect(takeovers).toBeGreaterThan(outcomes.length / (kind === "logs" ? 10 : 5));
       expect(declared).toBeGreaterThan(outcomes.length);
       expect(resumes).toBeGreaterThan(outcomes.length / 20);
       if (kind === "logs") expect(goneOn).toBeGreaterThan(outcomes.length / 10);
