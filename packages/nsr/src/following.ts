@@ -5,8 +5,12 @@ import type { ConnectionId } from "@ts-bgp/router";
 import type { Frozen } from "./frozen.ts";
 import type { ThreadLink } from "./link-thread.ts";
 
-/** By which a standby finds out that the active is gone. */
+/** By which a standby follows, and finds out that the active is gone. */
 export const TIMES = {
+  /** Longest time from a bracket that was run to its acknowledgement. */
+  appliedMs: 2,
+  /** Brackets are run for so long before the link has its turn. */
+  workMs: 4,
   /** So often the arbiter is asked what has become of an active that is silent. */
   askMs: 20,
   lookMs: 50,

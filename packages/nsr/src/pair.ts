@@ -91,7 +91,7 @@ export class Pair {
     this.options = options;
     this.suspects = new Suspects(options);
     this.log = new PairLog(options.log);
-    const { config, name, log, arbiter } = options;
+    const { config, name, log, arbiter, bfd } = options;
     this.nsr = nsrOf(options);
     const { peers } = this.nsr;
     const leading = () => (this.machine.state === "leading" ? this.speaker : null);
@@ -109,7 +109,7 @@ export class Pair {
       this.log.say(id, "warn", text);
     this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
     this.switchovers = new Switchovers(log);
-    const finds = { lack: () => this.gate.lack(), ...this.suspects.finds };
+    const finds = { bfd, lack: () => this.gate.lack(), ...this.suspects.finds };
     this.side = sideOf(options, this.nsr, this.log, finds);
     this.asker = new RoleAsker(arbiter, name, warn("nsr-arbiter"));
     arbiter.onHold((change) => this.held(change));
@@ -360,7 +360,7 @@ export class Pair {
     this.addresses.claim();
     await tenure.letJoin("once");
     if (tenure.isOver) return null;
-    await tenure.speaker.start();
+    await tenure.begin();
     if (tenure.isOver) return null;
     this.suspects.begin(tenure.speaker);
     this.switchovers.begunAnew();

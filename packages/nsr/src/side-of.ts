@@ -14,7 +14,7 @@ export function sideOf(
   { name, software, log }: PairOptions,
   config: NsrConfig,
   pairLog: PairLog,
-  finds: Pick<Side, "lack" | "notes" | "ended">,
+  finds: Pick<Side, "bfd" | "lack" | "notes" | "ended">,
 ): Side {
   const { refusals } = pairLog;
   const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };

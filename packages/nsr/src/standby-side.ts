@@ -17,16 +17,15 @@ import type { Arbiter } from "./arbiter.ts";
 import { type FollowEnd, type Had, ownDeviationText, TIMES } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
-import { HeartbeatListener, promiseMs } from "./heartbeats.ts";
+import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
 import { followInLog, lackedBehind, storedIn } from "./log-of-stream.ts";
 
-/** Longest time from a bracket that was run to its acknowledgement. */
-const APPLIED_MS = 2;
-/** Brackets are run for so long before the link has its turn. */
-const WORK_MS = 4;
+/** So many heartbeats late: packets of BFD that are sent twice do no harm. */
+const BFD_SILENT_BEATS = 1.5;
+
 export class StandbySide {
   /** Another one once the active goes on behind what was read from the log. */
   standby: Standby;
@@ -139,6 +138,8 @@ export class StandbySide {
         this.isOver = true;
         clearInterval(looks);
         void this.heartbeats?.stop();
+        if (end.kind === "handover" || end.mayTakeOver) this.side.bfd.goAlone();
+        else this.side.bfd.rest();
         resolve(end);
       };
       const next = this.had.before === null ? 0 : this.goOn(null);
@@ -285,6 +286,7 @@ export class StandbySide {
     this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspects) => {
       this.suspects = suspects;
     });
+    this.shadowBfd(this.heartbeats);
     try {
       this.arbiter.watch(hello.process, () => {
         this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
@@ -292,6 +294,15 @@ export class StandbySide {
     } catch (error) {
       this.lose((error as Error).message, false);
     }
+  }
+
+  /** What the active sends for BFD is sent here as soon as it is silent, once this side may take over. */
+  private shadowBfd({ memory }: HeartbeatListener): void {
+    const { side, standby } = this;
+    const router = () => (standby.isDeclared ? (this.machine?.router ?? null) : null);
+    const clockOffsetMs = () => (router()?.tables.nowMs ?? 0) - this.heardMs;
+    const silentMs = BFD_SILENT_BEATS * side.config.heartbeatMs;
+    side.bfd.shadow({ router, clockOffsetMs }, { memory, word: WORD_HEARD, silentMs });
   }
 
   /** The active has taken over, and lacks brackets that this side has. */
@@ -338,7 +349,7 @@ export class StandbySide {
     this.isWorking = true;
     setImmediate(() => {
       this.isWorking = false;
-      const endMs = performance.now() + WORK_MS;
+      const endMs = performance.now() + TIMES.workMs;
       const compared = this.standby.digestNumber;
       // An exception ends the process, as it would on the active side: the next start waits, and says so.
       const more = this.standby.work(() => performance.now() < endMs);
@@ -363,7 +374,7 @@ export class StandbySide {
     setTimeout(() => {
       this.isAckDue = false;
       if (!this.link.hasTold.applied) this.link.acknowledge();
-    }, APPLIED_MS).unref();
+    }, TIMES.appliedMs).unref();
   }
 
   /**

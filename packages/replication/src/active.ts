@@ -34,6 +34,7 @@ import {
   type ActiveHooks,
   type ActiveOptions,
   type ActiveState,
+  gravest,
   inheritedOf,
   type Joining,
   newOutlet,
@@ -57,7 +58,6 @@ const FIRST_FRAMES = 4;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
-
 const NOTHING_SPECIAL: Joining = {};
 
 export class Active {
@@ -133,14 +133,14 @@ export class Active {
     return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
   }
 
-  /**
-   * How a standby differs that goes on with these: one with which sessions would end, or else one that
-   * differs now, or else one that did; null when none does.
-   */
+  /** How a standby differs that goes on with these; null when none does. */
   get deviation(): Deviation | null {
-    const all = [...this.outlets.values()].flatMap(({ deviation }) => deviation ?? []);
-    const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
-    return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
+    return gravest(this.outlets.values());
+  }
+
+  /** All standbys read what this version writes. */
+  get areAllOfNow(): boolean {
+    return [...this.outlets.values()].every(({ needsFirstClasses }) => !needsFirstClasses);
   }
 
   /** Number of the last bracket. */

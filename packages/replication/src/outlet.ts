@@ -33,7 +33,7 @@ export function outletFor(
   journal.machine.isDigested = true;
   const capture = machineCapture(journal.machine, !needsFirstClasses, room);
   const queue = new ImageQueue(capture, before, wantsOutputs);
-  return { outlet: newOutlet(queue, wantsOutputs), what: "the state" };
+  return { outlet: { ...newOutlet(queue, wantsOutputs), needsFirstClasses }, what: "the state" };
 }
 
 /**

@@ -25,5 +25,6 @@ export interface LogEvent extends Omit<RouterEvent, "id"> {
     | ActiveEvent
     | PairEvent
     | "connect-failed"
-    | "congestion-control";
+    | "congestion-control"
+    | "bfd-problem";
 }
