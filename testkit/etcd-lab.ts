@@ -33,6 +33,7 @@ export function nsrOf({ cluster, name, address, peer, endpoints, ttlMs, tls }: S
     // A busy machine keeps a thread waiting for longer than one of the field would.
     heartbeatMisses: 6,
     patienceMs: 1000,
+    log: null,
   };
 }
 

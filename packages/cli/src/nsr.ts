@@ -60,6 +60,7 @@ const UNSAID = {
   deviation: { what: "", brackets: 0, doomed: [] },
   unknown_options: [],
   standbys: [],
+  log: { file: "", octets: 0, problem: "" },
 };
 
 /** @returns lines: how the pair is in a sentence, the facts, what is missing, what is unprotected */
@@ -171,6 +172,7 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
     ],
     ["Compared", digest.at_ms === 0 ? "never" : `${ago(digest.at_ms)}, no difference`],
     ["Gate", gate.kind === "none" ? "none" : `${gate.kind}, ${packets}`],
+    ...logFields(shown),
     ...warningsOf(shown),
     ["Host", hostText(shown)],
     ["Last switchover", last === null ? "never" : `${ago(last.at_ms)}, ${outcome(last)}`],
@@ -181,12 +183,19 @@ function fieldsOf(shown: ShownNsr, nowMs: number): (readonly [string, string])[]
   return fields;
 }
 
+function logFields({ log, role }: ShownNsr): (readonly [string, string])[] {
+  if (role !== "standby" || log.file === "" || log.problem !== "") return [];
+  const what = log.octets === 0 ? "is about to begin" : size(log.octets);
+  return [["Log", `${log.file}, ${what}`]];
+}
+
 /** What should not happen, and is nothing to say otherwise. */
 function warningsOf({
   arbiter,
   deviation,
   digest,
   gate,
+  log,
   peer,
   skipped,
   standbys,
@@ -199,6 +208,7 @@ function warningsOf({
     const times = ends === 1 ? "once" : `${ends} times in a row`;
     if (ends > 0) fields.push(["Ended", `${side}, ${times} as a standby, by ${ended}`]);
   }
+  if (log.problem !== "") fields.push(["Log", `NONE is kept in ${log.file}: ${log.problem}`]);
   if (arbiter.problem !== "") fields.push(["Arbiter", arbiter.problem]);
   const { differences } = digest;
   if (differences > 0) {

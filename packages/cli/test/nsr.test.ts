@@ -39,6 +39,7 @@ const ACTIVE: ShownNsr = {
   },
   skipped: 0,
   unknown_options: [],
+  log: { file: "", octets: 0, problem: "" },
   refused: { user: 0, handshake: 0, certificate: 0, hello: 0, slow: 0, crowded: 0 },
   host: [
     {

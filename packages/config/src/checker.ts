@@ -54,6 +54,8 @@ export interface ConfigSources {
    *   not there
    */
   folderProblem?(path: string): string;
+  /** @returns why a folder cannot be written to, or made, here and now; empty when it can */
+  cannotWrite?(folder: string): string;
   /**
    * @param cluster - the name of the pair that the certificate has to be for
    * @returns what is wrong with a certificate and its key: what never holds, and what does not now, or

@@ -155,6 +155,7 @@ const NSR_KEYS: Partial<Record<keyof NsrConfig, string>> = {
   heartbeatMs: "heartbeat-ms",
   heartbeatMisses: "heartbeat-misses",
   patienceMs: "patience-ms",
+  log: "log",
 };
 
 const OPTIONS = Object.keys(CHANGE_EFFECTS) as (keyof typeof CHANGE_EFFECTS)[];

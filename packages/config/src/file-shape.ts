@@ -69,6 +69,8 @@ export interface FileNsr {
   readonly "heartbeat-ms"?: number;
   readonly "heartbeat-misses"?: number;
   readonly "patience-ms"?: number;
+  readonly log?: string;
+  readonly "log-mb"?: number;
 }
 
 export interface FileRpki {

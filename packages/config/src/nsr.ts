@@ -9,6 +9,7 @@ import type {
   LinkAddress,
   ListenAddress,
   NsrConfig,
+  NsrLog,
   NsrPeer,
   NsrTls,
   ServiceAddressConfig,
@@ -42,11 +43,34 @@ export function checkNsr(
     heartbeatMs: nsr["heartbeat-ms"] ?? 30,
     heartbeatMisses: nsr["heartbeat-misses"] ?? 3,
     patienceMs: nsr["patience-ms"] ?? 300,
+    log: checkLog(nsr, checker),
   };
   checkLinks(config, nsr, places, checker);
   checkLease(config, nsr, checker);
   if (written !== undefined) checkListeners(config, written, listen, checker);
   return config;
+}
+
+function checkLog(nsr: FileNsr, checker: Checker): NsrLog | null {
+  const { log, "log-mb": megabytes = 256 } = nsr;
+  const { yaml } = checker;
+  if (log === undefined) {
+    if (yaml.wrote(nsr, "log-mb") && !yaml.wrote(nsr, "log"))
+      checker.warn(yaml.keyAt(nsr, "log-mb"), '"log-mb" has no meaning without "log"');
+    return null;
+  }
+  const at = yaml.valueAt(nsr, "log");
+  if (log.startsWith("/")) {
+    checkFolder(`${log.replace(/\/+$/, "")}/log`, at, checker);
+    checkWritable(log, at, checker);
+  } else yaml.add(at, `"${log}" must be a path from the root, such as /var/lib/ts-bgp`);
+  return { directory: log, octetsMax: megabytes * 1_000_000 };
+}
+
+/** Another user may check the file than the one that the speaker runs as. */
+function checkWritable(folder: string, at: number, checker: Checker): void {
+  const problem = checker.sources.cannotWrite?.(folder) ?? "";
+  if (problem !== "") checker.warn(at, problem);
 }
 
 /** @param places - is given where each way to another side stands */

@@ -192,6 +192,15 @@ export interface NsrConfig {
   readonly heartbeatMisses: number;
   /** How long a standby may leave a bracket unacknowledged. */
   readonly patienceMs: number;
+  /** Where this side, as a standby, keeps what it has stored; null for nowhere. */
+  readonly log: NsrLog | null;
+}
+
+export interface NsrLog {
+  /** A path from the root. */
+  readonly directory: string;
+  /** Octets of brackets beside the state that they go on from; no less than that state, if it is more. */
+  readonly octetsMax: number;
 }
 
 /** An address that moves to the active side. */

@@ -141,6 +141,7 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       load(fileWith(["nsr", "arbiter", "etcd", "tls"], { "server-name": "etcd" })).nsr?.arbiter,
       expect.objectContaining({ tls: expect.objectContaining({ ca: null }) }),
     ],
+    "nsr log": ["nowhere", load(BASE).nsr?.log, null],
     "nsr service-addresses 0 interface": [
       "the one that has an address of the same subnet, which is right in a container, " +
         "where names change",

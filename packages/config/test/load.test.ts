@@ -184,6 +184,7 @@ const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
     tls: { cert: CERTIFICATE, key: KEY, ca: CERTIFICATE },
     heartbeatMs: 50,
     heartbeatMisses: 4,
+    log: { directory: "/var/lib/ts-bgp", octetsMax: 512_000_000 },
     patienceMs: 500,
   },
   bmp: {

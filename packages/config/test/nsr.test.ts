@@ -47,6 +47,7 @@ test("a pair on one host needs a name and a path", () => {
     tls: null,
     heartbeatMs: 30,
     heartbeatMisses: 3,
+    log: null,
     patienceMs: 300,
   });
 });
@@ -326,5 +327,43 @@ neighbors: [ { address: 10.0.0.9, as: 64501${option} } ]`;
     [", group: g, nsr: preferred", "preferred"],
   ])("comes from the nearest section: {%s} is %s", (option, want) => {
     expect(load(SOCKET, layers(option)).config?.neighbors[0]?.nsr).toBe(want);
+  });
+});
+
+describe("the log of a standby", () => {
+  const at = (more: string, sources: object = {}) => {
+    const text = `router: { as: 64500, id: 192.0.2.1 }\nnsr: { ${SOCKET}, ${more} }\n`;
+    const { config, mistakes, warnings } = loadConfig("test.yaml", text, {
+      ...SOURCES,
+      ...sources,
+    });
+    return { log: config?.nsr?.log, told: formatMistakes([...mistakes, ...warnings]) };
+  };
+
+  test("has a folder, and a bound", () => {
+    expect(at("log: /var/lib/ts-bgp").log).toEqual({
+      directory: "/var/lib/ts-bgp",
+      octetsMax: 256_000_000,
+    });
+    expect(at("log: /log, log-mb: 1").log?.octetsMax).toBe(1_000_000);
+  });
+
+  test.each([
+    ["log: var/lib", '"var/lib" must be a path from the root, such as /var/lib/ts-bgp'],
+    ["log-mb: 5", '"log-mb" has no meaning without "log"'],
+    ["log: /log, log-mb: 0", '"log-mb" must be a number of megabytes (1 to 100000), not 0'],
+  ])("%s is told of", (more, mistake) => {
+    expect(at(more).told.join()).toContain(mistake);
+  });
+
+  test("a folder that is open to others is a mistake", () => {
+    const { told } = at("log: /log/", { folderProblem: (file: string) => `${file} is open` });
+    expect(told.join()).toContain("/log/log is open");
+  });
+
+  test("a folder that cannot be written is told of", () => {
+    const { log, told } = at("log: /log", { cannotWrite: (path: string) => `not to ${path}` });
+    expect(told.join()).toContain("not to /log");
+    expect(log).not.toBe(null);
   });
 });

@@ -1,7 +1,7 @@
 /** Configuration files from disk. */
 
 import { once } from "node:events";
-import { globSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { isMainThread, Worker } from "node:worker_threads";
@@ -154,6 +154,7 @@ function loadConfigFile(
     congestionControlProblem: problemOf,
     controlSocket: defaultControlSocket(),
     folderProblem,
+    cannotWrite,
     ...(nsrSelf === undefined ? {} : { nsrSelf }),
     ...(withRoas ? { roaFileProblem } : {}),
     certificateProblem: (tls, cluster) => {
@@ -202,6 +203,18 @@ function folderProblem(file: string): string {
     return "";
   } catch (error) {
     return (error as Error).message;
+  }
+}
+
+function cannotWrite(folder: string): string {
+  let place = folder;
+  while (!existsSync(place) && place !== path.dirname(place)) place = path.dirname(place);
+  if (!statSync(place).isDirectory()) return `${place} is no folder`;
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return "";
+  } catch (error) {
+    return `nothing can be written to ${place}: ${reasonOf(error)}`;
   }
 }
 

@@ -98,6 +98,20 @@ function stateOf(shown: ShownNsr): MetricRecord[] {
       "Records and fields of the other side that this one does not know",
       skipped,
     ),
+    ...logOf(shown),
+  ];
+}
+
+/** What is on disk, where that is configured. */
+function logOf({ log }: ShownNsr): MetricRecord[] {
+  if (log.file === "") return [];
+  return [
+    gauge("tsbgp_nsr_log_octets", "Octets on disk of what this standby has stored", log.octets),
+    gauge(
+      "tsbgp_nsr_log_failed",
+      "1 while the disk takes nothing, so that the next start of this side joins with all state",
+      Number(log.problem !== ""),
+    ),
   ];
 }
 

@@ -77,6 +77,7 @@ const SHOWN: ShownNsr = {
     ...{ overflowed: 0, overruns: 0, unparsed: 0, fenced: 0 },
   },
   skipped: 0,
+  log: { file: "/var/lib/ts-bgp/rs1-a.log", octets: 4096, problem: "no space" },
   refused: { ...NONE_REFUSED, user: 2, slow: 7 },
 };
 const NEIGHBORS = [
@@ -139,6 +140,8 @@ test("a side of a pair that has not switched over", async () => {
     'tsbgp_nsr_link_refused_total{reason="slow"} 7',
     'tsbgp_nsr_link_refused_total{reason="crowded"} 0',
     "tsbgp_nsr_skipped_records 0",
+    "tsbgp_nsr_log_octets 4096",
+    "tsbgp_nsr_log_failed 1",
     "tsbgp_nsr_sessions 2",
     "tsbgp_nsr_sessions_protected 1",
     'tsbgp_neighbor_nsr_protected{neighbor="192.0.2.1",as="64501"} 1',
@@ -150,7 +153,7 @@ test("a side of a pair that has not switched over", async () => {
 });
 
 test("the last switchover, by phase and with what became of the sessions", async () => {
-  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(45)).toEqual([
+  expect((await samplesOf({ ...SHOWN, last_switchover: SWITCHOVER })).slice(47)).toEqual([
     'tsbgp_nsr_switchovers_total{kind="planned"} 0',
     'tsbgp_nsr_switchovers_total{kind="failure"} 1',
     "tsbgp_nsr_sessions_lost_total 1",
@@ -185,7 +188,7 @@ test("every metric says first what it is, once", async () => {
     else if (what === "TYPE") told.add(name);
     else expect(lines[k + 1]).toMatch(new RegExp(`^# TYPE ${name} (gauge|counter)$`));
   }
-  expect(told.size).toBe(31);
+  expect(told.size).toBe(33);
 });
 
 describe("odd states", () => {

@@ -1,7 +1,6 @@
 /** The active one of a pair: lets standbys join, and has everything wait for them that has to. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Rights } from "@ts-bgp/pair";
 import { type ActiveState, type AnyRecord, frameOf, type RecordOf } from "@ts-bgp/replication";
 import { type LogEvent, nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
@@ -25,7 +24,9 @@ import type { PairGate } from "./pair-gate.ts";
 import { Protector } from "./protector.ts";
 import { type Arrival, StandbyLink } from "./standby-link.ts";
 import { prepared, sendOn } from "./state-transfer.ts";
+import { goesOnFrom, newStream } from "./stream.ts";
 import type { Outcome } from "./switchover.ts";
+import { unname } from "./unname.ts";
 
 /** Longest wait for the standby to acknowledge everything, before a switchover is given up. */
 const SETTLE_MS = 2000;
@@ -33,8 +34,6 @@ const SETTLE_MS = 2000;
 const RETRY_MS = 2000;
 /** So often time passes for a side that has other standbys until it has gone on. */
 const INHERIT_TICK_MS = 10;
-/** Wait before the arbiter is asked again to take the standby's name out; peers wait meanwhile. */
-const RETRY_NAME_MS = 200;
 /** So long an active waits until the standby has taken over, and a standby for a handover that was announced. */
 export const HANDOVER_MS = 2000;
 /** The same for each connection beside that: ten times what one takes on a busy machine. */
@@ -70,6 +69,8 @@ export class ActiveSide {
   private handoverTaken: (taken: RecordOf<"handoverTaken"> | null) => void = () => {};
   /** The standby that the role is given to. */
   private heir = "";
+  /** As in the record `hello`. */
+  private readonly stream: number;
 
   constructor(
     side: Side,
@@ -82,12 +83,14 @@ export class ActiveSide {
     this.epoch = epoch;
     this.arbiter = arbiter;
     this.gate = pairGate;
+    this.stream = side.config.log === null ? 0 : newStream();
+    const until = { tell: (text: string) => this.tell(text), isOver: () => this.isStopped };
     const linkTo = (name: string) => this.standbys.get(name)?.link ?? null;
     this.protector = new Protector(pairGate.gate, pairGate.problem, now, {
       send: (to, frame) => linkTo(to)?.send(frame),
       hasRoom: (to) => linkTo(to)?.hasRoom !== false,
       declare: (rights) => arbiter.nameStandbys(rights),
-      undeclare: (rights) => this.unname(rights),
+      undeclare: (rights) => unname(arbiter, rights, until),
       drop: (name, reason, isSlow) => this.drop(name, reason, isSlow),
     });
   }
@@ -261,19 +264,6 @@ export class ActiveSide {
     return { resumed: taken.resumed, lost: lost ?? [] };
   }
 
-  /** Tries until it can be done: before it is, nothing may leave that these do not have. */
-  private async unname(rights: Rights): Promise<boolean> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.arbiter.nameStandbys(rights);
-      } catch (error) {
-        if (tries === 0) this.tell(`the arbiter cannot be reached: ${(error as Error).message}`);
-        if (this.isStopped) return false;
-        await sleep(RETRY_NAME_MS);
-      }
-    }
-  }
-
   private accept(caller: Caller): void {
     const { stream } = caller;
     const number = ++this.acceptedCount;
@@ -333,15 +323,21 @@ export class ActiveSide {
   private async letJoin(link: Link, hello: Hello): Promise<void> {
     const { speaker } = this;
     const { side: name } = hello;
+    const goesOn = () => goesOnFrom(hello, this.side, this.stream, speaker.active);
+    const lacks = goesOn();
     const guarded = this.gate.need(true);
     // What becomes of it is looked at below, unless nobody wants to know any more.
     guarded.catch(() => {});
     try {
-      const room = await prepared(speaker.journal.machine, () => this.isUsed(link, name));
+      // Without an image there is nothing to be made ready for one.
+      const isWanted = () => lacks === 0 && this.isUsed(link, name);
+      const room = await prepared(speaker.journal.machine, isWanted);
       const isGuarded = await guarded;
       if (!this.isUsed(link, name)) return;
       if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
-      speaker.active.join(name, speaker.now(), { ...joiningOf(this.side.build, hello), room });
+      if (lacks !== goesOn()) return this.drop(name, "what it lacks was given up");
+      const joining = { ...joiningOf(this.side.build, hello), room, lacks };
+      speaker.active.join(name, speaker.now(), joining);
     } catch (error) {
       this.cannotSend(link, name, error as Error);
     }
@@ -410,8 +406,9 @@ export class ActiveSide {
     this.standbys.set(name, standby);
     this.usedNumbers.set(name, number);
     standby.use(arrival, ownAddressOf(arrival.caller.stream) ?? addressText(side.config.listen));
-    const lacked = this.speaker.active.lackedOf(name);
-    const more = { echo: 0, next: lacked, problem: "", ways: 0 };
+    const { active } = this.speaker;
+    const goesOn = goesOnFrom(hello, side, this.stream, active);
+    const more = { next: active.lackedOf(name), stream: this.stream, goesOn };
     link.send(frameOf("hello", helloOf(side, "active", epoch, more)));
     return standby;
   }

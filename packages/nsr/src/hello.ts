@@ -9,6 +9,7 @@ import type { HeartbeatThread } from "./heartbeats.ts";
 import type { LinkThread } from "./link-thread.ts";
 import { addressText } from "./links.ts";
 import type { Refusals } from "./refusals.ts";
+import type { StandbyLog } from "./standby-log.ts";
 
 /** A link must be silent for longer than that: a side that has nothing to do sends something every 100 ms. */
 const WAY_MS_MIN = 150;
@@ -26,6 +27,8 @@ export interface Side {
   readonly differed: { once: boolean };
   readonly heartbeats: HeartbeatThread;
   readonly links: LinkThread;
+  /** What it stores as a standby; null where nothing is configured for that. */
+  readonly diskLog: StandbyLog | null;
   readonly bfd: Bfd;
   readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; null when it can */
@@ -50,9 +53,10 @@ export function helloOf(
   side: Side,
   role: "active" | "standby",
   epoch: number,
-  more = { echo: 0, next: 0, problem: "", ways: 0 },
+  more: Partial<Pick<Hello, "echo" | "next" | "problem" | "ways" | "stream" | "lacks" | "goesOn">>,
 ) {
   return {
+    ...{ echo: 0, next: 0, problem: "", ways: 0, stream: 0, lacks: 0, goesOn: 0 },
     version: STREAM_VERSION,
     cluster: side.config.cluster,
     side: side.name,

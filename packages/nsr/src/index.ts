@@ -8,6 +8,8 @@
  *     etcd-client.ts, etcd-http.ts, etcd-answers.ts    of etcd
  *     link.ts, links.ts, heartbeats.ts, heartbeat-worker.ts      streams and heartbeats between the sides
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
+ *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
+ *     stream.ts              which brackets an active has for one that comes again with that
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     thread-failure.ts      an exception in a thread ends the process
@@ -24,4 +26,5 @@ export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export { probePair } from "./probe-pair.ts";
 export { type ShownNsr, showNsr } from "./show-nsr.ts";
+export type { ShownLog } from "./standby-log.ts";
 export type { Outcome, Switchover } from "./switchover.ts";

@@ -3,7 +3,9 @@
 import type { Machine, Standby } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
+import type { Had } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
+import type { Side } from "./hello.ts";
 import type { StandbySide } from "./standby-side.ts";
 
 /** What an active left. */
@@ -46,4 +48,18 @@ export function leftHere({ journal, active }: Speaker, frozen: Left["frozen"]): 
 export function leftBy(followed: StandbySide, frozen: Left["frozen"]): Left | null {
   const { machine, heardMs, standby } = followed;
   return machine === null ? null : { machine, heardMs, frozen, standby, number: standby.number };
+}
+
+/**
+ * @param epoch - of the active that has left it
+ * @returns what a side can go on with that is about to follow; without anything else, what its log has
+ */
+export async function hadOf(side: Side, left: Left | null, epoch: number): Promise<Had> {
+  const { standby = null, heardMs = 0 } = left ?? {};
+  if (standby !== null) return { before: { standby, epoch, heardMs }, read: null };
+  const { build, config, diskLog, name } = side;
+  if (diskLog === null) return { before: null, read: null };
+  const owner = { cluster: config.cluster, side: name, build };
+  const read = await diskLog.load(owner, config.peers.length > 1, side.ended().ended);
+  return { before: null, read };
 }

@@ -55,6 +55,8 @@ export type LinkTask =
   | "acknowledge"
   /** The stream goes on behind what is stored. */
   | { readonly resume: Stored }
+  /** The same, if the active says in its hello that it goes on there. */
+  | { readonly offer: Stored }
   | { readonly bye: string }
   | "close";
 
@@ -99,7 +101,8 @@ export function threadsUs(): number {
 }
 
 export interface ThreadLinkEvents {
-  record(record: AnyRecord): void;
+  /** @param frame - of the record, as it came; nobody may change or transfer it */
+  record(record: AnyRecord, frame: Uint8Array): void;
   /** All records that had come were handed over. */
   idle(): void;
   /** The link is over, and all that came before its end was handed over; called once. */
@@ -165,6 +168,11 @@ export class ThreadLink {
     this.ask({ resume: stored });
   }
 
+  /** The same, if the active goes on there. */
+  offer(stored: Stored): void {
+    this.ask({ offer: stored });
+  }
+
   /** Tells the active how far brackets were run, if it does not know. */
   acknowledge(): void {
     if (!this.isOver) this.ask("acknowledge");
@@ -217,7 +225,9 @@ export class ThreadLink {
     // What is handed over may end the link, and have the rest handed over within this loop.
     frames.push(octets);
     try {
-      for (let next = frames.next(); next !== null; next = frames.next()) events.record(next);
+      for (let next = frames.next(); next !== null; next = frames.next()) {
+        events.record(next, frames.frame);
+      }
     } catch (error) {
       this.over(`the replication stream is broken: ${(error as Error).message}`);
       return;

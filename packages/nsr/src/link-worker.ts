@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { parentPort } from "node:worker_threads";
-import { type AnyRecord, octetsOf, Receipts } from "@ts-bgp/replication/stream";
+import { type AnyRecord, octetsOf, Receipts, type RecordOf } from "@ts-bgp/replication/stream";
 import { Link } from "./link.ts";
 import {
   type LinkNews,
@@ -31,6 +31,8 @@ class StandbyEnd {
   private epoch: number | null = null;
   /** What has come is not to be acknowledged. */
   private isStrange = false;
+  /** What this side has, which the active may go on behind. */
+  private offered: Stored | null = null;
   private frames: Uint8Array[] = [];
   private link: Link | null = null;
   private isOver = false;
@@ -81,6 +83,7 @@ class StandbyEnd {
     if (task === "acknowledge") this.acknowledge();
     else if (task instanceof Uint8Array) link?.send(task);
     else if (task !== "close" && "resume" in task) this.resume(task.resume);
+    else if (task !== "close" && "offer" in task) this.offered = task.offer;
     else {
       this.isOver = true;
       if (task === "close") link?.close();
@@ -96,7 +99,7 @@ class StandbyEnd {
   }
 
   private record(record: AnyRecord, frame: Uint8Array): void {
-    if (record.record === "hello") this.epoch ??= record.epoch;
+    if (record.record === "hello") this.answered(record);
     else if (record.record === "imageEnd") this.receipts.begin(record.before);
     else if (record.record === "bracket") {
       this.isStrange ||= record.epoch !== this.epoch;
@@ -105,6 +108,13 @@ class StandbyEnd {
     }
     this.frames.push(frame);
     this.words.set("heardUs", threadsUs());
+  }
+
+  private answered({ epoch, goesOn }: RecordOf<"hello">): void {
+    const { offered } = this;
+    this.offered = null;
+    if (offered !== null && offered.next === goesOn) this.resume({ ...offered, epoch });
+    this.epoch ??= epoch;
   }
 
   private passOn(): void {

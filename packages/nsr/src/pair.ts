@@ -16,20 +16,18 @@ import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
 import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
 import type { ActiveSide } from "./active-side.ts";
 import type { HoldChange } from "./arbiter.ts";
-import { programDigest } from "./build.ts";
 import type { FollowEnd } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { HandoverOrder } from "./handover-order.ts";
-import { HeartbeatThread } from "./heartbeats.ts";
 import type { Side } from "./hello.ts";
-import { finished, type Left, leftBy, leftHere } from "./left.ts";
-import { LinkThread } from "./link-thread.ts";
+import { finished, hadOf, type Left, leftBy, leftHere } from "./left.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
 import { nsrOf, type PairOptions } from "./pair-options.ts";
 import { byConnection } from "./resume.ts";
 import { RoleAsker } from "./role-asker.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
+import { sideOf } from "./side-of.ts";
 import { StandbySide } from "./standby-side.ts";
 import { Suspects } from "./suspects.ts";
 import { type Outcome, phasesOf, Switchovers } from "./switchover.ts";
@@ -93,7 +91,7 @@ export class Pair {
     this.options = options;
     this.suspects = new Suspects(options);
     this.log = new PairLog(options.log);
-    const { config, name, software, log, arbiter, bfd } = options;
+    const { config, name, log, arbiter, bfd } = options;
     this.nsr = nsrOf(options);
     const { peers } = this.nsr;
     const leading = () => (this.machine.state === "leading" ? this.speaker : null);
@@ -112,10 +110,7 @@ export class Pair {
     this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
     this.switchovers = new Switchovers(log);
     const finds = { bfd, lack: () => this.gate.lack(), ...this.suspects.finds };
-    const { refusals } = this.log;
-    const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
-    const program = { software, build: programDigest(), differed: { once: false } };
-    this.side = { config: this.nsr, name, ...program, log, refusals, ...finds, ...threads };
+    this.side = sideOf(options, this.nsr, this.log, finds);
     this.asker = new RoleAsker(arbiter, name, warn("nsr-arbiter"));
     arbiter.onHold((change) => this.held(change));
   }
@@ -318,10 +313,9 @@ export class Pair {
   private async connect(): Promise<SideEvent> {
     const lost = this.addresses.lost ?? this.suspects.pause;
     if (lost !== null) return { event: "unreachable", reason: lost };
-    const { standby = null, heardMs = 0 } = this.left ?? {};
-    const before = standby && { standby, epoch: this.followedEpoch, heardMs };
+    const had = await hadOf(this.side, this.left, this.followedEpoch);
     try {
-      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter, before);
+      this.standbySide = await StandbySide.connect(this.side, this.options.arbiter, had);
       return { event: "connected" };
     } catch (error) {
       const reason = `no way to the active side: ${(error as Error).message}`;
@@ -476,8 +470,8 @@ export class Pair {
     const mayGo = this.wasActive || this.nsr.mode === "address";
     const end: GateEnd = mayGo ? "remove-rules" : "keep-rules";
     await this.gate.stop(end);
-    const threads = [this.side.heartbeats, this.side.links, this.resumes];
-    await Promise.all(threads.map((thread) => thread.exit()));
+    const { heartbeats, links, diskLog } = this.side;
+    await Promise.all([heartbeats, links, this.resumes, diskLog].map((thread) => thread?.exit()));
   }
 
   private shown(): void {
@@ -491,6 +485,7 @@ export class Pair {
     this.role = role;
     this.sinceMs = nowMs();
     this.log.role(role, this.side.name, this.epoch);
+    if (role === "active") this.side.diskLog?.remove();
     this.options.changed();
     if (role === "starting") return;
     this.starting?.resolve();

@@ -8,6 +8,7 @@ import type { Pair } from "./pair.ts";
 import { NO_GATE, type ShownGate } from "./pair-gate.ts";
 import { NONE_REFUSED, type RefusalReason } from "./refusals.ts";
 import type { StandbyLink } from "./standby-link.ts";
+import { NO_LOG, type ShownLog } from "./standby-log.ts";
 import type { Switchover } from "./switchover.ts";
 
 export interface ShownPeer {
@@ -74,6 +75,8 @@ export interface ShownNsr {
   unknown_options: readonly string[];
   /** Connections to the link and to the heartbeats that were not let in, by reason. */
   refused: Readonly<Record<RefusalReason, number>>;
+  /** What this side keeps on disk of what it stores as a standby. */
+  log: ShownLog;
   /** What nonstop routing needs of this host, `minor` what it can do without; empty before it was looked at. */
   host: { what: string; ok: boolean; minor: boolean; detail: string; what_to_do: string }[];
   last_switchover: Switchover | null;
@@ -115,6 +118,7 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
     skipped: 0,
     unknown_options: [],
     refused: NONE_REFUSED,
+    log: NO_LOG,
     host: [],
     last_switchover: null,
   };
@@ -122,7 +126,8 @@ export function showNsr(pair: Pair | null, speaker: Speaker | null): ShownNsr {
   if (pair === null) return shown;
   const { role, epoch, sinceMs, switchovers } = pair;
   const { problem } = pair.gate;
-  const { config, name, refusals } = pair.side;
+  const { config, name, refusals, diskLog } = pair.side;
+  shown.log = diskLog?.shown ?? NO_LOG;
   shown.refused = { ...refusals.totals };
   const about = { cluster: config.cluster, side: name, mode: config.mode, epoch };
   const { last } = switchovers;

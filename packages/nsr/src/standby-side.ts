@@ -4,7 +4,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LinkAddress } from "@ts-bgp/config";
 import {
   type AnyRecord,
-  deviationText,
   frameOf,
   type Machine,
   type RecordOf,
@@ -12,36 +11,24 @@ import {
   type StandbyHooks,
 } from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
-import { nowMs, type Suspect } from "@ts-bgp/speaker";
+import { type LogEvent, nowMs, type PairEvent, type Suspect } from "@ts-bgp/speaker";
 import { HANDOVER_MS } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
-import type { Before, FollowEnd } from "./following.ts";
+import { type FollowEnd, type Had, ownDeviationText, TIMES } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
+import { followInLog, lackedBehind, storedIn } from "./log-of-stream.ts";
 
-/** Longest time from a bracket that was run to its acknowledgement. */
-const APPLIED_MS = 2;
-/** Brackets are run for so long before the link has its turn. */
-const WORK_MS = 4;
-/** So often the arbiter is asked what has become of an active that is silent. */
-const ASK_MS = 20;
-const LOOK_MS = 50;
-/** From this on, and so often, the arbiter is asked of an active of which nothing comes. */
-const STOPPED_MS = 500;
-const STOPPED_LOOK_MS = 250;
-/** An active that runs sends brackets several times a second, but may be at its image for long. */
-const LINK_SILENT_MS = 4000;
-/** An active that runs has so long, beside its patience, to take the standby's right back. */
-const UNDECLARE_MS = 500;
 /** So many heartbeats late: packets of BFD that are sent twice do no harm. */
 const BFD_SILENT_BEATS = 1.5;
 
 export class StandbySide {
-  readonly standby: Standby;
+  /** Another one once the active goes on behind what was read from the log. */
+  standby: Standby;
   peer: Hello | null = null;
   linkSinceMs = nowMs();
   /** When both sides were last compared; 0 for never. */
@@ -88,47 +75,49 @@ export class StandbySide {
   /** Why this side's host cannot take over; null when it can. */
   private readonly problem: string | null;
 
-  /** What it goes on with; null when it is to be sent everything. */
-  private readonly before: Before | null;
+  private had: Had;
+  private readonly hooks: StandbyHooks;
 
-  private constructor(side: Side, arbiter: Arbiter, problem: string | null, before: Before | null) {
+  private constructor(side: Side, arbiter: Arbiter, problem: string | null, had: Had) {
+    const { before } = had;
     this.side = side;
     this.arbiter = arbiter;
     this.problem = problem;
-    this.before = before;
+    this.had = had;
     this.heardBeforeMs = before?.heardMs ?? nowMs();
     const hooks: StandbyHooks = {
       send: (frame) => this.link.send(frame),
       differs: (number, what) => {
         side.differed.once = true;
+        side.diskLog?.remove();
         this.lose(`this side differs in ${what} at bracket ${number}`, false);
       },
       deviates: (deviation) => {
-        const text = deviationText(deviation) || "this side differs no more";
-        const message = deviation.what === "" ? text : `this side differs in ${text}`;
-        side.log({ id: "nsr-deviates", level: "warn", neighbor: null, message, fields: {} });
+        this.say("nsr-deviates", "warn", ownDeviationText(deviation));
       },
     };
+    this.hooks = hooks;
     this.standby = before?.standby ?? new Standby(hooks, side.config.peers.length > 1);
     if (before !== null) this.standby.follow(hooks);
   }
 
   /**
-   * @param before - null for a side that is to be sent everything
+   * @param had - what this side can go on with
    * @returns a side that is connected to the active; rejects when there is none
    */
   static async connect(
     side: Side,
     arbiter: Arbiter,
-    before: Before | null = null,
+    had: Had = { before: null, read: null },
   ): Promise<StandbySide> {
+    const { before } = had;
     const problem = await side.lack();
     const { links, config } = side;
     const ways = waysOf(config);
     const way = await (before === null
       ? links.connect(ways, config)
       : links.connectSoon(ways, config));
-    const standbySide = new StandbySide(side, arbiter, problem, before);
+    const standbySide = new StandbySide(side, arbiter, problem, had);
     const peer = side.config.peers.find(({ ways }) => ways.includes(way.address))!;
     standbySide.ways = peer.ways;
     standbySide.use(way);
@@ -137,12 +126,12 @@ export class StandbySide {
 
   /** Of the active that was followed last; 0 for none. */
   get epoch(): number {
-    return this.peer?.epoch ?? this.before?.epoch ?? 0;
+    return this.peer?.epoch ?? this.had.before?.epoch ?? 0;
   }
 
   /** Follows until that comes to its end. */
   follow(): Promise<FollowEnd> {
-    const looks = setInterval(() => void this.look(), LOOK_MS);
+    const looks = setInterval(() => void this.look(), TIMES.lookMs);
     return new Promise((resolve) => {
       this.ended = (end) => {
         this.ended = () => {};
@@ -153,8 +142,9 @@ export class StandbySide {
         else this.side.bfd.rest();
         resolve(end);
       };
-      const next = this.before === null ? 0 : this.goOn(null);
-      this.sayHello(this.before?.epoch ?? 0, next);
+      const next = this.had.before === null ? 0 : this.goOn(null);
+      if (this.had.read !== null) this.link.offer(storedIn(this.had.read));
+      this.sayHello(this.had.before?.epoch ?? 0, next);
     });
   }
 
@@ -169,7 +159,8 @@ export class StandbySide {
   private sayHello(epoch: number, next: number): void {
     const { echo, side, ways } = this;
     const problem = this.problem ?? "";
-    const more = { echo, next, problem, ways: ways.length };
+    const lacks = this.had.read === null ? {} : lackedBehind(this.had.read);
+    const more = { echo, next, problem, ways: ways.length, ...lacks };
     const hello = helloOf(side, "standby", epoch, more);
     // It could not go on without what an active puts out.
     if (this.standby.needsOutputs) hello.outputs = 1;
@@ -204,21 +195,25 @@ export class StandbySide {
   }
 
   private use({ link, address }: Way): void {
+    const { side } = this;
     this.linkSinceMs = nowMs();
     this.link = link;
     this.address = address;
     this.isAway = true;
     this.isCut = false;
     link.use({
-      record: (record) => this.record(record),
-      idle: () => this.work(),
+      record: (record, frame) => this.record(record, frame),
+      idle: () => {
+        side.diskLog?.flush();
+        this.work();
+      },
       closed: (reason) => this.closed(reason),
     });
   }
 
-  private record(record: AnyRecord): void {
+  private record(record: AnyRecord, frame: Uint8Array): void {
     if (this.isLeaving) {
-      if (record.record === "bracket" || record.record === "declared") this.standby.record(record);
+      if (record.record === "bracket" || record.record === "declared") this.store(record, frame);
       return;
     }
     this.silentLooks = 0;
@@ -234,7 +229,12 @@ export class StandbySide {
       this.lose(`the stream is of epoch ${record.epoch}, not ${this.peer?.epoch}`, false);
     } else if (record.record === "handingOver") this.isHandedOver = true;
     else if (record.record === "handover") this.handedOver(record);
-    else this.standby.record(record);
+    else this.store(record, frame);
+  }
+
+  private store(record: AnyRecord, frame: Uint8Array): void {
+    this.standby.record(record);
+    if (record.record === "bracket") this.side.diskLog?.add(frame);
   }
 
   private handedOver({ number, frozen }: RecordOf<"handover">): void {
@@ -250,11 +250,11 @@ export class StandbySide {
   }
 
   private welcome(hello: Hello): void {
-    const { config, name, log } = this.side;
+    const { config, name } = this.side;
     if (this.peer !== null) {
       if (hello.next > 0) this.handOn(hello.next);
-      const message = `the link goes on over ${addressText(this.address)}: ${this.cause}`;
-      log({ id: "nsr-link", level: "info", neighbor: null, message, fields: {} });
+      const over = addressText(this.address);
+      this.say("nsr-link", "info", `the link goes on over ${over}: ${this.cause}`);
       return;
     }
     const problem = mismatch(config, name, hello);
@@ -263,6 +263,14 @@ export class StandbySide {
       return;
     }
     this.peer = hello;
+    const { read } = this.had;
+    if (read !== null && hello.goesOn === lackedBehind(read).lacks) {
+      this.standby = read.standby;
+      this.standby.follow(this.hooks);
+      this.ran();
+    }
+    followInLog(this.side, hello, this.standby, read);
+    this.had = { ...this.had, read: null };
     this.standby.isSameProgram = hello.build === this.side.build;
     if (hello.next > 0) this.handOn(hello.next);
     const { lease } = this.arbiter;
@@ -308,9 +316,12 @@ export class StandbySide {
     const text = addressText(address);
     if (isUp) this.waysDown.delete(text);
     else this.waysDown.add(text);
-    const message = isUp ? `heartbeats come by ${text} again` : `no heartbeat comes by ${text}`;
-    const level = isUp ? "info" : "warn";
-    this.side.log({ id: "nsr-way", level, neighbor: null, message, fields: {} });
+    if (isUp) this.say("nsr-way", "info", `heartbeats come by ${text} again`);
+    else this.say("nsr-way", "warn", `no heartbeat comes by ${text}`);
+  }
+
+  private say(id: PairEvent, level: LogEvent["level"], message: string): void {
+    this.side.log({ id, level, neighbor: null, message, fields: {} });
   }
 
   private async heartbeatsMissing(reason: string): Promise<void> {
@@ -338,7 +349,7 @@ export class StandbySide {
     this.isWorking = true;
     setImmediate(() => {
       this.isWorking = false;
-      const endMs = performance.now() + WORK_MS;
+      const endMs = performance.now() + TIMES.workMs;
       const compared = this.standby.digestNumber;
       // An exception ends the process, as it would on the active side: the next start waits, and says so.
       const more = this.standby.work(() => performance.now() < endMs);
@@ -347,6 +358,7 @@ export class StandbySide {
       if (more || !this.link.hasTold.room) this.link.acknowledge();
       else this.acknowledgeSoon();
       if (more) this.work();
+      else if (this.standby.isUsable && !this.isOver) this.side.diskLog?.calm(this.standby);
     });
   }
 
@@ -362,7 +374,7 @@ export class StandbySide {
     setTimeout(() => {
       this.isAckDue = false;
       if (!this.link.hasTold.applied) this.link.acknowledge();
-    }, APPLIED_MS).unref();
+    }, TIMES.appliedMs).unref();
   }
 
   /**
@@ -435,7 +447,7 @@ export class StandbySide {
     if (this.isSilent) return;
     this.isSilent = true;
     const { standby, side } = this;
-    const endMs = nowMs() + side.config.patienceMs + UNDECLARE_MS;
+    const endMs = nowMs() + side.config.patienceMs + TIMES.undeclareMs;
     while ((standby.isUsable || isBack !== null) && nowMs() < endMs) {
       // The arbiter may have named this side although it was not told: that message may have been lost.
       let state = standby.isUsable ? await this.arbiter.state(side.name, this.epoch) : "running";
@@ -453,21 +465,21 @@ export class StandbySide {
         return;
       }
       if (state === "unknown" && !mayAnswer()) break;
-      await sleep(ASK_MS);
+      await sleep(TIMES.askMs);
     }
     this.lose(cause, standby.isUsable);
   }
 
   /** Counts looks, not time: after a pause of this side, what has come meanwhile is read first. */
   private async look(): Promise<void> {
-    const silentMs = ++this.silentLooks * LOOK_MS;
+    const silentMs = ++this.silentLooks * TIMES.lookMs;
     const cause = `nothing came over the link for ${silentMs} ms`;
     if (silentMs > this.attemptMs) {
       this.attemptMs = 2 * silentMs;
       this.comeBack(cause);
     }
-    if (silentMs < STOPPED_MS || silentMs % STOPPED_LOOK_MS !== 0) return;
-    const isLong = silentMs >= this.side.config.patienceMs + LINK_SILENT_MS;
+    if (silentMs < TIMES.stoppedMs || silentMs % TIMES.stoppedLookMs !== 0) return;
+    const isLong = silentMs >= this.side.config.patienceMs + TIMES.linkSilentMs;
     // Before heartbeats have begun, nothing else tells of an active that is suspended.
     const isStopped =
       this.standby.isDeclared &&

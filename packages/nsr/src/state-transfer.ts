@@ -23,7 +23,7 @@ export async function sendOn(active: Active, to: string, isWanted: () => boolean
 }
 
 /** Takes steps while there are any. */
-async function inTurns(isWanted: () => boolean, step: () => boolean): Promise<void> {
+export async function inTurns(isWanted: () => boolean, step: () => boolean): Promise<void> {
   while (isWanted()) {
     const endMs = performance.now() + TURN_MS;
     while (performance.now() < endMs) if (!step()) return;

@@ -12,6 +12,7 @@ import type { PairGate } from "./pair-gate.ts";
 import type { PairLog } from "./pair-log.ts";
 import type { PairOptions } from "./pair-options.ts";
 import { expectAll, freezeAll, resumeAll } from "./resume.ts";
+import { RECENT_OCTETS } from "./stream.ts";
 import type { Outcome } from "./switchover.ts";
 
 /** What a side has in whatever role. */
@@ -55,7 +56,9 @@ export class Tenure {
     const { patienceMs } = parts.nsr;
     const isHeld = () => arbiter.isHeld();
     const time = { patienceMs, clockOffsetMs };
-    const options = { log, protection: protector, epoch, ...time, estate, isHeld };
+    const recentOctets = parts.nsr.log === null ? 0 : RECENT_OCTETS;
+    const more = { estate, isHeld, recentOctets };
+    const options = { log, protection: protector, epoch, ...time, ...more };
     this.speaker = new Speaker(machine, options);
   }
 

@@ -51,7 +51,7 @@ describe("the threads of heartbeats", () => {
         peers: [{ name: null, ways: [{ path }] }],
         arbiter: { kind: "local", file: "" },
       },
-      ...{ patienceMs: 1000, ...BEAT },
+      ...{ patienceMs: 1000, log: null, ...BEAT },
     };
     ends = [];
     heard = [];

@@ -47,7 +47,7 @@ function serve(socket: Socket): void {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
     leavesOut: 1,
-    ...{ ends: 0, ended: "" },
+    ...{ ends: 0, ended: "", stream: 0, lacks: 0, goesOn: 0 },
   };
   socket.write(frameOf("hello", hello));
   held = null;
@@ -83,7 +83,7 @@ beforeEach(() => {
       peers: [{ name: null, ways: [{ path }] }],
       arbiter: { kind: "local", file: "" },
     },
-    ...{ patienceMs: 100, heartbeatMs: 30, heartbeatMisses: 3 },
+    ...{ patienceMs: 100, heartbeatMs: 30, heartbeatMisses: 3, log: null },
   };
   server = createServer(serve).listen(path);
   heartbeats = new HeartbeatThread();
@@ -104,6 +104,7 @@ async function declared(state: ActiveState) {
     heartbeats,
     links,
     refusals,
+    diskLog: null,
     lack,
     bfd: new Bfd(
       () => {},

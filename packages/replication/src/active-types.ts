@@ -64,6 +64,8 @@ export interface ActiveOptions {
   readonly patienceMs: number;
   /** What a side has that has taken over. */
   readonly estate?: Estate | null;
+  /** Octets of brackets that are kept for standbys that come again with what they had; default 0. */
+  readonly recentOctets?: number;
 }
 
 export type ActiveState =
@@ -113,12 +115,16 @@ export interface Joining {
   readonly needsFirstClasses?: boolean;
   /** Made ready for its image with `prepareCapture`, so that this takes less long. */
   readonly room?: CaptureRoom;
+  /** The first bracket that it lacks, where it goes on with what it had; see `Active.keepsFrom`. */
+  readonly lacks?: number;
 }
 
 /** What a standby is sent. */
 export interface Outlet {
   /** What it is still to be sent when it joins; null when it is sent everything as it comes. */
   image: ImageQueue | null;
+  /** Of one that goes on with what it had: the last bracket that it is sent in the place of an image; else 0. */
+  readonly catchesUpTo: number;
   /** Bracket with the digests that were sent last; 0 when it has compared them. */
   digestNumber: number;
   digestMs: number;
@@ -141,17 +147,14 @@ export function gravest(outlets: Iterable<Outlet>): Deviation | null {
   return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
 }
 
-export function newOutlet(image: ImageQueue | null, wantsOutputs: boolean): Outlet {
+export function newOutlet(
+  image: ImageQueue | null,
+  wantsOutputs: boolean,
+  catchesUpTo = 0,
+): Outlet {
   const news = new DeviationNews();
-  return {
-    image,
-    digestNumber: 0,
-    digestMs: 0,
-    wantsOutputs,
-    deviation: null,
-    news,
-    needsFirstClasses: false,
-  };
+  const compared = { digestNumber: 0, digestMs: 0, deviation: null };
+  return { image, catchesUpTo, wantsOutputs, ...compared, news, needsFirstClasses: false };
 }
 
 export function inheritedOf(estate: Estate | null): Inherited | undefined {

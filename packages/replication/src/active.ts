@@ -46,11 +46,11 @@ import {
 import { type Deviation, deviationIn, deviationText } from "./deviation.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
-import { ImageQueue } from "./image-queue.ts";
 import type { Journal } from "./journal.ts";
 import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
-import { machineCapture } from "./machine-image.ts";
+import { DECLARED, outletFor, windowOf } from "./outlet.ts";
 import { outputsOctets } from "./outputs-octets.ts";
+import { RecentBrackets } from "./recent-brackets.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
@@ -58,7 +58,6 @@ const FIRST_FRAMES = 4;
 /** Digests are compared this often. */
 const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
-
 const NOTHING_SPECIAL: Joining = {};
 
 export class Active {
@@ -73,6 +72,7 @@ export class Active {
   private readonly hooks: ActiveHooks;
   private readonly events: InTurn<LeaderEvent> = new InTurn((event) => this.handle(event));
   private readonly kept: KeptBrackets;
+  private readonly recent: RecentBrackets;
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
   /** What there is to say of a standby that joins just now. */
@@ -84,12 +84,13 @@ export class Active {
   private goOn: (() => void) | null = null;
 
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
-    const { epoch, patienceMs, estate = null } = options;
+    const { epoch, patienceMs, estate = null, recentOctets = 0 } = options;
     this.journal = journal;
     this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
     const { followers, released } = this.leader;
     this.kept = new KeptBrackets(released);
+    this.recent = new RecentBrackets(recentOctets);
     if (estate === null || followers.length === 0) return;
     for (const { name } of followers) this.outlets.set(name, newOutlet(null, false));
     this.kept.inherit(estate, epoch);
@@ -193,14 +194,16 @@ export class Active {
     if (leader.isFenced || isEmpty) return;
     const number = (this.kept.last ?? leader.number) + 1;
     let frame: Uint8Array | null = null;
-    if (leader.followers.some(({ phase }) => phase !== "removing")) {
+    const isWatched = leader.followers.some(({ phase }) => phase !== "removing");
+    if (isWatched || this.recent.isGoing) {
       const digest = this.digestIfDue(nowMs);
       if (digest !== null) for (const outlet of this.outlets.values()) outlet.digestNumber = number;
       const about = { number, epoch: leader.epoch, calls, sum, digest };
       const octets = this.sendsOutputs ? outputsOctets(outputs) : NO_OCTETS;
       frame = frameOf("bracket", { ...about, outputs: octets });
     }
-    this.kept.add(number, effects, frame);
+    this.kept.add(number, effects, isWatched ? frame : null);
+    this.recent.add(number, frame, isWatched);
     this.step({ event: "commit", octets: frame?.length ?? calls.length, nowMs });
   }
 
@@ -214,6 +217,11 @@ export class Active {
     this.joining = joining;
     this.step({ event: "join", follower: side, nowMs });
     this.joining = NOTHING_SPECIAL;
+  }
+
+  /** Whether a standby that has stored all brackets before this one can be sent the others. */
+  keepsFrom(number: number): boolean {
+    return !this.leader.isFenced && this.recent.from(number, this.number) !== null;
   }
 
   /**
@@ -247,7 +255,8 @@ export class Active {
     const outlet = this.outlets.get(side);
     if (outlet === undefined || this.leader.isFenced) return;
     if (record.record === "ack") {
-      const { applied, window: windowOctets, number } = record;
+      const { applied, number } = record;
+      const windowOctets = windowOf(outlet, record);
       this.step({ event: "ack", follower: side, number, applied, windowOctets, nowMs });
       if (outlet.digestNumber > 0 && applied >= outlet.digestNumber) {
         outlet.digestNumber = 0;
@@ -316,7 +325,7 @@ export class Active {
     for (const action of stepLeader(this.leader, event)) {
       goesOn ||= action.do === "send" || action.do === "fetch";
       if (action.do === "send") frames.push(...this.kept.frames(action.from, action.number));
-      else if (action.do === "declared") frames.push(declared());
+      else if (action.do === "declared") frames.push(DECLARED);
       else this.perform(action, nowMs);
     }
     return goesOn ? frames : null;
@@ -352,6 +361,7 @@ export class Active {
 
   private forgetAll(): void {
     this.kept.forget();
+    this.recent.clear();
     this.outlets.clear();
     this.goOn?.();
   }
@@ -367,7 +377,7 @@ export class Active {
   private handle(event: LeaderEvent): void {
     const nowMs = "nowMs" in event ? event.nowMs : 0;
     for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
-    if (this.leader.followers.length === 0) this.journal.isOn = false;
+    if (this.leader.followers.length === 0 && !this.recent.isGoing) this.journal.isOn = false;
   }
 
   private perform(action: LeaderAction, nowMs: number): void {
@@ -398,7 +408,7 @@ export class Active {
         break;
       case "declared":
         this.reason = null;
-        hooks.send(action.to, declared());
+        hooks.send(action.to, DECLARED);
         hooks.say("standby-ready", `${action.to} can take over`);
         break;
       case "drop":
@@ -419,14 +429,10 @@ export class Active {
   }
 
   private sendImage(side: string, joinedAt: number): void {
-    const { hooks, journal } = this;
-    journal.isOn = true;
-    journal.machine.isDigested = true;
-    const { room, wantsOutputs = false, needsFirstClasses = false } = this.joining;
-    const capture = machineCapture(journal.machine, !needsFirstClasses, room);
-    const image = new ImageQueue(capture, joinedAt, wantsOutputs);
-    this.outlets.set(side, { ...newOutlet(image, wantsOutputs), needsFirstClasses });
-    hooks.say("standby-joining", `${side} is being sent the state`);
+    const { joining, journal, recent, hooks } = this;
+    const { outlet, what } = outletFor(joining, joinedAt, journal, recent);
+    this.outlets.set(side, outlet);
+    hooks.say("standby-joining", `${side} is being sent ${what}`);
     for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump(side)) break;
   }
 
@@ -490,8 +496,4 @@ export class Active {
     this.outlets.delete(follower);
     if (this.state !== "declared") this.reason = reason;
   }
-}
-
-function declared(): Uint8Array {
-  return frameOf("declared", { ready: 1, reason: "" });
 }

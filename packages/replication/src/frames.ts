@@ -39,6 +39,7 @@ const WITH_TEXT = 1 << 13;
 const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT },
   ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
+  logHead: WITH_TEXT,
   // Four times of a piece as it is sent.
   image: 1 << 20,
   // A message of a peer.
@@ -63,6 +64,7 @@ const EXPECTED = {
   /** Of the heartbeats of either side. */
   heartbeats: ["heartbeat", "suspect"],
   echoes: ["echo"],
+  log: ["logHead", "image", "imageEnd", "bracket"],
 } as const satisfies Readonly<Record<string, readonly RecordName[]>>;
 
 export type Sender = keyof typeof EXPECTED;
@@ -73,6 +75,7 @@ const SENDERS: Readonly<Record<Sender, string>> = {
   active: "an active side",
   heartbeats: "an active side's heartbeats",
   echoes: "a standby's echoes",
+  log: "a standby's log",
 };
 
 /** @returns the frame of a record */

@@ -11,7 +11,9 @@ export class ImageQueue {
   /** Null when all of them were handed out. */
   private pieces: Iterator<Uint8Array> | null;
   private octets = 0;
-  private readonly behind: Uint8Array[] = [];
+  private readonly behind: (Uint8Array | null)[] = [];
+  /** So many of those were handed out. */
+  private done = 0;
   private readonly hasOutputs: boolean;
 
   /**
@@ -24,6 +26,14 @@ export class ImageQueue {
     this.before = before;
   }
 
+  /** The queue of a standby that goes on with what it has, and lacks these frames. */
+  static goingOn(frames: readonly Uint8Array[], before: number): ImageQueue {
+    const queue = new ImageQueue([], before, false);
+    queue.pieces = null;
+    for (const frame of frames) queue.add(frame);
+    return queue;
+  }
+
   /** Has a frame wait for the image and all that wait already. */
   add(frame: Uint8Array): void {
     this.behind.push(frame);
@@ -32,7 +42,7 @@ export class ImageQueue {
   /** @returns the frame that is to be sent next, null when there is no other */
   next(): Uint8Array | null {
     const { before, pieces } = this;
-    if (pieces === null) return this.behind.shift() ?? null;
+    if (pieces === null) return this.nextBehind();
     const next = pieces.next();
     if (next.done === true) {
       this.pieces = null;
@@ -41,6 +51,13 @@ export class ImageQueue {
     }
     this.octets += next.value.length;
     return frameOf("image", { before, octets: next.value });
+  }
+
+  private nextBehind(): Uint8Array | null {
+    const { behind } = this;
+    const frame = behind[this.done] ?? null;
+    if (frame !== null) behind[this.done++] = null;
+    return frame;
   }
 }
 

@@ -55,6 +55,7 @@
  *     image image-* machine-image                    a router as octets, and on its way
  *     machine ledger journal replay outputs-*        calls, outputs, and what TCP has of each connection
  *     active standby receipts digest                 who may let what out when
+ *     recent-brackets log-reader                     for a standby that comes again after its end
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
  * that are not what this code writes throw a FormatError.
@@ -73,10 +74,12 @@ export type {
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
+export { ImageQueue } from "./image-queue.ts";
 export { CaptureRoom } from "./image-writer.ts";
 export { Journal, type Made } from "./journal.ts";
 export { type DigestValue, isObject } from "./json-fields.ts";
 export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
+export { type LogHead, type LogOwner, LogReader } from "./log-reader.ts";
 export {
   type Call,
   type CallName,
@@ -85,7 +88,7 @@ export {
   Machine,
   type ResultOf,
 } from "./machine.ts";
-export { machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
+export { machineCapture, machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
 export { FormatError } from "./octet-reader.ts";
 export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";

@@ -53,6 +53,15 @@ export const RECORDS = {
       ended: [31, "text"],
       /** 1: of an image, it leaves out objects of classes that it does not know. */
       leavesOut: [32, "uint"],
+      /**
+       * Of an active: a number by chance of all brackets that it makes, if it keeps them for a while for
+       * standbys that come again; 0 if not. Of a standby: of the active that it has stored brackets of.
+       */
+      stream: [40, "uint"],
+      /** With that, of a standby that joins: the bracket that it needs next, if it need not have the image. */
+      lacks: [41, "uint"],
+      /** Of an active, in answer to that: the same number; 0: the image follows. */
+      goesOn: [42, "uint"],
     },
   },
   /** Why the link is about to be closed. */
@@ -173,6 +182,22 @@ export const RECORDS = {
       /** Of the neighbor. */
       address: [3, "text"],
       message: [4, "octets"],
+    },
+  },
+
+  /** Not sent: in a file with what a standby has stored, whose brackets follow. */
+  logHead: {
+    type: 20,
+    fields: {
+      cluster: [1, "text"],
+      /** Names of the standby and of the active. */
+      side: [2, "text"],
+      active: [3, "text"],
+      /** Of the active. */
+      epoch: [4, "uint"],
+      /** As in `hello`. */
+      build: [5, "text"],
+      stream: [6, "uint"],
     },
   },
 

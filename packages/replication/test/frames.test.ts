@@ -132,14 +132,17 @@ describe("of a frame", () => {
     reader.push(octets);
     return reader.next();
   };
-  const SENDERS: readonly Sender[] = ["stranger", "standby", "active", "heartbeats", "echoes"];
+  const SENDERS: readonly Sender[] = [
+    ...(["stranger", "standby", "active", "heartbeats", "echoes", "log"] as const),
+  ];
   /** Of each kind, from whom it is taken, and how long it may be. */
   const KINDS: readonly (readonly [RecordName, readonly Sender[], number])[] = [
     ["hello", ["stranger", "standby", "active"], 1 << 13],
     ["bye", ["stranger", "standby", "active"], 1 << 13],
-    ["image", ["active"], 1 << 20],
-    ["imageEnd", ["active"], 1 << 8],
-    ["bracket", ["active", "standby"], 1 << 28],
+    ["image", ["active", "log"], 1 << 20],
+    ["imageEnd", ["active", "log"], 1 << 8],
+    ["bracket", ["active", "standby", "log"], 1 << 28],
+    ["logHead", ["log"], 1 << 13],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
     ["differs", ["standby"], 1 << 24],

@@ -11,7 +11,10 @@ const SEEDS_MAX = 600;
 
 function isFound(seed: number, sabotage: Sabotage): boolean {
   try {
-    return simulate(seed, sabotage, null, sabotage.hasOther).violations.length > 0;
+    return (
+      simulate(seed, sabotage, null, sabotage.hasOther ? "other version" : "same program")
+        .violations.length > 0
+    );
   } catch {
     // What is broken badly enough throws.
     return true;

@@ -10,6 +10,7 @@ export type PairEvent =
   | "nsr-link"
   | "nsr-way"
   | "nsr-deviates"
+  | "nsr-log"
   | "nsr-refused"
   | "nsr-arbiter"
   | "nsr-takeover"

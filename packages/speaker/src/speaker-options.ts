@@ -22,6 +22,8 @@ export interface SpeakerOptions {
   readonly epoch?: number;
   readonly patienceMs?: number;
   readonly estate?: Estate | null;
+  /** See `ActiveOptions`. */
+  readonly recentOctets?: number;
   /** What the router's clock is ahead of this host's. */
   readonly clockOffsetMs?: number;
   /** Whether something may be let out at this instant. */

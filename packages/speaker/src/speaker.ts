@@ -105,7 +105,9 @@ export class Speaker {
       release: (outputs) => this.letOut(outputs),
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
-    this.active = new Active(this.journal, { epoch, patienceMs, estate }, hooks);
+    const { recentOctets = 0 } = options;
+    const activeOptions = { epoch, patienceMs, estate, recentOctets };
+    this.active = new Active(this.journal, activeOptions, hooks);
     this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());
     this.feeds = new PayloadFeeds({

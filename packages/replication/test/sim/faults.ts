@@ -19,7 +19,7 @@ const MISHAPS: readonly Mishap[] = ["half", "flip", "twice", "swap"];
 const FAULTS: readonly Fault[] = [
   { name: "kill-active", weight: 5, happen: (world) => kill(world, world.active) },
   { name: "burn-active", weight: 4, happen: (world) => burn(world, world.active, 60) },
-  { name: "kill-standby", weight: 1, happen: (world) => kill(world, world.standby) },
+  { name: "kill-standby", weight: 1, happen: killStandby },
   { name: "burn-standby", weight: 2, happen: (world) => burn(world, world.standby, 40) },
   {
     name: "kill-both",
@@ -58,6 +58,10 @@ export function befall(world: World): void {
   const { name, happen } = world.chance.pick(LOTS);
   world.trace(() => name);
   happen(world);
+}
+
+export function killStandby(world: World): void {
+  kill(world, world.standby);
 }
 
 function linkOf({ active }: World): LinkEnd | null | undefined {

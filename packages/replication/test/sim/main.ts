@@ -1,5 +1,5 @@
 /** `npm run sim -- --seeds N [--from S]`, or `--seed S --trace` to see what happened in one run; with
- * `--other-version` one side runs another program. */
+ * `--other-version` one side runs another program, with `--logs` standbys keep on disk what they store. */
 
 import { parseArgs } from "node:util";
 import { simulate } from "./world.ts";
@@ -11,8 +11,11 @@ const { values } = parseArgs({
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
     "other-version": { type: "boolean", default: false },
+    logs: { type: "boolean", default: false },
   },
 });
+
+const kind = values["other-version"] ? "other version" : values.logs ? "logs" : "same program";
 
 /** Failures that are printed. */
 const SHOWN_MAX = 20;
@@ -25,7 +28,7 @@ function show(line: string): void {
 function one(seed: number, isTraced: boolean): boolean {
   try {
     const trace = isTraced ? (line: string) => console.log(line) : null;
-    const outcome = simulate(seed, null, trace, values["other-version"]);
+    const outcome = simulate(seed, null, trace, kind);
     if (isTraced) console.log(JSON.stringify(outcome, null, 2));
     else if (outcome.violations.length > 0) show(`seed ${seed}: ${outcome.violations[0]}`);
     add(outcome);
@@ -44,6 +47,7 @@ const sums = {
   resumes: 0,
   resets: 0,
   deviations: 0,
+  goneOn: 0,
   events: 0,
 };
 
@@ -62,7 +66,7 @@ if (values.seed !== undefined) {
   const perSecond = (1000 * count) / (performance.now() - began);
   console.log(
     `seeds ${count} · takeovers ${sums.takeovers} · standby declared ${sums.declared} · begun anew ${sums.begins} · ` +
-      `links replaced ${sums.resumes} · sessions ended with a reason ${sums.resets} · other outputs told ${sums.deviations} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
+      `links replaced ${sums.resumes} · sessions ended with a reason ${sums.resets} · other outputs told ${sums.deviations} · gone on from a log ${sums.goneOn} · steps ${sums.events} · ${perSecond.toFixed(0)} seeds a second`,
   );
   for (const seed of failed.slice(0, SHOWN_MAX)) console.log(`see it with: --seed ${seed} --trace`);
   console.log(`${count - failed.length} passed, ${failed.length} failed`);

@@ -11,7 +11,13 @@ import {
   type SideEvent,
   stepSide,
 } from "@ts-bgp/pair";
-import { frameOf, type LedgerConnection, Machine, Standby } from "../../src/index.ts";
+import {
+  frameOf,
+  type LedgerConnection,
+  Machine,
+  Standby,
+  type StandbyHooks,
+} from "../../src/index.ts";
 import type { Asker } from "./arbiter.ts";
 import { Killed, run } from "./clock.ts";
 import type { LinkEnd } from "./link.ts";
@@ -145,16 +151,18 @@ export class Process implements Asker {
     for (const act of this.putOff.splice(0)) this.world.clock.after(0, this, act);
   }
 
-  /** The active has taken the link. */
-  follow(link: LinkEnd): void {
-    this.standby = new Standby({
+  /** The active has taken the link. @param standby - that goes on with what it has; null for a new one */
+  follow(link: LinkEnd, standby: Standby | null): void {
+    const hooks: StandbyHooks = {
       send: (frame) => {
         this.point();
         this.link?.send(frame);
       },
       differs: (number, what) => this.world.checks.differs(number, what),
       deviates: () => this.world.deviations++,
-    });
+    };
+    this.standby = standby ?? new Standby(hooks);
+    standby?.follow(hooks);
     if (this.world.hasOther) runOtherStandby(this.standby, this);
     this.world.sabotage?.standby?.(this.standby, this);
     this.use(link);
@@ -186,6 +194,8 @@ export class Process implements Asker {
           return;
         }
         standby.record(record);
+        const { shell } = this.world.activeOf(this) ?? {};
+        if (shell != null) this.world.logs?.note(this.side, shell, record);
         this.world.checks.stored(standby);
         this.heardMs = this.world.clock.nowMs;
       },

@@ -61,7 +61,8 @@ export class Shell {
     this.journal = new Journal(machine);
     const { world } = process;
     const hooks = this.hooks();
-    this.active = new Active(this.journal, { epoch, patienceMs: 300 }, hooks);
+    const recentOctets = world.logs === null ? 0 : world.chance.pick([1 << 20, 1 << 20, 5000]);
+    this.active = new Active(this.journal, { epoch, patienceMs: 300, recentOctets }, hooks);
     world.checks.watch(this);
     if (world.hasOther) runOtherShell(this);
     world.sabotage?.shell?.(this, hooks);

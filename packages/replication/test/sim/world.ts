@@ -8,11 +8,12 @@ import { Arbiter, otherOf, SIDES } from "./arbiter.ts";
 import { Chance } from "./chance.ts";
 import { Checks } from "./checks.ts";
 import { Clock } from "./clock.ts";
-import { befall } from "./faults.ts";
+import { befall, killStandby } from "./faults.ts";
 import { type LinkEnd, linkOf } from "./link.ts";
 import { BgpPeer, HOLD_SECONDS, type Place } from "./peer.ts";
 import { Process } from "./process.ts";
 import type { Sabotage } from "./sabotage.ts";
+import { StandbyLogs } from "./standby-logs.ts";
 import { type End, HostTcp, type Net, PeerTcp, type Segment } from "./tcp.ts";
 
 export interface Outcome {
@@ -26,6 +27,7 @@ export interface Outcome {
   readonly resets: number;
   /** Brackets in which a standby came to other outputs. */
   readonly deviations: number;
+  readonly goneOn: number;
   readonly events: number;
 }
 
@@ -59,6 +61,9 @@ policies:
   return config;
 }
 
+/** One side runs another program, or standbys that begin again have what they had on disk; or neither. */
+export type Kind = "same program" | "other version" | "logs";
+
 export class World implements Net, Place {
   readonly seed: number;
   readonly clock: Clock = new Clock();
@@ -76,6 +81,8 @@ export class World implements Net, Place {
   readonly sabotage: Sabotage | null;
   /** One side runs another program. */
   readonly hasOther: boolean;
+  /** What standbys keep on disk; null when that is nothing. */
+  readonly logs: StandbyLogs | null;
   /** Brackets in which a standby came to other outputs. */
   deviations = 0;
   readonly endpoints: Map<number, PeerTcp> = new Map();
@@ -88,6 +95,8 @@ export class World implements Net, Place {
   begins = 0;
   /** Links that took the place of others. */
   resumes = 0;
+  /** Standbys that went on with what they had on disk. */
+  goneOn = 0;
   private readonly listens: boolean[];
   private readonly mitigates: boolean;
   private readonly processes: Map<string, Process> = new Map();
@@ -98,17 +107,18 @@ export class World implements Net, Place {
     seed: number,
     sabotage: Sabotage | null,
     trace: ((line: string) => void) | null,
-    hasOther = false,
+    kind: Kind = "same program",
   ) {
     this.seed = seed;
     this.sabotage = sabotage;
-    this.hasOther = hasOther;
+    this.hasOther = kind === "other version";
     this.trace = (line) => trace?.(`${this.clock.nowMs.toFixed(1).padStart(8)}  ${line()}`);
     this.chance = new Chance(seed);
+    this.logs = kind === "logs" ? new StandbyLogs(this.chance) : null;
     const { chance, clock } = this;
     this.windowOctets = chance.pick([1 << 20, 1 << 20, 300, 1]);
     this.hasWays = !chance.oneIn(3);
-    this.isShadowed = seed % 4 === 0 && !hasOther;
+    this.isShadowed = seed % 4 === 0 && !this.hasOther;
     this.checks = new Checks(this);
     this.arbiter = new Arbiter(chance.pick(["kill", "lease"] as const), clock, chance);
     this.arbiter.kill = (actor) => this.kill(actor as Process);
@@ -122,6 +132,10 @@ export class World implements Net, Place {
     this.lossOneIn = chance.pick([0, 0, 0, 10]);
     for (let n = chance.int(1, 4); n > 0; n--) {
       clock.after(chance.int(40, TROUBLE_MS), null, () => befall(this));
+    }
+    if (this.logs !== null) {
+      // What a log is for.
+      clock.after(chance.int(TROUBLE_MS / 4, TROUBLE_MS), null, () => killStandby(this));
     }
     this.churn();
   }
@@ -146,10 +160,10 @@ export class World implements Net, Place {
       wrong = this.whatIsWrong();
     }
     if (wrong !== null && !clock.isStopped) checks.violation(`never well again: ${wrong}`);
-    const { seed, declared, takeovers, begins, resumes, deviations } = this;
+    const { seed, declared, takeovers, begins, resumes, deviations, goneOn } = this;
     const resets = this.peers.reduce((sum, peer) => sum + peer.resets, 0);
     const { violations } = checks;
-    const counts = { declared, takeovers, begins, resumes, resets, deviations };
+    const counts = { declared, takeovers, begins, resumes, resets, deviations, goneOn };
     return { seed, violations, ...counts, events: clock.count };
   }
 
@@ -248,11 +262,18 @@ export class World implements Net, Place {
     const { clock, chance } = this;
     const [here, there] = linkOf(active, standby, clock, chance);
     this.accept(active, here);
-    standby.follow(there);
+    const read = this.logs?.read(standby.side, shell) ?? null;
+    const lacks = read === null ? 0 : read.standby.number + 1;
+    standby.follow(there, read?.standby ?? null);
     shell.follower = standby.standby;
     clock.after(0, active, () => {
       if (shell.isOver) return;
-      shell.active.join(standby.side, active.nowMs, { wantsOutputs: this.hasOther });
+      if (lacks > 0 && !shell.active.keepsFrom(lacks)) {
+        here.close();
+        return;
+      }
+      if (lacks > 0) this.goneOn++;
+      shell.active.join(standby.side, active.nowMs, { wantsOutputs: this.hasOther, lacks });
       while (shell.active.pump(standby.side));
     });
   }
@@ -424,12 +445,12 @@ export class World implements Net, Place {
   }
 }
 
-/** Runs a seed. @param hasOther - one side runs another program */
+/** Runs a seed. */
 export function simulate(
   seed: number,
   sabotage: Sabotage | null = null,
   trace: ((line: string) => void) | null = null,
-  hasOther = false,
+  kind: Kind = "same program",
 ): Outcome {
-  return new World(seed, sabotage, trace, hasOther).run();
+  return new World(seed, sabotage, trace, kind).run();
 }
