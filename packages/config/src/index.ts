@@ -23,11 +23,12 @@ export {
   type NeighborChange,
   reloadRefusal,
   sharing,
+  sharingInSteps,
 } from "./diff.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
-export { complete, unknownOptions } from "./other-version.ts";
+export { complete, completing, unknownOptions } from "./other-version.ts";
 export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,

@@ -2,11 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Config,
   type ConfigDiff,
+  changedSections,
   diffConfig,
   type NsrConfig,
   reloadRefusal,
@@ -14,9 +14,9 @@ import {
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
-import { Machine } from "@ts-bgp/replication";
+import { Machine, replicated } from "@ts-bgp/replication";
 import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
-import { TurnedAway } from "@ts-bgp/speaker/turned-away";
+import { type Changes, changesOf } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, ControlServer } from "./control.ts";
@@ -27,6 +27,8 @@ import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { ServiceManager } from "./service-manager.ts";
+import { crashFileOf, heldFileOf } from "./side-files.ts";
+import { standIn } from "./stand-in.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -57,8 +59,8 @@ export class Daemon {
   private readonly pair: Pair | null;
   /** Without one. */
   private readonly alone: Speaker | null;
-  /** What is shown while there is nothing to show. */
-  private readonly idle: Machine;
+  /** What is shown while there is nothing to show; made when it is. */
+  private idle: Machine | null = null;
   private readonly options: DaemonOptions;
   private readonly startedMs = nowMs();
   /** The configuration in force. */
@@ -88,7 +90,6 @@ export class Daemon {
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
-    this.idle = new Machine(config, 0);
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
@@ -96,6 +97,8 @@ export class Daemon {
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    // That of the speaker is another value, and there need not be two.
+    if (this.alone !== null) this.config = this.alone.router.tables.config;
     this.pair =
       nsr === null
         ? null
@@ -166,12 +169,19 @@ export class Daemon {
    * @param force - undo that as well
    * @returns what changed; rejects with a ControlError that has all mistakes
    */
-  reload(force = false): Promise<Readonly<Record<string, unknown>>> {
+  reload(force = false): Promise<Changes> {
     const reload = this.reloading.then(() => {
       this.manager.reloading();
       return this.readAndApply(force);
     });
     this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
+    return reload;
+  }
+
+  /** @returns what a reload would change, or rejects as it would, and changes nothing */
+  tryReload(force: boolean): Promise<Changes> {
+    const reload = this.reloading.then(() => this.readAndCompare(force));
+    this.reloading = reload.catch(() => {});
     return reload;
   }
 
@@ -255,7 +265,9 @@ export class Daemon {
     if (speaker !== null && !speaker.isSuspended) return speaker;
     // One that gives its role away takes no orders any more.
     const machine = speaker?.journal.machine ?? this.pair?.standbySide?.machine;
-    return standIn(machine ?? this.idle);
+    if (machine) return standIn(machine);
+    this.idle ??= new Machine(this.config, 0);
+    return standIn(this.idle);
   }
 
   /** For the service manager. */
@@ -319,7 +331,8 @@ export class Daemon {
       this.inherited = null;
       await sleep(COMPARE_MS, undefined, { ref: false });
       try {
-        const { config: file } = await readConfigFileApart(options.file, await reading);
+        const text = await reading;
+        const { config: file } = await readConfigFileApart(options.file, { text });
         const found = differences(file, this.config);
         if (this.speaker !== speaker || found.length === 0) return;
         this.inherited = { from, file };
@@ -331,7 +344,22 @@ export class Daemon {
     this.reloading = this.reloading.then(compare);
   }
 
-  private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+  private async readAndCompare(force: boolean): Promise<Changes> {
+    const { pair, options } = this;
+    try {
+      const speaker = pair === null || pair.role === "active" ? this.speaker : null;
+      if (speaker === null) throw new Error("this side is not active: ask the one that is");
+      const { config: inForce } = speaker.router.tables;
+      const { config: next } = await readConfigFileApart(options.file, { inForce });
+      const refusal = this.refusal(next, force);
+      if (refusal !== null) throw new Error(refusal);
+      return changesOf(diffConfig(inForce, replicated(next)), changedSections(this.config, next));
+    } catch (error) {
+      throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
+    }
+  }
+
+  private async readAndApply(force: boolean): Promise<Changes> {
     const { log, options, pair } = this;
     const { file } = options;
     // While it takes over, it has a speaker, and not yet the role.
@@ -339,11 +367,12 @@ export class Daemon {
     try {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
-      const { config, warnings } = await readConfigFileApart(file);
+      const inForce = speaker?.router.tables.config ?? null;
+      const { config, warnings, octets } = await readConfigFileApart(file, { inForce });
       this.warn(config, warnings);
       // A side that took over meanwhile has still to find out how old its file is.
       const isActive = speaker !== null && speaker === this.speaker;
-      const changes = isActive ? await this.apply(config, force) : null;
+      const changes = isActive ? await this.apply(config, octets, force) : null;
       this.lastReload = { ok: true, atMs: nowMs() };
       if (changes !== null) return changes;
     } catch (error) {
@@ -360,9 +389,9 @@ export class Daemon {
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(next: Config, force: boolean): Promise<Readonly<Record<string, unknown>>> {
+  private async apply(next: Config, octets: Uint8Array, force: boolean): Promise<Changes> {
     const { log, config } = this;
-    const refusal = reloadRefusal(config, next) ?? (force ? null : this.undoRefusal(next));
+    const refusal = this.refusal(next, force);
     if (refusal !== null) throw new Error(refusal);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
@@ -379,7 +408,7 @@ export class Daemon {
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
-      diff = await speaker.configure(next);
+      diff = await speaker.configure(next, octets);
     } catch (error) {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
@@ -392,15 +421,13 @@ export class Daemon {
     this.http = http;
     this.config = next;
     this.inherited = null;
-    return {
-      added: diff.added,
-      removed: diff.removed,
-      reset: diff.changed.filter(({ reset }) => reset).map(({ address }) => address),
-      changed: diff.changed.filter(({ reset }) => !reset).map(({ address }) => address),
-      policies: diff.policies,
-      // The router may have those sections of the other side that each side has of its own.
-      global: diffConfig(config, next).global,
-    };
+    // The router may have those sections of the other side that each side has of its own.
+    return changesOf(diff, changedSections(config, next));
+  }
+
+  /** @returns why a file is not applied; null when it may be */
+  private refusal(next: Config, force: boolean): string | null {
+    return reloadRefusal(this.config, next) ?? (force ? null : this.undoRefusal(next));
   }
 
   /** @returns why a file is not to be applied that is older than what is in force, else null */
@@ -418,6 +445,7 @@ export class Daemon {
       showNsr: () => this.shownNsr(),
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
+      tryReload: (force) => this.tryReload(force),
       stop: (isRestart) => this.stopSoon(isRestart),
       version: this.options.version,
       startedMs: this.startedMs,
@@ -454,43 +482,10 @@ function mistakesOf(error: unknown): readonly string[] {
   return error instanceof ConfigFileError ? error.lines : [];
 }
 
-/** @returns where a side notes what it reads, where the other one can look: null for two hosts */
-function crashFileOf({ nsr }: Config, side: string): string | null {
-  if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
-  return `${nsr.arbiter.file}.${side}.notes`;
-}
-
-/** @returns where it stands who is held down: both sides of one host have the same */
-function heldFileOf({ nsr, control }: Config): string {
-  const base = nsr?.arbiter.kind === "local" ? nsr.arbiter.file : control.socket;
-  return `${base}.held`;
-}
-
 /** @returns a name that the other side has not: two hosts, or two processes on one */
 function nameOf({ self, arbiter }: NsrConfig, { nsrSelf }: DaemonOptions): string {
   const name = nsrSelf ?? self;
   if (name !== "") return name;
   // A side of etcd keeps its name when it starts again.
   return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
-}
-
-const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
-
-/** @returns what a standby can be asked: all that changes nothing */
-function standIn({ router }: Machine): Served {
-  const refuse = (): never => {
-    throw new ControlError("this side is the standby: ask the active side");
-  };
-  const none = () => null;
-  const turnedAway = new TurnedAway(() => {});
-  const slices = { ...IDLE_SLICES };
-  return {
-    router,
-    slices,
-    operate: refuse,
-    explain: refuse,
-    congestionControlOf: none,
-    turnedAway,
-    feeds: null,
-  };
 }

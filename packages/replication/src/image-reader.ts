@@ -27,6 +27,27 @@ import { FormatError, type OctetReader } from "./octet-reader.ts";
 const LENGTH_MAX = 2 ** 32;
 /** Of more, added one by one, the engine makes a hash table, which is slow to make, to read and to keep. */
 const FIELDS_MAX = 12;
+/** Of so many it is what is wanted: they are names of somebody's choice. */
+const RECORD_FIELDS_MAX = 100;
+/** Parts between two pauses. */
+const STEP_PARTS = 32;
+
+type Fields = Record<string, unknown>;
+
+/** @returns whether plain objects of a shape are better made at once */
+function isRecord(fields: readonly string[], prototype: object): boolean {
+  const { length } = fields;
+  return prototype === Object.prototype && length > FIELDS_MAX && length <= RECORD_FIELDS_MAX;
+}
+
+/** @returns the object, which has no fields yet, with those */
+function filled(object: object, fields: readonly string[], values: readonly unknown[]): object {
+  if (isRecord(fields, Object.getPrototypeOf(object))) {
+    return Object.assign(object, Object.fromEntries(fields.map((field, k) => [field, values[k]])));
+  }
+  for (const [k, field] of fields.entries()) (object as Fields)[field] = values[k];
+  return object;
+}
 
 export class ImageReader {
   readonly in: OctetReader;
@@ -40,8 +61,11 @@ export class ImageReader {
   }
 
   value(): unknown {
+    return this.tagged(this.in.varint());
+  }
+
+  private tagged(tag: number): unknown {
     const { in: octets } = this;
-    const tag = octets.varint();
     switch (tag) {
       case UNDEFINED:
         return undefined;
@@ -128,16 +152,49 @@ export class ImageReader {
   }
 
   private instance(number: number): object {
+    const { fields, prototype } = this.shape(number);
+    const object = this.add(Object.create(prototype) as object);
+    if (!isRecord(fields, prototype)) {
+      for (const field of fields) (object as Fields)[field] = this.value();
+      return object;
+    }
+    return filled(
+      object,
+      fields,
+      fields.map(() => this.value()),
+    );
+  }
+
+  private shape(number: number): { prototype: object; fields: readonly string[] } {
     const shape = this.shapes[number];
     if (shape === undefined) throw new FormatError(`no shape ${number} before`);
-    const { prototype, fields } = shape;
-    const object = this.add(Object.create(prototype) as Record<string, unknown>);
-    if (fields.length > FIELDS_MAX && prototype === Object.prototype) {
-      const entries = fields.map((field): [string, unknown] => [field, this.value()]);
-      return Object.assign(object, Object.fromEntries(entries));
+    return shape;
+  }
+
+  /** As `value`, with a pause after every few parts of it, and of its parts to a depth. */
+  *inSteps(depth: number): Generator<void, unknown> {
+    const tag = this.in.varint();
+    if (depth === 0 || (tag !== LIST && tag !== NEW_SHAPE && tag !== OBJECT)) {
+      return this.tagged(tag);
     }
-    for (const field of fields) object[field] = this.value();
-    return object;
+    if (tag === LIST) {
+      const list: unknown[] = this.add([]);
+      for (let left = this.count(); left > 0; left--) {
+        list.push(yield* this.inSteps(depth - 1));
+        if (left % STEP_PARTS === 0) yield;
+      }
+      return list;
+    }
+    if (tag === NEW_SHAPE) this.newShape();
+    const number = tag === NEW_SHAPE ? this.shapes.length - 1 : this.in.varint();
+    const { fields, prototype } = this.shape(number);
+    const object = this.add(Object.create(prototype) as object);
+    const values: unknown[] = [];
+    for (const [k] of fields.entries()) {
+      values.push(yield* this.inSteps(depth - 1));
+      if (k % STEP_PARTS === 0) yield;
+    }
+    return filled(object, fields, values);
   }
 
   private array(): TypedArray {

@@ -69,6 +69,7 @@ export type {
   Estate,
   StandbyState,
 } from "./active-types.ts";
+export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
@@ -79,8 +80,6 @@ export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
 export {
   type Call,
   type CallName,
-  configFrom,
-  configOctets,
   Machine,
   type ResultOf,
 } from "./machine.ts";

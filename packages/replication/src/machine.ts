@@ -5,14 +5,12 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
+import type { Config, ConfigDiff } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
-import { fromImage, imageOf } from "./image.ts";
-import { Classes } from "./image-format.ts";
+import { configFrom, configOctets } from "./config-octets.ts";
 import { orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
-import { joined } from "./octet-writer.ts";
 import type { RecordOf } from "./records.ts";
 
 /** Records that change the state. */
@@ -52,23 +50,6 @@ export type ResultOf<N extends CallName> = {
 
 /** Rows of each table that a slice has count in its digest, until all do. */
 const DIGEST_ROWS = 1 << 13;
-
-const NO_CLASSES = new Classes([], []);
-
-/** A configuration as octets, for the record `configure`. */
-export function configOctets(config: Config): Uint8Array {
-  return joined(imageOf(config, NO_CLASSES));
-}
-
-/**
- * @returns what `configOctets` was given, by whatever version, see `complete`; throws a FormatError when it
- *   is not that
- */
-export function configFrom(octets: Uint8Array): Config {
-  const config = fromImage([octets], NO_CLASSES) as Config;
-  complete(config);
-  return config;
-}
 
 /** How each call is run. */
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {

@@ -15,6 +15,7 @@ import {
   Journal,
   type Machine,
   type ResultOf,
+  replicated,
 } from "@ts-bgp/replication";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import {
@@ -26,7 +27,7 @@ import {
 import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
-import { newMachine, replicated } from "./machine.ts";
+import { newMachine } from "./machine.ts";
 import { otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
@@ -158,9 +159,13 @@ export class Speaker {
   /**
    * Puts another configuration into force.
    *
+   * @param octets - as `configOctets` makes them of `replicated(config)`
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
-  async configure(config: Config): Promise<ConfigDiff> {
+  async configure(
+    config: Config,
+    octets: Uint8Array = configOctets(replicated(config)),
+  ): Promise<ConfigDiff> {
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
@@ -172,7 +177,6 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const octets = configOctets(replicated(config));
     const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));

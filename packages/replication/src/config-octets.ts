@@ -1,0 +1,48 @@
+/** A configuration as octets, for the record `configure`. */
+
+import { type Config, complete, completing, sharingInSteps } from "@ts-bgp/config";
+import { fromImage, imageInSteps, imageOf } from "./image.ts";
+import { Classes } from "./image-format.ts";
+import { joined } from "./octet-writer.ts";
+
+const NO_CLASSES = new Classes([], []);
+
+/** Those that were read in steps. */
+const read: WeakMap<Uint8Array, Config> = new WeakMap();
+
+/** What both sides of a pair have alike; the keys of a side are its own. */
+export function replicated(config: Config): Config {
+  return { ...config, nsr: null };
+}
+
+export function configOctets(config: Config): Uint8Array {
+  return joined(imageOf(config, NO_CLASSES));
+}
+
+/**
+ * @returns what `configOctets` was given, by whatever version, see `complete`; throws a FormatError when it
+ *   is not that
+ */
+export function configFrom(octets: Uint8Array): Config {
+  const known = read.get(octets);
+  if (known !== undefined) return known;
+  const config = fromImage([octets], NO_CLASSES) as Config;
+  complete(config);
+  return config;
+}
+
+/**
+ * Does the same, in steps of less than a millisecond; afterwards `configFrom` gives it for these octets at once.
+ *
+ * @param inForce - that it shares with what is equal, see `sharing`
+ */
+export function* configInSteps(
+  octets: Uint8Array,
+  inForce: Config | null,
+): Generator<void, Config> {
+  const config = (yield* imageInSteps(octets, NO_CLASSES)) as Config;
+  yield* completing(config);
+  const shared = inForce === null ? config : yield* sharingInSteps(inForce, config);
+  read.set(octets, shared);
+  return shared;
+}
