@@ -115,7 +115,7 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
     },
     setsNextHop: new Set(
       Object.entries(shape.policies ?? {})
-        .filter(([, policy]) => rulesOf(policy).some(({ set }) => set?.["next-hop"] !== undefined))
+        .filter(([, policy]) => rulesOf(policy).some(setsNextHop))
         .map(([name]) => name),
     ),
     asksOrigin: policiesThat(shape, asksOrigin),
@@ -157,6 +157,10 @@ export function checkFolder(path: string, at: number, { yaml, sources }: Checker
   if (problem !== "") yaml.add(at, problem);
 }
 
+function setsNextHop({ set, then }: FileRule): boolean {
+  return set?.["next-hop"] !== undefined && then !== "reject";
+}
+
 /** @returns the names of policies with such conditions */
 function policiesThat(
   { policies = {} }: FileShape,
@@ -170,14 +174,14 @@ function policiesThat(
 
 function asksOrigin(conditions: FileConditions | undefined): boolean {
   if (conditions === undefined) return false;
-  const { rpki, any = [], not } = conditions;
-  return rpki !== undefined || asksPath(conditions) || [...any, not].some(asksOrigin);
+  const { rpki, all = [], any = [], not } = conditions;
+  return rpki !== undefined || asksPath(conditions) || [...all, ...any, not].some(asksOrigin);
 }
 
 function asksPath(conditions: FileConditions | undefined): boolean {
   if (conditions === undefined) return false;
-  const { aspa, any = [], not } = conditions;
-  return aspa !== undefined || [...any, not].some(asksPath);
+  const { aspa, all = [], any = [], not } = conditions;
+  return aspa !== undefined || [...all, ...any, not].some(asksPath);
 }
 
 /** @returns the rules of a policy in either of its forms */

@@ -1,11 +1,23 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
 import type { Policy } from "@ts-bgp/policy";
+import { importChain } from "./blackhole.ts";
 import { Equality } from "./compare.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
-const GLOBAL = ["router", "listen", "control", "http", "log", "nsr", "rpki"] as const;
+const GLOBAL = [
+  "router",
+  "listen",
+  "control",
+  "http",
+  "log",
+  "nsr",
+  "rpki",
+  "bmp",
+  "mrt",
+  "rejectReasons",
+] as const;
 
 /** Parts that are compared between two pauses. */
 const STEP_PARTS = 64;
@@ -20,7 +32,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
+   * `rejectReasons` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }
@@ -165,7 +178,7 @@ function changeOf(
     address: next.address,
     options,
     reset: resetAll || effects.has("reset"),
-    import: effects.has("import") || effects.has("both") || uses(next.import),
+    import: effects.has("import") || effects.has("both") || uses(importChain(next)),
     export: effects.has("export") || effects.has("both") || uses(next.export),
   };
 }

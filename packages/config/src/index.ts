@@ -15,6 +15,7 @@
  * RFCs: 8212 (default deny), 9234 (roles), 5082 (GTSM), 2385 (MD5), 7947 (route server defaults).
  */
 
+export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
 export {
   type ConfigDiff,
@@ -33,15 +34,22 @@ export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spa
 export type {
   AddPathOptions,
   ArbiterConfig,
+  BfdOptions,
+  BmpConfig,
+  BmpStationConfig,
+  BmpTable,
   Config,
   EtcdTls,
   EtcdUser,
   FamilySeconds,
   GracefulRestartOptions,
+  HttpConfig,
+  HttpToken,
   LinkAddress,
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MrtConfig,
   NeighborConfig,
   NeighborOptions,
   NsrConfig,

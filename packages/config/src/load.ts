@@ -2,6 +2,7 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
+import { Blackholes } from "./blackhole.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -10,7 +11,9 @@ import {
   newChecker,
 } from "./checker.ts";
 import { withSharedParts } from "./compare.ts";
+import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
+import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
@@ -68,7 +71,10 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
-  const neighbors = withSharedParts(checkNeighbors(shape, section, { router, nsr }, checker));
+  const blackholes = new Blackholes(lists);
+  const bmp = checkBmp(shape, checker);
+  const context = { router, nsr, blackholes };
+  const neighbors = withSharedParts(checkNeighbors(shape, section, context, checker));
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
@@ -78,9 +84,13 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
     rpki,
+    bmp,
+    mrt: checkMrt(shape, checker),
     neighbors,
-    policies,
+    policies: { ...policies, ...blackholes.policies },
+    rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
+    prefixLists: { ...plainLists.prefixLists, ...blackholes.prefixLists },
   };
 }
 
@@ -126,13 +136,6 @@ function checkListen({ listen }: FileShape, checker: Checker): ListenAddress[] {
     seen.add(`${address} ${port}`);
     return { address, port };
   });
-}
-
-function checkHttp({ http }: FileShape, checker: Checker): ListenAddress | null {
-  if (http === undefined) return null;
-  const text = http.address ?? "127.0.0.1";
-  const at = checker.yaml.valueAt(http, "address");
-  return { address: checkAddress(text, at, checker), port: http.port };
 }
 
 const SECTION_OF = {

@@ -38,6 +38,8 @@ const SLURM = `{
 const FILES: Readonly<Record<string, string>> = {
   "etcd.password": "SECRET\n",
   secret: "from a file\n",
+  "noc.token": "0123456789abcdef\n",
+  "member.token": "fedcba9876543210\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
   "none.yaml": "",
@@ -87,6 +89,7 @@ const FULL: NeighborConfig = {
   nextHop: "unchanged",
   import: ["accept-all"],
   export: ["accept-all"],
+  blackhole: null,
   ebgpRequiresPolicy: false,
   enforceFirstAs: false,
   allowOwnAs: 1,
@@ -107,6 +110,7 @@ const FULL: NeighborConfig = {
   password: "from the environment",
   ttlSecurity: 0,
   congestionControl: null,
+  bfd: null,
   multihop: 3,
   maxPrefix: {
     ipv4Unicast: 7,
@@ -117,6 +121,7 @@ const FULL: NeighborConfig = {
     count: "accepted",
   },
   honorWellKnownCommunities: false,
+  honorGracefulShutdown: true,
   pathHiding: "off",
   sendSameAs: false,
   sendRpkiState: true,
@@ -125,14 +130,29 @@ const FULL: NeighborConfig = {
   nsr: "required",
 };
 
+const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 64 };
+const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
+const MARKS = { community: { add: ["blackhole"] } };
+
 const EVERYTHING: Omit<Config, "neighbors"> = {
+  rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
     { address: "192.0.2.1", port: 179 },
     { address: "2001:db8::1", port: 1179 },
   ],
   control: { socket: "/tmp/control.sock" },
-  http: { address: "::1", port: 9790 },
+  http: {
+    address: "::1",
+    port: 9790,
+    anonymous: "none",
+    tokens: [
+      { name: "noc", role: "operator", as: null, secret: "0123456789abcdef" },
+      { name: "as64501", role: "member", as: 64501, secret: "fedcba9876543210" },
+    ],
+    reasonCommunities: { "max-prefix": "64500:65520:1", default: "64500:1" },
+  },
   log: { level: "debug", file: "/var/log/ts-bgp.log" },
   nsr: {
     cluster: "rs1",
@@ -160,6 +180,39 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMs: 50,
     heartbeatMisses: 4,
     patienceMs: 500,
+  },
+  bmp: {
+    stations: [
+      {
+        name: "192.0.2.54:1790",
+        connect: { address: "192.0.2.54", port: 1790 },
+        listen: null,
+        from: [],
+        tables: ["loc-rib"],
+        neighbors: ["2001:db8::4"],
+        statisticsSeconds: 0,
+        mirrorMalformed: true,
+        queueOctetsMax: 1 << 20,
+      },
+      {
+        name: "[::1]:11019",
+        connect: null,
+        listen: { address: "::1", port: 11019 },
+        from: ["::1"],
+        tables: ["adj-in-pre", "adj-out-post"],
+        neighbors: [],
+        statisticsSeconds: 60,
+        mirrorMalformed: false,
+        queueOctetsMax: 64 << 20,
+      },
+    ],
+  },
+  mrt: {
+    dir: "/var/lib/mrt",
+    tablesSeconds: 3600,
+    routes: "accepted",
+    updatesSeconds: 300,
+    compress: "none",
   },
   rpki: {
     caches: [
@@ -207,6 +260,10 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     registry: Uint32Array.of(
       ...[0x181818, 0xc6336400, 0x181819, 0xcb007100],
       ...[0x1303140, 0x20010db8, 0x00010000, 0, 0],
+    ),
+    "within:registry": Uint32Array.of(
+      ...[0x181820, 0xc6336400, 0x181820, 0xcb007100],
+      ...[0x1303080, 0x20010db8, 0x00010000, 0, 0],
     ),
   },
   asLists: {
@@ -278,7 +335,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         {
           name: "rule 3",
           source: { file: "everything.yaml", line: 116 },
-          if: { prefix: ["bogons"] },
+          if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
@@ -288,7 +345,23 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
       name: "last",
       source: { file: "everything.yaml", line: 118 },
       default: "accept",
-      rules: [],
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 118 },
+          if: { prefix: ["bogons"] },
+          set: { med: 1 },
+          action: "reject",
+          why: "bogon-prefix",
+        },
+        {
+          name: "rule 2",
+          source: { file: "everything.yaml", line: 118 },
+          if: {},
+          set: {},
+          action: "return",
+        },
+      ],
     },
     out: {
       name: "out",
@@ -300,6 +373,41 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
           source: { file: "everything.yaml", line: 119 },
           if: {},
           set: { localPref: { set: 200 } },
+          action: "accept",
+        },
+      ],
+    },
+    [BLACKHOLES]: {
+      name: BLACKHOLES,
+      source: BLACKHOLE_SOURCE,
+      default: "next",
+      rules: [
+        {
+          name: "not within the neighbor's prefixes",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, not: { prefix: ["within:registry"] } },
+          set: {},
+          action: "reject",
+        },
+        {
+          name: "blackhole by 192.0.2.66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv4-unicast" },
+          set: { nextHop: "192.0.2.66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole by 2001:db8::66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv6-unicast" },
+          set: { nextHop: "2001:db8::66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole",
+          source: BLACKHOLE_SOURCE,
+          if: ASKS,
+          set: MARKS,
           action: "accept",
         },
       ],
@@ -323,6 +431,13 @@ describe("a file with every key of the schema", () => {
       ["2001:db8::3", null],
       ["2001:db8::4", "in clear"],
     ]);
+  });
+
+  test("has BFD where it is written", () => {
+    const auth = { type: "keyed-sha1", keyId: 7, secret: "from the environment" };
+    const times = { intervalMs: 50, multiplier: 5 };
+    const bfd = { ...times, passive: true, multihop: true, auth };
+    expect(config!.neighbors.map((one) => one.bfd)).toEqual([null, bfd, null, null, null]);
   });
 
   test("warns of what looks unintended", () => {

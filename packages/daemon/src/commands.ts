@@ -3,6 +3,8 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
+import type { Feeds } from "@ts-bgp/feeds";
+import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import type { Neighbor, Router } from "@ts-bgp/router";
@@ -10,26 +12,33 @@ import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
   type Question,
-  type RoutePlace,
+  type RouteFilter,
   type RouteQuery,
   type ShownRpki,
+  showBfd,
   showGroups,
   showNeighbor,
   showNeighborDetail,
   showQuarantine,
   showRestart,
-  showRoutes,
   showRpki,
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
-import { askersTurn } from "./turns.ts";
+import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
+import { type Page, pageOf, routePage } from "./route-pages.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
   Speaker,
-  "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
+  | "router"
+  | "slices"
+  | "operate"
+  | "shutDownGracefully"
+  | "explain"
+  | "congestionControlOf"
+  | "turnedAway"
 > & {
   /** Null on a standby, which is connected to no cache. */
   readonly feeds: Pick<Speaker["feeds"], "show"> | null;
@@ -72,18 +81,23 @@ export interface DaemonActions {
   stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
+  /** Those who observe. */
+  readonly feeds: Feeds;
+  /** When the configuration was read that is in force. */
+  configuredMs(): number;
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
 type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions) => Answer;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  "show-neighbors": async function* ({ router }) {
-    for (const neighbor of [...router.neighbors.values()]) {
+  "show-neighbors": async function* ({ router }, request) {
+    const { items, end } = pageOf(neighborsOf(router, request), pageIn(request), addressOf);
+    for (const neighbor of items) {
       // A reload may have removed it between two pieces of the answer.
       if (router.neighbors.get(neighbor.config.address) === neighbor) yield showNeighbor(neighbor);
     }
-    return {};
+    return end;
   },
   "show-neighbor": async function* (speaker, request) {
     const neighbor = neighborOf(speaker.router, request);
@@ -95,19 +109,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-routes": async function* ({ router }, request) {
-    let count = 0;
-    for (const query of routeQueries(router, request)) {
-      let place: RoutePlace | null = null;
-      do {
-        const { routes, next } = showRoutes(router, query, place);
-        count += routes.length;
-        yield* routes;
-        place = next;
-        // A large table is shown in pieces, between which routing goes on.
-        await askersTurn();
-      } while (place.row !== 0);
-    }
-    return { count };
+    const end = yield* routePage(
+      router,
+      routeQueries(router, request),
+      filterOf(request),
+      pageIn(request),
+    );
+    return { ...end };
   },
   "show-groups": async function* ({ router }) {
     yield* showGroups(router);
@@ -121,17 +129,21 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "show-status": async function* ({ router, slices }, _request, { version, startedMs }) {
+  "show-status": async function* ({ router, slices }, _request, daemon) {
+    const { version, startedMs, feeds } = daemon;
     const { router: identity } = router.tables.config;
     yield {
       version,
       as: identity.as,
       id: identity.id,
       started_ms: Math.round(startedMs),
+      configured_ms: Math.round(daemon.configuredMs()),
       neighbors: router.neighbors.size,
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      graceful_shutdown: router.tables.groups.isShuttingDown,
+      feeds: showFeedStatus(feeds),
     };
     return {};
   },
@@ -174,9 +186,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
   },
+  "graceful-shutdown": async function* (speaker, request) {
+    const state = choice(request, "state", ["on", "off"]);
+    if (state === null) throw new ControlError('"state" must be on or off');
+    speaker.shutDownGracefully(state === "on");
+    return { graceful_shutdown: state === "on" };
+  },
   "show-rpki": async function* ({ router, feeds }) {
     const shown = showRpki(router);
-    if (shown === null) throw new ControlError("the configuration has no section rpki");
+    if (shown === null) throw new ControlError("the configuration has no section rpki", "unknown");
     const states = feeds?.show() ?? [];
     const sources = shown.sources.map((source): ShownPayloadSource => {
       const feed = states.find((state) => state.source === source.name);
@@ -185,6 +203,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return { ...source, feed: { state, version, problem } };
     });
     yield { ...shown, sources };
+    return {};
+  },
+  "show-feeds": async function* (_speaker, _request, { feeds }) {
+    yield showFeeds(feeds);
+    return {};
+  },
+  dump: async function* ({ router }, request, { feeds }) {
+    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
+  },
+  "show-bfd": async function* ({ router }) {
+    yield* showBfd(router);
     return {};
   },
   "show-quarantine": async function* ({ router }) {
@@ -223,26 +253,29 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export function controlHandler(daemon: DaemonActions): ControlHandler {
   return async function* (request) {
     const { command } = request;
-    if (!Object.hasOwn(COMMANDS, command)) throw new ControlError(`unknown command "${command}"`);
+    if (!Object.hasOwn(COMMANDS, command))
+      throw new ControlError(`unknown command "${command}"`, "bad");
     return yield* COMMANDS[command]!(daemon.served(), request, daemon);
   };
 }
 
 function neighborOf(router: Router, request: ControlRequest): Neighbor {
   const name = textOf(request, "neighbor");
-  if (name === null) throw new ControlError("no neighbor was given");
+  if (name === null) throw new ControlError("no neighbor was given", "bad");
   const known = router.neighbors.get(name);
   if (known !== undefined) return known;
   const byName = [...router.neighbors.values()].filter(({ config }) => config.description === name);
   if (byName.length === 1) return byName[0]!;
-  if (byName.length > 1) throw new ControlError(`several neighbors are described as "${name}"`);
-  throw new ControlError(`no neighbor has the address ${name}`);
+  if (byName.length > 1) {
+    throw new ControlError(`several neighbors are described as "${name}"`, "unknown");
+  }
+  throw new ControlError(`no neighbor has the address ${name}`, "unknown");
 }
 
 /** @returns an argument that is text, null when it is absent or empty */
 function textOf(request: ControlRequest, name: string): string | null {
   const text = request[name] ?? "";
-  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`);
+  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`, "bad");
   return text === "" ? null : text;
 }
 
@@ -255,7 +288,7 @@ function choice<W extends string>(
   const text = textOf(request, name);
   const word = words.find((known) => known === text);
   if (text === null || word !== undefined) return word ?? null;
-  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`);
+  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`, "bad");
 }
 
 /** A prefix or an address, which then has all its bits. */
@@ -264,16 +297,18 @@ function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; tex
   const [address = "", length, ...rest] = text.split("/");
   const isAddress = isIP(address) !== 0 && rest.length === 0;
   const octets = isAddress ? parseAddress(address) : null;
-  if (octets === null) throw new ControlError(`"${text}" is not a prefix or an address`);
+  if (octets === null) {
+    throw new ControlError(`"${text}" is not a prefix or an address`, "bad");
+  }
   const max = 8 * octets.length;
   const bits = length === undefined ? max : Number(length);
   if (!/^\d{1,3}$/.test(length ?? "0") || bits > max) {
-    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`);
+    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`, "bad");
   }
   const words = [0, 4, 8, 12].map((at) => (at < octets.length ? readU32(octets, at) : 0));
   const masked = maskedWords(words as [number, number, number, number], bits);
   if (length !== undefined && masked.some((word, i) => word !== words[i])) {
-    throw new ControlError(`"${text}" has bits behind its length`);
+    throw new ControlError(`"${text}" has bits behind its length`, "bad");
   }
   return { family: octets.length === 4 ? 1 : 2, key: { words: masked, bits }, text };
 }
@@ -287,17 +322,20 @@ function questionOf(
   return { direction, neighbor: address, ...prefixOf(request) };
 }
 
-const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;
+const VIEWS = ["received", "accepted", "rejected", "advertised", "not-advertised"] as const;
 const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
   const neighbor =
     request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
+  if (neighbor === null && (view === "advertised" || view === "not-advertised")) {
+    throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
+  }
   const rest = { neighbor, view, bestOnly: request["best"] === true };
   const wanted = request["family"];
   if (wanted !== undefined && wanted !== 1 && wanted !== 2) {
-    throw new ControlError('"family" must be 1 or 2');
+    throw new ControlError('"family" must be 1 or 2', "bad");
   }
   if (request["prefix"] === undefined) {
     const families = ([1, 2] as const).filter(
@@ -308,4 +346,42 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const { family, key, text } = prefixOf(request);
   const match = choice(request, "match", MATCHES) ?? (text.includes("/") ? "exact" : "longest");
   return [{ family, prefix: key, match, ...rest }];
+}
+
+/** Cursors and limits that are used by programs. */
+function pageIn(request: ControlRequest): Page {
+  const limit = numberOf(request, "limit");
+  if (limit !== null && limit < 1) throw new ControlError('"limit" must be at least 1', "bad");
+  return { limit, cursor: textOf(request, "cursor") };
+}
+
+function filterOf(request: ControlRequest): RouteFilter {
+  return {
+    as: numberOf(request, "as"),
+    community: textOf(request, "community"),
+    reason: textOf(request, "reason"),
+    rpki: choice(request, "rpki", ["valid", "not-found", "invalid"]),
+  };
+}
+
+function neighborsOf(router: Router, request: ControlRequest): Neighbor[] {
+  const as = numberOf(request, "as");
+  const state = choice(request, "state", Object.values(STATE_NAMES));
+  return [...router.neighbors.values()].filter(
+    ({ config, fsmState }) =>
+      (as === null || config.as === as) && (state === null || STATE_NAMES[fsmState] === state),
+  );
+}
+
+function addressOf({ config }: Neighbor): string {
+  return config.address;
+}
+
+/** @returns an argument that is a whole number, null when it is absent */
+function numberOf(request: ControlRequest, name: string): number | null {
+  const value = request[name] ?? null;
+  if (value === null || (Number.isSafeInteger(value) && (value as number) >= 0)) {
+    return value as number | null;
+  }
+  throw new ControlError(`"${name}" must be a whole number`, "bad");
 }

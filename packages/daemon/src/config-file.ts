@@ -39,6 +39,11 @@ export class ConfigFileError extends Error {
   }
 }
 
+/** @returns a line for each mistake in a configuration; none of any other error */
+export function mistakesOf(error: unknown): readonly string[] {
+  return error instanceof ConfigFileError ? error.lines : [];
+}
+
 /** A file that cannot be read or written at all. */
 export class UnusableFileError extends Error {}
 

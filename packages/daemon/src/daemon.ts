@@ -1,33 +1,28 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
 import { readFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Config,
-  type ConfigDiff,
-  changedSections,
-  diffConfig,
-  type NsrConfig,
-  reloadRefusal,
-} from "@ts-bgp/config";
+import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
+import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
-import { Machine, replicated } from "@ts-bgp/replication";
-import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
-import { type Changes, changesOf } from "./changes.ts";
+import { Machine } from "@ts-bgp/replication";
+import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { apiSources } from "./api-sources.ts";
+import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
-import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
-import { ControlError, ControlServer } from "./control.ts";
+import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
+import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
-import { HttpService } from "./http.ts";
+import { feedMetrics } from "./feed-metrics.ts";
+import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
+import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
-import { crashFileOf, heldFileOf } from "./side-files.ts";
 import { standIn } from "./stand-in.ts";
 
 export interface DaemonOptions {
@@ -54,6 +49,7 @@ export class Daemon {
   /** Null where nothing can be noted, and before the start. */
   private crash: Crash | null = null;
   private readonly held: Held;
+  private readonly bfd: Bfd;
   private heldLooks: NodeJS.Timeout | undefined;
   /** With a section `nsr`. */
   private readonly pair: Pair | null;
@@ -69,11 +65,16 @@ export class Daemon {
   private http: HttpService | null = null;
   /** From the first time that HTTP is served: it watches the event loop. */
   private collector: Collector | null = null;
+  /** What an operator asks, over whatever. */
+  private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
+  private readonly feeds: Feeds;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
   private isRestart = false;
+  /** When what is in force was read. */
+  private configuredMs = this.startedMs;
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -90,12 +91,30 @@ export class Daemon {
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
+    this.feeds = new Feeds({
+      version: options.version,
+      describe: () => this.statusOfSide(),
+      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+    });
+    this.handler = controlHandler({
+      served: () => this.served(),
+      showNsr: () => this.shownNsr(),
+      switchOver: (to) => this.switchOver(to),
+      reload: (force) => this.reload(force),
+      tryReload: (force) => this.tryReload(force),
+      stop: (isRestart) => this.stopSoon(isRestart),
+      version: options.version,
+      startedMs: this.startedMs,
+      feeds: this.feeds,
+      configuredMs: () => this.configuredMs,
+    });
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
+    this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     // That of the speaker is another value, and there need not be two.
     if (this.alone !== null) this.config = this.alone.router.tables.config;
@@ -106,7 +125,7 @@ export class Daemon {
             config,
             name,
             crash: () => this.crash,
-            held: this.held,
+            ...{ held: this.held, bfd: this.bfd },
             crashFile: (side) => crashFileOf(config, side),
             software: options.version,
             arbiter: createArbiter(nsr),
@@ -143,7 +162,8 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
+      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash, this.bfd);
+      this.feeds.use(this.alone, config);
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
@@ -180,7 +200,9 @@ export class Daemon {
 
   /** @returns what a reload would change, or rejects as it would, and changes nothing */
   tryReload(force: boolean): Promise<Changes> {
-    const reload = this.reloading.then(() => this.readAndCompare(force));
+    const refusal = (next: Config) => this.refusal(next, force);
+    const compare = () => readChanges(this.options.file, this.speaker, this.config, refusal);
+    const reload = this.reloading.then(compare);
     this.reloading = reload.catch(() => {});
     return reload;
   }
@@ -200,6 +222,8 @@ export class Daemon {
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
+    this.feeds.stop();
+    await this.bfd.exit();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
@@ -279,6 +303,12 @@ export class Daemon {
     return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
   }
 
+  /** For stations, which are told by the side that acts. */
+  private statusOfSide(): string {
+    const { cluster, side, epoch } = this.shownNsr();
+    return cluster === "" ? "started" : `side ${side} of ${cluster} is active, epoch ${epoch}`;
+  }
+
   private shownNsr(): ShownNsr {
     return showNsr(this.pair, this.speaker);
   }
@@ -308,7 +338,7 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private roleChanged({ switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -317,6 +347,8 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
+    if (role === "active") this.feeds.use(speaker, this.config);
+    else this.feeds.use(null, this.config);
     this.manager.changed();
   }
 
@@ -331,8 +363,7 @@ export class Daemon {
       this.inherited = null;
       await sleep(COMPARE_MS, undefined, { ref: false });
       try {
-        const text = await reading;
-        const { config: file } = await readConfigFileApart(options.file, { text });
+        const { config: file } = await readConfigFileApart(options.file, { text: await reading });
         const found = differences(file, this.config);
         if (this.speaker !== speaker || found.length === 0) return;
         this.inherited = { from, file };
@@ -342,21 +373,6 @@ export class Daemon {
       }
     };
     this.reloading = this.reloading.then(compare);
-  }
-
-  private async readAndCompare(force: boolean): Promise<Changes> {
-    const { pair, options } = this;
-    try {
-      const speaker = pair === null || pair.role === "active" ? this.speaker : null;
-      if (speaker === null) throw new Error("this side is not active: ask the one that is");
-      const { config: inForce } = speaker.router.tables;
-      const { config: next } = await readConfigFileApart(options.file, { inForce });
-      const refusal = this.refusal(next, force);
-      if (refusal !== null) throw new Error(refusal);
-      return changesOf(diffConfig(inForce, replicated(next)), changedSections(this.config, next));
-    } catch (error) {
-      throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
-    }
   }
 
   private async readAndApply(force: boolean): Promise<Changes> {
@@ -385,7 +401,10 @@ export class Daemon {
     const { role } = this.shownNsr();
     const message = `this side is ${role === "starting" ? "starting" : "the standby"}`;
     log.say("info", "config-checked", `${file} has no mistakes; ${message}, nothing was changed`);
-    throw new ControlError(`${message}: reload the active side (${file} has no mistakes)`);
+    throw new ControlError(
+      `${message}: reload the active side (${file} has no mistakes)`,
+      "standby",
+    );
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
@@ -403,7 +422,7 @@ export class Daemon {
         await moved.listen();
         control = moved;
       }
-      if (differs("http")) http = await this.listenHttp(next.http);
+      if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
@@ -417,10 +436,13 @@ export class Daemon {
     }
     if (control !== this.control) this.control?.close();
     if (http !== this.http) this.http?.close();
+    else if (differs("http")) this.http?.admit(next.http!);
     this.control = control;
     this.http = http;
     this.config = next;
+    this.configuredMs = nowMs();
     this.inherited = null;
+    this.feeds.use(this.speaker, next);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }
@@ -440,17 +462,7 @@ export class Daemon {
   }
 
   private controlServer(file: string): ControlServer {
-    const handler = controlHandler({
-      served: () => this.served(),
-      showNsr: () => this.shownNsr(),
-      switchOver: (to) => this.switchOver(to),
-      reload: (force) => this.reload(force),
-      tryReload: (force) => this.tryReload(force),
-      stop: (isRestart) => this.stopSoon(isRestart),
-      version: this.options.version,
-      startedMs: this.startedMs,
-    });
-    return new ControlServer(file, handler, this.fault);
+    return new ControlServer(file, this.handler, this.fault);
   }
 
   private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
@@ -460,8 +472,11 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
+      feedMetrics: () => feedMetrics(this.feeds),
     });
     const { collector } = this;
+    const router = () => this.served().router;
+    const api = apiSources(address, this.handler, this.log, router, () => this.shownNsr());
     const health = () => {
       const { role, ready } = this.shownNsr();
       const neighbors = this.served().router.neighbors.size;
@@ -469,23 +484,11 @@ export class Daemon {
     };
     return HttpService.listen(
       address,
-      { parts: () => collector.parts(), health },
+      { parts: () => collector.parts(), health, api },
       {
         fault: this.fault,
         say: (level, message) => this.log.say(level, "http", message),
       },
     );
   }
-}
-
-function mistakesOf(error: unknown): readonly string[] {
-  return error instanceof ConfigFileError ? error.lines : [];
-}
-
-/** @returns a name that the other side has not: two hosts, or two processes on one */
-function nameOf({ self, arbiter }: NsrConfig, { nsrSelf }: DaemonOptions): string {
-  const name = nsrSelf ?? self;
-  if (name !== "") return name;
-  // A side of etcd keeps its name when it starts again.
-  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
 }

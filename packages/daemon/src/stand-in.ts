@@ -1,4 +1,4 @@
-/** What answers questions on a side that does no routing of its own. */
+/** A standby, or a side that has nothing yet, as commands and metrics see it. */
 
 import type { Machine } from "@ts-bgp/replication";
 import { TurnedAway } from "@ts-bgp/speaker/turned-away";
@@ -10,7 +10,7 @@ const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
 /** @returns what a standby can be asked: all that changes nothing */
 export function standIn({ router }: Machine): Served {
   const refuse = (): never => {
-    throw new ControlError("this side is the standby: ask the active side");
+    throw new ControlError("this side is the standby: ask the active side", "standby");
   };
   const none = () => null;
   const turnedAway = new TurnedAway(() => {});
@@ -19,6 +19,7 @@ export function standIn({ router }: Machine): Served {
     router,
     slices,
     operate: refuse,
+    shutDownGracefully: refuse,
     explain: refuse,
     congestionControlOf: none,
     turnedAway,

@@ -3,8 +3,8 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { NsrConfig } from "@ts-bgp/config";
-import { type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
-import type { LogEvent } from "@ts-bgp/speaker";
+import { type Joining, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
+import type { Bfd, LogEvent } from "@ts-bgp/speaker";
 import type { HeartbeatThread } from "./heartbeats.ts";
 import type { LinkThread } from "./link-thread.ts";
 import { addressText } from "./links.ts";
@@ -26,6 +26,7 @@ export interface Side {
   readonly differed: { once: boolean };
   readonly heartbeats: HeartbeatThread;
   readonly links: LinkThread;
+  readonly bfd: Bfd;
   readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; null when it can */
   readonly lack: () => Promise<string | null>;
@@ -60,6 +61,7 @@ export function helloOf(
     software: side.software,
     build: side.build,
     outputs: Number(side.differed.once),
+    leavesOut: 1,
     process: process.pid,
     ...more,
     ...side.ended(),
@@ -70,6 +72,11 @@ export function helloOf(
 export function wantsOutputs(build: string, hello: Hello): boolean {
   // One that does not say what it is could not read them.
   return hello.build !== "" && (hello.build !== build || hello.outputs === 1);
+}
+
+/** @returns what there is to say of a standby that joins */
+export function joiningOf(build: string, hello: Hello): Joining {
+  return { wantsOutputs: wantsOutputs(build, hello), needsFirstClasses: hello.leavesOut === 0 };
 }
 
 /**

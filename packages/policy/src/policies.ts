@@ -125,7 +125,8 @@ export function addReasons(
     const { name, rules, source } = policy;
     if (known[name] === policy) continue;
     for (const rule of rules) {
-      if (rule.action === "reject") reasons.add("policy-rule", name, rule.name, rule.source);
+      if (rule.action !== "reject") continue;
+      reasons.add("policy-rule", name, rule.name, rule.source, rule.why);
     }
     reasons.add("policy-default", name, "", source);
   }
@@ -168,6 +169,10 @@ export class AcceptAll implements Filter {
   }
 
   explain(attr: AttrId): Explanation {
-    return { rules: [], verdict: this.decide(attr) };
+    return { rules: [], verdict: this.decide(attr), left: null };
+  }
+
+  rejected(): null {
+    return null;
   }
 }

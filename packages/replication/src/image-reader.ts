@@ -27,40 +27,45 @@ import { FormatError, type OctetReader } from "./octet-reader.ts";
 const LENGTH_MAX = 2 ** 32;
 /** Of more, added one by one, the engine makes a hash table, which is slow to make, to read and to keep. */
 const FIELDS_MAX = 12;
-/** Of so many it is what is wanted: they are names of somebody's choice. */
-const RECORD_FIELDS_MAX = 100;
 /** Parts between two pauses. */
 const STEP_PARTS = 32;
 
-type Fields = Record<string, unknown>;
-
-/** @returns whether plain objects of a shape are better made at once */
-function isRecord(fields: readonly string[], prototype: object): boolean {
-  const { length } = fields;
-  return prototype === Object.prototype && length > FIELDS_MAX && length <= RECORD_FIELDS_MAX;
-}
-
-/** @returns the object, which has no fields yet, with those */
-function filled(object: object, fields: readonly string[], values: readonly unknown[]): object {
-  if (isRecord(fields, Object.getPrototypeOf(object))) {
-    return Object.assign(object, Object.fromEntries(fields.map((field, k) => [field, values[k]])));
-  }
-  for (const [k, field] of fields.entries()) (object as Fields)[field] = values[k];
-  return object;
+interface Shape {
+  readonly prototype: object;
+  readonly fields: readonly string[];
+  readonly isKnown: boolean;
 }
 
 export class ImageReader {
   readonly in: OctetReader;
   private readonly classes: Classes;
   private readonly objects: object[] = [];
-  private readonly shapes: { prototype: object; fields: readonly string[] }[] = [];
+  private readonly shapes: Shape[] = [];
+  /** Objects of classes that are not known here. */
+  private readonly strangers: Set<unknown> = new Set();
 
   constructor(octets: OctetReader, classes: Classes) {
     this.in = octets;
     this.classes = classes;
   }
 
-  value(): unknown {
+  /** @returns what an image is of; throws a FormatError when that is of a class that is not known here */
+  root(): unknown {
+    const root = this.value();
+    if (this.strangers.has(root))
+      throw new FormatError("an image of something that is not known here");
+    return root;
+  }
+
+  /** Does the same, with a pause after every few parts of the root, and of its parts. */
+  *rootInSteps(): Generator<void, unknown> {
+    const root = yield* this.inSteps(2);
+    if (this.strangers.has(root))
+      throw new FormatError("an image of something that is not known here");
+    return root;
+  }
+
+  private value(): unknown {
     return this.tagged(this.in.varint());
   }
 
@@ -100,17 +105,27 @@ export class ImageReader {
     switch (tag) {
       case LIST: {
         const list: unknown[] = this.add([]);
-        for (let left = this.count(); left > 0; left--) list.push(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) list.push(value);
+        }
         return list;
       }
       case MAP: {
         const map: Map<unknown, unknown> = this.add(new Map());
-        for (let left = this.count(); left > 0; left--) map.set(this.value(), this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const key = this.value();
+          const value = this.value();
+          if (!this.strangers.has(value)) map.set(key, value);
+        }
         return map;
       }
       case SET: {
         const set: Set<unknown> = this.add(new Set());
-        for (let left = this.count(); left > 0; left--) set.add(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) set.add(value);
+        }
         return set;
       }
       case NEW_SHAPE:
@@ -143,36 +158,50 @@ export class ImageReader {
     const { in: octets } = this;
     const name = octets.text();
     const type = name === "" ? Object : this.classes.type(name);
-    if (type === undefined) throw new FormatError(`no class ${name}`);
     const fields: string[] = [];
     for (let left = this.count(); left > 0; left--) fields.push(octets.text());
     // A plain assignment of this name would set the prototype.
     if (fields.includes("__proto__")) throw new FormatError("a field has the name __proto__");
-    this.shapes.push({ prototype: type.prototype as object, fields });
+    const { prototype } = type ?? Object;
+    this.shapes.push({ prototype: prototype as object, fields, isKnown: type !== undefined });
   }
 
   private instance(number: number): object {
-    const { fields, prototype } = this.shape(number);
-    const object = this.add(Object.create(prototype) as object);
-    if (!isRecord(fields, prototype)) {
-      for (const field of fields) (object as Fields)[field] = this.value();
-      return object;
+    const shape = this.shape(number);
+    const { prototype, fields } = shape;
+    const object = this.begun(shape);
+    if (fields.length > FIELDS_MAX && prototype === Object.prototype) {
+      return this.filled(
+        object,
+        fields.map((field) => [field, this.value()]),
+      );
     }
-    return filled(
-      object,
-      fields,
-      fields.map(() => this.value()),
-    );
+    for (const field of fields) {
+      const value = this.value();
+      if (!this.strangers.has(value)) object[field] = value;
+    }
+    return object;
   }
 
-  private shape(number: number): { prototype: object; fields: readonly string[] } {
+  private shape(number: number): Shape {
     const shape = this.shapes[number];
     if (shape === undefined) throw new FormatError(`no shape ${number} before`);
     return shape;
   }
 
-  /** As `value`, with a pause after every few parts of it, and of its parts to a depth. */
-  *inSteps(depth: number): Generator<void, unknown> {
+  private begun({ prototype, isKnown }: Shape): Record<string, unknown> {
+    const object = this.add(Object.create(prototype) as Record<string, unknown>);
+    if (!isKnown) this.strangers.add(object);
+    return object;
+  }
+
+  private filled(object: object, entries: readonly [string, unknown][]): object {
+    const known = entries.filter(([, value]) => !this.strangers.has(value));
+    return Object.assign(object, Object.fromEntries(known));
+  }
+
+  /** As `value`, with pauses in it to a depth. */
+  private *inSteps(depth: number): Generator<void, unknown> {
     const tag = this.in.varint();
     if (depth === 0 || (tag !== LIST && tag !== NEW_SHAPE && tag !== OBJECT)) {
       return this.tagged(tag);
@@ -180,21 +209,21 @@ export class ImageReader {
     if (tag === LIST) {
       const list: unknown[] = this.add([]);
       for (let left = this.count(); left > 0; left--) {
-        list.push(yield* this.inSteps(depth - 1));
+        const value = yield* this.inSteps(depth - 1);
+        if (!this.strangers.has(value)) list.push(value);
         if (left % STEP_PARTS === 0) yield;
       }
       return list;
     }
     if (tag === NEW_SHAPE) this.newShape();
-    const number = tag === NEW_SHAPE ? this.shapes.length - 1 : this.in.varint();
-    const { fields, prototype } = this.shape(number);
-    const object = this.add(Object.create(prototype) as object);
-    const values: unknown[] = [];
-    for (const [k] of fields.entries()) {
-      values.push(yield* this.inSteps(depth - 1));
-      if (k % STEP_PARTS === 0) yield;
+    const shape = this.shape(tag === NEW_SHAPE ? this.shapes.length - 1 : this.in.varint());
+    const object = this.begun(shape);
+    const entries: [string, unknown][] = [];
+    for (const field of shape.fields) {
+      entries.push([field, yield* this.inSteps(depth - 1)]);
+      if (entries.length % STEP_PARTS === 0) yield;
     }
-    return filled(object, fields, values);
+    return this.filled(object, entries);
   }
 
   private array(): TypedArray {
@@ -217,11 +246,13 @@ export class ImageReader {
   private standIn(): object {
     const name = this.in.text();
     const standIn = this.classes.standIn(name);
-    if (standIn === undefined) throw new FormatError(`no class ${name}`);
     const number = this.objects.length;
     // It has its number before what it is made from.
-    this.objects.push({});
-    const object = standIn.load(this.value());
+    const place = {};
+    this.objects.push(place);
+    if (standIn === undefined) this.strangers.add(place);
+    const saved = this.value();
+    const object = standIn?.load(saved) ?? place;
     this.objects[number] = object;
     return object;
   }

@@ -67,6 +67,7 @@ export type {
   ActiveOptions,
   ActiveState,
   Estate,
+  Joining,
   StandbyState,
 } from "./active-types.ts";
 export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";

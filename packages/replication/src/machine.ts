@@ -9,7 +9,7 @@ import type { Config, ConfigDiff } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { configFrom, configOctets } from "./config-octets.ts";
-import { orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
+import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import type { RecordOf } from "./records.ts";
 
@@ -27,10 +27,12 @@ export type CallName =
   | "configure"
   | "operate"
   | "explain"
+  | "gracefulShutdown"
   | "tcp"
   | "acked"
   | "payloads"
-  | "payloadsEnd";
+  | "payloadsEnd"
+  | "bfd";
 
 export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
 
@@ -86,10 +88,12 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   operate: ({ router }, { address, order, nowMs }) =>
     router.operate(address, orderIn(order), nowMs),
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
+  gracefulShutdown: ({ router }, { on, nowMs }) => router.shutDownGracefully(on === 1, nowMs),
   tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),
   payloads: ({ router }, { source, begin, octets }) => router.payloads(source, begin === 1, octets),
   payloadsEnd: ({ router }, { source, end, nowMs }) =>
     router.payloadsEnd(source, sourceEndIn(end), nowMs),
+  bfd: ({ router }, { address, news, nowMs }) => router.bfd(address, bfdNewsIn(news), nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
 

@@ -122,6 +122,7 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
 function removeNeighbor(router: Configured, address: string): void {
   const neighbor = router.neighbors.get(address)!;
   router.neighbors.delete(address);
+  router.tables.bfd.delete(address);
   const { tables } = router;
   neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
   tables.jobs.add(new Forget(neighbor));

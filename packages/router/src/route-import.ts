@@ -3,6 +3,7 @@
  * session, and outlasts it for as long as routes of it are kept while the neighbor restarts.
  */
 
+import { importChain } from "@ts-bgp/config";
 import type { Negotiated } from "@ts-bgp/fsm";
 import {
   ATTR_SET,
@@ -82,7 +83,7 @@ export class RouteImport {
   /** Whether the policies that it asks are those of the configuration in force, the same objects. */
   get isUpToDate(): boolean {
     const { config, tables } = this.neighbor;
-    return this.importer.filter === tables.policies.filter(config.import, config.localAs);
+    return this.importer.filter === tables.policies.filter(importChain(config), config.localAs);
   }
 
   /** Options that need no new session have changed, or policies have. */
@@ -179,8 +180,9 @@ export class RouteImport {
             : "never",
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
+      honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
-    const filter = tables.policies.filter(config.import, config.localAs);
+    const filter = tables.policies.filter(importChain(config), config.localAs);
     return new SessionImporter(tables.attrs, settings, facts, filter);
   }
 }

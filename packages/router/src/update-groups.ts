@@ -98,6 +98,8 @@ export class UpdateGroups {
   private readonly sink: GroupSink = new ConnectionSink();
   /** Those that are sent nothing yet: their groups go on without them. */
   held: SessionMember[] = [];
+  /** The speaker is about to shut down, and says so with each route (RFC 8326). */
+  isShuttingDown = false;
   private numbers = 0;
   private turn = 0;
   private urgentTurn = 0;
@@ -170,12 +172,16 @@ export class UpdateGroups {
   /** Those of a family that were held get all that there is. @returns how many these are */
   release(family: Family): number {
     const released = this.held.filter(({ group }) => group.rib.family === family);
-    this.held = this.held.filter((member) => !released.includes(member));
-    for (const member of released) {
-      member.entry.expected--;
-      member.group.join(member);
-    }
+    for (const member of released) this.releaseOne(member);
     return released.length;
+  }
+
+  /** The same for one, if it is held. */
+  releaseOne(member: SessionMember): void {
+    if (!this.held.includes(member)) return;
+    this.held = this.held.filter((each) => each !== member);
+    member.entry.expected--;
+    member.group.join(member);
   }
 
   /** A session has moved to the group, or will not. */
@@ -223,6 +229,16 @@ export class UpdateGroups {
     }
   }
 
+  /** All routes are sent anew: with GRACEFUL_SHUTDOWN (RFC 8326), or as they are. */
+  shutDownGracefully(isOn: boolean): void {
+    if (this.isShuttingDown === isOn) return;
+    this.isShuttingDown = isOn;
+    for (const { group, exporter } of this.entries) {
+      exporter.isShuttingDown = isOn;
+      group.setRules(exporter, true);
+    }
+  }
+
   /** Does a bounded piece of work for one group. @returns whether there was any to do */
   step(): boolean {
     const { entries } = this;
@@ -255,7 +271,9 @@ export class UpdateGroups {
     facts: PeerFacts,
   ): GroupExporter {
     const { directory, factNumbers } = this;
-    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    const exporter = new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    exporter.isShuttingDown = this.isShuttingDown;
+    return exporter;
   }
 }
 

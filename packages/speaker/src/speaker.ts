@@ -28,7 +28,8 @@ import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine } from "./machine.ts";
-import { otherAddressOf } from "./own-addresses.ts";
+import type { Observer } from "./observer.ts";
+import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
@@ -69,6 +70,8 @@ export class Speaker {
   readonly transport: Transport;
   readonly turnedAway: TurnedAway;
   readonly feeds: PayloadFeeds;
+  /** Null for nobody. */
+  observer: Observer | null = null;
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -162,10 +165,7 @@ export class Speaker {
    * @param octets - as `configOctets` makes them of `replicated(config)`
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
-  async configure(
-    config: Config,
-    octets: Uint8Array = configOctets(replicated(config)),
-  ): Promise<ConfigDiff> {
+  async configure(config: Config, octets = configOctets(replicated(config))): Promise<ConfigDiff> {
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
@@ -235,6 +235,11 @@ export class Speaker {
   /** Carries out an operator's order to a neighbor. */
   operate(address: string, order: Order): void {
     this.run({ record: "operate", address, order, nowMs: this.now() });
+  }
+
+  /** Tells peers that this speaker is about to shut down, or no more; see the router's method. */
+  shutDownGracefully(isOn: boolean): void {
+    this.run({ record: "gracefulShutdown", on: isOn ? 1 : 0, nowMs: this.now() });
   }
 
   /** Why a route is used or sent, or is not. */
@@ -456,6 +461,7 @@ export class Speaker {
         return;
       case "write":
         this.transport.write(output.connection, output.octets);
+        if (this.observer?.wantsWrites) this.observer.wrote(output.connection, output.octets);
         return;
       case "close":
         this.protection?.closing(output.connection);
@@ -463,6 +469,9 @@ export class Speaker {
         return;
       case "log":
         this.log(output.event);
+        return;
+      case "observe":
+        this.observer?.event(output.event);
         return;
     }
   }
@@ -486,8 +495,4 @@ export class Speaker {
 /** Milliseconds since 1970 that never run backwards. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {
-  return list.some((other) => other.address === address && other.port === port);
 }

@@ -13,6 +13,9 @@ export {
   explainRoute,
   type Question,
 } from "./explain.ts";
+export { explainedToMember } from "./member.ts";
+export { isShown, type RouteFilter } from "./route-filter.ts";
+export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export {
   type ShownFamily,
   type ShownGroup,
@@ -32,6 +35,7 @@ export {
   type RoutePlace,
   type RouteQuery,
   type RouteView,
+  type ShownReason,
   type ShownRoute,
   showRoutes,
 } from "./show-routes.ts";

@@ -5,6 +5,7 @@
  * where the next one has to go on.
  */
 
+import { rejectCommunities } from "@ts-bgp/policy";
 import {
   type AttrId,
   type AttrStore,
@@ -33,8 +34,10 @@ import {
 } from "@ts-bgp/wire-codec";
 import { showOrigin } from "./show-rpki.ts";
 
-/** Which routes of a neighbor. */
-export type RouteView = "received" | "accepted" | "rejected" | "advertised";
+/**
+ * Which routes of a neighbor; `not-advertised`: best paths of others of whose prefixes nothing was sent to it.
+ */
+export type RouteView = "received" | "accepted" | "rejected" | "advertised" | "not-advertised";
 
 export interface RouteQuery {
   readonly family: 1 | 2;
@@ -45,7 +48,7 @@ export interface RouteQuery {
    * it, or those inside it.
    */
   readonly match: "exact" | "longest" | "covering" | "covered";
-  /** Null for the Loc-RIB and all paths considered for it. */
+  /** Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
   readonly neighbor: string | null;
   readonly view: RouteView;
   /** Best paths only; for queries without a neighbor. */
@@ -60,6 +63,8 @@ export interface ShownReason {
   policy?: string;
   rule?: string;
   source?: string;
+  /** Kind of reason that the rule gives, such as `bogon-prefix`; absent when it gives none. */
+  kind?: string;
   /** Of code `malformed`: what was wrong with the message. */
   detail?: string;
 }
@@ -114,11 +119,16 @@ export interface RoutePlace {
   readonly moves: number;
 }
 
-/** @returns routes from a place on, null for the first one, and the place to go on from */
+/**
+ * @param from - null for the beginning
+ * @param max - routes, unless the last prefix has more paths
+ * @returns routes from a place on, and the place to go on from
+ */
 export function showRoutes(
   router: Router,
   query: RouteQuery,
   from: RoutePlace | null,
+  max: number = ROUTES_MAX,
 ): { routes: ShownRoute[]; next: RoutePlace } {
   const rib = router.tables.rib(query.family);
   const { moves } = rib.compaction;
@@ -139,7 +149,8 @@ export function showRoutes(
     routes.push(...routesOfRow(router, rib, query, moved));
   }
   const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
-  for (; row < limit && routes.length < ROUTES_MAX; row++) {
+  const wanted = Math.min(max, ROUTES_MAX);
+  for (; row < limit && routes.length < wanted; row++) {
     if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row));
   }
   router.tables.endSlice();
@@ -162,19 +173,28 @@ function namedRows(rib: Rib, key: PrefixKey, match: RouteQuery["match"]): Prefix
 }
 
 function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow): ShownRoute[] {
-  if (query.neighbor === null) return locRib(router, rib, row, query.bestOnly);
-  const neighbor = router.neighbors.get(query.neighbor);
+  const { neighbor: address, view } = query;
+  if (address === null && (view === "accepted" || view === "advertised")) {
+    return locRib(router, rib, row, query.bestOnly);
+  }
+  const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
-  if (query.view === "advertised") return advertised(router, rib, neighbor, row);
+  if (neighbor !== null && view === "advertised") return advertised(router, rib, neighbor, row);
+  if (view === "not-advertised") {
+    return neighbor === null ? [] : notAdvertised(router, rib, neighbor, row);
+  }
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
-    if (paths.peer[path] !== neighbor.row) continue;
+    if (neighbor !== null && paths.peer[path] !== neighbor.row) continue;
     const accepted = paths.attr[path] !== 0;
-    if (query.view === "accepted" && !accepted) continue;
-    if (query.view === "rejected" && accepted) continue;
-    const attr = query.view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
-    routes.push(shownPathOf(router, rib, row, path, attr));
+    if (view === "accepted" && !accepted) continue;
+    if (view === "rejected" && accepted) continue;
+    if (view === "rejected") routes.push(shownRejected(router, rib, row, path));
+    else {
+      const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
+      routes.push(shownPathOf(router, rib, row, path, attr));
+    }
   }
   return routes;
 }
@@ -218,6 +238,19 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
   });
 }
 
+function notAdvertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
+  const best = rib.prefixes.best[row]!;
+  const member = neighbor.session?.family(rib.family)?.member;
+  if (best === 0 || member === undefined || rib.paths.peer[best] === neighbor.row) return [];
+  if (
+    !router.tables.groups.held.includes(member) &&
+    sentRoutes(member.group, row, member).length > 0
+  ) {
+    return [];
+  }
+  return [shownPathOf(router, rib, row, best, rib.paths.attr[best]!)];
+}
+
 /** @returns the path that gives a member what it was sent, 0 when that has changed since */
 function sourceOf(
   rib: Rib,
@@ -240,6 +273,27 @@ function sourceOf(
   return 0;
 }
 
+/** @returns a rejected path as JSON, with the marks that policy and `reject-reasons` put on it */
+function shownRejected(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ShownRoute {
+  const { attrIn, reason } = rib.paths;
+  const { reasons, config, emptySet } = router.tables;
+  const facts = router.tables.directory.factsOf(rib.paths.peer[path]!);
+  const neighbor = router.neighbors.get(facts.address)!;
+  const came = attrIn[path]!;
+  const why = reasons.get(reason[path]!);
+  const isByPolicy = why.code === "policy-rule" || why.code === "policy-default";
+  const importer = isByPolicy && came !== emptySet ? neighbor.import?.importer : undefined;
+  const left = importer?.rejected(came, rib.family, keyOf(rib.prefixes, row)) ?? null;
+  const attributes =
+    left === null ? attributesOf(rib.attrs, came) : decodeAttributes(left, 0, left.length);
+  const shown = shownPathWith(router, rib, row, path, attributes);
+  if (config.rejectReasons === null) return shown;
+  const { as, localAs } = neighbor.facts;
+  const added = rejectCommunities(config.rejectReasons, why, localAs, as);
+  const large = [...new Set([...(shown.large_communities ?? []), ...added])];
+  return large.length === 0 ? shown : { ...shown, large_communities: large };
+}
+
 /** @returns a path as JSON, with the attributes of `attr` */
 export function shownPathOf(
   router: Router,
@@ -247,6 +301,16 @@ export function shownPathOf(
   row: PrefixRow,
   path: PathRow,
   attr: AttrId,
+): ShownRoute {
+  return shownPathWith(router, rib, row, path, attributesOf(rib.attrs, attr));
+}
+
+function shownPathWith(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  path: PathRow,
+  attributes: readonly DecodedAttribute[],
 ): ShownRoute {
   const { paths } = rib;
   const facts = router.tables.directory.factsOf(paths.peer[path]!);
@@ -265,7 +329,7 @@ export function shownPathOf(
     ...(origin === null || facts.role === null ? {} : { aspa: origin.path }),
     ...staleFields(router, rib, path, facts.address),
     since_ms: 1000 * paths.sinceSeconds[path]!,
-    ...shownAttributes(attributesOf(rib.attrs, attr)),
+    ...shownAttributes(attributes),
   };
 }
 
@@ -314,13 +378,14 @@ export function attributesOf(attrs: AttrStore, attr: AttrId): DecodedAttribute[]
 
 /** @returns a reason as JSON */
 export function shownReason(reasons: Router["tables"]["reasons"], number: number): ShownReason {
-  const { code, policy, rule, source } = reasons.get(number);
+  const { code, policy, rule, source, why } = reasons.get(number);
   return {
     code,
     text: reasons.text(number),
     ...(policy === "" ? {} : { policy }),
     ...(rule === "" ? {} : { rule }),
     ...(source === null ? {} : { source: `${source.file}:${source.line}` }),
+    ...(why === undefined ? {} : { kind: why }),
   };
 }
 

@@ -1,7 +1,8 @@
-/** Files that a side keeps beside those that its configuration names. */
+/** Where a side of a pair keeps its notes, and what it is called. */
 
+import { hostname } from "node:os";
 import { basename } from "node:path";
-import type { Config } from "@ts-bgp/config";
+import type { Config, NsrConfig } from "@ts-bgp/config";
 
 /** @returns where a side notes what it reads, where the other one can look: null for two hosts */
 export function crashFileOf({ nsr }: Config, side: string): string | null {
@@ -13,4 +14,15 @@ export function crashFileOf({ nsr }: Config, side: string): string | null {
 export function heldFileOf({ nsr, control }: Config): string {
   const base = nsr?.arbiter.kind === "local" ? nsr.arbiter.file : control.socket;
   return `${base}.held`;
+}
+
+/** @returns a name that the other side has not: two hosts, or two processes on one */
+export function nameOf(
+  { self, arbiter }: NsrConfig,
+  { nsrSelf }: { readonly nsrSelf?: string },
+): string {
+  const name = nsrSelf ?? self;
+  if (name !== "") return name;
+  // A side of etcd keeps its name when it starts again.
+  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
 }
