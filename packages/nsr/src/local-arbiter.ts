@@ -9,7 +9,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  ftruncateSync,
   openSync,
   readFileSync,
   readSync,
@@ -39,6 +38,8 @@ const OTHER_PIDS =
   "the active side has the process number of this one: with arbiter local both need one PID namespace";
 /** A killed process that did not end at once is looked at this often. */
 const LOOK_MS = 10;
+/** Of a file that changes each time. */
+const READS_MAX = 10;
 /** More than the file ever has. */
 const FILE_OCTETS_MAX = 4096;
 
@@ -258,7 +259,18 @@ export class LocalArbiter implements Arbiter {
     }
   }
 
+  /** Read until it is the same twice: somebody may be writing it. */
   private text(): string {
+    let text = this.textNow();
+    for (let tries = 0; tries < READS_MAX; tries++) {
+      const before = text;
+      text = this.textNow();
+      if (text === before) break;
+    }
+    return text;
+  }
+
+  private textNow(): string {
     const fd = this.lock ?? this.known;
     if (fd === null) return readFileSync(this.file, "utf8");
     const octets = Buffer.alloc(FILE_OCTETS_MAX);
@@ -269,8 +281,10 @@ export class LocalArbiter implements Arbiter {
     const { epoch, active, isGiven } = roles;
     const json = { epoch, active, ...rightsJson(roles), ...(isGiven ? { given: true } : {}) };
     const text = Buffer.from(`${JSON.stringify(json)}\n`);
-    writeSync(this.lock!, text, 0, text.length, 0);
-    ftruncateSync(this.lock!, text.length);
+    // In one step, over all that stands there: others read it at any time, and take half of it for nobody's.
+    const octets = Buffer.alloc(Math.max(text.length, fstatSync(this.lock!).size), "\n");
+    text.copy(octets);
+    writeSync(this.lock!, octets, 0, octets.length, 0);
     this.roles = roles;
   }
 }

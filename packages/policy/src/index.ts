@@ -35,6 +35,7 @@ export {
   parseCommunityPattern,
 } from "./community-pattern.ts";
 export { ChainFilter } from "./filter.ts";
+export { asTexts, prefixTexts } from "./list-texts.ts";
 export {
   type AsEntries,
   forEachPrefix,

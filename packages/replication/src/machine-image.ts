@@ -20,6 +20,7 @@ import {
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { FIRST_LISTS } from "./config-octets.ts";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
 import type { CaptureRoom } from "./image-writer.ts";
@@ -96,7 +97,7 @@ const CLASSES = new Classes(
 );
 
 /** For readers that give an image up for a class that they do not know: those of the first releases. */
-const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES);
+const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS);
 
 /** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
 export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {

@@ -162,10 +162,10 @@ export class Speaker {
   /**
    * Puts another configuration into force.
    *
-   * @param octets - as `configOctets` makes them of `replicated(config)`
+   * @param octets - as `configOctets` makes them of `replicated(config)`, where they are at hand
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
-  async configure(config: Config, octets = configOctets(replicated(config))): Promise<ConfigDiff> {
+  async configure(config: Config, octets: Uint8Array | null = null): Promise<ConfigDiff> {
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
@@ -177,7 +177,8 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
+    const record = configOctets(replicated(config), this.active.areAllOfNow, octets);
+    const diff = this.run({ record: "configure", config: record, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
     if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));
