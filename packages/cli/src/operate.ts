@@ -116,24 +116,48 @@ function toNeighbor(name: string, summary: string, done: string): Command {
   };
 }
 
+/** So many names stand behind their count unasked. */
+const NAMES_SHOWN_MAX = 4;
+
 const reload: Command = {
   name: "reload",
-  usage: "[--force]",
+  usage: "[--dry-run] [--verbose] [--force]",
   summary: "read the configuration file again and apply what differs; a bad file changes nothing",
   help: [
+    "Tells how many neighbors are added, removed, reset (their sessions begin anew) and changed (their",
+    "sessions stay), and how many policies and sections differ.",
     "A side that has taken over refuses a file that would undo what the other side had, where it",
     "still says what it said at the takeover.",
-    "  --force    apply it all the same",
+    "  --dry-run    tell what a reload would change, and change nothing",
+    "  --verbose    name all of them, not only few",
+    "  --force      apply it all the same",
   ],
-  options: { ...CONTROL_OPTIONS, force: { type: "boolean" } },
+  options: {
+    ...CONTROL_OPTIONS,
+    "dry-run": { type: "boolean" },
+    verbose: { type: "boolean", short: "v" },
+    force: { type: "boolean" },
+  },
   run: async (args) => {
     noWords(args);
     const force = args.options["force"] === true;
-    return order(args, { command: "reload", ...(force ? { force } : {}) }, (changes) => {
-      const lines = Object.entries(changes)
-        .filter(([, names]) => (names as string[]).length > 0)
-        .map(([what, names]) => `${what}: ${(names as string[]).join(" ")}`);
-      for (const line of lines.length === 0 ? ["nothing differs"] : lines) print(line);
+    const isDry = args.options["dry-run"] === true;
+    const isVerbose = args.options["verbose"] === true;
+    const request = {
+      command: "reload",
+      ...(force ? { force } : {}),
+      ...(isDry ? { dry_run: true } : {}),
+    };
+    return order(args, request, (changes) => {
+      const lines = Object.entries(changes as Readonly<Record<string, readonly string[]>>)
+        .filter(([, names]) => names.length > 0)
+        .map(([what, names]) => {
+          const shown = isVerbose || names.length <= NAMES_SHOWN_MAX;
+          return `${what}: ${names.length}${shown ? ` (${names.join(" ")})` : ""}`;
+        });
+      if (lines.length === 0) print("nothing differs");
+      else if (isDry) print("nothing was changed; a reload would make this of it:");
+      for (const line of lines) print(line);
     });
   },
 };

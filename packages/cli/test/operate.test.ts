@@ -168,6 +168,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [`refresh ${A} --out`, "", "direction neighbor"],
   ["reload", "", CHANGES_KEYS],
   ["reload --force", "", CHANGES_KEYS],
+  ["reload --dry-run", "", CHANGES_KEYS],
 ];
 
 describe.concurrent("--json", () => {
@@ -426,7 +427,7 @@ describe("orders", () => {
     const { code, stdout } = await ask("reload");
     expect([code, linesOf(stdout)]).toEqual([
       0,
-      ["added: 127.1.0.5", `removed: ${OFF}`, `changed: ${A}`],
+      ["added: 1 (127.1.0.5)", `removed: 1 (${OFF})`, `changed: 1 (${A})`],
     ]);
     speaker.configure({ ...CONFIG, neighbors: [{ address: "nowhere", as: 1 }] });
     const refused = await ask("reload");
@@ -436,6 +437,43 @@ describe("orders", () => {
     expect((await speaker.neighbor(A)).description).toBe("Another");
     speaker.configure(CONFIG);
     expect((await ask("reload")).code).toBe(0);
+  });
+
+  test("reload --dry-run tells what one would change, and changes nothing", async () => {
+    const many = ["127.2.0.1", "127.2.0.2", "127.2.0.3", "127.2.0.4", "127.2.0.5"];
+    const [first, ...others] = CONFIG.neighbors;
+    speaker.configure({
+      ...CONFIG,
+      log: { level: "debug" },
+      neighbors: [
+        { ...first, "hold-time": 33 },
+        ...others,
+        ...many.map((address) => neighbor(address, 65005)),
+      ],
+    });
+    const head = "nothing was changed; a reload would make this of it:";
+    const dry = await ask("reload", "--dry-run");
+    expect([dry.code, linesOf(dry.stdout)]).toEqual([
+      0,
+      [head, "added: 5", `reset: 1 (${A})`, "global: 1 (log)"],
+    ]);
+    const verbose = await ask("reload", "--dry-run", "--verbose");
+    expect(linesOf(verbose.stdout)).toEqual([
+      head,
+      `added: 5 (${many.join(" ")})`,
+      `reset: 1 (${A})`,
+      "global: 1 (log)",
+    ]);
+    const again = await ask("reload", "--dry-run");
+    expect(again.stdout).toBe(dry.stdout);
+    speaker.configure({ ...CONFIG, neighbors: [{ address: "nowhere", as: 1 }] });
+    const refused = await ask("reload", "--dry-run");
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/tsbgp\.yaml:1:\d+: /),
+    ]);
+    speaker.configure(CONFIG);
+    expect((await ask("reload")).stdout).toBe("nothing differs\n");
   });
 
   test("disable ends the session with a text, and enable lets it begin again", async () => {

@@ -398,11 +398,11 @@ describe.skipIf(REASON !== null)(
       const before = await shownSpare();
       configureSpare(["rs1", "rs3"]);
       const gone = await tsbgp(spareHost, "reload", "-s", spareSocket());
-      expect([gone.code, gone.stdout]).toEqual([0, "removed: rs2\n"]);
+      expect([gone.code, gone.stdout]).toEqual([0, "removed: 1 (rs2)\n"]);
       expect([...(await shownSpare()).keys()].sort()).toEqual(["rs1", "rs3"]);
       configureSpare(CLUSTERS);
       const added = await tsbgp(spareHost, "reload", "-s", spareSocket());
-      expect([added.code, added.stdout]).toEqual([0, "added: rs2\n"]);
+      expect([added.code, added.stdout]).toEqual([0, "added: 1 (rs2)\n"]);
       await untilSpare("rs2", "is ready", isReadyStandby);
       const after = await shownSpare();
       for (const cluster of ["rs1", "rs3"] as const) {
@@ -416,7 +416,7 @@ describe.skipIf(REASON !== null)(
       const protects = ["rs1.yaml", "rs2.yaml", { file: "rs3.yaml", nice: 5 }];
       configureSpare([], { protects });
       const changed = await tsbgp(spareHost, "reload", "-s", spareSocket());
-      expect([changed.code, changed.stdout]).toEqual([0, "restarted: rs3\n"]);
+      expect([changed.code, changed.stdout]).toEqual([0, "restarted: 1 (rs3)\n"]);
       const { pid } = await untilSpare("rs3", "is ready", isReadyStandby);
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       expect(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]).toBe("5");

@@ -20,6 +20,9 @@ const GLOBAL = [
   "rejectReasons",
 ] as const;
 
+/** Parts that are compared between two pauses. */
+const STEP_PARTS = 64;
+
 export interface ConfigDiff {
   /** Addresses of neighbors that only the new configuration has, and that only the old one has. */
   readonly added: readonly string[];
@@ -111,26 +114,44 @@ export function changedSections(old: Config, next: Config): ConfigDiff["global"]
  * @returns the same configuration as `next`
  */
 export function sharing(old: Config, next: Config): Config {
+  const steps = sharingInSteps(old, next);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** Does the same, with a pause after every few parts. */
+export function* sharingInSteps(old: Config, next: Config): Generator<void, Config> {
   const equality = new Equality();
   const shared = <T>(before: T | undefined, after: T) =>
     before !== undefined && equality.isEqual(before, after) ? before : after;
-  const each = <T>(before: Readonly<Record<string, T>>, after: Readonly<Record<string, T>>) => {
-    const of = (name: string) => (Object.hasOwn(before, name) ? before[name] : undefined);
-    return Object.fromEntries(
-      Object.entries(after).map(([name, value]) => [name, shared(of(name), value)]),
-    );
-  };
-  const neighbors = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+  function* each<T>(before: Named<T>, after: Named<T>): Generator<void, Named<T>> {
+    const parts: [string, T][] = [];
+    for (const [name, value] of Object.entries(after)) {
+      parts.push([name, shared(Object.hasOwn(before, name) ? before[name] : undefined, value)]);
+      if (parts.length % STEP_PARTS === 0) yield;
+    }
+    return Object.fromEntries(parts);
+  }
+  const known = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+  const neighbors: NeighborConfig[] = [];
+  for (const neighbor of next.neighbors) {
+    neighbors.push(shared(known.get(neighbor.address), neighbor));
+    if (neighbors.length % STEP_PARTS === 0) yield;
+  }
   return {
     ...next,
-    neighbors: next.neighbors.map((neighbor) => shared(neighbors.get(neighbor.address), neighbor)),
-    policies: each(old.policies, next.policies),
-    prefixLists: each(old.prefixLists, next.prefixLists),
-    asLists: each(old.asLists, next.asLists),
-    communityLists: each(old.communityLists, next.communityLists),
-    routeLists: each(old.routeLists ?? {}, next.routeLists ?? {}),
+    neighbors,
+    policies: yield* each(old.policies, next.policies),
+    prefixLists: yield* each(old.prefixLists, next.prefixLists),
+    asLists: yield* each(old.asLists, next.asLists),
+    communityLists: yield* each(old.communityLists, next.communityLists),
+    routeLists: yield* each(old.routeLists ?? {}, next.routeLists ?? {}),
   };
 }
+
+type Named<T> = Readonly<Record<string, T>>;
 
 /**
  * Whether a running speaker can go from one configuration to another.

@@ -24,12 +24,13 @@ export {
   type NeighborChange,
   reloadRefusal,
   sharing,
+  sharingInSteps,
 } from "./diff.ts";
 export { dynamicNeighbor, dynamicRangeOf } from "./dynamic.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
-export { complete, completeNeighbor, unknownOptions } from "./other-version.ts";
+export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
 export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,

@@ -5,6 +5,8 @@ import type { Config, NeighborConfig } from "./types.ts";
 
 type Fields = Record<string, unknown>;
 
+/** Between two pauses. */
+const STEP_NEIGHBORS = 64;
 const NO_SOURCES = { readFile: () => "", env: () => "" };
 
 /**
@@ -14,6 +16,12 @@ const NO_SOURCES = { readFile: () => "", env: () => "" };
  * @param config - nobody else has; changed in place
  */
 export function complete(config: Config): void {
+  const steps = completing(config);
+  while (steps.next().done !== true);
+}
+
+/** Does the same, with a pause after every few neighbors. */
+export function* completing(config: Config): Generator<void> {
   const plain = plainFor(config.neighbors[0]);
   if (plain === null) return;
   fill(config, plain);
@@ -23,7 +31,10 @@ export function complete(config: Config): void {
   }
   const known = new Set<object>();
   const sample = plain.neighbors[0]!;
-  for (const each of config.neighbors) completeNeighbor(each, sample, known);
+  for (const [k, each] of config.neighbors.entries()) {
+    completeNeighbor(each, sample, known);
+    if (k % STEP_NEIGHBORS === 0) yield;
+  }
   for (const { options } of config.dynamicNeighbors) completeNeighbor(options, sample, known);
 }
 

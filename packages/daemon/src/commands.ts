@@ -76,6 +76,8 @@ export interface DaemonActions {
    * @returns what changed; throws with all mistakes
    */
   reload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  /** Tells what a reload would change. */
+  tryReload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
   /** @param isRestart - it is to come back, and peers may keep its routes */
   stop(isRestart: boolean): void;
   readonly version: string;
@@ -228,7 +230,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return { neighbor: config.address };
   },
   reload: async function* (_speaker, request, daemon) {
-    return daemon.reload(request["force"] === true);
+    const force = request["force"] === true;
+    return request["dry_run"] === true ? daemon.tryReload(force) : daemon.reload(force);
   },
   stop: async function* (_speaker, request, daemon) {
     daemon.stop(request["graceful"] === true);

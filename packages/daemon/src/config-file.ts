@@ -17,10 +17,12 @@ import {
 import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
 import { assertPrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { queueOf } from "@ts-bgp/nsr/queue";
+import { configInSteps } from "@ts-bgp/replication/config-octets";
 import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
 import { readRoaFile } from "@ts-bgp/speaker/read-roa-file";
 import { congestionControlProblem } from "@ts-bgp/takeover";
 import { defaultControlSocket } from "./control-path.ts";
+import { inTurns } from "./turns.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
 /** Room for what the thread that reads a file leaves behind until it is collected. */
@@ -35,6 +37,11 @@ export class ConfigFileError extends Error {
     super(message);
     this.lines = lines;
   }
+}
+
+/** @returns a line for each mistake in a configuration; none of any other error */
+export function mistakesOf(error: unknown): readonly string[] {
+  return error instanceof ConfigFileError ? error.lines : [];
 }
 
 /** A file that cannot be read or written at all. */
@@ -72,7 +79,13 @@ export interface ReadOptions {
 
 /** What the worker thread tells, as plain values. */
 export type WorkerOutcome =
-  | { readonly kind: "checked"; readonly file: CheckedFile }
+  | {
+      readonly kind: "checked";
+      /** See `configOctets`. */
+      readonly octets: Uint8Array;
+      readonly nsr: Config["nsr"];
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }
   | { readonly kind: "unreadable"; readonly message: string };
 
@@ -164,11 +177,21 @@ function loadConfigFile(
   });
 }
 
+/** What was read apart, and the same as octets for `Speaker.configure`. */
+export interface ReadApart extends CheckedFile {
+  readonly octets: Uint8Array;
+}
+
 /**
  * Does what `readConfigFile` does in a thread of its own, so that routing goes on: a file with
- * thousands of neighbors takes half a second.
+ * thousands of neighbors takes a second.
+ *
+ * @param inForce - that it shares memory with where it is equal
  */
-export async function readConfigFileApart(file: string, text?: string): Promise<CheckedFile> {
+export async function readConfigFileApart(
+  file: string,
+  { text, inForce = null }: { text?: string | undefined; inForce?: Config | null } = {},
+): Promise<ReadApart> {
   const workerData: WorkerInput = { file, text };
   const worker = new Worker(new URL("./config-worker.ts", import.meta.url), {
     workerData,
@@ -176,8 +199,11 @@ export async function readConfigFileApart(file: string, text?: string): Promise<
   });
   const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
   switch (outcome.kind) {
-    case "checked":
-      return outcome.file;
+    case "checked": {
+      const { octets, nsr, warnings } = outcome;
+      const config = await inTurns(configInSteps(octets, inForce));
+      return { config: { ...config, nsr }, warnings, octets };
+    }
     case "mistakes":
       throw new ConfigFileError(outcome.message, outcome.lines);
     case "unreadable":

@@ -1,6 +1,7 @@
 /** A worker thread that reads and checks one configuration file, tells what it found, and ends. */
 
 import { parentPort, workerData } from "node:worker_threads";
+import { configOctets, replicated } from "@ts-bgp/replication/config-octets";
 import {
   ConfigFileError,
   readConfigFile,
@@ -11,7 +12,9 @@ import {
 
 function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
   try {
-    return { kind: "checked", file: readConfigFile(file, text) };
+    const { config, warnings } = readConfigFile(file, text);
+    const { nsr } = config;
+    return { kind: "checked", octets: configOctets(replicated(config)), nsr, warnings };
   } catch (error) {
     if (error instanceof ConfigFileError) {
       return { kind: "mistakes", message: error.message, lines: error.lines };
@@ -21,4 +24,7 @@ function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
   }
 }
 
-parentPort?.postMessage(outcomeOf(workerData as WorkerInput));
+const outcome = outcomeOf(workerData as WorkerInput);
+// Large, and it goes as it is.
+const moved = outcome.kind === "checked" ? [outcome.octets.buffer as ArrayBuffer] : [];
+parentPort?.postMessage(outcome, moved);

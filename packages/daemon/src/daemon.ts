@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Config, type ConfigDiff, diffConfig, reloadRefusal } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
@@ -10,8 +10,9 @@ import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
 import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { apiSources } from "./api-sources.ts";
+import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
-import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
+import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
 import { feedMetrics } from "./feed-metrics.ts";
@@ -54,8 +55,8 @@ export class Daemon {
   private readonly pair: Pair | null;
   /** Without one. */
   private readonly alone: Speaker | null;
-  /** What is shown while there is nothing to show. */
-  private readonly idle: Machine;
+  /** What is shown while there is nothing to show; made when it is. */
+  private idle: Machine | null = null;
   private readonly options: DaemonOptions;
   private readonly startedMs = nowMs();
   /** The configuration in force. */
@@ -90,7 +91,6 @@ export class Daemon {
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
-    this.idle = new Machine(config, 0);
     this.feeds = new Feeds({
       version: options.version,
       describe: () => this.statusOfSide(),
@@ -101,6 +101,7 @@ export class Daemon {
       showNsr: () => this.shownNsr(),
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
+      tryReload: (force) => this.tryReload(force),
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
@@ -115,6 +116,8 @@ export class Daemon {
     this.held = new Held(heldFile, warn);
     this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    // That of the speaker is another value, and there need not be two.
+    if (this.alone !== null) this.config = this.alone.router.tables.config;
     this.pair =
       nsr === null
         ? null
@@ -188,12 +191,21 @@ export class Daemon {
    * @param force - undo that as well
    * @returns what changed; rejects with a ControlError that has all mistakes
    */
-  reload(force = false): Promise<Readonly<Record<string, unknown>>> {
+  reload(force = false): Promise<Changes> {
     const reload = this.reloading.then(() => {
       this.manager.reloading();
       return this.readAndApply(force);
     });
     this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
+    return reload;
+  }
+
+  /** @returns what a reload would change, or rejects as it would, and changes nothing */
+  tryReload(force: boolean): Promise<Changes> {
+    const refusal = (next: Config) => this.refusal(next, force);
+    const compare = () => readChanges(this.options.file, this.speaker, this.config, refusal);
+    const reload = this.reloading.then(compare);
+    this.reloading = reload.catch(() => {});
     return reload;
   }
 
@@ -279,7 +291,9 @@ export class Daemon {
     if (speaker !== null && !speaker.isSuspended) return speaker;
     // One that gives its role away takes no orders any more.
     const machine = speaker?.journal.machine ?? this.pair?.standbySide?.machine;
-    return standIn(machine ?? this.idle);
+    if (machine) return standIn(machine);
+    this.idle ??= new Machine(this.config, 0);
+    return standIn(this.idle);
   }
 
   /** For the service manager. */
@@ -351,7 +365,7 @@ export class Daemon {
       this.inherited = null;
       await sleep(COMPARE_MS, undefined, { ref: false });
       try {
-        const { config: file } = await readConfigFileApart(options.file, await reading);
+        const { config: file } = await readConfigFileApart(options.file, { text: await reading });
         const found = differences(file, this.config);
         if (this.speaker !== speaker || found.length === 0) return;
         this.inherited = { from, file };
@@ -363,7 +377,7 @@ export class Daemon {
     this.reloading = this.reloading.then(compare);
   }
 
-  private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
+  private async readAndApply(force: boolean): Promise<Changes> {
     const { log, options, pair } = this;
     const { file } = options;
     // While it takes over, it has a speaker, and not yet the role.
@@ -371,11 +385,12 @@ export class Daemon {
     try {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
-      const { config, warnings } = await readConfigFileApart(file);
+      const inForce = speaker?.router.tables.config ?? null;
+      const { config, warnings, octets } = await readConfigFileApart(file, { inForce });
       this.warn(config, warnings);
       // A side that took over meanwhile has still to find out how old its file is.
       const isActive = speaker !== null && speaker === this.speaker;
-      const changes = isActive ? await this.apply(config, force) : null;
+      const changes = isActive ? await this.apply(config, octets, force) : null;
       this.lastReload = { ok: true, atMs: nowMs() };
       if (changes !== null) return changes;
     } catch (error) {
@@ -395,9 +410,9 @@ export class Daemon {
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(next: Config, force: boolean): Promise<Readonly<Record<string, unknown>>> {
+  private async apply(next: Config, octets: Uint8Array, force: boolean): Promise<Changes> {
     const { log, config } = this;
-    const refusal = reloadRefusal(config, next) ?? (force ? null : this.undoRefusal(next));
+    const refusal = this.refusal(next, force);
     if (refusal !== null) throw new Error(refusal);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
@@ -414,7 +429,7 @@ export class Daemon {
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
-      diff = await speaker.configure(next);
+      diff = await speaker.configure(next, octets);
     } catch (error) {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
@@ -430,15 +445,13 @@ export class Daemon {
     this.configuredMs = nowMs();
     this.inherited = null;
     this.feeds.use(this.speaker, next);
-    return {
-      added: diff.added,
-      removed: diff.removed,
-      reset: diff.changed.filter(({ reset }) => reset).map(({ address }) => address),
-      changed: diff.changed.filter(({ reset }) => !reset).map(({ address }) => address),
-      policies: diff.policies,
-      // The router may have those sections of the other side that each side has of its own.
-      global: diffConfig(config, next).global,
-    };
+    // The router may have those sections of the other side that each side has of its own.
+    return changesOf(diff, changedSections(config, next));
+  }
+
+  /** @returns why a file is not applied; null when it may be */
+  private refusal(next: Config, force: boolean): string | null {
+    return reloadRefusal(this.config, next) ?? (force ? null : this.undoRefusal(next));
   }
 
   /** @returns why a file is not to be applied that is older than what is in force, else null */
@@ -480,8 +493,4 @@ export class Daemon {
       },
     );
   }
-}
-
-function mistakesOf(error: unknown): readonly string[] {
-  return error instanceof ConfigFileError ? error.lines : [];
 }

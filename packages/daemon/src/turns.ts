@@ -28,6 +28,15 @@ export class Turns {
   }
 }
 
+/** Takes all steps of work, as many in each turn as fit. @returns what comes of it */
+export async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
+  for (const turns = new Turns(); ; ) {
+    await turns.next();
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
 function next(): void {
   const [resolve] = waiting;
   // The one whose turn it is stands in the queue meanwhile: a new one does not begin in the same turn.

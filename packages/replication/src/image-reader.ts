@@ -27,13 +27,20 @@ import { FormatError, type OctetReader } from "./octet-reader.ts";
 const LENGTH_MAX = 2 ** 32;
 /** Of more, added one by one, the engine makes a hash table, which is slow to make, to read and to keep. */
 const FIELDS_MAX = 12;
+/** Parts between two pauses. */
+const STEP_PARTS = 32;
+
+interface Shape {
+  readonly prototype: object;
+  readonly fields: readonly string[];
+  readonly isKnown: boolean;
+}
 
 export class ImageReader {
   readonly in: OctetReader;
   private readonly classes: Classes;
   private readonly objects: object[] = [];
-  private readonly shapes: { prototype: object; fields: readonly string[]; isKnown: boolean }[] =
-    [];
+  private readonly shapes: Shape[] = [];
   /** Objects of classes that are not known here. */
   private readonly strangers: Set<unknown> = new Set();
 
@@ -50,9 +57,20 @@ export class ImageReader {
     return root;
   }
 
+  /** Does the same, with a pause after every few parts of the root, and of its parts. */
+  *rootInSteps(): Generator<void, unknown> {
+    const root = yield* this.inSteps(2);
+    if (this.strangers.has(root))
+      throw new FormatError("an image of something that is not known here");
+    return root;
+  }
+
   private value(): unknown {
+    return this.tagged(this.in.varint());
+  }
+
+  private tagged(tag: number): unknown {
     const { in: octets } = this;
-    const tag = octets.varint();
     switch (tag) {
       case UNDEFINED:
         return undefined;
@@ -149,21 +167,63 @@ export class ImageReader {
   }
 
   private instance(number: number): object {
-    const shape = this.shapes[number];
-    if (shape === undefined) throw new FormatError(`no shape ${number} before`);
+    const shape = this.shape(number);
     const { prototype, fields } = shape;
-    const object = this.add(Object.create(prototype) as Record<string, unknown>);
-    if (!shape.isKnown) this.strangers.add(object);
+    const object = this.begun(shape);
     if (fields.length > FIELDS_MAX && prototype === Object.prototype) {
-      const entries = fields.map((field): [string, unknown] => [field, this.value()]);
-      const known = entries.filter(([, value]) => !this.strangers.has(value));
-      return Object.assign(object, Object.fromEntries(known));
+      return this.filled(
+        object,
+        fields.map((field) => [field, this.value()]),
+      );
     }
     for (const field of fields) {
       const value = this.value();
       if (!this.strangers.has(value)) object[field] = value;
     }
     return object;
+  }
+
+  private shape(number: number): Shape {
+    const shape = this.shapes[number];
+    if (shape === undefined) throw new FormatError(`no shape ${number} before`);
+    return shape;
+  }
+
+  private begun({ prototype, isKnown }: Shape): Record<string, unknown> {
+    const object = this.add(Object.create(prototype) as Record<string, unknown>);
+    if (!isKnown) this.strangers.add(object);
+    return object;
+  }
+
+  private filled(object: object, entries: readonly [string, unknown][]): object {
+    const known = entries.filter(([, value]) => !this.strangers.has(value));
+    return Object.assign(object, Object.fromEntries(known));
+  }
+
+  /** As `value`, with pauses in it to a depth. */
+  private *inSteps(depth: number): Generator<void, unknown> {
+    const tag = this.in.varint();
+    if (depth === 0 || (tag !== LIST && tag !== NEW_SHAPE && tag !== OBJECT)) {
+      return this.tagged(tag);
+    }
+    if (tag === LIST) {
+      const list: unknown[] = this.add([]);
+      for (let left = this.count(); left > 0; left--) {
+        const value = yield* this.inSteps(depth - 1);
+        if (!this.strangers.has(value)) list.push(value);
+        if (left % STEP_PARTS === 0) yield;
+      }
+      return list;
+    }
+    if (tag === NEW_SHAPE) this.newShape();
+    const shape = this.shape(tag === NEW_SHAPE ? this.shapes.length - 1 : this.in.varint());
+    const object = this.begun(shape);
+    const entries: [string, unknown][] = [];
+    for (const field of shape.fields) {
+      entries.push([field, yield* this.inSteps(depth - 1)]);
+      if (entries.length % STEP_PARTS === 0) yield;
+    }
+    return this.filled(object, entries);
   }
 
   private array(): TypedArray {

@@ -63,6 +63,14 @@ export function fromImage(pieces: readonly Uint8Array[], classes: Classes): unkn
   return root;
 }
 
+/** Does the same, in steps of less than a millisecond where parts of the root have many parts. */
+export function* imageInSteps(octets: Uint8Array, classes: Classes): Generator<void, unknown> {
+  const reader = new ImageReader(new OctetReader(octets), classes);
+  const root = yield* reader.rootInSteps();
+  if (reader.in.left > 0) throw new FormatError("octets behind an image");
+  return root;
+}
+
 function rootOf(reader: ImageReader): unknown {
   try {
     return reader.root();

@@ -71,6 +71,7 @@ export type {
   Joining,
   StandbyState,
 } from "./active-types.ts";
+export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
@@ -83,8 +84,6 @@ export { type LogHead, type LogOwner, LogReader } from "./log-reader.ts";
 export {
   type Call,
   type CallName,
-  configFrom,
-  configOctets,
   Machine,
   type ResultOf,
 } from "./machine.ts";

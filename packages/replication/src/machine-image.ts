@@ -21,11 +21,12 @@ import {
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { FIRST_LISTS } from "./config-octets.ts";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
-import { FIRST_LISTS, Machine } from "./machine.ts";
+import { Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
 
 interface SavedPolicies {

@@ -5,15 +5,12 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
-import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
+import type { Config, ConfigDiff } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
-import { fromImage, imageOf } from "./image.ts";
-import { Classes } from "./image-format.ts";
+import { configFrom, configOctets } from "./config-octets.ts";
 import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
-import { joined } from "./octet-writer.ts";
 import type { RecordOf } from "./records.ts";
 
 /** Records that change the state. */
@@ -55,35 +52,6 @@ export type ResultOf<N extends CallName> = {
 
 /** Rows of each table that a slice has count in its digest, until all do. */
 const DIGEST_ROWS = 1 << 13;
-
-const NO_CLASSES = new Classes([], []);
-type Of<T> = Readonly<Record<string, T>>;
-
-/** Lists of a configuration as the first releases know them. */
-export const FIRST_LISTS = {
-  prefixLists: (lists: unknown) => each(lists as Of<PrefixEntries>, prefixTexts),
-  asLists: (lists: unknown) => each(lists as Of<AsEntries>, asTexts),
-};
-const FIRST_CONFIG = NO_CLASSES.without([], FIRST_LISTS);
-
-function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<readonly string[]> {
-  return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, textsOf(list)]));
-}
-
-/** A configuration as octets, for the record `configure`. */
-export function configOctets(config: Config, isForAny = true): Uint8Array {
-  return joined(imageOf(config, isForAny ? NO_CLASSES : FIRST_CONFIG));
-}
-
-/**
- * @returns what `configOctets` was given, by whatever version, see `complete`; throws a FormatError when it
- *   is not that
- */
-export function configFrom(octets: Uint8Array): Config {
-  const config = fromImage([octets], NO_CLASSES) as Config;
-  complete(config);
-  return config;
-}
 
 /** How each call is run. */
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {

@@ -1,15 +1,10 @@
 /** The machine that a speaker begins with. */
 
 import type { Config } from "@ts-bgp/config";
-import { Machine } from "@ts-bgp/replication";
+import { Machine, replicated } from "@ts-bgp/replication";
 
 /** @returns a machine that has not begun, with a seed that nobody can guess */
 export function newMachine(config: Config): Machine {
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
   return new Machine(replicated(config), seed);
-}
-
-/** What both sides of a pair have alike; the keys of a side are its own. */
-export function replicated(config: Config): Config {
-  return { ...config, nsr: null };
 }

@@ -15,13 +15,14 @@ import {
   Journal,
   type Machine,
   type ResultOf,
+  replicated,
 } from "@ts-bgp/replication";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import { congestionControlOf, SocketOptionError, setCongestionControl } from "@ts-bgp/takeover";
 import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
-import { newMachine, replicated } from "./machine.ts";
+import { newMachine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
@@ -158,9 +159,10 @@ export class Speaker {
   /**
    * Puts another configuration into force.
    *
+   * @param octets - as `configOctets` makes them of `replicated(config)`, where they are at hand
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
-  async configure(config: Config): Promise<ConfigDiff> {
+  async configure(config: Config, octets: Uint8Array | null = null): Promise<ConfigDiff> {
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
@@ -172,8 +174,8 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const octets = configOctets(replicated(config), this.active.areAllOfNow);
-    const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
+    const record = configOctets(replicated(config), this.active.areAllOfNow, octets);
+    const diff = this.run({ record: "configure", config: record, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
     if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));

@@ -209,6 +209,9 @@ export class Spare {
           yield await spare.look();
           return {};
         case "reload":
+          if (request["dry_run"] === true) {
+            throw new ControlError("a spare does not tell beforehand what a reload changes");
+          }
           return spare.reload(request["force"] === true);
         case "switchover": {
           const names = spare.config.pairs.map(({ cluster }) => cluster).join(", ");

@@ -1,0 +1,54 @@
+/** What a reload changes, as `tsbgp reload` tells it. */
+
+import { type Config, type ConfigDiff, changedSections, diffConfig } from "@ts-bgp/config";
+import { replicated } from "@ts-bgp/replication";
+import type { Speaker } from "@ts-bgp/speaker";
+import { mistakesOf, readConfigFileApart } from "./config-file.ts";
+import { ControlError } from "./control.ts";
+
+/** Addresses of neighbors, names of policies, names of sections. */
+export interface Changes extends Readonly<Record<string, readonly string[]>> {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Their sessions begin anew. */
+  readonly reset: readonly string[];
+  /** Their sessions stay. */
+  readonly changed: readonly string[];
+  /** Whose rules or lists differ. */
+  readonly policies: readonly string[];
+  readonly global: readonly string[];
+}
+
+/** @param global - sections that differ, of those that each side has of its own as well */
+export function changesOf(diff: ConfigDiff, global: ConfigDiff["global"]): Changes {
+  const { added, removed, changed, policies } = diff;
+  const addresses = (isReset: boolean) =>
+    changed.filter(({ reset }) => reset === isReset).map(({ address }) => address);
+  return { added, removed, reset: addresses(true), changed: addresses(false), policies, global };
+}
+
+/**
+ * Reads a configuration file, as a reload would.
+ *
+ * @param speaker - the one that is active here; null when none is
+ * @param config - of this side
+ * @param refusalOf - why a configuration is not applied; null when it may be
+ * @returns what would change; rejects with a ControlError that has all mistakes
+ */
+export async function readChanges(
+  file: string,
+  speaker: Speaker | null,
+  config: Config,
+  refusalOf: (next: Config) => string | null,
+): Promise<Changes> {
+  try {
+    if (speaker === null) throw new Error("this side is not active: ask the one that is");
+    const { config: inForce } = speaker.router.tables;
+    const { config: next } = await readConfigFileApart(file, { inForce });
+    const refusal = refusalOf(next);
+    if (refusal !== null) throw new Error(refusal);
+    return changesOf(diffConfig(inForce, replicated(next)), changedSections(config, next));
+  } catch (error) {
+    throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
+  }
+}
