@@ -42,3 +42,9 @@ export {
   showOrigin,
   showRpki,
 } from "./show-rpki.ts";
+export {
+  type ShownRejection,
+  type ShownTotals,
+  showRejections,
+  showTotals,
+} from "./show-totals.ts";

@@ -33,8 +33,11 @@ import {
 } from "@ts-bgp/wire-codec";
 import { showOrigin } from "./show-rpki.ts";
 
-/** Which routes of a neighbor. */
-export type RouteView = "received" | "accepted" | "rejected" | "advertised";
+/**
+ * Which routes of a neighbor: what it sent, what was used of that or not, what it is sent, and the best
+ * paths of prefixes that others have and it is sent none of; `explainRoute` says of each why.
+ */
+export type RouteView = "received" | "accepted" | "rejected" | "advertised" | "withheld";
 
 export interface RouteQuery {
   readonly family: 1 | 2;
@@ -166,6 +169,7 @@ function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow
   const neighbor = router.neighbors.get(query.neighbor);
   if (neighbor === undefined) return [];
   if (query.view === "advertised") return advertised(router, rib, neighbor, row);
+  if (query.view === "withheld") return withheld(router, rib, neighbor, row);
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
@@ -216,6 +220,20 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
     }
     return shown;
   });
+}
+
+function withheld(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
+  const { paths, prefixes } = rib;
+  const best = prefixes.best[row]!;
+  const member = neighbor.session?.family(rib.family)?.member;
+  if (best === 0 || member === undefined) return [];
+  const isHeld = router.tables.groups.held.includes(member);
+  if (!isHeld && sentRoutes(member.group, row, member).length > 0) return [];
+  for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
+    if (paths.peer[path] === neighbor.row || paths.attr[path] === 0) continue;
+    return [shownPathOf(router, rib, row, best, paths.attr[best]!)];
+  }
+  return [];
 }
 
 /** @returns the path that gives a member what it was sent, 0 when that has changed since */
