@@ -6,7 +6,7 @@ export interface FileShape {
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
   readonly control?: { readonly socket?: string };
-  readonly http?: { readonly address?: string; readonly port: number };
+  readonly http?: FileHttp;
   readonly log?: {
     readonly level?: "trace" | "debug" | "info" | "warn" | "error";
     readonly file?: string;
@@ -20,6 +20,19 @@ export interface FileShape {
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly policies?: Readonly<Record<string, FilePolicy>>;
+}
+
+export interface FileHttp {
+  readonly address?: string;
+  readonly port: number;
+  readonly anonymous?: "reader" | "none";
+  readonly tokens?: readonly {
+    readonly name: string;
+    readonly role: "operator" | "reader" | "member";
+    readonly as?: number;
+    readonly secret: FileSecret;
+  }[];
+  readonly "reason-communities"?: Readonly<Record<string, string>>;
 }
 
 export type FileLink = string | { readonly address: string; readonly port: number };

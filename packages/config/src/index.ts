@@ -30,6 +30,8 @@ export type {
   EtcdUser,
   FamilySeconds,
   GracefulRestartOptions,
+  HttpConfig,
+  HttpToken,
   LinkAddress,
   ListenAddress,
   LogConfig,

@@ -10,6 +10,7 @@ import {
   newChecker,
 } from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
+import { checkHttp } from "./http.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors } from "./neighbors.ts";
@@ -122,13 +123,6 @@ function checkListen({ listen }: FileShape, checker: Checker): ListenAddress[] {
     seen.add(`${address} ${port}`);
     return { address, port };
   });
-}
-
-function checkHttp({ http }: FileShape, checker: Checker): ListenAddress | null {
-  if (http === undefined) return null;
-  const text = http.address ?? "127.0.0.1";
-  const at = checker.yaml.valueAt(http, "address");
-  return { address: checkAddress(text, at, checker), port: http.port };
 }
 
 const SECTION_OF = {

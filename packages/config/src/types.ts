@@ -11,8 +11,8 @@ export interface Config extends Lists {
   /** Addresses to accept connections on. */
   readonly listen: readonly ListenAddress[];
   readonly control: { readonly socket: string };
-  /** Where metrics and health are served, null for nowhere. */
-  readonly http: ListenAddress | null;
+  /** Where metrics, health and the API are served, null for nowhere. */
+  readonly http: HttpConfig | null;
   readonly log: LogConfig;
   /** Null for a speaker that runs alone. */
   readonly nsr: NsrConfig | null;
@@ -34,6 +34,28 @@ export interface RouterConfig {
 export interface ListenAddress {
   readonly address: string;
   readonly port: number;
+}
+
+/** Where HTTP is served, and who may use the API. */
+export interface HttpConfig extends ListenAddress {
+  /** What those may do who show no token. */
+  readonly anonymous: "reader" | "none";
+  readonly tokens: readonly HttpToken[];
+  /**
+   * Communities that stand for reasons of rejection, by code, `POLICY/RULE` or `default`: `64500:1` or
+   * `64500:65520:1`.
+   */
+  readonly reasonCommunities: Readonly<Record<string, string>>;
+}
+
+export interface HttpToken {
+  /** Unique. */
+  readonly name: string;
+  readonly role: "operator" | "reader" | "member";
+  /** Of a member, else null. */
+  readonly as: number | null;
+  /** In clear. */
+  readonly secret: string;
 }
 
 export interface LogConfig {

@@ -116,6 +116,13 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       ["0.0.0.0", "::"].map((address) => ({ address, port: 179 })),
     ],
     http: ["off", load(fileWith(["http"], undefined)).http, null],
+    "http anonymous": [
+      "reader where the address is of the loopback, else none",
+      ["::1", "127.0.0.2", "192.0.2.1", "0.0.0.0"].map(
+        (address) => load({ ...BASE, http: { port: 1, address } }).http?.anonymous,
+      ),
+      ["reader", "reader", "none", "none"],
+    ],
     "log file": ["standard output", load(BASE).log.file, null],
     nsr: ["the speaker runs alone", load(fileWith(["nsr"], undefined)).nsr, null],
     "nsr self": ["host name and process id", load(BASE).nsr?.self, ""],

@@ -38,6 +38,8 @@ const SLURM = `{
 const FILES: Readonly<Record<string, string>> = {
   "etcd.password": "SECRET\n",
   secret: "from a file\n",
+  "noc.token": "0123456789abcdef\n",
+  "member.token": "fedcba9876543210\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
   "info.txt": "ro:*:7\n",
@@ -131,7 +133,16 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     { address: "2001:db8::1", port: 1179 },
   ],
   control: { socket: "/tmp/control.sock" },
-  http: { address: "::1", port: 9790 },
+  http: {
+    address: "::1",
+    port: 9790,
+    anonymous: "none",
+    tokens: [
+      { name: "noc", role: "operator", as: null, secret: "0123456789abcdef" },
+      { name: "as64501", role: "member", as: 64501, secret: "fedcba9876543210" },
+    ],
+    reasonCommunities: { "max-prefix": "64500:65520:1", default: "64500:1" },
+  },
   log: { level: "debug", file: "/var/log/ts-bgp.log" },
   nsr: {
     cluster: "rs1",

@@ -3,6 +3,7 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
+import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import type { Neighbor, Router } from "@ts-bgp/router";
@@ -10,20 +11,22 @@ import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
   type Question,
-  type RoutePlace,
+  type RouteFilter,
   type RouteQuery,
   type ShownRpki,
   showGroups,
   showNeighbor,
   showNeighborDetail,
   showQuarantine,
+  showRejections,
   showRestart,
-  showRoutes,
   showRpki,
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import type { ShownHistory } from "./history.ts";
+import { type Page, pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
 
 /** The speaker, or what stands for it on a standby. */
@@ -53,6 +56,8 @@ export interface DaemonActions {
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
+  /** What there was in the last hour; nothing where nobody can look at it. */
+  showHistory(): ShownHistory;
   /**
    * Gives the role to a standby; rejects with the reason why not.
    *
@@ -76,12 +81,13 @@ type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
 type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions) => Answer;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  "show-neighbors": async function* ({ router }) {
-    for (const neighbor of [...router.neighbors.values()]) {
+  "show-neighbors": async function* ({ router }, request) {
+    const { items, end } = pageOf(neighborsOf(router, request), pageIn(request), addressOf);
+    for (const neighbor of items) {
       // A reload may have removed it between two pieces of the answer.
       if (router.neighbors.get(neighbor.config.address) === neighbor) yield showNeighbor(neighbor);
     }
-    return {};
+    return end;
   },
   "show-neighbor": async function* (speaker, request) {
     const neighbor = neighborOf(speaker.router, request);
@@ -93,19 +99,29 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-routes": async function* ({ router }, request) {
-    let count = 0;
-    for (const query of routeQueries(router, request)) {
-      let place: RoutePlace | null = null;
-      do {
-        const { routes, next } = showRoutes(router, query, place);
-        count += routes.length;
-        yield* routes;
-        place = next;
-        // A large table is shown in pieces, between which routing goes on.
-        await askersTurn();
-      } while (place.row !== 0);
+    const end = yield* routePage(
+      router,
+      routeQueries(router, request),
+      filterOf(request),
+      pageIn(request),
+    );
+    return { ...end };
+  },
+  "show-rejections": async function* ({ router }, request) {
+    const isOfOne = request["neighbor"] !== undefined;
+    const counting = showRejections(router, isOfOne ? neighborOf(router, request) : null);
+    for (;;) {
+      const { value, done } = counting.next();
+      if (done === true) {
+        yield* value;
+        return {};
+      }
+      await askersTurn();
     }
-    return { count };
+  },
+  "show-history": async function* (_speaker, _request, daemon) {
+    yield daemon.showHistory();
+    return {};
   },
   "show-groups": async function* ({ router }) {
     yield* showGroups(router);
@@ -174,7 +190,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "show-rpki": async function* ({ router, feeds }) {
     const shown = showRpki(router);
-    if (shown === null) throw new ControlError("the configuration has no section rpki");
+    if (shown === null) throw new ControlError("the configuration has no section rpki", "unknown");
     const states = feeds?.show() ?? [];
     const sources = shown.sources.map((source): ShownPayloadSource => {
       const feed = states.find((state) => state.source === source.name);
@@ -220,26 +236,29 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export function controlHandler(daemon: DaemonActions): ControlHandler {
   return async function* (request) {
     const { command } = request;
-    if (!Object.hasOwn(COMMANDS, command)) throw new ControlError(`unknown command "${command}"`);
+    if (!Object.hasOwn(COMMANDS, command))
+      throw new ControlError(`unknown command "${command}"`, "bad");
     return yield* COMMANDS[command]!(daemon.served(), request, daemon);
   };
 }
 
 function neighborOf(router: Router, request: ControlRequest): Neighbor {
   const name = textOf(request, "neighbor");
-  if (name === null) throw new ControlError("no neighbor was given");
+  if (name === null) throw new ControlError("no neighbor was given", "bad");
   const known = router.neighbors.get(name);
   if (known !== undefined) return known;
   const byName = [...router.neighbors.values()].filter(({ config }) => config.description === name);
   if (byName.length === 1) return byName[0]!;
-  if (byName.length > 1) throw new ControlError(`several neighbors are described as "${name}"`);
-  throw new ControlError(`no neighbor has the address ${name}`);
+  if (byName.length > 1) {
+    throw new ControlError(`several neighbors are described as "${name}"`, "unknown");
+  }
+  throw new ControlError(`no neighbor has the address ${name}`, "unknown");
 }
 
 /** @returns an argument that is text, null when it is absent or empty */
 function textOf(request: ControlRequest, name: string): string | null {
   const text = request[name] ?? "";
-  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`);
+  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`, "bad");
   return text === "" ? null : text;
 }
 
@@ -252,7 +271,7 @@ function choice<W extends string>(
   const text = textOf(request, name);
   const word = words.find((known) => known === text);
   if (text === null || word !== undefined) return word ?? null;
-  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`);
+  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`, "bad");
 }
 
 /** A prefix or an address, which then has all its bits. */
@@ -261,16 +280,18 @@ function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; tex
   const [address = "", length, ...rest] = text.split("/");
   const isAddress = isIP(address) !== 0 && rest.length === 0;
   const octets = isAddress ? parseAddress(address) : null;
-  if (octets === null) throw new ControlError(`"${text}" is not a prefix or an address`);
+  if (octets === null) {
+    throw new ControlError(`"${text}" is not a prefix or an address`, "bad");
+  }
   const max = 8 * octets.length;
   const bits = length === undefined ? max : Number(length);
   if (!/^\d{1,3}$/.test(length ?? "0") || bits > max) {
-    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`);
+    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`, "bad");
   }
   const words = [0, 4, 8, 12].map((at) => (at < octets.length ? readU32(octets, at) : 0));
   const masked = maskedWords(words as [number, number, number, number], bits);
   if (length !== undefined && masked.some((word, i) => word !== words[i])) {
-    throw new ControlError(`"${text}" has bits behind its length`);
+    throw new ControlError(`"${text}" has bits behind its length`, "bad");
   }
   return { family: octets.length === 4 ? 1 : 2, key: { words: masked, bits }, text };
 }
@@ -284,17 +305,20 @@ function questionOf(
   return { direction, neighbor: address, ...prefixOf(request) };
 }
 
-const VIEWS = ["received", "accepted", "rejected", "advertised"] as const;
+const VIEWS = ["received", "accepted", "rejected", "advertised", "withheld"] as const;
 const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
   const neighbor =
     request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
+  if (neighbor === null && (view === "advertised" || view === "withheld")) {
+    throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
+  }
   const rest = { neighbor, view, bestOnly: request["best"] === true };
   const wanted = request["family"];
   if (wanted !== undefined && wanted !== 1 && wanted !== 2) {
-    throw new ControlError('"family" must be 1 or 2');
+    throw new ControlError('"family" must be 1 or 2', "bad");
   }
   if (request["prefix"] === undefined) {
     const families = ([1, 2] as const).filter(
@@ -305,4 +329,42 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const { family, key, text } = prefixOf(request);
   const match = choice(request, "match", MATCHES) ?? (text.includes("/") ? "exact" : "longest");
   return [{ family, prefix: key, match, ...rest }];
+}
+
+/** Cursors and limits that are used by programs. */
+function pageIn(request: ControlRequest): Page {
+  const limit = numberOf(request, "limit");
+  if (limit !== null && limit < 1) throw new ControlError('"limit" must be at least 1', "bad");
+  return { limit, cursor: textOf(request, "cursor") };
+}
+
+function filterOf(request: ControlRequest): RouteFilter {
+  return {
+    as: numberOf(request, "as"),
+    community: textOf(request, "community"),
+    reason: textOf(request, "reason"),
+    rpki: choice(request, "rpki", ["valid", "not-found", "invalid"]),
+  };
+}
+
+function neighborsOf(router: Router, request: ControlRequest): Neighbor[] {
+  const as = numberOf(request, "as");
+  const state = choice(request, "state", Object.values(STATE_NAMES));
+  return [...router.neighbors.values()].filter(
+    ({ config, fsmState }) =>
+      (as === null || config.as === as) && (state === null || STATE_NAMES[fsmState] === state),
+  );
+}
+
+function addressOf({ config }: Neighbor): string {
+  return config.address;
+}
+
+/** @returns an argument that is a whole number, null when it is absent */
+function numberOf(request: ControlRequest, name: string): number | null {
+  const value = request[name] ?? null;
+  if (value === null || (Number.isSafeInteger(value) && (value as number) >= 0)) {
+    return value as number | null;
+  }
+  throw new ControlError(`"${name}" must be a whole number`, "bad");
 }

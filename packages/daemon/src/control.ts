@@ -31,8 +31,23 @@ export type ControlHandler = (
   request: ControlRequest,
 ) => AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
 
+/**
+ * - `bad`: the request itself is wrong;
+ * - `unknown`: it is about something that is not there;
+ * - `standby`: only the active side can do it;
+ * - `refused`: it cannot be done as things are.
+ */
+export type Refusal = "bad" | "unknown" | "standby" | "refused";
+
 /** An operator asked for something that cannot be done; the message is for them. */
-export class ControlError extends Error {}
+export class ControlError extends Error {
+  readonly kind: Refusal;
+
+  constructor(message: string, kind: Refusal = "refused") {
+    super(message);
+    this.kind = kind;
+  }
+}
 
 const REQUEST_OCTETS_MAX = 1 << 16;
 /** One more, and the one gives way that has neither asked nor read anything for the longest time. */
@@ -193,10 +208,10 @@ function parseRequest(line: string): ControlRequest {
   try {
     request = JSON.parse(line);
   } catch {
-    throw new ControlError("the request is not JSON");
+    throw new ControlError("the request is not JSON", "bad");
   }
   const command = (request as Partial<ControlRequest> | null)?.command;
-  if (typeof command !== "string") throw new ControlError('the request has no "command"');
+  if (typeof command !== "string") throw new ControlError('the request has no "command"', "bad");
   return request as ControlRequest;
 }
 

@@ -1,14 +1,12 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
 import { readFile } from "node:fs/promises";
-import { hostname } from "node:os";
-import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Config,
   type ConfigDiff,
   diffConfig,
-  type NsrConfig,
+  type HttpConfig,
   reloadRefusal,
 } from "@ts-bgp/config";
 import type { Outcome } from "@ts-bgp/nsr";
@@ -16,17 +14,19 @@ import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from 
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
 import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
-import { TurnedAway } from "@ts-bgp/speaker/turned-away";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
-import { ControlError, ControlServer } from "./control.ts";
+import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
-import { HttpService } from "./http.ts";
+import { History, NO_HISTORY } from "./history.ts";
+import { HttpService, type HttpSources } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
+import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
+import { standIn } from "./stand-in.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -67,6 +67,10 @@ export class Daemon {
   private http: HttpService | null = null;
   /** From the first time that HTTP is served: it watches the event loop. */
   private collector: Collector | null = null;
+  /** Likewise. */
+  private history: History | null = null;
+  /** What an operator asks, over whatever. */
+  private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
@@ -89,6 +93,16 @@ export class Daemon {
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
     this.idle = new Machine(config, 0);
+    this.handler = controlHandler({
+      served: () => this.served(),
+      showNsr: () => this.shownNsr(),
+      showHistory: () => this.history?.show() ?? NO_HISTORY,
+      switchOver: (to) => this.switchOver(to),
+      reload: (force) => this.reload(force),
+      stop: (isRestart) => this.stopSoon(isRestart),
+      version: options.version,
+      startedMs: this.startedMs,
+    });
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
@@ -356,7 +370,10 @@ export class Daemon {
     const { role } = this.shownNsr();
     const message = `this side is ${role === "starting" ? "starting" : "the standby"}`;
     log.say("info", "config-checked", `${file} has no mistakes; ${message}, nothing was changed`);
-    throw new ControlError(`${message}: reload the active side (${file} has no mistakes)`);
+    throw new ControlError(
+      `${message}: reload the active side (${file} has no mistakes)`,
+      "standby",
+    );
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
@@ -374,7 +391,7 @@ export class Daemon {
         await moved.listen();
         control = moved;
       }
-      if (differs("http")) http = await this.listenHttp(next.http);
+      if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
@@ -388,6 +405,7 @@ export class Daemon {
     }
     if (control !== this.control) this.control?.close();
     if (http !== this.http) this.http?.close();
+    else if (differs("http")) this.http?.admit(next.http!);
     this.control = control;
     this.http = http;
     this.config = next;
@@ -413,16 +431,22 @@ export class Daemon {
   }
 
   private controlServer(file: string): ControlServer {
-    const handler = controlHandler({
-      served: () => this.served(),
-      showNsr: () => this.shownNsr(),
-      switchOver: (to) => this.switchOver(to),
-      reload: (force) => this.reload(force),
-      stop: (isRestart) => this.stopSoon(isRestart),
-      version: this.options.version,
-      startedMs: this.startedMs,
-    });
-    return new ControlServer(file, handler, this.fault);
+    return new ControlServer(file, this.handler, this.fault);
+  }
+
+  private apiSources(access: HttpConfig): HttpSources["api"] {
+    return {
+      access,
+      ask: this.handler,
+      router: () => this.served().router,
+      ordered: (by, { command, neighbor }) => {
+        const whom = typeof neighbor === "string" ? ` ${neighbor}` : "";
+        this.log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
+      },
+      activeSide: () => this.shownNsr().peer.side || null,
+      watch: (heard) =>
+        this.log.watch(({ fields, ...event }) => heard({ at_ms: nowMs(), ...event, ...fields })),
+    };
   }
 
   private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
@@ -433,6 +457,7 @@ export class Daemon {
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
     });
+    this.history ??= new History(() => this.served().router);
     const { collector } = this;
     const health = () => {
       const { role, ready } = this.shownNsr();
@@ -441,7 +466,7 @@ export class Daemon {
     };
     return HttpService.listen(
       address,
-      { parts: () => collector.parts(), health },
+      { parts: () => collector.parts(), health, api: this.apiSources(address) },
       {
         fault: this.fault,
         say: (level, message) => this.log.say(level, "http", message),
@@ -454,43 +479,7 @@ function mistakesOf(error: unknown): readonly string[] {
   return error instanceof ConfigFileError ? error.lines : [];
 }
 
-/** @returns where a side notes what it reads, where the other one can look: null for two hosts */
-function crashFileOf({ nsr }: Config, side: string): string | null {
-  if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
-  return `${nsr.arbiter.file}.${side}.notes`;
-}
-
-/** @returns where it stands who is held down: both sides of one host have the same */
-function heldFileOf({ nsr, control }: Config): string {
-  const base = nsr?.arbiter.kind === "local" ? nsr.arbiter.file : control.socket;
-  return `${base}.held`;
-}
-
-/** @returns a name that the other side has not: two hosts, or two processes on one */
-function nameOf({ self, arbiter }: NsrConfig, { nsrSelf }: DaemonOptions): string {
-  const name = nsrSelf ?? self;
-  if (name !== "") return name;
-  // A side of etcd keeps its name when it starts again.
-  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
-}
-
-const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
-
-/** @returns what a standby can be asked: all that changes nothing */
-function standIn({ router }: Machine): Served {
-  const refuse = (): never => {
-    throw new ControlError("this side is the standby: ask the active side");
-  };
-  const none = () => null;
-  const turnedAway = new TurnedAway(() => {});
-  const slices = { ...IDLE_SLICES };
-  return {
-    router,
-    slices,
-    operate: refuse,
-    explain: refuse,
-    congestionControlOf: none,
-    turnedAway,
-    feeds: null,
-  };
+/** @returns whether it takes another listener; who may do what is another matter */
+function isMoved(old: HttpConfig | null, next: HttpConfig | null): boolean {
+  return old?.address !== next?.address || old?.port !== next?.port;
 }

@@ -18,7 +18,9 @@ export interface HttpLimits {
   readonly headerOctets: number;
   /** From the beginning of a connection or request until all of the request is there. */
   readonly requestMs: number;
-  /** From a request until the client has taken the answer. */
+  /** Of what comes with a request. */
+  readonly bodyOctets: number;
+  /** From a request until the client has taken the answer, or the next piece of a stream. */
   readonly answerMs: number;
   /** From an answer until the next request. */
   readonly idleMs: number;
@@ -29,19 +31,42 @@ export const HTTP_LIMITS: HttpLimits = {
   connectionsPerAddress: 16,
   pipelined: 8,
   headerOctets: 8192,
+  bodyOctets: 16_384,
   requestMs: 10_000,
   answerMs: 20_000,
   idleMs: 30_000,
 };
 
+/** What a client asks for. */
+export interface HttpQuestion {
+  readonly method: "GET" | "HEAD" | "POST";
+  /** Without what stands behind `?`. */
+  readonly path: string;
+  /** What stands behind `?`, empty for nothing. */
+  readonly query: string;
+  readonly headers: http.IncomingHttpHeaders;
+  /** Empty for none. */
+  readonly body: string;
+  /** Aborted when the client has gone or was closed. */
+  readonly gone: AbortSignal;
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * A stream is read no faster than the client takes it, and given up when the client has gone. When it
+   * throws, the connection is closed in the middle of the answer.
+   */
+  readonly body: string | Buffer | AsyncIterable<string>;
 }
 
-/** @param path - without what stands behind `?` @returns the answer; rejects for a fault of the program */
-export type HttpHandler = (path: string) => Promise<HttpAnswer>;
+/** Of a stream that breaks off, which is no fault of the program. */
+export class Broken extends Error {}
+
+/** @returns the answer; rejects for a fault of the program */
+export type HttpHandler = (question: HttpQuestion) => Promise<HttpAnswer>;
 
 /** Why the server has closed a connection. */
 const CUTS = ["displaced", "pipelined", "unread"] as const;
@@ -52,9 +77,13 @@ interface Client {
   readonly address: string;
   unanswered: number;
   timer: NodeJS.Timeout | undefined;
+  /** Requests of a connection are answered one after the other. */
+  answered: Promise<void>;
+  readonly gone: AbortController;
 }
 
 const CHECK_MS = 1000;
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
 
 export class HttpServer {
   requests = 0;
@@ -116,11 +145,18 @@ export class HttpServer {
   private connected(socket: Socket): void {
     const { connections, connectionsPerAddress } = this.limits;
     const address = socket.remoteAddress ?? "";
-    const client: Client = { socket, address, unanswered: 0, timer: undefined };
+    const client: Client = {
+      ...{ socket, address, unanswered: 0, timer: undefined },
+      answered: Promise.resolve(),
+      gone: new AbortController(),
+    };
     this.clients.set(socket, client);
     const own = this.byAddress.get(address) ?? new Set();
     this.byAddress.set(address, own.add(client));
-    socket.once("close", () => this.forget(client));
+    socket.once("close", () => {
+      this.forget(client);
+      client.gone.abort();
+    });
     if (own.size > connectionsPerAddress) this.cut(dispensable(own), "displaced");
     else if (this.connections > connections) this.cut(dispensable(this.largest()), "displaced");
   }
@@ -145,7 +181,7 @@ export class HttpServer {
       client.unanswered--;
       this.awaitReader(client);
     });
-    void this.answer(request, response);
+    client.answered = client.answered.then(() => this.answer(client, request, response));
   }
 
   /** Gives a client the time to take its next answer, if it waits for one. */
@@ -156,23 +192,99 @@ export class HttpServer {
   }
 
   private async answer(
-    { method, url = "", socket }: http.IncomingMessage,
+    client: Client,
+    request: http.IncomingMessage,
     response: http.ServerResponse,
   ): Promise<void> {
-    if (method !== "GET" && method !== "HEAD") {
-      response.writeHead(405, { allow: "GET, HEAD", connection: "close" }).end();
+    const { method = "", url = "", headers } = request;
+    if (!METHODS.has(method)) {
+      response.writeHead(405, { allow: "GET, HEAD, POST", connection: "close" }).end();
+      return;
+    }
+    const body = await this.bodyOf(request);
+    if (body === null) {
+      response.writeHead(413, { connection: "close" }).end();
       return;
     }
     // Not by `new URL`, which throws at what anybody may send: "//".
     const [path = ""] = url.split("?", 1);
-    const { status, contentType, body } = await this.handler(path).catch((error) => {
+    const question: HttpQuestion = {
+      ...{ method: method as HttpQuestion["method"], path, headers, body },
+      query: url.slice(path.length + 1),
+      gone: client.gone.signal,
+    };
+    const answer = await this.handler(question).catch((error): HttpAnswer => {
       this.fault(path, error);
       return { status: 500, contentType: "text/plain", body: "internal error\n" };
     });
-    if (socket.destroyed) return;
-    const length = Buffer.byteLength(body);
-    response.writeHead(status, { "content-type": contentType, "content-length": length });
-    response.end(body);
+    if (client.socket.destroyed) await discard(answer);
+    else await this.write(client, response, answer, path);
+  }
+
+  /** @returns what comes with a request; null when that is too much, or does not come */
+  private async bodyOf(request: http.IncomingMessage): Promise<string | null> {
+    const chunks: Buffer[] = [];
+    let octets = 0;
+    try {
+      // What is too much is not the end of the connection: its client is told.
+      for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+        octets += chunk.length;
+        if (octets > this.limits.bodyOctets) return null;
+        chunks.push(chunk);
+      }
+    } catch {
+      return null;
+    }
+    return Buffer.concat(chunks).toString();
+  }
+
+  private async write(
+    client: Client,
+    response: http.ServerResponse,
+    answer: HttpAnswer,
+    path: string,
+  ): Promise<void> {
+    const { status, contentType, headers = {}, body } = answer;
+    const head = { ...headers, "content-type": contentType };
+    if (typeof body === "string" || Buffer.isBuffer(body)) {
+      response.writeHead(status, { ...head, "content-length": Buffer.byteLength(body) }).end(body);
+      return;
+    }
+    response.writeHead(status, head);
+    response.flushHeaders();
+    // Whoever asks for the head alone has it.
+    if (response.req.method === "HEAD") {
+      await discard(answer);
+      response.end();
+      return;
+    }
+    try {
+      await this.pipe(client, response, body);
+      response.end();
+    } catch (error) {
+      if (!(error instanceof Broken)) this.fault(path, error);
+      client.socket.destroy();
+    }
+  }
+
+  private async pipe(
+    client: Client,
+    response: http.ServerResponse,
+    body: AsyncIterable<string>,
+  ): Promise<void> {
+    try {
+      // While nothing is there to be taken, nobody has to take it.
+      clearTimeout(client.timer);
+      for await (const text of body) {
+        if (client.socket.destroyed) return;
+        if (response.write(text)) continue;
+        this.awaitReader(client);
+        await drained(response);
+        clearTimeout(client.timer);
+      }
+    } finally {
+      this.awaitReader(client);
+    }
   }
 
   private cut(client: Client, why: Cut): void {
@@ -195,4 +307,29 @@ function dispensable(clients: ReadonlySet<Client>): Client {
   const byAge = [...clients];
   const older = byAge.slice(0, -1);
   return older.find(({ unanswered }) => unanswered === 0) ?? byAge[0]!;
+}
+
+/** Nobody wants an answer any more. */
+async function discard({ body }: HttpAnswer): Promise<void> {
+  if (typeof body === "string" || Buffer.isBuffer(body)) return;
+  // A generator that has not begun does not end, either.
+  try {
+    for await (const _ of body) break;
+  } catch {
+    // Nobody is there to be told.
+  }
+}
+
+/** Resolves when there is room for more, or nobody to read it. */
+function drained(response: http.ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+    if (response.destroyed) done();
+  });
 }

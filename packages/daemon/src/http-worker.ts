@@ -3,10 +3,13 @@
 import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { Api } from "./api/api.ts";
+import type { ApiReply } from "./api/messages.ts";
 import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./http.ts";
-import { HTTP_LIMITS, type HttpAnswer, HttpServer } from "./http-server.ts";
+import { HTTP_LIMITS, type HttpAnswer, type HttpQuestion, HttpServer } from "./http-server.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { CONTENT_TYPE, metricText, recordsOf } from "./metric-text.ts";
+import { pageAnswer } from "./page.ts";
 import { Shared } from "./shared.ts";
 
 /** Between two times that the main thread is asked for metrics, and for its health. */
@@ -61,7 +64,7 @@ class MainThread {
     return { ...health, ok: false, reason };
   }
 
-  hear(reply: Exclude<HttpReply, "close">): void {
+  hear(reply: Exclude<HttpReply, "close" | ApiReply>): void {
     if ("part" in reply) this.parts.push(reply.part);
     else if ("last" in reply) this.settled(reply.last)?.resolve();
     else if ("error" in reply) {
@@ -119,7 +122,16 @@ const server = new HttpServer(answer, order.limits ?? HTTP_LIMITS, (path, error)
   report({ fault: `http ${path}`, text });
 });
 
-async function answer(path: string): Promise<HttpAnswer> {
+const { access } = order;
+const api = access === null ? null : new Api(access, report, () => main.silentMs);
+
+async function answer(question: HttpQuestion): Promise<HttpAnswer> {
+  const { path, method } = question;
+  if (api !== null && Api.has(path)) return api.answer(question);
+  if (method === "POST") {
+    const headers = { allow: "GET, HEAD", connection: "close" };
+    return { status: 405, contentType: "text/plain", headers, body: "" };
+  }
   switch (path) {
     case "/metrics":
       return metrics.get();
@@ -129,7 +141,10 @@ async function answer(path: string): Promise<HttpAnswer> {
       return { status: state.ok ? 200 : 503, contentType: "application/json", body };
     }
     default: {
-      const body = "here are /metrics and /healthz\n";
+      const page = api === null ? null : pageAnswer(question);
+      if (page !== null) return page;
+      const more = api === null ? "" : ", and the API: /api/v1/openapi.json";
+      const body = `here are /metrics and /healthz${more}\n`;
       return { status: 404, contentType: "text/plain", body };
     }
   }
@@ -163,11 +178,11 @@ function report(what: HttpReport): void {
 }
 
 parentPort!.on("message", (reply: HttpReply) => {
-  if (reply !== "close") main.hear(reply);
-  else {
+  if (reply === "close") {
     server.close();
     process.exit();
-  }
+  } else if ("question" in reply || "event" in reply || "access" in reply) api?.hear(reply);
+  else main.hear(reply);
 });
 
 try {

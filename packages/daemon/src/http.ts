@@ -1,17 +1,21 @@
 /**
- * Metrics and health over HTTP, from a thread of their own: connections, requests and texts are its
- * business, and however many ask, the thread that routes is asked for what it knows at most once in a
- * while, and tells it in small pieces.
+ * Metrics, health and the API over HTTP, from a thread of their own: connections, requests and texts are
+ * its business, and however many ask, the thread that routes tells what it knows in small pieces, one a
+ * turn, and metrics at most once in a while.
  *
  *     main thread                                    http-worker.ts
  *     metrics.ts  pieces of numbers   --- parts -->  metric-text.ts  text, shared by all who wait
  *     turns.ts    one piece a turn    <-- asks ----  shared.ts       no more often than twice a second
  *     a clock word, written 10 times a second ---->  /healthz        knows when that thread hangs
+ *     api/questions.ts                <-- asks ----  api/api.ts      who asks for what
+ *         commands of the control socket -- lines ->                 the form of answers
  *                                                    http-server.ts  bounds of what clients can have
  */
 
 import { Worker } from "node:worker_threads";
 import type { ListenAddress } from "@ts-bgp/config";
+import type { ApiReply, ApiRequest, HttpAccess } from "./api/messages.ts";
+import { type ApiSources, Questions } from "./api/questions.ts";
 import type { Fault } from "./fault.ts";
 import type { HttpLimits } from "./http-server.ts";
 import type { MetricPart } from "./metric-parts.ts";
@@ -43,6 +47,8 @@ export interface HttpSources {
   /** Takes its turns between the pieces. */
   parts(): AsyncIterable<MetricPart>;
   health(): Health;
+  /** Null where there is no API. */
+  readonly api: (ApiSources & { readonly access: HttpAccess }) | null;
 }
 
 /** What the service tells of itself. */
@@ -59,12 +65,15 @@ export interface HttpOrder {
   /** When the main thread had its last turn, by `process.hrtime`. */
   readonly turned: SharedArrayBuffer;
   readonly limits: HttpLimits | null;
+  /** Null where there is no API. */
+  readonly access: HttpAccess | null;
 }
 
 export type HttpRequest = { readonly ask: "metrics" | "health" };
 /** What the thread tells. */
 export type HttpReport =
   | HttpRequest
+  | ApiRequest
   | { readonly listening: number }
   | { readonly failed: string }
   | { readonly fault: string; readonly text: string };
@@ -74,6 +83,7 @@ export type HttpReply =
   | { readonly last: "metrics" }
   | { readonly health: Health }
   | { readonly error: "metrics" | "health" }
+  | ApiReply
   | "close";
 
 const TURN_MS = 100;
@@ -82,7 +92,7 @@ const RESTART_MS = 1000;
 const RESTART_MAX_MS = 60_000;
 /** A thread that should end, and does not, is ended from outside. */
 const CLOSE_MS = 1000;
-/** Much more than 2,000 neighbors need; what a thread can take of this host. */
+/** Much more than 2,000 neighbors and all clients need; what a thread can take of this host. */
 const THREAD_MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16 };
 
 export class HttpService {
@@ -95,6 +105,7 @@ export class HttpService {
   private readonly turned: BigInt64Array = new BigInt64Array(new SharedArrayBuffer(8));
   private readonly timer: NodeJS.Timeout;
   private worker: Worker | null = null;
+  private access: HttpAccess | null;
   private restart: NodeJS.Timeout | undefined;
   private restartMs = RESTART_MS;
   private isClosed = false;
@@ -110,6 +121,7 @@ export class HttpService {
     this.sources = sources;
     this.hooks = hooks;
     this.limits = limits;
+    this.access = sources.api?.access ?? null;
     this.turn();
     this.timer = setInterval(() => this.turn(), TURN_MS).unref();
   }
@@ -134,6 +146,12 @@ export class HttpService {
     return service;
   }
 
+  /** Has others use the API from now on. */
+  admit(access: HttpAccess): void {
+    this.access = access;
+    this.worker?.postMessage({ access } satisfies HttpReply);
+  }
+
   /** Ends the thread and its connections. */
   close(): void {
     this.isClosed = true;
@@ -151,9 +169,9 @@ export class HttpService {
 
   /** Resolves when the thread listens. */
   private start(): Promise<void> {
-    const { address, limits, turned, sources } = this;
+    const { address, limits, turned, sources, access, hooks } = this;
     const order: HttpOrder = {
-      ...{ address, limits, health: sources.health() },
+      ...{ address, limits, access, health: sources.health() },
       turned: turned.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL("./http-worker.ts", import.meta.url), {
@@ -162,6 +180,8 @@ export class HttpService {
       resourceLimits: THREAD_MEMORY,
     });
     this.worker = worker;
+    const post = (reply: ApiReply) => worker.postMessage(reply);
+    const questions = sources.api === null ? null : new Questions(sources.api, post, hooks.fault);
     const startedMs = performance.now();
     return new Promise((resolve, reject) => {
       let problem = "it has ended";
@@ -171,6 +191,7 @@ export class HttpService {
       });
       worker.on("exit", () => {
         this.worker = null;
+        questions?.close();
         reject(this.failure(problem));
         if (isUp) this.ended(problem, performance.now() - startedMs);
       });
@@ -183,6 +204,7 @@ export class HttpService {
           resolve();
         } else if ("failed" in report) problem = report.failed;
         else if ("fault" in report) this.hooks.fault(report.fault, new Error(report.text));
+        else if (isOfApi(report)) questions?.hear(report);
         else void this.tell(worker, report);
       });
     });
@@ -235,4 +257,8 @@ export class HttpService {
   private failure(problem: string): Error {
     return new Error(`http on ${this.place}: ${problem}`);
   }
+}
+
+function isOfApi(report: HttpRequest | ApiRequest): report is ApiRequest {
+  return report.ask !== "metrics" && report.ask !== "health";
 }

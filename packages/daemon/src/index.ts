@@ -5,11 +5,14 @@
  *     control.ts             the control socket, both ends              commands.ts    what it can be asked
  *     control-path.ts        where that socket is
  *     metrics.ts, ...-metrics.ts, metric-text.ts    what is measured    logging.ts     pino
- *     http.ts, http-worker.ts, http-server.ts   Prometheus and health, in a thread of its own
+ *     http.ts, http-worker.ts, http-server.ts   Prometheus, health and the API, in a thread of its own
+ *     api/                   what programs ask over HTTP, and who may
+ *     route-pages.ts         answers with many items
  *     turns.ts, shared.ts    how those who ask share the thread that routes
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     spare/                 no speaker at all: processes with one each
+ *     stand-in.ts            what a standby can be asked            places.ts      where sides keep notes
  *     inherited.ts           a configuration that is newer than this side's file
  *
  * Nothing here may hold the thread that routes.

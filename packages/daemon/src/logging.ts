@@ -16,6 +16,8 @@ export interface Log {
   readonly say: (level: LogEvent["level"], id: string, message: string, fields?: object) => void;
   /** The same, written before it returns: the process ends behind it. */
   readonly sayLast: (level: LogEvent["level"], id: string, message: string) => void;
+  /** @param heard - told of each event from now on, of whatever level. @returns what ends that */
+  watch(heard: (event: Heard) => void): () => void;
   /** Lines that could not be written. */
   lost(): number;
   /**
@@ -26,6 +28,12 @@ export interface Log {
   /** Resolves when all lines are written, or lost. */
   flush(): Promise<void>;
 }
+
+/** What somebody who watches is told. */
+export type Heard = Pick<LogEvent, "level" | "neighbor" | "message"> & {
+  readonly id: string;
+  readonly fields: object;
+};
 
 /**
  * Throws when the file cannot be opened.
@@ -42,14 +50,27 @@ export function openLog(config: LogConfig, name: string | null): Log {
     formatters: { level: (label: string) => ({ level: label }) },
   };
   const logger = pino(options, { write: (line) => file.write(format(line)) });
+  const watchers = new Set<(event: Heard) => void>();
+  const tell = (event: Heard) => {
+    for (const heard of watchers) heard(event);
+  };
   return {
-    event: ({ id, level, neighbor, message, fields }) => {
+    event: (event) => {
+      const { id, level, neighbor, message, fields } = event;
+      tell(event);
       logger[level]({ id, ...(neighbor === null ? {} : { neighbor }), ...fields }, message);
     },
-    say: (level, id, message, fields = {}) => logger[level]({ id, ...fields }, message),
+    say: (level, id, message, fields = {}) => {
+      tell({ level, id, message, neighbor: null, fields });
+      logger[level]({ id, ...fields }, message);
+    },
     sayLast: (level, id, message) => {
       file.isEnding = true;
       logger[level]({ id }, message);
+    },
+    watch: (heard) => {
+      watchers.add(heard);
+      return () => void watchers.delete(heard);
     },
     lost: () => file.lost,
     reopen: (next) => {

@@ -45,6 +45,7 @@ class Harness {
     const sources: HttpSources = {
       parts: () => harness.parts(),
       health: () => ({ ok: true, role: "simplex" }),
+      api: null,
     };
     const hooks = {
       fault: harness.fault,
@@ -283,7 +284,7 @@ describe("a client", () => {
     client.say("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
     const flood = setInterval(() => client.socket.write("x".repeat(1000)), 10);
     onTestFinished(() => clearInterval(flood));
-    expect(await client.status()).toBe(405);
+    expect(await client.status()).toBe(413);
     await client.untilClosed();
   });
 

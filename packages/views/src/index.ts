@@ -13,6 +13,8 @@ export {
   explainRoute,
   type Question,
 } from "./explain.ts";
+export { explainedToMember } from "./member.ts";
+export { isShown, type RouteFilter } from "./route-filter.ts";
 export {
   type ShownFamily,
   type ShownGroup,

@@ -48,7 +48,7 @@ export interface RouteQuery {
    * it, or those inside it.
    */
   readonly match: "exact" | "longest" | "covering" | "covered";
-  /** Null for the Loc-RIB and all paths considered for it. */
+  /** Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
   readonly neighbor: string | null;
   readonly view: RouteView;
   /** Best paths only; for queries without a neighbor. */
@@ -117,11 +117,16 @@ export interface RoutePlace {
   readonly moves: number;
 }
 
-/** @returns routes from a place on, null for the first one, and the place to go on from */
+/**
+ * @param from - null for the beginning
+ * @param max - routes, unless the last prefix has more paths
+ * @returns routes from a place on, and the place to go on from
+ */
 export function showRoutes(
   router: Router,
   query: RouteQuery,
   from: RoutePlace | null,
+  max: number = ROUTES_MAX,
 ): { routes: ShownRoute[]; next: RoutePlace } {
   const rib = router.tables.rib(query.family);
   const { moves } = rib.compaction;
@@ -142,7 +147,8 @@ export function showRoutes(
     routes.push(...routesOfRow(router, rib, query, moved));
   }
   const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
-  for (; row < limit && routes.length < ROUTES_MAX; row++) {
+  const wanted = Math.min(max, ROUTES_MAX);
+  for (; row < limit && routes.length < wanted; row++) {
     if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row));
   }
   router.tables.endSlice();
@@ -165,19 +171,22 @@ function namedRows(rib: Rib, key: PrefixKey, match: RouteQuery["match"]): Prefix
 }
 
 function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow): ShownRoute[] {
-  if (query.neighbor === null) return locRib(router, rib, row, query.bestOnly);
-  const neighbor = router.neighbors.get(query.neighbor);
+  const { neighbor: address, view } = query;
+  if (address === null && (view === "accepted" || view === "advertised")) {
+    return locRib(router, rib, row, query.bestOnly);
+  }
+  const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
-  if (query.view === "advertised") return advertised(router, rib, neighbor, row);
-  if (query.view === "withheld") return withheld(router, rib, neighbor, row);
+  if (neighbor !== null && view === "advertised") return advertised(router, rib, neighbor, row);
+  if (neighbor !== null && view === "withheld") return withheld(router, rib, neighbor, row);
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
-    if (paths.peer[path] !== neighbor.row) continue;
+    if (neighbor !== null && paths.peer[path] !== neighbor.row) continue;
     const accepted = paths.attr[path] !== 0;
-    if (query.view === "accepted" && !accepted) continue;
-    if (query.view === "rejected" && accepted) continue;
-    const attr = query.view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
+    if (view === "accepted" && !accepted) continue;
+    if (view === "rejected" && accepted) continue;
+    const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
     routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;

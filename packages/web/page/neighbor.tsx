@@ -59,7 +59,7 @@ export function NeighborPage({ place, who }: { place: Place; who: Whoami }): JSX
       </div>
       {asked.error === null ? null : <Wrong error={asked.error} again={asked.again} />}
       <nav class="tabs" aria-label="What of this neighbor">
-        {TABS.map((name) => (
+        {TABS.filter((name) => name !== "withheld" || who.role !== "member").map((name) => (
           <a
             key={name}
             href={linkTo(["neighbors", address], { view: name })}

@@ -14,7 +14,6 @@ import {
   NEIGHBORS,
   ONE,
   OPERATOR,
-  REJECTED,
   ROUTES,
   Scene,
   sceneReason,

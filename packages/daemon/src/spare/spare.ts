@@ -243,7 +243,7 @@ export class Spare {
     };
     return HttpService.listen(
       http,
-      { parts, health },
+      { parts, health, api: null },
       { fault: this.fault, say: (level, message) => this.log.say(level, "http", message) },
     );
   }

@@ -1,0 +1,133 @@
+/** The API, in the thread of HTTP: who asks for what, and in which form it is answered. */
+
+import type { ControlRequest } from "../control.ts";
+import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { answerOf, endText, itemText, lineText, listText, whole } from "./bodies.ts";
+import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
+import { Events } from "./events.ts";
+import type { ApiReply, ApiRequest, HttpAccess } from "./messages.ts";
+import openapi from "./openapi.json" with { type: "json" };
+import { Problem } from "./problem.ts";
+import { RouterThread } from "./router-thread.ts";
+import { type Asker, Tokens } from "./tokens.ts";
+import { bodyValues, queryValues } from "./values.ts";
+
+const JSON_TYPE = "application/json";
+const LINES_TYPE = "application/x-ndjson";
+/** Of a page, unless it is asked for more, and at most. */
+const ROUTES_LIMIT = 1000;
+const LIMIT_MAX = 10_000;
+
+export class Api {
+  private tokens: Tokens;
+  private readonly router: RouterThread;
+  private readonly events: Events;
+
+  /**
+   * @param say - tells the thread that routes something
+   * @param silentMs - for how long it has had no turn
+   */
+  constructor(access: HttpAccess, say: (what: ApiRequest) => void, silentMs: () => number) {
+    this.tokens = new Tokens(access);
+    this.router = new RouterThread(say, silentMs);
+    this.events = new Events((isOn) => say({ ask: "watch", isOn }));
+  }
+
+  hear(reply: ApiReply): void {
+    if ("question" in reply) this.router.hear(reply);
+    else if ("event" in reply) this.events.tell(reply.event);
+    else this.tokens = new Tokens(reply.access);
+  }
+
+  /** Whether a path is one of those here. */
+  static has(path: string): boolean {
+    return path === API || path.startsWith(`${API}/`);
+  }
+
+  async answer(question: HttpQuestion): Promise<HttpAnswer> {
+    try {
+      return await this.answered(question);
+    } catch (error) {
+      if (error instanceof Problem) return error.answer();
+      throw error;
+    }
+  }
+
+  private async answered(question: HttpQuestion): Promise<HttpAnswer> {
+    const { endpoint, neighbor } = found(question);
+    const asker = this.askerOf(question, endpoint.roles);
+    switch (endpoint.answer) {
+      case "openapi":
+        return whole(`${JSON.stringify(openapi)}\n`, JSON_TYPE, question.headers["if-none-match"]);
+      case "whoami": {
+        const text = JSON.stringify({ ...asker, anonymous: asker.name === null });
+        return whole(`${text}\n`, JSON_TYPE, question.headers["if-none-match"]);
+      }
+      case "events": {
+        queryValues(question.query, {});
+        const headers = { "cache-control": "no-store" };
+        const body = this.events.listen(question.gone);
+        return { status: 200, contentType: "text/event-stream", headers, body };
+      }
+    }
+    const isLines = endpoint.answer === "list" && wantsLines(question);
+    const request = requestOf(endpoint, neighbor, question, isLines);
+    const by = endpoint.method === "POST" ? asker.name : null;
+    const pieces = this.router.ask(request, asker.as, by);
+    const text = { one: itemText, end: endText, list: isLines ? lineText : listText }[
+      endpoint.answer
+    ];
+    return answerOf(text(pieces), isLines ? LINES_TYPE : JSON_TYPE, question);
+  }
+
+  /** Throws a `Problem` when who asks may not. */
+  private askerOf({ headers }: HttpQuestion, roles: readonly Role[]): Asker {
+    const asker = this.tokens.whoIs(headers.authorization);
+    const challenge = { "www-authenticate": 'Bearer realm="tsbgp"' };
+    if (asker === null) throw new Problem(401, "the token is unknown", {}, challenge);
+    if (roles.includes(asker.role)) return asker;
+    if (asker.name === null) throw new Problem(401, "this takes a token", {}, challenge);
+    throw new Problem(403, `this is not for the role ${asker.role}`);
+  }
+}
+
+/** Throws a `Problem` when there is nothing of that name. */
+function found({ path, method }: HttpQuestion): Found {
+  const all = endpointsAt(path);
+  if (all.length === 0) throw new Problem(404, `nothing is here: see ${API}/openapi.json`);
+  const wanted = method === "HEAD" ? "GET" : method;
+  const one = all.find(({ endpoint }) => endpoint.method === wanted);
+  if (one !== undefined) return one;
+  const methods = all.map(({ endpoint }) => (endpoint.method === "GET" ? "GET, HEAD" : "POST"));
+  throw new Problem(405, `this is for ${methods.join(", ")}`, {}, { allow: methods.join(", ") });
+}
+
+function requestOf(
+  { command, method, values, answer }: Endpoint,
+  neighbor: string | null,
+  question: HttpQuestion,
+  isLines: boolean,
+): ControlRequest {
+  const given =
+    method === "GET" ? queryValues(question.query, values) : bodyValues(question, values);
+  const { limit } = given;
+  if (typeof limit === "number" && (limit < 1 || limit > LIMIT_MAX) && !isLines) {
+    throw new Problem(400, `"limit" must be from 1 to ${LIMIT_MAX}`);
+  }
+  const request = { ...given, ...(neighbor === null ? {} : { neighbor }) };
+  if (command === "explain") {
+    const { direction = "import", ...rest } = request as Readonly<Record<string, unknown>>;
+    if (direction === "import" || direction === "export") {
+      return { ...rest, command: `explain-${direction}` };
+    }
+    throw new Problem(400, '"direction" must be import or export');
+  }
+  if (command !== "show-routes" || answer !== "list" || isLines) return { ...request, command };
+  return { limit: ROUTES_LIMIT, ...request, command };
+}
+
+function wantsLines({ headers }: HttpQuestion): boolean {
+  return (
+    headers.accept?.split(",").some((type) => type.split(";")[0]!.trim() === LINES_TYPE) ?? false
+  );
+}

@@ -1,0 +1,103 @@
+/** Answers as texts: small ones whole, with a tag to ask again by, others as streams. */
+
+import { createHash } from "node:crypto";
+import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { breaking, type Pieces } from "./router-thread.ts";
+
+/** What is kept of an answer before it is sent. */
+const WHOLE_CHARACTERS_MAX = 1 << 19;
+/** Whoever asked with a token shares the answer with nobody; and everybody asks each time. */
+const HEADERS = { "cache-control": "private, no-cache", vary: "authorization, accept" };
+
+/** Of what was done. */
+const UNKEPT = { "cache-control": "no-store" };
+
+/** @returns the text of a list of JSON */
+export async function* listText(pieces: Pieces): AsyncGenerator<string> {
+  let before = '{"items":[';
+  for (;;) {
+    const { value, done } = await pieces.next();
+    if (done) {
+      const next = JSON.stringify(value["next"] ?? null);
+      yield `${before === "," ? "" : before}],"next":${next}}\n`;
+      return;
+    }
+    // A newline stands between two items, and nowhere else: JSON has none in its texts.
+    yield before + value.replaceAll("\n", ",");
+    before = ",";
+  }
+}
+
+/** @returns the items, a line for each */
+export async function* lineText(pieces: Pieces): AsyncGenerator<string> {
+  for (;;) {
+    const { value, done } = await pieces.next();
+    if (done) return;
+    yield `${value}\n`;
+  }
+}
+
+/** @returns the only item */
+export async function* itemText(pieces: Pieces): AsyncGenerator<string> {
+  yield* lineText(pieces);
+}
+
+/** @returns what the answer closes with */
+export async function* endText(pieces: Pieces): AsyncGenerator<string> {
+  for (;;) {
+    const { value, done } = await pieces.next();
+    if (!done) continue;
+    yield `${JSON.stringify(value)}\n`;
+    return;
+  }
+}
+
+/**
+ * Throws what the text throws, as long as nothing has been sent of it.
+ *
+ * @param contentType - of the text
+ */
+export async function answerOf(
+  text: AsyncGenerator<string>,
+  contentType: string,
+  { method, headers, gone }: HttpQuestion,
+): Promise<HttpAnswer> {
+  const begun: string[] = [];
+  let characters = 0;
+  while (characters < WHOLE_CHARACTERS_MAX) {
+    const { value, done } = await text.next();
+    if (done && method === "POST") {
+      return { status: 200, contentType, headers: UNKEPT, body: begun.join("") };
+    }
+    if (done) return whole(begun.join(""), contentType, headers["if-none-match"]);
+    if (gone.aborted) break;
+    begun.push(value);
+    characters += value.length;
+  }
+  if (gone.aborted) await text.return(undefined);
+  return { status: 200, contentType, headers: HEADERS, body: breaking(joined(begun, text)) };
+}
+
+/** @param known - tags of what the client has: If-None-Match */
+export function whole(body: string, contentType: string, known: string | undefined): HttpAnswer {
+  const octets = Buffer.from(body);
+  const etag = `"${createHash("sha256").update(octets).digest("base64url").slice(0, 22)}"`;
+  const headers = { ...HEADERS, etag };
+  const tags = known?.split(",").map((tag) => tag.trim().replace(/^W\//, "")) ?? [];
+  if (tags.includes(etag) || tags.includes("*")) {
+    return { status: 304, contentType, headers, body: "" };
+  }
+  return { status: 200, contentType, headers, body: octets };
+}
+
+async function* joined(
+  begun: readonly string[],
+  rest: AsyncGenerator<string>,
+): AsyncGenerator<string> {
+  try {
+    yield* begun;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
+}

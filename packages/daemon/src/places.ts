@@ -1,0 +1,28 @@
+/** Where a side of a pair keeps its notes, and what it is called. */
+
+import { hostname } from "node:os";
+import { basename } from "node:path";
+import type { Config, NsrConfig } from "@ts-bgp/config";
+
+/** @returns where a side notes what it reads, where the other one can look: null for two hosts */
+export function crashFileOf({ nsr }: Config, side: string): string | null {
+  if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
+  return `${nsr.arbiter.file}.${side}.notes`;
+}
+
+/** @returns where it stands who is held down: both sides of one host have the same */
+export function heldFileOf({ nsr, control }: Config): string {
+  const base = nsr?.arbiter.kind === "local" ? nsr.arbiter.file : control.socket;
+  return `${base}.held`;
+}
+
+/** @returns a name that the other side has not: two hosts, or two processes on one */
+export function nameOf(
+  { self, arbiter }: NsrConfig,
+  { nsrSelf }: { readonly nsrSelf?: string },
+): string {
+  const name = nsrSelf ?? self;
+  if (name !== "") return name;
+  // A side of etcd keeps its name when it starts again.
+  return arbiter.kind === "etcd" ? hostname() : `${hostname()}-${process.pid}`;
+}

@@ -1,0 +1,27 @@
+/** What a standby can be asked. */
+
+import type { Machine } from "@ts-bgp/replication";
+import { TurnedAway } from "@ts-bgp/speaker/turned-away";
+import type { Served } from "./commands.ts";
+import { ControlError } from "./control.ts";
+
+const IDLE_SLICES = { count: 0, totalMs: 0, maxMs: 0 };
+
+/** @returns what a standby can be asked: all that changes nothing */
+export function standIn({ router }: Machine): Served {
+  const refuse = (): never => {
+    throw new ControlError("this side is the standby: ask the active side", "standby");
+  };
+  const none = () => null;
+  const turnedAway = new TurnedAway(() => {});
+  const slices = { ...IDLE_SLICES };
+  return {
+    router,
+    slices,
+    operate: refuse,
+    explain: refuse,
+    congestionControlOf: none,
+    turnedAway,
+    feeds: null,
+  };
+}

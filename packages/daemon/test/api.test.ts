@@ -1,0 +1,501 @@
+/** The API of a speaker with sessions: what it answers, and who may ask. */
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attribute, four } from "../../../test/lab/raw-peer.ts";
+import { until } from "../../../test/lab/until.ts";
+import { Peer } from "../../../testkit/peer.ts";
+import { freePort, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
+import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
+import { ENDPOINTS, type Endpoint, type Role } from "../src/api/endpoints.ts";
+import openapi from "../src/api/openapi.json" with { type: "json" };
+
+const A = "127.1.2.1";
+const B = "127.1.2.2";
+const AWAY = "127.1.2.3";
+const ROUTES_OF_B = 5000;
+const TOKENS: Readonly<Record<Exclude<Role, "none">, string>> = {
+  operator: "operator-0123456789",
+  reader: "reader-0123456789",
+  member: "member-0123456789",
+};
+const ROLES: readonly Role[] = ["operator", "reader", "member", "none"];
+
+let speaker: SpeakerProcess;
+let port: number;
+let a: Peer;
+let b: Peer;
+
+const config = (http: object = {}) => ({
+  http: {
+    port,
+    anonymous: "none",
+    tokens: [
+      { name: "noc", role: "operator", secret: TOKENS.operator },
+      { name: "wall", role: "reader", secret: TOKENS.reader },
+      { name: "as65001", role: "member", as: 65001, secret: TOKENS.member },
+    ],
+    ...http,
+  },
+  neighbors: [
+    { address: A, as: 65001, description: "First client", import: "checked" },
+    { address: B, as: 65002, import: "accept-all" },
+    { address: AWAY, as: 65003, import: "accept-all" },
+  ].map((each) => ({ passive: true, "route-server-client": true, export: "accept-all", ...each })),
+  policies: JSON.parse(`{ "checked": [
+    { "name": "too long", "if": { "prefix-length": { "min": 25 } }, "then": "reject" },
+    { "then": "accept" }
+  ] }`),
+});
+
+beforeAll(async () => {
+  port = await freePort();
+  speaker = await SpeakerProcess.create(config());
+  await speaker.start();
+  [a, b] = await Promise.all([
+    Peer.establish({ port: speaker.port, localAddress: A, as: 65001 }),
+    Peer.establish({ port: speaker.port, localAddress: B, as: 65002, onUpdate: () => {} }),
+  ]);
+  const attributesWith = (path: readonly number[]) => [
+    ...attribute(0x40, 1, [0]),
+    ...attribute(0x40, 2, [2, path.length, ...path.flatMap(four)]),
+    ...attribute(0x40, 3, [192, 0, 2, 11]),
+    ...attribute(0xc0, 8, [0xfd, 0xe9, 0, 7]),
+    ...attribute(0xc0, 32, [...four(65001), ...four(1), ...four(2)]),
+  ];
+  // 10.1.0.0/16, 10.1.2.0/24, and 10.1.2.128/25, which is too long.
+  const own = [16, 10, 1, 24, 10, 1, 2, 25, 10, 1, 2, 128];
+  a.send(updateMessage([], attributesWith([65001, 65100]), own));
+  // 16.0.0.0/24, which B has too, and shorter.
+  a.send(updateMessage([], attributesWith([65001, 65100, 65100, 65100]), [24, 16, 0, 0]));
+  await b.sendAll(manyRoutes({ as: 65002, count: ROUTES_OF_B }));
+  const isThere = async () => {
+    const { families } = await speaker.neighbor(A);
+    return families[0]?.advertised === ROUTES_OF_B && families[0].received === 4;
+  };
+  await until(isThere, WAIT_MS, "all routes are exchanged");
+});
+
+afterAll(() => {
+  a?.end();
+  b?.end();
+  speaker?.remove();
+});
+
+interface Asked extends RequestInit {
+  readonly as?: Role;
+}
+
+function ask(path: string, { as = "operator", headers, ...init }: Asked = {}): Promise<Response> {
+  const authorization: Record<string, string> =
+    as === "none" ? {} : { authorization: `Bearer ${TOKENS[as]}` };
+  return fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
+    ...init,
+    headers: { ...authorization, ...headers },
+  });
+}
+
+async function json(path: string, asked: Asked = {}): Promise<Record<string, unknown>> {
+  const response = await ask(path, asked);
+  const text = await response.text();
+  expect([path, response.status, text]).toEqual([path, 200, expect.any(String)]);
+  return JSON.parse(text);
+}
+
+const post = (path: string, body: object, as: Role = "operator") =>
+  ask(path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json" },
+    as,
+  });
+
+interface Page {
+  readonly items: Record<string, unknown>[];
+  readonly next: string | null;
+}
+
+const page = async (path: string, asked: Asked = {}) =>
+  (await json(path, asked)) as unknown as Page;
+
+/** @returns the items of all pages, and how many pages there were */
+async function allPages(path: string): Promise<{ items: Page["items"]; pages: number }> {
+  const items: Page["items"] = [];
+  let cursor: string | null = null;
+  let pages = 0;
+  do {
+    const more: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const { items: some, next }: Page = await page(path + more);
+    items.push(...some);
+    cursor = next;
+    pages++;
+  } while (cursor !== null);
+  return { items, pages };
+}
+
+describe("the document", () => {
+  const described = Object.entries(openapi.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      path: `/api/v1${path}`,
+      method: method.toUpperCase(),
+      ...(operation as {
+        "x-roles": string[];
+        parameters?: { name: string; in: string }[];
+        requestBody?: {
+          content: { "application/json": { schema: { properties: Record<string, unknown> } } };
+        };
+      }),
+    })),
+  );
+
+  test("has each endpoint with its roles and values, and no other", () => {
+    const told = described.map(({ path, method, parameters = [], requestBody, ...more }) => [
+      `${method} ${path}`,
+      more["x-roles"],
+      [
+        ...parameters.filter((each) => each.in === "query").map(({ name }) => name),
+        ...Object.keys(requestBody?.content["application/json"].schema.properties ?? {}),
+      ].sort(),
+    ]);
+    const known = ENDPOINTS.map(({ method, path, roles, values }) => [
+      `${method} ${path}`,
+      roles,
+      Object.keys(values).sort(),
+    ]);
+    expect(told.sort()).toEqual(known.sort());
+  });
+
+  test("is served to whoever asks", async () => {
+    expect(await json("/openapi.json", { as: "none" })).toEqual(openapi);
+  });
+
+  test.each([
+    "/whoami",
+    "/status",
+    "/neighbors",
+    `/neighbors/${A}`,
+    `/neighbors/${AWAY}`,
+    "/routes?limit=20",
+    `/routes?neighbor=${A}&view=rejected`,
+    `/routes?neighbor=${A}&view=advertised&limit=5`,
+    `/routes?neighbor=${B}&view=withheld`,
+    `/explain?neighbor=${A}&prefix=10.1.2.128/25`,
+    `/explain?neighbor=${B}&prefix=10.1.0.0/16&direction=export`,
+    "/nsr",
+    "/rejections",
+    `/rejections?neighbor=${A}`,
+    "/history",
+    "/groups",
+    "/quarantine",
+    "/memory",
+  ])("says what %s answers", async (path) => {
+    const [bare = ""] = path.split("?");
+    const words = bare.startsWith("/neighbors/") ? "/neighbors/{address}" : bare;
+    const pointer = `#/paths/${words.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const ajv = new Ajv2020({ strict: false });
+    ajv.addSchema({ $id: "api", ...openapi });
+    const rest = "/get/responses/200/content/application~1json/schema";
+    const validate = ajv.compile({ $ref: `api${encodeURI(pointer)}${rest}` });
+    const answer = await json(path);
+    validate(answer);
+    expect(validate.errors).toBe(null);
+  });
+});
+
+describe("who may do what", () => {
+  /** What is asked of an endpoint where the role may: for what is the member's, and for what is not. */
+  const pathOf = ({ path, command, method }: Endpoint, neighbor: string) => {
+    const query =
+      command === "explain"
+        ? `?neighbor=${neighbor}&prefix=16.0.0.0/24`
+        : command === "show-routes"
+          ? `?neighbor=${neighbor}`
+          : "";
+    return (
+      path.slice("/api/v1".length).replace("{address}", neighbor) + (method === "GET" ? query : "")
+    );
+  };
+  /** Nothing of this ends the speaker or its sessions. */
+  const HARMLESS = new Set(["refresh", "enable", "release", "switchover", "reload"]);
+  const CASES = ENDPOINTS.flatMap((endpoint) => ROLES.map((role) => [endpoint, role] as const)).map(
+    ([endpoint, role]) => [`${endpoint.method} ${endpoint.path}`, role, endpoint] as const,
+  );
+
+  test.each(CASES)("%s as %s", async (_, role, endpoint) => {
+    const may = endpoint.roles.includes(role);
+    // What would end something is tried only by those who may not.
+    if (may && endpoint.method === "POST" && !HARMLESS.has(endpoint.command)) return;
+    const { method } = endpoint;
+    const response = await ask(pathOf(endpoint, A), { method, as: role });
+    if (may) expect([200, 404, 409]).toContain(response.status);
+    else {
+      expect(response.status).toBe(role === "none" ? 401 : 403);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+    }
+    await response.body?.cancel();
+    if (!may || role !== "member" || !endpoint.path.includes("{address}")) return;
+    expect((await ask(pathOf(endpoint, B), { method, as: role })).status).toBe(404);
+  });
+
+  test("whoever asks can find out what they are", async () => {
+    expect(await json("/whoami", { as: "member" })).toEqual({
+      role: "member",
+      name: "as65001",
+      as: 65001,
+      anonymous: false,
+    });
+    expect(await json("/whoami", { as: "none" })).toEqual({
+      ...{ role: "none", name: null, as: null, anonymous: true },
+    });
+  });
+
+  test("a member sees its own neighbors and routes alone", async () => {
+    const { items } = await page("/neighbors", { as: "member" });
+    expect(items.map(({ address }) => address)).toEqual([A]);
+    expect((await page("/neighbors?as=65002", { as: "member" })).items).toHaveLength(1);
+    for (const path of [
+      `/routes?neighbor=${B}`,
+      `/routes?neighbor=${B}&view=advertised`,
+      `/explain?neighbor=${B}&prefix=16.0.0.0/24`,
+    ]) {
+      expect([path, (await ask(path, { as: "member" })).status]).toEqual([path, 404]);
+    }
+    for (const path of ["/routes", "/routes?view=rejected", "/explain?prefix=16.0.0.0/24"]) {
+      expect([path, (await ask(path, { as: "member" })).status]).toEqual([path, 400]);
+    }
+    // What others have and it is not sent.
+    const kept = await ask(`/routes?neighbor=${A}&view=withheld`, { as: "member" });
+    expect([kept.status, await kept.text()]).toEqual([409, expect.stringContaining("members")]);
+    const own = await page(`/routes?neighbor=${A}&view=rejected`, { as: "member" });
+    expect(own.items).toMatchObject([{ prefix: "10.1.2.128/25", reason: { rule: "too long" } }]);
+  });
+
+  test("a member is not told whose path is preferred, nor of paths that it is not sent", async () => {
+    const own = `/explain?neighbor=${A}&prefix=16.0.0.0/24`;
+    const told = async (path: string, as: Role) => JSON.stringify(await json(path, { as }));
+    expect(await told(own, "reader")).toContain(B);
+    expect(await told(own, "member")).not.toContain(B);
+    expect(await told(own, "member")).toContain("another path is preferred");
+    const hidden = `/explain?neighbor=${A}&prefix=10.1.0.0/16&direction=export`;
+    expect((await json(hidden, { as: "reader" }))["paths"]).toHaveLength(1);
+    expect((await json(hidden, { as: "member" }))["paths"]).toEqual([]);
+  });
+
+  test.each([
+    ["Bearer nobody-0123456789", 401],
+    ["Bearer", 401],
+    ["Digest x", 401],
+    [`bearer ${TOKENS.reader}`, 200],
+    [`Basic ${Buffer.from(`any:${TOKENS.reader}`).toString("base64")}`, 200],
+    [`Basic ${Buffer.from(TOKENS.reader).toString("base64")}`, 401],
+  ])("%s is answered with %d", async (authorization, status) => {
+    const response = await ask("/status", { as: "none", headers: { authorization } });
+    expect(response.status).toBe(status);
+  });
+});
+
+describe("routes", () => {
+  test("come in pages that have all of them once", async () => {
+    const whole = await allPages("/routes?limit=10000");
+    const paged = await allPages("/routes?limit=700");
+    expect(paged.pages).toBe(8);
+    expect(paged.items).toEqual(whole.items);
+    expect(new Set(paged.items.map(({ prefix, neighbor }) => `${prefix} ${neighbor}`)).size).toBe(
+      ROUTES_OF_B + 3,
+    );
+  });
+
+  test("come as a stream of lines", async () => {
+    const response = await ask(`/routes?neighbor=${B}`, {
+      headers: { accept: "application/x-ndjson" },
+    });
+    expect(response.headers.get("content-type")).toBe("application/x-ndjson");
+    const lines = (await response.text()).trimEnd().split("\n");
+    expect(lines).toHaveLength(ROUTES_OF_B);
+    for (const line of lines) expect(JSON.parse(line)["neighbor"]).toBe(B);
+  });
+
+  test.each([
+    ["prefix=10.1.2.3", 1],
+    ["prefix=10.1.2.0/24&match=covering", 2],
+    ["prefix=16.0.0.0/24", 2],
+    ["prefix=16.0.0.0/24&best=1", 1],
+    ["as=65100", 3],
+    ["as=6510", 0],
+    ["community=65001:7", 3],
+    ["community=65001:1:2", 3],
+    ["community=65001:1", 0],
+    ["view=rejected", 1],
+    ["view=rejected&reason=policy-rule", 1],
+    ["view=rejected&reason=checked/too%20long", 1],
+    ["view=rejected&reason=max-prefix", 0],
+    ["view=received&as=65100", 4],
+    ["rpki=valid", 0],
+    ["family=2", 0],
+    [`neighbor=${A}&view=received`, 4],
+    ["neighbor=First%20client&view=accepted", 3],
+    [`neighbor=${B}&view=advertised`, 3],
+    [`neighbor=${B}&view=withheld`, 0],
+  ])("%s are %d", async (query, count) => {
+    const { items, next } = await page(`/routes?${query}`);
+    expect([items.length, next]).toEqual([count, null]);
+  });
+
+  test("an answer has a tag, by which it is not sent again", async () => {
+    const first = await ask(`/routes?neighbor=${A}&view=rejected`);
+    const etag = first.headers.get("etag")!;
+    const headers = { "if-none-match": etag };
+    const again = await ask(`/routes?neighbor=${A}&view=rejected`, { headers });
+    expect([again.status, await again.text()]).toEqual([304, ""]);
+    expect((await ask(`/routes?neighbor=${A}`, { headers })).status).toBe(200);
+  });
+
+  test("HEAD has the status alone", async () => {
+    const response = await ask("/routes?limit=10000", { method: "HEAD" });
+    expect([response.status, await response.text()]).toEqual([200, ""]);
+  });
+});
+
+test("neighbors come in pages, by AS and by state", async () => {
+  const { items, pages } = await allPages("/neighbors?limit=2");
+  expect([items.map(({ address }) => address), pages]).toEqual([[A, B, AWAY], 2]);
+  expect((await page("/neighbors?as=65002")).items).toMatchObject([{ address: B }]);
+  expect((await page("/neighbors?state=Established")).items).toHaveLength(2);
+});
+
+describe("what cannot be answered is a problem", () => {
+  test.each([
+    ["/nothing", 404, "nothing is here: see /api/v1/openapi.json"],
+    ["", 404, "nothing is here: see /api/v1/openapi.json"],
+    ["/status?x=1", 400, '"x" is unknown here'],
+    ["/routes?limit=0", 400, '"limit" must be from 1 to 10000'],
+    ["/routes?limit=-1", 400, '"limit" must be a whole number, not "-1"'],
+    ["/routes?limit=1&limit=2", 400, '"limit" appears twice'],
+    ["/routes?cursor=x", 400, '"x" is no cursor of this list'],
+    ["/routes?cursor=7", 400, '"7" is no cursor of this list'],
+    ["/routes?prefix=10.0.0.1/8", 400, '"10.0.0.1/8" has bits behind its length'],
+    [
+      "/routes?view=all",
+      400,
+      '"view" must be received or accepted or rejected or advertised or withheld, not "all"',
+    ],
+    ["/routes?view=advertised", 400, '"view" advertised needs a neighbor'],
+    ["/routes?view=withheld", 400, '"view" withheld needs a neighbor'],
+    ["/routes?best=maybe", 400, '"best" must be 1 or 0, not "maybe"'],
+    ["/routes?neighbor=192.0.2.99", 404, "no neighbor has the address 192.0.2.99"],
+    ["/neighbors/192.0.2.99", 404, "no neighbor has the address 192.0.2.99"],
+    ["/neighbors/%zz", 404, "no neighbor has the address %zz"],
+    ["/neighbors?cursor=192.0.2.99", 400, '"192.0.2.99" is no cursor of this list'],
+    ["/explain?neighbor=127.1.2.1", 400, '"" is not a prefix or an address'],
+    ["/explain?direction=up", 400, '"direction" must be import or export'],
+    ["/rpki", 404, "the configuration has no section rpki"],
+  ])("%s is %d", async (path, status, detail) => {
+    const response = await ask(path);
+    const problem = await response.json();
+    expect(problem).toMatchObject({ type: "about:blank", status, detail });
+    expect([response.status, response.headers.get("content-type")]).toEqual([
+      status,
+      "application/problem+json",
+    ]);
+  });
+
+  test.each<[string, RequestInit, number]>([
+    ["no JSON", { body: "{" }, 400],
+    ["a list", { body: "[]" }, 400],
+    ["an unknown member", { body: '{"x":1}' }, 400],
+    ["a member of another type", { body: '{"direction":1}' }, 400],
+    ["another word", { body: '{"direction":"up"}' }, 400],
+    ["another type of content", { body: "{}", headers: { "content-type": "text/plain" } }, 415],
+    ["too much", { body: " ".repeat(20_000) }, 413],
+  ])("a body that is %s", async (_, init, status) => {
+    const headers = { "content-type": "application/json", ...init.headers };
+    const response = await ask(`/neighbors/${A}/refresh`, { ...init, method: "POST", headers });
+    expect(response.status).toBe(status);
+  });
+
+  test("another method names those that there are", async () => {
+    const response = await ask("/reload");
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    expect((await ask("/status", { method: "POST" })).headers.get("allow")).toBe("GET, HEAD");
+    expect((await ask("/status", { method: "DELETE" })).status).toBe(405);
+  });
+});
+
+describe("orders", () => {
+  test("are carried out, and the log says whose they were", async () => {
+    expect(
+      await (await post(`/neighbors/${A}/refresh`, { direction: "out" }, "member")).json(),
+    ).toEqual({ neighbor: A, direction: "out" });
+    expect(await (await post(`/neighbors/${AWAY}/disable`, { text: "by hand" })).json()).toEqual({
+      neighbor: AWAY,
+    });
+    expect(await json(`/neighbors/${AWAY}`)).toMatchObject({ disabled: true });
+    await post(`/neighbors/${AWAY}/enable`, {});
+    expect(await json(`/neighbors/${AWAY}`)).toMatchObject({ disabled: false });
+    const isLogged = () => {
+      const orders = speaker.log().filter(({ id }) => id === "api-order");
+      return (
+        orders.some(({ msg }) => msg === `as65001 orders: refresh ${A}`) &&
+        orders.some(({ msg }) => msg === `noc orders: disable ${AWAY}`)
+      );
+    };
+    await until(isLogged, WAIT_MS, "the log says whose");
+    expect((await post("/neighbors/192.0.2.99/reset", {})).status).toBe(404);
+    expect((await post("/switchover", {})).status).toBe(409);
+  });
+
+  test("a reload has others let in, and connections stay", async () => {
+    const secret = "another-0123456789";
+    speaker.configure(
+      config({ anonymous: "reader", tokens: [{ name: "new", role: "operator", secret }] }),
+    );
+    expect((await post("/reload", {})).status).toBe(200);
+    const isNew = async () => (await ask("/status", { as: "none" })).status === 200;
+    await until(isNew, WAIT_MS, "others are let in");
+    expect((await ask("/status", { as: "reader" })).status).toBe(401);
+    expect((await ask("/reload", { as: "none", method: "POST" })).status).toBe(401);
+    speaker.configure(config());
+    const authorization = `Bearer ${secret}`;
+    const back = await ask("/reload", { as: "none", method: "POST", headers: { authorization } });
+    expect(await back.json()).toMatchObject({ global: ["http"] });
+    const isOld = async () => (await ask("/status", { as: "none" })).status === 401;
+    await until(isOld, WAIT_MS, "they are not any more");
+  });
+});
+
+describe("events", () => {
+  test("come as they happen, to all who listen", async () => {
+    const responses = await Promise.all([ask("/events"), ask("/events", { as: "reader" })]);
+    const texts = responses.map(({ body }) => ({ text: "", body: body! }));
+    for (const each of texts) {
+      void (async () => {
+        for await (const chunk of each.body) each.text += Buffer.from(chunk).toString();
+      })().catch(() => {});
+    }
+    await until(() => texts.every(({ text }) => text !== ""), WAIT_MS, "both are heard");
+    await post(`/neighbors/${AWAY}/disable`, {});
+    await post(`/neighbors/${AWAY}/enable`, {});
+    const isTold = () => texts.every(({ text }) => /^event: operator$/m.test(text));
+    await until(isTold, WAIT_MS, "both are told");
+    const data = /^event: operator\ndata: (.*)$/m.exec(texts[0]!.text)![1]!;
+    expect(JSON.parse(data)).toMatchObject({ id: "operator", neighbor: AWAY, level: "info" });
+    expect(responses[0]!.headers.get("content-type")).toBe("text/event-stream");
+    for (const { body } of responses) await body?.cancel().catch(() => {});
+  });
+});
+
+test("a client that reads nothing of a large answer holds nothing up", async () => {
+  const sockets = Array.from({ length: 8 }, () => connect(port, "127.0.0.1"));
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  for (const socket of sockets) {
+    socket.on("error", () => {});
+    socket.write(
+      `GET /api/v1/routes?view=received HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n` +
+        `Authorization: Bearer ${TOKENS.reader}\r\n\r\n`,
+    );
+  }
+  expect((await page("/routes?limit=10")).items.length).toBeGreaterThanOrEqual(10);
+  for (const socket of sockets) socket.destroy();
+});
