@@ -2,6 +2,7 @@
 
 import type { Router } from "@ts-bgp/router";
 import {
+  attributeTest,
   isShown,
   type RouteFilter,
   type RoutePlace,
@@ -37,6 +38,7 @@ export async function* routePage(
   filter: RouteFilter,
   { limit, cursor }: Page,
 ): AsyncGenerator<ShownRoute, Readonly<PageEnd>> {
+  const isWanted = attributeTest(filter);
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
   for (; k < queries.length; k++) {
@@ -47,6 +49,7 @@ export async function* routePage(
         queries[k]!,
         place,
         room,
+        isWanted,
       );
       for (const route of routes) {
         if (!isShown(route, filter)) continue;

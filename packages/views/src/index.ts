@@ -14,7 +14,7 @@ export {
   type Question,
 } from "./explain.ts";
 export { explainedToMember } from "./member.ts";
-export { isShown, type RouteFilter } from "./route-filter.ts";
+export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
 export {
   type ShownFamily,
   type ShownGroup,

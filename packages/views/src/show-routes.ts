@@ -117,9 +117,13 @@ export interface RoutePlace {
   readonly moves: number;
 }
 
+/** What the attributes of a route are asked for, so that those of no interest are not made. */
+export type AttributeTest = (attributes: Partial<ShownRoute>) => boolean;
+
 /**
  * @param from - null for the beginning
  * @param max - routes, unless the last prefix has more paths
+ * @param isWanted - null for all; what a neighbor is sent is not asked, whose attributes are made for it
  * @returns routes from a place on, and the place to go on from
  */
 export function showRoutes(
@@ -127,13 +131,16 @@ export function showRoutes(
   query: RouteQuery,
   from: RoutePlace | null,
   max: number = ROUTES_MAX,
+  isWanted: AttributeTest | null = null,
 ): { routes: ShownRoute[]; next: RoutePlace } {
   const rib = router.tables.rib(query.family);
   const { moves } = rib.compaction;
+  // The longest match is that of all routes.
+  const fits = setTest(rib, query.match === "longest" ? null : isWanted);
   const routes: ShownRoute[] = [];
   if (query.prefix !== null && query.match !== "covered") {
     for (const row of namedRows(rib, query.prefix, query.match)) {
-      routes.push(...routesOfRow(router, rib, query, row));
+      routes.push(...routesOfRow(router, rib, query, row, fits));
       if (query.match === "longest" && routes.length > 0) break;
     }
     router.tables.endSlice();
@@ -144,15 +151,30 @@ export function showRoutes(
   let row = from?.row ?? 1;
   const missed = from === null ? [] : rib.compaction.movedBehind(from.moves, row);
   for (const moved of missed.filter(isAsked)) {
-    routes.push(...routesOfRow(router, rib, query, moved));
+    routes.push(...routesOfRow(router, rib, query, moved, fits));
   }
   const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
   const wanted = Math.min(max, ROUTES_MAX);
   for (; row < limit && routes.length < wanted; row++) {
-    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row));
+    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row, fits));
   }
   router.tables.endSlice();
   return { routes, next: { row: row < rib.prefixes.limit ? row : 0, moves } };
+}
+
+type SetTest = (attr: AttrId) => boolean;
+
+/** @returns the test of a set, which is read once for all its routes in this piece */
+function setTest({ attrs }: Rib, isWanted: AttributeTest | null): SetTest {
+  if (isWanted === null) return () => true;
+  const known = new Map<AttrId, boolean>();
+  return (attr) => {
+    const before = known.get(attr);
+    if (before !== undefined) return before;
+    const fits = isWanted(shownAttributes(attributesOf(attrs, attr)));
+    known.set(attr, fits);
+    return fits;
+  };
 }
 
 /** @returns the prefix of a row as text */
@@ -170,10 +192,16 @@ function namedRows(rib: Rib, key: PrefixKey, match: RouteQuery["match"]): Prefix
   return row === 0 ? [] : [row];
 }
 
-function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow): ShownRoute[] {
+function routesOfRow(
+  router: Router,
+  rib: Rib,
+  query: RouteQuery,
+  row: PrefixRow,
+  fits: SetTest,
+): ShownRoute[] {
   const { neighbor: address, view } = query;
   if (address === null && (view === "accepted" || view === "advertised")) {
-    return locRib(router, rib, row, query.bestOnly);
+    return locRib(router, rib, row, query.bestOnly, fits);
   }
   const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
@@ -187,19 +215,26 @@ function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow
     if (view === "accepted" && !accepted) continue;
     if (view === "rejected" && accepted) continue;
     const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
-    routes.push(shownPathOf(router, rib, row, path, attr));
+    if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
 }
 
-function locRib(router: Router, rib: Rib, row: PrefixRow, bestOnly: boolean): ShownRoute[] {
+function locRib(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  bestOnly: boolean,
+  fits: SetTest,
+): ShownRoute[] {
   const best = rib.prefixes.best[row]!;
   const count = rib.decision.collect(rib.prefixes.head[row]!);
   const routes: ShownRoute[] = [];
   for (let rank = 0; rank < count; rank++) {
     const path = rib.decision.preferred(rank);
     if (bestOnly && path !== best) continue;
-    routes.push(shownPathOf(router, rib, row, path, rib.paths.attr[path]!));
+    const attr = rib.paths.attr[path]!;
+    if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
 }

@@ -2,6 +2,7 @@
 // hand when packages are installed. Nothing to do where `dist` is newer than all that it is made of, and
 // nothing that can be done where there is no esbuild, as in an installation without development tools.
 import {
+  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -35,11 +36,15 @@ export function bundle() {
     jsx: "automatic",
     jsxImportSource: "preact",
     legalComments: "linked",
+    // All that it says about the form of the result stands above.
+    tsconfigRaw: {},
     logLevel: "warning",
   });
   for (const name of ["index.html", "icon.svg"]) {
     writeFileSync(path.join(made, name), readFileSync(path.join(root, "page", name)));
   }
+  // The speaker may be another user.
+  chmodSync(made, 0o755);
   replace(made);
   return true;
 }
