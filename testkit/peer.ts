@@ -6,7 +6,7 @@
 import { connect, type Socket } from "node:net";
 import koffi from "koffi";
 import { four, message, type RawMessage } from "../test/lab/raw-peer.ts";
-import { until } from "../test/lab/until.ts";
+import { SLOWNESS, until } from "../test/lab/until.ts";
 
 export const OPEN = 1;
 export const UPDATE = 2;
@@ -149,9 +149,15 @@ export class Peer {
   /** Sends octets, and waits until the kernel has taken them. */
   async sendAll(octets: Uint8Array): Promise<void> {
     if (this.send(octets)) return;
-    await new Promise<void>((resolve) => {
-      this.socket.once("drain", resolve);
-      this.socket.once("close", () => resolve());
+    await new Promise<void>((resolve, reject) => {
+      const limitMs = SLOWNESS * WAIT_MS;
+      const late = setTimeout(() => reject(new Error(`not read within ${limitMs} ms`)), limitMs);
+      const done = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      this.socket.once("drain", done);
+      this.socket.once("close", done);
     });
   }
 

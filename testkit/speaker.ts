@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ShownNeighborDetail } from "@ts-bgp/views";
-import { until } from "../test/lab/until.ts";
+import { SLOWNESS, until } from "../test/lab/until.ts";
 
 export const MAIN: string = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
 export const SPEAKER_AS = 64500;
@@ -186,6 +186,12 @@ export class SpeakerProcess {
       const items: unknown[] = [];
       let rest = "";
       socket.setEncoding("utf8");
+      // One that is stuck does not say so.
+      const limitMs = SLOWNESS * WAIT_MS;
+      socket.setTimeout(limitMs, () => {
+        reject(new Error(`no answer within ${limitMs} ms to ${JSON.stringify(request)}`));
+        socket.destroy();
+      });
       socket.on("error", reject);
       socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
       socket.on("close", () => reject(new Error("the speaker hung up")));

@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 /** Time between two looks of `until`. */
 const POLL_MS = 50;
 /** A machine may have a fraction of the speed, and ten others at work on it. */
-const SLOWNESS = 8;
+export const SLOWNESS = 8;
 
 /**
  * Ask again and again until the answer is there.

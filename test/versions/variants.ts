@@ -162,6 +162,35 @@ export const VARIANTS: readonly Variant[] = [
     ],
   },
   {
+    name: "state of a class of its own",
+    patches: [
+      {
+        file: "packages/router/src/tables.ts",
+        find: 'import { OwnRestart } from "./own-restart.ts";\n',
+        put: `import { OwnRestart } from "./own-restart.ts";
+export class Novelty { count = 7; }
+`,
+      },
+      {
+        file: "packages/router/src/tables.ts",
+        find: "    this.restart = new OwnRestart(",
+        put: `    this.novelties = [new Novelty(), new Map([[1, new Novelty()]])];
+    this.novelty = this.novelties[0];
+    this.restart = new OwnRestart(`,
+      },
+      {
+        file: "packages/router/src/state-classes.ts",
+        find: 'import { Tables } from "./tables.ts";\n',
+        put: 'import { Novelty, Tables } from "./tables.ts";\n',
+      },
+      {
+        file: "packages/router/src/state-classes.ts",
+        find: "  Tables,\n  Timers,\n",
+        put: "  Novelty,\n  Tables,\n  Timers,\n",
+      },
+    ],
+  },
+  {
     name: "records of its own",
     patches: [
       {

@@ -12,6 +12,7 @@ import {
   endsText,
   type Hello,
   helloOf,
+  joiningOf,
   mismatch,
   ownAddressOf,
   type Side,
@@ -325,12 +326,13 @@ export class ActiveSide {
     }
     if (hello.ends > 0) this.say("warn", endsText(hello));
     this.use(arrival, hello);
-    void this.letJoin(arrival.link, name, wantsOutputs(this.side.build, hello));
+    void this.letJoin(arrival.link, hello);
   }
 
   /** Nobody joins before all packets go through the gate. Peers are served between any two steps. */
-  private async letJoin(link: Link, name: string, isSentOutputs: boolean): Promise<void> {
+  private async letJoin(link: Link, hello: Hello): Promise<void> {
     const { speaker } = this;
+    const { side: name } = hello;
     const guarded = this.gate.need(true);
     // What becomes of it is looked at below, unless nobody wants to know any more.
     guarded.catch(() => {});
@@ -339,7 +341,7 @@ export class ActiveSide {
       const isGuarded = await guarded;
       if (!this.isUsed(link, name)) return;
       if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
-      speaker.active.join(name, speaker.now(), isSentOutputs, room);
+      speaker.active.join(name, speaker.now(), { ...joiningOf(this.side.build, hello), room });
     } catch (error) {
       this.cannotSend(link, name, error as Error);
     }
@@ -369,14 +371,13 @@ export class ActiveSide {
    * the active that this side has taken over from.
    */
   private welcomeBack(arrival: Arrival, hello: Hello): void {
-    const { epoch, speaker } = this;
-    const { active } = speaker;
+    const { active } = this.speaker;
     const { link, number } = arrival;
     const { side: name } = hello;
     const known = this.standbys.get(name);
     // What was said on a way that was given up may come late.
     const isNew = number > (this.usedNumbers.get(name) ?? 0);
-    const isKnown = hello.echo === known?.hello.echo && hello.epoch === epoch;
+    const isKnown = hello.echo === known?.hello.echo && hello.epoch === this.epoch;
     const isHeir = active.stateOf(name) === "inheriting";
     const lack = isHeir && isNew ? this.lackOfHeir(hello) : null;
     if (lack !== null) {
@@ -385,8 +386,8 @@ export class ActiveSide {
       return;
     }
     // One that has lost its only link to this side comes anew, with what it has.
-    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= epoch));
-    const frames = mayResume ? active.resume(name, hello.next, speaker.now()) : null;
+    const mayResume = isNew && (isKnown || (isHeir && hello.epoch <= this.epoch));
+    const frames = mayResume ? active.resume(name, hello.next, this.speaker.now()) : null;
     if (frames === null) {
       link.bye("what this side has does not go on there: it has to be sent anew");
       return;
@@ -395,7 +396,7 @@ export class ActiveSide {
     const standby = this.use(arrival, hello);
     for (const frame of frames) link.send(frame);
     this.say("info", `${name} came back over ${standby.over}`);
-    speaker.schedule();
+    this.speaker.schedule();
   }
 
   private use(arrival: Arrival, hello: Hello): StandbyLink {

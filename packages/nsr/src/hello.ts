@@ -3,7 +3,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { NsrConfig } from "@ts-bgp/config";
-import { type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
+import { type Joining, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
 import type { HeartbeatThread } from "./heartbeats.ts";
 import type { LinkThread } from "./link-thread.ts";
@@ -60,6 +60,7 @@ export function helloOf(
     software: side.software,
     build: side.build,
     outputs: Number(side.differed.once),
+    leavesOut: 1,
     process: process.pid,
     ...more,
     ...side.ended(),
@@ -70,6 +71,11 @@ export function helloOf(
 export function wantsOutputs(build: string, hello: Hello): boolean {
   // One that does not say what it is could not read them.
   return hello.build !== "" && (hello.build !== build || hello.outputs === 1);
+}
+
+/** @returns what there is to say of a standby that joins */
+export function joiningOf(build: string, hello: Hello): Joining {
+  return { wantsOutputs: wantsOutputs(build, hello), needsFirstClasses: hello.leavesOut === 0 };
 }
 
 /**

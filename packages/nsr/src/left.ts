@@ -19,6 +19,23 @@ export interface Left {
   readonly number: number;
 }
 
+/**
+ * Runs what a standby has stored: sessions may have come up in it. What a machine throws there is no failure of the pair: the process ends of
+ * it, as it does while a side follows, and its notes say whose message it was.
+ *
+ * @returns as `Standby.finish`; it does not resolve when the process ends
+ */
+export async function finished(standby: Standby): Promise<Machine | null> {
+  try {
+    return standby.finish();
+  } catch (error) {
+    setImmediate(() => {
+      throw error;
+    });
+    return await new Promise<never>(() => {});
+  }
+}
+
 /** @returns what a side has left that was the active one @param frozen - see `Left` */
 export function leftHere({ journal, active }: Speaker, frozen: Left["frozen"]): Left {
   const { machine } = journal;

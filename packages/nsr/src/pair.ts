@@ -22,7 +22,7 @@ import type { Frozen } from "./frozen.ts";
 import { HandoverOrder } from "./handover-order.ts";
 import { HeartbeatThread } from "./heartbeats.ts";
 import type { Side } from "./hello.ts";
-import { type Left, leftBy, leftHere } from "./left.ts";
+import { finished, type Left, leftBy, leftHere } from "./left.ts";
 import { LinkThread } from "./link-thread.ts";
 import { PairGate } from "./pair-gate.ts";
 import { PairLog } from "./pair-log.ts";
@@ -336,7 +336,7 @@ export class Pair {
     if (this.machine.state !== "following") return;
     this.end = end;
     this.beganMs = performance.now();
-    if (end.kind === "lost" && !end.mayTakeOver) standbySide.catchUp();
+    if (end.kind === "lost" && !end.mayTakeOver) await finished(standbySide.standby);
     if (end.kind === "handover") {
       this.left = leftBy(standbySide, end.frozen);
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
@@ -375,13 +375,13 @@ export class Pair {
 
   /** Goes on with everything that the active had. */
   private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
-    const { beganMs, fenceMs, left } = this;
-    const machine = left?.standby?.finish() ?? (left?.standby === null ? left.machine : null);
+    const { beganMs, fenceMs, heirs, left } = this;
+    const { standby, machine: own } = left ?? { standby: null, machine: null };
+    const machine = standby === null ? own : await finished(standby);
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const { heirs } = this;
-    const estate = { heirs, brackets: left.standby?.handOn ?? [], number: left.number };
+    const estate = { heirs, brackets: standby?.handOn ?? [], number: left.number };
     const offsetMs = machine.router.tables.nowMs - left.heardMs;
     const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
     this.tenure = tenure;

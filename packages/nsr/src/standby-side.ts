@@ -177,18 +177,6 @@ export class StandbySide {
     return this.standby.follows;
   }
 
-  /**
-   * Runs what is stored, as far as that goes, so that the machine is what the active was at its last word:
-   * sessions may have come up in it.
-   */
-  catchUp(): void {
-    try {
-      this.standby.finish();
-    } catch {
-      // It could not follow, which is known.
-    }
-  }
-
   /** Address of the other side that the link leads to; null when it is away. */
   get over(): string | null {
     return this.isAway ? null : addressText(this.address);

@@ -18,6 +18,8 @@ type Notes = Pick<PairOptions, "crash" | "crashFile" | "held">;
 /** How long a side waits that has ended a second time soon after its start; twice as long each further time. */
 const PAUSE_SECONDS = 5;
 const PAUSE_SECONDS_MAX = 300;
+/** A side that has gone on for so long has told those that follow it whom it holds down. */
+const SETTLED_MS = 60_000;
 
 export class Suspects {
   /** What threads and the other side are told of this one. */
@@ -25,6 +27,7 @@ export class Suspects {
   private readonly notes: Notes;
   /** What the side that this one followed has ended of, until somebody else goes on. */
   private last: readonly Suspect[] = [];
+  private lastMs = 0;
   /** Another side has gone on since this process began: what the one before it died of is settled. */
   private hasFollowed = false;
 
@@ -59,7 +62,11 @@ export class Suspects {
    */
   ended(followed: StandbySide, isLost: boolean): void {
     if (followed.peer !== null) this.hasFollowed = true;
-    this.last = isLost ? this.of(followed) : [];
+    const before = isLost ? this.unsettled(followed) : [];
+    const now = isLost ? this.of(followed) : [];
+    const isNew = ({ address }: Suspect) => now.every((each) => each.address !== address);
+    this.last = [...before.filter(isNew), ...now];
+    if (now.length > 0) this.lastMs = performance.now();
   }
 
   /** This side begins with nothing. */
@@ -78,6 +85,15 @@ export class Suspects {
     this.notes.held.look(speaker.router);
     this.last = [];
     this.hasFollowed = true;
+  }
+
+  /** What the side before the one that has ended died of, if that one has not said whom it holds down for it. */
+  private unsettled({ machine }: StandbySide): readonly Suspect[] {
+    if (performance.now() - this.lastMs > SETTLED_MS) return [];
+    return this.last.filter(({ address }) => {
+      const neighbor = machine?.router.neighbors.get(address);
+      return neighbor !== undefined && neighbor.quarantine === null;
+    });
   }
 
   private of({ peer, suspects, isHanging }: StandbySide): readonly Suspect[] {

@@ -20,6 +20,7 @@ import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
 import type { ActiveState, Arbiter } from "../src/arbiter.ts";
 import { HeartbeatThread } from "../src/heartbeats.ts";
+import { finished } from "../src/left.ts";
 import { LinkThread } from "../src/link-thread.ts";
 import { Refusals } from "../src/refusals.ts";
 import { StandbySide } from "../src/standby-side.ts";
@@ -44,6 +45,7 @@ function serve(socket: Socket): void {
   const hello = {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
+    leavesOut: 1,
     ...{ ends: 0, ended: "" },
   };
   socket.write(frameOf("hello", hello));
@@ -145,7 +147,7 @@ test("one that is stopped knows of every connection that it has stored", async (
   await end;
   const isKnown = () => standby.machine!.router.neighborOf(id) !== undefined;
   expect(isKnown()).toBe(false);
-  standby.catchUp();
+  await finished(standby.standby);
   expect(isKnown()).toBe(true);
 });
 

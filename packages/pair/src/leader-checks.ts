@@ -22,10 +22,13 @@ export function checkLeader(leader: Leader, releasedBefore: number): void {
 
 function checkFollower(
   { number, octets, released }: Leader,
-  { name, phase, acked, ackedOctets }: Follower,
+  { name, phase, acked, ackedOctets, had }: Follower,
 ): void {
   ensure(acked <= number, "only what there is is stored", name, acked, number);
   ensure(ackedOctets <= octets, "octets that are owed are not negative", name, ackedOctets, octets);
+  if (phase !== "heir" && phase !== "removing") {
+    ensure(had <= number, "an heir has handed on what it has more", name, had, number);
+  }
   if (phase !== "heir" && phase !== "naming" && phase !== "declared") return;
   ensure(released <= acked, "a standby has all that is out (I1, I2)", name, released, acked);
 }

@@ -183,14 +183,16 @@ function acknowledge(leader: Leader, event: EventOf<"ack">, actions: LeaderActio
   const { follower: name, number, applied, windowOctets, nowMs } = event;
   const follower = find(leader, name);
   if (follower === null || follower.phase === "removing") return;
-  follower.windowOctets = windowOctets;
-  if (applied > follower.applied) {
-    follower.applied = applied;
+  // There is more room only where something was run, which one that judges all anew does not count as applied.
+  if (applied > follower.applied || windowOctets > follower.windowOctets) {
+    follower.applied = Math.max(applied, follower.applied);
     follower.appliedMs = nowMs;
   }
+  follower.windowOctets = windowOctets;
   // One that says more than there is has stored what there is.
   const acked = Math.min(number, leader.number);
-  stored(leader, follower, acked, nowMs);
+  // An heir that has more says so before it has handed that on, and has all only then.
+  if (follower.had <= leader.number) stored(leader, follower, acked, nowMs);
   hold(leader, follower, nowMs, actions);
   release(leader, actions);
   nameThose(leader, actions);

@@ -237,6 +237,18 @@ describe("a side that has taken over from an active with other standbys", () => 
     ]);
   });
 
+  test("does not take one for complete that says what it has before it hands it on", () => {
+    const leader = inherit(["b", "c"]);
+    come(leader, "b", 10);
+    const ack = { event: "ack", follower: "b", number: 9, applied: 9, windowOctets: 9 } as const;
+    expect(step(leader, { ...ack, nowMs: 2 })).toEqual([]);
+    step(leader, { event: "gain", number: 8, octets: 5, nowMs: 2 });
+    expect(step(leader, { ...ack, nowMs: 2 })).toEqual([]);
+    expect(step(leader, { event: "gain", number: 9, octets: 5, nowMs: 2 })).toEqual([
+      { do: "name", standbys: ["b"], heirs: ["c"], question: 1 },
+    ]);
+  });
+
   test("ends rather than do something before each of them has what it has", () => {
     const commit = { event: "commit", octets: 1, nowMs: 1 } as const;
     const leader = inherit(["b", "c"]);

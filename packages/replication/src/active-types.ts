@@ -107,9 +107,12 @@ export interface StandbyState {
 
 /** What there is to say of a standby that joins. */
 export interface Joining {
-  readonly wantsOutputs: boolean;
-  /** Made ready for its image. */
-  readonly room: CaptureRoom | undefined;
+  /** It may come to other outputs, and is sent these. */
+  readonly wantsOutputs?: boolean;
+  /** It cannot read images with objects of classes that it does not know. */
+  readonly needsFirstClasses?: boolean;
+  /** Made ready for its image with `prepareCapture`, so that this takes less long. */
+  readonly room?: CaptureRoom;
 }
 
 /** What a standby is sent. */

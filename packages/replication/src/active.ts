@@ -46,7 +46,6 @@ import { type Deviation, deviationIn, deviationText } from "./deviation.ts";
 import { digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
-import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal } from "./journal.ts";
 import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
 import { machineCapture } from "./machine-image.ts";
@@ -59,7 +58,7 @@ const FIRST_FRAMES = 4;
 const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
 
-const NOTHING_SPECIAL: Joining = { wantsOutputs: false, room: undefined };
+const NOTHING_SPECIAL: Joining = {};
 
 export class Active {
   readonly journal: Journal;
@@ -132,10 +131,14 @@ export class Active {
     return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
   }
 
-  /** How the first standby differs that goes on with these; null when none does. */
+  /**
+   * How a standby differs that goes on with these: one with which sessions would end, or else one that
+   * differs now, or else one that did; null when none does.
+   */
   get deviation(): Deviation | null {
-    for (const { deviation } of this.outlets.values()) if (deviation !== null) return deviation;
-    return null;
+    const all = [...this.outlets.values()].flatMap(({ deviation }) => deviation ?? []);
+    const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
+    return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
   }
 
   /** Number of the last bracket. */
@@ -203,14 +206,11 @@ export class Active {
   /**
    * A standby wants to join: it is sent the image and everything from here on, as `pump` is called. To be
    * called between two brackets. Throws when there is no memory for it.
-   *
-   * @param wantsOutputs - it may come to other outputs, and is sent these
-   * @param room - made ready for it with `prepareCapture`, so that this takes less long
    */
-  join(side: string, nowMs: number, wantsOutputs = false, room?: CaptureRoom): void {
+  join(side: string, nowMs: number, joining = NOTHING_SPECIAL): void {
     this.commit(nowMs);
     if (this.state !== "declared") this.reason = "the standby is being sent the state";
-    this.joining = { wantsOutputs, room };
+    this.joining = joining;
     this.step({ event: "join", follower: side, nowMs });
     this.joining = NOTHING_SPECIAL;
   }
@@ -421,8 +421,8 @@ export class Active {
     const { hooks, journal } = this;
     journal.isOn = true;
     journal.machine.isDigested = true;
-    const { room, wantsOutputs } = this.joining;
-    const capture = machineCapture(journal.machine, room);
+    const { room, wantsOutputs = false, needsFirstClasses = false } = this.joining;
+    const capture = machineCapture(journal.machine, !needsFirstClasses, room);
     const image = new ImageQueue(capture, joinedAt, wantsOutputs);
     this.outlets.set(side, newOutlet(image, wantsOutputs));
     hooks.say("standby-joining", `${side} is being sent the state`);

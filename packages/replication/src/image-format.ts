@@ -14,11 +14,30 @@ export interface StandIn<T extends object = object, V = unknown> {
 export class Classes {
   private readonly types: Map<string, Constructor> = new Map();
   private readonly standIns: Map<string, StandIn> = new Map();
+  /** Prototypes of objects that are left out of images. */
+  private readonly leftOut: Set<object> = new Set();
 
   /** @param types - of which all fields are taken as they are */
   constructor(types: readonly Constructor[], standIns: readonly StandIn[]) {
     for (const type of types) this.types.set(type.name, type);
     for (const standIn of standIns) this.standIns.set(standIn.type.name, standIn);
+  }
+
+  /** @returns the same, for images without objects of some classes, for readers that do not know them */
+  without(types: readonly Constructor[]): Classes {
+    const fewer = new Classes([...this.types.values()], [...this.standIns.values()]);
+    for (const type of types) fewer.leftOut.add(type.prototype as object);
+    return fewer;
+  }
+
+  get leavesAny(): boolean {
+    return this.leftOut.size > 0;
+  }
+
+  /** Whether a value does not appear in images: not in lists, maps and sets, and as undefined in a field. */
+  leavesOut(value: unknown): boolean {
+    if (!this.leavesAny || typeof value !== "object" || value === null) return false;
+    return this.leftOut.has(Object.getPrototypeOf(value) as object);
   }
 
   type(name: string): Constructor | undefined {

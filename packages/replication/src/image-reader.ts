@@ -30,14 +30,25 @@ export class ImageReader {
   readonly in: OctetReader;
   private readonly classes: Classes;
   private readonly objects: object[] = [];
-  private readonly shapes: { prototype: object; fields: readonly string[] }[] = [];
+  private readonly shapes: { prototype: object; fields: readonly string[]; isKnown: boolean }[] =
+    [];
+  /** Objects of classes that are not known here. */
+  private readonly strangers: Set<unknown> = new Set();
 
   constructor(octets: OctetReader, classes: Classes) {
     this.in = octets;
     this.classes = classes;
   }
 
-  value(): unknown {
+  /** @returns what an image is of; throws a FormatError when that is of a class that is not known here */
+  root(): unknown {
+    const root = this.value();
+    if (this.strangers.has(root))
+      throw new FormatError("an image of something that is not known here");
+    return root;
+  }
+
+  private value(): unknown {
     const { in: octets } = this;
     const tag = octets.varint();
     switch (tag) {
@@ -74,17 +85,27 @@ export class ImageReader {
     switch (tag) {
       case LIST: {
         const list: unknown[] = this.add([]);
-        for (let left = this.count(); left > 0; left--) list.push(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) list.push(value);
+        }
         return list;
       }
       case MAP: {
         const map: Map<unknown, unknown> = this.add(new Map());
-        for (let left = this.count(); left > 0; left--) map.set(this.value(), this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const key = this.value();
+          const value = this.value();
+          if (!this.strangers.has(value)) map.set(key, value);
+        }
         return map;
       }
       case SET: {
         const set: Set<unknown> = this.add(new Set());
-        for (let left = this.count(); left > 0; left--) set.add(this.value());
+        for (let left = this.count(); left > 0; left--) {
+          const value = this.value();
+          if (!this.strangers.has(value)) set.add(value);
+        }
         return set;
       }
       case NEW_SHAPE:
@@ -117,20 +138,22 @@ export class ImageReader {
     const { in: octets } = this;
     const name = octets.text();
     const type = name === "" ? Object : this.classes.type(name);
-    if (type === undefined) throw new FormatError(`no class ${name}`);
     const fields: string[] = [];
     for (let left = this.count(); left > 0; left--) fields.push(octets.text());
-    this.shapes.push({ prototype: type.prototype as object, fields });
+    const { prototype } = type ?? Object;
+    this.shapes.push({ prototype: prototype as object, fields, isKnown: type !== undefined });
   }
 
   private instance(number: number): object {
     const shape = this.shapes[number];
     if (shape === undefined) throw new FormatError(`no shape ${number} before`);
     const object = this.add(Object.create(shape.prototype) as Record<string, unknown>);
+    if (!shape.isKnown) this.strangers.add(object);
     for (const field of shape.fields) {
       // A plain assignment of this name would set the prototype.
       if (field === "__proto__") throw new FormatError("a field has the name __proto__");
-      object[field] = this.value();
+      const value = this.value();
+      if (!this.strangers.has(value)) object[field] = value;
     }
     return object;
   }
@@ -155,11 +178,13 @@ export class ImageReader {
   private standIn(): object {
     const name = this.in.text();
     const standIn = this.classes.standIn(name);
-    if (standIn === undefined) throw new FormatError(`no class ${name}`);
     const number = this.objects.length;
     // It has its number before what it is made from.
-    this.objects.push({});
-    const object = standIn.load(this.value());
+    const place = {};
+    this.objects.push(place);
+    if (standIn === undefined) this.strangers.add(place);
+    const saved = this.value();
+    const object = standIn?.load(saved) ?? place;
     this.objects[number] = object;
     return object;
   }

@@ -172,6 +172,7 @@ export class ImageWriter {
         return;
       case "object":
         if (value === null) this.out.varint(NULL);
+        else if (this.classes.leavesOut(value)) this.out.varint(UNDEFINED);
         else this.object(value);
         return;
       default:
@@ -267,13 +268,20 @@ export class ImageWriter {
     return row;
   }
 
-  private list(list: readonly unknown[]): void {
+  private list(all: readonly unknown[]): void {
+    const { classes } = this;
+    // Places that are empty count: a list may be found by row.
+    const list = classes.leavesAny ? [...all].filter((value) => !classes.leavesOut(value)) : all;
     this.out.varint(LIST);
     this.out.varint(list.length);
     this.entries(list);
   }
 
-  private map(map: ReadonlyMap<unknown, unknown>): void {
+  private map(all: ReadonlyMap<unknown, unknown>): void {
+    const { classes } = this;
+    const map = classes.leavesAny
+      ? new Map([...all].filter(([, value]) => !classes.leavesOut(value)))
+      : all;
     this.out.varint(MAP);
     this.out.varint(map.size);
     let at: unknown = null;
@@ -288,7 +296,11 @@ export class ImageWriter {
     }
   }
 
-  private set(set: ReadonlySet<unknown>): void {
+  private set(all: ReadonlySet<unknown>): void {
+    const { classes } = this;
+    const set = classes.leavesAny
+      ? new Set([...all].filter((value) => !classes.leavesOut(value)))
+      : all;
     this.out.varint(SET);
     this.out.varint(set.size);
     this.entries(set);

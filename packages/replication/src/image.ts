@@ -3,8 +3,9 @@
  *
  * The state of a router is objects of known classes, maps, sets, lists, typed arrays and plain values,
  * and no functions. The octets name classes and fields, so a reader finds what it knows by name: a
- * field that its class no longer has is carried along unused. Equal graphs have equal octets, which is
- * what tests of replicas compare.
+ * field that its class no longer has is carried along unused, and an object of a class that the reader does
+ * not know is left out wherever it is referred to. Equal graphs have equal octets, which is what tests of
+ * replicas compare.
  *
  *     value   = tag, then by tag:
  *     0 undefined   1 null   2 false   3 true
@@ -64,7 +65,7 @@ export function fromImage(pieces: readonly Uint8Array[], classes: Classes): unkn
 
 function rootOf(reader: ImageReader): unknown {
   try {
-    return reader.value();
+    return reader.root();
   } catch (error) {
     // Bad octets may ask for more memory, or a deeper stack, than there is.
     if (error instanceof RangeError) throw new FormatError(`an image too large: ${error.message}`);

@@ -67,6 +67,7 @@ export type {
   ActiveOptions,
   ActiveState,
   Estate,
+  Joining,
   StandbyState,
 } from "./active-types.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";

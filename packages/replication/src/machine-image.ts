@@ -11,7 +11,13 @@ import {
   type PolicyValues,
   ReasonTable,
 } from "@ts-bgp/policy";
-import { InputQueue, OriginValidation, OwnRestart, STATE_CLASSES } from "@ts-bgp/router";
+import {
+  InputQueue,
+  LATER_STATE_CLASSES,
+  OriginValidation,
+  OwnRestart,
+  STATE_CLASSES,
+} from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
@@ -88,6 +94,9 @@ const CLASSES = new Classes(
   ] as unknown as StandIn[],
 );
 
+/** For readers that give an image up for a class that they do not know: those of the first releases. */
+const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES);
+
 /** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
 export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {
   return room.prepare(machine, CLASSES);
@@ -95,15 +104,20 @@ export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<v
 
 /**
  * @param machine - between two brackets; it may go on afterwards
+ * @param isForAny - the reader leaves out what is of a class that it does not know
  * @returns all that it is now, as octets; see `captureOf`
  */
-export function machineCapture(machine: Machine, room?: CaptureRoom): Generator<Uint8Array> {
-  return captureOf(machine, CLASSES, room);
+export function machineCapture(
+  machine: Machine,
+  isForAny = true,
+  room?: CaptureRoom,
+): Generator<Uint8Array> {
+  return captureOf(machine, isForAny ? CLASSES : FIRST_CLASSES, room);
 }
 
 /** @returns the same, at once */
-export function machineImage(machine: Machine): Uint8Array[] {
-  return [...machineCapture(machine)];
+export function machineImage(machine: Machine, isForAny = true): Uint8Array[] {
+  return [...machineCapture(machine, isForAny)];
 }
 
 /** Of the router's tables, what those of an older version have not. */

@@ -51,6 +51,8 @@ export const RECORDS = {
       ends: [30, "uint"],
       /** With that: how the last time, for people. */
       ended: [31, "text"],
+      /** 1: of an image, it leaves out objects of classes that it does not know. */
+      leavesOut: [32, "uint"],
     },
   },
   /** Why the link is about to be closed. */

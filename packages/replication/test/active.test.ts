@@ -323,6 +323,39 @@ describe("an active", () => {
     expect(bench.active.mayWork).toBe(true);
   });
 
+  test("keeps one that makes room, although it judges all anew and says that it has run nothing", () => {
+    const bench = new Bench();
+    const id = bench.accept();
+    bench.bracket();
+    bench.active.join("b", 2);
+    for (let nowMs = 100; nowMs < 4000; nowMs += 100) {
+      bench.receive(id, 5);
+      bench.bracket(nowMs);
+      const window = nowMs % 500 === 0 ? 1000 : 0;
+      bench.ack(bench.active.number, { applied: 0, window, nowMs });
+      bench.active.tick(nowMs);
+      expect(bench.active.state).toBe("joining");
+    }
+    bench.active.tick(5100);
+    expect(bench.active.state).toBe("alone");
+  });
+
+  test("shows of several standbys that differ the one with which sessions would end", () => {
+    const bench = new Bench();
+    const doomed = [{ address: "192.0.2.1", cause: "a family" }];
+    const differs = { record: "differs", number: 1, follows: 1, brackets: 1 } as const;
+    const say = (side: string, what: string, ends: readonly object[]) =>
+      bench.active.record(side, { ...differs, what, doomed: ends } as never, 3);
+    for (const side of ["b", "c", "d"]) bench.active.join(side, 2, { wantsOutputs: true });
+    expect(bench.active.deviation).toBe(null);
+    say("b", "", []);
+    expect(bench.active.deviation).toMatchObject({ what: "", doomed: [] });
+    say("c", "outputs", []);
+    expect(bench.active.deviation).toMatchObject({ what: "outputs" });
+    say("d", "", doomed);
+    expect(bench.active.deviation).toMatchObject({ doomed });
+  });
+
   test("says why the arbiter does not let a standby be one", async () => {
     const bench = new Bench();
     bench.active.join("b", 2);
@@ -352,7 +385,7 @@ describe("an active", () => {
     const room = new CaptureRoom();
     for (const _ of prepareCapture(bench.journal.machine, room)) bench.receive(id, 1);
     bench.bracket();
-    bench.active.join("b", 2, false, room);
+    bench.active.join("b", 2, { room });
     const first = bench.sent().map(({ record }) => record);
     expect(first).not.toContain("imageEnd");
 

@@ -256,6 +256,25 @@ describe("routes", () => {
     },
   );
 
+  test("that a peer was sent, for which others are still waited for here, are withdrawn", () => {
+    const now = trio("", 1, "passive: true, graceful-restart: full");
+    const { lab, peers } = now;
+    for (const peer of peers) peer.up({ gracefulRestart: {} });
+    peers[0].announce(["10.1.0.0/16", "10.2.0.0/16"]);
+    lab.run();
+    expect(peers[2].table).toEqual({});
+    follow(now);
+    other.stands = true;
+    for (const peer of peers) peer.endOfRib();
+    lab.advance(200);
+    expect(Object.keys(peers[2].table)).toHaveLength(2);
+    other.stands = false;
+    other.keepsToItself = true;
+    succeed(now);
+    lab.advance(10_000);
+    expect(peers[2].table).toEqual({});
+  });
+
   test("that a peer was asked not to keep are asked for", () => {
     const now = trio(", keep-rejected: false");
     const { peers } = now;

@@ -165,6 +165,48 @@ describe("an image", () => {
     );
   });
 
+  describe("with objects of a class that its reader does not know", () => {
+    const point = new Point(1, new Doubled(2));
+    const root = {
+      list: [1, point, new Doubled(3), 4, [point]],
+      map: new Map<unknown, unknown>([
+        ["a", point],
+        ["b", 5],
+      ]),
+      set: new Set<unknown>([point, 6]),
+      point,
+      list2: [point.y, 7],
+      // biome-ignore lint/suspicious/noSparseArray: as lists are that are found by row.
+      rows: [, 8],
+      doubled: new Doubled(3),
+    };
+    const left = {
+      ...root,
+      rows: [undefined, 8],
+      list: [1, 4, []],
+      map: new Map([["b", 5]]),
+      set: new Set([6]),
+    };
+
+    test("is read without these, wherever they are referred to", () => {
+      const copy = fromImage(imageOf(root, CLASSES), new Classes([], []));
+      const { point: _1, doubled: _2, ...rest } = left;
+      expect(copy).toEqual({ ...rest, list2: [7] });
+    });
+
+    test("is written without these for a reader that gives up there", () => {
+      const octets = joined(imageOf(root, CLASSES.without([Point, Doubled])));
+      expect(Buffer.from(octets).includes("Point")).toBe(false);
+      expect(Buffer.from(octets).includes("Doubled")).toBe(false);
+      const copy = fromImage([octets], CLASSES) as typeof left;
+      expect(copy).toEqual({ ...left, point: undefined, doubled: undefined, list2: [7] });
+    });
+
+    test("is written as ever for all others afterwards", () => {
+      expect(difference(copyOf(root), root)).toBe(null);
+    });
+  });
+
   test("leaves the zeros out that an array ends in", () => {
     const [short, long] = [new Uint32Array([7]), new Uint32Array(100_000)];
     long[0] = 7;

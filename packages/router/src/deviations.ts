@@ -249,6 +249,8 @@ export class Deviations {
     const { endOfRib, begins, ends } = this.markersOf(id, state.family);
     const lacksEnd = state.endOfRibSent && endOfRib > 0;
     if (lacksEnd) state.endOfRibSent = false;
+    // The other one no longer waited for anybody: what it has sent may have to be taken back.
+    if (doubt !== null || lacksEnd || endOfRib < 0) this.router.tables.groups.releaseOne(member);
     if (doubt !== null || lacksEnd) member.group.doubt(member, doubt ?? NOTHING, lacksEnd);
     const isOpen = Number(state.resending) - begins + ends > 0;
     if (isOpen && !state.resending) session.resend(state);

@@ -38,6 +38,6 @@ export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./read
 export { INPUT_OCTETS_MAX, Router } from "./router.ts";
 export type { FamilyState } from "./session.ts";
 export type { KeptUntil } from "./stale-routes.ts";
-export { STATE_CLASSES } from "./state-classes.ts";
+export { LATER_STATE_CLASSES, STATE_CLASSES } from "./state-classes.ts";
 export { FAMILIES } from "./tables.ts";
 export type { SessionMember } from "./update-groups.ts";

@@ -64,3 +64,6 @@ export const STATE_CLASSES = [
   Timers,
   UpdateGroups,
 ] as const;
+
+/** Those of them that release 0.2.0 did not have. */
+export const LATER_STATE_CLASSES = [Fold, OwnRestart] as const;

@@ -170,12 +170,16 @@ export class UpdateGroups {
   /** Those of a family that were held get all that there is. @returns how many these are */
   release(family: Family): number {
     const released = this.held.filter(({ group }) => group.rib.family === family);
-    this.held = this.held.filter((member) => !released.includes(member));
-    for (const member of released) {
-      member.entry.expected--;
-      member.group.join(member);
-    }
+    for (const member of released) this.releaseOne(member);
     return released.length;
+  }
+
+  /** The same for one, if it is held. */
+  releaseOne(member: SessionMember): void {
+    if (!this.held.includes(member)) return;
+    this.held = this.held.filter((each) => each !== member);
+    member.entry.expected--;
+    member.group.join(member);
   }
 
   /** A session has moved to the group, or will not. */

@@ -2,6 +2,7 @@
 
 import {
   claim,
+  ensure,
   give,
   type Leader,
   type LeaderAction,
@@ -484,14 +485,17 @@ function read(world: World, at: number, from: number): void {
       proc.isDeclared = true;
       return;
     case "fetch":
+      // A thread of its own says what is stored, and need not wait for what hands it on.
+      send(world, at, from, { kind: "ack", stored: proc.stored?.length ?? 0 });
       for (let number = message.from; number <= (proc.stored?.length ?? 0); number++) {
         send(world, at, from, { kind: "handed-on", number, id: proc.stored![number - 1]! });
       }
       return;
     case "handed-on": {
       const known = leader?.followers.find((one) => one.name === other);
-      if (leader === null || known?.phase !== "heir" || message.number !== leader.number + 1)
-        return;
+      if (leader === null || known === undefined || known.phase === "removing") return;
+      if (message.number !== leader.number + 1) return;
+      ensure(known.phase === "heir", "an heir hands on before it is one of the standbys", other);
       proc.log.push(message.id);
       proc.base = proc.log.length;
       lead(world, at, { event: "gain", number: message.number, octets: 1, nowMs: 0 });

@@ -252,7 +252,7 @@ export class World implements Net, Place {
     shell.follower = standby.standby;
     clock.after(0, active, () => {
       if (shell.isOver) return;
-      shell.active.join(standby.side, active.nowMs, this.hasOther);
+      shell.active.join(standby.side, active.nowMs, { wantsOutputs: this.hasOther });
       while (shell.active.pump(standby.side));
     });
   }
