@@ -97,7 +97,11 @@ const EXPLAINED_KEYS = "direction neighbor paths prefix verdict";
 const CHANGES_KEYS = "added changed global policies removed reset";
 
 const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
-  ["show status", "", "as established id neighbors restart slice_max_ms started_ms version"],
+  [
+    "show status",
+    "",
+    "as configured_ms established id neighbors restart slice_max_ms started_ms version",
+  ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

@@ -75,6 +75,8 @@ export interface DaemonActions {
   stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
+  /** When the configuration was read that is in force. */
+  configuredMs(): number;
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
@@ -135,13 +137,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "show-status": async function* ({ router, slices }, _request, { version, startedMs }) {
+  "show-status": async function* ({ router, slices }, _request, daemon) {
+    const { version, startedMs } = daemon;
     const { router: identity } = router.tables.config;
     yield {
       version,
       as: identity.as,
       id: identity.id,
       started_ms: Math.round(startedMs),
+      configured_ms: Math.round(daemon.configuredMs()),
       neighbors: router.neighbors.size,
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
@@ -305,14 +309,14 @@ function questionOf(
   return { direction, neighbor: address, ...prefixOf(request) };
 }
 
-const VIEWS = ["received", "accepted", "rejected", "advertised", "withheld"] as const;
+const VIEWS = ["received", "accepted", "rejected", "advertised", "not-advertised"] as const;
 const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
   const neighbor =
     request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
-  if (neighbor === null && (view === "advertised" || view === "withheld")) {
+  if (neighbor === null && (view === "advertised" || view === "not-advertised")) {
     throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
   }
   const rest = { neighbor, view, bestOnly: request["best"] === true };

@@ -34,10 +34,11 @@ export type ControlHandler = (
 /**
  * - `bad`: the request itself is wrong;
  * - `unknown`: it is about something that is not there;
+ * - `forbidden`: who asks may not;
  * - `standby`: only the active side can do it;
  * - `refused`: it cannot be done as things are.
  */
-export type Refusal = "bad" | "unknown" | "standby" | "refused";
+export type Refusal = "bad" | "unknown" | "forbidden" | "standby" | "refused";
 
 /** An operator asked for something that cannot be done; the message is for them. */
 export class ControlError extends Error {

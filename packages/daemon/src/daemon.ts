@@ -76,6 +76,8 @@ export class Daemon {
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
   private isRestart = false;
+  /** When what is in force was read. */
+  private configuredMs = this.startedMs;
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -102,6 +104,7 @@ export class Daemon {
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
+      configuredMs: () => this.configuredMs,
     });
     this.manager = new ServiceManager(process.env, () => this.statusText());
     const { nsr } = config;
@@ -409,6 +412,7 @@ export class Daemon {
     this.control = control;
     this.http = http;
     this.config = next;
+    this.configuredMs = nowMs();
     this.inherited = null;
     return {
       added: diff.added,

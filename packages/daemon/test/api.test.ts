@@ -4,98 +4,31 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
-import { Peer } from "../../../testkit/peer.ts";
-import { freePort, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
-import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
+import { WAIT_MS } from "../../../testkit/speaker.ts";
 import { ENDPOINTS, type Endpoint, type Role } from "../src/api/endpoints.ts";
 import openapi from "../src/api/openapi.json" with { type: "json" };
+import {
+  A,
+  type Asked,
+  AWAY,
+  B,
+  ROUTES_OF_B,
+  SmallExchange,
+  TOKENS,
+} from "./support/small-exchange.ts";
 
-const A = "127.1.2.1";
-const B = "127.1.2.2";
-const AWAY = "127.1.2.3";
-const ROUTES_OF_B = 5000;
-const TOKENS: Readonly<Record<Exclude<Role, "none">, string>> = {
-  operator: "operator-0123456789",
-  reader: "reader-0123456789",
-  member: "member-0123456789",
-};
 const ROLES: readonly Role[] = ["operator", "reader", "member", "none"];
 
-let speaker: SpeakerProcess;
-let port: number;
-let a: Peer;
-let b: Peer;
-
-const config = (http: object = {}) => ({
-  http: {
-    port,
-    anonymous: "none",
-    tokens: [
-      { name: "noc", role: "operator", secret: TOKENS.operator },
-      { name: "wall", role: "reader", secret: TOKENS.reader },
-      { name: "as65001", role: "member", as: 65001, secret: TOKENS.member },
-    ],
-    ...http,
-  },
-  neighbors: [
-    { address: A, as: 65001, description: "First client", import: "checked" },
-    { address: B, as: 65002, import: "accept-all" },
-    { address: AWAY, as: 65003, import: "accept-all" },
-  ].map((each) => ({ passive: true, "route-server-client": true, export: "accept-all", ...each })),
-  policies: JSON.parse(`{ "checked": [
-    { "name": "too long", "if": { "prefix-length": { "min": 25 } }, "then": "reject" },
-    { "then": "accept" }
-  ] }`),
-});
+let exchange: SmallExchange;
 
 beforeAll(async () => {
-  port = await freePort();
-  speaker = await SpeakerProcess.create(config());
-  await speaker.start();
-  [a, b] = await Promise.all([
-    Peer.establish({ port: speaker.port, localAddress: A, as: 65001 }),
-    Peer.establish({ port: speaker.port, localAddress: B, as: 65002, onUpdate: () => {} }),
-  ]);
-  const attributesWith = (path: readonly number[]) => [
-    ...attribute(0x40, 1, [0]),
-    ...attribute(0x40, 2, [2, path.length, ...path.flatMap(four)]),
-    ...attribute(0x40, 3, [192, 0, 2, 11]),
-    ...attribute(0xc0, 8, [0xfd, 0xe9, 0, 7]),
-    ...attribute(0xc0, 32, [...four(65001), ...four(1), ...four(2)]),
-  ];
-  // 10.1.0.0/16, 10.1.2.0/24, and 10.1.2.128/25, which is too long.
-  const own = [16, 10, 1, 24, 10, 1, 2, 25, 10, 1, 2, 128];
-  a.send(updateMessage([], attributesWith([65001, 65100]), own));
-  // 16.0.0.0/24, which B has too, and shorter.
-  a.send(updateMessage([], attributesWith([65001, 65100, 65100, 65100]), [24, 16, 0, 0]));
-  await b.sendAll(manyRoutes({ as: 65002, count: ROUTES_OF_B }));
-  const isThere = async () => {
-    const { families } = await speaker.neighbor(A);
-    return families[0]?.advertised === ROUTES_OF_B && families[0].received === 4;
-  };
-  await until(isThere, WAIT_MS, "all routes are exchanged");
+  exchange = await SmallExchange.create();
 });
 
-afterAll(() => {
-  a?.end();
-  b?.end();
-  speaker?.remove();
-});
+afterAll(() => exchange?.remove());
 
-interface Asked extends RequestInit {
-  readonly as?: Role;
-}
-
-function ask(path: string, { as = "operator", headers, ...init }: Asked = {}): Promise<Response> {
-  const authorization: Record<string, string> =
-    as === "none" ? {} : { authorization: `Bearer ${TOKENS[as]}` };
-  return fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
-    ...init,
-    headers: { ...authorization, ...headers },
-  });
-}
+const ask = (path: string, asked: Asked = {}) => exchange.ask(`/api/v1${path}`, asked);
 
 async function json(path: string, asked: Asked = {}): Promise<Record<string, unknown>> {
   const response = await ask(path, asked);
@@ -180,7 +113,6 @@ describe("the document", () => {
     "/routes?limit=20",
     `/routes?neighbor=${A}&view=rejected`,
     `/routes?neighbor=${A}&view=advertised&limit=5`,
-    `/routes?neighbor=${B}&view=withheld`,
     `/explain?neighbor=${A}&prefix=10.1.2.128/25`,
     `/explain?neighbor=${B}&prefix=10.1.0.0/16&direction=export`,
     "/nsr",
@@ -265,9 +197,8 @@ describe("who may do what", () => {
     for (const path of ["/routes", "/routes?view=rejected", "/explain?prefix=16.0.0.0/24"]) {
       expect([path, (await ask(path, { as: "member" })).status]).toEqual([path, 400]);
     }
-    // What others have and it is not sent.
-    const kept = await ask(`/routes?neighbor=${A}&view=withheld`, { as: "member" });
-    expect([kept.status, await kept.text()]).toEqual([409, expect.stringContaining("members")]);
+    const others = `/routes?neighbor=${A}&view=not-advertised`;
+    expect((await ask(others, { as: "member" })).status).toBe(403);
     const own = await page(`/routes?neighbor=${A}&view=rejected`, { as: "member" });
     expect(own.items).toMatchObject([{ prefix: "10.1.2.128/25", reason: { rule: "too long" } }]);
   });
@@ -337,7 +268,8 @@ describe("routes", () => {
     [`neighbor=${A}&view=received`, 4],
     ["neighbor=First%20client&view=accepted", 3],
     [`neighbor=${B}&view=advertised`, 3],
-    [`neighbor=${B}&view=withheld`, 0],
+    [`neighbor=${A}&view=not-advertised`, 0],
+    [`neighbor=${B}&view=not-advertised`, 0],
   ])("%s are %d", async (query, count) => {
     const { items, next } = await page(`/routes?${query}`);
     expect([items.length, next]).toEqual([count, null]);
@@ -379,10 +311,9 @@ describe("what cannot be answered is a problem", () => {
     [
       "/routes?view=all",
       400,
-      '"view" must be received or accepted or rejected or advertised or withheld, not "all"',
+      '"view" must be received or accepted or rejected or advertised or not-advertised, not "all"',
     ],
     ["/routes?view=advertised", 400, '"view" advertised needs a neighbor'],
-    ["/routes?view=withheld", 400, '"view" withheld needs a neighbor'],
     ["/routes?best=maybe", 400, '"best" must be 1 or 0, not "maybe"'],
     ["/routes?neighbor=192.0.2.99", 404, "no neighbor has the address 192.0.2.99"],
     ["/neighbors/192.0.2.99", 404, "no neighbor has the address 192.0.2.99"],
@@ -435,7 +366,7 @@ describe("orders", () => {
     await post(`/neighbors/${AWAY}/enable`, {});
     expect(await json(`/neighbors/${AWAY}`)).toMatchObject({ disabled: false });
     const isLogged = () => {
-      const orders = speaker.log().filter(({ id }) => id === "api-order");
+      const orders = exchange.speaker.log().filter(({ id }) => id === "api-order");
       return (
         orders.some(({ msg }) => msg === `as65001 orders: refresh ${A}`) &&
         orders.some(({ msg }) => msg === `noc orders: disable ${AWAY}`)
@@ -448,15 +379,16 @@ describe("orders", () => {
 
   test("a reload has others let in, and connections stay", async () => {
     const secret = "another-0123456789";
-    speaker.configure(
-      config({ anonymous: "reader", tokens: [{ name: "new", role: "operator", secret }] }),
-    );
+    exchange.configure({
+      anonymous: "reader",
+      tokens: [{ name: "new", role: "operator", secret }],
+    });
     expect((await post("/reload", {})).status).toBe(200);
     const isNew = async () => (await ask("/status", { as: "none" })).status === 200;
     await until(isNew, WAIT_MS, "others are let in");
     expect((await ask("/status", { as: "reader" })).status).toBe(401);
     expect((await ask("/reload", { as: "none", method: "POST" })).status).toBe(401);
-    speaker.configure(config());
+    exchange.configure();
     const authorization = `Bearer ${secret}`;
     const back = await ask("/reload", { as: "none", method: "POST", headers: { authorization } });
     expect(await back.json()).toMatchObject({ global: ["http"] });
@@ -487,7 +419,7 @@ describe("events", () => {
 });
 
 test("a client that reads nothing of a large answer holds nothing up", async () => {
-  const sockets = Array.from({ length: 8 }, () => connect(port, "127.0.0.1"));
+  const sockets = Array.from({ length: 8 }, () => connect(exchange.port, "127.0.0.1"));
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   for (const socket of sockets) {
     socket.on("error", () => {});

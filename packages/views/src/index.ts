@@ -34,6 +34,7 @@ export {
   type RoutePlace,
   type RouteQuery,
   type RouteView,
+  type ShownReason,
   type ShownRoute,
   showRoutes,
 } from "./show-routes.ts";

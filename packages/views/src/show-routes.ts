@@ -34,10 +34,9 @@ import {
 import { showOrigin } from "./show-rpki.ts";
 
 /**
- * Which routes of a neighbor: what it sent, what was used of that or not, what it is sent, and the best
- * paths of prefixes that others have and it is sent none of; `explainRoute` says of each why.
+ * Which routes of a neighbor; `not-advertised`: best paths of others of whose prefixes nothing was sent to it.
  */
-export type RouteView = "received" | "accepted" | "rejected" | "advertised" | "withheld";
+export type RouteView = "received" | "accepted" | "rejected" | "advertised" | "not-advertised";
 
 export interface RouteQuery {
   readonly family: 1 | 2;
@@ -206,7 +205,9 @@ function routesOfRow(
   const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
   if (neighbor !== null && view === "advertised") return advertised(router, rib, neighbor, row);
-  if (neighbor !== null && view === "withheld") return withheld(router, rib, neighbor, row);
+  if (view === "not-advertised") {
+    return neighbor === null ? [] : notAdvertised(router, rib, neighbor, row);
+  }
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
@@ -266,16 +267,21 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
   });
 }
 
-function withheld(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
-  const { paths, prefixes } = rib;
+function notAdvertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
+  const { paths, prefixes, decision } = rib;
   const best = prefixes.best[row]!;
   const member = neighbor.session?.family(rib.family)?.member;
   if (best === 0 || member === undefined) return [];
+  const { group, entry } = member;
+  // Where it has the best path itself, only some groups have another one for it.
+  if (paths.peer[best] === neighbor.row && !entry.settings.mitigatesPathHiding) return [];
   const isHeld = router.tables.groups.held.includes(member);
-  if (!isHeld && sentRoutes(member.group, row, member).length > 0) return [];
-  for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
-    if (paths.peer[path] === neighbor.row || paths.attr[path] === 0) continue;
-    return [shownPathOf(router, rib, row, best, paths.attr[best]!)];
+  if (!isHeld && sentRoutes(group, row, member).length > 0) return [];
+  const count = decision.collect(prefixes.head[row]!);
+  for (let rank = 0; rank < count; rank++) {
+    const path = decision.preferred(rank);
+    if (paths.peer[path] === neighbor.row) continue;
+    return [shownPathOf(router, rib, row, path, paths.attr[path]!)];
   }
   return [];
 }

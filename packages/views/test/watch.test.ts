@@ -45,7 +45,7 @@ function rejections({ router }: Lab, address?: string): ShownRejection[] {
 }
 
 function withheld({ router }: Lab, neighbor: string): ShownRoute[] {
-  const rest = { prefix: null, match: "exact", view: "withheld", bestOnly: false } as const;
+  const rest = { prefix: null, match: "exact", view: "not-advertised", bestOnly: false } as const;
   return showRoutes(router, { family: 1, neighbor, ...rest }, null).routes;
 }
 

@@ -96,10 +96,10 @@ const NONE: Record<View, string> = {
   accepted: "No such route.",
   rejected: "No route of this neighbor is rejected.",
   advertised: "Nothing is exported to this neighbor.",
-  withheld: "Nothing that others have is kept from this neighbor.",
+  "not-advertised": "Nothing that others have is kept from this neighbor.",
 };
 
-export type View = "received" | "accepted" | "rejected" | "advertised" | "withheld";
+export type View = "received" | "accepted" | "rejected" | "advertised" | "not-advertised";
 
 /** Routes of a neighbor in one of the views, or of the Loc-RIB. */
 export function RouteList(props: {
@@ -111,7 +111,7 @@ export function RouteList(props: {
   const own: Record<string, string> = neighbor === null ? { view } : { neighbor, view };
   const list = usePieces<ShownRoute>(withQuery("routes", { ...own, ...query, limit: PIECE }));
   const href = (route: ShownRoute) => {
-    const direction = view === "advertised" || view === "withheld" ? "export" : "import";
+    const direction = view === "advertised" || view === "not-advertised" ? "export" : "import";
     return linkTo(["explain"], {
       prefix: route.prefix,
       neighbor: neighbor ?? route.neighbor,
@@ -178,7 +178,7 @@ function columnsOf(
       ];
     case "advertised":
       return [prefix, neighborColumn, pathColumn, ...rest];
-    case "withheld":
+    case "not-advertised":
       return [
         prefix,
         {

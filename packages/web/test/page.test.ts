@@ -36,7 +36,7 @@ const PAGES: readonly (readonly [name: string, place: string, text: string])[] =
   ["accepted", `#/neighbors/${ONE}?view=accepted`, "16.0.0.0/24"],
   ["rejected", `#/neighbors/${ONE}?view=rejected`, "not registered"],
   ["exported", `#/neighbors/${TWO}?view=advertised`, "16.0.0.0/24"],
-  ["not exported", `#/neighbors/${TWO}?view=withheld`, "stays here"],
+  ["not exported", `#/neighbors/${TWO}?view=not-advertised`, "stays here"],
   ["session", `#/neighbors/${ONE}`, "4-octet AS"],
   ["routes", "#/routes", "16.0.0.0/24"],
   ["explain import", explain("16.1.0.0/24", ONE, "import"), "prefix: unregistered"],

@@ -2,9 +2,13 @@
 
 import type { ControlRequest } from "../control.ts";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { birdseye } from "./birdseye.ts";
+import { birdwatcher } from "./birdwatcher.ts";
 import { answerOf, endText, itemText, lineText, listText, whole } from "./bodies.ts";
 import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
 import { Events } from "./events.ts";
+import { type Ask, type Text, wordsOf } from "./foreign.ts";
+import type { Reasons } from "./foreign-routes.ts";
 import type { ApiReply, ApiRequest, HttpAccess } from "./messages.ts";
 import openapi from "./openapi.json" with { type: "json" };
 import { Problem } from "./problem.ts";
@@ -18,8 +22,25 @@ const LINES_TYPE = "application/x-ndjson";
 const ROUTES_LIMIT = 1000;
 const LIMIT_MAX = 10_000;
 
+/** How another program answers: the words of a path, whom to ask, and what stands for reasons. */
+type Foreign = (
+  words: readonly string[],
+  ask: Ask,
+  reasons: Reasons,
+  query: URLSearchParams,
+) => Text | null;
+
+const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye };
+const FOREIGN_ROLES: readonly Role[] = ["operator", "reader"];
+
+function foreignAt(path: string): Foreign | null {
+  const name = path.split("/", 2)[1] ?? "";
+  return Object.hasOwn(FOREIGN, name) ? FOREIGN[name]! : null;
+}
+
 export class Api {
   private tokens: Tokens;
+  private reasons: Reasons;
   private readonly router: RouterThread;
   private readonly events: Events;
 
@@ -29,6 +50,7 @@ export class Api {
    */
   constructor(access: HttpAccess, say: (what: ApiRequest) => void, silentMs: () => number) {
     this.tokens = new Tokens(access);
+    this.reasons = access.reasonCommunities;
     this.router = new RouterThread(say, silentMs);
     this.events = new Events((isOn) => say({ ask: "watch", isOn }));
   }
@@ -36,24 +58,31 @@ export class Api {
   hear(reply: ApiReply): void {
     if ("question" in reply) this.router.hear(reply);
     else if ("event" in reply) this.events.tell(reply.event);
-    else this.tokens = new Tokens(reply.access);
+    else {
+      this.tokens = new Tokens(reply.access);
+      this.reasons = reply.access.reasonCommunities;
+    }
   }
 
   /** Whether a path is one of those here. */
   static has(path: string): boolean {
-    return path === API || path.startsWith(`${API}/`);
+    return `${path}/`.startsWith(`${API}/`) || foreignAt(path) !== null;
   }
 
   async answer(question: HttpQuestion): Promise<HttpAnswer> {
     try {
       return await this.answered(question);
     } catch (error) {
-      if (error instanceof Problem) return error.answer();
-      throw error;
+      if (!(error instanceof Problem)) throw error;
+      // Alice-LG shows what stands there.
+      const isForeign = foreignAt(question.path) !== null;
+      return error.answer(isForeign ? { error: error.message } : {});
     }
   }
 
   private async answered(question: HttpQuestion): Promise<HttpAnswer> {
+    const foreign = foreignAt(question.path);
+    if (foreign !== null) return this.answeredLike(foreign, question);
     const { endpoint, neighbor } = found(question);
     const asker = this.askerOf(question, endpoint.roles);
     switch (endpoint.answer) {
@@ -77,7 +106,20 @@ export class Api {
     const text = { one: itemText, end: endText, list: isLines ? lineText : listText }[
       endpoint.answer
     ];
-    return answerOf(text(pieces), isLines ? LINES_TYPE : JSON_TYPE, question);
+    const isTagged = endpoint.method === "GET";
+    return answerOf(text(pieces), isLines ? LINES_TYPE : JSON_TYPE, question, isTagged);
+  }
+
+  /** As another program would: it is one that reads. */
+  private async answeredLike(foreign: Foreign, question: HttpQuestion): Promise<HttpAnswer> {
+    const { method, path, query } = question;
+    this.askerOf(question, FOREIGN_ROLES);
+    if (method === "POST")
+      throw new Problem(405, "this is for GET, HEAD", {}, { allow: "GET, HEAD" });
+    const ask: Ask = (request) => this.router.ask(request, null, null);
+    const text = foreign(wordsOf(path), ask, this.reasons, new URLSearchParams(query));
+    if (text === null) throw new Problem(404, "nothing is here");
+    return answerOf(text, JSON_TYPE, question, false);
   }
 
   /** Throws a `Problem` when who asks may not. */

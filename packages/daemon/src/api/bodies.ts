@@ -9,7 +9,7 @@ const WHOLE_CHARACTERS_MAX = 1 << 19;
 /** Whoever asked with a token shares the answer with nobody; and everybody asks each time. */
 const HEADERS = { "cache-control": "private, no-cache", vary: "authorization, accept" };
 
-/** Of what was done. */
+/** Of what was done, or says what time it is. */
 const UNKEPT = { "cache-control": "no-store" };
 
 /** @returns the text of a list of JSON */
@@ -56,17 +56,19 @@ export async function* endText(pieces: Pieces): AsyncGenerator<string> {
  * Throws what the text throws, as long as nothing has been sent of it.
  *
  * @param contentType - of the text
+ * @param isTagged - whether there is something to ask again for
  */
 export async function answerOf(
   text: AsyncGenerator<string>,
   contentType: string,
-  { method, headers, gone }: HttpQuestion,
+  { headers, gone }: HttpQuestion,
+  isTagged: boolean,
 ): Promise<HttpAnswer> {
   const begun: string[] = [];
   let characters = 0;
   while (characters < WHOLE_CHARACTERS_MAX) {
     const { value, done } = await text.next();
-    if (done && method === "POST") {
+    if (done && !isTagged) {
       return { status: 200, contentType, headers: UNKEPT, body: begun.join("") };
     }
     if (done) return whole(begun.join(""), contentType, headers["if-none-match"]);
@@ -75,7 +77,8 @@ export async function answerOf(
     characters += value.length;
   }
   if (gone.aborted) await text.return(undefined);
-  return { status: 200, contentType, headers: HEADERS, body: breaking(joined(begun, text)) };
+  const kept = isTagged ? HEADERS : UNKEPT;
+  return { status: 200, contentType, headers: kept, body: breaking(joined(begun, text)) };
 }
 
 /** @param known - tags of what the client has: If-None-Match */

@@ -24,11 +24,10 @@ export async function* askedByMember(
   request: ControlRequest,
   as: number,
 ): ReturnType<ControlHandler> {
-  const { command, view } = request;
+  const { command } = request;
   if (command === "show-neighbors") return yield* ask({ ...request, as });
-  // What it is not sent are routes of others.
-  if (!COMMANDS.has(command) || view === "withheld") {
-    throw new ControlError("this is not for members");
+  if (!COMMANDS.has(command) || request["view"] === "not-advertised") {
+    throw new ControlError("this is not for members", "forbidden");
   }
   const { address } = ownNeighbor(router(), request, as).config;
   const items = ask({ ...request, neighbor: address });

@@ -25,8 +25,10 @@ export class Problem extends Error {
     this.headers = headers;
   }
 
-  answer(): HttpAnswer {
-    const { status, message: detail, more, headers } = this;
+  /** @param others - further members */
+  answer(others: Readonly<Record<string, unknown>> = {}): HttpAnswer {
+    const { status, message: detail, headers } = this;
+    const more = { ...this.more, ...others };
     const title = STATUS_CODES[status] ?? "Error";
     const body = `${JSON.stringify({ type: "about:blank", title, status, detail, ...more })}\n`;
     return { status, contentType: "application/problem+json", headers, body };

@@ -13,7 +13,14 @@ const SILENT_MS = 5000;
 const WAIT_MS = 60_000;
 const LOOK_MS = 500;
 
-const STATUS = { bad: 400, unknown: 404, refused: 409, standby: 409, fault: 500 } as const;
+const STATUS = {
+  bad: 400,
+  forbidden: 403,
+  unknown: 404,
+  refused: 409,
+  standby: 409,
+  fault: 500,
+} as const;
 
 type Piece = Extract<ApiReply, { lines: string }>;
 
