@@ -22,14 +22,21 @@ import { Session } from "./session.tsx";
 import { Nothing, Wrong } from "./ui.tsx";
 
 const EVERY_MS = 5000;
-const TABS = ["received", "accepted", "rejected", "advertised", "withheld", "session"] as const;
+const TABS = [
+  "session",
+  "received",
+  "accepted",
+  "rejected",
+  "advertised",
+  "not-advertised",
+] as const;
 type Tab = (typeof TABS)[number];
 const NAMES: Record<Tab, string> = {
   received: "Received",
   accepted: "Accepted",
   rejected: "Rejected",
   advertised: "Exported",
-  withheld: "Not exported",
+  "not-advertised": "Not exported",
   session: "Session",
 };
 
@@ -59,14 +66,14 @@ export function NeighborPage({ place, who }: { place: Place; who: Whoami }): JSX
       </div>
       {asked.error === null ? null : <Wrong error={asked.error} again={asked.again} />}
       <nav class="tabs" aria-label="What of this neighbor">
-        {TABS.filter((name) => name !== "withheld" || who.role !== "member").map((name) => (
+        {TABS.filter((name) => name !== "not-advertised" || who.role !== "member").map((name) => (
           <a
             key={name}
             href={linkTo(["neighbors", address], { view: name })}
             aria-current={tab === name ? "page" : undefined}
           >
             {NAMES[name]}
-            {data === null || name === "session" || name === "withheld" ? null : (
+            {data === null || name === "session" || name === "not-advertised" ? null : (
               <b>{count(routesOf(data, name))}</b>
             )}
           </a>

@@ -90,16 +90,35 @@ function Pair({ nsr }: { nsr: ShownNsr }): JSX.Element {
       <Panel title="Roles" wide>
         <Roles nsr={nsr} />
       </Panel>
-      <Panel
-        title="Last switchover"
-        aside={last === null ? "" : last.planned ? "planned" : "unplanned"}
-      >
-        {last === null ? (
-          <Nothing>None since this side was started.</Nothing>
-        ) : (
-          <Switchover last={last} />
-        )}
-      </Panel>
+      <div class="column">
+        <Panel
+          title="Last switchover"
+          aside={last === null ? "" : last.planned ? "planned" : "unplanned"}
+        >
+          {last === null ? (
+            <Nothing>None since this side was started.</Nothing>
+          ) : (
+            <Switchover last={last} />
+          )}
+        </Panel>
+        <Panel title="This host">
+          {nsr.host.length === 0 ? (
+            <Nothing>Not looked at yet.</Nothing>
+          ) : (
+            <ul class="lines">
+              {nsr.host.map(({ what, ok, minor, detail, what_to_do }) => (
+                <li key={what}>
+                  <Pill tone={ok ? "ok" : minor ? "warn" : "bad"}>{ok ? "yes" : "no"}</Pill> {what}
+                  <small class={ok ? "" : "why"}>
+                    {detail}
+                    {ok || what_to_do === "" ? "" : `; ${what_to_do}`}
+                  </small>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Panel>
+      </div>
       <Panel
         title="Sessions"
         aside={
@@ -114,23 +133,6 @@ function Pair({ nsr }: { nsr: ShownNsr }): JSX.Element {
           items={sessions}
           keyOf={({ address }) => address}
         />
-      </Panel>
-      <Panel title="This host">
-        {nsr.host.length === 0 ? (
-          <Nothing>Not looked at yet.</Nothing>
-        ) : (
-          <ul class="lines">
-            {nsr.host.map(({ what, ok, minor, detail, what_to_do }) => (
-              <li key={what}>
-                <Pill tone={ok ? "ok" : minor ? "warn" : "bad"}>{ok ? "yes" : "no"}</Pill> {what}
-                <small class={ok ? "" : "why"}>
-                  {detail}
-                  {ok || what_to_do === "" ? "" : `; ${what_to_do}`}
-                </small>
-              </li>
-            ))}
-          </ul>
-        )}
       </Panel>
     </div>
   );
@@ -154,7 +156,7 @@ function Roles({ nsr }: { nsr: ShownNsr }): JSX.Element {
                 ? nsr.arbiter.kind
                 : `${nsr.arbiter.kind}: ${nsr.arbiter.problem}`,
             ],
-            ["both sides compared", <Ago key="at" atMs={nsr.digest.at_ms} />],
+            ["compared", <Ago key="at" atMs={nsr.digest.at_ms} />],
             ["differences", count(nsr.digest.differences)],
           ]}
         />
@@ -232,7 +234,7 @@ function Switchover({ last }: { last: NonNullable<ShownNsr["last_switchover"]> }
         rows={[
           ["when", when(at_ms)],
           ["why", cause],
-          ["sessions that went on", count(resumed)],
+          ["went on", count(resumed)],
           ["lost", lost.length === 0 ? "none" : lost.map((one) => JSON.stringify(one)).join(", ")],
         ]}
       />

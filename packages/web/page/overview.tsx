@@ -118,7 +118,7 @@ function Figures(props: {
       <Figure
         label="Rejected"
         value={last === null ? "…" : count(rejected)}
-        note={`${share < 10 ? share.toFixed(1) : Math.round(share)} % of what was received`}
+        note={`${share < 10 ? share.toFixed(1) : Math.round(share)} % of received`}
         tone={rejected === 0 ? "ok" : "warn"}
       />
       <NsrFigure nsr={nsr} />

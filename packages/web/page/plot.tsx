@@ -84,12 +84,13 @@ function options(element: HTMLElement, lines: readonly Line[], height: number): 
     height,
     legend: { show: false },
     cursor: { y: false, points: { show: false } },
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
     axes: [
       {
         ...axis,
         size: 28,
+        space: 90,
         values: (_plot, splits, _k, _space, step) => splits.map((at) => clock(at, step)),
       },
       { ...axis, size: 46, values },

@@ -101,9 +101,6 @@ function Families({ neighbor }: Shown): JSX.Element {
             <th scope="col" class="num">
               exported
             </th>
-            <th scope="col" class="num">
-              limit
-            </th>
           </tr>
         </thead>
         <tbody>
@@ -122,18 +119,20 @@ function Families({ neighbor }: Shown): JSX.Element {
               <td class="num">
                 <Num value={family.advertised} />
               </td>
-              <td class="num">
-                {family.max_prefix === null
-                  ? "–"
-                  : `${count(family.max_prefix.count)} of ${count(family.max_prefix.limit)}`}
-              </td>
             </tr>
           ))}
         </tbody>
       </table>
+      <Facts rows={neighbor.families.flatMap(limitOf)} />
       {neighbor.families.length === 0 ? <Nothing>No session, and no routes.</Nothing> : null}
     </Panel>
   );
+}
+
+function limitOf({ family, max_prefix: limit }: NeighborDetail["families"][number]) {
+  if (limit === null) return [];
+  const text = `${count(limit.count)} of ${count(limit.limit)}, then ${limit.action}`;
+  return [[`limit, ${familyName(family)}`, text] as const];
 }
 
 function Messages({ neighbor }: Shown): JSX.Element {
