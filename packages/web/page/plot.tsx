@@ -69,9 +69,15 @@ export function Plot({ label, times, lines, heightPx = 180 }: PlotProps): JSX.El
 }
 
 function options(element: HTMLElement, lines: readonly Line[], height: number): UPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
-  const font = `11px ${style.getPropertyValue("--font").trim()}`;
+  // As it comes out: a canvas knows no names.
+  const shown = (value: string) => {
+    element.style.color = value;
+    const { color: found } = getComputedStyle(element);
+    element.style.color = "";
+    return found;
+  };
+  const color = (name: string) => shown(`var(--${name})`);
+  const font = `11px ${getComputedStyle(element).fontFamily}`;
   const axis: UPlot.Axis = {
     stroke: color("quiet"),
     font,
@@ -101,7 +107,7 @@ function options(element: HTMLElement, lines: readonly Line[], height: number): 
         label: name,
         stroke: color(own),
         width: 1.5,
-        fill: `${color(own)}18`,
+        fill: shown(`color-mix(in srgb, var(--${own}) 10%, transparent)`),
         points: { show: false },
       })),
     ],
