@@ -1,7 +1,9 @@
 /** A pair of speakers with many neighbors, two of which have sessions, and a browser that looks at it. */
 
+import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { parse } from "yaml";
 import { CHROMIUM } from "../../../test/lab/install.ts";
@@ -12,6 +14,7 @@ import { PEER_AS, TestPair, untilProtected } from "../../../testkit/pair.ts";
 import { neighborAddress, type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
 
+const BUNDLE = fileURLToPath(new URL("../bin/bundle.mjs", import.meta.url));
 export const NEIGHBORS = 700;
 export const ROUTES = 3000;
 export const OPERATOR = "operator-of-this-scene";
@@ -46,6 +49,8 @@ export class Scene {
   }
 
   static async start(): Promise<Scene> {
+    // As when packages are installed: what is looked at is made of the sources as they are.
+    execFileSync(process.execPath, [BUNDLE]);
     const pair = new TestPair({ config: {} });
     const [a, b] = [await pair.side("a"), await pair.side("b")];
     for (const [name, side] of [
