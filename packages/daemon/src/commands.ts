@@ -339,7 +339,8 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
 function pageIn(request: ControlRequest): Page {
   const limit = numberOf(request, "limit");
   if (limit !== null && limit < 1) throw new ControlError('"limit" must be at least 1', "bad");
-  return { limit, cursor: textOf(request, "cursor") };
+  const withinMs = numberOf(request, "within_ms");
+  return { limit, cursor: textOf(request, "cursor"), withinMs };
 }
 
 function filterOf(request: ControlRequest): RouteFilter {

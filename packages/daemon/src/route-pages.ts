@@ -19,6 +19,8 @@ export interface Page {
   readonly limit: number | null;
   /** What an answer before has given as `next`; null for the beginning. */
   readonly cursor: string | null;
+  /** After so long a page ends with what it has; null for never. Only where there is a limit. */
+  readonly withinMs: number | null;
 }
 
 /** What an answer closes with. */
@@ -36,9 +38,10 @@ export async function* routePage(
   router: Router,
   queries: readonly RouteQuery[],
   filter: RouteFilter,
-  { limit, cursor }: Page,
+  { limit, cursor, withinMs }: Page,
 ): AsyncGenerator<ShownRoute, Readonly<PageEnd>> {
   const isWanted = attributeTest(filter);
+  const untilMs = performance.now() + (withinMs ?? Infinity);
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
   for (; k < queries.length; k++) {
@@ -57,7 +60,7 @@ export async function* routePage(
         yield route;
       }
       place = next.row === 0 ? null : next;
-      if (limit !== null && count >= limit) {
+      if (limit !== null && (count >= limit || performance.now() > untilMs)) {
         const isLast = place === null && k + 1 === queries.length;
         return { count, next: isLast ? null : cursorOf(place === null ? k + 1 : k, place) };
       }
