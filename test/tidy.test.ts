@@ -9,7 +9,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** A package imports packages before it in this order, and no others. */
 const ORDER = [
   "wire-codec",
+  "feeds-codec",
   "fsm",
+  "bfd",
   "rib",
   "rpki",
   "policy",
@@ -20,6 +22,7 @@ const ORDER = [
   "replication",
   "inject",
   "takeover",
+  "feeds",
   "speaker",
   "nsr",
   "web",
@@ -30,7 +33,9 @@ const ORDER = [
 /** Packages that compute only: time, chance and the outside world are handed to them as values. */
 const PURE = new Set<string>([
   "wire-codec",
+  "feeds-codec",
   "fsm",
+  "bfd",
   "rib",
   "rpki",
   "policy",

@@ -139,6 +139,7 @@ export type Step =
   | { readonly do: "withdraw"; readonly peer: number; readonly prefixes: number[] }
   | { readonly do: "reload"; readonly variant: Variant }
   | { readonly do: "slices"; readonly count: number }
+  | { readonly do: "shut-down"; readonly isOn: boolean }
   | { readonly do: "drop" | "raise" | "stall" | "drain" | "refresh"; readonly peer: number };
 
 const peer = fc.integer({ min: 0, max: 3 });
@@ -156,6 +157,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("slices" as const),
       count: fc.integer({ min: 1, max: 6 }),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("shut-down" as const), isOn: fc.boolean() }),
   },
   {
     weight: 3,
@@ -219,6 +224,10 @@ export class World {
     }
     if (step.do === "slices") {
       for (let n = 0; n < step.count; n++) this.lab.slice();
+      return;
+    }
+    if (step.do === "shut-down") {
+      this.lab.router.shutDownGracefully(step.isOn, this.lab.nowMs);
       return;
     }
     const i = step.peer;

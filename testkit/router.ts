@@ -30,6 +30,7 @@ import {
   INPUT_OCTETS_MAX,
   type LogEvent,
   type Neighbor,
+  type Observed,
   type Order,
   type Output,
   Router,
@@ -85,6 +86,7 @@ export class Lab {
   readonly peers: Map<string, Peer> = new Map();
   readonly wires: Map<ConnectionId, Wire> = new Map();
   readonly logs: LogEvent[] = [];
+  readonly observed: Observed[] = [];
   /** Connections that the router wants and nobody has answered. */
   readonly attempts: { id: ConnectionId; address: string; port: number }[] = [];
   /** Everything that came out, for comparisons. */
@@ -167,6 +169,7 @@ export class Lab {
     for (const output of outputs) {
       this.outputs.push(output);
       if (output.do === "log") this.logs.push(output.event);
+      else if (output.do === "observe") this.observed.push(output.event);
       else if (output.do === "connect") {
         const { neighbor: address, port } = output.target;
         const peer = this.peers.get(address);

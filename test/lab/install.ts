@@ -64,6 +64,8 @@ function missingPackages(): string[] {
     { program: "/usr/bin/etcd", debianPackage: "etcd-server" },
     { program: "/usr/bin/stayrtr", debianPackage: "stayrtr" },
     { program: "/usr/bin/fort", debianPackage: "fort-validator" },
+    { program: "/usr/sbin/pmbmpd", debianPackage: "pmacct" },
+    { program: "/usr/bin/bgpdump", debianPackage: "bgpdump" },
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
     { program: CHROMIUM, debianPackage: "chromium" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },

@@ -10,6 +10,9 @@ import { until } from "./until.ts";
 const END_MS = 20_000;
 const MAIN = fileURLToPath(new URL("../../packages/cli/bin/tsbgp.mjs", import.meta.url));
 
+/** Words that a command line of the program begins with. */
+export const TSBGP: readonly string[] = [process.execPath, MAIN];
+
 export interface CliResult {
   readonly code: number;
   readonly stdout: string;
@@ -61,7 +64,7 @@ export function createSpeaker(node: LabNode, as: number): Speaker {
   const file = join(node.directory, "tsbgp.yaml");
   const socket = join(node.directory, "control.sock");
   let running: LabProcess | undefined;
-  const tsbgp = (...args: string[]) => [process.execPath, MAIN, ...args];
+  const tsbgp = (...args: string[]) => [...TSBGP, ...args];
   const cli = async (args: readonly string[]): Promise<CliResult> => {
     const result = await node.run(tsbgp(...args, "--socket", socket));
     return { ...result, json: args.includes("--json") ? parse(result.stdout) : undefined };

@@ -51,9 +51,14 @@ const BULK = 40_000;
 
 const CONFIG = JSON.parse(`{
   "defaults": {
-    "passive": true, "import": "accept-all", "export": "short", "route-server-client": true
+    "passive": true, "import": "known", "export": "short", "route-server-client": true
   },
-  "policies": { "short": [{ "if": { "as-path": { "length": { "max": 3 } } }, "then": "accept" }] }
+  "prefix-lists": { "all": ["0.0.0.0/1 ge 8 le 32", "128.0.0.0/1 le 24", "2001:db8::/32"] },
+  "as-lists": { "peers": ["65001-65002", "65003"] },
+  "policies": {
+    "known": [{ "if": { "prefix": "all", "as-path": { "first": "peers" } }, "then": "accept" }],
+    "short": [{ "if": { "as-path": { "length": { "max": 3 } } }, "then": "accept" }]
+  }
 }`);
 
 /** Runs a trial in the network namespace of the caller; throws what was not as it should be. */

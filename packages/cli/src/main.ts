@@ -7,6 +7,7 @@ import { type Command, EXIT, type OptionValue, print, UsageError } from "./comma
 import { decodeCommand } from "./decode.ts";
 import { demoCommand } from "./demo.ts";
 import { doctorCommand } from "./doctor.ts";
+import { dumpCommand } from "./feeds.ts";
 import { injectCommand } from "./inject.ts";
 import { keysCommand } from "./keys.ts";
 import { switchoverCommand } from "./nsr.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   ...OPERATE_COMMANDS,
   switchoverCommand,
   upgradeCheckCommand,
+  dumpCommand,
   decodeCommand,
   injectCommand,
 ];

@@ -80,6 +80,24 @@ const refresh: Command = {
   },
 };
 
+const gracefulShutdown: Command = {
+  name: "graceful-shutdown",
+  usage: "on|off",
+  summary: "before maintenance: have all peers prefer other paths (RFC 8326), or no more",
+  help: [
+    "While it is on, each route is sent with the community GRACEFUL_SHUTDOWN, to internal peers with",
+    "LOCAL_PREF 0 as well. Survives a takeover; `show status` says whether it is on.",
+  ],
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    const state = oneWord(args, "on or off");
+    if (state !== "on" && state !== "off") throw new UsageError(`"${state}" is not on or off`);
+    return order(args, { command: "graceful-shutdown", state }, () =>
+      print(`graceful shutdown is ${state}`),
+    );
+  },
+};
+
 function toNeighbor(name: string, summary: string, done: string): Command {
   const takesReason = name !== "enable" && name !== "release";
   return {
@@ -133,5 +151,6 @@ export const OPERATE_COMMANDS: readonly Command[] = [
     "is disabled",
   ),
   toNeighbor("enable", "let a disabled session begin", "is enabled"),
+  gracefulShutdown,
   toNeighbor("release", "take a neighbor out of quarantine (`show quarantine`)", "is released"),
 ];

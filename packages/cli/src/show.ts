@@ -1,6 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
-import type { ShownConnection } from "@ts-bgp/daemon";
+import type { ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
 import type {
   ShownFamily,
   ShownGroup,
@@ -22,7 +22,9 @@ import {
   UsageError,
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -110,6 +112,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ["Up since", n.since_ms === null ? "not established" : ago(n.since_ms)],
     ["Last down", last_down === null ? "never" : `${last_down.reason}, ${ago(last_down.at_ms)}`],
     ...failure,
+    ...bfdFields(n.bfd),
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
     ["Graceful restart", gracefulRestart(n)],
     ["Import policy", list(n.import)],
@@ -408,6 +411,8 @@ interface ShownStatus {
   neighbors: number;
   established: number;
   restart: ShownRestart | null;
+  graceful_shutdown: boolean;
+  feeds: ShownFeedStatus | null;
 }
 
 const showStatus: Command = {
@@ -418,13 +423,17 @@ const showStatus: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
-      const { version, as, id, started_ms, neighbors, established, restart } = status;
+      const { version, as, id, started_ms, neighbors, established, restart, feeds } = status;
       const lines = renderFields([
         ["Version", version],
         ["Router", `AS ${as}, identifier ${id}`],
         ["Running for", duration(Date.now() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
         ...restartFields(restart),
+        ...(status.graceful_shutdown
+          ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
+          : []),
+        ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);
     });
@@ -440,5 +449,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showMemory,
   showNsrCommand,
   showRpkiCommand,
+  showFeedsCommand,
+  showBfdCommand,
   showQuarantineCommand,
 ];

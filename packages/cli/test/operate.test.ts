@@ -89,7 +89,7 @@ async function askJson(...args: string[]): Promise<unknown> {
 }
 
 const NEIGHBOR_KEYS =
-  "address as description disabled established_count families group last_down last_failure messages quarantine since_ms " +
+  "address as bfd description disabled established_count families group last_down last_failure messages quarantine since_ms " +
   "state update_faults update_faults_by_action";
 const ROUTE_KEYS =
   "as_path communities large_communities med neighbor neighbor_as next_hop origin prefix status";
@@ -100,7 +100,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as configured_ms established id neighbors restart slice_max_ms started_ms version",
+    "as configured_ms established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
   ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
@@ -452,6 +452,17 @@ describe("orders", () => {
       onUpdate: () => {},
     });
     expect(b.count(KEEPALIVE)).toBeGreaterThan(0);
+  });
+
+  test("graceful-shutdown has all routes sent with a community, and is shown", async () => {
+    const isShown = async () => (await ask("show", "status")).stdout.includes("GRACEFUL_SHUTDOWN");
+    for (const state of ["on", "off"]) {
+      const { code, stdout } = await ask("graceful-shutdown", state);
+      expect([code, stdout]).toEqual([0, `graceful shutdown is ${state}\n`]);
+      expect(await isShown()).toBe(state === "on");
+    }
+    const { code, stderr } = await ask("graceful-shutdown", "soon");
+    expect([code, stderr]).toEqual([2, 'tsbgp: "soon" is not on or off\n']);
   });
 
   test("reset ends the session with a text, and it may begin again at once", async () => {

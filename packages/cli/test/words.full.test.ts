@@ -22,6 +22,8 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show rpki",
+  "show feeds",
+  "show bfd",
   "show quarantine",
   "explain import",
   "explain export",
@@ -31,9 +33,11 @@ const COMMANDS = [
   "reset",
   "disable",
   "enable",
+  "graceful-shutdown",
   "release",
   "switchover",
   "upgrade check",
+  "dump",
   "decode",
   "inject",
 ] as const;
@@ -57,7 +61,7 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable", "doctor"]],
+    ["d", ["decode", "demo", "disable", "doctor", "dump"]],
     ["s", ["show", "spare", "stop", "switchover"]],
     ["re", ["refresh", "release", "reload", "reset"]],
     ["e", ["enable", "explain"]],
@@ -160,7 +164,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
     [["show"], /one of these must follow: groups, memory, neighbor/],
-    [["show", "nothing"], /"nothing" is not known; there are groups, memory/],
+    [["show", "nothing"], /"nothing" is not known; there are bfd, groups, memory/],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],
@@ -205,7 +209,8 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each(ASKING)("%s without a speaker says that there is none", async (name) => {
-    const takes = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const neighbor = /neighbor$|refresh|reset|release|able$/.test(name) ? ["10.0.0.1"] : [];
+    const takes = name === "graceful-shutdown" ? ["on"] : neighbor;
     const words = name.startsWith("explain") ? ["10.0.0.0/8", "10.0.0.1"] : takes;
     const socket = "/tmp/no-such-socket.sock";
     const { code, stdout, stderr } = await tsbgp([...name.split(" "), ...words, "-s", socket]);

@@ -3,16 +3,24 @@
 import { parseHostAddress } from "./addresses.ts";
 import type { FileConditions, FilePolicy, FileRule, FileShape } from "./file-shape.ts";
 import type { Mistake } from "./mistakes.ts";
+import { besides } from "./paths.ts";
 import type { NsrTls } from "./types.ts";
 import type { YamlFile } from "./yaml-file.ts";
 
 /** What a configuration takes from outside of its file. */
 export interface ConfigSources {
   /**
-   * @param path - as it stands in the configuration; the caller makes it relative to its file
+   * @param path - from where the configuration's own file is named from
    * @returns the text of the file; throws an error whose message says why it cannot be read
    */
   readFile(path: string): string;
+  /**
+   * Absent where patterns stand for no file.
+   *
+   * @param pattern - with `*`, `?`, `[...]` or `{...}`, likewise
+   * @returns the files that are like it, in the order of their names
+   */
+  filesLike?(pattern: string): readonly string[];
   /** @returns the value of an environment variable */
   env(name: string): string | undefined;
   /**
@@ -76,8 +84,12 @@ export interface Checker {
   readonly asksOrigin: ReadonlySet<string>;
   readonly asksPath: ReadonlySet<string>;
   readonly hasRpki: boolean;
+  /** @returns the path of a file that is named at an index of the configuration, see `besides` */
+  pathOf(path: string, at: number): string;
   /** @returns the text, or null once the mistake is noted at an index of the configuration */
   readFile(path: string, at: number): string | null;
+  /** @returns the same of a file by its whole path */
+  readNamed(file: string, at: number): string | null;
   warn(at: number, message: string): void;
 }
 
@@ -103,22 +115,32 @@ export function newChecker(yaml: YamlFile, shape: FileShape, sources: ConfigSour
     },
     setsNextHop: new Set(
       Object.entries(shape.policies ?? {})
-        .filter(([, policy]) => rulesOf(policy).some(({ set }) => set?.["next-hop"] !== undefined))
+        .filter(([, policy]) => rulesOf(policy).some(setsNextHop))
         .map(([name]) => name),
     ),
     asksOrigin: policiesThat(shape, asksOrigin),
     asksPath: policiesThat(shape, asksPath),
     hasRpki: yaml.wrote(yaml.value as object, "rpki"),
-    readFile: (path, at) => {
-      try {
-        return sources.readFile(path);
-      } catch (error) {
-        yaml.add(at, `cannot read ${path}: ${error instanceof Error ? error.message : error}`);
-        return null;
-      }
-    },
+    pathOf: (path, at) => besides(yaml.sourceOf(at).file, path),
+    readFile: (path, at) => readNamed(yaml, besides(yaml.sourceOf(at).file, path), at, sources),
+    readNamed: (file, at) => readNamed(yaml, file, at, sources),
     warn: (at, message) => void warnings.push(yaml.mistake(at, message)),
   };
+}
+
+/** @returns the text of a file; null once the mistake is noted at an index of the configuration */
+export function readNamed(
+  yaml: YamlFile,
+  file: string,
+  at: number,
+  sources: ConfigSources,
+): string | null {
+  try {
+    return sources.readFile(file);
+  } catch (error) {
+    yaml.add(at, `cannot read ${file}: ${error instanceof Error ? error.message : error}`);
+    return null;
+  }
 }
 
 /** @returns the address in its canonical form; "" once the mistake is noted */
@@ -135,6 +157,10 @@ export function checkFolder(path: string, at: number, { yaml, sources }: Checker
   if (problem !== "") yaml.add(at, problem);
 }
 
+function setsNextHop({ set, then }: FileRule): boolean {
+  return set?.["next-hop"] !== undefined && then !== "reject";
+}
+
 /** @returns the names of policies with such conditions */
 function policiesThat(
   { policies = {} }: FileShape,
@@ -148,14 +174,14 @@ function policiesThat(
 
 function asksOrigin(conditions: FileConditions | undefined): boolean {
   if (conditions === undefined) return false;
-  const { rpki, any = [], not } = conditions;
-  return rpki !== undefined || asksPath(conditions) || [...any, not].some(asksOrigin);
+  const { rpki, all = [], any = [], not } = conditions;
+  return rpki !== undefined || asksPath(conditions) || [...all, ...any, not].some(asksOrigin);
 }
 
 function asksPath(conditions: FileConditions | undefined): boolean {
   if (conditions === undefined) return false;
-  const { aspa, any = [], not } = conditions;
-  return aspa !== undefined || [...any, not].some(asksPath);
+  const { aspa, all = [], any = [], not } = conditions;
+  return aspa !== undefined || [...all, ...any, not].some(asksPath);
 }
 
 /** @returns the rules of a policy in either of its forms */

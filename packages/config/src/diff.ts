@@ -1,10 +1,23 @@
 /** What differs between two configurations, and what that means for the running sessions. */
 
 import type { Policy } from "@ts-bgp/policy";
+import { importChain } from "./blackhole.ts";
+import { Equality } from "./compare.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
-const GLOBAL = ["router", "listen", "control", "http", "log", "nsr", "rpki"] as const;
+const GLOBAL = [
+  "router",
+  "listen",
+  "control",
+  "http",
+  "log",
+  "nsr",
+  "rpki",
+  "bmp",
+  "mrt",
+  "rejectReasons",
+] as const;
 
 export interface ConfigDiff {
   /** Addresses of neighbors that only the new configuration has, and that only the old one has. */
@@ -16,7 +29,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
+   * `rejectReasons` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }
@@ -39,15 +53,17 @@ export interface NeighborChange {
  * Linear in their size.
  */
 export function diffConfig(old: Config, next: Config): ConfigDiff {
+  const equality = new Equality();
   const before = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
   const after = new Map(next.neighbors.map((neighbor) => [neighbor.address, neighbor]));
-  const policies = changedPolicies(old, next);
-  const resetAll = !isEqual(old.router, next.router);
+  const policies = changedPolicies(old, next, equality);
+  const resetAll = !equality.isEqual(old.router, next.router);
   const changed: NeighborChange[] = [];
   for (const [address, neighbor] of after) {
     const previous = before.get(address);
     if (previous === undefined) continue;
-    const change = compareNeighbors(previous, neighbor, policies, resetAll);
+    const options = changedOptions(previous, neighbor, equality);
+    const change = changeOf(previous, neighbor, options, policies, resetAll);
     if (change.reset || change.import || change.export || change.options.length > 0) {
       changed.push(change);
     }
@@ -57,7 +73,40 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
     removed: [...before.keys()].filter((address) => !after.has(address)),
     changed,
     policies: [...policies],
-    global: GLOBAL.filter((key) => !isEqual(old[key], next[key])),
+    global: changedSections(old, next),
+  };
+}
+
+/** @returns as in `ConfigDiff` */
+export function changedSections(old: Config, next: Config): ConfigDiff["global"] {
+  const equality = new Equality();
+  return GLOBAL.filter((key) => !equality.isEqual(old[key], next[key]));
+}
+
+/**
+ * Takes from another configuration what is equal: those parts take no memory of their own, and whoever
+ * compares them sees at once that they are equal.
+ *
+ * @returns the same configuration as `next`
+ */
+export function sharing(old: Config, next: Config): Config {
+  const equality = new Equality();
+  const shared = <T>(before: T | undefined, after: T) =>
+    before !== undefined && equality.isEqual(before, after) ? before : after;
+  const each = <T>(before: Readonly<Record<string, T>>, after: Readonly<Record<string, T>>) => {
+    const of = (name: string) => (Object.hasOwn(before, name) ? before[name] : undefined);
+    return Object.fromEntries(
+      Object.entries(after).map(([name, value]) => [name, shared(of(name), value)]),
+    );
+  };
+  const neighbors = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+  return {
+    ...next,
+    neighbors: next.neighbors.map((neighbor) => shared(neighbors.get(neighbor.address), neighbor)),
+    policies: each(old.policies, next.policies),
+    prefixLists: each(old.prefixLists, next.prefixLists),
+    asLists: each(old.asLists, next.asLists),
+    communityLists: each(old.communityLists, next.communityLists),
   };
 }
 
@@ -67,11 +116,12 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
  * @returns why it cannot, as a sentence without a final full stop; null when it can
  */
 export function reloadRefusal(old: Config, next: Config): string | null {
-  if (isEqual(old.nsr, next.nsr)) return null;
+  const equality = new Equality();
+  if (equality.isEqual(old.nsr, next.nsr)) return null;
   if (old.nsr === null) return "the section nsr is new: a speaker joins a pair when it starts";
   if (next.nsr === null) return "the section nsr is gone: a speaker leaves its pair when it stops";
   const parts = Object.keys(next.nsr) as (keyof NsrConfig)[];
-  const changed = parts.filter((key) => !isEqual(old.nsr?.[key], next.nsr?.[key]));
+  const changed = parts.filter((key) => !equality.isEqual(old.nsr?.[key], next.nsr?.[key]));
   const names = changed.map((key) => NSR_KEYS[key] ?? key).join(", ");
   return `the section nsr has another ${names}: that takes a restart, of the standby first`;
 }
@@ -87,36 +137,46 @@ const NSR_KEYS: Partial<Record<keyof NsrConfig, string>> = {
 
 const OPTIONS = Object.keys(CHANGE_EFFECTS) as (keyof typeof CHANGE_EFFECTS)[];
 
-function compareNeighbors(
+type Option = (typeof OPTIONS)[number];
+
+function changedOptions(old: NeighborConfig, next: NeighborConfig, equality: Equality): Option[] {
+  if (old === next) return [];
+  return OPTIONS.filter((option) => !equality.isEqual(old[option], next[option]));
+}
+
+function changeOf(
   old: NeighborConfig,
   next: NeighborConfig,
+  options: readonly Option[],
   policies: ReadonlySet<string>,
   resetAll: boolean,
 ): NeighborChange {
-  const options = OPTIONS.filter((option) => !isEqual(old[option], next[option]));
   const effects = new Set(options.map((option) => effectOfChange(option, old, next)));
   const uses = (chain: readonly string[]) => chain.some((name) => policies.has(name));
   return {
     address: next.address,
     options,
     reset: resetAll || effects.has("reset"),
-    import: effects.has("import") || effects.has("both") || uses(next.import),
+    import: effects.has("import") || effects.has("both") || uses(importChain(next)),
     export: effects.has("export") || effects.has("both") || uses(next.export),
   };
 }
 
-function changedPolicies(old: Config, next: Config): Set<string> {
+function changedPolicies(old: Config, next: Config, equality: Equality): Set<string> {
   const lists = new Set<string>();
   for (const key of ["prefixLists", "asLists", "communityLists"] as const) {
     for (const [name, entries] of Object.entries(next[key])) {
-      if (!Object.hasOwn(old[key], name) || !isEqual(old[key][name], entries)) lists.add(name);
+      const isThere = Object.hasOwn(old[key], name);
+      if (!isThere || !equality.isEqual(old[key][name], entries)) lists.add(name);
     }
   }
   const changed = new Set<string>();
   for (const [name, policy] of Object.entries(next.policies)) {
     const previous = Object.hasOwn(old.policies, name) ? old.policies[name] : undefined;
-    const same = previous !== undefined && isEqual(withoutPlaces(previous), withoutPlaces(policy));
-    if (!same || mentions(policy.rules, lists)) changed.add(name);
+    const isSame =
+      previous === policy ||
+      (previous !== undefined && equality.isEqual(withoutPlaces(previous), withoutPlaces(policy)));
+    if (!isSame || (lists.size > 0 && mentions(policy.rules, lists))) changed.add(name);
   }
   return changed;
 }
@@ -130,17 +190,4 @@ function mentions(value: unknown, names: ReadonlySet<string>): boolean {
   if (typeof value === "string") return names.has(value);
   if (typeof value !== "object" || value === null) return false;
   return Object.values(value).some((part) => mentions(part, names));
-}
-
-/** Compares plain data. */
-function isEqual(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length || Array.isArray(a) !== Array.isArray(b)) return false;
-  return keys.every(
-    (key) =>
-      Object.hasOwn(b, key) &&
-      isEqual((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
-  );
 }

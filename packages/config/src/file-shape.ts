@@ -2,7 +2,12 @@
  * What a configuration file looks like once it satisfies the schema; keys are as in the file.
  */
 
+import type { BfdAuthType } from "@ts-bgp/bfd";
+import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+import type { BmpTable } from "./types.ts";
+
 export interface FileShape {
+  readonly include?: OneOrMore<string>;
   readonly router?: { readonly as: number; readonly id: string; readonly "cluster-id"?: string };
   readonly listen?: readonly (string | { readonly address: string; readonly port?: number })[];
   readonly control?: { readonly socket?: string };
@@ -13,12 +18,21 @@ export interface FileShape {
   };
   readonly nsr?: FileNsr;
   readonly rpki?: FileRpki;
+  readonly bmp?: FileBmp;
+  readonly mrt?: {
+    readonly dir: string;
+    readonly "tables-every"?: number;
+    readonly routes?: "received" | "accepted";
+    readonly "updates-every"?: number;
+    readonly compress?: "gzip" | "none";
+  };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
   readonly "community-lists"?: Readonly<Record<string, FileList<string>>>;
+  readonly "reject-reasons"?: RejectPreset;
   readonly policies?: Readonly<Record<string, FilePolicy>>;
 }
 
@@ -68,6 +82,22 @@ export interface FileRpki {
   readonly "start-limit"?: number;
 }
 
+export interface FileBmp {
+  readonly stations: readonly FileBmpStation[];
+}
+
+export interface FileBmpStation {
+  readonly address?: string;
+  readonly port?: number;
+  readonly listen?: { readonly address: string; readonly port: number };
+  readonly from?: OneOrMore<string>;
+  readonly tables?: OneOrMore<BmpTable>;
+  readonly neighbors?: OneOrMore<string>;
+  readonly statistics?: number;
+  readonly "mirror-malformed"?: boolean;
+  readonly "queue-mb"?: number;
+}
+
 export interface FileRtrTls {
   readonly ca: string;
   readonly cert?: string;
@@ -97,10 +127,10 @@ export interface FileEtcd {
 /** Written here, or where it is to be had. */
 export type FileSecret = string | { readonly file?: string; readonly env?: string };
 
-/** Entries, from a file and written here. */
+/** Entries, from files and written here. */
 export type FileList<T> =
   | readonly T[]
-  | { readonly file?: string; readonly entries?: readonly T[] };
+  | { readonly file?: OneOrMore<string>; readonly entries?: readonly T[] };
 
 /** One or several. */
 export type OneOrMore<T> = T | readonly T[];
@@ -127,6 +157,7 @@ export interface FileOptions {
   readonly "next-hop"?: "self" | "unchanged";
   readonly import?: OneOrMore<string>;
   readonly export?: OneOrMore<string>;
+  readonly blackhole?: FileBlackhole;
   readonly "ebgp-requires-policy"?: boolean;
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
@@ -142,14 +173,31 @@ export interface FileOptions {
   readonly "ttl-security"?: number;
   readonly multihop?: number;
   readonly "congestion-control"?: string;
+  readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
   readonly "honor-well-known-communities"?: boolean;
+  readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;
   readonly "accept-rpki-state"?: boolean;
   readonly "keep-rejected"?: boolean;
   readonly nsr?: "required" | "preferred" | "off";
+}
+
+export interface FileBfd {
+  readonly enabled?: boolean;
+  readonly "interval-ms"?: number;
+  readonly multiplier?: number;
+  readonly passive?: boolean;
+  readonly multihop?: boolean;
+  readonly auth?: "none" | FileBfdAuth;
+}
+
+export interface FileBfdAuth {
+  readonly type?: BfdAuthType;
+  readonly "key-id"?: number;
+  readonly secret?: FileSecret;
 }
 
 export type RestartMode = "full" | "helper" | "off";
@@ -179,6 +227,13 @@ export interface FileAddPath {
   readonly send?: number | "all";
 }
 
+export interface FileBlackhole {
+  readonly prefixes?: OneOrMore<string>;
+  readonly "next-hop"?: OneOrMore<string>;
+  readonly communities?: OneOrMore<string>;
+  readonly "no-export"?: boolean;
+}
+
 export interface FileMaxPrefix {
   readonly "ipv4-unicast"?: number;
   readonly "ipv6-unicast"?: number;
@@ -196,7 +251,8 @@ export interface FileRule {
   readonly name?: string;
   readonly if?: FileConditions;
   readonly set?: FileModifications;
-  readonly then?: "accept" | "reject" | "next";
+  readonly then?: "accept" | "reject" | "next" | "return";
+  readonly reason?: RejectReason;
 }
 
 export type FileRange = number | { readonly min?: number; readonly max?: number };
@@ -229,6 +285,7 @@ export interface FileConditions {
   readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
   readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
   readonly aspa?: OneOrMore<"valid" | "unknown" | "invalid">;
+  readonly all?: readonly FileConditions[];
   readonly any?: readonly FileConditions[];
   readonly not?: FileConditions;
 }

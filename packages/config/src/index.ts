@@ -15,8 +15,16 @@
  * RFCs: 8212 (default deny), 9234 (roles), 5082 (GTSM), 2385 (MD5), 7947 (route server defaults).
  */
 
+export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
-export { type ConfigDiff, diffConfig, type NeighborChange, reloadRefusal } from "./diff.ts";
+export {
+  type ConfigDiff,
+  changedSections,
+  diffConfig,
+  type NeighborChange,
+  reloadRefusal,
+  sharing,
+} from "./diff.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
@@ -25,6 +33,10 @@ export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spa
 export type {
   AddPathOptions,
   ArbiterConfig,
+  BfdOptions,
+  BmpConfig,
+  BmpStationConfig,
+  BmpTable,
   Config,
   EtcdTls,
   EtcdUser,
@@ -36,6 +48,7 @@ export type {
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MrtConfig,
   NeighborConfig,
   NeighborOptions,
   NsrConfig,

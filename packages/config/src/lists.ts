@@ -1,9 +1,20 @@
 /** The named lists: entries from the file itself and from files that it names. */
 
-import { isListName, type Lists, parseAsRange, parseCommunityPattern } from "@ts-bgp/policy";
+import {
+  isListName,
+  type Lists,
+  newPrefixEntry,
+  PrefixListBuilder,
+  packedRanges,
+  parseAsRange,
+  parseCommunityPattern,
+  parsePrefixEntry,
+} from "@ts-bgp/policy";
 import { prefixMistake } from "./addresses.ts";
-import type { Checker } from "./checker.ts";
-import type { FileList, FileShape } from "./file-shape.ts";
+import { type Checker, listOf } from "./checker.ts";
+import type { FileList, FileShape, OneOrMore } from "./file-shape.ts";
+import { filesOf } from "./includes.ts";
+import { readListFile, type TakeEntry, takeEntry } from "./list-files.ts";
 import { isSection, type Section } from "./yaml-file.ts";
 
 export type CommunityKind = "standard" | "large" | "extended";
@@ -13,36 +24,81 @@ export interface CheckedLists extends Lists {
   readonly communityKinds: ReadonlyMap<string, CommunityKind>;
 }
 
-/** @returns what is wrong with an entry, or null */
-type EntryCheck = (entry: string) => string | null;
+/** Takes the entries of a list one by one. */
+interface Gathering<T> {
+  readonly take: TakeEntry;
+  /** @returns all that were right */
+  list(): T;
+}
 
 export function checkLists(shape: FileShape, checker: Checker): CheckedLists {
   const communityKinds = new Map<string, CommunityKind>();
-  const read = (key: keyof FileShape, checkOf: (name: string) => EntryCheck) => {
-    const lists = (shape[key] ?? {}) as Readonly<Record<string, FileList<string | number>>>;
+  const read = <T>(key: ListsKey, gather: (name: string) => Gathering<T>): Record<string, T> => {
+    const lists = shape[key] ?? {};
     return Object.fromEntries(
-      Object.keys(lists).map((name) => [
-        name,
-        readList(lists as unknown as Section, name, checkOf(name), checker),
-      ]),
+      Object.entries(lists).map(([name, list]) => {
+        const { take, list: whole } = gather(name);
+        readList(list, take, checker);
+        return [name, whole()];
+      }),
     );
   };
-  const asMistake = (entry: string) => {
-    const range = parseAsRange(entry);
-    return typeof range === "string" ? range : null;
-  };
   return {
-    prefixLists: read("prefix-lists", () => prefixMistake),
-    asLists: read("as-lists", () => asMistake),
-    communityLists: read("community-lists", (name) => (entry) => {
-      const kind = kindOf(entry);
-      const first = communityKinds.get(name) ?? kind;
-      communityKinds.set(name, first);
-      if (kind !== first) return `"${entry}" is of another kind than the entries before it`;
-      if (isListName.community(entry)) return `"${entry}" is not a community`;
-      return communityMistake(kind, entry, checker.localAs);
-    }),
+    prefixLists: read("prefix-lists", gatherPrefixes),
+    asLists: read("as-lists", gatherRanges),
+    communityLists: read("community-lists", (name) =>
+      gatherCommunities((kind, entry) => {
+        const first = communityKinds.get(name) ?? kind;
+        communityKinds.set(name, first);
+        if (kind !== first) return `"${entry}" is of another kind than the entries before it`;
+        if (isListName.community(entry)) return `"${entry}" is not a community`;
+        return communityMistake(kind, entry, checker.localAs);
+      }),
+    ),
     communityKinds,
+  };
+}
+
+type ListsKey = "prefix-lists" | "as-lists" | "community-lists";
+
+const SCRATCH = newPrefixEntry();
+
+function gatherPrefixes(): Gathering<Uint32Array> {
+  const builder = new PrefixListBuilder();
+  return {
+    take: (entry) => {
+      if (parsePrefixEntry(entry, SCRATCH) !== null) return prefixMistake(entry);
+      builder.add(SCRATCH);
+      return null;
+    },
+    list: () => builder.list(),
+  };
+}
+
+function gatherRanges(): Gathering<Uint32Array> {
+  const bounds: number[] = [];
+  return {
+    take: (entry) => {
+      const range = parseAsRange(entry);
+      if (typeof range === "string") return range;
+      bounds.push(...range);
+      return null;
+    },
+    list: () => packedRanges(bounds),
+  };
+}
+
+function gatherCommunities(
+  mistakeOf: (kind: CommunityKind, entry: string) => string | null,
+): Gathering<string[]> {
+  const entries: string[] = [];
+  return {
+    take: (entry) => {
+      const mistake = mistakeOf(kindOf(entry), entry);
+      if (mistake === null) entries.push(entry);
+      return mistake;
+    },
+    list: () => entries,
   };
 }
 
@@ -62,51 +118,29 @@ function kindOf(entry: string): CommunityKind {
   return entry.split(":").length === 3 ? "large" : "standard";
 }
 
-function readList(lists: Section, name: string, check: EntryCheck, checker: Checker): string[] {
-  const list = lists[name];
-  const entries: string[] = [];
+function readList(list: FileList<string | number>, take: TakeEntry, checker: Checker): void {
   const { yaml } = checker;
-  const addItems = (items: unknown) => {
-    if (!Array.isArray(items)) return;
-    for (const [k, item] of items.entries()) {
-      const mistake = check(String(item));
-      if (mistake === null) entries.push(String(item));
-      else yaml.add(yaml.valueAt(items, k), mistake);
-    }
-  };
+  const items = (Array.isArray(list) ? list : ((list as Section)["entries"] ?? [])) as unknown[];
   if (isSection(list)) {
-    if (typeof list["file"] === "string") {
-      readFileEntries(list["file"], yaml.valueAt(list, "file"), check, checker, entries);
+    const paths = (list["file"] ?? []) as OneOrMore<string>;
+    for (const [k, path] of listOf(paths).entries()) {
+      const at = Array.isArray(paths) ? yaml.valueAt(paths, k) : yaml.valueAt(list, "file");
+      readFiles(path, at, take, checker);
     }
-    addItems(list["entries"]);
-  } else {
-    addItems(list);
   }
-  return entries;
+  for (const [k, item] of items.entries()) {
+    const mistake = takeEntry(String(item), take);
+    if (mistake !== null) yaml.add(yaml.valueAt(items, k), mistake);
+  }
 }
 
-/** One entry a line; `#` begins a comment. */
-function readFileEntries(
-  path: string,
-  at: number,
-  check: EntryCheck,
-  checker: Checker,
-  entries: string[],
-): void {
-  const text = checker.readFile(path, at);
-  if (text === null) return;
-  let line = 0;
-  for (let start = 0; start < text.length; ) {
-    const newline = text.indexOf("\n", start);
-    const end = newline < 0 ? text.length : newline;
-    const raw = text.slice(start, end);
-    const comment = raw.indexOf("#");
-    const entry = (comment < 0 ? raw : raw.slice(0, comment)).trim();
-    line++;
-    start = end + 1;
-    if (entry === "") continue;
-    const message = check(entry);
-    if (message === null) entries.push(entry);
-    else checker.mistakes.push({ file: path, line, column: raw.indexOf(entry) + 1, message });
+/** Those of a pattern that fits none would silently be an empty list, which nothing is on. */
+function readFiles(path: string, at: number, take: TakeEntry, checker: Checker): void {
+  const { yaml, sources, mistakes } = checker;
+  const files = filesOf(yaml, path, at, sources);
+  if (files.length === 0) yaml.add(at, `no file is like ${path}`);
+  for (const file of files) {
+    const text = checker.readNamed(file, at);
+    if (text !== null) for (const mistake of readListFile(file, text, take)) mistakes.push(mistake);
   }
 }

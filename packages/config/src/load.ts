@@ -2,6 +2,7 @@
 
 import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
+import { Blackholes } from "./blackhole.ts";
 import {
   type Checker,
   type ConfigSources,
@@ -9,8 +10,11 @@ import {
   checkFolder,
   newChecker,
 } from "./checker.ts";
+import { withSharedParts } from "./compare.ts";
+import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
+import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors } from "./neighbors.ts";
@@ -42,12 +46,14 @@ const BGP_PORT = 179;
  */
 export function loadConfig(file: string, text: string, sources: ConfigSources): LoadedConfig {
   const yaml = new YamlFile(file, text);
+  const warnings = readIncludes(yaml, sources);
   const section = yaml.broken ? null : checkShape(yaml, "speaker");
   if (section === null) {
     return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
   }
   const shape = section as FileShape;
   const checker = newChecker(yaml, shape, sources);
+  checker.warnings.push(...warnings);
   const config = build(shape, section, checker);
   warnOfUnused(section, checker);
   const mistakes = sortMistakes([...yaml.mistakes, ...checker.mistakes], file);
@@ -65,7 +71,10 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const listen = checkListen(shape, checker);
   const nsr = checkNsr(shape, listen, checker);
   const rpki = checkRpki(shape, checker);
-  const neighbors = checkNeighbors(shape, section, { router, nsr }, checker);
+  const blackholes = new Blackholes(lists);
+  const bmp = checkBmp(shape, checker);
+  const context = { router, nsr, blackholes };
+  const neighbors = withSharedParts(checkNeighbors(shape, section, context, checker));
   const { communityKinds: _, ...plainLists } = lists;
   return {
     router,
@@ -75,9 +84,13 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
     rpki,
+    bmp,
+    mrt: checkMrt(shape, checker),
     neighbors,
-    policies,
+    policies: { ...policies, ...blackholes.policies },
+    rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,
+    prefixLists: { ...plainLists.prefixLists, ...blackholes.prefixLists },
   };
 }
 

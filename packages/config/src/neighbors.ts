@@ -2,16 +2,24 @@
 
 import { ACCEPT_ALL } from "@ts-bgp/policy";
 import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
+import { bfdOptions, pairProblem, readBfdSecret } from "./bfd.ts";
+import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { type Checker, listOf } from "./checker.ts";
-import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
+import type { FileBfd, FileBlackhole, FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
 import { readMd5Secret } from "./secrets.ts";
-import type { AddPathOptions, Config, MaxPrefixOptions, NeighborConfig } from "./types.ts";
+import type {
+  AddPathOptions,
+  BfdOptions,
+  Config,
+  MaxPrefixOptions,
+  NeighborConfig,
+} from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-type Speaker = Pick<Config, "router" | "nsr">;
+type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
 
 export function checkNeighbors(
   shape: FileShape,
@@ -20,14 +28,14 @@ export function checkNeighbors(
   checker: Checker,
 ): NeighborConfig[] {
   const { yaml, names } = checker;
-  const passwords = new Map<FileOptions, string | null>();
+  const secrets = new Map<FileOptions, Secrets>();
   const checkLayer = (options: FileOptions) => {
-    passwords.set(options, checkOptions(options, checker));
+    secrets.set(options, checkOptions(options, checker));
   };
   for (const options of [shape.defaults ?? {}, ...Object.values(shape.groups ?? {})]) {
     checkLayer(options);
   }
-  const lines = new Map<string, number>();
+  const places = new Map<string, number>();
   const neighbors = shape.neighbors ?? [];
   if (neighbors.length === 0) checker.warn(yaml.keyAt(section, "neighbors"), "no neighbors");
   return neighbors.flatMap((neighbor) => {
@@ -42,17 +50,18 @@ export function checkNeighbors(
       }
     }
     if (address === null) return [];
-    const first = lines.get(address.text);
+    const at = yaml.valueAt(neighbor, "address");
+    const first = places.get(address.text);
     if (first !== undefined) {
-      const message = `neighbor ${address.text} appears twice, first at line ${first}`;
-      yaml.add(yaml.valueAt(neighbor, "address"), message);
+      const where = yaml.whereOf(first, at);
+      yaml.add(at, `neighbor ${address.text} appears twice, first ${where}`);
       return [];
     }
-    lines.set(address.text, yaml.lineOf(yaml.at(neighbor)));
+    places.set(address.text, yaml.at(neighbor));
     const groups: Readonly<Record<string, FileOptions>> = shape.groups ?? {};
     const known = group !== undefined && names.group.defined.has(group);
     const layers = [neighbor, known ? groups[group]! : {}, shape.defaults ?? {}];
-    return resolve(new Layers(layers, passwords, checker), neighbor, address, speaker);
+    return resolve(new Layers(layers, secrets, checker), neighbor, address, speaker);
   });
 }
 
@@ -75,12 +84,14 @@ function checkNeighborAddress(neighbor: FileNeighbor, checker: Checker): ParsedA
   return address;
 }
 
-/**
- * Checks what stands in one section of options, wherever it applies.
- *
- * @returns the password, null when there is none
- */
-function checkOptions(options: FileOptions, checker: Checker): string | null {
+/** Of one section of options; null where it has none. */
+interface Secrets {
+  readonly password: string | null;
+  readonly bfd: string | null;
+}
+
+/** Checks what stands in one section of options, wherever it applies. */
+function checkOptions(options: FileOptions, checker: Checker): Secrets {
   const { yaml } = checker;
   const holdTime = options["hold-time"];
   if (holdTime === 1 || holdTime === 2) {
@@ -93,8 +104,12 @@ function checkOptions(options: FileOptions, checker: Checker): string | null {
     if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
   }
   checkCongestionControl(options, checker);
+  if (options.blackhole !== undefined) checkBlackhole(options.blackhole, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
-  return options.password === undefined ? null : readPassword(options, checker);
+  return {
+    password: options.password === undefined ? null : readPassword(options, checker),
+    bfd: readBfdSecret(options, checker),
+  };
 }
 
 /** The file may be for another host, or another user: sessions do without what there is not. */
@@ -132,15 +147,15 @@ function readPassword(options: FileOptions, checker: Checker): string {
 class Layers {
   readonly checker: Checker;
   private readonly layers: readonly FileOptions[];
-  private readonly passwords: ReadonlyMap<FileOptions, string | null>;
+  private readonly secrets: ReadonlyMap<FileOptions, Secrets>;
 
   constructor(
     layers: readonly FileOptions[],
-    passwords: ReadonlyMap<FileOptions, string | null>,
+    secrets: ReadonlyMap<FileOptions, Secrets>,
     checker: Checker,
   ) {
     this.layers = layers;
-    this.passwords = passwords;
+    this.secrets = secrets;
     this.checker = checker;
   }
 
@@ -155,7 +170,16 @@ class Layers {
 
   get password(): string | null {
     const layer = this.layers.find(({ password }) => password !== undefined);
-    return layer === undefined ? null : (this.passwords.get(layer) ?? null);
+    return layer === undefined ? null : (this.secrets.get(layer)?.password ?? null);
+  }
+
+  /** @param isMultihop - whether routers may stand between, unless the section says it */
+  bfd(isMultihop: boolean): BfdOptions | null {
+    const layers = this.layers.filter(({ bfd }) => bfd !== undefined);
+    const secretOf = (section: FileBfd) =>
+      this.secrets.get(layers.find(({ bfd }) => bfd === section)!)?.bfd ?? null;
+    const sections = layers.map(({ bfd }) => bfd!);
+    return bfdOptions(sections, secretOf, isMultihop);
   }
 
   /** Sections merge key by key. */
@@ -163,6 +187,10 @@ class Layers {
     const parts = this.layers.map((layer) => layer["add-path"] ?? {});
     const { receive = false, send = 0 } = Object.assign({}, ...parts.reverse());
     return { receive, send };
+  }
+
+  get blackhole(): FileBlackhole {
+    return Object.assign({}, ...this.layers.map((layer) => layer.blackhole ?? {}).reverse());
   }
 
   /** @returns a section of which a word is the mode, merged */
@@ -194,9 +222,17 @@ class Layers {
 
   /** Notes a mistake at an option, in whichever section it stands. */
   add(key: keyof FileOptions, message: string): void {
-    const { yaml } = this.checker;
+    this.checker.yaml.add(this.at(key), message);
+  }
+
+  /** The same that is strange, and no mistake. */
+  warn(key: keyof FileOptions, message: string): void {
+    this.checker.warn(this.at(key), message);
+  }
+
+  private at(key: keyof FileOptions): number {
     const layer = this.layers.find((options) => options[key] !== undefined) ?? this.layers[0]!;
-    yaml.add(yaml.valueAt(layer, key), message);
+    return this.checker.yaml.valueAt(layer, key);
   }
 }
 
@@ -223,10 +259,11 @@ function resolve(
     if (value !== undefined) return listOf(value);
     return external && ebgpRequiresPolicy ? [] : [ACCEPT_ALL];
   };
+  const source = yaml.sourceOf(yaml.at(neighbor));
   const config: NeighborConfig = {
     address: address.text,
     group: neighbor.group ?? "",
-    source: { file: yaml.file, line: yaml.lineOf(yaml.at(neighbor)) },
+    source,
     as,
     description: get("description") ?? "",
     enabled: get("enabled") ?? true,
@@ -243,6 +280,7 @@ function resolve(
     nextHop: get("next-hop") ?? nextHop,
     import: chain("import"),
     export: chain("export"),
+    blackhole: speaker.blackholes.policyFor(layers.blackhole, chain("import"), source),
     ebgpRequiresPolicy,
     enforceFirstAs: get("enforce-first-as") ?? true,
     allowOwnAs: get("allow-own-as") ?? 0,
@@ -260,8 +298,10 @@ function resolve(
     ttlSecurity: get("ttl-security") ?? 0,
     multihop: get("multihop") ?? 0,
     congestionControl: get("congestion-control") ?? null,
+    bfd: layers.bfd((get("multihop") ?? 0) > 0),
     maxPrefix: layers.maxPrefix,
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
+    honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     sendRpkiState: get("send-rpki-state") ?? false,
@@ -357,6 +397,10 @@ function checkProtection(config: NeighborConfig, { nsr }: Speaker, layers: Layer
   if (config.nsr === "required" && nsr === null && !yaml.wrote(yaml.value as object, "nsr")) {
     const message = `neighbor ${address} requires nonstop routing, and there is no section "nsr"`;
     layers.add("nsr", message);
+  }
+  if (nsr !== null && config.bfd !== null) {
+    const problem = pairProblem(config.bfd, nsr);
+    if (problem !== null) layers.warn("bfd", `BFD of neighbor ${address}: ${problem}`);
   }
   if (nsr?.mode !== "address" || config.nsr === "off" || localAddress === null) return;
   if (nsr.serviceAddresses.some((service) => service.address === localAddress)) return;

@@ -34,6 +34,7 @@ export const CHANGE_EFFECTS: Readonly<
   nextHop: "reset",
   import: "import",
   export: "export",
+  blackhole: "import",
   // Acts through import and export, which are filled in from it.
   ebgpRequiresPolicy: "none",
   enforceFirstAs: "import",
@@ -53,8 +54,11 @@ export const CHANGE_EFFECTS: Readonly<
   multihop: "reset",
   // A running connection is given another one.
   congestionControl: "none",
+  // The BFD session is another one then, and the session of BGP stays.
+  bfd: "none",
   maxPrefix: "import",
   honorWellKnownCommunities: "export",
+  honorGracefulShutdown: "import",
   pathHiding: "export",
   sendSameAs: "export",
   sendRpkiState: "export",

@@ -21,8 +21,9 @@ export function complete(config: Config): void {
     fill(cache, { password: null });
     if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
   }
+  const known = new Set<object>();
   for (const each of config.neighbors) {
-    if (lacks(each, plain.neighbors[0]!)) fill(each, plainFor(each)?.neighbors[0] ?? {});
+    if (lacks(each, plain.neighbors[0]!, known)) fill(each, plainFor(each)?.neighbors[0] ?? {});
   }
 }
 
@@ -68,13 +69,21 @@ function plainFor(neighbor: NeighborConfig | undefined): Config | null {
   return loadConfig("", JSON.stringify(file), NO_SOURCES).config;
 }
 
-/** Whether there is an option that `plain` has and `value` has not. */
-function lacks(value: object, plain: object): boolean {
-  return Object.entries(plain).some(([name, option]) => {
+/**
+ * Whether there is an option that `plain` has and `value` has not.
+ *
+ * @param known - sections that have all, which neighbors may share
+ */
+function lacks(value: object, plain: object, known: Set<object>): boolean {
+  if (known.has(value)) return false;
+  for (const name in plain) {
+    const option = (plain as Fields)[name];
     const given = (value as Fields)[name];
-    if (!Object.hasOwn(value, name)) return true;
-    return isGroup(option) && isObject(given) && lacks(given, option);
-  });
+    if (given === undefined && !Object.hasOwn(value, name)) return true;
+    if (isGroup(option) && isObject(given) && lacks(given, option, known)) return true;
+  }
+  known.add(value);
+  return false;
 }
 
 function fill(value: object, plain: object): void {

@@ -90,7 +90,7 @@ function checkSlurm(rpki: FileRpki, checker: Checker): Slurm {
   const parts = paths.map((path, k) => {
     const at = placeAt(k);
     const text = checker.readFile(path, at);
-    return text === null ? NO_SLURM : readSlurm(path, text, checker);
+    return text === null ? NO_SLURM : readSlurm(checker.pathOf(path, at), text, checker);
   });
   const overlap = slurmOverlap(parts);
   if (overlap !== null) {

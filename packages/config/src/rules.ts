@@ -76,7 +76,7 @@ class RuleChecker {
     this.checkOrder(rules);
     return {
       name,
-      source: { file: yaml.file, line: yaml.lineOf(yaml.keyAt(policies, name)) },
+      source: yaml.sourceOf(yaml.keyAt(policies, name)),
       rules: rules.map((rule, k) => this.rule(rule, k)),
       default: isList(policy) ? "next" : (policy.default ?? "next"),
     };
@@ -93,7 +93,7 @@ class RuleChecker {
       decided = (rule.then ?? "next") !== "next" && Object.keys(rule.if ?? {}).length === 0;
       if (rule.name === undefined) continue;
       const first = lines.get(rule.name);
-      if (first === undefined) lines.set(rule.name, yaml.lineOf(at));
+      if (first === undefined) lines.set(rule.name, yaml.sourceOf(at).line);
       else {
         const message = `rule "${rule.name}" appears twice, first at line ${first}`;
         yaml.add(yaml.valueAt(rule, "name"), message);
@@ -104,20 +104,22 @@ class RuleChecker {
   private rule(rule: FileRule, index: number): Rule {
     const { yaml } = this.checker;
     const action = rule.then ?? "next";
-    if (action === "reject" && rule.set !== undefined) {
-      yaml.add(yaml.keyAt(rule, "set"), "a rule that rejects changes nothing");
+    if (action !== "reject" && rule.reason !== undefined) {
+      yaml.add(yaml.keyAt(rule, "reason"), "only a rule that rejects has a reason");
     }
+    const { reason } = rule;
     return {
       name: rule.name ?? `rule ${index + 1}`,
-      source: { file: yaml.file, line: yaml.lineOf(yaml.at(rule)) },
+      source: yaml.sourceOf(yaml.at(rule)),
       if: rule.if === undefined ? {} : this.conditions(rule.if),
       set: rule.set === undefined ? {} : this.modifications(rule.set),
       action,
+      ...(reason === undefined ? {} : { why: reason }),
     };
   }
 
   private conditions(section: FileConditions): Conditions {
-    const { family, med, origin, rpki, aspa, any, not } = section;
+    const { family, med, origin, rpki, aspa, all, any, not } = section;
     const routeType = section["route-type"];
     this.checkLength(section);
     for (const key of ["rpki", "aspa"] as const) {
@@ -144,6 +146,7 @@ class RuleChecker {
       routeType: routeType === undefined ? undefined : listOf(routeType),
       rpki: rpki === undefined ? undefined : listOf(rpki),
       aspa: aspa === undefined ? undefined : listOf(aspa),
+      all: all?.map((one) => this.conditions(one)),
       any: any?.map((one) => this.conditions(one)),
       not: not === undefined ? undefined : this.conditions(not),
     });

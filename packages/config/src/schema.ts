@@ -8,7 +8,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import spare from "../schema/spare.schema.json" with { type: "json" };
 import speaker from "../schema/ts-bgp.schema.json" with { type: "json" };
-import { didYouMean } from "./mistakes.ts";
+import { didYouMean, type Mistake } from "./mistakes.ts";
 import { isSection, type Section, type YamlFile } from "./yaml-file.ts";
 
 /** Taking something out can leave a section without a key that it needs; this often at most. */
@@ -52,11 +52,11 @@ export function checkShape(file: YamlFile, kind: FileKind): Section | null {
     const places = errors.filter(isCause).map((error) => placeOf(value, error));
     // Later rounds, and places whose syntax is wrong, have only consequences of what is known.
     if (round === 0) {
-      const known = new Set(file.mistakes.map(({ line, column }) => `${line}:${column}`));
+      const placed = ({ file, line, column }: Mistake) => `${file}:${line}:${column}`;
+      const known = new Set(file.mistakes.map(placed));
       for (const error of errors.filter(isCause)) {
         const [at, message] = described(file, value, error);
-        const { line, column } = file.mistake(at, message);
-        if (!known.has(`${line}:${column}`)) file.add(at, message);
+        if (!known.has(placed(file.mistake(at, message)))) file.add(at, message);
       }
     }
     takeOut(file, places);

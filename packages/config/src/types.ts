@@ -3,7 +3,8 @@
  * data that can be compared, stored as JSON and sent to a standby.
  */
 
-import type { FamilyName, Lists, Policy, Source } from "@ts-bgp/policy";
+import type { BfdAuth } from "@ts-bgp/bfd";
+import type { FamilyName, Lists, Policy, RejectPreset, Source } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
@@ -18,9 +19,15 @@ export interface Config extends Lists {
   readonly nsr: NsrConfig | null;
   /** Null for no origin validation. */
   readonly rpki: RpkiConfig | null;
+  /** Null for no BMP stations. */
+  readonly bmp: BmpConfig | null;
+  /** Null for no MRT files. */
+  readonly mrt: MrtConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   readonly policies: Readonly<Record<string, Policy>>;
+  /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
+  readonly rejectReasons: RejectPreset | null;
 }
 
 export interface RouterConfig {
@@ -101,6 +108,53 @@ export interface RoaFileConfig {
   /** From the root. */
   readonly file: string;
   readonly preference: number;
+}
+
+/** Who is told by BMP (RFC 7854) what the speaker does. */
+export interface BmpConfig {
+  /** At least one. */
+  readonly stations: readonly BmpStationConfig[];
+}
+
+export const BMP_TABLES = [
+  "adj-in-pre",
+  "adj-in-post",
+  "loc-rib",
+  "adj-out-pre",
+  "adj-out-post",
+] as const;
+export type BmpTable = (typeof BMP_TABLES)[number];
+
+export interface BmpStationConfig {
+  /** Unique: address and port, or where it is listened on for the station. */
+  readonly name: string;
+  /** The station listens there; null where it connects. */
+  readonly connect: ListenAddress | null;
+  /** The station connects to there; null where it is connected to. */
+  readonly listen: ListenAddress | null;
+  /** Addresses that may connect; empty for any. */
+  readonly from: readonly string[];
+  /** At least one. */
+  readonly tables: readonly BmpTable[];
+  /** Addresses of neighbors and names of groups; empty for all. */
+  readonly neighbors: readonly string[];
+  /** Seconds between reports of counters; 0 for none. */
+  readonly statisticsSeconds: number;
+  readonly mirrorMalformed: boolean;
+  /** Octets that may wait for the station; it has missed what is more. */
+  readonly queueOctetsMax: number;
+}
+
+/** Files in the format MRT (RFC 6396). */
+export interface MrtConfig {
+  /** From the root. */
+  readonly dir: string;
+  /** Between dumps of all routes; 0 for none. */
+  readonly tablesSeconds: number;
+  readonly routes: "received" | "accepted";
+  /** For so long UPDATE messages go into one file; 0 for none. */
+  readonly updatesSeconds: number;
+  readonly compress: "gzip" | "none";
 }
 
 /** Where two sides of a pair meet: a Unix socket, or TCP. */
@@ -224,6 +278,11 @@ export interface NeighborOptions {
   /** Names of policies; `accept-all` alone accepts everything, none rejects everything. */
   readonly import: readonly string[];
   readonly export: readonly string[];
+  /**
+   * Name of the policy, made for it, that routes go through before those of `import`: it decides about
+   * blackhole routes (RFC 7999), see `importChain`. Null when the neighbor may not ask for that.
+   */
+  readonly blackhole: string | null;
   readonly ebgpRequiresPolicy: boolean;
   readonly enforceFirstAs: boolean;
   /** How often the own AS number may stand in a received AS_PATH. */
@@ -247,9 +306,13 @@ export interface NeighborOptions {
   readonly multihop: number;
   /** TCP congestion control by the kernel's name; null for cubic where the kernel has it, else its own. */
   readonly congestionControl: string | null;
+  /** Null: whether the path to the neighbor is there is left to BGP. */
+  readonly bfd: BfdOptions | null;
   readonly maxPrefix: MaxPrefixOptions;
   /** Whether NO_EXPORT and its kin bind this speaker or are only passed on (RFC 1997). */
   readonly honorWellKnownCommunities: boolean;
+  /** Whether an accepted external route with GRACEFUL_SHUTDOWN gets LOCAL_PREF 0 (RFC 8326). */
+  readonly honorGracefulShutdown: boolean;
   /** Route server client: gets the next path when the best is filtered (RFC 7947 section 2.3.1). */
   readonly pathHiding: "mitigate" | "off";
   /** Whether routes learned from one session of an AS go to its other sessions. */
@@ -261,6 +324,19 @@ export interface NeighborOptions {
   readonly keepRejected: boolean;
   /** Whether the session must be protected by a standby, may be, or is not. */
   readonly nsr: "required" | "preferred" | "off";
+}
+
+/** A BFD session with the neighbor (RFC 5880). */
+export interface BfdOptions {
+  /** Between packets, in both directions; 10 to 60 000. */
+  readonly intervalMs: number;
+  /** Packets missing in a row until the session is down: 1..255. */
+  readonly multiplier: number;
+  /** Nothing is sent before the neighbor has. */
+  readonly passive: boolean;
+  /** RFC 5883: routers may stand between. */
+  readonly multihop: boolean;
+  readonly auth: BfdAuth | null;
 }
 
 export interface AddPathOptions {

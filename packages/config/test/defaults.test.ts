@@ -19,6 +19,8 @@ const BASE = {
     arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
   rpki: { caches: [{ address: "192.0.2.53" }] },
+  bmp: { stations: [{ address: "192.0.2.54" }] },
+  mrt: { dir: "/var/lib/mrt" },
   neighbors: [
     {
       address: "192.0.2.11",
@@ -27,6 +29,8 @@ const BASE = {
       "graceful-restart": {},
       "long-lived-graceful-restart": {},
       "max-prefix": {},
+      blackhole: {},
+      bfd: { auth: { type: "keyed-md5", secret: "x" } },
     },
   ],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
@@ -174,9 +178,19 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       external.congestionControl,
       null,
     ],
+    "neighbors 0 bfd multihop": [
+      "whether the neighbor has multihop",
+      [0, 2].map((multihop) => neighborWith({ ...NEIGHBOR, bfd: true, multihop }).bfd?.multihop),
+      [false, true],
+    ],
     "neighbors 0 honor-well-known-communities": [
       "false for route server clients, else true",
       [client, external, internal].map((one) => one.honorWellKnownCommunities),
+      [false, true, true],
+    ],
+    "neighbors 0 honor-graceful-shutdown": [
+      "false for route server clients, else true",
+      [client, external, internal].map((one) => one.honorGracefulShutdown),
       [false, true, true],
     ],
     "neighbors 0 send-same-as": [

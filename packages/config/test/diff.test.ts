@@ -118,12 +118,13 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   families: "as: 64502, group: clients, families: [ ipv6-unicast ]",
   routeServerClient:
     "as: 64502, group: clients, route-server-client: true, next-hop: self, " +
-    "honor-well-known-communities: true, send-same-as: true",
+    "honor-well-known-communities: true, honor-graceful-shutdown: true, send-same-as: true",
   routeReflectorClient:
     "as: 64502, group: clients, route-reflector-client: true, local-as: 64502, next-hop: self",
   nextHop: "as: 64502, group: clients, next-hop: unchanged",
   import: "as: 64502, group: clients, import: other",
   export: "as: 64502, group: clients, export: other",
+  blackhole: "as: 64502, group: clients, blackhole: { prefixes: bogons }",
   ebgpRequiresPolicy: "as: 64502, group: clients, ebgp-requires-policy: false",
   enforceFirstAs: "as: 64502, group: clients, enforce-first-as: false",
   allowOwnAs: "as: 64502, group: clients, allow-own-as: 1",
@@ -139,9 +140,11 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   password: "as: 64502, group: clients, password: { env: X }",
   ttlSecurity: "as: 64502, group: clients, ttl-security: 1",
   congestionControl: "as: 64502, group: clients, congestion-control: reno",
+  bfd: "as: 64502, group: clients, bfd: true",
   multihop: "as: 64502, group: clients, multihop: 2",
   maxPrefix: "as: 64502, group: clients, max-prefix: 10",
   honorWellKnownCommunities: "as: 64502, group: clients, honor-well-known-communities: false",
+  honorGracefulShutdown: "as: 64502, group: clients, honor-graceful-shutdown: false",
   pathHiding: 'as: 64502, group: clients, path-hiding: "off"',
   sendSameAs: "as: 64502, group: clients, send-same-as: false",
   sendRpkiState: "as: 64502, group: clients, send-rpki-state: true",

@@ -42,6 +42,7 @@ const FILES: Readonly<Record<string, string>> = {
   "member.token": "fedcba9876543210\n",
   "registry.txt": "# registry\n198.51.100.0/24   # one\r\n\n 203.0.113.0/24 le 25",
   "as.txt": "65001\n65002-65003\n",
+  "none.yaml": "",
   "info.txt": "ro:*:7\n",
   "a.crt": CERTIFICATE,
   "a.key": KEY,
@@ -71,7 +72,7 @@ function neighborOf(options: string, more = ""): NeighborConfig {
 const FULL: NeighborConfig = {
   address: "192.0.2.11",
   group: "clients",
-  source: { file: "everything.yaml", line: 24 },
+  source: { file: "everything.yaml", line: 25 },
   as: 64501,
   description: "all options",
   enabled: false,
@@ -88,6 +89,7 @@ const FULL: NeighborConfig = {
   nextHop: "unchanged",
   import: ["accept-all"],
   export: ["accept-all"],
+  blackhole: null,
   ebgpRequiresPolicy: false,
   enforceFirstAs: false,
   allowOwnAs: 1,
@@ -108,6 +110,7 @@ const FULL: NeighborConfig = {
   password: "from the environment",
   ttlSecurity: 0,
   congestionControl: null,
+  bfd: null,
   multihop: 3,
   maxPrefix: {
     ipv4Unicast: 7,
@@ -118,6 +121,7 @@ const FULL: NeighborConfig = {
     count: "accepted",
   },
   honorWellKnownCommunities: false,
+  honorGracefulShutdown: true,
   pathHiding: "off",
   sendSameAs: false,
   sendRpkiState: true,
@@ -126,7 +130,13 @@ const FULL: NeighborConfig = {
   nsr: "required",
 };
 
+const BLACKHOLES = "blackhole(registry;192.0.2.66,2001:db8::66;64500:666;export;)";
+const BLACKHOLE_SOURCE = { file: "everything.yaml", line: 64 };
+const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
+const MARKS = { community: { add: ["blackhole"] } };
+
 const EVERYTHING: Omit<Config, "neighbors"> = {
+  rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
     { address: "192.0.2.1", port: 179 },
@@ -171,6 +181,39 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     heartbeatMisses: 4,
     patienceMs: 500,
   },
+  bmp: {
+    stations: [
+      {
+        name: "192.0.2.54:1790",
+        connect: { address: "192.0.2.54", port: 1790 },
+        listen: null,
+        from: [],
+        tables: ["loc-rib"],
+        neighbors: ["2001:db8::4"],
+        statisticsSeconds: 0,
+        mirrorMalformed: true,
+        queueOctetsMax: 1 << 20,
+      },
+      {
+        name: "[::1]:11019",
+        connect: null,
+        listen: { address: "::1", port: 11019 },
+        from: ["::1"],
+        tables: ["adj-in-pre", "adj-out-post"],
+        neighbors: [],
+        statisticsSeconds: 60,
+        mirrorMalformed: false,
+        queueOctetsMax: 64 << 20,
+      },
+    ],
+  },
+  mrt: {
+    dir: "/var/lib/mrt",
+    tablesSeconds: 3600,
+    routes: "accepted",
+    updatesSeconds: 300,
+    compress: "none",
+  },
   rpki: {
     caches: [
       {
@@ -213,20 +256,30 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     startLimitSeconds: 30,
   },
   prefixLists: {
-    bogons: ["10.0.0.0/8 le 32"],
-    registry: ["198.51.100.0/24", "203.0.113.0/24 le 25", "2001:db8:1::/48 ge 49 le 64"],
+    bogons: Uint32Array.of(0x080820, 0x0a000000),
+    registry: Uint32Array.of(
+      ...[0x181818, 0xc6336400, 0x181819, 0xcb007100],
+      ...[0x1303140, 0x20010db8, 0x00010000, 0, 0],
+    ),
+    "within:registry": Uint32Array.of(
+      ...[0x181820, 0xc6336400, 0x181820, 0xcb007100],
+      ...[0x1303080, 0x20010db8, 0x00010000, 0, 0],
+    ),
   },
-  asLists: { transit: ["174", "64512-65534"], registered: ["65001", "65002-65003", "65001"] },
+  asLists: {
+    transit: Uint32Array.of(174, 174, 64512, 65534),
+    registered: Uint32Array.of(65001, 65003),
+  },
   communityLists: { actions: ["0:$peer-as", "$local-as:*"], info: ["ro:*:7", "rt:64500:*"] },
   policies: {
     in: {
       name: "in",
-      source: { file: "everything.yaml", line: 79 },
+      source: { file: "everything.yaml", line: 80 },
       default: "next",
       rules: [
         {
           name: "one of each",
-          source: { file: "everything.yaml", line: 80 },
+          source: { file: "everything.yaml", line: 81 },
           if: {
             prefix: ["bogons", "registry", "203.0.113.0/24"],
             prefixLength: { min: 8, max: 24 },
@@ -270,7 +323,7 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 2",
-          source: { file: "everything.yaml", line: 114 },
+          source: { file: "everything.yaml", line: 115 },
           if: {},
           set: {
             localPref: { subtract: 1 },
@@ -281,8 +334,8 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
         },
         {
           name: "rule 3",
-          source: { file: "everything.yaml", line: 115 },
-          if: { prefix: ["bogons"] },
+          source: { file: "everything.yaml", line: 116 },
+          if: { prefix: ["bogons"], all: [{ med: { min: 1, max: 1 } }, { med: "none" }] },
           set: {},
           action: "reject",
         },
@@ -290,20 +343,71 @@ const EVERYTHING: Omit<Config, "neighbors"> = {
     },
     last: {
       name: "last",
-      source: { file: "everything.yaml", line: 117 },
-      default: "accept",
-      rules: [],
-    },
-    out: {
-      name: "out",
       source: { file: "everything.yaml", line: 118 },
-      default: "next",
+      default: "accept",
       rules: [
         {
           name: "rule 1",
           source: { file: "everything.yaml", line: 118 },
+          if: { prefix: ["bogons"] },
+          set: { med: 1 },
+          action: "reject",
+          why: "bogon-prefix",
+        },
+        {
+          name: "rule 2",
+          source: { file: "everything.yaml", line: 118 },
+          if: {},
+          set: {},
+          action: "return",
+        },
+      ],
+    },
+    out: {
+      name: "out",
+      source: { file: "everything.yaml", line: 119 },
+      default: "next",
+      rules: [
+        {
+          name: "rule 1",
+          source: { file: "everything.yaml", line: 119 },
           if: {},
           set: { localPref: { set: 200 } },
+          action: "accept",
+        },
+      ],
+    },
+    [BLACKHOLES]: {
+      name: BLACKHOLES,
+      source: BLACKHOLE_SOURCE,
+      default: "next",
+      rules: [
+        {
+          name: "not within the neighbor's prefixes",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, not: { prefix: ["within:registry"] } },
+          set: {},
+          action: "reject",
+        },
+        {
+          name: "blackhole by 192.0.2.66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv4-unicast" },
+          set: { nextHop: "192.0.2.66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole by 2001:db8::66",
+          source: BLACKHOLE_SOURCE,
+          if: { ...ASKS, family: "ipv6-unicast" },
+          set: { nextHop: "2001:db8::66", ...MARKS },
+          action: "accept",
+        },
+        {
+          name: "blackhole",
+          source: BLACKHOLE_SOURCE,
+          if: ASKS,
+          set: MARKS,
           action: "accept",
         },
       ],
@@ -329,17 +433,24 @@ describe("a file with every key of the schema", () => {
     ]);
   });
 
+  test("has BFD where it is written", () => {
+    const auth = { type: "keyed-sha1", keyId: 7, secret: "from the environment" };
+    const times = { intervalMs: 50, multiplier: 5 };
+    const bfd = { ...times, passive: true, multihop: true, auth };
+    expect(config!.neighbors.map((one) => one.bfd)).toEqual([null, bfd, null, null, null]);
+  });
+
   test("warns of what looks unintended", () => {
     expect(formatMistakes(warnings)).toEqual([
-      "everything.yaml:66:5: neighbor 2001:db8::4 has no import and no export policy: " +
+      "everything.yaml:67:5: neighbor 2001:db8::4 has no import and no export policy: " +
         "every route is rejected (RFC 8212)",
-      "everything.yaml:66:50: the secret stands in clear; " +
+      "everything.yaml:67:50: the secret stands in clear; " +
         "{ file: PATH } or { env: NAME } keep it out",
     ]);
   });
 
   test("survives the way to another process", () => {
-    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+    expect(structuredClone(config)).toEqual(config);
   });
 
   test("leaves no key of the schema out", () => {

@@ -3,6 +3,7 @@
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
 import { isIP } from "node:net";
+import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
@@ -14,6 +15,7 @@ import {
   type RouteFilter,
   type RouteQuery,
   type ShownRpki,
+  showBfd,
   showGroups,
   showNeighbor,
   showNeighborDetail,
@@ -25,6 +27,7 @@ import {
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
+import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownHistory } from "./history.ts";
 import { type Page, pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
@@ -32,7 +35,13 @@ import { askersTurn } from "./turns.ts";
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
   Speaker,
-  "router" | "slices" | "operate" | "explain" | "congestionControlOf" | "turnedAway"
+  | "router"
+  | "slices"
+  | "operate"
+  | "shutDownGracefully"
+  | "explain"
+  | "congestionControlOf"
+  | "turnedAway"
 > & {
   /** Null on a standby, which is connected to no cache. */
   readonly feeds: Pick<Speaker["feeds"], "show"> | null;
@@ -75,6 +84,8 @@ export interface DaemonActions {
   stop(isRestart: boolean): void;
   readonly version: string;
   readonly startedMs: number;
+  /** Those who observe. */
+  readonly feeds: Feeds;
   /** When the configuration was read that is in force. */
   configuredMs(): number;
 }
@@ -138,7 +149,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-status": async function* ({ router, slices }, _request, daemon) {
-    const { version, startedMs } = daemon;
+    const { version, startedMs, feeds } = daemon;
     const { router: identity } = router.tables.config;
     yield {
       version,
@@ -150,6 +161,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
+      graceful_shutdown: router.tables.groups.isShuttingDown,
+      feeds: showFeedStatus(feeds),
     };
     return {};
   },
@@ -192,6 +205,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     speaker.operate(neighbor.config.address, { do: "enable" });
     return { neighbor: neighbor.config.address };
   },
+  "graceful-shutdown": async function* (speaker, request) {
+    const state = choice(request, "state", ["on", "off"]);
+    if (state === null) throw new ControlError('"state" must be on or off');
+    speaker.shutDownGracefully(state === "on");
+    return { graceful_shutdown: state === "on" };
+  },
   "show-rpki": async function* ({ router, feeds }) {
     const shown = showRpki(router);
     if (shown === null) throw new ControlError("the configuration has no section rpki", "unknown");
@@ -203,6 +222,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       return { ...source, feed: { state, version, problem } };
     });
     yield { ...shown, sources };
+    return {};
+  },
+  "show-feeds": async function* (_speaker, _request, { feeds }) {
+    yield showFeeds(feeds);
+    return {};
+  },
+  dump: async function* ({ router }, request, { feeds }) {
+    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
+  },
+  "show-bfd": async function* ({ router }) {
+    yield* showBfd(router);
     return {};
   },
   "show-quarantine": async function* ({ router }) {

@@ -1,9 +1,10 @@
 /** Configuration files from disk. */
 
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { globSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { Worker } from "node:worker_threads";
+import { setFlagsFromString } from "node:v8";
+import { isMainThread, Worker } from "node:worker_threads";
 import {
   type Config,
   formatMistakes,
@@ -22,6 +23,8 @@ import { congestionControlProblem } from "@ts-bgp/takeover";
 import { defaultControlSocket } from "./control-path.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
+/** Room for what the thread that reads a file leaves behind until it is collected. */
+const YOUNG_MB = 16;
 
 /** A configuration with mistakes: nothing of it is used. */
 export class ConfigFileError extends Error {
@@ -74,7 +77,7 @@ export type WorkerOutcome =
   | { readonly kind: "unreadable"; readonly message: string };
 
 /**
- * Reads and checks a configuration; the files it names are relative to it.
+ * Reads and checks a configuration; files are relative to the one that names them.
  *
  * Throws a ConfigFileError with all mistakes, or an UnusableFileError.
  *
@@ -85,9 +88,23 @@ export function readConfigFile(
   text: string = readConfigText(file),
   options: ReadOptions = {},
 ): CheckedFile {
-  const { config, mistakes, warnings } = loadConfigFile(file, text, options);
+  const { config, mistakes, warnings } = inLittleMemory(() => loadConfigFile(file, text, options));
   if (config !== null) return { config, warnings: formatMistakes(warnings) };
   throw mistaken(file, mistakes);
+}
+
+/**
+ * Does work that leaves much garbage: its collector otherwise takes a hundred megabytes of room for it, which
+ * stay with the process.
+ */
+function inLittleMemory<T>(work: () => T): T {
+  if (!isMainThread) return work();
+  setFlagsFromString("--semi-space-growth-factor=1");
+  try {
+    return work();
+  } finally {
+    setFlagsFromString("--semi-space-growth-factor=2");
+  }
 }
 
 /**
@@ -126,11 +143,12 @@ function loadConfigFile(
   return loadConfig(file, text, {
     readFile: (name) => {
       try {
-        return readFileSync(besides(file, name), "utf8");
+        return readFileSync(name, "utf8");
       } catch (error) {
         throw new Error(reasonOf(error));
       }
     },
+    filesLike: (pattern) => globSync(pattern).sort(),
     env: (name) => process.env[name],
     otherAddress: otherAddressOf,
     congestionControlProblem: problemOf,
@@ -151,7 +169,10 @@ function loadConfigFile(
  */
 export async function readConfigFileApart(file: string, text?: string): Promise<CheckedFile> {
   const workerData: WorkerInput = { file, text };
-  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), { workerData });
+  const worker = new Worker(new URL("./config-worker.ts", import.meta.url), {
+    workerData,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
   switch (outcome.kind) {
     case "checked":

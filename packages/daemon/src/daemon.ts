@@ -2,24 +2,21 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Config,
-  type ConfigDiff,
-  diffConfig,
-  type HttpConfig,
-  reloadRefusal,
-} from "@ts-bgp/config";
+import { type Config, type ConfigDiff, diffConfig, reloadRefusal } from "@ts-bgp/config";
+import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { apiSources } from "./api-sources.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { ConfigFileError, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
+import { feedMetrics } from "./feed-metrics.ts";
 import { History, NO_HISTORY } from "./history.ts";
-import { HttpService, type HttpSources } from "./http.ts";
+import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
@@ -52,6 +49,7 @@ export class Daemon {
   /** Null where nothing can be noted, and before the start. */
   private crash: Crash | null = null;
   private readonly held: Held;
+  private readonly bfd: Bfd;
   private heldLooks: NodeJS.Timeout | undefined;
   /** With a section `nsr`. */
   private readonly pair: Pair | null;
@@ -72,6 +70,7 @@ export class Daemon {
   /** What an operator asks, over whatever. */
   private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
+  private readonly feeds: Feeds;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
@@ -95,6 +94,11 @@ export class Daemon {
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
     this.idle = new Machine(config, 0);
+    this.feeds = new Feeds({
+      version: options.version,
+      describe: () => this.statusOfSide(),
+      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+    });
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
@@ -104,6 +108,7 @@ export class Daemon {
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
+      feeds: this.feeds,
       configuredMs: () => this.configuredMs,
     });
     this.manager = new ServiceManager(process.env, () => this.statusText());
@@ -112,6 +117,7 @@ export class Daemon {
     const heldFile = heldFileOf(config);
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
+    this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
     this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
     this.pair =
       nsr === null
@@ -120,7 +126,7 @@ export class Daemon {
             config,
             name,
             crash: () => this.crash,
-            held: this.held,
+            ...{ held: this.held, bfd: this.bfd },
             crashFile: (side) => crashFileOf(config, side),
             software: options.version,
             arbiter: createArbiter(nsr),
@@ -157,7 +163,8 @@ export class Daemon {
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
-      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash);
+      if (this.alone !== null) beginAlone(this.alone, this.held, this.crash, this.bfd);
+      this.feeds.use(this.alone, config);
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
@@ -207,6 +214,8 @@ export class Daemon {
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
+    this.feeds.stop();
+    await this.bfd.exit();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();
@@ -284,6 +293,12 @@ export class Daemon {
     return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
   }
 
+  /** For stations, which are told by the side that acts. */
+  private statusOfSide(): string {
+    const { cluster, side, epoch } = this.shownNsr();
+    return cluster === "" ? "started" : `side ${side} of ${cluster} is active, epoch ${epoch}`;
+  }
+
   private shownNsr(): ShownNsr {
     return showNsr(this.pair, this.speaker);
   }
@@ -313,7 +328,7 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private roleChanged({ switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -322,6 +337,8 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
+    if (role === "active") this.feeds.use(speaker, this.config);
+    else this.feeds.use(null, this.config);
     this.manager.changed();
   }
 
@@ -414,6 +431,7 @@ export class Daemon {
     this.config = next;
     this.configuredMs = nowMs();
     this.inherited = null;
+    this.feeds.use(this.speaker, next);
     return {
       added: diff.added,
       removed: diff.removed,
@@ -438,21 +456,6 @@ export class Daemon {
     return new ControlServer(file, this.handler, this.fault);
   }
 
-  private apiSources(access: HttpConfig): HttpSources["api"] {
-    return {
-      access,
-      ask: this.handler,
-      router: () => this.served().router,
-      ordered: (by, { command, neighbor }) => {
-        const whom = typeof neighbor === "string" ? ` ${neighbor}` : "";
-        this.log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
-      },
-      activeSide: () => this.shownNsr().peer.side || null,
-      watch: (heard) =>
-        this.log.watch(({ fields, ...event }) => heard({ at_ms: nowMs(), ...event, ...fields })),
-    };
-  }
-
   private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
     if (address === null) return null;
     this.collector ??= new Collector(() => this.served(), {
@@ -460,9 +463,12 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
+      feedMetrics: () => feedMetrics(this.feeds),
     });
     this.history ??= new History(() => this.served().router);
     const { collector } = this;
+    const router = () => this.served().router;
+    const api = apiSources(address, this.handler, this.log, router, () => this.shownNsr());
     const health = () => {
       const { role, ready } = this.shownNsr();
       const neighbors = this.served().router.neighbors.size;
@@ -470,7 +476,7 @@ export class Daemon {
     };
     return HttpService.listen(
       address,
-      { parts: () => collector.parts(), health, api: this.apiSources(address) },
+      { parts: () => collector.parts(), health, api },
       {
         fault: this.fault,
         say: (level, message) => this.log.say(level, "http", message),
@@ -481,9 +487,4 @@ export class Daemon {
 
 function mistakesOf(error: unknown): readonly string[] {
   return error instanceof ConfigFileError ? error.lines : [];
-}
-
-/** @returns whether it takes another listener; who may do what is another matter */
-function isMoved(old: HttpConfig | null, next: HttpConfig | null): boolean {
-  return old?.address !== next?.address || old?.port !== next?.port;
 }

@@ -13,7 +13,7 @@
  */
 
 import { Worker } from "node:worker_threads";
-import type { ListenAddress } from "@ts-bgp/config";
+import type { HttpConfig, ListenAddress } from "@ts-bgp/config";
 import type { ApiReply, ApiRequest, HttpAccess } from "./api/messages.ts";
 import { type ApiSources, Questions } from "./api/questions.ts";
 import type { Fault } from "./fault.ts";
@@ -261,4 +261,9 @@ export class HttpService {
 
 function isOfApi(report: HttpRequest | ApiRequest): report is ApiRequest {
   return report.ask !== "metrics" && report.ask !== "health";
+}
+
+/** @returns whether it takes another listener; who may do what is another matter */
+export function isMoved(old: HttpConfig | null, next: HttpConfig | null): boolean {
+  return old?.address !== next?.address || old?.port !== next?.port;
 }

@@ -30,5 +30,11 @@ export {
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
+export type {
+  ShownFeedFiles,
+  ShownFeedStation,
+  ShownFeedStatus,
+  ShownFeeds,
+} from "./feed-commands.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";

@@ -19,6 +19,8 @@ export interface DaemonFacts {
   lostLogLines(): number;
   /** Metrics of nonstop routing. */
   nsrMetrics?(): readonly MetricRecord[];
+  /** Of those who observe. */
+  feedMetrics?(): readonly MetricRecord[];
 }
 
 /** Takes what there is to know. */
@@ -43,6 +45,7 @@ export class Collector {
     await askersTurn();
     yield { records: await this.timed(async () => this.facts.nsrMetrics?.() ?? []) };
     yield { records: rpkiMetrics(this.served()) };
+    yield { records: this.facts.feedMetrics?.() ?? [] };
     yield { table: NEIGHBOR_TABLE };
     for (const rows = neighborRows(this.served().router); ; ) {
       await askersTurn();

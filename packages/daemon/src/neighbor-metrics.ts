@@ -70,6 +70,12 @@ const METRICS: readonly NeighborMetric[] = [
     ONE,
     ({ quarantine }) => [Number(quarantine?.held === true)],
   ),
+  metric("bfd_up", "gauge", "1 while its BFD session is up", ONE, ({ bfd }) => [
+    bfd === null ? null : Number(bfd.state === "up"),
+  ]),
+  metric("bfd_downs_total", "counter", "How often BFD went down that was up", ONE, ({ bfd }) => [
+    bfd?.downs ?? null,
+  ]),
   metric(
     "update_faults_total",
     "counter",

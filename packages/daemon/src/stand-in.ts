@@ -1,4 +1,4 @@
-/** What a standby can be asked. */
+/** A standby, or a side that has nothing yet, as commands and metrics see it. */
 
 import type { Machine } from "@ts-bgp/replication";
 import { TurnedAway } from "@ts-bgp/speaker/turned-away";
@@ -19,6 +19,7 @@ export function standIn({ router }: Machine): Served {
     router,
     slices,
     operate: refuse,
+    shutDownGracefully: refuse,
     explain: refuse,
     congestionControlOf: none,
     turnedAway,

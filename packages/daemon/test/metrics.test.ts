@@ -29,6 +29,7 @@ function servedOf(count: number, description = ""): Served {
     router: new Router(config!, 1),
     slices: { count: 3, totalMs: 1500, maxMs: 4 },
     operate: refuse,
+    shutDownGracefully: refuse,
     explain: refuse,
     congestionControlOf: () => null,
     turnedAway: new TurnedAway(() => {}),

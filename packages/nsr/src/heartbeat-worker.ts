@@ -13,6 +13,7 @@ import {
   holdMs,
   promiseMs,
   WORD_ECHO,
+  WORD_HEARD,
   WORD_PROGRESS,
   WORD_TOLD,
 } from "./heartbeats.ts";
@@ -269,6 +270,7 @@ class Listener extends Heart {
 
   private heartbeatCame(progress: number, sentMs: number, stream: Duplex): void {
     this.heardMs = performance.now();
+    Atomics.store(this.words, WORD_HEARD, Math.floor(bootMs()) | 0);
     this.isToldAnew = true;
     this.promise(sentMs, stream);
     if (progress === this.progress) return;

@@ -59,7 +59,9 @@ export const WORD_PROGRESS = 0;
 export const WORD_ECHO = 1;
 /** 1: all of the other side's streams were told what the process dies of. */
 export const WORD_TOLD = 2;
-const WORDS = 3;
+/** When the active's newest heartbeat came, by `bootMs`, whole milliseconds; the lower 32 bits. */
+export const WORD_HEARD = 3;
+const WORDS = 4;
 /** Longest wait for that. */
 const TELL_MS = 300;
 
@@ -200,6 +202,8 @@ export class HeartbeatSender {
 /** The standby's ear. */
 export class HeartbeatListener {
   readonly stop: () => Promise<void>;
+  /** For other threads, see `WORD_HEARD`. */
+  readonly memory: SharedArrayBuffer;
 
   /**
    * @param order - `ways`: addresses of the active side; `epoch`: heartbeats of another one are not heard;
@@ -226,6 +230,8 @@ export class HeartbeatListener {
     const { thread, config, ways, epoch, lease, echo } = order;
     const words = newWords();
     words[WORD_ECHO] = echo;
+    words[WORD_HEARD] = Math.floor(bootMs());
+    this.memory = words.buffer as SharedArrayBuffer;
     // What was promised to this active by a process before counts as well.
     lease?.beginPromises(bootMs() + promiseMs(config));
     const listen = {

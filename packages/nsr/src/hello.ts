@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { NsrConfig } from "@ts-bgp/config";
 import { type Joining, type RecordOf, STREAM_VERSION } from "@ts-bgp/replication";
-import type { LogEvent } from "@ts-bgp/speaker";
+import type { Bfd, LogEvent } from "@ts-bgp/speaker";
 import type { HeartbeatThread } from "./heartbeats.ts";
 import type { LinkThread } from "./link-thread.ts";
 import { addressText } from "./links.ts";
@@ -26,6 +26,7 @@ export interface Side {
   readonly differed: { once: boolean };
   readonly heartbeats: HeartbeatThread;
   readonly links: LinkThread;
+  readonly bfd: Bfd;
   readonly refusals: Refusals;
   /** @returns why its host cannot take connections over; null when it can */
   readonly lack: () => Promise<string | null>;

@@ -1,7 +1,7 @@
 /** What a side of a pair is given. */
 
 import type { Config, NsrConfig } from "@ts-bgp/config";
-import type { Crash, Held, LogEvent } from "@ts-bgp/speaker";
+import type { Bfd, Crash, Held, LogEvent } from "@ts-bgp/speaker";
 import type { Arbiter } from "./arbiter.ts";
 
 export interface PairOptions {
@@ -10,6 +10,7 @@ export interface PairOptions {
   readonly name: string;
   readonly software: string;
   readonly arbiter: Arbiter;
+  readonly bfd: Bfd;
   readonly log: (event: LogEvent) => void;
   /** What this side notes of what it reads; null where that cannot be. */
   readonly crash: () => Crash | null;

@@ -93,7 +93,7 @@ export class Pair {
     this.options = options;
     this.suspects = new Suspects(options);
     this.log = new PairLog(options.log);
-    const { config, name, software, log, arbiter } = options;
+    const { config, name, software, log, arbiter, bfd } = options;
     this.nsr = nsrOf(options);
     const { peers } = this.nsr;
     const leading = () => (this.machine.state === "leading" ? this.speaker : null);
@@ -111,7 +111,7 @@ export class Pair {
       this.log.say(id, "warn", text);
     this.addresses = new ServiceAddresses(this.nsr, warn("nsr-link"));
     this.switchovers = new Switchovers(log);
-    const finds = { lack: () => this.gate.lack(), ...this.suspects.finds };
+    const finds = { bfd, lack: () => this.gate.lack(), ...this.suspects.finds };
     const { refusals } = this.log;
     const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
     const program = { software, build: programDigest(), differed: { once: false } };
@@ -366,7 +366,7 @@ export class Pair {
     this.addresses.claim();
     await tenure.letJoin("once");
     if (tenure.isOver) return null;
-    await tenure.speaker.start();
+    await tenure.begin();
     if (tenure.isOver) return null;
     this.suspects.begin(tenure.speaker);
     this.switchovers.begunAnew();

@@ -18,7 +18,7 @@ import type { Arbiter } from "./arbiter.ts";
 import type { Before, FollowEnd } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
-import { HeartbeatListener, promiseMs } from "./heartbeats.ts";
+import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
@@ -37,6 +37,8 @@ const STOPPED_LOOK_MS = 250;
 const LINK_SILENT_MS = 4000;
 /** An active that runs has so long, beside its patience, to take the standby's right back. */
 const UNDECLARE_MS = 500;
+/** So many heartbeats late: packets of BFD that are sent twice do no harm. */
+const BFD_SILENT_BEATS = 1.5;
 
 export class StandbySide {
   readonly standby: Standby;
@@ -147,6 +149,8 @@ export class StandbySide {
         this.isOver = true;
         clearInterval(looks);
         void this.heartbeats?.stop();
+        if (end.kind === "handover" || end.mayTakeOver) this.side.bfd.goAlone();
+        else this.side.bfd.rest();
         resolve(end);
       };
       const next = this.before === null ? 0 : this.goOn(null);
@@ -274,6 +278,7 @@ export class StandbySide {
     this.heartbeats = new HeartbeatListener(order, isSilent, failed, way, (suspects) => {
       this.suspects = suspects;
     });
+    this.shadowBfd(this.heartbeats);
     try {
       this.arbiter.watch(hello.process, () => {
         this.lose(`process ${hello.process} of ${hello.side} has ended`, this.standby.isUsable);
@@ -281,6 +286,15 @@ export class StandbySide {
     } catch (error) {
       this.lose((error as Error).message, false);
     }
+  }
+
+  /** What the active sends for BFD is sent here as soon as it is silent, once this side may take over. */
+  private shadowBfd({ memory }: HeartbeatListener): void {
+    const { side, standby } = this;
+    const router = () => (standby.isDeclared ? (this.machine?.router ?? null) : null);
+    const clockOffsetMs = () => (router()?.tables.nowMs ?? 0) - this.heardMs;
+    const silentMs = BFD_SILENT_BEATS * side.config.heartbeatMs;
+    side.bfd.shadow({ router, clockOffsetMs }, { memory, word: WORD_HEARD, silentMs });
   }
 
   /** The active has taken over, and lacks brackets that this side has. */

@@ -59,6 +59,12 @@ export class Tenure {
     this.speaker = new Speaker(machine, options);
   }
 
+  /** Begins with nothing. */
+  async begin(): Promise<void> {
+    await this.speaker.start();
+    if (!this.isOver) this.parts.side.bfd.lead(this.speaker);
+  }
+
   /**
    * Goes on with the connections that another side, or this one, left.
    *
@@ -111,6 +117,7 @@ export class Tenure {
       protector.expectOnly(new Set(machine.ledger.connections.keys()));
     }
     claim();
+    parts.side.bfd.lead(speaker);
     const restoreMs = performance.now();
     const { resumes } = parts;
     const { resumed, lost } = await resumeAll(speaker, protector, frozen, resumes, onlyLate);
@@ -149,7 +156,9 @@ export class Tenure {
 
   /** Brings everything to a standstill. @returns how connections were left */
   freeze(): Readonly<Record<string, Frozen>> {
-    const { speaker, activeSide } = this;
+    const { speaker, activeSide, parts } = this;
+    // It goes on until another side does that.
+    parts.side.bfd.goAlone();
     const frozen = freezeAll(speaker, activeSide.protector);
     speaker.suspend();
     speaker.transport.abandon();
@@ -177,6 +186,7 @@ export class Tenure {
   /** Is none any more, without a word to peers. */
   end(): void {
     this.isOver = true;
+    this.parts.side.bfd.rest();
     this.speaker.suspend();
     this.speaker.transport.abandon();
     // What ends the process from now on ends a standby.

@@ -14,6 +14,7 @@ import {
   Machine,
   STREAM_VERSION,
 } from "@ts-bgp/replication";
+import { Bfd } from "@ts-bgp/speaker";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
@@ -104,6 +105,10 @@ async function declared(state: ActiveState) {
     links,
     refusals,
     lack,
+    bfd: new Bfd(
+      () => {},
+      () => {},
+    ),
     notes: () => null,
     ended: () => ({ ends: 0, ended: "" }),
     log() {},

@@ -1,5 +1,7 @@
 /** Sets of AS numbers, from a single one to the hundred thousands of a whole registry. */
 
+import { type AsEntries, packedRanges } from "./packed-lists.ts";
+
 const AS_MAX = 0xffffffff;
 
 /**
@@ -19,35 +21,23 @@ export function parseAsRange(text: string): [number, number] | string {
 
 /** An immutable set as sorted ranges that do not touch: 8 octets each, a binary search to ask. */
 export class AsSet {
-  private readonly firsts: Uint32Array;
-  private readonly lasts: Uint32Array;
+  private readonly ranges: Uint32Array;
 
-  /** @param entries - as `parseAsRange` takes them; a wrong one is a programmer's mistake */
-  constructor(entries: readonly string[]) {
-    const ranges = entries.map(parsed).sort((a, b) => a[0] - b[0]);
-    const merged: [number, number][] = [];
-    for (const [first, last] of ranges) {
-      const previous = merged.at(-1);
-      if (previous !== undefined && first <= previous[1] + 1) {
-        previous[1] = Math.max(previous[1], last);
-      } else {
-        merged.push([first, last]);
-      }
-    }
-    this.firsts = Uint32Array.from(merged, (range) => range[0]);
-    this.lasts = Uint32Array.from(merged, (range) => range[1]);
+  /** @param entries - packed, or as `parseAsRange` takes them; a wrong one is a programmer's mistake */
+  constructor(entries: AsEntries) {
+    this.ranges = entries instanceof Uint32Array ? entries : packedRanges(entries.flatMap(parsed));
   }
 
   has(as: number): boolean {
-    const firsts = this.firsts;
+    const { ranges } = this;
     let low = 0;
-    let high = firsts.length;
+    let high = ranges.length >>> 1;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (firsts[middle]! <= as) low = middle + 1;
+      if (ranges[2 * middle]! <= as) low = middle + 1;
       else high = middle;
     }
-    return low > 0 && as <= this.lasts[low - 1]!;
+    return low > 0 && as <= ranges[2 * low - 1]!;
   }
 }
 

@@ -64,12 +64,13 @@ export const COMMUNITY_KINDS = [
 
 /** @returns tests that must all hold; those on the prefix come last, so that fewer are asked */
 export function compileConditions(conditions: Conditions, to: Compilation): Condition[] {
-  const { asPath, nextHop, any, not } = conditions;
+  const { asPath, nextHop, all, any, not } = conditions;
   const nested = [
+    ...(all ?? []).flatMap((each) => compileConditions(each, to)),
     ...(any === undefined ? [] : [anyCondition(any, to)]),
     ...(not === undefined ? [] : [notCondition(not, to)]),
   ];
-  const nestedLast = [...(any ?? []), not ?? {}].some(asksPrefix);
+  const nestedLast = [...(all ?? []), ...(any ?? []), not ?? {}].some(asksPrefix);
   const onPrefix = prefixConditions(conditions, to);
   return [
     ...peerConditions(conditions, to),
@@ -81,10 +82,11 @@ export function compileConditions(conditions: Conditions, to: Compilation): Cond
   ];
 }
 
-function asksPrefix({ family, prefixLength, prefix, rpki, aspa, any, not }: Conditions): boolean {
+function asksPrefix(conditions: Conditions): boolean {
+  const { family, prefixLength, prefix, rpki, aspa, all, any, not } = conditions;
   if (family !== undefined || prefixLength !== undefined || prefix !== undefined) return true;
   if (rpki !== undefined || aspa !== undefined) return true;
-  return [...(any ?? []), ...(not === undefined ? [] : [not])].some(asksPrefix);
+  return [...(all ?? []), ...(any ?? []), ...(not === undefined ? [] : [not])].some(asksPrefix);
 }
 
 function anyCondition(alternatives: readonly Conditions[], to: Compilation): Condition {

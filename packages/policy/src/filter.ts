@@ -29,7 +29,7 @@ import type { Action, Policy, Rule } from "./values.ts";
 export interface FilterContext {
   readonly sets: AttributeSets;
   readonly reasons: ReasonTable;
-  readonly terms: Terms;
+  terms: Terms;
   readonly route: Route;
   /** Counts slices: a reference taken in an earlier one has been given up. */
   slice: number;
@@ -47,6 +47,8 @@ interface CompiledRule {
   readonly action: Action;
   /** Number in the reason table, 0 unless it rejects. */
   readonly reason: number;
+  /** Index of the first rule of the following policy. */
+  readonly next: number;
 }
 
 /** Trees kept; a power of two. */
@@ -100,7 +102,8 @@ class Tree {
 export class ChainFilter implements Filter {
   readonly names: readonly string[];
   readonly localAs: number;
-  readonly policies: Policies;
+  /** Whose chain it is. */
+  policies: Policies;
   readonly acceptsAll = false;
   readonly rejectsAll: number;
   readonly asksPrefix: boolean;
@@ -114,6 +117,8 @@ export class ChainFilter implements Filter {
   /** Reason for a route that came past all rules. */
   private readonly lastReason: number;
   private readonly testCount: number;
+  /** Some rule changes routes. */
+  private readonly changes: boolean;
   private readonly groupKeys: readonly ((peer: PeerFacts) => string)[];
   private readonly dependsOnPeer: boolean;
   private readonly dependsOnSource: boolean;
@@ -148,10 +153,12 @@ export class ChainFilter implements Filter {
     this.policies = policies;
     this.localAs = localAs;
     this.names = chain.map(({ name }) => name);
-    this.rules = chain.flatMap((policy) => compilePolicy(policy, to, context.reasons));
+    this.rules = compileChain(chain, to, context.reasons);
     this.lastReason = lastReason(chain, context.reasons);
     this.rejectsAll = chain.length === 0 ? REASON["no-policy"] : 0;
-    const changes = chain.flatMap(({ rules }) => rules.map(({ set }) => set));
+    const all = chain.flatMap(({ rules }) => rules);
+    this.changes = all.some(({ set }) => Object.keys(set).length > 0);
+    const changes = all.filter(({ action }) => action !== "reject").map(({ set }) => set);
     this.setsNextHop = changes.some(({ nextHop }) => nextHop !== undefined);
     this.setsMed = changes.some(({ med }) => med !== undefined);
     this.testCount = to.tests.size;
@@ -211,7 +218,26 @@ export class ChainFilter implements Filter {
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);
-    return { rules, verdict };
+    return { rules, verdict, left: verdict.accept ? null : route.changedOctets() };
+  }
+
+  rejected(
+    attr: AttrId,
+    source: PeerFacts,
+    peer: PeerFacts,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    bits: number,
+  ): Uint8Array | null {
+    if (!this.changes) return null;
+    const { route, sets } = this.context;
+    route.setPrefix(family, w0, w1, w2, w3, bits);
+    route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
+    route.begin(sets, attr, source, peer, this.testCount);
+    return this.firstDecision(null, true)?.action === "accept" ? null : route.changedOctets();
   }
 
   private treeOf(attr: AttrId, source: PeerFacts, peer: PeerFacts): Tree {
@@ -263,7 +289,7 @@ export class ChainFilter implements Filter {
   ): void {
     const { route, sets } = this.context;
     route.begin(sets, attr, source, peer, this.testCount);
-    const decided = this.firstDecision(trace);
+    const decided = this.firstDecision(trace, trace !== null);
     leaf.accept = decided !== null && decided.action === "accept";
     leaf.reason = leaf.accept ? 0 : (decided?.reason ?? this.lastReason);
     if (leaf.accept && route.tooLong) leaf.reason = REASON["attributes-too-long"];
@@ -276,17 +302,25 @@ export class ChainFilter implements Filter {
     if (leaf.accept && route.changed) this.internResult(attr, leaf);
   }
 
-  /** @returns the rule that accepts or rejects the route, null when none does */
-  private firstDecision(trace: RuleTrace[] | null): CompiledRule | null {
+  /**
+   * @param showsRejected - what a rule that rejects changes is of interest
+   * @returns the rule that accepts or rejects the route, null when none does
+   */
+  private firstDecision(trace: RuleTrace[] | null, showsRejected: boolean): CompiledRule | null {
+    const { rules } = this;
     const { route } = this.context;
-    for (const rule of this.rules) {
+    for (let i = 0; i < rules.length; ) {
+      const rule = rules[i++]!;
       if (trace !== null) {
         if (!traced(rule, route, trace)) continue;
       } else {
         if (!holdAll(rule.conditions, route)) continue;
-        for (const modification of rule.modifications) modification.apply(route);
+        if (rule.action !== "reject" || showsRejected) {
+          for (const modification of rule.modifications) modification.apply(route);
+        }
       }
-      if (rule.action !== "next") return rule;
+      if (rule.action === "return") i = rule.next;
+      else if (rule.action !== "next") return rule;
     }
     return null;
   }
@@ -328,7 +362,24 @@ function traced(rule: CompiledRule, route: Route, trace: RuleTrace[]): boolean {
   return matches;
 }
 
-function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): CompiledRule[] {
+function compileChain(
+  chain: readonly Policy[],
+  to: Compilation,
+  reasons: ReasonTable,
+): CompiledRule[] {
+  const compiled: CompiledRule[] = [];
+  for (const policy of chain) compiled.push(...compilePolicy(policy, compiled.length, to, reasons));
+  return compiled;
+}
+
+/** @param at - index of the policy's first rule in the chain */
+function compilePolicy(
+  policy: Policy,
+  at: number,
+  to: Compilation,
+  reasons: ReasonTable,
+): CompiledRule[] {
+  const next = at + policy.rules.length + (policy.default === "next" ? 0 : 1);
   const rules = policy.rules.map((rule): CompiledRule => {
     const reason = () => reasons.numberOf("policy-rule", policy.name, rule.name);
     return {
@@ -339,6 +390,7 @@ function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): C
       modifications: compileModifications(rule.set, to),
       action: rule.action,
       reason: rule.action === "reject" ? reason() : 0,
+      next,
     };
   });
   if (policy.default === "next") return rules;
@@ -350,6 +402,7 @@ function compilePolicy(policy: Policy, to: Compilation, reasons: ReasonTable): C
     modifications: [],
     action: policy.default,
     reason: policy.default === "reject" ? reasons.numberOf("policy-default", policy.name, "") : 0,
+    next,
   };
   return [...rules, last];
 }

@@ -35,10 +35,25 @@ export {
   parseCommunityPattern,
 } from "./community-pattern.ts";
 export { ChainFilter } from "./filter.ts";
+export { asTexts, prefixTexts } from "./list-texts.ts";
+export {
+  type AsEntries,
+  forEachPrefix,
+  type PrefixEntries,
+  PrefixListBuilder,
+  packedRanges,
+  prefixCounts,
+} from "./packed-lists.ts";
 export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.ts";
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";
+export {
+  REJECT_REASONS,
+  type RejectPreset,
+  type RejectReason,
+  rejectCommunities,
+} from "./reject-reasons.ts";
 export { originOf, pathStateOf } from "./route.ts";
 export { isListName } from "./terms.ts";
 export type {

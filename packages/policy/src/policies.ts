@@ -17,7 +17,7 @@ export class Policies {
   /** Null where no policy asks for origins. */
   readonly origins: Origins | null;
   private readonly context: FilterContext;
-  private readonly filters: Map<string, Filter> = new Map();
+  private readonly filters: Map<string, OwnFilter> = new Map();
 
   /**
    * @param values - checked policies and lists; not copied, must not change
@@ -30,12 +30,13 @@ export class Policies {
     sets: AttributeSets,
     reasons: ReasonTable,
     origins: Origins | null = null,
+    context: FilterContext | null = null,
   ) {
     this.origins = origins;
     this.values = values;
     this.sets = sets;
     this.reasons = reasons;
-    this.context = {
+    this.context = context ?? {
       sets,
       reasons,
       terms: new Terms(values),
@@ -43,6 +44,28 @@ export class Policies {
       slice: 1,
       held: [],
     };
+  }
+
+  /**
+   * Policies for other values, which take over what has not changed, with what it remembers: lists that are
+   * the same objects, and filters of policies that are. Of these here only the other filters are of use then.
+   *
+   * @param changed - names of policies that are not the same, or have lists that are not
+   */
+  with(values: PolicyValues, changed: ReadonlySet<string>): Policies {
+    const { sets, reasons, origins, context } = this;
+    context.terms = new Terms(values, context.terms);
+    const next = new Policies(values, sets, reasons, origins, context);
+    const isSame = (name: string) =>
+      !changed.has(name) &&
+      (name === ACCEPT_ALL || this.values.policies[name] === values.policies[name]);
+    for (const [key, filter] of this.filters) {
+      if (!filter.names.every(isSame)) continue;
+      this.filters.delete(key);
+      next.filters.set(key, filter);
+      filter.policies = next;
+    }
+    return next;
   }
 
   /**
@@ -88,18 +111,32 @@ export class Policies {
   }
 }
 
-/** Numbers the reasons that policies may reject with, for `Policies`. */
-export function addReasons({ policies }: PolicyValues, reasons: ReasonTable): void {
-  for (const { name, rules, source } of Object.values(policies)) {
+/**
+ * Numbers the reasons that policies may reject with, for `Policies`.
+ *
+ * @param known - policies whose reasons are numbered already
+ */
+export function addReasons(
+  { policies }: Pick<PolicyValues, "policies">,
+  reasons: ReasonTable,
+  known: PolicyValues["policies"] = {},
+): void {
+  for (const policy of Object.values(policies)) {
+    const { name, rules, source } = policy;
+    if (known[name] === policy) continue;
     for (const rule of rules) {
-      if (rule.action === "reject") reasons.add("policy-rule", name, rule.name, rule.source);
+      if (rule.action !== "reject") continue;
+      reasons.add("policy-rule", name, rule.name, rule.source, rule.why);
     }
     reasons.add("policy-default", name, "", source);
   }
 }
 
+type OwnFilter = AcceptAll | ChainFilter;
+
 export class AcceptAll implements Filter {
-  readonly policies: Policies;
+  /** Whose it is. */
+  policies: Policies;
   readonly localAs: number;
   readonly names: readonly string[] = [ACCEPT_ALL];
   readonly acceptsAll = true;
@@ -132,6 +169,10 @@ export class AcceptAll implements Filter {
   }
 
   explain(attr: AttrId): Explanation {
-    return { rules: [], verdict: this.decide(attr) };
+    return { rules: [], verdict: this.decide(attr), left: null };
+  }
+
+  rejected(): null {
+    return null;
   }
 }

@@ -22,6 +22,7 @@ export interface PrefixEntry {
 
 const SLASH = 47;
 const DOT = 46;
+const COLON = 58;
 const SPACE = 32;
 
 /** @returns an entry to give to `parsePrefixEntry`, which fills it */
@@ -39,7 +40,7 @@ export function newPrefixEntry(): PrefixEntry {
 export function parsePrefixEntry(text: string, into: PrefixEntry): string | null {
   const cut = text.indexOf(" ");
   const prefixEnd = cut < 0 ? text.length : cut;
-  if (!parseIpv4Prefix(text, prefixEnd, into)) {
+  if (!parseIpv4Prefix(text, prefixEnd, into) && !parseIpv6Prefix(text, prefixEnd, into)) {
     const mistake = parseAnyPrefix(text.slice(0, prefixEnd), into);
     if (mistake !== null) return mistake;
   }
@@ -79,6 +80,75 @@ function parseIpv4Prefix(text: string, end: number, into: PrefixEntry): boolean 
   into.w1 = into.w2 = into.w3 = 0;
   into.bits = bits;
   return true;
+}
+
+/** Groups of the address at hand, in order, without those that `::` stands for. */
+const GROUPS = new Uint16Array(8);
+
+/** Reads the usual case of IPv6, hexadecimal groups without host bits; anything else is left to the long way. */
+function parseIpv6Prefix(text: string, end: number, into: PrefixEntry): boolean {
+  let count = 0;
+  let gapAt = -1;
+  let at = 0;
+  for (; at < end && text.charCodeAt(at) !== SLASH; count++) {
+    if (text.charCodeAt(at) === COLON && text.charCodeAt(at + 1) === COLON) {
+      if (gapAt >= 0) return false;
+      gapAt = count;
+      at += 2;
+      if (text.charCodeAt(at) === SLASH) break;
+    } else if (count > 0 && text.charCodeAt(at++) !== COLON) return false;
+    const start = at;
+    let group = 0;
+    for (let digit = 0; digit >= 0 && at < end; ) {
+      digit = hexDigit(text.charCodeAt(at));
+      if (digit < 0) break;
+      group = (group << 4) | digit;
+      at++;
+    }
+    if (at === start || at > start + 4 || count === 8) return false;
+    GROUPS[count] = group;
+  }
+  if (gapAt < 0 ? count !== 8 : count > 7) return false;
+  const bits = parseLength(text, at + 1, end);
+  if (bits < 0 || bits > 128) return false;
+  return spread(count, gapAt, bits, into);
+}
+
+/** Takes `GROUPS` as an address with a gap. @returns false when it has host bits */
+function spread(count: number, gapAt: number, bits: number, into: PrefixEntry): boolean {
+  const gap = gapAt < 0 ? 0 : 8 - count;
+  const groupAt = (k: number) => {
+    if (gapAt < 0 || k < gapAt) return GROUPS[k]!;
+    return k < gapAt + gap ? 0 : GROUPS[k - gap]!;
+  };
+  into.w0 = (groupAt(0) << 16) | groupAt(1);
+  into.w1 = (groupAt(2) << 16) | groupAt(3);
+  into.w2 = (groupAt(4) << 16) | groupAt(5);
+  into.w3 = (groupAt(6) << 16) | groupAt(7);
+  into.bitsMax = 128;
+  into.bits = bits;
+  const { w0, w1, w2, w3 } = into;
+  const hostBits = (w0 & ~maskOf(bits)) | (w1 & ~maskOf(bits - 32));
+  return (hostBits | (w2 & ~maskOf(bits - 64)) | (w3 & ~maskOf(bits - 96))) === 0;
+}
+
+/** @returns the number of one to three digits, -1 when it is none */
+function parseLength(text: string, start: number, end: number): number {
+  if (start >= end || end > start + 3) return -1;
+  let length = 0;
+  for (let at = start; at < end; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9 || (length === 0 && at > start)) return -1;
+    length = 10 * length + digit;
+  }
+  return length;
+}
+
+/** @returns the value of a hexadecimal digit, -1 when it is none */
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
 
 function parseAnyPrefix(text: string, into: PrefixEntry): string | null {

@@ -6,21 +6,22 @@
  */
 
 import { FAMILY, type Family, formatPrefix, writeU32 } from "@ts-bgp/wire-codec";
-import { maskOf, newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
+import { forEachPrefix, type PrefixEntries, prefixCounts } from "./packed-lists.ts";
+import { maskOf, type PrefixEntry } from "./prefix-entry.ts";
 
 /** An immutable set of ranges of prefixes. */
 export class PrefixSet {
-  private readonly ipv4: PrefixHash = new PrefixHash(1);
-  private readonly ipv6: PrefixHash = new PrefixHash(4);
+  private readonly ipv4: PrefixHash;
+  private readonly ipv6: PrefixHash;
 
-  /** @param entries - as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
-  constructor(entries: readonly string[]) {
-    const entry = newPrefixEntry();
-    for (const text of entries) {
-      const mistake = parsePrefixEntry(text, entry);
-      if (mistake !== null) throw new Error(mistake);
-      (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry);
-    }
+  /** @param entries - packed, or as `parsePrefixEntry` takes them; a wrong one is a programmer's mistake */
+  constructor(entries: PrefixEntries) {
+    // Texts are few, and tables grow.
+    const isPacked = entries instanceof Uint32Array;
+    const [ipv4, ipv6] = isPacked ? prefixCounts(entries) : [0, 0];
+    this.ipv4 = new PrefixHash(1, ipv4);
+    this.ipv6 = new PrefixHash(4, ipv6);
+    forEachPrefix(entries, (entry) => (entry.bitsMax === 32 ? this.ipv4 : this.ipv6).add(entry));
   }
 
   /** Words may be signed or unsigned. Allocates nothing. */
@@ -64,10 +65,13 @@ class PrefixHash {
   private readonly geMin: Uint8Array = new Uint8Array(129).fill(255);
   private readonly leMax: Uint8Array = new Uint8Array(129);
 
-  constructor(words: 1 | 4) {
+  /** @param expected - number of entries that will not make it grow */
+  constructor(words: 1 | 4, expected: number) {
     this.words = words;
-    this.keys = new Int32Array(words * SLOTS_INITIAL);
-    this.meta = new Uint32Array(SLOTS_INITIAL);
+    let slots = SLOTS_INITIAL;
+    while (3 * slots < 4 * expected) slots *= 2;
+    this.keys = new Int32Array(words * slots);
+    this.meta = new Uint32Array(slots);
   }
 
   get octets(): number {

@@ -5,6 +5,7 @@
  * numbered so that a path stores two octets.
  */
 
+import type { RejectReason } from "./reject-reasons.ts";
 import type { Source } from "./values.ts";
 
 /** Reason codes and what they mean to people. New ones go to the end. */
@@ -44,6 +45,8 @@ export interface Reason {
   /** Name of the rule, empty when none spoke. */
   readonly rule: string;
   readonly source: Source | null;
+  /** What the rule says of it; absent when it says nothing, or none spoke. */
+  readonly why?: RejectReason;
 }
 
 const CODES = Object.keys(TEXTS) as ReasonCode[];
@@ -69,11 +72,12 @@ export class ReasonTable {
    * Numbers a rule's reason. The same rule of the same policy keeps its number when its line moves,
    * so that reloads do not fill the table; when it is full, the code stands alone.
    */
-  add(code: ReasonCode, policy: string, rule: string, source: Source): void {
+  add(code: ReasonCode, policy: string, rule: string, source: Source, why?: RejectReason): void {
     const key = keyOf(code, policy, rule);
     const number = this.numbers.get(key) ?? this.reasons.length;
     if (number > NUMBERS_MAX) return;
-    this.reasons[number] = { code, policy, rule, source };
+    const reason = { code, policy, rule, source };
+    this.reasons[number] = why === undefined ? reason : { ...reason, why };
     this.numbers.set(key, number);
   }
 

@@ -158,6 +158,11 @@ export class Route {
     this.load(sets.bytesOf(attr), at, at + sets.lengthOf(attr));
   }
 
+  /** @returns a copy of the attributes when modifications have changed them, else null */
+  changedOctets(): Uint8Array | null {
+    return this.changed ? this.buf.slice(this.at, this.end) : null;
+  }
+
   /** @returns the outcome of a prefix test; it is tried at most once in a run */
   ask(test: PrefixTest): boolean {
     const known = this.outcomes[test.index]!;

@@ -59,11 +59,15 @@ export const isListName = {
 
 export class Terms {
   private readonly lists: Lists;
-  private readonly prefixSets: Map<string, PrefixSet> = new Map();
-  private readonly asSets: Map<string, AsSet> = new Map();
+  private readonly prefixSets: Map<string, PrefixSet>;
+  private readonly asSets: Map<string, AsSet>;
 
-  constructor(lists: Lists) {
+  /** @param before - what it has made of lists that are the same objects is taken over */
+  constructor(lists: Lists, before: Terms | null = null) {
     this.lists = lists;
+    const { prefixLists = {}, asLists = {} } = before?.lists ?? {};
+    this.prefixSets = unchanged(before?.prefixSets, prefixLists, lists.prefixLists);
+    this.asSets = unchanged(before?.asSets, asLists, lists.asLists);
   }
 
   /** @returns the named lists, and one set of all entries that stand by themselves */
@@ -109,10 +113,15 @@ export class Terms {
   }
 }
 
-function entriesOf(
-  lists: Readonly<Record<string, readonly string[]>>,
-  name: string,
-): readonly string[] {
+function unchanged<T, S>(
+  sets: ReadonlyMap<string, S> = new Map(),
+  before: Readonly<Record<string, T>>,
+  after: Readonly<Record<string, T>>,
+): Map<string, S> {
+  return new Map([...sets].filter(([name]) => before[name] === after[name]));
+}
+
+function entriesOf<T>(lists: Readonly<Record<string, T>>, name: string): T {
   if (!Object.hasOwn(lists, name)) throw new Error(`no list has the name ${name}`);
   return lists[name]!;
 }

@@ -1,7 +1,7 @@
 /** What a filter is given and what it answers. */
 
 import type { Family } from "@ts-bgp/wire-codec";
-import type { Source } from "./values.ts";
+import type { Action, Source } from "./values.ts";
 
 /** Row of an attribute set; 0 is none. */
 export type AttrId = number;
@@ -150,6 +150,21 @@ export interface Filter {
     w3: number,
     bits: number,
   ): Verdict;
+  /**
+   * @returns the canonical octets of a rejected route's attributes as the rules left them; null when
+   *   they changed nothing, or do not reject it. Parameters are those of `decide`
+   */
+  rejected(
+    attr: AttrId,
+    source: PeerFacts,
+    peer: PeerFacts,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    bits: number,
+  ): Uint8Array | null;
   /** Decides like `decide`, and tells how. `peer` must not stand for a group. */
   explain(
     attr: AttrId,
@@ -182,11 +197,13 @@ export interface RuleTrace {
   readonly conditions: readonly ConditionTrace[];
   /** In the words of the configuration, with what came of it; empty when the rule did not match. */
   readonly modifications: readonly string[];
-  readonly action: "accept" | "reject" | "next";
+  readonly action: Action;
 }
 
 /** How a filter came to its verdict, rule by rule. */
 export interface Explanation {
   readonly rules: readonly RuleTrace[];
   readonly verdict: Verdict;
+  /** As `Filter.rejected` gives it. */
+  readonly left: Uint8Array | null;
 }

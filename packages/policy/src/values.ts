@@ -5,6 +5,9 @@
  * ("65500:*", "10.0.0.0/8 le 24"); `Policies` compiles them.
  */
 
+import type { AsEntries, PrefixEntries } from "./packed-lists.ts";
+import type { RejectReason } from "./reject-reasons.ts";
+
 /** Where something stands in the operator's files. */
 export interface Source {
   readonly file: string;
@@ -88,6 +91,8 @@ export interface Conditions {
   readonly aspa?: readonly PathStateName[];
   /** Of the session that the route was learned on. */
   readonly routeType?: readonly RouteType[];
+  /** Satisfied when all of these are. */
+  readonly all?: readonly Conditions[];
   /** Satisfied when one of these is. */
   readonly any?: readonly Conditions[];
   /** Satisfied unless all that it has are. */
@@ -125,17 +130,22 @@ export interface Modifications {
   readonly prepend?: Prepend;
 }
 
-/** The verdict on a route, or `next` to go on with the following rule. */
-export type Action = "accept" | "reject" | "next";
+/**
+ * The verdict on a route, `next` to go on with the following rule, or `return` to go on with the
+ * following policy of the chain.
+ */
+export type Action = "accept" | "reject" | "next" | "return";
 
 export interface Rule {
   /** Unique in its policy. */
   readonly name: string;
   readonly source: Source;
   readonly if: Conditions;
-  /** Empty when the action is `reject`. */
+  /** Of a rule that rejects: seen where rejected routes are shown, and nowhere else. */
   readonly set: Modifications;
   readonly action: Action;
+  /** Of a rule that rejects: what kind of reason it is; absent for none of these. */
+  readonly why?: RejectReason;
 }
 
 export interface Policy {
@@ -144,15 +154,15 @@ export interface Policy {
   /** Tried in order; the first that accepts or rejects a route decides. */
   readonly rules: readonly Rule[];
   /** For a route that no rule decided: `next` leaves it to the following policy of the chain. */
-  readonly default: Action;
+  readonly default: Exclude<Action, "return">;
 }
 
 /** Named lists, shared by all policies. */
 export interface Lists {
-  /** Entries `PREFIX [ge N] [le N]`. */
-  readonly prefixLists: Readonly<Record<string, readonly string[]>>;
-  /** Entries `N` or `N-N`. */
-  readonly asLists: Readonly<Record<string, readonly string[]>>;
+  /** Entries as of `PREFIX [ge N] [le N]`. */
+  readonly prefixLists: Readonly<Record<string, PrefixEntries>>;
+  /** Entries as of `N` or `N-N`. */
+  readonly asLists: Readonly<Record<string, AsEntries>>;
   /** Entries are patterns of one kind of community. */
   readonly communityLists: Readonly<Record<string, readonly string[]>>;
 }

@@ -116,11 +116,13 @@ const merged = (parts: Conditions[]): Conditions => Object.assign({}, ...parts);
 const conditions: fc.Arbitrary<Conditions> = fc
   .record({
     all: fc.array(condition, { maxLength: 2 }),
+    every: fc.array(some(condition).map(merged), { maxLength: 2 }),
     any: fc.array(some(condition).map(merged), { maxLength: 2 }),
     none: fc.array(condition, { maxLength: 2 }),
   })
-  .map(({ all, any, none }) => ({
+  .map(({ all, every, any, none }) => ({
     ...merged(all),
+    ...(every.length === 0 ? {} : { all: every }),
     ...(any.length === 0 ? {} : { any }),
     ...(none.length === 0 ? {} : { not: merged(none) }),
   }));
@@ -155,9 +157,10 @@ const modification: fc.Arbitrary<Modifications> = fc.oneof(
     .map((prepend) => ({ prepend })),
 );
 
-const action: fc.Arbitrary<Action> = fc.constantFrom("accept", "reject", "next", "next");
+const last = fc.constantFrom<Policy["default"]>("accept", "reject", "next", "next");
+const action: fc.Arbitrary<Action> = fc.constantFrom("accept", "reject", "next", "next", "return");
 
-/** A chain of one or two policies; rules that reject change nothing. */
+/** A chain of one or two policies. */
 export const chains: fc.Arbitrary<Policy[]> = fc
   .array(
     fc.record({
@@ -165,7 +168,7 @@ export const chains: fc.Arbitrary<Policy[]> = fc
         fc.record({ if: conditions, set: fc.array(modification, { maxLength: 2 }), action }),
         { maxLength: 5 },
       ),
-      default: action,
+      default: last,
     }),
     { minLength: 1, maxLength: 2 },
   )
@@ -179,7 +182,7 @@ export const chains: fc.Arbitrary<Policy[]> = fc
           name: `p${p} rule ${r}`,
           source: { file: "test.yaml", line: 100 * p + r + 2 },
           if: rule.if,
-          set: rule.action === "reject" ? {} : Object.assign({}, ...rule.set),
+          set: Object.assign({}, ...rule.set),
           action: rule.action,
         }),
       ),

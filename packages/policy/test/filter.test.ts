@@ -55,6 +55,11 @@ const questions = fc.array(fc.tuple(fc.constantFrom(...PREFIXES), peers, peers),
   maxLength: 12,
 });
 
+/** As it comes out of its octets: a path begins a sequence anew where one is full only. */
+function plainly(route: RouteValue): RouteValue {
+  return decodeRoute(encodeRoute(route));
+}
+
 test("a filter decides what the rules say, route by route, remembered or not", () => {
   const property = (
     chain: Policy[],
@@ -67,13 +72,17 @@ test("a filter decides what the rules say, route by route, remembered or not", (
       for (const [k, attr] of attrs.entries()) {
         const verdict = setup.filter.decide(attr, source, peer, ...prefixArguments(prefix));
         const context = { lists: LISTS, localAs: LOCAL_AS, source, peer, prefix };
-        const want = interpret(chain, values[k]!, context);
+        const { left = null, ...want } = interpret(chain, values[k]!, context);
         const got = setup.plain(verdict);
         // A next hop that cannot be had is found at the end of a run, here where it is wanted.
         if (got.rule === "unavailable" || want.rule === "unavailable") {
           expect(got.accept).toBe(want.accept);
         } else {
           expect(got).toEqual(want);
+          const octets = setup.filter.rejected(attr, source, peer, ...prefixArguments(prefix));
+          const seen = octets === null ? values[k]! : decodeRoute(Uint8Array.from(octets));
+          if (!want.accept) expect(plainly(seen)).toEqual(plainly(left!));
+          else expect(octets).toBeNull();
         }
         if (verdict.accept && k % 2 === 1) setup.policies.endSlice();
       }
@@ -136,7 +145,9 @@ test("an explanation has the verdict of the filter, and ends with the rule that 
         expect(
           setup.plain(setup.filter.decide(attr, peer, peer, ...prefixArguments(prefix))),
         ).toEqual(explained);
-        const deciding = rules.findIndex(({ matches, action }) => matches && action !== "next");
+        const deciding = rules.findIndex(
+          ({ matches, action }) => matches && (action === "accept" || action === "reject"),
+        );
         if (deciding >= 0) expect(deciding).toBe(rules.length - 1);
         for (const rule of rules) {
           expect(rule.matches).toBe(rule.conditions.every(({ holds }) => holds));

@@ -28,6 +28,8 @@ export interface PlainVerdict {
   accept: boolean;
   route: RouteValue | null;
   rule: string;
+  /** Of a rejected route: as the rules left it. */
+  left?: RouteValue;
 }
 
 export function interpret(
@@ -37,17 +39,22 @@ export function interpret(
 ): PlainVerdict {
   const route = structuredClone(input);
   for (const policy of chain) {
+    let returned = false;
     for (const rule of policy.rules) {
       if (!satisfies(rule.if, route, context)) continue;
-      if (!modify(rule.set, route, context))
-        return { accept: false, route: null, rule: "unavailable" };
-      if (rule.action === "reject") return { accept: false, route: null, rule: rule.name };
+      const isAvailable = modify(rule.set, route, context);
+      if (rule.action === "reject")
+        return { accept: false, route: null, rule: rule.name, left: route };
+      if (!isAvailable) return { accept: false, route: null, rule: "unavailable" };
       if (rule.action === "accept") return { accept: true, route, rule: "" };
+      returned = rule.action === "return";
+      if (returned) break;
     }
+    if (returned) continue;
     if (policy.default === "accept") return { accept: true, route, rule: "" };
-    if (policy.default === "reject") return { accept: false, route: null, rule: "" };
+    if (policy.default === "reject") return { accept: false, route: null, rule: "", left: route };
   }
-  return { accept: false, route: null, rule: "" };
+  return { accept: false, route: null, rule: "", left: route };
 }
 
 function satisfies(conditions: Conditions, route: RouteValue, context: PlainContext): boolean {
@@ -83,6 +90,7 @@ function satisfies(conditions: Conditions, route: RouteValue, context: PlainCont
     (c.origin === undefined ||
       c.origin.includes((["igp", "egp", "incomplete"] as const)[route.origin]!)) &&
     (c.routeType === undefined || c.routeType.includes(source.routeType)) &&
+    (c.all === undefined || c.all.every((one) => satisfies(one, route, context))) &&
     (c.any === undefined || c.any.some((one) => satisfies(one, route, context))) &&
     (c.not === undefined || !satisfies(c.not, route, context))
   );
@@ -106,7 +114,7 @@ function isAs(term: string, as: number, { lists, localAs, peer }: PlainContext):
   if (term === "$peer-as") return as === peer.as;
   if (term === "$local-as") return as === localAs;
   if (/^[A-Za-z]/.test(term)) {
-    return lists.asLists[term]!.some((entry) => {
+    return (lists.asLists[term] as readonly string[]).some((entry) => {
       const [from = 0, to = from] = entry.split("-").map(Number);
       return as >= from && as <= to;
     });
@@ -137,7 +145,7 @@ export function entryTakes(entry: string, prefix: string): boolean {
 }
 
 function inPrefixTerm(term: string, { lists, prefix }: PlainContext): boolean {
-  const entries = term.includes("/") ? [term] : lists.prefixLists[term]!;
+  const entries = term.includes("/") ? [term] : (lists.prefixLists[term] as readonly string[]);
   return entries.some((entry) => entryTakes(entry, prefix));
 }
 

@@ -1,17 +1,28 @@
-import { type AsPathSegment, encodeAsPath, formatAsPath, formatPrefix } from "@ts-bgp/wire-codec";
+import {
+  AFI,
+  type AsPathSegment,
+  encodeAsPath,
+  formatAsPath,
+  formatPrefix,
+  parsePrefix,
+  readU32,
+} from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   AsSet,
   compileAsPathRegex,
   newPrefixEntry,
+  PrefixListBuilder,
   PrefixSet,
   parseAsRange,
   parseCommunityPattern,
   parsePrefixEntry,
+  prefixCounts,
   REASON,
   ReasonTable,
 } from "../src/index.ts";
+import { maskOf } from "../src/prefix-entry.ts";
 import { prefixArguments, sequence } from "./model.ts";
 import { entryTakes, regexMatches } from "./plain.ts";
 
@@ -77,6 +88,62 @@ describe("an entry of a prefix list that is wrong says why", () => {
   test.each(rows)("%s", (text, message) => {
     expect(parsePrefixEntry(text, newPrefixEntry())).toMatch(message);
   });
+});
+
+test("an IPv6 prefix is read as any address is, in whatever form", () => {
+  const group = fc.constantFrom("0", "00", "1", "db8", "ABCD", "12345", "g", "", "1.2.3.4");
+  const side = fc.array(group, { maxLength: 8 }).map((groups) => groups.join(":"));
+  const address = fc.oneof(
+    fc.tuple(side, side).map(([head, tail]) => `${head}::${tail}`),
+    fc
+      .array(fc.constantFrom("0", "1", "fe80"), { minLength: 8, maxLength: 8 })
+      .map((g) => g.join(":")),
+    side,
+  );
+  const bits = fc.oneof(
+    fc.integer({ min: 0, max: 130 }).map(String),
+    fc.constantFrom("", "064", "x"),
+  );
+  let right = 0;
+  fc.assert(
+    fc.property(address, bits, (text, length) => {
+      const entry = newPrefixEntry();
+      const mistake = parsePrefixEntry(`${text}/${length}`, entry);
+      const want = parsePrefix(`${text}/${length}`);
+      if (want === null) expect(mistake).not.toBe(null);
+      if (want?.afi !== AFI.IPV6) return;
+      const words = [0, 4, 8, 12].map((at) => readU32(want.address, at) | 0);
+      const hasHostBits = words.some((word, k) => (word & ~maskOf(want.bits - 32 * k)) !== 0);
+      expect(mistake === null).toBe(!hasHostBits);
+      if (mistake !== null) return;
+      right++;
+      const { w0, w1, w2, w3, bitsMax } = entry;
+      expect([w0, w1, w2, w3, entry.bits, bitsMax]).toEqual([...words, want.bits, 128]);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(right).toBeGreaterThan(20);
+});
+
+test("a packed list is the same set as its texts", () => {
+  fc.assert(
+    fc.property(fc.array(entry), fc.array(anyPrefix), (entries, asked) => {
+      const builder = new PrefixListBuilder();
+      const scratch = newPrefixEntry();
+      for (const text of entries) {
+        expect(parsePrefixEntry(text, scratch)).toBe(null);
+        builder.add(scratch);
+      }
+      const list = builder.list();
+      const [ipv4, ipv6] = prefixCounts(list);
+      expect(ipv4 + ipv6).toBe(entries.length);
+      const [packed, plain] = [new PrefixSet(list), new PrefixSet(entries)];
+      for (const text of [...asked, ...entries.map((e) => e.split(" ")[0]!)]) {
+        const [family, ...rest] = prefixArguments(text);
+        expect(packed.entryOf(family, ...rest)).toBe(plain.entryOf(family, ...rest));
+      }
+    }),
+  );
 });
 
 test("an AS set has the numbers of its ranges", () => {

@@ -127,11 +127,31 @@ export interface Outlet {
   /** How it differs while it goes on with these; null when it does not. */
   deviation: Deviation | null;
   readonly news: DeviationNews;
+  /** See `Joining`. */
+  needsFirstClasses: boolean;
+}
+
+/**
+ * @returns how a standby differs: one with which sessions would end, or else one that differs now, or else
+ *   one that did; null when none does
+ */
+export function gravest(outlets: Iterable<Outlet>): Deviation | null {
+  const all = [...outlets].flatMap(({ deviation }) => deviation ?? []);
+  const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
+  return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
 }
 
 export function newOutlet(image: ImageQueue | null, wantsOutputs: boolean): Outlet {
   const news = new DeviationNews();
-  return { image, digestNumber: 0, digestMs: 0, wantsOutputs, deviation: null, news };
+  return {
+    image,
+    digestNumber: 0,
+    digestMs: 0,
+    wantsOutputs,
+    deviation: null,
+    news,
+    needsFirstClasses: false,
+  };
 }
 
 export function inheritedOf(estate: Estate | null): Inherited | undefined {

@@ -34,6 +34,7 @@ import {
   type ActiveHooks,
   type ActiveOptions,
   type ActiveState,
+  gravest,
   inheritedOf,
   type Joining,
   newOutlet,
@@ -131,14 +132,14 @@ export class Active {
     return [...this.outlets.values()].some(({ wantsOutputs }) => wantsOutputs);
   }
 
-  /**
-   * How a standby differs that goes on with these: one with which sessions would end, or else one that
-   * differs now, or else one that did; null when none does.
-   */
+  /** How a standby differs that goes on with these; null when none does. */
   get deviation(): Deviation | null {
-    const all = [...this.outlets.values()].flatMap(({ deviation }) => deviation ?? []);
-    const isGrave = ({ doomed }: Deviation) => doomed.length > 0;
-    return all.find(isGrave) ?? all.find(({ what }) => what !== "") ?? all[0] ?? null;
+    return gravest(this.outlets.values());
+  }
+
+  /** All standbys read what this version writes. */
+  get areAllOfNow(): boolean {
+    return [...this.outlets.values()].every(({ needsFirstClasses }) => !needsFirstClasses);
   }
 
   /** Number of the last bracket. */
@@ -424,7 +425,7 @@ export class Active {
     const { room, wantsOutputs = false, needsFirstClasses = false } = this.joining;
     const capture = machineCapture(journal.machine, !needsFirstClasses, room);
     const image = new ImageQueue(capture, joinedAt, wantsOutputs);
-    this.outlets.set(side, newOutlet(image, wantsOutputs));
+    this.outlets.set(side, { ...newOutlet(image, wantsOutputs), needsFirstClasses });
     hooks.say("standby-joining", `${side} is being sent the state`);
     for (let sent = 0; sent < FIRST_FRAMES; sent++) if (!this.pump(side)) break;
   }

@@ -11,11 +11,15 @@ export interface StandIn<T extends object = object, V = unknown> {
 }
 
 /** Classes that an image may have objects of, by their names. */
+type Others = Readonly<Record<string, (value: unknown) => unknown>>;
+
 export class Classes {
   private readonly types: Map<string, Constructor> = new Map();
   private readonly standIns: Map<string, StandIn> = new Map();
   /** Prototypes of objects that are left out of images. */
   private readonly leftOut: Set<object> = new Set();
+  /** What stands in the place of values of fields, by the name of the field; null for nothing. */
+  private others: Others | null = null;
 
   /** @param types - of which all fields are taken as they are */
   constructor(types: readonly Constructor[], standIns: readonly StandIn[]) {
@@ -23,11 +27,23 @@ export class Classes {
     for (const standIn of standIns) this.standIns.set(standIn.type.name, standIn);
   }
 
-  /** @returns the same, for images without objects of some classes, for readers that do not know them */
-  without(types: readonly Constructor[]): Classes {
+  /**
+   * @param others - of plain objects
+   * @returns the same, for images without objects of some classes, and with other values in some fields, for
+   *   readers that do not know them
+   */
+  without(types: readonly Constructor[], others: Others): Classes {
     const fewer = new Classes([...this.types.values()], [...this.standIns.values()]);
+    fewer.others = others;
     for (const type of types) fewer.leftOut.add(type.prototype as object);
     return fewer;
+  }
+
+  /** @returns what stands in a field of a plain object */
+  shownIn(field: string, value: unknown): unknown {
+    const { others } = this;
+    if (others === null || !Object.hasOwn(others, field)) return value;
+    return others[field]!(value);
   }
 
   get leavesAny(): boolean {

@@ -25,6 +25,8 @@ import { FormatError, type OctetReader } from "./octet-reader.ts";
 
 /** Shapes and objects are found by this many entries at most, so that bad octets cannot ask for more. */
 const LENGTH_MAX = 2 ** 32;
+/** Of more, added one by one, the engine makes a hash table, which is slow to make, to read and to keep. */
+const FIELDS_MAX = 12;
 
 export class ImageReader {
   readonly in: OctetReader;
@@ -140,6 +142,8 @@ export class ImageReader {
     const type = name === "" ? Object : this.classes.type(name);
     const fields: string[] = [];
     for (let left = this.count(); left > 0; left--) fields.push(octets.text());
+    // A plain assignment of this name would set the prototype.
+    if (fields.includes("__proto__")) throw new FormatError("a field has the name __proto__");
     const { prototype } = type ?? Object;
     this.shapes.push({ prototype: prototype as object, fields, isKnown: type !== undefined });
   }
@@ -147,11 +151,15 @@ export class ImageReader {
   private instance(number: number): object {
     const shape = this.shapes[number];
     if (shape === undefined) throw new FormatError(`no shape ${number} before`);
-    const object = this.add(Object.create(shape.prototype) as Record<string, unknown>);
+    const { prototype, fields } = shape;
+    const object = this.add(Object.create(prototype) as Record<string, unknown>);
     if (!shape.isKnown) this.strangers.add(object);
-    for (const field of shape.fields) {
-      // A plain assignment of this name would set the prototype.
-      if (field === "__proto__") throw new FormatError("a field has the name __proto__");
+    if (fields.length > FIELDS_MAX && prototype === Object.prototype) {
+      const entries = fields.map((field): [string, unknown] => [field, this.value()]);
+      const known = entries.filter(([, value]) => !this.strangers.has(value));
+      return Object.assign(object, Object.fromEntries(known));
+    }
+    for (const field of fields) {
       const value = this.value();
       if (!this.strangers.has(value)) object[field] = value;
     }

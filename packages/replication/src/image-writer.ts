@@ -355,15 +355,19 @@ export class ImageWriter {
       out.varint(fields.length);
       for (const field of fields) out.text(field);
     }
-    this.fields(object as Readonly<Record<string, unknown>>, fields);
+    this.fields(object as Readonly<Record<string, unknown>>, fields, name === "");
   }
 
-  private fields(object: Readonly<Record<string, unknown>>, fields: readonly string[]): void {
+  private fields(
+    object: Readonly<Record<string, unknown>>,
+    fields: readonly string[],
+    isPlain: boolean,
+  ): void {
     let at = "";
     try {
       for (const field of fields) {
         at = field;
-        this.value(object[field]);
+        this.value(isPlain ? this.classes.shownIn(field, object[field]) : object[field]);
       }
     } catch (error) {
       throw placed(error, at);

@@ -1,6 +1,7 @@
 /** What JSON in a record says, checked: it is written by another process, maybe of another version. */
 
-import type { Doomed, Order } from "@ts-bgp/router";
+import { BFD_STATES } from "@ts-bgp/bfd";
+import type { BfdNews, Doomed, Order } from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import type { Question } from "@ts-bgp/views";
 import { FormatError } from "./octet-reader.ts";
@@ -37,6 +38,12 @@ export function orderIn(json: unknown): Order {
   return json;
 }
 
+/** @throws FormatError for what no BFD session says of itself */
+export function bfdNewsIn(json: unknown): BfdNews {
+  if (!isBfdNews(json)) throw new FormatError("news of a BFD session that are not known");
+  return json;
+}
+
 /** @throws FormatError for a question that this version does not know */
 export function questionIn(json: unknown): Question {
   if (!isQuestion(json)) throw new FormatError("a question for a route that is not known");
@@ -56,6 +63,39 @@ function isSourceEnd(json: unknown): json is SourceEnd {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const areCounts = [version, serial, refreshSeconds, retrySeconds, expireSeconds].every(isCount);
   return areCounts && typeof isWhole === "boolean" && (session === null || isCount(session));
+}
+
+function isBfdNews(json: unknown): json is BfdNews {
+  if (!isObject(json)) return false;
+  const { record, change } = json;
+  return (record === null || isBfdRecord(record)) && (change === null || isBfdChange(change));
+}
+
+function isBfdRecord(json: unknown): boolean {
+  if (!isObject(json)) return false;
+  const { remote, sequence, state, isPolling } = json;
+  if (!isObject(remote) || !isObject(sequence)) return false;
+  const numbers = [
+    ...[json["diagnostic"], json["discriminator"], json["sinceMs"], json["ups"]],
+    ...[json["desiredMinTxUs"], json["requiredMinRxUs"], json["txUs"], json["rxUs"]],
+    ...[remote["discriminator"], remote["diagnostic"], remote["minRxUs"]],
+    ...[remote["desiredMinTxUs"], remote["multiplier"]],
+    ...[sequence["number"], sequence["sinceMs"], sequence["stepUs"]],
+  ];
+  const areStates = isBfdState(state) && state !== "admin-down" && isBfdState(remote["state"]);
+  const areFlags = typeof isPolling === "boolean" && typeof remote["isDemand"] === "boolean";
+  return areStates && areFlags && numbers.every(Number.isFinite);
+}
+
+function isBfdChange(json: unknown): boolean {
+  if (!isObject(json)) return false;
+  const { from, to, reason, isAdmin } = json;
+  const areStates = isBfdState(from) && isBfdState(to);
+  return areStates && typeof reason === "string" && typeof isAdmin === "boolean";
+}
+
+function isBfdState(json: unknown): boolean {
+  return (BFD_STATES as readonly unknown[]).includes(json);
 }
 
 function isOrder(json: unknown): json is Order {

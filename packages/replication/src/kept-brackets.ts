@@ -1,7 +1,7 @@
 /** Brackets that are not let out, or that a standby may still need. */
 
 import { ensure } from "@ts-bgp/pair";
-import type { ConnectionId, Output } from "@ts-bgp/router";
+import { type ConnectionId, isEffect, type Output } from "@ts-bgp/router";
 import type { Estate } from "./active-types.ts";
 import { frameOf } from "./frames.ts";
 import type { Made } from "./journal.ts";
@@ -83,7 +83,7 @@ export class KeptBrackets {
     const heldBack = { octets: 0, isClosing: false };
     for (const { effects } of this.kept) {
       for (const output of effects?.outputs ?? []) {
-        if (output.do === "log" || output.connection !== connection) continue;
+        if (!isEffect(output) || output.connection !== connection) continue;
         if (output.do === "write") heldBack.octets += output.octets.length;
         else if (output.do === "close") heldBack.isClosing = true;
       }

@@ -4,7 +4,7 @@
  */
 
 import { ensure } from "@ts-bgp/pair";
-import type { ConnectionId, ConnectTarget, Output } from "@ts-bgp/router";
+import { type ConnectionId, type ConnectTarget, isEffect, type Output } from "@ts-bgp/router";
 import { joined } from "./octet-writer.ts";
 
 /** What is shorter is cheaper to copy than to hand on. */
@@ -149,7 +149,7 @@ export class Ledger {
   /** Takes in what the router wants done. */
   note(outputs: readonly Output[]): void {
     for (const output of outputs) {
-      if (output.do === "log") continue;
+      if (!isEffect(output)) continue;
       const connection = this.connections.get(output.connection);
       if (output.do === "connect") this.attempts.set(output.connection, output.target);
       else if (output.do === "write") {

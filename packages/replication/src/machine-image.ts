@@ -16,6 +16,7 @@ import {
   LATER_STATE_CLASSES,
   OriginValidation,
   OwnRestart,
+  type Router,
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
@@ -23,7 +24,7 @@ import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
 import type { CaptureRoom } from "./image-writer.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
-import { Machine } from "./machine.ts";
+import { FIRST_LISTS, Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
 
 interface SavedPolicies {
@@ -95,7 +96,7 @@ const CLASSES = new Classes(
 );
 
 /** For readers that give an image up for a class that they do not know: those of the first releases. */
-const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES);
+const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS);
 
 /** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
 export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {
@@ -124,6 +125,7 @@ export function machineImage(machine: Machine, isForAny = true): Uint8Array[] {
 interface OlderTables {
   origins?: OriginValidation;
   restart?: OwnRestart;
+  bfd?: Router["tables"]["bfd"];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
@@ -136,7 +138,10 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins ??= new OriginValidation(outputs);
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
+  tables.bfd ??= new Map();
   groups.held ??= [];
+  groups.isShuttingDown ??= false;
+  for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;
@@ -145,5 +150,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   }
   machine.router.tables.opens ??= new Map();
   complete(machine.router.tables.config);
+  machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

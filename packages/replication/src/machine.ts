@@ -6,11 +6,12 @@
  */
 
 import { type Config, type ConfigDiff, complete } from "@ts-bgp/config";
+import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
 import { fromImage, imageOf } from "./image.ts";
 import { Classes } from "./image-format.ts";
-import { orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
+import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import { joined } from "./octet-writer.ts";
 import type { RecordOf } from "./records.ts";
@@ -29,10 +30,12 @@ export type CallName =
   | "configure"
   | "operate"
   | "explain"
+  | "gracefulShutdown"
   | "tcp"
   | "acked"
   | "payloads"
-  | "payloadsEnd";
+  | "payloadsEnd"
+  | "bfd";
 
 export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
 
@@ -54,10 +57,22 @@ export type ResultOf<N extends CallName> = {
 const DIGEST_ROWS = 1 << 13;
 
 const NO_CLASSES = new Classes([], []);
+type Of<T> = Readonly<Record<string, T>>;
+
+/** Lists of a configuration as the first releases know them. */
+export const FIRST_LISTS = {
+  prefixLists: (lists: unknown) => each(lists as Of<PrefixEntries>, prefixTexts),
+  asLists: (lists: unknown) => each(lists as Of<AsEntries>, asTexts),
+};
+const FIRST_CONFIG = NO_CLASSES.without([], FIRST_LISTS);
+
+function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<readonly string[]> {
+  return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, textsOf(list)]));
+}
 
 /** A configuration as octets, for the record `configure`. */
-export function configOctets(config: Config): Uint8Array {
-  return joined(imageOf(config, NO_CLASSES));
+export function configOctets(config: Config, isForAny = true): Uint8Array {
+  return joined(imageOf(config, isForAny ? NO_CLASSES : FIRST_CONFIG));
 }
 
 /**
@@ -105,10 +120,12 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   operate: ({ router }, { address, order, nowMs }) =>
     router.operate(address, orderIn(order), nowMs),
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
+  gracefulShutdown: ({ router }, { on, nowMs }) => router.shutDownGracefully(on === 1, nowMs),
   tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),
   payloads: ({ router }, { source, begin, octets }) => router.payloads(source, begin === 1, octets),
   payloadsEnd: ({ router }, { source, end, nowMs }) =>
     router.payloadsEnd(source, sourceEndIn(end), nowMs),
+  bfd: ({ router }, { address, news, nowMs }) => router.bfd(address, bfdNewsIn(news), nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
 

@@ -3,7 +3,7 @@
  * connections are sent parts of stand there once.
  */
 
-import type { Output } from "@ts-bgp/router";
+import { isEffect, type Output } from "@ts-bgp/router";
 import { FormatError, OctetReader } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
 import { SHARED_OCTETS_MAX } from "./outputs-sum.ts";
@@ -27,7 +27,7 @@ export function outputsOctets(outputs: readonly Output[]): Uint8Array {
     write(out, "chunk", { octets });
   }
   for (const output of outputs) {
-    if (output.do === "log") continue;
+    if (!isEffect(output)) continue;
     const { connection } = output;
     if (output.do === "close") write(out, "ended", { connection });
     else if (output.do === "connect") {

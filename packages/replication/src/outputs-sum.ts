@@ -1,6 +1,6 @@
 /** Checksum of the outputs of a bracket, by which a standby knows that it did the same. */
 
-import type { Output } from "@ts-bgp/router";
+import { isEffect, type Output } from "@ts-bgp/router";
 
 /** An odd number: a power of it is the weight of an octet. */
 const BASE = 0x01000193;
@@ -47,7 +47,7 @@ export function outputsSum(outputs: readonly Output[]): number {
   const sums = new PieceSums();
   let sum = 0;
   for (const output of outputs) {
-    if (output.do === "log") continue;
+    if (!isEffect(output)) continue;
     let part = output.do.length;
     if (output.do === "write") part = Math.imul(sums.of(output.octets), 31) + output.octets.length;
     sum = (Math.imul(sum, 31) + part + Math.imul(output.connection, 0x9e3779b1)) >>> 0;

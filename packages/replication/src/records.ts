@@ -222,6 +222,8 @@ export const RECORDS = {
   configure: { type: 42, fields: { nowMs: [1, "double"], config: [2, "octets"] } },
   operate: { type: 43, fields: { nowMs: [1, "double"], address: [2, "text"], order: [3, "json"] } },
   explain: { type: 44, fields: { question: [1, "json"] } },
+  /** `on` 1: all routes are sent with GRACEFUL_SHUTDOWN (RFC 8326). */
+  gracefulShutdown: { type: 56, fields: { nowMs: [1, "double"], on: [2, "uint"] } },
   /** Not a call: what TCP was like when the connection came about. */
   tcp: { type: 45, fields: { connection: [1, "uint"], state: [2, "json"] } },
   /** Not a call: the peer's TCP has acknowledged so many octets in all. */
@@ -236,6 +238,8 @@ export const RECORDS = {
     type: 51,
     fields: { nowMs: [1, "double"], source: [2, "text"], end: [3, "json"] },
   },
+  /** What has become of the BFD session of a neighbor, see `BfdNews` of the router. */
+  bfd: { type: 58, fields: { nowMs: [1, "double"], address: [2, "text"], news: [3, "json"] } },
 
   /** Octets that outputs of the bracket are parts of; counted from 0. */
   chunk: { type: 64, fields: { octets: [1, "octets"] } },

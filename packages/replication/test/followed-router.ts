@@ -109,6 +109,8 @@ export class Followed {
         journal.run({ record: "configure", config: configOctets(config), nowMs }),
       operate: (address: string, order: Order, nowMs: number) =>
         journal.run({ record: "operate", address, order, nowMs }),
+      shutDownGracefully: (isOn: boolean, nowMs: number) =>
+        journal.run({ record: "gracefulShutdown", on: Number(isOn), nowMs }),
       payloads: (source: string, isBegin: boolean, octets: Uint8Array) =>
         journal.run({ record: "payloads", source, begin: Number(isBegin), octets }),
       payloadsEnd: (source: string, end: SourceEnd, nowMs: number) =>

@@ -195,7 +195,7 @@ describe("an image", () => {
     });
 
     test("is written without these for a reader that gives up there", () => {
-      const octets = joined(imageOf(root, CLASSES.without([Point, Doubled])));
+      const octets = joined(imageOf(root, CLASSES.without([Point, Doubled], {})));
       expect(Buffer.from(octets).includes("Point")).toBe(false);
       expect(Buffer.from(octets).includes("Doubled")).toBe(false);
       const copy = fromImage([octets], CLASSES) as typeof left;

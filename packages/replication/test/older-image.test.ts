@@ -3,7 +3,7 @@
 import type { Router } from "@ts-bgp/router";
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
-import { Machine, machineFromImage, machineImage } from "../src/index.ts";
+import { configOctets, Machine, machineFromImage, machineImage } from "../src/index.ts";
 
 const A = "192.0.2.1";
 const YAML = yamlOf(`
@@ -77,3 +77,31 @@ test.each([false, true])(
     expect(count()).toBe(0);
   },
 );
+
+test("lists are texts for who knows no others, in images and in configurations", () => {
+  let machine!: Machine;
+  const text = yamlOf(`
+prefix-lists: { own: [10.0.0.0/8 le 24] }
+as-lists: { known: [64512-65534] }
+policies:
+  in: [{ if: { prefix: own, as-path: { first: known } }, then: accept }]
+defaults: { import: in, export: accept-all, passive: true }
+neighbors: [{ address: ${A}, as: 65001 }]
+`);
+  new Lab(text, {
+    routerOf: (config, seed) => {
+      machine = new Machine(config, seed);
+      return machine.router;
+    },
+  });
+  const { config } = machine.router.tables;
+  for (const isForAny of [true, false]) {
+    const image = Buffer.concat(machineImage(machine, isForAny));
+    for (const octets of [image, Buffer.from(configOctets(config, isForAny))]) {
+      const found = ["10.0.0.0/8 le 24", "64512-65534"].map((entry) => octets.includes(entry));
+      expect(found).toEqual([!isForAny, !isForAny]);
+    }
+    const { router } = machineFromImage([image]);
+    expect(router.neighbors.get(A)!.config.import).toEqual(["in"]);
+  }
+});

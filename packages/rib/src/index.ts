@@ -27,6 +27,7 @@
  *       catch-up row-set member group-limits             at each member's pace,
  *       next-hop-peers                                   and who is left out of it
  *     queries group-queries                            for people
+ *     route-notes                                      for those who observe
  *     state digest doubts                              for another process that holds the same
  *
  * RFCs: 4271 section 9 (decision process), 4456 section 9 (route reflection), 7911 (ADD-PATH), 7947
@@ -61,6 +62,13 @@ export {
   type RowHolder,
   type UpdateCounts,
 } from "./rib.ts";
+export {
+  clearRouteNotes,
+  eachNotedPath,
+  type NotedPath,
+  newRouteNotes,
+  type RouteNotes,
+} from "./route-notes.ts";
 export { type ExportRules, RouteSelector } from "./route-selector.ts";
 export { RowSet } from "./row-set.ts";
 export { RIB_STATE_CLASSES } from "./state-classes.ts";

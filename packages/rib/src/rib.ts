@@ -18,6 +18,7 @@ import { NlriReader } from "./nlri-reader.ts";
 import { type PathRow, PathTable } from "./path-table.ts";
 import type { PeerRow, PeerTable } from "./peer-table.ts";
 import { type PrefixRow, PrefixTable } from "./prefix-table.ts";
+import { noteBest, noteRoute, type RouteNotes } from "./route-notes.ts";
 import type { RowSet } from "./row-set.ts";
 
 /** What import policy says of one route; the attribute set stays the policy's to hold. */
@@ -100,6 +101,8 @@ export class Rib {
    */
   readonly digest: Digest = new Digest();
 
+  /** Null while nobody observes; see `RouteNotes`. */
+  notes: RouteNotes | null = null;
   readonly compaction: Compaction = new Compaction(this);
   private readonly dirty: NumberStack = new NumberStack();
   /** Scratch of `freePathId`, all 0 in between. */
@@ -171,6 +174,7 @@ export class Rib {
         this.add(row, peer, pathId, attrIn, round, nowSeconds);
         counts.added++;
       } else if (this.isSame(path, attrIn)) {
+        if (this.notes !== null && paths.round[path] !== round) noteRoute(this.notes, paths, path);
         paths.round[path] = round;
         counts.unchanged++;
       } else {
@@ -220,7 +224,7 @@ export class Rib {
     if (this.others > 0) paths.surplus[peer]!--;
     if (this.othersAccepted > 0 && wasAccepted) paths.surplusAccepted[peer]!--;
     paths.remove(path);
-    if (wasAccepted) this.markDirty(row);
+    if (wasAccepted || this.notes !== null) this.markDirty(row);
     else this.freeIfUnused(row);
   }
 
@@ -260,11 +264,13 @@ export class Rib {
    * @param isUrgent - update groups are to look at them before all that is not
    */
   decide(isUrgent = false): void {
-    const { prefixes, decision, dirty, log } = this;
+    const { prefixes, decision, dirty, log, notes } = this;
     for (let i = 0; i < dirty.length; i++) {
       const row = dirty.at(i);
       prefixes.dirty[row] = 0;
-      prefixes.best[row] = decision.best(prefixes.head[row]!);
+      const best = decision.best(prefixes.head[row]!);
+      if (notes !== null) noteBest(notes, row, prefixes.best[row]!, best);
+      prefixes.best[row] = best;
       log.append(row, prefixes.capacity, isUrgent);
     }
     dirty.clear();
@@ -428,6 +434,7 @@ export class Rib {
 
   /** A path is as it is now, or will no longer be so. */
   private noteChange(path: PathRow, sign: 1 | -1): void {
+    if (this.notes !== null) noteRoute(this.notes, this.paths, path, sign === 1);
     if (path < this.digest.frontier) this.countInDigest(path, sign);
   }
 

@@ -22,6 +22,8 @@ import {
 /** Well-known communities that the speaker adds (RFC 9494 section 3.2, RFC 1997). */
 export const LLGR_STALE = 0xffff0006;
 const NO_EXPORT = 0xffffff01;
+/** RFC 8326 section 5. */
+const GRACEFUL_SHUTDOWN = 0xffff0000;
 
 const scratch = new Uint8Array(2 * EXTENDED_MESSAGE_OCTETS_MAX);
 /** A new attribute value: a number, or a next hop. */
@@ -43,8 +45,7 @@ export function withNextHop(attrs: AttrStore, id: AttrId, nextHop: Uint8Array): 
 export function asLastResort(attrs: AttrStore, id: AttrId): AttrId {
   const kept = withCommunity(attrs, id, NO_EXPORT);
   if (kept === 0) return 0;
-  writeU32(value, 0, 0);
-  const last = replaced(attrs, kept, ATTR_FLAG.TRANSITIVE, ATTR.LOCAL_PREF, 4);
+  const last = withLowestPreference(attrs, kept);
   attrs.release(kept);
   return last;
 }
@@ -70,6 +71,37 @@ export function withCommunity(attrs: AttrStore, id: AttrId, community: number): 
   o = writeU32(scratch, o + after - valueAt, community);
   copyOctets(buf, after, end, scratch, o);
   return intern(attrs, o + end - after);
+}
+
+/** Whether a set has GRACEFUL_SHUTDOWN (RFC 8326). */
+export function isShuttingDown(attrs: AttrStore, id: AttrId): boolean {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  const i = placeOf(buf, at, end, ATTR.COMMUNITIES);
+  if (!hasType(buf, i, end, ATTR.COMMUNITIES)) return false;
+  const after = nextAttribute(buf, i);
+  let k = attributeValueAt(buf, i);
+  while (k < after && readU32(buf, k) !== GRACEFUL_SHUTDOWN) k += 4;
+  return k < after;
+}
+
+/** Less preferred than any other one: LOCAL_PREF is 0. */
+export function withLowestPreference(attrs: AttrStore, id: AttrId): AttrId {
+  writeU32(value, 0, 0);
+  return replaced(attrs, id, ATTR_FLAG.TRANSITIVE, ATTR.LOCAL_PREF, 4);
+}
+
+/**
+ * What a speaker sends that is about to shut down: with GRACEFUL_SHUTDOWN (RFC 8326 section 4.2), and to
+ * internal peers with the lowest LOCAL_PREF as well.
+ */
+export function asShuttingDown(attrs: AttrStore, id: AttrId, internal: boolean): AttrId {
+  const marked = withCommunity(attrs, id, GRACEFUL_SHUTDOWN);
+  if (marked === 0 || !internal) return marked;
+  const last = withLowestPreference(attrs, marked);
+  attrs.release(marked);
+  return last;
 }
 
 /** Takes MULTI_EXIT_DISC out. */

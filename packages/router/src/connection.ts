@@ -3,6 +3,7 @@
 import type { NeighborConfig } from "@ts-bgp/config";
 import type { ConnectionEvent, ConnectionTimer } from "@ts-bgp/fsm";
 import type { PeerRow } from "@ts-bgp/rib";
+import { decodeOpen, encodeOpen, type Fault, type OpenMessage } from "@ts-bgp/wire-codec";
 import { InputQueue } from "./input-queue.ts";
 import type { ConnectionId, Outputs } from "./outputs.ts";
 import { Timers } from "./timers.ts";
@@ -54,6 +55,9 @@ export class Connection implements Ends {
   hungUp = false;
   /** Nothing is read or written any more. */
   closed = false;
+  /** OPEN messages as they were sent and received; null before that. */
+  openSent: Uint8Array | null = null;
+  openReceived: Uint8Array | null = null;
   /** Events that recur, made once. */
   readonly updateEvent: ConnectionEvent;
   readonly keepaliveEvent: ConnectionEvent;
@@ -81,6 +85,17 @@ export class Connection implements Ends {
     if (this.closed || octets.length === 0) return;
     this.backlogOctets += octets.length;
     this.outputs.push({ do: "write", connection: this.id, octets });
+  }
+
+  writeOpen(open: OpenMessage): void {
+    this.openSent = encodeOpen(open);
+    this.write(this.openSent);
+  }
+
+  /** Decodes the OPEN message `[at, end)` of a buffer, and keeps it. */
+  readOpen(buf: Uint8Array, at: number, end: number): OpenMessage | Fault {
+    this.openReceived = buf.slice(at, end);
+    return decodeOpen(buf, at, end);
   }
 
   /** Octets have left for the peer. */

@@ -30,7 +30,7 @@ import {
   UpdateReader,
 } from "@ts-bgp/wire-codec";
 import type { Neighbor } from "./neighbor.ts";
-import type { ConnectionId, Output } from "./outputs.ts";
+import { type ConnectionId, isEffect, type Output } from "./outputs.ts";
 import type { Router } from "./router.ts";
 import type { FamilyState, Session } from "./session.ts";
 import { FAMILIES } from "./tables.ts";
@@ -130,7 +130,7 @@ export class Deviations {
     const { router } = this;
     const more = router.slice(router.tables.nowMs, mayGoOn);
     const own = router.takeOutputs();
-    if (own.some((one) => one.do !== "log")) this.differ(own, []);
+    if (own.some(isEffect)) this.differ(own, []);
     return more;
   }
 
@@ -153,7 +153,7 @@ export class Deviations {
     this.noteAttempts(own, real);
     this.noteCloses(own, real);
     for (const output of [...own, ...real]) {
-      if (output.do === "log") continue;
+      if (!isEffect(output)) continue;
       const connection = this.router.connection(output.connection);
       const octets = this.done.backlogOf(output.connection);
       if (connection !== undefined && octets !== null) connection.backlogOctets = octets;

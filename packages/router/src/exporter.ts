@@ -10,6 +10,7 @@ import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import {
   asLastResort,
+  asShuttingDown,
   LLGR_STALE,
   reflected,
   withCommunity,
@@ -72,6 +73,8 @@ const NO_EXCEPTIONS: readonly number[] = [];
 export class GroupExporter implements ExportRules {
   readonly mitigatesPathHiding: boolean;
   readonly pathsMax: number;
+  /** The speaker is about to shut down, and says so with each route (RFC 8326). */
+  isShuttingDown = false;
   private readonly rib: Rib;
   private readonly settings: GroupSettings;
   private readonly filter: Filter;
@@ -244,6 +247,12 @@ export class GroupExporter implements ExportRules {
       attrs.release(sent);
       if (last === 0) return this.refuse("attributes-too-long");
       sent = last;
+    }
+    if (this.isShuttingDown) {
+      const marked = asShuttingDown(attrs, sent, settings.internal);
+      attrs.release(sent);
+      if (marked === 0) return this.refuse("attributes-too-long");
+      sent = marked;
     }
     if (!isReflection) return sent;
     const originator = rib.peers.identifier[rib.paths.peer[path]!]!;

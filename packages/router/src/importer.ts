@@ -17,7 +17,13 @@ import {
   findAttribute,
   readU32,
 } from "@ts-bgp/wire-codec";
-import { LLGR_STALE, withCommunity, withOtc } from "./attribute-edit.ts";
+import {
+  isShuttingDown,
+  LLGR_STALE,
+  withCommunity,
+  withLowestPreference,
+  withOtc,
+} from "./attribute-edit.ts";
 
 /** What an importer must know of its session. Plain values, fixed while the session lasts. */
 export interface ImportSettings {
@@ -37,6 +43,8 @@ export interface ImportSettings {
   /** And whether one without gets OTC with the peer's AS. */
   readonly otcAdds: boolean;
   readonly keepsRejected: boolean;
+  /** Accepted routes with GRACEFUL_SHUTDOWN are less preferred than any others (RFC 8326). */
+  readonly honorsShutdown: boolean;
 }
 
 export class SessionImporter implements Importer {
@@ -50,7 +58,7 @@ export class SessionImporter implements Importer {
   private readonly attrs: AttrStore;
   private readonly settings: ImportSettings;
   private readonly peer: PeerFacts;
-  private readonly filter: Filter;
+  readonly filter: Filter;
   private family: Family = FAMILY.IPV4_UNICAST;
   /** The set that policy is asked about, and whether a reference of it is ours. */
   private base: AttrId = 0;
@@ -59,7 +67,7 @@ export class SessionImporter implements Importer {
   private isKept = false;
   /** They are so, or came marked as such: policy cannot take the mark off (RFC 9494 section 4.3). */
   private isStale = false;
-  /** Sets that were marked as such, with a reference that is ours. */
+  /** Sets that were marked as such or lowered, with a reference that is ours. */
   private marked: AttrId[] = [];
 
   constructor(attrs: AttrStore, settings: ImportSettings, peer: PeerFacts, filter: Filter) {
@@ -122,6 +130,16 @@ export class SessionImporter implements Importer {
       this.reason = verdict.reason;
     }
     if (this.isStale && this.attr !== 0) this.mark();
+    if (this.settings.honorsShutdown && this.attr !== 0) this.lower();
+  }
+
+  /** The peer is about to shut down: others are preferred (RFC 8326). */
+  private lower(): void {
+    const { attrs, attr } = this;
+    if (!isShuttingDown(attrs, attr)) return;
+    this.attr = withLowestPreference(attrs, attr);
+    if (this.attr !== 0) this.marked.push(this.attr);
+    else this.reason = REASON["attributes-too-long"];
   }
 
   private mark(): void {
@@ -153,6 +171,19 @@ export class SessionImporter implements Importer {
     }
     this.finish();
     return outcome;
+  }
+
+  /**
+   * @returns the canonical octets of the attributes of a rejected route as import policy left them;
+   *   null when it changed nothing
+   */
+  rejected(attr: AttrId, family: Family, { words, bits }: PrefixKey): Uint8Array | null {
+    const { peer, filter } = this;
+    this.prepare(attr, family);
+    const asks = this.reason === 0 && isRoutable(family, ...words, bits);
+    const left = asks ? filter.rejected(this.base, peer, peer, family, ...words, bits) : null;
+    this.finish();
+    return left;
   }
 
   finish(): void {

@@ -21,6 +21,7 @@
  * 7606, 7911, 7947 (route server), 8212, 8950, 9234 (OTC).
  */
 
+export type { BfdNews, BfdState } from "./bfd-state.ts";
 export { Connection, type ConnectionOwner } from "./connection.ts";
 export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
@@ -29,9 +30,19 @@ export type { LastDown } from "./last-down.ts";
 export { countedPrefixes, limitIn } from "./max-prefix.ts";
 export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
+export type { Observed, ObservedSession } from "./observed.ts";
+export { observedSession, RouteRuns, receivedSet } from "./observing.ts";
 export type { Order } from "./order.ts";
 export { OriginValidation, type StartGate } from "./origin-validation.ts";
-export type { ConnectionId, ConnectTarget, LogEvent, LogId, Output } from "./outputs.ts";
+export {
+  type ConnectionId,
+  type ConnectTarget,
+  type Effect,
+  isEffect,
+  type LogEvent,
+  type LogId,
+  type Output,
+} from "./outputs.ts";
 export { type Awaited, OwnRestart } from "./own-restart.ts";
 export type { Quarantine, QuarantineOrder } from "./quarantine.ts";
 export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./reading.ts";

@@ -10,6 +10,7 @@ export interface Listed {
   readonly as: number;
   readonly facts: PeerFacts;
   readonly isReflectorClient: boolean;
+  readonly session: { readonly negotiated: { readonly addPathReceive: number } } | null;
 }
 
 /** Neighbors of one AS; `cls` is their class where sessions are told apart by AS. */
@@ -52,6 +53,11 @@ export class NeighborDirectory implements PeerDirectory {
 
   factsOf(peer: PeerRow): PeerFacts {
     return this.byRow[peer]!.facts;
+  }
+
+  /** @returns FAMILY bits in which routes of the peer have path identifiers */
+  addPathOf(peer: PeerRow): number {
+    return this.byRow[peer]?.session?.negotiated.addPathReceive ?? 0;
   }
 
   isReflectorClient(peer: PeerRow): boolean {

@@ -27,10 +27,8 @@ import {
   ACTION_WEIGHT,
   CEASE,
   decodeNotification,
-  decodeOpen,
   decodeRouteRefresh,
   encodeNotification,
-  encodeOpen,
   Fault,
   type FaultAction,
   KEEPALIVE_OCTETS,
@@ -312,7 +310,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     switch (buf[at + 18]) {
       case MESSAGE.OPEN: {
         this.received.open++;
-        const open = decodeOpen(buf, at, end);
+        const open = connection.readOpen(buf, at, end);
         if (open instanceof Fault) this.fault(connection, open);
         else this.step({ kind: "open", connection: id, open });
         return;
@@ -404,7 +402,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
         return;
       case "send-open":
         this.sent.open++;
-        this.connections.get(action.connection)?.write(encodeOpen(action.open));
+        this.connections.get(action.connection)?.writeOpen(action.open);
         this.state = withOpenSent(this.state, action.connection, this.tables.opens);
         return;
       case "send-keepalive":
@@ -486,7 +484,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
     const { nowMs } = this.tables;
     const session = this.session!;
     this.session = null;
-    session.end();
+    session.end(reason);
     if (this.stale.sessionDown(session, reason)) this.rejudge();
     this.log.sessionDown(nowMs, reason, session.sinceMs);
   }

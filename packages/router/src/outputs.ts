@@ -3,6 +3,8 @@
  * changes of state it is one bracket, and the shell lets the outputs out when the bracket may.
  */
 
+import type { Observed } from "./observed.ts";
+
 /** Number of a TCP connection, given by the router; positive, never used twice. */
 export type ConnectionId = number;
 
@@ -16,7 +18,16 @@ export type Output =
   | { readonly do: "write"; readonly connection: ConnectionId; readonly octets: Uint8Array }
   /** Close after what was written before has left, within a bound of the shell's choice. */
   | { readonly do: "close"; readonly connection: ConnectionId }
-  | { readonly do: "log"; readonly event: LogEvent };
+  | { readonly do: "log"; readonly event: LogEvent }
+  /** Tell those who observe; there is none of these while nobody does. */
+  | { readonly do: "observe"; readonly event: Observed };
+
+/** What peers see of outputs: a standby has to come to the same. The rest it drops. */
+export type Effect = Exclude<Output, { readonly do: "log" | "observe" }>;
+
+export function isEffect(output: Output): output is Effect {
+  return output.do !== "log" && output.do !== "observe";
+}
 
 /** Where and how to connect. */
 export interface ConnectTarget {
@@ -54,6 +65,9 @@ export type LogId =
   | "rpki-source"
   | "rpki-gate"
   | "restart"
+  | "graceful-shutdown"
+  | "bfd-up"
+  | "bfd-down"
   | "configured"
   | "operator";
 

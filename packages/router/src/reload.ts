@@ -3,8 +3,14 @@
  * options did not change, and no route is sent again that is not another one.
  */
 
-import { type Config, type ConfigDiff, diffConfig, type NeighborChange } from "@ts-bgp/config";
-import { addReasons, Policies } from "@ts-bgp/policy";
+import {
+  type Config,
+  type ConfigDiff,
+  diffConfig,
+  type NeighborChange,
+  sharing,
+} from "@ts-bgp/config";
+import { addReasons } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Job, JobState } from "./jobs.ts";
 import type { Neighbor } from "./neighbor.ts";
@@ -20,35 +26,58 @@ interface Configured {
 }
 
 /** Puts a checked configuration into force. @returns what it changed */
-export function applyConfig(router: Configured, next: Config): ConfigDiff {
+export function applyConfig(router: Configured, given: Config): ConfigDiff {
   const { tables } = router;
-  const diff = diffConfig(tables.config, next);
-  addReasons(next, tables.reasons);
-  const { attrs, reasons, origins } = tables;
-  tables.use(next, new Policies(next, attrs, reasons, origins.validation));
-  if (diff.global.includes("rpki")) router.revalidate(origins.configure(next.rpki));
-  tables.groups.refilter(tables.policies, new Set(diff.policies));
+  const { config: old, isLongLived: wasLongLived } = tables;
+  const next = sharing(old, given);
+  const diff = diffConfig(old, next);
+  addReasons(next, tables.reasons, old.policies);
+  const changed = new Set(diff.policies);
+  tables.use(next, tables.policies.with(next, changed), hasSameAddresses(diff));
+  if (diff.global.includes("rpki")) router.revalidate(tables.origins.configure(next.rpki));
+  tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);
+  const isSameForAll = !diff.global.includes("router") && wasLongLived === tables.isLongLived;
   const changes = new Map(diff.changed.map((change) => [change.address, change]));
   for (const config of next.neighbors) {
     const neighbor = router.neighbors.get(config.address);
     const change = changes.get(config.address) ?? NO_CHANGE;
     if (neighbor !== undefined && !isAnotherPeer(change)) {
-      changeNeighbor(neighbor, config, change);
+      const isSame = isSameForAll && change === NO_CHANGE;
+      if (!isSame || !staysAsItIs(neighbor, config)) changeNeighbor(neighbor, config, change);
       continue;
     }
     if (neighbor !== undefined) removeNeighbor(router, config.address);
     router.addNeighbor(config).start();
   }
-  const { added, removed, changed } = diff;
+  const { added, removed, changed: others } = diff;
   tables.outputs.log("configured", "info", null, "configuration applied", {
     added: added.length,
     removed: removed.length,
-    changed: changed.length,
-    reset: changed.filter(({ reset }) => reset).length,
+    changed: others.length,
+    reset: others.filter(({ reset }) => reset).length,
   });
   return diff;
+}
+
+function hasSameAddresses({ added, removed, changed }: ConfigDiff): boolean {
+  if (added.length + removed.length > 0) return false;
+  return !changed.some(({ options }) => options.includes("as"));
+}
+
+/**
+ * Most neighbors do: with a thousand of them a look at each session takes longer than all else.
+ *
+ * @param config - the same, though it may stand elsewhere in the file
+ * @returns whether nothing of the neighbor depends on what has changed
+ */
+function staysAsItIs(neighbor: Neighbor, config: Neighbor["config"]): boolean {
+  const { tables, facts, import: decides } = neighbor;
+  if (!areEqual(facts.sameAsAddresses, tables.addressesOf(config.as))) return false;
+  if (decides !== null && !decides.isUpToDate) return false;
+  neighbor.config = config;
+  return true;
 }
 
 type Change = Omit<NeighborChange, "address">;
@@ -93,6 +122,7 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
 function removeNeighbor(router: Configured, address: string): void {
   const neighbor = router.neighbors.get(address)!;
   router.neighbors.delete(address);
+  router.tables.bfd.delete(address);
   const { tables } = router;
   neighbor.stop(CEASE.PEER_DECONFIGURED, null, null);
   tables.jobs.add(new Forget(neighbor));
@@ -116,5 +146,9 @@ export class Forget implements Job {
 }
 
 function areEqual(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((octets, i) => octets.join() === b[i]!.join());
+  return a === b || (a.length === b.length && a.every((octets, i) => hasOctets(octets, b[i]!)));
+}
+
+function hasOctets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

@@ -3,6 +3,7 @@
  * session, and outlasts it for as long as routes of it are kept while the neighbor restarts.
  */
 
+import { importChain } from "@ts-bgp/config";
 import type { Negotiated } from "@ts-bgp/fsm";
 import {
   ATTR_SET,
@@ -77,6 +78,12 @@ export class RouteImport {
   /** Whether prefixes of the neighbor were not stored, since they were too many. */
   get isBlocked(): boolean {
     return this.families.some(({ blocked }) => blocked);
+  }
+
+  /** Whether the policies that it asks are those of the configuration in force, the same objects. */
+  get isUpToDate(): boolean {
+    const { config, tables } = this.neighbor;
+    return this.importer.filter === tables.policies.filter(config.import, config.localAs);
   }
 
   /** Options that need no new session have changed, or policies have. */
@@ -173,8 +180,9 @@ export class RouteImport {
             : "never",
       otcAdds: role === "customer" || role === "peer" || role === "rs-client",
       keepsRejected: config.keepRejected,
+      honorsShutdown: config.honorGracefulShutdown && config.as !== config.localAs,
     };
-    const filter = tables.policies.filter(config.import, config.localAs);
+    const filter = tables.policies.filter(importChain(config), config.localAs);
     return new SessionImporter(tables.attrs, settings, facts, filter);
   }
 }

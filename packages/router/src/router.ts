@@ -17,8 +17,11 @@ import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { CEASE, shutdownData } from "@ts-bgp/wire-codec";
+import { heardOfBfd } from "./bfd.ts";
+import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { Neighbor } from "./neighbor.ts";
+import { tellRoutes } from "./observing.ts";
 import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
 import { beginSlice, endSlice, readingFrom } from "./reading.ts";
@@ -209,7 +212,7 @@ export class Router {
     let jobs = tables.jobs.step();
     let worked = jobs;
     while (jobs && mayGoOn()) jobs = tables.jobs.step();
-    for (const family of FAMILIES) tables.rib(family).decide();
+    this.decide(false);
     let groups = tables.groups.step();
     worked ||= groups;
     while (groups && mayGoOn()) groups = tables.groups.step();
@@ -245,6 +248,27 @@ export class Router {
     const neighbor = this.neighbors.get(address)!;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
+  }
+
+  /**
+   * Tells all peers that this speaker is about to shut down, by a community on each route (RFC 8326): they
+   * prefer other paths, and lose nothing when the sessions end. Holds until it is taken back.
+   */
+  shutDownGracefully(isOn: boolean, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    this.tables.groups.shutDownGracefully(isOn);
+    const text = isOn
+      ? "all routes are sent with GRACEFUL_SHUTDOWN from now on"
+      : "routes are sent without GRACEFUL_SHUTDOWN again";
+    this.tables.outputs.log("graceful-shutdown", "info", null, text, { on: isOn });
+  }
+
+  /** The BFD session of a neighbor says what it has come to. */
+  bfd(address: string, news: BfdNews, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    const neighbor = this.neighbors.get(address);
+    // It may have gone meanwhile.
+    if (neighbor !== undefined) heardOfBfd(neighbor, news);
   }
 
   /** Whether octets of a connection wait that may be read now. */
@@ -312,10 +336,18 @@ export class Router {
     }
     const reads = small.some(mayBeRead);
     small.push(...held);
-    for (const family of FAMILIES) tables.rib(family).decide(true);
+    this.decide(true);
     let groups = tables.groups.stepUrgent();
     while (groups && mayGoOn()) groups = tables.groups.stepUrgent();
     return reads || groups;
+  }
+
+  private decide(isUrgent: boolean): void {
+    for (const family of FAMILIES) {
+      const rib = this.tables.rib(family);
+      rib.decide(isUrgent);
+      if (rib.notes !== null) tellRoutes(this.tables, rib);
+    }
   }
 
   /** Reads from the bulk in turn. @returns whether there is more that can be read soon */

@@ -3,7 +3,7 @@
  * places in the update groups.
  */
 
-import type { Negotiated } from "@ts-bgp/fsm";
+import type { DownReason, Negotiated } from "@ts-bgp/fsm";
 import { type Filter, REASON } from "@ts-bgp/policy";
 import {
   ACTION_WEIGHT,
@@ -27,6 +27,8 @@ import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
 import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
+import type { Observed } from "./observed.ts";
+import { observedSession } from "./observing.ts";
 import { type FamilyImport, RouteImport } from "./route-import.ts";
 import type { SessionPeer } from "./session-peer.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
@@ -102,6 +104,7 @@ export class Session implements MemberOwner {
     this.families = FAMILIES.filter((family) => (negotiated.families & family) !== 0).map(
       (family) => this.startFamily(family),
     );
+    if (tables.wants.sessions) this.tell({ kind: "up", ...observedSession(this) });
   }
 
   family(family: number): FamilyState | undefined {
@@ -121,6 +124,7 @@ export class Session implements MemberOwner {
   update(buf: Uint8Array, at: number, end: number): UpdateReader {
     const { reader } = this.tables;
     reader.read(buf, at, end, this.context);
+    if (this.tables.wants.updates !== "none") this.tellUpdate(buf, at, end, reader.action !== 0);
     if (reader.action === ACTION_WEIGHT["session-reset"]) return reader;
     this.withdraw(reader.withdrawn, buf);
     this.withdraw(reader.unreachable, buf);
@@ -179,8 +183,18 @@ export class Session implements MemberOwner {
   }
 
   /** The session is over: its places in the update groups are given up. */
-  end(): void {
-    const { groups } = this.tables;
+  end(reason: DownReason): void {
+    const { groups, wants, nowMs } = this.tables;
+    if (wants.sessions) {
+      const { connection, neighbor } = this;
+      this.tell({
+        kind: "down",
+        peer: neighbor.row,
+        connection: connection.id,
+        atMs: nowMs,
+        reason,
+      });
+    }
     for (const { member, next } of this.families) {
       this.neighbor.sent.update += member.messages;
       groups.leave(member);
@@ -196,6 +210,17 @@ export class Session implements MemberOwner {
     const { config: all, isLongLived } = tables;
     const rest = [negotiated, own, filter, isLongLived] as const;
     return { filter, settings: groupSettings(family, all.router, config, ...rest) };
+  }
+
+  private tellUpdate(buf: Uint8Array, at: number, end: number, isMalformed: boolean): void {
+    const { wants, nowMs } = this.tables;
+    if (wants.updates === "malformed" && !isMalformed) return;
+    const about = { peer: this.neighbor.row, atMs: nowMs, isMalformed };
+    this.tell({ kind: "update", ...about, octets: buf.slice(at, end) });
+  }
+
+  private tell(event: Observed): void {
+    this.tables.outputs.push({ do: "observe", event });
   }
 
   private startFamily(family: Family): FamilyState {

@@ -4,10 +4,12 @@ import type { Config } from "@ts-bgp/config";
 import { Policies, type ReasonTable } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
+import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
+import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
 import { OriginValidation } from "./origin-validation.ts";
 import { type ConnectionId, Outputs } from "./outputs.ts";
 import { OwnRestart } from "./own-restart.ts";
@@ -40,6 +42,10 @@ export class Tables {
   readonly connectionNumbers: Numbers = new Numbers();
   /** OPENs that another router has sent in this one's place, by connection: what counts is what was sent. */
   opens: Map<ConnectionId, OpenMessage> = new Map();
+  /** What those are told who observe. */
+  wants: Wants;
+  /** By address, of neighbors that have a BFD session, or had one. */
+  bfd: Map<string, BfdState> = new Map();
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */
@@ -64,19 +70,32 @@ export class Tables {
     this.restart = new OwnRestart(this.outputs, this.origins, this.groups);
     this.addresses = addressesByAs(config);
     this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
+    this.wants = wantsOf(config);
+    for (const rib of this.ribs) noteRoutesOf(rib, this.wants);
   }
 
   rib(family: Family): Rib {
     return this.ribs[family - 1]!;
   }
 
-  /** Puts another configuration into force, with its policies. */
-  use(config: Config, policies: Policies): void {
+  /**
+   * Puts another configuration into force, with its policies.
+   *
+   * @param isSameAddresses - it has the same neighbors with the same AS numbers
+   */
+  use(config: Config, policies: Policies, isSameAddresses: boolean): void {
     this.oldPolicies.push(this.policies);
     this.config = config;
     this.isLongLived = hasLongLived(config);
     this.policies = policies;
-    this.addresses = addressesByAs(config);
+    if (!isSameAddresses) this.addresses = addressesByAs(config);
+    this.observe(config);
+  }
+
+  /** Tells those who observe what a configuration wants them to be told. */
+  observe(config: Config): void {
+    this.wants = wantsOf(config);
+    for (const rib of this.ribs) noteRoutesOf(rib, this.wants);
   }
 
   /** @returns the addresses of all neighbors of an AS */

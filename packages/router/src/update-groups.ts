@@ -98,6 +98,8 @@ export class UpdateGroups {
   private readonly sink: GroupSink = new ConnectionSink();
   /** Those that are sent nothing yet: their groups go on without them. */
   held: SessionMember[] = [];
+  /** The speaker is about to shut down, and says so with each route (RFC 8326). */
+  isShuttingDown = false;
   private numbers = 0;
   private turn = 0;
   private urgentTurn = 0;
@@ -206,11 +208,13 @@ export class UpdateGroups {
     for (const entry of this.byKey.values()) {
       const { group, settings, facts } = entry;
       const { names, setsNextHop, setsMed } = entry.filter;
-      const filter = policies.has(names) ? policies.filter(names, facts.localAs) : entry.filter;
+      const isThere = policies.has(names);
+      const filter = isThere ? policies.filter(names, facts.localAs) : entry.filter;
       const differs = names.some((name) => changed.has(name));
+      if (isThere && filter === entry.filter) continue;
       const asksPeer = differs && filter.groupKey(facts) !== "";
       const stays =
-        filter !== entry.filter &&
+        isThere &&
         !asksPeer &&
         filter.setsNextHop === setsNextHop &&
         filter.setsMed === setsMed &&
@@ -222,6 +226,16 @@ export class UpdateGroups {
       entry.filter = filter;
       entry.exporter = this.exporter(group.rib, settings, filter, facts);
       group.setRules(entry.exporter, differs);
+    }
+  }
+
+  /** All routes are sent anew: with GRACEFUL_SHUTDOWN (RFC 8326), or as they are. */
+  shutDownGracefully(isOn: boolean): void {
+    if (this.isShuttingDown === isOn) return;
+    this.isShuttingDown = isOn;
+    for (const { group, exporter } of this.entries) {
+      exporter.isShuttingDown = isOn;
+      group.setRules(exporter, true);
     }
   }
 
@@ -257,7 +271,9 @@ export class UpdateGroups {
     facts: PeerFacts,
   ): GroupExporter {
     const { directory, factNumbers } = this;
-    return new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    const exporter = new GroupExporter(rib, settings, filter, facts, directory, factNumbers);
+    exporter.isShuttingDown = this.isShuttingDown;
+    return exporter;
   }
 }
 

@@ -22,6 +22,8 @@ describe.each(Object.entries(KINDS))("%s", (_title, kind) => {
           world.settle();
           const last = steps.findLast((each) => each.do === "reload")?.variant ?? first;
           const fresh = new World(last, kind, 1000);
+          const shutDown = steps.findLast((each) => each.do === "shut-down");
+          if (shutDown !== undefined) fresh.act(shutDown);
           for (const [i, routes] of world.routes.entries()) {
             for (const [prefix, route] of routes) fresh.routes[i]!.set(prefix, route);
           }

@@ -108,6 +108,7 @@ describe("the directory of neighbors", () => {
     as,
     facts: {} as never,
     isReflectorClient: false,
+    session: null,
   });
 
   test("gives neighbors of one AS one class where ASes are told apart", () => {

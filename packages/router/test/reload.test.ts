@@ -3,6 +3,7 @@
 import { showGroups } from "@ts-bgp/views";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { describe, expect, test } from "vitest";
+import { explain } from "../../../testkit/asking.ts";
 import { isEmpty, Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { type PeerOptions, ROUTER_AS } from "../../../testkit/sketch.ts";
 
@@ -529,5 +530,37 @@ describe("another number of paths for add-path send", () => {
     const { lab, c } = withPaths("all");
     lab.reload(config("0")).run();
     expect(c.wire.notification).toBe(`6/${CEASE.OTHER_CONFIGURATION_CHANGE}`);
+  });
+});
+
+describe("what a reload does not touch", () => {
+  const options = { [A]: "import: in, export: out", [B]: "import: mark, export: out" };
+  const importerOf = (lab: Lab, address: string) => lab.neighbor(address).import!.importer;
+
+  test("stays the same objects, with what policies remember", () => {
+    const { lab } = three(yaml(options));
+    const [a, b] = [A, B].map((address) => importerOf(lab, address));
+    const { prefixLists, policies, neighbors } = lab.router.tables.config;
+    const facts = lab.neighbor(B).facts;
+    lab.reload(yaml(options).replace("10.66.0.0/16", "10.66.0.0/17")).run();
+    expect(importerOf(lab, A)).not.toBe(a);
+    expect(importerOf(lab, B)).toBe(b);
+    expect(lab.neighbor(B).facts).toBe(facts);
+    const { config } = lab.router.tables;
+    expect(config.prefixLists["bogons"]).not.toBe(prefixLists["bogons"]);
+    expect(config.prefixLists["hidden"]).toBe(prefixLists["hidden"]);
+    expect(config.policies["in"]).toBe(policies["in"]);
+    expect(config.neighbors[0]).toBe(neighbors[0]);
+    expect(importerOf(lab, B).filter).toMatchObject({ policies: lab.router.tables.policies });
+  });
+
+  test("is still told by its place in the file", () => {
+    const { lab, a, b } = three(yaml(options));
+    const sourceOf = () => lab.neighbor(A).config.source.line;
+    const ruleOf = () => JSON.stringify(explain(lab, "import", "10.66.0.0/16", A).paths[0]!.steps);
+    expect([sourceOf(), ruleOf()]).toEqual([4, expect.stringContaining("lab.yaml:9")]);
+    lab.reload(`# moved\n${yaml(options)}`).run();
+    expect([sourceOf(), ruleOf()]).toEqual([5, expect.stringContaining("lab.yaml:10")]);
+    expect(octets(a, b)).toEqual([0, 0]);
   });
 });

@@ -5,6 +5,7 @@
 
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import type { QuarantineOrder, Router } from "@ts-bgp/router";
+import type { Bfd } from "./bfd.ts";
 import { type Crash, holdDown } from "./crash.ts";
 import type { Speaker } from "./speaker.ts";
 
@@ -95,7 +96,8 @@ export class Held {
 }
 
 /** A speaker that no other one follows begins: whoever is held down stays so, as does who ended the process before. */
-export function beginAlone(speaker: Speaker, held: Held, crash: Crash | null): void {
+export function beginAlone(speaker: Speaker, held: Held, crash: Crash | null, bfd: Bfd): void {
+  bfd.lead(speaker);
   // It is no standby, whose ends in a row would count.
   crash?.leads(1);
   held.restore(speaker);

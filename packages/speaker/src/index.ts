@@ -8,6 +8,7 @@
  *     held.ts                which neighbors are held down, over a start
  *     crash.ts               neighbors whose message ended a process
  *     payload-feeds.ts, cache-connection.ts, watched-roa-file.ts, read-roa-file.ts    RPKI caches and files
+ *     bfd.ts, bfd-orders.ts, bfd-worker.ts, bfd-sockets.ts    BFD, in a thread of its own
  *     machine.ts             what a speaker begins with
  *     own-addresses.ts       what this host calls itself
  *     log-event.ts, recent-max.ts       what it tells, and measures
@@ -20,6 +21,7 @@
  * RFCs: 2385 (TCP MD5), 5082 (GTSM), 8210 (RTR, over TCP, with MD5 or without, and TLS).
  */
 
+export { Bfd } from "./bfd.ts";
 export {
   Crash,
   type Ended,
@@ -33,6 +35,7 @@ export type { ShownFeed } from "./feed.ts";
 export { beginAlone, Held } from "./held.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export { newMachine } from "./machine.ts";
+export type { Observer } from "./observer.ts";
 export type { Protection } from "./protection.ts";
 export { recentMaxMs } from "./recent-max.ts";
 export { protectionOf } from "./session-sockets.ts";

@@ -24,5 +24,6 @@ export interface LogEvent extends Omit<RouterEvent, "id"> {
     | ActiveEvent
     | PairEvent
     | "connect-failed"
-    | "congestion-control";
+    | "congestion-control"
+    | "bfd-problem";
 }

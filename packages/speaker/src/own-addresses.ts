@@ -2,6 +2,7 @@
 
 import net from "node:net";
 import os from "node:os";
+import type { ListenAddress } from "@ts-bgp/config";
 
 /**
  * The address of the other family that goes with an own address as a next hop: the first one on the
@@ -32,4 +33,9 @@ UNREACHABLE.addSubnet("fe80::", 10, "ipv6");
 
 function isReachable(address: string): boolean {
   return !UNREACHABLE.check(address, address.includes(":") ? "ipv6" : "ipv4");
+}
+
+/** @returns whether one of several addresses to listen on is this one */
+export function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {
+  return list.some((other) => other.address === address && other.port === port);
 }

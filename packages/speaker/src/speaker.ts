@@ -27,7 +27,8 @@ import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine, replicated } from "./machine.ts";
-import { otherAddressOf } from "./own-addresses.ts";
+import type { Observer } from "./observer.ts";
+import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionOf } from "./session-sockets.ts";
@@ -68,6 +69,8 @@ export class Speaker {
   readonly transport: Transport;
   readonly turnedAway: TurnedAway;
   readonly feeds: PayloadFeeds;
+  /** Null for nobody. */
+  observer: Observer | null = null;
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -172,7 +175,7 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const octets = configOctets(replicated(config));
+    const octets = configOctets(replicated(config), this.active.areAllOfNow);
     const diff = this.run({ record: "configure", config: octets, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
@@ -231,6 +234,11 @@ export class Speaker {
   /** Carries out an operator's order to a neighbor. */
   operate(address: string, order: Order): void {
     this.run({ record: "operate", address, order, nowMs: this.now() });
+  }
+
+  /** Tells peers that this speaker is about to shut down, or no more; see the router's method. */
+  shutDownGracefully(isOn: boolean): void {
+    this.run({ record: "gracefulShutdown", on: isOn ? 1 : 0, nowMs: this.now() });
   }
 
   /** Why a route is used or sent, or is not. */
@@ -452,6 +460,7 @@ export class Speaker {
         return;
       case "write":
         this.transport.write(output.connection, output.octets);
+        if (this.observer?.wantsWrites) this.observer.wrote(output.connection, output.octets);
         return;
       case "close":
         this.protection?.closing(output.connection);
@@ -459,6 +468,9 @@ export class Speaker {
         return;
       case "log":
         this.log(output.event);
+        return;
+      case "observe":
+        this.observer?.event(output.event);
         return;
     }
   }
@@ -482,8 +494,4 @@ export class Speaker {
 /** Milliseconds since 1970 that never run backwards. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function isIn(list: readonly ListenAddress[], { address, port }: ListenAddress): boolean {
-  return list.some((other) => other.address === address && other.port === port);
 }

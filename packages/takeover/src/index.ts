@@ -21,6 +21,7 @@
  *     peer-credentials.ts    who is at the other end of a Unix socket
  *     lease.ts               until when this side may act
  *     datagram.ts            to Unix sockets
+ *     udp-socket.ts          UDP with TTL rules, and from addresses that are elsewhere
  *     doctor.ts, probes.ts, host-limits.ts
  *                            whether this host can do all that
  *
@@ -111,3 +112,4 @@ export {
   thaw,
 } from "./tcp-state.ts";
 export { isTcpState } from "./tcp-state-check.ts";
+export { closeUdp, openUdpReceiver, openUdpSender, sendUdp } from "./udp-socket.ts";

@@ -15,6 +15,7 @@ export {
 } from "./explain.ts";
 export { explainedToMember } from "./member.ts";
 export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
+export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export {
   type ShownFamily,
   type ShownGroup,

@@ -21,6 +21,7 @@ import {
   notificationName,
   shutdownText,
 } from "@ts-bgp/wire-codec";
+import { type ShownBfd, shownBfd } from "./show-bfd.ts";
 
 /** Route counts of one family of a neighbor. */
 export interface ShownFamily {
@@ -105,6 +106,8 @@ export interface ShownNeighbor {
    * Connections that were refused do not count, as all are for a while after a fault.
    */
   last_failure: ShownDown | null;
+  /** Null where the configuration has none for it. */
+  bfd: ShownBfd | null;
   /** Null when no message of it has ended the program of late, or it was released. */
   quarantine: ShownQuarantine | null;
   established_count: number;
@@ -180,6 +183,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     since_ms: session === null ? null : Math.round(session.sinceMs),
     last_down: down === null ? null : shownDown(down),
     last_failure: lastFailure === null ? null : shownDown(lastFailure),
+    bfd: shownBfd(neighbor),
     quarantine: quarantine === null ? null : shownQuarantine(neighbor, quarantine),
     established_count: neighbor.establishedCount,
     families: FAMILIES.filter(

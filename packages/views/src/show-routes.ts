@@ -5,6 +5,7 @@
  * where the next one has to go on.
  */
 
+import { rejectCommunities } from "@ts-bgp/policy";
 import {
   type AttrId,
   type AttrStore,
@@ -62,6 +63,8 @@ export interface ShownReason {
   policy?: string;
   rule?: string;
   source?: string;
+  /** Kind of reason that the rule gives, such as `bogon-prefix`; absent when it gives none. */
+  kind?: string;
   /** Of code `malformed`: what was wrong with the message. */
   detail?: string;
 }
@@ -122,7 +125,7 @@ export type AttributeTest = (attributes: Partial<ShownRoute>) => boolean;
 /**
  * @param from - null for the beginning
  * @param max - routes, unless the last prefix has more paths
- * @param isWanted - null for all; what a neighbor is sent is not asked, whose attributes are made for it
+ * @param isWanted - null for all; not asked of what is shown with other attributes than are kept
  * @returns routes from a place on, and the place to go on from
  */
 export function showRoutes(
@@ -216,7 +219,9 @@ function routesOfRow(
     if (view === "accepted" && !accepted) continue;
     if (view === "rejected" && accepted) continue;
     const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
-    if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
+    // A rejected one is shown with marks that stand in no set.
+    if (view === "rejected") routes.push(shownRejected(router, rib, row, path));
+    else if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
 }
@@ -308,6 +313,27 @@ function sourceOf(
   return 0;
 }
 
+/** @returns a rejected path as JSON, with the marks that policy and `reject-reasons` put on it */
+function shownRejected(router: Router, rib: Rib, row: PrefixRow, path: PathRow): ShownRoute {
+  const { attrIn, reason } = rib.paths;
+  const { reasons, config, emptySet } = router.tables;
+  const facts = router.tables.directory.factsOf(rib.paths.peer[path]!);
+  const neighbor = router.neighbors.get(facts.address)!;
+  const came = attrIn[path]!;
+  const why = reasons.get(reason[path]!);
+  const isByPolicy = why.code === "policy-rule" || why.code === "policy-default";
+  const importer = isByPolicy && came !== emptySet ? neighbor.import?.importer : undefined;
+  const left = importer?.rejected(came, rib.family, keyOf(rib.prefixes, row)) ?? null;
+  const attributes =
+    left === null ? attributesOf(rib.attrs, came) : decodeAttributes(left, 0, left.length);
+  const shown = shownPathWith(router, rib, row, path, attributes);
+  if (config.rejectReasons === null) return shown;
+  const { as, localAs } = neighbor.facts;
+  const added = rejectCommunities(config.rejectReasons, why, localAs, as);
+  const large = [...new Set([...(shown.large_communities ?? []), ...added])];
+  return large.length === 0 ? shown : { ...shown, large_communities: large };
+}
+
 /** @returns a path as JSON, with the attributes of `attr` */
 export function shownPathOf(
   router: Router,
@@ -315,6 +341,16 @@ export function shownPathOf(
   row: PrefixRow,
   path: PathRow,
   attr: AttrId,
+): ShownRoute {
+  return shownPathWith(router, rib, row, path, attributesOf(rib.attrs, attr));
+}
+
+function shownPathWith(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  path: PathRow,
+  attributes: readonly DecodedAttribute[],
 ): ShownRoute {
   const { paths } = rib;
   const facts = router.tables.directory.factsOf(paths.peer[path]!);
@@ -333,7 +369,7 @@ export function shownPathOf(
     ...(origin === null || facts.role === null ? {} : { aspa: origin.path }),
     ...staleFields(router, rib, path, facts.address),
     since_ms: 1000 * paths.sinceSeconds[path]!,
-    ...shownAttributes(attributesOf(rib.attrs, attr)),
+    ...shownAttributes(attributes),
   };
 }
 
@@ -382,13 +418,14 @@ export function attributesOf(attrs: AttrStore, attr: AttrId): DecodedAttribute[]
 
 /** @returns a reason as JSON */
 export function shownReason(reasons: Router["tables"]["reasons"], number: number): ShownReason {
-  const { code, policy, rule, source } = reasons.get(number);
+  const { code, policy, rule, source, why } = reasons.get(number);
   return {
     code,
     text: reasons.text(number),
     ...(policy === "" ? {} : { policy }),
     ...(rule === "" ? {} : { rule }),
     ...(source === null ? {} : { source: `${source.file}:${source.line}` }),
+    ...(why === undefined ? {} : { kind: why }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** A router in the world of the simulator, as the speaker is in the real one. */
 
-import type { ConnectionId, Output } from "@ts-bgp/router";
+import { type ConnectionId, isEffect, type Output } from "@ts-bgp/router";
 import {
   Active,
   type ActiveHooks,
@@ -256,7 +256,7 @@ export class Shell {
   }
 
   private do(output: Output): void {
-    if (output.do === "log") return;
+    if (!isEffect(output)) return;
     this.process.point();
     const { connection } = output;
     if (output.do === "connect") this.connect(connection, output.target.neighbor);

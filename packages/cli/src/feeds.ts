@@ -1,0 +1,89 @@
+/** `tsbgp show feeds` and `tsbgp dump`: those who observe the speaker, and all routes as a file. */
+
+import { resolve } from "node:path";
+import type { ShownFeedFiles, ShownFeedStation, ShownFeedStatus, ShownFeeds } from "@ts-bgp/daemon";
+import { type Command, noWords, oneWord, print, UsageError } from "./command.ts";
+import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
+import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
+
+const STATION_COLUMNS: readonly Column<ShownFeedStation>[] = [
+  { title: "Station", text: ({ name }) => name },
+  { title: "State", text: ({ state, complete }) => (complete ? `${state}, complete` : state) },
+  {
+    title: "For",
+    text: ({ since_ms }) => (since_ms === null ? "" : duration(Date.now() - since_ms)),
+    right: true,
+  },
+  { title: "Messages", text: ({ messages }) => String(messages), right: true },
+  { title: "Sent", text: ({ octets }) => size(octets), right: true },
+  { title: "Queued", text: ({ queued_octets }) => size(queued_octets), right: true },
+  { title: "Sessions", text: ({ sessions }) => String(sessions), right: true },
+  { title: "Missed", text: ({ missed }) => String(missed), right: true },
+  { title: "Problem", text: ({ problem }) => problem ?? "" },
+];
+
+/** Fields of `show status`. */
+export function feedFields(feeds: ShownFeedStatus | null): [string, string][] {
+  if (feeds === null) return [];
+  const { stations, up, problems } = feeds;
+  const text = problems === 0 ? "no problems" : `${problems} with a problem: show feeds`;
+  return [["Feeds", `${up} of ${stations} BMP stations up, ${text}`]];
+}
+
+export const showFeedsCommand: Command = {
+  name: "show feeds",
+  usage: "",
+  summary: "those who observe the speaker: BMP stations, and MRT files",
+  help: [
+    "Missed: how often the station was too slow, and was told everything anew. A standby has no feeds.",
+  ],
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownFeeds>(args, { command: "show-feeds" }, ({ stations, mrt }) => {
+      const table = new TableWriter(STATION_COLUMNS, print);
+      for (const station of stations) table.add(station);
+      table.end();
+      if (mrt !== null) for (const line of renderFields(fieldsOf(mrt))) print(line);
+    });
+  },
+};
+
+function fieldsOf({
+  dir,
+  last_dump,
+  last_updates,
+  files,
+  messages,
+  missed,
+  problem,
+}: ShownFeedFiles) {
+  const fields: [string, string][] = [
+    ["MRT files", `in ${dir}: ${files} complete, ${messages} messages, ${missed} missed`],
+    ["Last dump", last_dump ?? "none yet"],
+    ["Last updates", last_updates ?? "none yet"],
+  ];
+  if (problem !== null) fields.push(["Problem", problem]);
+  return fields;
+}
+
+export const dumpCommand: Command = {
+  name: "dump",
+  usage: "FILE [--accepted]",
+  summary: "write all routes into a file in the format MRT, from the speaker or from its standby",
+  help: [
+    "The speaker writes it; compressed when its name ends in .gz. Routes are those that neighbors have",
+    "sent, as they sent them.",
+    "  --accepted    those that import policies accept, as these leave them",
+  ],
+  options: { ...CONTROL_OPTIONS, accepted: { type: "boolean" } },
+  run: async (args) => {
+    const word = oneWord(args, "the file");
+    if (word === "-") throw new UsageError("the speaker writes the file: it must have a name");
+    const file = resolve(word);
+    const view = args.options["accepted"] === true ? "accepted" : "received";
+    return order(args, { command: "dump", file, view }, ({ prefixes, routes, octets }) =>
+      print(`${file}: ${routes} routes of ${prefixes} prefixes, ${size(Number(octets))}`),
+    );
+  },
+};

@@ -1,0 +1,31 @@
+/** What the API over HTTP asks of the main thread. */
+
+import type { HttpConfig } from "@ts-bgp/config";
+import type { ShownNsr } from "@ts-bgp/nsr";
+import type { Router } from "@ts-bgp/router";
+import { nowMs } from "@ts-bgp/speaker";
+import type { ControlHandler } from "./control.ts";
+import type { HttpSources } from "./http.ts";
+import type { Log } from "./logging.ts";
+
+/** @param access - who may ask what */
+export function apiSources(
+  access: HttpConfig,
+  ask: ControlHandler,
+  log: Log,
+  router: () => Router,
+  showNsr: () => ShownNsr,
+): HttpSources["api"] {
+  return {
+    access,
+    ask,
+    router,
+    ordered: (by, { command, neighbor }) => {
+      const whom = typeof neighbor === "string" ? ` ${neighbor}` : "";
+      log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
+    },
+    activeSide: () => showNsr().peer.side || null,
+    watch: (heard) =>
+      log.watch(({ fields, ...event }) => heard({ at_ms: nowMs(), ...event, ...fields })),
+  };
+}

@@ -1,0 +1,46 @@
+/** Feeds as metrics; none without any. */
+
+import type { Feeds, ShownStation } from "@ts-bgp/feeds";
+import { counter, gauge, type MetricRecord } from "./metric-parts.ts";
+
+export function feedMetrics({ stations, mrt }: Feeds): MetricRecord[] {
+  const perStation = (read: (station: ShownStation) => number) =>
+    stations.map((station) => ({ value: read(station), labels: { station: station.name } }));
+  const ofStations = [
+    gauge(
+      "tsbgp_bmp_station_up",
+      "1 when the BMP station is connected",
+      perStation(({ state }) => Number(state === "up")),
+    ),
+    gauge(
+      "tsbgp_bmp_station_complete",
+      "1 when the BMP station has been told all that there is",
+      perStation(({ isComplete }) => Number(isComplete)),
+    ),
+    gauge(
+      "tsbgp_bmp_station_queued_bytes",
+      "Octets that wait for the BMP station",
+      perStation(({ queuedOctets }) => queuedOctets),
+    ),
+    counter(
+      "tsbgp_bmp_station_messages",
+      "BMP messages for the station",
+      perStation(({ messages }) => messages),
+    ),
+    counter(
+      "tsbgp_bmp_station_missed",
+      "Sessions with the BMP station that were ended since it was too slow",
+      perStation(({ missed }) => missed),
+    ),
+  ];
+  const ofFiles =
+    mrt === null
+      ? []
+      : [
+          gauge("tsbgp_mrt_ok", "1 when MRT files can be written", Number(mrt.problem === null)),
+          counter("tsbgp_mrt_files", "MRT files completed", mrt.files),
+          counter("tsbgp_mrt_messages", "Messages for MRT files", mrt.messages),
+          counter("tsbgp_mrt_missed", "Messages that MRT files lack", mrt.missed),
+        ];
+  return [...(stations.length === 0 ? [] : ofStations), ...ofFiles];
+}

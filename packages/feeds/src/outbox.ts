@@ -1,0 +1,60 @@
+/** What waits to be sent to a station: whole messages, no more than a bound. */
+
+import type { Socket } from "node:net";
+
+/** So much is with the socket at most; the rest can still be given up. */
+const SOCKET_OCTETS_MAX = 1 << 18;
+
+export class Outbox {
+  private readonly socket: Socket;
+  private readonly octetsMax: number;
+  private readonly waiting: Uint8Array[] = [];
+  private waitingOctets = 0;
+  /** Octets that the socket was given. */
+  octetsSent = 0;
+
+  constructor(socket: Socket, octetsMax: number) {
+    this.socket = socket;
+    this.octetsMax = octetsMax;
+    socket.on("drain", () => this.flush());
+  }
+
+  /** Octets that have not left. */
+  get octets(): number {
+    return this.waitingOctets + this.socket.writableLength;
+  }
+
+  /** @param octets - whole messages. @returns false when there is no room for them */
+  push(octets: Uint8Array): boolean {
+    if (octets.length === 0) return true;
+    if (this.octets > this.octetsMax) return false;
+    this.waiting.push(octets);
+    this.waitingOctets += octets.length;
+    this.flush();
+    return true;
+  }
+
+  /** Gives up what waits, and ends the connection with a last message. @returns octets given up */
+  end(last: Uint8Array): number {
+    const lost = this.waitingOctets;
+    this.waiting.length = 0;
+    this.waitingOctets = 0;
+    this.socket.end(last);
+    return lost;
+  }
+
+  private flush(): void {
+    const { socket, waiting } = this;
+    if (waiting.length === 0 || socket.writableLength >= SOCKET_OCTETS_MAX) return;
+    socket.cork();
+    let sent = 0;
+    while (sent < waiting.length && socket.writableLength < SOCKET_OCTETS_MAX) {
+      const octets = waiting[sent++]!;
+      this.waitingOctets -= octets.length;
+      this.octetsSent += octets.length;
+      socket.write(octets);
+    }
+    waiting.splice(0, sent);
+    socket.uncork();
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * One BMP station: its connection, and what it is told.
+ *
+ * A session with it begins with everything that there is: who is up, then the tables, in pieces that are
+ * asked for as the station takes them; what changes meanwhile is told at once, and counts for more than the
+ * piece that comes after it, which has it too. A station that takes less than there is to tell is told that
+ * it has missed something, and everything anew in another session.
+ */
+
+import type { Socket } from "node:net";
+import type { BmpStationConfig, BmpTable } from "@ts-bgp/config";
+import {
+  BMP_STATISTIC,
+  BMP_TERMINATION,
+  type BmpStatistic,
+  BmpWriter,
+  type RouteRun,
+  runsOf,
+  TABLE,
+  type Table,
+} from "@ts-bgp/feeds-codec";
+import type { Observed, ObservedSession } from "@ts-bgp/router";
+import { FAMILY, type Family, familyAfi, MESSAGE, readU16, SAFI } from "@ts-bgp/wire-codec";
+import type { Identity, Numbers, ShownStation } from "./orders.ts";
+import { Outbox } from "./outbox.ts";
+import { withPathIds } from "./path-ids.ts";
+import { bmpDown, bmpPeer, locRibPeer, locRibUp, type Peers } from "./peers.ts";
+
+const TABLE_OF: Readonly<Record<BmpTable, Table>> = {
+  "adj-in-pre": TABLE.ADJ_IN_PRE,
+  "adj-in-post": TABLE.ADJ_IN_POST,
+  "loc-rib": TABLE.LOC_RIB,
+  "adj-out-pre": TABLE.ADJ_OUT_PRE,
+  "adj-out-post": TABLE.ADJ_OUT_POST,
+};
+const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
+const TABLE_NAME = "global";
+/** With less than this to be sent, the next piece of the tables is asked for. */
+const WALK_OCTETS_MAX = 1 << 20;
+/** A station that does not take the last message in that time loses the connection. */
+const END_MS = 5000;
+
+/** What a station needs of the thread that it is in. */
+export interface StationHooks {
+  readonly peers: Peers;
+  readonly identity: Identity;
+  /** What it is told at the beginning. */
+  readonly text: string;
+  now(): number;
+  /** @returns a number for a walk, which no other has had */
+  newWalk(): number;
+  /** Asks for the next piece of a walk. */
+  walk(walk: number, tables: readonly Table[], peers: readonly number[] | null): void;
+  /** The walk is not wanted any more. */
+  endWalk(walk: number): void;
+  say(level: "info" | "warn" | "error", station: string, message: string): void;
+}
+
+export class Station {
+  readonly config: BmpStationConfig;
+  private readonly hooks: StationHooks;
+  private readonly tables: ReadonlySet<Table>;
+  private readonly writer: BmpWriter = new BmpWriter();
+  private outbox: Outbox | null = null;
+  private socket: Socket | null = null;
+  /** Number of the walk that has not come to its end; 0 for none. */
+  walk = 0;
+  /** The next piece of it is under way. */
+  private isAsked = false;
+  private sinceMs: number | null = null;
+  private octetsBefore = 0;
+  private messages = 0;
+  private sessions = 0;
+  private missed = 0;
+  /** What it is told of what it missed, when it is back. */
+  private missedText: string | null = null;
+  problem: string | null = null;
+  isConnecting = false;
+
+  constructor(config: BmpStationConfig, hooks: StationHooks) {
+    this.config = config;
+    this.hooks = hooks;
+    this.tables = new Set(config.tables.map((name) => TABLE_OF[name]));
+  }
+
+  get isUp(): boolean {
+    return this.socket !== null;
+  }
+
+  show(): ShownStation {
+    const { config, sinceMs, messages, sessions, missed, outbox, problem } = this;
+    return {
+      name: config.name,
+      state: this.isUp ? "up" : this.isConnecting ? "connecting" : "waiting",
+      sinceMs,
+      isComplete: this.isUp && this.walk === 0,
+      messages,
+      octets: this.octetsBefore + (outbox?.octetsSent ?? 0),
+      queuedOctets: outbox?.octets ?? 0,
+      ...{ sessions, missed, problem },
+    };
+  }
+
+  /** A connection with the station is there. */
+  begin(socket: Socket): void {
+    const { config, hooks, writer } = this;
+    this.socket = socket;
+    this.outbox = new Outbox(socket, config.queueOctetsMax);
+    this.sinceMs = hooks.now();
+    this.sessions++;
+    this.problem = null;
+    socket.on("close", () => this.closed(socket));
+    const { hostname, version } = hooks.identity;
+    const text = [hooks.text, ...(this.missedText === null ? [] : [this.missedText])].join("; ");
+    writer.initiation(hostname, `ts-bgp ${version}`, text);
+    this.missedText = null;
+    this.count(1);
+    if (this.tables.has(TABLE.LOC_RIB)) {
+      const { identity } = hooks;
+      writer.peerUp(locRibPeer(identity), hooks.now(), locRibUp(identity), TABLE_NAME);
+      this.count(1);
+    }
+    for (const session of hooks.peers.up.values()) this.goesUp(session);
+    this.walk = hooks.newWalk();
+    this.isAsked = false;
+    this.flush();
+    hooks.say("info", config.name, "connected");
+    this.walkOn();
+  }
+
+  /** The session is over for good, or the station is told everything anew. */
+  end(reason: number, text: string | null): void {
+    const { socket, outbox } = this;
+    if (socket === null || outbox === null) return;
+    this.writer.take();
+    this.writer.termination(reason, text);
+    outbox.end(this.writer.take());
+    setTimeout(() => socket.destroy(), END_MS).unref();
+    this.forget();
+  }
+
+  /** A session of a neighbor is up, which was not before. */
+  up(session: ObservedSession): void {
+    if (!this.isUp) return;
+    this.goesUp(session);
+    this.flush();
+  }
+
+  down(session: ObservedSession, event: Extract<Observed, { readonly kind: "down" }>): void {
+    if (!this.isUp || !this.wantsPeer(session)) return;
+    this.writer.peerDown(bmpPeer(session), event.atMs, bmpDown(event));
+    this.count(1);
+    this.flush();
+  }
+
+  /** Routes of tables have changed, or are those of a piece that was asked for. */
+  routes(octets: Uint8Array, atMs: number): void {
+    if (!this.isUp) return;
+    for (const run of runsOf(octets)) this.run(run, atMs);
+    this.flush();
+  }
+
+  /** Messages were sent to a neighbor. */
+  sent(session: ObservedSession, octets: Uint8Array, atMs: number): void {
+    if (!this.isUp || !this.tables.has(TABLE.ADJ_OUT_POST) || !this.wantsPeer(session)) return;
+    const peer = bmpPeer(session);
+    for (let at = 0; at < octets.length; ) {
+      const end = at + readU16(octets, at + 16);
+      if (octets[at + 18] === MESSAGE.UPDATE) {
+        const message = octets.subarray(at, end);
+        this.writer.update(peer, atMs, TABLE.ADJ_OUT_POST, !session.fourOctetAs, message);
+        this.count(1);
+      }
+      at = end;
+    }
+    this.flush();
+  }
+
+  malformed(session: ObservedSession, octets: Uint8Array, atMs: number): void {
+    if (!this.isUp || !this.config.mirrorMalformed || !this.wantsPeer(session)) return;
+    this.writer.mirror(bmpPeer(session), atMs, octets);
+    this.count(1);
+    this.flush();
+  }
+
+  /** A piece of the tables that was asked for; null at their end. */
+  walked(octets: Uint8Array | null): void {
+    this.isAsked = false;
+    if (!this.isUp) return;
+    if (octets !== null) this.routes(octets, this.hooks.now());
+    else {
+      this.walk = 0;
+      this.endsOfRib();
+      this.flush();
+    }
+    this.walkOn();
+  }
+
+  /** Asks for more of the tables where there is room. */
+  walkOn(): void {
+    const { hooks, outbox, config } = this;
+    if (this.walk === 0 || this.isAsked || outbox === null) return;
+    if (outbox.octets > WALK_OCTETS_MAX) return;
+    this.isAsked = true;
+    const tables = [...this.tables].map((table) =>
+      table === TABLE.ADJ_OUT_PRE ? TABLE.LOC_RIB : table,
+    );
+    const peers = config.neighbors.length === 0 ? null : [...this.wantedPeers()];
+    hooks.walk(this.walk, [...new Set(tables)], peers);
+  }
+
+  numbers({ peers, locRib }: Numbers): void {
+    if (!this.isUp) return;
+    const { hooks, writer } = this;
+    const atMs = hooks.now();
+    for (const { peer, treatedAsWithdraw, families } of peers) {
+      const session = hooks.peers.up.get(peer);
+      if (session === undefined || !this.wantsPeer(session)) continue;
+      const { ADJ_IN, ADJ_IN_OF_FAMILY, ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY } = BMP_STATISTIC;
+      writer.statistics(bmpPeer(session), atMs, [
+        { type: BMP_STATISTIC.TREATED_AS_WITHDRAW, value: treatedAsWithdraw, family: null },
+        ...gauges(ADJ_IN, ADJ_IN_OF_FAMILY, families, ({ received }) => received),
+        ...gauges(ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY, families, ({ sent }) => sent),
+      ]);
+      this.count(1);
+    }
+    if (this.tables.has(TABLE.LOC_RIB)) {
+      const { LOC_RIB, LOC_RIB_OF_FAMILY } = BMP_STATISTIC;
+      const all = gauges(LOC_RIB, LOC_RIB_OF_FAMILY, locRib, ({ routes }) => routes);
+      writer.statistics(locRibPeer(hooks.identity), atMs, all);
+      this.count(1);
+    }
+    this.flush();
+  }
+
+  private *wantedPeers(): Generator<number> {
+    for (const session of this.hooks.peers.up.values()) {
+      if (this.wantsPeer(session)) yield session.peer;
+    }
+  }
+
+  private wantsPeer({ neighbor, group }: ObservedSession): boolean {
+    const { neighbors } = this.config;
+    if (neighbors.length === 0) return true;
+    return neighbors.includes(neighbor) || (group !== "" && neighbors.includes(group));
+  }
+
+  private goesUp(session: ObservedSession): void {
+    if (!this.wantsPeer(session)) return;
+    this.writer.peerUp(bmpPeer(session), session.sinceMs, session, null);
+    this.count(1);
+  }
+
+  private run(run: RouteRun, atMs: number): void {
+    const { tables, hooks } = this;
+    if (run.table === TABLE.LOC_RIB) {
+      if (tables.has(TABLE.LOC_RIB)) this.tell(locRibPeer(hooks.identity), run, atMs);
+      if (tables.has(TABLE.ADJ_OUT_PRE)) this.beforeExport(run, atMs);
+      return;
+    }
+    const session = tables.has(run.table) ? hooks.peers.up.get(run.peer) : undefined;
+    if (session === undefined || !this.wantsPeer(session)) return;
+    this.tell(bmpPeer(session), run, atMs);
+  }
+
+  /** What is used is what each neighbor could be sent, but the one that it comes from (RFC 8671 section 4). */
+  private beforeExport(run: RouteRun, atMs: number): void {
+    const [withIds, withoutIds] = [withPathIds(run), run];
+    for (const session of this.hooks.peers.up.values()) {
+      if (!this.wantsPeer(session) || (session.families & run.family) === 0) continue;
+      const hasIds = (session.addPathSend & run.family) !== 0;
+      const own = session.peer === run.peer ? { attributes: null } : {};
+      const part = hasIds ? withIds : withoutIds;
+      this.tell(bmpPeer(session), { ...part, table: TABLE.ADJ_OUT_PRE, ...own }, atMs);
+    }
+  }
+
+  private tell(peer: Parameters<BmpWriter["routes"]>[0], run: RouteRun, atMs: number): void {
+    this.count(this.writer.routes(peer, atMs, run));
+  }
+
+  private endsOfRib(): void {
+    const { writer, hooks, tables } = this;
+    const atMs = hooks.now();
+    if (tables.has(TABLE.LOC_RIB)) {
+      const peer = locRibPeer(hooks.identity);
+      for (const family of FAMILIES) writer.endOfRib(peer, atMs, TABLE.LOC_RIB, family);
+    }
+    for (const session of hooks.peers.up.values()) {
+      if (!this.wantsPeer(session)) continue;
+      const families = FAMILIES.filter((family) => (session.families & family) !== 0);
+      for (const table of tables) {
+        if (table === TABLE.LOC_RIB) continue;
+        for (const family of families) writer.endOfRib(bmpPeer(session), atMs, table, family);
+      }
+    }
+  }
+
+  private count(messages: number): void {
+    this.messages += messages;
+  }
+
+  private flush(): void {
+    const { outbox, writer } = this;
+    const octets = writer.take();
+    if (outbox === null || outbox.push(octets)) return;
+    this.miss(`${(outbox.octets / 2 ** 20).toFixed(0)} MB wait for the station, which is too slow`);
+  }
+
+  /** The station has missed something: it is told so, and everything anew in another session. */
+  miss(text: string): void {
+    if (!this.isUp) return;
+    this.missed++;
+    this.missedText = `messages were missed: ${text}`;
+    this.hooks.say("warn", this.config.name, `${this.missedText}; all is told anew`);
+    this.end(BMP_TERMINATION.OUT_OF_RESOURCES, this.missedText);
+    this.problem = text;
+  }
+
+  private closed(socket: Socket): void {
+    if (this.socket !== socket) return;
+    this.problem ??= "it has closed the connection";
+    this.hooks.say("warn", this.config.name, this.problem);
+    this.forget();
+  }
+
+  private forget(): void {
+    this.octetsBefore += this.outbox?.octetsSent ?? 0;
+    this.socket = null;
+    this.outbox = null;
+    this.sinceMs = null;
+    if (this.walk !== 0) this.hooks.endWalk(this.walk);
+    this.walk = 0;
+  }
+}
+
+/** @returns a number of all families, and one of each */
+function gauges<T extends { readonly family: 1 | 2 }>(
+  type: number,
+  typeOfFamily: number,
+  families: readonly T[],
+  read: (of: T) => number,
+): BmpStatistic[] {
+  const all = families.reduce((sum, one) => sum + read(one), 0);
+  return [
+    { type, value: all, family: null },
+    ...families.map((one) => {
+      const family = { afi: familyAfi(one.family), safi: SAFI.UNICAST };
+      return { type: typeOfFamily, value: read(one), family };
+    }),
+  ];
+}

@@ -1,0 +1,87 @@
+/**
+ * What those are told who observe the speaker: sessions that come up and end, routes that change, and
+ * messages. It is said as outputs, which a standby drops, and only where the configuration has somebody who
+ * observes: that is the same on both sides of a pair, and so is what the tables do.
+ *
+ * Routes are told as they are once the decision process has run, so several changes in a slice may be one.
+ */
+
+import type { Config } from "@ts-bgp/config";
+import type { DownReason } from "@ts-bgp/fsm";
+import { newRouteNotes, type PeerRow, type Rib } from "@ts-bgp/rib";
+
+/** A session that is up. Octets must not be changed. */
+export interface ObservedSession {
+  /** Row of the neighbor: no other has it while routes of this one are there. */
+  readonly peer: PeerRow;
+  /** Tells sessions of a neighbor apart. */
+  readonly connection: number;
+  /** Text that names the neighbor, and its group; empty when it has none. */
+  readonly neighbor: string;
+  readonly group: string;
+  readonly as: number;
+  readonly identifier: number;
+  readonly localAs: number;
+  /** 4 or 16 octets. */
+  readonly address: Uint8Array;
+  readonly localAddress: Uint8Array;
+  /** 0 where it is not known. */
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly sentOpen: Uint8Array;
+  readonly receivedOpen: Uint8Array;
+  readonly fourOctetAs: boolean;
+  /** FAMILY bits, as in what was negotiated. */
+  readonly families: number;
+  readonly addPathReceive: number;
+  readonly addPathSend: number;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+export type Observed =
+  | ({ readonly kind: "up" } & ObservedSession)
+  | {
+      readonly kind: "down";
+      readonly peer: PeerRow;
+      readonly connection: number;
+      readonly atMs: number;
+      readonly reason: DownReason;
+    }
+  /** Runs of `feeds-codec`. */
+  | { readonly kind: "routes"; readonly atMs: number; readonly octets: Uint8Array }
+  /** An UPDATE of the peer; `malformed`: it was not taken as it came (RFC 7606). */
+  | {
+      readonly kind: "update";
+      readonly peer: PeerRow;
+      readonly atMs: number;
+      readonly octets: Uint8Array;
+      readonly isMalformed: boolean;
+    };
+
+/** What of it is wanted. */
+export interface Wants {
+  readonly sessions: boolean;
+  readonly routes: boolean;
+  readonly updates: "all" | "malformed" | "none";
+}
+
+/** Those of the BMP tables that routes are noted for; what is sent is seen where it is sent. */
+const NOTED: ReadonlySet<string> = new Set(["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre"]);
+
+export function wantsOf({ bmp, mrt }: Config): Wants {
+  const stations = bmp?.stations ?? [];
+  const keepsUpdates = mrt !== null && mrt.updatesSeconds > 0;
+  const mirrors = stations.some(({ mirrorMalformed }) => mirrorMalformed);
+  return {
+    sessions: bmp !== null || keepsUpdates,
+    routes: stations.some(({ tables }) => tables.some((table) => NOTED.has(table))),
+    updates: keepsUpdates ? "all" : mirrors ? "malformed" : "none",
+  };
+}
+
+/** Has tables note what changes in them, or no more. */
+export function noteRoutesOf(rib: Rib, { routes }: Wants): void {
+  if (!routes) rib.notes = null;
+  else rib.notes ??= newRouteNotes();
+}
