@@ -207,7 +207,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "graceful-shutdown": async function* (speaker, request) {
     const state = choice(request, "state", ["on", "off"]);
-    if (state === null) throw new ControlError('"state" must be on or off');
+    if (state === null) throw new ControlError('"state" must be on or off', "bad");
     speaker.shutDownGracefully(state === "on");
     return { graceful_shutdown: state === "on" };
   },

@@ -19,8 +19,8 @@ export interface Page {
   readonly limit: number | null;
   /** What an answer before has given as `next`; null for the beginning. */
   readonly cursor: string | null;
-  /** After so long a page ends with what it has; null for never. Only where there is a limit. */
-  readonly withinMs: number | null;
+  /** After so long a page that has a limit ends with what it has; null and absent for never. */
+  readonly withinMs?: number | null;
 }
 
 /** What an answer closes with. */
@@ -44,6 +44,9 @@ export async function* routePage(
   const untilMs = performance.now() + (withinMs ?? Infinity);
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
+  if (place !== null && !router.tables.rib(queries[k]!.family).compaction.remembers(place.moves)) {
+    throw new ControlError("the cursor is too old: begin again", "bad");
+  }
   for (; k < queries.length; k++) {
     do {
       const room = limit === null ? undefined : limit - count;

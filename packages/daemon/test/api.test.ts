@@ -1,7 +1,9 @@
 /** The API of a speaker with sessions: what it answers, and who may ask. */
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -100,6 +102,14 @@ describe("the document", () => {
     expect(told.sort()).toEqual(known.sort());
   });
 
+  test("has all that the command can ask and order, but for files on the host", () => {
+    const file = fileURLToPath(new URL("../src/commands.ts", import.meta.url));
+    const names = readFileSync(file, "utf8").matchAll(/^ {2}"?([a-z-]+)"?: async function\*/gm);
+    const commands = [...names].map(([, name = ""]) => name.replace(/^explain-.*/, "explain"));
+    const served = ENDPOINTS.map(({ command }) => command).filter((command) => command !== "");
+    expect(new Set([...served, "dump"])).toEqual(new Set(commands));
+  });
+
   test("is served to whoever asks", async () => {
     expect(await json("/openapi.json", { as: "none" })).toEqual(openapi);
   });
@@ -121,6 +131,8 @@ describe("the document", () => {
     "/history",
     "/groups",
     "/quarantine",
+    "/bfd",
+    "/feeds",
     "/memory",
   ])("says what %s answers", async (path) => {
     const [bare = ""] = path.split("?");
@@ -271,8 +283,8 @@ describe("routes", () => {
     [`neighbor=${A}&view=not-advertised`, 0],
     [`neighbor=${B}&view=not-advertised`, 0],
   ])("%s are %d", async (query, count) => {
-    const { items, next } = await page(`/routes?${query}`);
-    expect([items.length, next]).toEqual([count, null]);
+    const { items } = await allPages(`/routes?${query}`);
+    expect(items).toHaveLength(count);
   });
 
   test("an answer has a tag, by which it is not sent again", async () => {

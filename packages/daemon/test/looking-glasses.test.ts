@@ -290,7 +290,60 @@ describe("IXP Manager, by Bird's Eye", () => {
   });
 });
 
+describe("Alice-LG, by OpenBGPD's bgplgd", () => {
+  /** As it reads durations. */
+  const DURATION = /^(\d\d:\d\d:\d\d|\d+d\d\dh\d\dm|\d\dw\dd\d\dh|Never)$/;
+
+  async function rib(query: string): Promise<Json[]> {
+    const found = (await answer(`/bgplgd/rib${query}`))["rib"] as Json[];
+    for (const route of found.slice(0, 50)) {
+      expect([typeof route["localpref"], typeof route["best"]]).toEqual(["number", "boolean"]);
+      expect(route["last_update"]).toMatch(DURATION);
+      expect(route["aspath"]).toMatch(/^\d+( \d+)*$/);
+      for (const each of route["extended_communities"] as string[]) {
+        expect(each).toMatch(/^\w+ \d+:\d+$/);
+      }
+    }
+    return found;
+  }
+
+  test.each(["/neighbors", "/summary"])("%s", async (path) => {
+    const { neighbors } = (await answer(`/bgplgd${path}`)) as { neighbors: Json[] };
+    expect(neighbors.map(({ remote_addr }) => remote_addr)).toEqual([A, B, AWAY]);
+    for (const { last_updown } of neighbors) expect(last_updown).toMatch(DURATION);
+    expect(neighbors[0]).toMatchObject({
+      ...{ remote_as: "65001", state: "Established", description: "First client" },
+      stats: { prefixes: { sent: ROUTES_OF_B, received: 4 } },
+    });
+  });
+
+  test("routes, with those that were rejected and why", async () => {
+    const found = await rib(`?neighbor=${A}`);
+    expect(found).toHaveLength(4);
+    expect(found.filter(({ filtered }) => filtered)).toMatchObject([
+      {
+        ...{ prefix: "10.1.2.128/25", aspath: "65001 65100", true_nexthop: "192.0.2.11" },
+        large_communities: ["65001:1:2", "64500:1101:3"],
+        extended_communities: ["rt 65001:42"],
+      },
+    ]);
+    expect(await rib("")).toHaveLength(ROUTES_OF_B + 4);
+    expect(await rib("?af=ipv6")).toEqual([]);
+    expect(await rib("?best=1&prefix=16.0.0.0/24")).toMatchObject([
+      { neighbor: { remote_addr: B } },
+    ]);
+    expect(await rib("?prefix=10.1.2.0/24&or-shorter=1")).toHaveLength(2);
+    expect(await rib("?prefix=10.0.0.0/8&all=1")).toHaveLength(3);
+    expect(await rib("?large-community=65001:1:2&filtered=1")).toHaveLength(1);
+  });
+
+  test.each(["?x=1", "?af=vpnv4", "?neighbor=a&neighbor=b"])("%s is an error", async (query) => {
+    expect((await exchange.ask(`/bgplgd/rib${query}`)).status).toBe(400);
+  });
+});
+
 test.each([
+  "/bgplgd/metrics",
   "/birdwatcher",
   "/birdwatcher/routes",
   "/birdwatcher/routes/odd/x",

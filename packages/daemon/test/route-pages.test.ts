@@ -1,67 +1,74 @@
-/** Pages of routes that are given little time. */
-
+/** Pages of routes while the table's rows are moved, and a cursor that was kept for too long. */
+import type { RouteQuery, ShownRoute } from "@ts-bgp/views";
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { type PageEnd, routePage } from "../src/route-pages.ts";
 
 const A = "192.0.2.1";
-const ROUTES = 7000;
-const ALL = { as: null, community: null, reason: null, rpki: null };
+const FILTER = { as: null, community: null, reason: null, rpki: null };
+const ROUTES = 70_000;
+const KEPT = 100;
 
-/** More routes than a piece of work looks at. */
-function lab(): Lab {
-  const lab = new Lab(
-    yamlOf(`neighbors: [{ address: ${A}, as: 65001, passive: true, import: accept-all }]`),
-  );
-  const a = lab.peer(A, { as: 65001 }).up();
-  const prefixes = Array.from({ length: ROUTES }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`);
-  for (let at = 0; at < ROUTES; at += 500) a.announce(prefixes.slice(at, at + 500));
-  lab.run();
-  return lab;
+interface Page {
+  readonly prefixes: string[];
+  readonly next: string | null;
 }
 
-/** @returns prefixes of each page, to the last one */
-async function pagesOf({ router }: Lab, filter: typeof ALL | { as: number }): Promise<string[][]> {
-  const query = {
+async function page(lab: Lab, cursor: string | null): Promise<Page> {
+  const query: RouteQuery = {
     family: 1,
     prefix: null,
     match: "exact",
     neighbor: null,
     view: "accepted",
     bestOnly: false,
-  } as const;
-  const pages: string[][] = [];
-  let cursor: string | null = null;
-  do {
-    const page = routePage(
-      router,
-      [query],
-      { ...ALL, ...filter },
-      { limit: 5000, cursor, withinMs: 0 },
-    );
-    const found: string[] = [];
-    for (;;) {
-      const { value, done }: IteratorResult<{ prefix: string }, PageEnd> = await page.next();
-      if (done === true) {
-        cursor = value.next ?? null;
-        break;
-      }
-      found.push(value.prefix);
-    }
-    pages.push(found);
-  } while (cursor !== null);
-  return pages;
+  };
+  const items: AsyncGenerator<ShownRoute, Readonly<PageEnd>> = routePage(
+    lab.router,
+    [query],
+    FILTER,
+    { limit: 10, cursor },
+  );
+  const prefixes: string[] = [];
+  for (;;) {
+    const { value, done } = await items.next();
+    if (done) return { prefixes, next: value.next ?? null };
+    prefixes.push(value.prefix);
+  }
 }
 
-test("a page ends when its time is over, and all pages together have each route once", async () => {
-  const pages = await pagesOf(lab(), ALL);
-  expect(pages.length).toBeGreaterThan(3);
-  expect(Math.max(...pages.map(({ length }) => length))).toBeLessThan(5000);
-  expect([pages.flat().length, new Set(pages.flat()).size]).toEqual([ROUTES, ROUTES]);
-});
-
-test("pages of a search that finds nothing are empty, and come to an end", async () => {
-  const pages = await pagesOf(lab(), { as: 64999 });
-  expect(pages.length).toBeGreaterThan(3);
-  expect(pages.flat()).toEqual([]);
+test("rows that are moved behind a cursor are in its page, and an old cursor is refused", async () => {
+  const lab = new Lab(
+    yamlOf(`
+defaults: { import: accept-all, export: accept-all, passive: true }
+neighbors: [ { address: ${A}, as: 65001 } ]
+`),
+  );
+  const a = lab.peer(A, { as: 65001 }).up();
+  const routes = Array.from({ length: ROUTES }, (_, k) => {
+    return `${10 + (k >> 16)}.${(k >> 8) & 255}.${k & 255}.0/24`;
+  });
+  for (let k = 0; k < ROUTES; k += 500) a.announce(routes.slice(k, k + 500));
+  lab.run();
+  const gone = routes.slice(0, -KEPT);
+  for (let k = 0; k < gone.length; k += 500) a.withdraw(gone.slice(k, k + 500));
+  lab.run();
+  const first = await page(lab, null);
+  expect(first.prefixes).toHaveLength(10);
+  // A table that has been sparse for a while is made small.
+  lab.nowMs += 11_000;
+  lab.run();
+  const { compaction } = lab.router.tables.rib(1);
+  expect(compaction.moves).toBe(KEPT);
+  const found = [...first.prefixes];
+  for (let cursor = first.next; cursor !== null; ) {
+    const { prefixes, next } = await page(lab, cursor);
+    found.push(...prefixes);
+    cursor = next;
+  }
+  expect(found.sort()).toEqual(routes.slice(-KEPT).sort());
+  lab.nowMs += 61_000;
+  a.announce(["10.0.0.0/24"]);
+  lab.run();
+  await expect(page(lab, first.next)).rejects.toThrow("the cursor is too old: begin again");
 });

@@ -79,6 +79,11 @@ export class Compaction {
     return rows;
   }
 
+  /** Whether `movedBehind` knows all that were moved since; not of what was a long time ago. */
+  remembers(moves: number): boolean {
+    return 2 * (this.moves - moves) <= this.recent.length;
+  }
+
   /** Whether nobody goes through the tables row by row. */
   private get isSettled(): boolean {
     const { digest, rowHolders, pending } = this.rib;

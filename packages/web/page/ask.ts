@@ -63,6 +63,8 @@ export interface Pieces<T> {
   error: Error | null;
   /** Asks for the next piece, unless that is on its way. */
   more: () => void;
+  /** Begins anew: a place in a table does not stay for ever. */
+  again: () => void;
 }
 
 const NOTHING = { items: [], next: "" as string | null, isAsking: false, error: null };
@@ -78,6 +80,7 @@ export function usePieces<T>(path: string | null): Pieces<T> {
     error: Error | null;
   }
   const [state, setState] = useState<State>(NOTHING);
+  const [turn, setTurn] = useState(0);
   const asking = useRef<AbortController | null>(null);
   const next = useRef<string | null>("");
   const more = useCallback(async () => {
@@ -98,7 +101,8 @@ export function usePieces<T>(path: string | null): Pieces<T> {
       setState((old) => ({ ...old, isAsking: false, error: error as Error }));
     }
     if (asking.current === stop) asking.current = null;
-  }, [path]);
+  }, [path, turn]);
+  const again = useCallback(() => setTurn((old) => old + 1), []);
   useEffect(() => {
     next.current = "";
     setState(NOTHING);
@@ -110,5 +114,12 @@ export function usePieces<T>(path: string | null): Pieces<T> {
   }, [more]);
   const { items, isAsking, error } = state;
   const isFull = items.length >= ITEMS_MAX;
-  return { items, isAsking, error, more, hasMore: state.next !== null && !isFull && !isAsking };
+  return {
+    items,
+    isAsking,
+    error,
+    more,
+    again,
+    hasMore: state.next !== null && !isFull && !isAsking && error === null,
+  };
 }

@@ -121,7 +121,7 @@ export function RouteList(props: {
   const columns = useMemo(() => columnsOf(neighbor, view, href), [neighbor, view]);
   return (
     <>
-      {list.error === null ? null : <Wrong error={list.error} again={list.more} />}
+      {list.error === null ? null : <Wrong error={list.error} again={list.again} />}
       <Table
         label={neighbor === null ? "Routes" : `Routes ${view}`}
         columns={columns}

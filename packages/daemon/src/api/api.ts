@@ -2,9 +2,10 @@
 
 import type { ControlRequest } from "../control.ts";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { bgplgd } from "./bgplgd.ts";
 import { birdseye } from "./birdseye.ts";
 import { birdwatcher } from "./birdwatcher.ts";
-import { answerOf, endText, itemText, lineText, listText, whole } from "./bodies.ts";
+import { answerOf, endText, lineText, listText, whole } from "./bodies.ts";
 import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { type Ask, type Text, wordsOf } from "./foreign.ts";
@@ -32,7 +33,7 @@ type Foreign = (
   query: URLSearchParams,
 ) => Text | null;
 
-const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye };
+const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye, bgplgd };
 const FOREIGN_ROLES: readonly Role[] = ["operator", "reader"];
 
 function foreignAt(path: string): Foreign | null {
@@ -105,7 +106,7 @@ export class Api {
     const request = requestOf(endpoint, neighbor, question, isLines);
     const by = endpoint.method === "POST" ? asker.name : null;
     const pieces = this.router.ask(request, asker.as, by);
-    const text = { one: itemText, end: endText, list: isLines ? lineText : listText }[
+    const text = { one: lineText, end: endText, list: isLines ? lineText : listText }[
       endpoint.answer
     ];
     const isTagged = endpoint.method === "GET";

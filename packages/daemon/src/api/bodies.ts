@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
-import { breaking, type Pieces } from "./router-thread.ts";
+import { breaking, each, type Pieces } from "./router-thread.ts";
 
 /** What is kept of an answer before it is sent. */
 const WHOLE_CHARACTERS_MAX = 1 << 19;
@@ -15,41 +15,25 @@ const UNKEPT = { "cache-control": "no-store" };
 /** @returns the text of a list of JSON */
 export async function* listText(pieces: Pieces): AsyncGenerator<string> {
   let before = '{"items":[';
-  for (;;) {
-    const { value, done } = await pieces.next();
-    if (done) {
-      const next = JSON.stringify(value["next"] ?? null);
-      yield `${before === "," ? "" : before}],"next":${next}}\n`;
-      return;
-    }
+  const end = yield* each(pieces, (lines) => {
     // A newline stands between two items, and nowhere else: JSON has none in its texts.
-    yield before + value.replaceAll("\n", ",");
+    const text = before + lines.replaceAll("\n", ",");
     before = ",";
-  }
+    return text;
+  });
+  const next = JSON.stringify(end["next"] ?? null);
+  yield `${before === "," ? "" : before}],"next":${next}}\n`;
 }
 
 /** @returns the items, a line for each */
 export async function* lineText(pieces: Pieces): AsyncGenerator<string> {
-  for (;;) {
-    const { value, done } = await pieces.next();
-    if (done) return;
-    yield `${value}\n`;
-  }
-}
-
-/** @returns the only item */
-export async function* itemText(pieces: Pieces): AsyncGenerator<string> {
-  yield* lineText(pieces);
+  yield* each(pieces, (lines) => `${lines}\n`);
 }
 
 /** @returns what the answer closes with */
 export async function* endText(pieces: Pieces): AsyncGenerator<string> {
-  for (;;) {
-    const { value, done } = await pieces.next();
-    if (!done) continue;
-    yield `${JSON.stringify(value)}\n`;
-    return;
-  }
+  const end = yield* each(pieces, () => "");
+  yield `${JSON.stringify(end)}\n`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import type { ControlRequest } from "../control.ts";
 import { Problem } from "./problem.ts";
-import type { Pieces } from "./router-thread.ts";
+import { each, type Pieces } from "./router-thread.ts";
 
 /** Asks the thread that routes. */
 export type Ask = (request: ControlRequest) => Pieces;
@@ -22,18 +22,15 @@ export async function* wrapped<T>(
   tail: string,
 ): Text {
   let before = head;
-  for (;;) {
-    const { value, done } = await pieces.next();
-    if (done) {
-      yield (before === "," ? "" : before) + tail;
-      return;
-    }
-    const texts = value.split("\n").map((line) => shape(JSON.parse(line) as T));
+  yield* each(pieces, (lines) => {
+    const texts = lines.split("\n").map((line) => shape(JSON.parse(line) as T));
     const shown = texts.filter((text) => text !== null);
-    if (shown.length === 0) continue;
-    yield before + shown.join(",");
+    if (shown.length === 0) return "";
+    const text = before + shown.join(",");
     before = ",";
-  }
+    return text;
+  });
+  yield (before === "," ? "" : before) + tail;
 }
 
 /** @returns all items of a small answer */

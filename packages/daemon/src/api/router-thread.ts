@@ -95,6 +95,26 @@ function problemOf({ kind, message, active }: ApiRefusal): Problem {
   return new Problem(STATUS[kind], detail, kind === "standby" ? { active } : {});
 }
 
+/**
+ * Whoever gives this up gives up the answer with it.
+ *
+ * @param shape - makes a text of each piece @returns what the answer closes with
+ */
+export async function* each(
+  pieces: Pieces,
+  shape: (lines: string) => string,
+): AsyncGenerator<string, ApiEnd> {
+  try {
+    for (;;) {
+      const { value, done } = await pieces.next();
+      if (done) return value;
+      yield shape(value);
+    }
+  } finally {
+    await pieces.return({});
+  }
+}
+
 /** A stream that cannot go on breaks off: what has been sent of it has said already that all is well. */
 export async function* breaking(texts: AsyncIterable<string>): AsyncGenerator<string> {
   try {
