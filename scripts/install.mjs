@@ -1,8 +1,10 @@
-// Installs what package-lock.json names, when it is not installed yet. Plain JavaScript for whatever
-// Node.js is at hand: the one that the project runs on comes with the packages.
+// Installs what package-lock.json names, when it is not installed yet, and makes the page that a speaker
+// serves, when that is older than what it is made of. Plain JavaScript for whatever Node.js is at hand: the
+// one that the project runs on comes with the packages.
 import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { bundle } from "../packages/web/bin/bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const time = (file) => statSync(`${root}${file}`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -18,6 +20,7 @@ export function install() {
     installed >= time("package-lock.json") &&
     time("node_modules/.bin/node") > 0
   ) {
+    bundle();
     return;
   }
   console.error("installing packages, about 20 seconds ...");

@@ -17,6 +17,9 @@ import { openbgpd } from "./openbgpd.ts";
 
 export const DAEMONS: readonly DaemonKind[] = [bird, frr, gobgp, openbgpd, exabgp];
 
+/** Looks at the page that a speaker serves. */
+export const CHROMIUM = "/usr/bin/chromium";
+
 const LOCK_FILE = "/run/lock/tsbgp-lab-install";
 const POLICY_FILE = "/usr/sbin/policy-rc.d";
 /** invoke-rc.d asks this file before it starts a service; 101 forbids it. */
@@ -64,6 +67,7 @@ function missingPackages(): string[] {
     { program: "/usr/sbin/pmbmpd", debianPackage: "pmacct" },
     { program: "/usr/bin/bgpdump", debianPackage: "bgpdump" },
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
+    { program: CHROMIUM, debianPackage: "chromium" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },
     { program: "/usr/sbin/iptables", debianPackage: "iptables" },
   ]

@@ -86,14 +86,19 @@ function hintLines(file: string, { http }: Config, folder: string | null): strin
     "",
     "In another terminal, in this folder, try",
     ...hints.map(([command, what]) => `  npx tsbgp ${command.padEnd(width + 4)}${what}`.trimEnd()),
-    ...(http === null ? [] : [`Metrics: ${metricsUrl(http)}`]),
+    ...(http === null
+      ? []
+      : [
+          `In a browser: ${httpUrl(http)} has sessions, routes, reasons and nonstop routing, live.`,
+          `Metrics: ${httpUrl(http)}metrics`,
+        ]),
     ...(folder === null ? [] : [`Logs: ${folder}/a.log and b.log`]),
     `The configuration is ${file}: change it, then \`npx tsbgp reload\`.`,
   ];
 }
 
-function metricsUrl({ address, port }: NonNullable<Config["http"]>): string {
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}/metrics`;
+function httpUrl({ address, port }: NonNullable<Config["http"]>): string {
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}/`;
 }
 
 /** @returns the exit code, or why there is no pair */

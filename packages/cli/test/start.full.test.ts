@@ -179,6 +179,8 @@ describe.skipIf(OWN_REASON !== null)(`a pair${because(OWN_REASON)}`, () => {
     expect(text).toMatch(/^127\.0\.0\.11 +64501 .* 1 +0 +3$/m);
 
     expect(await typeHints(text)).toHaveLength(8);
+    const page = await fetch(text.match(/^In a browser: (\S+)/m)![1]!);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("page.js")]);
     const metrics = await fetch(text.match(/^Metrics: (.*)$/m)![1]!);
     expect(await metrics.text()).toMatch(/^tsbgp_nsr_role\{role="active"\} 1$/m);
 

@@ -21,6 +21,7 @@ import {
   showNeighbor,
   showNeighborDetail,
   showQuarantine,
+  showRejections,
   showRestart,
   showRpki,
   showTables,
@@ -28,7 +29,9 @@ import {
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
+import type { ShownHistory } from "./history.ts";
 import { type Page, pageOf, routePage } from "./route-pages.ts";
+import { askersTurn } from "./turns.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
@@ -63,6 +66,8 @@ export interface DaemonActions {
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
+  /** What there was in the last hour; nothing where nobody can look at it. */
+  showHistory(): ShownHistory;
   /**
    * Gives the role to a standby; rejects with the reason why not.
    *
@@ -117,6 +122,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       pageIn(request),
     );
     return { ...end };
+  },
+  "show-rejections": async function* ({ router }, request) {
+    const isOfOne = request["neighbor"] !== undefined;
+    const counting = showRejections(router, isOfOne ? neighborOf(router, request) : null);
+    for (;;) {
+      const { value, done } = counting.next();
+      if (done === true) {
+        yield* value;
+        return {};
+      }
+      await askersTurn();
+    }
+  },
+  "show-history": async function* (_speaker, _request, daemon) {
+    yield daemon.showHistory();
+    return {};
   },
   "show-groups": async function* ({ router }) {
     yield* showGroups(router);
@@ -354,7 +375,8 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
 function pageIn(request: ControlRequest): Page {
   const limit = numberOf(request, "limit");
   if (limit !== null && limit < 1) throw new ControlError('"limit" must be at least 1', "bad");
-  return { limit, cursor: textOf(request, "cursor") };
+  const withinMs = numberOf(request, "within_ms");
+  return { limit, cursor: textOf(request, "cursor"), withinMs };
 }
 
 function filterOf(request: ControlRequest): RouteFilter {

@@ -16,6 +16,7 @@ import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.t
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
 import { feedMetrics } from "./feed-metrics.ts";
+import { History, NO_HISTORY } from "./history.ts";
 import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
@@ -65,6 +66,8 @@ export class Daemon {
   private http: HttpService | null = null;
   /** From the first time that HTTP is served: it watches the event loop. */
   private collector: Collector | null = null;
+  /** Likewise. */
+  private history: History | null = null;
   /** What an operator asks, over whatever. */
   private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
@@ -99,6 +102,7 @@ export class Daemon {
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
+      showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
       tryReload: (force) => this.tryReload(force),
@@ -476,6 +480,7 @@ export class Daemon {
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
       feedMetrics: () => feedMetrics(this.feeds),
     });
+    this.history ??= new History(() => this.served().router);
     const { collector } = this;
     const router = () => this.served().router;
     const api = apiSources(address, this.handler, this.log, router, () => this.shownNsr());

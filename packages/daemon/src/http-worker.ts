@@ -9,6 +9,7 @@ import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./ht
 import { HTTP_LIMITS, type HttpAnswer, type HttpQuestion, HttpServer } from "./http-server.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { CONTENT_TYPE, metricText, recordsOf } from "./metric-text.ts";
+import { pageAnswer } from "./page.ts";
 import { Shared } from "./shared.ts";
 
 /** Between two times that the main thread is asked for metrics, and for its health. */
@@ -140,6 +141,8 @@ async function answer(question: HttpQuestion): Promise<HttpAnswer> {
       return { status: state.ok ? 200 : 503, contentType: "application/json", body };
     }
     default: {
+      const page = api === null ? null : pageAnswer(question);
+      if (page !== null) return page;
       const more = api === null ? "" : ", and the API: /api/v1/openapi.json";
       const body = `here are /metrics and /healthz${more}\n`;
       return { status: 404, contentType: "text/plain", body };

@@ -2,6 +2,7 @@
 
 import type { Router } from "@ts-bgp/router";
 import {
+  attributeTest,
   isShown,
   type RouteFilter,
   type RoutePlace,
@@ -18,6 +19,8 @@ export interface Page {
   readonly limit: number | null;
   /** What an answer before has given as `next`; null for the beginning. */
   readonly cursor: string | null;
+  /** After so long a page that has a limit ends with what it has; null and absent for never. */
+  readonly withinMs?: number | null;
 }
 
 /** What an answer closes with. */
@@ -35,8 +38,10 @@ export async function* routePage(
   router: Router,
   queries: readonly RouteQuery[],
   filter: RouteFilter,
-  { limit, cursor }: Page,
+  { limit, cursor, withinMs }: Page,
 ): AsyncGenerator<ShownRoute, Readonly<PageEnd>> {
+  const isWanted = attributeTest(filter);
+  const untilMs = performance.now() + (withinMs ?? Infinity);
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
   if (place !== null && !router.tables.rib(queries[k]!.family).compaction.remembers(place.moves)) {
@@ -50,6 +55,7 @@ export async function* routePage(
         queries[k]!,
         place,
         room,
+        isWanted,
       );
       for (const route of routes) {
         if (!isShown(route, filter)) continue;
@@ -57,7 +63,7 @@ export async function* routePage(
         yield route;
       }
       place = next.row === 0 ? null : next;
-      if (limit !== null && count >= limit) {
+      if (limit !== null && (count >= limit || performance.now() > untilMs)) {
         const isLast = place === null && k + 1 === queries.length;
         return { count, next: isLast ? null : cursorOf(place === null ? k + 1 : k, place) };
       }

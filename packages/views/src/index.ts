@@ -14,7 +14,7 @@ export {
   type Question,
 } from "./explain.ts";
 export { explainedToMember } from "./member.ts";
-export { isShown, type RouteFilter } from "./route-filter.ts";
+export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
 export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export { type ShownRange, showDynamic } from "./show-dynamic.ts";
 export {
@@ -47,3 +47,9 @@ export {
   showOrigin,
   showRpki,
 } from "./show-rpki.ts";
+export {
+  type ShownRejection,
+  type ShownTotals,
+  showRejections,
+  showTotals,
+} from "./show-totals.ts";

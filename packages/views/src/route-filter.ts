@@ -1,6 +1,6 @@
 /** Which of the routes that a query finds are shown: by what is seen of them. */
 
-import type { ShownRoute } from "./show-routes.ts";
+import type { AttributeTest, ShownRoute } from "./show-routes.ts";
 
 /** All that is not null must hold. */
 export interface RouteFilter {
@@ -15,12 +15,24 @@ export interface RouteFilter {
 }
 
 export function isShown(route: ShownRoute, filter: RouteFilter): boolean {
-  const { as, community, reason, rpki } = filter;
+  const { reason, rpki } = filter;
   return (
     (rpki === null || route.rpki === rpki) &&
     (reason === null || hasReason(route, reason)) &&
-    (as === null || hasAs(route, as)) &&
-    (community === null || hasCommunity(route, community))
+    fits(route, filter)
+  );
+}
+
+/** @returns what of a filter the attributes alone decide; null when that is nothing */
+export function attributeTest(filter: RouteFilter): AttributeTest | null {
+  const { as, community } = filter;
+  return as === null && community === null ? null : (attributes) => fits(attributes, filter);
+}
+
+function fits(attributes: Partial<ShownRoute>, { as, community }: RouteFilter): boolean {
+  return (
+    (as === null || hasAs(attributes, as)) &&
+    (community === null || hasCommunity(attributes, community))
   );
 }
 
@@ -29,12 +41,12 @@ function hasReason({ reason }: ShownRoute, wanted: string): boolean {
   return reason.code === wanted || `${reason.policy ?? ""}/${reason.rule ?? ""}` === wanted;
 }
 
-function hasAs({ as_path = "" }: ShownRoute, as: number): boolean {
+function hasAs({ as_path = "" }: Partial<ShownRoute>, as: number): boolean {
   // Sets have brackets and commas around their numbers.
   return as_path.split(/[^0-9]+/).includes(String(as));
 }
 
-function hasCommunity(route: ShownRoute, wanted: string): boolean {
+function hasCommunity(route: Partial<ShownRoute>, wanted: string): boolean {
   const { communities = [], large_communities = [], extended_communities = [] } = route;
   const all = [...communities, ...large_communities, ...extended_communities];
   return all.some((numbers) => numbers === wanted || route.community_names?.[numbers] === wanted);

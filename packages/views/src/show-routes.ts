@@ -119,9 +119,13 @@ export interface RoutePlace {
   readonly moves: number;
 }
 
+/** What the attributes of a route are asked for, so that those of no interest are not made. */
+export type AttributeTest = (attributes: Partial<ShownRoute>) => boolean;
+
 /**
  * @param from - null for the beginning
  * @param max - routes, unless the last prefix has more paths
+ * @param isWanted - null for all; not asked of what is shown with other attributes than are kept
  * @returns routes from a place on, and the place to go on from
  */
 export function showRoutes(
@@ -129,13 +133,16 @@ export function showRoutes(
   query: RouteQuery,
   from: RoutePlace | null,
   max: number = ROUTES_MAX,
+  isWanted: AttributeTest | null = null,
 ): { routes: ShownRoute[]; next: RoutePlace } {
   const rib = router.tables.rib(query.family);
   const { moves } = rib.compaction;
+  // The longest match is that of all routes.
+  const fits = setTest(rib, query.match === "longest" ? null : isWanted);
   const routes: ShownRoute[] = [];
   if (query.prefix !== null && query.match !== "covered") {
     for (const row of namedRows(rib, query.prefix, query.match)) {
-      routes.push(...routesOfRow(router, rib, query, row));
+      routes.push(...routesOfRow(router, rib, query, row, fits));
       if (query.match === "longest" && routes.length > 0) break;
     }
     router.tables.endSlice();
@@ -146,15 +153,30 @@ export function showRoutes(
   let row = from?.row ?? 1;
   const missed = from === null ? [] : rib.compaction.movedBehind(from.moves, row);
   for (const moved of missed.filter(isAsked)) {
-    routes.push(...routesOfRow(router, rib, query, moved));
+    routes.push(...routesOfRow(router, rib, query, moved, fits));
   }
   const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
   const wanted = Math.min(max, ROUTES_MAX);
   for (; row < limit && routes.length < wanted; row++) {
-    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row));
+    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row, fits));
   }
   router.tables.endSlice();
   return { routes, next: { row: row < rib.prefixes.limit ? row : 0, moves } };
+}
+
+type SetTest = (attr: AttrId) => boolean;
+
+/** @returns the test of a set, which is read once for all its routes in this piece */
+function setTest({ attrs }: Rib, isWanted: AttributeTest | null): SetTest {
+  if (isWanted === null) return () => true;
+  const known = new Map<AttrId, boolean>();
+  return (attr) => {
+    const before = known.get(attr);
+    if (before !== undefined) return before;
+    const fits = isWanted(shownAttributes(attributesOf(attrs, attr)));
+    known.set(attr, fits);
+    return fits;
+  };
 }
 
 /** @returns the prefix of a row as text */
@@ -172,10 +194,16 @@ function namedRows(rib: Rib, key: PrefixKey, match: RouteQuery["match"]): Prefix
   return row === 0 ? [] : [row];
 }
 
-function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow): ShownRoute[] {
+function routesOfRow(
+  router: Router,
+  rib: Rib,
+  query: RouteQuery,
+  row: PrefixRow,
+  fits: SetTest,
+): ShownRoute[] {
   const { neighbor: address, view } = query;
   if (address === null && (view === "accepted" || view === "advertised")) {
-    return locRib(router, rib, row, query.bestOnly);
+    return locRib(router, rib, row, query.bestOnly, fits);
   }
   const neighbor = address === null ? null : router.neighbors.get(address);
   if (neighbor === undefined) return [];
@@ -190,23 +218,29 @@ function routesOfRow(router: Router, rib: Rib, query: RouteQuery, row: PrefixRow
     const accepted = paths.attr[path] !== 0;
     if (view === "accepted" && !accepted) continue;
     if (view === "rejected" && accepted) continue;
+    const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
+    // A rejected one is shown with marks that stand in no set.
     if (view === "rejected") routes.push(shownRejected(router, rib, row, path));
-    else {
-      const attr = view === "accepted" ? paths.attr[path]! : paths.attrIn[path]!;
-      routes.push(shownPathOf(router, rib, row, path, attr));
-    }
+    else if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
 }
 
-function locRib(router: Router, rib: Rib, row: PrefixRow, bestOnly: boolean): ShownRoute[] {
+function locRib(
+  router: Router,
+  rib: Rib,
+  row: PrefixRow,
+  bestOnly: boolean,
+  fits: SetTest,
+): ShownRoute[] {
   const best = rib.prefixes.best[row]!;
   const count = rib.decision.collect(rib.prefixes.head[row]!);
   const routes: ShownRoute[] = [];
   for (let rank = 0; rank < count; rank++) {
     const path = rib.decision.preferred(rank);
     if (bestOnly && path !== best) continue;
-    routes.push(shownPathOf(router, rib, row, path, rib.paths.attr[path]!));
+    const attr = rib.paths.attr[path]!;
+    if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
 }
@@ -239,16 +273,22 @@ function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow
 }
 
 function notAdvertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
-  const best = rib.prefixes.best[row]!;
+  const { paths, prefixes, decision } = rib;
+  const best = prefixes.best[row]!;
   const member = neighbor.session?.family(rib.family)?.member;
-  if (best === 0 || member === undefined || rib.paths.peer[best] === neighbor.row) return [];
-  if (
-    !router.tables.groups.held.includes(member) &&
-    sentRoutes(member.group, row, member).length > 0
-  ) {
-    return [];
+  if (best === 0 || member === undefined) return [];
+  const { group, entry } = member;
+  // Where it has the best path itself, only some groups have another one for it.
+  if (paths.peer[best] === neighbor.row && !entry.settings.mitigatesPathHiding) return [];
+  const isHeld = router.tables.groups.held.includes(member);
+  if (!isHeld && sentRoutes(group, row, member).length > 0) return [];
+  const count = decision.collect(prefixes.head[row]!);
+  for (let rank = 0; rank < count; rank++) {
+    const path = decision.preferred(rank);
+    if (paths.peer[path] === neighbor.row) continue;
+    return [shownPathOf(router, rib, row, path, paths.attr[path]!)];
   }
-  return [shownPathOf(router, rib, row, best, rib.paths.attr[best]!)];
+  return [];
 }
 
 /** @returns the path that gives a member what it was sent, 0 when that has changed since */

@@ -22,6 +22,8 @@ const LINES_TYPE = "application/x-ndjson";
 /** Of a page, unless it is asked for more, and at most. */
 const ROUTES_LIMIT = 1000;
 const LIMIT_MAX = 10_000;
+/** A page of routes ends after so long, however few it has found: clients wait for an answer only for a while. */
+const PAGE_MS = 3000;
 
 /** How another program answers: the words of a path, whom to ask, and what stands for reasons. */
 type Foreign = (
@@ -166,7 +168,7 @@ function requestOf(
     throw new Problem(400, '"direction" must be import or export');
   }
   if (command !== "show-routes" || answer !== "list" || isLines) return { ...request, command };
-  return { limit: ROUTES_LIMIT, ...request, command };
+  return { limit: ROUTES_LIMIT, ...request, within_ms: PAGE_MS, command };
 }
 
 function wantsLines({ headers }: HttpQuestion): boolean {

@@ -65,6 +65,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/neighbors", "list", "show-neighbors", MEMBERS, { as: "number", state: "text", ...PAGE }),
   get("/neighbors/{address}", "one", "show-neighbor", MEMBERS),
   get("/routes", "list", "show-routes", MEMBERS, ROUTES),
+  get("/rejections", "list", "show-rejections", READERS, { neighbor: "text" }),
+  get("/history", "one", "show-history"),
   get("/explain", "one", "explain", MEMBERS, {
     neighbor: "text",
     prefix: "text",
