@@ -25,6 +25,7 @@ import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
+import { sideText, statusText } from "./status-text.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -96,7 +97,7 @@ export class Daemon {
     this.warn(config, warnings);
     this.feeds = new Feeds({
       version: options.version,
-      describe: () => this.statusOfSide(),
+      describe: () => sideText(this.shownNsr()),
       say: (level, message, fields) => this.log.say(level, "feed", message, fields),
     });
     this.handler = controlHandler({
@@ -112,7 +113,7 @@ export class Daemon {
       feeds: this.feeds,
       configuredMs: () => this.configuredMs,
     });
-    this.manager = new ServiceManager(process.env, () => this.statusText());
+    this.manager = new ServiceManager(process.env, () => statusText(this.shownNsr()));
     const { nsr } = config;
     const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
@@ -298,21 +299,6 @@ export class Daemon {
     if (machine) return standIn(machine);
     this.idle ??= new Machine(this.config, 0);
     return standIn(this.idle);
-  }
-
-  /** For the service manager. */
-  private statusText(): string {
-    const { cluster, side, role, ready, reason, protected: safe, sessions } = this.shownNsr();
-    if (cluster === "") return `${sessions} sessions established`;
-    if (role === "standby") return `${side} is the standby, ${ready ? "ready" : reason}`;
-    const standby = ready ? `${safe} of ${sessions} sessions protected` : `alone: ${reason}`;
-    return `${side} is ${role === "starting" ? `starting: ${reason}` : `active, ${standby}`}`;
-  }
-
-  /** For stations, which are told by the side that acts. */
-  private statusOfSide(): string {
-    const { cluster, side, epoch } = this.shownNsr();
-    return cluster === "" ? "started" : `side ${side} of ${cluster} is active, epoch ${epoch}`;
   }
 
   private shownNsr(): ShownNsr {
