@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import tls from "node:tls";
 import { loadConfig } from "@ts-bgp/config";
 import { afterAll, describe, expect, test } from "vitest";
@@ -153,7 +153,7 @@ test("configs/pair-two-hosts.yaml takes them as they are, and is refused without
   const file = join(import.meta.dirname, "../../../configs/pair-two-hosts.yaml");
   const text = readFileSync(file, "utf8");
   const sources = {
-    readFile: (path: string) => readFileSync(join(directory, path.replace("keys/", "")), "utf8"),
+    readFile: (path: string) => readFileSync(join(directory, basename(path)), "utf8"),
     env: () => undefined,
   };
   const open = loadConfig(file, text.replace("tls:", "# tls:"), sources).mistakes;

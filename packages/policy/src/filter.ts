@@ -36,8 +36,8 @@ export interface FilterContext {
   readonly route: Route;
   /** Counts slices: a reference taken in an earlier one has been given up. */
   slice: number;
-  /** Result sets referenced in this slice. */
-  readonly held: AttrId[];
+  /** Result sets referenced in this slice, in the order in which they are given up. */
+  held: AttrId[];
 }
 
 /** A rule, or a policy's default, which is a rule without conditions. */

@@ -126,6 +126,14 @@ export class Policies {
     return uses;
   }
 
+  /**
+   * From now on result sets are given up in one order with those of others, as they are of policies that were
+   * made of them: which rows of the store come free first depends on that.
+   */
+  giveUpWith({ context }: Policies): void {
+    this.context.held = context.held;
+  }
+
   /** Gives up the references to result sets of verdicts since the last call. */
   endSlice(): void {
     const { held, sets } = this.context;

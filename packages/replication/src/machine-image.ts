@@ -144,6 +144,7 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   // That of an older version does not have these.
   const { tables } = machine.router as unknown as { tables: OlderTables };
   const { outputs, groups, attrs } = machine.router.tables;
+  machine.router.tables.complete();
   tables.origins ??= new OriginValidation(outputs);
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);

@@ -114,6 +114,11 @@ export class Tables {
     return this.vars.get(as) ?? null;
   }
 
+  /** What is not in an image is made. */
+  complete(): void {
+    for (const old of this.oldPolicies) old.giveUpWith(this.policies);
+  }
+
   /** Gives up what policies held for the slice that is over, or for an answer to an operator. */
   endSlice(): void {
     this.policies.endSlice();
