@@ -110,7 +110,7 @@ describe.skipIf(REASON !== null)(`a side of a pair (${REASON ?? "on one host"})`
       expect((await b.neighbor(neighborAddress(1))).description).toBe("renamed");
       const words = [MAIN, "reload", "--force", "--socket", b.socket];
       const { stdout } = await promisify(execFile)(process.execPath, words);
-      expect(stdout).toMatch(`added: ${neighborAddress(3)} ${neighborAddress(4)}\n`);
+      expect(stdout).toMatch(`added: 2 (${neighborAddress(3)} ${neighborAddress(4)})\n`);
       expect(await knownTo(b)).toEqual([1, 2, 3, 4].map(neighborAddress));
       // From here on it is as with any other side.
       b.configure(pair.config("b", { neighbors: [neighbor(1)] }));
