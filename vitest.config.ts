@@ -2,6 +2,8 @@
  * Most test files wait for daemons and timers for much of their time, so more of them run beside each
  * other than there are cores. What measures how long a peer hears nothing runs alone, at the end.
  */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
 
@@ -22,6 +24,15 @@ const common = {
   testTimeout: LIMIT_MS,
   hookTimeout: LIMIT_MS,
 };
+/** Of `npm test`, files that do more of the same in full; see test/mode.ts. */
+function longer(): string[] {
+  const files = globSync("{packages/*/test,test/*}/*.test.ts", { cwd: import.meta.dirname });
+  return files.filter((file) => {
+    const text = readFileSync(join(import.meta.dirname, file), "utf8");
+    return /from "[^"]*\/(mode|interop)\.ts"/.test(text);
+  });
+}
+
 const beside = { maxWorkers: 3, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
@@ -31,6 +42,8 @@ export default defineConfig({
       {
         test: {
           name: "tests",
+          // What was run just before is not run again.
+          ...(process.env["TSBGP_REST"] === "1" ? { include: longer() } : {}),
           exclude: [...configDefaults.exclude, ...FULL],
           ...beside,
           ...common,
