@@ -24,11 +24,14 @@ export function checkHttp({ http }: FileShape, checker: Checker): HttpConfig | n
       `"${text}" is no community: a number is too large`,
     );
   }
+  const tokens = checkTokens(http, checker);
+  // Whoever gives out tokens wants them to be shown.
+  const isForAll = tokens.length === 0 && isLoopback(address);
   return {
     address,
     port: http.port,
-    anonymous: http.anonymous ?? (isLoopback(address) ? "reader" : "none"),
-    tokens: checkTokens(http, checker),
+    anonymous: http.anonymous ?? (isForAll ? "local" : "none"),
+    tokens,
     reasonCommunities: communities,
   };
 }

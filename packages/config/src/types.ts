@@ -47,8 +47,8 @@ export interface ListenAddress {
 
 /** Where HTTP is served, and who may use the API. */
 export interface HttpConfig extends ListenAddress {
-  /** What those may do who show no token. */
-  readonly anonymous: "reader" | "none";
+  /** What those may do who show no token; `local`: read, when they ask this host by a name that is its own. */
+  readonly anonymous: "reader" | "local" | "none";
   readonly tokens: readonly HttpToken[];
   /**
    * Communities that stand for reasons of rejection, by code, `POLICY/RULE` or `default`: `64500:1` or

@@ -122,11 +122,12 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
     ],
     http: ["off", load(fileWith(["http"], undefined)).http, null],
     "http anonymous": [
-      "reader where the address is of the loopback, else none",
-      ["::1", "127.0.0.2", "192.0.2.1", "0.0.0.0"].map(
-        (address) => load({ ...BASE, http: { port: 1, address } }).http?.anonymous,
-      ),
-      ["reader", "reader", "none", "none"],
+      "where the address is of the loopback and there are no tokens, reader for requests whose Host is localhost or a loopback address and that no proxy hands on; else none",
+      [
+        ...["::1", "127.0.0.2", "192.0.2.1", "0.0.0.0"].map((address) => ({ address })),
+        { tokens: [{ name: "noc", role: "operator", secret: "0123456789abcdef" }] },
+      ].map((http) => load({ ...BASE, http: { port: 1, ...http } }).http?.anonymous),
+      ["local", "local", "none", "none", "none"],
     ],
     "log file": ["standard output", load(BASE).log.file, null],
     nsr: ["the speaker runs alone", load(fileWith(["nsr"], undefined)).nsr, null],

@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -48,6 +49,14 @@ const post = (path: string, body: object, as: Role = "operator") =>
     headers: { "content-type": "application/json" },
     as,
   });
+
+/** Of a request whose headers are given, of which `fetch` gives some itself. */
+async function statusOf(path: string, headers: Record<string, string>): Promise<number> {
+  const asked = request({ host: "127.0.0.1", port: exchange.port, path, headers, agent: false });
+  const [response] = await once(asked.end(), "response");
+  response.resume();
+  return response.statusCode;
+}
 
 interface Page {
   readonly items: Record<string, unknown>[];
@@ -226,6 +235,40 @@ describe("who may do what", () => {
     const hidden = `/explain?neighbor=${A}&prefix=10.1.0.0/16&direction=export`;
     expect((await json(hidden, { as: "reader" }))["paths"]).toHaveLength(1);
     expect((await json(hidden, { as: "member" }))["paths"]).toEqual([]);
+  });
+
+  test("without a word about it, programs on this host alone may read", async () => {
+    exchange.configure({ anonymous: undefined, tokens: [] });
+    await exchange.speaker.ask({ command: "reload" });
+    const asked: [host: string, headers: Record<string, string>, status: number][] = [
+      [`127.0.0.1:${exchange.port}`, {}, 200],
+      ["localhost", {}, 200],
+      ["LOCALHOST:80", {}, 200],
+      ["[::1]:9790", {}, 200],
+      ["rebound.example", {}, 401],
+      [`rebound.example:${exchange.port}`, {}, 401],
+      ["localhost.rebound.example", {}, 401],
+      ["127.0.0.1.rebound.example", {}, 401],
+      ["localhost", { forwarded: "for=198.51.100.7" }, 401],
+      ["localhost", { "x-forwarded-for": "198.51.100.7" }, 401],
+      ["localhost", { via: "1.1 proxy" }, 401],
+    ];
+    const answers: (typeof asked)[number][] = [];
+    const isTaken = async () => (await ask("/status", { as: "none" })).status === 200;
+    await until(isTaken, WAIT_MS, "the file is taken");
+    for (const [host, headers] of asked) {
+      answers.push([host, headers, await statusOf("/api/v1/status", { ...headers, host })]);
+    }
+    const others = { host: "rebound.example" };
+    const openAll = await Promise.all(["/metrics", "/healthz"].map((at) => statusOf(at, others)));
+    exchange.configure();
+    await exchange.speaker.ask({ command: "reload" });
+    const isBack = async () => (await ask("/status", { as: "none" })).status === 401;
+    await until(isBack, WAIT_MS, "the old file is taken");
+    expect(answers).toEqual(asked);
+    expect(openAll).toEqual([200, 200]);
+    const authorization = `Bearer ${TOKENS.reader}`;
+    expect(await statusOf("/api/v1/status", { ...others, authorization })).toBe(200);
   });
 
   test.each([

@@ -155,6 +155,7 @@ function sectionsOf(pair: TestPair, { httpPort }: SpeakerProcess): object {
   return {
     http: {
       port: httpPort,
+      anonymous: "reader",
       tokens: [
         { name: "alice", role: "operator", secret: OPERATOR },
         { name: "two", role: "member", as: PEER_AS + 1, secret: MEMBER },

@@ -127,7 +127,7 @@ export class Api {
 
   /** Throws a `Problem` when who asks may not. */
   private askerOf({ headers }: HttpQuestion, roles: readonly Role[]): Asker {
-    const asker = this.tokens.whoIs(headers.authorization);
+    const asker = this.tokens.whoIs(headers);
     const challenge = { "www-authenticate": 'Bearer realm="tsbgp"' };
     if (asker === null) throw new Problem(401, "the token is unknown", {}, challenge);
     if (roles.includes(asker.role)) return asker;

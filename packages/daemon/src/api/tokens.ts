@@ -1,6 +1,7 @@
 /** Who asks. */
 
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import type { HttpToken } from "@ts-bgp/config";
 import type { Role } from "./endpoints.ts";
 import type { HttpAccess } from "./messages.ts";
@@ -18,22 +19,28 @@ interface Known {
   readonly digest: Buffer;
 }
 
+/** Localhost and addresses of the loopback, with any port, or none. */
+const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+/** A proxy that hands a request on says so in one of these. */
+const HANDED_ON = ["forwarded", "x-forwarded-for", "via"];
+
 export class Tokens {
-  private readonly anonymous: Asker;
+  private readonly anonymous: HttpAccess["anonymous"];
   private readonly known: readonly Known[];
 
   constructor({ anonymous, tokens }: HttpAccess) {
-    this.anonymous = { role: anonymous, name: null, as: null };
+    this.anonymous = anonymous;
     this.known = tokens.map((token) => ({ token, digest: digestOf(token.secret) }));
   }
 
   /**
-   * @param authorization - Bearer (RFC 6750), or Basic (RFC 7617) with the token as password, for programs
-   *   that know addresses alone; undefined without the header
+   * @param headers - `authorization`: Bearer (RFC 6750), or Basic (RFC 7617) with the token as password, for
+   *   programs that know addresses alone
    * @returns null for a token that is none
    */
-  whoIs(authorization: string | undefined): Asker | null {
-    if (authorization === undefined) return this.anonymous;
+  whoIs(headers: IncomingHttpHeaders): Asker | null {
+    const { authorization } = headers;
+    if (authorization === undefined) return this.nobody(headers);
     const secret = secretIn(authorization);
     if (secret === null) return null;
     // All are compared, and digests at that: how long it takes says nothing of a secret.
@@ -43,6 +50,20 @@ export class Tokens {
     const { role, name, as } = found.token;
     return { role, name, as };
   }
+
+  private nobody(headers: IncomingHttpHeaders): Asker {
+    const { anonymous } = this;
+    const role = anonymous !== "local" ? anonymous : isLocal(headers) ? "reader" : "none";
+    return { role, name: null, as: null };
+  }
+}
+
+/**
+ * Whether a program on this host asks for itself. A page of others, whose name is made to lead here, has that
+ * name as Host: browsers let no page say another one.
+ */
+function isLocal(headers: IncomingHttpHeaders): boolean {
+  return LOCAL_HOST.test(headers.host ?? "") && HANDED_ON.every((name) => !(name in headers));
 }
 
 function secretIn(authorization: string): string | null {
