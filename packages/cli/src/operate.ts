@@ -51,9 +51,10 @@ function explainedLines({ prefix, neighbor, direction, verdict, paths }: Explain
 function stepLines({ step, passed, text, rules }: ExplainedStep): string[] {
   const lines = [`    ${passed ? "yes" : "no "} ${step}: ${text}`];
   for (const rule of rules ?? []) {
-    const where = `${rule.source.file}:${rule.source.line}`;
+    const { source } = rule;
+    const where = source === undefined ? "" : ` (${source.file}:${source.line})`;
     const outcome = rule.matches ? rule.action : "does not match";
-    lines.push(`          ${rule.policy} / ${rule.rule} (${where}): ${outcome}`);
+    lines.push(`          ${rule.policy} / ${rule.rule}${where}: ${outcome}`);
     for (const { condition, holds, found } of rule.conditions) {
       lines.push(`            ${holds ? "yes" : "no "} ${condition}   found: ${found}`);
     }

@@ -224,6 +224,9 @@ describe("who may do what", () => {
     expect((await ask(others, { as: "member" })).status).toBe(403);
     const own = await page(`/routes?neighbor=${A}&view=rejected`, { as: "member" });
     expect(own.items).toMatchObject([{ prefix: "10.1.2.128/25", reason: { rule: "too long" } }]);
+    expect(JSON.stringify(own)).not.toContain("tsbgp.yaml");
+    const all = await page(`/routes?neighbor=${A}&view=rejected`);
+    expect(JSON.stringify(all)).toContain("tsbgp.yaml");
   });
 
   test("a member is not told whose path is preferred, nor of paths that it is not sent", async () => {

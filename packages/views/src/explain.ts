@@ -2,7 +2,7 @@
  * Why a route is used or not, sent or not: asked of the very code that decides.
  */
 
-import { type Explanation, REASON } from "@ts-bgp/policy";
+import { type Explanation, REASON, type RuleTrace } from "@ts-bgp/policy";
 import {
   type AttrId,
   advertised,
@@ -24,6 +24,13 @@ import {
 } from "./show-routes.ts";
 import { showOrigin } from "./show-rpki.ts";
 
+/** A rule that a route came to. `source` is absent for whoever may not know of files on the host. */
+export type ExplainedRule = Omit<RuleTrace, "source"> & Partial<Pick<RuleTrace, "source">>;
+
+/** What is said when nothing is sent, and when there is nothing that could be. */
+export const NOT_ADVERTISED = "not advertised";
+export const NO_PATH = "there is no accepted path";
+
 /** One step on the way of a route, in the order in which it was taken. */
 export interface ExplainedStep {
   step:
@@ -39,7 +46,7 @@ export interface ExplainedStep {
   passed: boolean;
   text: string;
   /** Of a policy: each rule with its conditions and what they found. */
-  rules?: Explanation["rules"];
+  rules?: readonly ExplainedRule[];
   reason?: ShownReason;
 }
 
@@ -121,14 +128,14 @@ function explainExport(
   const state = neighbor.session?.family(family);
   if (state === undefined) return { ...base, verdict: noSession(neighbor, family)!, paths: [] };
   const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
-  if (count === 0) return { ...base, verdict: "there is no accepted path", paths: [] };
+  if (count === 0) return { ...base, verdict: NO_PATH, paths: [] };
   const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
   const isHeld = router.tables.groups.held.includes(state.member);
   const sent = isHeld ? [] : advertised(state.member.group, row, state.member);
   const paths = explainCandidates(router, rib, row, neighbor, state, order);
   router.tables.endSlice();
   const verdict =
-    sent.length === 0 ? "not advertised" : `advertised (${sent.length} path${plural(sent.length)})`;
+    sent.length === 0 ? NOT_ADVERTISED : `advertised (${sent.length} path${plural(sent.length)})`;
   return { ...base, verdict, paths };
 }
 

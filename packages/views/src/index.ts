@@ -9,11 +9,12 @@
 export {
   type Explained,
   type ExplainedPath,
+  type ExplainedRule,
   type ExplainedStep,
   explainRoute,
   type Question,
 } from "./explain.ts";
-export { explainedToMember } from "./member.ts";
+export { explainedToMember, routeToMember } from "./member.ts";
 export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
 export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export { type ShownRange, showDynamic } from "./show-dynamic.ts";

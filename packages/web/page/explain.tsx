@@ -225,7 +225,7 @@ function Rules({ rules }: { rules: readonly Rule[] }): JSX.Element {
     <ol class="rules">
       {runs.map((run) => {
         const first = run[0]!;
-        const key = `${first.policy} ${first.source.line} ${first.rule}`;
+        const key = `${first.policy} ${first.source?.line} ${first.rule}`;
         if (run.length === 1) return <RuleItem key={key} rule={first} />;
         return (
           <li key={key} class="off">
@@ -236,7 +236,7 @@ function Rules({ rules }: { rules: readonly Rule[] }): JSX.Element {
               </summary>
               <ol class="rules">
                 {run.map((rule) => (
-                  <RuleItem key={`${rule.source.line} ${rule.rule}`} rule={rule} />
+                  <RuleItem key={`${rule.source?.line} ${rule.rule}`} rule={rule} />
                 ))}
               </ol>
             </details>
@@ -255,8 +255,9 @@ function RuleItem({ rule }: { rule: Rule }): JSX.Element {
       <details open={matches}>
         <summary>
           <span>{rule.rule || "a rule without a name"}</span>
-          <small title={source.file}>
-            {rule.policy}, {lineName(`${source.file}:${source.line}`)}
+          <small title={source?.file}>
+            {rule.policy}
+            {source === undefined ? "" : `, ${lineName(`${source.file}:${source.line}`)}`}
           </small>
           <Pill tone={!matches ? "quiet" : isReject ? "bad" : "ok"}>
             {matches ? action : "does not match"}

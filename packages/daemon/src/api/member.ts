@@ -1,7 +1,7 @@
 /** What a member of an exchange may know: its own sessions and routes, and why they are used or not. */
 
 import type { Neighbor, Router } from "@ts-bgp/router";
-import { type Explained, explainedToMember } from "@ts-bgp/views";
+import { type Explained, explainedToMember, routeToMember, type ShownRoute } from "@ts-bgp/views";
 import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
 
 export interface MemberSources {
@@ -31,11 +31,11 @@ export async function* askedByMember(
   }
   const { address } = ownNeighbor(router(), request, as).config;
   const items = ask({ ...request, neighbor: address });
-  if (!command.startsWith("explain-")) return yield* items;
   for (;;) {
     const { value, done } = await items.next();
     if (done) return value;
-    yield explainedToMember(value as Explained);
+    if (command.startsWith("explain-")) yield explainedToMember(value as Explained);
+    else yield command === "show-routes" ? routeToMember(value as ShownRoute) : value;
   }
 }
 
