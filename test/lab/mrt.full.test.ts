@@ -68,6 +68,8 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
       const shown = await speaker.cli(["show", "feeds", "--json"]);
       expect(shown.json).toMatchObject({ mrt: { dir, missed: 0, problem: null } });
 
+      const again = await speaker.cli(["dump", join(node.directory, "routes--received.mrt.gz")]);
+      expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("is there already")]);
       // Without the folder nothing can be written; BGP goes on, and says why.
       expect((await speaker.cli(["dump", "/nowhere/x.mrt"])).stderr).toContain("ENOENT");
       expect((await speaker.neighbor(source.spec.routerId)).state).toBe("established");

@@ -86,7 +86,7 @@ export function showFeedStatus({ stations, mrt }: Feeds): ShownFeedStatus | null
 /**
  * Writes all routes of a router into a file.
  *
- * @param file - from the root; compressed when its name ends in .gz
+ * @param file - from the root, and not there yet; compressed when its name ends in .gz
  */
 export async function dumpRoutes(
   feeds: Feeds,
@@ -97,7 +97,7 @@ export async function dumpRoutes(
   if (file === null || !file.startsWith("/")) throw new ControlError("a file is missing");
   try {
     const compress = file.endsWith(".gz") ? "gzip" : "none";
-    return await feeds.dump(router, { file, routes, compress });
+    return await feeds.dump(router, { file, routes, compress, replaces: false });
   } catch (error) {
     throw new ControlError((error as Error).message);
   }

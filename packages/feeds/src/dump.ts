@@ -18,12 +18,12 @@ export class Dump {
 
   /** @param ask - asks for the next piece */
   constructor(
-    { file, compress }: DumpRequest,
+    { file, compress, replaces }: DumpRequest,
     identifier: number,
     peers: readonly DumpedPeer[],
     ask: () => void,
   ) {
-    this.file = new OutputFile(file, compress);
+    this.file = new OutputFile(file, compress, replaces);
     this.ask = ask;
     this.atMs = performance.timeOrigin + performance.now();
     this.indexes = new Map(peers.map(({ peer }, index) => [peer, index]));

@@ -49,7 +49,8 @@ export class MrtFiles {
     const now = hooks.now();
     if (now >= this.dumpDueMs) {
       const { routes, compress } = config;
-      hooks.dump({ file: this.nameOf("rib", this.dumpDueMs), routes, compress });
+      const file = this.nameOf("rib", this.dumpDueMs);
+      hooks.dump({ file, routes, compress, replaces: true });
       this.dumpDueMs = dueAfter(now, config.tablesSeconds);
     }
     if (now < this.fileDueMs) return;
@@ -102,7 +103,8 @@ export class MrtFiles {
         this.missed++;
         return;
       }
-      this.file = new OutputFile(this.nameOf("updates", hooks.now()), config.compress);
+      const name = this.nameOf("updates", hooks.now());
+      this.file = new OutputFile(name, config.compress, true);
     }
     if (this.file.write(octets)) this.messages++;
     else {

@@ -48,6 +48,8 @@ export interface DumpRequest {
   readonly file: string;
   readonly routes: MrtConfig["routes"];
   readonly compress: MrtConfig["compress"];
+  /** Whether a file of that name gives way; otherwise there is an error, and that file stays. */
+  readonly replaces: boolean;
 }
 
 export interface DumpResult {

@@ -1,26 +1,35 @@
 /**
  * A file that is written piece by piece, compressed or not. It has its name once it is complete; until then
- * `.part` stands behind it.
+ * a random word and `.part` stand behind it. The process may have the rights to write anything: what is there
+ * already, be it a link that somebody else has made, is never written to.
  */
 
+import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
+import { link, rename, rm, stat } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 
 /** What may wait to be written. */
 const WAITING_OCTETS_MAX = 1 << 26;
+/** Others than the owner's group have no need of what neighbors have sent. */
+const MODE = 0o640;
 
 export class OutputFile {
   readonly name: string;
+  private readonly part: string;
+  private readonly replaces: boolean;
   private readonly head: Writable;
   private readonly done: Promise<void>;
   private problem: string | null = null;
 
-  constructor(name: string, compress: "gzip" | "none") {
+  /** @param replaces - whether a file of that name gives way */
+  constructor(name: string, compress: "gzip" | "none", replaces: boolean) {
     this.name = name;
-    const file = createWriteStream(`${name}.part`);
+    this.part = `${name}.${randomBytes(8).toString("hex")}.part`;
+    this.replaces = replaces;
+    const file = createWriteStream(this.part, { flags: "wx", mode: MODE });
     const gzip = compress === "gzip" ? createGzip() : null;
     this.head = gzip ?? file;
     const over = gzip === null ? finished(file) : pipeline(gzip, file);
@@ -56,16 +65,28 @@ export class OutputFile {
   async close(): Promise<number> {
     this.head.end();
     await this.done;
-    const part = `${this.name}.part`;
+    const { part, name } = this;
     try {
       if (this.problem !== null) throw new Error(this.problem);
       const { size } = await stat(part);
-      await rename(part, this.name);
+      if (this.replaces) await rename(part, name);
+      else await this.linkNew();
       return size;
     } catch (error) {
       await rm(part, { force: true }).catch(() => {});
       throw error;
     }
+  }
+
+  /** Other than `rename`, `link` takes no name that is there already. */
+  private async linkNew(): Promise<void> {
+    const { part, name } = this;
+    await link(part, name).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "EEXIST"
+        ? new Error(`${name} is there already; it stays as it is`)
+        : error;
+    });
+    await rm(part);
   }
 }
 

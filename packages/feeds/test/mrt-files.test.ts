@@ -1,6 +1,6 @@
 /** MRT files where they cannot be written: what comes meanwhile is lost, the next file is tried at its time. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ObservedSession } from "@ts-bgp/router";
@@ -28,14 +28,7 @@ afterEach(() => rmSync(join(dir, ".."), { recursive: true }));
 
 test.each([
   ["a folder that is not there", () => {}, /ENOENT/],
-  [
-    "a full disk",
-    () => {
-      mkdirSync(dir);
-      symlinkSync("/dev/full", join(dir, "updates.20261130.100001.part"));
-    },
-    /ENOSPC/,
-  ],
+  ["a file in place of the folder", () => writeFileSync(dir, ""), /ENOTDIR/],
 ])("%s is said once, and costs no more than that file", async (_, prepare, problem) => {
   prepare();
   let now = START_MS;
@@ -60,6 +53,7 @@ test.each([
   const { missed } = files.show();
   expect(missed).toBeGreaterThanOrEqual(10);
 
+  rmSync(dir, { force: true });
   mkdirSync(dir, { recursive: true });
   now += 60_000;
   files.tick();
