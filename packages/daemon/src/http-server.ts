@@ -247,7 +247,9 @@ export class HttpServer {
     const { status, contentType, headers = {}, body } = answer;
     const head = { ...headers, "content-type": contentType };
     if (typeof body === "string" || Buffer.isBuffer(body)) {
-      response.writeHead(status, { ...head, "content-length": Buffer.byteLength(body) }).end(body);
+      // That of a 304 would be the length of what the client has (RFC 9110 section 8.6), and not of nothing.
+      const length = status === 304 ? {} : { "content-length": Buffer.byteLength(body) };
+      response.writeHead(status, { ...head, ...length }).end(body);
       return;
     }
     response.writeHead(status, head);

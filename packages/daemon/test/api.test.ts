@@ -51,8 +51,13 @@ const post = (path: string, body: object, as: Role = "operator") =>
   });
 
 /** Of a request whose headers are given, of which `fetch` gives some itself. */
-async function statusOf(path: string, headers: Record<string, string>): Promise<number> {
-  const asked = request({ host: "127.0.0.1", port: exchange.port, path, headers, agent: false });
+async function statusOf(
+  path: string,
+  headers: Record<string, string>,
+  method: "GET" | "POST" = "GET",
+): Promise<number> {
+  const { port } = exchange;
+  const asked = request({ host: "127.0.0.1", port, path, headers, method, agent: false });
   const [response] = await once(asked.end(), "response");
   response.resume();
   return response.statusCode;
@@ -341,6 +346,9 @@ describe("routes", () => {
     const headers = { "if-none-match": etag };
     const again = await ask(`/routes?neighbor=${A}&view=rejected`, { headers });
     expect([again.status, await again.text()]).toEqual([304, ""]);
+    expect([first.headers.has("content-length"), again.headers.has("content-length")]).toEqual([
+      ...[true, false],
+    ]);
     expect((await ask(`/routes?neighbor=${A}`, { headers })).status).toBe(200);
   });
 
@@ -433,8 +441,30 @@ describe("orders", () => {
       );
     };
     await until(isLogged, WAIT_MS, "the log says whose");
+    expect((await post(`/neighbors/${B}/refresh`, {}, "member")).status).toBe(404);
     expect((await post("/neighbors/192.0.2.99/reset", {})).status).toBe(404);
     expect((await post("/switchover", {})).status).toBe(409);
+    // That one is logged behind what a member was not let do.
+    const isLater = () =>
+      exchange.speaker.log().some(({ msg }) => msg === "noc orders: switchover");
+    await until(isLater, WAIT_MS, "the log says what came later");
+    const orders = exchange.speaker.log().filter(({ id }) => id === "api-order");
+    expect(orders.filter(({ msg }) => String(msg).endsWith(`refresh ${B}`))).toEqual([]);
+  });
+
+  test.each([
+    ["http://rs.example", "rs.example", 200],
+    ["https://rs.example", "RS.example", 200],
+    ["http://localhost:9790", "localhost:9790", 200],
+    ["http://localhost:9791", "localhost:9790", 403],
+    ["http://other.example", "rs.example", 403],
+    ["null", "rs.example", 403],
+    ["", "rs.example", 403],
+  ])("of a page at '%s' for host %s are answered with %d", async (origin, host, status) => {
+    const authorization = `Bearer ${TOKENS.operator}`;
+    const path = `/api/v1/neighbors/${A}/refresh`;
+    expect(await statusOf(path, { authorization, origin, host }, "POST")).toBe(status);
+    expect(await statusOf("/api/v1/status", { authorization, origin, host })).toBe(200);
   });
 
   test("a reload has others let in, and connections stay", async () => {
@@ -475,6 +505,32 @@ describe("events", () => {
     expect(JSON.parse(data)).toMatchObject({ id: "operator", neighbor: AWAY, level: "info" });
     expect(responses[0]!.headers.get("content-type")).toBe("text/event-stream");
     for (const { body } of responses) await body?.cancel().catch(() => {});
+  });
+
+  test("are not for those who may not listen any more", async () => {
+    const may = await ask("/events");
+    const mayNot = await ask("/events", { as: "reader" });
+    let text = "";
+    void (async () => {
+      for await (const chunk of may.body!) text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    let ended: string | null = null;
+    void mayNot.text().then((all) => {
+      ended = all;
+    });
+    const { operator: secret } = TOKENS;
+    exchange.configure({ tokens: [{ name: "noc", role: "operator", secret }] });
+    await exchange.speaker.ask({ command: "reload" });
+    await until(() => ended !== null, WAIT_MS, "one of them hears no more");
+    await post(`/neighbors/${AWAY}/disable`, {});
+    await post(`/neighbors/${AWAY}/enable`, {});
+    await until(() => text.includes(AWAY), WAIT_MS, "the other goes on listening");
+    expect(ended).not.toContain(AWAY);
+    await may.body?.cancel().catch(() => {});
+    exchange.configure();
+    await exchange.speaker.ask({ command: "reload" });
+    const isBack = async () => (await ask("/status", { as: "reader" })).status === 200;
+    await until(isBack, WAIT_MS, "the old file is taken");
   });
 
   test("tell of a neighbor's first route that is rejected for a reason", async () => {

@@ -64,6 +64,7 @@ export class Api {
     else {
       this.tokens = new Tokens(reply.access);
       this.reasons = reply.access.reasonCommunities;
+      this.events.review();
     }
   }
 
@@ -84,6 +85,9 @@ export class Api {
   }
 
   private async answered(question: HttpQuestion): Promise<HttpAnswer> {
+    if (question.method === "POST" && isOfAnotherPage(question)) {
+      throw new Problem(403, "orders are not taken from pages of others: Origin is not Host");
+    }
     const foreign = foreignAt(question.path);
     if (foreign !== null) return this.answeredLike(foreign, question);
     const { endpoint, neighbor } = found(question);
@@ -98,7 +102,11 @@ export class Api {
       case "events": {
         queryValues(question.query, {});
         const headers = { "cache-control": "no-store" };
-        const body = this.events.listen(question.gone);
+        const may = () => {
+          const role = this.tokens.whoIs(question.headers)?.role;
+          return role !== undefined && endpoint.roles.includes(role);
+        };
+        const body = this.events.listen(question.gone, may);
         return { status: 200, contentType: "text/event-stream", headers, body };
       }
     }
@@ -134,6 +142,12 @@ export class Api {
     if (asker.name === null) throw new Problem(401, "this takes a token", {}, challenge);
     throw new Problem(403, `this is not for the role ${asker.role}`);
   }
+}
+
+/** A browser says of each order from which page it comes; other programs do not say so. */
+function isOfAnotherPage({ headers: { origin, host = "" } }: HttpQuestion): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
 }
 
 /** Throws a `Problem` when there is nothing of that name. */

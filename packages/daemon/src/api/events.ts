@@ -11,6 +11,8 @@ const WAITING_MAX = 256;
 const ALIVE_MS = 15_000;
 
 interface Listener {
+  /** Whether who listens may still do so. */
+  readonly may: () => boolean;
   waiting: string[];
   missed: number;
   wake: () => void;
@@ -35,21 +37,33 @@ export class Events {
     }
   }
 
-  /** Throws a `Problem` when too many listen. @param gone - that the client has gone */
-  listen(gone: AbortSignal): AsyncGenerator<string> {
+  /** Others may listen from now on: those who may not any more hear nothing more. */
+  review(): void {
+    for (const listener of this.listeners) if (!listener.may()) this.end(listener);
+  }
+
+  /**
+   * Throws a `Problem` when too many listen.
+   *
+   * @param gone - that the client has gone
+   * @param may - whether it may listen, asked again when others may
+   */
+  listen(gone: AbortSignal, may: () => boolean): AsyncGenerator<string> {
     if (this.listeners.size >= LISTENERS_MAX) {
       throw new Problem(503, `${LISTENERS_MAX} listen already`, {}, { "retry-after": "60" });
     }
-    const listener: Listener = { waiting: [], missed: 0, wake: () => {} };
+    const listener: Listener = { may, waiting: [], missed: 0, wake: () => {} };
     this.listeners.add(listener);
     if (this.listeners.size === 1) this.watch(true);
-    const leave = () => {
-      if (this.listeners.delete(listener) && this.listeners.size === 0) this.watch(false);
-      listener.wake();
-    };
+    const leave = () => this.end(listener);
     gone.addEventListener("abort", leave, { once: true });
     if (gone.aborted) leave();
     return this.textFor(listener, gone, leave);
+  }
+
+  private end(listener: Listener): void {
+    if (this.listeners.delete(listener) && this.listeners.size === 0) this.watch(false);
+    listener.wake();
   }
 
   private async *textFor(
@@ -59,7 +73,7 @@ export class Events {
   ): AsyncGenerator<string> {
     try {
       yield ": events\n\n";
-      while (!gone.aborted) {
+      while (this.listeners.has(listener)) {
         if (listener.waiting.length === 0 && listener.missed === 0) {
           const isNew = await this.wait(listener);
           if (!isNew) yield ": alive\n\n";

@@ -18,11 +18,16 @@ const COMMANDS: ReadonlySet<string> = new Set([
   "refresh",
 ]);
 
-/** Answers as `ask` does, and nothing that is not of an AS; what others have is as if it were not there. */
+/**
+ * Answers as `ask` does, and nothing that is not of an AS; what others have is as if it were not there.
+ *
+ * @param taken - called once it is known that it is about a neighbor of that AS
+ */
 export async function* askedByMember(
   { ask, router }: MemberSources,
   request: ControlRequest,
   as: number,
+  taken: () => void,
 ): ReturnType<ControlHandler> {
   const { command } = request;
   if (command === "show-neighbors") return yield* ask({ ...request, as });
@@ -30,6 +35,7 @@ export async function* askedByMember(
     throw new ControlError("this is not for members", "forbidden");
   }
   const { address } = ownNeighbor(router(), request, as).config;
+  taken();
   const items = ask({ ...request, neighbor: address });
   for (;;) {
     const { value, done } = await items.next();

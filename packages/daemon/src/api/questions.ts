@@ -53,11 +53,14 @@ export class Questions {
     } else {
       if (said.ask === "question") {
         const { id, request, memberAs, by } = said;
-        if (by !== null) this.sources.ordered(by, request);
+        const ordered = () => {
+          if (by !== null) this.sources.ordered(by, request);
+        };
+        if (memberAs === null) ordered();
         const items =
           memberAs === null
             ? this.sources.ask(request)
-            : askedByMember(this.sources, request, memberAs);
+            : askedByMember(this.sources, request, memberAs, ordered);
         this.open.set(id, { request, items, turns: new Turns() });
       }
       void this.tell(said.id);
