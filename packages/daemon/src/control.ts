@@ -24,7 +24,8 @@ export interface ControlRequest {
 }
 
 /**
- * What a command answers: items, then a last value. Errors it throws become the answer; those that
+ * What a command answers: items, then a last value; null is no item, and stands where nothing was found in a
+ * while, so that whoever has given up can end it. Errors it throws become the answer; those that
  * are no ControlError are faults of the program.
  */
 export type ControlHandler = (
@@ -36,9 +37,10 @@ export type ControlHandler = (
  * - `unknown`: it is about something that is not there;
  * - `forbidden`: who asks may not;
  * - `standby`: only the active side can do it;
+ * - `busy`: too much is asked at once;
  * - `refused`: it cannot be done as things are.
  */
-export type Refusal = "bad" | "unknown" | "forbidden" | "standby" | "refused";
+export type Refusal = "bad" | "unknown" | "forbidden" | "standby" | "busy" | "refused";
 
 /** An operator asked for something that cannot be done; the message is for them. */
 export class ControlError extends Error {
@@ -186,6 +188,7 @@ export class ControlServer {
           await items.return({});
           return;
         }
+        if (value === null) continue;
         text += lineOf(done ? { end: value } : { item: value });
         if (!done && text.length < WRITE_CHARACTERS) continue;
         await write(socket, text);

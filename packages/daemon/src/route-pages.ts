@@ -13,6 +13,9 @@ import {
 import { ControlError } from "./control.ts";
 import { askersTurn } from "./turns.ts";
 
+/** Prefixes that a page looks at beside its own, since they have moved. */
+const MOVED_MAX = 2000;
+
 /** What of an answer is wanted. */
 export interface Page {
   /** Null for all. */
@@ -39,14 +42,15 @@ export async function* routePage(
   queries: readonly RouteQuery[],
   filter: RouteFilter,
   { limit, cursor, withinMs }: Page,
-): AsyncGenerator<ShownRoute, Readonly<PageEnd>> {
+): AsyncGenerator<ShownRoute | null, Readonly<PageEnd>> {
   const isWanted = attributeTest(filter);
   const untilMs = performance.now() + (withinMs ?? Infinity);
   let count = 0;
   let { query: k, place } = placeOf(cursor, queries);
   if (place !== null && !router.tables.rib(queries[k]!.family).compaction.remembers(place.moves)) {
-    throw new ControlError("the cursor is too old: begin again", "bad");
+    throw tooOld();
   }
+  if (place !== null && isFarBehind(router, queries[k]!, place)) throw tooOld();
   for (; k < queries.length; k++) {
     do {
       const room = limit === null ? undefined : limit - count;
@@ -67,11 +71,19 @@ export async function* routePage(
         const isLast = place === null && k + 1 === queries.length;
         return { count, next: isLast ? null : cursorOf(place === null ? k + 1 : k, place) };
       }
-      // A large table is shown in pieces, between which routing goes on.
+      // A large table is shown in pieces, between which routing goes on, and whoever asked may give up.
       await askersTurn();
+      yield null;
     } while (place !== null);
   }
   return limit === null ? { count } : { count, next: null };
+}
+
+const tooOld = () => new ControlError("the cursor is too old: begin again", "bad");
+
+/** Whether so much has moved to before a place that it could not be caught up with in a piece. */
+function isFarBehind(router: Router, { family }: RouteQuery, { row, moves }: RoutePlace): boolean {
+  return router.tables.rib(family).compaction.movedBehind(moves, row).length > MOVED_MAX;
 }
 
 /** A row that is gone meanwhile is no error: rows only say how far somebody has come. */

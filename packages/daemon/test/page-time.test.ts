@@ -41,12 +41,12 @@ async function pagesOf({ router }: Lab, filter: typeof ALL | { as: number }): Pr
     );
     const found: string[] = [];
     for (;;) {
-      const { value, done }: IteratorResult<{ prefix: string }, PageEnd> = await page.next();
+      const { value, done }: IteratorResult<{ prefix: string } | null, PageEnd> = await page.next();
       if (done === true) {
         cursor = value.next ?? null;
         break;
       }
-      found.push(value.prefix);
+      if (value !== null) found.push(value.prefix);
     }
     pages.push(found);
   } while (cursor !== null);

@@ -23,7 +23,7 @@ async function page(lab: Lab, cursor: string | null): Promise<Page> {
     view: "accepted",
     bestOnly: false,
   };
-  const items: AsyncGenerator<ShownRoute, Readonly<PageEnd>> = routePage(
+  const items: AsyncGenerator<ShownRoute | null, Readonly<PageEnd>> = routePage(
     lab.router,
     [query],
     FILTER,
@@ -33,9 +33,28 @@ async function page(lab: Lab, cursor: string | null): Promise<Page> {
   for (;;) {
     const { value, done } = await items.next();
     if (done) return { prefixes, next: value.next ?? null };
-    prefixes.push(value.prefix);
+    if (value !== null) prefixes.push(value.prefix);
   }
 }
+
+test("a search that finds nothing can be given up between two pieces of the table", async () => {
+  const lab = new Lab(
+    yamlOf(`
+defaults: { import: accept-all, export: accept-all, passive: true }
+neighbors: [ { address: ${A}, as: 65001 } ]
+`),
+  );
+  const a = lab.peer(A, { as: 65001 }).up();
+  const routes = Array.from({ length: 5000 }, (_, k) => `10.${k >> 8}.${k & 255}.0/24`);
+  for (let k = 0; k < routes.length; k += 500) a.announce(routes.slice(k, k + 500));
+  lab.run();
+  const query = { family: 1, prefix: null, match: "exact", neighbor: null } as const;
+  const all = [{ ...query, view: "accepted", bestOnly: false }] as const;
+  const items = routePage(lab.router, all, { ...FILTER, as: 99 }, { limit: null, cursor: null });
+  expect(await items.next()).toEqual({ done: false, value: null });
+  await items.return({ count: 0 });
+  expect(await items.next()).toEqual({ done: true, value: undefined });
+});
 
 test("rows that are moved behind a cursor are in its page, and an old cursor is refused", async () => {
   const lab = new Lab(

@@ -6,13 +6,15 @@ import type { Member } from "./member.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { UpdateGroup } from "./update-group.ts";
 
+/** It has much room, and what was loaded is read at once. */
+const view: View = new View();
+
 /** What a member of a group sees of a prefix: `[path identifier, attribute set]` pairs. */
 export function advertised(
   { adjRibOut, nextHops }: UpdateGroup,
   row: PrefixRow,
   member: Member,
 ): [pathId: number, attr: AttrId][] {
-  const view = new View();
   const pathIds: number[] = [];
   const out: [number, AttrId][] = [];
   adjRibOut.pathIds(row, pathIds);

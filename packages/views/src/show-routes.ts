@@ -109,6 +109,7 @@ export interface ShownRoute {
 
 /** What one call looks at, and what it gives unless a single prefix has more paths. */
 const ROWS_MAX = 2000;
+const PATHS_MAX = 4000;
 const ROUTES_MAX = 200;
 
 /** Where an answer goes on. */
@@ -157,8 +158,11 @@ export function showRoutes(
   }
   const limit = Math.min(row + ROWS_MAX, rib.prefixes.limit);
   const wanted = Math.min(max, ROUTES_MAX);
-  for (; row < limit && routes.length < wanted; row++) {
-    if (isAsked(row)) routes.push(...routesOfRow(router, rib, query, row, fits));
+  let paths = 0;
+  for (; row < limit && routes.length < wanted && paths < PATHS_MAX; row++) {
+    if (!isAsked(row)) continue;
+    routes.push(...routesOfRow(router, rib, query, row, fits));
+    for (let path = rib.prefixes.head[row]!; path !== 0; path = rib.paths.next[path]!) paths++;
   }
   router.tables.endSlice();
   return { routes, next: { row: row < rib.prefixes.limit ? row : 0, moves } };
@@ -245,12 +249,14 @@ function locRib(
   return routes;
 }
 
+/** It has much room, and what it has written is read at once. */
+const rewriter: AttributeRewriter = new AttributeRewriter();
+
 function advertised(router: Router, rib: Rib, neighbor: Neighbor, row: PrefixRow): ShownRoute[] {
   const member = neighbor.session?.family(rib.family)?.member;
   // Its group goes on without one that is sent nothing yet.
   if (member === undefined || router.tables.groups.held.includes(member)) return [];
   const { form } = member.entry.settings;
-  const rewriter = new AttributeRewriter();
   return sentRoutes(member.group, row, member).map(([pathId, attr]) => {
     const path = sourceOf(rib, row, member, pathId, attr);
     const from = path === 0 ? null : router.tables.directory.factsOf(rib.paths.peer[path]!);

@@ -37,12 +37,21 @@ export async function* askedByMember(
   const { address } = ownNeighbor(router(), request, as).config;
   taken();
   const items = ask({ ...request, neighbor: address });
-  for (;;) {
-    const { value, done } = await items.next();
-    if (done) return value;
-    if (command.startsWith("explain-")) yield explainedToMember(value as Explained);
-    else yield command === "show-routes" ? routeToMember(value as ShownRoute) : value;
+  try {
+    for (;;) {
+      const { value, done } = await items.next();
+      if (done) return value;
+      yield value === null ? null : toMember(command, value);
+    }
+  } finally {
+    // Whoever asked may have given up.
+    await items.return({});
   }
+}
+
+function toMember(command: string, item: unknown): unknown {
+  if (command.startsWith("explain-")) return explainedToMember(item as Explained);
+  return command === "show-routes" ? routeToMember(item as ShownRoute) : item;
 }
 
 function ownNeighbor(router: Router, { neighbor: name }: ControlRequest, as: number): Neighbor {

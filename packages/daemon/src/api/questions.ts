@@ -25,6 +25,8 @@ interface Open {
   readonly turns: Turns;
 }
 
+/** Questions at once: each takes its turns, so that more of them would only wait for each other. */
+const OPEN_MAX = 64;
 /** Of a piece: what a client that does not read makes this process keep. */
 const PIECE_CHARACTERS = 1 << 16;
 /** Of a request that is reported. */
@@ -53,6 +55,11 @@ export class Questions {
     } else {
       if (said.ask === "question") {
         const { id, request, memberAs, by } = said;
+        if (this.open.size >= OPEN_MAX) {
+          const message = `${OPEN_MAX} questions are being answered already`;
+          this.post({ question: id, refusal: { kind: "busy", message, active: null } });
+          return;
+        }
         const ordered = () => {
           if (by !== null) this.sources.ordered(by, request);
         };
@@ -102,6 +109,7 @@ async function piece({ items, turns }: Open): Promise<{ lines: string; end: ApiR
     await turns.next();
     const { value, done } = await items.next();
     if (done) return { lines: lines.join("\n"), end: value ?? {} };
+    if (value === null) continue;
     const line = JSON.stringify(value);
     lines.push(line);
     characters += line.length;

@@ -16,6 +16,7 @@ const LOOK_MS = 500;
 const STATUS = {
   bad: 400,
   forbidden: 403,
+  busy: 503,
   unknown: 404,
   refused: 409,
   standby: 409,
