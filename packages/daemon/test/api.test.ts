@@ -230,6 +230,9 @@ describe("who may do what", () => {
     const own = await page(`/routes?neighbor=${A}&view=rejected`, { as: "member" });
     expect(own.items).toMatchObject([{ prefix: "10.1.2.128/25", reason: { rule: "too long" } }]);
     expect(JSON.stringify(own)).not.toContain("tsbgp.yaml");
+    // A search in which pieces of the table have nothing.
+    const none = `/routes?neighbor=${A}&view=advertised&community=1:1`;
+    expect((await page(none, { as: "member" })).items).toEqual([]);
     const all = await page(`/routes?neighbor=${A}&view=rejected`);
     expect(JSON.stringify(all)).toContain("tsbgp.yaml");
   });
