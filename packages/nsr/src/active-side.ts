@@ -335,6 +335,8 @@ export class ActiveSide {
       const isGuarded = await guarded;
       if (!this.isUsed(link, name)) return;
       if (!isGuarded) return this.drop(name, "the rules of the gate are not in place");
+      // What is in hand may be more than is kept of what it lacks.
+      speaker.active.commit(speaker.now());
       if (lacks !== goesOn()) return this.drop(name, "what it lacks was given up");
       const joining = { ...joiningOf(this.side.build, hello), room, lacks };
       speaker.active.join(name, speaker.now(), joining);

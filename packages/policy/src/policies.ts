@@ -69,8 +69,12 @@ export class Policies {
     const isSame = (name: string) =>
       !changed.has(name) &&
       (name === ACCEPT_ALL || this.values.policies[name] === values.policies[name]);
+    const hasSameLists = ({ constants }: OwnFilter) =>
+      Object.keys(constants).every((name) =>
+        valuesOf(constants, name).every((value) => namesSameList(value, this.values, values)),
+      );
     for (const [key, filter] of this.filters) {
-      if (!filter.names.every(isSame)) continue;
+      if (!filter.names.every(isSame) || !hasSameLists(filter)) continue;
       this.filters.delete(key);
       next.filters.set(key, filter);
       filter.policies = next;
@@ -134,6 +138,11 @@ export class Policies {
     this.context.held = context.held;
   }
 
+  /** Has all policies do so that a filter is of: one may be in use for longer than what it was compiled with. */
+  takeIn(filter: Filter): void {
+    (filter as OwnFilter).policies.giveUpWith(this);
+  }
+
   /** Gives up the references to result sets of verdicts since the last call. */
   endSlice(): void {
     const { held, sets } = this.context;
@@ -147,6 +156,17 @@ export class Policies {
     if (!Object.hasOwn(policies, name)) throw new Error(`no policy has the name ${name}`);
     return policies[name]!;
   }
+}
+
+const LIST_KINDS = ["prefixLists", "asLists", "communityLists", "routeLists"] as const;
+
+/** Whether a value of a neighbor that may name a list names the same one before and now. */
+function namesSameList(value: string, before: PolicyValues, now: PolicyValues): boolean {
+  return LIST_KINDS.every((kind) => {
+    const listOf = ({ [kind]: lists = {} }: PolicyValues) =>
+      Object.hasOwn(lists, value) ? lists[value] : undefined;
+    return listOf(before) === listOf(now);
+  });
 }
 
 /**

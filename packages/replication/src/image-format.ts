@@ -11,6 +11,16 @@ export interface StandIn<T extends object = object, V = unknown> {
 }
 
 /** Classes that an image may have objects of, by their names. */
+/** Names of lists and of values are an operator's, and may be any; what they stand for is no such section. */
+function isConfig({ policies, router }: Readonly<Record<string, unknown>>): boolean {
+  const isSection = (value: unknown) =>
+    typeof value === "object" &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype;
+  return isSection(policies) && isSection(router);
+}
+
+/** Fields of a configuration that are written otherwise. */
 type Others = Readonly<Record<string, (value: unknown) => unknown>>;
 
 export class Classes {
@@ -40,9 +50,10 @@ export class Classes {
   }
 
   /** @returns what stands in a field of a plain object */
-  shownIn(field: string, value: unknown): unknown {
+  shownIn(object: Readonly<Record<string, unknown>>, field: string): unknown {
     const { others } = this;
-    if (others === null || !Object.hasOwn(others, field)) return value;
+    const value = object[field];
+    if (others === null || !Object.hasOwn(others, field) || !isConfig(object)) return value;
     return others[field]!(value);
   }
 

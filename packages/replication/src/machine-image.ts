@@ -144,7 +144,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   // That of an older version does not have these.
   const { tables } = machine.router as unknown as { tables: OlderTables };
   const { outputs, groups, attrs } = machine.router.tables;
-  machine.router.tables.complete();
+  const imports = [...machine.router.neighbors.values()].flatMap((each) => each.import ?? []);
+  machine.router.tables.complete(imports.map(({ importer }) => importer.filter));
   tables.origins ??= new OriginValidation(outputs);
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);

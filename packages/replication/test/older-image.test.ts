@@ -1,5 +1,6 @@
 /** Images of programs that did not know of long-lived stale routes. */
 
+import { prefixTexts } from "@ts-bgp/policy";
 import type { Router } from "@ts-bgp/router";
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
@@ -81,7 +82,7 @@ test.each([false, true])(
 test("lists are texts for who knows no others, in images and in configurations", () => {
   let machine!: Machine;
   const text = yamlOf(`
-prefix-lists: { own: [10.0.0.0/8 le 24] }
+prefix-lists: { own: [10.0.0.0/8 le 24], prefixLists: [10.0.0.0/9] }
 as-lists: { known: [64512-65534] }
 policies:
   in: [{ if: { prefix: own, as-path: { first: known } }, then: accept }]
@@ -103,5 +104,7 @@ neighbors: [{ address: ${A}, as: 65001 }]
     }
     const { router } = machineFromImage([image]);
     expect(router.neighbors.get(A)!.config.import).toEqual(["in"]);
+    const { prefixLists } = router.tables.config.prefixLists;
+    expect(prefixTexts(prefixLists!)).toEqual(["10.0.0.0/9"]);
   }
 });

@@ -58,3 +58,66 @@ test("and does the same as the one that it was made from", () => {
   expect(Object.keys(d.table).length).toBeGreaterThan(0);
   expect(lab.router.tables.groups.entries).toHaveLength(1);
 });
+
+/** Two neighbors whose export policy has the name of a list from each of them. */
+const listFileOf = (list: string, mine = "10.0.0.0/8 le 32", hasSecond = true) =>
+  yamlOf(`
+prefix-lists: { mine: [ ${mine} ], other: [ 20.0.0.0/8 le 32 ] }
+defaults: { passive: true, import: accept-all }
+neighbors:
+  - { address: 192.0.2.1, as: 65001, export: out, vars: { l: ${list} } }
+${hasSecond ? "  - { address: 192.0.2.2, as: 65002, export: out, vars: { l: mine } }" : ""}
+  - { address: 192.0.2.8, as: 65008, export: accept-all }
+policies:
+  out:
+    - { if: { not: { prefix: $l } }, then: reject }
+    - { set: { community: { add: ["64500:1"] } }, then: accept }
+`);
+
+function followedLab(text: string) {
+  let followed!: Followed;
+  const lab = new Lab(text, {
+    routerOf: (...rest) => {
+      followed = new Followed(...rest);
+      return followed.router;
+    },
+  });
+  return { lab, followed };
+}
+
+test("and gives up what it holds, also for a neighbor that a reload let be", () => {
+  const { lab, followed } = followedLab(listFileOf("mine"));
+  const source = lab.peer("192.0.2.8", { as: 65008 }).up();
+  for (const n of [1, 2]) lab.peer(`192.0.2.${n}`, { as: 65000 + n }).up();
+  source.announce(["10.1.0.0/16"]);
+  lab.run();
+  lab.reload(listFileOf("other"));
+  lab.run().advance(1000);
+  const { groups } = lab.router.tables;
+  expect(groups.entries.map((entry) => groups.isOpen(entry))).not.toContain(false);
+  while (lab.deliver());
+  followed.join();
+  for (let n = 0; n < 4; n++) {
+    source.announce(["10.1.0.0/16"], { path: [65008, 65100 + n] });
+    lab.run();
+  }
+  while (lab.deliver());
+  followed.compare();
+});
+
+test("and asks the list of now for a neighbor that has come again", () => {
+  const { lab } = followedLab(listFileOf("other"));
+  const source = lab.peer("192.0.2.8", { as: 65008 }).up();
+  lab.peer("192.0.2.2", { as: 65002 }).up();
+  source.announce(["10.1.0.0/16", "30.1.0.0/16"]);
+  lab.run();
+  lab.reload(listFileOf("other", "10.0.0.0/8 le 32", false));
+  lab.run();
+  lab.reload(listFileOf("other", "30.0.0.0/8 le 32", false));
+  lab.run();
+  lab.reload(listFileOf("other", "30.0.0.0/8 le 32"));
+  lab.run();
+  const again = lab.peer("192.0.2.2", { as: 65002 }).up();
+  lab.run();
+  expect(Object.keys(again.table)).toEqual(["30.1.0.0/16"]);
+});

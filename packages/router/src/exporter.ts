@@ -320,10 +320,11 @@ export class GroupExporter implements ExportRules {
   private factsOfClass(cls: number): PeerFacts {
     const as = this.directory.asOfClass(cls, this.settings.classByAs);
     let facts = this.factsByAs.get(as);
-    if (facts === undefined) {
-      const { everyone, directory, settings, filter } = this;
-      const isFixed = filter.varsAreFixed(everyone);
-      const own = isFixed ? everyone.vars : directory.varsOfClass(cls, settings.classByAs);
+    const { everyone, directory, settings, filter } = this;
+    const isFixed = filter.varsAreFixed(everyone);
+    const own = isFixed ? everyone.vars : directory.varsOfClass(cls, settings.classByAs);
+    // Another neighbor of the AS may have come in the place of the one before, with values of its own.
+    if (facts === undefined || !areSame(own, facts.vars)) {
       const vars = own === undefined ? {} : { vars: own };
       facts = { ...everyone, ...vars, as, number: this.factNumbers.next(), anyPeer: false };
       this.factsByAs.set(as, facts);
@@ -345,4 +346,8 @@ export class GroupExporter implements ExportRules {
     writer.announce(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
     return writer.fits(bits);
   }
+}
+
+function areSame(own: Vars | undefined, known: Vars | undefined): boolean {
+  return own === undefined || own === known || JSON.stringify(own) === JSON.stringify(known);
 }

@@ -198,11 +198,10 @@ export class SessionImporter implements Importer {
    */
   rejected(attr: AttrId, family: Family, { words, bits }: PrefixKey): Uint8Array | null {
     const { peer, filter } = this;
-    this.prepare(attr, family);
-    const asks = this.reason === 0 && isRoutable(family, ...words, bits);
-    const left = asks ? filter.rejected(this.base, peer, peer, family, ...words, bits) : null;
-    this.finish();
-    return left;
+    // Nothing is stored for a look, which a standby is not told of: so OTC is not added.
+    const reason = this.check(attr) || filter.rejectsAll;
+    if (reason !== 0 || !isRoutable(family, ...words, bits)) return null;
+    return filter.rejected(attr, peer, peer, family, ...words, bits);
   }
 
   finish(): void {

@@ -82,6 +82,10 @@ function staysAsItIs(neighbor: Neighbor, config: Neighbor["config"]): boolean {
   const vars = JSON.stringify(tables.varsOf(config.as) ?? undefined);
   if (JSON.stringify(facts.sameAsVars) !== vars) return false;
   if (decides !== null && !decides.isUpToDate) return false;
+  // Its group may be kept for those alone that have not moved yet, and it is to move as well.
+  for (const { member, next } of neighbor.session?.families ?? []) {
+    if (!tables.groups.isOpen(next ?? member.entry)) return false;
+  }
   neighbor.config = config;
   return true;
 }

@@ -83,7 +83,8 @@ export class RouteImport {
   /** Whether the policies that it asks are those of the configuration in force, the same objects. */
   get isUpToDate(): boolean {
     const { config, tables } = this.neighbor;
-    return this.importer.filter === tables.policies.filter(importChain(config), config.localAs);
+    const { localAs, vars } = config;
+    return this.importer.filter === tables.policies.filter(importChain(config), localAs, vars);
   }
 
   /** Options that need no new session have changed, or policies have. */

@@ -290,6 +290,8 @@ export class Router {
     const { tables } = this;
     for (const neighbor of this.neighbors.values()) {
       neighbor.reconfigure(neighbor.config);
+      // An importer that another program has made has other options.
+      neighbor.import?.reconfigure(false);
       if (neighbor.import !== null) neighbor.rejudge();
     }
     for (const family of FAMILIES) redecide(tables.rib(family));

@@ -1,7 +1,7 @@
 /** What all neighbors share: tables, policies, update groups, and where outputs go. */
 
 import { type Config, takesAs } from "@ts-bgp/config";
-import { Policies, type ReasonTable, type Vars } from "@ts-bgp/policy";
+import { type Filter, Policies, type ReasonTable, type Vars } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
 import type { BfdState } from "./bfd-state.ts";
@@ -118,9 +118,11 @@ export class Tables {
     return new Set(all.map((vars) => JSON.stringify(vars))).size > 1 ? all : null;
   }
 
-  /** What is not in an image is made. */
-  complete(): void {
+  /** What is not in an image is made. @param filters - that neighbors' routes go through */
+  complete(filters: readonly Filter[]): void {
     for (const old of this.oldPolicies) old.giveUpWith(this.policies);
+    for (const { filter } of this.groups.entries) this.policies.takeIn(filter);
+    for (const filter of filters) this.policies.takeIn(filter);
   }
 
   /** Gives up what policies held for the slice that is over, or for an answer to an operator. */

@@ -273,6 +273,11 @@ export class UpdateGroups {
     return false;
   }
 
+  /** Whether others may join a group. */
+  isOpen(entry: GroupEntry): boolean {
+    return this.byKey.get(entry.key) === entry;
+  }
+
   /** Nobody may join the group from now on. */
   private retire(entry: GroupEntry): void {
     if (this.byKey.get(entry.key) === entry) this.byKey.delete(entry.key);

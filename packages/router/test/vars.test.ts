@@ -223,3 +223,30 @@ test("a rule may log what it matches, some of it in a minute", () => {
   lab.advance(61_000);
   expect(logged().at(-1)!.fields["suppressed"]).toBe(193);
 });
+
+test("a neighbor that comes in the place of another of its AS has values of its own", () => {
+  const policies = `
+  in: [ { then: accept } ]
+  out: [ { if: { community: "0:$x" }, then: reject }, { then: accept } ]`;
+  const fileWith = (last: string) =>
+    yamlOf(`
+defaults: { route-server-client: true, passive: true, import: in, export: out }
+neighbors:
+  - { address: 192.0.2.8, as: 65008, vars: { x: 18 } }
+  - { address: 192.0.2.9, as: 65009, vars: { x: 19 } }
+  - ${last}
+policies:
+${policies}`);
+  const lab = new Lab(fileWith("{ address: 192.0.2.1, as: 65001, vars: { x: 10 } }"));
+  const source = lab.peer("192.0.2.8", { as: 65008 }).up();
+  lab.peer("192.0.2.9", { as: 65009 }).up();
+  lab.peer("192.0.2.1", { as: 65001 }).up();
+  source.announce(["10.1.0.0/16"], { communities: ["0:10"] });
+  lab.run();
+  lab.reload(fileWith("{ address: 192.0.2.2, as: 65001, vars: { x: 20 } }"));
+  lab.run();
+  const other = lab.peer("192.0.2.2", { as: 65001 }).up();
+  source.announce(["10.2.0.0/16"], { communities: ["0:20"] });
+  lab.run();
+  expect(tableOf(other)).toEqual(["10.1.0.0/16"]);
+});
