@@ -50,18 +50,23 @@ function isWithin(host: PrefixEntry, network: PrefixEntry): boolean {
   });
 }
 
+/** Whether neighbors of a range may be of an AS. */
+export function takesAs({ options }: DynamicNeighbors, as: number): boolean {
+  return options.dynamic!.asRanges.some(([first, last]) => first <= as && as <= last);
+}
+
 /**
  * @param as - 0 where it is not known yet
  * @returns the configuration of a neighbor of a range; null when the range does not take the AS
  */
 export function dynamicNeighbor(
-  { options }: DynamicNeighbors,
+  range: DynamicNeighbors,
   address: string,
   as: number,
 ): NeighborConfig | null {
-  const takes = ([first, last]: AsRange) => first <= as && as <= last;
+  const { options } = range;
   if (as === 0) return { ...options, address };
-  return options.dynamic!.asRanges.some(takes) ? { ...options, address, as } : null;
+  return takesAs(range, as) ? { ...options, address, as } : null;
 }
 
 /**

@@ -26,7 +26,7 @@ export {
   sharing,
   sharingInSteps,
 } from "./diff.ts";
-export { dynamicNeighbor, dynamicRangeOf } from "./dynamic.ts";
+export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";

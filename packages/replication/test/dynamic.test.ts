@@ -48,3 +48,65 @@ test("dynamic neighbors that came before and after the image, and went", () => {
   followed.compare();
   expect([...follower.router.neighbors.keys()]).toEqual(["192.0.2.4"]);
 });
+
+test("one that comes while its group looks at the table again", () => {
+  let followed!: Followed;
+  let budget = 1000;
+  const yaml = YAML.replace("export: accept-all", "export: out")
+    .replace("route-server-client: true", "$&, vars: { x: 7 }")
+    .replace(
+      "neighbors: []",
+      `neighbors:
+  - { address: 192.0.2.8, as: 65008, group: clients, passive: true, vars: { x: 8 } }
+  - { address: 192.0.2.7, as: 65001, group: clients, passive: true, vars: { x: 9 } }
+policies:
+  out:
+    - { if: { community: "0:$x" }, then: reject }
+    - { if: { community: "0:$peer-as" }, then: reject }
+    - { then: accept }`,
+    );
+  const lab = new Lab(yaml, {
+    budget: () => budget,
+    routerOf: (...args) => {
+      followed = new Followed(...args);
+      return followed.router;
+    },
+  });
+  const sync = () => {
+    while (lab.deliver());
+  };
+  const source = lab.peer("192.0.2.8", { as: 65008 }).up();
+  lab.peer("192.0.2.5", { as: 65005 }).up();
+  const routes = Array.from({ length: 9000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+  for (let i = 0; i < routes.length; i += 500) {
+    source.announce(routes.slice(i, i + 500), { path: [65008], communities: ["0:65002"] });
+  }
+  source.announce(["192.168.0.0/16"], { path: [65008] });
+  lab.run();
+  sync();
+  const guest = lab.peer("192.0.2.2", { as: 65002 });
+  const before = followed.join();
+  budget = 0;
+  guest.connect();
+  const member = () => lab.router.neighbors.get("192.0.2.2")?.session?.families[0]?.member;
+  while (member() === undefined) lab.slice();
+  sync();
+  expect(member()!.group.isComplete).toBe(false);
+  const amid = followed.join();
+  expect(difference(before, amid)).toBeNull();
+  budget = 1000;
+  lab.run();
+  sync();
+  followed.compare();
+  expect(Object.keys(guest.table)).toEqual(["192.168.0.0/16"]);
+  expect(member()!.messages).toBe(1);
+  const other = lab.peer("192.0.2.1", { as: 65001 }).up();
+  lab.run();
+  sync();
+  followed.compare();
+  expect(Object.keys(other.table)).toHaveLength(9001);
+  for (const { router } of [before, amid]) {
+    const { sameAsVars } = router.neighbors.get("192.0.2.1")!.facts;
+    expect(sameAsVars).toHaveLength(2);
+  }
+});

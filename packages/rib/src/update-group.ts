@@ -45,6 +45,8 @@ export class UpdateGroup implements RowHolder {
   private catchUps: CatchUp[] = [];
   /** Came up while an initial catch-up was running; they start together after it. */
   private joining: Member[] = [];
+  /** Members that come up begin after the scan: what was noted before it does not tell them apart. */
+  private joinsAfterScan = false;
   /** To be told when they were sent everything. */
   private readonly unsynced: Set<Member> = new Set();
   /** Whose turn it is: 0 for the group, then the catch-ups. */
@@ -156,10 +158,12 @@ export class UpdateGroup implements RowHolder {
    * Export rules are others from now on.
    *
    * @param differ - they may judge differently: the table is scanned again, and what differs is sent
+   * @param tellMore - with it, they tell members apart that come up from now on
    */
-  setRules(rules: ExportRules, differ: boolean): void {
+  setRules(rules: ExportRules, differ: boolean, tellMore = false): void {
     this.selector = new RouteSelector(this.rib, this.form, rules);
     if (differ) this.scanRow = 1;
+    this.joinsAfterScan ||= tellMore;
   }
 
   /**
@@ -173,8 +177,7 @@ export class UpdateGroup implements RowHolder {
     const turns = this.catchUps.length + 1;
     for (let i = 0; i < turns; i++) {
       this.turn = (this.turn + 1) % turns;
-      const worked = this.turn === 0 ? this.stepGroup() : this.stepCatchUp(this.turn - 1);
-      if (worked) return true;
+      if (this.turn === 0 ? this.stepGroup() : this.stepCatchUp(this.turn - 1)) return true;
     }
     return false;
   }
@@ -198,8 +201,7 @@ export class UpdateGroup implements RowHolder {
   }
 
   needsRow(row: PrefixRow): boolean {
-    for (const catchUp of this.catchUps) if (catchUp.pending.has(row)) return true;
-    return false;
+    return this.catchUps.some(({ pending }) => pending.has(row));
   }
 
   get isSettled(): boolean {
@@ -214,9 +216,10 @@ export class UpdateGroup implements RowHolder {
 
   /** Members that came up start together; members that have everything join the group. */
   private settle(): void {
+    this.joinsAfterScan &&= !this.isComplete;
     do {
       const waits = this.catchUps.some(({ isWorthWaitingFor }) => isWorthWaitingFor);
-      if (this.joining.length > 0 && !waits) {
+      if (this.joining.length > 0 && !waits && !this.joinsAfterScan) {
         this.catchUps.push(new CatchUp("initial", this.joining, this.adjRibOut.rows));
         this.joining = [];
       }
@@ -250,8 +253,7 @@ export class UpdateGroup implements RowHolder {
   }
 
   private stepGroup(): boolean {
-    if (this.isLevel) return false;
-    if (!this.isReady()) return false;
+    if (this.isLevel || !this.isReady()) return false;
     this.isFresh = false;
     const { batch, selector } = this;
     const { stepRows, stepOctets, stepEvaluations } = GROUP_LIMITS;
@@ -275,13 +277,11 @@ export class UpdateGroup implements RowHolder {
   }
 
   private nextRow(): PrefixRow {
-    const { log } = this.rib;
+    const { log, prefixes } = this.rib;
     if (this.isUrgent) return log.nextUrgent(this.cursor);
-    return log.next(this.cursor) || this.nextOfScan();
-  }
-
-  private nextOfScan(): PrefixRow {
-    if (this.scanRow >= this.rib.prefixes.limit) this.scanRow = 0;
+    const changed = log.next(this.cursor);
+    if (changed !== 0) return changed;
+    if (this.scanRow >= prefixes.limit) this.scanRow = 0;
     return this.scanRow === 0 ? 0 : this.scanRow++;
   }
 
@@ -294,7 +294,8 @@ export class UpdateGroup implements RowHolder {
     const { backlogOctetsMax, readyOctets, lagMax } = GROUP_LIMITS;
     this.partWith((member) => member.backlogOctets > backlogOctetsMax);
     if (this.members.some((member) => member.backlogOctets < readyOctets)) return true;
-    if (this.rib.log.length < lagMax) return false;
+    const isAwaited = this.joinsAfterScan && this.joining.length > 0;
+    if (this.rib.log.length < lagMax && !isAwaited) return false;
     this.partWith((member) => member.backlogOctets >= readyOctets);
     return true;
   }
@@ -372,9 +373,8 @@ export class UpdateGroup implements RowHolder {
       this.addForClass(row, pathId, apart.items[i]!);
     // Classes that the old view told apart and the new one does not see the new default.
     if (old.source !== 0) this.addReturning(row, pathId, old.source, differs);
-    for (let i = 0; i < old.listed.count; i++) {
+    for (let i = 0; i < old.listed.count; i++)
       this.addReturning(row, pathId, old.listed.items[i]!, differs);
-    }
     if (differs) this.addToBatch(row, pathId, view.attr, this.audiences.except(apart));
     return this.batch.size !== before;
   }

@@ -242,7 +242,7 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("stall" as const), who) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("block" as const), who) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("recover" as const), who) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("rescan" as const), fc.nat(1)) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("rescan" as const), fc.nat(1), fc.boolean()) },
 );
 
 const groupOptions = fc.record({
@@ -265,7 +265,7 @@ function apply(scene: Scene, step: readonly unknown[]): void {
   else if (kind === "join") scene.join(a, b);
   else if (kind === "rescan") {
     const { group, rules } = scene.groups[a % scene.groups.length]!;
-    group.setRules(rules, true);
+    group.setRules(rules, true, Boolean(b));
   } else applyToMember(scene, kind, scene.members[a % Math.max(1, scene.members.length)], b);
 }
 
@@ -394,6 +394,22 @@ describe("an update group", () => {
     expect(late.syncs).toBe(1);
     expect(late.held.size).toBe(1);
     expect(blocked.held.size).toBe(0);
+  });
+
+  test("looks at all again for one that comes up, also when no other can be given more", () => {
+    const scene = new Scene({ byAs: false, addPath: false, groups: [PLAIN] });
+    const { group, rules } = scene.groups[0]!;
+    const blocked = scene.join(900, 0);
+    scene.announce(0, 1, 0, ROUTE);
+    scene.slice(Infinity);
+    blocked.backlogOctets = GROUP_LIMITS.readyOctets;
+    group.setRules(rules, true, true);
+    scene.slice(1);
+    expect(group.isComplete).toBe(false);
+    const late = scene.join(901, 0);
+    for (let i = 0; i < 100; i++) scene.slice(Infinity);
+    expect(group.isComplete).toBe(true);
+    expect([late.syncs, late.held.size]).toEqual([1, 1]);
   });
 
   test("tells a member that it took over that everything was sent", () => {

@@ -21,21 +21,33 @@ interface Autonomous {
   readonly members: Listed[];
 }
 
-/** The AS number of a neighbor is known, which that of a dynamic one is not before; there are no routes yet. */
-export function learnAs(
+/**
+ * A neighbor has a session. Of a dynamic one the AS number is known by that, which it may not have been
+ * before, and update groups learn of it: not sooner, since anybody may connect. There are no routes yet.
+ */
+export function introduce(
   neighbor: Listed & {
     readonly config: NeighborConfig;
-    readonly tables: { readonly directory: NeighborDirectory; readonly peers: PeerTable };
+    readonly tables: {
+      readonly directory: NeighborDirectory;
+      readonly peers: PeerTable;
+      readonly groups: { neighborAdded(row: PeerRow, facts: PeerFacts): void };
+    };
+    isGuest: boolean;
     reconfigure(config: NeighborConfig): void;
   },
   as: number,
 ): void {
-  const { tables, row, config } = neighbor;
-  if (config.as === as) return;
-  tables.directory.remove(neighbor);
-  tables.peers.as[row] = as;
-  neighbor.reconfigure({ ...config, as });
-  tables.directory.add(neighbor);
+  const { tables, row, config, isGuest } = neighbor;
+  const isLearned = config.as !== as;
+  if (isLearned) {
+    tables.directory.remove(neighbor);
+    tables.peers.as[row] = as;
+    neighbor.reconfigure({ ...config, as });
+    tables.directory.add(neighbor);
+  }
+  neighbor.isGuest = false;
+  if (isGuest || isLearned) tables.groups.neighborAdded(row, neighbor.facts);
 }
 
 /** A class by session is the peer's row; classes by AS are numbered on their own. */

@@ -49,7 +49,7 @@ import {
 import type { OwnAddresses } from "./group-settings.ts";
 import { isRefusal, type LastDown } from "./last-down.ts";
 import { type MessageCounts, noFaults, noMessages } from "./message-counts.ts";
-import { type Listed, learnAs } from "./neighbor-directory.ts";
+import { introduce, type Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId } from "./outputs.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -88,6 +88,8 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   establishedCount = 0;
   /** Of a dynamic neighbor: when it has connected first. */
   madeMs = 0;
+  /** It is dynamic, and update groups do not know of it: it has had no session. */
+  isGuest = false;
   /** Counts calls of `rejudge`, so that a later one ends an earlier one. */
   rejudged = 0;
   readonly received: MessageCounts = noMessages();
@@ -471,7 +473,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   private sessionUp(id: ConnectionId, negotiated: Negotiated): void {
     const connection = this.connections.get(id)!;
-    learnAs(this, negotiated.peerAs);
+    introduce(this, negotiated.peerAs);
     this.facts = this.makeFacts(ownAddresses(connection, negotiated));
     this.establishedCount++;
     this.offerAnew();

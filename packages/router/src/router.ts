@@ -317,7 +317,8 @@ export class Router {
     const neighbor = new Neighbor(this.tables, config);
     this.neighbors.set(config.address, neighbor);
     this.tables.directory.add(neighbor);
-    this.tables.groups.neighborAdded(neighbor.row, neighbor.facts);
+    neighbor.isGuest = config.dynamic !== null;
+    if (!neighbor.isGuest) this.tables.groups.neighborAdded(neighbor.row, neighbor.facts);
     return neighbor;
   }
 

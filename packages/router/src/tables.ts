@@ -1,6 +1,6 @@
 /** What all neighbors share: tables, policies, update groups, and where outputs go. */
 
-import type { Config } from "@ts-bgp/config";
+import { type Config, takesAs } from "@ts-bgp/config";
 import { type Filter, Policies, type ReasonTable, type Vars } from "@ts-bgp/policy";
 import { type AttrStore, PeerTable, Rib, SPARSE_MS } from "@ts-bgp/rib";
 import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wire-codec";
@@ -70,7 +70,7 @@ export class Tables {
     this.groups = new UpdateGroups(this.directory, this.jobs, this.factNumbers);
     this.restart = new OwnRestart(this.outputs, this.origins, this.groups);
     this.addresses = addressesByAs(config);
-    this.vars = otherVarsByAs(config);
+    this.vars = varsByAs(config);
     this.emptySet = attrs.intern(new Uint8Array(0), 0, 0);
     this.wants = wantsOf(config);
     for (const rib of this.ribs) noteRoutesOf(rib, this.wants);
@@ -91,7 +91,7 @@ export class Tables {
     this.isLongLived = hasLongLived(config);
     this.policies = policies;
     if (!isSameAddresses) this.addresses = addressesByAs(config);
-    this.vars = otherVarsByAs(config);
+    this.vars = varsByAs(config);
     this.directory.forgetValues();
     this.observe(config);
   }
@@ -107,11 +107,15 @@ export class Tables {
     return this.addresses.get(as) ?? [];
   }
 
-  /** @returns the values of all neighbors of an AS, null when they are the same */
+  /** @returns the values of all neighbors of an AS, and of any that may come, null when they are the same */
   varsOf(as: number): readonly Vars[] | null {
     // The state of an older program does not have them.
-    this.vars ??= otherVarsByAs(this.config);
-    return this.vars.get(as) ?? null;
+    this.vars ??= varsByAs(this.config);
+    const all = [...(this.vars.get(as) ?? [])];
+    for (const range of this.config.dynamicNeighbors) {
+      if (takesAs(range, as)) all.push(range.options.vars ?? {});
+    }
+    return new Set(all.map((vars) => JSON.stringify(vars))).size > 1 ? all : null;
   }
 
   /** What is not in an image is made. @param filters - that neighbors' routes go through */
@@ -163,15 +167,12 @@ function addressesByAs({ neighbors }: Config): Map<number, Uint8Array[]> {
   return byAs;
 }
 
-/** @returns for ASes whose neighbors have not all the same values, those of each */
-function otherVarsByAs({ neighbors }: Config): Map<number, readonly Vars[]> {
+function varsByAs({ neighbors }: Config): Map<number, readonly Vars[]> {
   const byAs = new Map<number, Vars[]>();
   for (const { as, vars = {} } of neighbors) {
     const known = byAs.get(as);
     if (known === undefined) byAs.set(as, [vars]);
     else known.push(vars);
   }
-  const differ = ([, all]: [number, Vars[]]) =>
-    new Set(all.map((vars) => JSON.stringify(vars))).size > 1;
-  return new Map([...byAs].filter(differ));
+  return byAs;
 }

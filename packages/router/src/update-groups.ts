@@ -236,10 +236,10 @@ export class UpdateGroups {
     }
   }
 
-  /** A neighbor has come: groups that would tell it apart, had it been there, look at all again. */
+  /** A neighbor has come: groups that would tell it apart, had it been there, look at all again first. */
   neighborAdded(row: PeerRow, { as, vars = {} }: PeerFacts): void {
     for (const { group, exporter } of this.entries) {
-      if (exporter.concerns(row, as, vars)) group.setRules(exporter, true);
+      if (exporter.concerns(row, as, vars)) group.setRules(exporter, true, true);
     }
   }
 

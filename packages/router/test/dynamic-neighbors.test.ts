@@ -96,6 +96,89 @@ describe("somebody who connects from a prefix", () => {
   );
 });
 
+describe("by policy that names the AS of who it is for", () => {
+  const D = "192.0.2.8";
+  const named = (listed: string, range: string) => `
+groups: { clients: { import: accept-all, export: out, route-server-client: true } }
+neighbors:
+  - { address: ${LISTED}, as: 65009, group: clients, passive: true, vars: { x: 19 } }
+  - { address: ${D}, as: 65008, group: clients, passive: true, vars: { x: 18 } }
+${listed}
+dynamic-neighbors: [{ prefix: ${PREFIX}, group: clients, ${range} }]
+policies:
+  out:
+    - { if: { community: "0:$x" }, then: reject }
+    - { if: { community: "0:$peer-as" }, then: reject }
+    - { then: accept }
+`;
+
+  /** Neighbors of the file, one of which has sent a route that is for nobody of AS 65001. */
+  function kept(range: string): Lab {
+    const lab = new Lab(yamlOf(named("", range)));
+    const source = lab.peer(D, { as: 65008 }).up();
+    lab.peer(LISTED, { as: 65009 }).up();
+    source.announce(["10.1.0.0/16"], { path: [65008], communities: ["0:65001"] });
+    source.announce(["10.2.0.0/16"], { path: [65008] });
+    lab.run();
+    expect(Object.keys(lab.peers.get(LISTED)!.table)).toEqual(["10.1.0.0/16", "10.2.0.0/16"]);
+    return lab;
+  }
+
+  test.each(["as-numbers: 65001-65003", "as-numbers: 65001"])(
+    "one that comes later (%s) is never sent what is kept from its AS",
+    (range) => {
+      const lab = kept(range);
+      const a = lab.peer(A, { as: 65001 }).up();
+      lab.run();
+      expect(Object.keys(a.table)).toEqual(["10.2.0.0/16"]);
+      // Not even for a moment: one message has the other route.
+      expect(lab.neighbor(A).session!.families[0]!.member.messages).toBe(1);
+      expect(lab.neighbor(A).session!.families[0]!.endOfRibSent).toBe(true);
+    },
+  );
+
+  test.each(["as-numbers: 65001-65003", "as-numbers: 65001"])(
+    "who connects and sends no OPEN (%s) has no group look at its table again",
+    (range) => {
+      const lab = kept(range);
+      const a = lab.peer(A, { as: 65001 }).up();
+      // One that is told apart by its place in the tables, which the next one gets.
+      lab.peers.get(D)!.announce(["10.3.0.0/16"], { path: [65008], communities: ["0:65001"] });
+      lab.run();
+      a.hangUp();
+      lab.advance(400_000);
+      expect(addresses(lab)).toEqual([LISTED, D]);
+      const { entries } = lab.router.tables.groups;
+      lab.peer(B, { as: 65001 }).connect(false);
+      expect(addresses(lab)).toEqual([LISTED, D, B]);
+      expect(entries.map(({ group }) => group.isComplete)).toEqual(entries.map(() => true));
+    },
+  );
+
+  test.each([
+    ["send-same-as: true", false],
+    ["send-same-as: true", true],
+    ["send-same-as: false", false],
+    ["send-same-as: false", true],
+  ])("one of a listed AS has other values than that (%s, listed later: %s)", (option, isLate) => {
+    const yaml = (isListed: boolean) => {
+      const one = `  - { address: ${B}, as: 65001, group: clients, passive: true, vars: { x: 10 } }`;
+      const text = named(isListed ? one : "", "as-numbers: 65001-65003");
+      return yamlOf(text.replace("route-server-client: true", `$&, ${option}`));
+    };
+    const lab = new Lab(yaml(!isLate));
+    const source = lab.peer(D, { as: 65008 }).up();
+    const a = lab.peer(A, { as: 65001 }).up();
+    if (isLate) lab.reload(yaml(true)).run();
+    const b = lab.peer(B, { as: 65001 }).up();
+    source.announce(["10.3.0.0/16"], { path: [65008], communities: ["0:65001"] });
+    lab.run();
+    source.announce(["10.1.0.0/16"], { path: [65008], communities: ["0:10"] });
+    lab.run();
+    expect([a, b].map(({ table }) => Object.keys(table))).toEqual([["10.1.0.0/16"], []]);
+  });
+});
+
 describe("a neighbor that has gone", () => {
   test("is forgotten after its time, and comes back before that as who it was", () => {
     const lab = new Lab(yamlWith("as-numbers: 65001-65003, forget-after: 30"));
