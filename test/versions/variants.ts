@@ -91,7 +91,7 @@ export const VARIANTS: readonly Variant[] = [
     decides: true,
     patches: [
       {
-        file: "packages/policy/src/conditions.ts",
+        file: "packages/policy/src/as-path-conditions.ts",
         find: "(route) => route.readPath().length)",
         put: "(route) => route.readPath().length + 1)",
       },

@@ -115,18 +115,19 @@ describe("a station", () => {
     const scene = sceneWith(`{ listen: { address: 127.0.0.1, port: ${port} }, from: 127.0.0.1 }`);
     scene.announce(0);
     for (let session = 1; session <= 2; session++) {
-      const socket = await until(
+      // One that comes before the thread knows that the one before is gone is turned away.
+      const { socket, reader } = await until(
         async () => {
           const attempt = connect(port, "127.0.0.1");
           attempt.on("error", () => {});
-          await Promise.race([once(attempt, "connect"), once(attempt, "close")]);
-          return attempt.readyState === "open" ? attempt : null;
+          const found = readerOf(attempt);
+          const isOver = () => attempt.closed || isWhole(found);
+          await until(isOver, WAIT_MS, "all is told, or it is turned away");
+          return isWhole(found) ? { socket: attempt, reader: found } : null;
         },
         WAIT_MS,
-        "the speaker listens",
+        "all is told",
       );
-      const reader = readerOf(socket);
-      await until(() => isWhole(reader), WAIT_MS, "all is told");
       expect(reader.messages.slice(0, 2).map(({ type }) => type)).toEqual([4, 3]);
       expect(reader.table(PEER_KEY, 0).prefixes.size).toBe(PREFIXES);
       socket.destroy();

@@ -215,7 +215,7 @@ test("a standby that has other timers takes over attempts to connect", () => {
         expect(peers.map(({ isUp, wire }) => isUp && !wire.closed)).toEqual([true, true, true]);
       },
     ),
-    { numRuns: runs(400) },
+    { numRuns: runs(200) },
   );
 });
 
@@ -231,7 +231,7 @@ describe.each(OTHERS)("a standby that %s", (other) => {
         expect(world.tables).toEqual(expected.tables);
         expect(endsOf(world)).toEqual(endsOf(expected));
       }),
-      { numRuns: runs(400) },
+      { numRuns: runs(200) },
     );
   });
 
