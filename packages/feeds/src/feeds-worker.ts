@@ -212,5 +212,5 @@ try {
 } catch {
   // Of use, and not needed.
 }
-const timer = setInterval(() => telling?.tick(), TICK_MS);
 parentPort!.on("message", obey);
+const timer = setInterval(() => telling?.tick(), TICK_MS);
