@@ -89,9 +89,10 @@ describe.skipIf(REASON !== null)(
         );
         expect(await figure("Sessions").innerText()).toContain(`2 of ${NEIGHBORS}`);
         const reasons = page.locator(".reasons li");
-        expect(await reasons.count()).toBe(2);
+        await until(async () => (await reasons.count()) === 2, WAIT_MS, "two reasons are counted");
         expect(await reasons.first().innerText()).toMatch(/256[\s\S]*1 neighbor/);
-        expect(await page.locator(".uplot canvas").count()).toBe(2);
+        const plots = page.locator(".uplot canvas");
+        await until(async () => (await plots.count()) === 2, WAIT_MS, "both plots are drawn");
       }));
 
     test("of 700 neighbors only those that are seen are elements, and the last one is a key away", () =>
