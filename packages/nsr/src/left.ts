@@ -22,8 +22,8 @@ export interface Left {
 }
 
 /**
- * Runs what a standby has stored: sessions may have come up in it. What a machine throws there is no failure of the pair: the process ends of
- * it, as it does while a side follows, and its notes say whose message it was.
+ * Runs what a standby has stored: sessions may have come up in it. What a machine throws there is no failure
+ * of the pair: the process ends of it, as it does while a side follows, and its notes say whose message it was.
  *
  * @returns as `Standby.finish`; it does not resolve when the process ends
  */

@@ -230,43 +230,29 @@ export class ChainFilter implements Filter {
     return leaf;
   }
 
-  explain(
-    attr: AttrId,
-    source: PeerFacts,
-    peer: PeerFacts,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    bits: number,
-  ): Explanation {
-    const { route, sets } = this.context;
-    route.setPrefix(family, w0, w1, w2, w3, bits);
-    route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
+  explain(...question: Parameters<Filter["decide"]>): Explanation {
+    const [attr, source, peer] = question;
+    this.look(question);
     const rules: RuleTrace[] = [];
     const verdict = new Leaf();
     this.run(attr, source, peer, verdict, rules);
     return { rules, verdict };
   }
 
-  rejected(
-    attr: AttrId,
-    source: PeerFacts,
-    peer: PeerFacts,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    bits: number,
-  ): Uint8Array | null {
+  rejected(...question: Parameters<Filter["decide"]>): Uint8Array | null {
     if (!this.changes) return null;
-    const { route, sets } = this.context;
-    route.setPrefix(family, w0, w1, w2, w3, bits);
-    route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
+    const [attr, source, peer] = question;
+    this.look(question);
     this.begin(attr, source, peer);
-    return this.firstDecision(null, true)?.action === "accept" ? null : route.changedOctets();
+    if (this.firstDecision(null, true)?.action === "accept") return null;
+    return this.context.route.changedOctets();
+  }
+
+  /** Gets ready for a question of somebody who wants to see, for whom nothing is remembered. */
+  private look([attr, , peer, ...prefix]: Parameters<Filter["decide"]>): void {
+    const { route, sets } = this.context;
+    route.setPrefix(...prefix);
+    route.cameAs(attr, peer, originOf(sets, attr, this.localAs));
   }
 
   private treeOf(attr: AttrId, source: PeerFacts, peer: PeerFacts): Tree {

@@ -175,29 +175,9 @@ export interface Filter {
    * @returns the canonical octets of a rejected route's attributes as the rules left them; null when
    *   they changed nothing, or do not reject it. Parameters are those of `decide`
    */
-  rejected(
-    attr: AttrId,
-    source: PeerFacts,
-    peer: PeerFacts,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    bits: number,
-  ): Uint8Array | null;
+  rejected(...question: Parameters<Filter["decide"]>): Uint8Array | null;
   /** Decides like `decide`, and tells how. `peer` must not stand for a group. */
-  explain(
-    attr: AttrId,
-    source: PeerFacts,
-    peer: PeerFacts,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    bits: number,
-  ): Explanation;
+  explain(...question: Parameters<Filter["decide"]>): Explanation;
 }
 
 /** One condition of a rule and what came of it. */

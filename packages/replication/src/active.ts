@@ -139,7 +139,7 @@ export class Active {
   }
 
   /** All standbys read what this version writes. */
-  get areAllOfNow(): boolean {
+  get areAllCurrent(): boolean {
     return [...this.outlets.values()].every(({ needsFirstClasses }) => !needsFirstClasses);
   }
 

@@ -2,8 +2,9 @@
  * The decision process: RFC 4271 section 9.1 with the tie-breaks of RFC 4456 section 9.
  *
  * The order of preference, highest first:
- *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; shorter AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS;
- *   external before internal; lower BGP Identifier (ORIGINATOR_ID if present); shorter
+ *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; shorter AS_PATH; lower ORIGIN; lower
+ *   MED among paths of one neighbouring AS; external before internal; lower BGP Identifier (ORIGINATOR_ID if
+ *   present); shorter
  *   CLUSTER_LIST; lower peer address; lower path identifier.
  * The interior cost of step e is equal for all paths here: the speaker has no interior routes.
  *

@@ -8,7 +8,8 @@
  *       |                        | all End-of-RIB markers are there, or nobody is to be waited for longer
  *       '-- nowhere --> over <---'  then each is sent all that there is, and an End-of-RIB marker
  *
- * OPENs say so during the wait, and to each neighbor up to its first session. A wait begins when routes may be read: not while they wait for origin validation.
+ * OPENs say so during the wait, and to each neighbor up to its first session. A wait begins when routes may
+ * be read: not while they wait for origin validation.
  */
 
 import type { NeighborConfig } from "@ts-bgp/config";

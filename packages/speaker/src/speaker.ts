@@ -174,7 +174,7 @@ export class Speaker {
       throw new Error(`this side ${what} just now: ask again`);
     }
     this.transport.setKeys(keysOf(config));
-    const record = configOctets(replicated(config), this.active.areAllOfNow, octets);
+    const record = configOctets(replicated(config), this.active.areAllCurrent, octets);
     const diff = this.run({ record: "configure", config: record, nowMs: this.now() });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));

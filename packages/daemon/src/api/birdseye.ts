@@ -6,14 +6,7 @@
 import type { ShownNeighbor, ShownRoute } from "@ts-bgp/views";
 import type { ControlRequest } from "../control.ts";
 import { type Ask, familyOfTable, itemOf, itemsOf, type Text, wrapped } from "./foreign.ts";
-import {
-  asPathOf,
-  communitiesOf,
-  isoTime,
-  originOf,
-  type Reasons,
-  routeCounts,
-} from "./foreign-routes.ts";
+import { birdRoute, communitiesOf, isoTime, type Reasons, routeCounts } from "./foreign-routes.ts";
 import { Problem } from "./problem.ts";
 
 const VERSION = "1.2.1";
@@ -180,24 +173,6 @@ function protocol(neighbor: ShownNeighbor & { hold_time?: number | null }): obje
 }
 
 function routeOf(route: ShownRoute, reasons: Reasons): object {
-  const { prefix, next_hop = "", neighbor, since_ms, status: is, local_pref, med } = route;
-  return {
-    network: prefix,
-    gateway: next_hop,
-    interface: "",
-    from_protocol: neighbor,
-    age: since_ms === undefined ? "" : isoTime(since_ms),
-    learnt_from: neighbor,
-    primary: is === "best",
-    metric: 100,
-    type: ["BGP", "univ"],
-    bgp: {
-      origin: originOf(route),
-      as_path: asPathOf(route),
-      next_hop,
-      local_pref: String(local_pref ?? 100),
-      ...(med === undefined ? {} : { med }),
-      ...communitiesOf(route, reasons),
-    },
-  };
+  const { med } = route;
+  return birdRoute(route, reasons, isoTime, med === undefined ? {} : { med });
 }

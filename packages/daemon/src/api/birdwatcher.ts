@@ -6,11 +6,9 @@
 import type { ShownNeighbor, ShownRoute } from "@ts-bgp/views";
 import { type Ask, familyOfTable, itemOf, type Text, wrapped } from "./foreign.ts";
 import {
-  asPathOf,
-  communitiesOf,
+  birdRoute,
   extendedCommunitiesOf,
   isoTime,
-  originOf,
   otcOf,
   type Reasons,
   routeCounts,
@@ -131,27 +129,10 @@ function protocol(neighbor: ShownNeighbor): object {
 const since = ({ since_ms }: ShownNeighbor) => since_ms !== null;
 
 function routeText(route: ShownRoute, reasons: Reasons): object {
-  const { prefix, next_hop = "", neighbor, since_ms, status: is, local_pref, med } = route;
   const otc = otcOf(route);
-  return {
-    network: prefix,
-    gateway: next_hop,
-    interface: "",
-    from_protocol: neighbor,
-    age: since_ms === undefined ? "" : timeText(since_ms),
-    learnt_from: neighbor,
-    primary: is === "best",
-    metric: 100,
-    type: ["BGP", "univ"],
-    bgp: {
-      origin: originOf(route),
-      as_path: asPathOf(route),
-      next_hop,
-      local_pref: String(local_pref ?? 100),
-      med: String(med ?? 0),
-      ...(otc === null ? {} : { otc }),
-      ...communitiesOf(route, reasons),
-      ext_communities: extendedCommunitiesOf(route),
-    },
-  };
+  return birdRoute(route, reasons, timeText, {
+    med: String(route.med ?? 0),
+    ...(otc === null ? {} : { otc }),
+    ext_communities: extendedCommunitiesOf(route),
+  });
 }

@@ -83,3 +83,36 @@ interface ForeignFamily {
   readonly rejected: number;
   readonly advertised: number;
 }
+
+/**
+ * @param timeOf - how the looking glass writes times
+ * @param more - attributes that it has besides, or writes in a way of its own
+ * @returns a route as looking glasses of BIRD have it
+ */
+export function birdRoute(
+  route: ShownRoute,
+  reasons: Reasons,
+  timeOf: (ms: number) => string,
+  more: object,
+): object {
+  const { prefix, next_hop = "", neighbor, since_ms, status, local_pref } = route;
+  return {
+    network: prefix,
+    gateway: next_hop,
+    interface: "",
+    from_protocol: neighbor,
+    age: since_ms === undefined ? "" : timeOf(since_ms),
+    learnt_from: neighbor,
+    primary: status === "best",
+    metric: 100,
+    type: ["BGP", "univ"],
+    bgp: {
+      origin: originOf(route),
+      as_path: asPathOf(route),
+      next_hop,
+      local_pref: String(local_pref ?? 100),
+      ...communitiesOf(route, reasons),
+      ...more,
+    },
+  };
+}
