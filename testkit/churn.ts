@@ -1,6 +1,7 @@
 /** Neighbors that come, go, announce, stall and are configured anew, at random. */
 
 import fc from "fast-check";
+import type { Order } from "../packages/router/src/index.ts";
 import { Lab, type LabOptions, type Peer, yamlOf } from "./router.ts";
 import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
@@ -16,6 +17,8 @@ export interface Kind {
   readonly peer?: Partial<PeerOptions>;
   /** Further sections of the configuration. */
   readonly sections?: string;
+  /** Those that no configuration has as neighbors come as dynamic ones. */
+  readonly isDynamic?: boolean;
 }
 
 const EXTERNAL = [65001, 65002, 65002, 65004];
@@ -151,6 +154,9 @@ export type Step =
   | { readonly do: "reload"; readonly variant: Variant }
   | { readonly do: "slices"; readonly count: number }
   | { readonly do: "shut-down"; readonly isOn: boolean }
+  | { readonly do: "operate"; readonly peer: number; readonly order: Order }
+  | { readonly do: "begin" | "lose-path"; readonly peer: number }
+  | { readonly do: "wait"; readonly seconds: number }
   | { readonly do: "drop" | "raise" | "stall" | "drain" | "refresh"; readonly peer: number };
 
 const peer = fc.integer({ min: 0, max: 3 });
@@ -188,6 +194,33 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+const text = null;
+const ORDERS: readonly Order[] = [
+  ...[{ do: "refresh", direction: "in" } as const, { do: "refresh", direction: "out" } as const],
+  ...[{ do: "reset", text } as const, { do: "disable", text } as const, { do: "enable" } as const],
+  { do: "quarantine", cause: "SIGABRT", count: 1, file: null, seconds: 2 },
+  { do: "release" },
+];
+/** What operators, BFD and time do besides, and sessions that nobody waits for. */
+export const disturbance: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      ...{ do: fc.constant("operate" as const), peer, order: fc.constantFrom(...ORDERS) },
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom("begin" as const, "lose-path" as const), peer }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...{ do: fc.constant("wait" as const), seconds: fc.constantFrom(0.1, 1, 3) },
+    }),
+  },
+);
+
 const prefixOf = (n: number) => `10.${n}.0.0/16`;
 
 /** A router with its four peers, who remember what they announce and say it again when they come back. */
@@ -216,10 +249,17 @@ export class World {
     return this.lab.router.neighbors.get(ADDRESSES[i]!)?.fsmState === "established";
   }
 
-  raise(i: number): void {
-    const neighbor = this.lab.router.neighbors.get(ADDRESSES[i]!);
-    if (neighbor === undefined || !neighbor.config.enabled || this.isUp(i)) return;
-    this.peers[i]!.up();
+  /** @param isAwaited - its session is up then; else it has said all, and nobody has read it */
+  raise(i: number, isAwaited = true): void {
+    if (this.peers[i]!.wire?.closed === false && !this.isUp(i)) this.lab.run();
+    const { router, nowMs } = this.lab;
+    const neighbor = router.neighbors.get(ADDRESSES[i]!);
+    if (this.isUp(i) || (neighbor === undefined && !this.kind.isDynamic)) return;
+    if (neighbor?.config.enabled === false || neighbor?.disabled) return;
+    // One that was held down or reset is to wait.
+    if (neighbor?.state.mode === "damped" || (neighbor?.quarantine?.untilMs ?? 0) > nowMs) return;
+    if (isAwaited) this.peers[i]!.up();
+    else this.peers[i]!.connect();
     this.sendAll(i);
     this.peers[i]!.endOfRib();
   }
@@ -241,19 +281,34 @@ export class World {
       this.lab.router.shutDownGracefully(step.isOn, this.lab.nowMs);
       return;
     }
+    if (step.do === "wait") {
+      this.lab.advance(1000 * step.seconds);
+      return;
+    }
     const i = step.peer;
     const at = this.peers[i]!;
+    if (step.do === "operate") {
+      if (this.lab.router.neighbors.has(ADDRESSES[i]!)) this.lab.operate(ADDRESSES[i]!, step.order);
+      return;
+    }
+    if (step.do === "lose-path") {
+      const change = { from: "up", to: "down", reason: "time", isAdmin: false } as const;
+      this.lab.router.bfd(ADDRESSES[i]!, { record: null, change }, this.lab.nowMs);
+      return;
+    }
+    // What is said before a session is up is read behind what it comes about by.
+    const isOpen = at.wire?.closed === false;
     if (step.do === "announce") {
       const { tail, ...rest } = step.sketch;
       const as = this.kind.as[i]!;
       const route = { path: as === ROUTER_AS ? tail : [as, ...tail], ...rest };
       for (const n of step.prefixes) this.routes[i]!.set(prefixOf(n), route);
-      if (this.isUp(i)) at.announce(step.prefixes.map(prefixOf), route);
+      if (isOpen) at.announce(step.prefixes.map(prefixOf), route);
     } else if (step.do === "withdraw") {
       for (const n of step.prefixes) this.routes[i]!.delete(prefixOf(n));
-      if (this.isUp(i)) at.withdraw(step.prefixes.map(prefixOf));
-    } else if (step.do === "raise") this.raise(i);
-    else if (!this.isUp(i)) return;
+      if (isOpen) at.withdraw(step.prefixes.map(prefixOf));
+    } else if (step.do === "raise" || step.do === "begin") this.raise(i, step.do === "raise");
+    else if (!isOpen) return;
     else if (step.do === "drop") at.hangUp();
     else if (step.do === "stall") at.wire.reads = false;
     else if (step.do === "drain") at.wire.drain();

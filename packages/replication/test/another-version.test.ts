@@ -4,6 +4,7 @@ import { FAMILY, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { DOUBT_LIMITS } from "../../rib/src/doubts.ts";
+import { EARLY_LIMITS } from "../../router/src/early-writes.ts";
 import { GroupExporter } from "../../router/src/exporter.ts";
 import { Router } from "../../router/src/index.ts";
 import { Jitter } from "../../router/src/numbers.ts";
@@ -60,6 +61,13 @@ const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const DIGEST_BRACKETS = 4;
 /** KEEPALIVE messages of more than a megabyte. */
 const MANY = 60_000;
+/** Of one connection so much is read in a slice. */
+const PIECE_OCTETS = 1 << 14;
+
+function keepalives(count: number): Uint8Array {
+  const { length } = KEEPALIVE_OCTETS;
+  return new Uint8Array(length * count).map((_, i) => KEEPALIVE_OCTETS[i % length]!);
+}
 
 interface Trio {
   readonly lab: Lab;
@@ -67,8 +75,13 @@ interface Trio {
   readonly peers: readonly [Peer, Peer, Peer];
 }
 
-/** Three neighbors; nobody is up. @param own - options of the third */
-function trio(own = "", seed = 1, defaults = "passive: true"): Trio {
+/**
+ * Three neighbors; nobody is up.
+ *
+ * @param own - options of the third
+ * @param sections - further ones of the configuration
+ */
+function trio(own = "", seed = 1, defaults = "passive: true", sections = ""): Trio {
   let all!: Succeeded;
   const lines = ADDRESSES.map((address, i) => {
     return `  - { address: ${address}, as: ${65001 + i}${i === 2 ? own : ""} }`;
@@ -77,7 +90,8 @@ function trio(own = "", seed = 1, defaults = "passive: true"): Trio {
     yamlOf(`
 defaults: { ${defaults}, import: accept-all, export: accept-all }
 neighbors:
-${lines.join("\n")}`),
+${lines.join("\n")}
+${sections}`),
     {
       seed,
       routerOf: (config, number) => {
@@ -214,6 +228,26 @@ describe("sessions", () => {
     expect(common).toBeGreaterThan(2);
   });
 
+  test("a dynamic neighbor is taken, although its place is not free here", () => {
+    const clients = "groups: { clients: { import: accept-all, export: accept-all } }";
+    const range =
+      "{ prefix: 198.51.100.0/24, group: clients, limit: 1, as-numbers: 65100-65109, forget-after: 1 }";
+    const now = trio("", 1, "passive: true", `${clients}\ndynamic-neighbors: [${range}]`);
+    const { lab } = now;
+    const [before, next] = [1, 2].map((k) => lab.peer(`198.51.100.${k}`, { as: 65100 + k }));
+    before!.up();
+    follow(now);
+    other.stands = true;
+    before!.announce(["10.1.0.0/16"]).hangUp();
+    lab.run().advance(2_000);
+    expect(lab.router.neighbors.has(before!.address)).toBe(false);
+    next!.up();
+    other.stands = false;
+    succeed(now);
+    lab.advance(2_000);
+    expect([next!.isUp, next!.wire.closed]).toEqual([true, false]);
+  });
+
   test("one that agreed on a family that is not known is named, and ends", () => {
     const now = trio();
     const { lab, all, peers } = now;
@@ -256,6 +290,49 @@ describe("routes", () => {
     },
   );
 
+  test.each([false, true])(
+    "that were sent before a session was up here, and are gone by then, are withdrawn (%s)",
+    (add) => {
+      const now = trio("", 1, `passive: true${add ? ", add-path: { send: all }" : ""}`);
+      const { lab, peers } = now;
+      for (const peer of peers) Object.assign(peer.options, add ? { addPath: "receive" } : {});
+      peers[0].up();
+      follow(now);
+      other.stands = true;
+      peers[2].up();
+      peers[0].announce(["10.1.0.0/16", "10.2.0.0/16"]);
+      lab.run();
+      expect(Object.keys(peers[2].table)).toHaveLength(2);
+      peers[0].withdraw(["10.1.0.0/16"]);
+      other.stands = false;
+      succeed(now);
+      expect(Object.keys(peers[2].table)).toHaveLength(1);
+      expect([peers[2].isUp, peers[2].wire.closed]).toEqual([true, false]);
+    },
+  );
+
+  test("that were sent on a session that is still not up when it takes over end with it", () => {
+    const now = trio();
+    const { lab, all, peers } = now;
+    peers[0].up().announce(["10.1.0.0/16"]);
+    lab.run();
+    follow(now);
+    other.stands = true;
+    peers[2].up();
+    lab.deliver();
+    all.takeOver();
+    other.stands = false;
+    lab.run();
+    expect(peers[2].wire.notification).toBe(
+      "6/4 the session was not up on the side that has taken over",
+    );
+    expect([peers[0].isUp, peers[0].wire.closed, peers[2].wire.closed]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
   test("that a peer was sent, for which others are still waited for here, are withdrawn", () => {
     const now = trio("", 1, "passive: true, graceful-restart: full");
     const { lab, peers } = now;
@@ -283,6 +360,48 @@ describe("routes", () => {
     succeed(now);
     const asked = peers.map(({ wire }) => wire.of("ROUTE-REFRESH").length);
     expect(asked).toEqual([0, 0, 1]);
+  });
+});
+
+describe("a refresh of what a peer was sent", () => {
+  const subtypes = ({ wire }: Peer) => wire.of("ROUTE-REFRESH").map(({ subtype }) => subtype);
+
+  test("that the other has begun before the session was up here comes to its end", () => {
+    const now = trio();
+    const { lab, peers } = now;
+    peers[0].up().announce(["10.1.0.0/16"]);
+    lab.run();
+    follow(now);
+    other.stands = true;
+    peers[2].up().refresh(0);
+    lab.budget = () => 0;
+    lab.slice();
+    expect(subtypes(peers[2])).toEqual([1]);
+    other.stands = false;
+    succeed(now);
+    expect(subtypes(peers[2]).at(-1)).toBe(2);
+  });
+
+  test("that has begun before its marker is sent comes to its end, and so do later ones", () => {
+    // However far this side has come with the refresh when it has read all.
+    for (let pieces = 1; pieces <= 12; pieces++) {
+      const now = trio();
+      const { lab, peers } = now;
+      for (const peer of peers.slice(0, 2)) peer.up();
+      follow(now);
+      differ(now);
+      const [first, , peer] = peers;
+      const count = Math.ceil((pieces * PIECE_OCTETS) / KEEPALIVE_OCTETS.length);
+      first.send(keepalives(count));
+      peer.connect();
+      peer.refresh(0);
+      succeed(now);
+      expect(peer.wire.endsOfRib.length).toBeGreaterThan(0);
+      peer.wire.forget();
+      peer.refresh(0);
+      lab.run();
+      expect([pieces, ...subtypes(peer)]).toEqual([pieces, 1, 2]);
+    }
   });
 });
 
@@ -326,6 +445,30 @@ describe("what is noted", () => {
       DOUBT_LIMITS.spare = spare;
     }
   });
+
+  test("of what is not read yet has a bound as well", () => {
+    const { octets } = EARLY_LIMITS;
+    EARLY_LIMITS.octets = 1000;
+    try {
+      const now = trio();
+      const { lab, all, peers } = now;
+      peers[0].up();
+      follow(now);
+      let said = "";
+      all.differs = (what) => {
+        said = what;
+      };
+      other.stands = true;
+      peers[2].up();
+      for (let n = 0; n < 40 && said === ""; n++) {
+        peers[0].announce([`10.${n}.0.0/16`]);
+        lab.run();
+      }
+      expect(said).toBe("more than can be noted");
+    } finally {
+      EARLY_LIMITS.octets = octets;
+    }
+  });
 });
 
 describe("a standby of another version", () => {
@@ -357,9 +500,7 @@ describe("a standby of another version", () => {
     all.isByHand = true;
     follow(now);
     const standby = all.standby!;
-    peers[0].send(
-      new Uint8Array(KEEPALIVE_OCTETS.length * MANY).map((_, i) => KEEPALIVE_OCTETS[i % 19]!),
-    );
+    peers[0].send(keepalives(MANY));
     expect(standby.applied).toBe(all.before - 2);
     lab.run();
     expect([standby.isReconsidering, standby.applied]).toEqual([true, all.before - 1]);

@@ -1,7 +1,7 @@
 /** A router whose calls go through a journal, and machines that follow it bracket by bracket. */
 
 import type { Config } from "@ts-bgp/config";
-import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
+import type { BfdNews, ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { expect } from "vitest";
 import {
@@ -51,7 +51,7 @@ export class Followed {
   }
 
   /** Calls after the last outputs were taken, which gave none. */
-  private endBracket(): void {
+  protected endBracket(): void {
     expect(this.bracket()).toEqual([]);
   }
 
@@ -109,6 +109,8 @@ export class Followed {
         journal.run({ record: "configure", config: configOctets(config), nowMs }),
       operate: (address: string, order: Order, nowMs: number) =>
         journal.run({ record: "operate", address, order, nowMs }),
+      bfd: (address: string, news: BfdNews, nowMs: number) =>
+        journal.run({ record: "bfd", address, news, nowMs }),
       shutDownGracefully: (isOn: boolean, nowMs: number) =>
         journal.run({ record: "gracefulShutdown", on: Number(isOn), nowMs }),
       payloads: (source: string, isBegin: boolean, octets: Uint8Array) =>

@@ -51,6 +51,7 @@ export class Succeeded extends Followed {
   /** The other program joins, as a standby. @param isLazy - it runs brackets only when it takes over */
   follow(isLazy: boolean): void {
     this.isLazy = isLazy;
+    this.endBracket();
     this.standby = new Standby({
       send() {},
       differs: (_, what) => this.differs(what),
@@ -70,6 +71,7 @@ export class Succeeded extends Followed {
 
   /** The active is gone. */
   takeOver(): void {
+    this.endBracket();
     const successor = this.as(() => this.standby!.finish());
     const { machine } = this.journal;
     for (const { id, send, received } of machine.ledger.connections.values()) {

@@ -30,8 +30,6 @@ export class Doubts implements RowHolder {
   private pathIds: Map<PrefixRow, Set<number>> = new Map();
   private pathIdCount = 0;
   private readonly noted: Map<number, RowSet> = new Map();
-  /** Those of whom nothing is known. */
-  private readonly unknown: Set<number> = new Set();
 
   constructor(rib: Rib) {
     this.rib = rib;
@@ -57,14 +55,9 @@ export class Doubts implements RowHolder {
     }
   }
 
-  /** Somebody was sent what nobody has read: all that there is is in doubt. */
-  noteUnknown(whom: number): void {
-    this.unknown.add(whom);
-  }
-
   /** Whom there is something of. */
   get whom(): Iterable<number> {
-    return [...this.noted.keys(), ...this.unknown];
+    return this.noted.keys();
   }
 
   /** Whether far more is noted than there are paths: what is noted of prefixes that are gone stays. */
@@ -78,14 +71,12 @@ export class Doubts implements RowHolder {
    * @returns what somebody may have been sent otherwise; null for nothing
    */
   get(whom: number, addPath: boolean): Doubt | null {
-    const rows = this.noted.get(whom) ?? null;
-    if (this.unknown.has(whom)) return this.everything(rows, addPath);
-    return rows === null ? null : { rows, pathIds: addPath ? this.pathIds : NO_PATH_IDS };
+    const rows = this.noted.get(whom);
+    return rows === undefined ? null : { rows, pathIds: addPath ? this.pathIds : NO_PATH_IDS };
   }
 
   /** Somebody is gone. */
   forget(whom: number): void {
-    this.unknown.delete(whom);
     if (!this.noted.delete(whom) || this.noted.size > 0) return;
     const { all } = this;
     this.all = new RowSet();
@@ -112,20 +103,6 @@ export class Doubts implements RowHolder {
     if (ids === undefined) return;
     this.pathIds.delete(from);
     this.pathIds.set(to, ids);
-  }
-
-  /** Linear in the paths. */
-  private everything(noted: RowSet | null, addPath: boolean): Doubt {
-    const { prefixes, paths } = this.rib;
-    const rows = noted?.copy() ?? new RowSet();
-    for (let row = 1; row < prefixes.limit; row++) {
-      if (prefixes.isFree(row)) continue;
-      rows.add(row);
-      for (let path = addPath ? prefixes.head[row]! : 0; path !== 0; path = paths.next[path]!) {
-        this.notePathId(row, paths.sentPathId[path]!);
-      }
-    }
-    return { rows, pathIds: addPath ? this.pathIds : NO_PATH_IDS };
   }
 
   private notePathId(row: PrefixRow, pathId: number): void {

@@ -3,7 +3,7 @@
  * peers were sent is what the other has put out. So that this one can go on in its place, it notes
  *
  * - of which prefixes a peer may have been sent something else than this router's Adj-RIB-Out says:
- *   those that either has spoken of while the two differed, or all where the session was not up here yet;
+ *   those that either has spoken of while the two differed;
  * - which markers (End-of-RIB, the ends of a refresh) only one of them has written;
  * - which attempts to connect are under way, and which OPEN was sent on a connection;
  * - which sessions this router has given up, or cannot go on with.
@@ -29,6 +29,7 @@ import {
   type UpdateContext,
   UpdateReader,
 } from "@ts-bgp/wire-codec";
+import { EarlyWrites } from "./early-writes.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { type ConnectionId, isEffect, type Output } from "./outputs.ts";
 import type { Router } from "./router.ts";
@@ -83,6 +84,7 @@ export class Deviations {
   private readonly farewells: Map<ConnectionId, Uint8Array> = new Map();
   /** Connections whose peer was sent something that cannot be read here. */
   private readonly unread: Set<ConnectionId> = new Set();
+  private readonly early: EarlyWrites = new EarlyWrites();
   /** OPENs of this router that were not sent. */
   private readonly unsent: Map<ConnectionId, Uint8Array> = new Map();
   /** Connections that the other closes in the bracket whose calls are being run. */
@@ -147,6 +149,7 @@ export class Deviations {
 
   private differ(own: readonly Output[], real: readonly Output[]): void {
     this.haveDiffered = true;
+    this.readEarly();
     this.noteOpens(own);
     this.noteWritten(own, 1);
     this.noteWritten(real, -1);
@@ -164,16 +167,16 @@ export class Deviations {
 
   /** Whether more is noted than there should be memory for; an image of the other has no need of it. */
   get isFull(): boolean {
-    return [...this.doubts.values()].some(({ isFull }) => isFull);
+    return this.early.isFull || [...this.doubts.values()].some(({ isFull }) => isFull);
   }
 
   /** Sessions that would not go on, by address. */
   get doomed(): Doomed[] {
     const found: Doomed[] = [];
     for (const id of this.farewells.keys()) {
-      const address = this.router.neighborOf(id)?.config.address;
-      const neighbor = address === undefined ? undefined : this.router.neighbors.get(address);
-      if (neighbor !== undefined) found.push({ address: address!, cause: causeOf(neighbor) });
+      const neighbor = this.neighborOn(id);
+      if (neighbor === undefined) continue;
+      found.push({ address: neighbor.config.address, cause: causeOf(neighbor) });
     }
     for (const { config, session } of this.router.neighbors.values()) {
       const cause = session === null ? null : this.problemOf(session);
@@ -194,6 +197,8 @@ export class Deviations {
     if (this.haveDiffered) {
       // What is not read yet may be what the other has passed on already.
       for (let n = 0; n < SLICES_MAX && router.hasInput; n++) this.work(() => false);
+      this.readEarly();
+      this.giveUpUnread();
     }
     for (const neighbor of router.neighbors.values()) {
       const { session } = neighbor;
@@ -253,33 +258,38 @@ export class Deviations {
     if (doubt !== null || lacksEnd || endOfRib < 0) this.router.tables.groups.releaseOne(member);
     if (doubt !== null || lacksEnd) member.group.doubt(member, doubt ?? NOTHING, lacksEnd);
     const isOpen = Number(state.resending) - begins + ends > 0;
-    if (isOpen && !state.resending) session.resend(state);
+    if (!isOpen) return;
+    // The peer lets go of all that it was not sent since the other has begun, whatever this one has sent.
+    if (state.resending) state.member.group.refresh(state.member);
+    else session.resend(state);
   }
 
   private noteWritten(outputs: readonly Output[], sign: 1 | -1): void {
-    for (const { octets, sessions } of this.writtenBy(outputs)) {
-      for (let at = 0; at < octets.length; ) {
-        const end = at + readU16(octets, at + 16);
-        if (octets[at + 18] === MESSAGE.UPDATE) this.noteUpdate(octets, at, end, sessions, sign);
-        else if (octets[at + 18] === MESSAGE.ROUTE_REFRESH) {
-          this.noteRefresh(octets, at, end, sessions, sign);
-        }
-        at = end;
+    for (const written of this.writtenBy(outputs, sign)) this.noteOctets(written, sign);
+  }
+
+  private noteOctets({ octets, sessions }: Written, sign: 1 | -1): void {
+    for (let at = 0; at < octets.length; ) {
+      const end = at + readU16(octets, at + 16);
+      if (octets[at + 18] === MESSAGE.UPDATE) this.noteUpdate(octets, at, end, sessions, sign);
+      else if (octets[at + 18] === MESSAGE.ROUTE_REFRESH) {
+        this.noteRefresh(octets, at, end, sessions, sign);
       }
+      at = end;
     }
   }
 
   /** @returns what was written to sessions that are up here, each once for those that read it alike */
-  private writtenBy(outputs: readonly Output[]): Iterable<Written> {
+  private writtenBy(outputs: readonly Output[], sign: 1 | -1): Iterable<Written> {
     const byPlace = new Map<ArrayBufferLike, Map<string, Written>>();
     const all: Written[] = [];
     for (const output of outputs) {
       if (output.do !== "write") continue;
       const { connection: id, octets } = output;
-      const address = this.router.neighborOf(id)?.config.address ?? "";
-      const session = this.router.neighbors.get(address)?.session ?? null;
-      if (session?.connection.id !== id) {
-        this.noteEarly(id, octets);
+      const session = this.sessionOn(id);
+      if (session === null) {
+        const isOpen = this.router.connection(id)?.closed === false;
+        if (isOpen && sign < 0) this.early.add(id, octets);
         continue;
       }
       const known = byPlace.get(octets.buffer) ?? new Map<string, Written>();
@@ -297,13 +307,32 @@ export class Deviations {
     return all;
   }
 
-  /** On a connection that is there, and has no session here yet, nobody can read what was written. */
-  private noteEarly(id: ConnectionId, octets: Uint8Array): void {
-    if (this.router.connection(id)?.closed !== false) return;
-    for (let at = 0; at < octets.length; at += readU16(octets, at + 16)) {
-      if (octets[at + 18] !== MESSAGE.UPDATE) continue;
-      for (const doubts of this.doubts.values()) doubts.noteUnknown(id);
-      return;
+  private sessionOn(id: ConnectionId): Session | null {
+    const session = this.neighborOn(id)?.session ?? null;
+    return session?.connection.id === id ? session : null;
+  }
+
+  private neighborOn(id: ConnectionId): Neighbor | undefined {
+    const address = this.router.neighborOf(id)?.config.address;
+    return address === undefined ? undefined : this.router.neighbors.get(address);
+  }
+
+  /** Reads what was written to sessions before they were up here. */
+  private readEarly(): void {
+    for (const id of this.early.whom) {
+      const session = this.sessionOn(id);
+      if (session === null) continue;
+      for (const octets of this.early.take(id))
+        this.noteOctets({ octets, sessions: [session] }, -1);
+    }
+  }
+
+  /** Nobody will know what the peers were sent whose sessions are still not up. */
+  private giveUpUnread(): void {
+    for (const id of this.early.whom) {
+      if (this.router.connection(id)?.closed !== false) continue;
+      const cause = "the session was not up on the side that has taken over";
+      this.neighborOn(id)?.stop(CEASE.ADMINISTRATIVE_RESET, cause, 0);
     }
   }
 
@@ -387,7 +416,7 @@ export class Deviations {
   forgetGone(): void {
     const { opens } = this.router.tables;
     const ids = new Set([...opens.keys(), ...this.farewells.keys(), ...this.unread]);
-    for (const id of this.unsent.keys()) ids.add(id);
+    for (const id of [...this.unsent.keys(), ...this.early.whom]) ids.add(id);
     for (const key of this.markers.keys()) ids.add(Number.parseInt(key, 10));
     for (const doubts of this.doubts.values()) for (const id of doubts.whom) ids.add(id);
     for (const id of ids) if (this.router.connection(id) === undefined) this.forget(id);
@@ -398,6 +427,7 @@ export class Deviations {
     this.farewells.delete(id);
     this.unread.delete(id);
     this.unsent.delete(id);
+    this.early.take(id);
     for (const [family, doubts] of this.doubts) {
       doubts.forget(id);
       this.markers.delete(`${id} ${family}`);

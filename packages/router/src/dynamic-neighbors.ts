@@ -37,16 +37,20 @@ export function dynamicRefusal(
   return there.length < range.limit || oldestGuest(there, tables.nowMs) !== null ? null : "dynamic";
 }
 
-/** Makes a neighbor of somebody who has connected. @returns null when nobody more may be one */
-export function welcome(host: Host, address: string): Neighbor | null {
+/**
+ * Makes a neighbor of somebody who has connected.
+ *
+ * @param isTaken - another router has taken it, in the place of which this one may go on: those who are too
+ *   many here were gone there
+ * @returns null when nobody more may be one
+ */
+export function welcome(host: Host, address: string, isTaken = false): Neighbor | null {
   const { tables, neighbors } = host;
-  if (dynamicRefusal(host, address) !== null) return null;
-  const range = dynamicRangeOf(tables.config.dynamicNeighbors, address)!;
+  const range = dynamicRangeOf(tables.config.dynamicNeighbors, address);
+  if (range === null || (!isTaken && dynamicRefusal(host, address) !== null)) return null;
   const there = ofPrefix(neighbors, range.prefix);
-  if (there.length >= range.limit) {
-    const oldest = oldestGuest(there, tables.nowMs)!;
-    removeNeighbor(host, oldest.config.address, CEASE.CONNECTION_REJECTED);
-  }
+  const oldest = there.length < range.limit ? null : oldestGuest(there, tables.nowMs);
+  if (oldest !== null) removeNeighbor(host, oldest.config.address, CEASE.CONNECTION_REJECTED);
   const neighbor = host.addNeighbor(dynamicNeighbor(range, address, 0)!);
   neighbor.madeMs = tables.nowMs;
   neighbor.start();

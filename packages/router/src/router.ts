@@ -106,7 +106,8 @@ export class Router {
     number: ConnectionId | 0 = 0,
   ): ConnectionId | null {
     this.tables.nowMs = nowMs;
-    const neighbor = this.neighbors.get(remoteAddress) ?? welcome(this, remoteAddress);
+    const neighbor =
+      this.neighbors.get(remoteAddress) ?? welcome(this, remoteAddress, number !== 0);
     if (neighbor === null) return null;
     const { connectionNumbers } = this.tables;
     const id = number === 0 ? connectionNumbers.next() : connectionNumbers.use(number);

@@ -312,7 +312,9 @@ export class Session implements MemberOwner {
       state.endOfRibSent = true;
       this.connection.write(END_OF_RIB[state.family]);
       neighbor.sent.update++;
-    } else if (state.resending) {
+    }
+    // Both, where another router has not told what this one has in the place of which it goes on.
+    if (state.resending) {
       state.resending = false;
       if (this.negotiated.enhancedRouteRefresh) this.writeRefresh(state.family, ROUTE_REFRESH.END);
     }
