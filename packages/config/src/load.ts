@@ -21,6 +21,7 @@ import { type CheckedLists, checkLists } from "./lists.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
+import { warnOfLongWait } from "./restart.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
@@ -84,6 +85,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const dynamicNeighbors = checkDynamicNeighbors(
     ...([shape, shared, lists, context, neighbors, checker] as const),
   );
+  warnOfLongWait(shape, neighbors, dynamicNeighbors, rpki, checker);
   checkVars(shape, neighbors, policies, terms, checker);
   const builtin = builtinOf(Object.values(checker.names).flatMap(({ used }) => [...used]));
   const { communityKinds: _, prefixLists, asLists, ...plainLists } = lists;

@@ -1,18 +1,28 @@
 /** Graceful restart and its long-lived kin in a neighbor's options: filled in, and checked together. */
 
+import type { Checker } from "./checker.ts";
 import type {
   FileFamilySeconds,
   FileGracefulRestart,
   FileLongLived,
   FileOptions,
+  FileShape,
 } from "./file-shape.ts";
-import type { FamilySeconds, NeighborConfig, NeighborOptions } from "./types.ts";
+import type {
+  DynamicNeighbors,
+  FamilySeconds,
+  NeighborConfig,
+  NeighborOptions,
+  RpkiConfig,
+} from "./types.ts";
 
 /** Seconds: the longest times that the capabilities can tell (RFC 4724 section 3, RFC 9494 section 3.1). */
 const RESTART_TIME_MAX = 4095;
 const STALE_TIME_MAX = 0xffffff;
 const RESTART_TIME = 120;
 const DEFER_LIMIT = 120;
+/** So long speakers keep routes of a neighbor that is back, and of which they hear nothing; some for 360 s. */
+const PATIENCE_SECONDS = 300;
 
 /** @returns what a neighbor has of these, defaults filled in */
 export function restartOptions(
@@ -64,5 +74,44 @@ export function checkRestart(
   }
   if (partial && external) {
     add(key, '"partial" is for internal neighbors (RFC 9494 section 4.6)');
+  }
+}
+
+/** Warns when peers would drop the routes that they kept before they are sent any after a start. */
+export function warnOfLongWait(
+  shape: FileShape,
+  neighbors: readonly NeighborConfig[],
+  ranges: readonly DynamicNeighbors[],
+  rpki: RpkiConfig | null,
+  checker: Checker,
+): void {
+  const enabled = neighbors.filter((neighbor) => neighbor.enabled);
+  if (!enabled.some(({ gracefulRestart }) => gracefulRestart.mode === "full")) return;
+  const hasSources = rpki !== null && rpki.caches.length + rpki.files.length > 0;
+  const startSeconds = hasSources ? rpki.startLimitSeconds : 0;
+  const waits = [...enabled, ...ranges.map(({ options }) => options)]
+    .filter(({ gracefulRestart }) => gracefulRestart.mode !== "off")
+    .map(({ ownRestart }) => ownRestart.deferSeconds)
+    .filter((seconds) => startSeconds + seconds > PATIENCE_SECONDS);
+  const { yaml } = checker;
+  const warn = (at: number, seconds: number) => {
+    const parts = `"start-limit" of ${startSeconds} s, then "defer-limit" of ${seconds} s`;
+    const sum = hasSources ? `${startSeconds + seconds} s (${parts})` : `${seconds} s`;
+    const message = `after a start, peers are sent no routes for up to ${sum}`;
+    checker.warn(at, `${message}, and many drop those that they kept after ${PATIENCE_SECONDS} s`);
+  };
+  const sections: readonly FileOptions[] = [
+    ...(shape.neighbors ?? []),
+    ...(shape["dynamic-neighbors"] ?? []),
+    ...Object.values(shape.groups ?? {}),
+    shape.defaults ?? {},
+  ];
+  for (const seconds of new Set(waits)) {
+    const written = sections
+      .map((section) => section["graceful-restart"])
+      .filter((value) => typeof value === "object" && value["defer-limit"] === seconds);
+    for (const value of written) warn(yaml.valueAt(value as object, "defer-limit"), seconds);
+    // The default alone is not too long.
+    if (written.length === 0) warn(yaml.valueAt(shape.rpki!, "start-limit"), seconds);
   }
 }

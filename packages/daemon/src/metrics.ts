@@ -7,6 +7,7 @@ import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { NEIGHBOR_TABLE, neighborRows } from "./neighbor-metrics.ts";
+import { restartMetrics } from "./restart-metrics.ts";
 import { rpkiMetrics } from "./rpki-metrics.ts";
 import { askersTurn, PIECE_MS } from "./turns.ts";
 
@@ -45,6 +46,7 @@ export class Collector {
     await askersTurn();
     yield { records: await this.timed(async () => this.facts.nsrMetrics?.() ?? []) };
     yield { records: rpkiMetrics(this.served()) };
+    yield { records: restartMetrics(this.served().router) };
     yield { records: this.facts.feedMetrics?.() ?? [] };
     yield { table: NEIGHBOR_TABLE };
     for (const rows = neighborRows(this.served().router); ; ) {

@@ -1,41 +1,15 @@
 /** The metrics of a speaker with many neighbors. */
 
-import { loadConfig } from "@ts-bgp/config";
-import { Router } from "@ts-bgp/router";
 import { describe, expect, test } from "vitest";
 import { recentMaxMs } from "../../speaker/src/recent-max.ts";
-import { TurnedAway } from "../../speaker/src/turned-away.ts";
 import type { Served } from "../src/commands.ts";
 import type { MetricPart, MetricRows } from "../src/metric-parts.ts";
 import { metricText, recordsOf } from "../src/metric-text.ts";
 import { Collector } from "../src/metrics.ts";
 import { neighborRows } from "../src/neighbor-metrics.ts";
+import { servedOf } from "./support/served.ts";
 
 const NEIGHBORS = 700;
-
-function servedOf(count: number, description = ""): Served {
-  const neighbors = Array.from({ length: count }, (_, n) => ({
-    address: `10.0.${n >> 8}.${n & 255}`,
-    as: 65001,
-    passive: true,
-    description,
-  }));
-  const text = JSON.stringify({ router: { as: 64500, id: "192.0.2.1" }, neighbors });
-  const { config } = loadConfig("x", text, { readFile: () => "", env: () => "" });
-  const refuse = () => {
-    throw new Error("not asked for");
-  };
-  return {
-    router: new Router(config!, 1),
-    slices: { count: 3, totalMs: 1500, maxMs: 4 },
-    operate: refuse,
-    shutDownGracefully: refuse,
-    explain: refuse,
-    congestionControlOf: () => null,
-    turnedAway: new TurnedAway(() => {}),
-    feeds: null,
-  };
-}
 
 async function partsOf(served: Served): Promise<MetricPart[]> {
   const facts = { version: "1", lastReload: () => ({ ok: true, atMs: 0 }), lostLogLines: () => 0 };

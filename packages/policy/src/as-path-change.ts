@@ -1,8 +1,7 @@
 /** Changes of AS_PATH that replace its numbers or take them out. */
 
 import { ATTR, ATTR_FLAG, readU32, writeU32 } from "@ts-bgp/wire-codec";
-import type { Compilation } from "./condition.ts";
-import type { Modification } from "./modifications.ts";
+import type { Compilation, Modification } from "./condition.ts";
 import type { Route } from "./route.ts";
 import { matchesAs, notePeer } from "./terms.ts";
 import type { AsPathChange } from "./values.ts";

@@ -1,4 +1,4 @@
-/** What a condition is once it is compiled, and what a filter gathers on the way. */
+/** What conditions and modifications are once they are compiled, and what a filter gathers on the way. */
 
 import type { PrefixTest, Route } from "./route.ts";
 import type { Terms } from "./terms.ts";
@@ -12,6 +12,15 @@ export interface Condition {
   holds(route: Route): boolean;
   /** What the route has, for people. */
   found(route: Route): string;
+}
+
+/** One change of a rule. */
+export interface Modification {
+  /** In the words of the configuration. */
+  readonly text: string;
+  apply(route: Route): void;
+  /** For people, before it is applied: why it changes nothing of the route; null when it may. */
+  idle?(route: Route): string | null;
 }
 
 /** What a filter under construction gathers from its conditions and modifications. */

@@ -8,9 +8,9 @@
  */
 
 import type { Family } from "@ts-bgp/wire-codec";
-import type { Compilation, Condition } from "./condition.ts";
+import type { Compilation, Condition, Modification } from "./condition.ts";
 import { compileConditions } from "./conditions.ts";
-import { compileModifications, type Modification } from "./modifications.ts";
+import { compileModifications } from "./modifications.ts";
 import type { Policies } from "./policies.ts";
 import { REASON, type ReasonTable } from "./reasons.ts";
 import { originOf, type PrefixTest, type Route } from "./route.ts";

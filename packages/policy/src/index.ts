@@ -48,12 +48,8 @@ export { AcceptAll, addReasons, Policies, type PolicyValues } from "./policies.t
 export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-entry.ts";
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";
-export {
-  REJECT_REASONS,
-  type RejectPreset,
-  type RejectReason,
-  rejectCommunities,
-} from "./reject-reasons.ts";
+export { type RejectPreset, rejectCommunities } from "./reject-communities.ts";
+export { REJECT_REASONS, type RejectReason } from "./reject-reasons.ts";
 export { originOf, pathStateOf } from "./route.ts";
 export { parseRouteEntry, RouteSet } from "./route-set.ts";
 export { isListName } from "./terms.ts";

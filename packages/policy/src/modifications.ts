@@ -20,21 +20,12 @@ import {
   mentionsPeer,
   type PatternKind,
 } from "./community-pattern.ts";
-import type { Compilation } from "./condition.ts";
+import type { Compilation, Modification } from "./condition.ts";
 import type { Route } from "./route.ts";
 import { matchesCommunity, notePatterns } from "./terms.ts";
 import type { PeerFacts } from "./types.ts";
 import type { CommunityChange, Modifications, Prepend } from "./values.ts";
 import { fieldVarOf, valuesOf } from "./vars.ts";
-
-/** One change of a rule. */
-export interface Modification {
-  /** In the words of the configuration. */
-  readonly text: string;
-  apply(route: Route): void;
-  /** For people, before it is applied: why it changes nothing of the route; null when it may. */
-  idle?(route: Route): string | null;
-}
 
 const WELL_KNOWN = ATTR_FLAG.TRANSITIVE;
 const OPTIONAL_TRANSITIVE = ATTR_FLAG.OPTIONAL | ATTR_FLAG.TRANSITIVE;

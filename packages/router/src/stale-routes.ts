@@ -32,7 +32,9 @@ const END_OF_RIB_MS = 360_000;
 interface Kept {
   /** Round that a session has to give to routes that are not stale. */
   round: number;
-  /** When the session ended, and how long its peer asked to wait for the next one. */
+  /** When the session ended that the oldest of the stale routes may be from. */
+  firstMs: number;
+  /** When the last session ended, and how long its peer asked to wait for the next one. */
   readonly sinceMs: number;
   readonly askedSeconds: number;
   /** For so long its peer asked to keep routes after that, and so long they are; 0 for not. */
@@ -85,6 +87,7 @@ export class StaleRoutes {
   /** Fills in what the state of an older program does not have. */
   complete(): void {
     for (const kept of this.kept.values() as Iterable<Kept & { readonly isBack?: boolean }>) {
+      kept.firstMs ??= kept.sinceMs;
       kept.longLivedAskedSeconds ??= 0;
       kept.longLivedSeconds ??= 0;
       kept.isLongLived ??= false;
@@ -118,11 +121,11 @@ export class StaleRoutes {
   bound({ gracefulRestart, longLivedGracefulRestart }: NeighborConfig): void {
     const { restartTimeMax } = gracefulRestart;
     for (const [family, kept] of this.kept) {
-      const { askedSeconds, longLivedAskedSeconds, longLivedSeconds } = kept;
+      const { longLivedAskedSeconds, longLivedSeconds } = kept;
       const staleMax = secondsOf(longLivedGracefulRestart.staleTimeMax, family);
       kept.longLivedSeconds = Math.min(longLivedAskedSeconds, staleMax);
       if (kept.isLongLived) kept.deadlineMs += 1000 * (kept.longLivedSeconds - longLivedSeconds);
-      else kept.deadlineMs = kept.sinceMs + 1000 * Math.min(askedSeconds, restartTimeMax);
+      else kept.deadlineMs = restartDeadlineMs(kept, restartTimeMax);
     }
   }
 
@@ -190,27 +193,35 @@ export class StaleRoutes {
     const { family, round } = state;
     const { nowMs: sinceMs } = this.tables;
     const { gracefulRestart } = session.negotiated;
-    // Without a long-lived stale time, routes that were stale already do not outlast another restart.
-    this.endOfRib(state);
+    const { restartTimeMax } = session.neighbor.config.gracefulRestart;
+    const before = this.kept.get(family);
+    const freshRound = (round + 1) & 0xff;
+    // Routes that were stale already outlast another restart by RFC 8538 section 4.1, and not by RFC 4724 alone.
+    const isStill = before !== undefined && gracefulRestart!.notification;
+    if (isStill) this.fold(family, freshRound);
+    else this.endOfRib(state);
     // RFC 9494 section 4.2: a family that is not among those of RFC 4724 has no restart time.
     const isListed = (gracefulRestart!.families & family) !== 0;
     const askedSeconds = isListed ? gracefulRestart!.restartTimeSeconds : 0;
-    const seconds = Math.min(askedSeconds, session.neighbor.config.gracefulRestart.restartTimeMax);
+    const seconds = Math.min(askedSeconds, restartTimeMax);
     const [longLivedAskedSeconds, longLivedSeconds] = longLivedTimes(session, family);
+    const firstMs = isStill ? before.firstMs : sinceMs;
     const kept: Kept = {
-      round: (round + 1) & 0xff,
-      ...{ sinceMs, askedSeconds, longLivedAskedSeconds, longLivedSeconds },
-      ...{ isLongLived: false, deadlineMs: sinceMs + 1000 * seconds, endOfRibMs: null },
+      round: freshRound,
+      ...{ firstMs, sinceMs, askedSeconds, longLivedAskedSeconds, longLivedSeconds },
+      deadlineMs: restartDeadlineMs({ firstMs, sinceMs, askedSeconds }, restartTimeMax),
+      ...{ isLongLived: false, endOfRibMs: null },
     };
     this.kept.set(family, kept);
     if (seconds === 0 && longLivedSeconds > 0) {
       this.beginLongLived(family, kept);
       return;
     }
-    const asked = seconds < askedSeconds ? `, of ${askedSeconds} s that it asked for` : "";
+    const lasts = Math.max(0, Math.round((kept.deadlineMs - sinceMs) / 1000));
+    const asked = lasts < askedSeconds ? `, of ${askedSeconds} s that it asked for` : "";
     const then =
       longLivedSeconds > 0 ? `, and then as a last resort for ${longLivedSeconds} s` : "";
-    this.tell("routes-kept", family, this.count(family), `for ${seconds} s at most${asked}${then}`);
+    this.tell("routes-kept", family, this.count(family), `for ${lasts} s at most${asked}${then}`);
   }
 
   /**
@@ -222,8 +233,13 @@ export class StaleRoutes {
     kept.endOfRibMs = null;
     kept.round = (round + 1) & 0xff;
     if (kept.isLongLived) decides.freshRound = kept.round;
+    this.fold(family, kept.round);
+  }
+
+  /** All routes that there are become stale. @param freshRound - that of the next session */
+  private fold(family: Family, freshRound: number): void {
     this.folds++;
-    this.tables.jobs.add(new Fold(this, this.tables.rib(family), this.row, kept.round));
+    this.tables.jobs.add(new Fold(this, this.tables.rib(family), this.row, freshRound));
   }
 
   /** The peer has sent what it has: what is still stale goes. */
@@ -340,6 +356,16 @@ function keptFamilies(session: Session, reason: DownReason): number {
     case "not-wanted":
       return 0;
   }
+}
+
+/** @returns when routes go whose neighbor has not come back, or was never there long enough to send all */
+function restartDeadlineMs(
+  { firstMs, sinceMs, askedSeconds }: Pick<Kept, "firstMs" | "sinceMs" | "askedSeconds">,
+  restartTimeMax: number,
+): number {
+  const deadlineMs = sinceMs + 1000 * Math.min(askedSeconds, restartTimeMax);
+  // The stale timer of RFC 8538 section 4.1: however often it comes and goes.
+  return Math.min(deadlineMs, firstMs + 1000 * restartTimeMax + END_OF_RIB_MS);
 }
 
 function isCollision({ code, subcode }: Notified): boolean {

@@ -426,6 +426,25 @@ describe("routes that are marked already", () => {
   });
 });
 
+test("an export policy has them with a LOCAL_PREF of 0 for internal peers that know as well (section 4.6)", () => {
+  const policy = `
+policies:
+  last-resort:
+    - { if: { community: "${STALE}" }, set: { local-pref: 0 } }
+    - { then: accept }
+`;
+  const text = yaml("helper", "", policy);
+  const lab = new Lab(text.replace(`${C}, as: 65003`, `${C}, as: 64500, export: last-resort`));
+  const c = lab.peer(C, { as: 64500, ...KNOWS }).up();
+  const a = lab.peer(A, { as: 65001, ...KNOWS }).up();
+  a.announce(BOTH).endOfRib();
+  lab.run();
+  expect(c.table[BOTH[0]!]).toMatchObject({ localPref: 100 });
+  a.hangUp();
+  beyond(lab);
+  expect(c.table[BOTH[0]!]).toMatchObject({ localPref: 0, communities: [STALE] });
+});
+
 describe("with RFC 8538 on both sides", () => {
   const N = { gracefulRestart: { ...GR, notification: true } };
   const text = yaml("off", ", graceful-restart: { mode: helper, notification: true }");

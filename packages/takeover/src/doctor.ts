@@ -1,6 +1,7 @@
 /** What nonstop routing needs of the host, judged from what was probed. Pure. */
 
 import { CONGESTION_CONTROL, type CongestionControls } from "./congestion-control.ts";
+import type { DoctorRow } from "./doctor-row.ts";
 import { type HostLimits, type HostSizes, judgeLimits } from "./host-limits.ts";
 
 /** How a probe went: whether it worked, with what there is to say of it. */
@@ -33,16 +34,6 @@ export interface Probes {
   readonly congestion: CongestionControls;
   /** Interfaces of the service addresses. */
   readonly interfaces: readonly { readonly name: string; readonly exists: boolean }[];
-}
-
-export interface DoctorRow {
-  readonly what: string;
-  readonly ok: boolean;
-  /** Connections can be taken over without it. */
-  readonly isMinor?: true;
-  readonly detail: string;
-  /** Empty when all is well. */
-  readonly whatToDo: string;
 }
 
 /** @returns one row for everything needed, in the order in which it should be mended */

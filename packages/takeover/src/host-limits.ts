@@ -1,7 +1,7 @@
 /** What the kernel allows, against what a configuration takes of it. */
 
 import { readFileSync } from "node:fs";
-import type { DoctorRow } from "./doctor.ts";
+import type { DoctorRow } from "./doctor-row.ts";
 
 /** Numbers are null when they cannot be read here, as some cannot in a network namespace. */
 export interface HostLimits {

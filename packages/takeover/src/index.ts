@@ -60,7 +60,8 @@ export {
   setCongestionControl,
 } from "./congestion-control.ts";
 export { sendDatagram } from "./datagram.ts";
-export { type DoctorRow, diagnose, type Probe, type Probes } from "./doctor.ts";
+export { diagnose, type Probe, type Probes } from "./doctor.ts";
+export type { DoctorRow } from "./doctor-row.ts";
 export { exitAtOnce } from "./exit.ts";
 export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } from "./fence.ts";
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";

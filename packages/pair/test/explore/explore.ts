@@ -3,16 +3,8 @@
 import { hash } from "node:crypto";
 import { InvariantError } from "../../src/index.ts";
 import { Frontier } from "./frontier.ts";
-import {
-  type Bounds,
-  holderOf,
-  movesOf,
-  NAMES,
-  newWorld,
-  readyWorld,
-  Violation,
-  type World,
-} from "./world.ts";
+import { movesOf, newWorld, readyWorld } from "./moves.ts";
+import { type Bounds, holderOf, NAMES, Violation, type World } from "./world.ts";
 
 export interface Explored {
   readonly states: number;
