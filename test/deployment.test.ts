@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { type Config, loadConfig } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { stepsOf } from "./versions/steps.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DOCKER = join(ROOT, "docker");
@@ -341,6 +342,29 @@ const models = (version: string): Promise<Readonly<Record<string, Kind>>> =>
   import(/* @vite-ignore */ `kubernetes-models/${version}`);
 
 describe("docker/kubernetes/ts-bgp.yaml", () => {
+  test("has what the steps of docs/upgrade.md name", () => {
+    const [steps = ""] = stepsOf("Kubernetes");
+    const named = (kind: string) => documents.filter((one) => one.kind === kind);
+    const sets = named("StatefulSet");
+    const namespaces = named("Namespace").map(({ metadata }) => metadata.name);
+    const all = (pattern: RegExp) =>
+      new Set(Array.from(steps.matchAll(pattern), ([, name]) => name));
+    expect(all(/kubectl -n (\S+)/g)).toEqual(new Set(namespaces));
+    const names = sets.map(({ metadata }) => metadata.name);
+    expect(all(/statefulset\/(\S+)/g)).toEqual(new Set(names));
+    const pods = names.map((name) => `${name}-0`);
+    expect(all(/(?:pod[ /]|exec )([\w-]+)/g)).toEqual(new Set(pods));
+    for (const { spec } of sets) {
+      expect(spec).toMatchObject({ replicas: 1, updateStrategy: { type: "OnDelete" } });
+      const [container] = spec.template.spec.containers;
+      expect(steps).toContain(` ${container.name}=registry.`);
+    }
+    // Every command is one of these.
+    const lines = steps.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    for (const line of lines)
+      expect(line).toMatch(/^(until )?kubectl -n ts-bgp (set image|delete|wait|exec) /);
+  });
+
   const documents = parseAllDocuments(text("docker/kubernetes/ts-bgp.yaml")).map((one) =>
     one.toJS(),
   );
@@ -387,20 +411,31 @@ describe("docker/kubernetes/ts-bgp.yaml", () => {
   });
 });
 
-const hasAnalyze = spawnSync("systemd-analyze", ["--version"]).status === 0;
+const noAnalyze =
+  spawnSync("systemd-analyze", ["--version"]).status === 0 ? "" : " (needs systemd-analyze)";
 
-test.skipIf(!hasAnalyze)("the systemd unit has nothing that systemd-analyze minds", () => {
-  const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
-  const unit = text("configs/systemd/ts-bgp@.service").replaceAll(
-    "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs",
-    process.execPath,
-  );
-  const file = join(directory, "ts-bgp@rs1.service");
-  writeFileSync(file, unit);
-  const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], {
-    encoding: "utf8",
+describe.skipIf(noAnalyze !== "")(`systemd-analyze minds nothing${noAnalyze}`, () => {
+  test.each([
+    ["the unit", "rs1", null],
+    ["the unit of a spare", "spare", "spare.conf"],
+  ])("of %s", (_, name, more) => {
+    const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
+    const place = (file: string, source: string) => {
+      const program = "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs";
+      const unit = text("configs/systemd", source).replaceAll(program, process.execPath);
+      writeFileSync(join(directory, file), unit);
+    };
+    const unit = `ts-bgp@${name}.service`;
+    place(unit, "ts-bgp@.service");
+    if (more !== null) {
+      mkdirSync(join(directory, `${unit}.d`));
+      place(`${unit}.d/${more}`, more);
+    }
+    const words = ["verify", "--man=no", join(directory, unit)];
+    const { status, stderr } = spawnSync("systemd-analyze", words, { encoding: "utf8" });
+    rmSync(directory, { recursive: true });
+    const minded = stderr.split("\n").filter((line) => /ts-bgp@|spare\.conf/.test(line));
+    expect(minded).toEqual([]);
+    expect(status).toBe(0);
   });
-  rmSync(directory, { recursive: true });
-  expect(stderr.split("\n").filter((line) => line.includes("ts-bgp@"))).toEqual([]);
-  expect(status).toBe(0);
 });
