@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Config, loadConfig } from "@ts-bgp/config";
+import { type Config, loadConfig, loadSpare } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { stepsOf } from "./versions/steps.ts";
@@ -220,6 +220,28 @@ describe.each(CONFIGS)("docker/config/%s/ts-bgp.yaml", (name) => {
     expect(loaded).toMatchObject({ mistakes: [], warnings: [] });
     expectPrivatePlaces(loaded.config!);
     expectTls(loaded.config!);
+  });
+});
+
+describe("a spare in a container", () => {
+  test("has a right file, which protects the pair of compose.yml", () => {
+    const path = "docker/config/rs-b/spare.yaml";
+    const { config, mistakes } = loadSpare(path, text(path), {
+      load: (name) => loadConfig(name, text("docker/config/rs-b", name), SOURCES),
+      queueOf: () => 1,
+      controlSocket: "/run/ts-bgp/ts-bgp.sock",
+    });
+    expect(mistakes).toEqual([]);
+    expect(config?.pairs).toHaveLength(1);
+  });
+
+  test("changes a service that there is, and limits what it takes but its processor", () => {
+    const { services } = parse(text("docker/compose.spare.yml")) as ComposeFile;
+    const { services: all } = parse(text("docker/compose.yml"), { merge: true }) as ComposeFile;
+    expect(Object.keys(services)).toEqual(["rs-b"]);
+    expect(all).toHaveProperty("rs-b");
+    expect(services["rs-b"]).toMatchObject({ mem_limit: "3g", pids_limit: 500 });
+    expect(services["rs-b"]).not.toHaveProperty("cpus");
   });
 });
 
