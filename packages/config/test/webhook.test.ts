@@ -20,12 +20,12 @@ test.each<[string, string, string[]]>([
   [
     "a scheme that is none",
     "url: ftp://192.0.2.1/",
-    [`x.yaml:2:17: "webhook.url" must be a URL such as ${URLS}, not "ftp://192.0.2.1/"`],
+    [`x.yaml:2:17: "url" must be a URL such as ${URLS}, not "ftp://192.0.2.1/"`],
   ],
   [
     "a user",
     "url: https://me:it@192.0.2.1/",
-    [`x.yaml:2:17: "webhook.url" must be a URL such as ${URLS}, not "https://me:it@192.0.2.1/"`],
+    [`x.yaml:2:17: "url" must be a URL such as ${URLS}, not "https://me:it@192.0.2.1/"`],
   ],
   [
     "a port that is none",

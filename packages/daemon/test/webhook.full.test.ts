@@ -69,7 +69,7 @@ describe.skipIf(REASON !== null)(`a webhook of a pair (${REASON ?? "on one host"
       });
     }));
 
-  test("a receiver that never answers holds up nobody, and the end of the process no longer than a second", () =>
+  test("a receiver that never answers holds up nobody, and a side that ends no longer than two seconds", () =>
     withPair({ config: { webhook } }, async (pair) => {
       isSilent = true;
       const { a, b } = await pair.start();

@@ -201,12 +201,14 @@ test("a reload gives what waits to another receiver, and without one nobody is t
 test("a stop waits for what is told, and not for a receiver that is away", async () => {
   const { receiver: to, port } = await receiver();
   const { webhook, happen } = webhookTo(port);
-  happen("session-down", "1");
+  happen("session-up", "1");
+  await until(() => webhook.show()?.taken === 1, WAIT_MS, "it is told");
+  happen("session-down", "2");
   await webhook.stop();
-  expect(to.ids).toEqual([["1"]]);
+  expect(to.ids).toEqual([["1"], ["2"]]);
   to.server.close();
   const { webhook: other, happen: more } = webhookTo(port);
-  more("session-down", "2");
+  more("session-down", "3");
   await until(() => other.show()?.isTaken === false, WAIT_MS, "nobody is there");
   const beganMs = performance.now();
   await other.stop();
