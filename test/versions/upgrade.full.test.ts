@@ -237,15 +237,15 @@ describe.skipIf(REASON !== null)(
         expect(host.tables).toEqual(before.tables);
       }));
 
-    test("lead two units of systemd to another version, and back", () =>
+    test("lead two units of systemd to another version", () =>
       withHost(async (host) => {
         const [steps = ""] = stepsOf("systemd");
         host.program("tsbgp", "ts-bgp");
         const start = /^ExecStart=(.*)$/m.exec(UNIT)![1]!;
-        const line = host
-          .here(start.replace("/opt/ts-bgp/node_modules/.bin/node", process.execPath))
-          .replaceAll("%i", "$name");
-        await host.run(`systemctl() {
+        const line = start
+        .replace("/opt/ts-bgp/node_modules/.bin/node", process.execPath)
+        .replaceAll("%i", "$name");
+      await host.run(`systemctl() {
   name=\${2#ts-bgp@}
   if [ "$1" = restart ]; then
     pid=$(cat $name.pid); kill -TERM $pid; while kill -0 $pid 2> /dev/null; do sleep 0.05; done
@@ -264,18 +264,14 @@ describe.skipIf(REASON !== null)(
         await host.connect();
         await host.run("systemctl start ts-bgp@b\n");
         await host.untilActive("a");
-        const before = { tables: host.tables, version: (await host.versions("b"))[0] };
-        for (const [script, version] of [
-          [steps, VERSION],
-          [steps.replace("ts-bgp-next", "ts-bgp-old"), before.version],
-        ] as const) {
-          const printed = await host.run(script);
-          expect(printed).toContain("no session would end, no route differ");
-          await host.untilActive("a");
-          expect(await host.versions(...SIDES)).toEqual([version, version]);
-        }
-        expect(host.undisturbed).toEqual([true, true]);
-        expect(host.tables).toEqual(before.tables);
+        const before = host.tables;
+        const printed = await host.run(steps);
+      expect(printed).toContain("no session would end, no route differ");
+      await host.untilActive("a");
+      // What runs is what the link led to when it was started.
+      expect(await host.versions(...SIDES)).toEqual([VERSION, VERSION]);
+      expect(host.undisturbed).toEqual([true, true]);
+        expect(host.tables).toEqual(before);
       }));
   },
 );
