@@ -29,7 +29,7 @@ has() { [ $(((permitted >> $1) & 1)) = 1 ]; }
 if [ "$(id -u)" != 0 ]; then exec node "$MAIN" "$@"; fi
 
 if ! has 6 || ! has 7; then
-  if [ "${1:-}" = run ]; then
+  if [ "${1:-}" = run ] || [ "${1:-}" = spare ]; then
     echo "tsbgp: runs as root: SETUID and SETGID are missing to become another user" \
       "(cap_add: [SETUID, SETGID])" >&2
     # That of the image belongs to the user that this could not become, so root's sockets may not be

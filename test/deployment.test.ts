@@ -15,9 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Config, loadConfig } from "@ts-bgp/config";
+import { type Config, loadConfig, loadSpare } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { stepsOf } from "./versions/steps.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DOCKER = join(ROOT, "docker");
@@ -222,6 +223,28 @@ describe.each(CONFIGS)("docker/config/%s/ts-bgp.yaml", (name) => {
   });
 });
 
+describe("a spare in a container", () => {
+  test("has a right file, which protects the pair of compose.yml", () => {
+    const path = "docker/config/rs-b/spare.yaml";
+    const { config, mistakes } = loadSpare(path, text(path), {
+      load: (name) => loadConfig(name, text("docker/config/rs-b", name), SOURCES),
+      queueOf: () => 1,
+      controlSocket: "/run/ts-bgp/ts-bgp.sock",
+    });
+    expect(mistakes).toEqual([]);
+    expect(config?.pairs).toHaveLength(1);
+  });
+
+  test("changes a service that there is, and limits what it takes but its processor", () => {
+    const { services } = parse(text("docker/compose.spare.yml")) as ComposeFile;
+    const { services: all } = parse(text("docker/compose.yml"), { merge: true }) as ComposeFile;
+    expect(Object.keys(services)).toEqual(["rs-b"]);
+    expect(all).toHaveProperty("rs-b");
+    expect(services["rs-b"]).toMatchObject({ mem_limit: "3g", pids_limit: 500 });
+    expect(services["rs-b"]).not.toHaveProperty("cpus");
+  });
+});
+
 test("the configurations of both sides differ in the marked lines and the comment above only", () => {
   const [a, b] = ["rs-a", "rs-b"].map((side) =>
     text("docker/config", side, "ts-bgp.yaml")
@@ -341,6 +364,29 @@ const models = (version: string): Promise<Readonly<Record<string, Kind>>> =>
   import(/* @vite-ignore */ `kubernetes-models/${version}`);
 
 describe("docker/kubernetes/ts-bgp.yaml", () => {
+  test("has what the steps of docs/upgrade.md name", () => {
+    const [steps = ""] = stepsOf("Kubernetes");
+    const named = (kind: string) => documents.filter((one) => one.kind === kind);
+    const sets = named("StatefulSet");
+    const namespaces = named("Namespace").map(({ metadata }) => metadata.name);
+    const all = (pattern: RegExp) =>
+      new Set(Array.from(steps.matchAll(pattern), ([, name]) => name));
+    expect(all(/kubectl -n (\S+)/g)).toEqual(new Set(namespaces));
+    const names = sets.map(({ metadata }) => metadata.name);
+    expect(all(/statefulset\/(\S+)/g)).toEqual(new Set(names));
+    const pods = names.map((name) => `${name}-0`);
+    expect(all(/(?:pod[ /]|exec )([\w-]+)/g)).toEqual(new Set(pods));
+    for (const { spec } of sets) {
+      expect(spec).toMatchObject({ replicas: 1, updateStrategy: { type: "OnDelete" } });
+      const [container] = spec.template.spec.containers;
+      expect(steps).toContain(` ${container.name}=registry.`);
+    }
+    // Every command is one of these.
+    const lines = steps.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    for (const line of lines)
+      expect(line).toMatch(/^(until )?kubectl -n ts-bgp (set image|delete|wait|exec) /);
+  });
+
   const documents = parseAllDocuments(text("docker/kubernetes/ts-bgp.yaml")).map((one) =>
     one.toJS(),
   );
@@ -387,20 +433,31 @@ describe("docker/kubernetes/ts-bgp.yaml", () => {
   });
 });
 
-const hasAnalyze = spawnSync("systemd-analyze", ["--version"]).status === 0;
+const noAnalyze =
+  spawnSync("systemd-analyze", ["--version"]).status === 0 ? "" : " (needs systemd-analyze)";
 
-test.skipIf(!hasAnalyze)("the systemd unit has nothing that systemd-analyze minds", () => {
-  const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
-  const unit = text("configs/systemd/ts-bgp@.service").replaceAll(
-    "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs",
-    process.execPath,
-  );
-  const file = join(directory, "ts-bgp@rs1.service");
-  writeFileSync(file, unit);
-  const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], {
-    encoding: "utf8",
+describe.skipIf(noAnalyze !== "")(`systemd-analyze minds nothing${noAnalyze}`, () => {
+  test.each([
+    ["the unit", "rs1", null],
+    ["the unit of a spare", "spare", "spare.conf"],
+  ])("of %s", (_, name, more) => {
+    const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
+    const place = (file: string, source: string) => {
+      const program = "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs";
+      const unit = text("configs/systemd", source).replaceAll(program, process.execPath);
+      writeFileSync(join(directory, file), unit);
+    };
+    const unit = `ts-bgp@${name}.service`;
+    place(unit, "ts-bgp@.service");
+    if (more !== null) {
+      mkdirSync(join(directory, `${unit}.d`));
+      place(`${unit}.d/${more}`, more);
+    }
+    const words = ["verify", "--man=no", join(directory, unit)];
+    const { status, stderr } = spawnSync("systemd-analyze", words, { encoding: "utf8" });
+    rmSync(directory, { recursive: true });
+    const minded = stderr.split("\n").filter((line) => /ts-bgp@|spare\.conf/.test(line));
+    expect(minded).toEqual([]);
+    expect(status).toBe(0);
   });
-  rmSync(directory, { recursive: true });
-  expect(stderr.split("\n").filter((line) => line.includes("ts-bgp@"))).toEqual([]);
-  expect(status).toBe(0);
 });

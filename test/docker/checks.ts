@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ShownSpare, ShownSpared } from "@ts-bgp/daemon";
+import type { Side } from "../../chaos/sides.ts";
 import {
   type Family,
   familyOf,
@@ -29,6 +31,7 @@ const MANIFEST = new URL("../../packages/cli/package.json", import.meta.url);
 const CAPABILITIES = new Set([10, 12, 13, 23]);
 /** Of BGP, beside that of the family. */
 const CAPABILITY_NAMES = ["4-octet-as", "enhanced-route-refresh", "route-refresh"];
+const SPARE_SOCKET = "/run/ts-bgp/spare.sock";
 const SECRETS = /password|secret|token|key=/i;
 const PROBE_NEIGHBOR = { address: "10.89.0.99", as: 64599 } as const;
 
@@ -50,6 +53,7 @@ export const RELOADS: readonly Check[] = [
   { name: "reload by docker exec", run: (stage) => checkReload(stage, "command") },
   { name: "a file with a mistake changes nothing", run: checkMistake },
 ];
+export const SPARE: Check = { name: "as a spare, there and back", run: checkSpare };
 export const PROTECTION: Check = { name: "MD5 and GTSM in every packet", run: checkProtection };
 export const LOGS: Check = { name: "logs are JSON", run: checkLogs };
 
@@ -314,6 +318,34 @@ async function checkMistake(stage: Stage): Promise<string> {
   assert.notEqual(words, "", "the file was taken");
   assert.deepEqual(await upCounts(stage), ups, "the sessions' own counts");
   return words;
+}
+
+/** rs-b gives way to a spare that is the other side of rs-a, takes the role over, and gives it back. */
+async function checkSpare(stage: Stage): Promise<string> {
+  const { deployment } = stage;
+  const [a, b] = deployment.sides;
+  const ups = await upCounts(stage);
+  const up = (file: string) =>
+    deployment.shell(`docker compose -f docker/compose.yml ${file} up -d --wait --no-deps rs-b`);
+  if ((await stage.active()) === b) await b!.tsbgp("switchover");
+  await stage.ready();
+  await up("-f docker/compose.spare.yml");
+  await stage.ready();
+  const [shown] = await spared(b!);
+  await a!.tsbgp("switchover");
+  await stage.ready();
+  assert.equal((await spared(b!))[0]?.role, "active", "role of the spare's side");
+  await b!.tsbgp("switchover", "rs1", "-s", SPARE_SOCKET, "--wait");
+  await stage.ready();
+  await up("");
+  await stage.ready();
+  assert.deepEqual(await upCounts(stage), ups, "the sessions' own counts");
+  return `${shown?.cluster}, ${Math.round((shown?.memory_octets ?? 0) / 1e6)} MB`;
+}
+
+async function spared({ tsbgp }: Side): Promise<readonly ShownSpared[]> {
+  const shown = await tsbgp("show", "nsr", "--json", "-s", SPARE_SOCKET);
+  return (JSON.parse(shown) as ShownSpare).pairs;
 }
 
 /** How often each session came up, by the clients' own count. */

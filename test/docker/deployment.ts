@@ -6,6 +6,7 @@
  *     bird, frr     clients                           .11 / ::11, .12 / ::12
  *     feeder        a namespace for scripted peers    .21 / ::21, .22
  */
+import { execFile } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -19,6 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Pair, Side } from "../../chaos/sides.ts";
 import { nsrStatus } from "../lab/ask.ts";
 import { type EnteredNode, endOnSignals, enterNode, type NodeFields } from "../lab/netns.ts";
@@ -52,6 +54,7 @@ export const STREAM_ADDRESS = "10.89.0.22";
 const SOCKET = "/run/ts-bgp/ts-bgp.sock";
 const UP_MS = 120_000;
 const BUILD_MS = 600_000;
+const STEPS_MS = 600_000;
 
 /** Networks of the pair, with what a side has there. */
 export type NetworkName = "peering" | "link";
@@ -73,8 +76,6 @@ export class Deployment implements Pair {
   /** Holds the copy and whatever is found out. */
   readonly directory: string;
   readonly file: string;
-  /** Image of each side. */
-  private readonly images: Map<string, string> = new Map();
   /** When the process ends before its time. */
   private readonly removeNow = () => {
     this.remove();
@@ -145,11 +146,19 @@ export class Deployment implements Pair {
     await this.compose(["up", "-d", "--wait", "--no-build", ...services], { timeoutMs: UP_MS });
   }
 
-  /** Have a side run another image, as `docker compose up` does after a change of the tag. */
-  async upgrade(side: string, image: string): Promise<void> {
-    this.images.set(side, image);
-    const env = { TSBGP_IMAGE: image };
-    await this.compose(["up", "-d", "--no-deps", "--no-build", side], { env });
+  /** Run commands of an operator's in the place of the repository. @throws Error with what they say */
+  async shell(commands: string): Promise<string> {
+    const file = join(this.directory, "steps.sh");
+    writeFileSync(file, commands);
+    const env = { ...process.env, COMPOSE_PROJECT_NAME: PROJECT };
+    const options = { cwd: this.directory, env, timeout: STEPS_MS };
+    const { stdout } = await promisify(execFile)("bash", ["-ex", file], options);
+    return stdout;
+  }
+
+  /** Have the next `up` use what it would use in a clone. */
+  forgetImage(): void {
+    rmSync(this.path(".env"));
   }
 
   /** Name of a service's container. */

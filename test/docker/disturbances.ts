@@ -1,9 +1,14 @@
 /** What is done to the active's container while routes change, and what must come of it. */
-import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Disturbance } from "../../chaos/disturb.ts";
 import type { TrialPlan } from "../../chaos/plan.ts";
 import { reached, type Side } from "../../chaos/sides.ts";
 import { type Disturb, runTrial, type TrialResult } from "../../chaos/trial.ts";
+import { stepsOf } from "../versions/steps.ts";
+import { versionPatch, writePatched } from "../versions/tree.ts";
+import { VARIANTS } from "../versions/variants.ts";
 import type { Check } from "./checks.ts";
 import { IMAGE, NEXT_IMAGE, type NetworkName } from "./deployment.ts";
 import { docker, parseImage } from "./engine.ts";
@@ -63,15 +68,6 @@ const PAUSE: Disturbing = {
   },
 };
 
-const SWITCHOVER: Disturbing = {
-  name: "upgrade: switch over to the new image",
-  moment: "churn",
-  deed: async (_, victim) => {
-    await victim.tsbgp("switchover", "--wait");
-    return true;
-  },
-};
-
 function disconnect(network: NetworkName): Disturbing {
   return {
     name: `docker network disconnect ${network}`,
@@ -85,15 +81,31 @@ function disconnect(network: NetworkName): Disturbing {
   };
 }
 
-/** One of the two sides gets the next image: what `docker compose up` does after a change of tag. */
-function upgrade(which: "active" | "standby", name: string): Disturbing {
+/**
+ * The steps of docs/upgrade.md, as they stand there.
+ *
+ * @param image - what both sides run then
+ */
+function upgrade(name: string, image: string): Disturbing {
   return {
     name,
     moment: "churn",
-    deed: async (stage, victim) => {
-      const side = which === "active" ? victim : await stage.standby();
-      await stage.deployment.upgrade(side.name, NEXT_IMAGE);
-      return which === "active";
+    deed: async (stage, victim, { problem, remark }) => {
+      const { deployment } = stage;
+      const [, steps = ""] = stepsOf("Compose");
+      // There rs-a is the active side.
+      if (victim.name !== "rs-a") await victim.tsbgp("switchover", "--wait");
+      await stage.ready();
+      const said = await deployment.shell(steps.replaceAll("ts-bgp:next", image));
+      if (!said.includes("no session would end")) problem(`upgrade check says: ${said}`);
+      deployment.forgetImage();
+      const { id } = parseImage(await docker(["image", "inspect", image]));
+      for (const side of deployment.sides) {
+        if ((await deployment.inspect(side.name)).image !== id)
+          problem(`${side.name} runs another`);
+        remark(`${side.name} is ${(await side.tsbgp("--version")).trim()}`);
+      }
+      return victim.name !== "rs-a";
     },
   };
 }
@@ -122,9 +134,8 @@ const ADDRESS_MODE: readonly Disturbing[] = [
   disconnect("link"),
   disconnect("peering"),
   STOP,
-  upgrade("standby", "upgrade: the standby gets the new image"),
-  SWITCHOVER,
-  upgrade("standby", "upgrade: the other side gets it"),
+  upgrade("upgrade by the steps of docs/upgrade.md", NEXT_IMAGE),
+  upgrade("the way back by the same steps", IMAGE),
 ];
 const SHARED_MODE: readonly Disturbing[] = [KILL, KILL_TWICE, PAUSE, STOP];
 
@@ -135,27 +146,25 @@ export function disturbanceChecks(
 ): readonly Check[] {
   const all = file === "compose.yml" ? ADDRESS_MODE : SHARED_MODE;
   const label = file === "compose.yml" ? "" : "shared: ";
-  const checks = all.map(
-    (one): Check => ({ name: one.name, run: (stage) => check(stage, one, label, record) }),
-  );
-  return file === "compose.yml" ? [...checks, UPGRADED] : checks;
+  return all.map((one): Check => {
+    return { name: one.name, run: (stage) => check(stage, one, label, record) };
+  });
 }
 
-const UPGRADED: Check = {
-  name: "upgrade: both sides run the new image",
-  async run({ deployment }) {
-    const { id } = parseImage(await docker(["image", "inspect", NEXT_IMAGE]));
-    for (const { name } of deployment.sides) {
-      assert.equal((await deployment.inspect(name)).image, id, `image of ${name}`);
-    }
-    return undefined;
-  },
-};
-
-/** An image of another tag and another identity, with the same program. */
+/** An image of another tag, with another program in it. */
 export async function makeNextImage(): Promise<void> {
-  const input = `FROM ${IMAGE}\nLABEL interop=next\n`;
-  await docker(["build", "-q", "-t", NEXT_IMAGE, "-"], { input });
+  const { patches } = VARIANTS.find(({ name }) => name === "another jitter of timers")!;
+  const folder = mkdtempSync(join(tmpdir(), "tsbgp-next-"));
+  try {
+    writePatched(folder, [...patches, versionPatch("9.8.7")]);
+    writeFileSync(
+      join(folder, "Dockerfile"),
+      `FROM ${IMAGE}\nCOPY packages /opt/ts-bgp/packages\n`,
+    );
+    await docker(["build", "-q", "-t", NEXT_IMAGE, folder]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 async function check(

@@ -22,6 +22,7 @@ import {
   RELOADS,
   ROUTES,
   SESSIONS,
+  SPARE,
   START,
 } from "./checks.ts";
 import { Deployment, removeProject, SOURCE } from "./deployment.ts";
@@ -73,7 +74,7 @@ class Run {
       PRIVILEGES,
       SESSIONS,
       ROUTES,
-      ...(isFirst ? [CHANGES, ...RELOADS] : []),
+      ...(isFirst ? [CHANGES, ...RELOADS, SPARE] : []),
       ...disturbances,
       PROTECTION,
       LOGS,

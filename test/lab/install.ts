@@ -69,6 +69,7 @@ function missingPackages(): string[] {
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
     { program: CHROMIUM, debianPackage: "chromium" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },
+    { program: "/usr/bin/systemd-analyze", debianPackage: "systemd" },
     { program: "/usr/sbin/iptables", debianPackage: "iptables" },
   ]
     .filter(({ program }) => !existsSync(program))

@@ -54,6 +54,21 @@ export function variantTree(patches: readonly Patch[]): Tree {
   });
 }
 
+/** Puts into a folder the files of the present program that are changed, and nothing else. */
+export function writePatched(folder: string, patches: readonly Patch[]): void {
+  for (const file of new Set(patches.map((patch) => patch.file))) {
+    cpSync(join(ROOT, file), join(folder, file));
+  }
+  for (const patch of patches) apply(folder, patch);
+}
+
+/** @returns what gives the command another version */
+export function versionPatch(version: string): Patch {
+  const file = "packages/cli/package.json";
+  const [find = ""] = /"version": ".*"/.exec(readFileSync(join(ROOT, file), "utf8")) ?? [];
+  return { file, find, put: `"version": "${version}"` };
+}
+
 /** @returns why a release cannot be made here; null when it can */
 export function releaseProblem({ version, commit }: Release): string | null {
   const { status } = spawnSync("git", ["-C", ROOT, "cat-file", "-e", `${commit}^{commit}`]);

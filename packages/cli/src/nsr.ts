@@ -247,7 +247,8 @@ function phases({ ms }: Switchover): string {
   return `${text(total)} ms (${each.join(", ")}), ${text(silence)} ms without an active side`;
 }
 
-const TIMEOUT_SECONDS = 30;
+/** How long is waited unless `--timeout` says otherwise. */
+export const TIMEOUT_SECONDS = 30;
 /** Time between questions whether the pair is ready. */
 const POLL_MS = 100;
 
@@ -298,7 +299,8 @@ function outcomeLines({ resumed, lost = [] }: Partial<Outcome>): string[] {
   return [`the other side is active now${went}`, ...ended];
 }
 
-function secondsOf(args: Arguments): number {
+/** @returns what `--timeout` says */
+export function secondsOf(args: Arguments): number {
   const text = stringOption(args, "timeout") ?? String(TIMEOUT_SECONDS);
   const seconds = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0 || seconds > 86_400) {

@@ -5,6 +5,7 @@ import type { ShownNsr } from "@ts-bgp/nsr";
 import type { ShownRoute } from "@ts-bgp/views";
 import { type Command, EXIT, noWords, print, stringOption } from "./command.ts";
 import { ask, CONTROL_OPTIONS, ControlError, exitCodeOf, socketOf } from "./control-client.ts";
+import { secondsOf, TIMEOUT_SECONDS } from "./nsr.ts";
 import { type Column, TableWriter } from "./table.ts";
 
 /** Routes that a neighbor would be sent, or not, or otherwise. */
@@ -26,6 +27,8 @@ interface ShownCheck {
 
 /** A route that is on its way differs for a moment: what differs is looked at again after this. */
 const AGAIN_MS = 1000;
+/** Time between questions whether it is ready. */
+const LOOK_MS = 100;
 
 const DOOMED_COLUMNS: readonly Column<ShownCheck["doomed"][number]>[] = [
   { title: "Would end", text: ({ address }) => address },
@@ -40,19 +43,28 @@ const ROUTE_COLUMNS: readonly Column<ShownChange>[] = [
 
 export const upgradeCheckCommand: Command = {
   name: "upgrade check",
-  usage: "[--active PATH]",
+  usage: "[--active PATH] [--wait] [--timeout SECONDS]",
   summary: "what a standby of another version would do otherwise",
   help: [
     "Asks the side that runs the new version and is the standby: which sessions would end with a",
     "switchover to it, and why, and which options of the configuration in force it does not know.",
-    "  --active PATH    control socket of the active side: which routes each neighbor would be sent more,",
-    "                   fewer, or with other attributes",
+    "  --active PATH        control socket of the active side: which routes each neighbor would be sent more,",
+    "                       fewer, or with other attributes",
+    "  --wait               first wait until the standby is there, and ready",
+    `  --timeout SECONDS    wait no longer than that; default ${TIMEOUT_SECONDS}`,
     "Exit: 0 nothing is otherwise, 1 something is, or the standby is not ready, 2 no speaker to ask.",
   ],
-  options: { ...CONTROL_OPTIONS, active: { type: "string", short: "a" } },
+  options: {
+    ...CONTROL_OPTIONS,
+    active: { type: "string", short: "a" },
+    wait: { type: "boolean", short: "w" },
+    timeout: { type: "string", short: "t" },
+  },
   run: async (args) => {
     noWords(args);
     const socket = socketOf(args);
+    const seconds = secondsOf(args);
+    if (args.options["wait"] === true) await untilReady(socket, seconds);
     let same = false;
     const code = await exitCodeOf(async () => {
       const check = await checkOf(socket, stringOption(args, "active") ?? null);
@@ -63,6 +75,15 @@ export const upgradeCheckCommand: Command = {
     return code === EXIT.OK && !same ? EXIT.NO : code;
   },
 };
+
+/** Returns as well when the time is over: what is not as it should be then is found by who asks next. */
+async function untilReady(socket: string, seconds: number): Promise<void> {
+  for (const endMs = Date.now() + 1000 * seconds; Date.now() < endMs; await delay(LOOK_MS)) {
+    // One that is being started does not answer yet.
+    const shown = await nsrOf(socket).catch(() => null);
+    if (shown?.role === "standby" && shown.ready) return;
+  }
+}
 
 async function checkOf(socket: string, active: string | null): Promise<ShownCheck> {
   const shown = await nsrOf(socket);

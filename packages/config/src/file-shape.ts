@@ -4,7 +4,7 @@
 
 import type { BfdAuthType } from "@ts-bgp/bfd";
 import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
-import type { BmpTable } from "./types.ts";
+import type { BmpTable, WebhookEvent } from "./types.ts";
 
 export interface FileShape {
   readonly include?: OneOrMore<string>;
@@ -25,6 +25,11 @@ export interface FileShape {
     readonly routes?: "received" | "accepted";
     readonly "updates-every"?: number;
     readonly compress?: "gzip" | "none";
+  };
+  readonly webhook?: {
+    readonly url: string;
+    readonly secret?: FileSecret;
+    readonly events?: readonly WebhookEvent[];
   };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;

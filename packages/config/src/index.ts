@@ -65,4 +65,6 @@ export type {
   RtrCacheConfig,
   RtrTls,
   ServiceAddressConfig,
+  WebhookConfig,
+  WebhookEvent,
 } from "./types.ts";

@@ -28,6 +28,7 @@ import { checkShape } from "./schema.ts";
 import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
 import { checkVars } from "./vars.ts";
+import { checkWebhook } from "./webhook.ts";
 import { type Section, YamlFile } from "./yaml-file.ts";
 
 export interface LoadedConfig {
@@ -99,6 +100,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     rpki,
     bmp,
     mrt: checkMrt(shape, checker),
+    webhook: checkWebhook(shape, checker),
     neighbors,
     dynamicNeighbors,
     policies: { ...builtin.policies, ...policies, ...blackholes.policies },

@@ -23,6 +23,8 @@ export interface Config extends Lists {
   readonly bmp: BmpConfig | null;
   /** Null for no MRT files. */
   readonly mrt: MrtConfig | null;
+  /** Null for nobody who is told of events. */
+  readonly webhook: WebhookConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   /** In the order of the file; prefixes are unique. */
@@ -110,6 +112,42 @@ export interface RoaFileConfig {
   /** From the root. */
   readonly file: string;
   readonly preference: number;
+}
+
+/** What a webhook may be told of: ids of the log, and `first-rejection`. */
+export const WEBHOOK_EVENTS = [
+  "session-up",
+  "session-down",
+  "max-prefix-warning",
+  "max-prefix-reached",
+  "first-rejection",
+  "update-fault",
+  "quarantine",
+  "bfd-up",
+  "bfd-down",
+  "rpki-source",
+  "rpki-gate",
+  "nsr-takeover",
+  "nsr-lost-session",
+  "nsr-simplex",
+  "dynamic-neighbor",
+  "graceful-shutdown",
+  "operator",
+  "configured",
+  "reload-refused",
+  "started",
+  "stopping",
+] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+
+/** Who is told of events by HTTP. */
+export interface WebhookConfig {
+  /** Of http or https, without user and password. */
+  readonly url: string;
+  /** What requests are signed with, null for no signature. */
+  readonly secret: string | null;
+  /** At least one; each once. */
+  readonly events: readonly WebhookEvent[];
 }
 
 /** Who is told by BMP (RFC 7854) what the speaker does. */

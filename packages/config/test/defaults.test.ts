@@ -21,6 +21,7 @@ const BASE = {
   rpki: { caches: [{ address: "192.0.2.53" }] },
   bmp: { stations: [{ address: "192.0.2.54" }] },
   mrt: { dir: "/var/lib/mrt" },
+  webhook: { url: "http://192.0.2.55" },
   neighbors: [
     {
       address: "192.0.2.11",
@@ -36,6 +37,13 @@ const BASE = {
   "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
+
+/** As the schema says it. */
+const WEBHOOK_DEFAULT = (
+  schema.properties.webhook.properties.events.description.split(": ")[1] ?? ""
+)
+  .replace(/\.$/, "")
+  .split(", ");
 
 interface Described {
   /** Keys from the top of the file, with the first item of a list, and "one" for a name. */
@@ -128,6 +136,11 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
         { tokens: [{ name: "noc", role: "operator", secret: "0123456789abcdef" }] },
       ].map((http) => load({ ...BASE, http: { port: 1, ...http } }).http?.anonymous),
       ["local", "local", "none", "none", "none"],
+    ],
+    "webhook events": [
+      "session-up, session-down, max-prefix-reached, first-rejection, quarantine, rpki-source, nsr-takeover, nsr-lost-session, nsr-simplex",
+      load(BASE).webhook?.events.join(", "),
+      load(fileWith(["webhook", "events"], WEBHOOK_DEFAULT)).webhook?.events.join(", "),
     ],
     "log file": ["standard output", load(BASE).log.file, null],
     nsr: ["the speaker runs alone", load(fileWith(["nsr"], undefined)).nsr, null],

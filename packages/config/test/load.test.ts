@@ -220,6 +220,11 @@ const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
     updatesSeconds: 300,
     compress: "none",
   },
+  webhook: {
+    url: "https://alerts.example.net/x?y=z",
+    secret: "0123456789abcdef",
+    events: ["session-up", "quarantine"],
+  },
   rpki: {
     caches: [
       {

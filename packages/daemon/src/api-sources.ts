@@ -3,11 +3,10 @@
 import type { HttpConfig } from "@ts-bgp/config";
 import type { ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
-import { nowMs } from "@ts-bgp/speaker";
 import type { ControlHandler } from "./control.ts";
+import { watchEvents } from "./events.ts";
 import type { HttpSources } from "./http.ts";
-import type { Heard, Log } from "./logging.ts";
-import { watchRejections } from "./rejections.ts";
+import type { Log } from "./logging.ts";
 
 /** @param access - who may ask what */
 export function apiSources(
@@ -26,16 +25,6 @@ export function apiSources(
       log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
     },
     activeSide: () => showNsr().peer.side || null,
-    watch: (heard) => {
-      const tell = ({ fields, ...event }: Heard) => heard({ at_ms: nowMs(), ...event, ...fields });
-      const id = "first-rejection";
-      const ends = [
-        log.watch(tell),
-        watchRejections(router, (first) => tell({ id, level: "info", ...first })),
-      ];
-      return () => {
-        for (const end of ends) end();
-      };
-    },
+    watch: (heard) => watchEvents(log, router, heard),
   };
 }

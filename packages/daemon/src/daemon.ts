@@ -3,7 +3,6 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
-import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
@@ -15,17 +14,17 @@ import { controlHandler, type Served } from "./commands.ts";
 import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
-import { feedMetrics } from "./feed-metrics.ts";
 import { History, NO_HISTORY } from "./history.ts";
 import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
+import { Observers } from "./observers.ts";
 import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
-import { sideText, statusText } from "./status-text.ts";
+import { statusText } from "./status-text.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -72,7 +71,7 @@ export class Daemon {
   /** What an operator asks, over whatever. */
   private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
-  private readonly feeds: Feeds;
+  private readonly observers: Observers;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
@@ -95,10 +94,10 @@ export class Daemon {
     this.lastReload = { ok: true, atMs: this.startedMs };
     this.log = openLog(config.log, options.logName ?? null);
     this.warn(config, warnings);
-    this.feeds = new Feeds({
+    this.observers = new Observers(this.log, {
       version: options.version,
-      describe: () => sideText(this.shownNsr()),
-      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+      router: () => this.served().router,
+      shownNsr: () => this.shownNsr(),
     });
     this.handler = controlHandler({
       served: () => this.served(),
@@ -110,7 +109,7 @@ export class Daemon {
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
-      feeds: this.feeds,
+      feeds: this.observers.feeds,
       configuredMs: () => this.configuredMs,
     });
     this.manager = new ServiceManager(process.env, () => statusText(this.shownNsr()));
@@ -169,7 +168,7 @@ export class Daemon {
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
-        this.feeds.use(this.alone, config);
+        this.observers.use(this.alone, config);
       }
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
@@ -229,7 +228,7 @@ export class Daemon {
     this.closeServers();
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
-    this.feeds.stop();
+    await this.observers.stop();
     await this.bfd.exit();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
@@ -339,8 +338,7 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    if (role === "active") this.feeds.use(speaker, this.config);
-    else this.feeds.use(null, this.config);
+    this.observers.use(role === "active" ? speaker : null, this.config);
     this.manager.changed();
   }
 
@@ -434,7 +432,7 @@ export class Daemon {
     this.config = next;
     this.configuredMs = nowMs();
     this.inherited = null;
-    this.feeds.use(this.speaker, next);
+    this.observers.use(this.speaker, next);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }
@@ -464,7 +462,7 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
-      feedMetrics: () => feedMetrics(this.feeds),
+      feedMetrics: () => this.observers.metrics(),
     });
     this.history ??= new History(() => this.served().router);
     const { collector } = this;

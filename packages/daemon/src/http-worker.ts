@@ -1,14 +1,21 @@
 /** The thread that serves HTTP; see `http.ts`. */
 
-import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { Api } from "./api/api.ts";
 import type { ApiReply } from "./api/messages.ts";
+import { birdMetrics } from "./bird-names.ts";
+import { giveWay } from "./give-way.ts";
 import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./http.ts";
 import { HTTP_LIMITS, type HttpAnswer, type HttpQuestion, HttpServer } from "./http-server.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
-import { CONTENT_TYPE, metricText, recordsOf } from "./metric-text.ts";
+import {
+  CONTENT_TYPES,
+  formatFor,
+  type MetricFormat,
+  metricText,
+  recordsOf,
+} from "./metric-text.ts";
 import { pageAnswer } from "./page.ts";
 import { Shared } from "./shared.ts";
 
@@ -104,17 +111,15 @@ class MainThread {
 
 const order = workerData as HttpOrder;
 const main = new MainThread(order);
-const metrics = new Shared(async (): Promise<HttpAnswer> => {
-  try {
-    const records = recordsOf(await main.takeMetrics());
-    const body = await metricText([...records, ...ownMetrics()]);
-    return { status: 200, contentType: CONTENT_TYPE, body };
-  } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    const body = `no answer for ${METRICS_WAIT_MS / 1000} s: the thread that routes is busy or hangs\n`;
-    return { status: 503, contentType: "text/plain", body };
-  }
+const records = new Shared(async () => {
+  const taken = recordsOf(await main.takeMetrics());
+  return [...taken, ...ownMetrics()];
 }, METRICS_MS);
+const metrics = {
+  prometheus: new Shared(() => metricsAs("prometheus"), 0),
+  openmetrics: new Shared(() => metricsAs("openmetrics"), 0),
+  bird: new Shared(() => metricsAs("prometheus", birdMetrics), 0),
+};
 const health = new Shared(() => main.takeHealth(), HEALTH_MS);
 
 const server = new HttpServer(answer, order.limits ?? HTTP_LIMITS, (path, error) => {
@@ -134,7 +139,9 @@ async function answer(question: HttpQuestion): Promise<HttpAnswer> {
   }
   switch (path) {
     case "/metrics":
-      return metrics.get();
+      return metrics[formatFor(question.headers.accept)].get();
+    case "/metrics/bird":
+      return metrics.bird.get();
     case "/healthz": {
       const state = await health.get();
       const body = `${JSON.stringify(state)}\n`;
@@ -147,6 +154,20 @@ async function answer(question: HttpQuestion): Promise<HttpAnswer> {
       const body = `here are /metrics and /healthz${more}\n`;
       return { status: 404, contentType: "text/plain", body };
     }
+  }
+}
+
+async function metricsAs(
+  format: MetricFormat,
+  choose = (all: readonly MetricRecord[]) => all,
+): Promise<HttpAnswer> {
+  try {
+    const body = await metricText(choose(await records.get()), format);
+    return { status: 200, contentType: CONTENT_TYPES[format], headers: { vary: "accept" }, body };
+  } catch (error) {
+    if (!(error instanceof Unanswered)) throw error;
+    const body = `no answer for ${METRICS_WAIT_MS / 1000} s: the thread that routes is busy or hangs\n`;
+    return { status: 503, contentType: "text/plain", body };
   }
 }
 
@@ -164,15 +185,6 @@ function ownMetrics(): MetricRecord[] {
   ];
 }
 
-/** A process that is nicer already cannot take that back without the right to; nobody needs it to. */
-function giveWay(): void {
-  try {
-    if (getPriority() < NICE) setPriority(NICE);
-  } catch {
-    // Of use, and not needed.
-  }
-}
-
 function report(what: HttpReport): void {
   parentPort!.postMessage(what);
 }
@@ -188,7 +200,7 @@ parentPort!.on("message", (reply: HttpReply) => {
 try {
   const { address, port } = order.address;
   report({ listening: await server.listen(port, address) });
-  giveWay();
+  giveWay(NICE);
 } catch (error) {
   report({ failed: (error as Error).message });
   parentPort!.close();

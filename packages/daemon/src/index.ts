@@ -9,6 +9,7 @@
  *     api/                   what programs ask over HTTP, and who may
  *     route-pages.ts         answers with many items
  *     turns.ts, shared.ts    how those who ask share the thread that routes
+ *     observers.ts           feeds, and webhook.ts: events to whoever is told by HTTP, from a thread of its own
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     spare/                 no speaker at all: processes with one each

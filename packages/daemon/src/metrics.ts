@@ -7,6 +7,7 @@ import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { NEIGHBOR_TABLE, neighborRows } from "./neighbor-metrics.ts";
+import { rejectionMetrics } from "./rejection-metrics.ts";
 import { restartMetrics } from "./restart-metrics.ts";
 import { rpkiMetrics } from "./rpki-metrics.ts";
 import { askersTurn, PIECE_MS } from "./turns.ts";
@@ -54,6 +55,13 @@ export class Collector {
       const next = await this.timed(async () => rows.next());
       if (next.done === true) break;
       yield { rows: next.value };
+    }
+    for (const steps = rejectionMetrics(this.served().router); ; ) {
+      await askersTurn();
+      const next = await this.timed(async () => steps.next());
+      if (next.done !== true) continue;
+      yield { records: [next.value] };
+      break;
     }
     const heldMaxSeconds = this.heldMaxMs / 1000;
     const help = "Longest time that collecting metrics has held up routing at once";

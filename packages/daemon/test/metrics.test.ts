@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { recentMaxMs } from "../../speaker/src/recent-max.ts";
 import type { Served } from "../src/commands.ts";
 import type { MetricPart, MetricRows } from "../src/metric-parts.ts";
-import { metricText, recordsOf } from "../src/metric-text.ts";
+import { formatFor, metricText, recordsOf } from "../src/metric-text.ts";
 import { Collector } from "../src/metrics.ts";
 import { neighborRows } from "../src/neighbor-metrics.ts";
 import { servedOf } from "./support/served.ts";
@@ -132,5 +132,36 @@ describe("the longest slice", () => {
     expect(lines).toContain("tsbgp_slices_total 3");
     expect(lines).toContain("tsbgp_slice_seconds_total 1.5");
     expect(await linesOf(servedOf(0))).toContain("tsbgp_slice_max_seconds 0.004");
+  });
+});
+
+describe("OpenMetrics", () => {
+  test.each([
+    [undefined, "prometheus"],
+    ["*/*", "prometheus"],
+    ["text/plain;version=0.0.4", "prometheus"],
+    ["application/openmetrics-text", "openmetrics"],
+    ["application/openmetrics-text; version=1.0.0; q=0.5, text/plain;q=0.3", "openmetrics"],
+    ["application/openmetrics-text;version=1.0.0;q=0.2,text/plain;q=0.3", "prometheus"],
+    ["application/openmetrics-text;version=0.0.1", "prometheus"],
+    ["application/openmetrics-text;q=0", "prometheus"],
+    [
+      "application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.2",
+      "openmetrics",
+    ],
+  ] as const)("who accepts %s gets %s", (accept, format) => {
+    expect(formatFor(accept)).toBe(format);
+  });
+
+  test("has the same samples, counters that are declared without their end, and an end of its own", async () => {
+    const records = recordsOf(await partsOf(servedOf(2)));
+    const plain = (await metricText(records)).toString();
+    const open = (await metricText(records, "openmetrics")).toString();
+    const samplesOf = (text: string) =>
+      text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    expect(samplesOf(open)).toEqual(samplesOf(plain));
+    expect(open).toContain("# TYPE tsbgp_slices counter\ntsbgp_slices_total 3\n");
+    expect(open.endsWith("\n# EOF\n")).toBe(true);
+    expect(open).not.toContain("\n\n");
   });
 });

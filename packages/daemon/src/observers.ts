@@ -1,0 +1,58 @@
+/** Those who are told what the active side does: feeds, and the webhook. */
+
+import type { Config } from "@ts-bgp/config";
+import { Feeds } from "@ts-bgp/feeds";
+import type { ShownNsr } from "@ts-bgp/nsr";
+import type { Router } from "@ts-bgp/router";
+import type { Speaker } from "@ts-bgp/speaker";
+import { watchEvents } from "./events.ts";
+import { feedMetrics } from "./feed-metrics.ts";
+import type { Log } from "./logging.ts";
+import type { MetricRecord } from "./metric-parts.ts";
+import { sideText } from "./status-text.ts";
+import { Webhook } from "./webhook.ts";
+import { webhookMetrics } from "./webhook-metrics.ts";
+
+/** What they are told of the speaker. */
+export interface Observed {
+  readonly version: string;
+  router(): Router;
+  shownNsr(): ShownNsr;
+}
+
+export class Observers {
+  readonly feeds: Feeds;
+  private readonly webhook: Webhook;
+
+  constructor(log: Log, { version, router, shownNsr }: Observed) {
+    this.feeds = new Feeds({
+      version,
+      describe: () => sideText(shownNsr()),
+      say: (level, message, fields) => log.say(level, "feed", message, fields),
+    });
+    this.webhook = new Webhook({
+      sender: () => {
+        const { as, id } = router().tables.config.router;
+        const { cluster, side } = shownNsr();
+        return { as, id, cluster: cluster || null, side: side || null };
+      },
+      watch: (withRejections, heard) => watchEvents(log, withRejections ? router : null, heard),
+      say: (level, message) => log.say(level, "webhook", message),
+    });
+  }
+
+  /** @param speaker - null while this side is not active */
+  use(speaker: Speaker | null, config: Config): void {
+    this.feeds.use(speaker, config);
+    this.webhook.use(config.webhook, speaker !== null);
+  }
+
+  metrics(): MetricRecord[] {
+    return [...feedMetrics(this.feeds), ...webhookMetrics(this.webhook.show())];
+  }
+
+  async stop(): Promise<void> {
+    this.feeds.stop();
+    await this.webhook.stop();
+  }
+}
