@@ -7,12 +7,14 @@ import {
   checkDynamicNeighbors,
   checkShutdownReceived,
   checkShutdownSent,
+  checkStaticRoutes,
   setServiceScene,
 } from "./services.ts";
 
 sceneTests([bird, frr], setServiceScene, [
   ["the speaker is about to shut down", checkShutdownSent],
   ["a member is about to shut down", checkShutdownReceived],
+  ["the speaker has routes of its own", checkStaticRoutes],
   ["members come by themselves", checkDynamicNeighbors],
   ["a member has traffic to a host of its own thrown away", checkBlackholes],
 ]);

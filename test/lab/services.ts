@@ -231,6 +231,37 @@ export async function checkBlackholes(scene: ServiceScene): Promise<void> {
   await expectPlain(scene);
 }
 
+/** Routes of the configuration: with the own AS in front, and gone when a reload takes them away. */
+export async function checkStaticRoutes(scene: ServiceScene): Promise<void> {
+  const { speaker, member } = scene;
+  const prefixes = ["10.77.0.0/16", "fd77::/32"];
+  const hops = [speaker.address4, speaker.address6];
+  const before = await upCounts(scene);
+  await scene.reconfigure({
+    static: prefixes.map((prefix, k) => ({
+      prefix,
+      "next-hop": hops[k],
+      med: 5,
+      community: ["$local-as:1"],
+      "large-community": ["$local-as:1:2"],
+    })),
+  });
+  const routes = await untilHeld(scene, member, prefixes, [`${SPEAKER_AS}:1`], "is told of them");
+  for (const [k, { asPath, med, nextHop, largeCommunities }] of routes.entries()) {
+    expect([asPath, med, nextHop]).toEqual([`${SPEAKER_AS}`, 5, hops[k]]);
+    expect(largeCommunities).toEqual([`${SPEAKER_AS}:1:2`]);
+  }
+  const { json } = await speaker.cli(["show", "routes", "--neighbor", "static", "--json"]);
+  expect((json as { prefix: string }[]).map(({ prefix }) => prefix)).toEqual(prefixes);
+  await scene.reconfigure({});
+  await until(
+    async () => (await held(scene, member, prefixes)).length === 0,
+    WAIT_MS,
+    "the routes are gone",
+  );
+  expect(await upCounts(scene)).toEqual(before);
+}
+
 /** Neighbors that are not listed: by prefix, with a password for one of them, and by AS number. */
 export async function checkDynamicNeighbors(scene: ServiceScene): Promise<void> {
   const { speaker, member, witness } = scene;

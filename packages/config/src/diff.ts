@@ -18,6 +18,7 @@ const GLOBAL = [
   "bmp",
   "mrt",
   "rejectReasons",
+  "staticRoutes",
 ] as const;
 
 /** Parts that are compared between two pauses. */
@@ -34,7 +35,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `rejectReasons`, `dynamicNeighbors` (apply at once).
+   * `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

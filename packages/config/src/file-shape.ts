@@ -3,7 +3,7 @@
  */
 
 import type { BfdAuthType } from "@ts-bgp/bfd";
-import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+import type { OriginName, RejectPreset, RejectReason, RouteType } from "@ts-bgp/policy";
 import type { BmpTable } from "./types.ts";
 
 export interface FileShape {
@@ -30,6 +30,7 @@ export interface FileShape {
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
   readonly "dynamic-neighbors"?: readonly FileDynamicNeighbors[];
+  readonly static?: readonly FileStaticRoute[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "route-lists"?: Readonly<Record<string, FileList<string | FileRoute>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
@@ -156,6 +157,18 @@ export interface FileDynamicNeighbors extends Pick<FileOptions, "description" | 
   readonly group?: string;
   readonly limit?: number;
   readonly "forget-after"?: number;
+}
+
+export interface FileStaticRoute {
+  readonly prefix: string;
+  readonly "next-hop": string;
+  readonly origin?: OriginName;
+  readonly "as-path"?: readonly number[];
+  readonly med?: number;
+  readonly "local-pref"?: number;
+  readonly community?: readonly string[];
+  readonly "large-community"?: readonly string[];
+  readonly "extended-community"?: readonly string[];
 }
 
 export interface FileOptions {
@@ -317,7 +330,7 @@ export interface FileConditions {
   readonly "local-pref"?: FileRange;
   readonly med?: FileRange | "none";
   readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
-  readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
+  readonly "route-type"?: OneOrMore<RouteType>;
   readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
   readonly aspa?: OneOrMore<"valid" | "unknown" | "invalid">;
   readonly all?: readonly FileConditions[];

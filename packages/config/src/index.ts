@@ -65,4 +65,5 @@ export type {
   RtrCacheConfig,
   RtrTls,
   ServiceAddressConfig,
+  StaticRoute,
 } from "./types.ts";

@@ -24,6 +24,7 @@ import { checkNsr } from "./nsr.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
+import { checkStatic } from "./static.ts";
 import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
 import { checkVars } from "./vars.ts";
@@ -99,6 +100,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     mrt: checkMrt(shape, checker),
     neighbors,
     dynamicNeighbors,
+    staticRoutes: checkStatic(shape, checker),
     policies: { ...builtin.policies, ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,

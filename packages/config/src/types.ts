@@ -4,7 +4,15 @@
  */
 
 import type { BfdAuth } from "@ts-bgp/bfd";
-import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
+import type {
+  FamilyName,
+  Lists,
+  OriginName,
+  Policy,
+  RejectPreset,
+  Source,
+  Vars,
+} from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
 
 export interface Config extends Lists {
@@ -27,6 +35,8 @@ export interface Config extends Lists {
   readonly neighbors: readonly NeighborConfig[];
   /** In the order of the file; prefixes are unique. */
   readonly dynamicNeighbors: readonly DynamicNeighbors[];
+  /** Routes that the speaker originates, in the order of the file; prefixes are unique. */
+  readonly staticRoutes: readonly StaticRoute[];
   readonly policies: Readonly<Record<string, Policy>>;
   /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
   readonly rejectReasons: RejectPreset | null;
@@ -278,6 +288,24 @@ export interface DynamicNeighbors {
   readonly forgetAfterSeconds: number;
   /** Of each one: `address` is the prefix here; `as` is 0 where it may be one of several. */
   readonly options: NeighborConfig;
+}
+
+/** A route that the speaker originates. */
+export interface StaticRoute {
+  /** In canonical form. */
+  readonly prefix: string;
+  /** In canonical text, of the prefix's family, or IPv6 (RFC 8950). */
+  readonly nextHop: string;
+  readonly origin: OriginName;
+  /** Behind the own AS number. */
+  readonly asPath: readonly number[];
+  /** Null for none. */
+  readonly med: number | null;
+  readonly localPref: number;
+  /** Numbers in canonical text, each once. */
+  readonly communities: readonly string[];
+  readonly largeCommunities: readonly string[];
+  readonly extendedCommunities: readonly string[];
 }
 
 /** What a neighbor can take from its group and from the defaults. */

@@ -141,6 +141,19 @@ const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
 const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
+  staticRoutes: [
+    {
+      prefix: "198.51.100.0/24",
+      nextHop: "192.0.2.9",
+      origin: "incomplete",
+      asPath: [64510, 64511],
+      med: 5,
+      localPref: 90,
+      communities: ["65535:65281", "64500:1"],
+      largeCommunities: ["64500:1:2"],
+      extendedCommunities: ["rt:64500:3"],
+    },
+  ],
   rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [

@@ -135,6 +135,7 @@ interface OlderTables {
   origins?: OriginValidation;
   restart?: OwnRestart;
   bfd?: Router["tables"]["bfd"];
+  staticPeer?: Router["tables"]["staticPeer"];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
@@ -150,6 +151,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
   tables.bfd ??= new Map();
+  tables.staticPeer ??= null;
+  machine.router.tables.peers.local ??= tables.staticPeer?.row ?? 0;
   groups.held ??= [];
   groups.isShuttingDown ??= false;
   for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;

@@ -62,6 +62,7 @@ export function groupSettings(
     nextHop: nextHop.how,
     ownNextHop: nextHop.how === "route" ? nextHop.address : null,
     stripsMed: filter.setsMed && !internal && !transparent,
+    ...(transparent && config.localAs !== router.as ? { originAs: config.localAs } : {}),
     ...(isLongLived ? staleRoutes(config, negotiated) : {}),
   };
 }

@@ -16,6 +16,7 @@ import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
+import { applyStaticRoutes } from "./static-routes.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a new configuration acts on. */
@@ -39,6 +40,8 @@ export function applyConfig(router: Configured, given: Config): ConfigDiff {
   const changed = new Set(diff.policies);
   tables.use(next, tables.policies.with(next, changed), isAllListed && hasSameAddresses(diff));
   if (diff.global.includes("rpki")) router.revalidate(tables.origins.configure(next.rpki));
+  const { global } = diff;
+  if (global.includes("staticRoutes") || global.includes("router")) applyStaticRoutes(tables);
   tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);

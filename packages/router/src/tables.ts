@@ -13,6 +13,7 @@ import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
 import { OriginValidation } from "./origin-validation.ts";
 import { type ConnectionId, Outputs } from "./outputs.ts";
 import { OwnRestart } from "./own-restart.ts";
+import type { StaticPeer } from "./static-routes.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
 export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
@@ -46,6 +47,8 @@ export class Tables {
   wants: Wants;
   /** By address, of neighbors that have a BFD session, or had one. */
   bfd: Map<string, BfdState> = new Map();
+  /** Whose routes those of the configuration are; null while there have been none. */
+  staticPeer: StaticPeer | null = null;
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */
