@@ -262,6 +262,44 @@ export async function checkStaticRoutes(scene: ServiceScene): Promise<void> {
   expect(await upCounts(scene)).toEqual(before);
 }
 
+/** A member is sent too much, and one does not offer what is required: what they are told. */
+export async function checkBrakes(scene: ServiceScene): Promise<void> {
+  const { speaker, member, witness } = scene;
+  const withOptions = (options: object) => {
+    const [ipv4, ipv6] = neighborsOf(member);
+    return { neighbors: [...neighborsOf(witness), { ...ipv4, ...options }, ipv6] };
+  };
+  const told = async () => member.daemon.lastNotification(addressOf(speaker, "ipv4-unicast"));
+  const limit = { "ipv4-unicast": 1, action: "restart", "restart-after": 1 };
+  await scene.reconfigure(withOptions({ "max-prefix-out": limit }));
+  await expectPlain(scene);
+  const more = ["10.81.0.0/16", "10.82.0.0/16"];
+  await witness.daemon.announce(more.map((prefix) => ({ prefix })));
+  const text = "limit of 1 ipv4-unicast routes to be sent";
+  await until(
+    async () => {
+      expect(await told()).toEqual({ code: 6, subcode: 4, text });
+      return true;
+    },
+    WAIT_MS,
+    "the member is told why its session ends",
+  );
+  await witness.daemon.withdraw(more);
+  await scene.reconfigure(
+    withOptions({ "extended-next-hop": true, "require-capabilities": ["extended-next-hop"] }),
+  );
+  await until(
+    async () => {
+      expect(await told()).toMatchObject({ code: 2, subcode: 7 });
+      return true;
+    },
+    WAIT_MS,
+    "the member is told what it lacks",
+  );
+  await scene.reconfigure({});
+  await expectPlain(scene);
+}
+
 /** Neighbors that are not listed: by prefix, with a password for one of them, and by AS number. */
 export async function checkDynamicNeighbors(scene: ServiceScene): Promise<void> {
   const { speaker, member, witness } = scene;

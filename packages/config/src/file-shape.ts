@@ -4,6 +4,7 @@
 
 import type { BfdAuthType } from "@ts-bgp/bfd";
 import type { OriginName, RejectPreset, RejectReason, RouteType } from "@ts-bgp/policy";
+import type { RequiredCapability } from "./route-types.ts";
 import type { BmpTable } from "./types.ts";
 
 export interface FileShape {
@@ -181,6 +182,7 @@ export interface FileOptions {
   readonly "local-as"?: number;
   readonly "hold-time"?: number;
   readonly "hold-time-min"?: number;
+  readonly "require-capabilities"?: OneOrMore<RequiredCapability>;
   readonly "connect-retry"?: number;
   readonly "delay-open"?: number;
   readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
@@ -194,6 +196,7 @@ export interface FileOptions {
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
   readonly "as-set"?: "reject" | "accept";
+  readonly "path-attribute"?: FilePathAttribute;
   readonly "add-path"?: FileAddPath;
   readonly "extended-next-hop"?: boolean;
   readonly "extended-message"?: boolean;
@@ -207,11 +210,14 @@ export interface FileOptions {
   readonly "congestion-control"?: string;
   readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
+  readonly "max-prefix-accepted"?: number | Omit<FileMaxPrefix, "count">;
+  readonly "max-prefix-out"?: number | FileMaxPrefixOut;
   readonly "max-as-path"?: number | "none";
   readonly "max-communities"?: number | "none";
   readonly "honor-well-known-communities"?: boolean;
   readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
+  readonly "next-best"?: boolean;
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;
   readonly "accept-rpki-state"?: boolean;
@@ -276,6 +282,18 @@ export interface FileMaxPrefix {
   readonly "warn-percent"?: number;
   readonly "restart-after"?: number;
   readonly count?: "received" | "accepted";
+}
+
+export interface FileMaxPrefixOut {
+  readonly "ipv4-unicast"?: number;
+  readonly "ipv6-unicast"?: number;
+  readonly action?: "warn" | "restart" | "shutdown";
+  readonly "restart-after"?: number;
+}
+
+export interface FilePathAttribute {
+  readonly discard?: OneOrMore<number>;
+  readonly "treat-as-withdraw"?: OneOrMore<number>;
 }
 
 export type FilePolicy =

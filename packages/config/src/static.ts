@@ -4,7 +4,7 @@ import { communityText, type PatternKind } from "@ts-bgp/policy";
 import { parseHostAddress, parsePlainPrefix } from "./addresses.ts";
 import type { Checker } from "./checker.ts";
 import type { FileShape, FileStaticRoute } from "./file-shape.ts";
-import type { StaticRoute } from "./types.ts";
+import type { StaticRoute } from "./route-types.ts";
 
 const LOCAL_PREF = 100;
 

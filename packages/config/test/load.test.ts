@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Policies, ReasonTable } from "@ts-bgp/policy";
 import { describe, expect, test } from "vitest";
@@ -83,6 +83,7 @@ const FULL: NeighborConfig = {
   localAs: 64499,
   holdTime: 0,
   holdTimeMin: 0,
+  requireCapabilities: ["ipv6-unicast", "add-path"],
   connectRetry: 5,
   delayOpen: 2,
   families: ["ipv6-unicast"],
@@ -96,6 +97,7 @@ const FULL: NeighborConfig = {
   enforceFirstAs: false,
   allowOwnAs: 1,
   asSet: "accept",
+  pathAttribute: { discard: [40], treatAsWithdraw: [35, 128] },
   addPath: { receive: true, send: "all" },
   extendedNextHop: true,
   extendedMessage: true,
@@ -122,11 +124,21 @@ const FULL: NeighborConfig = {
     restartAfter: 60,
     count: "accepted",
   },
+  maxPrefixAccepted: {
+    ipv4Unicast: 6,
+    ipv6Unicast: 40,
+    action: "block",
+    warnPercent: 80,
+    restartAfter: 900,
+    count: "accepted",
+  },
+  maxPrefixOut: { ipv4Unicast: 500, ipv6Unicast: 500, action: "restart", restartAfter: 120 },
   maxAsPath: null,
   maxCommunities: null,
   honorWellKnownCommunities: false,
   honorGracefulShutdown: true,
   pathHiding: "off",
+  nextBest: true,
   sendSameAs: false,
   sendRpkiState: true,
   acceptRpkiState: true,
@@ -761,6 +773,7 @@ describe("the files of configs/", () => {
     const sources = sourcesIn(CONFIGS);
     const { config, mistakes, warnings } = loadConfig(file, text, {
       ...sources,
+      filesLike: (pattern) => globSync(pattern, { cwd: CONFIGS }).sort(),
       // `tsbgp keys` makes them.
       readFile: (path) => PEM_IN_KEYS[path] ?? sources.readFile(path),
     });

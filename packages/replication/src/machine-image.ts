@@ -157,6 +157,8 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   groups.isShuttingDown ??= false;
   for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
+  groups.over ??= [];
+  complete(machine.router.tables.config);
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;
     if (neighbor.config.dynamic != null) completeNeighbor(neighbor.config);
@@ -165,7 +167,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
     neighbor.stale.complete();
   }
   machine.router.tables.opens ??= new Map();
-  complete(machine.router.tables.config);
   machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

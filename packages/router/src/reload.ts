@@ -119,7 +119,8 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
     if (connects) neighbor.connectAnew();
     if (decides === null) return;
     const otherAddresses = !areEqual(before, neighbor.facts.sameAsAddresses);
-    const otherLimits = change.options.includes("maxPrefix");
+    const changed = (option: Change["options"][number]) => change.options.includes(option);
+    const otherLimits = changed("maxPrefix") || changed("maxPrefixAccepted");
     // What was not kept cannot be judged again.
     const lacksRoutes = !keptRejected || (otherLimits && decides.isBlocked);
     decides.reconfigure(otherLimits);
@@ -127,7 +128,9 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
       neighbor.rejudge();
       if (lacksRoutes) session?.requestRefresh();
     }
+    if (changed("pathAttribute")) session?.readAnew();
     for (const state of session?.families ?? []) regroup(session!, state);
+    if (changed("maxPrefixOut")) session?.checkSent();
   }
 }
 

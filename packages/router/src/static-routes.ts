@@ -15,7 +15,7 @@ import {
   type Family,
   familyAfi,
 } from "@ts-bgp/wire-codec";
-import type { Listed } from "./neighbor-directory.ts";
+import type { StaticPeer } from "./neighbor-directory.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
 /** In place of the address of a neighbor. */
@@ -28,13 +28,6 @@ const UNLIMITED = {
   accepted: Number.POSITIVE_INFINITY,
   reason: 0,
 };
-
-/** The peer that they are of: a plain object, which programs that do not know of it have as a neighbor. */
-export interface StaticPeer extends Listed {
-  facts: PeerFacts;
-  /** Of the routes that the configuration has now. */
-  round: number;
-}
 
 /** Has the tables hold the routes of the configuration in force, and no others; what is there already stays. */
 export function applyStaticRoutes(tables: Tables): void {

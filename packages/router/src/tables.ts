@@ -7,13 +7,12 @@ import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wir
 import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
-import { NeighborDirectory } from "./neighbor-directory.ts";
+import { NeighborDirectory, type StaticPeer } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
 import { OriginValidation } from "./origin-validation.ts";
 import { type ConnectionId, Outputs } from "./outputs.ts";
 import { OwnRestart } from "./own-restart.ts";
-import type { StaticPeer } from "./static-routes.ts";
 import { UpdateGroups } from "./update-groups.ts";
 
 export const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];

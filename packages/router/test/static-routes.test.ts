@@ -60,7 +60,7 @@ describe("a route of the configuration", () => {
 
   test("is preferred to what neighbors say, unless LOCAL_PREF says otherwise", () => {
     const text = yaml(
-      route(ONE, ", as-path: [64510, 64511, 64512]") + "," + route(TWO, ", local-pref: 99"),
+      `${route(ONE, ", as-path: [64510, 64511, 64512]")},${route(TWO, ", local-pref: 99")}`,
     );
     const { lab, client, customer } = three(text);
     customer.announce([ONE, TWO]);
