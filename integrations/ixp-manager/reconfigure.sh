@@ -8,6 +8,8 @@
 # The file of handle rs1-ipv4 is ixp-manager-ipv4.yaml beside the configuration: what stands behind the last dash.
 # Exit: 0 all is in force, 1 something is wrong, and the files are as before.
 set -eu
+# Passwords of sessions are in the files.
+umask 077
 
 [ $# -ge 2 ] || { echo "usage: $0 CONFIG HANDLE..." >&2; exit 1; }
 config=$1

@@ -45,3 +45,38 @@ test.each([
 ])("%s is right", (options) => {
   expect(load(options).mistakes).toEqual([]);
 });
+
+test("limits and attributes of a neighbor, its group and the defaults merge key by key", () => {
+  const text = `router: { as: 64500, id: 192.0.2.1 }
+defaults:
+  max-prefix-out: 500
+  path-attribute: { discard: 128 }
+groups:
+  members:
+    import: accept-all
+    export: accept-all
+    max-prefix-accepted: { ipv6-unicast: 40, warn-percent: 50 }
+    path-attribute: { discard: 200, treat-as-withdraw: [128, 35, 35] }
+neighbors:
+  - address: 192.0.2.11
+    as: 64501
+    group: members
+    max-prefix-accepted: { ipv4-unicast: 6, action: block }
+    max-prefix-out: { ipv4-unicast: 9, action: restart }
+    path-attribute: { discard: [40] }
+`;
+  const { config, mistakes } = loadConfig("x.yaml", text, SOURCES);
+  expect(mistakes).toEqual([]);
+  expect(config!.neighbors[0]).toMatchObject({
+    maxPrefixAccepted: {
+      ipv4Unicast: 6,
+      ipv6Unicast: 40,
+      action: "block",
+      warnPercent: 50,
+      restartAfter: 900,
+      count: "accepted",
+    },
+    maxPrefixOut: { ipv4Unicast: 9, ipv6Unicast: 500, action: "restart", restartAfter: 900 },
+    pathAttribute: { discard: [40], treatAsWithdraw: [35, 128] },
+  });
+});

@@ -36,7 +36,10 @@ $filtersOf = fn( array $int ) => RouteServerFilterProd::whereCustomerId( $int['c
     ->orderBy( 'order_by' )
     ->get();
 $prepends   = [ 'PREPEND_ONCE' => 1, 'PREPEND_TWICE' => 2, 'PREPEND_THRICE' => 3 ];
-$conditions = fn( array $found ) => $json( (object)array_filter( $found, fn( $each ) => $each !== null ) );
+$conditions = function( array $found ) use ( $json ) {
+    $found = array_filter( $found, fn( $each ) => $each !== null );
+    return count( $found ) === 0 ? '' : "if: {$json( $found )}, ";
+};
 
 $advertised = [];   // policies of what members send, by their names
 $received   = [];   // and of what they are sent
@@ -60,21 +63,21 @@ foreach( $t->ints as $int ) {
         $to   = $peer ?? 0;
         $if   = $conditions( [ 'prefix' => $filter->advertised_prefix ?: null ] );
         if( $filter->action_advertise === 'NO_ADVERTISE' ) {
-            $advertised[$name][$filter->id] = "{ if: {$if}, set: { large-community: { add: [ \"\$local-as:0:{$to}\" ] } } }";
+            $advertised[$name][$filter->id] = "{ {$if}set: { large-community: { add: [ \"\$local-as:0:{$to}\" ] } } }";
         } elseif( isset( $prepends[$filter->action_advertise] ) ) {
             $n = 100 + $prepends[$filter->action_advertise];
-            $advertised[$name][$filter->id] = "{ if: {$if}, set: { large-community: { add: [ \"\$local-as:{$n}:{$to}\" ] } } }";
+            $advertised[$name][$filter->id] = "{ {$if}set: { large-community: { add: [ \"\$local-as:{$n}:{$to}\" ] } } }";
         }
         $if = $conditions( [
             'prefix'  => $filter->received_prefix ?: null,
             'as-path' => $peer === null ? null : [ 'first' => $peer ],
         ] );
         if( $filter->action_receive === 'AS_IS' ) {
-            $received[$name][$filter->id] = "{ if: {$if}, then: return }";
+            $received[$name][$filter->id] = "{ {$if}then: return }";
         } elseif( $filter->action_receive === 'NO_ADVERTISE' ) {
-            $received[$name][$filter->id] = "{ if: {$if}, then: reject }";
+            $received[$name][$filter->id] = "{ {$if}then: reject }";
         } elseif( isset( $prepends[$filter->action_receive] ) ) {
-            $received[$name][$filter->id] = "{ if: {$if}, set: { prepend: { as: first, count: {$prepends[$filter->action_receive]} } } }";
+            $received[$name][$filter->id] = "{ {$if}set: { prepend: { as: first, count: {$prepends[$filter->action_receive]} } } }";
         }
     }
     if( isset( $advertised[$name] ) ) {
