@@ -17,6 +17,9 @@ import { openbgpd } from "./openbgpd.ts";
 
 export const DAEMONS: readonly DaemonKind[] = [bird, frr, gobgp, openbgpd, exabgp];
 
+/** Renders the template of IXP Manager. */
+export const PHP = "/usr/bin/php";
+
 /** Looks at the page that a speaker serves. */
 export const CHROMIUM = "/usr/bin/chromium";
 
@@ -67,6 +70,7 @@ function missingPackages(): string[] {
     { program: "/usr/sbin/pmbmpd", debianPackage: "pmacct" },
     { program: "/usr/bin/bgpdump", debianPackage: "bgpdump" },
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
+    { program: PHP, debianPackage: "php-cli" },
     { program: CHROMIUM, debianPackage: "chromium" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },
     { program: "/usr/bin/systemd-analyze", debianPackage: "systemd" },

@@ -231,6 +231,75 @@ export async function checkBlackholes(scene: ServiceScene): Promise<void> {
   await expectPlain(scene);
 }
 
+/** Routes of the configuration: with the own AS in front, and gone when a reload takes them away. */
+export async function checkStaticRoutes(scene: ServiceScene): Promise<void> {
+  const { speaker, member } = scene;
+  const prefixes = ["10.77.0.0/16", "fd77::/32"];
+  const hops = [speaker.address4, speaker.address6];
+  const before = await upCounts(scene);
+  await scene.reconfigure({
+    static: prefixes.map((prefix, k) => ({
+      prefix,
+      "next-hop": hops[k],
+      med: 5,
+      community: ["$local-as:1"],
+      "large-community": ["$local-as:1:2"],
+    })),
+  });
+  const routes = await untilHeld(scene, member, prefixes, [`${SPEAKER_AS}:1`], "is told of them");
+  for (const [k, { asPath, med, nextHop, largeCommunities }] of routes.entries()) {
+    expect([asPath, med, nextHop]).toEqual([`${SPEAKER_AS}`, 5, hops[k]]);
+    expect(largeCommunities).toEqual([`${SPEAKER_AS}:1:2`]);
+  }
+  const { json } = await speaker.cli(["show", "routes", "--neighbor", "static", "--json"]);
+  expect((json as { prefix: string }[]).map(({ prefix }) => prefix)).toEqual(prefixes);
+  await scene.reconfigure({});
+  await until(
+    async () => (await held(scene, member, prefixes)).length === 0,
+    WAIT_MS,
+    "the routes are gone",
+  );
+  expect(await upCounts(scene)).toEqual(before);
+}
+
+/** A member is sent too much, and one does not offer what is required: what they are told. */
+export async function checkBrakes(scene: ServiceScene): Promise<void> {
+  const { speaker, member, witness } = scene;
+  const withOptions = (options: object) => {
+    const [ipv4, ipv6] = neighborsOf(member);
+    return { neighbors: [...neighborsOf(witness), { ...ipv4, ...options }, ipv6] };
+  };
+  const told = async () => member.daemon.lastNotification(addressOf(speaker, "ipv4-unicast"));
+  const limit = { "ipv4-unicast": 1, action: "restart", "restart-after": 1 };
+  await scene.reconfigure(withOptions({ "max-prefix-out": limit }));
+  await expectPlain(scene);
+  const more = ["10.81.0.0/16", "10.82.0.0/16"];
+  await witness.daemon.announce(more.map((prefix) => ({ prefix })));
+  const text = "limit of 1 ipv4-unicast routes to be sent";
+  await until(
+    async () => {
+      expect(await told()).toEqual({ code: 6, subcode: 4, text });
+      return true;
+    },
+    WAIT_MS,
+    "the member is told why its session ends",
+  );
+  await witness.daemon.withdraw(more);
+  await scene.reconfigure(
+    withOptions({ "extended-next-hop": true, "require-capabilities": ["extended-next-hop"] }),
+  );
+  await until(
+    async () => {
+      expect(await told()).toMatchObject({ code: 2, subcode: 7 });
+      return true;
+    },
+    WAIT_MS,
+    "the member is told what it lacks",
+  );
+  await scene.reconfigure({});
+  await expectPlain(scene);
+}
+
 /** Neighbors that are not listed: by prefix, with a password for one of them, and by AS number. */
 export async function checkDynamicNeighbors(scene: ServiceScene): Promise<void> {
   const { speaker, member, witness } = scene;

@@ -26,6 +26,7 @@ import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
+import { braked, limited } from "./show-limits.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -117,6 +118,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     ...bfdFields(n.bfd),
     ["Local", `${n.local_address ?? "any address"}, AS ${n.local_as}`],
     ["Graceful restart", gracefulRestart(n)],
+    ...braked(n),
     ["Import policy", list(n.import)],
     ["Export policy", list(n.export)],
   ];
@@ -152,14 +154,17 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
   const actions = faults.map(([action, count]) => `${count} ${action}`);
   fields.push(["Faulty UPDATEs", list(actions)]);
   for (const f of n.families) {
-    const limit = f.max_prefix === null ? "" : `, ${maxPrefix(f.max_prefix)}`;
+    const limit = limited(f.max_prefix, "prefixes") + limited(f.max_prefix_accepted, "accepted");
     const counts = `${f.received} received, ${f.accepted} accepted, ${f.rejected} rejected`;
     const stale =
       f.stale_until_ms === null
         ? ""
         : `, some or all of an ended session${lastResort(f)}, kept ${duration(f.stale_until_ms - Date.now())} at most`;
     const sync = f.held ? ", after our restart" : f.synced ? "" : ", still being sent";
-    const sent = f.group === null ? "" : `; ${f.advertised} advertised${sync} (group ${f.group})`;
+    const sent =
+      f.group === null
+        ? ""
+        : `; ${f.advertised} advertised${sync}${limited(f.max_prefix_out, "routes")} (group ${f.group})`;
     fields.push([f.family, `${counts}${stale}${limit}${sent}`]);
   }
   return renderFields(fields);
@@ -167,10 +172,6 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
 
 function lastResort({ stale }: ShownFamily): string {
   return stale === "long-lived" ? " as a last resort" : "";
-}
-
-function maxPrefix({ limit, action, count }: { limit: number; action: string; count: number }) {
-  return `${count} of at most ${limit} prefixes (${action})`;
 }
 
 function gracefulRestart({ graceful_restart }: ShownNeighborDetail): string {

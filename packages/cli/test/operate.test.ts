@@ -107,7 +107,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show neighbors",
     "0.families.0",
-    "accepted advertised end_of_rib_received family group held max_prefix received rejected " +
+    "accepted advertised end_of_rib_received family group held max_prefix max_prefix_accepted max_prefix_out received rejected " +
       "stale stale_until_ms synced",
   ],
   ["show neighbors", "0.families.0.max_prefix", "action count limit"],
@@ -122,7 +122,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
     `show neighbor ${A}`,
     "",
     `${NEIGHBOR_KEYS} capabilities congestion_control export graceful_restart hold_time identifier import keepalive_time ` +
-      "local_address local_as octets route_reflector_client route_server_client",
+      "local_address local_as octets path_attribute required_capabilities route_reflector_client route_server_client",
   ],
   [
     `show neighbor ${A}`,

@@ -55,6 +55,16 @@ export function prefixMistake(text: string): string | null {
   return `${mistake}; meant "${[meant, ...bounds].join(" ")}"?`;
 }
 
+/** @returns a prefix without bounds, in canonical form, with its address; or what is wrong with it */
+export function parsePlainPrefix(text: string): { text: string; address: ParsedAddress } | string {
+  if (text.includes(" ")) return `"${text}" is not a prefix alone`;
+  const mistake = prefixMistake(text);
+  if (mistake !== null) return mistake;
+  const [first = "", bits] = text.split("/");
+  const address = parseHostAddress(first);
+  return typeof address === "string" ? address : { text: `${address.text}/${bits}`, address };
+}
+
 /** @returns the prefix that an address with a length lies in, or null */
 function networkOf(text: string): string | null {
   const length = text.split("/")[1];

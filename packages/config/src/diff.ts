@@ -19,6 +19,7 @@ const GLOBAL = [
   "mrt",
   "webhook",
   "rejectReasons",
+  "staticRoutes",
 ] as const;
 
 /** Parts that are compared between two pauses. */
@@ -35,7 +36,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `webhook`, `rejectReasons`, `dynamicNeighbors` (apply at once).
+   * `webhook`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

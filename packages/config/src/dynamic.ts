@@ -9,7 +9,7 @@ import {
   parseAsRange,
   parsePrefixEntry,
 } from "@ts-bgp/policy";
-import { parseHostAddress, prefixMistake } from "./addresses.ts";
+import { parseHostAddress, parsePlainPrefix } from "./addresses.ts";
 import { type Checker, listOf } from "./checker.ts";
 import type { FileDynamicNeighbors, FileShape } from "./file-shape.ts";
 import type { Layers } from "./layers.ts";
@@ -115,15 +115,10 @@ export function checkDynamicNeighbors(
 
 /** @returns the prefix in canonical form; null once it is noted what is wrong with it */
 function checkPrefix(range: FileDynamicNeighbors, { yaml }: Checker): string | null {
-  const { prefix } = range;
-  const at = yaml.valueAt(range, "prefix");
-  const [text = "", bits] = prefix.split("/");
-  const address = parseHostAddress(text);
-  const mistake = prefix.includes(" ")
-    ? `"${prefix}" is not a prefix alone`
-    : (prefixMistake(prefix) ?? (typeof address === "string" ? address : null));
-  if (mistake !== null) yaml.add(at, mistake);
-  return mistake !== null || typeof address === "string" ? null : `${address.text}/${bits}`;
+  const prefix = parsePlainPrefix(range.prefix);
+  if (typeof prefix !== "string") return prefix.text;
+  yaml.add(yaml.valueAt(range, "prefix"), prefix);
+  return null;
 }
 
 /** @returns AS numbers that neighbors of a range may have; what is wrong with them is noted */

@@ -3,7 +3,8 @@
  */
 
 import type { BfdAuthType } from "@ts-bgp/bfd";
-import type { RejectPreset, RejectReason } from "@ts-bgp/policy";
+import type { OriginName, RejectPreset, RejectReason, RouteType } from "@ts-bgp/policy";
+import type { RequiredCapability } from "./route-types.ts";
 import type { BmpTable, WebhookEvent } from "./types.ts";
 
 export interface FileShape {
@@ -35,6 +36,7 @@ export interface FileShape {
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
   readonly "dynamic-neighbors"?: readonly FileDynamicNeighbors[];
+  readonly static?: readonly FileStaticRoute[];
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "route-lists"?: Readonly<Record<string, FileList<string | FileRoute>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
@@ -163,6 +165,18 @@ export interface FileDynamicNeighbors extends Pick<FileOptions, "description" | 
   readonly "forget-after"?: number;
 }
 
+export interface FileStaticRoute {
+  readonly prefix: string;
+  readonly "next-hop": string;
+  readonly origin?: OriginName;
+  readonly "as-path"?: readonly number[];
+  readonly med?: number;
+  readonly "local-pref"?: number;
+  readonly community?: readonly string[];
+  readonly "large-community"?: readonly string[];
+  readonly "extended-community"?: readonly string[];
+}
+
 export interface FileOptions {
   readonly as?: number;
   readonly description?: string;
@@ -173,6 +187,7 @@ export interface FileOptions {
   readonly "local-as"?: number;
   readonly "hold-time"?: number;
   readonly "hold-time-min"?: number;
+  readonly "require-capabilities"?: OneOrMore<RequiredCapability>;
   readonly "connect-retry"?: number;
   readonly "delay-open"?: number;
   readonly families?: readonly ("ipv4-unicast" | "ipv6-unicast")[];
@@ -186,6 +201,7 @@ export interface FileOptions {
   readonly "enforce-first-as"?: boolean;
   readonly "allow-own-as"?: number;
   readonly "as-set"?: "reject" | "accept";
+  readonly "path-attribute"?: FilePathAttribute;
   readonly "add-path"?: FileAddPath;
   readonly "extended-next-hop"?: boolean;
   readonly "extended-message"?: boolean;
@@ -199,11 +215,14 @@ export interface FileOptions {
   readonly "congestion-control"?: string;
   readonly bfd?: boolean | FileBfd;
   readonly "max-prefix"?: number | FileMaxPrefix;
+  readonly "max-prefix-accepted"?: number | Omit<FileMaxPrefix, "count">;
+  readonly "max-prefix-out"?: number | FileMaxPrefixOut;
   readonly "max-as-path"?: number | "none";
   readonly "max-communities"?: number | "none";
   readonly "honor-well-known-communities"?: boolean;
   readonly "honor-graceful-shutdown"?: boolean;
   readonly "path-hiding"?: "mitigate" | "off";
+  readonly "next-best"?: boolean;
   readonly "send-same-as"?: boolean;
   readonly "send-rpki-state"?: boolean;
   readonly "accept-rpki-state"?: boolean;
@@ -270,6 +289,18 @@ export interface FileMaxPrefix {
   readonly count?: "received" | "accepted";
 }
 
+export interface FileMaxPrefixOut {
+  readonly "ipv4-unicast"?: number;
+  readonly "ipv6-unicast"?: number;
+  readonly action?: "warn" | "restart" | "shutdown";
+  readonly "restart-after"?: number;
+}
+
+export interface FilePathAttribute {
+  readonly discard?: OneOrMore<number>;
+  readonly "treat-as-withdraw"?: OneOrMore<number>;
+}
+
 export type FilePolicy =
   | readonly FileRule[]
   | { readonly default?: "accept" | "reject" | "next"; readonly rules: readonly FileRule[] };
@@ -322,7 +353,7 @@ export interface FileConditions {
   readonly "local-pref"?: FileRange;
   readonly med?: FileRange | "none";
   readonly origin?: OneOrMore<"igp" | "egp" | "incomplete">;
-  readonly "route-type"?: OneOrMore<"ebgp" | "ibgp">;
+  readonly "route-type"?: OneOrMore<RouteType>;
   readonly rpki?: OneOrMore<"valid" | "not-found" | "invalid">;
   readonly aspa?: OneOrMore<"valid" | "unknown" | "invalid">;
   readonly all?: readonly FileConditions[];

@@ -17,7 +17,7 @@ interface Property {
 
 const PROPERTIES = schema.properties as Readonly<Record<string, Property>>;
 /** Lists that go on in another file; sections do in which each key is a name. */
-const LISTS: readonly string[] = ["neighbors"];
+const LISTS: readonly string[] = ["neighbors", "static"];
 
 /**
  * Reads all files that the file includes, and those that they include, and adds what is in them to its

@@ -31,6 +31,13 @@ export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
+export type {
+  MaxPrefixOptions,
+  MaxPrefixOutOptions,
+  PathAttributeOptions,
+  RequiredCapability,
+  StaticRoute,
+} from "./route-types.ts";
 export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,
@@ -51,7 +58,6 @@ export type {
   LinkAddress,
   ListenAddress,
   LogConfig,
-  MaxPrefixOptions,
   MrtConfig,
   NeighborConfig,
   NeighborOptions,

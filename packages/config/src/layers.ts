@@ -2,15 +2,32 @@
 
 import type { Vars } from "@ts-bgp/policy";
 import { bfdOptions } from "./bfd.ts";
-import type { Checker } from "./checker.ts";
-import type { FileBfd, FileBlackhole, FileOptions } from "./file-shape.ts";
-import type { AddPathOptions, BfdOptions, MaxPrefixOptions } from "./types.ts";
+import { type Checker, listOf } from "./checker.ts";
+import type {
+  FileBfd,
+  FileBlackhole,
+  FileMaxPrefix,
+  FileOptions,
+  FilePathAttribute,
+} from "./file-shape.ts";
+import type { MaxPrefixOptions, MaxPrefixOutOptions, PathAttributeOptions } from "./route-types.ts";
+import type { AddPathOptions, BfdOptions } from "./types.ts";
 import { mergedVars } from "./vars.ts";
 
 /** Of one section of options; null where it has none. */
 export interface Secrets {
   readonly password: string | null;
   readonly bfd: string | null;
+}
+
+function limitOf(section: FileMaxPrefix): Omit<MaxPrefixOptions, "count"> {
+  return {
+    ipv4Unicast: section["ipv4-unicast"] ?? null,
+    ipv6Unicast: section["ipv6-unicast"] ?? null,
+    action: section.action ?? "shutdown",
+    warnPercent: section["warn-percent"] ?? 80,
+    restartAfter: section["restart-after"] ?? 900,
+  };
 }
 
 /** Sections of options, the one that goes first in front. */
@@ -79,19 +96,34 @@ export class Layers {
   }
 
   get maxPrefix(): MaxPrefixOptions {
+    const { count = "received", ...rest } = this.prefixLimit("max-prefix");
+    return { ...limitOf(rest), count };
+  }
+
+  get maxPrefixAccepted(): MaxPrefixOptions {
+    return { ...limitOf(this.prefixLimit("max-prefix-accepted")), count: "accepted" };
+  }
+
+  get maxPrefixOut(): MaxPrefixOutOptions {
+    const { warnPercent: _, action, ...rest } = limitOf(this.prefixLimit("max-prefix-out"));
+    return { ...rest, action: action as MaxPrefixOutOptions["action"] };
+  }
+
+  get pathAttribute(): PathAttributeOptions {
+    const parts = this.layers.map((layer) => layer["path-attribute"] ?? {});
+    const merged: FilePathAttribute = Object.assign({}, ...parts.reverse());
+    const types = (key: keyof FilePathAttribute) =>
+      [...new Set(listOf(merged[key] ?? []))].sort((a, b) => a - b);
+    return { discard: types("discard"), treatAsWithdraw: types("treat-as-withdraw") };
+  }
+
+  /** @returns the section, in which a number is the limit of each family, merged */
+  private prefixLimit(key: "max-prefix" | "max-prefix-accepted" | "max-prefix-out"): FileMaxPrefix {
     const parts = this.layers.map((layer) => {
-      const value = layer["max-prefix"] ?? {};
+      const value = layer[key] ?? {};
       return typeof value === "number" ? { "ipv4-unicast": value, "ipv6-unicast": value } : value;
     });
-    const merged = Object.assign({}, ...parts.reverse());
-    return {
-      ipv4Unicast: merged["ipv4-unicast"] ?? null,
-      ipv6Unicast: merged["ipv6-unicast"] ?? null,
-      action: merged.action ?? "shutdown",
-      warnPercent: merged["warn-percent"] ?? 80,
-      restartAfter: merged["restart-after"] ?? 900,
-      count: merged.count ?? "received",
-    };
+    return Object.assign({}, ...parts.reverse());
   }
 
   /** @returns null for none */

@@ -25,6 +25,7 @@ import { warnOfLongWait } from "./restart.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkShape } from "./schema.ts";
+import { checkStatic } from "./static.ts";
 import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
 import { checkVars } from "./vars.ts";
@@ -103,6 +104,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     webhook: checkWebhook(shape, checker),
     neighbors,
     dynamicNeighbors,
+    staticRoutes: checkStatic(shape, checker),
     policies: { ...builtin.policies, ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,

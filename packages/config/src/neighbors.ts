@@ -10,6 +10,7 @@ import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { Layers, type Secrets } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkRestart, restartOptions } from "./restart.ts";
+import type { RequiredCapability } from "./route-types.ts";
 import { readMd5Secret } from "./secrets.ts";
 import type { Config, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
@@ -119,12 +120,31 @@ function checkOptions(options: FileOptions, checker: Checker): Secrets {
     if (typeof address === "string") yaml.add(yaml.valueAt(options, "local-address"), address);
   }
   checkCongestionControl(options, checker);
+  checkPathAttribute(options, checker);
   if (options.blackhole !== undefined) checkBlackhole(options.blackhole, checker);
   for (const key of ["import", "export"] as const) checkChain(options, key, checker);
   return {
     password: options.password === undefined ? null : readPassword(options, checker),
     bfd: readBfdSecret(options, checker),
   };
+}
+
+/** Those that routes cannot do without, and those that keep reflected routes from looping. */
+const ESSENTIAL = [1, 2, 3, 14, 15];
+const KEPT_FROM_LOOPING = [9, 10, 17];
+
+function checkPathAttribute(options: FileOptions, { yaml }: Checker): void {
+  const section = options["path-attribute"];
+  if (section === undefined) return;
+  for (const key of ["discard", "treat-as-withdraw"] as const) {
+    const value = section[key] ?? [];
+    const refused = key === "discard" ? [...ESSENTIAL, ...KEPT_FROM_LOOPING] : ESSENTIAL;
+    for (const [k, type] of listOf(value).entries()) {
+      if (!refused.includes(type)) continue;
+      const at = Array.isArray(value) ? yaml.valueAt(value, k) : yaml.valueAt(section, key);
+      yaml.add(at, `attribute ${type} is one that routes cannot do without`);
+    }
+  }
 }
 
 /** The file may be for another host, or another user: sessions do without what there is not. */
@@ -199,6 +219,7 @@ export function resolve(
     localAs,
     holdTime: get("hold-time") ?? 90,
     holdTimeMin: get("hold-time-min") ?? 0,
+    requireCapabilities: listOf(get("require-capabilities") ?? []),
     connectRetry: get("connect-retry") ?? 120,
     delayOpen: get("delay-open") ?? 0,
     families: get("families") ?? [address.version === 4 ? "ipv4-unicast" : "ipv6-unicast"],
@@ -226,12 +247,11 @@ export function resolve(
     multihop: get("multihop") ?? 0,
     congestionControl: get("congestion-control") ?? null,
     bfd: layers.bfd((get("multihop") ?? 0) > 0),
-    maxPrefix: layers.maxPrefix,
-    maxAsPath: layers.limit("max-as-path"),
-    maxCommunities: layers.limit("max-communities"),
+    ...limits(layers),
     honorWellKnownCommunities: get("honor-well-known-communities") ?? !routeServerClient,
     honorGracefulShutdown: get("honor-graceful-shutdown") ?? !routeServerClient,
     pathHiding: get("path-hiding") ?? "mitigate",
+    nextBest: get("next-best") ?? false,
     sendSameAs: get("send-same-as") ?? !routeServerClient,
     sendRpkiState: get("send-rpki-state") ?? false,
     acceptRpkiState: get("accept-rpki-state") ?? false,
@@ -243,6 +263,17 @@ export function resolve(
   checkNextHop(config, layers, neighbor);
   checkProtection(config, speaker, layers);
   return config;
+}
+
+function limits(layers: Layers) {
+  return {
+    maxPrefix: layers.maxPrefix,
+    maxPrefixAccepted: layers.maxPrefixAccepted,
+    maxPrefixOut: layers.maxPrefixOut,
+    maxAsPath: layers.limit("max-as-path"),
+    maxCommunities: layers.limit("max-communities"),
+    pathAttribute: layers.pathAttribute,
+  };
 }
 
 /** Options that do not go together. */
@@ -271,6 +302,13 @@ function checkTogether(
   if (config.holdTime > 0 && config.holdTime < config.holdTimeMin) {
     layers.add("hold-time-min", `the own "hold-time" is ${config.holdTime}, which is shorter`);
   }
+  if (config.nextBest && (!external || config.routeServerClient)) {
+    layers.add(
+      "next-best",
+      "next-best is for external neighbors; route server clients have path-hiding",
+    );
+  }
+  checkRequired(config, layers);
   checkOrigins(config, layers);
   checkRestart(config, external, (key, message) => layers.add(key, message));
   const local = config.localAddress;
@@ -282,6 +320,24 @@ function checkTogether(
     const what = `no ${missing.join(" and no ")} policy`;
     const message = `neighbor ${config.address} has ${what}: every route is rejected (RFC 8212)`;
     checker.warn(checker.yaml.at(neighbor), message);
+  }
+}
+
+/** A neighbor can only be asked for what this side offers. */
+function checkRequired(config: NeighborConfig, layers: Layers): void {
+  const offers: Partial<Record<RequiredCapability, boolean>> = {
+    "ipv4-unicast": config.families.includes("ipv4-unicast"),
+    "ipv6-unicast": config.families.includes("ipv6-unicast"),
+    "extended-message": config.extendedMessage,
+    "extended-next-hop": config.extendedNextHop && config.families.includes("ipv4-unicast"),
+    "add-path": config.addPath.receive || config.addPath.send !== 0,
+    "graceful-restart": config.gracefulRestart.mode !== "off",
+    "long-lived-graceful-restart": config.longLivedGracefulRestart.mode !== "off",
+  };
+  for (const name of config.requireCapabilities) {
+    if (offers[name] ?? true) continue;
+    const message = `"${name}" cannot be required of ${config.address}: this side does not offer it`;
+    layers.add("require-capabilities", message);
   }
 }
 

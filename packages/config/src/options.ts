@@ -27,6 +27,7 @@ export const CHANGE_EFFECTS: Readonly<
   holdTime: "reset",
   // Of the next session.
   holdTimeMin: "none",
+  requireCapabilities: "none",
   connectRetry: "none",
   delayOpen: "none",
   families: "reset",
@@ -43,6 +44,8 @@ export const CHANGE_EFFECTS: Readonly<
   allowOwnAs: "import",
   // Decided while the UPDATE is read: the routes are not there to be decided anew.
   asSet: "reset",
+  // The neighbor is asked for all routes again: what was left out of them is not there.
+  pathAttribute: "none",
   addPath: "reset",
   extendedNextHop: "reset",
   extendedMessage: "reset",
@@ -59,11 +62,15 @@ export const CHANGE_EFFECTS: Readonly<
   // The BFD session is another one then, and the session of BGP stays.
   bfd: "none",
   maxPrefix: "import",
+  maxPrefixAccepted: "import",
+  // Looked at at once, with what was sent.
+  maxPrefixOut: "none",
   maxAsPath: "import",
   maxCommunities: "import",
   honorWellKnownCommunities: "export",
   honorGracefulShutdown: "import",
   pathHiding: "export",
+  nextBest: "export",
   sendSameAs: "export",
   sendRpkiState: "export",
   // As with AS_SET: what was left out when the UPDATE was read is not there.

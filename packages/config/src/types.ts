@@ -6,6 +6,13 @@
 import type { BfdAuth } from "@ts-bgp/bfd";
 import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
+import type {
+  MaxPrefixOptions,
+  MaxPrefixOutOptions,
+  PathAttributeOptions,
+  RequiredCapability,
+  StaticRoute,
+} from "./route-types.ts";
 
 export interface Config extends Lists {
   readonly router: RouterConfig;
@@ -29,6 +36,8 @@ export interface Config extends Lists {
   readonly neighbors: readonly NeighborConfig[];
   /** In the order of the file; prefixes are unique. */
   readonly dynamicNeighbors: readonly DynamicNeighbors[];
+  /** Routes that the speaker originates, in the order of the file; prefixes are unique. */
+  readonly staticRoutes: readonly StaticRoute[];
   readonly policies: Readonly<Record<string, Policy>>;
   /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
   readonly rejectReasons: RejectPreset | null;
@@ -334,6 +343,8 @@ export interface NeighborOptions {
   readonly holdTime: number;
   /** Shortest hold time that is taken from the neighbor, in seconds; 0 for any. */
   readonly holdTimeMin: number;
+  /** Without these offered by the neighbor there is no session (RFC 5492). */
+  readonly requireCapabilities: readonly RequiredCapability[];
   /** Seconds between attempts to connect. */
   readonly connectRetry: number;
   /** Seconds to wait for the neighbor's OPEN before ours is sent. */
@@ -357,6 +368,7 @@ export interface NeighborOptions {
   readonly allowOwnAs: number;
   /** What to do with AS_SET in AS_PATH (RFC 9774). */
   readonly asSet: "reject" | "accept";
+  readonly pathAttribute: PathAttributeOptions;
   readonly addPath: AddPathOptions;
   readonly extendedNextHop: boolean;
   readonly extendedMessage: boolean;
@@ -377,6 +389,9 @@ export interface NeighborOptions {
   /** Null: whether the path to the neighbor is there is left to BGP. */
   readonly bfd: BfdOptions | null;
   readonly maxPrefix: MaxPrefixOptions;
+  /** Beside it, for prefixes that are accepted: `count` says so. */
+  readonly maxPrefixAccepted: MaxPrefixOptions;
+  readonly maxPrefixOut: MaxPrefixOutOptions;
   /** Longest AS path, an AS_SET counting as one, and communities of all kinds; null for no limit. */
   readonly maxAsPath: number | null;
   readonly maxCommunities: number | null;
@@ -386,6 +401,8 @@ export interface NeighborOptions {
   readonly honorGracefulShutdown: boolean;
   /** Route server client: gets the next path when the best is filtered (RFC 7947 section 2.3.1). */
   readonly pathHiding: "mitigate" | "off";
+  /** The same for another external neighbor. */
+  readonly nextBest: boolean;
   /** Whether routes learned from one session of an AS go to its other sessions. */
   readonly sendSameAs: boolean;
   /** Whether an external neighbor is sent the origin validation state (RFC 8097). */
@@ -452,21 +469,4 @@ export interface LongLivedOptions {
 export interface FamilySeconds {
   readonly ipv4Unicast: number;
   readonly ipv6Unicast: number;
-}
-
-export interface MaxPrefixOptions {
-  /** Null for no limit. */
-  readonly ipv4Unicast: number | null;
-  readonly ipv6Unicast: number | null;
-  /**
-   * Over the limit: `warn` logs, `block` accepts no further prefix, `restart` ends the session for
-   * `restartAfter` seconds, `shutdown` until an operator enables it.
-   */
-  readonly action: "warn" | "block" | "restart" | "shutdown";
-  /** Warn at this share of the limit; 0 for never. */
-  readonly warnPercent: number;
-  /** Seconds */
-  readonly restartAfter: number;
-  /** Which prefixes count. */
-  readonly count: "received" | "accepted";
 }

@@ -30,11 +30,14 @@ const BASE = {
       "graceful-restart": {},
       "long-lived-graceful-restart": {},
       "max-prefix": {},
+      "max-prefix-accepted": {},
+      "max-prefix-out": {},
       blackhole: {},
       bfd: { auth: { type: "keyed-md5", secret: "x" } },
     },
   ],
   "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
+  static: [{ prefix: "198.51.100.0/24", "next-hop": "192.0.2.1" }],
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Policies, ReasonTable } from "@ts-bgp/policy";
 import { describe, expect, test } from "vitest";
@@ -83,6 +83,7 @@ const FULL: NeighborConfig = {
   localAs: 64499,
   holdTime: 0,
   holdTimeMin: 0,
+  requireCapabilities: [],
   connectRetry: 5,
   delayOpen: 2,
   families: ["ipv6-unicast"],
@@ -96,6 +97,7 @@ const FULL: NeighborConfig = {
   enforceFirstAs: false,
   allowOwnAs: 1,
   asSet: "accept",
+  pathAttribute: { discard: [], treatAsWithdraw: [] },
   addPath: { receive: true, send: "all" },
   extendedNextHop: true,
   extendedMessage: true,
@@ -122,11 +124,21 @@ const FULL: NeighborConfig = {
     restartAfter: 60,
     count: "accepted",
   },
+  maxPrefixAccepted: {
+    ipv4Unicast: null,
+    ipv6Unicast: null,
+    action: "shutdown",
+    warnPercent: 80,
+    restartAfter: 900,
+    count: "accepted",
+  },
+  maxPrefixOut: { ipv4Unicast: null, ipv6Unicast: null, action: "shutdown", restartAfter: 900 },
   maxAsPath: null,
   maxCommunities: null,
   honorWellKnownCommunities: false,
   honorGracefulShutdown: true,
   pathHiding: "off",
+  nextBest: false,
   sendSameAs: false,
   sendRpkiState: true,
   acceptRpkiState: true,
@@ -141,6 +153,19 @@ const ASKS = { community: { anyOf: ["blackhole", "64500:666"] } };
 const MARKS = { community: { add: ["blackhole"] } };
 
 const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
+  staticRoutes: [
+    {
+      prefix: "198.51.100.0/24",
+      nextHop: "192.0.2.9",
+      origin: "incomplete",
+      asPath: [64510, 64511],
+      med: 5,
+      localPref: 90,
+      communities: ["65535:65281", "64500:1"],
+      largeCommunities: ["64500:1:2"],
+      extendedCommunities: ["rt:64500:3"],
+    },
+  ],
   rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [
@@ -753,6 +778,7 @@ describe("the files of configs/", () => {
     const sources = sourcesIn(CONFIGS);
     const { config, mistakes, warnings } = loadConfig(file, text, {
       ...sources,
+      filesLike: (pattern) => globSync(pattern, { cwd: CONFIGS }).sort(),
       // `tsbgp keys` makes them.
       readFile: (path) => PEM_IN_KEYS[path] ?? sources.readFile(path),
     });

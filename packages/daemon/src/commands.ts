@@ -7,7 +7,7 @@ import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
-import type { Neighbor, Router } from "@ts-bgp/router";
+import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
@@ -350,9 +350,11 @@ const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
-  const neighbor =
-    request["neighbor"] === undefined ? null : neighborOf(router, request).config.address;
-  if (neighbor === null && (view === "advertised" || view === "not-advertised")) {
+  const neighbor = sourceIn(router, request);
+  if (
+    (neighbor ?? STATIC_SOURCE) === STATIC_SOURCE &&
+    (view === "advertised" || view === "not-advertised")
+  ) {
     throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
   }
   const rest = { neighbor, view, bestOnly: request["best"] === true };
@@ -369,6 +371,13 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const { family, key, text } = prefixOf(request);
   const match = choice(request, "match", MATCHES) ?? (text.includes("/") ? "exact" : "longest");
   return [{ family, prefix: key, match, ...rest }];
+}
+
+/** @returns the address of a neighbor, or what stands for the configuration; null for all */
+function sourceIn(router: Router, request: ControlRequest): string | null {
+  const { neighbor } = request;
+  if (neighbor === undefined) return null;
+  return neighbor === STATIC_SOURCE ? STATIC_SOURCE : neighborOf(router, request).config.address;
 }
 
 /** Cursors and limits that are used by programs. */

@@ -51,6 +51,16 @@ const METRICS: readonly NeighborMetric[] = [
     ({ stale_until_ms }) => (stale_until_ms === null ? 0 : 1),
   ),
   familyMetric("max_prefixes", "Limit on prefixes", ({ max_prefix }) => max_prefix?.limit ?? null),
+  familyMetric(
+    "max_prefixes_accepted",
+    "Limit on accepted prefixes beside it",
+    ({ max_prefix_accepted }) => max_prefix_accepted?.limit ?? null,
+  ),
+  familyMetric(
+    "max_prefixes_out",
+    "Limit on routes that it is sent",
+    ({ max_prefix_out }) => max_prefix_out?.limit ?? null,
+  ),
   ...(["received", "sent"] as const).map((way) =>
     metric(
       `messages_${way}_total`,

@@ -3,6 +3,7 @@
 import { RibWriter } from "@ts-bgp/feeds-codec";
 import { keyOf, type PrefixRow, type Rib } from "@ts-bgp/rib";
 import { addressOctets, FAMILIES, type Router, receivedSet } from "@ts-bgp/router";
+import { parseIpv4 } from "@ts-bgp/wire-codec";
 import type { DumpedPeer } from "./orders.ts";
 
 /** Rows that are looked at between two looks at the time. */
@@ -26,12 +27,19 @@ export class RibWalk {
 
   /** Whoever may have routes. */
   get peers(): DumpedPeer[] {
-    return [...this.router.neighbors.values()].map(({ row, config, session }) => ({
+    const { neighbors, tables } = this.router;
+    const peers = [...neighbors.values()].map(({ row, config, session }) => ({
       peer: row,
       address: addressOctets(config.address),
       as: config.as,
       identifier: session?.negotiated.peerIdentifier ?? 0,
     }));
+    const { staticPeer, config } = tables;
+    if (staticPeer === null) return peers;
+    // This speaker itself.
+    const { as, id } = config.router;
+    const own = { as, address: new Uint8Array(4), identifier: parseIpv4(id)! };
+    return [...peers, { peer: staticPeer.row, ...own }];
   }
 
   /** @returns prefixes of `feeds-codec`, which may be none; null at the end */

@@ -1,6 +1,6 @@
 /** The OPEN message that we send, and the judgement on the one that comes. */
 
-import { AS_TRANS, type Capability, type OpenMessage } from "@ts-bgp/wire-codec";
+import { AS_TRANS, type Capability, encodeCapability, type OpenMessage } from "@ts-bgp/wire-codec";
 import { asOf, familiesOf, pairsOf } from "./negotiate.ts";
 import { ROLES, rolesCorrespond } from "./role.ts";
 import type { FsmConfig } from "./types.ts";
@@ -72,6 +72,8 @@ export function openFault(
     // the same way; RFC 5492 section 5 wants the capabilities that were missed listed.
     return { subcode: UNSUPPORTED_CAPABILITY, data: multiprotocolOctets(wanted) };
   }
+  const lacking = lackingOctets(config, local, peer);
+  if (lacking.length > 0) return { subcode: UNSUPPORTED_CAPABILITY, data: lacking };
   if (!internal && config.role !== null && !rolesCorrespond(config.role, config.strictRole, peer)) {
     return { subcode: ROLE_MISMATCH, data: new Uint8Array(0) };
   }
@@ -107,6 +109,16 @@ function asIsGood(config: FsmConfig, peer: OpenMessage, peerAs: number): boolean
     default:
       return peerAs === config.peerAs;
   }
+}
+
+/** @returns what is required and the peer does not offer, as our OPEN has it (RFC 5492 section 5) */
+function lackingOctets({ required }: FsmConfig, local: OpenMessage, peer: OpenMessage): Uint8Array {
+  if (required === undefined) return new Uint8Array(0);
+  const families = required.families & ~(familiesOf(local) & familiesOf(peer));
+  const offered = new Set(peer.capabilities.map(({ name }) => name));
+  const names = required.names.filter((name) => !offered.has(name));
+  const own = local.capabilities.filter(({ name }) => names.includes(name)).map(encodeCapability);
+  return Uint8Array.from([...multiprotocolOctets(families), ...own.flatMap((each) => [...each])]);
 }
 
 function multiprotocolOctets(families: number): Uint8Array {

@@ -38,6 +38,11 @@ export interface FsmConfig {
   readonly holdTimeSeconds: number;
   /** Shortest hold time other than 0 that is taken from the peer. */
   readonly holdTimeMinSeconds: number;
+  /**
+   * Names of capabilities that the peer must offer, and FAMILY bits of families that both must carry.
+   * Absent in the state of an older program.
+   */
+  readonly required?: { readonly names: readonly Capability["name"][]; readonly families: number };
   /** Wait before the next attempt to connect after one failed or was not answered. */
   readonly connectRetrySeconds: number;
   /** Wait for the peer's OPEN before ours is sent; 0 sends ours at once. */

@@ -76,6 +76,28 @@ describe("an OPEN is judged", () => {
       { capabilities: [as4(PEER_AS), ipv6Multicast] },
       "2/7 [1 4 0 1 0 1 1 4 0 2 0 1]",
     ],
+    ["a family that is required", { required: { names: [], families: 1 } }, {}, "good"],
+    [
+      "without a family that is required",
+      { required: { names: [], families: 3 } },
+      { capabilities: [MP_IPV4, as4(PEER_AS)] },
+      "2/7 [1 4 0 2 0 1]",
+    ],
+    [
+      "a capability that is required",
+      { required: { names: ["four-octet-as"], families: 0 } },
+      {},
+      "good",
+    ],
+    [
+      "without two that are required, as our OPEN has them",
+      {
+        capabilities: [{ code: 2, name: "route-refresh" }],
+        required: { names: ["four-octet-as", "route-refresh"], families: 1 },
+      },
+      narrow,
+      "2/7 [2 0 65 4 0 0 253 232]",
+    ],
     ["one family of two", {}, { capabilities: [as4(PEER_AS), MP_IPV6] }, "good"],
   ];
   test.each(rows)("%s", (_, config, open, expected) => {

@@ -8,6 +8,7 @@
  */
 
 import {
+  formatCommunityNumbers,
   parseCommunityOf,
   readU16,
   readU32,
@@ -124,6 +125,13 @@ export function communityOctets(
     const [typed] = kind === "extended" ? (extendedPatterns(each.split(":")) ?? []) : [];
     return typed?.mask.every((word) => word === -1) ? [octetsOf(typed.value)] : [];
   });
+}
+
+/** @returns the one community that a text stands for, in its canonical text; null when it stands for none, or for more */
+export function communityText(kind: PatternKind, text: string, localAs: number): string | null {
+  if (mentionsPeer(text) || hasWildcard(text)) return null;
+  const [octets] = communityOctets(kind, text, localAs, { as: 0 });
+  return octets === undefined ? null : formatCommunityNumbers(kind, octets, 0);
 }
 
 /** The route origin community has a second name in the world: site of origin. */

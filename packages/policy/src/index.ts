@@ -29,6 +29,7 @@ export { type AsPathRegex, compileAsPathRegex } from "./as-path-regex.ts";
 export type { RegexMistake } from "./as-path-regex-syntax.ts";
 export { AsSet, parseAsRange } from "./as-set.ts";
 export {
+  communityText,
   hasWildcard,
   mentionsPeer,
   type PatternKind,

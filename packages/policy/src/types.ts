@@ -1,7 +1,7 @@
 /** What a filter is given and what it answers. */
 
 import type { Family } from "@ts-bgp/wire-codec";
-import type { Action, Source } from "./values.ts";
+import type { Action, RouteType, Source } from "./values.ts";
 import type { Vars } from "./vars.ts";
 
 /** Row of an attribute set; 0 is none. */
@@ -64,7 +64,7 @@ export interface PeerFacts {
   /** Own AS number towards the peer. */
   readonly localAs: number;
   /** What routes from this peer are. */
-  readonly routeType: "ebgp" | "ibgp";
+  readonly routeType: RouteType;
   /** What this speaker is to the peer (RFC 9234), null when that is not configured. */
   readonly role: "provider" | "rs" | "rs-client" | "customer" | "peer" | null;
   /** Name of the peer's group in the configuration, empty when it has none. */

@@ -26,7 +26,8 @@ export type OriginName = "igp" | "egp" | "incomplete";
 export type PathStateName = "valid" | "unknown" | "invalid";
 export type OriginStateName = "valid" | "not-found" | "invalid";
 /** How the speaker learned a route: from an external peer, an internal one, or its own. */
-export type RouteType = "ebgp" | "ibgp";
+/** Of an external or an internal neighbor, or of the own configuration. */
+export type RouteType = "ebgp" | "ibgp" | "static";
 
 /** An AS number in decimal, the name of an AS list, `$peer-as`, `$local-as`, or values of a neighbor. */
 export type AsTerm = string;

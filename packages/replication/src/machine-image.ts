@@ -135,6 +135,7 @@ interface OlderTables {
   origins?: OriginValidation;
   restart?: OwnRestart;
   bfd?: Router["tables"]["bfd"];
+  staticPeer?: Router["tables"]["staticPeer"];
 }
 
 /** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
@@ -150,10 +151,14 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   tables.origins.validation.completeState();
   tables.restart ??= new OwnRestart(outputs, tables.origins, groups);
   tables.bfd ??= new Map();
+  tables.staticPeer ??= null;
+  machine.router.tables.peers.local ??= tables.staticPeer?.row ?? 0;
   groups.held ??= [];
   groups.isShuttingDown ??= false;
   for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
+  groups.over ??= [];
+  complete(machine.router.tables.config);
   for (const neighbor of machine.router.neighbors.values()) {
     neighbor.quarantine ??= null;
     if (neighbor.config.dynamic != null) completeNeighbor(neighbor.config);
@@ -162,7 +167,6 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
     neighbor.stale.complete();
   }
   machine.router.tables.opens ??= new Map();
-  complete(machine.router.tables.config);
   machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

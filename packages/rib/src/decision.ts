@@ -2,10 +2,9 @@
  * The decision process: RFC 4271 section 9.1 with the tie-breaks of RFC 4456 section 9.
  *
  * The order of preference, highest first:
- *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; shorter AS_PATH; lower ORIGIN; lower
- *   MED among paths of one neighbouring AS; external before internal; lower BGP Identifier (ORIGINATOR_ID if
- *   present); shorter
- *   CLUSTER_LIST; lower peer address; lower path identifier.
+ *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; originated by this speaker; shorter
+ *   AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS; external before internal; lower BGP
+ *   Identifier (ORIGINATOR_ID if present); shorter CLUSTER_LIST; lower peer address; lower path identifier.
  * The interior cost of step e is equal for all paths here: the speaker has no interior routes.
  *
  * MED is not an order of pairs but removes paths from a group (step c), so it is applied to all
@@ -23,6 +22,10 @@ const ORIGINS = ["IGP", "EGP", "INCOMPLETE"] as const;
 
 function sessionText(external: number): string {
   return external === 1 ? "external" : "internal";
+}
+
+function originText(local: number): string {
+  return local === 1 ? "this speaker" : "a neighbor";
 }
 
 export class Decision {
@@ -111,6 +114,7 @@ export class Decision {
     const steps: [name: string, better: number, worse: number, text: (n: number) => string][] = [
       ["not LLGR_STALE", isStale(x), isStale(y), staleText],
       ["higher LOCAL_PREF", attrs.localPref[x]!, attrs.localPref[y]!, String],
+      ["origin", Number(p === peers.local), Number(q === peers.local), originText],
       ["shorter AS_PATH", attrs.asPathLength[x]!, attrs.asPathLength[y]!, String],
       ["lower ORIGIN", attrs.origin[x]!, attrs.origin[y]!, origin],
       ["lower MULTI_EXIT_DISC", sameAs ? attrs.med[x]! : 0, sameAs ? attrs.med[y]! : 0, String],
@@ -197,6 +201,7 @@ export class Decision {
     return (
       (staleSets === 0 ? 0 : this.compareStale(x, y)) ||
       localPref[y]! - localPref[x]! ||
+      (this.peers.local === 0 ? 0 : this.compareLocal(a, b)) ||
       asPathLength[x]! - asPathLength[y]! ||
       origin[x]! - origin[y]!
     );
@@ -206,6 +211,13 @@ export class Decision {
   private compareStale(x: AttrId, y: AttrId): number {
     const { flags } = this.attrs;
     return (flags[x]! & ATTR_SET.LLGR_STALE) - (flags[y]! & ATTR_SET.LLGR_STALE);
+  }
+
+  /** What the speaker originates is preferred to what it is told. */
+  private compareLocal(a: PathRow, b: PathRow): number {
+    const { local } = this.peers;
+    const { peer } = this.paths;
+    return Number(peer[b] === local) - Number(peer[a] === local);
   }
 
   /** Steps d, f and g; RFC 4456 section 9; RFC 7911 leaves the last step open. */

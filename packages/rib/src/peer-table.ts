@@ -36,6 +36,9 @@ export class PeerTable {
   /** Hash of the address, by which a peer is known in any process. */
   key: Uint32Array = new Uint32Array(0);
 
+  /** The peer whose routes are those of the speaker itself, 0 when there is none. */
+  local: PeerRow = 0;
+
   private readonly freeRows: NumberStack = new NumberStack();
   private readonly columns: Columns = new Columns(this, COLUMNS);
   private rows = 1;

@@ -15,6 +15,7 @@ import {
   EXTENDED_MESSAGE_OCTETS_MAX,
   nextAttribute,
   readU32,
+  SEGMENT,
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
@@ -123,6 +124,26 @@ export function asShuttingDown(attrs: AttrStore, id: AttrId, internal: boolean):
   const last = withLowestPreference(attrs, marked);
   attrs.release(marked);
   return last;
+}
+
+/** Puts an AS number in front of AS_PATH (RFC 4271 section 5.1.2). */
+export function withAsInFront(attrs: AttrStore, id: AttrId, as: number): AttrId {
+  const buf = attrs.bytesOf(id);
+  const at = attrs.offsetOf(id);
+  const end = at + attrs.lengthOf(id);
+  const before = placeOf(buf, at, end, ATTR.AS_PATH);
+  const valueAt = attributeValueAt(buf, before);
+  const isSequence = attributeValueOctets(buf, before) > 0 && buf[valueAt] === SEGMENT.AS_SEQUENCE;
+  const count = isSequence && buf[valueAt + 1]! < 255 ? buf[valueAt + 1]! : 0;
+  const rest = count === 0 ? valueAt : valueAt + 2;
+  const octets = 6 + nextAttribute(buf, before) - rest;
+  copyOctets(buf, at, before, scratch, 0);
+  const o = writeHead(before - at, ATTR_FLAG.TRANSITIVE, ATTR.AS_PATH, octets);
+  scratch[o] = SEGMENT.AS_SEQUENCE;
+  scratch[o + 1] = count + 1;
+  writeU32(scratch, o + 2, as);
+  copyOctets(buf, rest, end, scratch, o + 6);
+  return intern(attrs, o + 6 + end - rest);
 }
 
 /** Takes MULTI_EXIT_DISC out. */

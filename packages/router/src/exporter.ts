@@ -13,6 +13,7 @@ import {
   asShuttingDown,
   LLGR_STALE,
   reflected,
+  withAsInFront,
   withCommunity,
   withNextHop,
   withoutMed,
@@ -52,6 +53,11 @@ export interface GroupSettings {
    * LOCAL_PREF (section 4.6); absent: they are routes like others.
    */
   readonly staleRoutes?: "withhold" | "no-export";
+  /**
+   * Put in front of the AS path of what this speaker originates, where the form puts nothing there; absent
+   * where it is the AS of the speaker.
+   */
+  readonly originAs?: number;
 }
 
 /** What an exporter asks about neighbors. */
@@ -292,6 +298,13 @@ export class GroupExporter implements ExportRules {
       if (marked === 0) return this.refuse("attributes-too-long");
       sent = marked;
     }
+    if (this.lacksOwnAs(path)) {
+      const as = settings.originAs ?? this.directory.factsOf(rib.paths.peer[path]!).as;
+      const ours = withAsInFront(attrs, sent, as);
+      attrs.release(sent);
+      if (ours === 0) return this.refuse("attributes-too-long");
+      sent = ours;
+    }
     if (!isReflection) return sent;
     const originator = rib.peers.identifier[rib.paths.peer[path]!]!;
     const reflection = reflected(attrs, sent, originator, settings.clusterId);
@@ -308,6 +321,13 @@ export class GroupExporter implements ExportRules {
   private isReflection(path: PathRow): boolean {
     const { rib, settings } = this;
     return settings.internal && rib.peers.external[rib.paths.peer[path]!] === 0;
+  }
+
+  /** Of the speaker itself, for who is sent no AS number of it in front of other routes. */
+  private lacksOwnAs(path: PathRow): boolean {
+    const { rib, settings } = this;
+    const isOwn = rib.paths.peer[path] === rib.peers.local;
+    return isOwn && !settings.internal && settings.form.prependAs === 0;
   }
 
   /** @returns the set without MED when that has to go, held; else 0 */

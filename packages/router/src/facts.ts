@@ -1,9 +1,9 @@
 /** A neighbor of the configuration as the values that the other packages take. */
 
-import type { Config, NeighborConfig } from "@ts-bgp/config";
+import type { Config, NeighborConfig, RequiredCapability } from "@ts-bgp/config";
 import type { FsmConfig, Negotiated } from "@ts-bgp/fsm";
 import { FSM_DEFAULTS } from "@ts-bgp/fsm";
-import type { PeerFacts, Vars } from "@ts-bgp/policy";
+import type { FamilyName, PeerFacts, Vars } from "@ts-bgp/policy";
 import {
   AFI,
   type Capability,
@@ -56,7 +56,7 @@ export function familyLabel(family: Family): "ipv4-unicast" | "ipv6-unicast" {
 }
 
 /** FAMILY bits of a neighbor. */
-export function familiesOf(config: NeighborConfig): number {
+export function familiesOf(config: Pick<NeighborConfig, "families">): number {
   let families = 0;
   for (const name of config.families) {
     families |= name === "ipv4-unicast" ? FAMILY.IPV4_UNICAST : FAMILY.IPV6_UNICAST;
@@ -124,7 +124,16 @@ export function fsmConfig(
     strictRole: neighbor.strictRole,
     families: familiesOf(neighbor),
     capabilities: capabilities(neighbor, isRestarting),
+    ...required(neighbor),
   };
+}
+
+function required({ requireCapabilities }: NeighborConfig): Pick<FsmConfig, "required"> {
+  if (requireCapabilities.length === 0) return {};
+  const isFamily = (name: RequiredCapability) => name === "ipv4-unicast" || name === "ipv6-unicast";
+  const families = requireCapabilities.filter(isFamily) as FamilyName[];
+  const names = requireCapabilities.filter((name) => !isFamily(name)) as Capability["name"][];
+  return { required: { names, families: familiesOf({ families }) } };
 }
 
 /** Capabilities that options of the neighbor ask for. */

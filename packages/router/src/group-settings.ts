@@ -54,7 +54,8 @@ export function groupSettings(
     reflectorClient: config.routeReflectorClient,
     clusterId: internal ? parseIpv4(router.clusterId)! : 0,
     honorsWellKnown: config.honorWellKnownCommunities,
-    mitigatesPathHiding: transparent && config.pathHiding === "mitigate" && !addPath,
+    mitigatesPathHiding:
+      (transparent ? config.pathHiding === "mitigate" : config.nextBest) && !addPath,
     pathsMax: send === "all" ? Number.MAX_SAFE_INTEGER : send,
     classByAs: transparent && !config.sendSameAs,
     otcStops: ["customer", "peer", "rs-client"].includes(negotiated.localRole ?? ""),
@@ -62,6 +63,7 @@ export function groupSettings(
     nextHop: nextHop.how,
     ownNextHop: nextHop.how === "route" ? nextHop.address : null,
     stripsMed: filter.setsMed && !internal && !transparent,
+    ...(transparent && config.localAs !== router.as ? { originAs: config.localAs } : {}),
     ...(isLongLived ? staleRoutes(config, negotiated) : {}),
   };
 }

@@ -50,5 +50,6 @@ export { INPUT_OCTETS_MAX, Router } from "./router.ts";
 export type { FamilyState } from "./session.ts";
 export type { KeptUntil } from "./stale-routes.ts";
 export { LATER_STATE_CLASSES, STATE_CLASSES } from "./state-classes.ts";
+export { STATIC_SOURCE } from "./static-routes.ts";
 export { FAMILIES } from "./tables.ts";
 export type { SessionMember } from "./update-groups.ts";

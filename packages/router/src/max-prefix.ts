@@ -14,17 +14,22 @@ const NONE: LimitEvent = { kind: "none" };
 const { POSITIVE_INFINITY: UNLIMITED } = Number;
 
 /** @returns the configured limit, null for none */
-export function limitIn(options: MaxPrefixOptions, family: Family): number | null {
+export function limitIn(
+  options: Pick<MaxPrefixOptions, "ipv4Unicast" | "ipv6Unicast">,
+  family: Family,
+): number | null {
   return family === FAMILY.IPV4_UNICAST ? options.ipv4Unicast : options.ipv6Unicast;
 }
 
-/** @returns how much of the peer the RIB takes: limited only when the action is `block` */
-export function limitsOf(options: MaxPrefixOptions, family: Family): PeerLimits {
-  const limit = (options.action === "block" ? limitIn(options, family) : null) ?? UNLIMITED;
-  const counted = options.count;
+/** @returns how much of the peer the RIB takes: limited only where the action is `block` */
+export function limitsOf(options: readonly MaxPrefixOptions[], family: Family): PeerLimits {
+  const least = (counted: MaxPrefixOptions["count"]) => {
+    const blocking = options.filter(({ action, count }) => action === "block" && count === counted);
+    return Math.min(UNLIMITED, ...blocking.map((each) => limitIn(each, family) ?? UNLIMITED));
+  };
   return {
-    received: counted === "received" ? limit : UNLIMITED,
-    accepted: counted === "accepted" ? limit : UNLIMITED,
+    received: least("received"),
+    accepted: least("accepted"),
     reason: REASON["max-prefix"],
   };
 }
@@ -41,7 +46,7 @@ export function countedPrefixes(
 /** Watches the count, and speaks once each time it crosses a line upwards. */
 export class MaxPrefix {
   private readonly family: Family;
-  private readonly options: MaxPrefixOptions;
+  readonly options: MaxPrefixOptions;
   private warned = false;
   private reached = false;
 
@@ -56,7 +61,8 @@ export class MaxPrefix {
     const limit = limitIn(this.options, this.family);
     if (limit === null) return NONE;
     const count = countedPrefixes(this.options, paths, peer);
-    const over = action === "block" ? blocked : count > limit;
+    // Another limit may have blocked them.
+    const over = action === "block" ? blocked && count >= limit : count > limit;
     const near = warnPercent > 0 && 100 * count >= warnPercent * limit;
     const { warned, reached } = this;
     // A count that goes up and down at the limit is told once: it has to fall below it first.

@@ -14,6 +14,16 @@ export interface Listed {
   readonly session: { readonly negotiated: { readonly addPathReceive: number } } | null;
 }
 
+/**
+ * Whose routes those of the configuration are: a plain object, which programs that do not know of it have as
+ * a neighbor.
+ */
+export interface StaticPeer extends Listed {
+  facts: PeerFacts;
+  /** Of the routes that the configuration has now. */
+  round: number;
+}
+
 /** Neighbors of one AS; `cls` is their class where sessions are told apart by AS. */
 interface Autonomous {
   readonly as: number;

@@ -60,6 +60,7 @@ export type LogId =
   | "routes-removed"
   | "max-prefix-warning"
   | "max-prefix-reached"
+  | "max-prefix-out"
   | "policy-rule"
   | "refresh"
   | "quarantine"

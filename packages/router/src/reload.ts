@@ -16,6 +16,7 @@ import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
+import { applyStaticRoutes } from "./static-routes.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a new configuration acts on. */
@@ -39,6 +40,8 @@ export function applyConfig(router: Configured, given: Config): ConfigDiff {
   const changed = new Set(diff.policies);
   tables.use(next, tables.policies.with(next, changed), isAllListed && hasSameAddresses(diff));
   if (diff.global.includes("rpki")) router.revalidate(tables.origins.configure(next.rpki));
+  const { global } = diff;
+  if (global.includes("staticRoutes") || global.includes("router")) applyStaticRoutes(tables);
   tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);
@@ -116,7 +119,8 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
     if (connects) neighbor.connectAnew();
     if (decides === null) return;
     const otherAddresses = !areEqual(before, neighbor.facts.sameAsAddresses);
-    const otherLimits = change.options.includes("maxPrefix");
+    const changed = (option: Change["options"][number]) => change.options.includes(option);
+    const otherLimits = changed("maxPrefix") || changed("maxPrefixAccepted");
     // What was not kept cannot be judged again.
     const lacksRoutes = !keptRejected || (otherLimits && decides.isBlocked);
     decides.reconfigure(otherLimits);
@@ -124,7 +128,9 @@ function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: 
       neighbor.rejudge();
       if (lacksRoutes) session?.requestRefresh();
     }
+    if (changed("pathAttribute")) session?.readAnew();
     for (const state of session?.families ?? []) regroup(session!, state);
+    if (changed("maxPrefixOut")) session?.checkSent();
   }
 }
 

@@ -31,6 +31,8 @@ export interface FamilyImport {
   blocked: boolean;
   limits: PeerLimits;
   maxPrefix: MaxPrefix;
+  /** The limit beside it, of accepted ones. */
+  maxAccepted: MaxPrefix;
   /**
    * Routes of any other round than this one are long-lived stale: kept as a last resort (RFC 9494
    * section 4.2); null when none are.
@@ -67,7 +69,11 @@ export class RouteImport {
 
   /** Fills in what the state of an older program does not have. */
   complete(): void {
-    for (const state of this.families) state.freshRound ??= null;
+    const { maxPrefixAccepted } = this.neighbor.config;
+    for (const state of this.families) {
+      state.freshRound ??= null;
+      state.maxAccepted ??= new MaxPrefix(maxPrefixAccepted, state.family);
+    }
     this.importer.complete();
   }
 
@@ -126,37 +132,48 @@ export class RouteImport {
 
   /** Looks at the number of prefixes that the peer has now. @returns why the session has to end */
   checkLimits(): LimitBreach | null {
-    const { neighbor } = this;
-    const { tables, row, config, log } = neighbor;
     for (const state of this.families) {
-      const { family, maxPrefix } = state;
-      const rib = tables.rib(family);
-      const blocked = rib.counts.blocked > 0;
-      rib.counts.blocked = 0;
+      const { counts } = this.neighbor.tables.rib(state.family);
+      const blocked = counts.blocked > 0;
+      counts.blocked = 0;
       state.blocked ||= blocked;
-      const event = maxPrefix.check(rib.paths, row, blocked);
-      if (event.kind === "none") continue;
-      const { count, limit } = event;
-      const { action, restartAfter } = config.maxPrefix;
-      const label = familyLabel(family);
-      const fields = { family: label, count, limit, action };
-      if (event.kind === "warning") {
-        const text = `${count} of at most ${limit} ${label} prefixes`;
-        log.add("max-prefix-warning", "warn", tables.nowMs, text, fields);
-        continue;
-      }
-      const text = `limit of ${limit} ${label} prefixes reached, action ${action}`;
-      log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
-      if (action !== "restart" && action !== "shutdown") continue;
-      const restartAfterSeconds = action === "restart" ? restartAfter : null;
-      return { data: limitData(family, limit), restartAfterSeconds };
+      const { family, maxPrefix, maxAccepted } = state;
+      const breach =
+        this.checkLimit(family, maxPrefix, blocked) ??
+        this.checkLimit(family, maxAccepted, blocked);
+      if (breach !== null) return breach;
     }
     return null;
   }
 
-  private limitsOf(family: Family): { limits: PeerLimits; maxPrefix: MaxPrefix } {
-    const { maxPrefix } = this.neighbor.config;
-    return { limits: limitsOf(maxPrefix, family), maxPrefix: new MaxPrefix(maxPrefix, family) };
+  private checkLimit(family: Family, maxPrefix: MaxPrefix, blocked: boolean): LimitBreach | null {
+    const { tables, row, log } = this.neighbor;
+    const event = maxPrefix.check(tables.rib(family).paths, row, blocked);
+    if (event.kind === "none") return null;
+    const { count, limit } = event;
+    const { action, restartAfter, count: counted } = maxPrefix.options;
+    const label = familyLabel(family);
+    const fields = { family: label, count, limit, action };
+    const what = counted === "accepted" ? `accepted ${label}` : label;
+    if (event.kind === "warning") {
+      const text = `${count} of at most ${limit} ${what} prefixes`;
+      log.add("max-prefix-warning", "warn", tables.nowMs, text, fields);
+      return null;
+    }
+    const text = `limit of ${limit} ${what} prefixes reached, action ${action}`;
+    log.add("max-prefix-reached", "error", tables.nowMs, text, fields);
+    if (action !== "restart" && action !== "shutdown") return null;
+    const restartAfterSeconds = action === "restart" ? restartAfter : null;
+    return { data: limitData(family, limit), restartAfterSeconds };
+  }
+
+  private limitsOf(family: Family): Pick<FamilyImport, "limits" | "maxPrefix" | "maxAccepted"> {
+    const { maxPrefix, maxPrefixAccepted } = this.neighbor.config;
+    return {
+      limits: limitsOf([maxPrefix, maxPrefixAccepted], family),
+      maxPrefix: new MaxPrefix(maxPrefix, family),
+      maxAccepted: new MaxPrefix(maxPrefixAccepted, family),
+    };
   }
 
   private makeImporter(): SessionImporter {

@@ -28,6 +28,7 @@ import type { ConnectionId, Output } from "./outputs.ts";
 import { beginSlice, endSlice, readingFrom } from "./reading.ts";
 import { applyConfig } from "./reload.ts";
 import { Revalidation } from "./revalidation.ts";
+import { applyStaticRoutes } from "./static-routes.ts";
 import { FAMILIES, Tables } from "./tables.ts";
 
 /** A connection with no more than this to read goes first: two messages of the usual size. */
@@ -69,6 +70,7 @@ export class Router {
   /** Starts all sessions that are wanted. */
   start(nowMs: number): void {
     this.tables.nowMs = nowMs;
+    applyStaticRoutes(this.tables);
     this.tables.origins.start(nowMs);
     this.tables.restart.start(nowMs, this.neighbors);
     for (const neighbor of this.neighbors.values()) neighbor.start();
@@ -295,6 +297,7 @@ export class Router {
       neighbor.import?.reconfigure(false);
       if (neighbor.import !== null) neighbor.rejudge();
     }
+    applyStaticRoutes(tables);
     for (const family of FAMILIES) redecide(tables.rib(family));
     for (const { group, exporter } of tables.groups.entries) group.setRules(exporter, true);
   }

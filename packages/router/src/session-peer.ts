@@ -21,4 +21,6 @@ export interface SessionPeer {
   readonly facts: PeerFacts;
   /** The session that is up; a session compares itself with it. */
   readonly session: object | null;
+  /** Ends it, see Neighbor. */
+  stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void;
 }

@@ -3,12 +3,15 @@
  * places in the update groups.
  */
 
+import type { PathAttributeOptions } from "@ts-bgp/config";
 import type { DownReason, Negotiated } from "@ts-bgp/fsm";
 import { type Filter, REASON } from "@ts-bgp/policy";
+import { advertisedCount } from "@ts-bgp/rib";
 import {
   ACTION_WEIGHT,
   AFI,
   ATTR,
+  CEASE,
   EXTENDED_MESSAGE_OCTETS_MAX,
   encodeRouteRefresh,
   encodeUpdate,
@@ -27,6 +30,7 @@ import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
 import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
+import { limitIn } from "./max-prefix.ts";
 import type { Observed } from "./observed.ts";
 import { observedSession } from "./observing.ts";
 import { type FamilyImport, RouteImport } from "./route-import.ts";
@@ -50,6 +54,8 @@ export interface FamilyState {
   resending: boolean;
   /** And once more after that, since the peer asked again. */
   resendAgain: boolean;
+  /** More was sent than `max-prefix-out` says, and that was told. */
+  sendsTooMuch: boolean;
   readonly import: FamilyImport;
 }
 
@@ -63,6 +69,15 @@ const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = {
   }),
 };
 
+/** @returns what the reader is to know of attributes that are not looked at; nothing where there are none */
+function brakesOf({
+  discard,
+  treatAsWithdraw,
+}: PathAttributeOptions): Pick<UpdateContext, "brakes"> {
+  if (discard.length + treatAsWithdraw.length === 0) return {};
+  return { brakes: { discard, treatAsWithdraw } };
+}
+
 export class Session implements MemberOwner {
   readonly neighbor: SessionPeer;
   readonly connection: Connection;
@@ -75,7 +90,7 @@ export class Session implements MemberOwner {
   /** What is decided about the peer's routes. */
   readonly import: RouteImport;
   private readonly tables: Tables;
-  private readonly context: UpdateContext;
+  private context: UpdateContext;
 
   constructor(neighbor: SessionPeer, connection: Connection, negotiated: Negotiated) {
     const { tables, config, row } = neighbor;
@@ -98,6 +113,7 @@ export class Session implements MemberOwner {
       aigp: false,
       extendedNextHop: negotiated.extendedNextHop,
       rpkiState: config.acceptRpkiState,
+      ...brakesOf(config.pathAttribute),
     };
     this.import = new RouteImport(neighbor, negotiated, this.own);
     tables.peers.identifier[row] = negotiated.peerIdentifier;
@@ -182,6 +198,58 @@ export class Session implements MemberOwner {
     return can;
   }
 
+  /** Attributes that are not looked at are others: all routes are read again, if the peer can send them. */
+  readAnew(): void {
+    const { brakes: _, ...context } = this.context;
+    this.context = { ...context, ...brakesOf(this.neighbor.config.pathAttribute) };
+    this.requestRefresh();
+  }
+
+  /** The limit on what the peer is sent is another one. */
+  checkSent(): void {
+    const { groups } = this.tables;
+    for (const { member } of this.families) if (!groups.held.includes(member)) this.admits(member);
+    groups.endOver();
+  }
+
+  admits(member: SessionMember): boolean {
+    const { config, log } = this.neighbor;
+    const { family } = member.group.rib;
+    const limit = limitIn(config.maxPrefixOut, family);
+    if (limit === null) return true;
+    const state = this.family(family)!;
+    const count = advertisedCount(member.group, member);
+    const wasOver = state.sendsTooMuch;
+    state.sendsTooMuch = count > limit;
+    if (count <= limit) return true;
+    const { action } = config.maxPrefixOut;
+    if (action !== "warn") this.tables.groups.over.push(member);
+    if (action !== "warn" || wasOver) return action === "warn";
+    const label = familyLabel(family);
+    const text = `${count} ${label} routes are sent, and max-prefix-out is ${limit}`;
+    log.add("max-prefix-out", "warn", this.tables.nowMs, text, {
+      family: label,
+      count,
+      limit,
+      action,
+    });
+    return true;
+  }
+
+  overrun({ group }: SessionMember): void {
+    if (!this.isCurrent) return;
+    const { config, log } = this.neighbor;
+    const { action, restartAfter } = config.maxPrefixOut;
+    const label = familyLabel(group.rib.family);
+    const limit = limitIn(config.maxPrefixOut, group.rib.family);
+    const text = `more than ${limit} ${label} routes would be sent, action ${action}`;
+    log.add("max-prefix-out", "error", this.tables.nowMs, text, { family: label, limit, action });
+    const isForLong = action === "shutdown";
+    const subcode = isForLong ? CEASE.ADMINISTRATIVE_SHUTDOWN : CEASE.ADMINISTRATIVE_RESET;
+    const told = `limit of ${limit} ${label} routes to be sent`;
+    this.neighbor.stop(subcode, told, isForLong ? null : restartAfter);
+  }
+
   /** The session is over: its places in the update groups are given up. */
   end(reason: DownReason): void {
     const { groups, wants, nowMs } = this.tables;
@@ -240,6 +308,7 @@ export class Session implements MemberOwner {
       endOfRibReceived: false,
       resending: false,
       resendAgain: false,
+      sendsTooMuch: false,
       import: this.import.family(family)!,
     };
   }

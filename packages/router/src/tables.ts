@@ -7,7 +7,7 @@ import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wir
 import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
-import { NeighborDirectory } from "./neighbor-directory.ts";
+import { NeighborDirectory, type StaticPeer } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
 import { OriginValidation } from "./origin-validation.ts";
@@ -46,6 +46,8 @@ export class Tables {
   wants: Wants;
   /** By address, of neighbors that have a BFD session, or had one. */
   bfd: Map<string, BfdState> = new Map();
+  /** Whose routes those of the configuration are; null while there have been none. */
+  staticPeer: StaticPeer | null = null;
   /** Set of no attributes: what a route that cannot be read is kept with. */
   readonly emptySet: number;
   /** The clock of the input at hand. */

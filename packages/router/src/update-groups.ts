@@ -28,6 +28,10 @@ import type { Numbers } from "./numbers.ts";
 export interface MemberOwner {
   /** Everything was sent, after the session came up and after each refresh. */
   synced(family: Family): void;
+  /** @returns whether it may be sent what its group says now; not beyond a limit, see `UpdateGroups.over` */
+  admits(member: SessionMember): boolean;
+  /** It was not, and the session is to end. */
+  overrun(member: SessionMember): void;
 }
 
 /** A session's place in the update group of one family. */
@@ -78,6 +82,7 @@ export interface GroupEntry {
 export class ConnectionSink implements GroupSink {
   chunk(chunk: Chunk, members: readonly Member[]): void {
     for (const member of members as readonly SessionMember[]) {
+      if (!member.owner.admits(member)) continue;
       const share = shareOf(chunk, member);
       member.messages += share.messages;
       for (const piece of share.pieces) member.connection.write(piece);
@@ -103,6 +108,8 @@ export class UpdateGroups {
   private readonly sink: GroupSink = new ConnectionSink();
   /** Those that are sent nothing yet: their groups go on without them. */
   held: SessionMember[] = [];
+  /** Those that were not sent what their groups have just said: their sessions end when these are done. */
+  over: SessionMember[] = [];
   /** The speaker is about to shut down, and says so with each route (RFC 8326). */
   isShuttingDown = false;
   private numbers = 0;
@@ -258,7 +265,7 @@ export class UpdateGroups {
     const { entries } = this;
     for (let i = 0; i < entries.length; i++) {
       this.turn = (this.turn + 1) % entries.length;
-      if (entries[this.turn]!.group.step()) return true;
+      if (entries[this.turn]!.group.step()) return this.endOver();
     }
     return false;
   }
@@ -268,9 +275,15 @@ export class UpdateGroups {
     const { entries } = this;
     for (let i = 0; i < entries.length; i++) {
       this.urgentTurn = (this.urgentTurn + 1) % entries.length;
-      if (entries[this.urgentTurn]!.group.stepUrgent()) return true;
+      if (entries[this.urgentTurn]!.group.stepUrgent()) return this.endOver();
     }
     return false;
+  }
+
+  /** Ends sessions that would have been sent too much. */
+  endOver(): true {
+    for (const member of this.over.splice(0)) member.owner.overrun(member);
+    return true;
   }
 
   /** Whether others may join a group. */

@@ -300,3 +300,40 @@ test("a peer that goes over the limit and back is told of in bounds", () => {
   lab.run();
   expect(events(lab).length).toBeLessThanOrEqual(20);
 });
+
+describe("a limit on accepted prefixes beside that on received ones", () => {
+  const accepted = (limit: string) => `import: some, max-prefix-accepted: ${limit}`;
+  const bad = (count: number) => Array.from({ length: count }, (_, k) => `10.${128 + k}.0.0/16`);
+
+  test("each acts by itself", () => {
+    const limits = ["{ ipv4-unicast: 10, action: warn, warn-percent: 0 }", "4"] as const;
+    const { lab, a } = two(limits[0], accepted(limits[1]));
+    a.announce(bad(11));
+    lab.run();
+    expect(events(lab)).toEqual(["max-prefix-reached 11/10"]);
+    expect(a.isUp).toBe(true);
+    const [family] = showNeighbor(lab.neighbor(A)).families;
+    expect(family).toMatchObject({
+      max_prefix: { limit: 10, count: 11 },
+      max_prefix_accepted: { limit: 4, action: "shutdown", count: 0 },
+    });
+    a.announce(prefixes(0, 5));
+    lab.run();
+    expect(a.isUp).toBe(false);
+    expect(a.wire.of("NOTIFICATION")[0]!["data"]).toBe("00010100000004");
+  });
+
+  test("both may block, and it is told which one does", () => {
+    const block = (limit: number) => `{ ipv4-unicast: ${limit}, action: block, warn-percent: 0 }`;
+    const { lab, a, b } = two(block(10), accepted(block(4)));
+    a.announce(prefixes(0, 6));
+    lab.run();
+    expect(Object.keys(b.table)).toHaveLength(4);
+    expect(events(lab)).toEqual(["max-prefix-reached 4/4"]);
+    a.announce(bad(8));
+    lab.run();
+    expect(events(lab)).toEqual(["max-prefix-reached 4/4", "max-prefix-reached 10/10"]);
+    const [family] = showNeighbor(lab.neighbor(A)).families;
+    expect(family).toMatchObject({ received: 10, accepted: 4 });
+  });
+});

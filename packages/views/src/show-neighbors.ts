@@ -46,6 +46,9 @@ export interface ShownFamily {
   group: number | null;
   /** `count` is that of the prefixes which the limit is about: several paths of one are one. */
   max_prefix: { limit: number; action: string; count: number } | null;
+  /** The same of the limit on prefixes that are accepted beside it, and of that on routes which are sent. */
+  max_prefix_accepted: { limit: number; action: string; count: number } | null;
+  max_prefix_out: { limit: number; action: string; count: number } | null;
 }
 
 /** How a session or connection ended. */
@@ -154,6 +157,10 @@ export interface ShownNeighborDetail extends ShownNeighbor {
     /** Of a session that agreed on the long-lived one: seconds that the neighbor asks for, by family. */
     long_lived_stale_time: Readonly<Record<string, number>> | null;
   };
+  /** Capabilities without which there is no session. */
+  required_capabilities: readonly string[];
+  /** Types of attributes that are not looked at in messages of the neighbor. */
+  path_attribute: { discard: readonly number[]; treat_as_withdraw: readonly number[] };
   import: readonly string[];
   export: readonly string[];
   route_server_client: boolean;
@@ -253,6 +260,11 @@ export function showNeighborDetail(neighbor: Neighbor): ShownNeighborDetail {
       notification: negotiated?.gracefulRestart?.notification ?? null,
       long_lived_stale_time: staleTimes(negotiated?.longLivedGracefulRestart ?? null),
     },
+    required_capabilities: config.requireCapabilities,
+    path_attribute: {
+      discard: config.pathAttribute.discard,
+      treat_as_withdraw: config.pathAttribute.treatAsWithdraw,
+    },
     import: config.import,
     export: config.export,
     route_server_client: config.routeServerClient,
@@ -295,25 +307,30 @@ function shownFamily(neighbor: Neighbor, family: Family): ShownFamily {
   const state = session?.family(family);
   const kept = neighbor.stale.keptUntil(family);
   const isHeld = state !== undefined && tables.groups.held.includes(state.member);
-  const { maxPrefix } = config;
-  const limit = limitIn(maxPrefix, family);
+  const { maxPrefix, maxPrefixAccepted, maxPrefixOut } = config;
+  const sent =
+    state === undefined || isHeld ? 0 : advertisedCount(state.member.group, state.member);
+  const limited = (options: typeof maxPrefix | typeof maxPrefixOut, count: number) => {
+    const limit = limitIn(options, family);
+    return limit === null ? null : { limit, action: options.action, count };
+  };
+  const counted = (options: typeof maxPrefix) =>
+    limited(options, countedPrefixes(options, paths, row));
   return {
     family: familyLabel(family),
     received: received[row]!,
     accepted: accepted[row]!,
     rejected: received[row]! - accepted[row]!,
-    advertised:
-      state === undefined || isHeld ? 0 : advertisedCount(state.member.group, state.member),
+    advertised: sent,
     synced: state?.endOfRibSent ?? false,
     end_of_rib_received: state?.endOfRibReceived ?? false,
     stale_until_ms: kept === null ? null : Math.round(kept.untilMs),
     stale: kept === null ? null : kept.isLongLived ? "long-lived" : "restart",
     held: isHeld,
     group: state?.member.entry.number ?? null,
-    max_prefix:
-      limit === null
-        ? null
-        : { limit, action: maxPrefix.action, count: countedPrefixes(maxPrefix, paths, row) },
+    max_prefix: counted(maxPrefix),
+    max_prefix_accepted: counted(maxPrefixAccepted),
+    max_prefix_out: limited(maxPrefixOut, sent),
   };
 }
 

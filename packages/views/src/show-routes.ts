@@ -19,7 +19,13 @@ import {
   type Rib,
   advertised as sentRoutes,
 } from "@ts-bgp/rib";
-import type { KeptUntil, Neighbor, Router, SessionMember } from "@ts-bgp/router";
+import {
+  type KeptUntil,
+  type Neighbor,
+  type Router,
+  type SessionMember,
+  STATIC_SOURCE,
+} from "@ts-bgp/router";
 import {
   AttributeRewriter,
   type DecodedAttribute,
@@ -48,7 +54,7 @@ export interface RouteQuery {
    * it, or those inside it.
    */
   readonly match: "exact" | "longest" | "covering" | "covered";
-  /** Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
+  /** An address, or `static` for routes of the configuration. Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
   readonly neighbor: string | null;
   readonly view: RouteView;
   /** Best paths only; for queries without a neighbor. */
@@ -74,7 +80,10 @@ export interface ShownRoute {
   prefix: string;
   /** As received, or as sent when advertised; absent without ADD-PATH. */
   path_id?: number;
-  /** The neighbor it came from; empty and 0 when an advertised route is about to change. */
+  /**
+   * The neighbor it came from, `static` and the own AS for a route of the configuration; empty and 0 when an
+   * advertised route is about to change.
+   */
   neighbor: string;
   neighbor_as: number;
   status: "best" | "accepted" | "rejected" | "advertised";
@@ -209,16 +218,18 @@ function routesOfRow(
   if (address === null && (view === "accepted" || view === "advertised")) {
     return locRib(router, rib, row, query.bestOnly, fits);
   }
-  const neighbor = address === null ? null : router.neighbors.get(address);
-  if (neighbor === undefined) return [];
-  if (neighbor !== null && view === "advertised") return advertised(router, rib, neighbor, row);
-  if (view === "not-advertised") {
-    return neighbor === null ? [] : notAdvertised(router, rib, neighbor, row);
+  const neighbor = address === null ? undefined : router.neighbors.get(address);
+  if (view === "advertised" || view === "not-advertised") {
+    if (neighbor === undefined) return [];
+    const show = view === "advertised" ? advertised : notAdvertised;
+    return show(router, rib, neighbor, row);
   }
+  const peer = address === STATIC_SOURCE ? router.tables.staticPeer?.row : neighbor?.row;
+  if (address !== null && peer === undefined) return [];
   const routes: ShownRoute[] = [];
   const { paths } = rib;
   for (let path = rib.prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
-    if (neighbor !== null && paths.peer[path] !== neighbor.row) continue;
+    if (peer !== undefined && paths.peer[path] !== peer) continue;
     const accepted = paths.attr[path] !== 0;
     if (view === "accepted" && !accepted) continue;
     if (view === "rejected" && accepted) continue;

@@ -25,6 +25,13 @@ export interface UpdateContext {
   readonly extendedNextHop: number;
   /** The origin validation state is taken from an external peer too (RFC 8097 section 2). */
   readonly rpkiState: boolean;
+  /** Attributes by type that the operator has said are not to be looked at; absent for none. */
+  readonly brakes?: {
+    /** Left out. */
+    readonly discard: readonly number[];
+    /** Routes that come with them are treated as withdrawn. */
+    readonly treatAsWithdraw: readonly number[];
+  };
 }
 
 /** Flags by class of attribute (RFC 4271 section 5). */

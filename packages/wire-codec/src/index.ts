@@ -56,7 +56,7 @@ export {
   nextAttribute,
   readAsPathFacts,
 } from "./canonical.ts";
-export { type AfiSafi, type Capability, isCapability } from "./capability.ts";
+export { type AfiSafi, type Capability, encodeCapability, isCapability } from "./capability.ts";
 export {
   COMMUNITY_OCTETS,
   type CommunityKind,

@@ -77,6 +77,8 @@ export class UpdateReader {
   listAt = 0;
   listEnd = 0;
 
+  /** Type of an attribute that came and has its routes treated as withdrawn, 0 for none. */
+  private braked = 0;
   private buf: Uint8Array;
   private context!: UpdateContext;
   private readonly set: AttributeSet = new AttributeSet();
@@ -158,6 +160,7 @@ export class UpdateReader {
     if (this.faults.length > 0) this.faults.length = 0;
     this.action = 0;
     this.endOfRib = 0;
+    this.braked = 0;
     this.buf = buf;
     this.context = context;
     this.set.clear(buf, context);
@@ -240,6 +243,7 @@ export class UpdateReader {
   }
 
   private readAttribute(at: number, type: number, valueAt: number, octets: number): void {
+    if (this.context.brakes !== undefined && this.brakes(type)) return;
     const row = ATTRIBUTE_TABLE[type]!;
     if (row === null) {
       this.readUnknown(at, type, valueAt, octets);
@@ -262,6 +266,16 @@ export class UpdateReader {
       this.set.inPlace = false;
       this.add(this.withData(fault, at, valueAt + octets));
     }
+  }
+
+  /** Whether the operator has said that an attribute is not to be looked at; before all that RFCs say of it. */
+  private brakes(type: number): boolean {
+    const { discard, treatAsWithdraw } = this.context.brakes!;
+    if (treatAsWithdraw.includes(type)) this.braked = type;
+    else if (discard.includes(type)) this.add(brakeFault("attribute-discard", type));
+    else return false;
+    this.set.inPlace = false;
+    return true;
   }
 
   /** Whether the attribute means nothing on this session, and nothing about it is checked. */
@@ -306,7 +320,10 @@ export class UpdateReader {
     if (field || mp) this.checkMandatory(field);
     if (field && set.has(ATTR.NEXT_HOP)) this.checkNextHop(set.at(ATTR.NEXT_HOP), 4);
     if (mp) this.checkMpNextHop();
-    if (announced.at !== announced.end || reachable.at !== reachable.end) return;
+    if (announced.at !== announced.end || reachable.at !== reachable.end) {
+      if (this.braked !== 0) this.add(brakeFault("treat-as-withdraw", this.braked));
+      return;
+    }
     if (this.action === ACTION_WEIGHT["treat-as-withdraw"]) {
       // RFC 7606 section 5.2: there should be routes to withdraw, and they were not found.
       const { subcode, reason, attribute } = this.faults.find(
@@ -355,6 +372,13 @@ export class UpdateReader {
     const reason = `next hop ${formatNextHop(this.buf, at, octets)} is no address of a host`;
     this.add(updateFault("treat-as-withdraw", UPDATE_ERROR.INVALID_NEXT_HOP, reason, type));
   }
+}
+
+function brakeFault(action: "attribute-discard" | "treat-as-withdraw", type: number): Fault {
+  const name = ATTRIBUTE_TABLE[type]?.name ?? `attribute ${type}`;
+  const what = action === "attribute-discard" ? "left out" : "treated as a withdrawal";
+  const reason = `${name} is ${what}, as path-attribute says`;
+  return updateFault(action, UPDATE_ERROR.OPTIONAL_ATTRIBUTE, reason, type);
 }
 
 /**
