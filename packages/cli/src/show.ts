@@ -24,6 +24,7 @@ import {
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
+import { showFollowersCommand, showForwardCommand } from "./forward.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
@@ -457,6 +458,8 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showNsrCommand,
   showRpkiCommand,
   showFeedsCommand,
+  showFollowersCommand,
+  showForwardCommand,
   showBfdCommand,
   showQuarantineCommand,
 ];

@@ -17,6 +17,7 @@ const GLOBAL = [
   "dynamicNeighbors",
   "bmp",
   "mrt",
+  "followers",
   "rejectReasons",
 ] as const;
 
@@ -34,7 +35,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `rejectReasons`, `dynamicNeighbors` (apply at once).
+   * `followers`, `rejectReasons`, `dynamicNeighbors` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

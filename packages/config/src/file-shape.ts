@@ -26,6 +26,12 @@ export interface FileShape {
     readonly "updates-every"?: number;
     readonly compress?: "gzip" | "none";
   };
+  readonly followers?: {
+    readonly name?: string;
+    readonly listen: FileLink;
+    readonly max?: number;
+    readonly tls?: FileTls;
+  };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -52,6 +58,9 @@ export interface FileHttp {
 }
 
 export type FileLink = string | { readonly address: string; readonly port: number };
+
+/** Certificates for links, as paths of files. */
+export type FileTls = NonNullable<FileNsr["tls"]>;
 
 export interface FileNsr {
   readonly cluster: string;

@@ -21,6 +21,7 @@ const BASE = {
   rpki: { caches: [{ address: "192.0.2.53" }] },
   bmp: { stations: [{ address: "192.0.2.54" }] },
   mrt: { dir: "/var/lib/mrt" },
+  followers: { listen: "/run/followers.sock" },
   neighbors: [
     {
       address: "192.0.2.11",

@@ -16,6 +16,7 @@ import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.t
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import type { Fault } from "./fault.ts";
 import { feedMetrics } from "./feed-metrics.ts";
+import { Followers } from "./followers.ts";
 import { History, NO_HISTORY } from "./history.ts";
 import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
@@ -73,6 +74,7 @@ export class Daemon {
   private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
   private readonly feeds: Feeds;
+  private readonly followers: Followers;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
@@ -100,9 +102,11 @@ export class Daemon {
       describe: () => sideText(this.shownNsr()),
       say: (level, message, fields) => this.log.say(level, "feed", message, fields),
     });
+    this.followers = new Followers(options.version, (...said) => this.log.say(...said));
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
+      showFollowers: () => this.followers.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
@@ -141,9 +145,9 @@ export class Daemon {
   }
 
   /** Sections that each side of a pair has of its own. */
-  private get own(): Pick<Config, "control" | "http" | "log" | "nsr"> {
-    const { control, http, log, nsr } = this.config;
-    return { control, http, log, nsr };
+  private get own(): Pick<Config, "control" | "followers" | "http" | "log" | "nsr"> {
+    const { control, followers, http, log, nsr } = this.config;
+    return { control, followers, http, log, nsr };
   }
 
   /** The speaker when this side is active. */
@@ -164,12 +168,14 @@ export class Daemon {
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
       // Before there is a role to lose: a side that waits for one says so.
       this.http = await this.listenHttp(config.http);
+      await this.followers.configure(config.followers);
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
         this.feeds.use(this.alone, config);
+        this.followers.use(this.alone, 0);
       }
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
@@ -230,6 +236,7 @@ export class Daemon {
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
     this.feeds.stop();
+    this.followers.stop();
     await this.bfd.exit();
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
@@ -330,7 +337,7 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, epoch, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -339,8 +346,9 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    if (role === "active") this.feeds.use(speaker, this.config);
-    else this.feeds.use(null, this.config);
+    const told = role === "active" ? speaker : null;
+    this.feeds.use(told, this.config);
+    this.followers.use(told, epoch);
     this.manager.changed();
   }
 
@@ -416,6 +424,7 @@ export class Daemon {
       }
       if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
+      await this.followers.configure(next.followers);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
@@ -424,6 +433,7 @@ export class Daemon {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
       if (differs("log")) log.reopen(config.log);
+      await this.followers.configure(config.followers).catch(() => {});
       throw error;
     }
     if (control !== this.control) this.control?.close();
@@ -435,6 +445,7 @@ export class Daemon {
     this.configuredMs = nowMs();
     this.inherited = null;
     this.feeds.use(this.speaker, next);
+    this.followers.use(this.speaker, this.pair?.epoch ?? 0);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }

@@ -1,0 +1,15 @@
+/** A table of 100,000 routes in a kernel: none is touched that does not change. */
+import { describe, test } from "vitest";
+import { enterOwnNetwork } from "../../../testkit/own-network.ts";
+import { tellForwardStory } from "./support/forward-story.ts";
+
+const reason = enterOwnNetwork();
+
+describe.skipIf(reason !== null)(
+  `a forwarding module${reason === null ? "" : ` (${reason})`}`,
+  () => {
+    test("100,000 routes stay where they are, and packets go on", async () => {
+      await tellForwardStory(100_000);
+    });
+  },
+);
