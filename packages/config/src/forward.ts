@@ -17,6 +17,8 @@ export interface ForwardConfig {
   readonly tls: NsrTls | null;
   /** Number of the kernel's table. */
   readonly table: number;
+  /** Number of the table by whose routes next hops resolve. */
+  readonly nextHopTable: number;
   readonly metric: number;
   readonly families: readonly ("ipv4" | "ipv6")[];
   /** Time without an active server after which routes go; 0 for never. */
@@ -41,6 +43,7 @@ interface ForwardShape {
   readonly tls?: FileTls;
   readonly forward?: {
     readonly table?: number;
+    readonly "next-hop-table"?: number;
     readonly metric?: number;
     readonly families?: readonly ("ipv4" | "ipv6")[];
     readonly "keep-seconds"?: number;
@@ -86,6 +89,7 @@ export function loadForward(file: string, text: string, sources: ConfigSources):
     name,
     tls: checkLinkTls(shape, name, links, checker),
     table: forward.table ?? MAIN_TABLE,
+    nextHopTable: forward["next-hop-table"] ?? MAIN_TABLE,
     metric: forward.metric ?? METRIC,
     families: forward.families ?? ["ipv4", "ipv6"],
     keepSeconds: forward["keep-seconds"] ?? KEEP_SECONDS,

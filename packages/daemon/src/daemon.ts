@@ -475,7 +475,7 @@ export class Daemon {
       lastReload: () => this.lastReload,
       lostLogLines: () => this.log.lost(),
       nsrMetrics: () => nsrMetrics(this.shownNsr(), this.switchovers, this.served().router),
-      feedMetrics: () => feedMetrics(this.feeds),
+      feedMetrics: () => feedMetrics(this.feeds, this.followers.shown),
     });
     this.history ??= new History(() => this.served().router);
     const { collector } = this;

@@ -16,11 +16,11 @@ const BATCH = 256;
 const LOOK_MS = 100;
 /** Routes that the kernel has refused, and readings that have failed, are tried again. */
 const RETRY_MS = 10_000;
-/** Table that next hops are looked up in. */
-const MAIN_TABLE = 254;
 
 export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
+  /** Table that next hops are looked up in. */
+  readonly nextHopTable: number;
   /** Of hashes. */
   readonly seed: number;
   say(level: "info" | "warn", id: string, message: string, fields?: object): void;
@@ -50,6 +50,8 @@ export class Forwarder {
   private readonly timers: NodeJS.Timeout[];
   private willWork = false;
   private isOver = false;
+  /** To read what is in the kernel takes a tenth of the time at most. */
+  private nextLookMs = 0;
   /** What is in the kernel is not known, and is to be read. */
   private isUnknown = true;
   private said = "";
@@ -146,7 +148,7 @@ export class Forwarder {
   }
 
   private look(): void {
-    if (!this.monitor.hasChanged()) return;
+    if (performance.now() < this.nextLookMs || !this.monitor.hasChanged()) return;
     // With a link, routes of it have gone without a word.
     this.read();
   }
@@ -160,18 +162,20 @@ export class Forwarder {
 
   /** Reads by which routes next hops resolve, and what of the own ones is there. */
   private read(): void {
-    const { table: number, metric } = this.options;
+    const { table: number, metric, nextHopTable } = this.options;
+    const beganMs = performance.now();
     try {
       for (const table of this.tables) {
         const { family } = table.followed;
         const own = this.socket.routes(family, number, RTPROT_BGP);
         table.adopt(own.filter((route) => route.metric === metric));
-        table.resolveBy(this.socket.routes(family, MAIN_TABLE, 0));
+        table.resolveBy(this.socket.routes(family, nextHopTable, 0));
       }
       this.isUnknown = false;
     } catch (error) {
       this.fail(error);
     }
+    this.nextLookMs = performance.now() + 9 * (performance.now() - beganMs);
     this.changed();
   }
 

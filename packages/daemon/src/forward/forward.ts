@@ -12,6 +12,7 @@ import { hostname } from "node:os";
 import type { ForwardConfig, LinkAddress } from "@ts-bgp/config";
 import { Following } from "@ts-bgp/follow";
 import { FAMILY_NAMES, Forwarder, type ShownFamily } from "@ts-bgp/forward";
+import { missingCapabilities } from "@ts-bgp/takeover";
 import { readForwardFile } from "../config-file.ts";
 import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
 import type { Fault } from "../fault.ts";
@@ -80,11 +81,11 @@ export class Forward {
     this.config = config;
     this.log = openLog(config.log, null);
     for (const line of warnings) this.log.say("warn", "config-warning", line);
-    const { table, metric } = config;
+    const { table, metric, nextHopTable } = config;
     const families = config.families.map((name) => FAMILY_NAMES[name]!);
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     const say = this.log.say;
-    this.forwarder = new Forwarder({ table, metric, families, seed, say });
+    this.forwarder = new Forwarder({ table, metric, nextHopTable, families, seed, say });
     this.following = new Following(this.forwarder.followed, {
       activate: (server) => this.listenTo(server),
       complete: () => this.complete(),
@@ -94,9 +95,14 @@ export class Forward {
     this.control = new ControlServer(config.control.socket, this.handler(), this.fault);
   }
 
-  /** Rejects when the control socket cannot be had, as when another module runs. */
+  /** Rejects without CAP_NET_ADMIN, or when the control socket cannot be had, as when another module runs. */
   async start(): Promise<void> {
     const { config, log, forwarder, servers, control } = this;
+    if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
+      throw new Error(
+        "routes of the kernel are written with CAP_NET_ADMIN, which this process lacks",
+      );
+    }
     await control.prepare();
     const found = forwarder.start();
     control.publish();
