@@ -27,6 +27,8 @@ const UNDER_WAY_OCTETS_MAX = 1 << 26;
 const UNDER_WAY_OCTETS_LOW = 1 << 22;
 /** A piece of the table is over when it has lasted this long. */
 const PIECE_MS = 1;
+/** So often it is looked whether a restart of the speaker is over. */
+const RESTART_LOOK_MS = 200;
 
 interface Followed {
   readonly router: Router;
@@ -198,7 +200,14 @@ export class Followers {
     this.tell();
     const end = performance.now() + PIECE_MS;
     const octets = this.walk.next(() => performance.now() < end);
-    if (octets === null) this.walk = null;
+    if (octets === null) {
+      // After a restart of the speaker it is not all as long as neighbors have not told all.
+      if (this.speaker.router.tables.restart.waiting !== 0) {
+        setTimeout(() => this.walkOn(false), RESTART_LOOK_MS).unref();
+        return;
+      }
+      this.walk = null;
+    }
     this.order({ order: "walked", octets });
   }
 }

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "../../../testkit/peer.ts";
 import { freePort, MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
-import { manyRoutes, manyWithdrawals } from "../../../testkit/updates.ts";
+import { manyRoutes, manyWithdrawals, updateMessage } from "../../../testkit/updates.ts";
 import type { ShownFollowers } from "../src/index.ts";
 
 const AS = 65_001;
@@ -228,6 +228,38 @@ describe("a speaker that lets two follow", () => {
     peer.send([...manyWithdrawals(1)]);
     await until(() => second.routes.size === ROUTES - 1, WAIT_MS, "withdrawals arrive");
   });
+});
+
+test("after a restart of a speaker alone it is not all before its neighbors have told all", async () => {
+  const speaker = await SpeakerProcess.create({});
+  const file = join(speaker.directory, "followers.sock");
+  try {
+    speaker.configure({
+      followers: { listen: file },
+      defaults: { passive: true, import: "accept-all", export: "accept-all" },
+      neighbors: [{ address: ADDRESS, as: AS, "graceful-restart": "full" }],
+    });
+    await speaker.start();
+    const follower = new Scripted(connect(file));
+    follower.say("hello", HELLO);
+    await follower.has("role");
+    follower.say("activate", {});
+    const peer = await Peer.establish({
+      ...{ port: speaker.port, localAddress: ADDRESS, as: AS },
+      // Graceful restart of IPv4, with routes kept (RFC 4724 section 3).
+      capabilities: [64, 6, 0x80, 120, 0, 1, 1, 0x80],
+    });
+    await peer.sendAll(manyRoutes({ as: AS, count: 10 }));
+    await until(() => follower.routes.size === 10, WAIT_MS, "routes are told");
+    await follower.has("alive");
+    expect(follower.records.some(({ record }) => record === "complete")).toBe(false);
+    peer.send(updateMessage([], [], []));
+    await follower.has("complete");
+    follower.end();
+    peer.end();
+  } finally {
+    speaker.remove();
+  }
 });
 
 test("over TCP both ends show a certificate for the name", async () => {

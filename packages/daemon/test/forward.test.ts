@@ -1,6 +1,11 @@
 /** A pair's routes in a kernel, through everything that happens to servers, links and the module itself. */
-import { describe, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
+import { MAIN } from "../../../testkit/speaker.ts";
 import { tellForwardStory } from "./support/forward-story.ts";
 
 const reason = enterOwnNetwork();
