@@ -10,11 +10,22 @@ import { tellForwardStory } from "./support/forward-story.ts";
 
 const reason = enterOwnNetwork();
 
-describe.skipIf(reason !== null)(
-  `a forwarding module${reason === null ? "" : ` (${reason})`}`,
-  () => {
-    test("10,000 routes stay where they are, and packets go on", async () => {
-      await tellForwardStory(10_000);
-    });
-  },
-);
+describe.skipIf(reason !== null)(`a module${reason === null ? "" : ` (${reason})`}`, () => {
+  test("has 10,000 routes stay where they are, and packets go on", async () => {
+    await tellForwardStory(10_000);
+  });
+
+  test("is not begun without the right to write them", () => {
+    const directory = mkdtempSync(join(tmpdir(), "tsbgp-forward-"));
+    const file = join(directory, "forward.yaml");
+    const control = { socket: join(directory, "forward.sock") };
+    writeFileSync(file, JSON.stringify({ servers: "/run/none.sock", forward: {}, control }));
+    const words = ["--bounding-set", "-net_admin", process.execPath, MAIN, "forward", "-c", file];
+    const { status, stderr } = spawnSync("setpriv", words, { encoding: "utf8" });
+    rmSync(directory, { recursive: true });
+    expect(stderr).toBe(
+      "tsbgp: routes of the kernel are written with CAP_NET_ADMIN, which this process lacks\n",
+    );
+    expect(status).toBe(2);
+  });
+});
