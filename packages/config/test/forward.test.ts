@@ -68,8 +68,8 @@ test.each([
   [
     "{ servers: /run/a.sock, forward: { families: [ ipv5 ], keep: 1 } }",
     [
-      'forward.yaml:1:48: must be ipv4 or ipv6, not "ipv5"; meant "ipv4"?',
-      'forward.yaml:1:56: unknown key "keep"',
+      'forward.yaml:1:48: must be ipv4 or ipv6, not "ipv5", did you mean "ipv4"?',
+      'forward.yaml:1:56: unknown key "keep", did you mean "keep-seconds"?',
     ],
   ],
 ])("%s has mistakes", (text, mistakes) => {
@@ -101,12 +101,12 @@ describe("a section followers", () => {
     [
       "{ listen: /run/f.sock, name: pair }\nnsr: { cluster: pair, listen: /run/n, peer: /run/n }",
       [
-        `rs.yaml:2:42: "pair" is the pair's own name: certificates of followers would open its link`,
+        `rs.yaml:2:41: "pair" is the pair's own name: certificates of followers would open its link`,
       ],
     ],
     [
       "{ listen: /run/f.sock, max: 0 }",
-      ['rs.yaml:2:41: "max" must be a number of followers (1 to 64), not 0'],
+      ['rs.yaml:2:40: "max" must be a number of followers (1 to 64), not 0'],
     ],
   ])("%s", (text, expected) => {
     expect(mistakes(text)).toEqual(expected);

@@ -44,10 +44,10 @@ export class Following {
     return [...this.tables.keys()].reduce((bits: number, family) => bits | family, 0);
   }
 
-  /** A server that is connected has said what it is. */
+  /** A server that is connected has said what it is: whatever it was asked for before is void. */
   role(server: number, { active, epoch }: Pick<RecordOf<"role">, "active" | "epoch">): void {
     this.servers.set(server, { isActive: active === 1, epoch });
-    if (server === this.source && active !== 1) this.forget();
+    if (server === this.source) this.forget();
     this.choose();
   }
 

@@ -26,7 +26,8 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
   let index = 0;
 
   beforeAll(() => {
-    ip("link add d0 type dummy");
+    ip("link add d0 type veth peer name d1");
+    ip("link set d1 up");
     ip("address add 192.0.2.1/24 dev d0");
     ip("address add 2001:db8:2::1/64 dev d0 nodad");
     ip("link set d0 up");

@@ -84,15 +84,14 @@ class Story {
     await this.untilInKernel(count);
     expect(bgpRoutes()[0]).toBe("16.0.0.0/24 via 192.0.2.99 dev dst0 metric 32 ");
     await untilReady(a, "active");
-    await this.watch.begin();
-    this.watch.take();
+    await this.watch.take();
     this.hosts.send(DESTINATION);
   }
 
   private async takeover(): Promise<void> {
     (await this.pair.side("a")).signal("SIGKILL");
     await this.untilTold(1);
-    this.expectSilence("the server was killed");
+    await this.expectSilence("the server was killed");
   }
 
   private async restarts(): Promise<void> {
@@ -100,7 +99,7 @@ class Story {
       await this.module.end(signal);
       this.module.start();
       await this.untilTold(1);
-      this.expectSilence(`the module was ended by ${signal}`);
+      await this.expectSilence(`the module was ended by ${signal}`);
     }
   }
 
@@ -109,7 +108,7 @@ class Story {
     await this.module.until("no server", ({ source }) => source === null);
     this.wires[1]!.mend();
     await this.untilTold(1);
-    this.expectSilence("the link was cut");
+    await this.expectSilence("the link was cut");
   }
 
   private async changes(): Promise<void> {
@@ -123,7 +122,7 @@ class Story {
       WAIT_MS,
       "the route has its other next hop",
     );
-    const told = this.watch.take();
+    const told = await this.watch.take();
     expect(told.filter((line) => line.startsWith("Deleted"))).toHaveLength(100);
     expect(told).toHaveLength(100 + 50 + 1);
   }
@@ -135,7 +134,7 @@ class Story {
     await untilReady(b, "active");
     await b.ask({ command: "switchover" });
     await this.untilTold(0);
-    this.expectSilence("the role was given to the other side");
+    await this.expectSilence("the role was given to the other side");
   }
 
   /** Nobody is there any more. */
@@ -145,7 +144,7 @@ class Story {
     await module.until("no server", ({ source }) => source === null);
     expect(bgpRoutes()).toHaveLength(count - 50);
     await module.end("SIGTERM");
-    this.expectSilence("all servers were killed");
+    await this.expectSilence("all servers were killed");
     module.configure({
       servers: this.path("wire-a"),
       forward: { "keep-seconds": 1 },
@@ -172,8 +171,8 @@ class Story {
     expect(bgpRoutes()).toHaveLength(count);
   }
 
-  private expectSilence(when: string): void {
-    expect(this.watch.take(), when).toEqual([]);
+  private async expectSilence(when: string): Promise<void> {
+    expect(await this.watch.take(), when).toEqual([]);
   }
 }
 

@@ -143,6 +143,7 @@ export class Wire {
 export class RouteWatch {
   private readonly child: ChildProcess;
   private text = "";
+  private marks = 0;
 
   constructor() {
     this.child = spawn("ip", ["-o", "monitor", "route"], { stdio: ["ignore", "pipe", "ignore"] });
@@ -151,20 +152,15 @@ export class RouteWatch {
     });
   }
 
-  /** Returns once it hears: a route of another protocol that is added is told. */
-  async begin(): Promise<void> {
-    await until(
-      () => {
-        spawnSync("ip", ["route", "replace", "unreachable", "203.0.113.0/24", "proto", "static"]);
-        return this.text.includes("203.0.113.0/24");
-      },
-      WAIT_MS,
-      "the kernel's changes are heard",
-    );
-  }
-
-  /** @returns what was told since this was asked last */
-  take(): string[] {
+  /** @returns what was told since this was asked last: with a route of another protocol all before it is heard */
+  async take(): Promise<string[]> {
+    const mark = `203.0.113.${++this.marks}`;
+    const isHeard = () => {
+      // More than once, as it may not listen yet.
+      run(`ip route replace unreachable ${mark} proto static`);
+      return this.text.includes(`${mark} `);
+    };
+    await until(isHeard, WAIT_MS, "the kernel's changes are heard");
     const lines = this.text.split("\n").filter((line) => line.includes("proto bgp"));
     this.text = "";
     return lines;
