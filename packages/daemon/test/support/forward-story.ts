@@ -34,9 +34,10 @@ class Story {
   private readonly pair: TestPair;
   private readonly count: number;
   readonly hosts: Hosts = new Hosts(DESTINATION);
-  readonly watch: RouteWatch = new RouteWatch();
   readonly wires: Wire[];
   readonly module: Module;
+  /** Begun when all routes are there: so many at once are more than it is told. */
+  private watch: RouteWatch | null = null;
   private peer: Peer | null = null;
 
   constructor(pair: TestPair, count: number) {
@@ -62,7 +63,7 @@ class Story {
 
   remove(): void {
     this.hosts.remove();
-    this.watch.kill();
+    this.watch?.kill();
     this.module.kill();
     for (const wire of this.wires) wire.cut();
   }
@@ -84,6 +85,7 @@ class Story {
     await this.untilInKernel(count);
     expect(bgpRoutes()[0]).toBe("16.0.0.0/24 via 192.0.2.99 dev dst0 metric 32 ");
     await untilReady(a, "active");
+    this.watch = new RouteWatch();
     await this.watch.take();
     this.hosts.send(DESTINATION);
   }
@@ -122,7 +124,7 @@ class Story {
       WAIT_MS,
       "the route has its other next hop",
     );
-    const told = await this.watch.take();
+    const told = await this.watch!.take();
     expect(told.filter((line) => line.startsWith("Deleted"))).toHaveLength(100);
     expect(told).toHaveLength(100 + 50 + 1);
   }
@@ -172,7 +174,7 @@ class Story {
   }
 
   private async expectSilence(when: string): Promise<void> {
-    expect(await this.watch.take(), when).toEqual([]);
+    expect(await this.watch!.take(), when).toEqual([]);
   }
 }
 

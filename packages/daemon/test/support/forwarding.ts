@@ -146,7 +146,9 @@ export class RouteWatch {
   private marks = 0;
 
   constructor() {
-    this.child = spawn("ip", ["-o", "monitor", "route"], { stdio: ["ignore", "pipe", "ignore"] });
+    this.child = spawn("ip", ["-o", "-rcvbuf", "33554432", "monitor", "route"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     this.child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.text += text;
     });
