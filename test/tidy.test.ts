@@ -20,8 +20,10 @@ const ORDER = [
   "views",
   "pair",
   "replication",
+  "follow",
   "inject",
   "takeover",
+  "forward",
   "feeds",
   "speaker",
   "nsr",
@@ -44,6 +46,7 @@ const PURE = new Set<string>([
   "views",
   "pair",
   "replication",
+  "follow",
 ]);
 const IMPURE =
   /from "node:|\b(Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|process\.|Buffer\.|console\.)/;

@@ -8,6 +8,7 @@ import { decodeCommand } from "./decode.ts";
 import { demoCommand } from "./demo.ts";
 import { doctorCommand } from "./doctor.ts";
 import { dumpCommand } from "./feeds.ts";
+import { forwardCommand } from "./forward.ts";
 import { injectCommand } from "./inject.ts";
 import { keysCommand } from "./keys.ts";
 import { switchoverCommand } from "./nsr.ts";
@@ -22,6 +23,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: readonly Command[] = [
   runCommand,
   spareCommand,
+  forwardCommand,
   demoCommand,
   checkCommand,
   doctorCommand,

@@ -30,13 +30,19 @@ export const checkCommand: Command = {
   run: async (args) => {
     noWords(args);
     return withConfigErrors(async (daemon) => {
-      const { isSpareFile, readConfigFile, readConfigText, readSpareFile } = daemon;
+      const { isForwardFile, isSpareFile, readConfigFile, readConfigText, readSpareFile } = daemon;
       const file = configFile(args);
       const text = readConfigText(file);
       if (isSpareFile(text)) {
         const { config, warnings } = readSpareFile(file, text);
         for (const line of warnings) print(`${line} (warning)`);
         print(`${file} is right: ${config.pairs.length} pairs`);
+        return EXIT.OK;
+      }
+      if (isForwardFile(text)) {
+        const { config, warnings } = daemon.readForwardFile(file, text);
+        for (const line of warnings) print(`${line} (warning)`);
+        print(`${file} is right: ${config.servers.length} servers, table ${config.table}`);
         return EXIT.OK;
       }
       const { config, warnings } = readConfigFile(file, text, { withRoas: true });

@@ -24,6 +24,7 @@ import {
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
+import { showFollowersCommand, showForwardCommand } from "./forward.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { braked, limited } from "./show-limits.ts";
@@ -458,6 +459,8 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showNsrCommand,
   showRpkiCommand,
   showFeedsCommand,
+  showFollowersCommand,
+  showForwardCommand,
   showBfdCommand,
   showQuarantineCommand,
 ];

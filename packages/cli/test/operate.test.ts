@@ -103,6 +103,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
     "as configured_ms dynamic_neighbors established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
   ],
   ["show feeds", "", "mrt stations"],
+  ["show followers", "", "complete followers octets routes"],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

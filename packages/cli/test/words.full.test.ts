@@ -10,6 +10,7 @@ import { linesOf, tsbgp } from "./support/tsbgp.ts";
 const COMMANDS = [
   "run",
   "spare",
+  "forward",
   "demo",
   "check",
   "doctor",
@@ -23,6 +24,8 @@ const COMMANDS = [
   "show nsr",
   "show rpki",
   "show feeds",
+  "show followers",
+  "show forward",
   "show bfd",
   "show quarantine",
   "explain import",
@@ -41,7 +44,7 @@ const COMMANDS = [
   "decode",
   "inject",
 ] as const;
-const ASKING = COMMANDS.slice(6, -2);
+const ASKING = COMMANDS.slice(7, -2);
 
 describe("verbs cut short", () => {
   test.each([
@@ -163,8 +166,11 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
 
   test.each([
     [["nothing"], /"nothing" is not known; there are check, decode, demo/],
-    [["show"], /one of these must follow: bfd, feeds, groups, memory/],
-    [["show", "nothing"], /"nothing" is not known; there are bfd, feeds, groups/],
+    [["show"], /one of these must follow: bfd, feeds, followers, forward, groups, memory/],
+    [
+      ["show", "nothing"],
+      /"nothing" is not known; there are bfd, feeds, followers, forward, groups/,
+    ],
     [["re"], /"re" may be refresh or release or reload or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],
@@ -188,6 +194,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["show", "nsr", "a"], /no place for "a"/],
     [["switchover", "a", "b"], /no place for "b"/],
     [["spare"], /-c FILE is missing/],
+    [["forward"], /-c FILE is missing/],
     [["spare", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],
     [["switchover", "--timeout", "soon"], /--timeout takes a number of seconds, not "soon"/],
     [["switchover", "--timeout", "0"], /--timeout takes a number of seconds, not "0"/],

@@ -18,6 +18,7 @@ const GLOBAL = [
   "bmp",
   "mrt",
   "webhook",
+  "followers",
   "rejectReasons",
   "staticRoutes",
 ] as const;
@@ -36,7 +37,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `webhook`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
+   * `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -32,6 +32,12 @@ export interface FileShape {
     readonly secret?: FileSecret;
     readonly events?: readonly WebhookEvent[];
   };
+  readonly followers?: {
+    readonly name?: string;
+    readonly listen: FileLink;
+    readonly max?: number;
+    readonly tls?: FileTls;
+  };
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -59,6 +65,9 @@ export interface FileHttp {
 }
 
 export type FileLink = string | { readonly address: string; readonly port: number };
+
+/** Certificates for links, as paths of files. */
+export type FileTls = NonNullable<FileNsr["tls"]>;
 
 export interface FileNsr {
   readonly cluster: string;

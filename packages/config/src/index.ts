@@ -27,6 +27,7 @@ export {
   sharingInSteps,
 } from "./diff.ts";
 export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
+export { type ForwardConfig, isForwardFile, type LoadedForward, loadForward } from "./forward.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
@@ -52,6 +53,7 @@ export type {
   EtcdTls,
   EtcdUser,
   FamilySeconds,
+  FollowersConfig,
   GracefulRestartOptions,
   HttpConfig,
   HttpToken,

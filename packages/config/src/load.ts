@@ -15,6 +15,7 @@ import { withSharedParts } from "./compare.ts";
 import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
+import { checkFollowers } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
@@ -102,6 +103,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     bmp,
     mrt: checkMrt(shape, checker),
     webhook: checkWebhook(shape, checker),
+    followers: checkFollowers(shape, nsr, checker),
     neighbors,
     dynamicNeighbors,
     staticRoutes: checkStatic(shape, checker),

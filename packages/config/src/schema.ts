@@ -6,6 +6,7 @@
  */
 
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import forward from "../schema/forward.schema.json" with { type: "json" };
 import spare from "../schema/spare.schema.json" with { type: "json" };
 import speaker from "../schema/ts-bgp.schema.json" with { type: "json" };
 import { didYouMean, type Mistake } from "./mistakes.ts";
@@ -14,8 +15,8 @@ import { isSection, type Section, type YamlFile } from "./yaml-file.ts";
 /** Taking something out can leave a section without a key that it needs; this often at most. */
 const ROUNDS_MAX = 20;
 
-/** What kinds of files there are: that of a speaker, and that of a spare. */
-const SCHEMAS = { speaker, spare };
+/** What kinds of files there are: of a speaker, of a spare, and of a forwarding module. */
+const SCHEMAS = { speaker, spare, forward };
 export type FileKind = keyof typeof SCHEMAS;
 
 const compiled: Map<FileKind, ValidateFunction> = new Map();

@@ -32,6 +32,8 @@ export interface Config extends Lists {
   readonly mrt: MrtConfig | null;
   /** Null for nobody who is told of events. */
   readonly webhook: WebhookConfig | null;
+  /** Null where nobody may follow the routes that are used. */
+  readonly followers: FollowersConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   /** In the order of the file; prefixes are unique. */
@@ -296,6 +298,17 @@ export interface NsrTls {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;
+}
+
+/** Processes that follow the routes that are used. */
+export interface FollowersConfig {
+  /** What followers and certificates call the speaker, or the pair. */
+  readonly name: string;
+  readonly listen: LinkAddress;
+  /** Null for a Unix socket. */
+  readonly tls: NsrTls | null;
+  /** More are not let in. */
+  readonly max: number;
 }
 
 /** Roles of RFC 9234 section 4.1: what this speaker is to the peer. */

@@ -22,6 +22,7 @@ const BASE = {
   bmp: { stations: [{ address: "192.0.2.54" }] },
   mrt: { dir: "/var/lib/mrt" },
   webhook: { url: "http://192.0.2.55" },
+  followers: { listen: "/run/followers.sock" },
   neighbors: [
     {
       address: "192.0.2.11",

@@ -29,6 +29,7 @@ import {
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
+import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
 import { type Page, pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
@@ -66,6 +67,8 @@ export interface DaemonActions {
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
+  /** Those who follow the routes that are used. */
+  showFollowers(): ShownFollowers;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
   /**
@@ -230,6 +233,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "show-feeds": async function* (_speaker, _request, { feeds }) {
     yield showFeeds(feeds);
+    return {};
+  },
+  "show-followers": async function* (_speaker, _request, daemon) {
+    yield daemon.showFollowers();
     return {};
   },
   dump: async function* ({ router }, request, { feeds }) {

@@ -7,9 +7,12 @@ import { setFlagsFromString } from "node:v8";
 import { isMainThread, Worker } from "node:worker_threads";
 import {
   type Config,
+  type ConfigSources,
+  type ForwardConfig,
   formatMistakes,
   type LoadedConfig,
   loadConfig,
+  loadForward,
   loadSpare,
   type Mistake,
   type SpareConfig,
@@ -139,6 +142,20 @@ export function readSpareFile(file: string, text: string = readConfigText(file))
   return { config: { ...config, pairs }, warnings: formatMistakes(warnings) };
 }
 
+/**
+ * Reads and checks the file of a forwarding module.
+ *
+ * Throws as `readConfigFile` does.
+ */
+export function readForwardFile(
+  file: string,
+  text: string = readConfigText(file),
+): { readonly config: ForwardConfig; readonly warnings: readonly string[] } {
+  const { config, mistakes, warnings } = loadForward(file, text, sourcesOf({}));
+  if (config === null) throw mistaken(file, mistakes);
+  return { config, warnings: formatMistakes(warnings) };
+}
+
 function mistaken(file: string, mistakes: readonly Mistake[]): ConfigFileError {
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
   return new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
@@ -148,12 +165,12 @@ function besides(file: string, name: string): string {
   return path.resolve(path.dirname(file), name);
 }
 
-function loadConfigFile(
-  file: string,
-  text: string,
-  { withRoas = false, nsrSelf }: ReadOptions,
-): LoadedConfig {
-  return loadConfig(file, text, {
+function loadConfigFile(file: string, text: string, options: ReadOptions): LoadedConfig {
+  return loadConfig(file, text, sourcesOf(options));
+}
+
+function sourcesOf({ withRoas = false, nsrSelf }: ReadOptions): ConfigSources {
+  return {
     readFile: (name) => {
       try {
         return readFileSync(name, "utf8");
@@ -174,7 +191,7 @@ function loadConfigFile(
       const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
       return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
     },
-  });
+  };
 }
 
 /** What was read apart, and the same as octets for `Speaker.configure`. */

@@ -102,6 +102,7 @@ export class Daemon {
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
+      showFollowers: () => this.observers.followers.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
@@ -140,9 +141,9 @@ export class Daemon {
   }
 
   /** Sections that each side of a pair has of its own. */
-  private get own(): Pick<Config, "control" | "http" | "log" | "nsr"> {
-    const { control, http, log, nsr } = this.config;
-    return { control, http, log, nsr };
+  private get own(): Pick<Config, "control" | "followers" | "http" | "log" | "nsr"> {
+    const { control, followers, http, log, nsr } = this.config;
+    return { control, followers, http, log, nsr };
   }
 
   /** The speaker when this side is active. */
@@ -163,12 +164,13 @@ export class Daemon {
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
       // Before there is a role to lose: a side that waits for one says so.
       this.http = await this.listenHttp(config.http);
+      await this.observers.followers.configure(config.followers);
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
-        this.observers.use(this.alone, config);
+        this.observers.use(this.alone, config, 0);
       }
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
@@ -329,7 +331,7 @@ export class Daemon {
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
   };
 
-  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, epoch, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -338,7 +340,7 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    this.observers.use(role === "active" ? speaker : null, this.config);
+    this.observers.use(role === "active" ? speaker : null, this.config, epoch);
     this.manager.changed();
   }
 
@@ -414,6 +416,7 @@ export class Daemon {
       }
       if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
+      await this.observers.followers.configure(next.followers);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
@@ -422,6 +425,7 @@ export class Daemon {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
       if (differs("log")) log.reopen(config.log);
+      await this.observers.followers.configure(config.followers).catch(() => {});
       throw error;
     }
     if (control !== this.control) this.control?.close();
@@ -432,7 +436,7 @@ export class Daemon {
     this.config = next;
     this.configuredMs = nowMs();
     this.inherited = null;
-    this.observers.use(this.speaker, next);
+    this.observers.use(this.speaker, next, this.pair?.epoch ?? 0);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }

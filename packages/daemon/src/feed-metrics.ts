@@ -1,9 +1,10 @@
-/** Feeds as metrics; none without any. */
+/** Feeds and followers as metrics; none without any. */
 
 import type { Feeds, ShownStation } from "@ts-bgp/feeds";
+import type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
 import { counter, gauge, type MetricRecord } from "./metric-parts.ts";
 
-export function feedMetrics({ stations, mrt }: Feeds): MetricRecord[] {
+export function feedMetrics({ stations, mrt }: Feeds, followed: ShownFollowers): MetricRecord[] {
   const perStation = (read: (station: ShownStation) => number) =>
     stations.map((station) => ({ value: read(station), labels: { station: station.name } }));
   const ofStations = [
@@ -42,5 +43,26 @@ export function feedMetrics({ stations, mrt }: Feeds): MetricRecord[] {
           counter("tsbgp_mrt_messages", "Messages for MRT files", mrt.messages),
           counter("tsbgp_mrt_missed", "Messages that MRT files lack", mrt.missed),
         ];
-  return [...(stations.length === 0 ? [] : ofStations), ...ofFiles];
+  return [
+    ...(stations.length === 0 ? [] : ofStations),
+    ...ofFiles,
+    ...(followed.followers.length === 0 ? [] : followerMetrics(followed.followers)),
+  ];
+}
+
+function followerMetrics(followers: readonly ShownFollower[]): MetricRecord[] {
+  // Two of one host have one name.
+  const byName = (read: (follower: ShownFollower) => number) =>
+    [...Map.groupBy(followers, ({ name }) => name)].map(([follower, all]) => ({
+      value: Math.max(...all.map(read)),
+      labels: { follower },
+    }));
+  return [
+    gauge("tsbgp_followers", "Processes that follow the routes that are used", followers.length),
+    gauge(
+      "tsbgp_follower_lag",
+      "Changes that the follower has not been told",
+      byName(({ lag }) => lag),
+    ),
+  ];
 }

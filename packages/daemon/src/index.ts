@@ -13,18 +13,21 @@
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     spare/                 no speaker at all: processes with one each
+ *     followers.ts, followers-worker.ts, follower.ts    those who follow the routes, in a thread of their own
+ *     forward/               no speaker either: one who follows, and a kernel's routes
  *     stand-in.ts            what a standby can be asked            places.ts      where sides keep notes
  *     inherited.ts           a configuration that is newer than this side's file
  *
  * Nothing here may hold the thread that routes.
  */
 
-export { isSpareFile } from "@ts-bgp/config";
+export { isForwardFile, isSpareFile } from "@ts-bgp/config";
 export type { ShownConnection, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,
   readConfigFile,
   readConfigText,
+  readForwardFile,
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
@@ -37,5 +40,7 @@ export type {
   ShownFeedStatus,
   ShownFeeds,
 } from "./feed-commands.ts";
+export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
+export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";

@@ -1,4 +1,4 @@
-/** Those who are told what the active side does: feeds, and the webhook. */
+/** Those who are told what the active side does: feeds, followers of its routes, and the webhook. */
 
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
@@ -7,6 +7,7 @@ import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
+import { Followers } from "./followers.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
 import { sideText } from "./status-text.ts";
@@ -22,6 +23,7 @@ export interface Observed {
 
 export class Observers {
   readonly feeds: Feeds;
+  readonly followers: Followers;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr }: Observed) {
@@ -30,6 +32,7 @@ export class Observers {
       describe: () => sideText(shownNsr()),
       say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
+    this.followers = new Followers(version, (...said) => log.say(...said));
     this.webhook = new Webhook({
       sender: () => {
         const { as, id } = router().tables.config.router;
@@ -42,17 +45,19 @@ export class Observers {
   }
 
   /** @param speaker - null while this side is not active */
-  use(speaker: Speaker | null, config: Config): void {
+  use(speaker: Speaker | null, config: Config, epoch: number): void {
     this.feeds.use(speaker, config);
+    this.followers.use(speaker, epoch);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
   metrics(): MetricRecord[] {
-    return [...feedMetrics(this.feeds), ...webhookMetrics(this.webhook.show())];
+    return [...feedMetrics(this.feeds, this.followers.shown), ...webhookMetrics(this.webhook.show())];
   }
 
   async stop(): Promise<void> {
     this.feeds.stop();
+    this.followers.stop();
     await this.webhook.stop();
   }
 }

@@ -10,6 +10,7 @@ import { showNsr } from "../../nsr/src/show-nsr.ts";
 import type { Switchover } from "../../nsr/src/switchover.ts";
 import { TurnedAway } from "../../speaker/src/turned-away.ts";
 import type { Served } from "../src/commands.ts";
+import { NO_FOLLOWERS } from "../src/follower-orders.ts";
 import { feedMetrics } from "../src/feed-metrics.ts";
 import type { MetricPart } from "../src/metric-parts.ts";
 import { metricText, recordsOf } from "../src/metric-text.ts";
@@ -65,7 +66,7 @@ beforeAll(async () => {
   const collector = new Collector(() => served, {
     ...{ version: "1", lastReload: () => ({ ok: true, atMs: 0 }), lostLogLines: () => 0 },
     nsrMetrics: () => nsrMetrics(shown, new SwitchoverTotals(), router),
-    feedMetrics: () => [...feedMetrics(feeds), ...webhookMetrics(webhook)],
+    feedMetrics: () => [...feedMetrics(feeds, NO_FOLLOWERS), ...webhookMetrics(webhook)],
   });
   const parts: MetricPart[] = [];
   for await (const part of collector.parts()) parts.push(part);

@@ -44,7 +44,7 @@ const RESTART_MS = 5000;
 /** A speaker as it is observed. */
 export interface Observable {
   readonly router: Router;
-  observer: object | null;
+  readonly observers: Set<object>;
 }
 
 export interface FeedsHooks {
@@ -136,13 +136,13 @@ export class Feeds {
 
   private watch(speaker: Observable): void {
     this.speaker = speaker;
-    speaker.observer = this;
+    speaker.observers.add(this);
     this.wantsWrites =
       this.told.bmp?.stations.some(({ tables }) => tables.includes("adj-out-post")) ?? false;
   }
 
   private leave(speaker: Observable): void {
-    if (speaker.observer === this) speaker.observer = null;
+    speaker.observers.delete(this);
     this.speaker = null;
     this.walks.clear();
     this.events = [];

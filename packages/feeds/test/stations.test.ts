@@ -28,7 +28,7 @@ bmp: { stations: [ ${station} ] }
 neighbors: [ { address: ${PEER}, as: 65001, passive: true, import: accept-all } ]
 `);
     this.lab = new Lab(this.yaml);
-    this.speaker = { router: this.lab.router, observer: null };
+    this.speaker = { router: this.lab.router, observers: new Set() };
     this.feeds = new Feeds({
       version: "test",
       describe: () => "started",

@@ -30,6 +30,9 @@ const NEXT_WAY_MS = 25;
 const ROOT = 0;
 const NEEDS_TLS = "a TCP link needs TLS";
 
+/** What both ends have to know of each other: the name and the certificates. */
+export type LinkTrust = Pick<NsrConfig, "cluster" | "tls">;
+
 /** Somebody who may be the other side: a certificate or a user says so, and its hello has still to. */
 export interface Caller {
   readonly stream: Duplex;
@@ -43,13 +46,15 @@ export interface Caller {
  * Takes the other side's connections.
  *
  * @param refused - told of everybody who is not let in
+ * @param whom - in messages
  * @returns stops it; rejects when the address cannot be had
  */
 export async function listenForLinks(
   address: LinkAddress,
-  config: NsrConfig,
+  config: LinkTrust & Pick<NsrConfig, "peers">,
   called: (caller: Caller) => void,
   refused: (refusal: Refusal) => void,
+  whom = "a standby",
 ): Promise<() => void> {
   const expected = waysOf(config).flatMap((way) => ("path" in way ? [] : [way.address]));
   const lobby = new Lobby(new Set(expected), refused);
@@ -58,14 +63,12 @@ export async function listenForLinks(
       ? serverForUsers(lobby, called, refused)
       : serverWithTls(lobby, config, called);
   if ("path" in address) {
-    makeFolder(address.path);
+    makeFolder(address.path, whom);
     assertPrivateFolder(address.path);
-    await removeLeftover(address.path);
+    await removeLeftover(address.path, whom);
   }
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(new Error(`cannot wait for a standby: ${error.message}`)),
-    );
+    server.once("error", (error) => reject(new Error(`cannot wait for ${whom}: ${error.message}`)));
     const listening = () => {
       server.removeAllListeners("error");
       server.on("error", () => {});
@@ -83,14 +86,12 @@ export async function listenForLinks(
 }
 
 /** Of a socket whose folder is not there, as after each start of a host whose /run is in memory. */
-function makeFolder(file: string): void {
+function makeFolder(file: string, whom: string): void {
   const folder = path.dirname(file);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
   } catch (error) {
-    throw new Error(
-      `cannot wait for a standby: cannot make ${folder}: ${(error as Error).message}`,
-    );
+    throw new Error(`cannot wait for ${whom}: cannot make ${folder}: ${(error as Error).message}`);
   }
 }
 
@@ -136,7 +137,7 @@ function userOf(socket: net.Socket): { from: string; problem: string | null } {
 
 function serverWithTls(
   lobby: Lobby,
-  { cluster, tls: certificates }: NsrConfig,
+  { cluster, tls: certificates }: LinkTrust,
   called: (caller: Caller) => void,
 ): net.Server {
   const secure = tls.createServer({
@@ -196,10 +197,10 @@ function farEndOf({ remoteAddress, remotePort }: net.Socket): string {
 }
 
 /** Removes a socket that a killed process left; rejects when it is something else. */
-async function removeLeftover(file: string): Promise<void> {
+async function removeLeftover(file: string, whom: string): Promise<void> {
   const known = statSync(file, { throwIfNoEntry: false });
   if (known === undefined) return;
-  if (!known.isSocket()) throw new Error(`cannot wait for a standby: ${file} is not a socket`);
+  if (!known.isSocket()) throw new Error(`cannot wait for ${whom}: ${file} is not a socket`);
   const isUsed = await new Promise<boolean>((resolve) => {
     const socket = net.connect(file);
     socket.once("error", () => resolve(false));
@@ -208,14 +209,14 @@ async function removeLeftover(file: string): Promise<void> {
       resolve(true);
     });
   });
-  if (isUsed) throw new Error(`cannot wait for a standby: another process listens on ${file}`);
+  if (isUsed) throw new Error(`cannot wait for ${whom}: another process listens on ${file}`);
   rmSync(file, { force: true });
 }
 
 /** @returns a stream to the other side; rejects when it is not there or not to be trusted */
 export function connectLink(
   address: LinkAddress,
-  { cluster, tls: certificates }: NsrConfig,
+  { cluster, tls: certificates }: LinkTrust,
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const isLocal = "path" in address;
@@ -286,7 +287,7 @@ export async function connectFirst(
 }
 
 /** @returns all addresses that lead to another side */
-export function waysOf({ peers }: NsrConfig): LinkAddress[] {
+export function waysOf({ peers }: Pick<NsrConfig, "peers">): LinkAddress[] {
   return peers.flatMap(({ ways }) => ways);
 }
 

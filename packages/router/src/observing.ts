@@ -12,6 +12,7 @@ import {
   type PeerRow,
   type PrefixRow,
   type Rib,
+  type RouteNotes,
 } from "@ts-bgp/rib";
 import { AS_TRANS, encodeOpen, type OpenMessage, parseIpv4 } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
@@ -77,6 +78,15 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const { notes } = rib;
   if (notes === null || notes.paths.length + notes.best.length === 0) return;
   const routes = new RouteRuns(tables, rib, writer);
+  if (tables.wants.routes) tellPaths(rib, notes, routes);
+  for (const row of notes.best) routes.addBest(row);
+  clearRouteNotes(notes);
+  const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
+  if (event.octets.length > 0) tables.outputs.push({ do: "observe", event });
+}
+
+/** Of those who ask for more than what is used: what neighbors have said, and what of it is accepted. */
+function tellPaths(rib: Rib, notes: RouteNotes, routes: RouteRuns): void {
   eachNotedPath(notes, (noted) => {
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : receivedSet(rib.attrs, rib.paths.attrIn[path]!);
@@ -88,10 +98,6 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
     if (attr === 0 && !noted.wasAccepted) return;
     routes.add(TABLE.ADJ_IN_POST, noted.peer, attr, noted.prefix, noted.pathId);
   });
-  for (const row of notes.best) routes.addBest(row);
-  clearRouteNotes(notes);
-  const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
-  if (event.octets.length > 0) tables.outputs.push({ do: "observe", event });
 }
 
 /** @returns a path that has been noted, as it is now, or 0 */

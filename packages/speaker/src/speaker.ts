@@ -65,8 +65,7 @@ export class Speaker {
   readonly transport: Transport;
   readonly turnedAway: TurnedAway;
   readonly feeds: PayloadFeeds;
-  /** Null for nobody. */
-  observer: Observer | null = null;
+  readonly observers: Set<Observer> = new Set();
   /** Called several times a second. */
   ticked: () => void = () => {};
   private readonly log: (event: LogEvent) => void;
@@ -460,7 +459,9 @@ export class Speaker {
         return;
       case "write":
         this.transport.write(output.connection, output.octets);
-        if (this.observer?.wantsWrites) this.observer.wrote(output.connection, output.octets);
+        for (const observer of this.observers) {
+          if (observer.wantsWrites) observer.wrote(output.connection, output.octets);
+        }
         return;
       case "close":
         this.protection?.closing(output.connection);
@@ -470,7 +471,7 @@ export class Speaker {
         this.log(output.event);
         return;
       case "observe":
-        this.observer?.event(output.event);
+        for (const observer of this.observers) observer.event(output.event);
         return;
     }
   }

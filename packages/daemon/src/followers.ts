@@ -1,0 +1,213 @@
+/**
+ * Those who follow the routes that are used, from a thread of their own: the table that they are told of, their
+ * connections and their slowness are its business.
+ *
+ *     thread that routes                              followers-worker.ts
+ *     router/observed.ts   outputs   --- routes --->  a table, and a log of what changes in it
+ *     followers.ts         a piece   <-- walk ------  follower.ts   what each one is told
+ *
+ * When that thread does not follow, changes are not kept for it: it reads the table anew.
+ */
+
+import { Worker } from "node:worker_threads";
+import type { FollowersConfig } from "@ts-bgp/config";
+import { TableWalk } from "@ts-bgp/feeds/table-walk";
+import { TABLE } from "@ts-bgp/feeds-codec";
+import type { Observed, Router } from "@ts-bgp/router";
+import {
+  type FollowersOrder,
+  type FollowersReport,
+  NO_FOLLOWERS,
+  type ShownFollowers,
+} from "./follower-orders.ts";
+import type { Log } from "./logging.ts";
+
+/** What may be under way to the thread; below the other one it is told again. */
+const UNDER_WAY_OCTETS_MAX = 1 << 26;
+const UNDER_WAY_OCTETS_LOW = 1 << 22;
+/** A piece of the table is over when it has lasted this long. */
+const PIECE_MS = 1;
+/** So often it is looked whether a restart of the speaker is over. */
+const RESTART_LOOK_MS = 200;
+
+interface Followed {
+  readonly router: Router;
+  readonly observers: Set<object>;
+}
+
+export class Followers {
+  shown: ShownFollowers = NO_FOLLOWERS;
+  readonly wantsWrites: boolean = false;
+  private worker: Worker | null = null;
+  private config: FollowersConfig | null = null;
+  private speaker: Followed | null = null;
+  private epoch = 0;
+  private runs: Uint8Array[] = [];
+  private runOctets = 0;
+  private underWay = 0;
+  private isMissing = false;
+  private willTell = false;
+  private walk: TableWalk | null = null;
+  private configured: PromiseWithResolvers<void> | null = null;
+  private readonly version: string;
+  private readonly log: Log["say"];
+
+  constructor(version: string, log: Log["say"]) {
+    this.version = version;
+    this.log = log;
+  }
+
+  /** Lets followers in as a configuration says; rejects when the address cannot be had, with nothing changed. */
+  async configure(config: FollowersConfig | null): Promise<void> {
+    if (JSON.stringify(config) === JSON.stringify(this.config)) return;
+    if (this.worker === null) {
+      this.worker = this.newWorker();
+      this.begin();
+    }
+    this.configured = Promise.withResolvers();
+    this.order({ order: "configure", config, software: this.version });
+    await this.configured.promise;
+    this.config = config;
+    if (config === null) this.stop();
+  }
+
+  /** Followers are told the routes of a speaker from now on; null: of none. */
+  use(speaker: Followed | null, epoch: number): void {
+    const next = this.config === null ? null : speaker;
+    if (next === this.speaker) return;
+    if (this.speaker !== null) this.leave(this.speaker);
+    if (next === null) return;
+    this.speaker = next;
+    this.epoch = epoch;
+    next.observers.add(this);
+    this.begin();
+  }
+
+  event(event: Observed): void {
+    if (event.kind !== "routes" || this.isMissing) return;
+    this.runs.push(event.octets);
+    this.runOctets += event.octets.length;
+    if (this.willTell) return;
+    this.willTell = true;
+    setImmediate(() => {
+      this.willTell = false;
+      this.tell();
+    });
+  }
+
+  /** What is written to peers is not asked for. */
+  wrote(): void {}
+
+  stop(): void {
+    if (this.speaker !== null) this.leave(this.speaker);
+    this.order({ order: "stop" });
+    this.worker = null;
+    this.shown = NO_FOLLOWERS;
+  }
+
+  private say(level: "info" | "warn" | "error", message: string): void {
+    this.log(level, "followers", message);
+  }
+
+  private begin(): void {
+    if (this.speaker === null) return;
+    this.isMissing = false;
+    this.order({ order: "begin", epoch: this.epoch });
+  }
+
+  private leave(speaker: Followed): void {
+    speaker.observers.delete(this);
+    this.speaker = null;
+    this.walk = null;
+    this.runs = [];
+    this.runOctets = 0;
+    this.order({ order: "end" });
+  }
+
+  private newWorker(): Worker {
+    this.underWay = 0;
+    const worker = new Worker(new URL("./followers-worker.ts", import.meta.url), {
+      name: "followers",
+    });
+    let problem = "it has ended";
+    worker.on("message", (report: FollowersReport) => this.hear(report));
+    worker.on("error", (error) => {
+      problem = (error as Error).message;
+    });
+    worker.on("exit", () => {
+      if (this.worker !== worker) return;
+      this.configured?.reject(new Error(problem));
+      this.say("error", `the thread of the followers: ${problem}; it begins again`);
+      this.worker = this.newWorker();
+      this.order({ order: "configure", config: this.config, software: this.version });
+      this.begin();
+    });
+    worker.unref();
+    return worker;
+  }
+
+  private tell(): void {
+    const { runs, runOctets: octets } = this;
+    if (runs.length === 0) return;
+    this.runs = [];
+    this.runOctets = 0;
+    if (this.underWay > UNDER_WAY_OCTETS_MAX) {
+      this.isMissing = true;
+      this.walk = null;
+      this.say("warn", "more changes than followers can be told: they are told everything anew");
+      return;
+    }
+    this.underWay += octets;
+    this.order({ order: "routes", runs, octets });
+  }
+
+  private order(order: FollowersOrder): void {
+    this.worker?.postMessage(order);
+  }
+
+  private hear(report: FollowersReport): void {
+    switch (report.report) {
+      case "configured": {
+        const { problem } = report;
+        if (problem === null) this.configured?.resolve();
+        else this.configured?.reject(new Error(problem));
+        return;
+      }
+      case "taken":
+        this.underWay -= report.octets;
+        if (!this.isMissing || this.underWay > UNDER_WAY_OCTETS_LOW) return;
+        this.isMissing = false;
+        this.order({ order: "missed" });
+        return;
+      case "walk":
+        this.walkOn(report.isFirst);
+        return;
+      case "shown":
+        this.shown = report.shown;
+        return;
+      case "say":
+        this.say(report.level, report.message);
+        return;
+    }
+  }
+
+  /** A piece of the table, in a turn of its own. */
+  private walkOn(isFirst: boolean): void {
+    if (this.speaker === null || this.isMissing) return;
+    if (isFirst) this.walk = new TableWalk(this.speaker.router, [TABLE.LOC_RIB], null);
+    if (this.walk === null) return;
+    // What has happened before the piece is told before it.
+    this.tell();
+    const end = performance.now() + PIECE_MS;
+    const octets = this.walk.next(() => performance.now() < end);
+    if (octets === null) {
+      // After a restart of the speaker it is not all as long as neighbors have not told all.
+      if (this.speaker.router.tables.restart.waiting !== 0) {
+        setTimeout(() => this.walkOn(false), RESTART_LOOK_MS).unref();
+        return;
+      }
+      this.walk = null;
+    }
+    this.order({ order: "walked", octets });
+  }
+}

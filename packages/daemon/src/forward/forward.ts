@@ -1,0 +1,256 @@
+/**
+ * A forwarding module: routes of a speaker, or a pair, in this host's kernel.
+ *
+ *     server-link.ts    the connection with each side        @ts-bgp/follow     what they tell
+ *     forward.ts        one side is listened to              @ts-bgp/forward    what becomes of it in the kernel
+ *
+ * Nothing that happens to servers, links or this process itself changes a route that does not change: routes
+ * stay where they are until a server has told everything, or none was there for too long.
+ */
+
+import { hostname } from "node:os";
+import type { ForwardConfig, LinkAddress } from "@ts-bgp/config";
+import { Following } from "@ts-bgp/follow";
+import { FAMILY_NAMES, Forwarder, type ShownFamily } from "@ts-bgp/forward";
+import { missingCapabilities } from "@ts-bgp/takeover";
+import { readForwardFile } from "../config-file.ts";
+import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
+import type { Fault } from "../fault.ts";
+import { type Log, openLog } from "../logging.ts";
+import { ServiceManager } from "../service-manager.ts";
+import { ServerLink } from "./server-link.ts";
+
+const TICK_MS = 1000;
+
+export interface ForwardOptions {
+  readonly file: string;
+  readonly version: string;
+}
+
+/** What a module answers to `show-forward`. */
+export interface ShownForward {
+  table: number;
+  metric: number;
+  /** The server that is listened to, and whether it has told everything; null and false without one. */
+  source: string | null;
+  complete: boolean;
+  /** Milliseconds since 1970 since when no server is active; null while one is. */
+  without_since_ms: number | null;
+  /** When routes go unless a server comes; null while one is there, and where they stay for ever. */
+  keep_until_ms: number | null;
+  told: number;
+  servers: ShownServer[];
+  families: ShownFamily[];
+}
+
+export interface ShownServer {
+  address: string;
+  state: "away" | "standby" | "active" | "listened to";
+  epoch: number;
+  since_ms: number | null;
+  problem: string | null;
+}
+
+interface Server {
+  readonly link: ServerLink;
+  isActive: boolean;
+  epoch: number;
+}
+
+export class Forward {
+  readonly log: Log;
+  private readonly options: ForwardOptions;
+  private readonly config: ForwardConfig;
+  private readonly forwarder: Forwarder;
+  private readonly following: Following;
+  private readonly servers: readonly Server[];
+  private readonly manager: ServiceManager;
+  private readonly control: ControlServer;
+  private timer: NodeJS.Timeout | undefined;
+  private withoutSinceMs: number | null = Date.now();
+  private isGone = false;
+  private readonly fault: Fault = (what, error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
+  };
+
+  /** Throws as `readForwardFile` does, or a KernelError. */
+  constructor(options: ForwardOptions) {
+    this.options = options;
+    const { config, warnings } = readForwardFile(options.file);
+    this.config = config;
+    this.log = openLog(config.log, null);
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    const { table, metric, nextHopTable } = config;
+    const families = config.families.map((name) => FAMILY_NAMES[name]!);
+    const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+    const say = this.log.say;
+    this.forwarder = new Forwarder({ table, metric, nextHopTable, families, seed, say });
+    this.following = new Following(this.forwarder.followed, {
+      activate: (server) => this.listenTo(server),
+      complete: () => this.complete(),
+    });
+    this.servers = config.servers.map((address, k) => this.server(address, k));
+    this.manager = new ServiceManager(process.env, () => this.statusText());
+    this.control = new ControlServer(config.control.socket, this.handler(), this.fault);
+  }
+
+  /** Rejects without CAP_NET_ADMIN, or when the control socket cannot be had, as when another module runs. */
+  async start(): Promise<void> {
+    const { config, log, forwarder, servers, control } = this;
+    if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
+      throw new Error(
+        "routes of the kernel are written with CAP_NET_ADMIN, which this process lacks",
+      );
+    }
+    await control.prepare();
+    const found = forwarder.start();
+    control.publish();
+    for (const { link } of servers) link.connect();
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    const message = `table ${config.table}: ${found} routes are there from before`;
+    log.say("info", "started", message, {
+      version: this.options.version,
+      control: config.control.socket,
+    });
+    this.manager.ready();
+  }
+
+  /** Ends, and leaves all routes where they are: the next one goes on with them. */
+  async stop(): Promise<void> {
+    this.manager.stopping();
+    clearInterval(this.timer);
+    for (const { link } of this.servers) link.close();
+    this.forwarder.stop();
+    this.control.close();
+    this.log.say("info", "stopped", "stopped; all routes stay");
+    await this.log.flush();
+  }
+
+  private server(address: LinkAddress, number: number): Server {
+    const { config, following, forwarder, log } = this;
+    const { name: cluster, tls } = config;
+    const server: Server = {
+      isActive: false,
+      epoch: 0,
+      link: new ServerLink(
+        {
+          ...{ address, cluster, tls, software: this.options.version },
+          follower: hostname(),
+          families: following.families,
+        },
+        {
+          role: (role) => {
+            server.isActive = role.active === 1;
+            server.epoch = role.epoch;
+            following.role(number, role);
+            this.noteSource();
+          },
+          bracket: (bracket) => {
+            following.bracket(number, bracket);
+            forwarder.changed();
+          },
+          complete: () => following.complete(number),
+          lost: () => {
+            server.isActive = false;
+            following.lost(number);
+            this.noteSource();
+          },
+          say: (level, message) => log.say(level, "server", message),
+        },
+      ),
+    };
+    return server;
+  }
+
+  private listenTo(number: number): void {
+    const { link, epoch } = this.servers[number]!;
+    this.isGone = false;
+    this.log.say("info", "listening", `${link.text} is active, and is listened to`, { epoch });
+    link.activate();
+  }
+
+  private complete(): void {
+    const { following, servers, forwarder } = this;
+    forwarder.complete();
+    const routes = forwarder.followed.reduce((sum, { size }) => sum + size, 0);
+    const { text } = servers[following.source!]!.link;
+    this.log.say("info", "complete", `${text} has told all ${routes} routes`);
+  }
+
+  private noteSource(): void {
+    if (this.following.source !== null) this.withoutSinceMs = null;
+    else if (this.withoutSinceMs === null) {
+      this.withoutSinceMs = Date.now();
+      this.log.say("warn", "no-server", `no server is active: ${this.keepText()}`);
+    }
+  }
+
+  private keepText(): string {
+    const { keepSeconds } = this.config;
+    return keepSeconds === 0 ? "routes stay" : `routes stay for ${keepSeconds} seconds`;
+  }
+
+  private get keepUntilMs(): number | null {
+    const { withoutSinceMs, config } = this;
+    if (withoutSinceMs === null || config.keepSeconds === 0) return null;
+    return withoutSinceMs + 1000 * config.keepSeconds;
+  }
+
+  private tick(): void {
+    for (const { link } of this.servers) link.tick();
+    const { keepUntilMs, isGone, forwarder } = this;
+    if (keepUntilMs === null || isGone || Date.now() < keepUntilMs) return;
+    this.isGone = true;
+    this.log.say("warn", "routes-removed", "no server was active for too long: all routes go");
+    this.following.clear();
+    forwarder.complete();
+  }
+
+  private statusText(): string {
+    const { following, servers } = this;
+    const { source } = following;
+    if (source === null) return `no server is active, ${this.keepText()}`;
+    return `${servers[source]!.link.text} is listened to`;
+  }
+
+  private shown(): ShownForward {
+    const { config, following, servers, withoutSinceMs, keepUntilMs } = this;
+    const { source, isComplete, counts } = following;
+    return {
+      table: config.table,
+      metric: config.metric,
+      source: source === null ? null : servers[source]!.link.text,
+      complete: isComplete,
+      without_since_ms: withoutSinceMs,
+      keep_until_ms: keepUntilMs,
+      told: counts.told,
+      servers: servers.map(({ link, isActive, epoch }, k) => ({
+        address: link.text,
+        state:
+          link.sinceMs === null
+            ? "away"
+            : k === source
+              ? "listened to"
+              : isActive
+                ? "active"
+                : "standby",
+        epoch,
+        since_ms: link.sinceMs,
+        problem: link.problem,
+      })),
+      families: this.forwarder.show(),
+    };
+  }
+
+  private handler(): ControlHandler {
+    const forward = this;
+    return async function* (request) {
+      if (request.command !== "show-forward") {
+        throw new ControlError("this is a forwarding module: ask it for show forward");
+      }
+      yield forward.shown();
+      return {};
+    };
+  }
+}

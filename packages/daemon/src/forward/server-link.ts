@@ -1,0 +1,165 @@
+/** The connection of a follower with one server: made, made again, and what comes of it. */
+
+import type { Duplex } from "node:stream";
+import type { LinkAddress } from "@ts-bgp/config";
+import {
+  type AnyRecord,
+  FOLLOW_VERSION,
+  FrameReader,
+  FrameWriter,
+  type RecordName,
+  type RecordOf,
+  recordOctets,
+} from "@ts-bgp/follow";
+import { addressText, connectLink, type LinkTrust } from "@ts-bgp/nsr/links";
+
+/** Between two attempts; twice as long after each further one. */
+const RETRY_MS = 250;
+const RETRY_MAX_MS = 4000;
+/** A server says something every second. */
+const SILENCE_MS = 5000;
+
+export interface ServerLinkOptions extends LinkTrust {
+  readonly address: LinkAddress;
+  /** Of this follower. */
+  readonly follower: string;
+  readonly families: number;
+  readonly software: string;
+}
+
+export interface ServerLinkEvents {
+  role(role: RecordOf<"role">): void;
+  bracket(bracket: RecordOf<"bracket">): void;
+  complete(): void;
+  /** It was connected, and is no more. */
+  lost(): void;
+  say(level: "info" | "warn", message: string): void;
+}
+
+export class ServerLink {
+  readonly text: string;
+  /** Milliseconds since 1970 since when it is connected; null when it is not. */
+  sinceMs: number | null = null;
+  /** Why it is not; null when it is, or nobody has tried. */
+  problem: string | null = null;
+  private readonly options: ServerLinkOptions;
+  private readonly events: ServerLinkEvents;
+  private stream: Duplex | null = null;
+  private writer: FrameWriter = new FrameWriter();
+  private heardMs = 0;
+  private retryMs = RETRY_MS;
+  private retry: NodeJS.Timeout | undefined;
+  private isOver = false;
+
+  constructor(options: ServerLinkOptions, events: ServerLinkEvents) {
+    this.options = options;
+    this.events = events;
+    this.text = addressText(options.address);
+  }
+
+  connect(): void {
+    connectLink(this.options.address, this.options).then(
+      (stream) => {
+        if (this.isOver) stream.destroy();
+        else this.use(stream);
+      },
+      (error: Error) => this.failed(error.message),
+    );
+  }
+
+  /** Has the server begin to tell. */
+  activate(): void {
+    this.say("activate", {});
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    if (this.stream === null) return;
+    this.say("alive", {});
+    if (performance.now() - this.heardMs > SILENCE_MS) this.end("it says nothing any more");
+  }
+
+  close(): void {
+    this.isOver = true;
+    clearTimeout(this.retry);
+    if (this.stream === null) return;
+    this.say("bye", { reason: "the follower ends" });
+    this.stream.end();
+  }
+
+  private use(stream: Duplex): void {
+    const { follower, families, software, cluster } = this.options;
+    const reader = new FrameReader("server");
+    this.stream = stream;
+    this.writer = new FrameWriter();
+    this.heardMs = performance.now();
+    stream.on("data", (octets: Uint8Array) => {
+      if (stream === this.stream) this.read(reader, octets);
+    });
+    stream.on("error", (error: Error) => {
+      if (stream === this.stream) this.end(error.message);
+    });
+    stream.on("close", () => {
+      if (stream === this.stream) this.end("it has closed the connection");
+    });
+    this.say("hello", { version: FOLLOW_VERSION, name: cluster, follower, families, software });
+  }
+
+  private say<N extends RecordName>(record: N, value: Omit<RecordOf<N>, "record">): void {
+    const { stream, writer } = this;
+    if (stream?.writable) stream.write(writer.frame(recordOctets(record, value as never)));
+  }
+
+  private read(reader: FrameReader, octets: Uint8Array): void {
+    const { stream } = this;
+    this.heardMs = performance.now();
+    reader.push(octets);
+    try {
+      for (let next = reader.next(); next !== null; next = reader.next()) {
+        this.hear(next);
+        if (this.stream !== stream) return;
+      }
+    } catch (error) {
+      this.end(`what it says is broken: ${(error as Error).message}`);
+    }
+  }
+
+  private hear(record: AnyRecord): void {
+    const { events } = this;
+    if (record.record === "welcome") this.welcome(record);
+    else if (record.record === "bye") this.end(record.reason);
+    else if (record.record === "alive") return;
+    else if (this.sinceMs === null) this.end(`"${record.record}" comes before "welcome"`);
+    else if (record.record === "role") events.role(record);
+    else if (record.record === "bracket") events.bracket(record);
+    else events.complete();
+  }
+
+  private welcome({ version }: RecordOf<"welcome">): void {
+    if (version !== FOLLOW_VERSION) {
+      this.end(`version ${version} of the protocol is not understood`);
+      return;
+    }
+    this.sinceMs = Date.now();
+    this.problem = null;
+    this.retryMs = RETRY_MS;
+    this.events.say("info", `connected to ${this.text}`);
+  }
+
+  private end(reason: string): void {
+    const { stream, sinceMs } = this;
+    this.stream = null;
+    this.sinceMs = null;
+    stream?.destroy();
+    if (sinceMs !== null) this.events.lost();
+    this.failed(reason);
+  }
+
+  private failed(problem: string): void {
+    if (this.isOver) return;
+    if (problem !== this.problem) this.events.say("warn", `${this.text}: ${problem}`);
+    this.problem = problem;
+    this.retry = setTimeout(() => this.connect(), this.retryMs);
+    this.retryMs = Math.min(2 * this.retryMs, RETRY_MAX_MS);
+  }
+}

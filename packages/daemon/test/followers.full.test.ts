@@ -1,0 +1,99 @@
+/** Those who follow a speaker: after its restart, and from other hosts. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { Peer } from "../../../testkit/peer.ts";
+import { freePort, MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
+import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
+import { HELLO, Scripted } from "./support/scripted-follower.ts";
+
+const AS = 65_001;
+const ADDRESS = "127.1.0.1";
+
+test("after a restart of a speaker alone it is not all before its neighbors have told all", async () => {
+  const speaker = await SpeakerProcess.create({});
+  const file = join(speaker.directory, "followers.sock");
+  try {
+    speaker.configure({
+      followers: { listen: file },
+      defaults: { passive: true, import: "accept-all", export: "accept-all" },
+      neighbors: [{ address: ADDRESS, as: AS, "graceful-restart": "full" }],
+    });
+    await speaker.start();
+    const follower = new Scripted(connect(file));
+    follower.say("hello", HELLO);
+    await follower.has("role");
+    follower.say("activate", {});
+    const peer = await Peer.establish({
+      ...{ port: speaker.port, localAddress: ADDRESS, as: AS },
+      // Graceful restart of IPv4, with routes kept (RFC 4724 section 3).
+      capabilities: [64, 6, 0, 120, 0, 1, 1, 0x80],
+    });
+    await peer.sendAll(manyRoutes({ as: AS, count: 10 }));
+    await until(() => follower.routes.size === 10, WAIT_MS, "routes are told");
+    await follower.has("alive");
+    expect(follower.records.some(({ record }) => record === "complete")).toBe(false);
+    peer.send(updateMessage([], [], []));
+    await follower.has("complete");
+    follower.end();
+    peer.end();
+  } finally {
+    speaker.remove();
+  }
+});
+
+test("over TCP both ends show a certificate for the name", async () => {
+  const port = await freePort();
+  const speaker = await SpeakerProcess.create({});
+  const keys = join(speaker.directory, "keys");
+  const make = (name: string, cluster: string) => {
+    const words = [
+      MAIN,
+      "keys",
+      join(keys, name),
+      "--cluster",
+      cluster,
+      "--side",
+      "a",
+      "--side",
+      "b",
+    ];
+    expect(spawnSync(process.execPath, words).status).toBe(0);
+  };
+  make("own", "followers");
+  make("other", "followers");
+  const tls = { cert: "keys/own/a.crt", key: "keys/own/a.key", ca: "keys/own/ca.crt" };
+  try {
+    speaker.configure({ followers: { listen: { address: "127.0.0.1", port }, tls } });
+    await speaker.start();
+    const dial = (whose: string) => {
+      const read = (name: string) => readFileSync(join(keys, whose, name));
+      const options = {
+        cert: read("b.crt"),
+        key: read("b.key"),
+        ca: readFileSync(join(keys, "own/ca.crt")),
+      };
+      return new Scripted(
+        connectTls({ port, host: "127.0.0.1", servername: "followers", ...options }),
+      );
+    };
+    const right = dial("own");
+    right.say("hello", HELLO);
+    await right.has("role");
+    const wrong = dial("other");
+    wrong.say("hello", HELLO);
+    await until(() => wrong.closed, WAIT_MS, "it is not let in");
+    expect(wrong.records).toEqual([]);
+    await speaker.untilLogged(
+      "who was refused",
+      ({ id, msg }) => id === "followers" && msg.includes("its certificate does not hold"),
+    );
+    right.end();
+  } finally {
+    speaker.remove();
+  }
+});

@@ -1,0 +1,99 @@
+/**
+ * Routes with their next hops as octets:
+ *
+ *     run = family varint, octets of the next hop varint, next hop, routes varint, (length in bits, prefix)...
+ *
+ * Routes of a run have one next hop, with 4 octets or 16; one with none withdraws them. Prefixes are as in NLRI
+ * (RFC 4271 section 4.3).
+ */
+
+import { FormatError, OctetReader, type OctetWriter } from "@ts-bgp/replication/canonical";
+import { FAMILY, type Family } from "@ts-bgp/wire-codec";
+
+/** A prefix as words, high first, with 0 in bits beyond its length; IPv4 has the first word alone. */
+export type TakeRoute = (
+  family: Family,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  bits: number,
+) => void;
+
+/** Begins a run of `count` routes. @param hop - of no octets: they are withdrawn */
+export function writeRun(out: OctetWriter, family: Family, hop: Uint8Array, count: number): void {
+  out.varint(family);
+  out.varint(hop.length);
+  out.octets(hop);
+  out.varint(count);
+}
+
+const scratch = new Uint8Array(17);
+
+export function writePrefix(
+  out: OctetWriter,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  bits: number,
+): void {
+  scratch[0] = bits;
+  const octets = (bits + 7) >> 3;
+  for (let i = 0; i < octets; i++) {
+    const word = i < 4 ? w0 : i < 8 ? w1 : i < 12 ? w2 : w3;
+    scratch[i + 1] = word >>> (24 - 8 * (i & 3));
+  }
+  out.octets(scratch.subarray(0, octets + 1));
+}
+
+/**
+ * Reads runs; the octets are those of somebody else.
+ *
+ * @param begin - told the next hop of each run
+ * @param take - told its routes
+ * @returns how many routes there were; throws a FormatError for octets that are none
+ */
+export function readRuns(
+  octets: Uint8Array,
+  begin: (family: Family, hop: Uint8Array) => void,
+  take: TakeRoute,
+): number {
+  const reader = new OctetReader(octets);
+  let routes = 0;
+  while (reader.left > 0) {
+    const family = reader.varint();
+    if (family !== FAMILY.IPV4_UNICAST && family !== FAMILY.IPV6_UNICAST) {
+      throw new FormatError(`routes of a family ${family}`);
+    }
+    const hop = reader.octets(reader.varint());
+    if (hop.length !== 0 && hop.length !== 4 && hop.length !== 16) {
+      throw new FormatError(`a next hop of ${hop.length} octets`);
+    }
+    const count = reader.varint();
+    if (count === 0 || count > reader.left)
+      throw new FormatError(`${count} routes in ${reader.left} octets`);
+    begin(family, hop);
+    for (let i = 0; i < count; i++) readPrefix(reader, family, take);
+    routes += count;
+  }
+  return routes;
+}
+
+const words = new Uint32Array(4);
+
+function readPrefix(reader: OctetReader, family: Family, take: TakeRoute): void {
+  const bits = reader.octets(1)[0]!;
+  if (bits > (family === FAMILY.IPV4_UNICAST ? 32 : 128)) {
+    throw new FormatError(`a prefix of ${bits} bits`);
+  }
+  const octets = reader.octets((bits + 7) >> 3);
+  words.fill(0);
+  for (let i = 0; i < octets.length; i++) words[i >> 2]! |= octets[i]! << (24 - 8 * (i & 3));
+  const last = (bits - 1) >> 5;
+  const beyond = 32 * (last + 1) - bits;
+  if (bits > 0 && beyond > 0 && (words[last]! & (2 ** beyond - 1)) !== 0) {
+    throw new FormatError("a prefix with bits beyond its length");
+  }
+  take(family, words[0]!, words[1]!, words[2]!, words[3]!, bits);
+}

@@ -1,0 +1,208 @@
+/**
+ * Keeps routes of a kernel as tables say. The kernel is asked and written to between other work, a batch at a
+ * time; it answers at once.
+ */
+
+import type { FollowedTable } from "@ts-bgp/follow";
+import { KernelError } from "@ts-bgp/takeover/libc";
+import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
+import { type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
+import { RouteMonitor, RouteSocket } from "./route-socket.ts";
+import { type RouteChange, RouteTable } from "./route-table.ts";
+
+/** Routes that are written between two looks at anything else. */
+const BATCH = 256;
+/** So often it is looked whether somebody else has changed something. */
+const LOOK_MS = 100;
+/** Routes that the kernel has refused, and readings that have failed, are tried again. */
+const RETRY_MS = 10_000;
+
+export interface ForwarderOptions extends Place {
+  readonly families: readonly Family[];
+  /** Table that next hops are looked up in. */
+  readonly nextHopTable: number;
+  /** Of hashes. */
+  readonly seed: number;
+  say(level: "info" | "warn", id: string, message: string, fields?: object): void;
+}
+
+/** Routes of a family as they are shown. */
+export interface ShownFamily {
+  readonly family: string;
+  /** Told by a server; in the kernel. */
+  readonly routes: number;
+  readonly installed: number;
+  /** Routes with a next hop that leads nowhere, by why; and those that the kernel refuses, by its reason. */
+  readonly unresolved: Readonly<Record<string, number>>;
+  readonly refused: Readonly<Record<string, number>>;
+  /** Changes made in the kernel since the start. */
+  readonly added: number;
+  readonly replaced: number;
+  readonly deleted: number;
+}
+
+export class Forwarder {
+  private readonly options: ForwarderOptions;
+  private readonly tables: readonly RouteTable[];
+  private readonly socket: RouteSocket;
+  private readonly monitor: RouteMonitor;
+  private readonly messages: RouteMessages = new RouteMessages(BATCH);
+  private readonly timers: NodeJS.Timeout[];
+  private willWork = false;
+  private isOver = false;
+  /** To read what is in the kernel takes a tenth of the time at most. */
+  private nextLookMs = 0;
+  /** What is in the kernel is not known, and is to be read. */
+  private isUnknown = true;
+  private said = "";
+
+  /** @throws KernelError where the kernel does not let it, as without CAP_NET_ADMIN it does not let it write */
+  constructor(options: ForwarderOptions) {
+    this.options = options;
+    this.tables = options.families.map((family) => new RouteTable(family, options.seed));
+    this.socket = new RouteSocket();
+    this.monitor = new RouteMonitor();
+    this.timers = [
+      setInterval(() => this.look(), LOOK_MS),
+      setInterval(() => this.retry(), RETRY_MS),
+    ];
+  }
+
+  /** What servers tell goes in here; `changed` is to be called behind it. */
+  get followed(): FollowedTable[] {
+    return this.tables.map(({ followed }) => followed);
+  }
+
+  /** Reads what an earlier process has left. @returns how many routes that is */
+  start(): number {
+    this.read();
+    return this.tables.reduce((sum, { installedCount }) => sum + installedCount, 0);
+  }
+
+  /** The tables have changed. */
+  changed(): void {
+    if (this.willWork || this.isOver) return;
+    this.willWork = true;
+    setImmediate(() => this.work());
+  }
+
+  /** Everything that is wanted is in the tables: what is in the kernel besides may go. */
+  complete(): void {
+    for (const table of this.tables) {
+      table.mayDelete = true;
+      table.compareAll();
+    }
+    this.changed();
+  }
+
+  /** Leaves all routes where they are. */
+  stop(): void {
+    this.isOver = true;
+    for (const timer of this.timers) clearInterval(timer);
+    this.socket.close();
+    this.monitor.close();
+  }
+
+  show(): ShownFamily[] {
+    return this.tables.map((table) => ({
+      family: table.followed.family === FAMILY.IPV4_UNICAST ? "ipv4" : "ipv6",
+      routes: table.followed.size,
+      installed: table.installedCount,
+      unresolved: table.unresolved(),
+      refused: Object.fromEntries(
+        [...table.refusals()].map(([reason, count]) => [reasonText(reason), count]),
+      ),
+      ...table.counts,
+    }));
+  }
+
+  private work(): void {
+    this.willWork = false;
+    if (this.isOver || this.isUnknown) return;
+    for (const table of this.tables) {
+      const changes = table.next(BATCH);
+      if (changes.length > 0) this.write(table, changes);
+    }
+    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
+  }
+
+  private write(table: RouteTable, changes: readonly RouteChange[]): void {
+    const { messages, options } = this;
+    const { family } = table.followed;
+    for (const { change, words, bits, hop } of changes) {
+      messages.add(change, options, family, words, bits, hop);
+    }
+    const reasons = new Map<number, number>();
+    const { count } = messages;
+    try {
+      this.socket.change(messages.take(), count, (number, reason) => reasons.set(number, reason));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    for (const [k, change] of changes.entries()) {
+      const reason = reasons.get(k) ?? 0;
+      table.done(change, reason);
+      if (reason !== 0) this.refused(family, change, reason);
+    }
+  }
+
+  private look(): void {
+    if (performance.now() < this.nextLookMs || !this.monitor.hasChanged()) return;
+    // With a link, routes of it have gone without a word.
+    this.read();
+  }
+
+  private retry(): void {
+    if (this.isUnknown) this.read();
+    if (this.tables.every(({ refused }) => refused.size === 0)) return;
+    for (const table of this.tables) table.compareAll();
+    this.changed();
+  }
+
+  /** Reads by which routes next hops resolve, and what of the own ones is there. */
+  private read(): void {
+    const { table: number, metric, nextHopTable } = this.options;
+    const beganMs = performance.now();
+    try {
+      for (const table of this.tables) {
+        const { family } = table.followed;
+        const own = this.socket.routes(family, number, RTPROT_BGP);
+        table.adopt(own.filter((route) => route.metric === metric));
+        table.resolveBy(this.socket.routes(family, nextHopTable, 0));
+      }
+      this.isUnknown = false;
+    } catch (error) {
+      this.fail(error);
+    }
+    this.nextLookMs = performance.now() + 9 * (performance.now() - beganMs);
+    this.changed();
+  }
+
+  private fail(error: unknown): void {
+    this.isUnknown = true;
+    const { message } = error as Error;
+    this.options.say("warn", "kernel", `${message}; it is asked again`);
+  }
+
+  /** The first of a kind is said; the others are counted. */
+  private refused(family: Family, { change, words, bits }: RouteChange, reason: number): void {
+    const text = `${change}: ${reasonText(reason)}`;
+    if (text === this.said) return;
+    this.said = text;
+    const address = new Uint8Array(16);
+    for (const [i, word] of words.entries()) writeU32(address, 4 * i, word);
+    const prefix = `${formatAddress(familyAfi(family), address, 0)}/${bits}`;
+    this.options.say("warn", "kernel-refused", `the kernel refuses to ${text}`, { prefix });
+  }
+}
+
+/** @returns the kernel's reason in words */
+function reasonText(errno: number): string {
+  return new KernelError("", errno).message.replace(/^: /, "");
+}
+
+export const FAMILY_NAMES: Readonly<Record<string, Family>> = {
+  ipv4: FAMILY.IPV4_UNICAST,
+  ipv6: FAMILY.IPV6_UNICAST,
+};

@@ -1,0 +1,24 @@
+/**
+ * Routes of a followed table in a Linux kernel.
+ *
+ *     kernel-route.ts     routes as the kernel's messages have them
+ *     route-socket.ts     asking it, telling it, and hearing of what others do
+ *     resolver.ts         next hops to neighbors on interfaces
+ *     route-table.ts      what should be there, what is, and what differs
+ *     forwarder.ts        does it
+ *
+ * Only routes of protocol `bgp`, of one table and one metric, are ever changed.
+ */
+
+export { FAMILY_NAMES, Forwarder, type ForwarderOptions, type ShownFamily } from "./forwarder.ts";
+export {
+  type Change,
+  type KernelHop,
+  type KernelRoute,
+  RouteMessages,
+  RTPROT_BGP,
+  readRoute,
+} from "./kernel-route.ts";
+export { Resolver, type Unresolved } from "./resolver.ts";
+export { RouteSocket } from "./route-socket.ts";
+export { type RouteChange, RouteTable } from "./route-table.ts";

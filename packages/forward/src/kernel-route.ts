@@ -1,0 +1,191 @@
+/** Routes of a Linux kernel as its messages have them: rtnetlink(7). */
+
+import { AF_INET, AF_INET6 } from "@ts-bgp/takeover/libc";
+import {
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+  NLMSG_HEADER_OCTETS,
+} from "@ts-bgp/takeover/netlink";
+import { FAMILY, type Family } from "@ts-bgp/wire-codec";
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+/** Protocol `bgp` of rt_protos: what is written is marked with it, and nothing else is touched. */
+export const RTPROT_BGP = 186;
+export const RTN_UNICAST = 1;
+const RTMSG_OCTETS = 12;
+const NLM_F_EXCL = 0x200;
+const RTA = {
+  DST: 1,
+  OIF: 4,
+  GATEWAY: 5,
+  PRIORITY: 6,
+  MULTIPATH: 9,
+  TABLE: 15,
+  ENCAP: 22,
+  NH_ID: 30,
+};
+const RTNH_F_DEAD = 1;
+const RTNH_F_ONLINK = 4;
+/** Longest message that is written here. */
+export const ROUTE_OCTETS_MAX = 96;
+
+/** Where packets go: a neighbor on an interface. */
+export interface KernelHop {
+  /** Null: to the destination itself. */
+  readonly gateway: Uint8Array | null;
+  /** Number of the interface. */
+  readonly interface: number;
+}
+
+export interface KernelRoute extends KernelHop {
+  readonly family: Family;
+  readonly table: number;
+  readonly protocol: number;
+  /** RTN_UNICAST, or a kind that goes nowhere. */
+  readonly type: number;
+  readonly metric: number;
+  readonly bits: number;
+  /** First octets of the prefix, as many as the family has. */
+  readonly prefix: Uint8Array;
+  /** It has several next hops, or what else this program writes none with. */
+  readonly isOther: boolean;
+  /** Its interface is down. */
+  readonly isDead: boolean;
+}
+
+export type Change = "add" | "replace" | "delete";
+
+/**
+ * What becomes of a route. `add` fails where there is one with this metric, whoever has it; `replace` and
+ * `delete` where there is none; so another's route is never overwritten.
+ */
+const KINDS: Readonly<Record<Change, readonly [number, number]>> = {
+  add: [RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL],
+  replace: [RTM_NEWROUTE, NLM_F_REPLACE],
+  delete: [RTM_DELROUTE, 0],
+};
+
+/** Where routes are written. */
+export interface Place {
+  readonly table: number;
+  readonly metric: number;
+}
+
+/** Writes messages one behind the other. */
+export class RouteMessages {
+  readonly buffer: Buffer;
+  length = 0;
+  count = 0;
+  private lastAt = 0;
+
+  constructor(max: number) {
+    this.buffer = Buffer.alloc(max * ROUTE_OCTETS_MAX);
+  }
+
+  /** The number of a message is how many are in front of it. @param hop - null to delete */
+  add(
+    change: Change,
+    { table, metric }: Place,
+    family: Family,
+    words: readonly [number, number, number, number],
+    bits: number,
+    hop: KernelHop | null,
+  ): void {
+    const { buffer } = this;
+    const start = this.length;
+    this.lastAt = start;
+    const [type, flags] = KINDS[change];
+    const isIpv4 = family === FAMILY.IPV4_UNICAST;
+    let at = start + NLMSG_HEADER_OCTETS;
+    buffer[at] = isIpv4 ? AF_INET : AF_INET6;
+    buffer[at + 1] = bits;
+    buffer.fill(0, at + 2, at + RTMSG_OCTETS);
+    buffer[at + 5] = RTPROT_BGP;
+    buffer[at + 7] = RTN_UNICAST;
+    at += RTMSG_OCTETS;
+    at = this.head(at, RTA.DST, isIpv4 ? 4 : 16);
+    for (let i = 0; i < (isIpv4 ? 1 : 4); i++) at = buffer.writeUInt32BE(words[i]!, at);
+    at = this.u32(at, RTA.TABLE, table);
+    at = this.u32(at, RTA.PRIORITY, metric);
+    if (hop !== null) {
+      at = this.u32(at, RTA.OIF, hop.interface);
+      if (hop.gateway !== null) {
+        at = this.head(at, RTA.GATEWAY, hop.gateway.length);
+        buffer.set(hop.gateway, at);
+        at += hop.gateway.length;
+      }
+    }
+    buffer.writeUInt32LE(at - start, start);
+    buffer.writeUInt16LE(type, start + 4);
+    buffer.writeUInt16LE(NLM_F_REQUEST | flags, start + 6);
+    buffer.writeUInt32LE(this.count++, start + 8);
+    buffer.writeUInt32LE(0, start + 12);
+    this.length = at;
+  }
+
+  /** Hands over what was written, the last of which is to be acknowledged. Valid until the next `add`. */
+  take(): Buffer {
+    const { buffer, lastAt, length } = this;
+    buffer.writeUInt16LE(buffer.readUInt16LE(lastAt + 6) | NLM_F_ACK, lastAt + 6);
+    this.length = 0;
+    this.count = 0;
+    return buffer.subarray(0, length);
+  }
+
+  private u32(at: number, type: number, value: number): number {
+    return this.buffer.writeUInt32LE(value, this.head(at, type, 4));
+  }
+
+  private head(at: number, type: number, octets: number): number {
+    this.buffer.writeUInt16LE(4 + octets, at);
+    return this.buffer.writeUInt16LE(type, at + 2);
+  }
+}
+
+/** @returns the octets behind the header of a request for all routes of a table; 0: of any protocol */
+export function routesRequest(family: Family, table: number, protocol: number): Buffer {
+  const octets = Buffer.alloc(RTMSG_OCTETS + 8);
+  octets[0] = family === FAMILY.IPV4_UNICAST ? AF_INET : AF_INET6;
+  octets[5] = protocol;
+  octets.writeUInt16LE(8, RTMSG_OCTETS);
+  octets.writeUInt16LE(RTA.TABLE, RTMSG_OCTETS + 2);
+  octets.writeUInt32LE(table, RTMSG_OCTETS + 4);
+  return octets;
+}
+
+/** @param octets - a message of type RTM_NEWROUTE behind its header. @returns null for what is no IP route */
+export function readRoute(octets: Buffer): KernelRoute | null {
+  const family = octets[0] === AF_INET ? 1 : octets[0] === AF_INET6 ? 2 : 0;
+  if (family === 0 || octets.length < RTMSG_OCTETS) return null;
+  const prefix = new Uint8Array(family === 1 ? 4 : 16);
+  let table = octets[4]!;
+  let metric = 0;
+  let gateway: Uint8Array | null = null;
+  let interfaceIndex = 0;
+  const flags = octets.readUInt32LE(8);
+  let isOther = (flags & RTNH_F_ONLINK) !== 0;
+  for (let at = RTMSG_OCTETS; at + 4 <= octets.length; ) {
+    const length = octets.readUInt16LE(at);
+    const type = octets.readUInt16LE(at + 2) & 0x3fff;
+    if (length < 4 || at + length > octets.length) break;
+    if (type === RTA.DST) prefix.set(octets.subarray(at + 4, at + length));
+    else if (type === RTA.TABLE) table = octets.readUInt32LE(at + 4);
+    else if (type === RTA.PRIORITY) metric = octets.readUInt32LE(at + 4);
+    else if (type === RTA.OIF) interfaceIndex = octets.readUInt32LE(at + 4);
+    else if (type === RTA.GATEWAY) gateway = Uint8Array.from(octets.subarray(at + 4, at + length));
+    else if (type === RTA.MULTIPATH || type === RTA.ENCAP || type === RTA.NH_ID) isOther = true;
+    at += (length + 3) & ~3;
+  }
+  return {
+    ...{ family, table, metric, gateway, isOther, prefix },
+    protocol: octets[5]!,
+    type: octets[7]!,
+    bits: octets[1]!,
+    interface: interfaceIndex,
+    isDead: (flags & RTNH_F_DEAD) !== 0,
+  };
+}

@@ -1,0 +1,215 @@
+/** A socket to the kernel's routes: all that there are, changes of some, and word of those that others make. */
+
+import {
+  check,
+  EAGAIN,
+  EINTR,
+  ENOENT,
+  errno,
+  KernelError,
+  libc,
+  MSG_DONTWAIT,
+  SOL_SOCKET,
+  setBuffer,
+  setInt,
+} from "@ts-bgp/takeover/libc";
+import {
+  NETLINK_ROUTE,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+  NLMSG_HEADER_OCTETS,
+  nlmsghdr,
+  openNetlink,
+} from "@ts-bgp/takeover/netlink";
+import type { Family } from "@ts-bgp/wire-codec";
+import {
+  type KernelRoute,
+  RTM_DELROUTE,
+  RTM_GETROUTE,
+  RTM_NEWROUTE,
+  RTPROT_BGP,
+  readRoute,
+  routesRequest,
+} from "./kernel-route.ts";
+
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_GET_STRICT_CHK = 12;
+const NLM_F_DUMP = 0x300;
+const NLM_F_DUMP_INTR = 0x10;
+const NLMSG_DONE = 3;
+const RECEIVE_OCTETS = 1 << 16;
+const BUFFER_OCTETS = 1 << 20;
+/** A table that changes while it is read is read again, so often at most. */
+const DUMPS_MAX = 20;
+/** Of links, and of addresses and routes of both families. */
+const GROUPS = [1, 5, 7, 9, 11];
+const SO_ATTACH_FILTER = 26;
+const SOCK_FPROG_OCTETS = 16;
+
+export class RouteSocket {
+  private readonly fd: number;
+  private readonly answer: Buffer = Buffer.alloc(RECEIVE_OCTETS);
+  private sequence = 1 << 16;
+
+  constructor() {
+    this.fd = openNetlink(NETLINK_ROUTE);
+    // The kernel looks at what is asked for, and answers with no more.
+    setInt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1, "strict netlink requests");
+    setInt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, 1, "short netlink answers");
+    setBuffer(this.fd, "receive", BUFFER_OCTETS);
+  }
+
+  close(): void {
+    libc().close(this.fd);
+  }
+
+  /**
+   * Has routes changed, in order.
+   *
+   * @param messages - numbered from 0; the last one is acknowledged
+   * @param failed - told the kernel's reason (errno) of each that it refuses
+   * @throws KernelError when there is no answer: what was changed is not known
+   */
+  change(messages: Buffer, count: number, failed: (number: number, reason: number) => void): void {
+    check(libc().send(this.fd, messages, messages.length, 0), "routes to the kernel");
+    this.receive((type, number, octets) => {
+      // Of a reading before that was given up.
+      if (type !== NLMSG_ERROR || number >= count) return false;
+      const reason = -octets.readInt32LE(0);
+      if (reason !== 0) failed(number, reason);
+      return number === count - 1;
+    });
+  }
+
+  /**
+   * @param protocol - 0 for any
+   * @returns all routes of a table; none where the kernel does not have the table
+   * @throws KernelError
+   */
+  routes(family: Family, table: number, protocol: number): KernelRoute[] {
+    for (let left = DUMPS_MAX; left > 0; left--) {
+      const found = this.dump(routesRequest(family, table, protocol));
+      if (found === null) continue;
+      const isWanted = (route: KernelRoute) =>
+        route.table === table && (protocol === 0 || route.protocol === protocol);
+      return found.filter(isWanted);
+    }
+    throw new Error(`table ${table} of the kernel changes all the time`);
+  }
+
+  /** @returns null when the routes have changed while they were read */
+  private dump(payload: Buffer): KernelRoute[] | null {
+    const request = Buffer.alloc(NLMSG_HEADER_OCTETS + payload.length);
+    const sequence = this.sequence++;
+    nlmsghdr.encode(
+      {
+        octets: request.length,
+        type: RTM_GETROUTE,
+        flags: NLM_F_REQUEST | NLM_F_DUMP,
+        sequence,
+        port: 0,
+      },
+      request,
+    );
+    request.set(payload, NLMSG_HEADER_OCTETS);
+    check(libc().send(this.fd, request, request.length, 0), "routes of the kernel");
+    const routes: KernelRoute[] = [];
+    let isWhole = true;
+    let reason = 0;
+    this.receive((type, number, octets, flags) => {
+      if (number !== sequence) return false;
+      if ((flags & NLM_F_DUMP_INTR) !== 0) isWhole = false;
+      if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+        reason = octets.length < 4 ? 0 : -octets.readInt32LE(0);
+        return true;
+      }
+      const route = type === RTM_NEWROUTE ? readRoute(octets) : null;
+      if (route !== null) routes.push(route);
+      return false;
+    });
+    if (reason !== 0 && reason !== ENOENT) throw new KernelError("routes of the kernel", reason);
+    return isWhole ? routes : null;
+  }
+
+  /** Hands over messages until `take` says that it was the last. */
+  private receive(
+    take: (type: number, sequence: number, octets: Buffer, flags: number) => boolean,
+  ): void {
+    for (;;) {
+      const octets = libc().recv(this.fd, this.answer, this.answer.length, 0);
+      if (octets < 0) {
+        const reason = errno();
+        if (reason === EINTR) continue;
+        throw new KernelError("answer of the kernel", reason);
+      }
+      for (let at = 0; at + NLMSG_HEADER_OCTETS <= octets; ) {
+        const length = this.answer.readUInt32LE(at);
+        const type = this.answer.readUInt16LE(at + 4);
+        const flags = this.answer.readUInt16LE(at + 6);
+        const sequence = this.answer.readUInt32LE(at + 8);
+        if (
+          take(type, sequence, this.answer.subarray(at + NLMSG_HEADER_OCTETS, at + length), flags)
+        ) {
+          return;
+        }
+        at += (Math.max(length, NLMSG_HEADER_OCTETS) + 3) & ~3;
+      }
+    }
+  }
+}
+
+/** Hears of links, addresses and routes that change, but for routes of protocol `bgp`: of all, that they did. */
+export class RouteMonitor {
+  private readonly fd: number;
+  private readonly octets: Buffer = Buffer.alloc(RECEIVE_OCTETS);
+
+  constructor() {
+    this.fd = openNetlink(NETLINK_ROUTE);
+    this.leaveOutOwn();
+    for (const group of GROUPS) {
+      setInt(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, "netlink group");
+    }
+  }
+
+  close(): void {
+    libc().close(this.fd);
+  }
+
+  /** @returns whether something has changed since this was asked last */
+  hasChanged(): boolean {
+    for (let found = false; ; found = true) {
+      if (libc().recv(this.fd, this.octets, this.octets.length, MSG_DONTWAIT) >= 0) continue;
+      const reason = errno();
+      if (reason === EAGAIN) return found;
+      // ENOBUFS: more has changed than there was room for.
+    }
+  }
+
+  /** A million routes that this program writes would otherwise be told here. */
+  private leaveOutOwn(): void {
+    const [LOAD_HALF, LOAD_OCTET, EQUAL, RETURN] = [0x28, 0x30, 0x15, 0x06];
+    const jump = (code: number, yes: number, no: number) => code | (yes << 16) | (no << 24);
+    // The type has its low octet first, and is read the other way round.
+    const swapped = (type: number) => type << 8;
+    const instructions = Uint32Array.of(
+      ...[LOAD_HALF, 4],
+      ...[jump(EQUAL, 1, 0), swapped(RTM_NEWROUTE)],
+      ...[jump(EQUAL, 0, 2), swapped(RTM_DELROUTE)],
+      ...[LOAD_OCTET, NLMSG_HEADER_OCTETS + 5],
+      ...[jump(EQUAL, 1, 0), RTPROT_BGP],
+      ...[RETURN, 0xffff_ffff],
+      ...[RETURN, 0],
+    );
+    const program = { count: instructions.length / 2, instructions };
+    const done = libc().attachFilter(
+      this.fd,
+      SOL_SOCKET,
+      SO_ATTACH_FILTER,
+      program,
+      SOCK_FPROG_OCTETS,
+    );
+    check(done, "filter of routes");
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Routes of one family as they should be in the kernel, and as they are: what differs is changed, and nothing
+ * else is touched.
+ */
+
+import { FollowedTable, type HopId } from "@ts-bgp/follow";
+import { type Cursor, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
+import type { Family } from "@ts-bgp/wire-codec";
+import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
+import { Resolver, type Unresolved } from "./resolver.ts";
+
+/** Number of a neighbor on an interface; 0 is none. */
+type KernelHopId = number;
+/** What this program would not have written so. */
+const OTHER = "other";
+/** The kernel's reasons, errno. */
+const [ENOENT, ESRCH] = [2, 3];
+
+export interface RouteChange extends PrefixKey {
+  readonly row: PrefixRow;
+  readonly change: Change;
+  /** Null to delete. */
+  readonly hop: KernelHop | null;
+  readonly id: KernelHopId;
+}
+
+/** How a next hop was resolved. */
+interface Resolution {
+  /** The address, to know another one that has the number later. */
+  readonly octets: Uint8Array;
+  readonly id: KernelHopId;
+  readonly problem: Unresolved | null;
+}
+
+export class RouteTable {
+  readonly followed: FollowedTable;
+  readonly counts = { added: 0, replaced: 0, deleted: 0 };
+  /** Routes in the kernel that are this program's. */
+  installedCount = 0;
+  /**
+   * Whether routes that nobody has told of may go: not before a server has told everything, since an earlier
+   * process may have written what the server is about to tell.
+   */
+  mayDelete = false;
+  /** Routes that the kernel has refused, and why (errno). */
+  readonly refused: Map<PrefixRow, number> = new Map();
+  private installed: Uint32Array = new Uint32Array(1);
+  private readonly cursor: Cursor;
+  private readonly pending: RowSet = new RowSet();
+  private readonly hops: (KernelHop | null)[] = [null];
+  private readonly hopIds: Map<string, KernelHopId> = new Map();
+  private resolver: Resolver = new Resolver([]);
+  private resolutions: (Resolution | undefined)[] = [];
+
+  constructor(family: Family, seed: number) {
+    this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
+    this.cursor = this.followed.log.open();
+  }
+
+  /** Whether something is left to be changed. */
+  get hasWork(): boolean {
+    return this.pending.size > 0 || this.followed.log.lag(this.cursor) > 0;
+  }
+
+  /** Next hops resolve by these routes from now on. */
+  resolveBy(routes: ConstructorParameters<typeof Resolver>[0]): void {
+    this.resolver = new Resolver(routes);
+    this.resolutions = [];
+    this.compareAll();
+  }
+
+  /** What is in the kernel was read: it has these routes of this program's, and no others. */
+  adopt(routes: readonly KernelRoute[]): void {
+    const before = this.installed;
+    this.installed = new Uint32Array(before.length);
+    this.installedCount = 0;
+    for (const { prefix, bits, gateway, interface: index, isOther } of routes) {
+      const view = new DataView(prefix.buffer, prefix.byteOffset);
+      const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
+      const row = this.followed.intern(word(0), word(1), word(2), word(3), bits);
+      this.setInstalled(row, isOther ? this.idOf(OTHER, null) : this.hopId(gateway, index));
+    }
+    this.compareAll();
+    for (let row = 1; row < before.length; row++) {
+      if (before[row] !== 0 && this.installed[row] === 0) this.followed.freeIfUnused(row);
+    }
+  }
+
+  /** Everything is looked at again, also what the kernel has refused. */
+  compareAll(): void {
+    const { prefixes } = this.followed;
+    for (let row = 1; row < prefixes.limit; row++) {
+      if (!prefixes.isFree(row) && this.wanted(row) !== this.installedAt(row))
+        this.pending.add(row);
+    }
+  }
+
+  /** @returns changes that are to be made now, at most so many; `done` is to be called for each */
+  next(max: number): RouteChange[] {
+    const { followed, pending } = this;
+    for (
+      let row = followed.log.next(this.cursor);
+      row !== 0;
+      row = followed.log.next(this.cursor)
+    ) {
+      pending.add(row);
+    }
+    const changes: RouteChange[] = [];
+    for (let row = 0; changes.length < max; ) {
+      row = pending.next(row + 1);
+      if (row < 0) break;
+      pending.delete(row);
+      const change = this.changeOf(row);
+      if (change !== null) changes.push(change);
+    }
+    followed.trim();
+    return changes;
+  }
+
+  /** A change was made, or refused by the kernel. @param reason - errno, 0 when it was made */
+  done({ row, change, id }: RouteChange, reason: number): void {
+    const isGone = reason === ENOENT || reason === ESRCH;
+    if (reason === 0) {
+      this.setInstalled(row, id);
+      this.counts[change === "add" ? "added" : change === "replace" ? "replaced" : "deleted"]++;
+    } else if (isGone && change !== "add") {
+      // Somebody else has deleted it.
+      this.setInstalled(row, 0);
+      if (change === "replace") this.pending.add(row);
+    } else this.refused.set(row, reason);
+    if (this.installedAt(row) === 0) this.followed.freeIfUnused(row);
+  }
+
+  /** @returns how many routes have a next hop that leads nowhere, by why */
+  unresolved(): Partial<Record<Unresolved, number>> {
+    const found: Partial<Record<Unresolved, number>> = {};
+    const { hops } = this.followed;
+    for (let hop = 1; hop < hops.limit; hop++) {
+      const uses = hops.usesOf(hop);
+      if (uses === 0) continue;
+      const { problem } = this.resolution(hop);
+      if (problem !== null) found[problem] = (found[problem] ?? 0) + uses;
+    }
+    return found;
+  }
+
+  /** @returns how many routes the kernel refuses, by its reason (errno) */
+  refusals(): Map<number, number> {
+    const found = new Map<number, number>();
+    for (const reason of this.refused.values()) found.set(reason, (found.get(reason) ?? 0) + 1);
+    return found;
+  }
+
+  private changeOf(row: PrefixRow): RouteChange | null {
+    this.refused.delete(row);
+    const { prefixes } = this.followed;
+    if (row >= prefixes.limit || prefixes.isFree(row)) return null;
+    const is = this.installedAt(row);
+    const id = this.wanted(row);
+    if (id === is) return null;
+    const change = id === 0 ? "delete" : is === 0 ? "add" : "replace";
+    return { row, change, id, hop: this.hops[id]!, ...keyOf(prefixes, row) };
+  }
+
+  private wanted(row: PrefixRow): KernelHopId {
+    const hop = this.followed.hop[row]!;
+    if (hop !== 0) return this.resolution(hop).id;
+    return this.mayDelete ? 0 : this.installedAt(row);
+  }
+
+  private resolution(hop: HopId): Resolution {
+    const octets = this.followed.hops.get(hop);
+    const known = this.resolutions[hop];
+    if (known?.octets === octets) return known;
+    const found = this.resolver.resolve(octets);
+    const resolution =
+      typeof found === "string"
+        ? { octets, id: 0, problem: found }
+        : { octets, id: this.hopId(found.gateway, found.interface), problem: null };
+    this.resolutions[hop] = resolution;
+    return resolution;
+  }
+
+  private hopId(gateway: Uint8Array | null, index: number): KernelHopId {
+    return this.idOf(`${gateway?.join() ?? ""}%${index}`, { gateway, interface: index });
+  }
+
+  private idOf(key: string, hop: KernelHop | null): KernelHopId {
+    const known = this.hopIds.get(key);
+    if (known !== undefined) return known;
+    const id = this.hops.push(hop) - 1;
+    this.hopIds.set(key, id);
+    return id;
+  }
+
+  private installedAt(row: PrefixRow): KernelHopId {
+    return row < this.installed.length ? this.installed[row]! : 0;
+  }
+
+  private setInstalled(row: PrefixRow, id: KernelHopId): void {
+    if (row >= this.installed.length) {
+      const longer = new Uint32Array(Math.max(this.followed.prefixes.capacity, row + 1));
+      longer.set(this.installed);
+      this.installed = longer;
+    }
+    this.installedCount += Number(id !== 0) - Number(this.installed[row] !== 0);
+    this.installed[row] = id;
+  }
+}

@@ -1,0 +1,157 @@
+/** Routes of a real kernel: written as `ip` shows them, read as they are, and never another's. */
+import { spawnSync } from "node:child_process";
+import type { Family } from "@ts-bgp/wire-codec";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { enterOwnNetwork } from "../../../testkit/own-network.ts";
+import { type Change, Forwarder, RouteMessages, RouteSocket, RTPROT_BGP } from "../src/index.ts";
+import { RouteMonitor } from "../src/route-socket.ts";
+
+const reason = enterOwnNetwork();
+const WAIT_MS = 10_000;
+const [EEXIST, ENOENT, ESRCH] = [17, 2, 3];
+const HOP4 = Uint8Array.of(192, 0, 2, 9);
+const HOP6 = Uint8Array.from([0x20, 1, 0xd, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+const WORDS4 = [0x0a010000, 0, 0, 0] as const;
+const WORDS6 = [0x20010db8, 0x00010000, 0, 0] as const;
+
+function ip(words: string): string {
+  const { status, stdout, stderr } = spawnSync("ip", words.split(" "), { encoding: "utf8" });
+  if (status !== 0) throw new Error(`ip ${words}: ${stderr}`);
+  return stdout;
+}
+
+describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason})`}`, () => {
+  let socket: RouteSocket;
+  let index = 0;
+
+  beforeAll(() => {
+    ip("link add d0 type veth peer name d1");
+    ip("link set d1 up");
+    ip("address add 192.0.2.1/24 dev d0");
+    ip("address add 2001:db8:2::1/64 dev d0 nodad");
+    ip("link set d0 up");
+    index = JSON.parse(ip("-j link show d0"))[0].ifindex;
+    socket = new RouteSocket();
+  });
+
+  afterAll(() => socket?.close());
+
+  /** @returns the kernel's reason, 0 when it was done */
+  function change(kind: Change, family: Family, gateway: Uint8Array | null, table = 254): number {
+    const messages = new RouteMessages(1);
+    const words = family === 1 ? WORDS4 : WORDS6;
+    const hop = kind === "delete" ? null : { gateway, interface: index };
+    messages.add(kind, { table, metric: 32 }, family, words, family === 1 ? 16 : 48, hop);
+    let found = 0;
+    socket.change(messages.take(), 1, (_, refused) => {
+      found = refused;
+    });
+    return found;
+  }
+
+  test.each([
+    [1 as const, HOP4, "10.1.0.0/16 via 192.0.2.9 dev d0 metric 32 "],
+    [2 as const, HOP6, "2001:db8:1::/48 via 2001:db8:2::9 dev d0 metric 32 pref medium"],
+  ])("takes routes of family %i, and gives them back", (family, hop, shown) => {
+    expect(change("replace", family, hop)).toBe(ENOENT);
+    expect(change("add", family, hop)).toBe(0);
+    const list = () => ip(`-${family === 1 ? 4 : 6} route show proto bgp`).trimEnd();
+    expect(list()).toBe(shown.trimEnd());
+    expect(change("add", family, hop)).toBe(EEXIST);
+    const [route, ...others] = socket.routes(family, 254, RTPROT_BGP);
+    expect(others).toEqual([]);
+    expect(route).toMatchObject({
+      ...{ family, table: 254, protocol: RTPROT_BGP, metric: 32, isOther: false, isDead: false },
+      ...{ gateway: hop, interface: index, bits: family === 1 ? 16 : 48 },
+    });
+    const second = hop.slice();
+    second[second.length - 1] = 8;
+    expect(change("replace", family, second)).toBe(0);
+    expect(socket.routes(family, 254, RTPROT_BGP)).toMatchObject([{ gateway: second }]);
+    expect(change("delete", family, null)).toBe(0);
+    expect(change("delete", family, null)).toBe(ESRCH);
+    expect(list()).toBe("");
+  });
+
+  test("has other tables, which are not there at first", () => {
+    expect(socket.routes(1, 1000, RTPROT_BGP)).toEqual([]);
+    expect(change("add", 1, HOP4, 1000)).toBe(0);
+    expect(socket.routes(1, 1000, RTPROT_BGP)).toHaveLength(1);
+    expect(socket.routes(1, 254, RTPROT_BGP)).toEqual([]);
+    expect(change("delete", 1, null, 1000)).toBe(0);
+  });
+
+  test("keeps another's route of the same prefix, table and metric", () => {
+    ip("route add 10.1.0.0/16 via 192.0.2.7 metric 32 proto static");
+    expect(change("add", 1, HOP4)).toBe(EEXIST);
+    expect(change("delete", 1, null)).toBe(ESRCH);
+    expect(ip("route show 10.1.0.0/16")).toMatch(/via 192\.0\.2\.7/);
+    ip("route del 10.1.0.0/16");
+  });
+
+  test("says which routes of many it refuses", () => {
+    const messages = new RouteMessages(200);
+    const place = { table: 254, metric: 32 };
+    for (let n = 0; n < 200; n++) {
+      const gateway = n % 50 === 7 ? Uint8Array.of(203, 0, 113, 1) : HOP4;
+      const words = [0x0a000000 + (n << 8), 0, 0, 0] as const;
+      messages.add("add", place, 1, words, 24, { gateway, interface: index });
+    }
+    const refused: number[] = [];
+    socket.change(messages.take(), 200, (number) => refused.push(number));
+    expect(refused).toEqual([7, 57, 107, 157]);
+    expect(socket.routes(1, 254, RTPROT_BGP)).toHaveLength(196);
+    ip("route flush proto bgp");
+  });
+
+  test("tells of what others change, and not of routes of protocol bgp", () => {
+    const monitor = new RouteMonitor();
+    expect(monitor.hasChanged()).toBe(false);
+    expect(change("add", 1, HOP4)).toBe(0);
+    expect(change("delete", 1, null)).toBe(0);
+    expect(monitor.hasChanged()).toBe(false);
+    for (const words of [
+      "route add 10.9.0.0/16 via 192.0.2.9",
+      "route del 10.9.0.0/16",
+      "-6 route add 2001:db8:9::/48 via 2001:db8:2::9",
+      "address add 192.0.2.5/24 dev d0",
+      "link set d0 mtu 1400",
+    ]) {
+      ip(words);
+      expect(monitor.hasChanged(), words).toBe(true);
+    }
+    monitor.close();
+  });
+
+  test("has routes again when a link that was down is up", async () => {
+    const said: string[] = [];
+    const forwarder = new Forwarder({
+      ...{ table: 254, metric: 32, nextHopTable: 254, families: [1], seed: 1 },
+      say: (_level, _id, message) => void said.push(message),
+    });
+    const [table] = forwarder.followed;
+    try {
+      expect(forwarder.start()).toBe(0);
+      for (let n = 0; n < 1000; n++) {
+        table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, table!.hops.intern(HOP4));
+      }
+      forwarder.changed();
+      const installed = () => socket.routes(1, 254, RTPROT_BGP).length;
+      await until(() => installed() === 1000, WAIT_MS, "all routes are there");
+      ip("link set d0 down");
+      const isLost = () => forwarder.show()[0]!.unresolved["no-route"] === 1000;
+      await until(isLost, WAIT_MS, "next hops lead nowhere");
+      expect(installed()).toBe(0);
+      ip("link set d0 up");
+      await until(() => installed() === 1000, WAIT_MS, "all routes are there again");
+      expect(forwarder.show()[0]).toMatchObject({
+        ...{ family: "ipv4", routes: 1000, installed: 1000, unresolved: {}, refused: {} },
+      });
+      expect(said).toEqual([]);
+    } finally {
+      forwarder.stop();
+      ip("route flush proto bgp");
+    }
+  });
+});
