@@ -26,6 +26,7 @@ import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
+import { showReloadsCommand } from "./reload.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -459,4 +460,5 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showFeedsCommand,
   showBfdCommand,
   showQuarantineCommand,
+  showReloadsCommand,
 ];

@@ -14,6 +14,8 @@
  *     spare/                 no speaker at all: processes with one each
  *     stand-in.ts            what a standby can be asked            places.ts      where sides keep notes
  *     inherited.ts           a configuration that is newer than this side's file
+ *     config-trials.ts       configurations that go back unless confirmed
+ *     what-if.ts, what-if-worker.ts   what another configuration would do, by a copy of the state
  *
  * Nothing here may hold the thread that routes.
  */
@@ -27,6 +29,7 @@ export {
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
+export type { ShownPastConfig, ShownReloads } from "./config-trials.ts";
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
@@ -37,4 +40,5 @@ export type {
   ShownFeeds,
 } from "./feed-commands.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
+export type { ShownTrial } from "./what-if.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";

@@ -79,6 +79,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/bfd", "list", "show-bfd"),
   get("/feeds", "one", "show-feeds"),
   get("/memory", "one", "show-memory"),
+  get("/what-if", "one", "what-if", ["operator"], { neighbor: "text" }),
   get("/events", "events", "", READERS),
   post("/neighbors/{address}/refresh", "refresh", { direction: "text" }, ["operator", "member"]),
   post("/neighbors/{address}/reset", "reset", { text: "text" }),
