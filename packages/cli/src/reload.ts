@@ -1,7 +1,7 @@
 /** `tsbgp reload` and what belongs to it: a try beforehand, a confirmation, and the way back. */
 
 import { resolve } from "node:path";
-import type { ShownPastConfig, ShownReloads, ShownTrial } from "@ts-bgp/daemon";
+import type { ShownConfigTrial, ShownPastConfig, ShownReloads, ShownTrial } from "@ts-bgp/daemon";
 import type { ShownWhatIf, ShownWhatIfRoute } from "@ts-bgp/views";
 import {
   type Arguments,
@@ -131,6 +131,14 @@ const PAST_COLUMNS: readonly Column<ShownPastConfig>[] = [
   { title: "Policies", text: ({ counts }) => String(counts.policies), right: true },
   { title: "State", text: stateText },
 ];
+
+/** Fields of `show status`. */
+export function trialFields(trial: ShownConfigTrial | null): [string, string][] {
+  if (trial === null) return [];
+  const left = duration(trial.until_ms - Date.now());
+  const text = `of ${trial.by}, goes back to ${trial.back} in ${left}: confirm, or rollback`;
+  return [["Configuration", text]];
+}
 
 function timeText(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace("T", " ");

@@ -1,6 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
-import type { ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
+import type { ShownConfigTrial, ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
 import type {
   ShownFamily,
   ShownGroup,
@@ -26,7 +26,7 @@ import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
-import { showReloadsCommand } from "./reload.ts";
+import { showReloadsCommand, trialFields } from "./reload.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -416,6 +416,7 @@ interface ShownStatus {
   restart: ShownRestart | null;
   dynamic_neighbors: ShownRange[];
   graceful_shutdown: boolean;
+  config_trial: ShownConfigTrial | null;
   feeds: ShownFeedStatus | null;
 }
 
@@ -441,6 +442,7 @@ const showStatus: Command = {
         ...(status.graceful_shutdown
           ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
           : []),
+        ...trialFields(status.config_trial),
         ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);

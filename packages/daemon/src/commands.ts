@@ -181,6 +181,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       restart: showRestart(router),
       dynamic_neighbors: showDynamic(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
+      config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
     };
     return {};

@@ -58,6 +58,15 @@ export interface ShownReloads {
   differs_in: readonly string[] | null;
 }
 
+/** A configuration that goes back unless it is confirmed. */
+export interface ShownConfigTrial {
+  /** Milliseconds since 1970, by the router's clock. */
+  until_ms: number;
+  /** Number of the one that comes back. */
+  back: number;
+  by: string;
+}
+
 /** Longest time for a trial: a day. */
 export const TRY_SECONDS_MAX = 86_400;
 /** What could not go back is tried again after so long. */
@@ -179,6 +188,13 @@ export class ConfigTrials {
     const what = found === null ? "cannot be used" : `differs in ${named(found)}`;
     const text = `${file} ${what}: it is not what is in force, and comes into force at the next reload or start`;
     this.sources.log.say("warn", "config-differs", text);
+  }
+
+  /** @returns whether what is in force goes back unless it is confirmed */
+  trial(): ShownConfigTrial | null {
+    const trial = this.sources.history()?.trial ?? null;
+    if (trial === null) return null;
+    return { until_ms: Math.round(trial.untilMs), back: trial.back, by: trial.by };
   }
 
   /** @returns what was in force, and how the file is unlike what is */

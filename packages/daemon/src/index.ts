@@ -29,7 +29,7 @@ export {
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
-export type { ShownPastConfig, ShownReloads } from "./config-trials.ts";
+export type { ShownConfigTrial, ShownPastConfig, ShownReloads } from "./config-trials.ts";
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";

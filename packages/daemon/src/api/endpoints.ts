@@ -79,6 +79,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/bfd", "list", "show-bfd"),
   get("/feeds", "one", "show-feeds"),
   get("/memory", "one", "show-memory"),
+  get("/reloads", "one", "show-reloads"),
   get("/what-if", "one", "what-if", ["operator"], { neighbor: "text" }),
   get("/events", "events", "", READERS),
   post("/neighbors/{address}/refresh", "refresh", { direction: "text" }, ["operator", "member"]),
@@ -87,7 +88,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
   post("/neighbors/{address}/enable", "enable"),
   post("/neighbors/{address}/release", "release"),
   post("/graceful-shutdown", "graceful-shutdown", { state: "text" }),
-  post("/reload", "reload", { force: "flag" }),
+  post("/reload", "reload", { force: "flag", confirm: "number" }),
+  post("/confirm", "confirm"),
+  post("/rollback", "rollback", { to: "number" }),
   post("/switchover", "switchover", { to: "text" }),
   post("/stop", "stop", { graceful: "flag" }),
 ];
