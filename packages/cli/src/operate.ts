@@ -1,14 +1,7 @@
 /** Commands that make the running speaker do something, and the one that makes it explain itself. */
 
 import type { Explained, ExplainedStep } from "@ts-bgp/views";
-import {
-  type Command,
-  oneWord,
-  prefixWord,
-  print,
-  stringOption,
-  UsageError,
-} from "./command.ts";
+import { type Command, oneWord, prefixWord, print, stringOption, UsageError } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
 import { RELOAD_COMMANDS } from "./reload.ts";
 import { stopCommand } from "./stop.ts";

@@ -66,7 +66,8 @@ export const reloadCommand: Command = {
     const isDry = args.options["dry-run"] === true;
     const isVerbose = args.options["verbose"] === true;
     const confirm = numberOption(args, "confirm", "a number of seconds");
-    if (isDry && confirm !== null) throw new UsageError("--dry-run and --confirm exclude each other");
+    if (isDry && confirm !== null)
+      throw new UsageError("--dry-run and --confirm exclude each other");
     const request = {
       command: "reload",
       ...(force ? { force } : {}),
@@ -79,7 +80,9 @@ export const reloadCommand: Command = {
       else if (isDry) print("nothing was changed; a reload would make this of it:");
       for (const line of lines) print(line);
       if (lines.length === 0 || confirm === null) return;
-      print(`goes back in ${confirm} s: \`tsbgp confirm\` keeps it, \`tsbgp rollback\` goes back at once`);
+      print(
+        `goes back in ${confirm} s: \`tsbgp confirm\` keeps it, \`tsbgp rollback\` goes back at once`,
+      );
     });
   },
 };
@@ -114,7 +117,9 @@ export const rollbackCommand: Command = {
       const { to: number, ...changes } = end as Names;
       print(`back to configuration ${number![0]}`);
       for (const line of changeLines(changes, false)) print(line);
-      print("the file is as it was: it comes into force at the next reload or start (show reloads)");
+      print(
+        "the file is as it was: it comes into force at the next reload or start (show reloads)",
+      );
     });
   },
 };
@@ -173,7 +178,8 @@ function fileText({ file, differs_in: found }: ShownReloads): string {
   if (found === null) return `${file} cannot be used: tsbgp check -c ${file}`;
   if (found.length === 0) return `${file} says what is in force`;
   const more = found.length - REASONS_SHOWN_MAX;
-  const names = found.slice(0, REASONS_SHOWN_MAX).join(", ") + (more > 0 ? `, and ${more} more` : "");
+  const names =
+    found.slice(0, REASONS_SHOWN_MAX).join(", ") + (more > 0 ? `, and ${more} more` : "");
   return `${file} is not what is in force: it differs in ${names}`;
 }
 
@@ -191,13 +197,18 @@ const WHAT_IF_COLUMNS: readonly Column<ShownWhatIf>[] = [
 ];
 
 function whyText({ why, rejected_by, asked_again }: ShownWhatIf): string {
-  const reasons = rejected_by.slice(0, REASONS_SHOWN_MAX).map(({ count, text }) => `${count} ${text}`);
+  const reasons = rejected_by
+    .slice(0, REASONS_SHOWN_MAX)
+    .map(({ count, text }) => `${count} ${text}`);
   const asked = asked_again ? ["it would be asked for its routes again"] : [];
   return [...(why === null ? [] : [why]), ...reasons, ...asked].join("; ");
 }
 
 const ROUTE_COLUMNS: readonly Column<ShownWhatIfRoute>[] = [
-  { title: "Route", text: ({ prefix, path_id: id }) => (id === undefined ? prefix : `${prefix} ${id}`) },
+  {
+    title: "Route",
+    text: ({ prefix, path_id: id }) => (id === undefined ? prefix : `${prefix} ${id}`),
+  },
   { title: "Would be", text: ({ change }) => change },
   { title: "Why", text: ({ reason }) => reason?.text ?? "" },
 ];
@@ -205,7 +216,8 @@ const ROUTE_COLUMNS: readonly Column<ShownWhatIfRoute>[] = [
 export const whatIfCommand: Command = {
   name: "what-if",
   usage: "[-c FILE] [--neighbor X] [--verbose]",
-  summary: "what another configuration would do: routes of each neighbor, sessions, rejected routes",
+  summary:
+    "what another configuration would do: routes of each neighbor, sessions, rejected routes",
   help: [
     "Does a reload with a copy of the state of the running speaker, or of its standby, and changes nothing.",
     "FILE is read by the speaker; without it, its own file is tried. One at a time; ^C gives it up.",
@@ -245,7 +257,10 @@ export const whatIfCommand: Command = {
   },
 };
 
-function showTrial({ changes, neighbors, routes, routes_left_out: more }: ShownTrial, all: boolean) {
+function showTrial(
+  { changes, neighbors, routes, routes_left_out: more }: ShownTrial,
+  all: boolean,
+) {
   for (const line of changeLines(changes, all)) print(line);
   const table = new TableWriter(WHAT_IF_COLUMNS, print);
   for (const one of neighbors) table.add(one);

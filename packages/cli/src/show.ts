@@ -25,8 +25,8 @@ import {
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showNsrCommand } from "./nsr.ts";
-import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showReloadsCommand, trialFields } from "./reload.ts";
+import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 

@@ -83,7 +83,7 @@ export class ConfigTrials {
     this.sources = sources;
   }
 
-  /** Notes what this side has of its own with the configuration that is in force. */
+  /** Notes what this side has of its own with the configuration in force, which another one is about to follow. */
   note(): void {
     const { sources, own } = this;
     const past = sources.history()?.past ?? [];
@@ -142,9 +142,11 @@ export class ConfigTrials {
     if (speaker === null || trial === null || this.isGoingBack) return;
     if (speaker.now() < Math.max(trial.untilMs, this.againMs)) return;
     this.isGoingBack = true;
-    void this.sources.inTurn(() => this.expire()).finally(() => {
-      this.isGoingBack = false;
-    });
+    void this.sources
+      .inTurn(() => this.expire())
+      .finally(() => {
+        this.isGoingBack = false;
+      });
   }
 
   private async expire(): Promise<void> {
@@ -167,7 +169,10 @@ export class ConfigTrials {
     const wanted = past.find((one) => one.number === number);
     if (wanted === undefined) {
       const numbers = past.map((one) => one.number).join(", ");
-      throw new ControlError(`there is no configuration ${number}: there are ${numbers}`, "unknown");
+      throw new ControlError(
+        `there is no configuration ${number}: there are ${numbers}`,
+        "unknown",
+      );
     }
     const { nsr } = sources.own();
     const own = this.own.get(number) ?? sources.own();
@@ -220,7 +225,9 @@ export class ConfigTrials {
   private async fileDifference(): Promise<readonly string[] | null> {
     try {
       const { config } = await readConfigFileApart(this.sources.file);
-      return differences(this.sources.config(), config);
+      // A standby has not what the active one has read.
+      const inForce = this.sources.history()?.past.at(-1)?.config ?? this.sources.config();
+      return differences(inForce, config);
     } catch (error) {
       if (error instanceof ConfigFileError || error instanceof UnusableFileError) return null;
       throw error;

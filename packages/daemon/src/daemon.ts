@@ -419,6 +419,7 @@ export class Daemon {
     about: ConfigAbout,
   ): Promise<Changes> {
     const { log, config } = this;
+    this.trials.note();
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;
@@ -450,7 +451,6 @@ export class Daemon {
     this.configuredMs = nowMs();
     this.inherited = null;
     this.feeds.use(this.speaker, next);
-    this.trials.note();
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }

@@ -40,5 +40,5 @@ export type {
   ShownFeeds,
 } from "./feed-commands.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
-export type { ShownTrial } from "./what-if.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";
+export type { ShownTrial } from "./what-if.ts";

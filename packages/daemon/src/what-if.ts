@@ -77,8 +77,10 @@ export async function* askWhatIf(
   try {
     const read = await readTried(file, sources);
     const machine = sources.machine();
-    if (machine === null) throw new ControlError("this side has no state yet that could be tried on");
-    const before = sources.config();
+    if (machine === null)
+      throw new ControlError("this side has no state yet that could be tried on");
+    const { control, http, log, nsr } = sources.config();
+    const before = { ...machine.router.tables.config, control, http, log, nsr };
     const room = new CaptureRoom();
     for (const _ of prepareCapture(machine, room)) yield null;
     checkMemory(room.octets);
@@ -87,6 +89,8 @@ export async function* askWhatIf(
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });
+    // What goes wrong after its answer concerns nobody.
+    worker.on("error", () => {});
     const outcome = once(worker, "message") as Promise<[WhatIf]>;
     // It is awaited later, or not at all.
     outcome.catch(() => {});

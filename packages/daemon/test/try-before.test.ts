@@ -18,9 +18,9 @@ function config(hidden: readonly string[], more: ConfigFile = {}): ConfigFile {
   return {
     defaults: { "route-server-client": true, import: "clean", export: "accept-all" },
     neighbors: [{ ...neighbor(A, 65001), ...more }, neighbor(B, 65002)],
-    policies: {
-      clean: [{ name: "hidden", if: { prefix: "hidden" }, then: "reject" }, { then: "accept" }],
-    },
+    policies: JSON.parse(`{ "clean": [
+      { "name": "hidden", "if": { "prefix": "hidden" }, "then": "reject" }, { "then": "accept" }
+    ] }`),
     "prefix-lists": { hidden },
   };
 }
@@ -123,7 +123,11 @@ describe("what-if", () => {
   });
 
   test("is done once at a time, and can be given up", async () => {
-    const asked = () => speaker.ask({ command: "what-if" }).then(() => "", ({ message }) => message);
+    const asked = () =>
+      speaker.ask({ command: "what-if" }).then(
+        () => "",
+        ({ message }) => message,
+      );
     const both = await Promise.all([asked(), asked()]);
     expect(both.toSorted()).toEqual(["", "another configuration is being tried: ask again"]);
     const controller = new AbortController();
@@ -144,7 +148,9 @@ describe("a reload", () => {
     const { stdout } = await tsbgp("reload", "--confirm", "4");
     expect(stdout).toContain("goes back in 4 s: `tsbgp confirm` keeps it");
     await sentToB(ROUTES - 1024);
-    expect((await tsbgp("show", "status")).stdout).toMatch(/^Configuration: +of user \d+, goes back/m);
+    expect((await tsbgp("show", "status")).stdout).toMatch(
+      /^Configuration: +of user \d+, goes back/m,
+    );
     await expect(speaker.ask({ command: "reload" })).rejects.toThrow(
       "the configuration in force waits to be confirmed",
     );
@@ -191,7 +197,8 @@ describe("a reload", () => {
 
   test("that is taken back brings the section http of before back", async () => {
     speaker.configure({ ...config(NONE), http: { port: speaker.httpPort, anonymous: "none" } });
-    const status = async () => (await fetch(`http://127.0.0.1:${speaker.httpPort}/api/v1/status`)).status;
+    const status = async () =>
+      (await fetch(`http://127.0.0.1:${speaker.httpPort}/api/v1/status`)).status;
     expect(await status()).toBe(200);
     await speaker.ask({ command: "reload", confirm: 600 });
     expect(await status()).toBe(401);

@@ -21,7 +21,7 @@ const HIDING: ConfigFile = {
     as: PEER_AS + k - 1,
     ...(k === 2 ? { export: "nothing" } : {}),
   })),
-  policies: { nothing: [{ then: "reject" }] },
+  policies: JSON.parse('{ "nothing": [{ "then": "reject" }] }'),
 };
 
 async function untilSent(side: SpeakerProcess, count: number): Promise<void> {

@@ -4,8 +4,8 @@
  */
 
 import type { Config, ConfigDiff } from "@ts-bgp/config";
-import { FormatError } from "./octet-reader.ts";
 import { isObject } from "./json-fields.ts";
+import { FormatError } from "./octet-reader.ts";
 
 /** Who has put a configuration into force, and why. */
 export interface ConfigAbout {

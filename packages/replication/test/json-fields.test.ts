@@ -2,8 +2,8 @@
 import { newRecord } from "@ts-bgp/bfd";
 import { expect, test } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
-import { FormatError, Machine } from "../src/index.ts";
 import { configAboutIn } from "../src/config-history.ts";
+import { FormatError, Machine } from "../src/index.ts";
 import { bfdNewsIn, digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
 
 const KEY = { words: [0xc0000200, 0, 0, 0], bits: 24 };

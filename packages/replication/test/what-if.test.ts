@@ -240,10 +240,10 @@ describe("what is told", () => {
 
   test("a limit that ends a session", () => {
     const { tried } = three();
-    const next = yaml({ [B]: "max-prefix: { ipv4: 1, action: shutdown }" });
+    const next = yaml({ [B]: "max-prefix: { ipv4-unicast: 1, action: shutdown }" });
     expect(tried(next).neighbors).toMatchObject([
       { neighbor: A, lost: 2, while_away: 1 },
-      { neighbor: B, session: "ends", why: /prefixes/ },
+      { neighbor: B, session: "ends", why: expect.stringContaining("Maximum Number of Prefixes") },
       { neighbor: C },
     ]);
   });

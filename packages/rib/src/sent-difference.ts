@@ -8,7 +8,7 @@ import { NextHopPeers } from "./next-hop-peers.ts";
 import type { PeerRow } from "./peer-table.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib } from "./rib.ts";
-import { RowSet } from "./row-set.ts";
+import type { RowSet } from "./row-set.ts";
 
 /** What a member has of a route: as before, or it is new, gone, or another one. */
 export const ROUTE = { SAME: 0, GAINED: 1, LOST: 2, CHANGED: 3 } as const;
@@ -51,7 +51,8 @@ export class SentDifference {
   private readonly after: Sent;
   private readonly members: readonly SentTo[];
   private readonly marked: RowSet;
-  private readonly note: ((row: PrefixRow, pathId: number, of: (one: SentTo) => RouteFate) => void)
+  private readonly note:
+    | ((row: PrefixRow, pathId: number, of: (one: SentTo) => RouteFate) => void)
     | null;
   private readonly byWasCls: Map<number, SentTo[]> = new Map();
   private readonly byCls: Map<number, SentTo[]> = new Map();

@@ -11,8 +11,8 @@ import { describeDown } from "@ts-bgp/fsm";
 import {
   nothingSent,
   type PeerRow,
-  ROUTE,
   type Rib,
+  ROUTE,
   type Sent,
   SentDifference,
   SentTo,
@@ -100,7 +100,8 @@ function settle(router: Router): ReadonlySet<ConnectionId> {
   const { nowMs } = router.tables;
   const asked = new Set<ConnectionId>();
   for (const { session } of router.neighbors.values()) {
-    if (session !== null) router.sent(session.connection.id, session.connection.backlogOctets, nowMs);
+    if (session !== null)
+      router.sent(session.connection.id, session.connection.backlogOctets, nowMs);
   }
   for (let more = true; more; ) {
     let left = SLICE_PIECES;
@@ -153,7 +154,8 @@ class Trial {
       const sent = session.families.map(({ family, member }): SentBefore => {
         const { group, cls } = member;
         const { form, rib } = group;
-        if (tables.groups.held.includes(member)) return { family, sent: nothingSent(rib, form), cls };
+        if (tables.groups.held.includes(member))
+          return { family, sent: nothingSent(rib, form), cls };
         const copy = copies.get(group) ?? { form, adjRibOut: group.adjRibOut.copy() };
         copies.set(group, copy);
         return { family, sent: copy, cls };
@@ -177,7 +179,10 @@ class Trial {
       const before = was.get(address);
       if (before !== undefined && one.session === "stays") {
         one.asked_again = asked.has(before.session.connection.id);
-        this.addJudged(one, judged.map((each) => each.get(before.neighbor.row)));
+        this.addJudged(
+          one,
+          judged.map((each) => each.get(before.neighbor.row)),
+        );
       }
       return isOtherwise(one) ? [one] : [];
     });
@@ -230,7 +235,11 @@ class Trial {
       none.set(before.sent, nothing);
       const byGroup = all.get(before.sent) ?? new Map();
       all.set(before.sent, byGroup);
-      const move = byGroup.get(group) ?? { before: before.sent, after: group ?? nothing, members: [] };
+      const move = byGroup.get(group) ?? {
+        before: before.sent,
+        after: group ?? nothing,
+        members: [],
+      };
       byGroup.set(group, move);
       const one = new SentTo(was.neighbor.row, before.cls, member?.cls ?? before.cls);
       move.members.push(one);
