@@ -1,11 +1,12 @@
 /**
- * What another configuration would do, without doing it: a thread of its own is given a copy of the state, as a
- * standby that joins is, and does a reload with that.
+ * What another configuration would do, without doing it: a process of its own is given a copy of the state, as a
+ * standby that joins is, and does a reload with that. When it ends all its memory is free, and whatever becomes of
+ * it concerns nobody else.
  */
 
-import { once } from "node:events";
+import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
 import { type Config, changedSections } from "@ts-bgp/config";
 import { CaptureRoom, type Machine, machineCapture, prepareCapture } from "@ts-bgp/replication";
 import type { ShownWhatIf, ShownWhatIfRoute, WhatIf } from "@ts-bgp/views";
@@ -13,13 +14,15 @@ import { type Changes, changesOf } from "./changes.ts";
 import { mistakesOf, type ReadApart, readConfigFileApart } from "./config-file.ts";
 import { ControlError } from "./control.ts";
 
-/** What the thread is told before the pieces of the image. */
-export interface WhatIfInput {
-  /** The configuration, see `configOctets`. */
-  readonly octets: Uint8Array;
-  /** Address of the neighbor whose routes are named; null for nobody's. */
-  readonly wanted: string | null;
-}
+/** What the process is told: the pieces of the image, then what is tried. */
+export type ToWhatIf =
+  | { readonly piece: Uint8Array }
+  | {
+      /** The configuration, see `configOctets`. */
+      readonly octets: Uint8Array;
+      /** Address of the neighbor whose routes are named; null for nobody's. */
+      readonly wanted: string | null;
+    };
 
 /** The answer to the command. */
 export interface ShownTrial {
@@ -56,8 +59,11 @@ export interface WhatIfSources {
   refusal(next: Config): string | null;
 }
 
-/** Of the thread, besides tables. */
+const PROGRAM = fileURLToPath(new URL("what-if-worker.ts", import.meta.url));
+/** Of the process, besides tables. */
 const HEAP_MB = 2048;
+/** Of what it says at its end, for people. */
+const LAST_WORDS_CHARACTERS = 2000;
 /** It has as much on its way, once more as what it was, and once more as what it comes to. */
 const COPIES = 5;
 /** Who asks may have given up: it is looked for so often. */
@@ -73,7 +79,7 @@ export async function* askWhatIf(
   if (isBusy) throw new ControlError("another configuration is being tried: ask again", "busy");
   isBusy = true;
   const startMs = performance.now();
-  let worker: Worker | null = null;
+  let helper: Helper | null = null;
   try {
     const read = await readTried(file, sources);
     const machine = sources.machine();
@@ -84,29 +90,20 @@ export async function* askWhatIf(
     const room = new CaptureRoom();
     for (const _ of prepareCapture(machine, room)) yield null;
     checkMemory(room.octets);
-    const workerData: WhatIfInput = { octets: read.octets, wanted };
-    worker = new Worker(new URL("./what-if-worker.ts", import.meta.url), {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
-    // What goes wrong after its answer concerns nobody.
-    worker.on("error", () => {});
-    const outcome = once(worker, "message") as Promise<[WhatIf]>;
-    // It is awaited later, or not at all.
-    outcome.catch(() => {});
+    helper = new Helper();
     const captureMs = performance.now();
     const pieces = machineCapture(machine, true, room);
     const heldUpMs = performance.now() - captureMs;
     let octets = 0;
     for (const piece of pieces) {
       octets += piece.length;
-      worker.postMessage(piece);
+      await helper.tell({ piece });
       yield null;
     }
-    worker.postMessage(null);
-    let found: [WhatIf] | null = null;
-    for (; found === null; yield null) found = await within(outcome);
-    const { neighbors, diff, routes, routesLeftOut } = found[0];
+    await helper.tell({ octets: read.octets, wanted });
+    let found: WhatIf | null = null;
+    for (; found === null; yield null) found = await helper.answerSoon();
+    const { neighbors, diff, routes, routesLeftOut } = found;
     const shown = wanted === null ? neighbors : neighbors.filter((one) => one.neighbor === wanted);
     yield {
       file,
@@ -121,7 +118,7 @@ export async function* askWhatIf(
     };
   } finally {
     isBusy = false;
-    await worker?.terminate();
+    helper?.end();
   }
 }
 
@@ -146,12 +143,46 @@ function checkMemory(octets: number): void {
   throw new ControlError(text, "busy");
 }
 
-/** @returns what comes of it, null when that takes longer */
-async function within(outcome: Promise<[WhatIf]>): Promise<[WhatIf] | null> {
-  try {
-    return await Promise.race([outcome, sleep(LOOK_MS, null, { ref: false })]);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_OUT_OF_MEMORY") throw error;
-    throw new ControlError(`it takes more than ${HEAP_MB} MB of memory`, "busy");
+/** The process. */
+class Helper {
+  private readonly child: ChildProcess;
+  private readonly answer: Promise<WhatIf>;
+  private lastWords = "";
+
+  constructor() {
+    this.child = fork(PROGRAM, [], {
+      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MB}`],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.lastWords = (this.lastWords + text).slice(-LAST_WORDS_CHARACTERS);
+    });
+    this.answer = new Promise((resolve, reject) => {
+      this.child.on("message", (found) => resolve(found as WhatIf));
+      this.child.on("error", reject);
+      this.child.on("close", (code, signal) => {
+        const text = `the process that tries it has ended (${signal ?? code}): ${this.lastWords}`;
+        reject(new ControlError(text.trimEnd()));
+      });
+    });
+    // It is awaited later, or not at all.
+    this.answer.catch(() => {});
+    this.child.unref();
+  }
+
+  /** Resolves once that is on its way; rejects when the process is gone. */
+  async tell(what: ToWhatIf): Promise<void> {
+    const told = new Promise<void>((resolve) => this.child.send(what, () => resolve()));
+    await Promise.race([told, this.answer]);
+  }
+
+  /** @returns what comes of it, null when that takes longer */
+  answerSoon(): Promise<WhatIf | null> {
+    return Promise.race([this.answer, sleep(LOOK_MS, null, { ref: false })]);
+  }
+
+  end(): void {
+    this.child.kill("SIGKILL");
   }
 }

@@ -145,8 +145,8 @@ describe("what-if", () => {
 describe("a reload", () => {
   test("goes back by itself unless it is confirmed", async () => {
     speaker.configure(config(MANY));
-    const { stdout } = await tsbgp("reload", "--confirm", "4");
-    expect(stdout).toContain("goes back in 4 s: `tsbgp confirm` keeps it");
+    const { stdout } = await tsbgp("reload", "--confirm", "8");
+    expect(stdout).toContain("goes back in 8 s: `tsbgp confirm` keeps it");
     await sentToB(ROUTES - 1024);
     expect((await tsbgp("show", "status")).stdout).toMatch(
       /^Configuration: +of user \d+, goes back/m,

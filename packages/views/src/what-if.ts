@@ -306,9 +306,9 @@ class Trial {
     was: Was | undefined,
     is: Neighbor | undefined,
   ): Pick<ShownWhatIf, "session" | "why"> {
-    if (removed.includes(address)) return { session: "ends", why: "the neighbor is removed" };
     if (added.includes(address)) return { session: "begins", why: "the neighbor is added" };
     if (was === undefined) return { session: "none", why: null };
+    if (removed.includes(address)) return { session: "ends", why: "the neighbor is removed" };
     if (this.stays(was)) return { session: "stays", why: null };
     const change = changed.find((one) => one.address === address);
     if (change?.reset && is?.config.enabled) {
