@@ -166,7 +166,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each([
-    [["nothing"], /"nothing" is not known; there are check, decode, demo/],
+    [["nothing"], /"nothing" is not known; there are check, confirm, decode, demo/],
     [["show"], /one of these must follow: bfd, feeds, groups, memory/],
     [["show", "nothing"], /"nothing" is not known; there are bfd, feeds, groups/],
     [["re"], /"re" may be refresh or release or reload or reset/],

@@ -47,19 +47,15 @@ describe.skipIf(REASON !== null)(`a reload on trial (${REASON ?? "on one host"})
       a.configure(pair.config("a", HIDING));
       await a.ask({ command: "reload", confirm: 10 });
       await untilSent(a, 0);
-      const before = await reloads(a);
-      expect(before[0]).toMatchObject({ how: "reload", back: 1 });
-      await until(async () => (await reloads(b)).length === 2, WAIT_MS, "the standby knows of it");
-      expect(await reloads(b)).toEqual(before);
-      await expect(b.ask({ command: "rollback" })).rejects.toThrow("this side is not active");
-      // It has the state of the active one, and its own file.
-      const { items } = await b.ask({ command: "what-if", file: b.file });
-      expect(items).toMatchObject([
-        { neighbors: [{ neighbor: neighborAddress(2), gained: ROUTES, lost: 0 }] },
-      ]);
+      const isKnown = async () => {
+        const { items } = await b.ask({ command: "show-status" });
+        return (items as [{ config_trial: unknown }])[0].config_trial !== null;
+      };
+      await until(isKnown, WAIT_MS, "the standby knows of it");
       a.signal("SIGKILL");
       await untilNsr(b, "b is active", ({ role }) => role === "active");
       await untilSent(b, ROUTES);
+      await b.untilLogged("going back", ({ id }) => id === "config-rolled-back");
       const after = await reloads(b);
       expect(after[0]).toMatchObject({ number: 3, how: "expired", in_force: true, back: null });
       expect([first.closed, second.closed]).toEqual([false, false]);
@@ -73,6 +69,16 @@ describe.skipIf(REASON !== null)(`a reload on trial (${REASON ?? "on one host"})
       await untilSent(a, ROUTES);
       a.configure(pair.config("a", HIDING));
       await a.ask({ command: "reload", confirm: 600 });
+      await untilSent(b, 0);
+      const known = await reloads(a);
+      expect(known[0]).toMatchObject({ how: "reload", back: 1 });
+      expect(await reloads(b)).toEqual(known);
+      await expect(b.ask({ command: "rollback" })).rejects.toThrow("this side is not active");
+      // It has the state of the active one, and its own file.
+      const { items } = await b.ask({ command: "what-if", file: b.file });
+      expect(items).toMatchObject([
+        { neighbors: [{ neighbor: neighborAddress(2), gained: ROUTES, lost: 0 }] },
+      ]);
       await a.ask({ command: "switchover" });
       await untilNsr(b, "b is active", ({ role }) => role === "active");
       const { end } = await b.ask({ command: "confirm" });
