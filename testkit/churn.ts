@@ -80,7 +80,8 @@ export interface Variant {
   readonly mitigates: boolean;
 }
 
-function yamlFor(variant: Variant, { as, defaults, own, sections = "" }: Kind): string {
+/** The configuration file. */
+export function yamlFor(variant: Variant, { as, defaults, own, sections = "" }: Kind): string {
   const { hidden, bogon, mark, mitigates } = variant;
   const lines = variant.neighbors.flatMap((options, i) => {
     if (options === null) return [];

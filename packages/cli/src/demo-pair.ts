@@ -45,6 +45,8 @@ const READY_MS = 60_000;
 const TAKEOVER_MS = 20_000;
 const STOP_MS = 3000;
 const POLL_MS = 20;
+/** Commands for which the sides have files as the one that was given. */
+const READS_FILES: ReadonlySet<string> = new Set(["reload", "what-if"]);
 /** Traffic goes on for so long after a takeover. */
 const AFTERWARDS_MS = 500;
 /** What the first client announces once the other side is active. */
@@ -338,7 +340,7 @@ export class DemoPair {
   private async relay(request: ControlRequest, item: (value: unknown) => void) {
     const { file } = this.options;
     try {
-      if (request.command === "reload") writeSideFiles(this.sides, file);
+      if (READS_FILES.has(request.command)) writeSideFiles(this.sides, file);
       return await ask((await this.activeSide()).socket, request, item);
     } catch (error) {
       let { message } = error as Error;

@@ -1,16 +1,9 @@
 /** Commands that make the running speaker do something, and the one that makes it explain itself. */
 
 import type { Explained, ExplainedStep } from "@ts-bgp/views";
-import {
-  type Command,
-  noWords,
-  oneWord,
-  prefixWord,
-  print,
-  stringOption,
-  UsageError,
-} from "./command.ts";
+import { type Command, oneWord, prefixWord, print, stringOption, UsageError } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
+import { RELOAD_COMMANDS } from "./reload.ts";
 import { stopCommand } from "./stop.ts";
 
 function explain(direction: "import" | "export"): Command {
@@ -117,56 +110,10 @@ function toNeighbor(name: string, summary: string, done: string): Command {
   };
 }
 
-/** So many names stand behind their count unasked. */
-const NAMES_SHOWN_MAX = 4;
-
-const reload: Command = {
-  name: "reload",
-  usage: "[--dry-run] [--verbose] [--force]",
-  summary: "read the configuration file again and apply what differs; a bad file changes nothing",
-  help: [
-    "Tells how many neighbors are added, removed, reset (their sessions begin anew) and changed (their",
-    "sessions stay), and how many policies and sections differ.",
-    "A side that has taken over refuses a file that would undo what the other side had, where it",
-    "still says what it said at the takeover.",
-    "  --dry-run    tell what a reload would change, and change nothing",
-    "  --verbose    name all of them, not only few",
-    "  --force      apply it all the same",
-  ],
-  options: {
-    ...CONTROL_OPTIONS,
-    "dry-run": { type: "boolean" },
-    verbose: { type: "boolean", short: "v" },
-    force: { type: "boolean" },
-  },
-  run: async (args) => {
-    noWords(args);
-    const force = args.options["force"] === true;
-    const isDry = args.options["dry-run"] === true;
-    const isVerbose = args.options["verbose"] === true;
-    const request = {
-      command: "reload",
-      ...(force ? { force } : {}),
-      ...(isDry ? { dry_run: true } : {}),
-    };
-    return order(args, request, (changes) => {
-      const lines = Object.entries(changes as Readonly<Record<string, readonly string[]>>)
-        .filter(([, names]) => names.length > 0)
-        .map(([what, names]) => {
-          const shown = isVerbose || names.length <= NAMES_SHOWN_MAX;
-          return `${what}: ${names.length}${shown ? ` (${names.join(" ")})` : ""}`;
-        });
-      if (lines.length === 0) print("nothing differs");
-      else if (isDry) print("nothing was changed; a reload would make this of it:");
-      for (const line of lines) print(line);
-    });
-  },
-};
-
 export const OPERATE_COMMANDS: readonly Command[] = [
   explain("import"),
   explain("export"),
-  reload,
+  ...RELOAD_COMMANDS,
   stopCommand,
   refresh,
   toNeighbor("reset", "end the session and let it begin anew", "is reset"),

@@ -1,6 +1,6 @@
 /** `tsbgp show ...`: what the speaker knows. */
 
-import type { ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
+import type { ShownConfigTrial, ShownConnection, ShownFeedStatus } from "@ts-bgp/daemon";
 import type {
   ShownFamily,
   ShownGroup,
@@ -26,6 +26,7 @@ import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showFollowersCommand, showForwardCommand } from "./forward.ts";
 import { showNsrCommand } from "./nsr.ts";
+import { showReloadsCommand, trialFields } from "./reload.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { braked, limited } from "./show-limits.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
@@ -417,6 +418,7 @@ interface ShownStatus {
   restart: ShownRestart | null;
   dynamic_neighbors: ShownRange[];
   graceful_shutdown: boolean;
+  config_trial: ShownConfigTrial | null;
   feeds: ShownFeedStatus | null;
 }
 
@@ -442,6 +444,7 @@ const showStatus: Command = {
         ...(status.graceful_shutdown
           ? ([["Graceful shutdown", "on: all routes are sent with GRACEFUL_SHUTDOWN"]] as const)
           : []),
+        ...trialFields(status.config_trial),
         ...feedFields(feeds),
       ]);
       for (const line of lines) print(line);
@@ -463,4 +466,5 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showForwardCommand,
   showBfdCommand,
   showQuarantineCommand,
+  showReloadsCommand,
 ];

@@ -100,7 +100,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as configured_ms dynamic_neighbors established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
+    "as config_trial configured_ms dynamic_neighbors established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
   ],
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],
@@ -170,6 +170,19 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ["reload", "", CHANGES_KEYS],
   ["reload --force", "", CHANGES_KEYS],
   ["reload --dry-run", "", CHANGES_KEYS],
+  ["show reloads", "", "configurations differs_in file"],
+  [
+    "show reloads",
+    "configurations.0",
+    "back by confirmed_by counts how in_force number since_ms until_ms",
+  ],
+  ["show reloads", "configurations.0.counts", "added changed policies removed reset"],
+  [
+    "what-if",
+    "",
+    "changes differs file held_up_ms image_octets neighbors routes routes_left_out took_ms",
+  ],
+  ["what-if", "changes", CHANGES_KEYS],
 ];
 
 describe.concurrent("--json", () => {

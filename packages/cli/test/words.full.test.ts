@@ -28,9 +28,13 @@ const COMMANDS = [
   "show forward",
   "show bfd",
   "show quarantine",
+  "show reloads",
   "explain import",
   "explain export",
+  "what-if",
   "reload",
+  "confirm",
+  "rollback",
   "stop",
   "refresh",
   "reset",
@@ -58,7 +62,7 @@ describe("verbs cut short", () => {
     ["sh ns", "show nsr", []],
     ["dis 10.0.0.1", "disable", ["10.0.0.1"]],
     ["disable show", "disable", ["show"]],
-    ["c -c show", "check", ["-c", "show"]],
+    ["ch -c show", "check", ["-c", "show"]],
   ])("%s is %s", (words, name, rest) => {
     expect(resolveVerb(COMMANDS, words.split(" "))).toEqual({ kind: "command", name, rest });
   });
@@ -165,7 +169,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
   });
 
   test.each([
-    [["nothing"], /"nothing" is not known; there are check, decode, demo/],
+    [["nothing"], /"nothing" is not known; there are check, confirm, decode, demo/],
     [["show"], /one of these must follow: bfd, feeds, followers, forward, groups, memory/],
     [
       ["show", "nothing"],
@@ -198,6 +202,10 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["spare", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],
     [["switchover", "--timeout", "soon"], /--timeout takes a number of seconds, not "soon"/],
     [["switchover", "--timeout", "0"], /--timeout takes a number of seconds, not "0"/],
+    [["reload", "--confirm", "soon"], /--confirm takes a number of seconds, not "soon"/],
+    [["reload", "--confirm", "0"], /--confirm takes a number of seconds, not "0"/],
+    [["reload", "--confirm", "9", "--dry-run"], /--dry-run and --confirm exclude each other/],
+    [["rollback", "--to", "x"], /--to takes the number of a configuration, not "x"/],
     [["doctor", "a"], /no place for "a"/],
     [["doctor", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],
     [["keys", "--cluster", "rs1"], /the directory is missing/],

@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
+import type { ConfigAbout } from "@ts-bgp/replication";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
@@ -27,6 +28,7 @@ import {
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import { type ConfigTrials, TRY_SECONDS_MAX } from "./config-trials.ts";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownFollowers } from "./follower-orders.ts";
@@ -83,9 +85,17 @@ export interface DaemonActions {
    * @param force - undo what is in force since a takeover, too
    * @returns what changed; throws with all mistakes
    */
-  reload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  reload(force: boolean, about: ConfigAbout): Promise<Readonly<Record<string, unknown>>>;
   /** Tells what a reload would change. */
   tryReload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  readonly trials: ConfigTrials;
+  /**
+   * Tells what another configuration would do, see `askWhatIf`.
+   *
+   * @param file - null for that of this side
+   * @param wanted - address of a neighbor; null for all
+   */
+  whatIf(file: string | null, wanted: string | null): AsyncGenerator<unknown, void>;
   /** @param isRestart - it is to come back, and peers may keep its routes */
   stop(isRestart: boolean): void;
   readonly version: string;
@@ -97,7 +107,12 @@ export interface DaemonActions {
 }
 
 type Answer = AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
-type Command = (speaker: Served, request: ControlRequest, daemon: DaemonActions) => Answer;
+type Command = (
+  speaker: Served,
+  request: ControlRequest,
+  daemon: DaemonActions,
+  by: () => string,
+) => Answer;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   "show-neighbors": async function* ({ router }, request) {
@@ -169,6 +184,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       restart: showRestart(router),
       dynamic_neighbors: showDynamic(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
+      config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
     };
     return {};
@@ -257,9 +273,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     speaker.operate(config.address, { do: "release" });
     return { neighbor: config.address };
   },
-  reload: async function* (_speaker, request, daemon) {
+  reload: async function* (_speaker, request, daemon, by) {
     const force = request["force"] === true;
-    return request["dry_run"] === true ? daemon.tryReload(force) : daemon.reload(force);
+    if (request["dry_run"] === true) return daemon.tryReload(force);
+    return daemon.reload(force, { by: by(), how: "reload", trySeconds: trySecondsIn(request) });
+  },
+  confirm: async function* (_speaker, _request, daemon, by) {
+    return daemon.trials.confirm(by());
+  },
+  rollback: async function* (_speaker, request, daemon, by) {
+    return daemon.trials.rollback(by(), numberOf(request, "to"));
+  },
+  "show-reloads": async function* (_speaker, _request, daemon) {
+    yield await daemon.trials.show();
+    return {};
+  },
+  "what-if": async function* ({ router }, request, daemon) {
+    const isOfOne = request["neighbor"] !== undefined;
+    const wanted = isOfOne ? neighborOf(router, request).config.address : null;
+    yield* daemon.whatIf(textOf(request, "file"), wanted);
+    return {};
   },
   stop: async function* (_speaker, request, daemon) {
     daemon.stop(request["graceful"] === true);
@@ -281,11 +314,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** The handler of the control socket. */
 export function controlHandler(daemon: DaemonActions): ControlHandler {
-  return async function* (request) {
+  return async function* (request, by) {
     const { command } = request;
     if (!Object.hasOwn(COMMANDS, command))
       throw new ControlError(`unknown command "${command}"`, "bad");
-    return yield* COMMANDS[command]!(daemon.served(), request, daemon);
+    return yield* COMMANDS[command]!(daemon.served(), request, daemon, by);
   };
 }
 
@@ -350,6 +383,13 @@ function questionOf(
 ): Question {
   const { address } = neighborOf(router, request).config;
   return { direction, neighbor: address, ...prefixOf(request) };
+}
+
+/** @returns after how many seconds a configuration goes back unless it is confirmed; null for never */
+function trySecondsIn(request: ControlRequest): number | null {
+  const seconds = numberOf(request, "confirm");
+  if (seconds === null || (seconds >= 1 && seconds <= TRY_SECONDS_MAX)) return seconds;
+  throw new ControlError(`"confirm" must be from 1 to ${TRY_SECONDS_MAX} seconds`, "bad");
 }
 
 const VIEWS = ["received", "accepted", "rejected", "advertised", "not-advertised"] as const;

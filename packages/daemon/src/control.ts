@@ -14,6 +14,7 @@ import { chmodSync, linkSync, lstatSync, readdirSync, rmSync, type Stats } from 
 import net from "node:net";
 import path from "node:path";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
+import { descriptorOf, peerCredentials } from "@ts-bgp/takeover";
 import { type Fault, writeFault } from "./fault.ts";
 import { Turns } from "./turns.ts";
 
@@ -30,6 +31,8 @@ export interface ControlRequest {
  */
 export type ControlHandler = (
   request: ControlRequest,
+  /** Who asks, for people. */
+  by: () => string,
 ) => AsyncGenerator<unknown, Readonly<Record<string, unknown>>>;
 
 /**
@@ -180,7 +183,7 @@ export class ControlServer {
     this.noteAlive(socket);
     try {
       await turns.next();
-      const items = this.handler(parseRequest(line));
+      const items = this.handler(parseRequest(line), () => userOf(socket));
       for (;;) {
         await turns.next();
         const { value, done } = await items.next();
@@ -217,6 +220,15 @@ function parseRequest(line: string): ControlRequest {
   const command = (request as Partial<ControlRequest> | null)?.command;
   if (typeof command !== "string") throw new ControlError('the request has no "command"', "bad");
   return request as ControlRequest;
+}
+
+/** @returns the user at the other end, as far as the kernel says */
+function userOf(socket: net.Socket): string {
+  try {
+    return `user ${peerCredentials(descriptorOf(socket)).user}`;
+  } catch {
+    return "an unknown user";
+  }
 }
 
 /** Removes a socket that a killed process left. @returns false when somebody has it */

@@ -4,19 +4,21 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
 import type { Outcome } from "@ts-bgp/nsr";
-import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import { createArbiter, limitsOf, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
-import { Machine } from "@ts-bgp/replication";
-import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { type ConfigAbout, Machine } from "@ts-bgp/replication";
+import { Bfd, beginAlone, type Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { apiSources } from "./api-sources.ts";
 import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
+import { ConfigTrials, type OwnSections } from "./config-trials.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
+import { crashNotes } from "./crash-notes.ts";
 import type { Fault } from "./fault.ts";
 import { History, NO_HISTORY } from "./history.ts";
 import { HttpService, isMoved } from "./http.ts";
-import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
+import { differences, type Inherited, inheritedBy, undoRefusal } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
@@ -25,6 +27,7 @@ import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
 import { statusText } from "./status-text.ts";
+import { askWhatIf } from "./what-if.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -42,6 +45,7 @@ const EXIT_INTERNAL_ERROR = 70;
 const STOP_TEXT = "speaker is stopped";
 /** So often it is looked who is held down. */
 const HELD_LOOK_MS = 500;
+const BY_SIGNAL: ConfigAbout = { by: "SIGHUP", how: "reload", trySeconds: null };
 /** After a takeover, peers and the next standby go first. */
 const COMPARE_MS = 1000;
 
@@ -81,6 +85,7 @@ export class Daemon {
   private lastReload: { ok: boolean; atMs: number };
   /** Reloads are done one after the other. */
   private reloading: Promise<unknown> = Promise.resolve();
+  private readonly trials: ConfigTrials;
   /** Null while all that is in force is from the file, or equal to it. */
   private inherited: Inherited | null = null;
 
@@ -99,14 +104,25 @@ export class Daemon {
       router: () => this.served().router,
       shownNsr: () => this.shownNsr(),
     });
+    this.trials = new ConfigTrials({
+      ...{ file: options.file, log: this.log },
+      speaker: () => this.active,
+      history: () => this.machine?.history ?? null,
+      config: () => this.config,
+      own: () => this.own,
+      apply: (next, about) => this.apply(next, null, about),
+      inTurn: (work) => this.inTurn(work),
+    });
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => this.observers.followers.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
-      reload: (force) => this.reload(force),
+      reload: (force, about) => this.reload(force, about),
       tryReload: (force) => this.tryReload(force),
+      trials: this.trials,
+      whatIf: (file, wanted) => this.whatIf(file ?? options.file, wanted),
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
@@ -141,7 +157,7 @@ export class Daemon {
   }
 
   /** Sections that each side of a pair has of its own. */
-  private get own(): Pick<Config, "control" | "followers" | "http" | "log" | "nsr"> {
+  private get own(): OwnSections {
     const { control, followers, http, log, nsr } = this.config;
     return { control, followers, http, log, nsr };
   }
@@ -151,6 +167,16 @@ export class Daemon {
     return this.alone ?? this.pair?.speaker ?? null;
   }
 
+  /** The speaker while this side has the role: while it takes over, it has a speaker, and not yet the role. */
+  private get active(): Speaker | null {
+    return this.pair === null || this.pair.role === "active" ? this.speaker : null;
+  }
+
+  /** What this side has of the state; null for nothing. */
+  private get machine(): Machine | null {
+    return this.speaker?.journal.machine ?? this.pair?.standbySide?.machine ?? null;
+  }
+
   /** Rejects when an address or the control socket cannot be had. */
   async start(): Promise<void> {
     const { options, config, log } = this;
@@ -158,7 +184,7 @@ export class Daemon {
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
     // No other process of this side runs, whose notes it could take away.
-    this.crash = this.noteCrashes();
+    this.crash = crashNotes(config, options.nsrSelf ?? null, log);
     try {
       if (this.isStopping) return this.closeServers();
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
@@ -172,7 +198,10 @@ export class Daemon {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
         this.observers.use(this.alone, config, 0);
       }
-      this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
+      this.heldLooks = setInterval(() => {
+        this.lookForHeld();
+        this.trials.look();
+      }, HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
       this.closeServers();
@@ -195,15 +224,21 @@ export class Daemon {
    * file is opened anew in any case. A standby does no more than that and a check of its file.
    *
    * @param force - undo that as well
+   * @param about - who wants it, and whether it goes back unless it is confirmed
    * @returns what changed; rejects with a ControlError that has all mistakes
    */
-  reload(force = false): Promise<Changes> {
-    const reload = this.reloading.then(() => {
+  reload(force = false, about: ConfigAbout = BY_SIGNAL): Promise<Changes> {
+    return this.inTurn(() => this.readAndApply(force, about));
+  }
+
+  /** Does something that puts a configuration into force, once others are done. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.reloading.then(() => {
       this.manager.reloading();
-      return this.readAndApply(force);
+      return work();
     });
-    this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
-    return reload;
+    this.reloading = done.catch(() => {}).then(() => this.manager.reloaded());
+    return done;
   }
 
   /** @returns what a reload would change, or rejects as it would, and changes nothing */
@@ -213,6 +248,12 @@ export class Daemon {
     const reload = this.reloading.then(compare);
     this.reloading = reload.catch(() => {});
     return reload;
+  }
+
+  private whatIf(file: string, wanted: string | null): ReturnType<typeof askWhatIf> {
+    const refusal = (next: Config) => reloadRefusal(this.config, next);
+    const state = { machine: () => this.machine, config: () => this.config };
+    return askWhatIf({ file, wanted }, { ...state, refusal });
   }
 
   /** Has the process stop as a signal would, once this was answered. */
@@ -263,23 +304,6 @@ export class Daemon {
     }
   }
 
-  private noteCrashes(): Crash | null {
-    const { config, options } = this;
-    const { nsr, control } = config;
-    // A name that is made of the number of the process is another one the next time.
-    const name = options.nsrSelf ?? nsr?.self ?? "";
-    const shared = name === "" ? null : crashFileOf(config, name);
-    const file = shared ?? `${control.socket}.notes`;
-    try {
-      makePrivateFolder(file);
-      // Where the other side can look into the file, it need not be told.
-      return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr));
-    } catch (error) {
-      this.log.say("warn", "no-crash-notes", `${file}: ${(error as Error).message}`);
-      return null;
-    }
-  }
-
   /** Says what is strange in a configuration, and what this host has not enough of for it. */
   private warn(config: Config, warnings: readonly string[]): void {
     for (const line of warnings) this.log.say("warn", "config-warning", line);
@@ -296,8 +320,7 @@ export class Daemon {
     const { speaker } = this;
     if (speaker !== null && !speaker.isSuspended) return speaker;
     // One that gives its role away takes no orders any more.
-    const machine = speaker?.journal.machine ?? this.pair?.standbySide?.machine;
-    if (machine) return standIn(machine);
+    if (this.machine !== null) return standIn(this.machine);
     this.idle ??= new Machine(this.config, 0);
     return standIn(this.idle);
   }
@@ -346,32 +369,20 @@ export class Daemon {
 
   /** Finds out, before the next reload, how far the file is from what is in force. */
   private inherit(speaker: Speaker, from: string): void {
-    const { log, options } = this;
-    const tell = (problem: string, fields = {}) =>
-      log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
+    const { file } = this.options;
     // As it is now: what is written there later is written by someone who knows of the takeover.
-    const reading = readFile(options.file, "utf8").catch(() => undefined);
-    const compare = async () => {
+    const text = readFile(file, "utf8").catch(() => undefined);
+    this.reloading = this.reloading.then(async () => {
       this.inherited = null;
       await sleep(COMPARE_MS, undefined, { ref: false });
-      try {
-        const { config: file } = await readConfigFileApart(options.file, { text: await reading });
-        const found = differences(file, this.config);
-        if (this.speaker !== speaker || found.length === 0) return;
-        this.inherited = { from, file };
-        tell(`${options.file} differs in ${named(found)}; bring it up to date`);
-      } catch (error) {
-        tell((error as Error).message, { mistakes: mistakesOf(error) });
-      }
-    };
-    this.reloading = this.reloading.then(compare);
+      const inForce = () => (this.speaker === speaker ? this.config : null);
+      this.inherited = await inheritedBy({ file, text: await text, from, inForce }, this.log);
+    });
   }
 
-  private async readAndApply(force: boolean): Promise<Changes> {
-    const { log, options, pair } = this;
+  private async readAndApply(force: boolean, about: ConfigAbout): Promise<Changes> {
+    const { log, options, active: speaker } = this;
     const { file } = options;
-    // While it takes over, it has a speaker, and not yet the role.
-    const speaker = pair === null || pair.role === "active" ? this.speaker : null;
     try {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
@@ -380,7 +391,9 @@ export class Daemon {
       this.warn(config, warnings);
       // A side that took over meanwhile has still to find out how old its file is.
       const isActive = speaker !== null && speaker === this.speaker;
-      const changes = isActive ? await this.apply(config, octets, force) : null;
+      const refusal = isActive ? this.refusal(config, force) : null;
+      if (refusal !== null) throw new Error(refusal);
+      const changes = isActive ? await this.apply(config, octets, about) : null;
       this.lastReload = { ok: true, atMs: nowMs() };
       if (changes !== null) return changes;
     } catch (error) {
@@ -400,10 +413,13 @@ export class Daemon {
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(next: Config, octets: Uint8Array, force: boolean): Promise<Changes> {
+  private async apply(
+    next: Config,
+    octets: Uint8Array | null,
+    about: ConfigAbout,
+  ): Promise<Changes> {
     const { log, config } = this;
-    const refusal = this.refusal(next, force);
-    if (refusal !== null) throw new Error(refusal);
+    this.trials.note();
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;
@@ -420,7 +436,7 @@ export class Daemon {
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
-      diff = await speaker.configure(next, octets);
+      diff = await speaker.configure(next, octets, about);
     } catch (error) {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
@@ -443,16 +459,9 @@ export class Daemon {
 
   /** @returns why a file is not applied; null when it may be */
   private refusal(next: Config, force: boolean): string | null {
-    return reloadRefusal(this.config, next) ?? (force ? null : this.undoRefusal(next));
-  }
-
-  /** @returns why a file is not to be applied that is older than what is in force, else null */
-  private undoRefusal(next: Config): string | null {
-    const { inherited, options } = this;
-    const undone = inherited === null ? [] : undoneBy(next, this.config, inherited);
-    if (undone.length === 0) return null;
-    const problem = `${options.file} would undo what ${inherited!.from} had: ${named(undone)}`;
-    return `${problem}; bring it up to date, or apply it by tsbgp reload --force`;
+    const refusal = this.trials.refusal() ?? reloadRefusal(this.config, next);
+    if (refusal !== null || force || this.inherited === null) return refusal;
+    return undoRefusal(this.options.file, next, this.config, this.inherited);
   }
 
   private controlServer(file: string): ControlServer {

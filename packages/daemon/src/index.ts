@@ -17,6 +17,8 @@
  *     forward/               no speaker either: one who follows, and a kernel's routes
  *     stand-in.ts            what a standby can be asked            places.ts      where sides keep notes
  *     inherited.ts           a configuration that is newer than this side's file
+ *     config-trials.ts       configurations that go back unless confirmed
+ *     what-if.ts, what-if-worker.ts   what another configuration would do, by a copy of the state
  *
  * Nothing here may hold the thread that routes.
  */
@@ -31,6 +33,7 @@ export {
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
+export type { ShownConfigTrial, ShownPastConfig, ShownReloads } from "./config-trials.ts";
 export type { ControlRequest } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
@@ -44,3 +47,4 @@ export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
 export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";
+export type { ShownTrial } from "./what-if.ts";

@@ -4,6 +4,8 @@
  */
 
 import { type Config, diffConfig } from "@ts-bgp/config";
+import { mistakesOf, readConfigFileApart } from "./config-file.ts";
+import type { Log } from "./logging.ts";
 
 /** What this side has from the other one and not from its file. */
 export interface Inherited {
@@ -33,6 +35,37 @@ export function differences(old: Config, next: Config): string[] {
   ];
 }
 
+/** A file of a side that has taken over. */
+interface FileThen {
+  readonly file: string;
+  /** What it said at the takeover; undefined for what it says now. */
+  readonly text: string | undefined;
+  /** Name of the other side. */
+  readonly from: string;
+  /** In force; null once that is not what was taken over. */
+  inForce(): Config | null;
+}
+
+/** Compares the file with what was taken over, and logs what differs. @returns null when nothing does */
+export async function inheritedBy(
+  { file, text, from, inForce }: FileThen,
+  log: Log,
+): Promise<Inherited | null> {
+  const tell = (problem: string, fields = {}) =>
+    log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
+  try {
+    const { config } = await readConfigFileApart(file, { text });
+    const now = inForce();
+    const found = now === null ? [] : differences(config, now);
+    if (found.length === 0) return null;
+    tell(`${file} differs in ${named(found)}; bring it up to date`);
+    return { from, file: config };
+  } catch (error) {
+    tell((error as Error).message, { mistakes: mistakesOf(error) });
+    return null;
+  }
+}
+
 /**
  * @returns where a file would undo what is in force by what it said at the takeover already: not
  *   where it was brought up to date, nor where it was changed otherwise since
@@ -41,6 +74,19 @@ export function undoneBy(next: Config, inForce: Config, { file }: Inherited): st
   const differing = new Set(differences(next, inForce));
   const edited = new Set(differences(file, next));
   return differences(file, inForce).filter((what) => differing.has(what) && !edited.has(what));
+}
+
+/** @returns why a file is not to be applied that is older than what is in force, else null */
+export function undoRefusal(
+  file: string,
+  next: Config,
+  inForce: Config,
+  inherited: Inherited,
+): string | null {
+  const undone = undoneBy(next, inForce, inherited);
+  if (undone.length === 0) return null;
+  const problem = `${file} would undo what ${inherited.from} had: ${named(undone)}`;
+  return `${problem}; bring it up to date, or apply it by tsbgp reload --force`;
 }
 
 /** @returns the first ones, and the number of others */

@@ -150,6 +150,9 @@ describe("the document", () => {
     "/bfd",
     "/feeds",
     "/memory",
+    "/reloads",
+    "/what-if",
+    `/what-if?neighbor=${A}`,
   ])("says what %s answers", async (path) => {
     const [bare = ""] = path.split("?");
     const words = bare.startsWith("/neighbors/") ? "/neighbors/{address}" : bare;

@@ -50,6 +50,11 @@ export class CaptureRoom {
   private readonly parts: Uint8Array[] = [];
   private rest: Uint8Array = NO_OCTETS;
 
+  /** Octets of the memory that was made ready: about those of the image. */
+  get octets(): number {
+    return this.parts.length * PART_OCTETS;
+  }
+
   /**
    * Makes ready for a capture of a graph that may change between two steps, each of which takes less than a
    * millisecond. It may be left before the end: then the capture takes longer.

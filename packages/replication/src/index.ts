@@ -71,6 +71,7 @@ export type {
   Joining,
   StandbyState,
 } from "./active-types.ts";
+export type { ConfigAbout, ConfigHistory, ConfigTrial, PastConfig } from "./config-history.ts";
 export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";

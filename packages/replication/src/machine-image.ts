@@ -21,6 +21,7 @@ import {
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { type ConfigHistory, newHistory } from "./config-history.ts";
 import { FIRST_LISTS } from "./config-octets.ts";
 import { captureOf, fromImage } from "./image.ts";
 import { Classes, type StandIn } from "./image-format.ts";
@@ -167,6 +168,9 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
     neighbor.stale.complete();
   }
   machine.router.tables.opens ??= new Map();
+  const known = machine as { history?: ConfigHistory };
+  known.history ??= newHistory(machine.router.tables.config);
+  for (const { config } of machine.history.past) complete(config);
   machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

@@ -8,6 +8,14 @@
 import type { Config, ConfigDiff } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
+import {
+  type ConfigHistory,
+  configAboutIn,
+  newHistory,
+  noteConfig,
+  noteConfirmed,
+  noteStart,
+} from "./config-history.ts";
 import { configFrom, configOctets } from "./config-octets.ts";
 import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
@@ -25,6 +33,7 @@ export type CallName =
   | "closed"
   | "tick"
   | "configure"
+  | "confirm"
   | "operate"
   | "explain"
   | "gracefulShutdown"
@@ -55,7 +64,10 @@ const DIGEST_ROWS = 1 << 13;
 
 /** How each call is run. */
 const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => ResultOf<N> } = {
-  start: ({ router }, { nowMs }) => router.start(nowMs),
+  start: ({ router, history }, { nowMs }) => {
+    noteStart(history, nowMs);
+    router.start(nowMs);
+  },
   shutdown: ({ router }, { text, restart, nowMs }) =>
     router.shutdown(text === "" ? null : text, restart === 1, nowMs),
   accepted: ({ router }, call) => {
@@ -84,7 +96,13 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
     router.closed(connection, nowMs);
   },
   tick: ({ router }, { nowMs }) => router.tick(nowMs),
-  configure: ({ router }, { config, nowMs }) => router.configure(configFrom(config), nowMs),
+  configure: ({ router, history }, { config, nowMs, about }) => {
+    const known = configAboutIn(about);
+    const diff = router.configure(configFrom(config), nowMs);
+    noteConfig(history, known, router.tables.config, diff, nowMs);
+    return diff;
+  },
+  confirm: ({ history }, { by }) => noteConfirmed(history, by),
   operate: ({ router }, { address, order, nowMs }) =>
     router.operate(address, orderIn(order), nowMs),
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
@@ -100,6 +118,7 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
 export class Machine {
   readonly router: Router;
   readonly ledger: Ledger = new Ledger();
+  readonly history: ConfigHistory;
   /** Whether the tables keep digests, for `digestOf`. */
   isDigested = false;
 
@@ -107,6 +126,7 @@ export class Machine {
   constructor(config: Config, seed: number) {
     // The value that a standby has as well, not one that shares parts with it.
     this.router = new Router(configFrom(configOctets(config)), seed);
+    this.history = newHistory(this.router.tables.config);
   }
 
   run<N extends CallName>(call: Call<N>): ResultOf<N> {

@@ -244,11 +244,21 @@ export const RECORDS = {
   /** With the number of times that the slice was told to go on. */
   slice: { type: 41, fields: { nowMs: [1, "double"], goneOn: [2, "uint"] } },
   /** The configuration as an image. */
-  configure: { type: 42, fields: { nowMs: [1, "double"], config: [2, "octets"] } },
+  configure: {
+    type: 42,
+    fields: {
+      nowMs: [1, "double"],
+      config: [2, "octets"],
+      /** See `ConfigAbout`. */
+      about: [20, "json"],
+    },
+  },
   operate: { type: 43, fields: { nowMs: [1, "double"], address: [2, "text"], order: [3, "json"] } },
   explain: { type: 44, fields: { question: [1, "json"] } },
   /** `on` 1: all routes are sent with GRACEFUL_SHUTDOWN (RFC 8326). */
   gracefulShutdown: { type: 56, fields: { nowMs: [1, "double"], on: [2, "uint"] } },
+  /** The configuration that is on trial stays. */
+  confirm: { type: 61, fields: { by: [1, "text"] } },
   /** Not a call: what TCP was like when the connection came about. */
   tcp: { type: 45, fields: { connection: [1, "uint"], state: [2, "json"] } },
   /** Not a call: the peer's TCP has acknowledged so many octets in all. */

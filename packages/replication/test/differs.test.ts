@@ -214,7 +214,7 @@ const DISTURBANCES: readonly (readonly [
     "has a neighbor more",
     (machine, { lab }) => {
       const config = configOctets(configOf(WITH_ANOTHER));
-      machine.run({ record: "configure", config, nowMs: lab.nowMs });
+      machine.run({ record: "configure", config, nowMs: lab.nowMs, about: null });
       machine.router.takeOutputs();
     },
     ["neighbors"],

@@ -106,7 +106,7 @@ export class Followed {
       tick: (nowMs: number) => journal.run({ record: "tick", nowMs }),
       slice: (nowMs: number, mayGoOn: () => boolean) => journal.slice(nowMs, mayGoOn),
       configure: (config: Config, nowMs: number) =>
-        journal.run({ record: "configure", config: configOctets(config), nowMs }),
+        journal.run({ record: "configure", config: configOctets(config), nowMs, about: null }),
       operate: (address: string, order: Order, nowMs: number) =>
         journal.run({ record: "operate", address, order, nowMs }),
       bfd: (address: string, news: BfdNews, nowMs: number) =>

@@ -2,6 +2,7 @@
 import { newRecord } from "@ts-bgp/bfd";
 import { expect, test } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
+import { configAboutIn } from "../src/config-history.ts";
 import { FormatError, Machine } from "../src/index.ts";
 import { bfdNewsIn, digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
 
@@ -19,7 +20,12 @@ const RECORD = newRecord({ intervalMs: 50, multiplier: 3, isPassive: false }, 7,
 const CHANGE = { from: "up", to: "down", reason: "no packet", isAdmin: false };
 const NEWS = { record: RECORD, change: CHANGE };
 
+const ABOUT = { by: "user 0", how: "reload", trySeconds: 60 };
+
 test("what this version writes is read", () => {
+  for (const about of [ABOUT, { ...ABOUT, trySeconds: null }, null]) {
+    expect(configAboutIn(about)).toBe(about);
+  }
   for (const news of [NEWS, { record: null, change: null }]) expect(bfdNewsIn(news)).toBe(news);
   expect(sourceEndIn(END)).toBe(END);
   const digest = { neighbors: 2, "IPv4 routes": "1f" };
@@ -50,6 +56,10 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["end of payloads", sourceEndIn, { ...END, serial: -1 }],
   ["end of payloads", sourceEndIn, { ...END, session: "7" }],
   ["end of payloads", sourceEndIn, { ...END, isWhole: 1 }],
+  ["reload", configAboutIn, "user 0"],
+  ["reload", configAboutIn, { ...ABOUT, by: 0 }],
+  ["reload", configAboutIn, { ...ABOUT, how: "chance" }],
+  ["reload", configAboutIn, { ...ABOUT, trySeconds: 0 }],
   ["news of BFD", bfdNewsIn, null],
   ["news of BFD", bfdNewsIn, { record: null }],
   ["news of BFD", bfdNewsIn, { ...NEWS, change: { ...CHANGE, to: "sideways" } }],

@@ -165,6 +165,31 @@ export class AdjRibOut {
   }
 
   /**
+   * @returns the same as it is now, for readers: it holds references of its own, and is not told when a
+   *   prefix gets another row
+   */
+  copy(): AdjRibOut {
+    const { attrs, prefixes, addPath } = this;
+    const copy = new AdjRibOut(attrs, prefixes, addPath);
+    copy.rows.addAll(this.rows);
+    copy.attr = this.attr.slice();
+    copy.source = this.source.slice();
+    copy.extra = this.extra.slice();
+    copy.nodeNext = this.nodeNext.slice();
+    copy.nodePathId = this.nodePathId.slice();
+    copy.nodeClass = this.nodeClass.slice();
+    copy.nodeSource = this.nodeSource.slice();
+    copy.nodeAttr = this.nodeAttr.slice();
+    for (let row = copy.rows.next(0); row >= 0; row = copy.rows.next(row + 1)) {
+      if (copy.attr[row]! !== 0) attrs.hold(copy.attr[row]!);
+      for (let node = copy.firstNode(row); node !== 0; node = copy.nodeNext[node]!) {
+        if (copy.nodeAttr[node] !== 0) attrs.hold(copy.nodeAttr[node]!);
+      }
+    }
+    return copy;
+  }
+
+  /**
    * Finds the prefixes of which members of class `cls` see something else here than members of
    * class `otherCls` see in another table of the same RIB. One pass over what is advertised.
    */

@@ -26,7 +26,7 @@
  *       batch chunk audience class-set                   written once,
  *       catch-up row-set member group-limits             at each member's pace,
  *       next-hop-peers                                   and who is left out of it
- *     queries group-queries                            for people
+ *     queries group-queries sent-difference            for people
  *     route-notes                                      for those who observe
  *     state digest doubts                              for another process that holds the same
  *
@@ -71,5 +71,13 @@ export {
 } from "./route-notes.ts";
 export { type ExportRules, RouteSelector } from "./route-selector.ts";
 export { RowSet } from "./row-set.ts";
+export {
+  nothingSent,
+  ROUTE,
+  type RouteFate,
+  type Sent,
+  SentDifference,
+  SentTo,
+} from "./sent-difference.ts";
 export { RIB_STATE_CLASSES } from "./state-classes.ts";
 export { UpdateGroup } from "./update-group.ts";

@@ -11,6 +11,7 @@ import {
   type ActiveHooks,
   type Call,
   type CallName,
+  type ConfigAbout,
   configOctets,
   Journal,
   type Machine,
@@ -159,9 +160,14 @@ export class Speaker {
    * Puts another configuration into force.
    *
    * @param octets - as `configOctets` makes them of `replicated(config)`, where they are at hand
+   * @param about - who wants it, and why; null where that is not known
    * @returns what it changed; rejects when a new address cannot be listened on, with nothing changed
    */
-  async configure(config: Config, octets: Uint8Array | null = null): Promise<ConfigDiff> {
+  async configure(
+    config: Config,
+    octets: Uint8Array | null = null,
+    about: ConfigAbout | null = null,
+  ): Promise<ConfigDiff> {
     const before = this.config.listen;
     await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
     for (const { address, port } of before) {
@@ -174,7 +180,7 @@ export class Speaker {
     }
     this.transport.setKeys(keysOf(config));
     const record = configOctets(replicated(config), this.active.areAllCurrent, octets);
-    const diff = this.run({ record: "configure", config: record, nowMs: this.now() });
+    const diff = this.run({ record: "configure", config: record, nowMs: this.now(), about });
     this.feeds.use(this.config.rpki);
     const changed = diff.changed.filter(({ options }) => options.includes("congestionControl"));
     if (changed.length > 0) this.steerAgain(new Set(changed.map(({ address }) => address)));

@@ -54,3 +54,10 @@ export {
   showRejections,
   showTotals,
 } from "./show-totals.ts";
+export {
+  type SessionFate,
+  type ShownWhatIf,
+  type ShownWhatIfRoute,
+  type WhatIf,
+  whatIf,
+} from "./what-if.ts";

@@ -22,21 +22,23 @@ const COMMANDS: ReadonlySet<string> = new Set([
  * Answers as `ask` does, and nothing that is not of an AS; what others have is as if it were not there.
  *
  * @param taken - called once it is known that it is about a neighbor of that AS
+ * @param by - who asks
  */
 export async function* askedByMember(
   { ask, router }: MemberSources,
   request: ControlRequest,
   as: number,
   taken: () => void,
+  by: () => string,
 ): ReturnType<ControlHandler> {
   const { command } = request;
-  if (command === "show-neighbors") return yield* ask({ ...request, as });
+  if (command === "show-neighbors") return yield* ask({ ...request, as }, by);
   if (!COMMANDS.has(command) || request["view"] === "not-advertised") {
     throw new ControlError("this is not for members", "forbidden");
   }
   const { address } = ownNeighbor(router(), request, as).config;
   taken();
-  const items = ask({ ...request, neighbor: address });
+  const items = ask({ ...request, neighbor: address }, by);
   try {
     for (;;) {
       const { value, done } = await items.next();

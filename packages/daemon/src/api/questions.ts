@@ -64,10 +64,11 @@ export class Questions {
           if (by !== null) this.sources.ordered(by, request);
         };
         if (memberAs === null) ordered();
+        const who = () => by ?? "nobody";
         const items =
           memberAs === null
-            ? this.sources.ask(request)
-            : askedByMember(this.sources, request, memberAs, ordered);
+            ? this.sources.ask(request, who)
+            : askedByMember(this.sources, request, memberAs, ordered, who);
         this.open.set(id, { request, items, turns: new Turns() });
       }
       void this.tell(said.id);

@@ -212,6 +212,9 @@ export class Spare {
           if (request["dry_run"] === true) {
             throw new ControlError("a spare does not tell beforehand what a reload changes");
           }
+          if (request["confirm"] !== undefined) {
+            throw new ControlError("a spare does not go back by itself");
+          }
           return spare.reload(request["force"] === true);
         case "switchover": {
           const names = spare.config.pairs.map(({ cluster }) => cluster).join(", ");

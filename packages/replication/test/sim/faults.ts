@@ -122,7 +122,9 @@ function configure(world: World): void {
   const { active } = world;
   const config = configOctets(world.configOf(world.chance.int(0, 1)));
   if (active === null) return;
-  run(active, () => active.shell!.run({ record: "configure", nowMs: active.nowMs, config }));
+  run(active, () =>
+    active.shell!.run({ record: "configure", nowMs: active.nowMs, config, about: null }),
+  );
 }
 
 function operate(world: World): void {

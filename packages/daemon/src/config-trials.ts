@@ -1,0 +1,242 @@
+/**
+ * Configurations that go back unless they are confirmed, and going back by hand. What there is to go back to, and
+ * when, is in the state that a standby has as well; who is active goes back.
+ */
+
+import type { Config } from "@ts-bgp/config";
+import type { ConfigAbout, ConfigHistory, PastConfig } from "@ts-bgp/replication";
+import type { Speaker } from "@ts-bgp/speaker";
+import type { Changes } from "./changes.ts";
+import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./config-file.ts";
+import { ControlError } from "./control.ts";
+import { differences, named } from "./inherited.ts";
+import type { Log } from "./logging.ts";
+
+/** Sections that each side of a pair has of its own. */
+export type OwnSections = Pick<Config, "control" | "followers" | "http" | "log" | "nsr">;
+
+export interface TrialSources {
+  /** The file of this side. */
+  readonly file: string;
+  readonly log: Log;
+  /** The speaker that is active here; null when none is. */
+  speaker(): Speaker | null;
+  /** What this side has of the state; null for nothing. */
+  history(): ConfigHistory | null;
+  /** In force on this side. */
+  config(): Config;
+  own(): OwnSections;
+  /** Puts a configuration into force; rejects with nothing changed. */
+  apply(next: Config, about: ConfigAbout): Promise<Changes>;
+  /** Does something once reloads are done that are under way. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** A configuration that was in force, or is. */
+export interface ShownPastConfig {
+  number: number;
+  /** Milliseconds since 1970, by the router's clock. */
+  since_ms: number;
+  in_force: boolean;
+  how: PastConfig["how"];
+  /** Empty at the start. */
+  by: string;
+  confirmed_by: string | null;
+  /** How many it had otherwise than the one before. */
+  counts: PastConfig["counts"];
+  /** Of the one that is on trial: when it goes back to which one; null for one that stays. */
+  until_ms: number | null;
+  back: number | null;
+}
+
+export interface ShownReloads {
+  /** The newest one is the first. */
+  configurations: readonly ShownPastConfig[];
+  /** Of this side. */
+  file: string;
+  /** How it is not what is in force: sections, policies, neighbors and options; null when it cannot be used. */
+  differs_in: readonly string[] | null;
+}
+
+/** A configuration that goes back unless it is confirmed. */
+export interface ShownConfigTrial {
+  /** Milliseconds since 1970, by the router's clock. */
+  until_ms: number;
+  /** Number of the one that comes back. */
+  back: number;
+  by: string;
+}
+
+/** Longest time for a trial: a day. */
+export const TRY_SECONDS_MAX = 86_400;
+/** What could not go back is tried again after so long. */
+const AGAIN_MS = 10_000;
+
+export class ConfigTrials {
+  private readonly sources: TrialSources;
+  /** By number of a configuration: what this side had of its own with it. */
+  private readonly own: Map<number, OwnSections> = new Map();
+  private isGoingBack = false;
+  private againMs = 0;
+
+  constructor(sources: TrialSources) {
+    this.sources = sources;
+  }
+
+  /** Notes what this side has of its own with the configuration in force, which another one is about to follow. */
+  note(): void {
+    const { sources, own } = this;
+    const past = sources.history()?.past ?? [];
+    const last = past.at(-1);
+    if (last !== undefined) own.set(last.number, sources.own());
+    for (const number of own.keys()) if (number < past[0]!.number) own.delete(number);
+  }
+
+  /** @returns why no other configuration is put into force now; null when one may be */
+  refusal(): string | null {
+    const trial = this.sources.speaker()?.journal.machine.history.trial ?? null;
+    if (trial === null) return null;
+    return "the configuration in force waits to be confirmed: tsbgp confirm or tsbgp rollback first";
+  }
+
+  /** The configuration that is on trial stays. */
+  confirm(by: string): { number: number } {
+    const speaker = this.active();
+    const { trial, past } = speaker.journal.machine.history;
+    if (trial === null) throw new ControlError("no configuration waits to be confirmed");
+    speaker.run({ record: "confirm", by });
+    const { number } = past.at(-1)!;
+    const text = `configuration ${number} is confirmed by ${by} and stays`;
+    this.sources.log.say("info", "config-confirmed", text, { number, by });
+    return { number };
+  }
+
+  /**
+   * Goes back.
+   *
+   * @param to - number of a configuration; null for the one before the one in force
+   * @returns what that changed; rejects with a ControlError
+   */
+  rollback(by: string, to: number | null): Promise<Changes & { to: readonly string[] }> {
+    return this.sources.inTurn(async () => {
+      const { past, trial } = this.active().journal.machine.history;
+      const number = to ?? trial?.back ?? past.at(-2)?.number ?? null;
+      if (number === null) throw new ControlError("there was no other configuration before");
+      if (number === past.at(-1)!.number) {
+        throw new ControlError(`configuration ${number} is in force`);
+      }
+      try {
+        const changes = await this.goTo(number, { by, how: "rollback", trySeconds: null });
+        return { ...changes, to: [String(number)] };
+      } catch (error) {
+        if (error instanceof ControlError) throw error;
+        throw new ControlError(`${(error as Error).message}\nnothing was changed`);
+      }
+    });
+  }
+
+  /** Has a trial end whose time is over; to be called about twice a second. */
+  look(): void {
+    const speaker = this.sources.speaker();
+    const trial = speaker?.journal.machine.history.trial ?? null;
+    if (speaker === null || trial === null || this.isGoingBack) return;
+    if (speaker.now() < Math.max(trial.untilMs, this.againMs)) return;
+    this.isGoingBack = true;
+    void this.sources
+      .inTurn(() => this.expire())
+      .finally(() => {
+        this.isGoingBack = false;
+      });
+  }
+
+  private async expire(): Promise<void> {
+    const speaker = this.sources.speaker();
+    const trial = speaker?.journal.machine.history.trial ?? null;
+    // It may have been confirmed meanwhile, or be another one's.
+    if (speaker === null || trial === null || speaker.now() < trial.untilMs) return;
+    try {
+      await this.goTo(trial.back, { by: trial.by, how: "expired", trySeconds: null });
+    } catch (error) {
+      this.againMs = speaker.now() + AGAIN_MS;
+      const text = `cannot go back to configuration ${trial.back}: ${(error as Error).message}`;
+      this.sources.log.say("error", "config-stuck", `${text}; it is tried again`);
+    }
+  }
+
+  private async goTo(number: number, about: ConfigAbout): Promise<Changes> {
+    const { sources } = this;
+    const { past } = this.active().journal.machine.history;
+    const wanted = past.find((one) => one.number === number);
+    if (wanted === undefined) {
+      const numbers = past.map((one) => one.number).join(", ");
+      throw new ControlError(
+        `there is no configuration ${number}: there are ${numbers}`,
+        "unknown",
+      );
+    }
+    const { nsr } = sources.own();
+    const own = this.own.get(number) ?? sources.own();
+    const changes = await sources.apply({ ...wanted.config, ...own, nsr }, about);
+    const why = about.how === "expired" ? "nobody has confirmed the other one" : about.by;
+    const text = `back to configuration ${number}: ${why}`;
+    sources.log.say("warn", "config-rolled-back", text, { number, by: about.by, how: about.how });
+    // It takes a while for a large file.
+    void this.tellFile();
+    return changes;
+  }
+
+  /** Says how the file is unlike what is in force: it comes into force at the next reload or start. */
+  private async tellFile(): Promise<void> {
+    const { file } = this.sources;
+    const found = await this.fileDifference();
+    if (found?.length === 0) return;
+    const what = found === null ? "cannot be used" : `differs in ${named(found)}`;
+    const text = `${file} ${what}: it is not what is in force, and comes into force at the next reload or start`;
+    this.sources.log.say("warn", "config-differs", text);
+  }
+
+  /** @returns whether what is in force goes back unless it is confirmed */
+  trial(): ShownConfigTrial | null {
+    const trial = this.sources.history()?.trial ?? null;
+    if (trial === null) return null;
+    return { until_ms: Math.round(trial.untilMs), back: trial.back, by: trial.by };
+  }
+
+  /** @returns what was in force, and how the file is unlike what is */
+  async show(): Promise<ShownReloads> {
+    const found = await this.fileDifference();
+    const { past, trial } = this.sources.history() ?? { past: [], trial: null };
+    const last = past.at(-1);
+    const configurations = past.toReversed().map((one) => ({
+      number: one.number,
+      since_ms: Math.round(one.sinceMs),
+      in_force: one === last,
+      how: one.how,
+      by: one.by,
+      confirmed_by: one.confirmedBy,
+      counts: one.counts,
+      until_ms: one === last && trial !== null ? Math.round(trial.untilMs) : null,
+      back: one === last ? (trial?.back ?? null) : null,
+    }));
+    return { configurations, file: this.sources.file, differs_in: found };
+  }
+
+  /** @returns null for a file that cannot be used */
+  private async fileDifference(): Promise<readonly string[] | null> {
+    try {
+      const { config } = await readConfigFileApart(this.sources.file);
+      // A standby has not what the active one has read.
+      const inForce = this.sources.history()?.past.at(-1)?.config ?? this.sources.config();
+      return differences(inForce, config);
+    } catch (error) {
+      if (error instanceof ConfigFileError || error instanceof UnusableFileError) return null;
+      throw error;
+    }
+  }
+
+  private active(): Speaker {
+    const speaker = this.sources.speaker();
+    if (speaker !== null) return speaker;
+    throw new ControlError("this side is not active: ask the one that is", "standby");
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * What another configuration would do, without doing it: a process of its own is given a copy of the state, as a
+ * standby that joins is, and does a reload with that. When it ends all its memory is free, and whatever becomes of
+ * it concerns nobody else.
+ */
+
+import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Config, changedSections } from "@ts-bgp/config";
+import { CaptureRoom, type Machine, machineCapture, prepareCapture } from "@ts-bgp/replication";
+import type { ShownWhatIf, ShownWhatIfRoute, WhatIf } from "@ts-bgp/views";
+import { type Changes, changesOf } from "./changes.ts";
+import { mistakesOf, type ReadApart, readConfigFileApart } from "./config-file.ts";
+import { ControlError } from "./control.ts";
+
+/** What the process is told: the pieces of the image, then what is tried. */
+export type ToWhatIf =
+  | { readonly piece: Uint8Array }
+  | {
+      /** The configuration, see `configOctets`. */
+      readonly octets: Uint8Array;
+      /** Address of the neighbor whose routes are named; null for nobody's. */
+      readonly wanted: string | null;
+    };
+
+/** The answer to the command. */
+export interface ShownTrial {
+  /** The file that was tried. */
+  file: string;
+  /** Something would be otherwise for a neighbor. */
+  differs: boolean;
+  /** As a reload tells it. */
+  changes: Changes;
+  neighbors: readonly ShownWhatIf[];
+  /** Of the neighbor that was asked for. */
+  routes: readonly ShownWhatIfRoute[];
+  routes_left_out: number;
+  /** From the question to the answer. */
+  took_ms: number;
+  /** For so long the speaker did nothing else. */
+  held_up_ms: number;
+  /** Of the copy. */
+  image_octets: number;
+}
+
+export interface WhatIfQuestion {
+  readonly file: string;
+  readonly wanted: string | null;
+}
+
+/** What is tried on, and with what it is compared. */
+export interface WhatIfSources {
+  /** The state of this side; null while there is none. */
+  machine(): Machine | null;
+  /** In force on this side, with the sections of its own. */
+  config(): Config;
+  /** @returns why a reload would refuse it, null when it would not */
+  refusal(next: Config): string | null;
+}
+
+const PROGRAM = fileURLToPath(new URL("what-if-worker.ts", import.meta.url));
+/** Of the process, besides tables. */
+const HEAP_MB = 2048;
+/** Of what it says at its end, for people. */
+const LAST_WORDS_CHARACTERS = 2000;
+/** It has as much on its way, once more as what it was, and once more as what it comes to. */
+const COPIES = 5;
+/** Who asks may have given up: it is looked for so often. */
+const LOOK_MS = 100;
+
+let isBusy = false;
+
+/** Ends with one value, the `ShownTrial`; until then there is nothing to show. One at a time. */
+export async function* askWhatIf(
+  { file, wanted }: WhatIfQuestion,
+  sources: WhatIfSources,
+): AsyncGenerator<ShownTrial | null, void> {
+  if (isBusy) throw new ControlError("another configuration is being tried: ask again", "busy");
+  isBusy = true;
+  const startMs = performance.now();
+  let helper: Helper | null = null;
+  try {
+    const read = await readTried(file, sources);
+    const machine = sources.machine();
+    if (machine === null)
+      throw new ControlError("this side has no state yet that could be tried on");
+    const { control, http, log, nsr } = sources.config();
+    const before = { ...machine.router.tables.config, control, http, log, nsr };
+    const room = new CaptureRoom();
+    for (const _ of prepareCapture(machine, room)) yield null;
+    checkMemory(room.octets);
+    helper = new Helper();
+    const captureMs = performance.now();
+    const pieces = machineCapture(machine, true, room);
+    const heldUpMs = performance.now() - captureMs;
+    let octets = 0;
+    for (const piece of pieces) {
+      octets += piece.length;
+      await helper.tell({ piece });
+      yield null;
+    }
+    await helper.tell({ octets: read.octets, wanted });
+    let found: WhatIf | null = null;
+    for (; found === null; yield null) found = await helper.answerSoon();
+    const { neighbors, diff, routes, routesLeftOut } = found;
+    const shown = wanted === null ? neighbors : neighbors.filter((one) => one.neighbor === wanted);
+    yield {
+      file,
+      differs: shown.length > 0,
+      changes: changesOf(diff, changedSections(before, read.config)),
+      neighbors: shown,
+      routes,
+      routes_left_out: routesLeftOut,
+      took_ms: Math.round(performance.now() - startMs),
+      held_up_ms: Math.round(heldUpMs),
+      image_octets: octets,
+    };
+  } finally {
+    isBusy = false;
+    helper?.end();
+  }
+}
+
+async function readTried(file: string, { refusal }: WhatIfSources): Promise<ReadApart> {
+  try {
+    const read = await readConfigFileApart(file);
+    const refused = refusal(read.config);
+    if (refused !== null) throw new Error(refused);
+    return read;
+  } catch (error) {
+    throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
+  }
+}
+
+/** Throws when the copy would take memory that others need. */
+function checkMemory(octets: number): void {
+  const needed = COPIES * octets;
+  const available = process.availableMemory();
+  if (needed <= available) return;
+  const mb = (count: number) => Math.ceil(count / 1e6);
+  const text = `it takes about ${mb(needed)} MB of memory for a while, and ${mb(available)} MB are left`;
+  throw new ControlError(text, "busy");
+}
+
+/** The process. */
+class Helper {
+  private readonly child: ChildProcess;
+  private readonly answer: Promise<WhatIf>;
+  private lastWords = "";
+
+  constructor() {
+    this.child = fork(PROGRAM, [], {
+      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MB}`],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.lastWords = (this.lastWords + text).slice(-LAST_WORDS_CHARACTERS);
+    });
+    this.answer = new Promise((resolve, reject) => {
+      this.child.on("message", (found) => resolve(found as WhatIf));
+      this.child.on("error", reject);
+      this.child.on("close", (code, signal) => {
+        const text = `the process that tries it has ended (${signal ?? code}): ${this.lastWords}`;
+        reject(new ControlError(text.trimEnd()));
+      });
+    });
+    // It is awaited later, or not at all.
+    this.answer.catch(() => {});
+    this.child.unref();
+  }
+
+  /** Resolves once that is on its way; rejects when the process is gone. */
+  async tell(what: ToWhatIf): Promise<void> {
+    const told = new Promise<void>((resolve) => this.child.send(what, () => resolve()));
+    await Promise.race([told, this.answer]);
+  }
+
+  /** @returns what comes of it, null when that takes longer */
+  answerSoon(): Promise<WhatIf | null> {
+    return Promise.race([this.answer, sleep(LOOK_MS, null, { ref: false })]);
+  }
+
+  end(): void {
+    this.child.kill("SIGKILL");
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Configurations that have been in force, and whether the last one is on trial: then it goes back to the one
+ * before at a time, unless somebody confirms it. A part of the state, so that a standby knows it.
+ */
+
+import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { isObject } from "./json-fields.ts";
+import { FormatError } from "./octet-reader.ts";
+
+/** Who has put a configuration into force, and why. */
+export interface ConfigAbout {
+  /** For people. */
+  readonly by: string;
+  readonly how: "reload" | "rollback" | "expired";
+  /** It goes back after so long unless it is confirmed; null for never. */
+  readonly trySeconds: number | null;
+}
+
+export interface PastConfig {
+  /** Counts up from 1, the one of the start. */
+  readonly number: number;
+  /** When it came into force, by the router's clock; 0 before the start. */
+  readonly sinceMs: number;
+  readonly by: string;
+  readonly how: ConfigAbout["how"] | "start";
+  /** Who has confirmed it; null for nobody. */
+  readonly confirmedBy: string | null;
+  /** How many neighbors and policies it had otherwise than the one before. */
+  readonly counts: Readonly<Record<"added" | "removed" | "reset" | "changed" | "policies", number>>;
+  readonly config: Config;
+}
+
+export interface ConfigTrial {
+  /** When it ends, by the router's clock. */
+  readonly untilMs: number;
+  /** Number of the configuration that comes back then. */
+  readonly back: number;
+  readonly by: string;
+}
+
+/** Plain, since earlier versions read it as well, and leave it as it is. */
+export interface ConfigHistory {
+  /** The one in force is the last. */
+  past: readonly PastConfig[];
+  trial: ConfigTrial | null;
+}
+
+/** So many are kept: what they have in common takes memory once. */
+const PAST_MAX = 10;
+const NO_COUNTS = { added: 0, removed: 0, reset: 0, changed: 0, policies: 0 };
+
+/** @returns the history of a router that has had no other configuration */
+export function newHistory(config: Config): ConfigHistory {
+  const nobody = { by: "", how: "start", confirmedBy: null } as const;
+  return {
+    past: [{ number: 1, sinceMs: 0, ...nobody, counts: NO_COUNTS, config }],
+    trial: null,
+  };
+}
+
+export function noteStart(history: ConfigHistory, nowMs: number): void {
+  history.past = history.past.map((one) => (one.sinceMs === 0 ? { ...one, sinceMs: nowMs } : one));
+}
+
+/**
+ * A configuration has come into force. One that is the same begins nothing, and ends a trial.
+ *
+ * @param about - null where nobody has said
+ */
+export function noteConfig(
+  history: ConfigHistory,
+  about: ConfigAbout | null,
+  config: Config,
+  { added, removed, changed, policies, global }: ConfigDiff,
+  nowMs: number,
+): void {
+  const { by, how, trySeconds } = about ?? { by: "", how: "reload", trySeconds: null };
+  const { number: back } = history.past.at(-1)!;
+  history.trial = null;
+  if ([added, removed, changed, policies, global].every(({ length }) => length === 0)) return;
+  const reset = changed.filter((one) => one.reset).length;
+  const counts = {
+    added: added.length,
+    removed: removed.length,
+    reset,
+    changed: changed.length - reset,
+    policies: policies.length,
+  };
+  const next = { number: back + 1, sinceMs: nowMs, by, how, confirmedBy: null, counts, config };
+  history.past = [...history.past, next].slice(-PAST_MAX);
+  if (trySeconds !== null) history.trial = { untilMs: nowMs + 1000 * trySeconds, back, by };
+}
+
+/** The one that is on trial stays. */
+export function noteConfirmed(history: ConfigHistory, by: string): void {
+  if (history.trial === null) return;
+  history.trial = null;
+  const last = history.past.at(-1)!;
+  history.past = [...history.past.slice(0, -1), { ...last, confirmedBy: by }];
+}
+
+/** @throws FormatError for what says nothing of a configuration */
+export function configAboutIn(json: unknown): ConfigAbout | null {
+  if (json === null) return null;
+  if (!isAbout(json)) throw new FormatError("who has put a configuration into force is not known");
+  return json;
+}
+
+function isAbout(json: unknown): json is ConfigAbout {
+  if (!isObject(json)) return false;
+  const { by, how, trySeconds } = json;
+  const isKnown = how === "reload" || how === "rollback" || how === "expired";
+  const isTime = Number.isFinite(trySeconds) && (trySeconds as number) > 0;
+  return typeof by === "string" && isKnown && (trySeconds === null || isTime);
+}
