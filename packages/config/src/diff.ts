@@ -13,6 +13,7 @@ const GLOBAL = [
   "http",
   "log",
   "nsr",
+  "mirrors",
   "rpki",
   "dynamicNeighbors",
   "bmp",
@@ -33,7 +34,7 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`, `mrt`,
    * `rejectReasons`, `dynamicNeighbors` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];

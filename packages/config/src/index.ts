@@ -28,6 +28,7 @@ export {
 } from "./diff.ts";
 export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
+export { isMirrorFile, type LoadedMirror, loadMirror, type MirrorConfig } from "./mirror.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
@@ -52,6 +53,7 @@ export type {
   ListenAddress,
   LogConfig,
   MaxPrefixOptions,
+  MirrorsConfig,
   MrtConfig,
   NeighborConfig,
   NeighborOptions,

@@ -105,7 +105,8 @@ function checkPeers(nsr: FileNsr, places: number[], checker: Checker): NsrPeer[]
   return others.map((name) => waysOf(name, peers, name));
 }
 
-function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
+/** @returns the address; what is wrong with it is noted at an index of the configuration */
+export function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
   const { yaml } = checker;
   if (typeof link !== "string") {
     const address = checkAddress(link.address, yaml.valueAt(link, "address"), checker);
@@ -250,7 +251,11 @@ function serviceAddress(text: string): { address: string; bits: number } | strin
   return { address: address.text, bits };
 }
 
-function checkTls({ tls, cluster }: FileNsr, checker: Checker): NsrTls | null {
+/** @param cluster - the name that certificates have to be for */
+export function checkTls(
+  { tls, cluster }: Pick<FileNsr, "tls" | "cluster">,
+  checker: Checker,
+): NsrTls | null {
   const { yaml } = checker;
   if (tls === undefined) return null;
   const read = (key: keyof NsrTls) => {

@@ -7,10 +7,13 @@ import { setFlagsFromString } from "node:v8";
 import { isMainThread, Worker } from "node:worker_threads";
 import {
   type Config,
+  type ConfigSources,
   formatMistakes,
   type LoadedConfig,
   loadConfig,
+  loadMirror,
   loadSpare,
+  type MirrorConfig,
   type Mistake,
   type SpareConfig,
 } from "@ts-bgp/config";
@@ -83,7 +86,8 @@ export type WorkerOutcome =
       readonly kind: "checked";
       /** See `configOctets`. */
       readonly octets: Uint8Array;
-      readonly nsr: Config["nsr"];
+      /** Sections of a side alone. */
+      readonly own: Pick<Config, "nsr" | "mirrors">;
       readonly warnings: readonly string[];
     }
   | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }
@@ -139,6 +143,24 @@ export function readSpareFile(file: string, text: string = readConfigText(file))
   return { config: { ...config, pairs }, warnings: formatMistakes(warnings) };
 }
 
+/** The file of a mirror that has no mistakes. */
+export interface CheckedMirror {
+  readonly config: MirrorConfig;
+  /** A line for each thing in it that looks unintended. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads and checks the file of a mirror.
+ *
+ * Throws as `readConfigFile` does.
+ */
+export function readMirrorFile(file: string, text: string = readConfigText(file)): CheckedMirror {
+  const { config, mistakes, warnings } = loadMirror(file, text, sourcesOf({}));
+  if (config === null) throw mistaken(file, mistakes);
+  return { config, warnings: formatMistakes(warnings) };
+}
+
 function mistaken(file: string, mistakes: readonly Mistake[]): ConfigFileError {
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
   return new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
@@ -148,12 +170,12 @@ function besides(file: string, name: string): string {
   return path.resolve(path.dirname(file), name);
 }
 
-function loadConfigFile(
-  file: string,
-  text: string,
-  { withRoas = false, nsrSelf }: ReadOptions,
-): LoadedConfig {
-  return loadConfig(file, text, {
+function loadConfigFile(file: string, text: string, options: ReadOptions): LoadedConfig {
+  return loadConfig(file, text, sourcesOf(options));
+}
+
+function sourcesOf({ withRoas = false, nsrSelf }: ReadOptions): ConfigSources {
+  return {
     readFile: (name) => {
       try {
         return readFileSync(name, "utf8");
@@ -174,7 +196,7 @@ function loadConfigFile(
       const { mistake, warning, remedy } = certificateProblem(tls, cluster, Date.now());
       return { mistake, warning: warning === "" ? "" : `${warning}: ${remedy}` };
     },
-  });
+  };
 }
 
 /** What was read apart, and the same as octets for `Speaker.configure`. */
@@ -200,9 +222,9 @@ export async function readConfigFileApart(
   const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
   switch (outcome.kind) {
     case "checked": {
-      const { octets, nsr, warnings } = outcome;
+      const { octets, own, warnings } = outcome;
       const config = await inTurns(configInSteps(octets, inForce));
-      return { config: { ...config, nsr }, warnings, octets };
+      return { config: { ...config, ...own }, warnings, octets };
     }
     case "mistakes":
       throw new ConfigFileError(outcome.message, outcome.lines);

@@ -21,8 +21,8 @@ const NAMED_MAX = 10;
  *   for the sections that each side has of its own
  */
 export function differences(old: Config, next: Config): string[] {
-  const { control, http, log, nsr } = old;
-  const diff = diffConfig(old, { ...next, control, http, log, nsr });
+  const { control, http, log, nsr, mirrors } = old;
+  const diff = diffConfig(old, { ...next, control, http, log, nsr, mirrors });
   return [
     ...diff.global.map((key) => `section ${kebab(key)}`),
     ...diff.policies.map((name) => `policy ${name}`),
