@@ -31,6 +31,8 @@ export interface Side {
   readonly diskLog: StandbyLog | null;
   readonly bfd: Bfd;
   readonly refusals: Refusals;
+  /** It lets mirrors follow while it is active. */
+  readonly hasMirrors: boolean;
   /** @returns why its host cannot take connections over; null when it can */
   readonly lack: () => Promise<string | null>;
   /** Where it notes what it reads, for its threads; null where that cannot be. */

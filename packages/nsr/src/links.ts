@@ -30,9 +30,22 @@ const NEXT_WAY_MS = 25;
 const ROOT = 0;
 const NEEDS_TLS = "a TCP link needs TLS";
 
+/** What streams are made by. */
+export type LinkTrust = Pick<NsrConfig, "cluster" | "tls">;
+
+/** What there is to say to whoever waits for streams. */
+export interface Waiting extends LinkTrust {
+  /** Others than strangers, where that is known. */
+  readonly peers?: NsrConfig["peers"];
+  /** For people; default a standby. */
+  readonly whom?: string;
+}
+
 /** Somebody who may be the other side: a certificate or a user says so, and its hello has still to. */
 export interface Caller {
   readonly stream: Duplex;
+  /** By its certificate; null for a process of this host. */
+  readonly name: string | null;
   /** It has said who it is. As long as it has not, it may be ended for others like it. */
   welcome(): void;
   /** It said something else; the stream is to be ended by who asks for this. */
@@ -47,25 +60,24 @@ export interface Caller {
  */
 export async function listenForLinks(
   address: LinkAddress,
-  config: NsrConfig,
+  config: Waiting,
   called: (caller: Caller) => void,
   refused: (refusal: Refusal) => void,
 ): Promise<() => void> {
-  const expected = waysOf(config).flatMap((way) => ("path" in way ? [] : [way.address]));
+  const { peers = [], whom = "a standby" } = config;
+  const expected = waysOf({ peers }).flatMap((way) => ("path" in way ? [] : [way.address]));
   const lobby = new Lobby(new Set(expected), refused);
   const server =
     "path" in address
       ? serverForUsers(lobby, called, refused)
       : serverWithTls(lobby, config, called);
   if ("path" in address) {
-    makeFolder(address.path);
+    makeFolder(address.path, whom);
     assertPrivateFolder(address.path);
-    await removeLeftover(address.path);
+    await removeLeftover(address.path, whom);
   }
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(new Error(`cannot wait for a standby: ${error.message}`)),
-    );
+    server.once("error", (error) => reject(new Error(`cannot wait for ${whom}: ${error.message}`)));
     const listening = () => {
       server.removeAllListeners("error");
       server.on("error", () => {});
@@ -83,20 +95,18 @@ export async function listenForLinks(
 }
 
 /** Of a socket whose folder is not there, as after each start of a host whose /run is in memory. */
-function makeFolder(file: string): void {
+function makeFolder(file: string, whom: string): void {
   const folder = path.dirname(file);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 });
   } catch (error) {
-    throw new Error(
-      `cannot wait for a standby: cannot make ${folder}: ${(error as Error).message}`,
-    );
+    throw new Error(`cannot wait for ${whom}: cannot make ${folder}: ${(error as Error).message}`);
   }
 }
 
-function callerOf(lobby: Lobby, socket: net.Socket, stream: Duplex): Caller {
+function callerOf(lobby: Lobby, socket: net.Socket, stream: Duplex, name: string | null): Caller {
   return {
-    stream,
+    ...{ stream, name },
     welcome: () => lobby.leave(socket),
     refuse: (text) => lobby.refuse(socket, "hello", text),
   };
@@ -116,7 +126,7 @@ function serverForUsers(
       return;
     }
     lobby.enter(socket, from, null);
-    if (!socket.destroyed) called(callerOf(lobby, socket, socket));
+    if (!socket.destroyed) called(callerOf(lobby, socket, socket, null));
   });
 }
 
@@ -136,7 +146,7 @@ function userOf(socket: net.Socket): { from: string; problem: string | null } {
 
 function serverWithTls(
   lobby: Lobby,
-  { cluster, tls: certificates }: NsrConfig,
+  { cluster, tls: certificates }: LinkTrust,
   called: (caller: Caller) => void,
 ): net.Server {
   const secure = tls.createServer({
@@ -150,8 +160,11 @@ function serverWithTls(
     const socket = underneath(stream);
     if (socket.destroyed) return;
     // The authority may be one of other pairs as well.
-    const problem = tls.checkServerIdentity(cluster, stream.getPeerCertificate());
-    if (problem === undefined) called(callerOf(lobby, socket, stream));
+    const certificate = stream.getPeerCertificate();
+    const problem = tls.checkServerIdentity(cluster, certificate);
+    const name = certificate.subject?.CN;
+    // One may have several.
+    if (problem === undefined) called(callerOf(lobby, socket, stream, [name].flat()[0] ?? ""));
     else lobby.turnAway(socket, "certificate", `its certificate is not for "${cluster}"`);
   });
   secure.on("tlsClientError", (error, stream) => {
@@ -196,10 +209,10 @@ function farEndOf({ remoteAddress, remotePort }: net.Socket): string {
 }
 
 /** Removes a socket that a killed process left; rejects when it is something else. */
-async function removeLeftover(file: string): Promise<void> {
+async function removeLeftover(file: string, whom: string): Promise<void> {
   const known = statSync(file, { throwIfNoEntry: false });
   if (known === undefined) return;
-  if (!known.isSocket()) throw new Error(`cannot wait for a standby: ${file} is not a socket`);
+  if (!known.isSocket()) throw new Error(`cannot wait for ${whom}: ${file} is not a socket`);
   const isUsed = await new Promise<boolean>((resolve) => {
     const socket = net.connect(file);
     socket.once("error", () => resolve(false));
@@ -208,14 +221,14 @@ async function removeLeftover(file: string): Promise<void> {
       resolve(true);
     });
   });
-  if (isUsed) throw new Error(`cannot wait for a standby: another process listens on ${file}`);
+  if (isUsed) throw new Error(`cannot wait for ${whom}: another process listens on ${file}`);
   rmSync(file, { force: true });
 }
 
 /** @returns a stream to the other side; rejects when it is not there or not to be trusted */
 export function connectLink(
   address: LinkAddress,
-  { cluster, tls: certificates }: NsrConfig,
+  { cluster, tls: certificates }: LinkTrust,
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const isLocal = "path" in address;
@@ -264,7 +277,7 @@ export interface Way {
  */
 export async function connectFirst(
   addresses: readonly LinkAddress[],
-  config: NsrConfig,
+  config: LinkTrust,
 ): Promise<Way> {
   const attempts: Promise<Way>[] = [];
   let first: Way | null = null;
@@ -286,7 +299,7 @@ export async function connectFirst(
 }
 
 /** @returns all addresses that lead to another side */
-export function waysOf({ peers }: NsrConfig): LinkAddress[] {
+export function waysOf({ peers }: Pick<NsrConfig, "peers">): LinkAddress[] {
   return peers.flatMap(({ ways }) => ways);
 }
 
