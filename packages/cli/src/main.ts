@@ -10,6 +10,7 @@ import { doctorCommand } from "./doctor.ts";
 import { dumpCommand } from "./feeds.ts";
 import { injectCommand } from "./inject.ts";
 import { keysCommand } from "./keys.ts";
+import { mirrorCommand } from "./mirror.ts";
 import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
 import { checkCommand, runCommand } from "./run.ts";
@@ -22,6 +23,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: readonly Command[] = [
   runCommand,
   spareCommand,
+  mirrorCommand,
   demoCommand,
   checkCommand,
   doctorCommand,

@@ -24,6 +24,7 @@ import {
 } from "./command.ts";
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
+import { showMirrorsCommand } from "./mirror.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
@@ -455,6 +456,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showGroups,
   showMemory,
   showNsrCommand,
+  showMirrorsCommand,
   showRpkiCommand,
   showFeedsCommand,
   showBfdCommand,

@@ -100,9 +100,10 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as configured_ms dynamic_neighbors established feeds graceful_shutdown id neighbors restart slice_max_ms started_ms version",
+    "as configured_ms dynamic_neighbors established feeds graceful_shutdown id mirror neighbors restart slice_max_ms started_ms version",
   ],
   ["show feeds", "", "mrt stations"],
+  ["show mirrors", "", "following serving"],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

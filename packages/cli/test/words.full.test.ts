@@ -10,6 +10,7 @@ import { linesOf, tsbgp } from "./support/tsbgp.ts";
 const COMMANDS = [
   "run",
   "spare",
+  "mirror",
   "demo",
   "check",
   "doctor",
@@ -21,6 +22,7 @@ const COMMANDS = [
   "show groups",
   "show memory",
   "show nsr",
+  "show mirrors",
   "show rpki",
   "show feeds",
   "show bfd",
@@ -41,7 +43,7 @@ const COMMANDS = [
   "decode",
   "inject",
 ] as const;
-const ASKING = COMMANDS.slice(6, -2);
+const ASKING = COMMANDS.slice(7, -2);
 
 describe("verbs cut short", () => {
   test.each([

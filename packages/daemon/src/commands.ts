@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
+import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import type { Neighbor, Router } from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
@@ -60,12 +60,21 @@ export interface ShownConnection {
   congestion_control: string | null;
 }
 
+/** Of mirrors: who follows this speaker, and who is followed by this one. */
+export interface ShownMirrors {
+  /** Null where nobody can follow: it is not configured, or this is not the side that acts. */
+  serving: ShownServing | null;
+  /** Null where this is no mirror. */
+  following: ShownFollowing | null;
+}
+
 /** Things the daemon around the speaker does. */
 export interface DaemonActions {
   /** What commands are about. */
   served(): Served;
   /** State of nonstop routing. */
   showNsr(): ShownNsr;
+  showMirrors(): ShownMirrors;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
   /**
@@ -167,6 +176,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       dynamic_neighbors: showDynamic(router),
       graceful_shutdown: router.tables.groups.isShuttingDown,
       feeds: showFeedStatus(feeds),
+      mirror: daemon.showMirrors().following,
     };
     return {};
   },
@@ -260,6 +270,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "show-nsr": async function* (_speaker, _request, daemon) {
     yield daemon.showNsr();
+    return {};
+  },
+  "show-mirrors": async function* (_speaker, _request, daemon) {
+    yield daemon.showMirrors();
     return {};
   },
   switchover: async function* (_speaker, request, daemon) {

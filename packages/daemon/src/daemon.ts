@@ -5,10 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
 import type { Outcome } from "@ts-bgp/nsr";
-import { createArbiter, limitsOf, lingerMs, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import {
+  createArbiter,
+  limitsOf,
+  MirrorServer,
+  newStream,
+  Pair,
+  type ShownNsr,
+  showNsr,
+} from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { Machine } from "@ts-bgp/replication";
-import { Bfd, beginAlone, Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
+import { Bfd, beginAlone, type Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { apiSources } from "./api-sources.ts";
 import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
@@ -21,8 +29,9 @@ import { HttpService, isMoved } from "./http.ts";
 import { differences, type Inherited, named, undoneBy } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
+import { mirroredOf } from "./mirror/mirrored.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
-import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
+import { crashFileOf, crashNotes, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
 import { sideText, statusText } from "./status-text.ts";
@@ -73,6 +82,7 @@ export class Daemon {
   private readonly handler: ControlHandler;
   private readonly manager: ServiceManager;
   private readonly feeds: Feeds;
+  private readonly mirrors: MirrorServer;
   private readonly switchovers: SwitchoverTotals = new SwitchoverTotals();
   private isStopping = false;
   /** It stops in order to come back: peers may keep its routes. */
@@ -100,9 +110,11 @@ export class Daemon {
       describe: () => sideText(this.shownNsr()),
       say: (level, message, fields) => this.log.say(level, "feed", message, fields),
     });
+    this.mirrors = new MirrorServer({ software: options.version, log: this.log.event });
     this.handler = controlHandler({
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
+      showMirrors: () => ({ serving: this.mirrors.shown, following: null }),
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force) => this.reload(force),
@@ -120,9 +132,10 @@ export class Daemon {
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
     this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
-    this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    this.alone =
+      nsr === null ? Speaker.fresh(config, { log: this.log.event, stream: newStream() }) : null;
     // That of the speaker is another value, and there need not be two.
-    if (this.alone !== null) this.config = this.alone.router.tables.config;
+    if (this.alone !== null) this.config = { ...this.alone.router.tables.config, ...this.own };
     this.pair =
       nsr === null
         ? null
@@ -141,9 +154,9 @@ export class Daemon {
   }
 
   /** Sections that each side of a pair has of its own. */
-  private get own(): Pick<Config, "control" | "http" | "log" | "nsr"> {
-    const { control, http, log, nsr } = this.config;
-    return { control, http, log, nsr };
+  private get own(): Pick<Config, "control" | "http" | "log" | "nsr" | "mirrors"> {
+    const { control, http, log, nsr, mirrors } = this.config;
+    return { control, http, log, nsr, mirrors };
   }
 
   /** The speaker when this side is active. */
@@ -158,7 +171,7 @@ export class Daemon {
     this.control = this.controlServer(config.control.socket);
     await this.control.prepare();
     // No other process of this side runs, whose notes it could take away.
-    this.crash = this.noteCrashes();
+    this.crash = crashNotes(config, options, log);
     try {
       if (this.isStopping) return this.closeServers();
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
@@ -169,7 +182,7 @@ export class Daemon {
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
-        this.feeds.use(this.alone, config);
+        this.observe(this.alone, config);
       }
       this.heldLooks = setInterval(() => this.lookForHeld(), HELD_LOOK_MS);
       this.control.publish();
@@ -227,6 +240,7 @@ export class Daemon {
     clearInterval(this.heldLooks);
     if (this.heldLooks !== undefined) this.lookForHeld();
     this.closeServers();
+    this.mirrors.use(null, null);
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
     this.feeds.stop();
@@ -259,23 +273,6 @@ export class Daemon {
     else if (pair!.role === "active") this.held.look(pair!.speaker!.router);
     else if (pair!.standbySide?.machine && config.nsr!.arbiter.kind !== "local") {
       this.held.look(pair!.standbySide.machine.router);
-    }
-  }
-
-  private noteCrashes(): Crash | null {
-    const { config, options } = this;
-    const { nsr, control } = config;
-    // A name that is made of the number of the process is another one the next time.
-    const name = options.nsrSelf ?? nsr?.self ?? "";
-    const shared = name === "" ? null : crashFileOf(config, name);
-    const file = shared ?? `${control.socket}.notes`;
-    try {
-      makePrivateFolder(file);
-      // Where the other side can look into the file, it need not be told.
-      return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr));
-    } catch (error) {
-      this.log.say("warn", "no-crash-notes", `${file}: ${(error as Error).message}`);
-      return null;
     }
   }
 
@@ -325,6 +322,12 @@ export class Daemon {
     await pair.stop(STOP_TEXT, this.isRestart);
   }
 
+  /** Those who want to know what a speaker does; null when it does not act. */
+  private observe(speaker: Speaker | null, config: Config): void {
+    this.feeds.use(speaker, config);
+    this.mirrors.use(mirroredOf(speaker, this.pair), config.mirrors);
+  }
+
   private readonly fault: Fault = (what, error) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
@@ -339,8 +342,7 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    if (role === "active") this.feeds.use(speaker, this.config);
-    else this.feeds.use(null, this.config);
+    this.observe(role === "active" ? speaker : null, this.config);
     this.manager.changed();
   }
 
@@ -434,7 +436,7 @@ export class Daemon {
     this.config = next;
     this.configuredMs = nowMs();
     this.inherited = null;
-    this.feeds.use(this.speaker, next);
+    this.observe(this.speaker, next);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }

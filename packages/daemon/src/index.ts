@@ -11,6 +11,7 @@
  *     turns.ts, shared.ts    how those who ask share the thread that routes
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
+ *     mirror/                a copy of somebody else's speaker, and who may have one
  *     spare/                 no speaker at all: processes with one each
  *     stand-in.ts            what a standby can be asked            places.ts      where sides keep notes
  *     inherited.ts           a configuration that is newer than this side's file
@@ -18,12 +19,13 @@
  * Nothing here may hold the thread that routes.
  */
 
-export { isSpareFile } from "@ts-bgp/config";
-export type { ShownConnection, ShownPayloadSource } from "./commands.ts";
+export { isMirrorFile, isSpareFile } from "@ts-bgp/config";
+export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,
   readConfigFile,
   readConfigText,
+  readMirrorFile,
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
@@ -36,5 +38,6 @@ export type {
   ShownFeedStatus,
   ShownFeeds,
 } from "./feed-commands.ts";
+export { Mirror, type MirrorOptions } from "./mirror/mirror.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";

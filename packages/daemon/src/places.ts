@@ -3,11 +3,36 @@
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import type { Config, NsrConfig } from "@ts-bgp/config";
+import { lingerMs } from "@ts-bgp/nsr";
+import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
+import { Crash } from "@ts-bgp/speaker";
+import type { Log } from "./logging.ts";
 
 /** @returns where a side notes what it reads, where the other one can look: null for two hosts */
 export function crashFileOf({ nsr }: Config, side: string): string | null {
   if (nsr?.arbiter.kind !== "local" || side !== basename(side)) return null;
   return `${nsr.arbiter.file}.${side}.notes`;
+}
+
+/** @returns what notes what is read; null where nothing can be noted, which the log says */
+export function crashNotes(
+  config: Config,
+  { nsrSelf }: { readonly nsrSelf?: string },
+  log: Log,
+): Crash | null {
+  const { nsr, control } = config;
+  // A name that is made of the number of the process is another one the next time.
+  const name = nsrSelf ?? nsr?.self ?? "";
+  const shared = name === "" ? null : crashFileOf(config, name);
+  const file = shared ?? `${control.socket}.notes`;
+  try {
+    makePrivateFolder(file);
+    // Where the other side can look into the file, it need not be told.
+    return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr));
+  } catch (error) {
+    log.say("warn", "no-crash-notes", `${file}: ${(error as Error).message}`);
+    return null;
+  }
 }
 
 /** @returns where it stands who is held down: both sides of one host have the same */
