@@ -126,12 +126,12 @@ describe.skipIf(REASON !== null)(ON_ONE_HOST, () => {
       const stranger = await mirrorOf(pair.link, { cluster: "test" }, { http: undefined });
       try {
         stranger.spawn();
-        await a.untilLogged("it is refused", ({ id }) => id === "nsr-refused");
-        await until(
-          async () => /lets this mirror go|no way to a server/.test(stranger.text()),
-          WAIT_MS,
-          "it hears of it",
+        const why = /is a mirror, which has no part in a pair/;
+        await a.untilLogged(
+          "it is refused",
+          ({ id, msg }) => id === "nsr-refused" && why.test(msg),
         );
+        await stranger.untilLogged("it hears of it", ({ msg }) => why.test(msg));
       } finally {
         stranger.remove();
       }
