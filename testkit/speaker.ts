@@ -1,4 +1,4 @@
-/** The speaker as a process on this host's loopback, without root: `tsbgp run` and its sockets. */
+/** The speaker as a process on this host's loopback, without root: `tsbgp run` or `mirror`, and its sockets. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -72,6 +72,7 @@ export class SpeakerProcess {
   private child: ChildProcess | null = null;
   private output = "";
   private hasHttp = false;
+  private isMirror = false;
   private exit: Promise<string> = Promise.resolve("not started");
 
   private constructor(port: number, httpPort: number) {
@@ -86,11 +87,15 @@ export class SpeakerProcess {
     return speaker;
   }
 
-  /** Writes the configuration file anew. */
+  /** Writes the configuration file anew. One with a section `follow` is that of a mirror. */
   configure(config: ConfigFile): void {
-    const filled = {
+    this.isMirror = "follow" in config;
+    const speaker = {
       router: { as: SPEAKER_AS, id: "192.0.2.1" },
       listen: [{ address: "127.0.0.1", port: this.port }],
+    };
+    const filled = {
+      ...(this.isMirror ? {} : speaker),
       control: { socket: this.socket },
       http: { port: this.httpPort },
       ...config,
@@ -123,7 +128,8 @@ export class SpeakerProcess {
 
   /** Starts the process; returns at once. */
   spawn({ wrapper = [], nodeOptions = [], main = MAIN }: SpawnOptions = {}): void {
-    const words = [...wrapper, process.execPath, ...nodeOptions, main, "run", "-c", this.file];
+    const command = [main, this.isMirror ? "mirror" : "run", "-c", this.file];
+    const words = [...wrapper, process.execPath, ...nodeOptions, ...command];
     const child = spawn(words[0]!, words.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     const keep = (text: string) => {
       this.output += text;

@@ -96,7 +96,16 @@ function run<T>(
   return exitCodeOf(async () => {
     const last = await ask(socketOf(args), request, (value) => item?.(value as T));
     end?.(last);
+    tellAge(last);
   });
+}
+
+/** Of a mirror: beside the answer, so that programs need not look for it there. */
+function tellAge({ mirror }: Readonly<Record<string, unknown>>): void {
+  if (mirror === undefined) return;
+  const { cluster, side, age_ms } = mirror as { cluster: string; side: string; age_ms: number };
+  const age = age_ms === null ? "of unknown age" : `${(age_ms / 1000).toFixed(1)} s old`;
+  process.stderr.write(`mirror of ${cluster} (${side}), ${age}\n`);
 }
 
 /** @returns the exit code of something that asks a speaker; says why it went wrong */

@@ -11,6 +11,7 @@ import { dumpCommand } from "./feeds.ts";
 import { forwardCommand } from "./forward.ts";
 import { injectCommand } from "./inject.ts";
 import { keysCommand } from "./keys.ts";
+import { mirrorCommand } from "./mirror.ts";
 import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
 import { checkCommand, runCommand } from "./run.ts";
@@ -23,6 +24,7 @@ import { VERSION } from "./version.ts";
 const COMMANDS: readonly Command[] = [
   runCommand,
   spareCommand,
+  mirrorCommand,
   forwardCommand,
   demoCommand,
   checkCommand,

@@ -113,6 +113,8 @@ function headline(shown: ShownNsr): string {
   switch (role) {
     case "simplex":
       return `${self} runs ALONE, and sessions end with it${because}`;
+    case "mirror":
+      return `this is a mirror of ${cluster}${because}`;
     case "starting":
       return `${self} is starting${because}`;
     case "active":

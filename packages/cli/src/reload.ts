@@ -169,12 +169,12 @@ export const showReloadsCommand: Command = {
     return askForOne<ShownReloads>(args, { command: "show-reloads" }, (shown) => {
       for (const one of shown.configurations) table.add(one);
       table.end();
-      print(fileText(shown));
+      if (shown.file !== null) print(fileText(shown.file, shown.differs_in));
     });
   },
 };
 
-function fileText({ file, differs_in: found }: ShownReloads): string {
+function fileText(file: string, found: ShownReloads["differs_in"]): string {
   if (found === null) return `${file} cannot be used: tsbgp check -c ${file}`;
   if (found.length === 0) return `${file} says what is in force`;
   const more = found.length - REASONS_SHOWN_MAX;

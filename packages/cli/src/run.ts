@@ -30,11 +30,17 @@ export const checkCommand: Command = {
   run: async (args) => {
     noWords(args);
     return withConfigErrors(async (daemon) => {
-      const { isForwardFile, isSpareFile, readConfigFile, readConfigText, readSpareFile } = daemon;
+      const { isForwardFile, isMirrorFile, isSpareFile, readConfigFile, readConfigText } = daemon;
       const file = configFile(args);
       const text = readConfigText(file);
+      if (isMirrorFile(text)) {
+        const { config, warnings } = daemon.readMirrorFile(file, text);
+        for (const line of warnings) print(`${line} (warning)`);
+        print(`${file} is right: a mirror of ${config.follow.cluster}`);
+        return EXIT.OK;
+      }
       if (isSpareFile(text)) {
-        const { config, warnings } = readSpareFile(file, text);
+        const { config, warnings } = daemon.readSpareFile(file, text);
         for (const line of warnings) print(`${line} (warning)`);
         print(`${file} is right: ${config.pairs.length} pairs`);
         return EXIT.OK;

@@ -25,6 +25,7 @@ import {
 import { askForList, askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { feedFields, showFeedsCommand } from "./feeds.ts";
 import { showFollowersCommand, showForwardCommand } from "./forward.ts";
+import { showMirrorsCommand } from "./mirror.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { showReloadsCommand, trialFields } from "./reload.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
@@ -460,6 +461,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showGroups,
   showMemory,
   showNsrCommand,
+  showMirrorsCommand,
   showRpkiCommand,
   showFeedsCommand,
   showFollowersCommand,

@@ -10,6 +10,7 @@ import { linesOf, tsbgp } from "./support/tsbgp.ts";
 const COMMANDS = [
   "run",
   "spare",
+  "mirror",
   "forward",
   "demo",
   "check",
@@ -22,6 +23,7 @@ const COMMANDS = [
   "show groups",
   "show memory",
   "show nsr",
+  "show mirrors",
   "show rpki",
   "show feeds",
   "show followers",

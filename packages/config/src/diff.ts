@@ -13,6 +13,7 @@ const GLOBAL = [
   "http",
   "log",
   "nsr",
+  "mirrors",
   "rpki",
   "dynamicNeighbors",
   "bmp",
@@ -36,8 +37,8 @@ export interface ConfigDiff {
   readonly policies: readonly string[];
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
-   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `rpki`, `bmp`, `mrt`,
-   * `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
+   * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`,
+   * `mrt`, `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

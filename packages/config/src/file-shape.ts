@@ -18,6 +18,7 @@ export interface FileShape {
     readonly file?: string;
   };
   readonly nsr?: FileNsr;
+  readonly mirrors?: FileMirrors;
   readonly rpki?: FileRpki;
   readonly bmp?: FileBmp;
   readonly mrt?: {
@@ -87,6 +88,14 @@ export interface FileNsr {
   readonly "patience-ms"?: number;
   readonly log?: string;
   readonly "log-mb"?: number;
+}
+
+export interface FileMirrors {
+  readonly cluster: string;
+  readonly listen: FileLink;
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  readonly names?: OneOrMore<string>;
+  readonly max?: number;
 }
 
 export interface FileRpki {

@@ -10,7 +10,7 @@ const SECRET_CHARACTERS_MIN = 16;
 /** Characters that a client can send as they are (RFC 6750 section 2.1). */
 const SECRET = /^[A-Za-z0-9._~+/-]+=*$/;
 
-export function checkHttp({ http }: FileShape, checker: Checker): HttpConfig | null {
+export function checkHttp({ http }: Pick<FileShape, "http">, checker: Checker): HttpConfig | null {
   if (http === undefined) return null;
   const at = checker.yaml.valueAt(http, "address");
   const address = checkAddress(http.address ?? "127.0.0.1", at, checker);

@@ -29,6 +29,7 @@ export {
 export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
 export { type ForwardConfig, isForwardFile, type LoadedForward, loadForward } from "./forward.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
+export { isMirrorFile, type LoadedMirror, loadMirror, type MirrorConfig } from "./mirror.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
@@ -60,6 +61,7 @@ export type {
   LinkAddress,
   ListenAddress,
   LogConfig,
+  MirrorsConfig,
   MrtConfig,
   NeighborConfig,
   NeighborOptions,

@@ -19,6 +19,7 @@ import { checkFollowers } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
+import { checkMirrors } from "./mirrors.ts";
 import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
@@ -99,6 +100,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     http: checkHttp(shape, checker),
     log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
     nsr,
+    mirrors: checkMirrors(shape, checker),
     rpki,
     bmp,
     mrt: checkMrt(shape, checker),
@@ -115,7 +117,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   };
 }
 
-function checkControl({ control }: FileShape, checker: Checker): string {
+export function checkControl({ control }: Pick<FileShape, "control">, checker: Checker): string {
   const socket = control?.socket;
   if (socket === undefined) return checker.sources.controlSocket ?? CONTROL_SOCKET;
   // Any other is where the speaker is started.

@@ -105,7 +105,7 @@ function checkPeers(nsr: FileNsr, places: number[], checker: Checker): NsrPeer[]
   return others.map((name) => waysOf(name, peers, name));
 }
 
-/** @returns where a link begins or ends */
+/** @returns the address; what is wrong with it is noted at an index of the configuration */
 export function checkLink(link: FileLink, at: number, checker: Checker): LinkAddress {
   const { yaml } = checker;
   if (typeof link !== "string") {
@@ -251,7 +251,7 @@ function serviceAddress(text: string): { address: string; bits: number } | strin
   return { address: address.text, bits };
 }
 
-/** @returns the certificates of a link, for the name of a pair; null without any */
+/** @param cluster - the name that certificates have to be for */
 export function checkTls(
   { tls, cluster }: Pick<FileNsr, "tls" | "cluster">,
   checker: Checker,

@@ -7,6 +7,7 @@
 
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import forward from "../schema/forward.schema.json" with { type: "json" };
+import mirror from "../schema/mirror.schema.json" with { type: "json" };
 import spare from "../schema/spare.schema.json" with { type: "json" };
 import speaker from "../schema/ts-bgp.schema.json" with { type: "json" };
 import { didYouMean, type Mistake } from "./mistakes.ts";
@@ -15,8 +16,10 @@ import { isSection, type Section, type YamlFile } from "./yaml-file.ts";
 /** Taking something out can leave a section without a key that it needs; this often at most. */
 const ROUNDS_MAX = 20;
 
-/** What kinds of files there are: of a speaker, of a spare, and of a forwarding module. */
-const SCHEMAS = { speaker, spare, forward };
+/** What kinds of files there are: those of a speaker, of a spare, of a mirror, and of a forwarding module. */
+const SCHEMAS = { speaker, spare, mirror, forward };
+/** As that of a mirror names it, which has sections of a speaker. */
+const SPEAKER = "ts-bgp.schema.json";
 export type FileKind = keyof typeof SCHEMAS;
 
 const compiled: Map<FileKind, ValidateFunction> = new Map();
@@ -25,7 +28,9 @@ function validator(kind: FileKind): ValidateFunction {
   const known = compiled.get(kind);
   if (known !== undefined) return known;
   const options = { allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false };
-  const made = new Ajv(options).compile(SCHEMAS[kind]);
+  const ajv = new Ajv(options);
+  if (kind === "mirror") ajv.addSchema(speaker, SPEAKER);
+  const made = ajv.compile(SCHEMAS[kind]);
   compiled.set(kind, made);
   return made;
 }

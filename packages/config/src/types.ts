@@ -24,6 +24,8 @@ export interface Config extends Lists {
   readonly log: LogConfig;
   /** Null for a speaker that runs alone. */
   readonly nsr: NsrConfig | null;
+  /** Null where nobody may follow this speaker as its mirror. */
+  readonly mirrors: MirrorsConfig | null;
   /** Null for no origin validation. */
   readonly rpki: RpkiConfig | null;
   /** Null for no BMP stations. */
@@ -243,6 +245,19 @@ export interface NsrConfig {
   readonly patienceMs: number;
   /** Where this side, as a standby, keeps what it has stored; null for nowhere. */
   readonly log: NsrLog | null;
+}
+
+/** Who may follow this speaker as its mirror, and where. */
+export interface MirrorsConfig {
+  /** That mirrors name as well, and their certificates; unlike that of a pair. */
+  readonly cluster: string;
+  readonly listen: LinkAddress;
+  /** Null for a Unix socket: TCP needs it. */
+  readonly tls: NsrTls | null;
+  /** Of mirrors that may follow; empty for any. */
+  readonly names: readonly string[];
+  /** Mirrors at once, at most; 1 to 64. */
+  readonly max: number;
 }
 
 export interface NsrLog {

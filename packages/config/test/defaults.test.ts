@@ -18,6 +18,7 @@ const BASE = {
     peer: "/run/nsr.sock",
     arbiter: { etcd: { endpoints: "https://192.0.2.101:2379" } },
   },
+  mirrors: { cluster: "rs1-mirrors", listen: "/run/mirrors.sock" },
   rpki: { caches: [{ address: "192.0.2.53" }] },
   bmp: { stations: [{ address: "192.0.2.54" }] },
   mrt: { dir: "/var/lib/mrt" },
@@ -159,6 +160,8 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       load(fileWith(["nsr", "arbiter", "etcd", "tls"], { "server-name": "etcd" })).nsr?.arbiter,
       expect.objectContaining({ tls: expect.objectContaining({ ca: null }) }),
     ],
+    mirrors: ["none", load(fileWith(["mirrors"], undefined)).mirrors, null],
+    "mirrors names": ["any", load(BASE).mirrors?.names, []],
     "nsr log": ["nowhere", load(BASE).nsr?.log, null],
     "nsr service-addresses 0 interface": [
       "the one that has an address of the same subnet, which is right in a container, " +

@@ -9,6 +9,7 @@ import {
   type ConfigSources,
   formatMistakes,
   isForwardFile,
+  isMirrorFile,
   isSpareFile,
   loadConfig,
   type NeighborConfig,
@@ -212,6 +213,13 @@ const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
     heartbeatMisses: 4,
     log: { directory: "/var/lib/ts-bgp", octetsMax: 512_000_000 },
     patienceMs: 500,
+  },
+  mirrors: {
+    cluster: "rs1-mirrors",
+    listen: { address: "2001:db8:9::1", port: 1793 },
+    tls: { cert: CERTIFICATE, key: KEY, ca: CERTIFICATE },
+    names: ["m1", "m2"],
+    max: 2,
   },
   bmp: {
     stations: [
@@ -683,6 +691,7 @@ test("a minimal file listens on all addresses", () => {
     http: null,
     log: { level: "info", file: null },
     nsr: null,
+    mirrors: null,
     rpki: null,
   });
 });
@@ -776,11 +785,13 @@ const PEM_IN_KEYS: Readonly<Record<string, string>> = {
 
 describe("the files of configs/", () => {
   const all = existsSync(CONFIGS) ? readdirSync(CONFIGS).filter((f) => f.endsWith(".yaml")) : [];
-  const isOther = (text: string) => isSpareFile(text) || isForwardFile(text);
-  const files = all.filter((file) => !isOther(readFileSync(join(CONFIGS, file), "utf8")));
+  const textOf = (file: string) => readFileSync(join(CONFIGS, file), "utf8");
+  const isOther = (text: string) =>
+    [isSpareFile, isMirrorFile, isForwardFile].some((is) => is(text));
+  const files = all.filter((file) => !isOther(textOf(file)));
 
   test.each(files)("%s names its schema, is accepted without a warning, and compiles", (file) => {
-    const text = readFileSync(join(CONFIGS, file), "utf8");
+    const text = textOf(file);
     const schemaLine = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text);
     expect(existsSync(join(CONFIGS, schemaLine?.[1] ?? "none"))).toBe(true);
     const sources = sourcesIn(CONFIGS);

@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import type { Outcome, ShownNsr } from "@ts-bgp/nsr";
+import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
@@ -63,6 +63,14 @@ export interface ShownConnection {
   congestion_control: string | null;
 }
 
+/** Of mirrors: who follows this speaker, and who is followed by this one. */
+export interface ShownMirrors {
+  /** Null where nobody can follow: it is not configured, or this is not the side that acts. */
+  serving: ShownServing | null;
+  /** Null where this is no mirror. */
+  following: ShownFollowing | null;
+}
+
 /** Things the daemon around the speaker does. */
 export interface DaemonActions {
   /** What commands are about. */
@@ -71,6 +79,7 @@ export interface DaemonActions {
   showNsr(): ShownNsr;
   /** Those who follow the routes that are used. */
   showFollowers(): ShownFollowers;
+  showMirrors(): ShownMirrors;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
   /**
@@ -186,6 +195,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       graceful_shutdown: router.tables.groups.isShuttingDown,
       config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
+      mirror: daemon.showMirrors().following,
     };
     return {};
   },
@@ -300,6 +310,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "show-nsr": async function* (_speaker, _request, daemon) {
     yield daemon.showNsr();
+    return {};
+  },
+  "show-mirrors": async function* (_speaker, _request, daemon) {
+    yield daemon.showMirrors();
     return {};
   },
   switchover: async function* (_speaker, request, daemon) {

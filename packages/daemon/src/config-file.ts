@@ -13,7 +13,9 @@ import {
   type LoadedConfig,
   loadConfig,
   loadForward,
+  loadMirror,
   loadSpare,
+  type MirrorConfig,
   type Mistake,
   type SpareConfig,
 } from "@ts-bgp/config";
@@ -86,7 +88,8 @@ export type WorkerOutcome =
       readonly kind: "checked";
       /** See `configOctets`. */
       readonly octets: Uint8Array;
-      readonly nsr: Config["nsr"];
+      /** Sections of a side alone. */
+      readonly own: Pick<Config, "nsr" | "mirrors">;
       readonly warnings: readonly string[];
     }
   | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }
@@ -156,6 +159,24 @@ export function readForwardFile(
   return { config, warnings: formatMistakes(warnings) };
 }
 
+/** The file of a mirror that has no mistakes. */
+export interface CheckedMirror {
+  readonly config: MirrorConfig;
+  /** A line for each thing in it that looks unintended. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads and checks the file of a mirror.
+ *
+ * Throws as `readConfigFile` does.
+ */
+export function readMirrorFile(file: string, text: string = readConfigText(file)): CheckedMirror {
+  const { config, mistakes, warnings } = loadMirror(file, text, sourcesOf({}));
+  if (config === null) throw mistaken(file, mistakes);
+  return { config, warnings: formatMistakes(warnings) };
+}
+
 function mistaken(file: string, mistakes: readonly Mistake[]): ConfigFileError {
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
   return new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
@@ -217,9 +238,9 @@ export async function readConfigFileApart(
   const [outcome] = (await once(worker, "message")) as [WorkerOutcome];
   switch (outcome.kind) {
     case "checked": {
-      const { octets, nsr, warnings } = outcome;
+      const { octets, own, warnings } = outcome;
       const config = await inTurns(configInSteps(octets, inForce));
-      return { config: { ...config, nsr }, warnings, octets };
+      return { config: { ...config, ...own }, warnings, octets };
     }
     case "mistakes":
       throw new ConfigFileError(outcome.message, outcome.lines);

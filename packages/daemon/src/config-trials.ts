@@ -13,11 +13,14 @@ import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
 
 /** Sections that each side of a pair has of its own. */
-export type OwnSections = Pick<Config, "control" | "followers" | "http" | "log" | "nsr">;
+export type OwnSections = Pick<
+  Config,
+  "control" | "followers" | "http" | "log" | "mirrors" | "nsr"
+>;
 
 export interface TrialSources {
-  /** The file of this side. */
-  readonly file: string;
+  /** The file of this side; null where what is in force is somebody else's. */
+  readonly file: string | null;
   readonly log: Log;
   /** The speaker that is active here; null when none is. */
   speaker(): Speaker | null;
@@ -52,9 +55,12 @@ export interface ShownPastConfig {
 export interface ShownReloads {
   /** The newest one is the first. */
   configurations: readonly ShownPastConfig[];
-  /** Of this side. */
-  file: string;
-  /** How it is not what is in force: sections, policies, neighbors and options; null when it cannot be used. */
+  /** Of this side; null on a mirror. */
+  file: string | null;
+  /**
+   * How it is not what is in force: sections, policies, neighbors and options; null when it cannot be used, and
+   * where there is none.
+   */
   differs_in: readonly string[] | null;
 }
 
@@ -181,13 +187,12 @@ export class ConfigTrials {
     const text = `back to configuration ${number}: ${why}`;
     sources.log.say("warn", "config-rolled-back", text, { number, by: about.by, how: about.how });
     // It takes a while for a large file.
-    void this.tellFile();
+    if (sources.file !== null) void this.tellFile(sources.file);
     return changes;
   }
 
   /** Says how the file is unlike what is in force: it comes into force at the next reload or start. */
-  private async tellFile(): Promise<void> {
-    const { file } = this.sources;
+  private async tellFile(file: string): Promise<void> {
     const found = await this.fileDifference();
     if (found?.length === 0) return;
     const what = found === null ? "cannot be used" : `differs in ${named(found)}`;
@@ -221,10 +226,12 @@ export class ConfigTrials {
     return { configurations, file: this.sources.file, differs_in: found };
   }
 
-  /** @returns null for a file that cannot be used */
+  /** @returns null for a file that cannot be used, and for none */
   private async fileDifference(): Promise<readonly string[] | null> {
+    const { file } = this.sources;
+    if (file === null) return null;
     try {
-      const { config } = await readConfigFileApart(this.sources.file);
+      const { config } = await readConfigFileApart(file);
       // A standby has not what the active one has read.
       const inForce = this.sources.history()?.past.at(-1)?.config ?? this.sources.config();
       return differences(inForce, config);

@@ -13,8 +13,9 @@ import {
 function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
   try {
     const { config, warnings } = readConfigFile(file, text);
-    const { nsr } = config;
-    return { kind: "checked", octets: configOctets(replicated(config)), nsr, warnings };
+    const { nsr, mirrors } = config;
+    const octets = configOctets(replicated(config));
+    return { kind: "checked", octets, own: { nsr, mirrors }, warnings };
   } catch (error) {
     if (error instanceof ConfigFileError) {
       return { kind: "mistakes", message: error.message, lines: error.lines };

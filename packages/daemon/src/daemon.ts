@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
 import type { Outcome } from "@ts-bgp/nsr";
-import { createArbiter, limitsOf, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import { createArbiter, limitsOf, newStream, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { type ConfigAbout, Machine } from "@ts-bgp/replication";
 import { Bfd, beginAlone, type Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
@@ -105,11 +105,9 @@ export class Daemon {
       shownNsr: () => this.shownNsr(),
     });
     this.trials = new ConfigTrials({
-      ...{ file: options.file, log: this.log },
-      speaker: () => this.active,
+      ...{ file: options.file, log: this.log, speaker: () => this.active },
       history: () => this.machine?.history ?? null,
-      config: () => this.config,
-      own: () => this.own,
+      ...{ config: () => this.config, own: () => this.own },
       apply: (next, about) => this.apply(next, null, about),
       inTurn: (work) => this.inTurn(work),
     });
@@ -117,6 +115,7 @@ export class Daemon {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => this.observers.followers.shown,
+      showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force, about) => this.reload(force, about),
@@ -136,9 +135,10 @@ export class Daemon {
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
     this.bfd = new Bfd(this.log.event, (error) => this.fail(error));
-    this.alone = nsr === null ? Speaker.fresh(config, { log: this.log.event }) : null;
+    this.alone =
+      nsr === null ? Speaker.fresh(config, { log: this.log.event, stream: newStream() }) : null;
     // That of the speaker is another value, and there need not be two.
-    if (this.alone !== null) this.config = this.alone.router.tables.config;
+    if (this.alone !== null) this.config = { ...this.alone.router.tables.config, ...this.own };
     this.pair =
       nsr === null
         ? null
@@ -158,8 +158,8 @@ export class Daemon {
 
   /** Sections that each side of a pair has of its own. */
   private get own(): OwnSections {
-    const { control, followers, http, log, nsr } = this.config;
-    return { control, followers, http, log, nsr };
+    const { control, followers, http, log, mirrors, nsr } = this.config;
+    return { control, followers, http, log, mirrors, nsr };
   }
 
   /** The speaker when this side is active. */
@@ -196,7 +196,7 @@ export class Daemon {
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
-        this.observers.use(this.alone, config, 0);
+        this.observers.use(this.alone, config, null, 0);
       }
       this.heldLooks = setInterval(() => {
         this.lookForHeld();
@@ -269,6 +269,7 @@ export class Daemon {
     clearInterval(this.heldLooks);
     if (this.heldLooks !== undefined) this.lookForHeld();
     this.closeServers();
+    this.observers.mirrors.use(null, null);
     await this.alone?.stop(STOP_TEXT, this.isRestart);
     await this.stopPair();
     await this.observers.stop();
@@ -363,7 +364,7 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    this.observers.use(role === "active" ? speaker : null, this.config, epoch);
+    this.observers.use(role === "active" ? speaker : null, this.config, this.pair, epoch);
     this.manager.changed();
   }
 
@@ -452,7 +453,7 @@ export class Daemon {
     this.config = next;
     this.configuredMs = nowMs();
     this.inherited = null;
-    this.observers.use(this.speaker, next, this.pair?.epoch ?? 0);
+    this.observers.use(this.speaker, next, this.pair, this.pair?.epoch ?? 0);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }

@@ -110,10 +110,9 @@ async function configure(next: FollowersConfig | null): Promise<void> {
 function listen({ name, listen: address, tls }: FollowersConfig): Promise<() => void> {
   return listenForLinks(
     address,
-    { cluster: name, tls, peers: [] },
+    { cluster: name, tls, whom: "followers" },
     (caller) => void new Follower(caller, HOOKS),
     (refusal) => refusals.note({ ...refusal, count: 1 }),
-    "followers",
   );
 }
 

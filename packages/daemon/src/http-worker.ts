@@ -128,11 +128,13 @@ const server = new HttpServer(answer, order.limits ?? HTTP_LIMITS, (path, error)
 });
 
 const { access } = order;
-const api = access === null ? null : new Api(access, report, () => main.silentMs);
+const seen = order.seen === null ? null : new BigInt64Array(order.seen);
+const api =
+  access === null ? null : new Api(access, report, { silentMs: () => main.silentMs, ageMs });
 
 async function answer(question: HttpQuestion): Promise<HttpAnswer> {
   const { path, method } = question;
-  if (api !== null && Api.has(path)) return api.answer(question);
+  if (api !== null && Api.has(path)) return aged(await api.answer(question));
   if (method === "POST") {
     const headers = { allow: "GET, HEAD", connection: "close" };
     return { status: 405, contentType: "text/plain", headers, body: "" };
@@ -169,6 +171,19 @@ async function metricsAs(
     const body = `no answer for ${METRICS_WAIT_MS / 1000} s: the thread that routes is busy or hangs\n`;
     return { status: 503, contentType: "text/plain", body };
   }
+}
+
+/** How old what is shown is; null where it is this speaker's own, or nothing is known. */
+function ageMs(): number | null {
+  const at = seen === null ? 0n : Atomics.load(seen, 0);
+  return at === 0n ? null : Math.max(0, Number(process.hrtime.bigint() - at) / 1e6);
+}
+
+/** What a mirror answers, with its age in seconds (RFC 9111 section 5.1). */
+function aged(answer: HttpAnswer): HttpAnswer {
+  const ms = ageMs();
+  if (ms === null) return answer;
+  return { ...answer, headers: { ...answer.headers, age: String(Math.ceil(ms / 1000)) } };
 }
 
 /** What this thread knows of itself. */

@@ -49,6 +49,8 @@ export interface HttpSources {
   health(): Health;
   /** Null where there is no API. */
   readonly api: (ApiSources & { readonly access: HttpAccess }) | null;
+  /** What is shown is somebody else's, and as old as `seen` says. */
+  readonly isMirror?: boolean;
 }
 
 /** What the service tells of itself. */
@@ -64,6 +66,8 @@ export interface HttpOrder {
   readonly health: Health;
   /** When the main thread had its last turn, by `process.hrtime`. */
   readonly turned: SharedArrayBuffer;
+  /** By the same clock, when what is shown was so; 0 for never. Null where that is now. */
+  readonly seen: SharedArrayBuffer | null;
   readonly limits: HttpLimits | null;
   /** Null where there is no API. */
   readonly access: HttpAccess | null;
@@ -103,6 +107,8 @@ export class HttpService {
   private readonly hooks: HttpHooks;
   private readonly limits: HttpLimits | null;
   private readonly turned: BigInt64Array = new BigInt64Array(new SharedArrayBuffer(8));
+  /** Null for what is this speaker's own. */
+  private readonly seenAt: BigInt64Array | null;
   private readonly timer: NodeJS.Timeout;
   private worker: Worker | null = null;
   private access: HttpAccess | null;
@@ -122,6 +128,7 @@ export class HttpService {
     this.hooks = hooks;
     this.limits = limits;
     this.access = sources.api?.access ?? null;
+    this.seenAt = sources.isMirror ? new BigInt64Array(new SharedArrayBuffer(8)) : null;
     this.turn();
     this.timer = setInterval(() => this.turn(), TURN_MS).unref();
   }
@@ -144,6 +151,13 @@ export class HttpService {
       throw error;
     }
     return service;
+  }
+
+  /** What a mirror shows is as it was at this time, by `nowMs`. */
+  seen(atMs: number): void {
+    if (this.seenAt === null) return;
+    const agoMs = performance.timeOrigin + performance.now() - atMs;
+    Atomics.store(this.seenAt, 0, process.hrtime.bigint() - BigInt(Math.round(1e6 * agoMs)));
   }
 
   /** Has others use the API from now on. */
@@ -173,6 +187,7 @@ export class HttpService {
     const order: HttpOrder = {
       ...{ address, limits, access, health: sources.health() },
       turned: turned.buffer as SharedArrayBuffer,
+      seen: (this.seenAt?.buffer ?? null) as SharedArrayBuffer | null,
     };
     const worker = new Worker(new URL("./http-worker.ts", import.meta.url), {
       name: "http",

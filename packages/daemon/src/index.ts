@@ -12,6 +12,7 @@
  *     observers.ts           feeds, and webhook.ts: events to whoever is told by HTTP, from a thread of its own
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
+ *     mirror/                a copy of somebody else's speaker, and who may have one
  *     spare/                 no speaker at all: processes with one each
  *     followers.ts, followers-worker.ts, follower.ts    those who follow the routes, in a thread of their own
  *     forward/               no speaker either: one who follows, and a kernel's routes
@@ -23,13 +24,14 @@
  * Nothing here may hold the thread that routes.
  */
 
-export { isForwardFile, isSpareFile } from "@ts-bgp/config";
-export type { ShownConnection, ShownPayloadSource } from "./commands.ts";
+export { isForwardFile, isMirrorFile, isSpareFile } from "@ts-bgp/config";
+export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,
   readConfigFile,
   readConfigText,
   readForwardFile,
+  readMirrorFile,
   readSpareFile,
   UnusableFileError,
 } from "./config-file.ts";
@@ -45,6 +47,7 @@ export type {
 } from "./feed-commands.ts";
 export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
 export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
+export { Mirror, type MirrorOptions } from "./mirror/mirror.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";
 export type { ShownTrial } from "./what-if.ts";

@@ -23,8 +23,9 @@ const NAMED_MAX = 10;
  *   for the sections that each side has of its own
  */
 export function differences(old: Config, next: Config): string[] {
-  const { control, http, log, nsr } = old;
-  const diff = diffConfig(old, { ...next, control, http, log, nsr });
+  const { control, followers, http, log, mirrors, nsr } = old;
+  const own = { control, followers, http, log, mirrors, nsr };
+  const diff = diffConfig(old, { ...next, ...own });
   return [
     ...diff.global.map((key) => `section ${kebab(key)}`),
     ...diff.policies.map((name) => `policy ${name}`),

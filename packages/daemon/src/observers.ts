@@ -1,8 +1,8 @@
-/** Those who are told what the active side does: feeds, followers of its routes, and the webhook. */
+/** Those who are told what the active side does: feeds, mirrors, followers of its routes, and the webhook. */
 
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
-import type { ShownNsr } from "@ts-bgp/nsr";
+import { MirrorServer, type Pair, type ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { watchEvents } from "./events.ts";
@@ -10,6 +10,7 @@ import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
+import { mirroredOf } from "./mirror/mirrored.ts";
 import { sideText } from "./status-text.ts";
 import { Webhook } from "./webhook.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
@@ -24,6 +25,7 @@ export interface Observed {
 export class Observers {
   readonly feeds: Feeds;
   readonly followers: Followers;
+  readonly mirrors: MirrorServer;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr }: Observed) {
@@ -33,6 +35,7 @@ export class Observers {
       say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
+    this.mirrors = new MirrorServer({ software: version, log: log.event });
     this.webhook = new Webhook({
       sender: () => {
         const { as, id } = router().tables.config.router;
@@ -45,14 +48,18 @@ export class Observers {
   }
 
   /** @param speaker - null while this side is not active */
-  use(speaker: Speaker | null, config: Config, epoch: number): void {
+  use(speaker: Speaker | null, config: Config, pair: Pair | null, epoch: number): void {
     this.feeds.use(speaker, config);
+    this.mirrors.use(mirroredOf(speaker, pair), config.mirrors);
     this.followers.use(speaker, epoch);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
   metrics(): MetricRecord[] {
-    return [...feedMetrics(this.feeds, this.followers.shown), ...webhookMetrics(this.webhook.show())];
+    return [
+      ...feedMetrics(this.feeds, this.followers.shown),
+      ...webhookMetrics(this.webhook.show()),
+    ];
   }
 
   async stop(): Promise<void> {

@@ -142,6 +142,7 @@ describe("the document", () => {
     `/explain?neighbor=${A}&prefix=10.1.2.128/25`,
     `/explain?neighbor=${B}&prefix=10.1.0.0/16&direction=export`,
     "/nsr",
+    "/mirrors",
     "/rejections",
     `/rejections?neighbor=${A}`,
     "/history",

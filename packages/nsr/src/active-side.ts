@@ -70,7 +70,7 @@ export class ActiveSide {
   /** The standby that the role is given to. */
   private heir = "";
   /** As in the record `hello`. */
-  private readonly stream: number;
+  readonly stream: number;
 
   constructor(
     side: Side,
@@ -83,7 +83,7 @@ export class ActiveSide {
     this.epoch = epoch;
     this.arbiter = arbiter;
     this.gate = pairGate;
-    this.stream = side.config.log === null ? 0 : newStream();
+    this.stream = side.config.log === null && !side.hasMirrors ? 0 : newStream();
     const until = { tell: (text: string) => this.tell(text), isOver: () => this.isStopped };
     const linkTo = (name: string) => this.standbys.get(name)?.link ?? null;
     this.protector = new Protector(pairGate.gate, pairGate.problem, now, {

@@ -31,6 +31,8 @@ export interface Side {
   readonly diskLog: StandbyLog | null;
   readonly bfd: Bfd;
   readonly refusals: Refusals;
+  /** It lets mirrors follow while it is active. */
+  readonly hasMirrors: boolean;
   /** @returns why its host cannot take connections over; null when it can */
   readonly lack: () => Promise<string | null>;
   /** Where it notes what it reads, for its threads; null where that cannot be. */
@@ -94,6 +96,7 @@ export function wayPatienceMs({ patienceMs }: NsrConfig): number {
 /** @returns why sides do not belong together, null when they do */
 export function mismatch({ cluster, peers }: NsrConfig, name: string, hello: Hello): string | null {
   if (hello.cluster !== cluster) return `this is cluster "${cluster}", not "${hello.cluster}"`;
+  if (hello.role === "mirror") return `${hello.side} is a mirror, which has no part in a pair`;
   if (hello.side === name) return `both sides have the name "${name}"`;
   if (hello.version !== STREAM_VERSION) {
     return `replication stream ${hello.version} is not understood, only ${STREAM_VERSION}`;

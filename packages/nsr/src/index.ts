@@ -10,6 +10,7 @@
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that
+ *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts    those who only want to know
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     thread-failure.ts      an exception in a thread ends the process
@@ -22,9 +23,17 @@ export { type CertificateProblem, certificateProblem } from "./certificate-check
 export { createArbiter } from "./create-arbiter.ts";
 export { lingerMs } from "./heartbeats.ts";
 export { type HostNeeds, limitsOf, needsOf } from "./host.ts";
+export { MirrorFollower, type ShownFollowing } from "./mirror-follower.ts";
+export {
+  type Mirrored,
+  MirrorServer,
+  type ShownMirror,
+  type ShownServing,
+} from "./mirror-server.ts";
 export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export { probePair } from "./probe-pair.ts";
 export { type ShownNsr, showNsr } from "./show-nsr.ts";
 export type { ShownLog } from "./standby-log.ts";
+export { newStream } from "./stream.ts";
 export type { Outcome, Switchover } from "./switchover.ts";

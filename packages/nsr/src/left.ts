@@ -6,6 +6,7 @@ import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Had } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import type { Side } from "./hello.ts";
+import { handsOn } from "./log-of-stream.ts";
 import type { StandbySide } from "./standby-side.ts";
 
 /** What an active left. */
@@ -19,6 +20,8 @@ export interface Left {
   readonly standby: Standby | null;
   /** Of the last bracket. */
   readonly number: number;
+  /** As in the record `hello`, of the active; 0 where mirrors of it cannot go on with this side. */
+  readonly stream: number;
 }
 
 /**
@@ -41,13 +44,23 @@ export async function finished(standby: Standby): Promise<Machine | null> {
 /** @returns what a side has left that was the active one @param frozen - see `Left` */
 export function leftHere({ journal, active }: Speaker, frozen: Left["frozen"]): Left {
   const { machine } = journal;
-  return { machine, heardMs: nowMs(), frozen, standby: null, number: active.number };
+  const { number, mirrors } = active;
+  const { stream } = mirrors;
+  return { machine, heardMs: nowMs(), frozen, standby: null, number, stream };
 }
 
 /** @returns what the active has left that was followed; null when nothing had come of it yet */
-export function leftBy(followed: StandbySide, frozen: Left["frozen"]): Left | null {
-  const { machine, heardMs, standby } = followed;
-  return machine === null ? null : { machine, heardMs, frozen, standby, number: standby.number };
+export function leftBy(
+  { build, differed, hasMirrors }: Pick<Side, "build" | "differed" | "hasMirrors">,
+  followed: StandbySide,
+  frozen: Left["frozen"],
+): Left | null {
+  const { machine, heardMs, standby, peer } = followed;
+  if (machine === null) return null;
+  // A mirror would have what that one came to.
+  const isSame = peer?.build === build && !differed.once && !standby.needsOutputs;
+  const stream = isSame && hasMirrors ? (peer?.stream ?? 0) : 0;
+  return { machine, heardMs, frozen, standby, number: standby.number, stream };
 }
 
 /**
@@ -60,6 +73,6 @@ export async function hadOf(side: Side, left: Left | null, epoch: number): Promi
   const { build, config, diskLog, name } = side;
   if (diskLog === null) return { before: null, read: null };
   const owner = { cluster: config.cluster, side: name, build };
-  const read = await diskLog.load(owner, config.peers.length > 1, side.ended().ended);
+  const read = await diskLog.load(owner, handsOn(side), side.ended().ended);
   return { before: null, read };
 }

@@ -30,12 +30,22 @@ const NEXT_WAY_MS = 25;
 const ROOT = 0;
 const NEEDS_TLS = "a TCP link needs TLS";
 
-/** What both ends have to know of each other: the name and the certificates. */
+/** What streams are made by. */
 export type LinkTrust = Pick<NsrConfig, "cluster" | "tls">;
+
+/** What there is to say to whoever waits for streams. */
+export interface Waiting extends LinkTrust {
+  /** Others than strangers, where that is known. */
+  readonly peers?: NsrConfig["peers"];
+  /** For people; default a standby. */
+  readonly whom?: string;
+}
 
 /** Somebody who may be the other side: a certificate or a user says so, and its hello has still to. */
 export interface Caller {
   readonly stream: Duplex;
+  /** By its certificate; null for a process of this host. */
+  readonly name: string | null;
   /** It has said who it is. As long as it has not, it may be ended for others like it. */
   welcome(): void;
   /** It said something else; the stream is to be ended by who asks for this. */
@@ -46,17 +56,16 @@ export interface Caller {
  * Takes the other side's connections.
  *
  * @param refused - told of everybody who is not let in
- * @param whom - in messages
  * @returns stops it; rejects when the address cannot be had
  */
 export async function listenForLinks(
   address: LinkAddress,
-  config: LinkTrust & Pick<NsrConfig, "peers">,
+  config: Waiting,
   called: (caller: Caller) => void,
   refused: (refusal: Refusal) => void,
-  whom = "a standby",
 ): Promise<() => void> {
-  const expected = waysOf(config).flatMap((way) => ("path" in way ? [] : [way.address]));
+  const { peers = [], whom = "a standby" } = config;
+  const expected = waysOf({ peers }).flatMap((way) => ("path" in way ? [] : [way.address]));
   const lobby = new Lobby(new Set(expected), refused);
   const server =
     "path" in address
@@ -95,9 +104,9 @@ function makeFolder(file: string, whom: string): void {
   }
 }
 
-function callerOf(lobby: Lobby, socket: net.Socket, stream: Duplex): Caller {
+function callerOf(lobby: Lobby, socket: net.Socket, stream: Duplex, name: string | null): Caller {
   return {
-    stream,
+    ...{ stream, name },
     welcome: () => lobby.leave(socket),
     refuse: (text) => lobby.refuse(socket, "hello", text),
   };
@@ -117,7 +126,7 @@ function serverForUsers(
       return;
     }
     lobby.enter(socket, from, null);
-    if (!socket.destroyed) called(callerOf(lobby, socket, socket));
+    if (!socket.destroyed) called(callerOf(lobby, socket, socket, null));
   });
 }
 
@@ -151,8 +160,11 @@ function serverWithTls(
     const socket = underneath(stream);
     if (socket.destroyed) return;
     // The authority may be one of other pairs as well.
-    const problem = tls.checkServerIdentity(cluster, stream.getPeerCertificate());
-    if (problem === undefined) called(callerOf(lobby, socket, stream));
+    const certificate = stream.getPeerCertificate();
+    const problem = tls.checkServerIdentity(cluster, certificate);
+    const name = certificate.subject?.CN;
+    // One may have several.
+    if (problem === undefined) called(callerOf(lobby, socket, stream, [name].flat()[0] ?? ""));
     else lobby.turnAway(socket, "certificate", `its certificate is not for "${cluster}"`);
   });
   secure.on("tlsClientError", (error, stream) => {
@@ -265,7 +277,7 @@ export interface Way {
  */
 export async function connectFirst(
   addresses: readonly LinkAddress[],
-  config: NsrConfig,
+  config: LinkTrust,
 ): Promise<Way> {
   const attempts: Promise<Way>[] = [];
   let first: Way | null = null;

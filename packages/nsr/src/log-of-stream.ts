@@ -4,6 +4,11 @@ import type { LogHead, LogReader, Standby } from "@ts-bgp/replication";
 import { type Hello, type Side, wantsOutputs } from "./hello.ts";
 import type { Stored } from "./link-thread.ts";
 
+/** Whether somebody may lack what this side has as a standby, once it goes on: another standby, or a mirror. */
+export function handsOn({ config, hasMirrors }: Pick<Side, "config" | "hasMirrors">): boolean {
+  return config.peers.length > 1 || hasMirrors;
+}
+
 /** @returns what a hello says of a log that was read */
 export function lackedBehind({ head, standby }: LogReader): Pick<Hello, "stream" | "lacks"> {
   return { stream: head.stream, lacks: standby.number + 1 };

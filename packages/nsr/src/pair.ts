@@ -332,13 +332,13 @@ export class Pair {
     this.beganMs = performance.now();
     if (end.kind === "lost" && !end.mayTakeOver) await finished(standbySide.standby);
     if (end.kind === "handover") {
-      this.left = leftBy(standbySide, end.frozen);
+      this.left = leftBy(this.side, standbySide, end.frozen);
       const cause = `switchover by ${standbySide.peer?.side ?? "the active side"}`;
       this.tell({ event: "handover", cause });
       return;
     }
     const { cause, mayTakeOver } = end;
-    this.left = leftBy(standbySide, null);
+    this.left = leftBy(this.side, standbySide, null);
     this.log.sayOnce("nsr-link", "warn", cause);
     if (standbySide.peer !== null) this.log.letIn();
     this.tell({ event: "lost", cause, isUsable: mayTakeOver });
@@ -375,7 +375,8 @@ export class Pair {
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.
-    const estate = { heirs, brackets: standby?.handOn ?? [], number: left.number };
+    const { number, stream } = left;
+    const estate = { heirs, brackets: standby?.handOn ?? [], number, stream };
     const offsetMs = machine.router.tables.nowMs - left.heardMs;
     const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
     this.tenure = tenure;

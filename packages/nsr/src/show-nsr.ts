@@ -40,8 +40,11 @@ export interface ShownNsr {
   cluster: string;
   side: string;
   mode: string;
-  /** `simplex`: this side runs, and nobody could take over from it, whatever it does. */
-  role: "active" | "standby" | "starting" | "simplex";
+  /**
+   * `simplex`: this side runs, and nobody could take over from it, whatever it does. `mirror`: it is none, and
+   * `side` says what it is at.
+   */
+  role: "active" | "standby" | "starting" | "simplex" | "mirror";
   epoch: number;
   since_ms: number;
   /** Whether the standby may take over. */

@@ -11,7 +11,7 @@ import type { PairOptions } from "./pair-options.ts";
 import { StandbyLog } from "./standby-log.ts";
 
 export function sideOf(
-  { name, software, log }: PairOptions,
+  { name, software, log, config: { mirrors } }: PairOptions,
   config: NsrConfig,
   pairLog: PairLog,
   finds: Pick<Side, "bfd" | "lack" | "notes" | "ended">,
@@ -20,7 +20,8 @@ export function sideOf(
   const threads = { heartbeats: new HeartbeatThread(refusals.note), links: new LinkThread() };
   const program = { software, build: programDigest(), differed: { once: false } };
   const diskLog = diskLogOf(config, name, pairLog);
-  return { config, name, ...program, log, refusals, ...finds, ...threads, diskLog };
+  const hasMirrors = mirrors !== null;
+  return { config, name, ...program, log, refusals, hasMirrors, ...finds, ...threads, diskLog };
 }
 
 function diskLogOf({ log, cluster }: NsrConfig, name: string, pairLog: PairLog): StandbyLog | null {

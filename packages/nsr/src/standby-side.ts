@@ -21,7 +21,7 @@ import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
-import { followInLog, lackedBehind, storedIn } from "./log-of-stream.ts";
+import { followInLog, handsOn, lackedBehind, storedIn } from "./log-of-stream.ts";
 
 /** So many heartbeats late: packets of BFD that are sent twice do no harm. */
 const BFD_SILENT_BEATS = 1.5;
@@ -97,7 +97,7 @@ export class StandbySide {
       },
     };
     this.hooks = hooks;
-    this.standby = before?.standby ?? new Standby(hooks, side.config.peers.length > 1);
+    this.standby = before?.standby ?? new Standby(hooks, handsOn(side));
     if (before !== null) this.standby.follow(hooks);
   }
 

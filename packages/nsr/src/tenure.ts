@@ -46,18 +46,19 @@ export class Tenure {
   ) {
     this.parts = parts;
     this.hasHeirs = left !== null && left.heirs.length > 0;
-    const estate =
-      left !== null && this.hasHeirs ? { ...left, nowMs: nowMs() + clockOffsetMs } : null;
+    const isGoneOnWith = left !== null && (this.hasHeirs || left.stream > 0);
+    const estate = isGoneOnWith ? { ...left, nowMs: nowMs() + clockOffsetMs } : null;
     const { arbiter, log } = parts.options;
     parts.options.crash()?.leads(epoch);
     const clock = () => nowMs() + clockOffsetMs;
     this.activeSide = new ActiveSide(parts.side, epoch, arbiter, parts.gate, clock);
-    const { protector } = this.activeSide;
+    const { protector, stream } = this.activeSide;
     const { patienceMs } = parts.nsr;
     const isHeld = () => arbiter.isHeld();
     const time = { patienceMs, clockOffsetMs };
     const recentOctets = parts.nsr.log === null ? 0 : RECENT_OCTETS;
-    const more = { estate, isHeld, recentOctets };
+    const mirrored = { stream: parts.side.hasMirrors ? stream : 0 };
+    const more = { estate, isHeld, recentOctets, ...mirrored };
     const options = { log, protection: protector, epoch, ...time, ...more };
     this.speaker = new Speaker(machine, options);
   }

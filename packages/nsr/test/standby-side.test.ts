@@ -105,6 +105,7 @@ async function declared(state: ActiveState) {
     links,
     refusals,
     diskLog: null,
+    hasMirrors: false,
     lack,
     bfd: new Bfd(
       () => {},

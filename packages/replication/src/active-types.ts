@@ -64,6 +64,8 @@ export interface ActiveOptions {
   readonly patienceMs: number;
   /** What a side has that has taken over. */
   readonly estate?: Estate | null;
+  /** Of all brackets that it makes: a number by chance, for mirrors; default 0, where there are none. */
+  readonly stream?: number;
   /** Octets of brackets that are kept for standbys that come again with what they had; default 0. */
   readonly recentOctets?: number;
 }
@@ -94,6 +96,8 @@ export interface Estate {
   readonly brackets: readonly RecordOf<"bracket">[];
   /** Of the last one. */
   readonly number: number;
+  /** As `ActiveOptions.stream`, of the active before; 0 where mirrors of that one cannot go on with this one. */
+  readonly stream: number;
   readonly nowMs: number;
 }
 
@@ -169,6 +173,14 @@ export function stateOf({ isFenced, followers }: Leader, side: string | null = n
   const meant = followers.filter(({ name }) => side === null || name === side);
   const found = new Set(meant.map(({ phase }) => STATES[phase]));
   return BETTER.find((state) => found.has(state)) ?? "alone";
+}
+
+/** @returns brackets and octets that not all standbys have acknowledged */
+export function behindOf(leader: Leader): { brackets: number; octets: number } {
+  const { followers, number } = leader;
+  const octets = followers.map((follower) => octetsBehind(leader, follower));
+  const acked = Math.min(number, ...followers.map((follower) => follower.acked));
+  return { brackets: number - acked, octets: Math.max(0, ...octets) };
 }
 
 export function standbyState(leader: Leader, follower: Follower, digestMs: number): StandbyState {

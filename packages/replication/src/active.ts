@@ -25,7 +25,6 @@ import {
   type LeaderEvent,
   mayWork,
   newLeader,
-  octetsBehind,
   stepLeader,
   waitedMs,
 } from "@ts-bgp/pair";
@@ -34,6 +33,7 @@ import {
   type ActiveHooks,
   type ActiveOptions,
   type ActiveState,
+  behindOf,
   gravest,
   inheritedOf,
   type Joining,
@@ -44,10 +44,11 @@ import {
   stateOf,
 } from "./active-types.ts";
 import { type Deviation, deviationIn, deviationText } from "./deviation.ts";
-import { digestOf } from "./digest.ts";
+import { DigestTimes } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import type { Journal } from "./journal.ts";
-import { type Effects, type HeldBack, KeptBrackets } from "./kept-brackets.ts";
+import { type Effects, type HeldBack, KeptBrackets, type OutBracket } from "./kept-brackets.ts";
+import { Mirrors, mirroredFrame } from "./mirrors.ts";
 import { DECLARED, outletFor, windowOf } from "./outlet.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import { RecentBrackets } from "./recent-brackets.ts";
@@ -55,13 +56,12 @@ import type { AnyRecord, RecordOf } from "./records.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
-/** Digests are compared this often. */
-const DIGEST_MS = 1000;
 const NO_OCTETS = new Uint8Array(0);
 const NOTHING_SPECIAL: Joining = {};
 
 export class Active {
   readonly journal: Journal;
+  readonly mirrors: Mirrors;
   /** Why the standby may not take over, for people; null when it may. */
   reason: string | null = "no standby has joined";
   /** Times that the standby was found to differ. */
@@ -79,18 +79,19 @@ export class Active {
   private joining: Joining = NOTHING_SPECIAL;
   /** By standby. */
   private readonly outlets: Map<string, Outlet> = new Map();
-  private digestAskedMs = 0;
+  private readonly digests: DigestTimes = new DigestTimes();
   /** Called once everything that was inherited is with all heirs. */
   private goOn: (() => void) | null = null;
 
   constructor(journal: Journal, options: ActiveOptions, hooks: ActiveHooks) {
-    const { epoch, patienceMs, estate = null, recentOctets = 0 } = options;
+    const { epoch, patienceMs, estate = null, recentOctets = 0, stream = 0 } = options;
     this.journal = journal;
     this.leader = newLeader(epoch, patienceMs, inheritedOf(estate));
     this.hooks = hooks;
     const { followers, released } = this.leader;
     this.kept = new KeptBrackets(released);
     this.recent = new RecentBrackets(recentOctets);
+    this.mirrors = new Mirrors({ journal, epoch, stream }, estate, released);
     if (estate === null || followers.length === 0) return;
     for (const { name } of followers) this.outlets.set(name, newOutlet(null, false));
     this.kept.inherit(estate, epoch);
@@ -150,7 +151,7 @@ export class Active {
 
   /** Last bracket that all standbys have stored. */
   get acked(): number {
-    return Math.min(this.number, ...this.leader.followers.map(({ acked }) => acked));
+    return this.number - this.behind.brackets;
   }
 
   /** Last bracket that all standbys have run, 0 while one has not even the state. */
@@ -165,9 +166,7 @@ export class Active {
 
   /** Brackets and octets that not all standbys have acknowledged. */
   get behind(): { brackets: number; octets: number } {
-    const { leader } = this;
-    const octets = leader.followers.map((follower) => octetsBehind(leader, follower));
-    return { brackets: this.number - this.acked, octets: Math.max(0, ...octets) };
+    return behindOf(this.leader);
   }
 
   /** @returns for how long a standby has owed an acknowledgement, and none that was new has come */
@@ -187,22 +186,25 @@ export class Active {
 
   /** Ends the bracket: sends it to the standby, and lets it out when that is due. */
   commit(nowMs: number): void {
-    const { journal, leader } = this;
-    const { calls, sum, ...effects } = journal.take();
+    const { journal, leader, mirrors } = this;
+    const { calls, sum, hasSecrets, ...effects } = journal.take();
     const { outputs, received, gone } = effects;
     const isEmpty = calls.length + outputs.length + received.size + gone.length === 0;
     if (leader.isFenced || isEmpty) return;
     const number = (this.kept.last ?? leader.number) + 1;
     let frame: Uint8Array | null = null;
+    let mirrored: Uint8Array | null = null;
     const isWatched = leader.followers.some(({ phase }) => phase !== "removing");
-    if (isWatched || this.recent.isGoing) {
-      const digest = this.digestIfDue(nowMs);
+    if (isWatched || this.recent.isGoing || mirrors.isOn) {
+      const digest = this.digests.digestIfDue(journal.machine, nowMs);
       if (digest !== null) for (const outlet of this.outlets.values()) outlet.digestNumber = number;
       const about = { number, epoch: leader.epoch, calls, sum, digest };
       const octets = this.sendsOutputs ? outputsOctets(outputs) : NO_OCTETS;
       frame = frameOf("bracket", { ...about, outputs: octets });
+      const isOwn = hasSecrets || octets.length > 0;
+      if (mirrors.isOn) mirrored = isOwn ? mirroredFrame({ ...about, outputs: octets }) : frame;
     }
-    this.kept.add(number, effects, isWatched ? frame : null);
+    this.kept.add(number, effects, isWatched ? frame : null, mirrored);
     this.recent.add(number, frame, isWatched);
     this.step({ event: "commit", octets: frame?.length ?? calls.length, nowMs });
   }
@@ -343,6 +345,7 @@ export class Active {
 
   /** To be called a few times a second. */
   tick(nowMs: number): void {
+    this.mirrors.tick(nowMs);
     this.step({ event: "tick", nowMs });
   }
 
@@ -362,6 +365,7 @@ export class Active {
   private forgetAll(): void {
     this.kept.forget();
     this.recent.clear();
+    this.mirrors.clear();
     this.outlets.clear();
     this.goOn?.();
   }
@@ -377,7 +381,8 @@ export class Active {
   private handle(event: LeaderEvent): void {
     const nowMs = "nowMs" in event ? event.nowMs : 0;
     for (const action of stepLeader(this.leader, event)) this.perform(action, nowMs);
-    if (this.leader.followers.length === 0 && !this.recent.isGoing) this.journal.isOn = false;
+    const isFollowed = this.leader.followers.length > 0 || this.recent.isGoing;
+    if (!isFollowed && !this.mirrors.isOn) this.journal.isOn = false;
   }
 
   private perform(action: LeaderAction, nowMs: number): void {
@@ -422,12 +427,6 @@ export class Active {
     }
   }
 
-  private digestIfDue(nowMs: number): unknown {
-    if (nowMs < this.digestAskedMs + DIGEST_MS) return null;
-    this.digestAskedMs = nowMs;
-    return digestOf(this.journal.machine);
-  }
-
   private sendImage(side: string, joinedAt: number): void {
     const { joining, journal, recent, hooks } = this;
     const { outlet, what } = outletFor(joining, joinedAt, journal, recent);
@@ -438,13 +437,13 @@ export class Active {
 
   private release(number: number): void {
     const needed = this.leader.brackets[0]?.number ?? this.number + 1;
-    this.kept.release(number, needed, (effects) => this.letOut(effects));
+    this.kept.release(number, needed, (effects, bracket) => this.letOut(effects, bracket));
     if (this.isInheriting) return;
     this.goOn?.();
     this.goOn = null;
   }
 
-  private letOut({ outputs, received, gone }: Effects): void {
+  private letOut({ outputs, received, gone }: Effects, { number, mirrored }: OutBracket): void {
     const { hooks, owed } = this;
     const wasOwing = owed.size > 0;
     for (const [connection, octets] of received) {
@@ -456,6 +455,7 @@ export class Active {
       owed.delete(connection);
       hooks.gone(connection);
     }
+    this.mirrors.out(number, mirrored);
     if (wasOwing && owed.size === 0) this.step({ event: "paid" });
   }
 

@@ -41,6 +41,21 @@ export function digestOf({ router, ledger }: Machine): DigestValue {
   };
 }
 
+/** Digests are compared this often. */
+const DIGEST_MS = 1000;
+
+/** When a machine is to be compared next. */
+export class DigestTimes {
+  private askedMs = 0;
+
+  /** @returns the digest when it is time for one, else null */
+  digestIfDue(machine: Machine, nowMs: number): DigestValue | null {
+    if (nowMs < this.askedMs + DIGEST_MS) return null;
+    this.askedMs = nowMs;
+    return digestOf(machine);
+  }
+}
+
 /** What follows from calls and from what was put out, and so is the same whatever a side decides. */
 const OF_LEDGER = ["connections", "octets written", "octets received"];
 

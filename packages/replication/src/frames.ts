@@ -39,6 +39,7 @@ const WITH_TEXT = 1 << 13;
 const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT },
   ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
+  look: SMALL,
   logHead: WITH_TEXT,
   // Four times of a piece as it is sent.
   image: 1 << 20,
@@ -61,6 +62,9 @@ const EXPECTED = {
     ...(["hello", "bye", "image", "imageEnd", "bracket", "declared"] as const),
     ...(["handover", "handingOver"] as const),
   ],
+  mirror: ["hello", "bye", "look"],
+  /** To a mirror. */
+  server: ["hello", "bye", "image", "imageEnd", "bracket", "look"],
   /** Of the heartbeats of either side. */
   heartbeats: ["heartbeat", "suspect"],
   echoes: ["echo"],
@@ -73,10 +77,15 @@ const SENDERS: Readonly<Record<Sender, string>> = {
   stranger: "somebody who has not said hello",
   standby: "a standby",
   active: "an active side",
+  mirror: "a mirror",
+  server: "an active side to a mirror",
   heartbeats: "an active side's heartbeats",
   echoes: "a standby's echoes",
   log: "a standby's log",
 };
+
+/** Those that are known, and may be of a later version. */
+const MAY_SAY_MORE: readonly Sender[] = ["active", "standby", "server", "mirror"];
 
 /** @returns the frame of a record */
 export function frameOf<N extends RecordName>(
@@ -154,7 +163,7 @@ export class FrameReader {
     if (name !== undefined && expected?.includes(name) === false) {
       throw new FormatError(`"${name}" is no record of ${SENDERS[of!]}`);
     }
-    const isKnown = of === null || of === "active" || of === "standby";
+    const isKnown = of === null || MAY_SAY_MORE.includes(of);
     const unknownMax = isKnown ? UNKNOWN_OCTETS_MAX : WITH_TEXT;
     const max = name === undefined ? unknownMax : (OCTETS_MAX[name] ?? 0);
     if (length > max) {

@@ -12,13 +12,16 @@ export interface StandIn<T extends object = object, V = unknown> {
 
 /** Classes that an image may have objects of, by their names. */
 /** Names of lists and of values are an operator's, and may be any; what they stand for is no such section. */
-function isConfig({ policies, router }: Readonly<Record<string, unknown>>): boolean {
+export function isConfig({ policies, router }: Readonly<Record<string, unknown>>): boolean {
   const isSection = (value: unknown) =>
     typeof value === "object" &&
     value !== null &&
     Object.getPrototypeOf(value) === Object.prototype;
   return isSection(policies) && isSection(router);
 }
+
+/** @returns what a reader is shown of a field of an object, which has the value */
+export type Shown = (object: object, field: string, value: unknown) => unknown;
 
 /** Fields of a configuration that are written otherwise. */
 type Others = Readonly<Record<string, (value: unknown) => unknown>>;
@@ -30,6 +33,8 @@ export class Classes {
   private readonly leftOut: Set<object> = new Set();
   /** What stands in the place of values of fields, by the name of the field; null for nothing. */
   private others: Others | null = null;
+  /** Null where all is shown. */
+  private shown: Shown | null = null;
 
   /** @param types - of which all fields are taken as they are */
   constructor(types: readonly Constructor[], standIns: readonly StandIn[]) {
@@ -49,11 +54,21 @@ export class Classes {
     return fewer;
   }
 
-  /** @returns what stands in a field of a plain object */
-  shownIn(object: Readonly<Record<string, unknown>>, field: string): unknown {
-    const { others } = this;
+  /** @returns the same, for images whose readers are not to have all */
+  showing(shown: Shown): Classes {
+    const some = new Classes([...this.types.values()], [...this.standIns.values()]);
+    some.shown = shown;
+    return some;
+  }
+
+  /** @param isPlain - the object is of no class @returns what stands in a field of it */
+  shownIn(object: Readonly<Record<string, unknown>>, field: string, isPlain: boolean): unknown {
+    const { others, shown } = this;
     const value = object[field];
-    if (others === null || !Object.hasOwn(others, field) || !isConfig(object)) return value;
+    if (shown !== null) return shown(object, field, value);
+    if (!isPlain || others === null || !Object.hasOwn(others, field) || !isConfig(object)) {
+      return value;
+    }
     return others[field]!(value);
   }
 

@@ -34,6 +34,11 @@ export class ImageQueue {
     return queue;
   }
 
+  /** All of the image was handed out, and that it is complete. */
+  get isImageOver(): boolean {
+    return this.pieces === null;
+  }
+
   /** Has a frame wait for the image and all that wait already. */
   add(frame: Uint8Array): void {
     this.behind.push(frame);

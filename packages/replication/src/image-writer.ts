@@ -372,7 +372,7 @@ export class ImageWriter {
     try {
       for (const field of fields) {
         at = field;
-        this.value(isPlain ? this.classes.shownIn(object, field) : object[field]);
+        this.value(this.classes.shownIn(object, field, isPlain));
       }
     } catch (error) {
       throw placed(error, at);

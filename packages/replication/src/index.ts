@@ -41,6 +41,10 @@
  * what peers have seen, and any of them may take over. They may differ in brackets that were not let out: who
  * takes over goes on with connections once the others have stored what it has, or have lost their right.
  *
+ * **Mirrors.** Whoever only wants to know what the router knows is sent the image, and the brackets that are out.
+ * It runs them as a standby does, and nobody waits for it, so it costs what it takes to send them. What is out is
+ * with all standbys: it goes on with whoever takes over.
+ *
  * **What must not go wrong, and how it is seen.** That both sides do the same is checked in every bracket,
  * by a checksum of what it put out, and every second by digests of the tables. A difference is named and
  * counted, the standby loses its right, and it joins again.
@@ -55,6 +59,7 @@
  *     image image-* machine-image                    a router as octets, and on its way
  *     machine ledger journal replay outputs-*        calls, outputs, and what TCP has of each connection
  *     active standby receipts digest                 who may let what out when
+ *     mirrors conceal                                those who only want to know
  *     recent-brackets log-reader                     for a standby that comes again after its end
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
@@ -89,6 +94,7 @@ export {
   type ResultOf,
 } from "./machine.ts";
 export { machineCapture, machineFromImage, machineImage, prepareCapture } from "./machine-image.ts";
+export { MIRROR_OCTETS_MAX, type MirrorHooks, Mirrors } from "./mirrors.ts";
 export { FormatError } from "./octet-reader.ts";
 export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";

@@ -17,6 +17,8 @@ export interface Made {
   readonly calls: Uint8Array;
   /** See `outputsSum`; 0 when nothing is written down. */
   readonly sum: number;
+  /** Among the calls are some that mirrors are not to have as they are, see `concealedCalls`. */
+  readonly hasSecrets: boolean;
 }
 
 const NO_OCTETS = new Uint8Array(0);
@@ -28,6 +30,7 @@ export class Journal {
   private readonly out: OctetWriter = new OctetWriter();
   private received: Map<ConnectionId, number> = new Map();
   private gone: ConnectionId[] = [];
+  private hasSecrets = false;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -65,13 +68,15 @@ export class Journal {
   /** Ends the bracket. */
   take(): Made {
     const outputs = this.machine.takeOutputs();
-    const { received, gone } = this;
+    const { received, gone, hasSecrets } = this;
     this.received = new Map();
     this.gone = [];
+    this.hasSecrets = false;
+    const made = { outputs, received, gone, hasSecrets };
     // It may have been turned off in the middle of a bracket: the next standby is not to get a half one.
     const pieces = this.out.take();
-    if (!this.isOn) return { outputs, received, gone, calls: NO_OCTETS, sum: 0 };
-    return { outputs, received, gone, calls: joined(pieces), sum: outputsSum(outputs) };
+    if (!this.isOn) return { ...made, calls: NO_OCTETS, sum: 0 };
+    return { ...made, calls: joined(pieces), sum: outputsSum(outputs) };
   }
 
   private note(call: Call): void {
@@ -80,5 +85,6 @@ export class Journal {
       if (connection !== undefined) this.received.set(call.connection, connection.received);
     }
     if (call.record === "closed") this.gone.push(call.connection);
+    if (call.record === "configure" || call.record === "tcp") this.hasSecrets = true;
   }
 }

@@ -22,7 +22,12 @@ interface Kept {
   effects: Effects | null;
   /** Null when nobody is to get it. */
   readonly frame: Uint8Array | null;
+  /** What mirrors get of it once it is out; null when there are none. */
+  readonly mirrored: Uint8Array | null;
 }
+
+/** A bracket that is out. */
+export type OutBracket = Pick<Kept, "number" | "mirrored">;
 
 /** What waits for standbys of what is to be done with a connection: octets to be written, and its end. */
 export interface HeldBack {
@@ -45,9 +50,17 @@ export class KeptBrackets {
     return this.kept.at(-1)?.number ?? null;
   }
 
-  /** @param frame - null when nobody is to get it */
-  add(number: number, effects: Effects, frame: Uint8Array | null): void {
-    this.kept.push({ number, effects, frame });
+  /**
+   * @param frame - null when nobody is to get it
+   * @param mirrored - the same of mirrors
+   */
+  add(
+    number: number,
+    effects: Effects,
+    frame: Uint8Array | null,
+    mirrored: Uint8Array | null = null,
+  ): void {
+    this.kept.push({ number, effects, frame, mirrored });
   }
 
   /** Those of the active before that are not known to be with all of its standbys, as this one has them. */
@@ -92,14 +105,18 @@ export class KeptBrackets {
   }
 
   /** Lets brackets out up to one, each once. @param needed - the first one that a standby may still need */
-  release(to: number, needed: number, letOut: (effects: Effects) => void): void {
+  release(
+    to: number,
+    needed: number,
+    letOut: (effects: Effects, bracket: OutBracket) => void,
+  ): void {
     const { kept } = this;
     const first = kept[0]?.number ?? to + 1;
     for (let at = this.released + 1 - first; at <= to - first; at++) {
       const bracket = kept[at];
       const effects = bracket?.effects ?? null;
       ensure(bracket !== undefined && effects !== null, "a bracket goes out once", at + first);
-      letOut(effects);
+      letOut(effects, bracket);
       bracket.effects = null;
     }
     this.released = to;

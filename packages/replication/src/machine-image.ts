@@ -21,6 +21,7 @@ import {
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import { concealed } from "./conceal.ts";
 import { type ConfigHistory, newHistory } from "./config-history.ts";
 import { FIRST_LISTS } from "./config-octets.ts";
 import { captureOf, fromImage } from "./image.ts";
@@ -108,6 +109,9 @@ const CLASSES = new Classes(
 /** For readers that give an image up for a class that they do not know: those of the first releases. */
 const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS);
 
+/** For mirrors, which have nothing to take over. */
+const MIRROR_CLASSES = CLASSES.showing(concealed);
+
 /** Makes ready for a capture of the machine, which may go on between two steps; see `CaptureRoom`. */
 export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<void> {
   return room.prepare(machine, CLASSES);
@@ -124,6 +128,11 @@ export function machineCapture(
   room?: CaptureRoom,
 ): Generator<Uint8Array> {
   return captureOf(machine, isForAny ? CLASSES : FIRST_CLASSES, room);
+}
+
+/** @returns the same, without what a mirror need not know; see `concealed` */
+export function mirrorCapture(machine: Machine, room?: CaptureRoom): Generator<Uint8Array> {
+  return captureOf(machine, MIRROR_CLASSES, room);
 }
 
 /** @returns the same, at once */

@@ -26,7 +26,7 @@ export const RECORDS = {
       side: [3, "text"],
       /** Highest epoch that the side has heard of. */
       epoch: [4, "uint"],
-      /** `active`, or `standby` when it wants to become one. */
+      /** `active`, or `standby` when it wants to become one; `mirror` when it only wants to know. */
       role: [5, "text"],
       /** Of the program, for people. */
       software: [6, "text"],
@@ -55,10 +55,10 @@ export const RECORDS = {
       leavesOut: [32, "uint"],
       /**
        * Of an active: a number by chance of all brackets that it makes, if it keeps them for a while for
-       * standbys that come again; 0 if not. Of a standby: of the active that it has stored brackets of.
+       * standbys or mirrors that come again; 0 if not. Of these: of the active that it has stored brackets of.
        */
       stream: [40, "uint"],
-      /** With that, of a standby that joins: the bracket that it needs next, if it need not have the image. */
+      /** With that, of a standby or mirror that joins: the bracket that it needs next, if it need not have the image. */
       lacks: [41, "uint"],
       /** Of an active, in answer to that: the same number; 0: the image follows. */
       goesOn: [42, "uint"],
@@ -182,6 +182,17 @@ export const RECORDS = {
       /** Of the neighbor. */
       address: [3, "text"],
       message: [4, "octets"],
+    },
+  },
+
+  /** Of a mirror, and back in answer to it, behind all that was sent before. */
+  look: {
+    type: 16,
+    fields: {
+      /** Of this question, the same in the answer. */
+      number: [1, "uint"],
+      /** Of a mirror: the last bracket that it has run; 0 while it has no state. */
+      applied: [2, "uint"],
     },
   },
 

@@ -501,7 +501,7 @@ describe("an active ends rather than", () => {
       ...{ closeGate: () => new Map(), openGate: nothing, say: nothing },
       ...{ declare: async () => true, undeclare: async () => true },
     };
-    const estate = { heirs: ["c"], brackets: [], number: 7, nowMs: 0 };
+    const estate = { heirs: ["c"], brackets: [], number: 7, stream: 0, nowMs: 0 };
     const journal = new Journal(new Machine(CONFIG, 1));
     const active = new Active(journal, { epoch: 2, patienceMs: 300, estate }, hooks);
     expect(active.resume("c", 9, 1)).toEqual([]);

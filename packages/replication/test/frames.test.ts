@@ -134,14 +134,15 @@ describe("of a frame", () => {
   };
   const SENDERS: readonly Sender[] = [
     ...(["stranger", "standby", "active", "heartbeats", "echoes", "log"] as const),
+    ...(["mirror", "server"] as const),
   ];
   /** Of each kind, from whom it is taken, and how long it may be. */
   const KINDS: readonly (readonly [RecordName, readonly Sender[], number])[] = [
-    ["hello", ["stranger", "standby", "active"], 1 << 13],
-    ["bye", ["stranger", "standby", "active"], 1 << 13],
-    ["image", ["active", "log"], 1 << 20],
-    ["imageEnd", ["active", "log"], 1 << 8],
-    ["bracket", ["active", "standby", "log"], 1 << 28],
+    ["hello", ["stranger", "standby", "active", "mirror", "server"], 1 << 13],
+    ["bye", ["stranger", "standby", "active", "mirror", "server"], 1 << 13],
+    ["image", ["active", "log", "server"], 1 << 20],
+    ["imageEnd", ["active", "log", "server"], 1 << 8],
+    ["bracket", ["active", "standby", "log", "server"], 1 << 28],
     ["logHead", ["log"], 1 << 13],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
@@ -152,6 +153,7 @@ describe("of a frame", () => {
     ["echo", ["echoes"], 1 << 8],
     ["handingOver", ["active"], 1 << 8],
     ["suspect", ["heartbeats"], 1 << 17],
+    ["look", ["mirror", "server"], 1 << 8],
   ];
 
   test("every kind that goes by itself is in this table", () => {
@@ -181,6 +183,8 @@ describe("of a frame", () => {
     ["echoes", 1 << 13],
     ["standby", 1 << 20],
     ["active", 1 << 20],
+    ["mirror", 1 << 20],
+    ["server", 1 << 20],
   ])("that is not known, from %s, at most %i octets are read", (of, max) => {
     expect(read(of, headOf(max, 31))).toBeNull();
     expect(() => read(of, headOf(max + 1, 31))).toThrow(FormatError);

@@ -162,7 +162,14 @@ class Pair {
     if (made !== undefined) replay(this.machine, made.calls, { records: 0, fields: 0 });
     this.outputs += made?.outputs.length ?? 0;
     this.outputsTo[this.active.number + 1] = this.outputs;
-    return made ?? { outputs: [], received: new Map(), gone: [], calls: new Uint8Array(0), sum: 0 };
+    const nothing = {
+      outputs: [],
+      received: new Map(),
+      gone: [],
+      calls: new Uint8Array(0),
+      sum: 0,
+    };
+    return made ?? { ...nothing, hasSecrets: false };
   }
 
   async join(): Promise<void> {

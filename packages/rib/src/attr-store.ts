@@ -198,6 +198,14 @@ export class AttrStore {
     this.rows.give(id);
   }
 
+  /**
+   * Does something that makes sets and gives all of them up again, such as answering a question. Sets that come
+   * later get the ids that they would have got without it: a standby, which is not asked, gives them the same.
+   */
+  looking<T>(body: () => T): T {
+    return this.rows.looking(body);
+  }
+
   /** Makes room ahead of need; to be called once a slice. */
   advance(): void {
     this.index.advance();

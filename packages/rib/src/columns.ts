@@ -149,6 +149,14 @@ export class NumberStack {
   }
 }
 
+/** What is taken by somebody who gives it back. */
+interface Look {
+  /** How short the stack of free rows became. */
+  lowest: number;
+  /** Rows that stood there above that, the one on top first. */
+  readonly popped: number[];
+}
+
 /** The rows of a table: which of them are free, and those that are being given up. */
 export class Rows {
   /** Rows in use are below this. */
@@ -157,13 +165,53 @@ export class Rows {
   /** Rows from here on are being given up. */
   private kept = Infinity;
   private hasGrown = false;
+  /** Null unless `looking` is under way. */
+  private look: Look | null = null;
 
   /** @returns a row that is free, and no longer is */
   take(): number {
-    const row = this.free.pop();
+    const { free, look } = this;
+    const row = free.pop();
+    // The state of an older program has no such field.
+    if (look && row !== 0 && free.length < look.lowest) {
+      look.lowest = free.length;
+      look.popped.push(row);
+    }
     if (row !== 0) return row;
     this.hasGrown = true;
     return this.limit++;
+  }
+
+  /**
+   * Does something that takes rows and gives them back. Afterwards rows come free in the order in which they
+   * would have come without it, unless it has kept some.
+   */
+  looking<T>(body: () => T): T {
+    const { limit, hasGrown } = this;
+    const look: Look = { lowest: this.free.length, popped: [] };
+    this.look = look;
+    try {
+      return body();
+    } finally {
+      this.look = null;
+      this.undo(look, limit, hasGrown);
+    }
+  }
+
+  private undo({ lowest, popped }: Look, limit: number, hadGrown: boolean): void {
+    const { free } = this;
+    const given = new Set<number>();
+    for (let at = lowest; at < free.length; at++) given.add(free.at(at));
+    const isBack = (row: number) => given.delete(row);
+    const areBack = popped.every((row) => given.has(row));
+    for (let row = limit; row < this.limit; row++) if (!given.has(row)) return;
+    if (!areBack) return;
+    for (; this.limit > limit; this.limit--) isBack(this.limit - 1);
+    this.hasGrown = hadGrown;
+    free.length = lowest;
+    for (const row of popped.toReversed()) if (isBack(row)) free.push(row);
+    // Of those that were in use before.
+    for (const row of given) free.push(row);
   }
 
   /** A row is free. */

@@ -127,11 +127,22 @@ export class Tables {
     for (const filter of filters) this.policies.takeIn(filter);
   }
 
-  /** Gives up what policies held for the slice that is over, or for an answer to an operator. */
+  /** Gives up what policies held for the slice that is over, or for an answer. */
   endSlice(): void {
     this.policies.endSlice();
     for (const old of this.oldPolicies) old.endSlice();
     if (this.jobs.size === 0) this.oldPolicies = [];
+  }
+
+  /** Answers a question between two slices, and leaves everything as it was. */
+  looking<T>(answer: () => T): T {
+    return this.attrs.looking(() => {
+      try {
+        return answer();
+      } finally {
+        this.endSlice();
+      }
+    });
   }
 
   /** Has tables give back what they have not needed for a while. @returns whether there is more */

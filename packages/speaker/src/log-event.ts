@@ -16,7 +16,9 @@ export type PairEvent =
   | "nsr-takeover"
   | "nsr-lost-session"
   | "nsr-handover"
-  | "nsr-simplex";
+  | "nsr-simplex"
+  | "mirror"
+  | "mirror-refused";
 
 export interface LogEvent extends Omit<RouterEvent, "id"> {
   /** Never changes its meaning. */

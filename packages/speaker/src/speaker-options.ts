@@ -24,6 +24,7 @@ export interface SpeakerOptions {
   readonly estate?: Estate | null;
   /** See `ActiveOptions`. */
   readonly recentOctets?: number;
+  readonly stream?: number;
   /** What the router's clock is ahead of this host's. */
   readonly clockOffsetMs?: number;
   /** Whether something may be let out at this instant. */

@@ -106,8 +106,8 @@ export class Speaker {
       release: (outputs) => this.letOut(outputs),
       say: (id, message) => this.say(id, LEVELS[id], null, message),
     };
-    const { recentOctets = 0 } = options;
-    const activeOptions = { epoch, patienceMs, estate, recentOctets };
+    const { recentOctets = 0, stream = 0 } = options;
+    const activeOptions = { epoch, patienceMs, estate, recentOctets, stream };
     this.active = new Active(this.journal, activeOptions, hooks);
     this.turnedAway = new TurnedAway(log);
     this.transport = new Transport(this.transportEvents());

@@ -8,7 +8,7 @@ import { Speaker } from "../src/speaker.ts";
 const CONFIG = configOf(yamlOf("neighbors: [{ address: 127.1.0.1, as: 65001, passive: true }]"));
 
 test("ends no bracket before connections have their sockets", async () => {
-  const estate = { number: 7, brackets: [], heirs: ["c"], nowMs: 0 };
+  const estate = { number: 7, brackets: [], heirs: ["c"], stream: 0, nowMs: 0 };
   const speaker = new Speaker(newMachine(CONFIG), { log: () => {}, epoch: 2, estate });
   const placed = Promise.withResolvers<void>();
   // What was about to begin before does not, either.

@@ -87,6 +87,11 @@ export function explainRoute(router: Router, question: Question): Explained {
   return explain(router, family, key, text, neighbor);
 }
 
+/** The same of a router whose calls are another one's, such as a mirror's: it is left as it was. */
+export function lookAtRoute(router: Router, question: Question): Explained {
+  return router.tables.looking(() => explainRoute(router, question));
+}
+
 /** Why the routes of a neighbor for a prefix are used or not. */
 function explainImport(
   router: Router,

@@ -3,7 +3,8 @@
  * and why a route is used or not, sent or not. Nothing here decides anything; explanations are asked of
  * the code that does.
  *
- * A question makes attribute sets on its way, and gives them up at its end (`endSlice`).
+ * A question makes attribute sets on its way, and gives them up at its end (`endSlice`); with `looking` of the
+ * router's tables it leaves no trace.
  */
 
 export {
@@ -12,6 +13,7 @@ export {
   type ExplainedRule,
   type ExplainedStep,
   explainRoute,
+  lookAtRoute,
   type Question,
 } from "./explain.ts";
 export { explainedToMember, routeToMember } from "./member.ts";

@@ -145,6 +145,16 @@ export function showRoutes(
   max: number = ROUTES_MAX,
   isWanted: AttributeTest | null = null,
 ): { routes: ShownRoute[]; next: RoutePlace } {
+  return router.tables.looking(() => lookUp(router, query, from, max, isWanted));
+}
+
+function lookUp(
+  router: Router,
+  query: RouteQuery,
+  from: RoutePlace | null,
+  max: number,
+  isWanted: AttributeTest | null,
+): ReturnType<typeof showRoutes> {
   const rib = router.tables.rib(query.family);
   const { moves } = rib.compaction;
   // The longest match is that of all routes.
@@ -155,7 +165,6 @@ export function showRoutes(
       routes.push(...routesOfRow(router, rib, query, row, fits));
       if (query.match === "longest" && routes.length > 0) break;
     }
-    router.tables.endSlice();
     return { routes, next: { row: 0, moves } };
   }
   const isAsked = (row: PrefixRow) =>
@@ -173,7 +182,6 @@ export function showRoutes(
     routes.push(...routesOfRow(router, rib, query, row, fits));
     for (let path = rib.prefixes.head[row]!; path !== 0; path = rib.paths.next[path]!) paths++;
   }
-  router.tables.endSlice();
   return { routes, next: { row: row < rib.prefixes.limit ? row : 0, moves } };
 }
 

@@ -4,7 +4,7 @@
  * A token stays in the browser's session storage: it goes with the tab.
  */
 
-import type { ShownNsr } from "@ts-bgp/nsr";
+import type { ShownFollowing, ShownNsr } from "@ts-bgp/nsr";
 import type {
   Explained,
   ShownNeighbor,
@@ -30,6 +30,8 @@ export interface Status {
   established: number;
   slice_max_ms: number;
   restart: { until_ms: number } | null;
+  /** Null where this is no mirror. */
+  mirror: ShownFollowing | null;
 }
 
 export interface Whoami {

@@ -8,7 +8,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { type JSX, render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, type ShownNsr, type Status, setToken, token, type Whoami } from "./api.ts";
 import { useAsked } from "./ask.ts";
 import { Dialog } from "./dialog.tsx";
@@ -21,7 +21,7 @@ import { Overview } from "./overview.tsx";
 import { linkTo, type Place, searchOf, usePlace } from "./place.ts";
 import { Routes } from "./routes.tsx";
 import { Validation } from "./rpki.tsx";
-import { Nothing, Pill, Wrong } from "./ui.tsx";
+import { Ago, Nothing, Pill, Wrong } from "./ui.tsx";
 
 const PAGES = [
   ["", "Overview", "o"],
@@ -165,7 +165,7 @@ function Identity(props: {
 }): JSX.Element {
   const { status, nsr, isLive } = props;
   if (status === null) return <span class="identity" />;
-  const role = nsr === null || nsr.role === "simplex" ? null : nsr.role;
+  const role = nsr === null || ["simplex", "mirror"].includes(nsr.role) ? null : nsr.role;
   return (
     <span class="identity">
       <b>AS{status.as}</b> <span class="minor">{status.id}</span>{" "}
@@ -174,8 +174,25 @@ function Identity(props: {
           {nsr!.side === "" ? role : `${nsr!.side}, ${role}`}
         </Pill>
       )}
+      {status.mirror === null ? null : <Age mirror={status.mirror} />}
       <Pill tone={isLive ? "ok" : "quiet"}>{isLive ? "live" : "not live"}</Pill>
     </span>
+  );
+}
+
+/** More than this is more than the time between two answers. */
+const OLD_MS = 10_000;
+
+/** Of a mirror: whose copy it is, and how old. */
+function Age({ mirror }: { mirror: NonNullable<Status["mirror"]> }): JSX.Element {
+  const { cluster, side, age_ms, state, reason } = mirror;
+  const atMs = useMemo(() => (age_ms === null ? null : Date.now() - age_ms), [mirror]);
+  const isOld = state !== "following" || (age_ms ?? 0) > OLD_MS;
+  return (
+    <Pill tone={isOld ? "bad" : "accent"}>
+      mirror of {cluster} ({side}), <Ago atMs={atMs} /> old
+      {isOld && reason !== "" ? `: ${reason}` : ""}
+    </Pill>
   );
 }
 

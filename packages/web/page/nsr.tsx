@@ -41,6 +41,8 @@ export function Nsr({ who }: { who: Whoami }): JSX.Element {
       {asked.error === null ? null : <Wrong error={asked.error} again={asked.again} />}
       {data === null ? (
         <Nothing>…</Nothing>
+      ) : data.role === "mirror" ? (
+        <Nothing>{data.reason}</Nothing>
       ) : data.role === "simplex" && data.cluster === "" ? (
         <NoPair />
       ) : (
@@ -60,6 +62,7 @@ function NoPair(): JSX.Element {
 }
 
 function Readiness({ nsr }: { nsr: ShownNsr }): JSX.Element {
+  if (nsr.role === "mirror") return <Pill tone="quiet">mirror</Pill>;
   if (nsr.ready) return <Pill tone="ok">ready</Pill>;
   return <Pill tone="bad">not ready{nsr.reason === "" ? "" : `: ${nsr.reason}`}</Pill>;
 }

@@ -140,6 +140,11 @@ function NsrFigure({ nsr }: { nsr: ShownNsr | null }): JSX.Element {
       <Figure label="Nonstop routing" value="none" note="no standby" tone="quiet" href={href} />
     );
   }
+  if (role === "mirror") {
+    return (
+      <Figure label="Mirror of" value={nsr.peer.side} note={nsr.side} tone="quiet" href={href} />
+    );
+  }
   const silence = last === null ? "" : `, last silence ${duration(last.ms.silence)}`;
   return (
     <Figure

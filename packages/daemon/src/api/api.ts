@@ -25,12 +25,24 @@ const LIMIT_MAX = 10_000;
 /** A page of routes ends after so long, however few it has found: clients wait for an answer only for a while. */
 const PAGE_MS = 3000;
 
-/** How another program answers: the words of a path, whom to ask, and what stands for reasons. */
+/** What there is to know of the thread that routes. */
+interface Times {
+  /** For how long it has had no turn. */
+  readonly silentMs: () => number;
+  /** How old what it knows is; null for not at all. */
+  readonly ageMs: () => number | null;
+}
+
+/**
+ * How another program answers: the words of a path, whom to ask, what stands for reasons, and how old what is told
+ * is, as `Times` has it.
+ */
 type Foreign = (
   words: readonly string[],
   ask: Ask,
   reasons: Reasons,
   query: URLSearchParams,
+  ageMs: number | null,
 ) => Text | null;
 
 const FOREIGN: Readonly<Record<string, Foreign>> = { birdwatcher, birdseye, bgplgd };
@@ -45,16 +57,17 @@ export class Api {
   private tokens: Tokens;
   private reasons: Reasons;
   private readonly router: RouterThread;
+  private readonly ageMs: Times["ageMs"];
   private readonly events: Events;
 
   /**
    * @param say - tells the thread that routes something
-   * @param silentMs - for how long it has had no turn
    */
-  constructor(access: HttpAccess, say: (what: ApiRequest) => void, silentMs: () => number) {
+  constructor(access: HttpAccess, say: (what: ApiRequest) => void, { silentMs, ageMs }: Times) {
     this.tokens = new Tokens(access);
     this.reasons = access.reasonCommunities;
     this.router = new RouterThread(say, silentMs);
+    this.ageMs = ageMs;
     this.events = new Events((isOn) => say({ ask: "watch", isOn }));
   }
 
@@ -128,7 +141,8 @@ export class Api {
     if (method === "POST")
       throw new Problem(405, "this is for GET, HEAD", {}, { allow: "GET, HEAD" });
     const ask: Ask = (request) => this.router.ask(request, null, null);
-    const text = foreign(wordsOf(path), ask, this.reasons, new URLSearchParams(query));
+    const about = [new URLSearchParams(query), this.ageMs()] as const;
+    const text = foreign(wordsOf(path), ask, this.reasons, ...about);
     if (text === null) throw new Problem(404, "nothing is here");
     return answerOf(text, JSON_TYPE, question, false);
   }

@@ -26,21 +26,28 @@ interface Status {
 }
 
 /** @returns the answer to a path, null when there is none */
-export function birdwatcher(words: readonly string[], ask: Ask, reasons: Reasons): Text | null {
+export function birdwatcher(
+  words: readonly string[],
+  ask: Ask,
+  reasons: Reasons,
+  _query: URLSearchParams | null = null,
+  ageMs: number | null = null,
+): Text | null {
+  const head = envelope(ageMs);
   const [first = "", second = "", third = "", fourth] = words;
   switch (`${first}/${second}`) {
     case "status/":
-      return status(ask);
+      return status(head, ask);
     case "protocols/":
     case "protocols/bgp":
-      return protocols(ask, protocol);
+      return protocols(head, ask, protocol);
     case "protocols/short":
-      return protocols(ask, shortProtocol);
+      return protocols(head, ask, shortProtocol);
   }
   if (first !== "routes" || third === "") return null;
   const shape = (route: ShownRoute) => JSON.stringify(routeText(route, reasons));
   const routes = (request: object) =>
-    wrapped(`${envelope()},"routes":[`, ask({ command: "show-routes", ...request }), shape, "]}\n");
+    wrapped(`${head},"routes":[`, ask({ command: "show-routes", ...request }), shape, "]}\n");
   if (second === "table") {
     const family = familyOfTable(third);
     if (fourth === "filtered") return routes({ view: "rejected", ...family });
@@ -57,15 +64,20 @@ const VIEWS = {
   noexport: "not-advertised",
 } as const;
 
-/** The members that each answer has, without the brace at their end. */
-function envelope(): string {
-  const now = isoTime(Date.now());
-  const cached_at = { date: now, timezone_type: "UTC", timezone: "UTC" };
-  const api = { Version: VERSION, result_from_cache: false, cache_status: { cached_at } };
-  return JSON.stringify({ api, ttl: now, cached_at: now }).slice(0, -1);
+/**
+ * A mirror's answers are like those from a cache.
+ *
+ * @param ageMs - how old they are; null for not at all
+ * @returns the members that each answer has, without the brace at their end
+ */
+function envelope(ageMs: number | null): string {
+  const date = isoTime(Date.now() - (ageMs ?? 0));
+  const cached_at = { date, timezone_type: "UTC", timezone: "UTC" };
+  const api = { Version: VERSION, result_from_cache: ageMs !== null, cache_status: { cached_at } };
+  return JSON.stringify({ api, ttl: isoTime(Date.now()), cached_at: date }).slice(0, -1);
 }
 
-async function* status(ask: Ask): Text {
+async function* status(head: string, ask: Ask): Text {
   const { version, id, started_ms, configured_ms } = await itemOf<Status>(
     ask({ command: "show-status" }),
   );
@@ -77,14 +89,14 @@ async function* status(ask: Ask): Text {
     last_reconfig: timeText(configured_ms),
     message: "Daemon is up and running",
   };
-  yield `${envelope()},"status":${JSON.stringify(told)}}\n`;
+  yield `${head},"status":${JSON.stringify(told)}}\n`;
 }
 
-function protocols(ask: Ask, shape: (neighbor: ShownNeighbor) => object): Text {
+function protocols(head: string, ask: Ask, shape: (neighbor: ShownNeighbor) => object): Text {
   const text = (neighbor: ShownNeighbor) =>
     `${JSON.stringify(neighbor.address)}:${JSON.stringify(shape(neighbor))}`;
   const pieces = ask({ command: "show-neighbors" });
-  return wrapped(`${envelope()},"protocols":{`, pieces, text, "}}\n");
+  return wrapped(`${head},"protocols":{`, pieces, text, "}}\n");
 }
 
 const changedAt = ({ since_ms, last_down }: ShownNeighbor) => since_ms ?? last_down?.at_ms ?? null;

@@ -21,8 +21,10 @@ export async function* listText(pieces: Pieces): AsyncGenerator<string> {
     before = ",";
     return text;
   });
-  const next = JSON.stringify(end["next"] ?? null);
-  yield `${before === "," ? "" : before}],"next":${next}}\n`;
+  const { next = null, mirror } = end;
+  // Of a mirror: what it mirrors, and how old that is.
+  const rest = JSON.stringify({ next, mirror }).slice(1);
+  yield `${before === "," ? "" : before}],${rest}\n`;
 }
 
 /** @returns the items, a line for each */

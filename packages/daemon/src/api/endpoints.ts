@@ -73,6 +73,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     direction: "text",
   }),
   get("/nsr", "one", "show-nsr"),
+  get("/mirrors", "one", "show-mirrors"),
   get("/rpki", "one", "show-rpki"),
   get("/groups", "list", "show-groups"),
   get("/quarantine", "list", "show-quarantine"),

@@ -1,0 +1,118 @@
+/** `tsbgp mirror` and `tsbgp show mirrors`: read-only copies of a speaker. */
+
+import { flushCompileCache } from "node:module";
+import type { Mirror, ShownMirrors } from "@ts-bgp/daemon";
+import type { ShownFollowing, ShownMirror } from "@ts-bgp/nsr";
+import { type Command, EXIT, noWords, print } from "./command.ts";
+import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { useHugePages } from "./huge-pages.ts";
+import { CONFIG_OPTION, configFile, withConfigErrors } from "./run.ts";
+import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
+import { VERSION } from "./version.ts";
+
+export const mirrorCommand: Command = {
+  name: "mirror",
+  usage: "-c FILE",
+  summary: "be a read-only copy of a speaker: commands, API, looking glass, metrics",
+  help: [
+    "FILE says which speaker is followed, which has a section mirrors; `tsbgp check` checks it.",
+    "All that is shown is marked with its age; `tsbgp show mirrors` says more, here and on the speaker.",
+    "SIGHUP opens the log file anew; SIGTERM and SIGINT end the mirror. The speaker does not notice.",
+  ],
+  options: CONFIG_OPTION,
+  run: async (args) => {
+    noWords(args);
+    const file = configFile(args);
+    useHugePages();
+    return withConfigErrors(async ({ Mirror: Kind }) => {
+      flushCompileCache();
+      return runMirror(new Kind({ file, version: VERSION }));
+    });
+  },
+};
+
+async function runMirror(mirror: Mirror): Promise<number> {
+  process.on("uncaughtException", (error) => mirror.fail(error));
+  const stopped = new Promise<void>((resolve) => {
+    let isStopping = false;
+    const stop = () => {
+      if (isStopping) process.exit(EXIT.UNUSABLE);
+      isStopping = true;
+      resolve(mirror.stop());
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    process.on("SIGHUP", () => mirror.reopenLog());
+  });
+  try {
+    await mirror.start();
+  } catch (error) {
+    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
+    await mirror.log.flush();
+    process.exit(EXIT.UNUSABLE);
+  }
+  await stopped;
+  return EXIT.OK;
+}
+
+export const showMirrorsCommand: Command = {
+  name: "show mirrors",
+  usage: "",
+  summary: "mirrors that follow this speaker; on a mirror, what it follows, and how old that is",
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownMirrors>(args, { command: "show-mirrors" }, (shown) => {
+      for (const line of mirrorLines(shown, Date.now())) print(line);
+    });
+  },
+};
+
+const COLUMNS: readonly Column<ShownMirror>[] = [
+  { title: "Mirror", text: ({ name }) => name },
+  { title: "From", text: ({ from }) => from || "this host" },
+  { title: "Since", text: ({ since_ms }) => duration(Date.now() - since_ms), right: true },
+  { title: "State", text: ({ joining }) => (joining ? "joining" : "following") },
+  { title: "Behind", text: ({ behind_brackets: brackets }) => String(brackets), right: true },
+  { title: "Waiting", text: ({ behind_octets: octets }) => size(octets), right: true },
+];
+
+/** @returns lines for people */
+export function mirrorLines({ serving, following }: ShownMirrors, nowMs: number): string[] {
+  if (following !== null) return followingLines(following, nowMs);
+  if (serving === null) {
+    return ["nobody can follow this speaker: it has no section mirrors, or does not act"];
+  }
+  const { cluster, listen, problem, mirrors } = serving;
+  if (problem !== "") return [`no mirror of ${cluster} can follow: ${problem}`];
+  const lines = [`${mirrors.length} mirrors of ${cluster} follow, over ${listen}`];
+  if (mirrors.length === 0) return lines;
+  lines.push("");
+  const table = new TableWriter(COLUMNS, (line) => lines.push(line));
+  for (const mirror of mirrors) table.add(mirror);
+  table.end();
+  return lines;
+}
+
+function followingLines(shown: ShownFollowing, nowMs: number): string[] {
+  const { cluster, side, over, state, since_ms, age_ms, reason, behind, states } = shown;
+  const age = age_ms === null ? "nothing is shown" : `at most ${ageText(age_ms)} old`;
+  const what = {
+    following: `follows ${side}`,
+    joining: `is being sent the state of ${side}`,
+    looking: `FOLLOWS NOBODY: ${reason}`,
+  }[state];
+  const fields: [string, string][] = [
+    ["Shown", age],
+    ["Server", over === "" ? "none" : `${side}, over ${over}`],
+    ["Since", `${duration(nowMs - since_ms)} ago`],
+    ["Not run yet", `${behind.brackets} brackets, ${size(behind.octets)}`],
+    ["States sent", String(states)],
+  ];
+  return [`this mirror of ${cluster} ${what}`, "", ...renderFields(fields)];
+}
+
+/** @returns for people, to a tenth of a second where that matters */
+export function ageText(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
+}

@@ -1,0 +1,245 @@
+/**
+ * A mirror: a read-only copy of a speaker in a process of its own, with the same commands and the same interfaces
+ * over HTTP. It has no neighbor and no right; all that it shows is marked with its age.
+ */
+
+import { loadConfig, type MirrorConfig } from "@ts-bgp/config";
+import { Feeds } from "@ts-bgp/feeds";
+import { MirrorFollower, type ShownFollowing, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import { Machine } from "@ts-bgp/replication";
+import { nowMs } from "@ts-bgp/speaker";
+import { lookAtRoute } from "@ts-bgp/views";
+import { apiSources } from "../api-sources.ts";
+import { controlHandler, type Served } from "../commands.ts";
+import { readMirrorFile } from "../config-file.ts";
+import { ConfigTrials } from "../config-trials.ts";
+import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
+import type { Fault } from "../fault.ts";
+import { NO_FOLLOWERS } from "../follower-orders.ts";
+import { History, NO_HISTORY } from "../history.ts";
+import { HttpService } from "../http.ts";
+import { type Log, openLog } from "../logging.ts";
+import { Collector } from "../metrics.ts";
+import { ServiceManager } from "../service-manager.ts";
+import { standIn } from "../stand-in.ts";
+import { mirrorMetrics } from "./mirror-metrics.ts";
+
+export interface MirrorOptions {
+  /** File of the mirror. */
+  readonly file: string;
+  readonly version: string;
+}
+
+/** See sysexits(3). */
+const EXIT_INTERNAL_ERROR = 70;
+const ORDERS = "this is a mirror, which takes no orders: ask its server";
+const OWN_FILE = "a mirror takes its file when it is started";
+/** What can be asked of a mirror that has nothing to show. */
+const ALWAYS: ReadonlySet<string> = new Set(["show-mirrors", "show-nsr", "stop", "reload"]);
+const NOBODY = "router: { as: 1, id: 192.0.2.1 }";
+
+export class Mirror {
+  readonly log: Log;
+  private readonly options: MirrorOptions;
+  private readonly config: MirrorConfig;
+  private readonly follower: MirrorFollower;
+  private readonly manager: ServiceManager;
+  private readonly feeds: Feeds;
+  private readonly trials: ConfigTrials;
+  private readonly handler: ControlHandler;
+  private readonly startedMs = nowMs();
+  /** When the configuration was taken that is shown. */
+  private configuredMs = this.startedMs;
+  /** Stands where nothing is to be shown, and is not shown. */
+  private readonly nothing: Machine = nothing();
+  private control: ControlServer | null = null;
+  private http: HttpService | null = null;
+  private history: History | null = null;
+  private readonly fault: Fault = (what, error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
+  };
+
+  /** Throws as `readMirrorFile` does. */
+  constructor(options: MirrorOptions) {
+    this.options = options;
+    const { config, warnings } = readMirrorFile(options.file);
+    this.config = config;
+    this.log = openLog(config.log, null);
+    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.follower = new MirrorFollower({
+      ...{ config: config.follow, software: options.version, log: this.log.event },
+      changed: () => {
+        this.configuredMs = nowMs();
+      },
+      seen: (atMs) => this.http?.seen(atMs),
+    });
+    this.feeds = new Feeds({
+      version: options.version,
+      describe: () => "",
+      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+    });
+    const { log } = this;
+    const inForce = () => this.machine.router.tables.config;
+    const refused = () => Promise.reject(new ControlError(ORDERS));
+    this.trials = new ConfigTrials({
+      ...{
+        file: null,
+        log,
+        speaker: () => null,
+        history: () => this.follower.machine?.history ?? null,
+      },
+      ...{ config: inForce, own: inForce, apply: refused, inTurn: (work) => work() },
+    });
+    this.handler = this.newHandler();
+    this.manager = new ServiceManager(process.env, () => statusText(this.follower.shown));
+  }
+
+  /** Rejects when the control socket or the port cannot be had. */
+  async start(): Promise<void> {
+    const { config, options, log } = this;
+    this.control = new ControlServer(config.control.socket, this.handler, this.fault);
+    await this.control.prepare();
+    try {
+      this.http = await this.listenHttp();
+    } catch (error) {
+      this.control.close();
+      throw error;
+    }
+    this.control.publish();
+    const { cluster } = config.follow;
+    log.say("info", "started", `mirror of ${cluster}`, {
+      version: options.version,
+      control: config.control.socket,
+    });
+    this.follower.run().catch((error) => this.fail(error));
+    this.manager.ready();
+  }
+
+  /** The log file may have been moved away. */
+  reopenLog(): void {
+    try {
+      this.log.reopen(this.config.log);
+    } catch (error) {
+      this.log.say("error", "log-not-reopened", (error as Error).message);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.log.say("info", "stopping", "the mirror stops");
+    this.manager.stopping();
+    this.follower.stop();
+    this.control?.close();
+    this.http?.close();
+    this.feeds.stop();
+    this.log.say("info", "stopped", "stopped");
+    await this.log.flush();
+  }
+
+  /** Nobody knows what state an exception has left: the process ends. */
+  fail(error: unknown): never {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const message = `internal error, the process ends: ${text}`;
+    this.log.sayLast("error", "internal-error", message);
+    process.stderr.write(`tsbgp: ${message}\n`);
+    process.exit(EXIT_INTERNAL_ERROR);
+  }
+
+  private get machine(): Machine {
+    return this.follower.machine ?? this.nothing;
+  }
+
+  private served(): Served {
+    const { machine } = this;
+    return {
+      ...standIn(machine, ORDERS),
+      explain: (question) => lookAtRoute(machine.router, question),
+    };
+  }
+
+  private shownNsr(): ShownNsr {
+    const { cluster, side, state, since_ms, reason, over } = this.follower.shown;
+    const shown = showNsr(null, null);
+    const link = over === "" ? "down" : "up";
+    const peer = { ...shown.peer, side, link, over, since_ms } as const;
+    const why =
+      reason === "" ? `a mirror takes over from nobody: it shows what ${side} has` : reason;
+    return { ...shown, role: "mirror", cluster, side: state, since_ms, reason: why, peer };
+  }
+
+  /** Each answer closes with how old it is. */
+  private newHandler(): ControlHandler {
+    const { follower } = this;
+    const answer = controlHandler({
+      served: () => this.served(),
+      showNsr: () => this.shownNsr(),
+      showFollowers: () => NO_FOLLOWERS,
+      showMirrors: () => ({ serving: null, following: follower.shown }),
+      showHistory: () => this.history?.show() ?? NO_HISTORY,
+      switchOver: () => Promise.reject(new Error(ORDERS)),
+      reload: () => Promise.reject(new ControlError(OWN_FILE)),
+      tryReload: () => Promise.reject(new ControlError(OWN_FILE)),
+      trials: this.trials,
+      whatIf: () => {
+        throw new ControlError(ORDERS);
+      },
+      stop: () => setImmediate(() => process.kill(process.pid, "SIGTERM")),
+      version: this.options.version,
+      startedMs: this.startedMs,
+      feeds: this.feeds,
+      configuredMs: () => this.configuredMs,
+    });
+    return async function* (request, by) {
+      if (follower.machine === null && !ALWAYS.has(request.command)) {
+        const { reason } = follower.shown;
+        throw new ControlError(`this mirror has nothing to show: ${reason}`, "busy");
+      }
+      // As it was at the beginning: what comes last may be newer.
+      const { cluster, side, age_ms } = follower.shown;
+      const end = yield* answer(request, by);
+      return { ...end, mirror: { cluster, side, age_ms } };
+    };
+  }
+
+  private async listenHttp(): Promise<HttpService | null> {
+    const { config, follower } = this;
+    const { http } = config;
+    if (http === null) return null;
+    const collector = new Collector(() => this.served(), {
+      version: this.options.version,
+      lastReload: () => ({ ok: true, atMs: this.startedMs }),
+      lostLogLines: () => this.log.lost(),
+      nsrMetrics: () => mirrorMetrics(follower.shown),
+    });
+    const parts = async function* () {
+      if (follower.machine === null) yield { records: mirrorMetrics(follower.shown) };
+      else yield* collector.parts();
+    };
+    const router = () => this.machine.router;
+    this.history = new History(router);
+    const api = apiSources(http, this.handler, this.log, router, () => this.shownNsr());
+    const health = () => {
+      const { state, age_ms } = follower.shown;
+      const neighbors = this.machine.router.neighbors.size;
+      const ready = state === "following";
+      return { ok: true, role: "mirror", ready, neighbors, config_ok: true, mirror_age_ms: age_ms };
+    };
+    return HttpService.listen(
+      http,
+      { parts, health, api, isMirror: true },
+      { fault: this.fault, say: (level, message) => this.log.say(level, "http", message) },
+    );
+  }
+}
+
+function nothing(): Machine {
+  const { config } = loadConfig("", NOBODY, { readFile: () => "", env: () => undefined });
+  return new Machine(config!, 0);
+}
+
+/** @returns one line for the service manager */
+function statusText({ cluster, side, state, reason, age_ms }: ShownFollowing): string {
+  if (state === "following") return `mirror of ${cluster}: ${side} is followed`;
+  const age = age_ms === null ? "" : `, what is shown is ${Math.round(age_ms / 1000)} s old`;
+  return `mirror of ${cluster}: ${reason}${age}`;
+}

@@ -1,0 +1,364 @@
+/**
+ * Follows a side that acts, and has no part in what that does: a copy of its router for whoever wants to know
+ * something, as old as it is.
+ *
+ *     looking     nobody is followed: the next server is tried; what there is is shown, and grows old
+ *     joining     a server sends its state; as long as that is not complete the one before is shown
+ *     following   brackets come, and are run
+ *
+ * **How old it is.** Twice a second the server is asked, and its answer comes behind all that was sent before. Once
+ * all of that is run, what is shown is no older than the question, by this side's own clock: whatever waited on the
+ * way, at the server, in a network or here, is counted.
+ */
+
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MirrorConfig } from "@ts-bgp/config";
+import { type AnyRecord, frameOf, type Machine, Standby } from "@ts-bgp/replication";
+import { type LogEvent, nowMs } from "@ts-bgp/speaker";
+import { programDigest } from "./build.ts";
+import type { Hello } from "./hello.ts";
+import { Link } from "./link.ts";
+import { addressText, connectFirst, type Way } from "./links.ts";
+import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
+
+const LOOK_MS = 500;
+/** A question that is not answered by then is not waited for, and no sign of life. */
+const SILENT_MS = 20_000;
+const WORK_MS = 4;
+/** Octets of brackets that may wait to be run here; more of them wait at the server. */
+const WAITING_OCTETS_MAX = 1 << 24;
+/** Wait before a server is looked for again: the first time, and at most. */
+const AGAIN_MS = 100;
+const AGAIN_MS_MAX = 5000;
+/** The same of one whose server has sent it away, or that has come to something else. */
+const REFUSED_MS = 1000;
+const REFUSED_MS_MAX = 30_000;
+
+/** What is followed, for people. */
+export interface ShownFollowing {
+  cluster: string;
+  /** Name of the side that is followed, or was last; empty before there was one. */
+  side: string;
+  /** The server's address; empty while there is no link. */
+  over: string;
+  state: "looking" | "joining" | "following";
+  /** When it was last another state. */
+  since_ms: number;
+  /** How old what is shown is, at most; null when nothing is. */
+  age_ms: number | null;
+  /** Why nobody is followed, empty when somebody is. */
+  reason: string;
+  /** Brackets and octets that have come and are not run. */
+  behind: { brackets: number; octets: number };
+  /** Times that the state was sent. */
+  states: number;
+}
+
+export interface FollowerOptions {
+  readonly config: MirrorConfig["follow"];
+  readonly software: string;
+  readonly log: (event: LogEvent) => void;
+  /** What is shown is of another machine, or there is none. */
+  readonly changed: () => void;
+  /** What is shown is as it was at this time, by `nowMs`; called twice a second or so. */
+  readonly seen: (atMs: number) => void;
+}
+
+/** A question whose answer has come: once this bracket was run what is shown is as of then. */
+interface Mark {
+  readonly bracket: number;
+  readonly atMs: number;
+}
+
+export class MirrorFollower {
+  private readonly options: FollowerOptions;
+  private readonly self: Self;
+  /** What is shown; null for nothing. */
+  private standby: Standby | null = null;
+  /** What is becoming of the state that is being sent; null when none is. */
+  private joining: Standby | null = null;
+  /** Of the brackets that were stored last. */
+  private stream = 0;
+  /** Of the side that is followed. */
+  private epoch = 0;
+  private side = "";
+  private way: Way | null = null;
+  private link: Link | null = null;
+  private state: ShownFollowing["state"] = "looking";
+  private sinceMs = nowMs();
+  private reason = "nobody was followed yet";
+  /** What is shown is as it was then; null for nothing. */
+  private seenMs: number | null = null;
+  private states = 0;
+  private looks = 0;
+  /** When questions were asked that are not answered, by number. */
+  private readonly asked: Map<number, number> = new Map();
+  private marks: Mark[] = [];
+  private isWorking = false;
+  private isOver = false;
+  private hasFollowed = false;
+  private again = { ms: AGAIN_MS, isRefused: false };
+  private ended: (reason: string) => void = () => {};
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+    const { config, software } = options;
+    const name = config.self || `mirror-${process.pid}`;
+    this.self = { cluster: config.cluster, name, software, build: programDigest() };
+  }
+
+  /** Null before there is anything to be shown. */
+  get machine(): Machine | null {
+    return this.standby?.follows ?? null;
+  }
+
+  get shown(): ShownFollowing {
+    const { standby, joining, way, seenMs } = this;
+    return {
+      ...{ cluster: this.self.cluster, side: this.side, state: this.state, states: this.states },
+      over: way === null ? "" : addressText(way.address),
+      since_ms: Math.round(this.sinceMs),
+      age_ms: seenMs === null ? null : Math.max(0, Math.round(nowMs() - seenMs)),
+      reason: this.state === "following" ? "" : this.reason,
+      behind: (joining ?? standby)?.behind ?? { brackets: 0, octets: 0 },
+    };
+  }
+
+  /** Follows, until it is stopped. */
+  async run(): Promise<void> {
+    const looks = setInterval(() => this.look(), LOOK_MS).unref();
+    while (!this.isOver) {
+      await this.once();
+      if (this.isOver) break;
+      const { again } = this;
+      await sleep(again.ms, undefined, { ref: true });
+      again.ms = Math.min(2 * again.ms, again.isRefused ? REFUSED_MS_MAX : AGAIN_MS_MAX);
+    }
+    clearInterval(looks);
+  }
+
+  stop(): void {
+    this.isOver = true;
+    this.end("the mirror stops");
+  }
+
+  /** Follows whoever is found, until that comes to its end. */
+  private async once(): Promise<void> {
+    const { config } = this.options;
+    let reason: string;
+    this.hasFollowed = false;
+    try {
+      const way = await connectFirst(config.servers, config);
+      if (this.isOver) {
+        way.stream.destroy();
+        return;
+      }
+      reason = await this.follow(way);
+    } catch (error) {
+      reason = `no way to a server: ${(error as Error).message}`;
+    }
+    this.way = null;
+    this.link = null;
+    this.joining = null;
+    this.asked.clear();
+    // What has come and is not run is still to be.
+    if (reason !== this.reason) this.say("warn", reason);
+    this.reason = reason;
+    this.become("looking");
+    if (this.hasFollowed) this.again = { ms: AGAIN_MS, isRefused: false };
+  }
+
+  /** @returns why it has ended */
+  private follow(way: Way): Promise<string> {
+    const { stream } = way;
+    this.way = way;
+    stream.setMaxListeners(0);
+    return new Promise((resolve) => {
+      const link = new Link(stream, "server", {
+        record: (record) => this.record(link, record),
+        drained() {},
+        idle: () => this.work(stream),
+        closed: (reason) => this.end(reason),
+      });
+      this.link = link;
+      this.ended = (reason) => {
+        this.ended = () => {};
+        link.bye(reason);
+        resolve(reason);
+      };
+      const { standby } = this;
+      const lacks = standby?.isUsable === true ? standby.number + 1 : 0;
+      const has = lacks > 0 ? { stream: this.stream, lacks } : {};
+      link.send(frameOf("hello", mirrorHello(this.self, "mirror", has)));
+    });
+  }
+
+  private end(reason: string): void {
+    this.ended(reason);
+  }
+
+  private record(link: Link, record: AnyRecord): void {
+    if (link !== this.link || this.isOver) return;
+    switch (record.record) {
+      case "hello":
+        this.welcome(record);
+        return;
+      case "bye":
+        if (!this.hasFollowed) this.refused();
+        this.end(`the server lets this mirror go: ${record.reason}`);
+        return;
+      case "look":
+        this.answered(record.number);
+        return;
+      case "imageEnd":
+        this.joining?.record(record);
+        this.joined();
+        return;
+      case "bracket":
+        if (record.epoch !== this.epoch) {
+          this.end(`a bracket is of epoch ${record.epoch}, not ${this.epoch}`);
+          return;
+        }
+        break;
+    }
+    (this.joining ?? this.standby)?.record(record);
+  }
+
+  private welcome(hello: Hello): void {
+    const problem = strangeness(this.self, "active", hello) ?? versionProblem(this.self, hello);
+    if (problem !== null) {
+      this.refused();
+      this.end(problem);
+      return;
+    }
+    this.side = hello.side;
+    this.epoch = hello.epoch;
+    const { standby } = this;
+    if (standby !== null && hello.goesOn > 0 && hello.goesOn === standby.number + 1) {
+      standby.follow(this.hooks(standby));
+      this.stream = hello.stream;
+      this.becomeFollowing("goes on where it was");
+      return;
+    }
+    this.stream = hello.stream;
+    this.marks = [];
+    this.joining = this.newStandby();
+    this.states++;
+    this.reason = "the server sends its state";
+    this.become("joining");
+  }
+
+  /** All of the state has come. */
+  private joined(): void {
+    this.standby = this.joining;
+    this.joining = null;
+    // Of what was shown before nothing is left, and how old this is is about to be known.
+    this.seenMs = null;
+    this.options.changed();
+    this.becomeFollowing("has the state");
+  }
+
+  private becomeFollowing(what: string): void {
+    this.hasFollowed = true;
+    this.become("following");
+    this.say("info", `this mirror of ${this.self.cluster} ${what}: ${this.side} is followed`);
+    this.look();
+  }
+
+  private newStandby(): Standby {
+    const standby: Standby = new Standby({ send() {}, differs() {} });
+    standby.follow(this.hooks(standby));
+    standby.isSameProgram = true;
+    return standby;
+  }
+
+  private hooks(standby: Standby) {
+    return {
+      send() {},
+      differs: (number: number, what: string) => {
+        if (standby !== this.standby && standby !== this.joining) return;
+        // What is not what the server has is not shown.
+        if (standby === this.standby) {
+          this.standby = null;
+          this.seenMs = null;
+          this.options.changed();
+        }
+        this.refused();
+        const text = `this mirror differs in ${what} at bracket ${number}: it joins anew`;
+        this.say("error", text);
+        this.end(text);
+      },
+    };
+  }
+
+  /** Whoever is sent away does not come again at once. */
+  private refused(): void {
+    this.hasFollowed = false;
+    if (!this.again.isRefused) this.again = { ms: REFUSED_MS, isRefused: true };
+  }
+
+  private look(): void {
+    const { link, asked } = this;
+    if (link === null || this.state === "looking") return;
+    const now = nowMs();
+    const oldest = asked.values().next().value ?? now;
+    if (now > oldest + SILENT_MS) {
+      this.end(`the server has not answered for ${SILENT_MS / 1000} s`);
+      return;
+    }
+    const applied = this.joining === null ? (this.standby?.applied ?? 0) : 0;
+    const number = ++this.looks;
+    asked.set(number, now);
+    link.send(frameOf("look", { number, applied }));
+  }
+
+  private answered(number: number): void {
+    const atMs = this.asked.get(number);
+    if (atMs === undefined) return;
+    // Answers come in order.
+    for (const each of [...this.asked.keys()]) if (each <= number) this.asked.delete(each);
+    const bracket = (this.joining ?? this.standby)?.number ?? 0;
+    this.marks.push({ bracket, atMs });
+    this.see();
+  }
+
+  /** Notes how old what is shown is. */
+  private see(): void {
+    const { standby, marks } = this;
+    if (standby === null || this.joining !== null) return;
+    let seenMs: number | null = null;
+    while (marks.length > 0 && marks[0]!.bracket <= standby.applied) seenMs = marks.shift()!.atMs;
+    if (seenMs === null) return;
+    this.seenMs = seenMs;
+    this.options.seen(seenMs);
+  }
+
+  private work(stream: Duplex | null): void {
+    if (stream !== null) {
+      const { octets } = (this.joining ?? this.standby)?.behind ?? { octets: 0 };
+      if (octets > WAITING_OCTETS_MAX) stream.pause();
+    }
+    if (this.isWorking) return;
+    this.isWorking = true;
+    setImmediate(() => {
+      this.isWorking = false;
+      const { standby } = this;
+      if (standby === null) return;
+      const endMs = performance.now() + WORK_MS;
+      const more = standby.work(() => performance.now() < endMs);
+      this.see();
+      if (standby.behind.octets < WAITING_OCTETS_MAX / 2) this.way?.stream.resume();
+      if (more) this.work(null);
+    });
+  }
+
+  private become(state: ShownFollowing["state"]): void {
+    if (state !== this.state) this.sinceMs = nowMs();
+    this.state = state;
+  }
+
+  private say(level: LogEvent["level"], message: string): void {
+    this.options.log({ id: "mirror", level, neighbor: null, message, fields: {} });
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * Serves mirrors of a side that acts: lets them in, sends them the state and what is out, and lets those go that
+ * do not take it. The side itself waits for none of that.
+ */
+
+import type { MirrorsConfig } from "@ts-bgp/config";
+import { type AnyRecord, frameOf, type Machine, type Mirrors } from "@ts-bgp/replication";
+import { type LogEvent, nowMs } from "@ts-bgp/speaker";
+import { programDigest } from "./build.ts";
+import type { Hello } from "./hello.ts";
+import { Link } from "./link.ts";
+import { addressText, type Caller, listenForLinks } from "./links.ts";
+import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
+import { MirrorLink } from "./mirror-link.ts";
+import { Refusals } from "./refusals.ts";
+import { inTurns, prepared } from "./state-transfer.ts";
+
+/** Wait before another attempt to have the address. */
+const RETRY_MS = 2000;
+const LOOK_MS = 5000;
+/** A mirror says something twice a second; after so long without a word it is let go. */
+const SILENT_MS = 60_000;
+/** The state is copied for a mirror, and kept until that has it: for no longer than this. */
+const STATE_MS = 300_000;
+/** After a state was sent, the next one is begun after so many times as long, at most `REST_MS_MAX` later. */
+const REST = 3;
+const REST_MS_MAX = 60_000;
+
+/** What mirrors follow. */
+export interface Mirrored {
+  readonly mirrors: Mirrors;
+  readonly machine: Machine;
+  readonly epoch: number;
+  /** Name of the side, for people. */
+  readonly side: string;
+  /** Ends the bracket at hand. @returns the number of the last one */
+  commit(): number;
+}
+
+/** A mirror that follows, for people. */
+export interface ShownMirror {
+  name: string;
+  /** Where it comes from; empty for a process of this host. */
+  from: string;
+  since_ms: number;
+  /** It is being sent the state. */
+  joining: boolean;
+  /** Brackets that it has not run, as far as it has said. */
+  behind_brackets: number;
+  /** Octets that wait for it. */
+  behind_octets: number;
+}
+
+/** What serves mirrors, for people. */
+export interface ShownServing {
+  cluster: string;
+  listen: string;
+  /** Why none can come; empty when they can. */
+  problem: string;
+  mirrors: ShownMirror[];
+}
+
+export interface MirrorServerOptions {
+  readonly software: string;
+  readonly log: (event: LogEvent) => void;
+}
+
+export class MirrorServer {
+  private readonly options: MirrorServerOptions;
+  private serving: Serving | null = null;
+  private build = "";
+
+  constructor(options: MirrorServerOptions) {
+    this.options = options;
+  }
+
+  /** From now on this is served, as its configuration says; null for nothing. */
+  use(mirrored: Mirrored | null, config: MirrorsConfig | null): void {
+    const { serving } = this;
+    const isSame =
+      serving !== null &&
+      serving.mirrored.mirrors === mirrored?.mirrors &&
+      JSON.stringify(serving.config) === JSON.stringify(config);
+    if (isSame) return;
+    serving?.stop("this side does not act any more, or has another configuration");
+    this.serving = null;
+    if (mirrored === null || config === null) return;
+    this.build ||= programDigest();
+    const { software, log } = this.options;
+    const self = { cluster: config.cluster, name: mirrored.side, software, build: this.build };
+    this.serving = new Serving(mirrored, config, self, log);
+    void this.serving.start();
+  }
+
+  /** Null where there is nobody to be followed. */
+  get shown(): ShownServing | null {
+    return this.serving?.shown ?? null;
+  }
+}
+
+class Serving {
+  readonly mirrored: Mirrored;
+  readonly config: MirrorsConfig;
+  private readonly self: Self;
+  private readonly log: (event: LogEvent) => void;
+  private readonly refusals: Refusals;
+  private readonly links: Map<string, MirrorLink> = new Map();
+  private problem = "";
+  private isOver = false;
+  private stopListening: () => void = () => {};
+  private looks: NodeJS.Timeout | undefined;
+  /** When the state was begun to be sent that is under way. */
+  private stateMs = 0;
+  private nextStateMs = 0;
+
+  constructor(
+    mirrored: Mirrored,
+    config: MirrorsConfig,
+    self: Self,
+    log: (event: LogEvent) => void,
+  ) {
+    this.mirrored = mirrored;
+    this.config = config;
+    this.self = self;
+    this.log = log;
+    this.refusals = new Refusals((message) => this.say("warn", message, "mirror-refused"));
+    mirrored.mirrors.serve({
+      send: (to, frame) => this.links.get(to)?.send(frame),
+      backlogOf: (to) => this.links.get(to)?.backlog ?? 0,
+      wake: (to) => void this.pump(to),
+      drop: (to, reason) => this.drop(to, reason),
+    });
+  }
+
+  /** Tries until it listens. */
+  async start(): Promise<void> {
+    this.looks ??= setInterval(() => this.look(), LOOK_MS).unref();
+    const { listen, cluster, tls } = this.config;
+    const waiting = { cluster, tls, whom: "mirrors" };
+    try {
+      const stop = await listenForLinks(
+        listen,
+        waiting,
+        (caller) => this.accept(caller),
+        (refusal) => this.refusals.note({ ...refusal, count: 1 }),
+      );
+      if (this.isOver) stop();
+      else this.stopListening = stop;
+      this.problem = "";
+    } catch (error) {
+      if (this.isOver) return;
+      const { message } = error as Error;
+      if (message !== this.problem) this.say("warn", message);
+      this.problem = message;
+      setTimeout(() => void this.start(), RETRY_MS).unref();
+    }
+  }
+
+  stop(reason: string): void {
+    this.isOver = true;
+    clearInterval(this.looks);
+    this.stopListening();
+    for (const name of [...this.links.keys()]) this.drop(name, reason);
+    this.mirrored.mirrors.serve(null);
+  }
+
+  get shown(): ShownServing {
+    const { config, problem, links, mirrored } = this;
+    const last = mirrored.mirrors.last;
+    const mirrors = [...links.values()].map(
+      (link): ShownMirror => ({
+        name: link.name,
+        from: link.from,
+        since_ms: Math.round(link.sinceMs),
+        joining: link.applied === 0,
+        behind_brackets: link.applied === 0 ? 0 : Math.max(0, last - link.applied),
+        behind_octets: link.backlog,
+      }),
+    );
+    return { cluster: config.cluster, listen: addressText(config.listen), problem, mirrors };
+  }
+
+  private accept(caller: Caller): void {
+    let own: MirrorLink | null = null;
+    const link: Link = new Link(caller.stream, "stranger", {
+      record: (record) => {
+        if (own !== null) this.heard(own, record);
+        else if (record.record === "hello") own = this.welcome(link, caller, record);
+        else this.refuse(link, caller, "a mirror says hello first");
+      },
+      drained: () => {
+        if (own !== null) void this.pump(own.name);
+      },
+      idle() {},
+      closed: (reason, isBroken) => {
+        if (isBroken) caller.refuse(reason);
+        if (own !== null && this.links.get(own.name) === own) this.drop(own.name, reason);
+      },
+    });
+  }
+
+  private refuse(link: Link, caller: Caller, reason: string): null {
+    caller.refuse(reason);
+    link.bye(reason);
+    return null;
+  }
+
+  private welcome(link: Link, caller: Caller, hello: Hello): MirrorLink | null {
+    const { config, self, links } = this;
+    const name = caller.name ?? hello.side;
+    const isAllowed = config.names.length === 0 || config.names.includes(name);
+    const stranger =
+      strangeness(self, "mirror", hello) ??
+      (isAllowed && name !== "" ? null : `"names" has no mirror "${name}"`);
+    if (stranger !== null) return this.refuse(link, caller, stranger);
+    caller.welcome();
+    if (links.has(name)) this.drop(name, "another mirror of that name has come");
+    const reason = this.lackOf(hello);
+    if (reason !== null) {
+      this.say("info", `the mirror ${name} cannot follow now: ${reason}`);
+      link.bye(reason);
+      return null;
+    }
+    const own = new MirrorLink(name, link, caller.stream);
+    links.set(name, own);
+    void this.join(own, hello);
+    return own;
+  }
+
+  /** @returns why a mirror cannot follow, now */
+  private lackOf(hello: Hello): string | null {
+    const { config, mirrored, links } = this;
+    const { mirrors } = mirrored;
+    const problem = versionProblem(this.self, hello);
+    if (problem !== null) return problem;
+    if (links.size >= config.max) return `${config.max} mirrors follow already ("max")`;
+    if (mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
+    // A mirror that has just come may be about to be sent it.
+    const isBusy = mirrors.isSendingState || [...links.values()].some((link) => !link.hasJoined);
+    if (isBusy) return "the state is being sent to another mirror";
+    return performance.now() < this.nextStateMs ? "the state was sent a moment ago" : null;
+  }
+
+  /** What is in hand, and nothing else, waits for the copy of the state. */
+  private async join(own: MirrorLink, hello: Hello): Promise<void> {
+    const { mirrored, self } = this;
+    const { mirrors, machine, epoch } = mirrored;
+    const { stream, lacks } = hello;
+    const goesOn = mirrors.goesOnFrom(stream, lacks);
+    const more = { epoch, stream: mirrors.stream, goesOn };
+    own.send(frameOf("hello", mirrorHello(self, "active", more)));
+    try {
+      const room = await prepared(machine, () => goesOn === 0 && this.isUsed(own));
+      if (!this.isUsed(own)) return;
+      const number = mirrored.commit();
+      if (goesOn > 0 && mirrors.goesOnFrom(stream, lacks) === 0) {
+        this.drop(own.name, "what it lacks was given up");
+        return;
+      }
+      const from = goesOn > 0 ? { stream, lacks } : { stream: 0, lacks: 0 };
+      mirrors.join(own.name, from, number, room);
+      own.hasJoined = true;
+      if (goesOn === 0) this.stateMs = performance.now();
+      const what = goesOn > 0 ? `goes on behind bracket ${goesOn - 1}` : "is being sent the state";
+      this.say("info", `the mirror ${own.name} ${what}`);
+    } catch (error) {
+      // There may be no memory for it.
+      this.drop(own.name, `its state cannot be sent: ${(error as Error).message}`);
+    }
+    await this.pump(own.name);
+  }
+
+  private isUsed(own: MirrorLink): boolean {
+    return this.links.get(own.name) === own && !this.isOver;
+  }
+
+  /** Until all that waits is sent, or the link takes no more. */
+  private async pump(name: string): Promise<void> {
+    const own = this.links.get(name);
+    if (own === undefined || own.isPumping) return;
+    const { mirrors } = this.mirrored;
+    own.isPumping = true;
+    const wasSending = mirrors.isSendingState;
+    try {
+      await inTurns(
+        () => this.isUsed(own),
+        () => own.hasRoom && mirrors.pump(name),
+      );
+    } catch (error) {
+      this.drop(name, `its state cannot be sent: ${(error as Error).message}`);
+    }
+    own.isPumping = false;
+    if (wasSending && !mirrors.isSendingState) this.stateSent();
+  }
+
+  private stateSent(): void {
+    const now = performance.now();
+    this.nextStateMs = now + Math.min(REST * (now - this.stateMs), REST_MS_MAX);
+  }
+
+  private heard(own: MirrorLink, record: AnyRecord): void {
+    if (!this.isUsed(own)) return;
+    own.heardMs = nowMs();
+    if (record.record === "look") {
+      const { number, applied } = record;
+      own.applied = applied;
+      this.mirrored.mirrors.tell(own.name, frameOf("look", { number, applied: 0 }));
+    } else if (record.record === "bye") this.drop(own.name, `it leaves: ${record.reason}`);
+    else this.drop(own.name, "it says hello again");
+  }
+
+  private look(): void {
+    const { mirrors } = this.mirrored;
+    for (const own of [...this.links.values()]) {
+      if (nowMs() > own.heardMs + SILENT_MS) {
+        this.drop(own.name, `it has said nothing for ${SILENT_MS / 1000} s`);
+      } else if (mirrors.isSendingStateTo(own.name) && this.isStateOld) {
+        this.drop(own.name, `it has not taken the state in ${STATE_MS / 1000} s`);
+      }
+    }
+  }
+
+  private get isStateOld(): boolean {
+    return performance.now() > this.stateMs + STATE_MS;
+  }
+
+  private drop(name: string, reason: string): void {
+    const own = this.links.get(name);
+    if (own === undefined) return;
+    const { mirrors } = this.mirrored;
+    this.links.delete(name);
+    if (mirrors.isSendingStateTo(name)) this.stateSent();
+    mirrors.leave(name);
+    own.end(reason);
+    this.say("info", `the mirror ${name} does not follow any more: ${reason}`);
+  }
+
+  private say(
+    level: LogEvent["level"],
+    message: string,
+    id: "mirror" | "mirror-refused" = "mirror",
+  ): void {
+    this.log({ id, level, neighbor: null, message, fields: {} });
+  }
+}
