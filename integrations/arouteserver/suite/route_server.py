@@ -34,6 +34,12 @@ WELL_KNOWN = {
     "no-export-subconfed": "65535:65283",
     "no-peer": "65535:65284",
 }
+# Origin validation states (RFC 8097), as arouteserver's tests know them.
+STATES = {
+    "0x4300000000000000": "ovs:valid",
+    "0x4300000000000001": "ovs:not-found",
+    "0x4300000000000002": "ovs:invalid",
+}
 # What the speaker itself rejects, by arouteserver's numbers.
 OWN_CHECKS = {"first-as-mismatch": 6, "next-hop-not-peer": 5}
 # What BIRD's filters log of a route that they reject, and arouteserver's number for it.
@@ -91,7 +97,7 @@ class TsBgp(Place, BGPSpeakerInstance):
 
     def rtr_is_up(self):
         [shown] = self.ask(command="show-rpki")
-        return any(source.get("state") == "synced" for source in shown["sources"])
+        return not shown["busy"] and any(source["updated_ms"] for source in shown["sources"])
 
     @staticmethod
     def tsbgp(*words):
@@ -263,7 +269,7 @@ def route_of(shown, filtered):
     route.std_comms = [WELL_KNOWN.get(each, each) for each in shown.get("communities", [])]
     route.lrg_comms = list(shown.get("large_communities", []))
     route.ext_comms = route._normalise_rfc8097(
-        [each.replace("ov:", "ovs:") for each in shown.get("extended_communities", [])]
+        [STATES.get(each, each) for each in shown.get("extended_communities", [])]
     )
     if filtered:
         cause = re.match(r"\d+", shown["reason"].get("rule", ""))

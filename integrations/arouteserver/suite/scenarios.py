@@ -122,7 +122,7 @@ def builder_for(name, version):
                 for roas in self.rpki_roas.values()
                 for roa in roas
             ]
-            if roas:
+            if self.cfg_general.rpki_roas_needed and name != "rpki_rtr_example":
                 write_roas(os.path.join(os.path.dirname(output_file.name), ROAS_FILE), roas)
             return super().render_template(output_file)
 

@@ -81,9 +81,12 @@ class Checks:
         reason, text = of_two or REASONS[cause]
         name = "%d %s" % (cause, text)
         policy = self.filtering["reject_policy"]["policy"]
-        changes = None if policy == "reject" else self.tags(cause)
+        if policy == "reject":
+            return rule(name, condition, None, "reject", reason=reason)
+        # Whoever looks at these routes knows them by their preference as well.
+        changes = {"local-pref": 1, **self.tags(cause)}
         if policy == "tag":
-            return rule(name, condition, {"local-pref": 1, **changes}, "accept")
+            return rule(name, condition, changes, "accept")
         return rule(name, condition, changes, "reject", reason=reason)
 
     def tags(self, cause):
