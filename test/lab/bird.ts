@@ -222,7 +222,9 @@ function restartConfig({ restart }: SessionSpec): string[] {
   if (restart === null) return ["  graceful restart off; long lived graceful restart off;"];
   return [
     `  graceful restart on; graceful restart time ${restart.seconds};`,
-    `  long lived graceful restart on; long lived stale time ${restart.staleSeconds};`,
+    restart.staleSeconds > 0
+      ? `  long lived graceful restart on; long lived stale time ${restart.staleSeconds};`
+      : "  long lived graceful restart off;",
   ];
 }
 

@@ -80,6 +80,13 @@ export interface NotificationView {
   readonly text: string;
 }
 
+export interface SessionRestart {
+  readonly seconds: number;
+  readonly staleSeconds: number;
+  /** Also when a NOTIFICATION ends the session (RFC 8538). */
+  readonly notification?: boolean;
+}
+
 export interface SessionSpec {
   readonly peerAddress: string;
   readonly peerAs: number;
@@ -94,10 +101,10 @@ export interface SessionSpec {
   /** Require a TTL of 255 (RFC 5082). */
   readonly ttlSecurity?: boolean;
   /**
-   * Graceful restart of both sides, in seconds, and then the long-lived one (RFC 4724, RFC 9494); null
-   * for nothing of it, not even the routes of the other side.
+   * Graceful restart of both sides, in seconds, and then the long-lived one (RFC 4724, RFC 9494), or 0 s of
+   * that; null for nothing of it, not even the routes of the other side.
    */
-  readonly restart?: { readonly seconds: number; readonly staleSeconds: number } | null;
+  readonly restart?: SessionRestart | null;
   /** BGP role of the daemon (RFC 9234). */
   readonly role?: "rs-client" | "customer" | "provider" | "peer";
   /** The peer is a transparent route server: its AS number is not expected first in the path. */

@@ -203,7 +203,13 @@ function restartConfig({ sessions }: DaemonSpec): string[] {
     " bgp graceful-restart preserve-fw-state",
     ` bgp graceful-restart restart-time ${restart.seconds}`,
     " bgp graceful-restart select-defer-time 20",
-    ` bgp long-lived-graceful-restart stale-time ${restart.staleSeconds}`,
+    ...(restart.staleSeconds > 0
+      ? [` bgp long-lived-graceful-restart stale-time ${restart.staleSeconds}`]
+      : []),
+    // Without the second, each `clear bgp` is a Hard Reset.
+    ...(restart.notification
+      ? [" bgp graceful-restart notification", " no bgp hard-administrative-reset"]
+      : []),
   ];
 }
 

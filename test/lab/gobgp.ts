@@ -144,7 +144,8 @@ function sessionConfig(session: SessionSpec): string[] {
           "enabled = true",
           `restart-time = ${session.restart.seconds}`,
           "deferral-time = 20",
-          "long-lived-enabled = true",
+          `long-lived-enabled = ${session.restart.staleSeconds > 0}`,
+          `notification-enabled = ${session.restart.notification ?? false}`,
         ]
       : []),
     ...session.families.flatMap((family) => [
@@ -159,7 +160,7 @@ function sessionConfig(session: SessionSpec): string[] {
             "[neighbors.afi-safis.mp-graceful-restart.config]",
             "enabled = true",
             "[neighbors.afi-safis.long-lived-graceful-restart.config]",
-            "enabled = true",
+            `enabled = ${session.restart.staleSeconds > 0}`,
             `restart-time = ${session.restart.staleSeconds}`,
           ]
         : []),

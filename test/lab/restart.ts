@@ -14,7 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import { parse } from "yaml";
 import { bird } from "./bird.ts";
-import type { Daemon, DaemonKind, Route, RouteView } from "./daemon.ts";
+import type { Daemon, DaemonKind, Route, RouteView, SessionRestart } from "./daemon.ts";
 import type { Lab, LabNode } from "./netns.ts";
 import { addressOf, FAMILIES } from "./scene.ts";
 import { createSpeaker, type Speaker } from "./speaker.ts";
@@ -23,15 +23,14 @@ import { until } from "./until.ts";
 const LAB_CONFIG = new URL("../../configs/lab.yaml", import.meta.url);
 const SPEAKER_AS = 65500;
 /** Of both sides: long enough for a start, short enough to wait for its end. */
-const RESTART_SECONDS = 12;
-const STALE_SECONDS = 600;
+const RESTART: SessionRestart = { seconds: 12, staleSeconds: 600 };
 const LLGR_STALE = "65535:6";
 /** A start, a restart time, and half a minute in which daemons defer what they say. */
 const WAIT_MS = 90_000;
 /** Between two looks at a table. */
 const LOOK_MS = 100;
 
-interface End {
+export interface End {
   readonly node: LabNode;
   readonly daemon: Daemon;
   readonly prefixes: readonly string[];
@@ -69,17 +68,24 @@ export function loneSubject(lab: Lab): Subject {
   };
 }
 
-/** Build the scene; return when everybody has what the others announce. */
+/**
+ * Build the scene; return when everybody has what the others announce.
+ *
+ * @param restart - of the daemon and of the speaker
+ * @param options - of the speaker's sessions with the daemon
+ */
 export async function setRestartScene(
   lab: Lab,
   kind: DaemonKind,
   speaker: Subject = loneSubject(lab),
+  restart: SessionRestart = RESTART,
+  options: object = {},
 ): Promise<RestartScene> {
-  const witness = createEnd(bird, lab.node("witness"), 1, speaker, true);
-  const daemon = createEnd(kind, lab.node(kind.name), 2, speaker, true);
-  const bystander = createEnd(bird, lab.node("bystander"), 3, speaker, false);
+  const witness = createEnd(bird, lab.node("witness"), 1, speaker, RESTART);
+  const daemon = createEnd(kind, lab.node(kind.name), 2, speaker, restart);
+  const bystander = createEnd(bird, lab.node("bystander"), 3, speaker, null);
   const scene = { speaker, daemon, witness, bystander };
-  speaker.configure(speakerConfig(scene));
+  speaker.configure(speakerConfig(scene, options));
   const ends = [witness, daemon, bystander];
   await Promise.all([speaker.start(), ...ends.map((end) => end.daemon.start())]);
   await expectFresh(scene);
@@ -91,7 +97,7 @@ function createEnd(
   node: LabNode,
   net: number,
   peer: Subject,
-  restarts: boolean,
+  restart: SessionRestart | null,
 ): End {
   const originate: Route[] = [1, 2, 3].flatMap((i) => [
     { prefix: `10.${net}.${i}.0/24`, med: i },
@@ -103,25 +109,23 @@ function createEnd(
     peerAddress: addressOf(peer, family),
     peerAs: SPEAKER_AS,
     routeServer: true,
-    restart: restarts ? { seconds: RESTART_SECONDS, staleSeconds: STALE_SECONDS } : null,
+    restart,
   }));
   const spec = { as: 65000 + net, routerId: node.address4, sessions, originate };
   return { node, daemon: kind.create(node, spec), prefixes: originate.map(({ prefix }) => prefix) };
 }
 
-function speakerConfig({ speaker, ...ends }: RestartScene): Readonly<Record<string, unknown>> {
-  const full = { mode: "full", "restart-time": RESTART_SECONDS, "defer-limit": 20 };
-  const neighbors = Object.values(ends).flatMap(({ node, daemon }) =>
+function speakerConfig(
+  { speaker, ...ends }: RestartScene,
+  ofDaemon: object,
+): Readonly<Record<string, unknown>> {
+  const neighbors = Object.values(ends).flatMap((end) =>
     FAMILIES.map((family) => ({
-      address: addressOf(node, family),
-      as: daemon.spec.as,
+      address: addressOf(end.node, family),
+      as: end.daemon.spec.as,
       group: "route-server-client",
-      ...(daemon.spec.sessions[0]!.restart === null
-        ? {}
-        : {
-            "graceful-restart": full,
-            "long-lived-graceful-restart": { mode: "full", "stale-time": STALE_SECONDS },
-          }),
+      ...restartOptions(end.daemon.spec.sessions[0]!.restart ?? null),
+      ...(end === ends.daemon ? ofDaemon : {}),
     })),
   );
   return {
@@ -131,8 +135,17 @@ function speakerConfig({ speaker, ...ends }: RestartScene): Readonly<Record<stri
   };
 }
 
+function restartOptions(restart: SessionRestart | null): object {
+  if (restart === null) return {};
+  const { seconds, staleSeconds } = restart;
+  const full = { mode: "full", "restart-time": seconds, "defer-limit": 20 };
+  if (staleSeconds === 0) return { "graceful-restart": full };
+  const longLived = { mode: "full", "stale-time": staleSeconds };
+  return { "graceful-restart": full, "long-lived-graceful-restart": longLived };
+}
+
 /** What an end has of another one's routes. */
-async function held(scene: RestartScene, at: End, of: End): Promise<RouteView[]> {
+export async function held(scene: RestartScene, at: End, of: End): Promise<RouteView[]> {
   const tables = await Promise.all(FAMILIES.map((family) => at.daemon.routes(family)));
   const from = FAMILIES.map((family) => addressOf(scene.speaker, family));
   return tables
@@ -143,7 +156,7 @@ async function held(scene: RestartScene, at: End, of: End): Promise<RouteView[]>
 const isStale = ({ communities }: RouteView) => communities.includes(LLGR_STALE);
 
 /** All have what the others announce, none of it is a last resort, and nothing of it is kept. */
-async function expectFresh(scene: RestartScene): Promise<void> {
+export async function expectFresh(scene: RestartScene): Promise<void> {
   const ends = [scene.daemon, scene.witness, scene.bystander];
   for (const at of ends) {
     for (const of of ends.filter((end) => end !== at)) {
@@ -173,7 +186,7 @@ async function expectFresh(scene: RestartScene): Promise<void> {
 }
 
 /** Looks at what an end has of another one's routes until the end: whatever happens, they are all there. */
-class Watch {
+export class Watch {
   /** Looks at which something was missing. */
   readonly missing: string[] = [];
   looks = 0;

@@ -2,7 +2,7 @@
  * A spare that protects three route servers: four hosts, which are network namespaces, etcd, and a BIRD with
  * two sessions with each route server. The tests are one story, in their order.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ShownSpare, ShownSpared } from "@ts-bgp/daemon";
 import type { ShownNeighbor } from "@ts-bgp/views";
@@ -69,7 +69,7 @@ function sideConfig(server: Server, side: "own" | "spare", etcd: string): string
       { address: clientNode.address6, as: 65000 + number, passive: true, password: PASSWORD },
     ],
     nsr: {
-      ...{ cluster, self: side, mode: "address" },
+      ...{ cluster, self: side, mode: "address", log: join(node.directory, "log") },
       listen: { address: node.address4, port },
       peer: { address: other.address4, port },
       tls: {
@@ -357,6 +357,21 @@ describe.skipIf(REASON !== null)(
         expect(after.get(cluster)).toMatchObject({ pid: same, role, since_ms });
       }
       for (const cluster of CLUSTERS) expect(await upCounts(cluster)).toEqual(NOTHING_LOST);
+    });
+
+    test("has a side go on from its log on disk, and be sent what it lacks alone", async () => {
+      const file = join(spareHost.directory, "log", "rs3-spare.log");
+      await until(() => existsSync(file), WAIT_MS, "rs3 has a log");
+      const { pid } = (await shownSpare()).get("rs3")!;
+      await control(spareHost, ["kill", "-KILL", String(pid)]);
+      await untilSpare("rs3", "is another process", (now) => now.pid !== 0 && now.pid !== pid);
+      await untilSpare("rs3", "is ready again", isReadyStandby);
+      const said = () =>
+        /spare is being sent \d+ brackets behind \d+, which it has/.test(
+          of("rs3").process!.output(),
+        );
+      await until(said, WAIT_MS, "rs3 sends what is lacked");
+      expect(await upCounts("rs3")).toEqual(NOTHING_LOST);
     });
 
     test("has a side that hangs while it is active: its other side takes over, and all others go on", async () => {

@@ -6,12 +6,14 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
@@ -26,9 +28,10 @@ import {
   untilSaid,
   withPair,
 } from "../../../testkit/pair.ts";
-import type { Peer } from "../../../testkit/peer.ts";
+import { type Peer, UPDATE } from "../../../testkit/peer.ts";
+import { slowDisk } from "../../../testkit/slow-disk.ts";
 import { type SpawnOptions, type SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
-import { manyRoutes } from "../../../testkit/updates.ts";
+import { manyRoutes, routeOctets, updateMessage } from "../../../testkit/updates.ts";
 
 const REASON = enterOwnNetwork();
 const ON_ONE_HOST = REASON ?? "on one host";
@@ -36,6 +39,9 @@ const ROUTES = 300;
 /** Of a state with that, some 100 kB, there is room, and of many routes there is none. */
 const SMALL_DISK = "1m";
 const MANY = 20_000;
+/** Octets that may wait for the disk. */
+const WAITING_OCTETS_MAX = 1 << 26;
+const COMMUNITY_OCTETS = 4000;
 
 interface Logged {
   readonly pair: TestPair;
@@ -103,6 +109,20 @@ async function kill(a: SpeakerProcess, b: SpeakerProcess): Promise<void> {
   await b.exited();
   await untilNsr(a, "a is alone", ({ standbys, peer }) => peer.side === "" || standbys.length > 0);
   await untilNsr(a, "a is not ready", ({ ready }) => !ready);
+}
+
+/** @returns a megabyte of UPDATEs that announce one route with as many communities as there is room for */
+function heavyUpdates(): Buffer {
+  const attributes = [
+    ...attribute(0x40, 1, [0]),
+    ...attribute(0x40, 2, [2, 1, ...four(PEER_AS)]),
+    ...attribute(0x40, 3, [192, 0, 2, 99]),
+    // With a length of two octets.
+    ...[0xd0, 8, COMMUNITY_OCTETS >>> 8, COMMUNITY_OCTETS & 0xff],
+    ...Array.from({ length: COMMUNITY_OCTETS }, (_, n) => n & 0x7f),
+  ];
+  const one = Buffer.from(updateMessage([], attributes, routeOctets(0)));
+  return Buffer.concat(Array.from({ length: 256 }, () => one));
 }
 
 async function takeOver({ a, b, peer }: Logged, routes: number): Promise<void> {
@@ -238,6 +258,45 @@ describe.skipIf(REASON !== null)(`the log of a standby (${ON_ONE_HOST})`, () => 
       await untilNsr(b, "b has a log again", ({ log }) => log.octets > 0 && log.problem === "");
       expect(saidBy(a, "standby-joining")).toHaveLength(1);
       await takeOver(logged, MANY);
+    });
+  });
+
+  test("a disk that stands still holds up nobody, and costs the log alone", () => {
+    const holdOf = (folder: string) => join(dirname(folder), "hold");
+    const spawnFor = (folder: string) => ({ nodeOptions: slowDisk(holdOf(folder)) });
+    return withFolder({ spawnFor }, async (logged) => {
+      const { pair, a, b, peer, file } = logged;
+      const other = await pair.peer(2);
+      await untilProtected(a, 2);
+      await untilNsr(b, "b has a log", ({ log }) => log.octets > 0);
+      const hold = holdOf(dirname(file));
+      writeFileSync(hold, "");
+      const { size } = statSync(file);
+      await announce(peer, b, 0);
+      // What others are sent is what b has acknowledged.
+      await until(
+        () => other.count(UPDATE) >= ROUTES / 100,
+        WAIT_MS,
+        "the other one is sent routes",
+      );
+      await untilNsr(a, "b has stored all", ({ ready, behind }) => ready && behind.octets === 0);
+      expect(statSync(file).size).toBe(size);
+      const heavy = heavyUpdates();
+      for (let sent = 0; sent < WAITING_OCTETS_MAX; sent += heavy.length) await peer.sendAll(heavy);
+      const slow = await untilNsr(b, "b gives its log up", ({ log }) => log.problem !== "");
+      expect(slow.log).toMatchObject({ octets: 0, problem: "the disk is too slow" });
+      await untilNsr(a, "b has stored all", ({ ready, behind }) => ready && behind.octets === 0);
+      expect(saidBy(a, "standby-slow")).toEqual([]);
+      rmSync(hold);
+      await untilNsr(b, "b has a log again", ({ log }) => log.octets > 0 && log.problem === "");
+      expect(saidBy(a, "standby-joining")).toHaveLength(1);
+      // Nor is a role held up.
+      writeFileSync(hold, "");
+      await announce(peer, b, ROUTES);
+      other.end();
+      await untilNsr(a, "the other one is gone", ({ sessions }) => sessions === 1);
+      await takeOver(logged, 2 * ROUTES);
+      rmSync(hold);
     });
   });
 
