@@ -56,8 +56,6 @@ import type { AnyRecord, RecordOf } from "./records.ts";
 
 /** Frames of an image that are sent at once: a small one is sent when the standby joins. */
 const FIRST_FRAMES = 4;
-const NO_OCTETS = new Uint8Array(0);
-const NOTHING_SPECIAL: Joining = {};
 
 export class Active {
   readonly journal: Journal;
@@ -76,7 +74,7 @@ export class Active {
   /** By connection, what peers may have seen acknowledged before the gate was closed. */
   private owed: Map<ConnectionId, number> = new Map();
   /** What there is to say of a standby that joins just now. */
-  private joining: Joining = NOTHING_SPECIAL;
+  private joining: Joining = {};
   /** By standby. */
   private readonly outlets: Map<string, Outlet> = new Map();
   private readonly digests: DigestTimes = new DigestTimes();
@@ -199,7 +197,7 @@ export class Active {
       const digest = this.digests.digestIfDue(journal.machine, nowMs);
       if (digest !== null) for (const outlet of this.outlets.values()) outlet.digestNumber = number;
       const about = { number, epoch: leader.epoch, calls, sum, digest };
-      const octets = this.sendsOutputs ? outputsOctets(outputs) : NO_OCTETS;
+      const octets = outputsOctets(this.sendsOutputs ? outputs : []);
       frame = frameOf("bracket", { ...about, outputs: octets });
       const isOwn = hasSecrets || octets.length > 0;
       if (mirrors.isOn) mirrored = isOwn ? mirroredFrame({ ...about, outputs: octets }) : frame;
@@ -213,12 +211,14 @@ export class Active {
    * A standby wants to join: it is sent the image and everything from here on, as `pump` is called. To be
    * called between two brackets. Throws when there is no memory for it.
    */
-  join(side: string, nowMs: number, joining = NOTHING_SPECIAL): void {
-    this.commit(nowMs);
+  join(side: string, nowMs: number, joining: Joining = {}): void {
+    // What comes at once of what a bracket lets out is to be in the image, and in no bracket behind it.
+    do this.commit(nowMs);
+    while (this.journal.octets > 0);
     if (this.state !== "declared") this.reason = "the standby is being sent the state";
     this.joining = joining;
     this.step({ event: "join", follower: side, nowMs });
-    this.joining = NOTHING_SPECIAL;
+    this.joining = {};
   }
 
   /** Whether a standby that has stored all brackets before this one can be sent the others. */
