@@ -243,9 +243,9 @@ describe.skipIf(REASON !== null)(
         host.program("tsbgp", "ts-bgp");
         const start = /^ExecStart=(.*)$/m.exec(UNIT)![1]!;
         const line = start
-        .replace("/opt/ts-bgp/node_modules/.bin/node", process.execPath)
-        .replaceAll("%i", "$name");
-      await host.run(`systemctl() {
+          .replace("/opt/ts-bgp/node_modules/.bin/node", process.execPath)
+          .replaceAll("%i", "$name");
+        await host.run(`systemctl() {
   name=\${2#ts-bgp@}
   if [ "$1" = restart ]; then
     pid=$(cat $name.pid); kill -TERM $pid; while kill -0 $pid 2> /dev/null; do sleep 0.05; done
@@ -266,11 +266,11 @@ describe.skipIf(REASON !== null)(
         await host.untilActive("a");
         const before = host.tables;
         const printed = await host.run(steps);
-      expect(printed).toContain("no session would end, no route differ");
-      await host.untilActive("a");
-      // What runs is what the link led to when it was started.
-      expect(await host.versions(...SIDES)).toEqual([VERSION, VERSION]);
-      expect(host.undisturbed).toEqual([true, true]);
+        expect(printed).toContain("no session would end, no route differ");
+        await host.untilActive("a");
+        // What runs is what the link led to when it was started.
+        expect(await host.versions(...SIDES)).toEqual([VERSION, VERSION]);
+        expect(host.undisturbed).toEqual([true, true]);
         expect(host.tables).toEqual(before);
       }));
   },
