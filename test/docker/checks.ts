@@ -349,7 +349,7 @@ async function spared({ tsbgp }: Side): Promise<readonly ShownSpared[]> {
 }
 
 /** How often each session came up, by the clients' own count. */
-async function upCounts({ clients }: Stage): Promise<number[]> {
+export async function upCounts({ clients }: Stage): Promise<number[]> {
   const sessions = clients.flatMap(({ daemon }) =>
     FAMILIES.map((family) => daemon.session(addressOf(SERVICE, family))),
   );

@@ -156,11 +156,6 @@ export class Deployment implements Pair {
     return stdout;
   }
 
-  /** Have the next `up` use what it would use in a clone. */
-  forgetImage(): void {
-    rmSync(this.path(".env"));
-  }
-
   /** Name of a service's container. */
   container(service: string): string {
     return service === "feeder" ? FEEDER : `${PROJECT}-${service}-1`;

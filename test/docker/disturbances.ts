@@ -1,17 +1,11 @@
 /** What is done to the active's container while routes change, and what must come of it. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Disturbance } from "../../chaos/disturb.ts";
 import type { TrialPlan } from "../../chaos/plan.ts";
 import { reached, type Side } from "../../chaos/sides.ts";
 import { type Disturb, runTrial, type TrialResult } from "../../chaos/trial.ts";
-import { stepsOf } from "../versions/steps.ts";
-import { versionPatch, writePatched } from "../versions/tree.ts";
-import { VARIANTS } from "../versions/variants.ts";
 import type { Check } from "./checks.ts";
-import { IMAGE, NEXT_IMAGE, type NetworkName } from "./deployment.ts";
-import { docker, parseImage } from "./engine.ts";
+import type { NetworkName } from "./deployment.ts";
+import { docker } from "./engine.ts";
 import type { Stage } from "./stage.ts";
 
 const TAKEOVER_MS = 5_000;
@@ -68,6 +62,15 @@ const PAUSE: Disturbing = {
   },
 };
 
+const SWITCHOVER: Disturbing = {
+  name: "docker exec tsbgp switchover",
+  moment: "churn",
+  deed: async (_, victim) => {
+    await victim.tsbgp("switchover", "--wait");
+    return true;
+  },
+};
+
 function disconnect(network: NetworkName): Disturbing {
   return {
     name: `docker network disconnect ${network}`,
@@ -77,35 +80,6 @@ function disconnect(network: NetworkName): Disturbing {
       if (!(await takenOver(stage, victim, TAKEOVER_MS))) problem("nobody took over meanwhile");
       await stage.deployment.connect(victim.name, network);
       return true;
-    },
-  };
-}
-
-/**
- * The steps of docs/upgrade.md, as they stand there.
- *
- * @param image - what both sides run then
- */
-function upgrade(name: string, image: string): Disturbing {
-  return {
-    name,
-    moment: "churn",
-    deed: async (stage, victim, { problem, remark }) => {
-      const { deployment } = stage;
-      const [, steps = ""] = stepsOf("Compose");
-      // There rs-a is the active side.
-      if (victim.name !== "rs-a") await victim.tsbgp("switchover", "--wait");
-      await stage.ready();
-      const said = await deployment.shell(steps.replaceAll("ts-bgp:next", image));
-      if (!said.includes("no session would end")) problem(`upgrade check says: ${said}`);
-      deployment.forgetImage();
-      const { id } = parseImage(await docker(["image", "inspect", image]));
-      for (const side of deployment.sides) {
-        if ((await deployment.inspect(side.name)).image !== id)
-          problem(`${side.name} runs another`);
-        remark(`${side.name} is ${(await side.tsbgp("--version")).trim()}`);
-      }
-      return victim.name !== "rs-a";
     },
   };
 }
@@ -134,8 +108,7 @@ const ADDRESS_MODE: readonly Disturbing[] = [
   disconnect("link"),
   disconnect("peering"),
   STOP,
-  upgrade("upgrade by the steps of docs/upgrade.md", NEXT_IMAGE),
-  upgrade("the way back by the same steps", IMAGE),
+  SWITCHOVER,
 ];
 const SHARED_MODE: readonly Disturbing[] = [KILL, KILL_TWICE, PAUSE, STOP];
 
@@ -149,22 +122,6 @@ export function disturbanceChecks(
   return all.map((one): Check => {
     return { name: one.name, run: (stage) => check(stage, one, label, record) };
   });
-}
-
-/** An image of another tag, with another program in it. */
-export async function makeNextImage(): Promise<void> {
-  const { patches } = VARIANTS.find(({ name }) => name === "another jitter of timers")!;
-  const folder = mkdtempSync(join(tmpdir(), "tsbgp-next-"));
-  try {
-    writePatched(folder, [...patches, versionPatch("9.8.7")]);
-    writeFileSync(
-      join(folder, "Dockerfile"),
-      `FROM ${IMAGE}\nCOPY packages /opt/ts-bgp/packages\n`,
-    );
-    await docker(["build", "-q", "-t", NEXT_IMAGE, folder]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 async function check(

@@ -4,8 +4,9 @@
  *     main ---> deployment      a copy of docker/, up and down, under a project name of its own
  *       |-----> stage           clients, captures, scripted peers
  *       |         '-> chaos/scene
- *       |-----> checks          image, privileges, sessions, routes, reload, logs
- *       '-----> disturbances    kill, pause, disconnect, stop, upgrade
+ *       |-----> checks          image, privileges, sessions, routes, reload, spare, logs
+ *       |-----> upgrade         the steps of docs/upgrade.md
+ *       '-----> disturbances    kill, pause, disconnect, stop, switchover
  *                 '-> chaos/trial     traffic, disturbance, verdict of every peer
  */
 import os from "node:os";
@@ -26,9 +27,10 @@ import {
   START,
 } from "./checks.ts";
 import { Deployment, removeProject, SOURCE } from "./deployment.ts";
-import { disturbanceChecks, makeNextImage } from "./disturbances.ts";
+import { disturbanceChecks } from "./disturbances.ts";
 import { engineMissing } from "./engine.ts";
 import { Stage } from "./stage.ts";
+import { makeNextImage, UPGRADE } from "./upgrade.ts";
 
 const HELP = `Usage: npm run interop:docker -- [OPTION]...
 
@@ -74,7 +76,7 @@ class Run {
       PRIVILEGES,
       SESSIONS,
       ROUTES,
-      ...(isFirst ? [CHANGES, ...RELOADS, SPARE] : []),
+      ...(isFirst ? [CHANGES, ...RELOADS, SPARE, UPGRADE] : []),
       ...disturbances,
       PROTECTION,
       LOGS,
