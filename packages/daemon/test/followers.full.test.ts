@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect, test } from "vitest";
+import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
 import { Peer } from "../../../testkit/peer.ts";
 import { freePort, MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
@@ -39,6 +40,43 @@ test("after a restart of a speaker alone it is not all before its neighbors have
     expect(follower.records.some(({ record }) => record === "complete")).toBe(false);
     peer.send(updateMessage([], [], []));
     await follower.has("complete");
+    follower.end();
+    peer.end();
+  } finally {
+    speaker.remove();
+  }
+});
+
+test("of two next hops of an IPv6 route the global one is told", async () => {
+  const speaker = await SpeakerProcess.create({});
+  const file = join(speaker.directory, "followers.sock");
+  const global = [0x20, 1, 0xd, 0xb8, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+  const linkLocal = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+  try {
+    speaker.configure({
+      followers: { listen: file },
+      defaults: { passive: true, import: "accept-all", export: "accept-all" },
+      neighbors: [{ address: ADDRESS, as: AS, families: ["ipv4-unicast", "ipv6-unicast"] }],
+    });
+    await speaker.start();
+    const families = ["ipv4", "ipv6"] as const;
+    const session = { port: speaker.port, localAddress: ADDRESS, as: AS, families };
+    const peer = await Peer.establish(session);
+    const route = [48, 0x20, 1, 0xd, 0xb8, 0, 9];
+    const attributes = [
+      ...attribute(0x40, 1, [0]),
+      ...attribute(0x40, 2, [2, 1, ...four(AS)]),
+      ...attribute(0x80, 14, [0, 2, 1, 32, ...global, ...linkLocal, 0, ...route]),
+    ];
+    peer.send(updateMessage([], attributes, []));
+    const follower = new Scripted(connect(file));
+    follower.say("hello", HELLO);
+    await follower.has("role");
+    follower.say("activate", {});
+    await until(() => follower.routes.size === 1, WAIT_MS, "the route is told");
+    expect(follower.routes.get(0x20010db8)).toBe(global.join("."));
+    peer.send(updateMessage([], attribute(0x80, 15, [0, 2, 1, ...route]), []));
+    await until(() => follower.routes.size === 0, WAIT_MS, "the route is withdrawn");
     follower.end();
     peer.end();
   } finally {

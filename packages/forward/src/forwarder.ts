@@ -6,7 +6,7 @@
 import type { FollowedTable } from "@ts-bgp/follow";
 import { KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
-import { type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
+import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { RouteMonitor, RouteSocket } from "./route-socket.ts";
 import { type RouteChange, RouteTable } from "./route-table.ts";
 
@@ -162,21 +162,37 @@ export class Forwarder {
 
   /** Reads by which routes next hops resolve, and what of the own ones is there. */
   private read(): void {
-    const { table: number, metric, nextHopTable } = this.options;
     const beganMs = performance.now();
     try {
-      for (const table of this.tables) {
-        const { family } = table.followed;
-        const own = this.socket.routes(family, number, RTPROT_BGP);
-        table.adopt(own.filter((route) => route.metric === metric));
-        table.resolveBy(this.socket.routes(family, nextHopTable, 0));
-      }
+      for (const table of this.tables) this.readTable(table);
       this.isUnknown = false;
     } catch (error) {
       this.fail(error);
     }
     this.nextLookMs = performance.now() + 9 * (performance.now() - beganMs);
     this.changed();
+  }
+
+  private readTable(table: RouteTable): void {
+    const { table: number, metric, nextHopTable } = this.options;
+    const { family } = table.followed;
+    const others: KernelRoute[] = [];
+    const take = (route: KernelRoute) => {
+      if (route.protocol !== RTPROT_BGP) others.push(route);
+      else if (route.table === number && route.metric === metric) table.adopt(route);
+    };
+    const isOne = number === nextHopTable;
+    const begin = () => {
+      others.length = 0;
+      table.beginAdopting();
+    };
+    this.socket.read(family, number, isOne ? 0 : RTPROT_BGP, begin, take);
+    table.endAdopting();
+    const forget = () => {
+      others.length = 0;
+    };
+    if (!isOne) this.socket.read(family, nextHopTable, 0, forget, take);
+    table.resolveBy(others);
   }
 
   private fail(error: unknown): void {

@@ -84,23 +84,34 @@ export class RouteSocket {
   }
 
   /**
+   * Reads all routes of a table; there are none where the kernel does not have the table.
+   *
    * @param protocol - 0 for any
-   * @returns all routes of a table; none where the kernel does not have the table
+   * @param begin - called before the first route, and again when what was read is void, as routes have changed
+   * @param take - told each route
    * @throws KernelError
    */
-  routes(family: Family, table: number, protocol: number): KernelRoute[] {
+  read(
+    family: Family,
+    table: number,
+    protocol: number,
+    begin: () => void,
+    take: (route: KernelRoute) => void,
+  ): void {
+    const isWanted = (route: KernelRoute) =>
+      route.table === table && (protocol === 0 || route.protocol === protocol);
     for (let left = DUMPS_MAX; left > 0; left--) {
-      const found = this.dump(routesRequest(family, table, protocol));
-      if (found === null) continue;
-      const isWanted = (route: KernelRoute) =>
-        route.table === table && (protocol === 0 || route.protocol === protocol);
-      return found.filter(isWanted);
+      begin();
+      const isWhole = this.dump(routesRequest(family, table, protocol), (route) => {
+        if (isWanted(route)) take(route);
+      });
+      if (isWhole) return;
     }
     throw new Error(`table ${table} of the kernel changes all the time`);
   }
 
-  /** @returns null when the routes have changed while they were read */
-  private dump(payload: Buffer): KernelRoute[] | null {
+  /** @returns false when the routes have changed while they were read */
+  private dump(payload: Buffer, take: (route: KernelRoute) => void): boolean {
     const request = Buffer.alloc(NLMSG_HEADER_OCTETS + payload.length);
     const sequence = this.sequence++;
     nlmsghdr.encode(
@@ -115,7 +126,6 @@ export class RouteSocket {
     );
     request.set(payload, NLMSG_HEADER_OCTETS);
     check(libc().send(this.fd, request, request.length, 0), "routes of the kernel");
-    const routes: KernelRoute[] = [];
     let isWhole = true;
     let reason = 0;
     this.receive((type, number, octets, flags) => {
@@ -126,11 +136,11 @@ export class RouteSocket {
         return true;
       }
       const route = type === RTM_NEWROUTE ? readRoute(octets) : null;
-      if (route !== null) routes.push(route);
+      if (route !== null) take(route);
       return false;
     });
     if (reason !== 0 && reason !== ENOENT) throw new KernelError("routes of the kernel", reason);
-    return isWhole ? routes : null;
+    return isWhole;
   }
 
   /** Hands over messages until `take` says that it was the last. */

@@ -69,21 +69,26 @@ export class RouteTable {
     this.compareAll();
   }
 
-  /** What is in the kernel was read: it has these routes of this program's, and no others. */
-  adopt(routes: readonly KernelRoute[]): void {
-    const before = this.installed;
-    this.installed = new Uint32Array(before.length);
+  /** What is in the kernel is read: `adopt` is called for each route of this program's, then `endAdopting`. */
+  beginAdopting(): void {
+    this.installed = new Uint32Array(this.installed.length);
     this.installedCount = 0;
-    for (const { prefix, bits, gateway, interface: index, isOther } of routes) {
-      const view = new DataView(prefix.buffer, prefix.byteOffset);
-      const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
-      const row = this.followed.intern(word(0), word(1), word(2), word(3), bits);
-      this.setInstalled(row, isOther ? this.idOf(OTHER, null) : this.hopId(gateway, index));
+  }
+
+  adopt({ prefix, bits, gateway, interface: index, isOther }: KernelRoute): void {
+    const view = new DataView(prefix.buffer, prefix.byteOffset);
+    const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
+    const row = this.followed.intern(word(0), word(1), word(2), word(3), bits);
+    this.setInstalled(row, isOther ? this.idOf(OTHER, null) : this.hopId(gateway, index));
+  }
+
+  /** Linear in the routes. */
+  endAdopting(): void {
+    const { followed } = this;
+    for (let row = 1; row < followed.prefixes.limit; row++) {
+      if (!followed.prefixes.isFree(row)) followed.freeIfUnused(row);
     }
     this.compareAll();
-    for (let row = 1; row < before.length; row++) {
-      if (before[row] !== 0 && this.installed[row] === 0) this.followed.freeIfUnused(row);
-    }
   }
 
   /** Everything is looked at again, also what the kernel has refused. */

@@ -53,6 +53,12 @@ class Kernel {
   }
 }
 
+function adopt(table: RouteTable, routes: readonly KernelRoute[]): void {
+  table.beginAdopting();
+  for (const each of routes) table.adopt(each);
+  table.endAdopting();
+}
+
 function set({ followed }: RouteTable, prefix: number, hop: string | null): void {
   const id = hop === null ? 0 : followed.hops.intern(address(hop));
   followed.set((prefix << 16) >>> 0, 0, 0, 0, 16, id);
@@ -116,11 +122,11 @@ test("the kernel comes to what is wanted, whatever happens", () => {
           set(table, prefix, HOPS[n]!);
           wanted.set(prefix, HOPS[n]!);
         } else if (what === "link") table.resolveBy(CONNECTED.slice(n & 1));
-        else if (what === "read") table.adopt(kernel.adopted());
+        else if (what === "read") adopt(table, kernel.adopted());
         else kernel.routes.delete(`${0}.${prefix}.0.0/16`);
         kernel.apply(table);
       }
-      table.adopt(kernel.adopted());
+      adopt(table, kernel.adopted());
       table.resolveBy(CONNECTED);
       kernel.apply(table);
       const expected = [...wanted].flatMap(([prefix, hop]) =>
@@ -144,7 +150,7 @@ describe("what an earlier process has left", () => {
     kernel.changes = [];
 
     const { table } = tableWith();
-    table.adopt(kernel.adopted());
+    adopt(table, kernel.adopted());
     kernel.apply(table);
     expect(kernel.changes).toEqual([]);
     table.followed.beginCopy();
@@ -164,7 +170,10 @@ describe("what an earlier process has left", () => {
   test("is written anew where it is not of a kind that is written now", () => {
     const { table, kernel } = tableWith();
     kernel.routes.set("0.1.0.0/16", "192.0.2.1%5");
-    table.adopt(kernel.adopted().map((each) => ({ ...each, isOther: true })));
+    adopt(
+      table,
+      kernel.adopted().map((each) => ({ ...each, isOther: true })),
+    );
     set(table, 1, "192.0.2.1");
     kernel.apply(table);
     expect(kernel.changes).toEqual(["replace 0.1.0.0/16"]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { attribute, four } from "../../../../test/lab/raw-peer.ts";
 import { until } from "../../../../test/lab/until.ts";
+import { cases } from "../../../../test/mode.ts";
 import { type TestPair, untilReady, withPair } from "../../../../testkit/pair.ts";
 import type { Peer } from "../../../../testkit/peer.ts";
 import { WAIT_MS } from "../../../../testkit/speaker.ts";
@@ -97,7 +98,7 @@ class Story {
   }
 
   private async restarts(): Promise<void> {
-    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+    for (const signal of cases(["SIGKILL", "SIGTERM"] as const, 1)) {
       await this.module.end(signal);
       this.module.start();
       await this.untilTold(1);
