@@ -5,8 +5,8 @@ import { configFrom, machineFromImage } from "@ts-bgp/replication";
 import { whatIf } from "@ts-bgp/views";
 import type { ToWhatIf } from "./what-if.ts";
 
-/** Whatever else there is to do goes first. */
-const NICE = 19;
+/** What else there is to do goes first; it is not to wait for long on a busy host either. */
+const NICE = 5;
 
 if (process.send !== undefined) {
   setPriority(NICE);

@@ -64,8 +64,9 @@ const PROGRAM = fileURLToPath(new URL("what-if-worker.ts", import.meta.url));
 const HEAP_MB = 2048;
 /** Of what it says at its end, for people. */
 const LAST_WORDS_CHARACTERS = 2000;
-/** It has as much on its way, once more as what it was, and once more as what it comes to. */
-const COPIES = 5;
+/** The state is on its way, is made anew, is kept as it was, and becomes another one; and there is the program. */
+const COPIES = 8;
+const PROGRAM_OCTETS = 150e6;
 /** Who asks may have given up: it is looked for so often. */
 const LOOK_MS = 100;
 
@@ -135,7 +136,7 @@ async function readTried(file: string, { refusal }: WhatIfSources): Promise<Read
 
 /** Throws when the copy would take memory that others need. */
 function checkMemory(octets: number): void {
-  const needed = COPIES * octets;
+  const needed = PROGRAM_OCTETS + COPIES * octets;
   const available = process.availableMemory();
   if (needed <= available) return;
   const mb = (count: number) => Math.ceil(count / 1e6);
