@@ -40,13 +40,15 @@ beforeAll(async () => {
     write(name, readFileSync(join(CONFIGS, name), "utf8").replaceAll("/run/ts-bgp/", `${folder}/`));
   }
   expect((await tsbgp(["keys", join(folder, "keys"), "--cluster", "rs1"])).code).toBe(0);
+  const mirrors = ["--cluster", "rs1-mirrors", "--side", "m1"];
+  expect((await tsbgp(["keys", join(folder, "mirror-keys"), ...mirrors])).code).toBe(0);
 });
 
 describe.concurrent("a file of configs/", () => {
   test.each(yamlFiles(CONFIGS))("%s is right, without a warning", async (name) => {
     const { code, stdout, stderr } = await tsbgp(["check", "-c", join(folder, name)]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/is right: \d+ (neighbors|pairs)\n$/);
+    expect(stdout).toMatch(/is right: (\d+ (neighbors|pairs)|a mirror of rs1-mirrors)\n$/);
     expect(linesOf(stdout)).toHaveLength(1);
   });
 });
