@@ -1,6 +1,8 @@
 /** A speaker that runs alone, and its mirror, as processes. */
 
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   CLUSTER,
@@ -12,9 +14,8 @@ import {
   untilServing,
 } from "../../../testkit/mirror.ts";
 import { Peer } from "../../../testkit/peer.ts";
-import { neighborAddress, SpeakerProcess } from "../../../testkit/speaker.ts";
+import { MAIN, neighborAddress, SpeakerProcess } from "../../../testkit/speaker.ts";
 import { manyRoutes, manyWithdrawals } from "../../../testkit/updates.ts";
-import { tsbgp } from "../../cli/test/support/tsbgp.ts";
 
 const [A, B] = [1, 2].map(neighborAddress) as [string, string];
 const ROUTES = 3000;
@@ -75,6 +76,10 @@ async function fetched(path: string): Promise<{ age: string | null; body: string
   expect(response.status).toBe(200);
   return { age: response.headers.get("age"), body: await response.text() };
 }
+
+/** @returns what the command says to people */
+const tsbgp = (words: readonly string[]) =>
+  promisify(execFile)(process.execPath, [MAIN, ...words], { encoding: "utf8" });
 
 describe("a mirror", () => {
   test("says what its server says, and goes on to do so, whatever it was asked", async () => {
