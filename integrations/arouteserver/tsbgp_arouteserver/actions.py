@@ -71,7 +71,7 @@ class Actions:
         return rules
 
     def no_invalid(self):
-        if not self.site.lets_invalid_in():
+        if not self.site.lets_invalid_in:
             return []
         return [rule("RPKI invalid", {"extended-community": "ov:invalid"}, None, "reject")]
 

@@ -164,7 +164,7 @@ class Checks:
         )
         if blacklist:
             rules.append(self.reject(3, {"prefix": blacklist}))
-        if site.any_client("filtering", "black_list_pref"):
+        if site.has_client_blacklists:
             rules.append(self.reject(11, {"prefix": "$blacklist"}))
         bogons = site.prefix_list("bogons", site.bogons)
         if bogons:
@@ -229,7 +229,7 @@ class Checks:
             rules.append(
                 rule("allowed by one of these", any_of([way[2] for way in ways]), None, "return")
             )
-        listed = any_of(site.white_list_conditions())
+        listed = any_of(site.white_list_conditions)
         if listed:
             marks = self.irr_tag("route_validated_via_white_list")
             rules.append(rule("on the white list", listed, marks, "return"))

@@ -1,6 +1,7 @@
 """What there is once for all clients, and lists as policies name them."""
 
 import re
+from functools import cached_property
 
 from .checks import FAMILIES
 from .terms import has_one_of, patterns, prefix_entry, version
@@ -62,15 +63,9 @@ class Site:
         """A name of ts-bgp's, of a text that may have other characters in it."""
         return (kind + re.sub("[^A-Za-z0-9._-]", "-", text))[:100]
 
-    def any_client(self, *path):
-        """Whether one of the clients has something at that place of its options."""
-        for client in self.clients:
-            value = client["cfg"]
-            for key in path:
-                value = value.get(key) or {}
-            if value:
-                return True
-        return False
+    @cached_property
+    def has_client_blacklists(self):
+        return any(client["cfg"]["filtering"]["black_list_pref"] for client in self.clients)
 
     def wanted(self, entries):
         return [e for e in entries or [] if self.has_version(version(e["prefix"]))]
@@ -122,6 +117,7 @@ class Site:
         entries = self.wanted(client["cfg"]["filtering"]["irrdb"]["white_list_route"])
         return [e for e in entries if bool(e.get("asn")) == with_origin]
 
+    @cached_property
     def white_list_conditions(self):
         conditions = []
         for with_origin, condition in (
@@ -132,6 +128,7 @@ class Site:
                 conditions.append(condition)
         return conditions
 
+    @cached_property
     def lets_invalid_in(self):
         """Whether a route that is RPKI invalid may be among those that are accepted."""
         return self.general["filtering"]["rpki_bgp_origin_validation"]["enabled"] and not all(
