@@ -26,9 +26,11 @@ import {
   untilReady,
 } from "./daemon.ts";
 import type { LabNode, LabProcess } from "./netns.ts";
+import { until } from "./until.ts";
 
 /** OpenBGPD confines its workers to this directory and does not make it. */
 const CHROOT = "/run/openbgpd";
+const RELOAD_MS = 60_000;
 const FAMILIES: Readonly<Record<Family, string>> = {
   "ipv4-unicast": "IPv4 unicast",
   "ipv6-unicast": "IPv6 unicast",
@@ -57,9 +59,13 @@ function createOpenbgpd(node: LabNode, spec: DaemonSpec): Daemon {
   const json = async (...words: string[]) => JSON.parse(await bgpctl("-j", ...words));
   // OpenBGPD refuses a file that others can read.
   const configure = () => writeFileSync(file, config(spec, routes, socket), { mode: 0o600 });
+  // Of two reloads at once it may lose what the later one withdraws.
   const reload = async () => {
+    const done = () => log().split("RDE soft reconfiguration done").length;
+    const before = done();
     configure();
     await bgpctl("reload");
+    await until(() => done() > before, RELOAD_MS, "openbgpd has its new configuration");
   };
 
   return {

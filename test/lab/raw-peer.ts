@@ -3,7 +3,8 @@
  *
  * It knows the format of the messages by itself, and shares no code with the speaker it talks to.
  * Run as a program (in a node's namespace) it is a pipe between a TCP connection and its standard
- * streams: a line of hexadecimal digits in is sent, a message received is a line out.
+ * streams: a line of hexadecimal digits in is sent, a message received is a line out, and after the
+ * last one a line says that the connection is closed.
  */
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -16,6 +17,7 @@ const NOTIFICATION = 3;
 const KEEPALIVE = 4;
 const CONNECT_MS = 20_000;
 const HOLD_TIME_SECONDS = 90;
+const CLOSED = "closed";
 
 export interface RawMessage {
   readonly type: number;
@@ -89,7 +91,8 @@ function pipe(node: LabNode, peerAddress: string): RawPeer {
       const found = messages().find(({ type }) => type === NOTIFICATION);
       return found === undefined ? null : { code: found.body[0]!, subcode: found.body[1]! };
     },
-    closed: () => program.ended() !== null,
+    // Not when its process has ended: its last lines may come after that.
+    closed: () => lines().includes(CLOSED),
     stop: () => program.stop(),
   };
 }
@@ -154,7 +157,10 @@ function runPipe(peerAddress: string): void {
     }
   });
   socket.on("error", () => {});
-  socket.on("close", () => process.exit(0));
+  socket.on("close", () => {
+    console.log(CLOSED);
+    process.exit(0);
+  });
   const keepalive = Buffer.from(message(KEEPALIVE, []));
   setInterval(() => socket.write(keepalive), (HOLD_TIME_SECONDS * 1000) / 3);
   let typed = "";
