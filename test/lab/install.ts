@@ -70,6 +70,7 @@ function missingPackages(): string[] {
     { program: "/usr/sbin/pmbmpd", debianPackage: "pmacct" },
     { program: "/usr/bin/bgpdump", debianPackage: "bgpdump" },
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
+    { program: "/usr/bin/curl", debianPackage: "curl" },
     { program: PHP, debianPackage: "php-cli" },
     { program: CHROMIUM, debianPackage: "chromium" },
     { program: "/usr/sbin/nft", debianPackage: "nftables" },

@@ -239,7 +239,8 @@ export const showRoutesCommand: Command = {
     "  -4 --ipv4, -6 --ipv6          one address family",
     "  --neighbor X                  routes from X: accepted, as policy left them (default);",
     "                                received, as they came; rejected, with the reason; or",
-    "                                advertised to X, as they are on the wire",
+    "                                advertised to X, as they are on the wire; X may be `static`",
+    "                                for the routes of the configuration",
     "Marks: *> best, * accepted, x rejected, > advertised.",
   ],
   options: {
