@@ -3,7 +3,15 @@
 import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ADDRESSES, KINDS, type Step, step, type Variant, variant, World } from "../../../testkit/churn.ts";
+import {
+  ADDRESSES,
+  KINDS,
+  type Step,
+  step,
+  type Variant,
+  variant,
+  World,
+} from "../../../testkit/churn.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { FAMILIES, type Observed, type Router, receivedSet } from "../src/index.ts";
 
