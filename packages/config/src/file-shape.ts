@@ -5,7 +5,8 @@
 import type { BfdAuthType } from "@ts-bgp/bfd";
 import type { OriginName, RejectPreset, RejectReason, RouteType } from "@ts-bgp/policy";
 import type { RequiredCapability } from "./route-types.ts";
-import type { BmpTable, WebhookEvent } from "./types.ts";
+import type { BmpTable } from "./types.ts";
+import type { WebhookEvent } from "./webhook-types.ts";
 
 export interface FileShape {
   readonly include?: OneOrMore<string>;

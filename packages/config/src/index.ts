@@ -75,6 +75,5 @@ export type {
   RtrCacheConfig,
   RtrTls,
   ServiceAddressConfig,
-  WebhookConfig,
-  WebhookEvent,
 } from "./types.ts";
+export type { WebhookConfig, WebhookEvent } from "./webhook-types.ts";

@@ -13,6 +13,7 @@ import type {
   RequiredCapability,
   StaticRoute,
 } from "./route-types.ts";
+import type { WebhookConfig } from "./webhook-types.ts";
 
 export interface Config extends Lists {
   readonly router: RouterConfig;
@@ -125,42 +126,6 @@ export interface RoaFileConfig {
   /** From the root. */
   readonly file: string;
   readonly preference: number;
-}
-
-/** What a webhook may be told of: ids of the log, and `first-rejection`. */
-export const WEBHOOK_EVENTS = [
-  "session-up",
-  "session-down",
-  "max-prefix-warning",
-  "max-prefix-reached",
-  "first-rejection",
-  "update-fault",
-  "quarantine",
-  "bfd-up",
-  "bfd-down",
-  "rpki-source",
-  "rpki-gate",
-  "nsr-takeover",
-  "nsr-lost-session",
-  "nsr-simplex",
-  "dynamic-neighbor",
-  "graceful-shutdown",
-  "operator",
-  "configured",
-  "reload-refused",
-  "started",
-  "stopping",
-] as const;
-export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
-
-/** Who is told of events by HTTP. */
-export interface WebhookConfig {
-  /** Of http or https, without user and password. */
-  readonly url: string;
-  /** What requests are signed with, null for no signature. */
-  readonly secret: string | null;
-  /** At least one; each once. */
-  readonly events: readonly WebhookEvent[];
 }
 
 /** Who is told by BMP (RFC 7854) what the speaker does. */

@@ -3,7 +3,7 @@
 import type { Checker } from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
 import { readSecret } from "./secrets.ts";
-import type { WebhookConfig, WebhookEvent } from "./types.ts";
+import type { WebhookConfig, WebhookEvent } from "./webhook-types.ts";
 
 /** Shorter ones could be guessed from what was signed with them. */
 const SECRET_CHARACTERS_MIN = 16;

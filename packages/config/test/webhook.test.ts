@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import schema from "../schema/ts-bgp.schema.json" with { type: "json" };
 import { formatMistakes, loadConfig } from "../src/index.ts";
-import { WEBHOOK_EVENTS } from "../src/types.ts";
+import { WEBHOOK_EVENTS } from "../src/webhook-types.ts";
 
 const DOCS = readFileSync(join(import.meta.dirname, "../../../docs/webhook.md"), "utf8");
 const FILES: Readonly<Record<string, string>> = { short: "0123456789\n" };
