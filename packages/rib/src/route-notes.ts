@@ -33,14 +33,20 @@ export function newRouteNotes(): RouteNotes {
   return { paths: [], touched: new Set(), best: [] };
 }
 
-/** A path is about to change, or has been added; what is noted twice in a row counts once. */
+/**
+ * A path is about to change, or has been added; what is noted twice in a row counts once. The row of one that was
+ * removed may be another one's by now.
+ */
 export function noteRoute(notes: RouteNotes, paths: PathTable, path: PathRow, isNew = false): void {
   const { paths: list } = notes;
   const at = list.length - NUMBERS;
+  const peer = paths.peer[path]!;
   const prefix = paths.prefix[path]!;
-  if (at >= 0 && list[at] === path && list[at + 2] === prefix) return;
+  const pathId = paths.pathId[path]!;
+  const isRow = at >= 0 && list[at] === path && list[at + 1] === peer;
+  if (isRow && list[at + 2] === prefix && list[at + 3] === pathId) return;
   const wasAccepted = !isNew && paths.attr[path] !== 0;
-  list.push(path, paths.peer[path]!, prefix, paths.pathId[path]!, wasAccepted ? 1 : 0);
+  list.push(path, peer, prefix, pathId, wasAccepted ? 1 : 0);
   notes.touched.add(path);
 }
 

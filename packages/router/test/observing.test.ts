@@ -3,7 +3,15 @@
 import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ADDRESSES, KINDS, step, variant, World } from "../../../testkit/churn.ts";
+import {
+  ADDRESSES,
+  KINDS,
+  type Step,
+  step,
+  type Variant,
+  variant,
+  World,
+} from "../../../testkit/churn.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { FAMILIES, type Observed, type Router, receivedSet } from "../src/index.ts";
 
@@ -99,6 +107,22 @@ function tablesOf(router: Router): string[] {
   return found.sort();
 }
 
+/** The row of a path that is withdrawn is at once that of another neighbor's path to the same prefix. */
+const TAKEN_ROW: [Variant, Step[], number] = (() => {
+  const accepts = { import: "accept-all", export: "accept-all", enabled: true } as const;
+  const plain = { ...accepts, sendSameAs: false, honors: false, keepsRejected: false };
+  const sketch = { tail: [], communities: [], large: [] };
+  return [
+    { neighbors: [null, plain, null, plain], hidden: 0, bogon: 0, mark: 0, mitigates: false },
+    [
+      { do: "announce", peer: 1, prefixes: [2, 0], sketch },
+      { do: "withdraw", peer: 1, prefixes: [2] },
+      { do: "announce", peer: 3, prefixes: [2], sketch },
+    ],
+    1,
+  ];
+})();
+
 describe("those who observe", () => {
   test("have the tables that the router has, whatever happens", () => {
     fc.assert(
@@ -124,7 +148,7 @@ describe("those who observe", () => {
           check();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [TAKEN_ROW] },
     );
   });
 
