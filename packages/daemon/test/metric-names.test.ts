@@ -5,7 +5,6 @@ import { loadConfig } from "@ts-bgp/config";
 import type { Feeds } from "@ts-bgp/feeds";
 import { Router } from "@ts-bgp/router";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parse } from "yaml";
 import { showNsr } from "../../nsr/src/show-nsr.ts";
 import type { Switchover } from "../../nsr/src/switchover.ts";
 import { TurnedAway } from "../../speaker/src/turned-away.ts";
@@ -100,18 +99,12 @@ interface Dashboard {
 
 const text = (...path: string[]) => readFileSync(join(DOCKER, ...path), "utf8");
 const dashboard = JSON.parse(text("grafana", "ts-bgp.json")) as Dashboard;
-const alerts = parse(text("prometheus", "alerts.yml")) as {
-  groups: readonly { rules: readonly { alert: string; expr: string }[] }[];
-};
 
 const ASKED: readonly (readonly [string, string, string])[] = [
   ...dashboard.panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ expr, legendFormat = "" }) => [title, expr, legendFormat] as const),
   ),
   ...dashboard.annotations.list.map(({ expr }) => ["annotation", expr, ""] as const),
-  ...alerts.groups.flatMap(({ rules }) =>
-    rules.map(({ alert, expr }) => [alert, expr, ""] as const),
-  ),
 ];
 
 const NAME = /\b(?:tsbgp|process|nodejs)_\w+/g;

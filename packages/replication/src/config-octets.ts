@@ -23,9 +23,13 @@ function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<read
 /** Those that were read in steps. */
 const read: WeakMap<Uint8Array, Config> = new WeakMap();
 
-/** What both sides of a pair have alike; the keys of a side, of its mirrors and followers are its own. */
+/**
+ * What both sides of a pair have alike; the keys of a side, of its mirrors and followers are its own. Whether there are
+ * followers decides what is noted of routes.
+ */
 export function replicated(config: Config): Config {
-  return { ...config, nsr: null, mirrors: null, followers: null };
+  const followers = config.followers === null ? null : { ...config.followers, tls: null };
+  return { ...config, nsr: null, mirrors: null, followers };
 }
 
 /**
