@@ -48,7 +48,7 @@ import { DigestTimes } from "./digest.ts";
 import { frameOf } from "./frames.ts";
 import type { Journal } from "./journal.ts";
 import { type Effects, type HeldBack, KeptBrackets, type OutBracket } from "./kept-brackets.ts";
-import { Mirrors, mirroredFrame } from "./mirrors.ts";
+import { Mirrors } from "./mirrors.ts";
 import { DECLARED, outletFor, windowOf } from "./outlet.ts";
 import { outputsOctets } from "./outputs-octets.ts";
 import { RecentBrackets } from "./recent-brackets.ts";
@@ -200,7 +200,7 @@ export class Active {
       const octets = outputsOctets(this.sendsOutputs ? outputs : []);
       frame = frameOf("bracket", { ...about, outputs: octets });
       const isOwn = hasSecrets || octets.length > 0;
-      if (mirrors.isOn) mirrored = isOwn ? mirroredFrame({ ...about, outputs: octets }) : frame;
+      if (mirrors.isOn) mirrored = isOwn ? mirrors.frameOf({ ...about, outputs: octets }) : frame;
     }
     this.kept.add(number, effects, isWatched ? frame : null, mirrored);
     this.recent.add(number, frame, isWatched);

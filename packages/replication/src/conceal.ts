@@ -1,5 +1,6 @@
 /** What mirrors are not given: they take nothing over, and connect to nobody. */
 
+import type { Config } from "@ts-bgp/config";
 import { configFrom } from "./config-octets.ts";
 import { imageOf } from "./image.ts";
 import { Classes, isConfig } from "./image-format.ts";
@@ -43,31 +44,63 @@ function isOption(object: object): boolean {
 const CONFIG = new Classes([], []).showing(concealed);
 const SECRET: readonly number[] = [RECORDS.configure.type, RECORDS.tcp.type];
 
-/** @returns the calls of a bracket as a mirror makes them; linear in their octets */
-export function concealedCalls(calls: Uint8Array): Uint8Array {
+/**
+ * @returns a text of what is concealed of a configuration: a mirror could not follow a call that changes it, since
+ *   it would see no change
+ */
+export function secretsOf({ http, webhook, rpki, neighbors, dynamicNeighbors }: Config): string {
+  const sessions = [...neighbors, ...dynamicNeighbors.map(({ options }) => options)];
+  return JSON.stringify([
+    ...[http, webhook, rpki],
+    ...sessions.map(({ password, bfd }) => [password, bfd]),
+  ]);
+}
+
+/** @returns whether there is another configuration among the calls of a bracket */
+export function areConfiguring(calls: Uint8Array): boolean {
+  return callsOf(calls).some(({ type }) => type === RECORDS.configure.type);
+}
+
+/**
+ * @param inForce - the configuration after these calls
+ * @returns the calls of a bracket as a mirror makes them; linear in their octets
+ */
+export function concealedCalls(calls: Uint8Array, inForce: Config | null): Uint8Array {
+  const all = callsOf(calls);
+  if (all.every(({ type }) => !SECRET.includes(type))) return calls;
+  const last = all.findLast(({ type }) => type === RECORDS.configure.type);
+  const pieces = all.flatMap((call) => {
+    if (!SECRET.includes(call.type)) return [call.octets];
+    return concealedCall(call.octets, call === last ? inForce : null);
+  });
+  return joined(pieces);
+}
+
+interface OneCall {
+  readonly type: number;
+  readonly octets: Uint8Array;
+}
+
+function callsOf(calls: Uint8Array): OneCall[] {
   const reader = new OctetReader(calls);
-  const pieces: Uint8Array[] = [];
-  let isSame = true;
+  const found: OneCall[] = [];
   while (reader.left > 0) {
     const { at } = reader;
     const type = reader.varint();
     reader.octets(reader.varint());
-    const octets = calls.subarray(at, reader.at);
-    if (SECRET.includes(type)) {
-      pieces.push(...concealedCall(octets));
-      isSame = false;
-    } else pieces.push(octets);
+    found.push({ type, octets: calls.subarray(at, reader.at) });
   }
-  return isSame ? calls : joined(pieces);
+  return found;
 }
 
-function concealedCall(octets: Uint8Array): Uint8Array[] {
+function concealedCall(octets: Uint8Array, config: Config | null): Uint8Array[] {
   const call = readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure" | "tcp">;
   const out = new OctetWriter();
   if (call.record === "tcp") write(out, "tcp", { connection: call.connection, state: null });
   else {
-    const config = joined(imageOf(configFrom(call.config), CONFIG));
-    write(out, "configure", { nowMs: call.nowMs, config, about: call.about });
+    // To read a large one takes five times as long as to write it.
+    const shown = joined(imageOf(config ?? configFrom(call.config), CONFIG));
+    write(out, "configure", { nowMs: call.nowMs, config: shown, about: call.about });
   }
   return out.take();
 }

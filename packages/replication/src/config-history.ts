@@ -77,7 +77,11 @@ export function noteConfig(
   const { by, how, trySeconds } = about ?? { by: "", how: "reload", trySeconds: null };
   const { number: back } = history.past.at(-1)!;
   history.trial = null;
-  if ([added, removed, changed, policies, global].every(({ length }) => length === 0)) return;
+  if ([added, removed, changed, policies, global].every(({ length }) => length === 0)) {
+    // Of what nobody uses something may be otherwise.
+    history.past = [...history.past.slice(0, -1), { ...history.past.at(-1)!, config }];
+    return;
+  }
   const reset = changed.filter((one) => one.reset).length;
   const counts = {
     added: added.length,
@@ -99,17 +103,18 @@ export function noteConfirmed(history: ConfigHistory, by: string): void {
   history.past = [...history.past.slice(0, -1), { ...last, confirmedBy: by }];
 }
 
-/** @throws FormatError for what says nothing of a configuration */
+/**
+ * A way that a later version has is one of reloading.
+ *
+ * @throws FormatError for what says nothing of a configuration
+ */
 export function configAboutIn(json: unknown): ConfigAbout | null {
   if (json === null) return null;
-  if (!isAbout(json)) throw new FormatError("who has put a configuration into force is not known");
-  return json;
-}
-
-function isAbout(json: unknown): json is ConfigAbout {
-  if (!isObject(json)) return false;
-  const { by, how, trySeconds } = json;
-  const isKnown = how === "reload" || how === "rollback" || how === "expired";
+  const { by, how, trySeconds } = isObject(json) ? json : {};
   const isTime = Number.isFinite(trySeconds) && (trySeconds as number) > 0;
-  return typeof by === "string" && isKnown && (trySeconds === null || isTime);
+  if (typeof by !== "string" || typeof how !== "string" || !(trySeconds === null || isTime)) {
+    throw new FormatError("who has put a configuration into force is not known");
+  }
+  const known = how === "rollback" || how === "expired" ? how : "reload";
+  return { by, how: known, trySeconds: trySeconds as number | null };
 }

@@ -31,6 +31,8 @@ export class Classes {
   private readonly standIns: Map<string, StandIn> = new Map();
   /** Prototypes of objects that are left out of images. */
   private readonly leftOut: Set<object> = new Set();
+  /** Names of fields of objects of a class that are left out. */
+  private fieldsLeftOut: readonly string[] = [];
   /** What stands in the place of values of fields, by the name of the field; null for nothing. */
   private others: Others | null = null;
   /** Null where all is shown. */
@@ -44,11 +46,13 @@ export class Classes {
 
   /**
    * @param others - of plain objects
-   * @returns the same, for images without objects of some classes, and with other values in some fields, for
-   *   readers that do not know them
+   * @param fields - names of fields of objects of a class
+   * @returns the same, for images without objects of some classes, without some fields, and with other values in
+   *   some, for readers that do not know them
    */
-  without(types: readonly Constructor[], others: Others): Classes {
+  without(types: readonly Constructor[], others: Others, fields: readonly string[] = []): Classes {
     const fewer = new Classes([...this.types.values()], [...this.standIns.values()]);
+    fewer.fieldsLeftOut = fields;
     fewer.others = others;
     for (const type of types) fewer.leftOut.add(type.prototype as object);
     return fewer;
@@ -66,6 +70,7 @@ export class Classes {
     const { others, shown } = this;
     const value = object[field];
     if (shown !== null) return shown(object, field, value);
+    if (!isPlain && this.fieldsLeftOut.includes(field)) return undefined;
     if (!isPlain || others === null || !Object.hasOwn(others, field) || !isConfig(object)) {
       return value;
     }

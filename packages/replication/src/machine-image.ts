@@ -106,8 +106,11 @@ const CLASSES = new Classes(
   ] as unknown as StandIn[],
 );
 
+/** They would carry it on unchanged whatever happens, and with it each list of all configurations as a text. */
+const LATER_FIELDS = ["history"];
+
 /** For readers that give an image up for a class that they do not know: those of the first releases. */
-const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS);
+const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS, LATER_FIELDS);
 
 /** For mirrors, which have nothing to take over. */
 const MIRROR_CLASSES = CLASSES.showing(concealed);
@@ -178,7 +181,11 @@ export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
   }
   machine.router.tables.opens ??= new Map();
   const known = machine as { history?: ConfigHistory };
-  known.history ??= newHistory(machine.router.tables.config);
+  // One that has been with a version that keeps none ends before what is in force.
+  const inForce = known.history?.past.at(-1)?.config;
+  if (inForce !== machine.router.tables.config) {
+    known.history = newHistory(machine.router.tables.config);
+  }
   for (const { config } of machine.history.past) complete(config);
   machine.router.tables.observe(machine.router.tables.config);
   return machine;

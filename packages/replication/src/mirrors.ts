@@ -8,9 +8,10 @@
  * A mirror that does not take what it is sent is dropped once that is too much, and joins again with the newest state.
  */
 
+import type { Config } from "@ts-bgp/config";
 import { ensure } from "@ts-bgp/pair";
 import type { Estate } from "./active-types.ts";
-import { concealedCalls } from "./conceal.ts";
+import { areConfiguring, concealedCalls, secretsOf } from "./conceal.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
 import type { CaptureRoom } from "./image-writer.ts";
@@ -60,6 +61,8 @@ export class Mirrors {
   private before: Before | null;
   /** Brackets up to this one are out. */
   private released: number;
+  /** In force after the bracket that was written down last; null while none is. */
+  private config: Config | null = null;
 
   /**
    * @param stream - see `Active`; 0 where nobody mirrors
@@ -163,6 +166,19 @@ export class Mirrors {
     return true;
   }
 
+  /**
+   * @returns what mirrors are sent of the bracket that was made last; null when none could follow it, since a secret
+   *   has changed
+   */
+  frameOf(bracket: Bracket): Uint8Array | null {
+    const { config: before } = this;
+    const { config } = this.journal.machine.router.tables;
+    this.config = config;
+    const isSame =
+      before === config || (before !== null && secretsOf(before) === secretsOf(config));
+    return isSame ? mirroredFrame(bracket, config) : null;
+  }
+
   /** A bracket is out. @param frame - as mirrors are sent it; null when it was not written down for them */
   out(number: number, frame: Uint8Array | null): void {
     this.released = number;
@@ -172,7 +188,9 @@ export class Mirrors {
     this.recent.add(number, frame, this.outlets.size > 0);
     for (const [name, outlet] of [...this.outlets]) {
       if (number === outlet.imageTo) this.hooks?.wake(name);
-      if (number > outlet.imageTo) this.tell(name, frame!);
+      if (number <= outlet.imageTo) continue;
+      if (frame !== null) this.tell(name, frame);
+      else this.drop(name, "a secret is another one, which mirrors are not told");
     }
   }
 
@@ -187,8 +205,12 @@ export class Mirrors {
       outlet.waiting += frame.length;
     }
     if (outlet.waiting + hooks.backlogOf(name) <= MIRROR_OCTETS_MAX) return;
+    this.drop(name, `it is more than ${MIRROR_OCTETS_MAX >> 20} MB behind`);
+  }
+
+  private drop(name: string, reason: string): void {
     this.outlets.delete(name);
-    hooks.drop(name, `it is more than ${MIRROR_OCTETS_MAX >> 20} MB behind`);
+    this.hooks?.drop(name, reason);
   }
 
   tick(nowMs: number): void {
@@ -209,6 +231,7 @@ export class Mirrors {
   private writeDown(): void {
     this.journal.isOn = true;
     this.journal.machine.isDigested = true;
+    this.config = this.journal.machine.router.tables.config;
   }
 
   /** @returns the brackets from one on that are out; null when one of them is not kept */
@@ -223,17 +246,17 @@ export class Mirrors {
     const own = released === number ? [] : recent.from(number + 1, released);
     if (own === null) return null;
     const others = lacked === 0 ? [] : brackets.slice(-lacked);
-    return [...others.map((bracket) => mirroredFrame({ ...bracket, epoch: this.epoch })), ...own];
+    // What was a secret before them is not known any more.
+    if (others.some(({ calls }) => areConfiguring(calls))) return null;
+    const { epoch } = this;
+    return [...others.map((bracket) => mirroredFrame({ ...bracket, epoch }, null)), ...own];
   }
 }
 
-/** @returns what mirrors are sent of a bracket */
-export function mirroredFrame(bracket: Omit<RecordOf<"bracket">, "record">): Uint8Array {
-  return frameOf("bracket", {
-    ...bracket,
-    calls: concealedCalls(bracket.calls),
-    outputs: NO_OCTETS,
-  });
-}
-
+type Bracket = Omit<RecordOf<"bracket">, "record">;
 const NO_OCTETS = new Uint8Array(0);
+
+function mirroredFrame(bracket: Bracket, config: Config | null): Uint8Array {
+  const calls = concealedCalls(bracket.calls, config);
+  return frameOf("bracket", { ...bracket, calls, outputs: NO_OCTETS });
+}

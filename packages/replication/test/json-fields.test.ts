@@ -24,7 +24,7 @@ const ABOUT = { by: "user 0", how: "reload", trySeconds: 60 };
 
 test("what this version writes is read", () => {
   for (const about of [ABOUT, { ...ABOUT, trySeconds: null }, null]) {
-    expect(configAboutIn(about)).toBe(about);
+    expect(configAboutIn(about)).toEqual(about);
   }
   for (const news of [NEWS, { record: null, change: null }]) expect(bfdNewsIn(news)).toBe(news);
   expect(sourceEndIn(END)).toBe(END);
@@ -58,7 +58,7 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["end of payloads", sourceEndIn, { ...END, isWhole: 1 }],
   ["reload", configAboutIn, "user 0"],
   ["reload", configAboutIn, { ...ABOUT, by: 0 }],
-  ["reload", configAboutIn, { ...ABOUT, how: "chance" }],
+  ["reload", configAboutIn, { ...ABOUT, how: 0 }],
   ["reload", configAboutIn, { ...ABOUT, trySeconds: 0 }],
   ["news of BFD", bfdNewsIn, null],
   ["news of BFD", bfdNewsIn, { record: null }],

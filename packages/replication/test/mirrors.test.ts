@@ -297,6 +297,31 @@ describe("what a mirror is not told", () => {
     expect(mirror.follows!.ledger.connections.get(1)?.tcp).toBe(null);
   });
 
+  test("is not followed when it is another one: the mirror takes the state", () => {
+    const bench = new Bench();
+    bench.join();
+    const mirror = newStandby();
+    bench.hear(mirror);
+    const configure = (text: string) => {
+      const config = configOctets(configOf(yamlOf(text)));
+      bench.journal.run({ record: "configure", config, nowMs: 1, about: null });
+      bench.brackets(1);
+    };
+    configure(NEIGHBORS.replace("65002", "65003") + SECTIONS);
+    expect(bench.dropped).toEqual([]);
+    expect(bench.hear(mirror)).toEqual(["bracket"]);
+    isSame(bench.journal.machine, mirror.follows!);
+    const reason = "a secret is another one, which mirrors are not told";
+    configure(NEIGHBORS.replace(`${SECRET}1`, `${SECRET}2`) + SECTIONS);
+    expect(bench.dropped).toEqual([reason]);
+    expect(bench.active.mirrors.goesOnFrom(7, mirror.number + 1)).toBe(0);
+    bench.join();
+    const again = newStandby();
+    bench.hear(again);
+    configure(NEIGHBORS.replace(`${SECRET}1`, `${SECRET}2`) + SECTIONS.replace("noc", "wall"));
+    expect(bench.dropped).toEqual([reason, reason]);
+  });
+
   test("an operator's own names are none of it", () => {
     const text = `neighbors: [{ address: 192.0.2.1, as: 65001, passive: true, import: http, vars: { secret: a, password: b } }]
 policies: { http: [ { then: accept } ], tls: [ { then: accept } ] }`;

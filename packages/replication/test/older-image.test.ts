@@ -3,7 +3,7 @@
 import { prefixTexts } from "@ts-bgp/policy";
 import type { Router } from "@ts-bgp/router";
 import { expect, test } from "vitest";
-import { Lab, yamlOf } from "../../../testkit/router.ts";
+import { configOf as configFor, Lab, yamlOf } from "../../../testkit/router.ts";
 import { configOctets, Machine, machineFromImage, machineImage } from "../src/index.ts";
 
 const A = "192.0.2.1";
@@ -107,4 +107,39 @@ neighbors: [{ address: ${A}, as: 65001 }]
     const { prefixLists } = router.tables.config.prefixLists;
     expect(prefixTexts(prefixLists!)).toEqual(["10.0.0.0/9"]);
   }
+});
+
+test("a history that a version without one carried on, or lost, begins anew", () => {
+  const configOf = (as: number) =>
+    configFor(yamlOf(`neighbors: [{ address: ${A}, as: ${as}, passive: true }]`));
+  const machine = new Machine(configOf(65001), 1);
+  const about = { by: "noc", how: "reload", trySeconds: 60 } as const;
+  const configure = (as: number) =>
+    machine.run({ record: "configure", config: configOctets(configOf(as)), nowMs: 1, about });
+  configure(65002);
+  const { history } = machine;
+  expect([history.past.length, history.trial?.back]).toEqual([2, 1]);
+  // Who knows histories gets it, and who does not is not burdened with it.
+  const restored = machineFromImage(machineImage(machine)).history;
+  expect([restored.past.length, restored.trial?.back]).toEqual([2, 1]);
+  expect(machineFromImage(machineImage(machine, false)).history.past.length).toBe(1);
+  // The other version went on to another configuration.
+  const past = [...history.past];
+  configure(65003);
+  history.past = past;
+  history.trial = { untilMs: 5, back: 1, by: "noc" };
+  const { history: next, router } = machineFromImage(machineImage(machine));
+  expect(next.trial).toBe(null);
+  expect(next.past.map(({ config }) => config === router.tables.config)).toEqual([true]);
+});
+
+test("a configuration that differs in what nobody uses is the one of the history", () => {
+  const configOf = (lists: string) =>
+    configFor(yamlOf(`prefix-lists: { own: [${lists}] }\nneighbors: []`));
+  const machine = new Machine(configOf("10.0.0.0/8"), 1);
+  const config = configOctets(configOf("10.0.0.0/9"));
+  machine.run({ record: "configure", config, nowMs: 1, about: null });
+  const { history, router } = machine;
+  expect(history.past.map(({ config: one }) => one === router.tables.config)).toEqual([true]);
+  expect(machineFromImage(machineImage(machine)).history.past).toHaveLength(1);
 });

@@ -13,7 +13,9 @@ export function mirroredOf(speaker: Speaker | null, pair: Pair | null): Mirrored
     epoch: pair?.epoch ?? 0,
     side: pair?.side.name ?? hostname(),
     commit: () => {
-      active.commit(speaker.now());
+      // What comes at once of what a bracket lets out is to be in the state, and in no bracket behind it.
+      do active.commit(speaker.now());
+      while (journal.octets > 0);
       return active.number;
     },
   };
