@@ -89,9 +89,18 @@ export class ConfigTrials {
     this.sources = sources;
   }
 
-  /** Notes what this side has of its own with the configuration in force, which another one is about to follow. */
-  note(): void {
+  /**
+   * Notes what this side has of its own with the configuration in force, which another one is about to follow.
+   *
+   * Throws when that one is to go back unless it is confirmed, and a standby would not go back.
+   */
+  note({ trySeconds }: ConfigAbout): void {
     const { sources, own } = this;
+    if (trySeconds !== null && sources.speaker()?.active.areAllCurrent === false) {
+      throw new Error(
+        "a standby is of an older version, which would not go back: upgrade it first, or reload without --confirm",
+      );
+    }
     const past = sources.history()?.past ?? [];
     const last = past.at(-1);
     if (last !== undefined) own.set(last.number, sources.own());
@@ -105,16 +114,31 @@ export class ConfigTrials {
     return "the configuration in force waits to be confirmed: tsbgp confirm or tsbgp rollback first";
   }
 
-  /** The configuration that is on trial stays. */
-  confirm(by: string): { number: number } {
-    const speaker = this.active();
+  /**
+   * The configuration that is on trial stays. In turn: one that is going back just now does not stay.
+   *
+   * @returns its number; rejects with a ControlError
+   */
+  async confirm(by: string): Promise<{ number: number }> {
+    const wanted = this.waiting(this.active()).number;
+    return this.sources.inTurn(async () => {
+      const speaker = this.active();
+      const { number } = this.waiting(speaker);
+      if (number !== wanted) {
+        throw new ControlError(`configuration ${wanted} is not in force any more: ${number} is`);
+      }
+      speaker.run({ record: "confirm", by });
+      const text = `configuration ${number} is confirmed by ${by} and stays`;
+      this.sources.log.say("info", "config-confirmed", text, { number, by });
+      return { number };
+    });
+  }
+
+  /** @returns the configuration that is on trial; throws when none is */
+  private waiting(speaker: Speaker): PastConfig {
     const { trial, past } = speaker.journal.machine.history;
     if (trial === null) throw new ControlError("no configuration waits to be confirmed");
-    speaker.run({ record: "confirm", by });
-    const { number } = past.at(-1)!;
-    const text = `configuration ${number} is confirmed by ${by} and stays`;
-    this.sources.log.say("info", "config-confirmed", text, { number, by });
-    return { number };
+    return past.at(-1)!;
   }
 
   /**

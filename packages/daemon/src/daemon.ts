@@ -420,7 +420,7 @@ export class Daemon {
     about: ConfigAbout,
   ): Promise<Changes> {
     const { log, config } = this;
-    this.trials.note();
+    this.trials.note(about);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;

@@ -1,5 +1,5 @@
 /** A configuration is tried before it counts, and goes back unless it is confirmed: with a real speaker. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -120,6 +120,17 @@ describe("what-if", () => {
       "tsbgp: cannot read /no/such/file.yaml: no such file\n",
     ]);
     expect((await tsbgp("what-if", "--neighbor", "192.0.2.77")).code).toBe(2);
+    const pipe = join(speaker.directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    for (const place of [pipe, "/dev/zero"]) {
+      const { code, stderr } = await tsbgp("what-if", "-c", place);
+      expect([code, stderr]).toEqual([2, `tsbgp: cannot read ${place}: it is no regular file\n`]);
+    }
+    const own = await tsbgp("what-if", "-c", "/dev/fd/63");
+    expect([own.code, own.stderr]).toEqual([
+      2,
+      "tsbgp: the speaker reads the file, and has no /dev/fd/63 of this command: give a file\n",
+    ]);
   });
 
   test("is done once at a time, and can be given up", async () => {
