@@ -5,12 +5,14 @@
 
 import type { Config } from "@ts-bgp/config";
 import type { ConfigAbout, ConfigHistory, PastConfig } from "@ts-bgp/replication";
+import { configOctetsInSteps, replicated } from "@ts-bgp/replication/config-octets";
 import type { Speaker } from "@ts-bgp/speaker";
 import type { Changes } from "./changes.ts";
 import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./config-file.ts";
 import { ControlError } from "./control.ts";
 import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
+import { inTurns } from "./turns.ts";
 
 /** Sections that each side of a pair has of its own. */
 export type OwnSections = Pick<
@@ -29,8 +31,12 @@ export interface TrialSources {
   /** In force on this side. */
   config(): Config;
   own(): OwnSections;
-  /** Puts a configuration into force; rejects with nothing changed. */
-  apply(next: Config, about: ConfigAbout): Promise<Changes>;
+  /**
+   * Puts a configuration into force; rejects with nothing changed.
+   *
+   * @param octets - see `Speaker.configure`
+   */
+  apply(next: Config, octets: Uint8Array, about: ConfigAbout): Promise<Changes>;
   /** Does something once reloads are done that are under way. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -206,7 +212,12 @@ export class ConfigTrials {
     }
     const { nsr } = sources.own();
     const own = this.own.get(number) ?? sources.own();
-    const changes = await sources.apply({ ...wanted.config, ...own, nsr }, about);
+    const next = { ...wanted.config, ...own, nsr };
+    const { config: inForce } = this.active().router.tables;
+    const octets = await inTurns(configOctetsInSteps(replicated(next), inForce));
+    // It takes a while for a large one, in which this side may have given the role away.
+    this.active();
+    const changes = await sources.apply(next, octets, about);
     const why = about.how === "expired" ? "nobody has confirmed the other one" : about.by;
     const text = `back to configuration ${number}: ${why}`;
     sources.log.say("warn", "config-rolled-back", text, { number, by: about.by, how: about.how });

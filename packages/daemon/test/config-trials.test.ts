@@ -31,9 +31,9 @@ beforeEach(async () => {
     ...{ file: null, log: openLog({ ...log, level: "error" }, null), speaker: () => speaker },
     ...{ history: () => history(), config: () => speaker.router.tables.config },
     own: () => ({ control, followers, http, log, mirrors, nsr }),
-    apply: async (next, about) => {
+    apply: async (next, octets, about) => {
       await goesOn;
-      return changesOf(await speaker.configure(next, null, about), []);
+      return changesOf(await speaker.configure(next, octets, about), []);
     },
     inTurn: (work) => {
       const done = turn.then(work);
