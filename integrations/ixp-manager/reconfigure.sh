@@ -18,6 +18,7 @@ tsbgp=${TSBGP:-tsbgp}
 api=$IXP_MANAGER_API/router
 folder=$(dirname "$config")
 locked=
+placed=
 
 ask() {
     # The key stands in no list of processes.
@@ -32,8 +33,10 @@ back() {
     trap - EXIT
     for handle in $locked; do
         file=$(file_of "$handle")
+        if [ -e "$file.old" ]; then mv "$file.old" "$file"
+        # There was none before, and the new one stands in its place already.
+        elif [ -n "$placed" ] && [ ! -e "$file.new" ]; then rm -f "$file"; fi
         rm -f "$file.new"
-        if [ -e "$file.old" ]; then mv "$file.old" "$file"; fi
         ask -X POST "$api/release-update-lock/$handle" >/dev/null || true
     done
     exit "$status"
@@ -48,6 +51,7 @@ for handle in "$@"; do
     # A text that was cut off may be right YAML.
     grep -q "^## END_OF_CONFIG_MARKER_FOR_$handle\$" "$file.new"
 done
+placed=yes
 for handle in "$@"; do
     file=$(file_of "$handle")
     if [ -e "$file" ]; then cp -p "$file" "$file.old"; fi

@@ -174,6 +174,17 @@ describe.skipIf(unavailable !== null)("the script", () => {
     });
   });
 
+  test("leaves no file where there was none", async () => {
+    await withManager(async (speaker, manager) => {
+      const file = join(speaker.directory, "ixp-manager-ipv4.yaml");
+      rmSync(file);
+      manager.text = manager.text.replace("as: 64502", "as: 0");
+      expect((await reconfigure(speaker, manager)).code).not.toBe(0);
+      const left = readdirSync(speaker.directory).filter((name) => name.startsWith("ixp-manager"));
+      expect(left).toEqual([]);
+    });
+  });
+
   test.each([
     ["a text that was cut off", (text: string) => text.slice(0, text.length / 2)],
     ["a mistake", (text: string) => text.replace("as: 64502", "as: 0")],

@@ -213,6 +213,9 @@ const ROUTE_COLUMNS: readonly Column<ShownWhatIfRoute>[] = [
   { title: "Why", text: ({ reason }) => reason?.text ?? "" },
 ];
 
+/** What a shell makes of `<(...)`, say. */
+const OWN_DESCRIPTOR = /^\/(dev\/(fd\/|std(in|out|err)$)|proc\/(self|thread-self|\d+)\/)/;
+
 export const whatIfCommand: Command = {
   name: "what-if",
   usage: "[-c FILE] [--neighbor X] [--verbose]",
@@ -240,7 +243,7 @@ export const whatIfCommand: Command = {
     const neighbor = stringOption(args, "neighbor");
     const request = {
       command: "what-if",
-      ...(file === undefined ? {} : { file: resolve(file) }),
+      ...(file === undefined ? {} : { file: fileOfSpeaker(file) }),
       ...(neighbor === undefined ? {} : { neighbor }),
     };
     let differs = false;
@@ -256,6 +259,15 @@ export const whatIfCommand: Command = {
     return differs ? EXIT.NO : EXIT.OK;
   },
 };
+
+/** @returns what the speaker is to read; throws for what is another thing there, or nothing */
+function fileOfSpeaker(file: string): string {
+  const whole = resolve(file);
+  if (!OWN_DESCRIPTOR.test(whole)) return whole;
+  throw new UsageError(
+    `the speaker reads the file, and has no ${file} of this command: give a file`,
+  );
+}
 
 function showTrial(
   { changes, neighbors, routes, routes_left_out: more }: ShownTrial,

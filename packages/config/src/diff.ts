@@ -4,6 +4,7 @@ import { type Conditions, type Policy, varUses } from "@ts-bgp/policy";
 import { importChain } from "./blackhole.ts";
 import { Equality } from "./compare.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
+import type { StaticRoute } from "./route-types.ts";
 import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
 
 const GLOBAL = [
@@ -144,9 +145,16 @@ export function* sharingInSteps(old: Config, next: Config): Generator<void, Conf
     neighbors.push(shared(known.get(neighbor.address), neighbor));
     if (neighbors.length % STEP_PARTS === 0) yield;
   }
+  const routes = new Map(old.staticRoutes.map((route) => [route.prefix, route]));
+  const staticRoutes: StaticRoute[] = [];
+  for (const route of next.staticRoutes) {
+    staticRoutes.push(shared(routes.get(route.prefix), route));
+    if (staticRoutes.length % STEP_PARTS === 0) yield;
+  }
   return {
     ...next,
     neighbors,
+    staticRoutes,
     policies: yield* each(old.policies, next.policies),
     prefixLists: yield* each(old.prefixLists, next.prefixLists),
     asLists: yield* each(old.asLists, next.asLists),

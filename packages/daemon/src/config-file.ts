@@ -1,7 +1,7 @@
 /** Configuration files from disk. */
 
 import { once } from "node:events";
-import { accessSync, constants, existsSync, globSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, globSync, statSync } from "node:fs";
 import path from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { isMainThread, Worker } from "node:worker_threads";
@@ -27,6 +27,7 @@ import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
 import { readRoaFile } from "@ts-bgp/speaker/read-roa-file";
 import { congestionControlProblem } from "@ts-bgp/takeover";
 import { defaultControlSocket } from "./control-path.ts";
+import { readRegularFile } from "./regular-file.ts";
 import { inTurns } from "./turns.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -194,7 +195,7 @@ function sourcesOf({ withRoas = false, nsrSelf }: ReadOptions): ConfigSources {
   return {
     readFile: (name) => {
       try {
-        return readFileSync(name, "utf8");
+        return readRegularFile(name);
       } catch (error) {
         throw new Error(reasonOf(error));
       }
@@ -290,7 +291,7 @@ function roaFileProblem(file: string): string | null {
 /** Throws an UnusableFileError. */
 export function readConfigText(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file);
   } catch (error) {
     throw new UnusableFileError(`cannot read ${file}: ${reasonOf(error)}`);
   }
@@ -302,8 +303,9 @@ function reasonOf(error: unknown): string {
       return "no such file";
     case "EACCES":
       return "permission denied";
-    case "EISDIR":
-      return "it is a directory";
+    // A socket.
+    case "ENXIO":
+      return "it is no regular file";
     default:
       return (error as Error).message;
   }

@@ -5,12 +5,14 @@
 
 import type { Config } from "@ts-bgp/config";
 import type { ConfigAbout, ConfigHistory, PastConfig } from "@ts-bgp/replication";
+import { configOctetsInSteps, replicated } from "@ts-bgp/replication/config-octets";
 import type { Speaker } from "@ts-bgp/speaker";
 import type { Changes } from "./changes.ts";
 import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./config-file.ts";
 import { ControlError } from "./control.ts";
 import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
+import { inTurns } from "./turns.ts";
 
 /** Sections that each side of a pair has of its own. */
 export type OwnSections = Pick<
@@ -29,8 +31,12 @@ export interface TrialSources {
   /** In force on this side. */
   config(): Config;
   own(): OwnSections;
-  /** Puts a configuration into force; rejects with nothing changed. */
-  apply(next: Config, about: ConfigAbout): Promise<Changes>;
+  /**
+   * Puts a configuration into force; rejects with nothing changed.
+   *
+   * @param octets - see `Speaker.configure`
+   */
+  apply(next: Config, octets: Uint8Array, about: ConfigAbout): Promise<Changes>;
   /** Does something once reloads are done that are under way. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -89,9 +95,18 @@ export class ConfigTrials {
     this.sources = sources;
   }
 
-  /** Notes what this side has of its own with the configuration in force, which another one is about to follow. */
-  note(): void {
+  /**
+   * Notes what this side has of its own with the configuration in force, which another one is about to follow.
+   *
+   * Throws when that one is to go back unless it is confirmed, and a standby would not go back.
+   */
+  note({ trySeconds }: ConfigAbout): void {
     const { sources, own } = this;
+    if (trySeconds !== null && sources.speaker()?.active.areAllCurrent === false) {
+      throw new Error(
+        "a standby is of an older version, which would not go back: upgrade it first, or reload without --confirm",
+      );
+    }
     const past = sources.history()?.past ?? [];
     const last = past.at(-1);
     if (last !== undefined) own.set(last.number, sources.own());
@@ -105,16 +120,31 @@ export class ConfigTrials {
     return "the configuration in force waits to be confirmed: tsbgp confirm or tsbgp rollback first";
   }
 
-  /** The configuration that is on trial stays. */
-  confirm(by: string): { number: number } {
-    const speaker = this.active();
+  /**
+   * The configuration that is on trial stays. In turn: one that is going back just now does not stay.
+   *
+   * @returns its number; rejects with a ControlError
+   */
+  async confirm(by: string): Promise<{ number: number }> {
+    const wanted = this.waiting(this.active()).number;
+    return this.sources.inTurn(async () => {
+      const speaker = this.active();
+      const { number } = this.waiting(speaker);
+      if (number !== wanted) {
+        throw new ControlError(`configuration ${wanted} is not in force any more: ${number} is`);
+      }
+      speaker.run({ record: "confirm", by });
+      const text = `configuration ${number} is confirmed by ${by} and stays`;
+      this.sources.log.say("info", "config-confirmed", text, { number, by });
+      return { number };
+    });
+  }
+
+  /** @returns the configuration that is on trial; throws when none is */
+  private waiting(speaker: Speaker): PastConfig {
     const { trial, past } = speaker.journal.machine.history;
     if (trial === null) throw new ControlError("no configuration waits to be confirmed");
-    speaker.run({ record: "confirm", by });
-    const { number } = past.at(-1)!;
-    const text = `configuration ${number} is confirmed by ${by} and stays`;
-    this.sources.log.say("info", "config-confirmed", text, { number, by });
-    return { number };
+    return past.at(-1)!;
   }
 
   /**
@@ -182,7 +212,12 @@ export class ConfigTrials {
     }
     const { nsr } = sources.own();
     const own = this.own.get(number) ?? sources.own();
-    const changes = await sources.apply({ ...wanted.config, ...own, nsr }, about);
+    const next = { ...wanted.config, ...own, nsr };
+    const { config: inForce } = this.active().router.tables;
+    const octets = await inTurns(configOctetsInSteps(replicated(next), inForce));
+    // It takes a while for a large one, in which this side may have given the role away.
+    this.active();
+    const changes = await sources.apply(next, octets, about);
     const why = about.how === "expired" ? "nobody has confirmed the other one" : about.by;
     const text = `back to configuration ${number}: ${why}`;
     sources.log.say("warn", "config-rolled-back", text, { number, by: about.by, how: about.how });

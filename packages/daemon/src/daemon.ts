@@ -108,7 +108,7 @@ export class Daemon {
       ...{ file: options.file, log: this.log, speaker: () => this.active },
       history: () => this.machine?.history ?? null,
       ...{ config: () => this.config, own: () => this.own },
-      apply: (next, about) => this.apply(next, null, about),
+      apply: (next, octets, about) => this.apply(next, octets, about),
       inTurn: (work) => this.inTurn(work),
     });
     this.handler = controlHandler({
@@ -414,13 +414,9 @@ export class Daemon {
   }
 
   /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(
-    next: Config,
-    octets: Uint8Array | null,
-    about: ConfigAbout,
-  ): Promise<Changes> {
+  private async apply(next: Config, octets: Uint8Array, about: ConfigAbout): Promise<Changes> {
     const { log, config } = this;
-    this.trials.note();
+    this.trials.note(about);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;

@@ -22,7 +22,7 @@ const BEFORE_MS = 10_000;
 /** Until a thread that has ended is started again. */
 const RESTART_MS = 5000;
 /** At the end of the process, for what is told of that. */
-const FLUSH_MS = 2000;
+export const FLUSH_MS = 2000;
 const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /** Ids that the webhook may be told of; the compiler sees that there are such. */

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -5,6 +6,7 @@ import { PrefixSet, prefixCounts } from "@ts-bgp/policy";
 import { FAMILY } from "@ts-bgp/wire-codec";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConfigFileError, readConfigFile, readConfigFileApart } from "../src/config-file.ts";
+import { readRegularFile } from "../src/regular-file.ts";
 
 let folder = "";
 
@@ -50,6 +52,37 @@ function asNobody<T>(act: () => T): T {
     process.seteuid!(0);
   }
 }
+
+describe("a path that leads to no file", () => {
+  const pipe = () => {
+    const place = join(folder, `pipe${++written}`);
+    execFileSync("mkfifo", [place]);
+    return place;
+  };
+
+  test.each([
+    ["a pipe", pipe, "it is no regular file"],
+    ["a device", () => "/dev/zero", "it is no regular file"],
+    ["a directory", () => folder, "it is a directory"],
+    ["nothing", () => join(folder, "none"), "no such file"],
+  ])("is refused at once: %s", async (_what, place, why) => {
+    const file = place();
+    const message = `cannot read ${file}: ${why}`;
+    expect(() => readConfigFile(file)).toThrow(message);
+    await expect(readConfigFileApart(file)).rejects.toThrow(message);
+    const named = write({
+      "a.yaml": `${HEAD}include: ${file}\nprefix-lists: { x: { file: ${file} } }`,
+    });
+    expect(mistakesOf(named)).toEqual([expect.stringContaining(why), expect.stringContaining(why)]);
+  });
+
+  test("so is a long one, and the kernel's own files are read", () => {
+    const file = write({ "a.yaml": "x".repeat(2 << 20) });
+    expect(() => readRegularFile(file, 1 << 20)).toThrow("it is longer than 1 MiB");
+    expect(readRegularFile(file, 2 << 20)).toBe("x".repeat(2 << 20));
+    expect(readRegularFile("/proc/self/stat")).toMatch(/^\d+ /);
+  });
+});
 
 describe("files that a configuration includes", () => {
   const MEMBER = `

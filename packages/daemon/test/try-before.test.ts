@@ -1,7 +1,9 @@
 /** A configuration is tried before it counts, and goes back unless it is confirmed: with a real speaker. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Peer, UPDATE } from "../../../testkit/peer.ts";
@@ -120,6 +122,27 @@ describe("what-if", () => {
       "tsbgp: cannot read /no/such/file.yaml: no such file\n",
     ]);
     expect((await tsbgp("what-if", "--neighbor", "192.0.2.77")).code).toBe(2);
+    const pipe = join(speaker.directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    for (const place of [pipe, "/dev/zero"]) {
+      const { code, stderr } = await tsbgp("what-if", "-c", place);
+      expect([code, stderr]).toEqual([2, `tsbgp: cannot read ${place}: it is no regular file\n`]);
+    }
+    const own = await tsbgp("what-if", "-c", "/dev/fd/63");
+    expect([own.code, own.stderr]).toEqual([
+      2,
+      "tsbgp: the speaker reads the file, and has no /dev/fd/63 of this command: give a file\n",
+    ]);
+  });
+
+  test("is done by a process that the kernel ends first when memory runs out", async () => {
+    const program = fileURLToPath(new URL("../src/what-if-worker.ts", import.meta.url));
+    const child = fork(program, { serialization: "advanced" });
+    const score = () => readFileSync(`/proc/${child.pid}/oom_score_adj`, "utf8").trim();
+    await until(() => score() === "1000", WAIT_MS, "it has set its score");
+    const ended = once(child, "exit");
+    child.disconnect();
+    expect(await ended).toEqual([0, null]);
   });
 
   test("is done once at a time, and can be given up", async () => {
@@ -144,19 +167,14 @@ describe("what-if", () => {
 
 describe("a reload", () => {
   test("goes back by itself unless it is confirmed", async () => {
+    const before = updates(b);
     speaker.configure(config(MANY));
-    const { stdout } = await tsbgp("reload", "--confirm", "8");
-    expect(stdout).toContain("goes back in 8 s: `tsbgp confirm` keeps it");
-    await sentToB(ROUTES - 1024);
-    expect((await tsbgp("show", "status")).stdout).toMatch(
-      /^Configuration: +of user \d+, goes back/m,
-    );
-    await expect(speaker.ask({ command: "reload" })).rejects.toThrow(
-      "the configuration in force waits to be confirmed",
-    );
-    await sentToB(ROUTES);
+    // Over before anything else needs to happen.
+    await speaker.ask({ command: "reload", confirm: 2 });
     const line = await speaker.untilLogged("going back", ({ id }) => id === "config-rolled-back");
     expect(line).toMatchObject({ level: "warn", number: 1, how: "expired" });
+    await sentToB(ROUTES);
+    await until(() => updates(b) > before, WAIT_MS, "B is told of both");
     const { msg } = await speaker.untilLogged("the file", ({ id }) => id === "config-differs");
     expect(msg).toContain(`${speaker.file} differs in policy clean: it is not what is in force`);
     expect((await tsbgp("confirm")).stderr).toBe("tsbgp: no configuration waits to be confirmed\n");
@@ -169,8 +187,15 @@ describe("a reload", () => {
 
   test("stays once it is confirmed, and can be taken back then", async () => {
     speaker.configure(config(MANY));
-    await tsbgp("reload", "--confirm", "600");
+    const { stdout } = await tsbgp("reload", "--confirm", "600");
+    expect(stdout).toContain("goes back in 600 s: `tsbgp confirm` keeps it");
     await sentToB(ROUTES - 1024);
+    expect((await tsbgp("show", "status")).stdout).toMatch(
+      /^Configuration: +of user \d+, goes back/m,
+    );
+    await expect(speaker.ask({ command: "reload" })).rejects.toThrow(
+      "the configuration in force waits to be confirmed",
+    );
     const confirmed = await tsbgp("confirm");
     expect([confirmed.code, confirmed.stdout]).toEqual([0, "configuration 4 stays\n"]);
     const { items } = await speaker.ask({ command: "show-reloads" });

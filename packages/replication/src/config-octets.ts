@@ -2,7 +2,7 @@
 
 import { type Config, complete, completing, sharingInSteps } from "@ts-bgp/config";
 import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
-import { fromImage, imageInSteps, imageOf } from "./image.ts";
+import { fromImage, imageInSteps, imageOf, octetsInSteps } from "./image.ts";
 import { Classes } from "./image-format.ts";
 import { joined } from "./octet-writer.ts";
 
@@ -71,4 +71,16 @@ export function* configInSteps(
   const shared = inForce === null ? config : yield* sharingInSteps(inForce, config);
   read.set(octets, shared);
   return shared;
+}
+
+/**
+ * Makes octets of a configuration that is at hand, and reads them, in such steps.
+ *
+ * @param inForce - as in `configInSteps`
+ * @returns what `configOctets` returns
+ */
+export function* configOctetsInSteps(config: Config, inForce: Config): Generator<void, Uint8Array> {
+  const octets = yield* octetsInSteps(config, NO_CLASSES);
+  yield* configInSteps(octets, inForce);
+  return octets;
 }

@@ -35,6 +35,8 @@ const PART_OCTETS = 1 << 18;
 const MEMORY_PAGE_OCTETS = 1 << 12;
 /** Objects that are looked at in a step, which takes a fraction of a millisecond. */
 const LOOKED_AT = 1 << 7;
+/** Parts that are written in a step, likewise. */
+const STEP_PARTS = 1 << 5;
 /** Tables may grow between the two. */
 const MORE_FACTOR = 1.1;
 const NO_OCTETS = new Uint8Array(0);
@@ -121,6 +123,8 @@ interface CopiedArray {
   readonly pieces: Uint8Array[];
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 interface Shape {
   readonly number: number;
   readonly fields: readonly string[];
@@ -185,6 +189,30 @@ export class ImageWriter {
     }
   }
 
+  /**
+   * Does the same with what does not change meanwhile, with a pause after every few of its parts, and of theirs, down
+   * to that depth.
+   */
+  *inSteps(value: unknown, depth: number): Generator<void> {
+    const isObject = typeof value === "object" && value !== null && !this.classes.leavesOut(value);
+    if (depth === 0 || !isObject) {
+      this.value(value);
+      return;
+    }
+    const row = this.begin(value);
+    if (row === null) return;
+    if (row.tag !== LIST && row.tag !== OBJECT) {
+      this.contents(value, row);
+      return;
+    }
+    const parts =
+      row.tag === LIST ? this.beginList(value as unknown[]) : this.beginParts(value, row);
+    for (let at = 0; at < parts.length; at++) {
+      yield* this.inSteps(parts[at], depth - 1);
+      if (at % STEP_PARTS === STEP_PARTS - 1) yield;
+    }
+  }
+
   private number(value: number): void {
     const { out } = this;
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
@@ -197,19 +225,28 @@ export class ImageWriter {
   }
 
   private object(object: object): void {
+    const row = this.begin(object);
+    if (row !== null) this.contents(object, row);
+  }
+
+  /** @returns null for one that came before, and is written with that */
+  private begin(object: object): Row | null {
     const { out } = this;
     const index = this.indexOf(object);
     const known = this.numbers[index]!;
     if (known >= 0) {
       out.varint(BEFORE);
       out.varint(known);
-      return;
+      return null;
     }
     this.numbers[index] = this.count++;
-    const row = this.rowOf(object);
+    return this.rowOf(object);
+  }
+
+  private contents(object: object, row: Row): void {
     switch (row.tag) {
       case LIST:
-        this.list(object as readonly unknown[]);
+        this.entries(this.beginList(object as readonly unknown[]));
         break;
       case MAP:
         this.map(object as ReadonlyMap<unknown, unknown>);
@@ -224,7 +261,7 @@ export class ImageWriter {
         this.standIn(object, row);
         break;
       default:
-        this.instance(object, row);
+        this.fields(object as Fields, this.beginInstance(object, row), row.name === "");
     }
   }
 
@@ -273,13 +310,14 @@ export class ImageWriter {
     return row;
   }
 
-  private list(all: readonly unknown[]): void {
+  /** @returns what is to follow */
+  private beginList(all: readonly unknown[]): readonly unknown[] {
     const { classes } = this;
     // Places that are empty count: a list may be found by row.
     const list = classes.leavesAny ? [...all].filter((value) => !classes.leavesOut(value)) : all;
     this.out.varint(LIST);
     this.out.varint(list.length);
-    this.entries(list);
+    return list;
   }
 
   private map(all: ReadonlyMap<unknown, unknown>): void {
@@ -346,7 +384,8 @@ export class ImageWriter {
     this.copied.push({ at: out.length, kind, length, pieces: this.room.copyOf(used) });
   }
 
-  private instance(object: object, { name, shapes }: Row): void {
+  /** @returns the fields whose values are to follow */
+  private beginInstance(object: object, { name, shapes }: Row): readonly string[] {
     const { out } = this;
     const fields = Object.keys(object);
     const known = shapes.find((shape) => hasFields(shape, fields));
@@ -360,14 +399,17 @@ export class ImageWriter {
       out.varint(fields.length);
       for (const field of fields) out.text(field);
     }
-    this.fields(object as Readonly<Record<string, unknown>>, fields, name === "");
+    return fields;
   }
 
-  private fields(
-    object: Readonly<Record<string, unknown>>,
-    fields: readonly string[],
-    isPlain: boolean,
-  ): void {
+  /** @returns the values of the fields, which are to follow */
+  private beginParts(object: object, row: Row): unknown[] {
+    const fields = this.beginInstance(object, row);
+    const isPlain = row.name === "";
+    return fields.map((field) => this.classes.shownIn(object as Fields, field, isPlain));
+  }
+
+  private fields(object: Fields, fields: readonly string[], isPlain: boolean): void {
     let at = "";
     try {
       for (const field of fields) {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { captureOf, fromImage, imageOf } from "../src/image.ts";
+import { captureOf, fromImage, imageOf, octetsInSteps } from "../src/image.ts";
 import { Classes } from "../src/image-format.ts";
 import { CaptureRoom } from "../src/image-writer.ts";
 import { FormatError } from "../src/index.ts";
@@ -349,3 +349,23 @@ test("difference finds where graphs differ", () => {
   expect(difference({ a: [1, 2] }, { a: [1, 3] })).toBe(".a.1: 2 and 3");
   expect(difference(new Map([[1, 2]]), new Map([[1, 2]]))).toBe(null);
 });
+
+test("octets that are made in steps are the same", () => {
+  fc.assert(
+    fc.property(graph, (root) => {
+      expect(madeInSteps(root).octets).toEqual(joined(imageOf(root, CLASSES)));
+    }),
+  );
+  const large = { lists: Array.from({ length: 1000 }, (_, k) => ({ k, list: [k, { k }] })) };
+  const { octets, steps } = madeInSteps(large);
+  expect(octets).toEqual(joined(imageOf(large, CLASSES)));
+  expect(steps).toBeGreaterThan(20);
+});
+
+function madeInSteps(root: unknown): { octets: Uint8Array; steps: number } {
+  const made = octetsInSteps(root, CLASSES);
+  for (let steps = 0; ; steps++) {
+    const { done, value } = made.next();
+    if (done === true) return { octets: value, steps };
+  }
+}

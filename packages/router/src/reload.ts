@@ -16,7 +16,7 @@ import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { regroup } from "./regroup.ts";
-import { applyStaticRoutes } from "./static-routes.ts";
+import { changeStaticRoutes } from "./static-routes.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a new configuration acts on. */
@@ -41,7 +41,9 @@ export function applyConfig(router: Configured, given: Config): ConfigDiff {
   tables.use(next, tables.policies.with(next, changed), isAllListed && hasSameAddresses(diff));
   if (diff.global.includes("rpki")) router.revalidate(tables.origins.configure(next.rpki));
   const { global } = diff;
-  if (global.includes("staticRoutes") || global.includes("router")) applyStaticRoutes(tables);
+  if (global.includes("staticRoutes") || global.includes("router")) {
+    changeStaticRoutes(tables, old.staticRoutes);
+  }
   tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);

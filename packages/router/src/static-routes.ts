@@ -5,7 +5,7 @@
 
 import type { StaticRoute } from "@ts-bgp/config";
 import type { PeerFacts } from "@ts-bgp/policy";
-import type { AttrId, Importer } from "@ts-bgp/rib";
+import type { AttrId, Importer, Rib } from "@ts-bgp/rib";
 import {
   ATTR,
   type AttributeValue,
@@ -41,6 +41,29 @@ export function applyStaticRoutes(tables: Tables): void {
   for (const family of FAMILIES) removeOthers(tables, peer, family);
 }
 
+/**
+ * Does the same where the tables hold the routes of the configuration before.
+ *
+ * @param before - those routes; such as are the same objects in both cost nothing
+ */
+export function changeStaticRoutes(tables: Tables, before: readonly StaticRoute[]): void {
+  const { staticPeer: peer, config } = tables;
+  if (peer === null) {
+    applyStaticRoutes(tables);
+    return;
+  }
+  if (peer.facts.as !== config.router.as) peer.facts = factsOf(tables);
+  const held = new Map(before.map((route) => [route.prefix, route]));
+  for (const route of config.staticRoutes) {
+    if (held.get(route.prefix) !== route) announce(tables, peer, route);
+    held.delete(route.prefix);
+  }
+  for (const prefix of held.keys()) {
+    const { rib, nlri } = placeOf(tables, prefix);
+    rib.withdraw(peer.row, nlri, 0, nlri.length, false);
+  }
+}
+
 function newPeer(tables: Tables): StaticPeer {
   const { peers, directory } = tables;
   const row = peers.add({ as: 0, external: true, address: [0, 0, 0, 0] });
@@ -73,15 +96,18 @@ function factsOf({ config, factNumbers }: Tables): PeerFacts {
 
 function announce(tables: Tables, { row, round }: StaticPeer, route: StaticRoute): void {
   const { attrs } = tables;
-  const family = route.prefix.includes(":") ? FAMILY.IPV6_UNICAST : FAMILY.IPV4_UNICAST;
   const octets = encodeAttributes(attributesOf(route));
   const attr = attrs.intern(octets, 0, octets.length);
-  const nlri = encodeRoutes(familyAfi(family), [route.prefix]);
-  const rib = tables.rib(family);
+  const { rib, nlri } = placeOf(tables, route.prefix);
   const { nowSeconds } = tables;
   const rest = [attr, new AsItIs(attr), UNLIMITED, round, nowSeconds] as const;
   rib.announce(row, nlri, 0, nlri.length, false, ...rest);
   attrs.release(attr);
+}
+
+function placeOf(tables: Tables, prefix: string): { rib: Rib; nlri: Uint8Array } {
+  const family = prefix.includes(":") ? FAMILY.IPV6_UNICAST : FAMILY.IPV4_UNICAST;
+  return { rib: tables.rib(family), nlri: encodeRoutes(familyAfi(family), [prefix]) };
 }
 
 function removeOthers(tables: Tables, { row, round }: StaticPeer, family: Family): void {

@@ -11,6 +11,7 @@ const INTERNAL = "192.0.2.3";
 const HOP = "192.0.2.99";
 const ONE = "10.1.0.0/16";
 const TWO = "10.2.0.0/16";
+const SIX = "2001:db8:1::/48";
 
 const yaml = (routes: string, more = "", out = "accept-all") =>
   yamlOf(`
@@ -21,7 +22,8 @@ neighbors:
   - { address: ${INTERNAL}, as: ${ROUTER_AS} }
 static: [ ${routes} ]
 ${more}`);
-const route = (prefix: string, more = "") => `{ prefix: ${prefix}, next-hop: ${HOP} ${more} }`;
+const route = (prefix: string, more = "") =>
+  `{ prefix: "${prefix}", next-hop: "${prefix === SIX ? "2001:db8::9" : HOP}" ${more} }`;
 
 function three(text: string) {
   const lab = new Lab(text);
@@ -118,5 +120,21 @@ describe("a reload", () => {
     expect(client.table).toEqual({});
     lab.reload(yaml(route(TWO))).run();
     expect(Object.keys(client.table)).toEqual([TWO]);
+  });
+
+  test("looks at no more of the tables than what differs", () => {
+    const { lab, client } = three(yaml(`${route(ONE)}, ${route(TWO)}, ${route(SIX)}`));
+    const { tables } = lab.router;
+    const { counts } = tables.rib(1);
+    const known = () => ({ ...counts });
+    const before = known();
+    client.wire.forget();
+    lab.reload(yaml(`${route(ONE)}, ${route(TWO, ", med: 7")}, ${route(SIX)}`)).run();
+    const after = known();
+    expect([after.unchanged - before.unchanged, after.changed - before.changed]).toEqual([0, 1]);
+    expect(client.wire.changes).toEqual([TWO]);
+    expect(client.table[TWO]).toMatchObject({ med: 7 });
+    lab.reload(yaml(`${route(ONE)}, ${route(TWO, ", med: 7")}`)).run();
+    expect(tables.rib(2).prefixes.size).toBe(0);
   });
 });
