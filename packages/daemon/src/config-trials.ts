@@ -11,12 +11,7 @@ import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./confi
 import { ControlError } from "./control.ts";
 import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
-
-/** Sections that each side of a pair has of its own. */
-export type OwnSections = Pick<
-  Config,
-  "control" | "followers" | "http" | "log" | "mirrors" | "nsr"
->;
+import type { OwnSections } from "./own-sections.ts";
 
 export interface TrialSources {
   /** The file of this side; null where what is in force is somebody else's. */
