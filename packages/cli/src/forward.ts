@@ -14,7 +14,8 @@ export const forwardCommand: Command = {
   summary: "put the routes of a speaker, or a pair, into this host's kernel",
   help: [
     "FILE names the servers and the kernel's table; `tsbgp check` checks it. Routes have protocol bgp.",
-    "Routes stay when a server dies, switches over or is upgraded, and when this command ends.",
+    "Routes stay when this command ends, and when a server of a pair, or with graceful-restart: full, dies or",
+    "is upgraded.",
     "`tsbgp show forward` shows what there is. Needs CAP_NET_ADMIN.",
   ],
   options: CONFIG_OPTION,

@@ -3,7 +3,7 @@
 import type { Checker } from "./checker.ts";
 import type { FileShape, FileTls } from "./file-shape.ts";
 import { checkLink, checkTls } from "./nsr.ts";
-import type { FollowersConfig, LinkAddress, NsrConfig, NsrTls } from "./types.ts";
+import type { FollowersConfig, LinkAddress, NeighborConfig, NsrConfig, NsrTls } from "./types.ts";
 
 /** What followers and certificates call a speaker that says nothing of it. */
 export const FOLLOWED_NAME = "followers";
@@ -28,6 +28,25 @@ export function checkFollowers(
   const listen = checkLink(followers.listen, at, checker);
   const tls = checkLinkTls(followers, name, [[listen, at]], checker);
   return { name, listen, tls, max: followers.max ?? FOLLOWERS_MAX };
+}
+
+/**
+ * Warns where followers lose all routes at a restart: a speaker alone that waits for no neighbor has told all at
+ * once, which is nothing.
+ *
+ * @param at - where the section stands
+ */
+export function warnOfLostRoutes(
+  neighbors: readonly NeighborConfig[],
+  nsr: NsrConfig | null,
+  at: number,
+  checker: Checker,
+): void {
+  const waits = ({ enabled, gracefulRestart }: NeighborConfig) =>
+    enabled && gracefulRestart.mode === "full";
+  if (nsr !== null || neighbors.some(waits)) return;
+  const remedy = 'a pair ("nsr") or neighbors with "graceful-restart: full" keep them';
+  checker.warn(at, `followers lose all routes when this speaker restarts: ${remedy}`);
 }
 
 /**

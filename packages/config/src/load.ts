@@ -15,7 +15,7 @@ import { withSharedParts } from "./compare.ts";
 import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
 import type { FileShape } from "./file-shape.ts";
-import { checkFollowers } from "./followers.ts";
+import { checkFollowers, warnOfLostRoutes } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
@@ -90,6 +90,9 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     ...([shape, shared, lists, context, neighbors, checker] as const),
   );
   warnOfLongWait(shape, neighbors, dynamicNeighbors, rpki, checker);
+  if (shape.followers !== undefined) {
+    warnOfLostRoutes(neighbors, nsr, checker.yaml.keyAt(section, "followers"), checker);
+  }
   checkVars(shape, neighbors, policies, terms, checker);
   const builtin = builtinOf(Object.values(checker.names).flatMap(({ used }) => [...used]));
   const { communityKinds: _, prefixLists, asLists, ...plainLists } = lists;

@@ -89,6 +89,31 @@ describe("a section followers", () => {
     return formatMistakes(loadConfig("rs.yaml", text, SOURCES).mistakes);
   };
 
+  const LOST =
+    'rs.yaml:2:1: followers lose all routes when this speaker restarts: a pair ("nsr") or neighbors with ' +
+    '"graceful-restart: full" keep them';
+
+  test.each([
+    ["helper", "", [LOST]],
+    ["off", "", [LOST]],
+    ["{ mode: full }, enabled: false", "", [LOST]],
+    ["full", "", []],
+    ["helper", "nsr: { cluster: rs1, listen: /run/n, peer: /run/m }", []],
+  ])("of a speaker whose neighbor has %s %s is warned of where a restart loses all", (...row) => {
+    const [mode, nsr, expected] = row;
+    const neighbor = `{ address: 192.0.2.11, as: 2, graceful-restart: ${mode} }`;
+    const text = [
+      "router: { as: 1, id: 192.0.2.1 }",
+      "followers: { listen: /run/f.sock }",
+      "defaults: { import: accept-all, export: accept-all }",
+      `neighbors: [ ${neighbor} ]`,
+      nsr,
+    ];
+    const { warnings, mistakes: none } = loadConfig("rs.yaml", text.join("\n"), SOURCES);
+    expect(none).toEqual([]);
+    expect(formatMistakes(warnings)).toEqual(expected);
+  });
+
   test.each([
     ["{ listen: /run/f.sock }", []],
     ["{}", ['rs.yaml:2:12: "listen" is missing']],

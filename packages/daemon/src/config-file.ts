@@ -27,6 +27,7 @@ import { otherAddressOf } from "@ts-bgp/speaker/own-addresses";
 import { readRoaFile } from "@ts-bgp/speaker/read-roa-file";
 import { congestionControlProblem } from "@ts-bgp/takeover";
 import { defaultControlSocket } from "./control-path.ts";
+import type { OwnSections } from "./own-sections.ts";
 import { readRegularFile } from "./regular-file.ts";
 import { inTurns } from "./turns.ts";
 
@@ -90,7 +91,7 @@ export type WorkerOutcome =
       /** See `configOctets`. */
       readonly octets: Uint8Array;
       /** Sections of a side alone. */
-      readonly own: Pick<Config, "nsr" | "mirrors">;
+      readonly own: OwnSections;
       readonly warnings: readonly string[];
     }
   | { readonly kind: "mistakes"; readonly message: string; readonly lines: readonly string[] }

@@ -12,13 +12,8 @@ import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./confi
 import { ControlError } from "./control.ts";
 import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
+import type { OwnSections } from "./own-sections.ts";
 import { inTurns } from "./turns.ts";
-
-/** Sections that each side of a pair has of its own. */
-export type OwnSections = Pick<
-  Config,
-  "control" | "followers" | "http" | "log" | "mirrors" | "nsr"
->;
 
 export interface TrialSources {
   /** The file of this side; null where what is in force is somebody else's. */

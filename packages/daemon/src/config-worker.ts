@@ -9,13 +9,13 @@ import {
   type WorkerInput,
   type WorkerOutcome,
 } from "./config-file.ts";
+import { ownSections } from "./own-sections.ts";
 
 function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
   try {
     const { config, warnings } = readConfigFile(file, text);
-    const { nsr, mirrors } = config;
     const octets = configOctets(replicated(config));
-    return { kind: "checked", octets, own: { nsr, mirrors }, warnings };
+    return { kind: "checked", octets, own: ownSections(config), warnings };
   } catch (error) {
     if (error instanceof ConfigFileError) {
       return { kind: "mistakes", message: error.message, lines: error.lines };

@@ -12,7 +12,7 @@ import { apiSources } from "./api-sources.ts";
 import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
-import { ConfigTrials, type OwnSections } from "./config-trials.ts";
+import { ConfigTrials } from "./config-trials.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import { crashNotes } from "./crash-notes.ts";
 import type { Fault } from "./fault.ts";
@@ -23,6 +23,7 @@ import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Observers } from "./observers.ts";
+import { type OwnSections, ownSections } from "./own-sections.ts";
 import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
@@ -156,10 +157,8 @@ export class Daemon {
           });
   }
 
-  /** Sections that each side of a pair has of its own. */
   private get own(): OwnSections {
-    const { control, followers, http, log, mirrors, nsr } = this.config;
-    return { control, followers, http, log, mirrors, nsr };
+    return ownSections(this.config);
   }
 
   /** The speaker when this side is active. */

@@ -26,6 +26,8 @@ const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
 let config: FollowersConfig | null = null;
 let software = "";
 let stopListening: () => void = () => {};
+/** One after the other. */
+let configured: Promise<void> = Promise.resolve();
 let tables: readonly FollowedTable[] | null = null;
 let epoch = 0;
 let isComplete = false;
@@ -54,7 +56,7 @@ function obey(order: FollowersOrder): void {
   switch (order.order) {
     case "configure":
       ({ software } = order);
-      void configure(order.config);
+      configured = configured.then(() => configure(order.config));
       return;
     case "begin":
       tables = FAMILIES.map((family) => new FollowedTable(family, seed));

@@ -29,6 +29,8 @@ const UNDER_WAY_OCTETS_LOW = 1 << 22;
 const PIECE_MS = 1;
 /** So often it is looked whether a restart of the speaker is over. */
 const RESTART_LOOK_MS = 200;
+/** Until a thread that has ended is started again, and an address that cannot be had is tried again. */
+const AGAIN_MS = 5000;
 
 interface Followed {
   readonly router: Router;
@@ -48,7 +50,9 @@ export class Followers {
   private isMissing = false;
   private willTell = false;
   private walk: TableWalk | null = null;
-  private configured: PromiseWithResolvers<void> | null = null;
+  /** For each configuration that the thread has not answered, the oldest first; null where nobody waits. */
+  private unanswered: (PromiseWithResolvers<void> | null)[] = [];
+  private again: NodeJS.Timeout | undefined;
   private readonly version: string;
   private readonly log: Log["say"];
 
@@ -60,13 +64,11 @@ export class Followers {
   /** Lets followers in as a configuration says; rejects when the address cannot be had, with nothing changed. */
   async configure(config: FollowersConfig | null): Promise<void> {
     if (JSON.stringify(config) === JSON.stringify(this.config)) return;
-    if (this.worker === null) {
-      this.worker = this.newWorker();
-      this.begin();
-    }
-    this.configured = Promise.withResolvers();
-    this.order({ order: "configure", config, software: this.version });
-    await this.configured.promise;
+    if (this.worker === null) this.resume();
+    const waiting = Promise.withResolvers<void>();
+    this.orderConfig(config, waiting);
+    await waiting.promise;
+    clearTimeout(this.again);
     this.config = config;
     if (config === null) this.stop();
   }
@@ -84,7 +86,7 @@ export class Followers {
   }
 
   event(event: Observed): void {
-    if (event.kind !== "routes" || this.isMissing) return;
+    if (event.kind !== "routes" || this.isMissing || this.worker === null) return;
     this.runs.push(event.octets);
     this.runOctets += event.octets.length;
     if (this.willTell) return;
@@ -100,6 +102,7 @@ export class Followers {
 
   stop(): void {
     if (this.speaker !== null) this.leave(this.speaker);
+    clearTimeout(this.again);
     this.order({ order: "stop" });
     this.worker = null;
     this.shown = NO_FOLLOWERS;
@@ -107,6 +110,29 @@ export class Followers {
 
   private say(level: "info" | "warn" | "error", message: string): void {
     this.log(level, "followers", message);
+  }
+
+  /** There is a thread, and it lets followers in by what is in force. */
+  private resume(): void {
+    clearTimeout(this.again);
+    if (this.worker === null) {
+      this.worker = this.newWorker();
+      this.begin();
+    }
+    if (this.config !== null) this.orderConfig(this.config, null);
+  }
+
+  private resumeLater(): void {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.resume(), AGAIN_MS).unref();
+  }
+
+  private orderConfig(
+    config: FollowersConfig | null,
+    waiting: PromiseWithResolvers<void> | null,
+  ): void {
+    this.unanswered.push(waiting);
+    this.order({ order: "configure", config, software: this.version });
   }
 
   private begin(): void {
@@ -118,10 +144,14 @@ export class Followers {
   private leave(speaker: Followed): void {
     speaker.observers.delete(this);
     this.speaker = null;
+    this.forget();
+    this.order({ order: "end" });
+  }
+
+  private forget(): void {
     this.walk = null;
     this.runs = [];
     this.runOctets = 0;
-    this.order({ order: "end" });
   }
 
   private newWorker(): Worker {
@@ -130,17 +160,22 @@ export class Followers {
       name: "followers",
     });
     let problem = "it has ended";
-    worker.on("message", (report: FollowersReport) => this.hear(report));
+    worker.on("message", (report: FollowersReport) => {
+      if (this.worker === worker) this.hear(report);
+    });
     worker.on("error", (error) => {
       problem = (error as Error).message;
     });
     worker.on("exit", () => {
       if (this.worker !== worker) return;
-      this.configured?.reject(new Error(problem));
-      this.say("error", `the thread of the followers: ${problem}; it begins again`);
-      this.worker = this.newWorker();
-      this.order({ order: "configure", config: this.config, software: this.version });
-      this.begin();
+      this.worker = null;
+      this.forget();
+      this.shown = NO_FOLLOWERS;
+      const text = `the thread of the followers: ${problem}`;
+      for (const waiting of this.unanswered.splice(0)) waiting?.reject(new Error(text));
+      if (this.config === null) return;
+      this.say("error", `${text}; it begins again`);
+      this.resumeLater();
     });
     worker.unref();
     return worker;
@@ -167,12 +202,9 @@ export class Followers {
 
   private hear(report: FollowersReport): void {
     switch (report.report) {
-      case "configured": {
-        const { problem } = report;
-        if (problem === null) this.configured?.resolve();
-        else this.configured?.reject(new Error(problem));
+      case "configured":
+        this.answered(report.problem);
         return;
-      }
       case "taken":
         this.underWay -= report.octets;
         if (!this.isMissing || this.underWay > UNDER_WAY_OCTETS_LOW) return;
@@ -191,19 +223,32 @@ export class Followers {
     }
   }
 
+  private answered(problem: string | null): void {
+    const waiting = this.unanswered.shift() ?? null;
+    if (problem === null) waiting?.resolve();
+    else if (waiting !== null) waiting.reject(new Error(problem));
+    else {
+      this.say("error", `nobody can follow: ${problem}; it is tried again`);
+      this.resumeLater();
+    }
+  }
+
   /** A piece of the table, in a turn of its own. */
   private walkOn(isFirst: boolean): void {
     if (this.speaker === null || this.isMissing) return;
     if (isFirst) this.walk = new TableWalk(this.speaker.router, [TABLE.LOC_RIB], null);
-    if (this.walk === null) return;
-    // What has happened before the piece is told before it.
+    // What has happened before the piece is told before it; when that is too much, the walk is over.
     this.tell();
+    const { walk } = this;
+    if (walk === null) return;
     const end = performance.now() + PIECE_MS;
-    const octets = this.walk.next(() => performance.now() < end);
+    const octets = walk.next(() => performance.now() < end);
     if (octets === null) {
       // After a restart of the speaker it is not all as long as neighbors have not told all.
       if (this.speaker.router.tables.restart.waiting !== 0) {
-        setTimeout(() => this.walkOn(false), RESTART_LOOK_MS).unref();
+        setTimeout(() => {
+          if (this.walk === walk) this.walkOn(false);
+        }, RESTART_LOOK_MS).unref();
         return;
       }
       this.walk = null;

@@ -6,6 +6,7 @@
 import { type Config, diffConfig } from "@ts-bgp/config";
 import { mistakesOf, readConfigFileApart } from "./config-file.ts";
 import type { Log } from "./logging.ts";
+import { ownSections } from "./own-sections.ts";
 
 /** What this side has from the other one and not from its file. */
 export interface Inherited {
@@ -23,9 +24,7 @@ const NAMED_MAX = 10;
  *   for the sections that each side has of its own
  */
 export function differences(old: Config, next: Config): string[] {
-  const { control, followers, http, log, mirrors, nsr } = old;
-  const own = { control, followers, http, log, mirrors, nsr };
-  const diff = diffConfig(old, { ...next, ...own });
+  const diff = diffConfig(old, { ...next, ...ownSections(old) });
   return [
     ...diff.global.map((key) => `section ${kebab(key)}`),
     ...diff.policies.map((name) => `policy ${name}`),

@@ -13,6 +13,7 @@ import type { ShownWhatIf, ShownWhatIfRoute, WhatIf } from "@ts-bgp/views";
 import { type Changes, changesOf } from "./changes.ts";
 import { mistakesOf, type ReadApart, readConfigFileApart } from "./config-file.ts";
 import { ControlError } from "./control.ts";
+import { ownSections } from "./own-sections.ts";
 
 /** What the process is told: the pieces of the image, then what is tried. */
 export type ToWhatIf =
@@ -86,8 +87,7 @@ export async function* askWhatIf(
     const machine = sources.machine();
     if (machine === null)
       throw new ControlError("this side has no state yet that could be tried on");
-    const { control, http, log, nsr } = sources.config();
-    const before = { ...machine.router.tables.config, control, http, log, nsr };
+    const before = { ...machine.router.tables.config, ...ownSections(sources.config()) };
     const room = new CaptureRoom();
     for (const _ of prepareCapture(machine, room)) yield null;
     checkMemory(room.octets);

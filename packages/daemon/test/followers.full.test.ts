@@ -84,45 +84,33 @@ test("of two next hops of an IPv6 route the global one is told", async () => {
   }
 });
 
+const TLS = { cert: "keys/own/a.crt", key: "keys/own/a.key", ca: "keys/own/ca.crt" };
+
+function makeKeys(directory: string): void {
+  const words = ["keys", directory, "--cluster", "followers", "--side", "a", "--side", "b"];
+  expect(spawnSync(process.execPath, [MAIN, ...words]).status).toBe(0);
+}
+
+/** @returns a follower with the certificate of one of these directories */
+function dial(port: number, keys: string, whose: string): Scripted {
+  const read = (name: string) => readFileSync(join(keys, name));
+  const own = { cert: read(`${whose}/b.crt`), key: read(`${whose}/b.key`), ca: read("own/ca.crt") };
+  return new Scripted(connectTls({ port, host: "127.0.0.1", servername: "followers", ...own }));
+}
+
 test("over TCP both ends show a certificate for the name", async () => {
   const port = await freePort();
   const speaker = await SpeakerProcess.create({});
   const keys = join(speaker.directory, "keys");
-  const make = (name: string, cluster: string) => {
-    const words = [
-      MAIN,
-      "keys",
-      join(keys, name),
-      "--cluster",
-      cluster,
-      "--side",
-      "a",
-      "--side",
-      "b",
-    ];
-    expect(spawnSync(process.execPath, words).status).toBe(0);
-  };
-  make("own", "followers");
-  make("other", "followers");
-  const tls = { cert: "keys/own/a.crt", key: "keys/own/a.key", ca: "keys/own/ca.crt" };
+  makeKeys(join(keys, "own"));
+  makeKeys(join(keys, "other"));
   try {
-    speaker.configure({ followers: { listen: { address: "127.0.0.1", port }, tls } });
+    speaker.configure({ followers: { listen: { address: "127.0.0.1", port }, tls: TLS } });
     await speaker.start();
-    const dial = (whose: string) => {
-      const read = (name: string) => readFileSync(join(keys, whose, name));
-      const options = {
-        cert: read("b.crt"),
-        key: read("b.key"),
-        ca: readFileSync(join(keys, "own/ca.crt")),
-      };
-      return new Scripted(
-        connectTls({ port, host: "127.0.0.1", servername: "followers", ...options }),
-      );
-    };
-    const right = dial("own");
+    const right = dial(port, keys, "own");
     right.say("hello", HELLO);
     await right.has("role");
-    const wrong = dial("other");
+    const wrong = dial(port, keys, "other");
     wrong.say("hello", HELLO);
     await until(() => wrong.closed, WAIT_MS, "it is not let in");
     expect(wrong.records).toEqual([]);
@@ -131,6 +119,39 @@ test("over TCP both ends show a certificate for the name", async () => {
       ({ id, msg }) => id === "followers" && msg.includes("its certificate does not hold"),
     );
     right.end();
+  } finally {
+    speaker.remove();
+  }
+});
+
+test("the same file changes nothing, and says so before, also with keys of followers and mirrors", async () => {
+  const port = await freePort();
+  const speaker = await SpeakerProcess.create({});
+  const keys = join(speaker.directory, "keys");
+  makeKeys(join(keys, "own"));
+  try {
+    speaker.configure({
+      followers: { listen: { address: "127.0.0.1", port }, tls: TLS },
+      mirrors: { cluster: "mirrored", listen: join(speaker.directory, "mirrors.sock") },
+      defaults: { passive: true, import: "accept-all", export: "accept-all" },
+      neighbors: [{ address: ADDRESS, as: AS }],
+    });
+    await speaker.start();
+    const peer = await Peer.establish({ port: speaker.port, localAddress: ADDRESS, as: AS });
+    const follower = dial(port, keys, "own");
+    follower.say("hello", HELLO);
+    await follower.has("role");
+    follower.say("activate", {});
+    const nothing = { added: [], removed: [], changed: [], reset: [], policies: [], global: [] };
+    expect((await speaker.ask({ command: "what-if" })).items).toMatchObject([
+      { differs: false, changes: nothing },
+    ]);
+    expect((await speaker.ask({ command: "reload" })).end).toMatchObject(nothing);
+    await peer.sendAll(manyRoutes({ as: AS, count: 10 }));
+    await until(() => follower.routes.size === 10, WAIT_MS, "routes are told");
+    expect(follower.closed).toBe(false);
+    follower.end();
+    peer.end();
   } finally {
     speaker.remove();
   }

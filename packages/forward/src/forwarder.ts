@@ -54,6 +54,10 @@ export class Forwarder {
   private nextLookMs = 0;
   /** What is in the kernel is not known, and is to be read. */
   private isUnknown = true;
+  /** Somebody else has changed something since it was read. */
+  private isOutdated = false;
+  /** And more than was heard of: whose a route is, is not known. */
+  private isUnsure = false;
   private said = "";
 
   /** @throws KernelError where the kernel does not let it, as without CAP_NET_ADMIN it does not let it write */
@@ -120,8 +124,12 @@ export class Forwarder {
     this.willWork = false;
     if (this.isOver || this.isUnknown) return;
     for (const table of this.tables) {
+      // As late as can be: the kernel replaces another's route as well.
+      this.hear();
       const changes = table.next(BATCH);
-      if (changes.length > 0) this.write(table, changes);
+      // What is left out here comes again when the kernel has been read.
+      const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
+      if (sure.length > 0) this.write(table, sure);
     }
     if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
   }
@@ -148,9 +156,21 @@ export class Forwarder {
   }
 
   private look(): void {
-    if (performance.now() < this.nextLookMs || !this.monitor.hasChanged()) return;
+    this.hear();
+    if (performance.now() < this.nextLookMs || !this.isOutdated) return;
     // With a link, routes of it have gone without a word.
     this.read();
+  }
+
+  /** An own route in whose place somebody has put another one is not taken for an own one any more. */
+  private hear(): void {
+    const { table: number, metric } = this.options;
+    const heard = this.monitor.hear((route) => {
+      if (route.table !== number || route.metric !== metric) return;
+      this.tables.find(({ followed }) => followed.family === route.family)?.lose(route);
+    });
+    if (heard !== "nothing") this.isOutdated = true;
+    if (heard === "too much") this.isUnsure = true;
   }
 
   private retry(): void {
@@ -163,9 +183,11 @@ export class Forwarder {
   /** Reads by which routes next hops resolve, and what of the own ones is there. */
   private read(): void {
     const beganMs = performance.now();
+    this.isOutdated = false;
     try {
       for (const table of this.tables) this.readTable(table);
       this.isUnknown = false;
+      this.isUnsure = false;
     } catch (error) {
       this.fail(error);
     }

@@ -60,8 +60,9 @@ export interface KernelRoute extends KernelHop {
 export type Change = "add" | "replace" | "delete";
 
 /**
- * What becomes of a route. `add` fails where there is one with this metric, whoever has it; `replace` and
- * `delete` where there is none; so another's route is never overwritten.
+ * What becomes of a route. `add` fails where there is one with this metric, whoever has it, and `delete` where there
+ * is none of protocol `bgp`. `replace` fails where there is none, and does not ask whose it is: who writes it is to
+ * know that it is an own one, see `RouteMonitor`.
  */
 const KINDS: Readonly<Record<Change, readonly [number, number]>> = {
   add: [RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL],

@@ -170,7 +170,10 @@ export class RouteSocket {
   }
 }
 
-/** Hears of links, addresses and routes that change, but for routes of protocol `bgp`: of all, that they did. */
+/** What others have changed: nothing, something, or more than there was room for. */
+export type Heard = "nothing" | "changes" | "too much";
+
+/** Hears of links, addresses and routes that change, but for routes of protocol `bgp`. */
 export class RouteMonitor {
   private readonly fd: number;
   private readonly octets: Buffer = Buffer.alloc(RECEIVE_OCTETS);
@@ -187,13 +190,27 @@ export class RouteMonitor {
     libc().close(this.fd);
   }
 
-  /** @returns whether something has changed since this was asked last */
-  hasChanged(): boolean {
-    for (let found = false; ; found = true) {
-      if (libc().recv(this.fd, this.octets, this.octets.length, MSG_DONTWAIT) >= 0) continue;
+  /**
+   * @param put - told each route that somebody has put into the kernel
+   * @returns what has changed since this was asked last
+   */
+  hear(put: (route: KernelRoute) => void): Heard {
+    const { octets } = this;
+    for (let heard: Heard = "nothing"; ; ) {
+      const length = libc().recv(this.fd, octets, octets.length, MSG_DONTWAIT);
+      if (length >= 0) {
+        if (heard === "nothing") heard = "changes";
+        // A message at a time.
+        const route =
+          length > NLMSG_HEADER_OCTETS && octets.readUInt16LE(4) === RTM_NEWROUTE
+            ? readRoute(octets.subarray(NLMSG_HEADER_OCTETS, length))
+            : null;
+        if (route !== null) put(route);
+        continue;
+      }
       const reason = errno();
-      if (reason === EAGAIN) return found;
-      // ENOBUFS: more has changed than there was room for.
+      if (reason === EAGAIN) return heard;
+      if (reason !== EINTR) heard = "too much";
     }
   }
 

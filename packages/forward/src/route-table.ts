@@ -76,10 +76,18 @@ export class RouteTable {
   }
 
   adopt({ prefix, bits, gateway, interface: index, isOther }: KernelRoute): void {
-    const view = new DataView(prefix.buffer, prefix.byteOffset);
-    const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
-    const row = this.followed.intern(word(0), word(1), word(2), word(3), bits);
+    const row = this.rowOf(prefix, bits);
     this.setInstalled(row, isOther ? this.idOf(OTHER, null) : this.hopId(gateway, index));
+  }
+
+  /** Somebody else has put a route where one of this program's is, or may be. */
+  lose({ prefix, bits }: KernelRoute): void {
+    const row = this.rowOf(prefix, bits);
+    if (this.installedAt(row) !== 0) {
+      this.setInstalled(row, 0);
+      this.pending.add(row);
+    }
+    this.followed.freeIfUnused(row);
   }
 
   /** Linear in the routes. */
@@ -154,6 +162,12 @@ export class RouteTable {
     const found = new Map<number, number>();
     for (const reason of this.refused.values()) found.set(reason, (found.get(reason) ?? 0) + 1);
     return found;
+  }
+
+  private rowOf(prefix: Uint8Array, bits: number): PrefixRow {
+    const view = new DataView(prefix.buffer, prefix.byteOffset);
+    const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
+    return this.followed.intern(word(0), word(1), word(2), word(3), bits);
   }
 
   private changeOf(row: PrefixRow): RouteChange | null {

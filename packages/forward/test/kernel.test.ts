@@ -123,10 +123,12 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
 
   test("tells of what others change, and not of routes of protocol bgp", () => {
     const monitor = new RouteMonitor();
-    expect(monitor.hasChanged()).toBe(false);
+    const put: KernelRoute[] = [];
+    const hear = () => monitor.hear((route) => void put.push(route));
+    expect(hear()).toBe("nothing");
     expect(change("add", 1, HOP4)).toBe(0);
     expect(change("delete", 1, null)).toBe(0);
-    expect(monitor.hasChanged()).toBe(false);
+    expect(hear()).toBe("nothing");
     for (const words of [
       "route add 10.9.0.0/16 via 192.0.2.9",
       "route del 10.9.0.0/16",
@@ -135,10 +137,58 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
       "link set d0 mtu 1400",
     ]) {
       ip(words);
-      expect(monitor.hasChanged(), words).toBe(true);
+      expect(hear(), words).toBe("changes");
     }
+    expect(put.slice(0, 2)).toMatchObject([
+      { family: 1, bits: 16, gateway: HOP4, table: 254, metric: 0 },
+      { family: 2, bits: 48, table: 254, metric: 1024 },
+    ]);
     monitor.close();
   });
+
+  test.each<[Family, readonly [number, number, number, number], number, string, Uint8Array]>([
+    [1, WORDS4, 16, "10.1.0.0/16 via 192.0.2.", HOP4],
+    [2, WORDS6, 48, "2001:db8:1::/48 via 2001:db8:2::", HOP6],
+  ])(
+    "keeps another's route of family %i that has come in the place of an own one",
+    async (family, words, bits, shown, hop) => {
+      const forwarder = new Forwarder({
+        ...{ table: 254, metric: 32, nextHopTable: 254, families: [family], seed: 1 },
+        say: () => {},
+      });
+      const [table] = forwarder.followed;
+      const tell = (last: number) => {
+        const next = hop.slice();
+        next[next.length - 1] = last;
+        table!.set(...words, bits, table!.hops.intern(next));
+        forwarder.changed();
+      };
+      const place = shown.split(" ")[0]!;
+      const command = (words: string) => ip(`-${family === 1 ? 4 : 6} route ${words}`);
+      const isOwn = (last: number) =>
+        command(`show ${place}`).startsWith(`${shown}${last} dev d0 proto bgp metric 32`);
+      try {
+        forwarder.start();
+        // It may be heard of by a look between two changes as well.
+        for (let round = 0; round < 5; round++) {
+          tell(9);
+          await until(() => isOwn(9), WAIT_MS, "the route is there");
+          command(`del ${place} proto bgp metric 32`);
+          command(`add ${shown}7 proto static metric 32`);
+          tell(8);
+          const isRefused = () => forwarder.show()[0]!.refused["EEXIST"] === 1;
+          await until(isRefused, WAIT_MS, "the kernel refuses it");
+          expect(command(`show ${place}`)).toContain(`${shown}7 dev d0 proto static metric 32`);
+          command(`del ${place} proto static metric 32`);
+          tell(9);
+        }
+      } finally {
+        forwarder.stop();
+        command("flush proto bgp");
+        command("flush proto static");
+      }
+    },
+  );
 
   test("has routes again when a link that was down is up", async () => {
     const said: string[] = [];

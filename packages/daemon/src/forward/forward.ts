@@ -67,7 +67,8 @@ export class Forward {
   private readonly manager: ServiceManager;
   private readonly control: ControlServer;
   private timer: NodeJS.Timeout | undefined;
-  private withoutSinceMs: number | null = Date.now();
+  /** Since when no server is active, by `performance.now`, whatever the clock is set to; null while one is. */
+  private withoutSinceMs: number | null = performance.now();
   private isGone = false;
   private readonly fault: Fault = (what, error) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -181,7 +182,7 @@ export class Forward {
   private noteSource(): void {
     if (this.following.source !== null) this.withoutSinceMs = null;
     else if (this.withoutSinceMs === null) {
-      this.withoutSinceMs = Date.now();
+      this.withoutSinceMs = performance.now();
       this.log.say("warn", "no-server", `no server is active: ${this.keepText()}`);
     }
   }
@@ -200,7 +201,7 @@ export class Forward {
   private tick(): void {
     for (const { link } of this.servers) link.tick();
     const { keepUntilMs, isGone, forwarder } = this;
-    if (keepUntilMs === null || isGone || Date.now() < keepUntilMs) return;
+    if (keepUntilMs === null || isGone || performance.now() < keepUntilMs) return;
     this.isGone = true;
     this.log.say("warn", "routes-removed", "no server was active for too long: all routes go");
     this.following.clear();
@@ -222,8 +223,8 @@ export class Forward {
       metric: config.metric,
       source: source === null ? null : servers[source]!.link.text,
       complete: isComplete,
-      without_since_ms: withoutSinceMs,
-      keep_until_ms: keepUntilMs,
+      without_since_ms: shownTime(withoutSinceMs),
+      keep_until_ms: shownTime(keepUntilMs),
       told: counts.told,
       servers: servers.map(({ link, isActive, epoch }, k) => ({
         address: link.text,
@@ -253,4 +254,9 @@ export class Forward {
       return {};
     };
   }
+}
+
+/** @returns milliseconds since 1970 for a time of `performance.now`, by what the clock says now */
+function shownTime(atMs: number | null): number | null {
+  return atMs === null ? null : Math.round(atMs - performance.now() + Date.now());
 }

@@ -1,0 +1,14 @@
+/** What of a configuration each side of a pair has of its own, whatever the other one has. */
+
+import type { Config } from "@ts-bgp/config";
+
+export type OwnSections = Pick<
+  Config,
+  "control" | "followers" | "http" | "log" | "mirrors" | "nsr"
+>;
+
+/** @returns these sections alone */
+export function ownSections(config: Config): OwnSections {
+  const { control, followers, http, log, mirrors, nsr } = config;
+  return { control, followers, http, log, mirrors, nsr };
+}
