@@ -50,7 +50,7 @@ const COMMANDS = [
   "decode",
   "inject",
 ] as const;
-const ASKING = COMMANDS.slice(7, -2);
+const ASKING = COMMANDS.slice(COMMANDS.indexOf("show status"), -2);
 
 describe("verbs cut short", () => {
   test.each([
