@@ -35,6 +35,9 @@ describe.skipIf(REASON !== null)(`a pair (${REASON ?? "on one host"})`, () => {
       await a.ask({ command: "graceful-shutdown", state: "on" });
       await untilProtected(a, 2);
       expect(await knownTo(b)).toEqual([1, 2].map(neighborAddress));
+      // An order is answered when it is carried out, which may be before the standby has it.
+      const hasOrder = async () => (await statusOf(b))["graceful_shutdown"] === true;
+      await until(hasOrder, WAIT_MS, "b has the order");
       a.signal("SIGKILL");
       const shown = await untilNsr(b, "b is active", ({ role }) => role === "active");
       expect(shown.last_switchover).toMatchObject({ planned: false, resumed: 2, lost: [] });
