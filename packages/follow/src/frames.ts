@@ -8,10 +8,10 @@
  * it comes of may need: nothing is kept of one that is, and of others what has come, whatever the length says.
  */
 
-import { FormatError, joined } from "@ts-bgp/replication/canonical";
+import { FormatError, OctetPieces, type Skipped } from "@ts-bgp/replication/canonical";
 import { hashOctets } from "@ts-bgp/rib/hash-index";
 import { readU32, writeU32 } from "@ts-bgp/wire-codec";
-import { type AnyRecord, nameOf, type RecordName, readRecord, type Skipped } from "./records.ts";
+import { type AnyRecord, KINDS, type RecordName } from "./records.ts";
 
 const HEAD_OCTETS = 8;
 /** Of a follower, and of anybody who has not said who he is. */
@@ -52,8 +52,7 @@ export class FrameReader {
   readonly skipped: Skipped = { records: 0, fields: 0 };
   private readonly of: Sender;
   private count = 0;
-  private chunks: Uint8Array[] = [];
-  private octets = 0;
+  private readonly pieces: OctetPieces = new OctetPieces();
 
   constructor(of: Sender) {
     this.of = of;
@@ -61,50 +60,37 @@ export class FrameReader {
 
   /** Adds octets of the stream, which must not change any more. */
   push(octets: Uint8Array): void {
-    this.chunks.push(octets);
-    this.octets += octets.length;
+    this.pieces.push(octets);
   }
 
   /** @returns the next record, null when none is complete; throws a FormatError when it is broken */
   next(): AnyRecord | null {
+    const { pieces } = this;
     for (;;) {
-      if (this.octets < HEAD_OCTETS) return null;
-      const head = this.first(HEAD_OCTETS);
+      if (pieces.length < HEAD_OCTETS) return null;
+      const head = pieces.first(HEAD_OCTETS);
       const length = readU32(head, 0);
       const { octetsMax } = EXPECTED[this.of];
       if (length > octetsMax) {
         throw new FormatError(`a frame of ${length} octets, at most ${octetsMax}`);
       }
-      if (this.octets < HEAD_OCTETS + length) return null;
-      const frame = this.first(HEAD_OCTETS + length);
+      if (pieces.length < HEAD_OCTETS + length) return null;
+      const frame = pieces.first(HEAD_OCTETS + length);
       const record = frame.subarray(HEAD_OCTETS, HEAD_OCTETS + length);
       if (hashOctets(this.count++, record, 0, length) !== readU32(frame, 4)) {
         throw new FormatError("the checksum of a frame is wrong");
       }
-      this.drop(HEAD_OCTETS + length);
+      pieces.drop(HEAD_OCTETS + length);
       this.checkKind(record);
-      const read = readRecord(record, this.skipped);
+      const read = KINDS.readOnly(record, this.skipped);
       if (read !== null) return read;
     }
   }
 
   private checkKind(record: Uint8Array): void {
-    const name = nameOf(record[0] ?? 0);
+    const name = KINDS.nameOf(record[0] ?? 0);
     const expected: readonly RecordName[] = EXPECTED[this.of].records;
     if (name === undefined || expected.includes(name)) return;
     throw new FormatError(`"${name}" is no record of a ${this.of}`);
-  }
-
-  /** @returns the first octets in one piece, at least `count` of them */
-  private first(count: number): Uint8Array {
-    if (this.chunks[0]!.length < count) this.chunks = [joined(this.chunks)];
-    return this.chunks[0]!;
-  }
-
-  private drop(count: number): void {
-    const rest = this.chunks[0]!.subarray(count);
-    if (rest.length === 0) this.chunks.shift();
-    else this.chunks[0] = rest;
-    this.octets -= count;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The records between a server, which has a table, and those that follow it: types and numbers, in the form of
- * `replication`. What a reader does not know it skips, fields as well as records.
+ * `replication`, where it is said which ones a reader skips that does not know them.
  *
  *     follower                                        server
  *       hello: who, which families          --->
@@ -13,14 +13,12 @@
  */
 
 import {
-  FormatError,
   joined,
-  OctetReader,
   OctetWriter,
-  readFields,
+  type RecordIn,
+  RecordKinds,
   type Schema,
   type ValueOf,
-  writeRecord,
 } from "@ts-bgp/replication/canonical";
 
 /** Of the protocol: others are not understood. */
@@ -60,26 +58,11 @@ export const RECORDS = {
 
 export type RecordName = keyof typeof RECORDS;
 
-export type AnyRecord = {
-  [N in RecordName]: { readonly record: N } & ValueOf<(typeof RECORDS)[N]>;
-}[RecordName];
+export type AnyRecord = RecordIn<typeof RECORDS>;
 
 export type RecordOf<N extends RecordName> = Extract<AnyRecord, { record: N }>;
 
-const BY_TYPE: ReadonlyMap<number, RecordName> = new Map(
-  (Object.keys(RECORDS) as RecordName[]).map((name) => [RECORDS[name].type, name]),
-);
-
-/** @returns the name of a type of record, undefined for one that is not known */
-export function nameOf(type: number): RecordName | undefined {
-  return BY_TYPE.get(type);
-}
-
-/** Unknown records and fields that were skipped. */
-export interface Skipped {
-  records: number;
-  fields: number;
-}
+export const KINDS: RecordKinds<typeof RECORDS> = new RecordKinds(RECORDS);
 
 /** @returns the octets of a record */
 export function recordOctets<N extends RecordName>(
@@ -87,22 +70,6 @@ export function recordOctets<N extends RecordName>(
   value: ValueOf<(typeof RECORDS)[N]>,
 ): Uint8Array {
   const out = new OctetWriter();
-  writeRecord(out, RECORDS[record] as Schema, value as ValueOf<Schema>);
+  KINDS.write(out, record, value);
   return joined(out.take());
-}
-
-/** @returns the record that octets are, null for an unknown one; throws a FormatError when they are none */
-export function readRecord(octets: Uint8Array, skipped: Skipped): AnyRecord | null {
-  const reader = new OctetReader(octets);
-  const name = BY_TYPE.get(reader.varint());
-  const value = reader.octets(reader.varint());
-  if (reader.left > 0) throw new FormatError("octets behind a record");
-  if (name === undefined) {
-    skipped.records++;
-    return null;
-  }
-  const fields = readFields(new OctetReader(value), RECORDS[name] as Schema, () => {
-    skipped.fields++;
-  });
-  return { record: name, ...fields } as unknown as AnyRecord;
 }

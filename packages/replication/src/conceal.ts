@@ -7,7 +7,7 @@ import { Classes, isConfig } from "./image-format.ts";
 import { LedgerConnection } from "./ledger.ts";
 import { OctetReader } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
-import { RECORDS, type RecordOf, readOnly, write } from "./records.ts";
+import { KINDS, RECORDS, type RecordOf } from "./records.ts";
 
 /** Stands for a secret: whether there is one decides, and not which. */
 const HIDDEN = "hidden";
@@ -94,13 +94,13 @@ function callsOf(calls: Uint8Array): OneCall[] {
 }
 
 function concealedCall(octets: Uint8Array, config: Config | null): Uint8Array[] {
-  const call = readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure" | "tcp">;
+  const call = KINDS.readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure" | "tcp">;
   const out = new OctetWriter();
-  if (call.record === "tcp") write(out, "tcp", { connection: call.connection, state: null });
+  if (call.record === "tcp") KINDS.write(out, "tcp", { connection: call.connection, state: null });
   else {
     // To read a large one takes five times as long as to write it.
     const shown = joined(imageOf(config ?? configFrom(call.config), CONFIG));
-    write(out, "configure", { nowMs: call.nowMs, config: shown, about: call.about });
+    KINDS.write(out, "configure", { nowMs: call.nowMs, config: shown, about: call.about });
   }
   return out.take();
 }

@@ -11,16 +11,11 @@
  */
 
 import { hashOctets } from "@ts-bgp/rib/hash-index";
+import { OctetPieces } from "./octet-pieces.ts";
 import { FormatError } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
-import {
-  type AnyRecord,
-  nameOf,
-  type RECORDS,
-  type RecordName,
-  readOnly,
-  write,
-} from "./records.ts";
+import type { Skipped } from "./record-kinds.ts";
+import { type AnyRecord, KINDS, type RECORDS, type RecordName } from "./records.ts";
 import type { ValueOf } from "./tlv.ts";
 
 const HEAD_OCTETS = 12;
@@ -93,7 +88,7 @@ export function frameOf<N extends RecordName>(
   value: ValueOf<(typeof RECORDS)[N]>,
 ): Uint8Array {
   const out = new OctetWriter();
-  write(out, record, value);
+  KINDS.write(out, record, value);
   const { length } = out;
   const frame = joined([new Uint8Array(HEAD_OCTETS), ...out.take()]);
   const head = new DataView(frame.buffer, frame.byteOffset);
@@ -106,14 +101,13 @@ export function frameOf<N extends RecordName>(
 /** Cuts a byte stream into records. */
 export class FrameReader {
   /** Unknown records and fields that were skipped. */
-  readonly skipped = { records: 0, fields: 0 };
+  readonly skipped: Skipped = { records: 0, fields: 0 };
   /** Whose octets they are; null for anybody's, where both sides are read. */
   of: Sender | null;
   /** Octets of the record that was read last, with its head. */
   frame: Uint8Array = new Uint8Array(0);
   private readonly isChecked: boolean;
-  private readonly chunks: Uint8Array[] = [];
-  private octets = 0;
+  private readonly pieces: OctetPieces = new OctetPieces();
 
   /** @param isChecked - another reader has let all frames pass: checksums are not looked at again */
   constructor(of: Sender | null, isChecked = false) {
@@ -123,30 +117,30 @@ export class FrameReader {
 
   /** Adds octets of the stream, which must not change any more. */
   push(octets: Uint8Array): void {
-    this.chunks.push(octets);
-    this.octets += octets.length;
+    this.pieces.push(octets);
   }
 
   /** @returns the next record, null when none is complete; throws a FormatError when it is broken */
   next(): AnyRecord | null {
+    const { pieces } = this;
     for (;;) {
-      if (this.octets < HEAD_OCTETS) return null;
-      const head = this.first(HEAD_OCTETS);
+      if (pieces.length < HEAD_OCTETS) return null;
+      const head = pieces.first(HEAD_OCTETS);
       const view = new DataView(head.buffer, head.byteOffset);
       if (!this.isSum(view.getUint32(SUMMED_OCTETS), head, 0, SUMMED_OCTETS)) {
         throw new FormatError("the checksum of a frame's head is wrong");
       }
       const length = view.getUint32(0);
       if (length > FRAME_OCTETS_MAX) throw new FormatError(`a frame of ${length} octets`);
-      if (length > 0 && this.octets > HEAD_OCTETS) this.checkKind(length);
-      if (this.octets < HEAD_OCTETS + length) return null;
-      const frame = this.first(HEAD_OCTETS + length).subarray(0, HEAD_OCTETS + length);
-      this.drop(HEAD_OCTETS + length);
+      if (length > 0 && pieces.length > HEAD_OCTETS) this.checkKind(length);
+      if (pieces.length < HEAD_OCTETS + length) return null;
+      const frame = pieces.first(HEAD_OCTETS + length).subarray(0, HEAD_OCTETS + length);
+      pieces.drop(HEAD_OCTETS + length);
       if (!this.isSum(view.getUint32(4), frame, HEAD_OCTETS, frame.length)) {
         throw new FormatError("the checksum of a frame is wrong");
       }
       this.frame = frame;
-      const record = readOnly(frame.subarray(HEAD_OCTETS), this.skipped);
+      const record = KINDS.readOnly(frame.subarray(HEAD_OCTETS), this.skipped);
       if (record !== null) return record;
     }
   }
@@ -158,7 +152,7 @@ export class FrameReader {
   /** Before more of a frame is kept. The kind is the first octet of the record. */
   private checkKind(length: number): void {
     const { of } = this;
-    const name = nameOf(this.first(HEAD_OCTETS + 1)[HEAD_OCTETS]!);
+    const name = KINDS.nameOf(this.pieces.first(HEAD_OCTETS + 1)[HEAD_OCTETS]!);
     const expected: readonly RecordName[] | null = of === null ? null : EXPECTED[of];
     if (name !== undefined && expected?.includes(name) === false) {
       throw new FormatError(`"${name}" is no record of ${SENDERS[of!]}`);
@@ -171,23 +165,5 @@ export class FrameReader {
         `a frame of ${length} octets for "${name ?? "unknown"}", at most ${max}`,
       );
     }
-  }
-
-  /** @returns the first octets in one piece, at least `count` of them */
-  private first(count: number): Uint8Array {
-    if (this.chunks[0]!.length >= count) return this.chunks[0]!;
-    let taken = 0;
-    let have = 0;
-    while (have < count) have += this.chunks[taken++]!.length;
-    const one = joined(this.chunks.slice(0, taken));
-    this.chunks.splice(0, taken, one);
-    return one;
-  }
-
-  private drop(count: number): void {
-    const rest = this.chunks[0]!.subarray(count);
-    if (rest.length === 0) this.chunks.shift();
-    else this.chunks[0] = rest;
-    this.octets -= count;
   }
 }

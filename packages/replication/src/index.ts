@@ -54,7 +54,7 @@
  * are in its ledger, so every connection is known to the octet, and it keeps its right. What it has to do at a
  * takeover, so that each peer ends with what this side says, is known to the router's `Deviations`.
  *
- *     octet-writer octet-reader tlv records frames   the stream: records in frames
+ *     octet-* tlv record-kinds records frames        the stream: records in frames
  *     json-fields                                    what JSON in them says, checked
  *     image image-* machine-image                    a router as octets, and on its way
  *     machine ledger journal replay outputs-*        calls, outputs, and what TCP has of each connection

@@ -4,7 +4,7 @@ import type { ConnectionId, Output } from "@ts-bgp/router";
 import type { Call, CallName, Machine, ResultOf } from "./machine.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
 import { outputsSum } from "./outputs-sum.ts";
-import { write } from "./records.ts";
+import { KINDS } from "./records.ts";
 
 /** One bracket, as the active made it. */
 export interface Made {
@@ -48,7 +48,7 @@ export class Journal {
     const isNew = this.isOn && call.record === "accepted";
     const given = isNew ? { connection: (result as ConnectionId | null) ?? 0 } : null;
     const written: unknown = given === null ? call : { ...call, ...given };
-    if (this.isOn) write(this.out, call.record, written as never);
+    if (this.isOn) KINDS.write(this.out, call.record, written as never);
     this.note(call);
     return result;
   }
@@ -61,7 +61,7 @@ export class Journal {
       if (goesOn) goneOn++;
       return goesOn;
     });
-    if (this.isOn) write(this.out, "slice", { nowMs, goneOn });
+    if (this.isOn) KINDS.write(this.out, "slice", { nowMs, goneOn });
     return more;
   }
 

@@ -7,7 +7,8 @@ import { isEffect, type Output } from "@ts-bgp/router";
 import { FormatError, OctetReader } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
 import { SHARED_OCTETS_MAX } from "./outputs-sum.ts";
-import { read, type Skipped, write } from "./records.ts";
+import type { Skipped } from "./record-kinds.ts";
+import { KINDS } from "./records.ts";
 
 /** A part of a buffer that has all that outputs write of it. */
 interface Range {
@@ -24,20 +25,20 @@ export function outputsOctets(outputs: readonly Output[]): Uint8Array {
   const ranges = rangesOf(outputs);
   for (const [key, { at, end }] of ranges) {
     const octets = key instanceof Uint8Array ? key : new Uint8Array(key, at, end - at);
-    write(out, "chunk", { octets });
+    KINDS.write(out, "chunk", { octets });
   }
   for (const output of outputs) {
     if (!isEffect(output)) continue;
     const { connection } = output;
-    if (output.do === "close") write(out, "ended", { connection });
+    if (output.do === "close") KINDS.write(out, "ended", { connection });
     else if (output.do === "connect") {
       const { neighbor, port, localAddress } = output.target;
-      write(out, "began", { connection, neighbor, port, localAddress: localAddress ?? "" });
+      KINDS.write(out, "began", { connection, neighbor, port, localAddress: localAddress ?? "" });
     } else {
       const { byteOffset, length } = output.octets;
       const range = ranges.get(keyOf(output))!;
       const at = byteOffset - range.at;
-      write(out, "wrote", { connection, chunk: range.number, at, octets: length });
+      KINDS.write(out, "wrote", { connection, chunk: range.number, at, octets: length });
     }
   }
   return joined(out.take());
@@ -48,7 +49,7 @@ export function outputsFrom(octets: Uint8Array, skipped: Skipped): Output[] {
   const reader = new OctetReader(octets);
   const outputs: Output[] = [];
   const chunks: Uint8Array[] = [];
-  for (let next = read(reader, skipped); next !== null; next = read(reader, skipped)) {
+  for (let next = KINDS.read(reader, skipped); next !== null; next = KINDS.read(reader, skipped)) {
     switch (next.record) {
       case "chunk":
         chunks.push(next.octets);

@@ -7,9 +7,8 @@
  * with it is refused.
  */
 
-import { FormatError, OctetReader } from "./octet-reader.ts";
-import type { OctetWriter } from "./octet-writer.ts";
-import { readFields, type Schema, type ValueOf, writeRecord } from "./tlv.ts";
+import { type RecordIn, RecordKinds } from "./record-kinds.ts";
+import type { Schema } from "./tlv.ts";
 
 /** Version of this table; sides with another major one do not talk to each other. */
 export const STREAM_VERSION = 2;
@@ -314,70 +313,11 @@ export const RECORDS = {
   ended: { type: 67, fields: { connection: [1, "uint"] } },
 } as const satisfies Readonly<Record<string, Schema>>;
 
-/** From here on a number says whether a record may be skipped. */
-const FIRST_MARKED = 128;
-
 export type RecordName = keyof typeof RECORDS;
 
 /** A record with its name. */
-export type AnyRecord = {
-  [N in RecordName]: { readonly record: N } & ValueOf<(typeof RECORDS)[N]>;
-}[RecordName];
+export type AnyRecord = RecordIn<typeof RECORDS>;
 
 export type RecordOf<N extends RecordName> = Extract<AnyRecord, { record: N }>;
 
-const BY_TYPE: ReadonlyMap<number, RecordName> = new Map(
-  (Object.keys(RECORDS) as RecordName[]).map((name) => [RECORDS[name].type, name]),
-);
-
-/** @returns the record of a type, undefined for one that is not known */
-export function nameOf(type: number): RecordName | undefined {
-  return BY_TYPE.get(type);
-}
-
-/** Unknown records and fields that were skipped, for the log. */
-export interface Skipped {
-  records: number;
-  fields: number;
-}
-
-export function write<N extends RecordName>(
-  out: OctetWriter,
-  record: N,
-  value: ValueOf<(typeof RECORDS)[N]>,
-): void {
-  writeRecord(out, RECORDS[record], value);
-}
-
-/**
- * Reads the next record; unknown ones are skipped and counted.
- *
- * @returns null at the end; throws a FormatError for octets that are no record
- */
-export function read(octets: OctetReader, skipped: Skipped): AnyRecord | null {
-  while (octets.left > 0) {
-    const type = octets.varint();
-    const name = BY_TYPE.get(type);
-    const value = octets.octets(octets.varint());
-    if (name === undefined) {
-      if (type >= FIRST_MARKED && type % 2 === 1) {
-        throw new FormatError(`record ${type} must be understood, and is not known here`);
-      }
-      skipped.records++;
-      continue;
-    }
-    const fields = readFields(new OctetReader(value), RECORDS[name] as Schema, () => {
-      skipped.fields++;
-    });
-    return { record: name, ...fields } as unknown as AnyRecord;
-  }
-  return null;
-}
-
-/** @returns the one record that a frame holds; null when it is an unknown one */
-export function readOnly(octets: Uint8Array, skipped: Skipped): AnyRecord | null {
-  const reader = new OctetReader(octets);
-  const record = read(reader, skipped);
-  if (reader.left > 0) throw new FormatError("octets behind a record");
-  return record;
-}
+export const KINDS: RecordKinds<typeof RECORDS> = new RecordKinds(RECORDS);

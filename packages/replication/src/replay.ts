@@ -3,7 +3,8 @@
 import type { Output } from "@ts-bgp/router";
 import type { Call, Machine } from "./machine.ts";
 import { FormatError, OctetReader } from "./octet-reader.ts";
-import { type AnyRecord, RECORDS, read, type Skipped } from "./records.ts";
+import type { Skipped } from "./record-kinds.ts";
+import { type AnyRecord, KINDS, RECORDS } from "./records.ts";
 
 /** Records with these numbers are calls. */
 const CALLS = [RECORDS.start.type, RECORDS.chunk.type - 1] as const;
@@ -28,7 +29,7 @@ export function replayCalls(
   before: ((call: Call) => void) | null = null,
 ): void {
   const octets = new OctetReader(calls);
-  for (let call = read(octets, skipped); call !== null; call = read(octets, skipped)) {
+  for (let call = KINDS.read(octets, skipped); call !== null; call = KINDS.read(octets, skipped)) {
     if (call.record === "slice") {
       let left = call.goneOn;
       machine.slice(call.nowMs, () => left-- > 0);

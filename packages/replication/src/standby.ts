@@ -19,7 +19,8 @@ import { FormatError } from "./octet-reader.ts";
 import { outputsFrom } from "./outputs-octets.ts";
 import { outputsSum } from "./outputs-sum.ts";
 import { BACKLOG_OCTETS_MAX, octetsOf, Receipts } from "./receipts.ts";
-import type { AnyRecord, RecordOf, Skipped } from "./records.ts";
+import type { Skipped } from "./record-kinds.ts";
+import type { AnyRecord, RecordOf } from "./records.ts";
 import { replayCalls } from "./replay.ts";
 
 export interface StandbyHooks {

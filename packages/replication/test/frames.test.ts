@@ -95,6 +95,8 @@ describe("a stream of frames", () => {
   test.each([
     ["a record of more octets than there are", [2, 9, 1]],
     ["octets behind a record", [2, 0, 7]],
+    ["a record behind one that is not known", [31, 0, 2, 0]],
+    ["no record", []],
     ["a field that is cut off", [2, 3, 1, 9, 65]],
     ["text that is not UTF-8", [2, 3, 1, 1, 0xff]],
   ])("with %s inside of a sound frame is refused", (_title, record) => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError, outputsFrom, outputsOctets, outputsSum } from "../src/index.ts";
 import { OctetWriter } from "../src/octet-writer.ts";
-import { write } from "../src/records.ts";
+import { KINDS } from "../src/records.ts";
 
 const BUFFERS = [40, 3000].map((octets) => new Uint8Array(octets).map((_, i) => i));
 const TARGET = { neighbor: "192.0.2.1", port: 179 };
@@ -53,9 +53,9 @@ test("what a thousand connections are sent parts of stands there once", () => {
 });
 
 describe("records that are no outputs", () => {
-  const octetsOf = (...args: Parameters<typeof write>) => {
+  const octetsOf = (...args: Parameters<typeof KINDS.write>) => {
     const out = new OctetWriter();
-    write(...([out, ...args.slice(1)] as Parameters<typeof write>));
+    KINDS.write(...([out, ...args.slice(1)] as Parameters<typeof KINDS.write>));
     return Buffer.concat(out.take());
   };
   const out = new OctetWriter();

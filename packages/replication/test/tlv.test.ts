@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError, OctetReader } from "../src/octet-reader.ts";
 import { joined, OctetWriter } from "../src/octet-writer.ts";
-import { RECORDS, type RecordName, read, readOnly, write } from "../src/records.ts";
+import { KINDS, RECORDS, type RecordName } from "../src/records.ts";
 import { readFields, type Schema, varintOctets, writeRecord } from "../src/tlv.ts";
 
 const names = Object.keys(RECORDS) as RecordName[];
@@ -20,7 +20,7 @@ function hasProto(value: unknown): boolean {
   return JSON.stringify(value).includes("__proto__");
 }
 
-const KINDS: Record<string, fc.Arbitrary<unknown>> = {
+const VALUES: Record<string, fc.Arbitrary<unknown>> = {
   uint: fc.oneof(fc.nat(300), fc.maxSafeInteger().map(Math.abs)),
   double: fc.double({ noNaN: true }).filter((value) => !Object.is(value, -0)),
   text: fc.string({ unit: "grapheme" }),
@@ -32,14 +32,14 @@ const KINDS: Record<string, fc.Arbitrary<unknown>> = {
 const anyRecord = fc.constantFrom(...names).chain((name) => {
   const { fields } = RECORDS[name] as Schema;
   const values = Object.fromEntries(
-    Object.entries(fields).map(([key, [, kind]]) => [key, KINDS[kind]!]),
+    Object.entries(fields).map(([key, [, kind]]) => [key, VALUES[kind]!]),
   );
   return fc.record(values).map((value) => ({ name, value }));
 });
 
 function octetsOf({ name, value }: { name: RecordName; value: object }): Uint8Array {
   const out = new OctetWriter();
-  write(out, name, value as never);
+  KINDS.write(out, name, value as never);
   return joined(out.take());
 }
 
@@ -61,7 +61,7 @@ describe("a record", () => {
     fc.assert(
       fc.property(anyRecord, (record) => {
         const octets = octetsOf(record);
-        const back = readOnly(octets, skipped())!;
+        const back = KINDS.readOnly(octets, skipped())!;
         expect(back).toEqual({ record: record.name, ...record.value });
         expect(octetsOf({ name: record.name, value: back })).toEqual(octets);
       }),
@@ -71,7 +71,7 @@ describe("a record", () => {
 
   test("with nothing but defaults is two octets long, and is read with them", () => {
     for (const name of names) {
-      const defaults = readOnly(new Uint8Array([RECORDS[name].type, 0]), skipped())!;
+      const defaults = KINDS.readOnly(new Uint8Array([RECORDS[name].type, 0]), skipped())!;
       expect(octetsOf({ name, value: defaults })).toEqual(new Uint8Array([RECORDS[name].type, 0]));
     }
   });
@@ -84,7 +84,11 @@ describe("a record", () => {
         const octets = new OctetReader(Uint8Array.from(out.flat()));
         const counts = skipped();
         const found: string[] = [];
-        for (let next = read(octets, counts); next !== null; next = read(octets, counts)) {
+        for (
+          let next = KINDS.read(octets, counts);
+          next !== null;
+          next = KINDS.read(octets, counts)
+        ) {
           found.push(next.record);
         }
         expect(found).toEqual(records.map(({ name }) => name));
@@ -101,7 +105,7 @@ describe("a record", () => {
         const fields = isFirst ? [...unknown, ...known] : [...known, ...unknown];
         const counts = skipped();
         const octets = new Uint8Array([RECORDS.ack.type, fields.length, ...fields]);
-        expect(readOnly(octets, counts)).toEqual({
+        expect(KINDS.readOnly(octets, counts)).toEqual({
           record: "ack",
           number: 7,
           applied: 0,
@@ -117,7 +121,7 @@ describe("a record", () => {
       fc.property(anyRecord, fc.nat(), (record, at) => {
         const octets = octetsOf(record);
         const end = at % octets.length;
-        if (end > 0) expect(() => readOnly(octets.slice(0, end), skipped())).toThrow(FormatError);
+        expect(() => KINDS.readOnly(octets.slice(0, end), skipped())).toThrow(FormatError);
       }),
     );
   });
@@ -128,7 +132,7 @@ describe("a record", () => {
         const octets = octetsOf(record).slice();
         octets[at % octets.length] = octet;
         try {
-          read(new OctetReader(octets), skipped());
+          KINDS.read(new OctetReader(octets), skipped());
         } catch (error) {
           expect(error).toBeInstanceOf(FormatError);
         }
@@ -146,13 +150,13 @@ describe("a record", () => {
     ["JSON that is none", [44, 3, 1, 1, 0x7b]],
     ["a number beyond 2^53", [7, 10, 1, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],
   ])("with %s is refused", (_title, octets) => {
-    expect(() => readOnly(new Uint8Array(octets), skipped())).toThrow(FormatError);
+    expect(() => KINDS.readOnly(new Uint8Array(octets), skipped())).toThrow(FormatError);
   });
 
   test("does not set what an object inherits", () => {
     const octets = octetsOf({ name: "explain", value: { question: null } });
     const text = new TextEncoder().encode('{"__proto__":{"polluted":1}}');
-    const record = readOnly(
+    const record = KINDS.readOnly(
       new Uint8Array([...octets.slice(0, 1), text.length + 2, 1, text.length, ...text]),
       skipped(),
     );
