@@ -26,8 +26,8 @@ export const doctorCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ isSpareFile, readConfigFile, readConfigText }) => {
-      if (file !== undefined && isSpareFile(readConfigText(file))) {
+    return withConfigErrors(async ({ fileKind, readConfigFile, readConfigText }) => {
+      if (file !== undefined && fileKind(readConfigText(file)) === "spare") {
         throw new UsageError(
           `${file} is the file of a spare: give it each of those under "protects"`,
         );

@@ -30,34 +30,40 @@ export const checkCommand: Command = {
   run: async (args) => {
     noWords(args);
     return withConfigErrors(async (daemon) => {
-      const { isForwardFile, isMirrorFile, isSpareFile, readConfigFile, readConfigText } = daemon;
       const file = configFile(args);
-      const text = readConfigText(file);
-      if (isMirrorFile(text)) {
-        const { config, warnings } = daemon.readMirrorFile(file, text);
-        for (const line of warnings) print(`${line} (warning)`);
-        print(`${file} is right: a mirror of ${config.follow.cluster}`);
-        return EXIT.OK;
-      }
-      if (isSpareFile(text)) {
-        const { config, warnings } = daemon.readSpareFile(file, text);
-        for (const line of warnings) print(`${line} (warning)`);
-        print(`${file} is right: ${config.pairs.length} pairs`);
-        return EXIT.OK;
-      }
-      if (isForwardFile(text)) {
-        const { config, warnings } = daemon.readForwardFile(file, text);
-        for (const line of warnings) print(`${line} (warning)`);
-        print(`${file} is right: ${config.servers.length} servers, table ${config.table}`);
-        return EXIT.OK;
-      }
-      const { config, warnings } = readConfigFile(file, text, { withRoas: true });
+      const { warnings, what } = readAny(daemon, file);
       for (const line of warnings) print(`${line} (warning)`);
-      print(`${file} is right: ${config.neighbors.length} neighbors`);
+      print(`${file} is right: ${what}`);
       return EXIT.OK;
     });
   },
 };
+
+/** @returns what is in a file of whatever kind, in a few words, and what looks unintended */
+function readAny(
+  daemon: DaemonPackage,
+  file: string,
+): { readonly warnings: readonly string[]; readonly what: string } {
+  const text = daemon.readConfigText(file);
+  switch (daemon.fileKind(text)) {
+    case "mirror": {
+      const { config, warnings } = daemon.readMirrorFile(file, text);
+      return { warnings, what: `a mirror of ${config.follow.cluster}` };
+    }
+    case "spare": {
+      const { config, warnings } = daemon.readSpareFile(file, text);
+      return { warnings, what: `${config.pairs.length} pairs` };
+    }
+    case "forward": {
+      const { config, warnings } = daemon.readForwardFile(file, text);
+      return { warnings, what: `${config.servers.length} servers, table ${config.table}` };
+    }
+    case "speaker": {
+      const { config, warnings } = daemon.readConfigFile(file, text, { withRoas: true });
+      return { warnings, what: `${config.neighbors.length} neighbors` };
+    }
+  }
+}
 
 export const runCommand: Command = {
   name: "run",

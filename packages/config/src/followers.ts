@@ -2,8 +2,8 @@
 
 import type { Checker } from "./checker.ts";
 import type { FileShape, FileTls } from "./file-shape.ts";
-import { checkLink, checkTls } from "./nsr.ts";
-import type { FollowersConfig, LinkAddress, NeighborConfig, NsrConfig, NsrTls } from "./types.ts";
+import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
+import type { FollowersConfig, NeighborConfig, NsrConfig, NsrTls } from "./types.ts";
 
 /** What followers and certificates call a speaker that says nothing of it. */
 export const FOLLOWED_NAME = "followers";
@@ -52,13 +52,11 @@ export function warnOfLostRoutes(
 /**
  * Whoever is let in at the end of a link is told all routes, or has the word on a kernel's: TCP needs TLS, on
  * loopback as well, where every user of the host can connect.
- *
- * @param links - with where each stands
  */
 export function checkLinkTls(
   section: { readonly tls?: FileTls },
   name: string,
-  links: readonly (readonly [LinkAddress, number])[],
+  links: readonly PlacedLink[],
   checker: Checker,
 ): NsrTls | null {
   const { yaml } = checker;
@@ -67,6 +65,5 @@ export function checkLinkTls(
     const command = `tsbgp keys DIR --cluster ${name}`;
     yaml.add(open[1], `TCP needs "tls", also on one host (${command} makes certificates)`);
   }
-  const { tls } = section;
-  return tls === undefined ? null : checkTls({ tls, cluster: name }, checker);
+  return checkTls({ ...section, cluster: name }, checker);
 }

@@ -27,9 +27,10 @@ export {
   sharingInSteps,
 } from "./diff.ts";
 export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
-export { type ForwardConfig, isForwardFile, type LoadedForward, loadForward } from "./forward.ts";
+export { fileKind, type Loaded } from "./file-kinds.ts";
+export { type ForwardConfig, loadForward } from "./forward.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
-export { isMirrorFile, type LoadedMirror, loadMirror, type MirrorConfig } from "./mirror.ts";
+export { loadMirror, type MirrorConfig } from "./mirror.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
@@ -40,7 +41,7 @@ export type {
   RequiredCapability,
   StaticRoute,
 } from "./route-types.ts";
-export { isSpareFile, loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
+export { loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,
   ArbiterConfig,

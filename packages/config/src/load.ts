@@ -4,29 +4,22 @@ import type { Policy } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
 import { builtinOf } from "./builtin.ts";
-import {
-  type Checker,
-  type ConfigSources,
-  checkAddress,
-  checkFolder,
-  newChecker,
-} from "./checker.ts";
+import { type Checker, type ConfigSources, checkAddress, newChecker } from "./checker.ts";
 import { withSharedParts } from "./compare.ts";
 import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
+import { checkControl, type Loaded, loadKind, logOf } from "./file-kinds.ts";
 import type { FileShape } from "./file-shape.ts";
 import { checkFollowers, warnOfLostRoutes } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { checkMirrors } from "./mirrors.ts";
-import { type Mistake, sortMistakes } from "./mistakes.ts";
 import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
 import { warnOfLongWait } from "./restart.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
-import { checkShape } from "./schema.ts";
 import { checkStatic } from "./static.ts";
 import { TermChecker } from "./terms.ts";
 import type { Config, ListenAddress, RouterConfig } from "./types.ts";
@@ -34,17 +27,8 @@ import { checkVars } from "./vars.ts";
 import { checkWebhook } from "./webhook.ts";
 import { type Section, YamlFile } from "./yaml-file.ts";
 
-export interface LoadedConfig {
-  /** Null when there are mistakes. */
-  readonly config: Config | null;
-  /** All of them, in the order of the file. */
-  readonly mistakes: readonly Mistake[];
-  /** What is allowed but looks unintended; empty when there are mistakes. */
-  readonly warnings: readonly Mistake[];
-}
+export type LoadedConfig = Loaded<Config>;
 
-/** Socket of a configuration that names none, where no other one was handed in. */
-const CONTROL_SOCKET = "/run/ts-bgp/ts-bgp.sock";
 const BGP_PORT = 179;
 
 /**
@@ -56,21 +40,14 @@ const BGP_PORT = 179;
 export function loadConfig(file: string, text: string, sources: ConfigSources): LoadedConfig {
   const yaml = new YamlFile(file, text);
   const warnings = readIncludes(yaml, sources);
-  const section = yaml.broken ? null : checkShape(yaml, "speaker");
-  if (section === null) {
-    return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
-  }
-  const shape = section as FileShape;
-  const checker = newChecker(yaml, shape, sources);
-  checker.warnings.push(...warnings);
-  const config = build(shape, section, checker);
-  warnOfUnused(section, checker);
-  const mistakes = sortMistakes([...yaml.mistakes, ...checker.mistakes], file);
-  return {
-    config: mistakes.length === 0 ? config : null,
-    mistakes,
-    warnings: mistakes.length === 0 ? sortMistakes(checker.warnings, file) : [],
-  };
+  return loadKind("speaker", yaml, (section) => {
+    const shape = section as FileShape;
+    const checker = newChecker(yaml, shape, sources);
+    checker.warnings.push(...warnings);
+    const config = build(shape, section, checker);
+    warnOfUnused(section, checker);
+    return { config, found: checker };
+  });
 }
 
 function build(shape: FileShape, section: Section, checker: Checker): Config {
@@ -101,7 +78,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     listen,
     control: { socket: checkControl(shape, checker) },
     http: checkHttp(shape, checker),
-    log: { level: shape.log?.level ?? "info", file: shape.log?.file ?? null },
+    log: logOf(shape),
     nsr,
     mirrors: checkMirrors(shape, checker),
     rpki,
@@ -118,16 +95,6 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     prefixLists: { ...builtin.prefixLists, ...prefixLists, ...blackholes.prefixLists },
     asLists: { ...builtin.asLists, ...asLists },
   };
-}
-
-export function checkControl({ control }: Pick<FileShape, "control">, checker: Checker): string {
-  const socket = control?.socket;
-  if (socket === undefined) return checker.sources.controlSocket ?? CONTROL_SOCKET;
-  // Any other is where the speaker is started.
-  if (socket.startsWith("/")) {
-    checkFolder(socket, checker.yaml.valueAt(control!, "socket"), checker);
-  }
-  return socket;
 }
 
 function checkRouter({ router }: FileShape, checker: Checker): RouterConfig {

@@ -2,8 +2,8 @@
 
 import { type Checker, checkFolder, listOf } from "./checker.ts";
 import type { FileMirrors, FileShape } from "./file-shape.ts";
-import { checkLink, checkTls } from "./nsr.ts";
-import type { LinkAddress, MirrorsConfig, NsrTls } from "./types.ts";
+import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
+import type { MirrorsConfig, NsrTls } from "./types.ts";
 
 const MIRRORS_MAX = 8;
 
@@ -25,12 +25,11 @@ export function checkMirrors({ mirrors, nsr }: FileShape, checker: Checker): Mir
 /**
  * TCP needs TLS: on loopback as well, where every user of the host can connect.
  *
- * @param ends - with the place where each stands
  * @param self - whose certificate it is, for advice
  */
 export function checkMirrorTls(
   section: Pick<FileMirrors, "cluster" | "tls">,
-  ends: readonly (readonly [end: LinkAddress, at: number])[],
+  ends: readonly PlacedLink[],
   self: string,
   checker: Checker,
 ): NsrTls | null {

@@ -18,6 +18,9 @@ import type {
 /** Longest path that the address of a Unix socket has room for. */
 const SOCKET_PATH_OCTETS_MAX = 107;
 
+/** With the place of where it stands. */
+export type PlacedLink = readonly [link: LinkAddress, at: number];
+
 /** @param listen - addresses that the speaker accepts connections on */
 export function checkNsr(
   { nsr, listen: written }: FileShape,
@@ -78,13 +81,9 @@ function checkPeers(nsr: FileNsr, places: number[], checker: Checker): NsrPeer[]
   const { yaml } = checker;
   const { peer, peers } = nsr;
   const waysOf = (name: string | null, parent: object, key: string): NsrPeer => {
-    const written = (parent as Readonly<Record<string, OneOrMore<FileLink>>>)[key]!;
-    const ways = listOf(written).map((way, k) => {
-      const at = Array.isArray(written) ? yaml.valueAt(written, k) : yaml.valueAt(parent, key);
-      places.push(at);
-      return checkLink(way, at, checker);
-    });
-    return { name, ways };
+    const ways = linksIn(parent, key, checker);
+    places.push(...ways.map(([, at]) => at));
+    return { name, ways: ways.map(([way]) => way) };
   };
   if (peers === undefined) {
     if (peer !== undefined) return [waysOf(null, nsr, "peer")];
@@ -120,6 +119,16 @@ export function checkLink(link: FileLink, at: number, checker: Checker): LinkAdd
     yaml.add(at, `the path of a Unix socket has at most ${SOCKET_PATH_OCTETS_MAX} octets`);
   }
   return { path: link };
+}
+
+/** @returns the addresses that a key has, one or a list, and the place of each */
+export function linksIn(parent: object, key: string, checker: Checker): PlacedLink[] {
+  const { yaml } = checker;
+  const written = (parent as Readonly<Record<string, OneOrMore<FileLink> | undefined>>)[key] ?? [];
+  return listOf(written).map((link, k) => {
+    const at = Array.isArray(written) ? yaml.valueAt(written, k) : yaml.valueAt(parent, key);
+    return [checkLink(link, at, checker), at];
+  });
 }
 
 /** What the addresses of the links mean together with the other keys. */

@@ -1,11 +1,11 @@
 /** The file of a spare: the pairs that it is the other side of, and what they must not have in common. */
 
 import { parseHostAddress } from "./addresses.ts";
+import { type Loaded, loadKind } from "./file-kinds.ts";
 import type { LoadedConfig } from "./load.ts";
-import { type Mistake, sortMistakes } from "./mistakes.ts";
-import { checkShape } from "./schema.ts";
+import type { Mistake } from "./mistakes.ts";
 import type { Config, ListenAddress, NsrConfig } from "./types.ts";
-import { isSection, YamlFile } from "./yaml-file.ts";
+import { YamlFile } from "./yaml-file.ts";
 
 /** One pair, as the spare runs its side. */
 export interface SparedPair {
@@ -40,15 +40,6 @@ export interface SpareSources {
   readonly controlSocket: string;
 }
 
-export interface LoadedSpare {
-  /** Null when there are mistakes. */
-  readonly config: SpareConfig | null;
-  /** All of them, those of the pairs' files too. */
-  readonly mistakes: readonly Mistake[];
-  /** What is allowed but looks unintended, in the pairs' files; empty when there are mistakes. */
-  readonly warnings: readonly Mistake[];
-}
-
 /** The file, as far as the schema has found it right. */
 interface SpareShape {
   readonly protects?: readonly (string | FilePair)[];
@@ -70,27 +61,19 @@ interface Claim {
   readonly at?: ListenAddress;
 }
 
-/** @returns whether a text is the file of a spare, and not that of a speaker */
-export function isSpareFile(text: string): boolean {
-  // Most files are not looked into any further.
-  if (!/(^|[{,\s"'])protects["']?\s*:/.test(text)) return false;
-  const { value } = new YamlFile("", text);
-  return isSection(value) && "protects" in value;
-}
-
 /**
  * Reads and checks the file of a spare, and those that it names.
  *
  * @param file - name for messages
  * @param text - YAML
  */
-export function loadSpare(file: string, text: string, sources: SpareSources): LoadedSpare {
+export function loadSpare(file: string, text: string, sources: SpareSources): Loaded<SpareConfig> {
   const yaml = new YamlFile(file, text);
-  const shape = (yaml.broken ? null : checkShape(yaml, "spare")) as SpareShape | null;
-  if (shape === null) {
-    return { config: null, mistakes: sortMistakes(yaml.mistakes, file), warnings: [] };
-  }
-  const found: Mistake[] = [];
+  return loadKind("spare", yaml, (section) => build(section as SpareShape, yaml, sources));
+}
+
+function build(shape: SpareShape, yaml: YamlFile, sources: SpareSources) {
+  const mistakes: Mistake[] = [];
   const warnings: Mistake[] = [];
   const { protects = [] } = shape;
   const socket = shape.control?.socket ?? sources.controlSocket;
@@ -101,7 +84,7 @@ export function loadSpare(file: string, text: string, sources: SpareSources): Lo
   for (const [k, item] of protects.entries()) {
     const entry = typeof item === "string" ? { file: item } : item;
     const at = typeof item === "string" ? yaml.valueAt(protects, k) : yaml.valueAt(item, "file");
-    const config = load(entry.file, at, yaml, sources, found, warnings);
+    const config = load(entry.file, at, yaml, sources, mistakes, warnings);
     if (config === null) continue;
     const { nsr } = config;
     const problem = unfit(entry.file, nsr);
@@ -124,10 +107,7 @@ export function loadSpare(file: string, text: string, sources: SpareSources): Lo
       memoryMaxMb: entry["memory-max-mb"] ?? null,
     });
   }
-  const mistakes = sortMistakes([...yaml.mistakes, ...found], file);
-  if (mistakes.length > 0) return { config: null, mistakes, warnings: [] };
-  const config = { control: { socket }, http, pairs };
-  return { config, mistakes, warnings: sortMistakes(warnings, file) };
+  return { config: { control: { socket }, http, pairs }, found: { mistakes, warnings } };
 }
 
 function httpOf({ http }: SpareShape, yaml: YamlFile): ListenAddress | null {

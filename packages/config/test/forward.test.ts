@@ -1,6 +1,6 @@
 /** The file of a forwarding module, and the section of those who follow. */
 import { describe, expect, test } from "vitest";
-import { formatMistakes, isForwardFile, loadConfig, loadForward } from "../src/index.ts";
+import { fileKind, formatMistakes, loadConfig, loadForward } from "../src/index.ts";
 
 const SOURCES = {
   readFile: (path: string) =>
@@ -80,7 +80,7 @@ test.each([
   ["{ servers: /run/a.sock, forward: {} }", true],
   ["router: { as: 1, id: 192.0.2.1 }\n# servers: none", false],
 ])("%s is told from other files", (text, is) => {
-  expect(isForwardFile(text)).toBe(is);
+  expect(fileKind(text) === "forward").toBe(is);
 });
 
 describe("a section followers", () => {

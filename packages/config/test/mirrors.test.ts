@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { formatMistakes, isMirrorFile, loadConfig, loadMirror } from "../src/index.ts";
+import { fileKind, formatMistakes, loadConfig, loadMirror } from "../src/index.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\n";
 const KEY = "-----BEGIN EC PRIVATE KEY-----\n";
@@ -99,9 +99,9 @@ describe("the file of a mirror", () => {
   });
 
   test("it is told from that of a speaker", () => {
-    expect(isMirrorFile("follow: { cluster: m, servers: /r/m }")).toBe(true);
-    expect(isMirrorFile("router: { as: 1, id: 192.0.2.1 }\npolicies: { follow: [] }")).toBe(false);
-    expect(isMirrorFile("# follow: it\nrouter: { as: 1 }")).toBe(false);
+    expect(fileKind("follow: { cluster: m, servers: /r/m }")).toBe("mirror");
+    expect(fileKind("router: { as: 1, id: 192.0.2.1 }\npolicies: { follow: [] }")).toBe("speaker");
+    expect(fileKind("# follow: it\nrouter: { as: 1 }")).toBe("speaker");
   });
 
   test("that of configs/ is right", () => {

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
+  fileKind,
   formatMistakes,
-  isSpareFile,
   type LoadedConfig,
   loadConfig,
   loadSpare,
@@ -260,12 +260,12 @@ describe("the file of a spare is told from that of a speaker", () => {
     ["protects: [", false],
     ["", false],
   ])("%j: %s", (text, is) => {
-    expect(isSpareFile(text)).toBe(is);
+    expect(fileKind(text) === "spare").toBe(is);
   });
 });
 
 test("configs/spare.yaml is one", () => {
   const text = readFileSync(join(import.meta.dirname, "../../../configs/spare.yaml"), "utf8");
-  expect(isSpareFile(text)).toBe(true);
+  expect(fileKind(text)).toBe("spare");
   expect(load(text, { "pair-two-hosts.yaml": side(1) }).config?.pairs).toHaveLength(1);
 });

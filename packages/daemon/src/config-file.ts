@@ -10,13 +10,12 @@ import {
   type ConfigSources,
   type ForwardConfig,
   formatMistakes,
-  type LoadedConfig,
+  type Loaded,
   loadConfig,
   loadForward,
   loadMirror,
   loadSpare,
   type MirrorConfig,
-  type Mistake,
   type SpareConfig,
 } from "@ts-bgp/config";
 import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
@@ -54,19 +53,14 @@ export function mistakesOf(error: unknown): readonly string[] {
 /** A file that cannot be read or written at all. */
 export class UnusableFileError extends Error {}
 
-/** A configuration that has no mistakes. */
-export interface CheckedFile {
-  readonly config: Config;
-  /** A line for each thing in it that looks unintended. */
+/** What a file says that has no mistakes. */
+export interface Checked<C> {
+  readonly config: C;
+  /** A line for each thing in it, and in files that it names, that looks unintended. */
   readonly warnings: readonly string[];
 }
 
-/** The file of a spare that has no mistakes; paths in it are complete. */
-export interface CheckedSpare {
-  readonly config: SpareConfig;
-  /** A line for each thing in the files of the pairs that looks unintended. */
-  readonly warnings: readonly string[];
-}
+export type CheckedFile = Checked<Config>;
 
 /** What the worker thread is told: arguments of `readConfigFile`. */
 export interface WorkerInput {
@@ -109,9 +103,10 @@ export function readConfigFile(
   text: string = readConfigText(file),
   options: ReadOptions = {},
 ): CheckedFile {
-  const { config, mistakes, warnings } = inLittleMemory(() => loadConfigFile(file, text, options));
-  if (config !== null) return { config, warnings: formatMistakes(warnings) };
-  throw mistaken(file, mistakes);
+  return checked(
+    file,
+    inLittleMemory(() => loadConfigFile(file, text, options)),
+  );
 }
 
 /**
@@ -132,9 +127,14 @@ function inLittleMemory<T>(work: () => T): T {
  * Reads and checks the file of a spare, and those that it names, which are relative to it.
  *
  * Throws as `readConfigFile` does.
+ *
+ * @returns with complete paths
  */
-export function readSpareFile(file: string, text: string = readConfigText(file)): CheckedSpare {
-  const { config, mistakes, warnings } = loadSpare(file, text, {
+export function readSpareFile(
+  file: string,
+  text: string = readConfigText(file),
+): Checked<SpareConfig> {
+  const loaded = loadSpare(file, text, {
     load: (name) => {
       const named = path.isAbsolute(name) ? name : path.join(path.dirname(file), name);
       return loadConfigFile(named, readConfigText(named), { nsrSelf: "" });
@@ -142,9 +142,9 @@ export function readSpareFile(file: string, text: string = readConfigText(file))
     queueOf,
     controlSocket: defaultControlSocket(),
   });
-  if (config === null) throw mistaken(file, mistakes);
+  const { config, warnings } = checked(file, loaded);
   const pairs = config.pairs.map((pair) => ({ ...pair, file: besides(file, pair.file) }));
-  return { config: { ...config, pairs }, warnings: formatMistakes(warnings) };
+  return { config: { ...config, pairs }, warnings };
 }
 
 /**
@@ -155,17 +155,8 @@ export function readSpareFile(file: string, text: string = readConfigText(file))
 export function readForwardFile(
   file: string,
   text: string = readConfigText(file),
-): { readonly config: ForwardConfig; readonly warnings: readonly string[] } {
-  const { config, mistakes, warnings } = loadForward(file, text, sourcesOf({}));
-  if (config === null) throw mistaken(file, mistakes);
-  return { config, warnings: formatMistakes(warnings) };
-}
-
-/** The file of a mirror that has no mistakes. */
-export interface CheckedMirror {
-  readonly config: MirrorConfig;
-  /** A line for each thing in it that looks unintended. */
-  readonly warnings: readonly string[];
+): Checked<ForwardConfig> {
+  return checked(file, loadForward(file, text, sourcesOf({})));
 }
 
 /**
@@ -173,22 +164,25 @@ export interface CheckedMirror {
  *
  * Throws as `readConfigFile` does.
  */
-export function readMirrorFile(file: string, text: string = readConfigText(file)): CheckedMirror {
-  const { config, mistakes, warnings } = loadMirror(file, text, sourcesOf({}));
-  if (config === null) throw mistaken(file, mistakes);
-  return { config, warnings: formatMistakes(warnings) };
+export function readMirrorFile(
+  file: string,
+  text: string = readConfigText(file),
+): Checked<MirrorConfig> {
+  return checked(file, loadMirror(file, text, sourcesOf({})));
 }
 
-function mistaken(file: string, mistakes: readonly Mistake[]): ConfigFileError {
+/** Throws a ConfigFileError with all mistakes. */
+function checked<C>(file: string, { config, mistakes, warnings }: Loaded<C>): Checked<C> {
+  if (config !== null) return { config, warnings: formatMistakes(warnings) };
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
-  return new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
+  throw new ConfigFileError(`${file} has ${count}`, formatMistakes(mistakes, mistakes.length));
 }
 
 function besides(file: string, name: string): string {
   return path.resolve(path.dirname(file), name);
 }
 
-function loadConfigFile(file: string, text: string, options: ReadOptions): LoadedConfig {
+function loadConfigFile(file: string, text: string, options: ReadOptions): Loaded<Config> {
   return loadConfig(file, text, sourcesOf(options));
 }
 

@@ -24,7 +24,7 @@
  * Nothing here may hold the thread that routes.
  */
 
-export { isForwardFile, isMirrorFile, isSpareFile } from "@ts-bgp/config";
+export { fileKind } from "@ts-bgp/config";
 export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,
