@@ -1,10 +1,9 @@
 /** `tsbgp forward`, `show forward` and `show followers`: routes in kernels, and those who follow. */
 
-import { flushCompileCache } from "node:module";
-import type { Forward, ShownFollower, ShownFollowers, ShownForward } from "@ts-bgp/daemon";
-import { type Command, EXIT, noWords, print } from "./command.ts";
+import type { ShownFollower, ShownFollowers, ShownForward } from "@ts-bgp/daemon";
+import { type Command, noWords, print } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
-import { CONFIG_OPTION, configFile, withConfigErrors } from "./run.ts";
+import { CONFIG_OPTION, configFile, runService, withConfigErrors } from "./run.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 import { VERSION } from "./version.ts";
 
@@ -22,35 +21,11 @@ export const forwardCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = configFile(args);
-    return withConfigErrors(async ({ Forward: Kind }) => {
-      flushCompileCache();
-      return runForward(() => new Kind({ file, version: VERSION }));
-    });
+    return withConfigErrors(({ Forward }) =>
+      runService(new Forward({ file, version: VERSION }), null),
+    );
   },
 };
-
-async function runForward(make: () => Forward): Promise<number> {
-  const forward = make();
-  const stopped = new Promise<void>((resolve) => {
-    let isStopping = false;
-    const stop = () => {
-      if (isStopping) process.exit(EXIT.UNUSABLE);
-      isStopping = true;
-      resolve(forward.stop());
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
-  try {
-    await forward.start();
-  } catch (error) {
-    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
-    await forward.stop();
-    return EXIT.UNUSABLE;
-  }
-  await stopped;
-  return EXIT.OK;
-}
 
 const SERVERS: readonly Column<ShownForward["servers"][number]>[] = [
   { title: "Server", text: ({ address }) => address },

@@ -1,12 +1,11 @@
 /** `tsbgp mirror` and `tsbgp show mirrors`: read-only copies of a speaker. */
 
-import { flushCompileCache } from "node:module";
-import type { Mirror, ShownMirrors } from "@ts-bgp/daemon";
+import type { ShownMirrors } from "@ts-bgp/daemon";
 import type { ShownFollowing, ShownMirror } from "@ts-bgp/nsr";
-import { type Command, EXIT, noWords, print } from "./command.ts";
+import { type Command, noWords, print } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { useHugePages } from "./huge-pages.ts";
-import { CONFIG_OPTION, configFile, withConfigErrors } from "./run.ts";
+import { CONFIG_OPTION, configFile, runService, withConfigErrors } from "./run.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,36 +23,12 @@ export const mirrorCommand: Command = {
     noWords(args);
     const file = configFile(args);
     useHugePages();
-    return withConfigErrors(async ({ Mirror: Kind }) => {
-      flushCompileCache();
-      return runMirror(new Kind({ file, version: VERSION }));
+    return withConfigErrors(({ Mirror }) => {
+      const mirror = new Mirror({ file, version: VERSION });
+      return runService(mirror, () => mirror.service.reopenLog());
     });
   },
 };
-
-async function runMirror(mirror: Mirror): Promise<number> {
-  process.on("uncaughtException", (error) => mirror.fail(error));
-  const stopped = new Promise<void>((resolve) => {
-    let isStopping = false;
-    const stop = () => {
-      if (isStopping) process.exit(EXIT.UNUSABLE);
-      isStopping = true;
-      resolve(mirror.stop());
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    process.on("SIGHUP", () => mirror.reopenLog());
-  });
-  try {
-    await mirror.start();
-  } catch (error) {
-    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
-    await mirror.log.flush();
-    process.exit(EXIT.UNUSABLE);
-  }
-  await stopped;
-  return EXIT.OK;
-}
 
 export const showMirrorsCommand: Command = {
   name: "show mirrors",

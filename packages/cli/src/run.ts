@@ -1,6 +1,7 @@
 /** `tsbgp run` and `tsbgp check`: the daemon, and its configuration file without it. */
 
 import { flushCompileCache } from "node:module";
+import type { Running } from "@ts-bgp/daemon";
 import {
   type Arguments,
   type Command,
@@ -143,6 +144,37 @@ export async function runDaemon(
   } catch (error) {
     process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
     await daemon.log.flush();
+    process.exit(EXIT.UNUSABLE);
+  }
+  await stopped;
+  return EXIT.OK;
+}
+
+/**
+ * Runs a process without a speaker until a signal ends it; another one ends it at once.
+ *
+ * @param hangUp - what SIGHUP does; null: it ends the process
+ */
+export async function runService(it: Running, hangUp: (() => void) | null): Promise<number> {
+  // One that is killed writes nothing at its end.
+  flushCompileCache();
+  process.on("uncaughtException", (error) => it.service.fail(error));
+  const stopped = new Promise<void>((resolve) => {
+    let isStopping = false;
+    const stop = () => {
+      if (isStopping) process.exit(EXIT.UNUSABLE);
+      isStopping = true;
+      resolve(it.stop());
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    if (hangUp !== null) process.on("SIGHUP", hangUp);
+  });
+  try {
+    await it.start();
+  } catch (error) {
+    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
+    await it.service.log.flush();
     process.exit(EXIT.UNUSABLE);
   }
   await stopped;

@@ -1,11 +1,10 @@
 /** `tsbgp spare`: the other side of several pairs, each in a process of its own. */
 
-import { flushCompileCache } from "node:module";
 import path from "node:path";
-import type { ShownSpare, ShownSpared, Spare } from "@ts-bgp/daemon";
-import { type Command, EXIT, noWords } from "./command.ts";
+import type { ShownSpare, ShownSpared } from "@ts-bgp/daemon";
+import { type Command, noWords } from "./command.ts";
 import { ask, ControlError } from "./control-client.ts";
-import { CONFIG_OPTION, configFile, withConfigErrors } from "./run.ts";
+import { CONFIG_OPTION, configFile, runService, withConfigErrors } from "./run.ts";
 import { type Column, duration, size, TableWriter } from "./table.ts";
 import { VERSION } from "./version.ts";
 
@@ -26,37 +25,13 @@ export const spareCommand: Command = {
   run: async (args) => {
     noWords(args);
     const file = configFile(args);
-    return withConfigErrors(async ({ Spare: Kind }) => {
-      flushCompileCache();
-      const command = [process.execPath, PROGRAM];
-      return runSpare(new Kind({ file, version: VERSION, command }));
+    return withConfigErrors(({ Spare }) => {
+      const spare = new Spare({ file, version: VERSION, command: [process.execPath, PROGRAM] });
+      // What is wrong with the file is in the log.
+      return runService(spare, () => void spare.reload(false).catch(() => {}));
     });
   },
 };
-
-async function runSpare(spare: Spare): Promise<number> {
-  const stopped = new Promise<void>((resolve) => {
-    let isStopping = false;
-    const stop = () => {
-      if (isStopping) process.exit(EXIT.UNUSABLE);
-      isStopping = true;
-      resolve(spare.stop());
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    // What is wrong with the file is in the log.
-    process.on("SIGHUP", () => void spare.reload(false).catch(() => {}));
-  });
-  try {
-    await spare.start();
-  } catch (error) {
-    process.stderr.write(`tsbgp: ${(error as Error).message}\n`);
-    await spare.log.flush();
-    return EXIT.UNUSABLE;
-  }
-  await stopped;
-  return EXIT.OK;
-}
 
 const COLUMNS: readonly Column<ShownSpared>[] = [
   { title: "Cluster", text: ({ cluster }) => cluster },

@@ -15,9 +15,9 @@ import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.t
 import { ConfigTrials } from "./config-trials.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import { crashNotes } from "./crash-notes.ts";
-import type { Fault } from "./fault.ts";
+import { endProcess, faultsTo } from "./fault.ts";
 import { History, NO_HISTORY } from "./history.ts";
-import { HttpService, isMoved } from "./http.ts";
+import { HttpService, hooksTo, isMoved } from "./http.ts";
 import { differences, type Inherited, inheritedBy, undoRefusal } from "./inherited.ts";
 import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
@@ -40,8 +40,6 @@ export interface DaemonOptions {
   readonly logName?: string | null;
 }
 
-/** See sysexits(3). */
-const EXIT_INTERNAL_ERROR = 70;
 /** What peers are told on a stop. */
 const STOP_TEXT = "speaker is stopped";
 /** So often it is looked who is held down. */
@@ -285,13 +283,9 @@ export class Daemon {
   fail(error: unknown): never {
     const suspects = this.crash?.noteException() ?? [];
     this.pair?.activeSide?.sayLast();
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const addresses = suspects.map(({ address }) => address).join(", ");
     const whose = addresses === "" ? "" : `, at a message of ${addresses}`;
-    const message = `internal error, the process ends${whose}: ${text}`;
-    this.log.sayLast("error", "internal-error", message);
-    process.stderr.write(`tsbgp: ${message}\n`);
-    process.exit(EXIT_INTERNAL_ERROR);
+    endProcess(this.log, error, whose);
   }
 
   /** Where both sides have the same file, it is the active one's. */
@@ -348,11 +342,6 @@ export class Daemon {
     }
     await pair.stop(STOP_TEXT, this.isRestart);
   }
-
-  private readonly fault: Fault = (what, error) => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
-  };
 
   private roleChanged({ role, epoch, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
@@ -461,7 +450,7 @@ export class Daemon {
   }
 
   private controlServer(file: string): ControlServer {
-    return new ControlServer(file, this.handler, this.fault);
+    return new ControlServer(file, this.handler, faultsTo(this.log));
   }
 
   private async listenHttp(address: Config["http"]): Promise<HttpService | null> {
@@ -485,10 +474,7 @@ export class Daemon {
     return HttpService.listen(
       address,
       { parts: () => collector.parts(), health, api },
-      {
-        fault: this.fault,
-        say: (level, message) => this.log.say(level, "http", message),
-      },
+      hooksTo(this.log),
     );
   }
 }

@@ -16,8 +16,9 @@ import { Worker } from "node:worker_threads";
 import type { HttpConfig, ListenAddress } from "@ts-bgp/config";
 import type { ApiReply, ApiRequest, HttpAccess } from "./api/messages.ts";
 import { type ApiSources, Questions } from "./api/questions.ts";
-import type { Fault } from "./fault.ts";
+import { type Fault, faultsTo } from "./fault.ts";
 import type { HttpLimits } from "./http-server.ts";
+import type { Log } from "./logging.ts";
 import type { MetricPart } from "./metric-parts.ts";
 
 /**
@@ -58,6 +59,11 @@ export interface HttpHooks {
   readonly fault: Fault;
   /** Its thread has ended, or is there again: what an operator should know. */
   readonly say: (level: "info" | "error", message: string) => void;
+}
+
+/** @returns what tells a log */
+export function hooksTo(log: Log): HttpHooks {
+  return { fault: faultsTo(log), say: (level, message) => log.say(level, "http", message) };
 }
 
 /** What the thread is told when it begins. */

@@ -13,6 +13,7 @@
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     mirror/                a copy of somebody else's speaker, and who may have one
+ *     service.ts             what a process without a speaker has
  *     spare/                 no speaker at all: processes with one each
  *     followers.ts, followers-worker.ts, follower.ts    those who follow the routes, in a thread of their own
  *     forward/               no speaker either: one who follows, and a kernel's routes
@@ -48,6 +49,7 @@ export type {
 export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
 export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
 export { Mirror, type MirrorOptions } from "./mirror/mirror.ts";
+export type { Running } from "./service.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";
 export type { ShownTrial } from "./what-if.ts";

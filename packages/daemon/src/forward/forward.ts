@@ -14,10 +14,8 @@ import { Following } from "@ts-bgp/follow";
 import { FAMILY_NAMES, Forwarder, type ShownFamily } from "@ts-bgp/forward";
 import { missingCapabilities } from "@ts-bgp/takeover";
 import { readForwardFile } from "../config-file.ts";
-import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
-import type { Fault } from "../fault.ts";
-import { type Log, openLog } from "../logging.ts";
-import { ServiceManager } from "../service-manager.ts";
+import { ControlError, type ControlHandler } from "../control.ts";
+import { type Running, Service } from "../service.ts";
 import { ServerLink } from "./server-link.ts";
 
 const TICK_MS = 1000;
@@ -57,79 +55,69 @@ interface Server {
   epoch: number;
 }
 
-export class Forward {
-  readonly log: Log;
+export class Forward implements Running {
+  readonly service: Service;
   private readonly options: ForwardOptions;
   private readonly config: ForwardConfig;
   private readonly forwarder: Forwarder;
   private readonly following: Following;
   private readonly servers: readonly Server[];
-  private readonly manager: ServiceManager;
-  private readonly control: ControlServer;
   private timer: NodeJS.Timeout | undefined;
   /** Since when no server is active, by `performance.now`, whatever the clock is set to; null while one is. */
   private withoutSinceMs: number | null = performance.now();
   private isGone = false;
-  private readonly fault: Fault = (what, error) => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
-  };
 
   /** Throws as `readForwardFile` does, or a KernelError. */
   constructor(options: ForwardOptions) {
     this.options = options;
     const { config, warnings } = readForwardFile(options.file);
     this.config = config;
-    this.log = openLog(config.log, null);
-    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.service = new Service({
+      ...{ log: config.log, warnings, socket: config.control.socket, version: options.version },
+      handler: this.handler(),
+      status: () => this.statusText(),
+    });
     const { table, metric, nextHopTable } = config;
     const families = config.families.map((name) => FAMILY_NAMES[name]!);
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-    const say = this.log.say;
+    const { say } = this.service.log;
     this.forwarder = new Forwarder({ table, metric, nextHopTable, families, seed, say });
     this.following = new Following(this.forwarder.followed, {
       activate: (server) => this.listenTo(server),
       complete: () => this.complete(),
     });
     this.servers = config.servers.map((address, k) => this.server(address, k));
-    this.manager = new ServiceManager(process.env, () => this.statusText());
-    this.control = new ControlServer(config.control.socket, this.handler(), this.fault);
   }
 
   /** Rejects without CAP_NET_ADMIN, or when the control socket cannot be had, as when another module runs. */
   async start(): Promise<void> {
-    const { config, log, forwarder, servers, control } = this;
+    const { config, service, forwarder, servers } = this;
     if (missingCapabilities(["CAP_NET_ADMIN"]).length > 0) {
       throw new Error(
         "routes of the kernel are written with CAP_NET_ADMIN, which this process lacks",
       );
     }
-    await control.prepare();
-    const found = forwarder.start();
-    control.publish();
+    let found = 0;
+    await service.open(async () => {
+      found = forwarder.start();
+    });
     for (const { link } of servers) link.connect();
     this.timer = setInterval(() => this.tick(), TICK_MS);
-    const message = `table ${config.table}: ${found} routes are there from before`;
-    log.say("info", "started", message, {
-      version: this.options.version,
-      control: config.control.socket,
-    });
-    this.manager.ready();
+    service.started(`table ${config.table}: ${found} routes are there from before`);
   }
 
   /** Ends, and leaves all routes where they are: the next one goes on with them. */
   async stop(): Promise<void> {
-    this.manager.stopping();
+    this.service.manager.stopping();
     clearInterval(this.timer);
     for (const { link } of this.servers) link.close();
     this.forwarder.stop();
-    this.control.close();
-    this.log.say("info", "stopped", "stopped; all routes stay");
-    await this.log.flush();
+    await this.service.stopped("stopped; all routes stay");
   }
 
   private server(address: LinkAddress, number: number): Server {
-    const { config, following, forwarder, log } = this;
+    const { config, following, forwarder } = this;
+    const { log } = this.service;
     const { name: cluster, tls } = config;
     const server: Server = {
       isActive: false,
@@ -167,7 +155,9 @@ export class Forward {
   private listenTo(number: number): void {
     const { link, epoch } = this.servers[number]!;
     this.isGone = false;
-    this.log.say("info", "listening", `${link.text} is active, and is listened to`, { epoch });
+    this.service.log.say("info", "listening", `${link.text} is active, and is listened to`, {
+      epoch,
+    });
     link.activate();
   }
 
@@ -176,14 +166,14 @@ export class Forward {
     forwarder.complete();
     const routes = forwarder.followed.reduce((sum, { size }) => sum + size, 0);
     const { text } = servers[following.source!]!.link;
-    this.log.say("info", "complete", `${text} has told all ${routes} routes`);
+    this.service.log.say("info", "complete", `${text} has told all ${routes} routes`);
   }
 
   private noteSource(): void {
     if (this.following.source !== null) this.withoutSinceMs = null;
     else if (this.withoutSinceMs === null) {
       this.withoutSinceMs = performance.now();
-      this.log.say("warn", "no-server", `no server is active: ${this.keepText()}`);
+      this.service.log.say("warn", "no-server", `no server is active: ${this.keepText()}`);
     }
   }
 
@@ -203,7 +193,11 @@ export class Forward {
     const { keepUntilMs, isGone, forwarder } = this;
     if (keepUntilMs === null || isGone || performance.now() < keepUntilMs) return;
     this.isGone = true;
-    this.log.say("warn", "routes-removed", "no server was active for too long: all routes go");
+    this.service.log.say(
+      "warn",
+      "routes-removed",
+      "no server was active for too long: all routes go",
+    );
     this.following.clear();
     forwarder.complete();
   }

@@ -13,14 +13,11 @@ import { apiSources } from "../api-sources.ts";
 import { controlHandler, type Served } from "../commands.ts";
 import { readMirrorFile } from "../config-file.ts";
 import { ConfigTrials } from "../config-trials.ts";
-import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
-import type { Fault } from "../fault.ts";
+import { ControlError, type ControlHandler } from "../control.ts";
 import { NO_FOLLOWERS } from "../follower-orders.ts";
 import { History, NO_HISTORY } from "../history.ts";
-import { HttpService } from "../http.ts";
-import { type Log, openLog } from "../logging.ts";
 import { Collector } from "../metrics.ts";
-import { ServiceManager } from "../service-manager.ts";
+import { type Running, Service } from "../service.ts";
 import { standIn } from "../stand-in.ts";
 import { mirrorMetrics } from "./mirror-metrics.ts";
 
@@ -30,20 +27,17 @@ export interface MirrorOptions {
   readonly version: string;
 }
 
-/** See sysexits(3). */
-const EXIT_INTERNAL_ERROR = 70;
 const ORDERS = "this is a mirror, which takes no orders: ask its server";
 const OWN_FILE = "a mirror takes its file when it is started";
 /** What can be asked of a mirror that has nothing to show. */
 const ALWAYS: ReadonlySet<string> = new Set(["show-mirrors", "show-nsr", "stop", "reload"]);
 const NOBODY = "router: { as: 1, id: 192.0.2.1 }";
 
-export class Mirror {
-  readonly log: Log;
+export class Mirror implements Running {
+  readonly service: Service;
   private readonly options: MirrorOptions;
   private readonly config: MirrorConfig;
   private readonly follower: MirrorFollower;
-  private readonly manager: ServiceManager;
   private readonly feeds: Feeds;
   private readonly trials: ConfigTrials;
   private readonly handler: ControlHandler;
@@ -52,34 +46,31 @@ export class Mirror {
   private configuredMs = this.startedMs;
   /** Stands where nothing is to be shown, and is not shown. */
   private readonly nothing: Machine = nothing();
-  private control: ControlServer | null = null;
-  private http: HttpService | null = null;
   private history: History | null = null;
-  private readonly fault: Fault = (what, error) => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
-  };
 
   /** Throws as `readMirrorFile` does. */
   constructor(options: MirrorOptions) {
     this.options = options;
     const { config, warnings } = readMirrorFile(options.file);
     this.config = config;
-    this.log = openLog(config.log, null);
-    for (const line of warnings) this.log.say("warn", "config-warning", line);
+    this.service = new Service({
+      ...{ log: config.log, warnings, socket: config.control.socket, version: options.version },
+      handler: (request, by) => this.handler(request, by),
+      status: () => statusText(this.follower.shown),
+    });
+    const { log } = this.service;
     this.follower = new MirrorFollower({
-      ...{ config: config.follow, software: options.version, log: this.log.event },
+      ...{ config: config.follow, software: options.version, log: log.event },
       changed: () => {
         this.configuredMs = nowMs();
       },
-      seen: (atMs) => this.http?.seen(atMs),
+      seen: (atMs) => this.service.http?.seen(atMs),
     });
     this.feeds = new Feeds({
       version: options.version,
       describe: () => "",
-      say: (level, message, fields) => this.log.say(level, "feed", message, fields),
+      say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
-    const { log } = this;
     const inForce = () => this.machine.router.tables.config;
     const refused = () => Promise.reject(new ControlError(ORDERS));
     this.trials = new ConfigTrials({
@@ -92,57 +83,22 @@ export class Mirror {
       ...{ config: inForce, own: inForce, apply: refused, inTurn: (work) => work() },
     });
     this.handler = this.newHandler();
-    this.manager = new ServiceManager(process.env, () => statusText(this.follower.shown));
   }
 
   /** Rejects when the control socket or the port cannot be had. */
   async start(): Promise<void> {
-    const { config, options, log } = this;
-    this.control = new ControlServer(config.control.socket, this.handler, this.fault);
-    await this.control.prepare();
-    try {
-      this.http = await this.listenHttp();
-    } catch (error) {
-      this.control.close();
-      throw error;
-    }
-    this.control.publish();
-    const { cluster } = config.follow;
-    log.say("info", "started", `mirror of ${cluster}`, {
-      version: options.version,
-      control: config.control.socket,
-    });
-    this.follower.run().catch((error) => this.fail(error));
-    this.manager.ready();
-  }
-
-  /** The log file may have been moved away. */
-  reopenLog(): void {
-    try {
-      this.log.reopen(this.config.log);
-    } catch (error) {
-      this.log.say("error", "log-not-reopened", (error as Error).message);
-    }
+    await this.service.open(() => this.listenHttp());
+    this.follower.run().catch((error) => this.service.fail(error));
+    this.service.started(`mirror of ${this.config.follow.cluster}`);
   }
 
   async stop(): Promise<void> {
-    this.log.say("info", "stopping", "the mirror stops");
-    this.manager.stopping();
+    const { service } = this;
+    service.log.say("info", "stopping", "the mirror stops");
+    service.manager.stopping();
     this.follower.stop();
-    this.control?.close();
-    this.http?.close();
     this.feeds.stop();
-    this.log.say("info", "stopped", "stopped");
-    await this.log.flush();
-  }
-
-  /** Nobody knows what state an exception has left: the process ends. */
-  fail(error: unknown): never {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const message = `internal error, the process ends: ${text}`;
-    this.log.sayLast("error", "internal-error", message);
-    process.stderr.write(`tsbgp: ${message}\n`);
-    process.exit(EXIT_INTERNAL_ERROR);
+    await service.stopped();
   }
 
   private get machine(): Machine {
@@ -201,14 +157,14 @@ export class Mirror {
     };
   }
 
-  private async listenHttp(): Promise<HttpService | null> {
-    const { config, follower } = this;
+  private async listenHttp(): Promise<void> {
+    const { config, follower, service } = this;
     const { http } = config;
-    if (http === null) return null;
+    if (http === null) return;
     const collector = new Collector(() => this.served(), {
       version: this.options.version,
       lastReload: () => ({ ok: true, atMs: this.startedMs }),
-      lostLogLines: () => this.log.lost(),
+      lostLogLines: () => service.log.lost(),
       nsrMetrics: () => mirrorMetrics(follower.shown),
     });
     const parts = async function* () {
@@ -217,18 +173,14 @@ export class Mirror {
     };
     const router = () => this.machine.router;
     this.history = new History(router);
-    const api = apiSources(http, this.handler, this.log, router, () => this.shownNsr());
+    const api = apiSources(http, this.handler, service.log, router, () => this.shownNsr());
     const health = () => {
       const { state, age_ms } = follower.shown;
       const neighbors = this.machine.router.neighbors.size;
       const ready = state === "following";
       return { ok: true, role: "mirror", ready, neighbors, config_ok: true, mirror_age_ms: age_ms };
     };
-    return HttpService.listen(
-      http,
-      { parts, health, api, isMirror: true },
-      { fault: this.fault, say: (level, message) => this.log.say(level, "http", message) },
-    );
+    await service.listen(http, { parts, health, api, isMirror: true });
   }
 }
 

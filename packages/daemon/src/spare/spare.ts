@@ -13,11 +13,8 @@
 import path from "node:path";
 import type { SpareConfig } from "@ts-bgp/config";
 import { ConfigFileError, readSpareFile } from "../config-file.ts";
-import { ControlError, type ControlHandler, ControlServer } from "../control.ts";
-import type { Fault } from "../fault.ts";
-import { HttpService } from "../http.ts";
-import { type Log, openLog } from "../logging.ts";
-import { ServiceManager } from "../service-manager.ts";
+import { ControlError, type ControlHandler } from "../control.ts";
+import { type Running, Service } from "../service.ts";
 import { commandLines, hasEnvironment, wordsIn } from "./processes.ts";
 import { spareMetrics } from "./spare-metrics.ts";
 import { OF_SPARE, type ShownSpared, SparedSide, sideWords } from "./spared-side.ts";
@@ -35,51 +32,37 @@ export interface ShownSpare {
   pairs: ShownSpared[];
 }
 
-export class Spare {
-  readonly log: Log = openLog({ level: "info", file: null }, null);
+export class Spare implements Running {
+  readonly service: Service;
   private readonly options: SpareOptions;
   private config: SpareConfig;
   private readonly sides: Map<string, SparedSide> = new Map();
-  private readonly manager: ServiceManager;
-  private control: ControlServer | null = null;
-  private http: HttpService | null = null;
   private reloading: Promise<unknown> = Promise.resolve();
   private isStopping = false;
   private isConfigOk = true;
-  private readonly fault: Fault = (what, error) => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.log.say("error", "internal-error", `internal error in ${what}: ${text}`);
-  };
 
   /** Throws as `readSpareFile` does. */
   constructor(options: SpareOptions) {
     this.options = options;
     const { config, warnings } = readSpareFile(options.file);
     this.config = config;
-    for (const line of warnings) this.log.say("warn", "config-warning", line);
-    this.manager = new ServiceManager(process.env, () => statusText(this.shown().pairs));
+    this.service = new Service({
+      ...{ log: { level: "info", file: null }, warnings },
+      ...{ socket: config.control.socket, version: options.version },
+      handler: this.handler(),
+      status: () => statusText(this.shown().pairs),
+    });
   }
 
   /** Rejects when the control socket or the port cannot be had, as when another spare runs. */
   async start(): Promise<void> {
-    const { config } = this;
-    this.control = new ControlServer(config.control.socket, this.handler(), this.fault);
-    await this.control.prepare();
-    try {
-      this.http = await this.listenHttp();
-    } catch (error) {
-      this.control.close();
-      throw error;
-    }
-    for (const pair of config.pairs) this.add(pair);
-    this.control.publish();
-    this.tellOfStrays();
-    const names = config.pairs.map(({ cluster }) => cluster).join(", ");
-    this.log.say("info", "started", `spare of ${names}`, {
-      version: this.options.version,
-      control: config.control.socket,
+    const { config, service } = this;
+    await service.open(async () => {
+      await this.listenHttp();
+      for (const pair of config.pairs) this.add(pair);
     });
-    this.manager.ready();
+    this.tellOfStrays();
+    service.started(`spare of ${config.pairs.map(({ cluster }) => cluster).join(", ")}`);
   }
 
   /**
@@ -91,23 +74,20 @@ export class Spare {
    */
   reload(force: boolean): Promise<Readonly<Record<string, unknown>>> {
     const reload = this.reloading.then(() => {
-      this.manager.reloading();
+      this.service.manager.reloading();
       return this.readAndApply(force);
     });
-    this.reloading = reload.catch(() => {}).then(() => this.manager.reloaded());
+    this.reloading = reload.catch(() => {}).then(() => this.service.manager.reloaded());
     return reload;
   }
 
   /** Ends all sides in order, then the spare. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    this.log.say("info", "stopping", "ending all sides");
-    this.manager.stopping();
+    this.service.log.say("info", "stopping", "ending all sides");
+    this.service.manager.stopping();
     await Promise.all([...this.sides.values()].map((side) => side.stop()));
-    this.control?.close();
-    this.http?.close();
-    this.log.say("info", "stopped", "stopped");
-    await this.log.flush();
+    await this.service.stopped();
   }
 
   /** In the order of the file. */
@@ -118,7 +98,8 @@ export class Spare {
 
   /** What a spare that died has started, and is in the file no more, may be active: nobody ends it unasked. */
   private tellOfStrays(): void {
-    const { log, options, config } = this;
+    const { options, config } = this;
+    const { log } = this.service;
     const own = config.pairs.map((pair) => wordsIn(sideWords(pair)));
     for (const { pid, line } of commandLines()) {
       if (!line.includes(wordsIn(["--log-name"])) || own.some((words) => line.includes(words))) {
@@ -138,13 +119,14 @@ export class Spare {
 
   private add(pair: SpareConfig["pairs"][number]): void {
     const { command, file } = this.options;
-    const side = new SparedSide(pair, command, path.resolve(file), this.log);
+    const side = new SparedSide(pair, command, path.resolve(file), this.service.log);
     this.sides.set(pair.cluster, side);
     side.start();
   }
 
   private async readAndApply(force: boolean): Promise<Readonly<Record<string, unknown>>> {
-    const { log, options } = this;
+    const { options } = this;
+    const { log } = this.service;
     try {
       if (this.isStopping) throw new Error("the spare is being stopped");
       const { config, warnings } = readSpareFile(options.file);
@@ -228,9 +210,9 @@ export class Spare {
     };
   }
 
-  private async listenHttp(): Promise<HttpService | null> {
+  private async listenHttp(): Promise<void> {
     const { http } = this.config;
-    if (http === null) return null;
+    if (http === null) return;
     const spare = this;
     const parts = async function* () {
       // As it was a second ago: one that does not answer keeps nobody waiting.
@@ -247,11 +229,7 @@ export class Spare {
         config_ok: this.isConfigOk,
       };
     };
-    return HttpService.listen(
-      http,
-      { parts, health, api: null },
-      { fault: this.fault, say: (level, message) => this.log.say(level, "http", message) },
-    );
+    await this.service.listen(http, { parts, health, api: null });
   }
 }
 
