@@ -9,9 +9,9 @@
  * When that thread does not follow, changes are not kept for it: it reads the table anew.
  */
 
-import { Worker } from "node:worker_threads";
 import type { FollowersConfig } from "@ts-bgp/config";
 import { TableWalk } from "@ts-bgp/feeds/table-walk";
+import { Thread } from "@ts-bgp/feeds/thread";
 import { TABLE } from "@ts-bgp/feeds-codec";
 import type { Observed, Router } from "@ts-bgp/router";
 import {
@@ -29,8 +29,6 @@ const UNDER_WAY_OCTETS_LOW = 1 << 22;
 const PIECE_MS = 1;
 /** So often it is looked whether a restart of the speaker is over. */
 const RESTART_LOOK_MS = 200;
-/** Until a thread that has ended is started again, and an address that cannot be had is tried again. */
-const AGAIN_MS = 5000;
 
 interface Followed {
   readonly router: Router;
@@ -40,7 +38,7 @@ interface Followed {
 export class Followers {
   shown: ShownFollowers = NO_FOLLOWERS;
   readonly wantsWrites: boolean = false;
-  private worker: Worker | null = null;
+  private readonly thread: Thread<FollowersOrder, FollowersReport>;
   private config: FollowersConfig | null = null;
   private speaker: Followed | null = null;
   private epoch = 0;
@@ -52,23 +50,32 @@ export class Followers {
   private walk: TableWalk | null = null;
   /** For each configuration that the thread has not answered, the oldest first; null where nobody waits. */
   private unanswered: (PromiseWithResolvers<void> | null)[] = [];
-  private again: NodeJS.Timeout | undefined;
   private readonly version: string;
   private readonly log: Log["say"];
 
   constructor(version: string, log: Log["say"]) {
     this.version = version;
     this.log = log;
+    const url = new URL("./followers-worker.ts", import.meta.url);
+    this.thread = new Thread(
+      { url, name: "followers" },
+      {
+        heard: (report) => this.hear(report),
+        ended: (problem) => this.ended(problem),
+        again: () => this.resume(),
+        say: (level, message) => this.say(level, message),
+      },
+    );
   }
 
   /** Lets followers in as a configuration says; rejects when the address cannot be had, with nothing changed. */
   async configure(config: FollowersConfig | null): Promise<void> {
     if (JSON.stringify(config) === JSON.stringify(this.config)) return;
-    if (this.worker === null) this.resume();
+    if (!this.thread.isUp) this.resume();
     const waiting = Promise.withResolvers<void>();
     this.orderConfig(config, waiting);
     await waiting.promise;
-    clearTimeout(this.again);
+    this.thread.cancel();
     this.config = config;
     if (config === null) this.stop();
   }
@@ -86,7 +93,7 @@ export class Followers {
   }
 
   event(event: Observed): void {
-    if (event.kind !== "routes" || this.isMissing || this.worker === null) return;
+    if (event.kind !== "routes" || this.isMissing || !this.thread.isUp) return;
     this.runs.push(event.octets);
     this.runOctets += event.octets.length;
     if (this.willTell) return;
@@ -102,9 +109,7 @@ export class Followers {
 
   stop(): void {
     if (this.speaker !== null) this.leave(this.speaker);
-    clearTimeout(this.again);
-    this.order({ order: "stop" });
-    this.worker = null;
+    this.thread.end({ order: "stop" });
     this.shown = NO_FOLLOWERS;
   }
 
@@ -114,17 +119,12 @@ export class Followers {
 
   /** There is a thread, and it lets followers in by what is in force. */
   private resume(): void {
-    clearTimeout(this.again);
-    if (this.worker === null) {
-      this.worker = this.newWorker();
+    this.thread.cancel();
+    if (this.thread.begin()) {
+      this.underWay = 0;
       this.begin();
     }
     if (this.config !== null) this.orderConfig(this.config, null);
-  }
-
-  private resumeLater(): void {
-    clearTimeout(this.again);
-    this.again = setTimeout(() => this.resume(), AGAIN_MS).unref();
   }
 
   private orderConfig(
@@ -154,31 +154,11 @@ export class Followers {
     this.runOctets = 0;
   }
 
-  private newWorker(): Worker {
-    this.underWay = 0;
-    const worker = new Worker(new URL("./followers-worker.ts", import.meta.url), {
-      name: "followers",
-    });
-    let problem = "it has ended";
-    worker.on("message", (report: FollowersReport) => {
-      if (this.worker === worker) this.hear(report);
-    });
-    worker.on("error", (error) => {
-      problem = (error as Error).message;
-    });
-    worker.on("exit", () => {
-      if (this.worker !== worker) return;
-      this.worker = null;
-      this.forget();
-      this.shown = NO_FOLLOWERS;
-      const text = `the thread of the followers: ${problem}`;
-      for (const waiting of this.unanswered.splice(0)) waiting?.reject(new Error(text));
-      if (this.config === null) return;
-      this.say("error", `${text}; it begins again`);
-      this.resumeLater();
-    });
-    worker.unref();
-    return worker;
+  private ended(problem: string): boolean {
+    this.forget();
+    this.shown = NO_FOLLOWERS;
+    for (const waiting of this.unanswered.splice(0)) waiting?.reject(new Error(problem));
+    return this.config !== null;
   }
 
   private tell(): void {
@@ -197,7 +177,7 @@ export class Followers {
   }
 
   private order(order: FollowersOrder): void {
-    this.worker?.postMessage(order);
+    this.thread.order(order);
   }
 
   private hear(report: FollowersReport): void {
@@ -229,7 +209,7 @@ export class Followers {
     else if (waiting !== null) waiting.reject(new Error(problem));
     else {
       this.say("error", `nobody can follow: ${problem}; it is tried again`);
-      this.resumeLater();
+      this.thread.beginLater();
     }
   }
 

@@ -7,8 +7,8 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { Worker } from "node:worker_threads";
 import type { WebhookConfig } from "@ts-bgp/config";
+import { Thread } from "@ts-bgp/feeds/thread";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs } from "@ts-bgp/speaker";
 import type { ApiEvent } from "./api/messages.ts";
@@ -19,8 +19,6 @@ const WAITING_MAX = 1000;
 const EVENTS_MAX = 100;
 /** A side that takes over tells what it heard so long before: that it takes over, and what was lost with that. */
 const BEFORE_MS = 10_000;
-/** Until a thread that has ended is started again. */
-const RESTART_MS = 5000;
 /** At the end of the process, for what is told of that. */
 export const FLUSH_MS = 2000;
 const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
@@ -85,8 +83,7 @@ export class Webhook {
   private waiting: ApiEvent[] = [];
   private missed = 0;
   private underWay: WebhookMessage | null = null;
-  private worker: Worker | null = null;
-  private restart: NodeJS.Timeout | undefined;
+  private readonly thread: Thread<WebhookOrder, WebhookReport>;
   private willTell = false;
   private problem: string | null = null;
   private emptied: () => void = () => {};
@@ -96,6 +93,18 @@ export class Webhook {
 
   constructor(hooks: WebhookHooks) {
     this.hooks = hooks;
+    const url = new URL("./webhook-worker.ts", import.meta.url);
+    this.thread = new Thread(
+      { url, name: "webhook", resourceLimits: THREAD_MEMORY },
+      {
+        heard: (report) => this.heard(report),
+        ended: () => true,
+        again: () => {
+          if (this.underWay !== null) this.send(this.underWay);
+        },
+        say: (level, message) => hooks.say(level, message),
+      },
+    );
   }
 
   /** A side that is active tells; what waits when it ceases to be that is told all the same. */
@@ -133,7 +142,7 @@ export class Webhook {
       await promise;
       clearTimeout(timer);
     }
-    this.endWorker();
+    this.thread.end(null);
   }
 
   private watch({ events }: WebhookConfig): () => void {
@@ -157,7 +166,7 @@ export class Webhook {
 
   /** The receiver is another one, or there is none any more. */
   private beginAnew(): void {
-    this.endWorker();
+    this.thread.end(null);
     this.problem = null;
     if (this.config !== null) {
       if (this.underWay !== null) this.send(this.underWay);
@@ -194,39 +203,8 @@ export class Webhook {
 
   private send(message: WebhookMessage): void {
     const { url, secret } = this.config!;
-    this.worker ??= this.newWorker();
-    this.worker.postMessage({ url, secret, message } satisfies WebhookOrder);
-  }
-
-  private newWorker(): Worker {
-    const worker = new Worker(new URL("./webhook-worker.ts", import.meta.url), {
-      name: "webhook",
-      resourceLimits: THREAD_MEMORY,
-    });
-    let why = "it has ended";
-    worker.on("message", (report: WebhookReport) => {
-      if (this.worker === worker) this.heard(report);
-    });
-    worker.on("error", (error) => {
-      why = (error as Error).message;
-    });
-    worker.on("exit", () => {
-      if (this.worker !== worker) return;
-      this.worker = null;
-      this.hooks.say("error", `the thread of the webhook: ${why}; it begins again`);
-      this.restart = setTimeout(() => {
-        if (this.underWay !== null) this.send(this.underWay);
-      }, RESTART_MS).unref();
-    });
-    worker.unref();
-    return worker;
-  }
-
-  private endWorker(): void {
-    const { worker } = this;
-    this.worker = null;
-    clearTimeout(this.restart);
-    void worker?.terminate();
+    this.thread.begin();
+    this.thread.order({ url, secret, message });
   }
 
   private heard(report: WebhookReport): void {

@@ -12,7 +12,6 @@
  */
 
 import { hostname } from "node:os";
-import { Worker } from "node:worker_threads";
 import type { Config } from "@ts-bgp/config";
 import { type ConnectionId, type Observed, observedSession, type Router } from "@ts-bgp/router";
 import { parseIpv4 } from "@ts-bgp/wire-codec";
@@ -28,6 +27,7 @@ import type {
 } from "./orders.ts";
 import { RibWalk } from "./rib-walk.ts";
 import { TableWalk } from "./table-walk.ts";
+import { Thread } from "./thread.ts";
 import { WriteBatch } from "./write-batch.ts";
 
 /** What may be under way to the thread. */
@@ -38,8 +38,6 @@ const UNDER_WAY_OCTETS_LOW = 1 << 22;
 const EVENT_OCTETS = 100;
 /** A piece of a walk is over when it has lasted this long. */
 const PIECE_MS = 1;
-/** Until a thread that has ended is started again. */
-const RESTART_MS = 5000;
 
 /** A speaker as it is observed. */
 export interface Observable {
@@ -60,7 +58,7 @@ export class Feeds {
   /** What is written to peers is wanted as well. */
   wantsWrites = false;
   private readonly hooks: FeedsHooks;
-  private worker: Worker | null = null;
+  private readonly thread: Thread<FeedOrder, FeedReport>;
   private speaker: Observable | null = null;
   private told: Told = { bmp: null, mrt: null };
   private events: Observed[] = [];
@@ -73,10 +71,19 @@ export class Feeds {
   private readonly walks: Map<number, TableWalk> = new Map();
   private readonly dumps: Map<number, WalkedDump> = new Map();
   private dumpNumber = 0;
-  private restart: NodeJS.Timeout | undefined;
 
   constructor(hooks: FeedsHooks) {
     this.hooks = hooks;
+    const url = new URL("./feeds-worker.ts", import.meta.url);
+    this.thread = new Thread(
+      { url, name: "feeds" },
+      {
+        heard: (report) => this.hear(report),
+        ended: (problem) => this.ended(problem),
+        again: () => this.start(),
+        say: (level, message) => hooks.say(level, message),
+      },
+    );
   }
 
   /** From now on a speaker is observed, as its configuration wants; null for none. */
@@ -102,7 +109,7 @@ export class Feeds {
     const number = ++this.dumpNumber;
     const { promise, resolve, reject } = Promise.withResolvers<DumpResult>();
     this.dumps.set(number, { walk, resolve, reject });
-    this.worker ??= this.newWorker();
+    this.beginThread();
     const identifier = parseIpv4(router.tables.config.router.id)!;
     this.order({ order: "dump", dump: number, request, identifier, peers: walk.peers });
     return promise;
@@ -129,7 +136,7 @@ export class Feeds {
   }
 
   stop(): void {
-    clearTimeout(this.restart);
+    this.thread.cancel();
     if (this.speaker !== null) this.leave(this.speaker);
     this.order({ order: "stop" });
   }
@@ -156,7 +163,7 @@ export class Feeds {
   private start(): void {
     const { speaker } = this;
     if (speaker === null) return;
-    this.worker ??= this.newWorker();
+    this.beginThread();
     this.isMissing = false;
     const { as, id } = speaker.router.tables.config.router;
     const { version } = this.hooks;
@@ -169,27 +176,16 @@ export class Feeds {
     });
   }
 
-  private newWorker(): Worker {
-    this.underWay = 0;
-    const worker = new Worker(new URL("./feeds-worker.ts", import.meta.url), { name: "feeds" });
-    let problem = "it has ended";
-    worker.on("message", (report: FeedReport) => this.hear(report));
-    worker.on("error", (error) => {
-      problem = (error as Error).message;
-    });
-    worker.on("exit", () => {
-      if (this.worker !== worker) return;
-      this.worker = null;
-      this.isMissing = true;
-      this.walks.clear();
-      for (const { reject } of this.dumps.values()) reject(new Error(problem));
-      this.dumps.clear();
-      if (this.speaker === null) return;
-      this.hooks.say("error", `the thread of the feeds: ${problem}; it begins again`);
-      this.restart = setTimeout(() => this.start(), RESTART_MS).unref();
-    });
-    worker.unref();
-    return worker;
+  private beginThread(): void {
+    if (this.thread.begin()) this.underWay = 0;
+  }
+
+  private ended(problem: string): boolean {
+    this.isMissing = true;
+    this.walks.clear();
+    for (const { reject } of this.dumps.values()) reject(new Error(problem));
+    this.dumps.clear();
+    return this.speaker !== null;
   }
 
   private tellSoon(): void {
@@ -224,7 +220,7 @@ export class Feeds {
   }
 
   private order(order: FeedOrder): void {
-    this.worker?.postMessage(order);
+    this.thread.order(order);
   }
 
   private hear(report: FeedReport): void {
