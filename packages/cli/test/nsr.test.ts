@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ShownNsr, Switchover } from "@ts-bgp/nsr";
+import { type ShownNsr, type Switchover, showNsr } from "@ts-bgp/nsr";
 import { afterEach, describe, expect, test } from "vitest";
 import { nsrLines } from "../src/nsr.ts";
 import { linesOf, type Result, tsbgp } from "./support/tsbgp.ts";
@@ -218,16 +218,7 @@ test("a host that could do better", () => {
 });
 
 test("what never was is not dated", () => {
-  const peer = {
-    side: "",
-    link: "down",
-    over: "",
-    since_ms: 0,
-    software: "",
-    ends: 0,
-    ended: "",
-    ways_down: [],
-  } as const;
+  const { peer } = showNsr(null, null);
   const gate = { ...ACTIVE.gate, kind: "none" };
   const lines = nsrLines(
     {

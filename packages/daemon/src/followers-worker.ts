@@ -1,8 +1,8 @@
 /** The thread of the followers: the table of what is used, and who is told of it. See `followers.ts`. */
 
-import { getPriority, setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import type { FollowersConfig } from "@ts-bgp/config";
+import { giveWay } from "@ts-bgp/feeds/give-way";
 import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
 import { FollowedTable, type HopId } from "@ts-bgp/follow";
 import { listenForLinks } from "@ts-bgp/nsr/links";
@@ -196,11 +196,6 @@ function report(what: FollowersReport): void {
   parentPort!.postMessage(what);
 }
 
-try {
-  // One that is nicer already cannot take that back without the right to, and need not.
-  if (getPriority() < NICE) setPriority(NICE);
-} catch {
-  // Of use, and not needed.
-}
+giveWay(NICE);
 parentPort!.on("message", obey);
 const timer = setInterval(tick, TICK_MS);

@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { giveWay } from "@ts-bgp/feeds/give-way";
 import { Api } from "./api/api.ts";
 import type { ApiReply } from "./api/messages.ts";
 import { birdMetrics } from "./bird-names.ts";
-import { giveWay } from "./give-way.ts";
 import type { Health, HttpOrder, HttpReply, HttpReport, HttpRequest } from "./http.ts";
 import { HTTP_LIMITS, type HttpAnswer, type HttpQuestion, HttpServer } from "./http-server.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";

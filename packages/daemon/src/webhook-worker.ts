@@ -5,7 +5,7 @@ import http from "node:http";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
-import { giveWay } from "./give-way.ts";
+import { giveWay } from "@ts-bgp/feeds/give-way";
 import type { WebhookOrder, WebhookReport } from "./webhook.ts";
 
 /** From the beginning of a request to the status of its answer. */

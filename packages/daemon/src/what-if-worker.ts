@@ -1,7 +1,7 @@
 /** A process that is given a copy of the state and another configuration, tells what comes of it, and ends. */
 
 import { writeFileSync } from "node:fs";
-import { setPriority } from "node:os";
+import { giveWay } from "@ts-bgp/feeds/give-way";
 import { configFrom, machineFromImage } from "@ts-bgp/replication";
 import { whatIf } from "@ts-bgp/views";
 import type { ToWhatIf } from "./what-if.ts";
@@ -20,7 +20,7 @@ function goFirst(): void {
 }
 
 if (process.send !== undefined) {
-  setPriority(NICE);
+  giveWay(NICE);
   goFirst();
   const image: Uint8Array[] = [];
   process.on("message", (said: ToWhatIf) => {

@@ -1,10 +1,10 @@
 /** The thread of the feeds: BMP stations and MRT files. See `feeds.ts`. */
 
-import { getPriority, setPriority } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { parentPort } from "node:worker_threads";
 import type { Observed } from "@ts-bgp/router";
 import { Dump } from "./dump.ts";
+import { giveWay } from "./give-way.ts";
 import { MrtFiles, type MrtHooks } from "./mrt-files.ts";
 import type { FeedOrder, FeedReport, Told, Writes } from "./orders.ts";
 import { Peers } from "./peers.ts";
@@ -206,11 +206,6 @@ function report(what: FeedReport): void {
   parentPort!.postMessage(what);
 }
 
-try {
-  // One that is nicer already cannot take that back without the right to, and need not.
-  if (getPriority() < NICE) setPriority(NICE);
-} catch {
-  // Of use, and not needed.
-}
+giveWay(NICE);
 parentPort!.on("message", obey);
 const timer = setInterval(() => telling?.tick(), TICK_MS);

@@ -7,7 +7,7 @@
  *                      dump.ts, output-file.ts
  *     table-walk.ts, rib-walk.ts, numbers.ts    what is there, for those who come later
  *     orders.ts        what they say to each other
- *     thread.ts        a thread that begins again, for others too
+ *     thread.ts        a thread that begins again, and give-way.ts, behind routing: for others too
  *
  * Routing waits for none of it: a feed that does not follow is told that it missed something.
  */

@@ -11,8 +11,11 @@ export const SWITCHOVER: Switchover = {
   resumed: 2,
   lost: [{ address: "192.0.2.9", cause: "the peer had closed" }],
 };
+/** Where nothing is. */
+const NOTHING = showNsr(null, null);
+
 export const SHOWN: ShownNsr = {
-  ...showNsr(null, null),
+  ...NOTHING,
   cluster: "rs1",
   side: "a",
   mode: "shared",
@@ -45,16 +48,7 @@ export const SHOWN: ShownNsr = {
       behind: { brackets: 3, octets: 1234, applied: 7 },
     },
     {
-      ...{
-        side: "c",
-        link: "down",
-        over: "",
-        since_ms: 0,
-        software: "",
-        ends: 0,
-        ended: "",
-        ways_down: [],
-      },
+      ...{ ...NOTHING.peer, side: "c" },
       ...{ ready: false, state: "alone", compared_ms: 0 },
       behind: { brackets: 0, octets: 0, applied: 0 },
     },
