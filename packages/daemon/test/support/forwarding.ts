@@ -154,12 +154,12 @@ export class RouteWatch {
     });
   }
 
-  /** @returns what was told since this was asked last: with a route of another protocol all before it is heard */
+  /** @returns what was told since this was asked last: once a later change of another protocol is heard, all of it is */
   async take(): Promise<string[]> {
     const mark = `203.0.113.${++this.marks}`;
     const isHeard = () => {
-      // More than once, as it may not listen yet.
-      run(`ip route replace unreachable ${mark} proto static`);
+      // Until it is heard, as nobody may listen yet; and gone again, as to set what is there already is not told.
+      run("ip -batch -", `route add unreachable ${mark} proto static\nroute del ${mark}\n`);
       return this.text.includes(`${mark} `);
     };
     await until(isHeard, WAIT_MS, "the kernel's changes are heard");
