@@ -26,7 +26,9 @@ export interface Variant {
 }
 
 const WIRE = "packages/wire-codec/src";
+const RIB = "packages/rib/src";
 const REPLICATION = "packages/replication/src";
+const NUMBERS = `${REPLICATION}/image-numbers.ts`;
 
 export const VARIANTS: readonly Variant[] = [
   {
@@ -188,6 +190,36 @@ export class Novelty { count = 7; }
         find: "  Tables,\n  Timers,\n",
         put: "  Novelty,\n  Tables,\n  Timers,\n",
       },
+      { file: NUMBERS, find: "1 Machine:", put: "999 Novelty: count\n1 Machine:" },
+      { file: NUMBERS, find: "addresses vars\n", put: "addresses vars novelties novelty\n" },
+    ],
+  },
+  {
+    name: "other names in its state, and a column of its own",
+    patches: [
+      {
+        file: `${RIB}/digest.ts`,
+        find: "export class Digest {",
+        put: "export { TableDigest as Digest };\nclass TableDigest {",
+      },
+      { file: `${RIB}/attr-store.ts`, find: '  "serial",\n', put: '  "turn",\n' },
+      { file: `${RIB}/attr-store.ts`, find: "private serial:", put: "private turn:" },
+      { file: `${RIB}/attr-store.ts`, find: "return this.serial[", put: "return this.turn[" },
+      { file: `${RIB}/attr-store.ts`, find: "this.serial[id] = 0", put: "this.turn[id] = 0" },
+      {
+        file: `${RIB}/attr-store.ts`,
+        find: "this.serial[id] = this.serials",
+        put: "this.turn[id] = this.serials",
+      },
+      { file: `${RIB}/path-table.ts`, find: '  "round",\n', put: '  "round",\n  "novelty",\n' },
+      {
+        file: `${RIB}/path-table.ts`,
+        find: "  round: Uint8Array = new Uint8Array(0);\n",
+        put: "  round: Uint8Array = new Uint8Array(0);\n  novelty: Uint8Array = new Uint8Array(0);\n",
+      },
+      { file: NUMBERS, find: " Digest:", put: " TableDigest=Digest:" },
+      { file: NUMBERS, find: "hash serial seed", put: "hash turn=serial seed" },
+      { file: NUMBERS, find: "columns walks\n", put: "columns walks novelty\n" },
     ],
   },
   {

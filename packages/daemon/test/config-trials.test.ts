@@ -76,7 +76,7 @@ test("what is confirmed first does not go back by itself", async () => {
 
 test("a standby that would not go back is no standby for a trial", () => {
   trials.note(ABOUT);
-  speaker.active.join("b", speaker.now(), { needsFirstClasses: true });
+  speaker.active.join("b", speaker.now(), { needsNames: true });
   expect(() => trials.note(ABOUT)).toThrow("a standby is of an older version");
   trials.note({ ...ABOUT, trySeconds: null });
 });

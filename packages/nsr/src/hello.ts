@@ -67,7 +67,7 @@ export function helloOf(
     software: side.software,
     build: side.build,
     outputs: Number(side.differed.once),
-    leavesOut: 1,
+    numbers: 1,
     process: process.pid,
     ...more,
     ...side.ended(),
@@ -82,7 +82,7 @@ export function wantsOutputs(build: string, hello: Hello): boolean {
 
 /** @returns what there is to say of a standby that joins */
 export function joiningOf(build: string, hello: Hello): Joining {
-  return { wantsOutputs: wantsOutputs(build, hello), needsFirstClasses: hello.leavesOut === 0 };
+  return { wantsOutputs: wantsOutputs(build, hello), needsNames: hello.numbers === 0 };
 }
 
 /**

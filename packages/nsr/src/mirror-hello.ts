@@ -21,7 +21,7 @@ export function mirrorHello(
   return {
     ...{ version: STREAM_VERSION, cluster, side: name, role, software, build },
     ...{ epoch: 0, echo: 0, next: 0, problem: "", ways: 0, outputs: 0, ends: 0, ended: "" },
-    ...{ leavesOut: 1, stream: 0, lacks: 0, goesOn: 0, process: process.pid },
+    ...{ numbers: 1, stream: 0, lacks: 0, goesOn: 0, process: process.pid },
     ...more,
   };
 }

@@ -8,9 +8,9 @@ import {
   type Rights,
 } from "@ts-bgp/pair";
 import type { ConnectionId, Output } from "@ts-bgp/router";
+import type { CaptureRoom } from "./capture-room.ts";
 import { type Deviation, DeviationNews } from "./deviation.ts";
 import type { ImageQueue } from "./image-queue.ts";
-import type { CaptureRoom } from "./image-writer.ts";
 import type { RecordOf } from "./records.ts";
 
 /** What the shell does for the active. */
@@ -115,8 +115,8 @@ export interface StandbyState {
 export interface Joining {
   /** It may come to other outputs, and is sent these. */
   readonly wantsOutputs?: boolean;
-  /** It cannot read images with objects of classes that it does not know. */
-  readonly needsFirstClasses?: boolean;
+  /** It is one of the first releases: it reads images with names, and configurations as they were then. */
+  readonly needsNames?: boolean;
   /** Made ready for its image with `prepareCapture`, so that this takes less long. */
   readonly room?: CaptureRoom;
   /** The first bracket that it lacks, where it goes on with what it had; see `Active.keepsFrom`. */
@@ -138,7 +138,7 @@ export interface Outlet {
   deviation: Deviation | null;
   readonly news: DeviationNews;
   /** See `Joining`. */
-  needsFirstClasses: boolean;
+  needsNames: boolean;
 }
 
 /**
@@ -158,7 +158,7 @@ export function newOutlet(
 ): Outlet {
   const news = new DeviationNews();
   const compared = { digestNumber: 0, digestMs: 0, deviation: null };
-  return { image, catchesUpTo, wantsOutputs, ...compared, news, needsFirstClasses: false };
+  return { image, catchesUpTo, wantsOutputs, ...compared, news, needsNames: false };
 }
 
 export function inheritedOf(estate: Estate | null): Inherited | undefined {

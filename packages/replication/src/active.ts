@@ -139,7 +139,7 @@ export class Active {
 
   /** All standbys read what this version writes. */
   get areAllCurrent(): boolean {
-    return [...this.outlets.values()].every(({ needsFirstClasses }) => !needsFirstClasses);
+    return [...this.outlets.values()].every(({ needsNames }) => !needsNames);
   }
 
   /** Number of the last bracket. */

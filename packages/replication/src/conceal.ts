@@ -3,7 +3,7 @@
 import type { Config } from "@ts-bgp/config";
 import { configFrom } from "./config-octets.ts";
 import { imageOf } from "./image.ts";
-import { Classes, isConfig } from "./image-format.ts";
+import { Classes, isConfig } from "./image-classes.ts";
 import { LedgerConnection } from "./ledger.ts";
 import { OctetReader } from "./octet-reader.ts";
 import { joined, OctetWriter } from "./octet-writer.ts";
@@ -41,7 +41,7 @@ function isOption(object: object): boolean {
   return "ttlSecurity" in object || "preference" in object;
 }
 
-const CONFIG = new Classes([], []).showing(concealed);
+const CONFIG = Classes.of([], [], "").showing(concealed);
 const SECRET: readonly number[] = [RECORDS.configure.type, RECORDS.tcp.type];
 
 /**

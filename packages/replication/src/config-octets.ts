@@ -3,10 +3,10 @@
 import { type Config, complete, completing, sharingInSteps } from "@ts-bgp/config";
 import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
 import { fromImage, imageInSteps, imageOf, octetsInSteps } from "./image.ts";
-import { Classes } from "./image-format.ts";
+import { Classes } from "./image-classes.ts";
 import { joined } from "./octet-writer.ts";
 
-const NO_CLASSES = new Classes([], []);
+const NO_CLASSES = Classes.of([], [], "");
 type Of<T> = Readonly<Record<string, T>>;
 
 /** Lists of a configuration as the first releases know them. */
@@ -14,7 +14,7 @@ export const FIRST_LISTS = {
   prefixLists: (lists: unknown) => each(lists as Of<PrefixEntries>, prefixTexts),
   asLists: (lists: unknown) => each(lists as Of<AsEntries>, asTexts),
 };
-const FIRST_CONFIG = NO_CLASSES.without([], FIRST_LISTS);
+const FIRST_CONFIG = NO_CLASSES.withNames([], FIRST_LISTS);
 
 function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<readonly string[]> {
   return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, textsOf(list)]));

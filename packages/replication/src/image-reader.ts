@@ -1,27 +1,31 @@
 /** Makes a graph of objects from the octets of an image. */
 
+import type { ClassNumbers } from "./class-numbers.ts";
+import type { Classes, Known } from "./image-classes.ts";
 import {
   ARRAY,
   BEFORE,
-  type Classes,
   DOUBLE,
   FALSE,
   INTEGER,
   KINDS,
   LIST,
   MAP,
+  NAMED_SHAPE,
+  NAMED_STAND_IN,
   NEGATIVE,
-  NEW_SHAPE,
   NULL,
+  NUMBERED_SHAPE,
+  NUMBERED_STAND_IN,
   OBJECT,
   SET,
-  STAND_IN,
   TEXT,
   TRUE,
   type TypedArray,
   UNDEFINED,
 } from "./image-format.ts";
 import { FormatError, type OctetReader } from "./octet-reader.ts";
+import type { Skipped } from "./record-kinds.ts";
 
 /** Shapes and objects are found by this many entries at most, so that bad octets cannot ask for more. */
 const LENGTH_MAX = 2 ** 32;
@@ -32,21 +36,29 @@ const STEP_PARTS = 32;
 
 interface Shape {
   readonly prototype: object;
-  readonly fields: readonly string[];
+  /** Null for one whose value is not wanted. */
+  readonly fields: readonly (string | null)[];
+  /** So many of those are not known. */
+  readonly unknownFields: number;
+  /** Null for a plain object, and for one of a class that is not known. */
+  readonly numbers: ClassNumbers | null;
   readonly isKnown: boolean;
 }
 
 export class ImageReader {
   readonly in: OctetReader;
+  /** Objects of classes that are not known here, and fields of those that are: they are left out. */
+  readonly skipped: Skipped;
   private readonly classes: Classes;
   private readonly objects: object[] = [];
   private readonly shapes: Shape[] = [];
   /** Objects of classes that are not known here. */
   private readonly strangers: Set<unknown> = new Set();
 
-  constructor(octets: OctetReader, classes: Classes) {
+  constructor(octets: OctetReader, classes: Classes, skipped: Skipped) {
     this.in = octets;
     this.classes = classes;
+    this.skipped = skipped;
   }
 
   /** @returns what an image is of; throws a FormatError when that is of a class that is not known here */
@@ -128,15 +140,18 @@ export class ImageReader {
         }
         return set;
       }
-      case NEW_SHAPE:
-        this.newShape();
+      case NAMED_SHAPE:
+      case NUMBERED_SHAPE:
+        this.newShape(tag);
         return this.instance(this.shapes.length - 1);
       case OBJECT:
         return this.instance(this.in.varint());
       case ARRAY:
         return this.add(this.array());
-      case STAND_IN:
-        return this.standIn();
+      case NAMED_STAND_IN:
+        return this.standIn(this.classes.find(this.in.text()));
+      case NUMBERED_STAND_IN:
+        return this.standIn(this.classes.find(this.in.varint()));
       default:
         throw new FormatError(`no value has the tag ${tag}`);
     }
@@ -154,16 +169,33 @@ export class ImageReader {
     return count;
   }
 
-  private newShape(): void {
+  private newShape(tag: number): void {
     const { in: octets } = this;
-    const name = octets.text();
-    const type = name === "" ? Object : this.classes.type(name);
-    const fields: string[] = [];
-    for (let left = this.count(); left > 0; left--) fields.push(octets.text());
+    const key = () => (tag === NUMBERED_SHAPE ? octets.varint() : octets.text());
+    const name = key();
+    const keys = Array.from({ length: this.count() }, key);
     // A plain assignment of this name would set the prototype.
-    if (fields.includes("__proto__")) throw new FormatError("a field has the name __proto__");
-    const { prototype } = type ?? Object;
-    this.shapes.push({ prototype: prototype as object, fields, isKnown: type !== undefined });
+    if (keys.includes("__proto__")) throw new FormatError("a field has the name __proto__");
+    const { prototype } = Object;
+    if (name === "") {
+      const fields = keys as string[];
+      this.shapes.push({ prototype, fields, unknownFields: 0, numbers: null, isKnown: true });
+      return;
+    }
+    const known = this.classes.find(name);
+    if (known === undefined || known.standIn !== null) {
+      const fields = keys.map(() => null);
+      this.shapes.push({ prototype, fields, unknownFields: 0, numbers: null, isKnown: false });
+      return;
+    }
+    const found = keys.map((one) => known.numbers.find(one));
+    this.shapes.push({
+      prototype: known.prototype,
+      fields: found.map((field) => field?.name ?? null),
+      unknownFields: found.filter((field) => field === undefined).length,
+      numbers: known.numbers,
+      isKnown: true,
+    });
   }
 
   private instance(number: number): object {
@@ -178,8 +210,9 @@ export class ImageReader {
     }
     for (const field of fields) {
       const value = this.value();
-      if (!this.strangers.has(value)) object[field] = value;
+      if (field !== null && !this.strangers.has(value)) object[field] = value;
     }
+    if (shape.numbers !== null) this.nameFields(object, shape.numbers);
     return object;
   }
 
@@ -189,21 +222,39 @@ export class ImageReader {
     return shape;
   }
 
-  private begun({ prototype, isKnown }: Shape): Record<string, unknown> {
+  private begun({ prototype, isKnown, unknownFields }: Shape): Record<string, unknown> {
     const object = this.add(Object.create(prototype) as Record<string, unknown>);
-    if (!isKnown) this.strangers.add(object);
+    this.skipped.fields += unknownFields;
+    if (!isKnown) this.addStranger(object);
     return object;
   }
 
-  private filled(object: object, entries: readonly [string, unknown][]): object {
-    const known = entries.filter(([, value]) => !this.strangers.has(value));
+  private addStranger(object: object): void {
+    this.strangers.add(object);
+    this.skipped.records++;
+  }
+
+  private filled(object: object, entries: readonly [string | null, unknown][]): object {
+    const known = entries.filter(([field, value]) => field !== null && !this.strangers.has(value));
     return Object.assign(object, Object.fromEntries(known));
+  }
+
+  /** What lists fields of another object gets the names that they have here. */
+  private nameFields(object: Record<string, unknown>, { lists }: ClassNumbers): void {
+    if (lists === null || object[lists.name] === undefined) return;
+    const { [lists.name]: keys, [lists.table]: table } = object;
+    const isTable = typeof table === "object" && table !== null;
+    const known = isTable ? this.classes.ofPrototype(Object.getPrototypeOf(table)) : undefined;
+    if (known === undefined || !Array.isArray(keys)) throw new FormatError("no list of fields");
+    const found = keys.map((key: unknown) => known.numbers.find(key as number | string));
+    this.skipped.fields += found.filter((field) => field === undefined).length;
+    object[lists.name] = found.flatMap((field) => field?.name ?? []);
   }
 
   /** As `value`, with pauses in it to a depth. */
   private *inSteps(depth: number): Generator<void, unknown> {
     const tag = this.in.varint();
-    if (depth === 0 || (tag !== LIST && tag !== NEW_SHAPE && tag !== OBJECT)) {
+    if (depth === 0 || (tag !== LIST && tag !== NAMED_SHAPE && tag !== OBJECT)) {
       return this.tagged(tag);
     }
     if (tag === LIST) {
@@ -215,10 +266,10 @@ export class ImageReader {
       }
       return list;
     }
-    if (tag === NEW_SHAPE) this.newShape();
-    const shape = this.shape(tag === NEW_SHAPE ? this.shapes.length - 1 : this.in.varint());
+    if (tag === NAMED_SHAPE) this.newShape(tag);
+    const shape = this.shape(tag === NAMED_SHAPE ? this.shapes.length - 1 : this.in.varint());
     const object = this.begun(shape);
-    const entries: [string, unknown][] = [];
+    const entries: [string | null, unknown][] = [];
     for (const field of shape.fields) {
       entries.push([field, yield* this.inSteps(depth - 1)]);
       if (entries.length % STEP_PARTS === 0) yield;
@@ -243,14 +294,13 @@ export class ImageReader {
     return array;
   }
 
-  private standIn(): object {
-    const name = this.in.text();
-    const standIn = this.classes.standIn(name);
+  private standIn(known: Known | undefined): object {
+    const standIn = known?.standIn ?? null;
     const number = this.objects.length;
     // It has its number before what it is made from.
     const place = {};
     this.objects.push(place);
-    if (standIn === undefined) this.strangers.add(place);
+    if (standIn === null) this.addStranger(place);
     const saved = this.value();
     const object = standIn?.load(saved) ?? place;
     this.objects[number] = object;

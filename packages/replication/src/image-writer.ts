@@ -3,23 +3,26 @@
  * copy of what is used of the typed arrays; octets in their order are made of that when they are asked for.
  */
 
+import { type CaptureRoom, octetsOf, usedOctets } from "./capture-room.ts";
+import type { Field } from "./class-numbers.ts";
+import type { Classes, Known } from "./image-classes.ts";
 import {
   ARRAY,
   BEFORE,
-  type Classes,
   DOUBLE,
   FALSE,
   INTEGER,
   KINDS,
   LIST,
   MAP,
+  NAMED_SHAPE,
+  NAMED_STAND_IN,
   NEGATIVE,
-  NEW_SHAPE,
   NULL,
+  NUMBERED_SHAPE,
+  NUMBERED_STAND_IN,
   OBJECT,
   SET,
-  STAND_IN,
-  type StandIn,
   TEXT,
   TRUE,
   type TypedArray,
@@ -29,90 +32,8 @@ import { OctetWriter } from "./octet-writer.ts";
 
 /** Shorter typed arrays are written at once. */
 const COPIED_OCTETS_MIN = 1 << 12;
-/** Of the memory that copies go into. */
-const PART_OCTETS = 1 << 18;
-/** The kernel gives memory by so much, when it is first written to. */
-const MEMORY_PAGE_OCTETS = 1 << 12;
-/** Objects that are looked at in a step, which takes a fraction of a millisecond. */
-const LOOKED_AT = 1 << 7;
-/** Parts that are written in a step, likewise. */
+/** Parts that are written in a step, which takes a fraction of a millisecond. */
 const STEP_PARTS = 1 << 5;
-/** Tables may grow between the two. */
-const MORE_FACTOR = 1.1;
-const NO_OCTETS = new Uint8Array(0);
-
-/**
- * What a capture needs, made beforehand: most of the time that it takes otherwise is spent on having the
- * kernel find memory for copies, and on growing a map of all objects.
- */
-export class CaptureRoom {
-  /** Objects that were found, each with a number of its own, from 0. */
-  readonly objects: Map<object, number> = new Map();
-  /** Memory for copies, and what is not filled of the last piece of it. */
-  private readonly parts: Uint8Array[] = [];
-  private rest: Uint8Array = NO_OCTETS;
-
-  /** Octets of the memory that was made ready: about those of the image. */
-  get octets(): number {
-    return this.parts.length * PART_OCTETS;
-  }
-
-  /**
-   * Makes ready for a capture of a graph that may change between two steps, each of which takes less than a
-   * millisecond. It may be left before the end: then the capture takes longer.
-   */
-  *prepare(root: object, classes: Classes): Generator<void> {
-    const octets = MORE_FACTOR * (yield* this.find(root, classes));
-    for (let made = 0; made < octets; made += PART_OCTETS) {
-      const part = new Uint8Array(PART_OCTETS);
-      for (let at = 0; at < part.length; at += MEMORY_PAGE_OCTETS) part[at] = 0;
-      this.parts.push(part);
-      yield;
-    }
-  }
-
-  /** @returns the same octets elsewhere, in pieces */
-  copyOf(octets: Uint8Array): Uint8Array[] {
-    const pieces: Uint8Array[] = [];
-    for (let at = 0; at < octets.length; ) {
-      if (this.rest.length === 0) this.rest = this.parts.pop() ?? new Uint8Array(PART_OCTETS);
-      const count = Math.min(octets.length - at, this.rest.length);
-      const piece = this.rest.subarray(0, count);
-      piece.set(octets.subarray(at, at + count));
-      pieces.push(piece);
-      this.rest = this.rest.subarray(count);
-      at += count;
-    }
-    return pieces;
-  }
-
-  /** @returns octets of all typed arrays */
-  private *find(root: object, classes: Classes): Generator<void, number> {
-    const { objects } = this;
-    const found: object[] = [];
-    let octets = 0;
-    const find = (value: unknown) => {
-      if (typeof value !== "object" || value === null || objects.has(value)) return;
-      objects.set(value, objects.size);
-      found.push(value);
-    };
-    find(root);
-    for (let at = 0; at < found.length; at++) {
-      if (at % LOOKED_AT === LOOKED_AT - 1) yield;
-      const object = found[at]!;
-      if (ArrayBuffer.isView(object)) octets += usedOctets(octetsOf(object));
-      else for (const value of contentsOf(object, classes)) find(value);
-    }
-    return octets;
-  }
-}
-
-function contentsOf(object: object, classes: Classes): Iterable<unknown> {
-  if (object instanceof Map) return [...object.keys(), ...object.values()];
-  if (Array.isArray(object) || object instanceof Set) return object;
-  const standIn = classes.standInOf(Object.getPrototypeOf(object));
-  return standIn === null ? Object.values(object) : [standIn.save(object)];
-}
 
 /** A typed array that was copied, and where it belongs. */
 interface CopiedArray {
@@ -133,9 +54,8 @@ interface Shape {
 /** What objects with one prototype are in an image. */
 interface Row {
   readonly tag: number;
-  /** Of a class that is known; "" of plain objects. */
-  readonly name: string;
-  readonly standIn: StandIn | null;
+  /** Null of plain objects, and of those that are no records. */
+  readonly known: Known | null;
   /** Of a typed array. */
   readonly kind: number;
   /** Few classes have objects of more than one. */
@@ -257,11 +177,11 @@ export class ImageWriter {
       case ARRAY:
         this.array(object as TypedArray, row.kind);
         break;
-      case STAND_IN:
-        this.standIn(object, row);
+      case NAMED_STAND_IN:
+        this.standIn(object, row.known!);
         break;
       default:
-        this.fields(object as Fields, this.beginInstance(object, row), row.name === "");
+        this.fields(object as Fields, this.beginInstance(object, row), row.known);
     }
   }
 
@@ -292,22 +212,20 @@ export class ImageWriter {
   }
 
   private newRow(object: object, prototype: object | null): Row {
-    const name = prototype === null ? "" : prototype.constructor.name;
-    const row = { tag: OBJECT, name, standIn: null, kind: -1, shapes: [] };
+    const row = { tag: OBJECT, known: null, kind: -1, shapes: [] };
     if (Array.isArray(object)) return { ...row, tag: LIST };
     if (object instanceof Map) return { ...row, tag: MAP };
     if (object instanceof Set) return { ...row, tag: SET };
+    if (prototype === null) return row;
     if (ArrayBuffer.isView(object)) {
       // A Buffer of Node.js is a Uint8Array as well.
       const kind = KINDS.findIndex((type) => object instanceof type);
-      if (kind < 0) this.refuse(name);
+      if (kind < 0) this.refuse(prototype.constructor.name);
       return { ...row, tag: ARRAY, kind };
     }
-    if (prototype === null) return row;
-    const standIn = this.classes.standInOf(prototype);
-    if (standIn !== null) return { ...row, tag: STAND_IN, standIn };
-    if (this.classes.type(name)?.prototype !== prototype) this.refuse(name);
-    return row;
+    const known = this.classes.ofPrototype(prototype);
+    if (known === undefined) this.refuse(prototype.constructor.name);
+    return { ...row, tag: known.standIn === null ? OBJECT : NAMED_STAND_IN, known };
   }
 
   /** @returns what is to follow */
@@ -349,13 +267,15 @@ export class ImageWriter {
     this.entries(set);
   }
 
-  private standIn(object: object, { name, standIn }: Row): void {
-    this.out.varint(STAND_IN);
-    this.out.text(name);
+  private standIn(object: object, { numbers, standIn }: Known): void {
+    const { out, classes } = this;
+    out.varint(classes.hasNumbers ? NUMBERED_STAND_IN : NAMED_STAND_IN);
+    if (classes.hasNumbers) out.varint(numbers.number);
+    else out.text(numbers.first);
     try {
       this.value(standIn!.save(object));
     } catch (error) {
-      throw placed(error, name);
+      throw placed(error, numbers.name);
     }
   }
 
@@ -385,40 +305,67 @@ export class ImageWriter {
   }
 
   /** @returns the fields whose values are to follow */
-  private beginInstance(object: object, { name, shapes }: Row): readonly string[] {
+  private beginInstance(object: object, { known, shapes }: Row): readonly string[] {
     const { out } = this;
     const fields = Object.keys(object);
-    const known = shapes.find((shape) => hasFields(shape, fields));
-    if (known !== undefined) {
+    const shape = shapes.find((one) => hasFields(one, fields));
+    if (shape !== undefined) {
       out.varint(OBJECT);
-      out.varint(known.number);
+      out.varint(shape.number);
     } else {
       shapes.push({ number: this.shapeCount++, fields });
-      out.varint(NEW_SHAPE);
-      out.text(name);
-      out.varint(fields.length);
-      for (const field of fields) out.text(field);
+      this.shape(known, fields);
     }
     return fields;
+  }
+
+  private shape(known: Known | null, fields: readonly string[]): void {
+    const { out, classes } = this;
+    if (known !== null && classes.hasNumbers) {
+      out.varint(NUMBERED_SHAPE);
+      out.varint(known.numbers.number);
+      out.varint(fields.length);
+      for (const field of fields) out.varint(this.fieldOf(known, field).number);
+      return;
+    }
+    out.varint(NAMED_SHAPE);
+    out.text(known?.numbers.first ?? "");
+    out.varint(fields.length);
+    for (const field of fields) out.text(known === null ? field : this.fieldOf(known, field).first);
+  }
+
+  private fieldOf({ numbers }: Known, name: string): Field & { readonly first: string } {
+    const field = numbers.named(name);
+    if (field === undefined) this.refuse(`${name} of ${numbers.name}, which has no number`);
+    return field as Field & { readonly first: string };
   }
 
   /** @returns the values of the fields, which are to follow */
   private beginParts(object: object, row: Row): unknown[] {
     const fields = this.beginInstance(object, row);
-    const isPlain = row.name === "";
-    return fields.map((field) => this.classes.shownIn(object as Fields, field, isPlain));
+    return fields.map((field) => this.shownIn(object as Fields, field, row.known));
   }
 
-  private fields(object: Fields, fields: readonly string[], isPlain: boolean): void {
+  private fields(object: Fields, fields: readonly string[], known: Known | null): void {
     let at = "";
     try {
       for (const field of fields) {
         at = field;
-        this.value(this.classes.shownIn(object, field, isPlain));
+        this.value(this.shownIn(object, field, known));
       }
     } catch (error) {
       throw placed(error, at);
     }
+  }
+
+  private shownIn(object: Fields, field: string, known: Known | null): unknown {
+    const { classes } = this;
+    const value = classes.shownIn(object, field, known === null);
+    const lists = known === null ? null : known.numbers.lists;
+    if (lists === null || lists.name !== field) return value;
+    const table = classes.ofPrototype(Object.getPrototypeOf(object[lists.table]))!;
+    const fields = (value as readonly string[]).map((name) => this.fieldOf(table, name));
+    return fields.map(({ number, first }) => (classes.hasNumbers ? number : first));
   }
 
   private refuse(what: string): never {
@@ -475,23 +422,4 @@ function* withHead({ kind, length, pieces }: CopiedArray): Generator<Uint8Array>
   writeArray(head, kind, length, used);
   yield* head.take();
   while (pieces.length > 0) yield pieces.shift()!;
-}
-
-function octetsOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** @returns the number of octets without the zeros at the end: columns are half empty at times */
-function usedOctets(octets: Uint8Array): number {
-  let used = octets.length;
-  const { buffer, byteOffset } = octets;
-  while ((used & 3) !== 0 && octets[used - 1] === 0) used--;
-  if ((used & 3) === 0 && (byteOffset & 3) === 0) {
-    const words = new Int32Array(buffer, byteOffset, used >> 2);
-    let word = words.length;
-    while (word > 0 && words[word - 1] === 0) word--;
-    used = 4 * word;
-  }
-  while (used > 0 && octets[used - 1] === 0) used--;
-  return used;
 }

@@ -2,10 +2,11 @@
  * A graph of plain objects as octets, and back: how a router that runs becomes a second one.
  *
  * The state of a router is objects of known classes, maps, sets, lists, typed arrays and plain values,
- * and no functions. The octets name classes and fields, so a reader finds what it knows by name: a
- * field that its class no longer has is carried along unused, and an object of a class that the reader does
- * not know is left out wherever it is referred to. Equal graphs have equal octets, which is what tests of
- * replicas compare.
+ * and no functions. Classes, and fields of their objects, are numbers in the octets, which say nothing of
+ * what they are called in a program (see `NUMBERS`); plain objects have the names of their fields, as a
+ * configuration has those of its options. A reader leaves out, and counts, an object of a class that it does
+ * not know, wherever it is referred to, and a field that it does not know. Equal graphs have equal octets,
+ * which is what tests of replicas compare.
  *
  *     value   = tag, then by tag:
  *     0 undefined   1 null   2 false   3 true
@@ -14,17 +15,24 @@
  *     8 number of an object that came before, counted from 0 in order of appearance
  *     9 list: count, values                  10 map: count, keys and values
  *    11 set: count, values
- *    12 new shape: class ("" for none), count of fields, names; then the object as by 13 (the shapes
- *       are numbered from 0)                 13 object: number of its shape, values of its fields
+ *    12 new shape: "", count of fields, names; then the object as by 13 (the shapes are numbered from 0)
+ *    13 object: number of its shape, values of its fields
  *    14 typed array: kind, length, octets without the zeros at the end: their count and they (low octet
- *       first, as in memory)                 15 stand-in: class, value that it can be made from
+ *       first, as in memory)
+ *    16 new shape of a class: number, count of fields, numbers; then the object as by 13
+ *    17 stand-in: number of its class, value that it can be made from
+ *
+ * Where the first releases read it, names of classes and fields are in the place of numbers, in shapes by 12
+ * and in stand-ins by 15.
  */
 
-import type { Classes } from "./image-format.ts";
+import { CaptureRoom } from "./capture-room.ts";
+import type { Classes } from "./image-classes.ts";
 import { ImageReader } from "./image-reader.ts";
-import { CaptureRoom, ImageWriter, Refusal } from "./image-writer.ts";
+import { ImageWriter, Refusal } from "./image-writer.ts";
 import { FormatError, OctetReader } from "./octet-reader.ts";
 import { joined } from "./octet-writer.ts";
+import type { Skipped } from "./record-kinds.ts";
 
 /**
  * Everything of `root` as it is now; throws when something in it is a function or of an unknown class. Costs
@@ -67,9 +75,16 @@ export function* octetsInSteps(root: unknown, classes: Classes): Generator<void,
   return joined(pieces);
 }
 
-/** @returns what `imageOf` was given, made anew; throws a FormatError when it cannot be */
-export function fromImage(pieces: readonly Uint8Array[], classes: Classes): unknown {
-  const reader = new ImageReader(new OctetReader(joined(pieces)), classes);
+/**
+ * @param skipped - counts what is not known, and left out
+ * @returns what `imageOf` was given, made anew; throws a FormatError when it cannot be
+ */
+export function fromImage(
+  pieces: readonly Uint8Array[],
+  classes: Classes,
+  skipped: Skipped = { records: 0, fields: 0 },
+): unknown {
+  const reader = new ImageReader(new OctetReader(joined(pieces)), classes, skipped);
   const root = rootOf(reader);
   if (reader.in.left > 0) throw new FormatError("octets behind an image");
   return root;
@@ -77,7 +92,7 @@ export function fromImage(pieces: readonly Uint8Array[], classes: Classes): unkn
 
 /** Does the same, in steps of less than a millisecond where parts of the root have many parts. */
 export function* imageInSteps(octets: Uint8Array, classes: Classes): Generator<void, unknown> {
-  const reader = new ImageReader(new OctetReader(octets), classes);
+  const reader = new ImageReader(new OctetReader(octets), classes, { records: 0, fields: 0 });
   const root = yield* reader.rootInSteps();
   if (reader.in.left > 0) throw new FormatError("octets behind an image");
   return root;

@@ -76,13 +76,13 @@ export type {
   Joining,
   StandbyState,
 } from "./active-types.ts";
+export { CaptureRoom } from "./capture-room.ts";
 export type { ConfigAbout, ConfigHistory, ConfigTrial, PastConfig } from "./config-history.ts";
 export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";
 export { differences, digestOf } from "./digest.ts";
 export { FRAME_OCTETS_MAX, FrameReader, frameOf, type Sender } from "./frames.ts";
 export { ImageQueue } from "./image-queue.ts";
-export { CaptureRoom } from "./image-writer.ts";
 export { Journal, type Made } from "./journal.ts";
 export { type DigestValue, isObject } from "./json-fields.ts";
 export { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";

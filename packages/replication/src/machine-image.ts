@@ -21,15 +21,17 @@ import {
   STATE_CLASSES,
 } from "@ts-bgp/router";
 import { UpdateReader, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
+import type { CaptureRoom } from "./capture-room.ts";
 import { concealed } from "./conceal.ts";
 import { type ConfigHistory, newHistory } from "./config-history.ts";
 import { FIRST_LISTS } from "./config-octets.ts";
 import { captureOf, fromImage } from "./image.ts";
-import { Classes, type StandIn } from "./image-format.ts";
-import type { CaptureRoom } from "./image-writer.ts";
+import { Classes, type StandIn } from "./image-classes.ts";
+import { NUMBERS } from "./image-numbers.ts";
 import { Ledger, LedgerConnection, SendBuffer } from "./ledger.ts";
 import { Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
+import type { Skipped } from "./record-kinds.ts";
 
 interface SavedPolicies {
   values: PolicyValues;
@@ -94,7 +96,7 @@ const INPUT: StandIn<InputQueue, Uint8Array> = {
   },
 };
 
-const CLASSES = new Classes(
+const CLASSES = Classes.of(
   [...STATE_CLASSES, ReasonTable, Machine, Ledger, LedgerConnection, SendBuffer],
   [
     READER,
@@ -104,13 +106,14 @@ const CLASSES = new Classes(
     filterStandIn(AcceptAll),
     filterStandIn(ChainFilter),
   ] as unknown as StandIn[],
+  NUMBERS,
 );
 
 /** They would carry it on unchanged whatever happens, and with it each list of all configurations as a text. */
 const LATER_FIELDS = ["history"];
 
-/** For readers that give an image up for a class that they do not know: those of the first releases. */
-const FIRST_CLASSES = CLASSES.without(LATER_STATE_CLASSES, FIRST_LISTS, LATER_FIELDS);
+/** For readers that know no numbers, and give an image up for a class that they do not know. */
+const FIRST_CLASSES = CLASSES.withNames(LATER_STATE_CLASSES, FIRST_LISTS, LATER_FIELDS);
 
 /** For mirrors, which have nothing to take over. */
 const MIRROR_CLASSES = CLASSES.showing(concealed);
@@ -122,15 +125,15 @@ export function prepareCapture(machine: Machine, room: CaptureRoom): Generator<v
 
 /**
  * @param machine - between two brackets; it may go on afterwards
- * @param isForAny - the reader leaves out what is of a class that it does not know
+ * @param hasNumbers - false where one of the first releases reads it
  * @returns all that it is now, as octets; see `captureOf`
  */
 export function machineCapture(
   machine: Machine,
-  isForAny = true,
+  hasNumbers = true,
   room?: CaptureRoom,
 ): Generator<Uint8Array> {
-  return captureOf(machine, isForAny ? CLASSES : FIRST_CLASSES, room);
+  return captureOf(machine, hasNumbers ? CLASSES : FIRST_CLASSES, room);
 }
 
 /** @returns the same, without what a mirror need not know; see `concealed` */
@@ -139,8 +142,8 @@ export function mirrorCapture(machine: Machine, room?: CaptureRoom): Generator<U
 }
 
 /** @returns the same, at once */
-export function machineImage(machine: Machine, isForAny = true): Uint8Array[] {
-  return [...machineCapture(machine, isForAny)];
+export function machineImage(machine: Machine, hasNumbers = true): Uint8Array[] {
+  return [...machineCapture(machine, hasNumbers)];
 }
 
 /** Of the router's tables, what those of an older version have not. */
@@ -151,9 +154,12 @@ interface OlderTables {
   staticPeer?: Router["tables"]["staticPeer"];
 }
 
-/** @returns a machine that gives the same outputs for the same calls; may throw a FormatError */
-export function machineFromImage(pieces: readonly Uint8Array[]): Machine {
-  const machine = fromImage(pieces, CLASSES);
+/**
+ * @param skipped - counts what is not known, and left out
+ * @returns a machine that gives the same outputs for the same calls; may throw a FormatError
+ */
+export function machineFromImage(pieces: readonly Uint8Array[], skipped?: Skipped): Machine {
+  const machine = fromImage(pieces, CLASSES, skipped);
   if (!(machine instanceof Machine)) throw new FormatError("an image of something else");
   // That of an older version does not have these.
   const { tables } = machine.router as unknown as { tables: OlderTables };

@@ -11,10 +11,10 @@
 import type { Config } from "@ts-bgp/config";
 import { ensure } from "@ts-bgp/pair";
 import type { Estate } from "./active-types.ts";
+import type { CaptureRoom } from "./capture-room.ts";
 import { areConfiguring, concealedCalls, secretsOf } from "./conceal.ts";
 import { frameOf } from "./frames.ts";
 import { ImageQueue } from "./image-queue.ts";
-import type { CaptureRoom } from "./image-writer.ts";
 import type { Journal } from "./journal.ts";
 import { mirrorCapture } from "./machine-image.ts";
 import { RecentBrackets } from "./recent-brackets.ts";

@@ -18,7 +18,7 @@ export const DECLARED: Uint8Array = frameOf("declared", { ready: 1, reason: "" }
  * @returns the outlet, and what it begins with, for people
  */
 export function outletFor(
-  { lacks = 0, room, wantsOutputs = false, needsFirstClasses = false }: Joining,
+  { lacks = 0, room, wantsOutputs = false, needsNames = false }: Joining,
   before: number,
   journal: Journal,
   recent: RecentBrackets,
@@ -31,9 +31,9 @@ export function outletFor(
   }
   journal.isOn = true;
   journal.machine.isDigested = true;
-  const capture = machineCapture(journal.machine, !needsFirstClasses, room);
+  const capture = machineCapture(journal.machine, !needsNames, room);
   const queue = new ImageQueue(capture, before, wantsOutputs);
-  return { outlet: { ...newOutlet(queue, wantsOutputs), needsFirstClasses }, what: "the state" };
+  return { outlet: { ...newOutlet(queue, wantsOutputs), needsNames }, what: "the state" };
 }
 
 /**

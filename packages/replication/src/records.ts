@@ -50,8 +50,8 @@ export const RECORDS = {
       ends: [30, "uint"],
       /** With that: how the last time, for people. */
       ended: [31, "text"],
-      /** 1: of an image, it leaves out objects of classes that it does not know. */
-      leavesOut: [32, "uint"],
+      /** 1: it reads images that have numbers in the place of names, see `NUMBERS`. */
+      numbers: [33, "uint"],
       /**
        * Of an active: a number by chance of all brackets that it makes, if it keeps them for a while for
        * standbys or mirrors that come again; 0 if not. Of these: of the active that it has stored brackets of.

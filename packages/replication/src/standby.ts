@@ -221,7 +221,7 @@ export class Standby {
 
   private begin({ before, octets, hasOutputs }: RecordOf<"imageEnd">): void {
     if (octets !== this.imageOctets) throw new FormatError("a part of the image is missing");
-    const machine = machineFromImage(this.image);
+    const machine = machineFromImage(this.image, this.skipped);
     this.machine = machine;
     if (hasOutputs === 1) {
       this.deviations = new Deviations(machine.router, machine);

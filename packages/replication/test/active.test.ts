@@ -379,9 +379,9 @@ describe("an active", () => {
     const bench = new Bench();
     const id = bench.accept();
     bench.bracket();
-    const { router } = bench.journal.machine;
-    // More than a turn's worth, in a column that is there in any case.
-    Object.assign(router, { ballast: new Uint8Array(3_000_000).fill(1) });
+    const { history } = bench.journal.machine;
+    // More than a turn's worth.
+    Object.assign(history, { ballast: new Uint8Array(3_000_000).fill(1) });
     const room = new CaptureRoom();
     for (const _ of prepareCapture(bench.journal.machine, room)) bench.receive(id, 1);
     bench.bracket();

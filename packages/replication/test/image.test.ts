@@ -3,9 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { captureOf, fromImage, imageOf, octetsInSteps } from "../src/image.ts";
-import { Classes } from "../src/image-format.ts";
-import { CaptureRoom } from "../src/image-writer.ts";
-import { FormatError } from "../src/index.ts";
+import { Classes } from "../src/image-classes.ts";
+import { CaptureRoom, FormatError } from "../src/index.ts";
 import { joined } from "../src/octet-writer.ts";
 import { difference } from "./difference.ts";
 
@@ -29,7 +28,7 @@ class Doubled {
   }
 }
 
-const CLASSES = new Classes(
+const CLASSES = Classes.of(
   [Point],
   [
     {
@@ -38,6 +37,10 @@ const CLASSES = new Classes(
       load: (value) => new Doubled(value as number),
     },
   ],
+  `
+1 Point: x y
+2 Doubled:
+`,
 );
 
 const copyOf = (value: unknown) => fromImage(imageOf(value, CLASSES), CLASSES);
@@ -189,13 +192,13 @@ describe("an image", () => {
     };
 
     test("is read without these, wherever they are referred to", () => {
-      const copy = fromImage(imageOf(root, CLASSES), new Classes([], []));
+      const copy = fromImage(imageOf(root, CLASSES), Classes.of([], [], ""));
       const { point: _1, doubled: _2, ...rest } = left;
       expect(copy).toEqual({ ...rest, list2: [7] });
     });
 
     test("is written without these for a reader that gives up there", () => {
-      const octets = joined(imageOf(root, CLASSES.without([Point, Doubled], {})));
+      const octets = joined(imageOf(root, CLASSES.withNames([Point, Doubled], {})));
       expect(Buffer.from(octets).includes("Point")).toBe(false);
       expect(Buffer.from(octets).includes("Doubled")).toBe(false);
       const copy = fromImage([octets], CLASSES) as typeof left;
@@ -329,8 +332,10 @@ describe("an image", () => {
     ["an object that was not before", [8, 3]],
     ["a shape that was not before", [13, 0]],
     ["a class that nobody knows", [12, 1, 0x51, 0]],
+    ["a class whose number nobody knows", [16, 9, 0]],
     ["a stand-in that nobody knows", [15, 1, 0x51, 0]],
-    ["a tag that nobody knows", [16]],
+    ["a stand-in whose number nobody knows", [17, 9, 0]],
+    ["a tag that nobody knows", [18]],
     ["octets behind the value", [1, 1]],
     ["text that is not UTF-8", [7, 1, 0xff]],
     ["a number that does not end", [4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]],

@@ -112,7 +112,8 @@ export class Columns {
   }
 
   private resizeOne(): void {
-    const name = this.names[this.names.length - this.left]!;
+    // An image may have counted columns that are not known here.
+    const name = this.names[Math.max(0, this.names.length - this.left)]!;
     this.fields[name] = resized(this.fields[name]!, this.target);
     this.left--;
     if (this.left === 0) this.capacity = this.target;

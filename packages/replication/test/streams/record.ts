@@ -56,7 +56,7 @@ function recorded(): Uint8Array[] {
 
 const frames = recorded();
 const octets = Buffer.concat(frames);
-const folder = fileURLToPath(new URL(`v${STREAM_VERSION}/`, import.meta.url));
+const folder = fileURLToPath(new URL(`v${STREAM_VERSION}-numbers/`, import.meta.url));
 mkdirSync(folder, { recursive: true });
 writeFileSync(`${folder}session.bin`, octets);
 writeFileSync(`${folder}session.json`, `${JSON.stringify(summaryOf(octets), null, 2)}\n`);
