@@ -173,6 +173,20 @@ test("each field of each class has a number, and no other one has", () => {
   }
 });
 
+test("a number is what it was when streams were recorded", () => {
+  const file = new URL("streams/v2-numbers/numbers.txt", import.meta.url);
+  const now = new Map(classNumbers(NUMBERS).map((one) => [one.number, one]));
+  for (const then of classNumbers(readFileSync(file, "utf8"))) {
+    const one = now.get(then.number);
+    expect(one?.first).toBe(then.first);
+    for (let i = 1; then.find(i) !== undefined; i++) {
+      // One that is gone may keep its name, or not.
+      const first = one?.find(i)?.first;
+      expect([i, first]).toEqual([i, first === null ? null : then.find(i)!.first]);
+    }
+  }
+});
+
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 const YAML = yamlOf(`
