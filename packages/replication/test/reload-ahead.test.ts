@@ -16,7 +16,7 @@ import {
   yamlFor,
 } from "../../../testkit/churn.ts";
 import { configOf } from "../../../testkit/router.ts";
-import { configInSteps, configOctets, replicated } from "../src/index.ts";
+import { configFrom, configInSteps, configOctets, replicated } from "../src/index.ts";
 import { Followed } from "./followed-router.ts";
 
 const SERVER = KINDS["a route server"]!;
@@ -43,9 +43,12 @@ class Ahead extends Followed {
     const inForce = tables.config;
     const reading = configInSteps(octets, inForce);
     while (reading.next().done !== true) between();
-    if (tables.config === inForce) this.taken++;
-    else this.late++;
+    const isLate = tables.config !== inForce;
     this.journal.run({ record: "configure", config: octets, nowMs, about: null });
+    // One that was compared with another one is made anew.
+    expect(tables.config === configFrom(octets)).toBe(!isLate);
+    if (isLate) this.late++;
+    else this.taken++;
   }
 }
 
