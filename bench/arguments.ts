@@ -5,8 +5,11 @@ import { ACTS, type Act } from "../exchange/episode.ts";
 import { CLIENTS_MAX, ROUTES_MAX } from "../exchange/exchange.ts";
 import { DAEMONS, NSR_DAEMONS } from "./daemons.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
+import { SCALE } from "./streams.ts";
 
 const TAKEOVER_DEFAULTS = { clients: [10, 100], routes: 572, churn: 200, bulkPercent: 75 } as const;
+
+const SWAP_CLIENTS = [100];
 
 export const HELP = `Usage: npm run bench -- [OPTION]...
 
@@ -14,7 +17,7 @@ Measures this speaker and the BGP daemons that are installed, in turn, with load
 BGP sessions and results that are read at the other end of BGP sessions. Prints a table with ratios
 to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratios of one run.
 
-  --scenario LIST   of s1,s2,s3,s4,s5,s6,join,takeover. Default: s1 to s5
+  --scenario LIST   of s1,s2,s3,s4,s5,s6,join,policy-swap,takeover. Default: s1 to s5
   --daemon LIST     of ${DAEMONS.map(({ name }) => name).join(",")}. Default: all that are installed
   --runs N          runs of each; the table has their medians. Default 3
   --timeout S       seconds that a phase may take. Default 180
@@ -24,8 +27,11 @@ to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratio
   --json            one JSON object a line for each phase of each run, in place of the table
   --help            this text
 
+Of takeover and policy-swap:
+  --clients LIST    how many; each number is measured by itself. Default ${TAKEOVER_DEFAULTS.clients.join(",")},
+                    of policy-swap ${SWAP_CLIENTS.join(",")}, at most ${SCALE.members}
+
 Of takeover alone:
-  --clients LIST    how many; each number is measured by itself. Default ${TAKEOVER_DEFAULTS.clients.join(",")}
   --routes R        prefixes that each client announces. Default ${TAKEOVER_DEFAULTS.routes}
   --churn N         routes that change in a second, of all clients together. Default ${TAKEOVER_DEFAULTS.churn}
   --bulk-at P       percent of a bulk that clients have been told at the kill. Default ${TAKEOVER_DEFAULTS.bulkPercent}
@@ -40,6 +46,9 @@ Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
   s5  as s1, then single-prefix updates: 50k at 5,000/s (latency), 200k flat out
   s6  exchange point: 700 clients with 572 prefixes each, 280M announcements out; takes minutes
   join  as s5, but a standby is started with the paced updates: seconds until it could take over
+  policy-swap  route server, clients with 572 prefixes each: this speaker reloads its configuration
+      with another community for a third of the routes (import-third), for all (import-all), and for
+      all on the way out (export-all): until every client has been told all that has changed
   takeover  a pair of this speaker as route server, and what its clients notice when the active is
       killed (kill), gives its role away (switchover), is killed while all clients announce their
       tables again (bulk), or its host is lost (host, of a pair on two hosts with etcd); and when a
@@ -56,10 +65,14 @@ FIN, RST, OPEN and NOTIFICATION are what clients saw; "differ" counts routes tha
 another way than they were sent last; "ready s" is from the start of a side, or the order, until a
 standby could take over again. It exits with 1 when a session was lost or a route differs.
 
+Of policy-swap, times are from the order to reload; p50, p99 and max are those of single updates
+that another neighbor sends meanwhile, "turn ms" is the longest turn of the daemon's event loop.
+
 Other programs: environment variables TSBGP, BIRD, FRR_BGPD, GOBGPD and OPENBGPD hold their paths.
 `;
 
 const TAKEOVER = "takeover";
+const SWAP = "policy-swap";
 
 export interface TakeoverOptions {
   readonly clients: readonly number[];
@@ -75,6 +88,8 @@ export interface BenchOptions {
   readonly scenarios: readonly ScenarioName[];
   /** Null where that scenario is not asked for. */
   readonly takeover: TakeoverOptions | null;
+  /** Numbers of clients of `policy-swap`. */
+  readonly swapClients: readonly number[];
   /** Names; null for all that are installed. */
   readonly daemons: readonly string[] | null;
   readonly runs: number;
@@ -104,7 +119,12 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
   const others = scenarios?.filter((name) => name !== TAKEOVER);
   return {
     scenarios: others?.map(scenarioName) ?? defaultScenarios(nsr),
-    takeover: takeoverOptions(values, scenarios?.includes(TAKEOVER) === true),
+    takeover: takeoverOptions(
+      values,
+      scenarios?.includes(TAKEOVER) === true,
+      scenarios?.includes(SWAP),
+    ),
+    swapClients: swapClients(values, scenarios?.includes(SWAP) === true),
     daemons,
     runs: number("runs", values.runs, 1, 1000) ?? 3,
     timeoutSeconds: number("timeout", values.timeout, 1, 86_400) ?? 180,
@@ -116,11 +136,19 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
 
 type Values = ReturnType<typeof parse>["values"];
 
-function takeoverOptions(values: Values, isAsked: boolean): TakeoverOptions | null {
+function swapClients(values: Values, isAsked: boolean): readonly number[] {
+  const words = isAsked ? values.clients?.flatMap((list) => list.split(",")) : undefined;
+  return words?.map((word) => number("clients", word, 2, SCALE.members)!) ?? SWAP_CLIENTS;
+}
+
+function takeoverOptions(
+  values: Values,
+  isAsked: boolean,
+  isSwapAsked = false,
+): TakeoverOptions | null {
   if (!isAsked) {
-    const own = (["clients", "routes", "churn", "act", "bulk-at"] as const).find(
-      (name) => values[name],
-    );
+    const all = ["clients", "routes", "churn", "act", "bulk-at"] as const;
+    const own = all.find((name) => values[name] && !(isSwapAsked && name === "clients"));
     if (own !== undefined) throw new UsageError(`--${own} goes with --scenario ${TAKEOVER} alone`);
     return null;
   }
@@ -146,7 +174,8 @@ function actOf(word: string): Act {
 }
 
 function defaultScenarios(nsr: boolean): ScenarioName[] {
-  return SCENARIO_NAMES.filter((name) => name !== "s6" && (nsr || name !== "join"));
+  const others = ["s6", SWAP, ...(nsr ? [] : ["join"])];
+  return SCENARIO_NAMES.filter((name) => !others.includes(name));
 }
 
 function parse(argv: readonly string[]) {

@@ -13,6 +13,7 @@ describe("the command line of the benchmark", () => {
     expect(parseArguments([])).toEqual({
       scenarios: ["s1", "s2", "s3", "s4", "s5"],
       takeover: null,
+      swapClients: [100],
       daemons: null,
       runs: 3,
       timeoutSeconds: 180,
@@ -89,6 +90,17 @@ describe("the command line of the benchmark", () => {
     });
   });
 
+  test("measures a policy swap with several numbers of clients", () => {
+    const argv = ["--scenario", "policy-swap", "--clients"];
+    expect(parseArguments([...argv, "100,700"])).toMatchObject({
+      scenarios: ["policy-swap"],
+      takeover: null,
+      swapClients: [100, 700],
+    });
+    expect(() => parseArguments([...argv, "701"])).toThrow(/--clients 701/);
+    expect(() => parseArguments([...argv, "9", "--routes", "3"])).toThrow(/--routes goes with/);
+  });
+
   test("asks for help", () => {
     expect(parseArguments(["--help"])).toBeNull();
     expect(HELP.split("\n").every((line) => line.length <= 100)).toBe(true);
@@ -102,6 +114,16 @@ test.each(SCENARIO_NAMES)("the peers of %s have addresses and names of their own
   expect(new Set(peers.map(({ as }) => as)).size).toBe(peers.length);
   expect(peers.some(({ receives }) => receives)).toBe(true);
   expect(new Set(phases.map((phase) => phase.name)).size).toBe(phases.length);
+});
+
+test("a policy swap tells each client what others have, and the probe", () => {
+  const { peers, phases } = makeScenario("policy-swap", "/data", 7);
+  const clients = peers.filter(({ receives }) => receives);
+  const wants = phases.map((phase) => clients.map((peer) => phase.wantOf?.(peer) ?? phase.want));
+  // Those of the first, fourth and seventh are a third.
+  const third = [2, 3, 3, 2, 3, 3, 2].map((count) => 572 * count + 1);
+  const all = clients.map(() => 572 * 6 + 1);
+  expect(wants).toEqual([clients.map(() => 572 * 6), third, all, all]);
 });
 
 describe("the table of takeovers", () => {

@@ -21,7 +21,8 @@ const RELOADS = 3;
 /** Of a member in the middle. */
 const CHANGED = 100;
 const POLL_MS = 20;
-const REST_MS = 5000;
+/** The engine keeps the pages of a thread that has ended for eight seconds. */
+const REST_MS = 12_000;
 
 const TSBGP = join(import.meta.dirname, "../packages/cli/bin/tsbgp.mjs");
 

@@ -10,6 +10,7 @@ import { accessSync, chmodSync, constants, mkdirSync, writeFileSync } from "node
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nsrStatus } from "../test/lab/ask.ts";
+import { swapSections } from "./policy-swap.ts";
 import { DAEMON_ADDRESS, DAEMON_AS, type Scenario } from "./scenarios.ts";
 
 export interface Daemon {
@@ -72,6 +73,7 @@ const oursInPair: Daemon = {
 /** @param side - of a pair; `null` for a speaker that runs alone */
 function prepareOurs(scenario: Scenario, directory: string, side: "a" | "b" | null): string[] {
   const name = side ?? "tsbgp";
+  const { policies } = scenario;
   const path = join(directory, "nsr.sock");
   const pair = { cluster: "bench", self: side, mode: "shared", listen: path, peer: path };
   const file = write(
@@ -83,14 +85,15 @@ function prepareOurs(scenario: Scenario, directory: string, side: "a" | "b" | nu
       listen: [DAEMON_ADDRESS],
       control: { socket: join(directory, `${name}.sock`) },
       ...(side === null ? {} : { nsr: pair }),
+      ...(policies === undefined ? {} : swapSections(policies, scenario.peers.length - 1)),
       defaults: {
         passive: true,
         "hold-time": HOLD_SECONDS,
         families: ["ipv4-unicast"],
         "route-server-client": scenario.routeServer,
         "enforce-first-as": false,
-        import: "accept-all",
-        export: "accept-all",
+        import: policies === undefined ? "accept-all" : "from-clients",
+        export: policies === undefined ? "accept-all" : "to-clients",
       },
       neighbors: scenario.peers.map(({ address, as }) => ({ address, as })),
     }),

@@ -21,7 +21,7 @@ import { buildLoad, RunError } from "./load.ts";
 
 import { failureLines, NSR_REFERENCE, tableOf } from "./report.ts";
 import { type Failure, type Measurement, Run } from "./run.ts";
-import { makeScenario, STREAM_SETS } from "./scenarios.ts";
+import { makeScenario, type Scenario, STREAM_SETS } from "./scenarios.ts";
 import { prepareStreams } from "./streams.ts";
 import { measureTakeover, type TakeoverFailure, type TakeoverRow } from "./takeover.ts";
 import { takeoverProblems, takeoverSummary, takeoverTable } from "./takeover-report.ts";
@@ -82,12 +82,14 @@ async function measureAll(
   const failures: (Failure | TakeoverFailure)[] = [];
   const { timeoutSeconds } = options;
   for (let run = 1; run <= options.runs; run++) {
-    for (const name of options.scenarios) {
-      const scenario = makeScenario(name, streams);
+    for (const scenario of scenariosOf(options, streams)) {
       for (const { daemon, program } of found) {
         // Who is too slow once is so again, and there is nothing more to learn from it.
-        const failed = failures.some((one) => one.daemon === daemon.name && one.scenario === name);
+        const failed = failures.some(
+          (one) => one.daemon === daemon.name && one.scenario === scenario.name,
+        );
         if (failed && !isOurs(daemon.name)) continue;
+        if (scenario.policies !== undefined && daemon.name !== "ours") continue;
         const one = new Run(daemon, scenario, { loadProgram, program, timeoutSeconds });
         const close = () => one.close();
         cleanups.add(close);
@@ -116,6 +118,14 @@ async function measureAll(
   }
   const isFailed = failures.some(({ daemon }) => isOurs(daemon));
   return isFailed || takeoverProblems(takeovers).length > 0 ? EXIT.FAILED : EXIT.OK;
+}
+
+function scenariosOf({ scenarios, swapClients }: BenchOptions, streams: string): Scenario[] {
+  return scenarios.flatMap((name) =>
+    (name === "policy-swap" ? swapClients : [undefined]).map((clients) =>
+      makeScenario(name, streams, clients),
+    ),
+  );
 }
 
 async function measureTakeovers(

@@ -19,6 +19,7 @@ const HEADINGS = [
   "p99 ms",
   "max ms",
 ];
+const TURN_HEADING = "turn ms";
 const STANDBY_HEADINGS = ["CPU ratio", "standby CPU s", "standby MB", "join s"];
 
 /** @returns lines of text, columns aligned; those of a standby only where there is one */
@@ -27,7 +28,9 @@ export function tableOf(
   referenceName: string = REFERENCE,
 ): string[] {
   const hasStandby = measurements.some((one) => one.standbyCpuSeconds !== undefined);
-  const rows: string[][] = [hasStandby ? [...HEADINGS, ...STANDBY_HEADINGS] : HEADINGS];
+  const hasTurns = measurements.some((one) => one.turnMs !== undefined);
+  const more = [...(hasTurns ? [TURN_HEADING] : []), ...(hasStandby ? STANDBY_HEADINGS : [])];
+  const rows: string[][] = [[...HEADINGS, ...more]];
   for (const phase of groups(measurements, ({ scenario, phase: name }) => `${scenario} ${name}`)) {
     const reference = phase.list.filter(({ daemon }) => daemon === referenceName);
     const base = reference.length === 0 ? null : median(reference, ({ seconds }) => seconds);
@@ -35,6 +38,7 @@ export function tableOf(
     rows.push([]);
     for (const { key: daemon, list } of groups(phase.list, ({ daemon: name }) => name)) {
       const row = rowOf(phase.key, daemon, list, base);
+      if (hasTurns) row.push(turnCell(list));
       rows.push(hasStandby ? [...row, ...standbyCells(list, cpu)] : row);
     }
   }
@@ -78,6 +82,11 @@ function rowOf(
     latency((one) => one.p99Ms),
     latency((one) => one.maxMs),
   ];
+}
+
+function turnCell(list: readonly Measurement[]): string {
+  const known = list.map(({ turnMs }) => turnMs).filter((one) => one !== undefined);
+  return known.length === 0 ? "" : median(known, (one) => one).toFixed(1);
 }
 
 function standbyCells(list: readonly Measurement[], cpu: number | null): string[] {

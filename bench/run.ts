@@ -9,7 +9,8 @@ import { commandLine, type Daemon } from "./daemons.ts";
 import { kill, makeDirectory } from "./leftovers.ts";
 import { Load, type LoadEvent, RunError, TooSlowError } from "./load.ts";
 import { Namespaces } from "./namespaces.ts";
-import { DAEMON_ADDRESS, type Phase, type Scenario } from "./scenarios.ts";
+import { longestTurnMs, reload, socketIn } from "./policy-swap.ts";
+import { DAEMON_ADDRESS, type Peer, type Phase, type Scenario } from "./scenarios.ts";
 import { machineBusySeconds, sessionPids, usageOf } from "./usage.ts";
 
 /** What one phase took. */
@@ -39,6 +40,8 @@ export interface Measurement {
   readonly standbyPeakRssMb?: number;
   /** From the start of the standby's process until it could take over. */
   readonly joinSeconds?: number;
+  /** Longest turn of the daemon's event loop, where a reload is measured. */
+  readonly turnMs?: number;
 }
 
 export interface Failure {
@@ -168,11 +171,18 @@ export class Run {
     const loadBefore = usageOf([load.pid]).cpuSeconds;
     const receivers = scenario.peers.filter(({ receives }) => receives);
     load.command(phase.keepsHeld ? "zero" : "reset");
-    load.command(...receivers.map(({ name }) => `want ${name} ${phase.want}`), ...phase.commands);
+    const wantOf = phase.wantOf ?? (() => phase.want);
+    const wants = receivers.map((peer) => `want ${peer.name} ${wantOf(peer)}`);
+    // Those of a reload have been answered when it begins.
+    if (phase.policies !== undefined) longestTurnMs(this.namespaces.daemon);
+    load.command(...wants, ...phase.commands);
     const [times, joinSeconds] = await Promise.all([
-      this.converge(phase, options.timeoutSeconds),
+      phase.policies === undefined
+        ? this.converge(phase, options.timeoutSeconds)
+        : this.swap(phase, options.timeoutSeconds),
       phase.standbyJoins ? this.startStandby() : null,
     ]);
+    const turnMs = phase.policies === undefined ? null : longestTurnMs(this.namespaces.daemon);
 
     const busy = machineBusySeconds() - busyBefore;
     const loadCpu = usageOf([load.pid]).cpuSeconds - loadBefore;
@@ -212,6 +222,7 @@ export class Run {
             standbyCpuSeconds: round(standbyAfter.cpuSeconds - standbyBefore.cpuSeconds, 2),
             standbyPeakRssMb: round(standbyAfter.peakRssMb, 1),
           }),
+      ...(turnMs === null ? {} : { turnMs: round(turnMs, 1) }),
       ...(joinSeconds === null ? {} : { joinSeconds: round(joinSeconds, 3) }),
     };
   }
@@ -223,7 +234,8 @@ export class Run {
   ): Promise<{ seconds: number; injectedSeconds: number }> {
     const load = this.load!;
     const end = performance.now() + 1000 * timeoutSeconds;
-    const injectors = this.scenario.peers.filter(({ files }) => files.length > 0).length;
+    const sends = ({ files, probes }: Peer) => files.length > 0 && probes !== true;
+    const injectors = this.scenario.peers.filter(sends).length;
     const sent: Extract<LoadEvent, { ev: "sent" }>[] = [];
     let goal: number | null = null;
     while (goal === null || sent.length < injectors) {
@@ -235,6 +247,28 @@ export class Run {
     const began = Math.min(...sent.map(({ t0 }) => t0));
     const injected = Math.max(...sent.map(({ t1 }) => t1));
     return { seconds: goal - began, injectedSeconds: injected - began };
+  }
+
+  /** Has the daemon read other policies, and waits until all receivers have been told what they change. */
+  private async swap(
+    phase: Phase,
+    timeoutSeconds: number,
+  ): Promise<{ seconds: number; injectedSeconds: number }> {
+    const { daemon, scenario, directory } = this;
+    daemon.prepare({ ...scenario, policies: phase.policies! }, directory);
+    const clock = () => Number(process.hrtime.bigint()) / 1e9;
+    const end = clock() + timeoutSeconds;
+    const began = clock();
+    const isReloaded = await this.whileAlive(reload(socketIn(directory)));
+    if (!isReloaded) throw new RunError("the daemon has refused to reload");
+    const reloaded = clock();
+    for (;;) {
+      const event = await this.whileAlive(this.load!.next(1000 * (end - clock())));
+      if (event === null) throw new TooSlowError(await this.describeHeld(phase, timeoutSeconds));
+      if (event.ev === "goal") {
+        return { seconds: event.t - began, injectedSeconds: reloaded - began };
+      }
+    }
   }
 
   private async describeHeld(phase: Phase, seconds: number): Promise<string> {

@@ -1,9 +1,10 @@
 /** What is measured: who announces what to whom, and when it has arrived. */
 
 import { join } from "node:path";
+import { FIRST_POLICIES, probeCommand, type SwapPolicies, swapPhases } from "./policy-swap.ts";
 import { FIRST_AS, INJECTORS, SCALE, type StreamSet, WINNING_AS } from "./streams.ts";
 
-export const SCENARIO_NAMES = ["s1", "s2", "s3", "s4", "s5", "s6", "join"] as const;
+export const SCENARIO_NAMES = ["s1", "s2", "s3", "s4", "s5", "s6", "join", "policy-swap"] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** A session of the load generator with the daemon. */
@@ -17,6 +18,8 @@ export interface Peer {
   readonly win: number;
   /** Whether what it receives is measured. */
   readonly receives: boolean;
+  /** What it sends is no load: nobody waits for its end. */
+  readonly probes?: true;
 }
 
 export interface Phase {
@@ -27,15 +30,22 @@ export interface Phase {
   readonly want: number;
   /** Receivers still hold what they had before; else they begin to count anew. */
   readonly keepsHeld: boolean;
+  /** Instead of `want`, of a receiver. */
+  readonly wantOf?: (peer: Peer) => number;
+  /** The daemon reads its configuration again, with these policies; the clock starts then. */
+  readonly policies?: SwapPolicies;
   /** The standby is started with this phase, and not before; for daemons that have one. */
   readonly standbyJoins?: true;
 }
 
 export interface Scenario {
-  readonly name: ScenarioName;
+  /** For the table. */
+  readonly name: string;
   readonly peers: readonly Peer[];
   /** All peers are clients of a route server. */
   readonly routeServer: boolean;
+  /** Of the start; absent where all is accepted. */
+  readonly policies?: SwapPolicies;
   readonly phases: readonly Phase[];
 }
 
@@ -53,10 +63,14 @@ export const STREAM_SETS: Readonly<Record<ScenarioName, readonly StreamSet[]>> =
   s5: ["table", "churn"],
   s6: ["members"],
   join: ["table", "churn"],
+  "policy-swap": ["members", "probes"],
 };
 
-/** @param directory - holds the streams of the scenario */
-export function makeScenario(name: ScenarioName, directory: string): Scenario {
+/**
+ * @param directory - holds the streams of the scenario
+ * @param clients - of `policy-swap`
+ */
+export function makeScenario(name: ScenarioName, directory: string, clients = 100): Scenario {
   switch (name) {
     case "s1":
       return fullTable(name, directory, 1, true);
@@ -72,6 +86,8 @@ export function makeScenario(name: ScenarioName, directory: string): Scenario {
       return routeServer(name, directory, "member", SCALE.members, SCALE.memberPrefixes);
     case "join":
       return join1M(directory);
+    case "policy-swap":
+      return policySwap(directory, clients);
   }
 }
 
@@ -142,6 +158,28 @@ function routeServer(
       phase("announce", ["send * 0"], each * (clients - 1)),
       { ...phase("withdraw", ["withdraw *"], 0), keepsHeld: true },
     ],
+  };
+}
+
+/** The last peer is none of the clients: it sends the probes, and its prefix is the only one of its kind. */
+function policySwap(directory: string, clients: number): Scenario {
+  const base = routeServer("policy-swap", directory, "member", clients, SCALE.memberPrefixes);
+  const [announce] = base.phases;
+  const [probe] = peers(directory, [["probes.updates"]], 0, 0);
+  const prober: Peer = {
+    ...probe!,
+    ...{ name: "probe", address: "10.99.9.1", as: FIRST_AS + clients, probes: true },
+  };
+  const swaps = swapPhases(clients).map(({ name, policies, wantOf }): Phase => {
+    const of = (peer: Peer) => wantOf(base.peers.indexOf(peer));
+    return { ...phase(name, [probeCommand(prober.name)], 0), policies, wantOf: of };
+  });
+  return {
+    ...base,
+    name: `policy-swap-${clients}`,
+    peers: [...base.peers, prober],
+    policies: FIRST_POLICIES,
+    phases: [{ ...announce!, commands: base.peers.map(({ name }) => `send ${name} 0`) }, ...swaps],
   };
 }
 

@@ -19,6 +19,9 @@ export const WINNING_AS = 64496;
 const LOSING_AS = 64497;
 export const FIRST_AS = 65001;
 
+/** Messages of the stream `probes`, all for 203.0.113.0/24. */
+const PROBES = 100;
+const PROBE_PREFIX = 0xcb007100;
 const IPV4 = FAMILY.IPV4_UNICAST;
 const FORM: WireForm = {
   family: IPV4,
@@ -79,6 +82,7 @@ const SETS = {
   churn: churnStreams,
   same: sameStreams,
   clients: ({ clients, clientPrefixes }: Scale) => clientStreams(4, clients, clientPrefixes),
+  probes: probeStream,
   members: ({ members, memberPrefixes }: Scale) => memberStreams(members, memberPrefixes),
 } as const satisfies Record<string, (scale: Scale) => Made>;
 
@@ -187,6 +191,17 @@ function* clientStreams(seed: number, clients: number, each: number): Made {
     const octets = clusteredTable(prefixes, attributes, each, FIRST_AS + client);
     yield [`client-${client}.updates`, octets];
   }
+}
+
+/** One prefix again and again, each message with a mark of its own. */
+function* probeStream(): Made {
+  const attributes = new SyntheticAttributes(new Prng(7, 1));
+  const writer = new UpdateWriter(FORM);
+  for (let i = 0; i < PROBES; i++) {
+    announce(writer, attributes, [FIRST_AS, MARK0 + i]);
+    writer.prefix(PROBE_PREFIX, 0, 0, 0, 24, 0);
+  }
+  yield ["probes.updates", octetsOf(writer)];
 }
 
 function* memberStreams(members: number, each: number): Made {

@@ -44,6 +44,14 @@ export interface ConfigDiff {
   readonly global: readonly (typeof GLOBAL)[number][];
 }
 
+/** A comparison that was made before its time; see `diffConfig`. */
+export interface Compared {
+  readonly old: Config;
+  /** Has of `old` what is equal, see `sharing`. */
+  readonly next: Config;
+  readonly diff: ConfigDiff;
+}
+
 export interface NeighborChange {
   readonly address: string;
   /** Options that differ. */
@@ -62,11 +70,16 @@ export interface NeighborChange {
  * Linear in their size.
  */
 export function diffConfig(old: Config, next: Config): ConfigDiff {
+  return atOnce(diffInSteps(old, next));
+}
+
+/** Does the same, with a pause after every few parts. */
+export function* diffInSteps(old: Config, next: Config): Generator<void, ConfigDiff> {
   const equality = new Equality();
   const before = new Map(old.neighbors.map((neighbor) => [neighbor.address, neighbor]));
   const after = new Map(next.neighbors.map((neighbor) => [neighbor.address, neighbor]));
   const lists = changedLists(old, next, equality);
-  const policies = changedPolicies(old, next, lists, equality);
+  const policies = yield* changedPolicies(old, next, lists, equality);
   const asks = varsOfPolicies(next);
   const isOther = (neighbor: NeighborConfig) => {
     const previous = before.get(neighbor.address);
@@ -82,7 +95,9 @@ export function diffConfig(old: Config, next: Config): ConfigDiff {
   const changed: NeighborChange[] = [];
   // A policy that asks for values which some neighbors have changed is another one for these alone.
   const byVars = new Set<string>();
+  let parts = 0;
   for (const [address, neighbor] of after) {
+    if (++parts % STEP_PARTS === 0) yield;
     const previous = before.get(address);
     if (previous === undefined) continue;
     const vars = changedVars(previous, neighbor, lists, equality);
@@ -119,7 +134,10 @@ export function changedSections(old: Config, next: Config): ConfigDiff["global"]
  * @returns the same configuration as `next`
  */
 export function sharing(old: Config, next: Config): Config {
-  const steps = sharingInSteps(old, next);
+  return atOnce(sharingInSteps(old, next));
+}
+
+function atOnce<T>(steps: Generator<void, T>): T {
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;
@@ -267,14 +285,16 @@ function policiesOfSources({ policies }: Config): string[] {
   return found.map(({ name }) => name);
 }
 
-function changedPolicies(
+function* changedPolicies(
   old: Config,
   next: Config,
   lists: ReadonlySet<string>,
   equality: Equality,
-): Set<string> {
+): Generator<void, Set<string>> {
   const changed = new Set<string>();
+  let parts = 0;
   for (const [name, policy] of Object.entries(next.policies)) {
+    if (++parts % STEP_PARTS === 0) yield;
     const previous = Object.hasOwn(old.policies, name) ? old.policies[name] : undefined;
     const isSame =
       previous === policy ||

@@ -18,9 +18,11 @@
 export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
 export {
+  type Compared,
   type ConfigDiff,
   changedSections,
   diffConfig,
+  diffInSteps,
   type NeighborChange,
   reloadRefusal,
   sharing,

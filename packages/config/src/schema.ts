@@ -27,7 +27,11 @@ const compiled: Map<FileKind, ValidateFunction> = new Map();
 function validator(kind: FileKind): ValidateFunction {
   const known = compiled.get(kind);
   if (known !== undefined) return known;
-  const options = { allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false };
+  const options = {
+    ...{ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false },
+    // The validator runs once or twice: passes over its code take longer than they save.
+    code: { optimize: false },
+  };
   const ajv = new Ajv(options);
   if (kind === "mirror") ajv.addSchema(speaker, SPEAKER);
   const made = ajv.compile(SCHEMAS[kind]);

@@ -1,7 +1,7 @@
 /** What a reload changes, as `tsbgp reload` tells it. */
 
-import { type Config, type ConfigDiff, changedSections, diffConfig } from "@ts-bgp/config";
-import { replicated } from "@ts-bgp/replication";
+import { type Config, type ConfigDiff, changedSections } from "@ts-bgp/config";
+import { comparedIn } from "@ts-bgp/replication/config-octets";
 import type { Speaker } from "@ts-bgp/speaker";
 import { mistakesOf, readConfigFileApart } from "./config-file.ts";
 import { ControlError } from "./control.ts";
@@ -44,10 +44,10 @@ export async function readChanges(
   try {
     if (speaker === null) throw new Error("this side is not active: ask the one that is");
     const { config: inForce } = speaker.router.tables;
-    const { config: next } = await readConfigFileApart(file, { inForce });
+    const { config: next, octets } = await readConfigFileApart(file, { inForce });
     const refusal = refusalOf(next);
     if (refusal !== null) throw new Error(refusal);
-    return changesOf(diffConfig(inForce, replicated(next)), changedSections(config, next));
+    return changesOf(comparedIn(octets)!.diff, changedSections(config, next));
   } catch (error) {
     throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
   }

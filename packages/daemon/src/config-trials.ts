@@ -261,9 +261,9 @@ export class ConfigTrials {
     const { file } = this.sources;
     if (file === null) return null;
     try {
-      const { config } = await readConfigFileApart(file);
       // A standby has not what the active one has read.
       const inForce = this.sources.history()?.past.at(-1)?.config ?? this.sources.config();
+      const { config } = await readConfigFileApart(file, { inForce });
       return differences(inForce, config);
     } catch (error) {
       if (error instanceof ConfigFileError || error instanceof UnusableFileError) return null;

@@ -16,6 +16,7 @@ import { ConfigTrials } from "./config-trials.ts";
 import { ControlError, type ControlHandler, ControlServer } from "./control.ts";
 import { crashNotes } from "./crash-notes.ts";
 import { endProcess, faultsTo } from "./fault.ts";
+import { giveBack } from "./give-back.ts";
 import { History, NO_HISTORY } from "./history.ts";
 import { HttpService, hooksTo, isMoved } from "./http.ts";
 import { differences, type Inherited, inheritedBy, undoRefusal } from "./inherited.ts";
@@ -153,6 +154,7 @@ export class Daemon {
             changed: () => this.roleChanged(this.pair!),
             waits: () => this.control?.publish(),
           });
+    giveBack();
   }
 
   private get own(): OwnSections {

@@ -54,7 +54,7 @@ export async function inheritedBy(
   const tell = (problem: string, fields = {}) =>
     log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
   try {
-    const { config } = await readConfigFileApart(file, { text });
+    const { config } = await readConfigFileApart(file, { text, inForce: inForce() });
     const now = inForce();
     const found = now === null ? [] : differences(config, now);
     if (found.length === 0) return null;

@@ -1,6 +1,13 @@
 /** A configuration as octets, for the record `configure`. */
 
-import { type Config, complete, completing, sharingInSteps } from "@ts-bgp/config";
+import {
+  type Compared,
+  type Config,
+  complete,
+  completing,
+  diffInSteps,
+  sharingInSteps,
+} from "@ts-bgp/config";
 import { type AsEntries, asTexts, type PrefixEntries, prefixTexts } from "@ts-bgp/policy";
 import { fromImage, imageInSteps, imageOf, octetsInSteps } from "./image.ts";
 import { Classes } from "./image-classes.ts";
@@ -20,8 +27,8 @@ function each<T>(lists: Of<T>, textsOf: (list: T) => readonly string[]): Of<read
   return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, textsOf(list)]));
 }
 
-/** Those that were read in steps. */
-const read: WeakMap<Uint8Array, Config> = new WeakMap();
+/** Those that were read in steps, and with what they were compared. */
+const read: WeakMap<Uint8Array, { config: Config; compared: Compared | null }> = new WeakMap();
 
 /**
  * What both sides of a pair have alike; the keys of a side, of its mirrors and followers are its own. Whether there are
@@ -51,16 +58,22 @@ export function configOctets(
  */
 export function configFrom(octets: Uint8Array): Config {
   const known = read.get(octets);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.config;
   const config = fromImage([octets], NO_CLASSES) as Config;
   complete(config);
   return config;
 }
 
+/** @returns what reading these octets in steps has found different; null where they were not read so */
+export function comparedIn(octets: Uint8Array): Compared | null {
+  return read.get(octets)?.compared ?? null;
+}
+
 /**
- * Does the same, in steps of less than a millisecond; afterwards `configFrom` gives it for these octets at once.
+ * Does the same as `configFrom`, in steps of less than a millisecond; afterwards that gives it for these octets at
+ * once, and `comparedIn` what a reload needs to know of it.
  *
- * @param inForce - that it shares with what is equal, see `sharing`
+ * @param inForce - that it shares with what is equal, see `sharing`, and is compared with
  */
 export function* configInSteps(
   octets: Uint8Array,
@@ -68,9 +81,14 @@ export function* configInSteps(
 ): Generator<void, Config> {
   const config = (yield* imageInSteps(octets, NO_CLASSES)) as Config;
   yield* completing(config);
-  const shared = inForce === null ? config : yield* sharingInSteps(inForce, config);
-  read.set(octets, shared);
-  return shared;
+  if (inForce === null) {
+    read.set(octets, { config, compared: null });
+    return config;
+  }
+  const next = yield* sharingInSteps(inForce, config);
+  const diff = yield* diffInSteps(inForce, next);
+  read.set(octets, { config: next, compared: { old: inForce, next, diff } });
+  return next;
 }
 
 /**

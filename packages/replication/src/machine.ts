@@ -16,7 +16,7 @@ import {
   noteConfirmed,
   noteStart,
 } from "./config-history.ts";
-import { configFrom, configOctets } from "./config-octets.ts";
+import { comparedIn, configFrom, configOctets } from "./config-octets.ts";
 import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import type { RecordOf } from "./records.ts";
@@ -98,7 +98,7 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   tick: ({ router }, { nowMs }) => router.tick(nowMs),
   configure: ({ router, history }, { config, nowMs, about }) => {
     const known = configAboutIn(about);
-    const diff = router.configure(configFrom(config), nowMs);
+    const diff = router.configure(configFrom(config), nowMs, comparedIn(config));
     noteConfig(history, known, router.tables.config, diff, nowMs);
     return diff;
   },

@@ -4,6 +4,7 @@
  */
 
 import {
+  type Compared,
   type Config,
   type ConfigDiff,
   diffConfig,
@@ -27,15 +28,25 @@ interface Configured {
   revalidate(hasWork: boolean): void;
 }
 
-/** Puts a checked configuration into force. @returns what it changed */
-export function applyConfig(router: Configured, given: Config): ConfigDiff {
+/**
+ * Puts a checked configuration into force.
+ *
+ * @param compared - see `Router.configure`; what comes of it is the same with it and without
+ * @returns what it changed
+ */
+export function applyConfig(
+  router: Configured,
+  given: Config,
+  compared: Compared | null,
+): ConfigDiff {
   const { tables } = router;
   const { config: old, isLongLived: wasLongLived } = tables;
-  const next = sharing(old, given);
+  const known = compared?.old === old && compared.next === given ? compared : null;
+  const next = known?.next ?? sharing(old, given);
   const before = withDynamic(old, router.neighbors, false);
   const after = withDynamic(next, router.neighbors, true);
-  const diff = diffConfig(before, after);
   const isAllListed = before === old && after === next;
+  const diff = (isAllListed ? known?.diff : undefined) ?? diffConfig(before, after);
   addReasons(next, tables.reasons, old.policies);
   const changed = new Set(diff.policies);
   tables.use(next, tables.policies.with(next, changed), isAllListed && hasSameAddresses(diff));

@@ -12,7 +12,7 @@
  * past that.
  */
 
-import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
+import type { Compared, Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import { addReasons, ReasonTable } from "@ts-bgp/policy";
 import { AttrStore, GROUP_LIMITS, redecide } from "@ts-bgp/rib";
 import type { SourceEnd } from "@ts-bgp/rpki";
@@ -238,10 +238,14 @@ export class Router {
     return this.tables.outputs.take();
   }
 
-  /** Puts a checked configuration into force; only what differs acts. */
-  configure(config: Config, nowMs: number): ConfigDiff {
+  /**
+   * Puts a checked configuration into force; only what differs acts.
+   *
+   * @param compared - of this configuration, made while there was time; of no use, and null, where there was none
+   */
+  configure(config: Config, nowMs: number, compared: Compared | null = null): ConfigDiff {
     this.tables.nowMs = nowMs;
-    return applyConfig(this, config);
+    return applyConfig(this, config, compared);
   }
 
   /**
