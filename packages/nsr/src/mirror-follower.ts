@@ -24,7 +24,7 @@ import { addressText, connectFirst, type Way } from "./links.ts";
 import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
 
 const LOOK_MS = 500;
-/** A question that is not answered by then is not waited for, and no sign of life. */
+/** A server that says nothing for so long is gone. */
 const SILENT_MS = 20_000;
 const WORK_MS = 4;
 /** Octets of brackets that may wait to be run here; more of them wait at the server. */
@@ -104,6 +104,8 @@ export class MirrorFollower {
   private seenMs: number | null = null;
   private states = 0;
   private looks = 0;
+  /** Looks since something came: while this process itself is held up, as by a state, there are none. */
+  private silentLooks = 0;
   /** When questions were asked that are not answered, by number. */
   private readonly asked: Map<number, number> = new Map();
   private marks: Mark[] = [];
@@ -200,6 +202,7 @@ export class MirrorFollower {
         },
       });
       this.link = link;
+      this.silentLooks = 0;
       this.ended = (reason) => {
         this.ended = () => {};
         link.bye(reason);
@@ -218,6 +221,7 @@ export class MirrorFollower {
 
   private record(link: Link, record: AnyRecord): void {
     if (link !== this.link || this.isOver) return;
+    this.silentLooks = 0;
     const problem = this.problemOf(record);
     if (problem !== null) {
       this.refuse(problem);
@@ -347,17 +351,16 @@ export class MirrorFollower {
   }
 
   private look(): void {
-    const { link, asked } = this;
-    if (link === null || this.state === "looking") return;
-    const now = nowMs();
-    const oldest = asked.values().next().value ?? now;
-    if (now > oldest + SILENT_MS) {
-      this.end(`the server has not answered for ${SILENT_MS / 1000} s`);
+    const { link } = this;
+    if (link === null) return;
+    if (++this.silentLooks > SILENT_MS / LOOK_MS) {
+      this.end(`the server has said nothing for ${SILENT_MS / 1000} s`);
       return;
     }
+    if (this.state === "looking") return;
     const applied = this.joining === null ? (this.standby?.applied ?? 0) : 0;
     const number = ++this.looks;
-    asked.set(number, now);
+    this.asked.set(number, nowMs());
     link.send(frameOf("look", { number, applied }));
   }
 

@@ -93,3 +93,23 @@ test("one that follows ends the link at a state that was not announced", async (
   expect(lines.at(-1)).toBe("the server sends a state that it has not announced");
   expect(follower.machine).toBe(machine);
 });
+
+test("a state that takes longer than a server may be silent is waited for, and silence is not", async () => {
+  const path = socketPath();
+  pretend(path, (to) => to.hello("active", "a"));
+  const { follower, lines } = follow(path);
+  const joins = async () => follower.shown.state === "joining";
+  await until(joins, WAIT_MS, "it is to be sent the state");
+  const looksFor20s = () => {
+    for (let n = 0; n < 40; n++) follower["look"]();
+  };
+  const image = { record: "image", before: 1, octets: new Uint8Array(10) } as const;
+  for (let n = 0; n < 5; n++) {
+    follower["link"]!["events"].record(image, IMAGE);
+    looksFor20s();
+  }
+  expect(lines).toEqual([]);
+  follower["look"]();
+  await until(async () => lines.length > 0, WAIT_MS, "the link is ended");
+  expect(lines).toEqual(["the server has said nothing for 20 s"]);
+});
