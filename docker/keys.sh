@@ -1,19 +1,17 @@
 #!/bin/sh
-# Makes the keys of compose.yml, once: in /keys/a, /keys/b and /keys/etcd each its own and no other.
+# Makes the keys of compose.yml, once: in each folder of /keys those of one service and no other.
 #
-#     link.crt, link.key, link-ca.crt    of a side, for the link to the other one
-#     etcd.crt, etcd.key, etcd-ca.crt    of a side as a client of etcd
-#     etcd.crt, etcd.key, ca.crt         of etcd
+#     a, b         link.crt, link.key, link-ca.crt    of a side, for the link to the other one
+#     a, b         etcd.crt, etcd.key, etcd-ca.crt    of a side as a client of etcd
+#     a, b         mirrors..., followers...           of a side, for those who come to it
+#     etcd         etcd.crt, etcd.key, ca.crt         of etcd
+#     mirror       mirrors.crt, mirrors.key, mirrors-ca.crt
+#     forwarder    followers.crt, followers.key, followers-ca.crt
 set -eu
 
 readonly SIDE_USER=1790 ETCD_USER=2379
 readonly KEYS="${KEYS:-/keys}"
-
-if [ -e "$KEYS/etcd/ca.crt" ]; then exit 0; fi
 work=$(mktemp -d)
-tsbgp keys "$work/link" --cluster rs1 > /dev/null
-# The name in all certificates of etcd, which is what clients look for in that of the server.
-tsbgp keys "$work/etcd" --cluster etcd --side etcd --side a --side b > /dev/null
 
 # give FILE USER TO: to read for that user alone. Root without FOWNER changes the mode of what is its own.
 give() {
@@ -23,16 +21,41 @@ give() {
   chown "$2:$2" "$KEYS/$3"
 }
 
-for side in a b; do
-  for kind in crt key; do
-    give "link/$side.$kind" "$SIDE_USER" "$side/link.$kind"
-    give "etcd/$side.$kind" "$SIDE_USER" "$side/etcd.$kind"
+# give_to SERVICE SIDE SET: the keys of a side in a set, to a service of ts-bgp.
+give_to() {
+  give "$3/$2.crt" "$SIDE_USER" "$1/$3.crt"
+  give "$3/$2.key" "$SIDE_USER" "$1/$3.key"
+  give "$3/ca.crt" "$SIDE_USER" "$1/$3-ca.crt"
+}
+
+# make SET CLUSTER SIDE...: a set of keys. The name in its certificates is what each end looks for at the other.
+make() {
+  set_name=$1 cluster=$2
+  shift 2
+  for side in "$@"; do set -- "$@" --side "$side" && shift; done
+  tsbgp keys "$work/$set_name" --cluster "$cluster" "$@" > /dev/null
+}
+
+# Each set has a file that is given last: with it all others are there.
+if [ ! -e "$KEYS/etcd/ca.crt" ]; then
+  make link rs1 a b
+  make etcd etcd etcd a b
+  for side in a b; do
+    give_to "$side" "$side" link
+    give_to "$side" "$side" etcd
   done
-  give link/ca.crt "$SIDE_USER" "$side/link-ca.crt"
-  give etcd/ca.crt "$SIDE_USER" "$side/etcd-ca.crt"
-done
-give etcd/etcd.crt "$ETCD_USER" etcd/etcd.crt
-give etcd/etcd.key "$ETCD_USER" etcd/etcd.key
-# Last: with it all others are there.
-give etcd/ca.crt "$ETCD_USER" etcd/ca.crt
+  give etcd/etcd.crt "$ETCD_USER" etcd/etcd.crt
+  give etcd/etcd.key "$ETCD_USER" etcd/etcd.key
+  give etcd/ca.crt "$ETCD_USER" etcd/ca.crt
+fi
+if [ ! -e "$KEYS/mirror/mirrors-ca.crt" ]; then
+  make mirrors rs1-mirrors a b m1
+  for side in a b; do give_to "$side" "$side" mirrors; done
+  give_to mirror m1 mirrors
+fi
+if [ ! -e "$KEYS/forwarder/followers-ca.crt" ]; then
+  make followers followers a b forwarder
+  for side in a b; do give_to "$side" "$side" followers; done
+  give_to forwarder forwarder followers
+fi
 rm -r "$work"

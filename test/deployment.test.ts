@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Config, loadConfig, loadSpare } from "@ts-bgp/config";
+import { type Config, loadConfig, loadForward, loadMirror, loadSpare } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { stepsOf } from "./versions/steps.ts";
@@ -31,10 +31,17 @@ const SIDE_KEYS = [
   "etcd-ca.crt",
   "etcd.crt",
   "etcd.key",
+  "followers-ca.crt",
+  "followers.crt",
+  "followers.key",
   "link-ca.crt",
   "link.crt",
   "link.key",
+  "mirrors-ca.crt",
+  "mirrors.crt",
+  "mirrors.key",
 ] as const;
+const filesOf = (set: string) => SIDE_KEYS.filter((file) => file.startsWith(set));
 
 const text = (...path: string[]) => readFileSync(join(ROOT, ...path), "utf8");
 
@@ -117,7 +124,7 @@ describe("docker/compose.yml: keys", () => {
   const { services } = parse(text("docker", "compose.yml"), { merge: true }) as ComposeFile;
 
   test("are on a volume for each that has some, which only the service that makes them has as well", () => {
-    const volumes = ["keys-a", "keys-b", "keys-etcd"];
+    const volumes = ["keys-a", "keys-b", "keys-etcd", "keys-mirror", "keys-forwarder"];
     const holders = volumes.map((volume) =>
       Object.keys(services).filter((name) => mountsOf(services[name]!).has(volume)),
     );
@@ -125,11 +132,15 @@ describe("docker/compose.yml: keys", () => {
       ["rs-a", "keys"],
       ["rs-b", "keys"],
       ["keys", "etcd"],
+      ["keys", "mirror"],
+      ["keys", "forwarder"],
     ]);
     for (const [name, volume] of [
       ["rs-a", "keys-a:/keys:ro"],
       ["rs-b", "keys-b:/keys:ro"],
       ["etcd", "keys-etcd:/keys:ro"],
+      ["mirror", "keys-mirror:/keys:ro"],
+      ["forwarder", "keys-forwarder:/keys:ro"],
     ] as const) {
       expect(services[name]?.volumes).toContain(volume);
     }
@@ -139,7 +150,9 @@ describe("docker/compose.yml: keys", () => {
   test.skipIf(!isRoot)("each gets its own, for its user alone", async () => {
     const directory = mkdtempSync(join(tmpdir(), "tsbgp-keys-"));
     try {
-      for (const name of ["a", "b", "etcd", "bin"]) mkdirSync(join(directory, name));
+      for (const name of ["a", "b", "etcd", "mirror", "forwarder", "bin"]) {
+        mkdirSync(join(directory, name));
+      }
       const main = join(ROOT, "packages/cli/src/main.ts");
       const command = join(directory, "bin/tsbgp");
       writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`);
@@ -156,6 +169,8 @@ describe("docker/compose.yml: keys", () => {
         ["a", 1790, SIDE_KEYS],
         ["b", 1790, SIDE_KEYS],
         ["etcd", 2379, ["ca.crt", "etcd.crt", "etcd.key"]],
+        ["mirror", 1790, filesOf("mirrors")],
+        ["forwarder", 1790, filesOf("followers")],
       ] as const) {
         expect(readdirSync(join(directory, name)).sort()).toEqual(files);
         for (const file of files) {
@@ -165,12 +180,19 @@ describe("docker/compose.yml: keys", () => {
       }
       expect(read("a/link-ca.crt")).toBe(read("b/link-ca.crt"));
       expect(read("a/etcd-ca.crt")).toBe(read("etcd/ca.crt"));
-      const keys = ["a/link.key", "b/link.key", "a/etcd.key", "b/etcd.key", "etcd/etcd.key"];
+      const keys = ["etcd/etcd.key", "mirror/mirrors.key", "forwarder/followers.key"];
+      for (const set of ["link", "etcd", "mirrors", "followers"]) {
+        keys.push(`a/${set}.key`, `b/${set}.key`);
+      }
       expect(new Set(keys.map(read)).size).toBe(keys.length);
       for (const [file, ca, name] of [
         ["a/link", "b/link-ca.crt", "rs1"],
         ["b/etcd", "etcd/ca.crt", "etcd"],
         ["etcd/etcd", "a/etcd-ca.crt", "etcd"],
+        ["mirror/mirrors", "a/mirrors-ca.crt", "rs1-mirrors"],
+        ["b/mirrors", "mirror/mirrors-ca.crt", "rs1-mirrors"],
+        ["forwarder/followers", "b/followers-ca.crt", "followers"],
+        ["a/followers", "forwarder/followers-ca.crt", "followers"],
       ] as const) {
         const certificate = new X509Certificate(read(`${file}.crt`));
         expect(certificate.verify(new X509Certificate(read(ca)).publicKey), file).toBe(true);
@@ -181,6 +203,12 @@ describe("docker/compose.yml: keys", () => {
       const before = keys.map(read);
       expect(make().status).toBe(0);
       expect(keys.map(read)).toEqual(before);
+      // Volumes of a pair from before there were mirrors get what they lack, and no more.
+      for (const file of filesOf("mirrors")) rmSync(join(directory, "mirror", file));
+      expect(make().status).toBe(0);
+      const others = keys.map(read).filter((key) => before.includes(key));
+      expect(others).toHaveLength(keys.length - 3);
+      expect(read("mirror/mirrors-ca.crt")).toBe(read("a/mirrors-ca.crt"));
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -242,6 +270,37 @@ describe("a spare in a container", () => {
     expect(all).toHaveProperty("rs-b");
     expect(services["rs-b"]).toMatchObject({ mem_limit: "3g", pids_limit: 500 });
     expect(services["rs-b"]).not.toHaveProperty("cpus");
+  });
+});
+
+describe("the profiles mirror and forward", () => {
+  const { services } = parse(text("docker/compose.yml"), { merge: true }) as ComposeFile;
+
+  test("have right files, for names that the sides let in", () => {
+    const mirror = loadMirror("m.yaml", text("docker/config/mirror/mirror.yaml"), SOURCES);
+    expect(mirror).toMatchObject({ mistakes: [], warnings: [] });
+    const forward = loadForward("f.yaml", text("docker/config/forwarder/forward.yaml"), SOURCES);
+    expect(forward).toMatchObject({ mistakes: [], warnings: [] });
+    const sides = ["rs-a", "rs-b"].map((side) => {
+      const path = join("docker/config", side, "ts-bgp.yaml");
+      return loadConfig(side, text(path), SOURCES).config!;
+    });
+    const { follow } = mirror.config!;
+    expect(sides.map(({ mirrors }) => mirrors?.listen)).toEqual(follow.servers);
+    expect(sides.map(({ mirrors }) => mirrors?.cluster)).toEqual([follow.cluster, follow.cluster]);
+    const { servers, name } = forward.config!;
+    expect(sides.map(({ followers }) => followers?.listen)).toEqual(servers);
+    expect(sides.map(({ followers }) => followers?.name)).toEqual([name, name]);
+  });
+
+  test.each([
+    ["mirror", "mirror", ["SETUID", "SETGID"]],
+    ["forwarder", "forward", ["NET_ADMIN", "SETUID", "SETGID"]],
+  ])("%s starts with its profile, and has no more than it needs", (name, profile, rights) => {
+    expect(services[name]).toMatchObject({
+      ...{ profiles: [profile], read_only: true, cap_drop: ["ALL"], cap_add: rights },
+      security_opt: ["no-new-privileges:true"],
+    });
   });
 });
 

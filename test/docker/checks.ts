@@ -128,8 +128,9 @@ async function checkAddressesWithoutNetAdmin(stage: Stage): Promise<string> {
   const keys = `${PROJECT}_keys-a:/keys:ro`;
   const { deployment } = stage;
   const config = readFileSync(deployment.path("config/rs-a/ts-bgp.yaml"), "utf8");
-  // The network that its metrics are on is not that of this container.
-  const plain = config.replace(/^http:.*$/m, "http: { port: 9790 }");
+  // The network that others come over is not that of this container.
+  const alone = config.replace(/^(?:mirrors|followers):\n(?: .*\n)+/gm, "");
+  const plain = alone.replace(/^http:.*$/m, "http: { port: 9790 }");
   deployment.write("plain/ts-bgp.yaml", plain);
   const words = withoutNetAdmin(stage, "plain", keys);
   const error = await docker(["run", "--rm", "--name", name, ...words]).then(

@@ -292,6 +292,8 @@ export type Addresses = Pick<NodeFields, "address4" | "address6">;
 /** Remove what this run, or an earlier one, has left. */
 export function removeProject(file: string): void {
   dockerNow(["rm", "-f", "-v", FEEDER]);
-  dockerNow(["compose", "-p", PROJECT, "-f", file, "down", "-v", "--remove-orphans", "-t", "1"]);
+  // `down` leaves what belongs to a profile that it is not told of.
+  const compose = ["compose", "-p", PROJECT, "-f", file, "--profile", "*"];
+  dockerNow([...compose, "down", "-v", "--remove-orphans", "-t", "1"]);
   dockerNow(["rmi", NEXT_IMAGE]);
 }

@@ -5,6 +5,7 @@
  *       |-----> stage           clients, captures, scripted peers
  *       |         '-> chaos/scene
  *       |-----> checks          image, privileges, sessions, routes, reload, spare, logs
+ *       |-----> observers       the profiles mirror and forward
  *       |-----> upgrade         the steps of docs/upgrade.md
  *       '-----> disturbances    kill, pause, disconnect, stop, switchover
  *                 '-> chaos/trial     traffic, disturbance, verdict of every peer
@@ -29,6 +30,7 @@ import {
 import { Deployment, removeProject, SOURCE } from "./deployment.ts";
 import { disturbanceChecks } from "./disturbances.ts";
 import { engineMissing } from "./engine.ts";
+import { OBSERVERS } from "./observers.ts";
 import { Stage } from "./stage.ts";
 import { makeNextImage, UPGRADE } from "./upgrade.ts";
 
@@ -76,7 +78,7 @@ class Run {
       PRIVILEGES,
       SESSIONS,
       ROUTES,
-      ...(isFirst ? [CHANGES, ...RELOADS, SPARE, UPGRADE] : []),
+      ...(isFirst ? [CHANGES, ...RELOADS, ...OBSERVERS, SPARE, UPGRADE] : []),
       ...disturbances,
       PROTECTION,
       LOGS,

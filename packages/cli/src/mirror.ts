@@ -56,11 +56,13 @@ const COLUMNS: readonly Column<ShownMirror>[] = [
 export function mirrorLines({ serving, following }: ShownMirrors, nowMs: number): string[] {
   if (following !== null) return followingLines(following, nowMs);
   if (serving === null) {
-    return ["nobody can follow this speaker: it has no section mirrors, or does not act"];
+    return ["nobody can follow this speaker: it has no section mirrors, or is not the active side"];
   }
   const { cluster, listen, problem, mirrors } = serving;
   if (problem !== "") return [`no mirror of ${cluster} can follow: ${problem}`];
-  const lines = [`${mirrors.length} mirrors of ${cluster} follow, over ${listen}`];
+  const follow =
+    mirrors.length === 1 ? `mirror of ${cluster} follows` : `mirrors of ${cluster} follow`;
+  const lines = [`${mirrors.length} ${follow}, over ${listen}`];
   if (mirrors.length === 0) return lines;
   lines.push("");
   const table = new TableWriter(COLUMNS, (line) => lines.push(line));
@@ -81,10 +83,14 @@ function followingLines(shown: ShownFollowing, nowMs: number): string[] {
     ["Shown", age],
     ["Server", over === "" ? "none" : `${side}, over ${over}`],
     ["Since", `${duration(nowMs - since_ms)} ago`],
-    ["Not run yet", `${behind.brackets} brackets, ${size(behind.octets)}`],
-    ["States sent", String(states)],
+    ["Waiting to be applied", `${bracketsText(behind.brackets)}, ${size(behind.octets)}`],
+    ["Full copies received", String(states)],
   ];
   return [`this mirror of ${cluster} ${what}`, "", ...renderFields(fields)];
+}
+
+function bracketsText(brackets: number): string {
+  return brackets === 1 ? "1 bracket" : `${brackets} brackets`;
 }
 
 /** @returns for people, to a tenth of a second where that matters */

@@ -2,12 +2,14 @@
 
 import { type Checker, checkFolder, listOf } from "./checker.ts";
 import type { FileMirrors, FileShape } from "./file-shape.ts";
+import { FOLLOWED_NAME } from "./followers.ts";
 import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
 import type { MirrorsConfig, NsrTls } from "./types.ts";
 
 const MIRRORS_MAX = 8;
 
-export function checkMirrors({ mirrors, nsr }: FileShape, checker: Checker): MirrorsConfig | null {
+export function checkMirrors(shape: FileShape, checker: Checker): MirrorsConfig | null {
+  const { mirrors, nsr, followers } = shape;
   if (mirrors === undefined) return null;
   const { yaml } = checker;
   const { cluster, names = [], max = MIRRORS_MAX } = mirrors;
@@ -16,6 +18,11 @@ export function checkMirrors({ mirrors, nsr }: FileShape, checker: Checker): Mir
   if (nsr !== undefined && cluster === nsr.cluster) {
     const why = "with a certificate for it a mirror could be a side of the pair";
     const message = `"cluster" is that of nsr: ${why}; take another one, such as ${cluster}-mirrors`;
+    yaml.add(yaml.valueAt(mirrors, "cluster"), message);
+  }
+  if (followers !== undefined && cluster === (followers.name ?? FOLLOWED_NAME)) {
+    const why = "with a certificate for it a follower could be a mirror, which is told more";
+    const message = `"cluster" is the name of followers: ${why}; take another one, such as ${cluster}-mirrors`;
     yaml.add(yaml.valueAt(mirrors, "cluster"), message);
   }
   const tls = checkMirrorTls(mirrors, [[listen, at]], "server", checker);

@@ -51,6 +51,24 @@ describe("the section of a speaker", () => {
     ]);
     expect(mistakesOf("{ cluster: rs1-m, listen: /run/x/m.sock }", nsr)).toEqual([]);
   });
+
+  test.each([
+    ["{ listen: /run/x/f.sock }", "followers", "rs1-m"],
+    ["{ name: rs1-f, listen: /run/x/f.sock }", "rs1-f", "followers"],
+  ])("nor those of followers: %s", (followers, taken, free) => {
+    const load = (cluster: string) => {
+      const router = "router: { as: 64500, id: 192.0.2.1 }";
+      const mirrors = `mirrors: { cluster: ${cluster}, listen: /run/x/m.sock }`;
+      const text = `${router}\nfollowers: ${followers}\n${mirrors}\n`;
+      return formatMistakes(loadConfig("t.yaml", text, SOURCES).mistakes);
+    };
+    expect(load(taken)).toEqual([
+      expect.stringContaining(
+        't.yaml:3:21: "cluster" is the name of followers: with a certificate',
+      ),
+    ]);
+    expect(load(free)).toEqual([]);
+  });
 });
 
 describe("the file of a mirror", () => {

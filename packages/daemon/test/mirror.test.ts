@@ -145,7 +145,7 @@ describe("a mirror", () => {
     const nsr = await tsbgp(["show", "nsr", "--socket", mirror.socket]);
     expect(nsr.stdout).toContain("this is a mirror of test-mirrors");
     const ofServer = await tsbgp(["show", "mirrors", "--socket", server.socket]);
-    expect(ofServer.stdout).toMatch(/^1 mirrors of test-mirrors follow, over .*\n\nMirror/);
+    expect(ofServer.stdout).toMatch(/^1 mirror of test-mirrors follows, over .*\n\nMirror/);
     expect(ofServer.stderr).toBe("");
   });
 
@@ -166,7 +166,7 @@ describe("a mirror", () => {
     const other = await mirrorOf(socket, { self: "m3" });
     try {
       other.spawn();
-      const why = /the server lets this mirror go: "names" has no mirror "m3"/;
+      const why = /disconnected by the server: "names" has no mirror "m3"/;
       await other.untilLogged("why", ({ msg }) => why.test(msg));
       await expect(other.ask({ command: "show-neighbors" })).rejects.toThrow(
         "this mirror has nothing to show",
@@ -176,7 +176,7 @@ describe("a mirror", () => {
     }
   });
 
-  test("follows on after a reload, and is let go when mirrors are served no more", async () => {
+  test("follows on after a reload, and is disconnected when mirrors are served no more", async () => {
     server.configure({ ...serverConfig([]), "reject-reasons": "ixp-manager" });
     await server.ask({ command: "reload" });
     await expectSame(mirror, server, EXPLAIN);

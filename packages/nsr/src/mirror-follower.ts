@@ -1,5 +1,5 @@
 /**
- * Follows a side that acts, and has no part in what that does: a copy of its router for whoever wants to know
+ * Follows the active side, and has no part in what that does: a copy of its router for whoever wants to know
  * something, as old as it is.
  *
  *     looking     nobody is followed: the next server is tried; what there is is shown, and grows old
@@ -11,6 +11,7 @@
  * way, at the server, in a network or here, is counted.
  */
 
+import { totalmem } from "node:os";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MirrorConfig } from "@ts-bgp/config";
@@ -23,7 +24,7 @@ import { addressText, connectFirst, type Way } from "./links.ts";
 import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
 
 const LOOK_MS = 500;
-/** A question that is not answered by then is not waited for, and no sign of life. */
+/** A server that says nothing for so long is gone. */
 const SILENT_MS = 20_000;
 const WORK_MS = 4;
 /** Octets of brackets that may wait to be run here; more of them wait at the server. */
@@ -34,6 +35,10 @@ const AGAIN_MS_MAX = 5000;
 /** The same of one whose server has sent it away, or that has come to something else. */
 const REFUSED_MS = 1000;
 const REFUSED_MS_MAX = 30_000;
+/** A server that was followed for less than this is not asked again at once. */
+const STEADY_MS = 5000;
+/** What a state becomes takes several times its octets: for one of more than this part of the memory there is no room. */
+const IMAGE_PART = 1 / 4;
 
 /** What is followed, for people. */
 export interface ShownFollowing {
@@ -51,7 +56,7 @@ export interface ShownFollowing {
   reason: string;
   /** Brackets and octets that have come and are not run. */
   behind: { brackets: number; octets: number };
-  /** Times that the state was sent. */
+  /** States that have come, each of them whole. */
   states: number;
 }
 
@@ -63,6 +68,8 @@ export interface FollowerOptions {
   readonly changed: () => void;
   /** What is shown is as it was at this time, by `nowMs`; called twice a second or so. */
   readonly seen: (atMs: number) => void;
+  /** Octets that a state has at most; as the memory allows when absent. */
+  readonly imageOctetsMax?: number;
 }
 
 /** A question whose answer has come: once this bracket was run what is shown is as of then. */
@@ -78,7 +85,10 @@ export class MirrorFollower {
   private standby: Standby | null = null;
   /** What is becoming of the state that is being sent; null when none is. */
   private joining: Standby | null = null;
-  /** Of the brackets that were stored last. */
+  private joiningStream = 0;
+  private imageOctets = 0;
+  private readonly imageOctetsMax: number;
+  /** Of the brackets of what is shown. */
   private stream = 0;
   /** Of the side that is followed. */
   private epoch = 0;
@@ -88,22 +98,28 @@ export class MirrorFollower {
   private state: ShownFollowing["state"] = "looking";
   private sinceMs = nowMs();
   private reason = "nobody was followed yet";
+  /** What the log has said of that since somebody was followed; empty for nothing. */
+  private warned = "";
   /** What is shown is as it was then; null for nothing. */
   private seenMs: number | null = null;
   private states = 0;
   private looks = 0;
+  /** Looks since something came: while this process itself is held up, as by a state, there are none. */
+  private silentLooks = 0;
   /** When questions were asked that are not answered, by number. */
   private readonly asked: Map<number, number> = new Map();
   private marks: Mark[] = [];
   private isWorking = false;
   private isOver = false;
-  private hasFollowed = false;
+  /** Since when somebody is followed over this link, by `performance.now`; null while nobody is. */
+  private followedMs: number | null = null;
   private again = { ms: AGAIN_MS, isRefused: false };
   private ended: (reason: string) => void = () => {};
 
   constructor(options: FollowerOptions) {
     this.options = options;
     const { config, software } = options;
+    this.imageOctetsMax = options.imageOctetsMax ?? memoryOctets() * IMAGE_PART;
     const name = config.self || `mirror-${process.pid}`;
     this.self = { cluster: config.cluster, name, software, build: programDigest() };
   }
@@ -147,7 +163,7 @@ export class MirrorFollower {
   private async once(): Promise<void> {
     const { config } = this.options;
     let reason: string;
-    this.hasFollowed = false;
+    this.followedMs = null;
     try {
       const way = await connectFirst(config.servers, config);
       if (this.isOver) {
@@ -163,10 +179,11 @@ export class MirrorFollower {
     this.joining = null;
     this.asked.clear();
     // What has come and is not run is still to be.
-    if (reason !== this.reason) this.say("warn", reason);
+    if (reason !== this.warned) this.say("warn", reason);
+    this.warned = reason;
     this.reason = reason;
     this.become("looking");
-    if (this.hasFollowed) this.again = { ms: AGAIN_MS, isRefused: false };
+    if (this.isSteady) this.again = { ms: AGAIN_MS, isRefused: false };
   }
 
   /** @returns why it has ended */
@@ -179,9 +196,13 @@ export class MirrorFollower {
         record: (record) => this.record(link, record),
         drained() {},
         idle: () => this.work(stream),
-        closed: (reason) => this.end(reason),
+        closed: (reason, isBroken) => {
+          if (isBroken && !this.isSteady) this.refused();
+          this.end(reason);
+        },
       });
       this.link = link;
+      this.silentLooks = 0;
       this.ended = (reason) => {
         this.ended = () => {};
         link.bye(reason);
@@ -200,13 +221,19 @@ export class MirrorFollower {
 
   private record(link: Link, record: AnyRecord): void {
     if (link !== this.link || this.isOver) return;
+    this.silentLooks = 0;
+    const problem = this.problemOf(record);
+    if (problem !== null) {
+      this.refuse(problem);
+      return;
+    }
     switch (record.record) {
       case "hello":
         this.welcome(record);
         return;
       case "bye":
-        if (!this.hasFollowed) this.refused();
-        this.end(`the server lets this mirror go: ${record.reason}`);
+        if (!this.isSteady) this.refused();
+        this.end(`disconnected by the server: ${record.reason}`);
         return;
       case "look":
         this.answered(record.number);
@@ -225,13 +252,26 @@ export class MirrorFollower {
     (this.joining ?? this.standby)?.record(record);
   }
 
-  private welcome(hello: Hello): void {
-    const problem = strangeness(this.self, "active", hello) ?? versionProblem(this.self, hello);
-    if (problem !== null) {
-      this.refused();
-      this.end(problem);
-      return;
+  /** @returns why a server has no reason to say that now; null when it has */
+  private problemOf(record: AnyRecord): string | null {
+    const { state, joining } = this;
+    switch (record.record) {
+      case "bye":
+        return null;
+      case "hello":
+        if (state !== "looking") return "the server says hello again";
+        return strangeness(this.self, "active", record) ?? versionProblem(this.self, record);
     }
+    if (state === "looking") return `the server says "${record.record}" before hello`;
+    if (record.record !== "image" && record.record !== "imageEnd") return null;
+    if (joining === null) return "the server sends a state that it has not announced";
+    if (record.record === "image") this.imageOctets += record.octets.length;
+    if (this.imageOctets <= this.imageOctetsMax) return null;
+    const max = Math.floor(this.imageOctetsMax / 1e6);
+    return `the state has more than ${max} MB, which is more than there can be room for here`;
+  }
+
+  private welcome(hello: Hello): void {
     this.side = hello.side;
     this.epoch = hello.epoch;
     const { standby } = this;
@@ -241,10 +281,10 @@ export class MirrorFollower {
       this.becomeFollowing("goes on where it was");
       return;
     }
-    this.stream = hello.stream;
+    this.joiningStream = hello.stream;
     this.marks = [];
+    this.imageOctets = 0;
     this.joining = this.newStandby();
-    this.states++;
     this.reason = "the server sends its state";
     this.become("joining");
   }
@@ -252,7 +292,9 @@ export class MirrorFollower {
   /** All of the state has come. */
   private joined(): void {
     this.standby = this.joining;
+    this.stream = this.joiningStream;
     this.joining = null;
+    this.states++;
     // Of what was shown before nothing is left, and how old this is is about to be known.
     this.seenMs = null;
     this.options.changed();
@@ -260,7 +302,8 @@ export class MirrorFollower {
   }
 
   private becomeFollowing(what: string): void {
-    this.hasFollowed = true;
+    this.followedMs = performance.now();
+    this.warned = "";
     this.become("following");
     this.say("info", `this mirror of ${this.self.cluster} ${what}: ${this.side} is followed`);
     this.look();
@@ -292,24 +335,32 @@ export class MirrorFollower {
     };
   }
 
+  private get isSteady(): boolean {
+    return this.followedMs !== null && performance.now() > this.followedMs + STEADY_MS;
+  }
+
+  private refuse(reason: string): void {
+    this.refused();
+    this.end(reason);
+  }
+
   /** Whoever is sent away does not come again at once. */
   private refused(): void {
-    this.hasFollowed = false;
+    this.followedMs = null;
     if (!this.again.isRefused) this.again = { ms: REFUSED_MS, isRefused: true };
   }
 
   private look(): void {
-    const { link, asked } = this;
-    if (link === null || this.state === "looking") return;
-    const now = nowMs();
-    const oldest = asked.values().next().value ?? now;
-    if (now > oldest + SILENT_MS) {
-      this.end(`the server has not answered for ${SILENT_MS / 1000} s`);
+    const { link } = this;
+    if (link === null) return;
+    if (++this.silentLooks > SILENT_MS / LOOK_MS) {
+      this.end(`the server has said nothing for ${SILENT_MS / 1000} s`);
       return;
     }
+    if (this.state === "looking") return;
     const applied = this.joining === null ? (this.standby?.applied ?? 0) : 0;
     const number = ++this.looks;
-    asked.set(number, now);
+    this.asked.set(number, nowMs());
     link.send(frameOf("look", { number, applied }));
   }
 
@@ -361,4 +412,10 @@ export class MirrorFollower {
   private say(level: LogEvent["level"], message: string): void {
     this.options.log({ id: "mirror", level, neighbor: null, message, fields: {} });
   }
+}
+
+/** @returns what this process can have at most, by its host or its container */
+function memoryOctets(): number {
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
 }

@@ -20,6 +20,8 @@ export class MirrorLink {
   heardMs: number = nowMs();
   /** The last bracket that it has run, as it has said; 0 while it has no state. */
   applied = 0;
+  /** It is being sent the state, or the copy for it is being made. */
+  takesState = false;
   /** What it is sent has been decided. */
   hasJoined = false;
   /** What waits for it is being sent. */

@@ -1,12 +1,13 @@
 /**
- * Serves mirrors of a side that acts: lets them in, sends them the state and what is out, and lets those go that
- * do not take it. The side itself waits for none of that.
+ * Serves mirrors of the active side: lets them in, sends them the state and what peers may have been sent, and
+ * disconnects those that do not take it. The side itself waits for none of that.
  */
 
 import type { MirrorsConfig } from "@ts-bgp/config";
 import { type AnyRecord, frameOf, type Machine, type Mirrors } from "@ts-bgp/replication";
 import { type LogEvent, nowMs } from "@ts-bgp/speaker";
 import { programDigest } from "./build.ts";
+import { FewLines } from "./few-lines.ts";
 import type { Hello } from "./hello.ts";
 import { Link } from "./link.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
@@ -18,13 +19,17 @@ import { inTurns, prepared } from "./state-transfer.ts";
 /** Wait before another attempt to have the address. */
 const RETRY_MS = 2000;
 const LOOK_MS = 5000;
-/** A mirror says something twice a second; after so long without a word it is let go. */
+/** A mirror says something twice a second; after so long without a word it is disconnected. */
 const SILENT_MS = 60_000;
+/** After so long without a word it makes way for another of its name: its host may be gone, and have come again. */
+const MAKES_WAY_MS = 5000;
 /** The state is copied for a mirror, and kept until that has it: for no longer than this. */
 const STATE_MS = 300_000;
 /** After a state was sent, the next one is begun after so many times as long, at most `REST_MS_MAX` later. */
 const REST = 3;
 const REST_MS_MAX = 60_000;
+/** From the begin of a state to that of the next one for a mirror of the same name, whatever became of it. */
+const SAME_NAME_MS = 5000;
 
 /** What mirrors follow. */
 export interface Mirrored {
@@ -82,7 +87,7 @@ export class MirrorServer {
       serving.mirrored.mirrors === mirrored?.mirrors &&
       JSON.stringify(serving.config) === JSON.stringify(config);
     if (isSame) return;
-    serving?.stop("this side does not act any more, or has another configuration");
+    serving?.stop("this side is not the active side any more, or has another configuration");
     this.serving = null;
     if (mirrored === null || config === null) return;
     this.build ||= programDigest();
@@ -104,14 +109,17 @@ class Serving {
   private readonly self: Self;
   private readonly log: (event: LogEvent) => void;
   private readonly refusals: Refusals;
+  private readonly lines: FewLines;
   private readonly links: Map<string, MirrorLink> = new Map();
   private problem = "";
   private isOver = false;
   private stopListening: () => void = () => {};
   private looks: NodeJS.Timeout | undefined;
-  /** When the state was begun to be sent that is under way. */
+  /** When the last state was begun, before its copy was made. */
   private stateMs = 0;
   private nextStateMs = 0;
+  /** When the last state was begun for each name, of late. */
+  private readonly begunMs: Map<string, number> = new Map();
 
   constructor(
     mirrored: Mirrored,
@@ -124,6 +132,7 @@ class Serving {
     this.self = self;
     this.log = log;
     this.refusals = new Refusals((message) => this.say("warn", message, "mirror-refused"));
+    this.lines = new FewLines((message) => this.say("info", message));
     mirrored.mirrors.serve({
       send: (to, frame) => this.links.get(to)?.send(frame),
       backlogOf: (to) => this.links.get(to)?.backlog ?? 0,
@@ -214,10 +223,10 @@ class Serving {
       (isAllowed && name !== "" ? null : `"names" has no mirror "${name}"`);
     if (stranger !== null) return this.refuse(link, caller, stranger);
     caller.welcome();
-    if (links.has(name)) this.drop(name, "another mirror of that name has come");
-    const reason = this.lackOf(hello);
+    // One that will not follow takes nobody's place.
+    const reason = versionProblem(self, hello) ?? this.takePlace(name) ?? this.lackOf(name, hello);
     if (reason !== null) {
-      this.say("info", `the mirror ${name} cannot follow now: ${reason}`);
+      this.lines.say(`the mirror ${name} cannot follow now: ${reason}`);
       link.bye(reason);
       return null;
     }
@@ -227,18 +236,32 @@ class Serving {
     return own;
   }
 
+  /** One that may be dead makes way for another of its name. @returns why it does not */
+  private takePlace(name: string): string | null {
+    const own = this.links.get(name);
+    if (own === undefined) return null;
+    if (nowMs() < own.heardMs + MAKES_WAY_MS) {
+      return `a mirror of that name follows already, from ${own.from || "this host"}`;
+    }
+    this.drop(name, "it says nothing, and another mirror of that name has come");
+    return null;
+  }
+
   /** @returns why a mirror cannot follow, now */
-  private lackOf(hello: Hello): string | null {
+  private lackOf(name: string, hello: Hello): string | null {
     const { config, mirrored, links } = this;
-    const { mirrors } = mirrored;
-    const problem = versionProblem(this.self, hello);
-    if (problem !== null) return problem;
-    if (links.size >= config.max) return `${config.max} mirrors follow already ("max")`;
-    if (mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
-    // A mirror that has just come may be about to be sent it.
-    const isBusy = mirrors.isSendingState || [...links.values()].some((link) => !link.hasJoined);
+    if (links.size >= config.max)
+      return `${links.size} of ${config.max} may follow, and do ("max")`;
+    if (mirrored.mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
+    const isBusy = [...links.values()].some(({ takesState }) => takesState);
     if (isBusy) return "the state is being sent to another mirror";
-    return performance.now() < this.nextStateMs ? "the state was sent a moment ago" : null;
+    const nextMs = Math.max(this.nextStateMs, this.nextForMs(name));
+    return performance.now() < nextMs ? "the state was sent a moment ago" : null;
+  }
+
+  /** @returns when the next state may be begun for it, so that one that drops each does not keep the side busy */
+  private nextForMs(name: string): number {
+    return (this.begunMs.get(name) ?? Number.NEGATIVE_INFINITY) + SAME_NAME_MS;
   }
 
   /** What is in hand, and nothing else, waits for the copy of the state. */
@@ -249,8 +272,9 @@ class Serving {
     const goesOn = mirrors.goesOnFrom(stream, lacks);
     const more = { epoch, stream: mirrors.stream, goesOn };
     own.send(frameOf("hello", mirrorHello(self, "active", more)));
+    if (goesOn === 0) this.beginState(own);
     try {
-      const room = await prepared(machine, () => goesOn === 0 && this.isUsed(own));
+      const room = await prepared(machine, () => own.takesState && this.isUsed(own));
       if (!this.isUsed(own)) return;
       const number = mirrored.commit();
       if (goesOn > 0 && mirrors.goesOnFrom(stream, lacks) === 0) {
@@ -260,9 +284,8 @@ class Serving {
       const from = goesOn > 0 ? { stream, lacks } : { stream: 0, lacks: 0 };
       mirrors.join(own.name, from, number, room);
       own.hasJoined = true;
-      if (goesOn === 0) this.stateMs = performance.now();
       const what = goesOn > 0 ? `goes on behind bracket ${goesOn - 1}` : "is being sent the state";
-      this.say("info", `the mirror ${own.name} ${what}`);
+      this.lines.say(`the mirror ${own.name} ${what}`);
     } catch (error) {
       // There may be no memory for it.
       this.drop(own.name, `its state cannot be sent: ${(error as Error).message}`);
@@ -277,10 +300,9 @@ class Serving {
   /** Until all that waits is sent, or the link takes no more. */
   private async pump(name: string): Promise<void> {
     const own = this.links.get(name);
-    if (own === undefined || own.isPumping) return;
+    if (own === undefined || !own.hasJoined || own.isPumping) return;
     const { mirrors } = this.mirrored;
     own.isPumping = true;
-    const wasSending = mirrors.isSendingState;
     try {
       await inTurns(
         () => this.isUsed(own),
@@ -290,10 +312,18 @@ class Serving {
       this.drop(name, `its state cannot be sent: ${(error as Error).message}`);
     }
     own.isPumping = false;
-    if (wasSending && !mirrors.isSendingState) this.stateSent();
+    if (own.takesState && !mirrors.isSendingStateTo(name)) this.endState(own);
   }
 
-  private stateSent(): void {
+  private beginState(own: MirrorLink): void {
+    own.takesState = true;
+    this.stateMs = performance.now();
+    this.begunMs.set(own.name, this.stateMs);
+  }
+
+  /** It is sent, or given up. */
+  private endState(own: MirrorLink): void {
+    own.takesState = false;
     const now = performance.now();
     this.nextStateMs = now + Math.min(REST * (now - this.stateMs), REST_MS_MAX);
   }
@@ -310,11 +340,13 @@ class Serving {
   }
 
   private look(): void {
-    const { mirrors } = this.mirrored;
+    for (const name of [...this.begunMs.keys()]) {
+      if (performance.now() > this.nextForMs(name)) this.begunMs.delete(name);
+    }
     for (const own of [...this.links.values()]) {
       if (nowMs() > own.heardMs + SILENT_MS) {
         this.drop(own.name, `it has said nothing for ${SILENT_MS / 1000} s`);
-      } else if (mirrors.isSendingStateTo(own.name) && this.isStateOld) {
+      } else if (own.takesState && this.isStateOld) {
         this.drop(own.name, `it has not taken the state in ${STATE_MS / 1000} s`);
       }
     }
@@ -327,12 +359,11 @@ class Serving {
   private drop(name: string, reason: string): void {
     const own = this.links.get(name);
     if (own === undefined) return;
-    const { mirrors } = this.mirrored;
     this.links.delete(name);
-    if (mirrors.isSendingStateTo(name)) this.stateSent();
-    mirrors.leave(name);
+    if (own.takesState) this.endState(own);
+    this.mirrored.mirrors.leave(name);
     own.end(reason);
-    this.say("info", `the mirror ${name} does not follow any more: ${reason}`);
+    this.lines.say(`the mirror ${name} does not follow any more: ${reason}`);
   }
 
   private say(

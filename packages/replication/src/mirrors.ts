@@ -87,11 +87,7 @@ export class Mirrors {
     return this.outlets.size > 0 || this.recent.isGoing || this.before !== null;
   }
 
-  /** Whether a mirror is being sent the state: one at a time is. */
-  get isSendingState(): boolean {
-    return [...this.outlets.keys()].some((name) => this.isSendingStateTo(name));
-  }
-
+  /** Whether a mirror is being sent the state. */
   isSendingStateTo(name: string): boolean {
     const { queue = null, held = null } = this.outlets.get(name) ?? {};
     return held !== null || queue?.isImageOver === false;

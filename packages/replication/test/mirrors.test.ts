@@ -232,10 +232,10 @@ describe("a mirror of a pair", () => {
     bench.join();
     bench.brackets(1);
     expect(new Set(bench.hear(mirror))).toEqual(new Set(["image"]));
-    expect(bench.active.mirrors.isSendingState).toBe(true);
+    expect(bench.active.mirrors.isSendingStateTo("m")).toBe(true);
     bench.acknowledge(standby);
     expect(bench.hear(mirror)).toEqual(["imageEnd", "bracket"]);
-    expect(bench.active.mirrors.isSendingState).toBe(false);
+    expect(bench.active.mirrors.isSendingStateTo("m")).toBe(false);
     isSame(standby.follows!, mirror.follows!);
   });
 

@@ -22,7 +22,7 @@ export function mirrorMetrics(shown: ShownFollowing): MetricRecord[] {
       "How old what this mirror shows is, at most",
       age_ms === null ? [] : [{ value: age_ms / 1000, labels: {} }],
     ),
-    gauge("tsbgp_mirror_behind_octets", "Octets that have come and are not run", behind.octets),
-    counter("tsbgp_mirror_states", "Times that the server has sent its whole state", states),
+    gauge("tsbgp_mirror_behind_octets", "Octets received that wait to be applied", behind.octets),
+    counter("tsbgp_mirror_states", "Full copies of the state that were received", states),
   ];
 }
