@@ -492,22 +492,24 @@ describe("docker/kubernetes/ts-bgp.yaml", () => {
   });
 });
 
+const FORWARD_UNIT = "ts-bgp-forward.service";
+
 const noAnalyze =
   spawnSync("systemd-analyze", ["--version"]).status === 0 ? "" : " (needs systemd-analyze)";
 
 describe.skipIf(noAnalyze !== "")(`systemd-analyze minds nothing${noAnalyze}`, () => {
   test.each([
-    ["the unit", "rs1", null],
-    ["the unit of a spare", "spare", "spare.conf"],
-  ])("of %s", (_, name, more) => {
+    ["the unit", "ts-bgp@rs1.service", "ts-bgp@.service", null],
+    ["the unit of a spare", "ts-bgp@spare.service", "ts-bgp@.service", "spare.conf"],
+    ["the unit of a forwarding module", FORWARD_UNIT, FORWARD_UNIT, null],
+  ])("of %s", (_, unit, file, more) => {
     const directory = mkdtempSync(join(tmpdir(), "tsbgp-unit-"));
     const place = (file: string, source: string) => {
       const program = "/opt/ts-bgp/node_modules/.bin/node /opt/ts-bgp/packages/cli/bin/tsbgp.mjs";
       const unit = text("configs/systemd", source).replaceAll(program, process.execPath);
       writeFileSync(join(directory, file), unit);
     };
-    const unit = `ts-bgp@${name}.service`;
-    place(unit, "ts-bgp@.service");
+    place(unit, file);
     if (more !== null) {
       mkdirSync(join(directory, `${unit}.d`));
       place(`${unit}.d/${more}`, more);
@@ -515,7 +517,7 @@ describe.skipIf(noAnalyze !== "")(`systemd-analyze minds nothing${noAnalyze}`, (
     const words = ["verify", "--man=no", join(directory, unit)];
     const { status, stderr } = spawnSync("systemd-analyze", words, { encoding: "utf8" });
     rmSync(directory, { recursive: true });
-    const minded = stderr.split("\n").filter((line) => /ts-bgp@|spare\.conf/.test(line));
+    const minded = stderr.split("\n").filter((line) => /ts-bgp[@-]|spare\.conf/.test(line));
     expect(minded).toEqual([]);
     expect(status).toBe(0);
   });

@@ -1,7 +1,8 @@
 /** MRT files as Debian's bgpdump and this project's own reader understand them. */
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { zstdDecompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import {
   type FeedsScene,
@@ -24,15 +25,18 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
       const dirOf = ({ directory }: LabNode) => join(directory, "mrt");
       const scene = setFeedsScene(
         lab,
-        (node) => `mrt: { dir: ${dirOf(node)}, tables-every: 3, updates-every: 2 }`,
+        (node) => `mrt: { dir: ${dirOf(node)}, tables-every: 3, updates-every: 2, compress: zstd }`,
       );
       const { speaker, source, node, neighbors } = scene;
       const dir = dirOf(node);
       mkdirSync(dir);
       await startFeedsScene(scene);
 
-      for (const [view, ...flag] of [["--received"], ["--accepted", "--accepted"]] as const) {
-        const file = join(node.directory, `routes${view}.mrt.gz`);
+      for (const [view, end, ...flag] of [
+        ["--received", "zst"],
+        ["--accepted", "gz", "--accepted"],
+      ] as const) {
+        const file = join(node.directory, `routes${view}.mrt.${end}`);
         const { code, stderr } = await speaker.cli(["dump", file, ...flag]);
         expect([code, stderr]).toEqual([0, ""]);
         const lines = await bgpdump(node, file);
@@ -42,10 +46,10 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
           expect([address, dumped.sort()]).toEqual([address, shown.map(withoutLarge)]);
         }
       }
-      await expectSameInjected(scene, join(node.directory, "routes--received.mrt.gz"));
+      await expectSameInjected(scene, join(node.directory, "routes--received.mrt.zst"));
 
       const complete = (kind: string) =>
-        readdirSync(dir).filter((name) => name.startsWith(kind) && name.endsWith(".gz"));
+        readdirSync(dir).filter((name) => name.startsWith(kind) && name.endsWith(".zst"));
       await until(() => complete("rib").length > 0, WAIT_MS, "a dump is there");
       const updates = async () => {
         const lines: string[][] = [];
@@ -68,7 +72,7 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
       const shown = await speaker.cli(["show", "feeds", "--json"]);
       expect(shown.json).toMatchObject({ mrt: { dir, missed: 0, problem: null } });
 
-      const again = await speaker.cli(["dump", join(node.directory, "routes--received.mrt.gz")]);
+      const again = await speaker.cli(["dump", join(node.directory, "routes--received.mrt.zst")]);
       expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("is there already")]);
       // Without the folder nothing can be written; BGP goes on, and says why.
       expect((await speaker.cli(["dump", "/nowhere/x.mrt"])).stderr).toContain("ENOENT");
@@ -96,7 +100,13 @@ async function expectSameInjected(scene: FeedsScene, file: string): Promise<void
 
 /** @returns the fields of each line of its short form */
 async function bgpdump(node: LabNode, file: string): Promise<string[][]> {
-  const { stdout } = await node.run(["/usr/bin/bgpdump", "-m", file]);
+  let read = file;
+  // It knows gzip alone.
+  if (file.endsWith(".zst")) {
+    read = join(node.directory, "read.mrt");
+    writeFileSync(read, zstdDecompressSync(readFileSync(file)));
+  }
+  const { stdout } = await node.run(["/usr/bin/bgpdump", "-m", read]);
   return stdout
     .split("\n")
     .filter((line) => line !== "")

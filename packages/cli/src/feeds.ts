@@ -72,7 +72,7 @@ export const dumpCommand: Command = {
   usage: "FILE [--accepted]",
   summary: "write all routes into a file in the format MRT, from the speaker or from its standby",
   help: [
-    "The speaker writes it; compressed when its name ends in .gz. Routes are those that neighbors have",
+    "The speaker writes it; compressed when its name ends in .gz or .zst. Routes are those that neighbors have",
     "sent, as they sent them. A file of that name that is there already stays: then nothing is written.",
     "  --accepted    those that import policies accept, as these leave them",
   ],

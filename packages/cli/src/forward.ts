@@ -15,15 +15,17 @@ export const forwardCommand: Command = {
     "FILE names the servers and the kernel's table; `tsbgp check` checks it. Routes have protocol bgp.",
     "Routes stay when this command ends, and when a server of a pair, or with graceful-restart: full, dies or",
     "is upgraded.",
-    "`tsbgp show forward` shows what there is. Needs CAP_NET_ADMIN.",
+    "`tsbgp show forward` shows what there is. Needs CAP_NET_ADMIN, and on the speaker's host the speaker's user.",
+    "SIGHUP opens the log file anew; SIGTERM and SIGINT end it.",
   ],
   options: CONFIG_OPTION,
   run: async (args) => {
     noWords(args);
     const file = configFile(args);
-    return withConfigErrors(({ Forward }) =>
-      runService(new Forward({ file, version: VERSION }), null),
-    );
+    return withConfigErrors(({ Forward }) => {
+      const forward = new Forward({ file, version: VERSION });
+      return runService(forward, () => forward.service.reopenLog());
+    });
   },
 };
 
@@ -94,8 +96,8 @@ const FOLLOWERS: readonly Column<ShownFollower>[] = [
   { title: "Follower", text: ({ name }) => name },
   { title: "State", text: ({ state }) => state },
   { title: "For", text: ({ since_ms }) => since(since_ms), right: true },
-  { title: "Told", text: ({ told }) => String(told), right: true },
-  { title: "Brackets", text: ({ brackets }) => String(brackets), right: true },
+  { title: "Routes sent", text: ({ told }) => String(told), right: true },
+  { title: "Batches", text: ({ brackets }) => String(brackets), right: true },
   { title: "Lag", text: ({ lag }) => String(lag), right: true },
   { title: "Version", text: ({ software }) => software },
 ];

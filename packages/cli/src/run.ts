@@ -153,9 +153,9 @@ export async function runDaemon(
 /**
  * Runs a process without a speaker until a signal ends it; another one ends it at once.
  *
- * @param hangUp - what SIGHUP does; null: it ends the process
+ * @param hangUp - what SIGHUP does
  */
-export async function runService(it: Running, hangUp: (() => void) | null): Promise<number> {
+export async function runService(it: Running, hangUp: () => void): Promise<number> {
   // One that is killed writes nothing at its end.
   flushCompileCache();
   process.on("uncaughtException", (error) => it.service.fail(error));
@@ -168,7 +168,7 @@ export async function runService(it: Running, hangUp: (() => void) | null): Prom
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
-    if (hangUp !== null) process.on("SIGHUP", hangUp);
+    process.on("SIGHUP", hangUp);
   });
   try {
     await it.start();

@@ -63,9 +63,14 @@ export function loadKind<C>(
 /** Socket of a file that names none, where no other one was handed in. */
 const CONTROL_SOCKET = "/run/ts-bgp/ts-bgp.sock";
 
-export function checkControl({ control }: Pick<FileShape, "control">, checker: Checker): string {
+/** @param fallback - of a file that names none */
+export function checkControl(
+  { control }: Pick<FileShape, "control">,
+  checker: Checker,
+  fallback = checker.sources.controlSocket ?? CONTROL_SOCKET,
+): string {
   const socket = control?.socket;
-  if (socket === undefined) return checker.sources.controlSocket ?? CONTROL_SOCKET;
+  if (socket === undefined) return fallback;
   // Any other is where the process is started.
   if (socket.startsWith("/")) {
     checkFolder(socket, checker.yaml.valueAt(control!, "socket"), checker);

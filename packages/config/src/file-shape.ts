@@ -27,7 +27,7 @@ export interface FileShape {
     readonly "tables-every"?: number;
     readonly routes?: "received" | "accepted";
     readonly "updates-every"?: number;
-    readonly compress?: "gzip" | "none";
+    readonly compress?: "gzip" | "zstd" | "none";
   };
   readonly webhook?: {
     readonly url: string;

@@ -5,6 +5,7 @@ import { checkControl, type Loaded, loadKind, logOf } from "./file-kinds.ts";
 import type { FileLink, FileShape, FileTls, OneOrMore } from "./file-shape.ts";
 import { checkLinkTls, FOLLOWED_NAME } from "./followers.ts";
 import { linksIn } from "./nsr.ts";
+import { besides } from "./paths.ts";
 import type { LinkAddress, LogConfig, NsrTls } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
@@ -44,6 +45,11 @@ const MAIN_TABLE = 254;
 const METRIC = 32;
 const KEEP_SECONDS = 3600;
 
+/** @returns the one that none is named for: beside that of a speaker, which may run on the same host */
+function socketOf({ controlSocket = "/run/ts-bgp/" }: ConfigSources): string {
+  return besides(controlSocket, "forward.sock");
+}
+
 /**
  * Reads and checks the file of a forwarding module.
  *
@@ -74,7 +80,7 @@ function build(shape: ForwardShape, checker: Checker): ForwardConfig {
     metric: forward.metric ?? METRIC,
     families: forward.families ?? ["ipv4", "ipv6"],
     keepSeconds: forward["keep-seconds"] ?? KEEP_SECONDS,
-    control: { socket: checkControl(shape, checker) },
+    control: { socket: checkControl(shape, checker, socketOf(checker.sources)) },
     log: logOf(shape),
   };
 }

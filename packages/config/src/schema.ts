@@ -124,14 +124,32 @@ function described(file: YamlFile, root: Section, error: ErrorObject): [number, 
       return [at, `"${error.params["missingProperty"]}" is missing`];
     }
   }
+  const excess = excessIn(error);
+  if (excess !== null) return [file.valueAt(owner, key), `"${key}" ${excess}`];
   if (error.propertyName !== undefined) {
     return [file.keyAt(owner, key), `"${key}" is not ${schemaHere.title}`];
   }
   const subject = Array.isArray(owner) ? "" : `"${key}" `;
-  const what = `must be ${schemaHere.title}, not ${inWords(error.data)}`;
+  const keys =
+    error.keyword === "maxProperties"
+      ? ` with ${Object.keys(error.data as Section).length} keys`
+      : "";
+  const what = `must be ${schemaHere.title}, not ${inWords(error.data)}${keys}`;
   const values = error.keyword === "enum" ? (error.params["allowedValues"] as string[]) : [];
   const hint = typeof error.data === "string" ? didYouMean(error.data, values) : "";
   return [file.valueAt(owner, key), `${subject}${what}${hint}`];
+}
+
+/** @returns what there is too much of in a list; null for another mistake */
+function excessIn({ keyword, params, data }: ErrorObject): string | null {
+  switch (keyword) {
+    case "maxItems":
+      return `has ${(data as unknown[]).length} entries, at most ${params["limit"]}`;
+    case "uniqueItems":
+      return `has ${inWords((data as unknown[])[params["i"]])} twice`;
+    default:
+      return null;
+  }
 }
 
 function inWords(value: unknown): string {

@@ -7,6 +7,12 @@ import type { FileShape, FileStaticRoute } from "./file-shape.ts";
 import type { StaticRoute } from "./route-types.ts";
 
 const LOCAL_PREF = 100;
+/**
+ * What AS path and communities of a route may take, in octets. An UPDATE of 4,096 has 125 for all else but an IPv6
+ * prefix with its path identifier, which takes 21; what is left is for AS numbers and communities that policies add.
+ */
+const LISTS_OCTETS_MAX = 3500;
+const AS_OCTETS = 4;
 
 export function checkStatic({ static: routes = [] }: FileShape, checker: Checker): StaticRoute[] {
   const { yaml } = checker;
@@ -28,11 +34,20 @@ export function checkStatic({ static: routes = [] }: FileShape, checker: Checker
       yaml.add(yaml.valueAt(route, "next-hop"), message);
     }
     const [standard = [], large = [], extended = []] = communities;
+    const asPath = route["as-path"] ?? [];
+    const octets = COMMUNITIES.reduce(
+      (sum, { octets: each }, k) => sum + each * communities[k]!.length,
+      AS_OCTETS * asPath.length,
+    );
+    if (octets > LISTS_OCTETS_MAX) {
+      const message = `AS path and communities of ${prefix} take ${octets} octets, at most ${LISTS_OCTETS_MAX}`;
+      yaml.add(at, message);
+    }
     return {
       prefix,
       nextHop,
       origin: route.origin ?? "igp",
-      asPath: route["as-path"] ?? [],
+      asPath,
       med: route.med ?? null,
       localPref: route["local-pref"] ?? LOCAL_PREF,
       communities: standard,
@@ -68,9 +83,9 @@ function checkNextHop(route: FileStaticRoute, { yaml }: Checker): string | null 
 }
 
 const COMMUNITIES = [
-  { key: "community", kind: "standard", example: "65000:1" },
-  { key: "large-community", kind: "large", example: "65000:1:2" },
-  { key: "extended-community", kind: "extended", example: "rt:65000:1" },
+  { key: "community", kind: "standard", octets: 4, example: "65000:1" },
+  { key: "large-community", kind: "large", octets: 12, example: "65000:1:2" },
+  { key: "extended-community", kind: "extended", octets: 8, example: "rt:65000:1" },
 ] as const;
 
 /** @returns the communities of a key in canonical text, each once */

@@ -172,7 +172,7 @@ export interface MrtConfig {
   readonly routes: "received" | "accepted";
   /** For so long UPDATE messages go into one file; 0 for none. */
   readonly updatesSeconds: number;
-  readonly compress: "gzip" | "none";
+  readonly compress: "gzip" | "zstd" | "none";
 }
 
 /** Where two sides of a pair meet: a Unix socket, or TCP. */

@@ -12,12 +12,15 @@ const EVENTS: readonly WebhookEvent[] = [
   "session-up",
   "session-down",
   "max-prefix-reached",
+  "max-prefix-out",
   "first-rejection",
   "quarantine",
   "rpki-source",
   "nsr-takeover",
   "nsr-lost-session",
   "nsr-simplex",
+  "config-rolled-back",
+  "config-stuck",
 ];
 
 export function checkWebhook({ webhook }: FileShape, checker: Checker): WebhookConfig | null {

@@ -21,7 +21,7 @@ test("what a file does not say is filled in", () => {
     metric: 32,
     families: ["ipv4", "ipv6"],
     keepSeconds: 3600,
-    control: { socket: "/run/ts-bgp/ts-bgp.sock" },
+    control: { socket: "/run/ts-bgp/forward.sock" },
     log: { level: "info", file: null },
   });
 });

@@ -81,6 +81,41 @@ test("a prefix stands once, however it is written", () => {
   ]);
 });
 
+const numbered = (prefix: string, count: number, suffix = "") =>
+  Array.from({ length: count }, (_, k) => `"${prefix}${k}${suffix}"`).join(", ");
+
+const LONG = "10.1.0.0/16, next-hop: 192.0.2.9";
+
+test.each([
+  ["as-path", `[ ${Array(300).fill(1).join(", ")} ]`, '"as-path" has 300 entries, at most 255'],
+  ["community", `[ ${numbered("1:", 20_000)} ]`, '"community" has 20000 entries, at most 875'],
+  ["large-community", `[ ${numbered("1:1:", 292)} ]`, "has 292 entries, at most 291"],
+  ["extended-community", `[ ${numbered("rt:1:", 438)} ]`, "has 438 entries, at most 437"],
+  [
+    "as-path",
+    `[ 1, 2 ], community: [ ${numbered("1:", 300)} ], large-community: [ ${numbered("1:1:", 200)} ]`,
+    "AS path and communities of 10.1.0.0/16 take 3608 octets, at most 3500",
+  ],
+])("a route with too long a list is a mistake: %s %#", (key, list, message) => {
+  const { config, mistakes } = load(`  - { prefix: ${LONG}, ${key}: ${list} }`);
+  expect(config).toBeNull();
+  expect(mistakes.map((each) => each.message)).toEqual([expect.stringContaining(message)]);
+  expect(mistakes[0]).toMatchObject({ line: 4, column: expect.any(Number) });
+});
+
+test("a list as long as it may be is right", () => {
+  const lists = [`community: [ ${numbered("1:", 800)} ]`, "as-path: [ 1, 2, 3 ]"];
+  const { mistakes } = load(`  - { prefix: ${LONG}, ${lists.join(", ")} }`);
+  expect(formatMistakes(mistakes)).toEqual([]);
+});
+
+test("there are 10,000 routes at most", () => {
+  const routes = Array.from({ length: 10_001 }, () => `  - { prefix: ${LONG} }`);
+  expect(formatMistakes(load(routes.join("\n")).mistakes)).toEqual([
+    'x.yaml:4:3: "static" has 10001 entries, at most 10000',
+  ]);
+});
+
 test("a change of a route is a change of the section, and of no neighbor", () => {
   const [one, other] = [10, 11].map(
     (k) => load(`  - { prefix: 10.1.0.0/16, next-hop: 192.0.2.${k} }`).config!,

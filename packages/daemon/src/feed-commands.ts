@@ -1,6 +1,6 @@
 /** What the control socket can be asked of feeds: BMP stations and MRT files. */
 
-import type { DumpResult, Feeds } from "@ts-bgp/feeds";
+import { compressionOf, type DumpResult, type Feeds } from "@ts-bgp/feeds";
 import type { Router } from "@ts-bgp/router";
 import { ControlError } from "./control.ts";
 
@@ -86,7 +86,7 @@ export function showFeedStatus({ stations, mrt }: Feeds): ShownFeedStatus | null
 /**
  * Writes all routes of a router into a file.
  *
- * @param file - from the root, and not there yet; compressed when its name ends in .gz
+ * @param file - from the root, and not there yet; compressed when its name ends in .gz or .zst
  */
 export async function dumpRoutes(
   feeds: Feeds,
@@ -96,7 +96,7 @@ export async function dumpRoutes(
 ): Promise<DumpResult> {
   if (file === null || !file.startsWith("/")) throw new ControlError("a file is missing");
   try {
-    const compress = file.endsWith(".gz") ? "gzip" : "none";
+    const compress = compressionOf(file);
     return await feeds.dump(router, { file, routes, compress, replaces: false });
   } catch (error) {
     throw new ControlError((error as Error).message);

@@ -157,7 +157,8 @@ export class Follower {
       this.refuse(problem);
       return;
     }
-    this.name = hello.follower === "" ? "unnamed" : hello.follower;
+    // What a certificate says is nobody's to choose.
+    this.name = (this.caller.name ?? hello.follower) || "unnamed";
     this.software = hello.software;
     this.families = hello.families;
     this.caller.welcome();

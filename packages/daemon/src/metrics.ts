@@ -11,6 +11,7 @@ import { rejectionMetrics } from "./rejection-metrics.ts";
 import { restartMetrics } from "./restart-metrics.ts";
 import { rpkiMetrics } from "./rpki-metrics.ts";
 import { askersTurn, PIECE_MS } from "./turns.ts";
+import { ValidationMetrics } from "./validation-metrics.ts";
 
 /** What the daemon knows beside the speaker. */
 export interface DaemonFacts {
@@ -31,6 +32,7 @@ export class Collector {
   private readonly facts: DaemonFacts;
   /** What prom-client knows of the process and of the thread that routes. */
   private readonly process: Registry = new Registry();
+  private readonly validation: ValidationMetrics = new ValidationMetrics();
   private heldMaxMs = 0;
 
   constructor(served: () => Served, facts: DaemonFacts) {
@@ -56,13 +58,8 @@ export class Collector {
       if (next.done === true) break;
       yield { rows: next.value };
     }
-    for (const steps = rejectionMetrics(this.served().router); ; ) {
-      await askersTurn();
-      const next = await this.timed(async () => steps.next());
-      if (next.done !== true) continue;
-      yield { records: [next.value] };
-      break;
-    }
+    yield { records: [await this.inSteps(rejectionMetrics(this.served().router))] };
+    yield { records: await this.inSteps(this.validation.of(this.served().router)) };
     const heldMaxSeconds = this.heldMaxMs / 1000;
     const help = "Longest time that collecting metrics has held up routing at once";
     yield { records: [gauge("tsbgp_collect_max_seconds", help, heldMaxSeconds)] };
@@ -81,6 +78,15 @@ export class Collector {
         return taken;
       });
       yield { records };
+    }
+  }
+
+  /** @param steps - each a piece of work that waits for nothing */
+  private async inSteps<T>(steps: Iterator<void, T>): Promise<T> {
+    for (;;) {
+      await askersTurn();
+      const next = await this.timed(async () => steps.next());
+      if (next.done === true) return next.value;
     }
   }
 

@@ -24,7 +24,15 @@ export const FLUSH_MS = 2000;
 const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /** Ids that the webhook may be told of; the compiler sees that there are such. */
-type EventId = LogEvent["id"] | "first-rejection" | "reload-refused" | "started" | "stopping";
+type EventId =
+  | LogEvent["id"]
+  | "first-rejection"
+  | "config-rolled-back"
+  | "config-stuck"
+  | "config-differs"
+  | "reload-refused"
+  | "started"
+  | "stopping";
 
 /** Whose events these are. */
 export interface Sender {

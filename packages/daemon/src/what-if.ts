@@ -98,12 +98,10 @@ export async function* askWhatIf(
     let octets = 0;
     for (const piece of pieces) {
       octets += piece.length;
-      await helper.tell({ piece });
-      yield null;
+      yield* waiting(helper.tell({ piece }));
     }
-    await helper.tell({ octets: read.octets, wanted });
-    let found: WhatIf | null = null;
-    for (; found === null; yield null) found = await helper.answerSoon();
+    yield* waiting(helper.tell({ octets: read.octets, wanted }));
+    const found = yield* waiting(helper.answer);
     const { neighbors, diff, routes, routesLeftOut } = found;
     const shown = wanted === null ? neighbors : neighbors.filter((one) => one.neighbor === wanted);
     yield {
@@ -121,6 +119,19 @@ export async function* askWhatIf(
     isBusy = false;
     helper?.end();
   }
+}
+
+/** Has a look now and then whether anybody still waits. @returns what something resolves with */
+async function* waiting<T>(something: Promise<T>): AsyncGenerator<null, T> {
+  let isOver = false;
+  const over = something.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await Promise.race([over, sleep(LOOK_MS, null, { ref: false })]);
+    yield null;
+  }
+  return over;
 }
 
 async function readTried(file: string, { refusal }: WhatIfSources): Promise<ReadApart> {
@@ -147,7 +158,8 @@ function checkMemory(octets: number): void {
 /** The process. */
 class Helper {
   private readonly child: ChildProcess;
-  private readonly answer: Promise<WhatIf>;
+  /** Rejects when the process is gone before. */
+  readonly answer: Promise<WhatIf>;
   private lastWords = "";
 
   constructor() {
@@ -176,11 +188,6 @@ class Helper {
   async tell(what: ToWhatIf): Promise<void> {
     const told = new Promise<void>((resolve) => this.child.send(what, () => resolve()));
     await Promise.race([told, this.answer]);
-  }
-
-  /** @returns what comes of it, null when that takes longer */
-  answerSoon(): Promise<WhatIf | null> {
-    return Promise.race([this.answer, sleep(LOOK_MS, null, { ref: false })]);
   }
 
   end(): void {

@@ -10,6 +10,7 @@ import { until } from "../../../test/lab/until.ts";
 import { Peer } from "../../../testkit/peer.ts";
 import { freePort, MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes, updateMessage } from "../../../testkit/updates.ts";
+import type { ShownFollowers } from "../src/index.ts";
 import { HELLO, Scripted } from "./support/scripted-follower.ts";
 
 const AS = 65_001;
@@ -110,6 +111,11 @@ test("over TCP both ends show a certificate for the name", async () => {
     const right = dial(port, keys, "own");
     right.say("hello", HELLO);
     await right.has("role");
+    const isShown = async () => {
+      const { items } = await speaker.ask({ command: "show-followers" });
+      return (items[0] as ShownFollowers).followers[0]?.name === "b";
+    };
+    await until(isShown, WAIT_MS, "it has the name of its certificate");
     const wrong = dial(port, keys, "other");
     wrong.say("hello", HELLO);
     await until(() => wrong.closed, WAIT_MS, "it is not let in");

@@ -86,4 +86,29 @@ describe.skipIf(REASON !== null)(`a webhook of a pair (${REASON ?? "on one host"
       expect([peer, other].map(isUndisturbed)).toEqual([true, true]);
       expect(b.log().filter(({ id }) => id === "webhook")).toEqual([]);
     }));
+
+  test("a reload that goes back, too many routes sent, and a hand-over are told", () => {
+    const events = ["max-prefix-out", "config-rolled-back", "config-differs", "nsr-handover"];
+    const limited = Array.from({ length: 3 }, (_, k) => ({
+      ...{ address: neighborAddress(k + 1), as: PEER_AS + k },
+      ...(k === 1 ? { "max-prefix-out": { "ipv4-unicast": 5, action: "warn" } } : {}),
+    }));
+    return withPair({ config: { webhook: { ...webhook, events } } }, async (pair) => {
+      const { a } = await pair.start();
+      const [first] = [await pair.peer(1), await pair.peer(2)];
+      a.configure(pair.config("a", { neighbors: limited }));
+      await a.ask({ command: "reload", confirm: 600 });
+      await first.sendAll(manyRoutes({ as: PEER_AS, count: 10 }));
+      await tells(`a max-prefix-out ${neighborAddress(2)}`);
+      await a.ask({ command: "rollback" });
+      await tells("a config-differs");
+      await untilProtected(a, 2);
+      await a.ask({ command: "switchover" });
+      await tells("a nsr-handover");
+      expect(told()).toEqual([
+        `a max-prefix-out ${neighborAddress(2)}`,
+        ...["a config-rolled-back", "a config-differs", "a nsr-handover"],
+      ]);
+    });
+  });
 });

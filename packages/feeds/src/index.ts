@@ -4,7 +4,7 @@
  *
  *     feeds.ts         in the thread that routes: hands on what happens, and walks tables in pieces
  *     feeds-worker.ts  the thread of the feeds: stations.ts, station.ts, outbox.ts, peers.ts; mrt-files.ts,
- *                      dump.ts, output-file.ts
+ *                      dump.ts, output-file.ts, compression.ts
  *     table-walk.ts, rib-walk.ts, numbers.ts    what is there, for those who come later
  *     orders.ts        what they say to each other
  *     thread.ts        a thread that begins again, and give-way.ts, behind routing: for others too
@@ -12,5 +12,6 @@
  * Routing waits for none of it: a feed that does not follow is told that it missed something.
  */
 
+export { compressionOf } from "./compression.ts";
 export { Feeds, type FeedsHooks, type Observable } from "./feeds.ts";
 export type { DumpRequest, DumpResult, ShownMrt, ShownStation } from "./orders.ts";

@@ -5,6 +5,7 @@ import type { MrtConfig } from "@ts-bgp/config";
 import { MRT_STATE, MrtWriter } from "@ts-bgp/feeds-codec";
 import type { Observed, ObservedSession } from "@ts-bgp/router";
 import { FAMILY, MESSAGE, readU16 } from "@ts-bgp/wire-codec";
+import { endOfName } from "./compression.ts";
 import type { DumpRequest, ShownMrt } from "./orders.ts";
 import { OutputFile } from "./output-file.ts";
 
@@ -141,7 +142,7 @@ export class MrtFiles {
     const digits = new Date(atMs).toISOString().replace(/\D/g, "");
     const seconds = digits.slice(12, 14);
     const time = `${digits.slice(8, 12)}${seconds === "00" ? "" : seconds}`;
-    const end = this.config.compress === "gzip" ? ".gz" : "";
+    const end = endOfName(this.config.compress);
     return join(this.config.dir, `${kind}.${digits.slice(0, 8)}.${time}${end}`);
   }
 }

@@ -9,7 +9,7 @@ import { createWriteStream } from "node:fs";
 import { link, rename, rm, stat } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
+import { type Compression, compressor } from "./compression.ts";
 
 /** What may wait to be written. */
 const WAITING_OCTETS_MAX = 1 << 26;
@@ -25,14 +25,14 @@ export class OutputFile {
   private problem: string | null = null;
 
   /** @param replaces - whether a file of that name gives way */
-  constructor(name: string, compress: "gzip" | "none", replaces: boolean) {
+  constructor(name: string, compress: Compression, replaces: boolean) {
     this.name = name;
     this.part = `${name}.${randomBytes(8).toString("hex")}.part`;
     this.replaces = replaces;
     const file = createWriteStream(this.part, { flags: "wx", mode: MODE });
-    const gzip = compress === "gzip" ? createGzip() : null;
-    this.head = gzip ?? file;
-    const over = gzip === null ? finished(file) : pipeline(gzip, file);
+    const through = compressor(compress);
+    this.head = through ?? file;
+    const over = through === null ? finished(file) : pipeline(through, file);
     this.done = over.catch((error: Error) => {
       this.problem ??= error.message;
     });

@@ -11,8 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Compression } from "../src/compression.ts";
 import { OutputFile } from "../src/output-file.ts";
 
 const OCTETS = Buffer.from("routes");
@@ -23,9 +24,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
+const READ = { none: (octets: Buffer) => octets, gzip: gunzipSync, zstd: zstdDecompressSync };
+
 const at = (name: string) => join(dir, name);
 
-function write(compress: "gzip" | "none", replaces: boolean): Promise<number> {
+function write(compress: Compression, replaces: boolean): Promise<number> {
   const file = new OutputFile(at("x"), compress, replaces);
   expect(file.write(OCTETS)).toBe(true);
   return file.close();
@@ -36,6 +39,8 @@ test.each([
   ["none", false],
   ["gzip", true],
   ["gzip", false],
+  ["zstd", true],
+  ["zstd", false],
 ] as const)("a file is for owner and group: %s, %s", async (compress, replaces) => {
   // What may have been made to be written through.
   writeFileSync(at("other"), "other");
@@ -43,7 +48,7 @@ test.each([
   const octets = await write(compress, replaces);
   const written = readFileSync(at("x"));
   expect(written).toHaveLength(octets);
-  expect(compress === "gzip" ? gunzipSync(written) : written).toEqual(OCTETS);
+  expect(READ[compress](written)).toEqual(OCTETS);
   const { mode } = statSync(at("x"));
   expect(mode & 0o7777 & ~0o640).toBe(0);
   expect(readFileSync(at("other"), "utf8")).toBe("other");

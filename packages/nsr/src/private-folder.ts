@@ -32,9 +32,10 @@ export function makePrivateFolder(file: string): void {
  * and belong to one of the two as well: in a sticky folder others can make one, and turn it elsewhere later.
  *
  * @param file - that is to be made or used; it need not be there, its folder has to
+ * @param isOurs - it is this process that makes it; if not, another user's folder is right where it is
  * @throws an Error for the operator, with the folder, its owner, its mode, and what to do
  */
-export function assertPrivateFolder(file: string): void {
+export function assertPrivateFolder(file: string, isOurs = true): void {
   // As it is written: what is above a link is above where it leads to.
   const folder = path.dirname(path.isAbsolute(file) ? file : `${process.cwd()}/${file}`);
   const parts = partsOf(folder);
@@ -48,7 +49,7 @@ export function assertPrivateFolder(file: string): void {
       stat = lstatSync(place);
       continue;
     }
-    if ((stat.mode & STICKY) === 0) assertClosed(place, stat, file);
+    if ((stat.mode & STICKY) === 0) assertClosed(place, stat, file, isOurs);
     const next = path.join(place, part);
     stat = statOf(next, folder, file);
     if (!stat.isSymbolicLink()) {
@@ -62,7 +63,7 @@ export function assertPrivateFolder(file: string): void {
     if (path.isAbsolute(target)) place = "/";
     stat = lstatSync(place);
   }
-  assertClosed(place, stat, file);
+  assertClosed(place, stat, file, isOurs);
 }
 
 function partsOf(place: string): string[] {
@@ -90,11 +91,12 @@ function isForeign(uid: number): boolean {
   return uid !== process.geteuid!() && uid !== ROOT && !isOutside(uid);
 }
 
-function assertClosed(folder: string, { uid, mode }: Stats, file: string): void {
+function assertClosed(folder: string, { uid, mode }: Stats, file: string, isOurs: boolean): void {
   const isTheirs = isForeign(uid);
   if (!isTheirs && (mode & (WRITE_BY_GROUP | WRITE_BY_OTHERS)) === 0) return;
   const owner = `owner ${uid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
-  const remedy = isTheirs ? `chown ${process.geteuid!()} ${folder}` : `chmod go-w ${folder}`;
+  const toOwn = isOurs ? `chown ${process.geteuid!()} ${folder}` : `run this as user ${uid}`;
+  const remedy = isTheirs ? toOwn : `chmod go-w ${folder}`;
   // What everybody uses is not to be closed.
   const advice =
     (mode & STICKY) === 0 ? remedy : "use a folder of its own, such as /run/ts-bgp of mode 0700";

@@ -130,6 +130,12 @@ describe.skipIf(!isRoot)("as root", () => {
     expect(() => assertPrivateFolder(within("x"))).toThrow(text);
   });
 
+  test("where another process makes the file, its user is told, and the folder stays", () => {
+    chownSync(folder, STRANGER, STRANGER);
+    const text = `(owner ${STRANGER}, mode 0700): run this as user ${STRANGER}`;
+    expect(() => assertPrivateFolder(within("x"), false)).toThrow(text);
+  });
+
   test("root's folder is right for every user", () => {
     chmodSync(folder, 0o755);
     process.seteuid!(STRANGER);

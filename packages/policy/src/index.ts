@@ -50,7 +50,7 @@ export { newPrefixEntry, type PrefixEntry, parsePrefixEntry } from "./prefix-ent
 export { PrefixSet } from "./prefix-set.ts";
 export { REASON, type Reason, type ReasonCode, ReasonTable, reasonText } from "./reasons.ts";
 export { type RejectPreset, rejectCommunities } from "./reject-communities.ts";
-export { REJECT_REASONS, type RejectReason } from "./reject-reasons.ts";
+export type { RejectReason } from "./reject-reasons.ts";
 export { originOf, pathStateOf } from "./route.ts";
 export { parseRouteEntry, RouteSet } from "./route-set.ts";
 export { isListName } from "./terms.ts";

@@ -25,5 +25,3 @@ export const REJECT_IDS = {
 } as const satisfies Record<string, readonly [number | null, number | null]>;
 
 export type RejectReason = keyof typeof REJECT_IDS;
-
-export const REJECT_REASONS = Object.keys(REJECT_IDS) as readonly RejectReason[];

@@ -9,8 +9,10 @@ import type { PrefixRow } from "./prefix-table.ts";
 
 /** A plain object, as all state is; empty between slices. */
 export interface RouteNotes {
-  /** Five numbers for each path: see `notedPaths`. */
+  /** Five numbers for each path, see `eachNotedPath`: none where only best paths are asked for. */
   readonly paths: number[];
+  /** That is so; the state of an older program does not say it. */
+  bestAlone?: boolean;
   /** Rows of these paths. */
   readonly touched: Set<PathRow>;
   /** Prefixes whose best path is another one, or has changed. */
@@ -38,6 +40,8 @@ export function newRouteNotes(): RouteNotes {
  * removed may be another one's by now.
  */
 export function noteRoute(notes: RouteNotes, paths: PathTable, path: PathRow, isNew = false): void {
+  notes.touched.add(path);
+  if (notes.bestAlone === true) return;
   const { paths: list } = notes;
   const at = list.length - NUMBERS;
   const peer = paths.peer[path]!;
@@ -47,7 +51,6 @@ export function noteRoute(notes: RouteNotes, paths: PathTable, path: PathRow, is
   if (isRow && list[at + 2] === prefix && list[at + 3] === pathId) return;
   const wasAccepted = !isNew && paths.attr[path] !== 0;
   list.push(path, peer, prefix, pathId, wasAccepted ? 1 : 0);
-  notes.touched.add(path);
 }
 
 /** A prefix was decided: its best path is noted unless it is what it was. */

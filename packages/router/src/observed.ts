@@ -86,6 +86,10 @@ export function wantsOf({ bmp, mrt, followers }: Config): Wants {
 
 /** Has tables note what changes in them, or no more. */
 export function noteRoutesOf(rib: Rib, { routes, best }: Wants): void {
-  if (!routes && best !== true) rib.notes = null;
-  else rib.notes ??= newRouteNotes();
+  if (!routes && best !== true) {
+    rib.notes = null;
+    return;
+  }
+  rib.notes ??= newRouteNotes();
+  rib.notes.bestAlone = !routes;
 }

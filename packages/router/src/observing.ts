@@ -76,7 +76,7 @@ function openOf({ neighbor, negotiated }: UpSession, isOwn: boolean): OpenMessag
 /** Tells what routes have changed since they were told last. */
 export function tellRoutes(tables: Tables, rib: Rib): void {
   const { notes } = rib;
-  if (notes === null || notes.paths.length + notes.best.length === 0) return;
+  if (notes === null || notes.touched.size + notes.best.length === 0) return;
   const routes = new RouteRuns(tables, rib, writer);
   if (tables.wants.routes) tellPaths(rib, notes, routes);
   for (const row of notes.best) routes.addBest(row);

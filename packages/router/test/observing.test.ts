@@ -165,6 +165,27 @@ describe("those who observe", () => {
     expect(lab.router.tables.rib(1).notes).toBe(null);
   });
 
+  test("have no more noted than they ask for", () => {
+    const lab = new Lab(
+      yamlOf(`neighbors: [ { address: 192.0.2.1, as: 65001, passive: true, import: accept-all } ]
+followers: { listen: /run/followers.sock }`),
+    );
+    const peer = lab.peer("192.0.2.1", { as: 65001 }).up();
+    const rib = lab.router.tables.rib(1);
+    const sizes = () => [rib.notes!.touched.size, rib.notes!.paths.length];
+    const before: number[][] = [];
+    const decide = rib.decide.bind(rib);
+    rib.decide = (...given) => {
+      before.push(sizes());
+      return decide(...given);
+    };
+    peer.announce(["10.1.0.0/16"], { path: [65001] });
+    lab.run();
+    expect(before.filter(([touched]) => touched !== 0)).toEqual([[1, 0]]);
+    expect(sizes()).toEqual([0, 0]);
+    expect(lab.observed.map(({ kind }) => kind)).toEqual(["routes"]);
+  });
+
   test("are told UPDATEs as they came, and which ones were not taken as they came", () => {
     const lab = new Lab(
       yamlOf(`neighbors: [ { address: 192.0.2.1, as: 65001, passive: true, import: accept-all } ]

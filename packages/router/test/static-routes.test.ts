@@ -55,6 +55,15 @@ describe("a route of the configuration", () => {
     expect(internal.table[ONE]).toMatchObject({ path: "64510 64511", med: 7, localPref: 90 });
   });
 
+  test("is sent to all when its lists are as long as they may be", () => {
+    const communities = Array.from({ length: 875 }, (_, k) => `65000:${k}`);
+    const prepend = "policies: { out: [ { set: { prepend: 10 }, then: accept } ] }";
+    const { client, internal } = three(
+      yaml(route(ONE, `, med: 7, community: [${communities}]`), prepend, "out"),
+    );
+    for (const peer of [client, internal]) expect(peer.table[ONE]).toMatchObject({ communities });
+  });
+
   test("has the local-as of a client in front, where there is one", () => {
     const text = yaml(route(ONE)).replace("route-server-client: true", "$&, local-as: 65099");
     expect(three(text).client.table[ONE]).toMatchObject({ path: "65099" });

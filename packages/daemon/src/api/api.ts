@@ -5,7 +5,7 @@ import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
 import { bgplgd } from "./bgplgd.ts";
 import { birdseye } from "./birdseye.ts";
 import { birdwatcher } from "./birdwatcher.ts";
-import { answerOf, endText, lineText, listText, whole } from "./bodies.ts";
+import { answerOf, endText, JSON_TYPE, lineText, listText, whole } from "./bodies.ts";
 import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { type Ask, type Text, wordsOf } from "./foreign.ts";
@@ -17,7 +17,6 @@ import { RouterThread } from "./router-thread.ts";
 import { type Asker, Tokens } from "./tokens.ts";
 import { bodyValues, queryValues } from "./values.ts";
 
-const JSON_TYPE = "application/json";
 const LINES_TYPE = "application/x-ndjson";
 /** Of a page, unless it is asked for more, and at most. */
 const ROUTES_LIMIT = 1000;

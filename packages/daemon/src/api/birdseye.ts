@@ -79,7 +79,7 @@ function queryOf(kind: string, name: string): ControlRequest | null {
 
 async function count(query: ControlRequest, ask: Ask): Promise<object> {
   let all = 0;
-  for await (const lines of ask(query)) all += lines.split("\n").length;
+  for await (const lines of ask(query)) if (lines !== "") all += lines.split("\n").length;
   return { routes: all };
 }
 

@@ -4,8 +4,11 @@ import { createHash } from "node:crypto";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
 import { breaking, each, type Pieces } from "./router-thread.ts";
 
+export const JSON_TYPE = "application/json";
 /** What is kept of an answer before it is sent. */
 const WHOLE_CHARACTERS_MAX = 1 << 19;
+/** Whoever waits longer is told by then that it is coming: the server waits for itself no longer than `answerMs`. */
+const WHOLE_MS = 8000;
 /** Whoever asked with a token shares the answer with nobody; and everybody asks each time. */
 const HEADERS = { "cache-control": "private, no-cache", vary: "authorization, accept" };
 
@@ -39,9 +42,10 @@ export async function* endText(pieces: Pieces): AsyncGenerator<string> {
 }
 
 /**
- * Throws what the text throws, as long as nothing has been sent of it.
+ * Throws what the text throws, as long as nothing has been sent of it: of what is long, or takes long, its beginning
+ * is sent before its end is there.
  *
- * @param contentType - of the text
+ * @param contentType - of the text; where it is JSON, what has nothing for a while stands for white space
  * @param isTagged - whether there is something to ask again for
  */
 export async function answerOf(
@@ -52,7 +56,8 @@ export async function answerOf(
 ): Promise<HttpAnswer> {
   const begun: string[] = [];
   let characters = 0;
-  while (characters < WHOLE_CHARACTERS_MAX) {
+  const untilMs = performance.now() + WHOLE_MS;
+  while (characters < WHOLE_CHARACTERS_MAX && performance.now() < untilMs) {
     const { value, done } = await text.next();
     if (done && !isTagged) {
       return { status: 200, contentType, headers: UNKEPT, body: begun.join("") };
@@ -63,8 +68,9 @@ export async function answerOf(
     characters += value.length;
   }
   if (gone.aborted) await text.return(undefined);
+  const idle = contentType === JSON_TYPE ? "\n" : "";
   const kept = isTagged ? HEADERS : UNKEPT;
-  return { status: 200, contentType, headers: kept, body: breaking(joined(begun, text)) };
+  return { status: 200, contentType, headers: kept, body: breaking(joined(begun, text, idle)) };
 }
 
 /** @param known - tags of what the client has: If-None-Match */
@@ -82,10 +88,11 @@ export function whole(body: string, contentType: string, known: string | undefin
 async function* joined(
   begun: readonly string[],
   rest: AsyncGenerator<string>,
+  idle: string,
 ): AsyncGenerator<string> {
   try {
     yield* begun;
-    yield* rest;
+    for await (const text of rest) yield text === "" ? idle : text;
   } finally {
     await rest.return(undefined);
   }

@@ -37,6 +37,7 @@ export async function* wrapped<T>(
 export async function itemsOf<T>(pieces: Pieces): Promise<T[]> {
   const items: T[] = [];
   for await (const lines of pieces) {
+    if (lines === "") continue;
     items.push(...lines.split("\n").map((line) => JSON.parse(line) as T));
   }
   return items;

@@ -29,6 +29,8 @@ interface Open {
 const OPEN_MAX = 64;
 /** Of a piece: what a client that does not read makes this process keep. */
 const PIECE_CHARACTERS = 1 << 16;
+/** What takes longer comes in a piece that may be empty: that there is somebody who is at it. */
+const PIECE_MS = 2000;
 /** Of a request that is reported. */
 const FAULT_CHARACTERS = 200;
 
@@ -106,7 +108,8 @@ export class Questions {
 async function piece({ items, turns }: Open): Promise<{ lines: string; end: ApiReplyEnd }> {
   const lines: string[] = [];
   let characters = 0;
-  while (characters < PIECE_CHARACTERS) {
+  const untilMs = performance.now() + PIECE_MS;
+  while (characters < PIECE_CHARACTERS && performance.now() < untilMs) {
     await turns.next();
     const { value, done } = await items.next();
     if (done) return { lines: lines.join("\n"), end: value ?? {} };

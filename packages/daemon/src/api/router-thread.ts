@@ -5,7 +5,10 @@ import { Broken } from "../http-server.ts";
 import type { ApiEnd, ApiRefusal, ApiReply, ApiRequest } from "./messages.ts";
 import { Problem } from "./problem.ts";
 
-/** An answer: items as lines of JSON, many in each piece, and at last what it closes with. */
+/**
+ * An answer: items as lines of JSON, many in each piece, and at last what it closes with. A piece is empty where
+ * there are none for a while.
+ */
 export type Pieces = AsyncGenerator<string, ApiEnd>;
 
 /** Until those who wait are told that there is no answer: when it has had no turn for so long, and at all. */
@@ -51,7 +54,7 @@ export class RouterThread {
       for (;;) {
         const { lines, end } = await piece;
         isOver = end !== null;
-        if (lines !== "") yield lines;
+        if (lines !== "" || end === null) yield lines;
         if (end !== null) return end;
         piece = this.next({ ask: "more", id });
       }
@@ -99,7 +102,7 @@ function problemOf({ kind, message, active }: ApiRefusal): Problem {
 /**
  * Whoever gives this up gives up the answer with it.
  *
- * @param shape - makes a text of each piece @returns what the answer closes with
+ * @param shape - makes a text of each piece that is not empty @returns what the answer closes with
  */
 export async function* each(
   pieces: Pieces,
@@ -109,7 +112,7 @@ export async function* each(
     for (;;) {
       const { value, done } = await pieces.next();
       if (done) return value;
-      yield shape(value);
+      yield value === "" ? "" : shape(value);
     }
   } finally {
     await pieces.return({});

@@ -145,7 +145,7 @@ export class Forward implements Running {
             following.lost(number);
             this.noteSource();
           },
-          say: (level, message) => log.say(level, "server", message),
+          say: (level, message) => log.say(level, "source-link", message),
         },
       ),
     };
@@ -155,7 +155,7 @@ export class Forward implements Running {
   private listenTo(number: number): void {
     const { link, epoch } = this.servers[number]!;
     this.isGone = false;
-    this.service.log.say("info", "listening", `${link.text} is active, and is listened to`, {
+    this.service.log.say("info", "source-selected", `${link.text} is active, and is listened to`, {
       epoch,
     });
     link.activate();
@@ -166,7 +166,7 @@ export class Forward implements Running {
     forwarder.complete();
     const routes = forwarder.followed.reduce((sum, { size }) => sum + size, 0);
     const { text } = servers[following.source!]!.link;
-    this.service.log.say("info", "complete", `${text} has told all ${routes} routes`);
+    this.service.log.say("info", "complete", `the table of ${text} is complete: ${routes} routes`);
   }
 
   private noteSource(): void {

@@ -52,8 +52,10 @@ export class Module {
     writeFileSync(this.file, JSON.stringify(filled));
   }
 
-  start(): void {
-    const child = spawn(process.execPath, [MAIN, "forward", "-c", this.file], {
+  /** @param as - words of a command that runs the rest, such as setpriv */
+  start(as: readonly string[] = []): void {
+    const [program = "", ...words] = [...as, process.execPath, MAIN, "forward", "-c", this.file];
+    const child = spawn(program, words, {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const keep = (text: string) => {
@@ -62,6 +64,10 @@ export class Module {
     child.stdout.setEncoding("utf8").on("data", keep);
     child.stderr.setEncoding("utf8").on("data", keep);
     this.child = child;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child!.kill(signal);
   }
 
   /** Ends it. @returns how it ended */
