@@ -27,27 +27,36 @@ export function changesOf(diff: ConfigDiff, global: ConfigDiff["global"]): Chang
   return { added, removed, reset: addresses(true), changed: addresses(false), policies, global };
 }
 
+/** What a file is held against. */
+export interface ChangeSources {
+  /** Of this side. */
+  config(): Config;
+  /** @returns why a configuration is not applied; null when it may be */
+  refusal(next: Config): string | null;
+  /** @returns what would come into force of it at first; may throw */
+  wanted(next: Config): Config;
+}
+
 /**
  * Reads a configuration file, as a reload would.
  *
  * @param speaker - the one that is active here; null when none is
- * @param config - of this side
- * @param refusalOf - why a configuration is not applied; null when it may be
  * @returns what would change; rejects with a ControlError that has all mistakes
  */
 export async function readChanges(
   file: string,
   speaker: Speaker | null,
-  config: Config,
-  refusalOf: (next: Config) => string | null,
+  sources: ChangeSources,
 ): Promise<Changes> {
   try {
     if (speaker === null) throw new Error("this side is not active: ask the one that is");
     const { config: inForce } = speaker.router.tables;
-    const { config: next } = await readConfigFileApart(file, { inForce });
-    const refusal = refusalOf(next);
+    const { config: whole } = await readConfigFileApart(file, { inForce });
+    const refusal = sources.refusal(whole);
     if (refusal !== null) throw new Error(refusal);
-    return changesOf(diffConfig(inForce, replicated(next)), changedSections(config, next));
+    const next = sources.wanted(whole);
+    const diff = diffConfig(inForce, replicated(next));
+    return changesOf(diff, changedSections(sources.config(), next));
   } catch (error) {
     throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
   }
