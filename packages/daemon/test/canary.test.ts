@@ -98,7 +98,7 @@ describe("a reload for some neighbors", () => {
       / in force, goes back to 1 in .* unless confirmed; for 127\.1\.0\.2 alone$/m,
     );
     expect(shown.stdout).toContain(`${speaker.file} says what comes for all neighbors\n`);
-    const explained = await tsbgp("explain", "export", "--neighbor", B, "16.0.0.0/24");
+    const explained = await tsbgp("explain", "export", "16.0.0.0/24", B);
     expect(explained.stdout).toContain('rule "hidden" of policy "clean~new"');
     await tsbgp("rollback");
     await sent(B, ROUTES);

@@ -38,7 +38,7 @@ export interface TrialWatch {
   readonly before: Readonly<Record<string, CountsBefore>>;
 }
 
-/** A session that was reset has so long to come back. */
+/** A session that was reset has so long to come back, and to bring routes back that others had. */
 const RESET_MS = 60_000;
 /** For so long routes do not count while something waits to be decided anew. */
 const SETTLE_MS = 30_000;
@@ -209,6 +209,8 @@ function worseRoutes(
   router: Router,
   nowMs: number,
 ): string | null {
+  const isReset = Object.values(before).some((one) => one.isReset);
+  if (isReset && nowMs < sinceMs + RESET_MS) return null;
   if (router.tables.jobs.size > 0 && nowMs < sinceMs + SETTLE_MS) return null;
   for (const [address, counts] of Object.entries(before)) {
     const neighbor = router.neighbors.get(address);
