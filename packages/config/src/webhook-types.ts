@@ -21,6 +21,7 @@ export const WEBHOOK_EVENTS = [
   "operator",
   "configured",
   "reload-refused",
+  "config-rolled-back",
   "started",
   "stopping",
 ] as const;

@@ -18,6 +18,7 @@ const EVENTS: readonly WebhookEvent[] = [
   "nsr-takeover",
   "nsr-lost-session",
   "nsr-simplex",
+  "config-rolled-back",
 ];
 
 export function checkWebhook({ webhook }: FileShape, checker: Checker): WebhookConfig | null {

@@ -143,7 +143,7 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       ["local", "local", "none", "none", "none"],
     ],
     "webhook events": [
-      "session-up, session-down, max-prefix-reached, first-rejection, quarantine, rpki-source, nsr-takeover, nsr-lost-session, nsr-simplex",
+      "session-up, session-down, max-prefix-reached, first-rejection, quarantine, rpki-source, nsr-takeover, nsr-lost-session, nsr-simplex, config-rolled-back",
       load(BASE).webhook?.events.join(", "),
       load(fileWith(["webhook", "events"], WEBHOOK_DEFAULT)).webhook?.events.join(", "),
     ],

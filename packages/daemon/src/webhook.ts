@@ -24,7 +24,13 @@ export const FLUSH_MS = 2000;
 const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
 /** Ids that the webhook may be told of; the compiler sees that there are such. */
-type EventId = LogEvent["id"] | "first-rejection" | "reload-refused" | "started" | "stopping";
+type EventId =
+  | LogEvent["id"]
+  | "first-rejection"
+  | "reload-refused"
+  | "config-rolled-back"
+  | "started"
+  | "stopping";
 
 /** Whose events these are. */
 export interface Sender {

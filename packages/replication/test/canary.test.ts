@@ -41,7 +41,11 @@ function scene(): { followed: Followed; lab: Lab; peers: readonly [Peer, Peer, P
   return { followed, lab, peers: [a!, b!, c!] };
 }
 
-function reload({ followed, lab }: ReturnType<typeof scene>, yaml: string, about: Partial<ConfigAbout>) {
+function reload(
+  { followed, lab }: ReturnType<typeof scene>,
+  yaml: string,
+  about: Partial<ConfigAbout>,
+) {
   const config = configOctets(configOf(yaml));
   const all = { by: "noc", how: "reload", trySeconds: 600, ...about } as const;
   followed.journal.run({ record: "configure", config, nowMs: lab.nowMs, about: all });
