@@ -146,7 +146,8 @@ describe.skipIf(REASON !== null)(
         await exchange.has(canary, 81 - 32);
         expect(await seenBy(other)).toBe(told);
         const before = await seenBy(canary);
-        await second.tsbgp("confirm");
+        await second.tsbgp("switchover");
+        await first.tsbgp("confirm");
         await exchange.has(other, 81 - 32);
         expect(await seenBy(canary)).toBe(before);
         expect(await exchange.sessions()).toEqual([1, 1, 1]);

@@ -138,6 +138,19 @@ describe("a reload for some neighbors", () => {
     await sent(C, ROUTES);
   });
 
+  test("stays as it is where the rest cannot come", async () => {
+    const listen = [`127.0.0.1`, "192.0.2.77"].map((address) => ({ address, port: speaker.port }));
+    speaker.configure({ ...config(MANY), listen });
+    await speaker.ask({ command: "reload", confirm: 600, canary: "65002" });
+    await sent(B, ROUTES - 1024);
+    const { code, stderr } = await tsbgp("confirm");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("192.0.2.77")]);
+    expect(stderr).toContain("\nit is still for some neighbors alone\n");
+    expect((await reloads())[0]).toMatchObject({ canary: [B], until_ms: expect.any(Number) });
+    await speaker.ask({ command: "rollback" });
+    await sent(B, ROUTES);
+  });
+
   test.each([
     ["AS65009", "no neighbor has the AS number, address or description AS65009"],
     [
