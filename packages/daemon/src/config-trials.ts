@@ -126,7 +126,7 @@ export class ConfigTrials {
     const last = past.at(-1);
     if (last !== undefined) own.set(last.number, sources.own());
     const number = (last?.number ?? 0) + 1;
-    this.ownOfWhole = canary === undefined ? null : { number, own: ownSections(next) };
+    if (canary !== undefined) this.ownOfWhole = { number, own: ownSections(next) };
     for (const number of own.keys()) if (number < past[0]!.number) own.delete(number);
   }
 
@@ -155,7 +155,8 @@ export class ConfigTrials {
       if (whole === undefined) speaker.run({ record: "confirm", by });
       else await this.comeForAll(number, whole, by);
       const { number: now } = this.active().journal.machine.history.past.at(-1)!;
-      const text = `configuration ${number} is confirmed by ${by} and ${whole === undefined ? "stays" : `is there for all neighbors, as ${now}`}`;
+      const what = whole === undefined ? "stays" : `is there for all neighbors, as ${now}`;
+      const text = `configuration ${number} is confirmed by ${by} and ${what}`;
       this.sources.log.say("info", "config-confirmed", text, { number: now, by });
       return { number: now };
     });
