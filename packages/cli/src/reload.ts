@@ -41,7 +41,8 @@ function numberOption(args: Arguments, name: string, what: string): number | nul
 
 export const reloadCommand: Command = {
   name: "reload",
-  usage: "[--dry-run] [--confirm SECONDS] [--verbose] [--force]",
+  usage:
+    "[--dry-run] [--confirm SECONDS [--canary NEIGHBORS] [--abort-if CONDITIONS]] [--verbose] [--force]",
   summary: "read the configuration file again and apply what differs; a bad file changes nothing",
   help: [
     "Tells how many neighbors are added, removed, reset (their sessions begin anew) and changed (their",
@@ -50,6 +51,9 @@ export const reloadCommand: Command = {
     "still says what it said at the takeover.",
     "  --dry-run            tell what a reload would change, and change nothing",
     "  --confirm SECONDS    go back after so long, unless `tsbgp confirm` comes before; also after a takeover",
+    "  --canary NEIGHBORS   for these alone until it is confirmed: AS numbers, addresses, descriptions, with commas",
+    "  --abort-if CONDITIONS",
+    "                       go back at once when one holds: 'routes-lost > 1%, rejected > 10, sessions-lost > 0'",
     "  --verbose            name all of them, not only few",
     "  --force              apply it all the same",
   ],
@@ -57,6 +61,8 @@ export const reloadCommand: Command = {
     ...CONTROL_OPTIONS,
     "dry-run": { type: "boolean" },
     confirm: { type: "string" },
+    canary: { type: "string" },
+    "abort-if": { type: "string" },
     verbose: { type: "boolean", short: "v" },
     force: { type: "boolean" },
   },
@@ -68,11 +74,19 @@ export const reloadCommand: Command = {
     const confirm = numberOption(args, "confirm", "a number of seconds");
     if (isDry && confirm !== null)
       throw new UsageError("--dry-run and --confirm exclude each other");
+    const canary = stringOption(args, "canary");
+    const abortIf = stringOption(args, "abort-if");
+    if (confirm === null && !isDry) {
+      if (canary !== undefined) throw new UsageError("--canary takes --confirm SECONDS as well");
+      if (abortIf !== undefined) throw new UsageError("--abort-if takes --confirm SECONDS as well");
+    }
     const request = {
       command: "reload",
       ...(force ? { force } : {}),
       ...(isDry ? { dry_run: true } : {}),
       ...(confirm === null ? {} : { confirm }),
+      ...(canary === undefined ? {} : { canary }),
+      ...(abortIf === undefined ? {} : { abort_if: abortIf }),
     };
     return order(args, request, (changes) => {
       const lines = changeLines(changes as Names, isVerbose);
@@ -80,8 +94,9 @@ export const reloadCommand: Command = {
       else if (isDry) print("nothing was changed; a reload would make this of it:");
       for (const line of lines) print(line);
       if (lines.length === 0 || confirm === null) return;
+      const keeps = canary === undefined ? "keeps it" : "gives it to all neighbors";
       print(
-        `goes back in ${confirm} s: \`tsbgp confirm\` keeps it, \`tsbgp rollback\` goes back at once`,
+        `goes back in ${confirm} s: \`tsbgp confirm\` ${keeps}, \`tsbgp rollback\` goes back at once`,
       );
     });
   },
@@ -91,6 +106,7 @@ export const confirmCommand: Command = {
   name: "confirm",
   usage: "",
   summary: "keep the configuration of `reload --confirm`, which goes back otherwise",
+  help: ["One of `--canary` comes for all neighbors: as the file was when it was read."],
   options: CONTROL_OPTIONS,
   run: async (args) => {
     noWords(args);
@@ -142,19 +158,36 @@ export function trialFields(trial: ShownConfigTrial | null): [string, string][] 
   if (trial === null) return [];
   const left = duration(trial.until_ms - Date.now());
   const text = `of ${trial.by}, goes back to ${trial.back} in ${left}: confirm, or rollback`;
-  return [["Configuration", text]];
+  const { canary, abort_if } = trial;
+  return [
+    ["Configuration", text],
+    ...(canary === null ? [] : [["  for alone", namesText(canary)] as [string, string]]),
+    ...(abort_if === null ? [] : [["  goes back if", abort_if] as [string, string]]),
+  ];
+}
+
+function namesText(names: readonly string[]): string {
+  const more = names.length - NAMES_SHOWN_MAX;
+  return names.slice(0, NAMES_SHOWN_MAX).join(", ") + (more > 0 ? `, and ${more} more` : "");
 }
 
 function timeText(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
 }
 
-function stateText({ in_force, until_ms, back, confirmed_by }: ShownPastConfig): string {
-  if (!in_force) return "";
-  if (until_ms !== null) {
-    return `in force, goes back to ${back} in ${duration(until_ms - Date.now())} unless confirmed`;
-  }
-  return confirmed_by === null ? "in force" : `in force, confirmed by ${confirmed_by}`;
+function stateText(one: ShownPastConfig): string {
+  const { in_force, until_ms, back, confirmed_by, canary, abort_if, reason } = one;
+  const whose = canary === null ? [] : [`for ${namesText(canary)} alone`];
+  const why = reason === null ? [] : [reason];
+  if (!in_force) return [...whose, ...why].join("; ");
+  const back_if = abort_if === null ? "" : `, or if ${abort_if}`;
+  const until =
+    until_ms !== null
+      ? `, goes back to ${back} in ${duration(until_ms - Date.now())} unless confirmed${back_if}`
+      : confirmed_by === null
+        ? ""
+        : `, confirmed by ${confirmed_by}`;
+  return [`in force${until}`, ...whose, ...why].join("; ");
 }
 
 export const showReloadsCommand: Command = {
@@ -169,18 +202,21 @@ export const showReloadsCommand: Command = {
     return askForOne<ShownReloads>(args, { command: "show-reloads" }, (shown) => {
       for (const one of shown.configurations) table.add(one);
       table.end();
-      if (shown.file !== null) print(fileText(shown.file, shown.differs_in));
+      const isPart = shown.configurations[0]?.canary != null;
+      if (shown.file !== null) print(fileText(shown.file, shown.differs_in, isPart));
     });
   },
 };
 
-function fileText(file: string, found: ShownReloads["differs_in"]): string {
+/** @param isPart - what is in force is so for some neighbors, and comes for all once it is confirmed */
+function fileText(file: string, found: ShownReloads["differs_in"], isPart: boolean): string {
+  const what = isPart ? "what comes for all neighbors" : "what is in force";
   if (found === null) return `${file} cannot be used: tsbgp check -c ${file}`;
-  if (found.length === 0) return `${file} says what is in force`;
+  if (found.length === 0) return `${file} says ${what}`;
   const more = found.length - REASONS_SHOWN_MAX;
   const names =
     found.slice(0, REASONS_SHOWN_MAX).join(", ") + (more > 0 ? `, and ${more} more` : "");
-  return `${file} is not what is in force: it differs in ${names}`;
+  return `${file} is not ${what}: it differs in ${names}`;
 }
 
 const WHAT_IF_COLUMNS: readonly Column<ShownWhatIf>[] = [

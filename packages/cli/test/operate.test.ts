@@ -175,7 +175,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show reloads",
     "configurations.0",
-    "back by confirmed_by counts how in_force number since_ms until_ms",
+    "abort_if back by canary confirmed_by counts how in_force number reason since_ms until_ms",
   ],
   ["show reloads", "configurations.0.counts", "added changed policies removed reset"],
   [

@@ -207,6 +207,8 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
     [["reload", "--confirm", "soon"], /--confirm takes a number of seconds, not "soon"/],
     [["reload", "--confirm", "0"], /--confirm takes a number of seconds, not "0"/],
     [["reload", "--confirm", "9", "--dry-run"], /--dry-run and --confirm exclude each other/],
+    [["reload", "--canary", "AS1"], /--canary takes --confirm SECONDS as well/],
+    [["reload", "--abort-if", "rejected > 5"], /--abort-if takes --confirm SECONDS as well/],
     [["rollback", "--to", "x"], /--to takes the number of a configuration, not "x"/],
     [["doctor", "a"], /no place for "a"/],
     [["doctor", "-c", "/no/such/file.yaml"], /cannot read \/no\/such\/file\.yaml/],

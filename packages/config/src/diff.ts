@@ -304,7 +304,8 @@ function* changedPolicies(
   return changed;
 }
 
-function withoutPlaces({ rules, default: fallback }: Policy): unknown {
+/** @returns what a policy says, wherever it stands and whatever its name is */
+export function withoutPlaces({ rules, default: fallback }: Policy): unknown {
   return [fallback, rules.map(({ source: _, ...rule }) => rule)];
 }
 

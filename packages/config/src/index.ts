@@ -16,6 +16,7 @@
  */
 
 export { importChain } from "./blackhole.ts";
+export { canaryAddresses, canaryConfig } from "./canary.ts";
 export type { ConfigSources } from "./checker.ts";
 export {
   type Compared,

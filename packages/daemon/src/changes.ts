@@ -1,6 +1,7 @@
 /** What a reload changes, as `tsbgp reload` tells it. */
 
-import { type Config, type ConfigDiff, changedSections } from "@ts-bgp/config";
+import { type Config, type ConfigDiff, changedSections, diffConfig } from "@ts-bgp/config";
+import { replicated } from "@ts-bgp/replication";
 import { comparedIn } from "@ts-bgp/replication/config-octets";
 import type { Speaker } from "@ts-bgp/speaker";
 import { mistakesOf, readConfigFileApart } from "./config-file.ts";
@@ -27,27 +28,37 @@ export function changesOf(diff: ConfigDiff, global: ConfigDiff["global"]): Chang
   return { added, removed, reset: addresses(true), changed: addresses(false), policies, global };
 }
 
+/** What a file is held against. */
+export interface ChangeSources {
+  /** Of this side. */
+  config(): Config;
+  /** @returns why a configuration is not applied; null when it may be */
+  refusal(next: Config): string | null;
+  /** @returns what would come into force of it at first; may throw */
+  wanted(next: Config): Config;
+}
+
 /**
  * Reads a configuration file, as a reload would.
  *
  * @param speaker - the one that is active here; null when none is
- * @param config - of this side
- * @param refusalOf - why a configuration is not applied; null when it may be
  * @returns what would change; rejects with a ControlError that has all mistakes
  */
 export async function readChanges(
   file: string,
   speaker: Speaker | null,
-  config: Config,
-  refusalOf: (next: Config) => string | null,
+  sources: ChangeSources,
 ): Promise<Changes> {
   try {
     if (speaker === null) throw new Error("this side is not active: ask the one that is");
     const { config: inForce } = speaker.router.tables;
-    const { config: next, octets } = await readConfigFileApart(file, { inForce });
-    const refusal = refusalOf(next);
+    const { config: whole, octets } = await readConfigFileApart(file, { inForce });
+    const refusal = sources.refusal(whole);
     if (refusal !== null) throw new Error(refusal);
-    return changesOf(comparedIn(octets)!.diff, changedSections(config, next));
+    const next = sources.wanted(whole);
+    const compared = next === whole ? comparedIn(octets) : null;
+    const diff = compared?.diff ?? diffConfig(inForce, replicated(next));
+    return changesOf(diff, changedSections(sources.config(), next));
   } catch (error) {
     throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
   }

@@ -28,6 +28,7 @@ import {
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import { type TrialOptions, trialOptionsIn } from "./canary.ts";
 import { type ConfigTrials, TRY_SECONDS_MAX } from "./config-trials.ts";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
@@ -96,7 +97,7 @@ export interface DaemonActions {
    */
   reload(force: boolean, about: ConfigAbout): Promise<Readonly<Record<string, unknown>>>;
   /** Tells what a reload would change. */
-  tryReload(force: boolean): Promise<Readonly<Record<string, unknown>>>;
+  tryReload(force: boolean, options: TrialOptions): Promise<Readonly<Record<string, unknown>>>;
   readonly trials: ConfigTrials;
   /**
    * Tells what another configuration would do, see `askWhatIf`.
@@ -285,8 +286,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   reload: async function* (_speaker, request, daemon, by) {
     const force = request["force"] === true;
-    if (request["dry_run"] === true) return daemon.tryReload(force);
-    return daemon.reload(force, { by: by(), how: "reload", trySeconds: trySecondsIn(request) });
+    const trySeconds = trySecondsIn(request);
+    const options = trialOptionsIn(request, trySeconds);
+    if (request["dry_run"] === true) return daemon.tryReload(force, options);
+    return daemon.reload(force, { by: by(), how: "reload", trySeconds, ...options });
   },
   confirm: async function* (_speaker, _request, daemon, by) {
     return daemon.trials.confirm(by());

@@ -4,7 +4,14 @@
  */
 
 import type { Config } from "@ts-bgp/config";
-import type { ConfigAbout, ConfigHistory, PastConfig } from "@ts-bgp/replication";
+import {
+  abortIfText,
+  abortReason,
+  type ConfigAbout,
+  type ConfigHistory,
+  type ConfigTrial,
+  type PastConfig,
+} from "@ts-bgp/replication";
 import { configOctetsInSteps, replicated } from "@ts-bgp/replication/config-octets";
 import type { Speaker } from "@ts-bgp/speaker";
 import type { Changes } from "./changes.ts";
@@ -12,7 +19,7 @@ import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./confi
 import { ControlError } from "./control.ts";
 import { differences, named } from "./inherited.ts";
 import type { Log } from "./logging.ts";
-import type { OwnSections } from "./own-sections.ts";
+import { type OwnSections, ownSections } from "./own-sections.ts";
 import { inTurns } from "./turns.ts";
 
 export interface TrialSources {
@@ -51,6 +58,12 @@ export interface ShownPastConfig {
   /** Of the one that is on trial: when it goes back to which one; null for one that stays. */
   until_ms: number | null;
   back: number | null;
+  /** Addresses of the neighbors that it was for alone; null for all. */
+  canary: readonly string[] | null;
+  /** Of the one that is on trial: when it goes back before; null for never. */
+  abort_if: string | null;
+  /** Of one that came back since the one before was aborted: what held; else null. */
+  reason: string | null;
 }
 
 export interface ShownReloads {
@@ -59,8 +72,8 @@ export interface ShownReloads {
   /** Of this side; null on a mirror. */
   file: string | null;
   /**
-   * How it is not what is in force: sections, policies, neighbors and options; null when it cannot be used, and
-   * where there is none.
+   * How it is not what is in force, or what comes once that is confirmed: sections, policies, neighbors and options;
+   * null when it cannot be used, and where there is none.
    */
   differs_in: readonly string[] | null;
 }
@@ -72,6 +85,9 @@ export interface ShownConfigTrial {
   /** Number of the one that comes back. */
   back: number;
   by: string;
+  /** As in `ShownPastConfig`. */
+  canary: readonly string[] | null;
+  abort_if: string | null;
 }
 
 /** Longest time for a trial: a day. */
@@ -83,6 +99,8 @@ export class ConfigTrials {
   private readonly sources: TrialSources;
   /** By number of a configuration: what this side had of its own with it. */
   private readonly own: Map<number, OwnSections> = new Map();
+  /** Of a configuration for some neighbors, by its number: what comes with it for all. */
+  private ownOfWhole: { readonly number: number; readonly own: OwnSections } | null = null;
   private isGoingBack = false;
   private againMs = 0;
 
@@ -94,8 +112,10 @@ export class ConfigTrials {
    * Notes what this side has of its own with the configuration in force, which another one is about to follow.
    *
    * Throws when that one is to go back unless it is confirmed, and a standby would not go back.
+   *
+   * @param next - that one, as it is for all
    */
-  note({ trySeconds }: ConfigAbout): void {
+  note({ trySeconds, canary }: ConfigAbout, next: Config): void {
     const { sources, own } = this;
     if (trySeconds !== null && sources.speaker()?.active.areAllCurrent === false) {
       throw new Error(
@@ -105,6 +125,8 @@ export class ConfigTrials {
     const past = sources.history()?.past ?? [];
     const last = past.at(-1);
     if (last !== undefined) own.set(last.number, sources.own());
+    const number = (last?.number ?? 0) + 1;
+    if (canary !== undefined) this.ownOfWhole = { number, own: ownSections(next) };
     for (const number of own.keys()) if (number < past[0]!.number) own.delete(number);
   }
 
@@ -116,9 +138,10 @@ export class ConfigTrials {
   }
 
   /**
-   * The configuration that is on trial stays. In turn: one that is going back just now does not stay.
+   * The configuration that is on trial stays, and comes for all if it was for some neighbors. In turn: one that is
+   * going back just now does not stay.
    *
-   * @returns its number; rejects with a ControlError
+   * @returns the number of the one in force; rejects with a ControlError
    */
   async confirm(by: string): Promise<{ number: number }> {
     const wanted = this.waiting(this.active()).number;
@@ -128,11 +151,28 @@ export class ConfigTrials {
       if (number !== wanted) {
         throw new ControlError(`configuration ${wanted} is not in force any more: ${number} is`);
       }
-      speaker.run({ record: "confirm", by });
-      const text = `configuration ${number} is confirmed by ${by} and stays`;
-      this.sources.log.say("info", "config-confirmed", text, { number, by });
-      return { number };
+      const { whole } = speaker.journal.machine.history.trial!;
+      if (whole === undefined) speaker.run({ record: "confirm", by });
+      else await this.comeForAll(number, whole, by);
+      const { number: now } = this.active().journal.machine.history.past.at(-1)!;
+      const what = whole === undefined ? "stays" : `is there for all neighbors, as ${now}`;
+      const text = `configuration ${number} is confirmed by ${by} and ${what}`;
+      this.sources.log.say("info", "config-confirmed", text, { number: now, by });
+      return { number: now };
     });
+  }
+
+  /** @param number - of the configuration that was for some */
+  private async comeForAll(number: number, whole: Config, by: string): Promise<void> {
+    const { sources, ownOfWhole } = this;
+    // A side that has taken over keeps its own.
+    const own = ownOfWhole?.number === number ? ownOfWhole.own : sources.own();
+    try {
+      await this.apply(whole, own, { by, how: "confirmed", trySeconds: null });
+    } catch (error) {
+      if (error instanceof ControlError) throw error;
+      throw new ControlError(`${(error as Error).message}\nit is still for some neighbors alone`);
+    }
   }
 
   /** @returns the configuration that is on trial; throws when none is */
@@ -151,7 +191,8 @@ export class ConfigTrials {
   rollback(by: string, to: number | null): Promise<Changes & { to: readonly string[] }> {
     return this.sources.inTurn(async () => {
       const { past, trial } = this.active().journal.machine.history;
-      const number = to ?? trial?.back ?? past.at(-2)?.number ?? null;
+      const before = past.slice(0, -1).findLast(({ canary }) => canary === undefined);
+      const number = to ?? trial?.back ?? before?.number ?? null;
       if (number === null) throw new ControlError("there was no other configuration before");
       if (number === past.at(-1)!.number) {
         throw new ControlError(`configuration ${number} is in force`);
@@ -171,22 +212,24 @@ export class ConfigTrials {
     const speaker = this.sources.speaker();
     const trial = speaker?.journal.machine.history.trial ?? null;
     if (speaker === null || trial === null || this.isGoingBack) return;
-    if (speaker.now() < Math.max(trial.untilMs, this.againMs)) return;
+    if (speaker.now() < this.againMs || whyBack(speaker, trial) === null) return;
     this.isGoingBack = true;
     void this.sources
-      .inTurn(() => this.expire())
+      .inTurn(() => this.end())
       .finally(() => {
         this.isGoingBack = false;
       });
   }
 
-  private async expire(): Promise<void> {
+  private async end(): Promise<void> {
     const speaker = this.sources.speaker();
     const trial = speaker?.journal.machine.history.trial ?? null;
     // It may have been confirmed meanwhile, or be another one's.
-    if (speaker === null || trial === null || speaker.now() < trial.untilMs) return;
+    if (speaker === null || trial === null) return;
+    const why = whyBack(speaker, trial);
+    if (why === null) return;
     try {
-      await this.goTo(trial.back, { by: trial.by, how: "expired", trySeconds: null });
+      await this.goTo(trial.back, { by: trial.by, trySeconds: null, ...why });
     } catch (error) {
       this.againMs = speaker.now() + AGAIN_MS;
       const text = `cannot go back to configuration ${trial.back}: ${(error as Error).message}`;
@@ -205,20 +248,27 @@ export class ConfigTrials {
         "unknown",
       );
     }
-    const { nsr } = sources.own();
-    const own = this.own.get(number) ?? sources.own();
-    const next = { ...wanted.config, ...own, nsr };
+    if (wanted.canary !== undefined) {
+      throw new ControlError(`configuration ${number} was for ${wanted.canary.join(", ")} alone`);
+    }
+    const changes = await this.apply(wanted.config, this.own.get(number) ?? sources.own(), about);
+    const { by, how, reason = null } = about;
+    const why = how === "expired" ? "nobody has confirmed the other one" : (reason ?? by);
+    const text = `back to configuration ${number}: ${why}`;
+    sources.log.say("warn", "config-rolled-back", text, { number, by, how, reason });
+    // It takes a while for a large file.
+    if (sources.file !== null) void this.tellFile(sources.file);
+    return changes;
+  }
+
+  private async apply(config: Config, own: OwnSections, about: ConfigAbout): Promise<Changes> {
+    const { nsr } = this.sources.own();
+    const next = { ...config, ...own, nsr };
     const { config: inForce } = this.active().router.tables;
     const octets = await inTurns(configOctetsInSteps(replicated(next), inForce));
     // It takes a while for a large one, in which this side may have given the role away.
     this.active();
-    const changes = await sources.apply(next, octets, about);
-    const why = about.how === "expired" ? "nobody has confirmed the other one" : about.by;
-    const text = `back to configuration ${number}: ${why}`;
-    sources.log.say("warn", "config-rolled-back", text, { number, by: about.by, how: about.how });
-    // It takes a while for a large file.
-    if (sources.file !== null) void this.tellFile(sources.file);
-    return changes;
+    return this.sources.apply(next, octets, about);
   }
 
   /** Says how the file is unlike what is in force: it comes into force at the next reload or start. */
@@ -234,7 +284,15 @@ export class ConfigTrials {
   trial(): ShownConfigTrial | null {
     const trial = this.sources.history()?.trial ?? null;
     if (trial === null) return null;
-    return { until_ms: Math.round(trial.untilMs), back: trial.back, by: trial.by };
+    const { untilMs, back, by } = trial;
+    return { until_ms: Math.round(untilMs), back, by, ...this.shownOptions(trial) };
+  }
+
+  private shownOptions({ watch }: ConfigTrial): Pick<ShownConfigTrial, "canary" | "abort_if"> {
+    return {
+      canary: this.sources.history()?.past.at(-1)?.canary ?? null,
+      abort_if: watch === undefined ? null : abortIfText(watch.conditions),
+    };
   }
 
   /** @returns what was in force, and how the file is unlike what is */
@@ -252,6 +310,9 @@ export class ConfigTrials {
       counts: one.counts,
       until_ms: one === last && trial !== null ? Math.round(trial.untilMs) : null,
       back: one === last ? (trial?.back ?? null) : null,
+      canary: one.canary ?? null,
+      abort_if: one === last && trial !== null ? this.shownOptions(trial).abort_if : null,
+      reason: one.reason ?? null,
     }));
     return { configurations, file: this.sources.file, differs_in: found };
   }
@@ -262,7 +323,8 @@ export class ConfigTrials {
     if (file === null) return null;
     try {
       // A standby has not what the active one has read.
-      const inForce = this.sources.history()?.past.at(-1)?.config ?? this.sources.config();
+      const { past, trial } = this.sources.history() ?? { past: [], trial: null };
+      const inForce = trial?.whole ?? past.at(-1)?.config ?? this.sources.config();
       const { config } = await readConfigFileApart(file, { inForce });
       return differences(inForce, config);
     } catch (error) {
@@ -276,4 +338,12 @@ export class ConfigTrials {
     if (speaker !== null) return speaker;
     throw new ControlError("this side is not active: ask the one that is", "standby");
   }
+}
+
+/** @returns why a configuration on trial goes back now; null when it does not */
+function whyBack(speaker: Speaker, trial: ConfigTrial): Pick<ConfigAbout, "how" | "reason"> | null {
+  const now = speaker.now();
+  if (now >= trial.untilMs) return { how: "expired" };
+  const reason = trial.watch === undefined ? null : abortReason(trial.watch, speaker.router, now);
+  return reason === null ? null : { how: "aborted", reason };
 }

@@ -9,6 +9,7 @@ import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { type ConfigAbout, Machine } from "@ts-bgp/replication";
 import { Bfd, beginAlone, type Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
 import { apiSources } from "./api-sources.ts";
+import { type TrialOptions, wantedOf } from "./canary.ts";
 import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
 import { mistakesOf, readConfigFile, readConfigFileApart } from "./config-file.ts";
@@ -119,7 +120,7 @@ export class Daemon {
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force, about) => this.reload(force, about),
-      tryReload: (force) => this.tryReload(force),
+      tryReload: (force, options) => this.tryReload(force, options),
       trials: this.trials,
       whatIf: (file, wanted) => this.whatIf(file ?? options.file, wanted),
       stop: (isRestart) => this.stopSoon(isRestart),
@@ -241,9 +242,12 @@ export class Daemon {
   }
 
   /** @returns what a reload would change, or rejects as it would, and changes nothing */
-  tryReload(force: boolean): Promise<Changes> {
+  tryReload(force: boolean, options: TrialOptions): Promise<Changes> {
     const refusal = (next: Config) => this.refusal(next, force);
-    const compare = () => readChanges(this.options.file, this.speaker, this.config, refusal);
+    const about = { ...BY_SIGNAL, ...options };
+    const wanted = (next: Config) => wantedOf(this.config, next, about).config;
+    const sources = { config: () => this.config, refusal, wanted };
+    const compare = () => readChanges(this.options.file, this.speaker, sources);
     const reload = this.reloading.then(compare);
     this.reloading = reload.catch(() => {});
     return reload;
@@ -403,10 +407,15 @@ export class Daemon {
     );
   }
 
-  /** What may fail comes first, and is undone when something behind it fails. */
-  private async apply(next: Config, octets: Uint8Array, about: ConfigAbout): Promise<Changes> {
+  /**
+   * What may fail comes first, and is undone when something behind it fails.
+   *
+   * @param whole - what comes into force, once for all neighbors
+   */
+  private async apply(whole: Config, octets: Uint8Array, given: ConfigAbout): Promise<Changes> {
     const { log, config } = this;
-    this.trials.note(about);
+    const { config: next, about } = wantedOf(config, whole, given);
+    this.trials.note(about, whole);
     const differs = (key: "control" | "http" | "log") =>
       JSON.stringify(config[key]) !== JSON.stringify(next[key]);
     let { control, http } = this;

@@ -14,6 +14,7 @@ const configWith = (description: string) =>
 listen: [{ address: 127.0.0.1, port: ${PORT} }]
 neighbors: [{ address: 127.1.0.1, as: 65001, passive: true, description: ${description} }]`),
   );
+const NEXT = configWith("next");
 const ABOUT = { by: "user 1", how: "reload", trySeconds: 600 } as const;
 
 let speaker: Speaker;
@@ -75,8 +76,8 @@ test("what is confirmed first does not go back by itself", async () => {
 });
 
 test("a standby that would not go back is no standby for a trial", () => {
-  trials.note(ABOUT);
+  trials.note(ABOUT, NEXT);
   speaker.active.join("b", speaker.now(), { needsNames: true });
-  expect(() => trials.note(ABOUT)).toThrow("a standby is of an older version");
-  trials.note({ ...ABOUT, trySeconds: null });
+  expect(() => trials.note(ABOUT, NEXT)).toThrow("a standby is of an older version");
+  trials.note({ ...ABOUT, trySeconds: null }, NEXT);
 });

@@ -36,6 +36,7 @@ export {
   parseCommunityPattern,
 } from "./community-pattern.ts";
 export { ChainFilter } from "./filter.ts";
+export { type ListKind, type ListNaming, listKindOf, withListNames } from "./list-names.ts";
 export { asTexts, prefixTexts } from "./list-texts.ts";
 export {
   type AsEntries,

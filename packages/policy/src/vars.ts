@@ -108,9 +108,10 @@ export function withConstants(policy: Policy, constants: Vars): Policy {
 }
 
 /** What stands in the place of a term. */
-type TermMap = (term: string, kind: TermKind) => readonly string[];
+export type TermMap = (term: string, kind: TermKind) => readonly string[];
 
-function mapRule(rule: Rule, map: TermMap): Rule {
+/** @returns the rule with what stands in the place of each term, but for what patterns of AS paths name */
+export function mapRule(rule: Rule, map: TermMap): Rule {
   return { ...rule, if: mapConditions(rule.if, map), set: mapModifications(rule.set, map) };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type AbortCondition, isAbortCondition, type TrialWatch } from "./abort-if.ts";
 import { isObject } from "./json-fields.ts";
 import { FormatError } from "./octet-reader.ts";
 
@@ -11,9 +12,15 @@ import { FormatError } from "./octet-reader.ts";
 export interface ConfigAbout {
   /** For people. */
   readonly by: string;
-  readonly how: "reload" | "rollback" | "expired";
+  readonly how: "reload" | "rollback" | "expired" | "aborted" | "confirmed";
   /** It goes back after so long unless it is confirmed; null for never. */
   readonly trySeconds: number | null;
+  /** With a time: addresses of neighbors, for which alone it is until it is confirmed; absent for all. */
+  readonly canary?: readonly string[];
+  /** With a time: it goes back when one of these holds; absent for none. */
+  readonly abortIf?: readonly AbortCondition[];
+  /** Of one that was aborted, for people: the condition that held; else absent. */
+  readonly reason?: string;
 }
 
 export interface PastConfig {
@@ -27,6 +34,9 @@ export interface PastConfig {
   readonly confirmedBy: string | null;
   /** How many neighbors and policies it had otherwise than the one before. */
   readonly counts: Readonly<Record<"added" | "removed" | "reset" | "changed" | "policies", number>>;
+  /** See `ConfigAbout`. */
+  readonly canary?: readonly string[];
+  readonly reason?: string;
   readonly config: Config;
 }
 
@@ -36,6 +46,10 @@ export interface ConfigTrial {
   /** Number of the configuration that comes back then. */
   readonly back: number;
   readonly by: string;
+  /** What may end it before; absent for nothing. */
+  readonly watch?: TrialWatch;
+  /** Of one for some neighbors: the configuration that comes once it is confirmed; else absent. */
+  readonly whole?: Config;
 }
 
 /** Plain, since earlier versions read it as well, and leave it as it is. */
@@ -47,6 +61,7 @@ export interface ConfigHistory {
 
 /** So many are kept: what they have in common takes memory once. */
 const PAST_MAX = 10;
+const UNKNOWN: ConfigAbout = { by: "", how: "reload", trySeconds: null };
 const NO_COUNTS = { added: 0, removed: 0, reset: 0, changed: 0, policies: 0 };
 
 /** @returns the history of a router that has had no other configuration */
@@ -66,6 +81,7 @@ export function noteStart(history: ConfigHistory, nowMs: number): void {
  * A configuration has come into force. One that is the same begins nothing, and ends a trial.
  *
  * @param about - null where nobody has said
+ * @param more - of the trial that it begins, if it does
  */
 export function noteConfig(
   history: ConfigHistory,
@@ -73,13 +89,17 @@ export function noteConfig(
   config: Config,
   { added, removed, changed, policies, global }: ConfigDiff,
   nowMs: number,
+  more: Pick<ConfigTrial, "watch" | "whole"> = {},
 ): void {
-  const { by, how, trySeconds } = about ?? { by: "", how: "reload", trySeconds: null };
-  const { number: back } = history.past.at(-1)!;
+  const { by, how, trySeconds, canary, reason } = about ?? UNKNOWN;
+  const last = history.past.at(-1)!;
+  const { number: back } = last;
   history.trial = null;
   if ([added, removed, changed, policies, global].every(({ length }) => length === 0)) {
     // Of what nobody uses something may be otherwise.
-    history.past = [...history.past.slice(0, -1), { ...history.past.at(-1)!, config }];
+    const confirmedBy = how === "confirmed" ? by : last.confirmedBy;
+    const { canary: _, ...same } = last;
+    history.past = [...history.past.slice(0, -1), { ...same, confirmedBy, config }];
     return;
   }
   const reset = changed.filter((one) => one.reset).length;
@@ -90,9 +110,14 @@ export function noteConfig(
     changed: changed.length - reset,
     policies: policies.length,
   };
-  const next = { number: back + 1, sinceMs: nowMs, by, how, confirmedBy: null, counts, config };
+  const next = {
+    ...{ number: back + 1, sinceMs: nowMs, by, how, confirmedBy: null, counts, config },
+    ...(canary === undefined ? {} : { canary }),
+    ...(reason === undefined ? {} : { reason }),
+  };
   history.past = [...history.past, next].slice(-PAST_MAX);
-  if (trySeconds !== null) history.trial = { untilMs: nowMs + 1000 * trySeconds, back, by };
+  if (trySeconds !== null)
+    history.trial = { untilMs: nowMs + 1000 * trySeconds, back, by, ...more };
 }
 
 /** The one that is on trial stays. */
@@ -110,11 +135,32 @@ export function noteConfirmed(history: ConfigHistory, by: string): void {
  */
 export function configAboutIn(json: unknown): ConfigAbout | null {
   if (json === null) return null;
-  const { by, how, trySeconds } = isObject(json) ? json : {};
+  const { by, how, trySeconds, canary, abortIf, reason } = isObject(json) ? json : {};
   const isTime = Number.isFinite(trySeconds) && (trySeconds as number) > 0;
-  if (typeof by !== "string" || typeof how !== "string" || !(trySeconds === null || isTime)) {
+  const areNames = canary === undefined || areTexts(canary);
+  const areConditions =
+    abortIf === undefined || (Array.isArray(abortIf) && abortIf.every(isAbortCondition));
+  const isReason = reason === undefined || typeof reason === "string";
+  if (
+    typeof by !== "string" ||
+    typeof how !== "string" ||
+    !(trySeconds === null || isTime) ||
+    !(areNames && areConditions && isReason)
+  ) {
     throw new FormatError("who has put a configuration into force is not known");
   }
-  const known = how === "rollback" || how === "expired" ? how : "reload";
-  return { by, how: known, trySeconds: trySeconds as number | null };
+  return {
+    by,
+    how: WAYS.find((known) => known === how) ?? "reload",
+    trySeconds: trySeconds as number | null,
+    ...(canary === undefined ? {} : { canary }),
+    ...(abortIf === undefined ? {} : { abortIf: abortIf as readonly AbortCondition[] }),
+    ...(reason === undefined ? {} : { reason: reason as string }),
+  };
+}
+
+const WAYS: readonly ConfigAbout["how"][] = ["rollback", "expired", "aborted", "confirmed"];
+
+function areTexts(json: unknown): json is readonly string[] {
+  return Array.isArray(json) && json.every((text) => typeof text === "string");
 }

@@ -66,6 +66,7 @@
  * that are not what this code writes throw a FormatError.
  */
 
+export { type AbortCondition, abortIfText, abortReason, parseAbortIf } from "./abort-if.ts";
 export { Active } from "./active.ts";
 export type {
   ActiveEvent,

@@ -193,6 +193,7 @@ export function machineFromImage(pieces: readonly Uint8Array[], skipped?: Skippe
     known.history = newHistory(machine.router.tables.config);
   }
   for (const { config } of machine.history.past) complete(config);
+  if (machine.history.trial?.whole !== undefined) complete(machine.history.trial.whole);
   machine.router.tables.observe(machine.router.tables.config);
   return machine;
 }

@@ -5,10 +5,12 @@
  * there and runs it. Nothing else touches the router or the ledger.
  */
 
-import type { Config, ConfigDiff } from "@ts-bgp/config";
+import { type Compared, type Config, type ConfigDiff, canaryConfig, sharing } from "@ts-bgp/config";
 import { type ConnectionId, FAMILIES, type Output, Router } from "@ts-bgp/router";
 import { type Explained, explainRoute } from "@ts-bgp/views";
+import { countsBefore, newWatch } from "./abort-if.ts";
 import {
+  type ConfigAbout,
   type ConfigHistory,
   configAboutIn,
   newHistory,
@@ -98,9 +100,14 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   tick: ({ router }, { nowMs }) => router.tick(nowMs),
   configure: ({ router, history }, { config, nowMs, about }) => {
     const known = configAboutIn(about);
-    const diff = router.configure(configFrom(config), nowMs, comparedIn(config));
-    noteConfig(history, known, router.tables.config, diff, nowMs);
-    return diff;
+    const compared = comparedIn(config);
+    const given = configFrom(config);
+    if (known?.trySeconds == null) {
+      const diff = router.configure(given, nowMs, compared);
+      noteConfig(history, known, router.tables.config, diff, nowMs);
+      return diff;
+    }
+    return beginTrial({ router, history }, known, { given, compared }, nowMs);
   },
   confirm: ({ history }, { by }) => noteConfirmed(history, by),
   operate: ({ router }, { address, order, nowMs }) =>
@@ -114,6 +121,27 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   bfd: ({ router }, { address, news, nowMs }) => router.bfd(address, bfdNewsIn(news), nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
+
+/** @returns what the configuration changes now: for all, or for some neighbors first */
+function beginTrial(
+  { router, history }: Pick<Machine, "router" | "history">,
+  about: ConfigAbout,
+  { given, compared }: { given: Config; compared: Compared | null },
+  nowMs: number,
+): ConfigDiff {
+  const { canary = null, abortIf = [] } = about;
+  const old = router.tables.config;
+  const before = countsBefore(router, canary);
+  const whole = canary === null ? given : sharing(old, given);
+  const next = canary === null ? given : canaryConfig(old, whole, canary);
+  const diff = router.configure(next, nowMs, next === given ? compared : null);
+  const reset = diff.changed.filter((one) => one.reset).map(({ address }) => address);
+  noteConfig(history, about, router.tables.config, diff, nowMs, {
+    ...(abortIf.length === 0 ? {} : { watch: newWatch(abortIf, before, reset, nowMs) }),
+    ...(canary === null ? {} : { whole }),
+  });
+  return diff;
+}
 
 export class Machine {
   readonly router: Router;

@@ -22,8 +22,12 @@ const NEWS = { record: RECORD, change: CHANGE };
 
 const ABOUT = { by: "user 0", how: "reload", trySeconds: 60 };
 
+const CONDITION = { count: "rejected", above: 5, isShare: false };
+
 test("what this version writes is read", () => {
-  for (const about of [ABOUT, { ...ABOUT, trySeconds: null }, null]) {
+  const watched = { canary: ["192.0.2.1"], abortIf: [CONDITION] };
+  const aborted = { ...ABOUT, how: "aborted", trySeconds: null, reason: "rejected > 5: 6 more" };
+  for (const about of [ABOUT, { ...ABOUT, ...watched }, aborted, null]) {
     expect(configAboutIn(about)).toEqual(about);
   }
   for (const news of [NEWS, { record: null, change: null }]) expect(bfdNewsIn(news)).toBe(news);
@@ -60,6 +64,11 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["reload", configAboutIn, { ...ABOUT, by: 0 }],
   ["reload", configAboutIn, { ...ABOUT, how: 0 }],
   ["reload", configAboutIn, { ...ABOUT, trySeconds: 0 }],
+  ["reload", configAboutIn, { ...ABOUT, canary: "192.0.2.1" }],
+  ["reload", configAboutIn, { ...ABOUT, canary: [1] }],
+  ["reload", configAboutIn, { ...ABOUT, abortIf: "rejected > 5" }],
+  ["reload", configAboutIn, { ...ABOUT, abortIf: [{ ...CONDITION, count: "luck" }] }],
+  ["reload", configAboutIn, { ...ABOUT, reason: 5 }],
   ["news of BFD", bfdNewsIn, null],
   ["news of BFD", bfdNewsIn, { record: null }],
   ["news of BFD", bfdNewsIn, { ...NEWS, change: { ...CHANGE, to: "sideways" } }],

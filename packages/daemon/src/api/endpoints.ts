@@ -90,7 +90,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   post("/neighbors/{address}/enable", "enable"),
   post("/neighbors/{address}/release", "release"),
   post("/graceful-shutdown", "graceful-shutdown", { state: "text" }),
-  post("/reload", "reload", { force: "flag", confirm: "number" }),
+  post("/reload", "reload", {
+    ...{ force: "flag", dry_run: "flag", confirm: "number" },
+    ...{ canary: "text", abort_if: "text" },
+  }),
   post("/confirm", "confirm"),
   post("/rollback", "rollback", { to: "number" }),
   post("/switchover", "switchover", { to: "text" }),

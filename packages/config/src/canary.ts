@@ -1,0 +1,179 @@
+/**
+ * A new configuration for some neighbors alone: these have what it says, all others and the speaker itself stay
+ * as they are. Pure, so that both sides of a pair come to the same one.
+ */
+
+import {
+  ACCEPT_ALL,
+  type ListKind,
+  listKindOf,
+  type Policy,
+  type Vars,
+  varUses,
+  withListNames,
+} from "@ts-bgp/policy";
+import { parseHostAddress } from "./addresses.ts";
+import { importChain } from "./blackhole.ts";
+import { Equality } from "./compare.ts";
+import { withoutPlaces } from "./diff.ts";
+import type { Config, NeighborConfig } from "./types.ts";
+
+/** Behind the name of a policy or list that is another one in the new file; no name in a file has it. */
+const NEW = "~new";
+
+/**
+ * The configuration in force while a new one is tried with some neighbors.
+ *
+ * @param old - in force for the others
+ * @param next - the new file, whole
+ * @param addresses - of neighbors that both have; others are passed over
+ * @returns `old`, where those neighbors have all that `next` says of them. Policies and lists that are others
+ *   in `next` stand beside the old ones, under a name that ends in `~new`
+ */
+export function canaryConfig(old: Config, next: Config, addresses: readonly string[]): Config {
+  const wanted = new Set(addresses);
+  const after = new Map(next.neighbors.map((neighbor) => [neighbor.address, neighbor]));
+  const mixture = new Mixture(old, next);
+  const neighbors = old.neighbors.map((neighbor) => {
+    const other = wanted.has(neighbor.address) ? after.get(neighbor.address) : undefined;
+    return other === undefined ? neighbor : mixture.placed(other);
+  });
+  return { ...old, neighbors, policies: mixture.policies, ...mixture.lists };
+}
+
+type ByName<T> = Record<string, T>;
+type AnyList = Config[ListKind];
+
+/** Policies and lists of one configuration, with what neighbors bring along of another one. */
+class Mixture {
+  readonly policies: ByName<Policy>;
+  readonly lists: Pick<Config, ListKind>;
+  private readonly old: Config;
+  private readonly next: Config;
+  private readonly equality: Equality = new Equality();
+  /** What became of policies of the new one, by their names there. */
+  private readonly names: Map<string, string> = new Map();
+
+  constructor(old: Config, next: Config) {
+    this.old = old;
+    this.next = next;
+    this.policies = { ...old.policies };
+    const { prefixLists, asLists, communityLists, routeLists = {} } = old;
+    this.lists = {
+      prefixLists: { ...prefixLists },
+      asLists: { ...asLists },
+      communityLists: { ...communityLists },
+      routeLists: { ...routeLists },
+    };
+  }
+
+  /** @returns a neighbor of the new configuration, with the names that its policies and lists have here */
+  placed(neighbor: NeighborConfig): NeighborConfig {
+    const chain = (names: readonly string[]) => names.map((name) => this.policy(name));
+    const { blackhole } = neighbor;
+    return {
+      ...neighbor,
+      import: chain(neighbor.import),
+      export: chain(neighbor.export),
+      blackhole: blackhole === null ? null : this.policy(blackhole),
+      vars: this.vars(neighbor),
+    };
+  }
+
+  private policy(name: string): string {
+    if (name === ACCEPT_ALL) return name;
+    let placed = this.names.get(name);
+    if (placed === undefined) {
+      placed = this.place(name);
+      this.names.set(name, placed);
+    }
+    return placed;
+  }
+
+  private place(name: string): string {
+    const policy = withListNames(this.next.policies[name]!, (kind, list) => this.list(kind, list));
+    const known = ownOf(this.old.policies, name);
+    if (known === undefined) {
+      this.policies[name] = policy;
+      return name;
+    }
+    if (this.equality.isEqual(withoutPlaces(known), withoutPlaces(policy))) return name;
+    const renamed = name + NEW;
+    this.policies[renamed] = { ...policy, name: renamed };
+    return renamed;
+  }
+
+  private list(kind: ListKind, name: string): string {
+    const list = ownOf(this.next[kind] as AnyList, name);
+    const known = ownOf(this.old[kind] as AnyList, name);
+    if (list === undefined || this.equality.isEqual(known, list)) return name;
+    const placed = known === undefined ? name : name + NEW;
+    (this.lists[kind] as ByName<unknown>)[placed] = list;
+    return placed;
+  }
+
+  /** Values that stand for lists, in what the neighbor's policies make of them. */
+  private vars(neighbor: NeighborConfig): Vars {
+    const chain = [...importChain(neighbor), ...neighbor.export];
+    const policies = chain.flatMap((name) => ownOf(this.next.policies, name) ?? []);
+    const uses = varUses(policies);
+    const placed = Object.entries(neighbor.vars).map(([name, values]) => {
+      const kinds = uses.filter((use) => use.name === name).map(({ kind }) => kind);
+      return [name, values.map((value) => this.value(value, kinds))] as const;
+    });
+    return Object.fromEntries(placed);
+  }
+
+  private value(value: string, kinds: readonly Parameters<typeof listKindOf>[1][]): string {
+    const lists = kinds.flatMap((kind) => listKindOf(value, kind) ?? []);
+    if (lists.every((kind) => this.list(kind, value) === value)) return value;
+    // One name for lists of several kinds.
+    for (const kind of lists) {
+      const list = ownOf(this.next[kind] as AnyList, value);
+      if (list !== undefined) (this.lists[kind] as ByName<unknown>)[value + NEW] = list;
+    }
+    return value + NEW;
+  }
+}
+
+function ownOf<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
+/**
+ * Finds the neighbors that a new configuration is for.
+ *
+ * @param names - AS numbers (`AS64501` or `64501`), addresses, or descriptions
+ * @returns addresses of neighbors that both configurations have, in the order of the one in force, and a
+ *   sentence for each name that stands for none
+ */
+export function canaryAddresses(
+  old: Config,
+  next: Config,
+  names: readonly string[],
+): { readonly addresses: readonly string[]; readonly mistakes: readonly string[] } {
+  const inNext = new Set(next.neighbors.map(({ address }) => address));
+  const found = new Set<string>();
+  const mistakes: string[] = [];
+  for (const name of names) {
+    const isMeant = meantBy(name);
+    const known = old.neighbors.filter(isMeant).map(({ address }) => address);
+    const both = known.filter((address) => inNext.has(address));
+    for (const address of both) found.add(address);
+    if (both.length > 0) continue;
+    if (known.length > 0) mistakes.push(`the file has no neighbor ${name} any more`);
+    else if (next.neighbors.some(isMeant)) {
+      mistakes.push(`the neighbor ${name} is new in the file: it comes when all are to have it`);
+    } else mistakes.push(`no neighbor has the AS number, address or description ${name}`);
+  }
+  const addresses = old.neighbors.map(({ address }) => address).filter((one) => found.has(one));
+  return { addresses, mistakes };
+}
+
+function meantBy(name: string): (neighbor: NeighborConfig) => boolean {
+  const [, number] = /^(?:AS)?(\d{1,10})$/i.exec(name) ?? [];
+  if (number !== undefined) return ({ as }) => as === Number(number);
+  const address = parseHostAddress(name);
+  const text = typeof address === "string" ? null : address.text;
+  return (neighbor) => neighbor.address === text || neighbor.description === name;
+}

@@ -1,0 +1,175 @@
+/** A new configuration for some neighbors alone: what they have of it, and that all others keep theirs. */
+import { ACCEPT_ALL, type Policy, withListNames } from "@ts-bgp/policy";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Config, canaryAddresses, canaryConfig, diffConfig } from "../src/index.ts";
+import { loadText } from "./sources.ts";
+
+function load(text: string): Config {
+  const { config, mistakes } = loadText(text);
+  expect(mistakes).toEqual([]);
+  return config!;
+}
+
+const ADDRESSES = ["192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.14"];
+const POLICIES = ["first", "second", "third"];
+
+/** What a neighbor may have. */
+const neighborOf = fc.record({
+  import: fc.constantFrom(...POLICIES, ACCEPT_ALL),
+  export: fc.subarray(POLICIES, { minLength: 1 }),
+  vars: fc.record({
+    prefixes: fc.constantFrom("some", "more"),
+    pref: fc.integer({ min: 1, max: 3 }),
+  }),
+  "max-prefix": fc.constantFrom(100, 200),
+  blackhole: fc.constantFrom({ prefixes: "some" }, { prefixes: "more" }),
+});
+/** Each is about other lists, of all kinds and in all places. */
+const RULES = [
+  "{ if: { prefix: some }, then: accept }",
+  "{ if: { any: [ { prefix: $prefixes }, { not: { next-hop: more } } ] }, then: reject }",
+  "{ if: { as-path: { regex: _<ases>_ } }, set: { local-pref: $pref } }",
+  "{ if: { as-path: { contains: others }, all: [ { neighbor-as: ases } ] }, then: accept }",
+  "{ if: { community: marks, route: objects }, set: { community: { remove: [ marks ] } } }",
+  "{ set: { med: 5 }, then: accept }",
+];
+const fileOf = fc.record({
+  neighbors: fc.tuple(neighborOf, neighborOf, neighborOf, neighborOf),
+  policies: fc.record(
+    Object.fromEntries(POLICIES.map((name) => [name, fc.subarray(RULES, { minLength: 1 })])),
+  ),
+  lists: fc.record({
+    some: fc.constantFrom("198.51.100.0/24", "203.0.113.0/24 le 25"),
+    more: fc.constantFrom("198.51.100.0/24", "203.0.113.0/24 le 25"),
+    ases: fc.constantFrom("65001", "65002-65003"),
+    others: fc.constantFrom("65001", "65002-65003"),
+    marks: fc.constantFrom("65000:1", "65000:2"),
+    objects: fc.constantFrom("198.51.100.0/24 65001", "198.51.100.0/24 65002"),
+  }),
+});
+
+function configOf({ neighbors, policies, lists }: FileOf): Config {
+  const { some, more, ases, others, marks, objects } = lists;
+  return load(
+    [
+      `neighbors: ${JSON.stringify(
+        neighbors.map((one, k) => ({ ...one, address: ADDRESSES[k], as: 64501 + (k >> 1) })),
+      )}`,
+      `policies:`,
+      ...Object.entries(policies).map(([name, rules]) => `  ${name}: [ ${rules.join(", ")} ]`),
+      `prefix-lists: ${JSON.stringify({ some: [some], more: [more] })}`,
+      `as-lists: ${JSON.stringify({ ases: [ases], others: [others] })}`,
+      `community-lists: ${JSON.stringify({ marks: [marks] })}`,
+      `route-lists: ${JSON.stringify({ objects: [objects] })}`,
+    ].join("\n"),
+  );
+}
+
+type FileOf = typeof fileOf extends fc.Arbitrary<infer T> ? T : never;
+
+/** @returns all that decides about routes of a neighbor and to it, with no name of a policy or list in it */
+function decides(config: Config, address: string): unknown {
+  const neighbor = config.neighbors.find((one) => one.address === address)!;
+  const listOf = (
+    kind: "prefixLists" | "asLists" | "communityLists" | "routeLists",
+    name: string,
+  ) => JSON.stringify(config[kind]![name]);
+  const said = (name: string) => {
+    if (name === ACCEPT_ALL) return name;
+    const { rules, default: fallback }: Policy = withListNames(config.policies[name]!, listOf);
+    return [rules.map(({ source: _, ...rule }) => rule), fallback];
+  };
+  const { source: _, ...options } = neighbor;
+  const { prefixes = [], ...vars } = neighbor.vars;
+  return {
+    ...options,
+    import: neighbor.import.map(said),
+    export: neighbor.export.map(said),
+    blackhole: neighbor.blackhole === null ? null : said(neighbor.blackhole),
+    vars: {
+      ...vars,
+      prefixes: usesLists(config, neighbor)
+        ? prefixes.map((name) => listOf("prefixLists", name))
+        : [],
+    },
+  };
+}
+
+/** Whether the value that names a list is asked for: it keeps its name where nobody does. */
+function usesLists(
+  config: Config,
+  { import: one, export: other }: Config["neighbors"][number],
+): boolean {
+  return [...one, ...other].some((name) =>
+    JSON.stringify(config.policies[name]?.rules ?? []).includes("$prefixes"),
+  );
+}
+
+test("neighbors that are named have all that the new one says, and all others what they had", () => {
+  fc.assert(
+    fc.property(fileOf, fileOf, fc.subarray(ADDRESSES), (before, after, named) => {
+      const [old, next] = [configOf(before), configOf(after)];
+      const mixed = canaryConfig(old, next, named);
+      for (const [k, { address }] of old.neighbors.entries()) {
+        const from = named.includes(address) ? next : old;
+        expect(decides(mixed, address)).toEqual(decides(from, address));
+        if (from === old) expect(mixed.neighbors[k]).toBe(old.neighbors[k]);
+      }
+      expect(mixed.policies).toMatchObject(old.policies);
+      const { added, removed, changed, global } = diffConfig(old, mixed);
+      expect([added, removed, global]).toEqual([[], [], []]);
+      expect(named).toEqual(expect.arrayContaining(changed.map(({ address }) => address)));
+      // Who is told what is in force comes to the same.
+      expect(canaryConfig(old, mixed, named)).toEqual(mixed);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+const BASE = `
+neighbors:
+  - { address: 192.0.2.11, as: 64501, import: in, description: one, vars: { list: both } }
+  - { address: 192.0.2.12, as: 64501, import: in, description: two }
+  - { address: 192.0.2.13, as: 64503, import: in }
+prefix-lists: { both: [ 10.0.0.0/8 ], same: [ 10.0.0.0/8 ] }
+as-lists: { both: [ 65001 ] }
+policies:
+  in: [ { if: { prefix: $list }, then: reject }, { if: { as-path: { origin: $list } }, then: reject }, { then: accept } ]
+`;
+
+test("what is the same in both keeps its name", () => {
+  const old = load(BASE);
+  const moved = load(`# moved\n${BASE}`.replace("65001 ]", "65002 ]"));
+  const mixed = canaryConfig(old, moved, ["192.0.2.11"]);
+  expect(Object.keys(mixed.policies)).toEqual(["in"]);
+  expect(mixed.neighbors[0]).toMatchObject({ import: ["in"], vars: { list: ["both~new"] } });
+  // The value stands for a list of each kind.
+  expect(mixed.prefixLists["both~new"]).toEqual(old.prefixLists["both"]);
+  expect(mixed.asLists["both~new"]).toEqual(moved.asLists["both"]);
+});
+
+describe("neighbors are found", () => {
+  const next = BASE.replace("192.0.2.13, as: 64503", "192.0.2.14, as: 64504").replace(
+    /.*192\.0\.2\.12.*\n/,
+    "",
+  );
+  test.each([
+    [["AS64501"], ["192.0.2.11"], []],
+    [["64501", "192.0.2.11"], ["192.0.2.11"], []],
+    [["one"], ["192.0.2.11"], []],
+    [["two"], [], ["the file has no neighbor two any more"]],
+    [
+      ["as64504"],
+      [],
+      ["the neighbor as64504 is new in the file: it comes when all are to have it"],
+    ],
+    [
+      ["AS1", "x"],
+      [],
+      ["AS1", "x"].map((name) => `no neighbor has the AS number, address or description ${name}`),
+    ],
+  ])("by %j", (names, addresses, mistakes) => {
+    expect(canaryAddresses(load(BASE), load(next), names)).toEqual({ addresses, mistakes });
+  });
+});

@@ -1,0 +1,71 @@
+/** What a reload is for when it is for some neighbors first. */
+
+import { type Config, canaryAddresses, canaryConfig, diffConfig } from "@ts-bgp/config";
+import { type AbortCondition, type ConfigAbout, parseAbortIf } from "@ts-bgp/replication";
+import { ControlError, type ControlRequest } from "./control.ts";
+
+/** Names in a request, at most: of as many neighbors as a file has. */
+const NAMES_MAX = 10_000;
+
+/** What a request says of a trial beside its time. */
+export type TrialOptions = Pick<ConfigAbout, "canary" | "abortIf">;
+
+/**
+ * Reads `canary` (names with commas between) and `abort_if`. Throws a ControlError.
+ *
+ * @param trySeconds - what it says of the time; null for none
+ */
+export function trialOptionsIn(request: ControlRequest, trySeconds: number | null): TrialOptions {
+  const canary = namesIn(request["canary"]);
+  const abortIf = conditionsIn(request["abort_if"]);
+  for (const [key, value] of Object.entries({ canary, abort_if: abortIf })) {
+    if (value === undefined || trySeconds !== null || request["dry_run"] === true) continue;
+    throw new ControlError(`"${key}" needs "confirm": after how many seconds it goes back`, "bad");
+  }
+  return {
+    ...(canary === undefined ? {} : { canary }),
+    ...(abortIf === undefined ? {} : { abortIf }),
+  };
+}
+
+function namesIn(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : [];
+  if (names.length > 0 && names.length <= NAMES_MAX && !names.includes("")) return names;
+  throw new ControlError(
+    '"canary" must be AS numbers, addresses or descriptions of neighbors, with commas between',
+    "bad",
+  );
+}
+
+function conditionsIn(value: unknown): readonly AbortCondition[] | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "string") throw new ControlError('"abort_if" must be text', "bad");
+  const found = parseAbortIf(value);
+  if (!("message" in found)) return found;
+  throw new ControlError(`abort-if, column ${found.column}: ${found.message}`, "bad");
+}
+
+/** A configuration that comes into force for some neighbors, or for all. */
+export interface Wanted {
+  readonly config: Config;
+  /** With addresses of neighbors in the place of names. */
+  readonly about: ConfigAbout;
+}
+
+/**
+ * @param next - what the file says
+ * @param about - with names of neighbors as somebody has written them
+ * @returns what comes into force; throws where a name stands for no neighbor, and where nothing would change
+ */
+export function wantedOf(inForce: Config, next: Config, about: ConfigAbout): Wanted {
+  if (about.canary === undefined) return { config: next, about };
+  const { addresses, mistakes } = canaryAddresses(inForce, next, about.canary);
+  if (mistakes.length > 0) throw new Error(mistakes.join("\n"));
+  const config = canaryConfig(inForce, next, addresses);
+  const { changed, policies } = diffConfig(inForce, config);
+  if (changed.length + policies.length === 0) {
+    throw new Error(`the file changes nothing for ${about.canary.join(", ")}`);
+  }
+  return { config, about: { ...about, canary: addresses } };
+}
