@@ -69,6 +69,7 @@ export type {
   NsrConfig,
   NsrPeer,
   NsrTls,
+  RecordConfig,
   RoaFileConfig,
   RoleName,
   RouterConfig,
