@@ -29,7 +29,7 @@ const read: WeakMap<Uint8Array, Config> = new WeakMap();
  */
 export function replicated(config: Config): Config {
   const followers = config.followers === null ? null : { ...config.followers, tls: null };
-  return { ...config, nsr: null, mirrors: null, followers };
+  return { ...config, nsr: null, mirrors: null, record: null, followers };
 }
 
 /**
