@@ -17,6 +17,7 @@ export {
   type Question,
 } from "./explain.ts";
 export { explainedToMember, routeToMember } from "./member.ts";
+export { PrefixWatch, type RouteChange, RoutesBefore, routesIn } from "./route-changes.ts";
 export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
 export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export { type ShownRange, showDynamic } from "./show-dynamic.ts";
