@@ -19,8 +19,6 @@ export class PlaybackError extends Error {}
 export type Progress = (file: string, atMs: number, brackets: number) => void;
 
 const PROGRESS_MS = 1000;
-/** A clock that is not set differs from itself by less, between two files of which one follows the other. */
-const GAP_MS = 2000;
 
 /** One file, that is being run. */
 export class Playback {
@@ -70,6 +68,15 @@ export class Playback {
   get recordedBy(): { software: string; isThis: boolean } {
     const { software = "", build = "" } = this.reader.head ?? {};
     return { software, isThis: build === programDigest() };
+  }
+
+  /** Reads the state that the file begins with, and nothing behind it. @throws PlaybackError */
+  async begin(): Promise<void> {
+    while (this.reader.machine === null) {
+      const step = this.step(Number.NEGATIVE_INFINITY);
+      if (step === "lacks" && !(await this.readOn())) break;
+    }
+    void this.machine;
   }
 
   /**
@@ -151,8 +158,7 @@ export class Playback {
 /** @returns a file whose state is there, and nothing behind it is run; to be closed. @throws PlaybackError */
 export async function startPlayback(file: RecordFile): Promise<Playback> {
   const playback = new Playback(file);
-  await playback.to(Number.NEGATIVE_INFINITY);
-  void playback.machine;
+  await playback.begin();
   return playback;
 }
 
@@ -198,7 +204,7 @@ export async function playTo(
     const playback = new Playback(file);
     if (await playback.to(atMs, progress)) {
       void playback.machine;
-      tellOfTwice(files, file, playback, atMs, note);
+      tellOfTwice(files, playback, atMs, problem !== null, note);
       return playback;
     }
     await playback.close();
@@ -228,17 +234,22 @@ function nothingAt(
   return new PlaybackError(`nothing was recorded at ${timeText(atMs)}: ${gap} there is nothing`);
 }
 
+/** @param isFirst - a file behind this one does not reach the time */
 function tellOfTwice(
   files: readonly RecordFile[],
-  file: RecordFile,
-  { backMs }: Playback,
+  { file, backMs }: Playback,
   atMs: number,
+  isFirst: boolean,
   note: (text: string) => void,
 ): void {
-  const before = files[files.indexOf(file) - 1];
-  if (before === undefined || backMs < GAP_MS || atMs > file.startMs + backMs) return;
-  const back = `${Math.round(backMs / 1000)} s`;
-  note(
-    `the clock was set back by ${back} at ${timeText(file.startMs)}: this is the second time that it was then`,
-  );
+  const next = files[files.indexOf(file) + 1];
+  if (isFirst && next !== undefined) {
+    note(
+      `the clock was set back at ${timeText(next.startMs)}: this is the first time that it was then`,
+    );
+  } else if (backMs > 0 && atMs <= file.startMs + backMs) {
+    const back = `${Math.round(backMs / 1000)} s`;
+    const when = timeText(file.startMs);
+    note(`the clock was set back by ${back} at ${when}: this is the second time that it was then`);
+  }
 }

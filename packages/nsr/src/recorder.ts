@@ -115,6 +115,7 @@ class Recording {
   private retryMs = RETRY_MS;
   private isPumping = false;
   private isBeginning = false;
+  private isMarking = false;
   private isOver = false;
   /** Time of what was written last. */
   private markedMs = 0;
@@ -266,7 +267,7 @@ class Recording {
 
   private sent(frame: Uint8Array): void {
     // What waited behind the state has its times among it.
-    if (this.state === "going" && !this.isPumping) {
+    if (this.state === "going" && !this.isPumping && !this.isMarking) {
       const nowMs = Date.now();
       const isHeld = nowMs < this.markedMs + MARK_MS && nowMs >= this.markedMs - BACK_MS;
       if (!isHeld) this.add(this.timeFrame(nowMs));
@@ -277,7 +278,9 @@ class Recording {
 
   /** What has come up to now was before this time. */
   private mark(nowMs: number): void {
+    this.isMarking = true;
     this.recorded.mirrors.tell(this.name, this.timeFrame(nowMs));
+    this.isMarking = false;
   }
 
   private timeFrame(nowMs: number): Uint8Array {
