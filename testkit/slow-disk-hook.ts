@@ -6,7 +6,9 @@ import { workerData } from "node:worker_threads";
 const LOOK_MS = 10;
 
 const hold = new URL(import.meta.url).searchParams.get("hold")!;
-const isLog = String((workerData as { file?: string } | null)?.file ?? "").endsWith(".log");
+const { file = "", config } = (workerData ?? {}) as { file?: string; config?: { keepMs?: number } };
+/** Of what a standby has stored, or of a record. */
+const isLog = String(file).endsWith(".log") || config?.keepMs !== undefined;
 
 if (isLog) {
   const { writeSync } = fs;

@@ -1,7 +1,7 @@
-/** A disk that stands still for the log that a standby keeps, at the call that writes. */
+/** A disk that stands still for the log that a standby keeps, or for a record, at the call that writes. */
 
 /**
- * @param hold - a path: while a file is there, the thread that writes the log waits in its call
+ * @param hold - a path: while a file is there, the thread that writes waits in its call
  * @returns options of Node for the speaker
  */
 export function slowDisk(hold: string): string[] {

@@ -88,13 +88,27 @@ export function order(
   return run(args, request, { end: json ? (value) => print(JSON.stringify(value)) : end });
 }
 
+/** What is asked in place of a speaker, as `ask` asks one. */
+export type Asked = (
+  request: ControlRequest,
+  item: (value: unknown) => void,
+) => Promise<Readonly<Record<string, unknown>>>;
+
+let instead: Asked | null = null;
+
+/** Commands that would ask a speaker ask this from now on. */
+export function askInstead(asked: Asked): void {
+  instead = asked;
+}
+
 function run<T>(
   args: Arguments,
   request: ControlRequest,
   { item, end }: Rendering<T>,
 ): Promise<number> {
   return exitCodeOf(async () => {
-    const last = await ask(socketOf(args), request, (value) => item?.(value as T));
+    const asked: Asked = instead ?? ((...what) => ask(socketOf(args), ...what));
+    const last = await asked(request, (value) => item?.(value as T));
     end?.(last);
     tellAge(last);
   });

@@ -14,6 +14,7 @@ import { keysCommand } from "./keys.ts";
 import { mirrorCommand } from "./mirror.ts";
 import { switchoverCommand } from "./nsr.ts";
 import { OPERATE_COMMANDS } from "./operate.ts";
+import { pastCommands } from "./past.ts";
 import { checkCommand, runCommand } from "./run.ts";
 import { SHOW_COMMANDS } from "./show.ts";
 import { spareCommand } from "./spare.ts";
@@ -33,6 +34,9 @@ const COMMANDS: readonly Command[] = [
   ...SHOW_COMMANDS,
   ...OPERATE_COMMANDS,
   switchoverCommand,
+  ...pastCommands([...SHOW_COMMANDS, ...OPERATE_COMMANDS], (command, rest) =>
+    runOne(command, rest),
+  ),
   upgradeCheckCommand,
   dumpCommand,
   decodeCommand,

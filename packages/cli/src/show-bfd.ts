@@ -1,6 +1,7 @@
 /** `tsbgp show bfd`: whether the paths to neighbors are there. */
 
 import type { ShownBfd } from "@ts-bgp/views";
+import { clockMs } from "./clock.ts";
 import { type Command, noWords, print } from "./command.ts";
 import { askForList, CONTROL_OPTIONS } from "./control-client.ts";
 import { type Column, duration, TableWriter } from "./table.ts";
@@ -13,7 +14,7 @@ const COLUMNS: readonly Column<ShownBfd>[] = [
   { title: "Remote", text: ({ remote_state }) => remote_state },
   {
     title: "For",
-    text: ({ since_ms }) => (since_ms === null ? "" : duration(Date.now() - since_ms)),
+    text: ({ since_ms }) => (since_ms === null ? "" : duration(clockMs() - since_ms)),
     right: true,
   },
   { title: "Interval", text: ({ interval_ms }) => `${interval_ms} ms`, right: true },
@@ -29,7 +30,7 @@ const COLUMNS: readonly Column<ShownBfd>[] = [
 
 /** @returns why and when it went down last; empty when it never did */
 function bfdDownText(down: ShownBfd["last_down"]): string {
-  return down === null ? "" : `${down.reason}, ${duration(Date.now() - down.at_ms)} ago`;
+  return down === null ? "" : `${down.reason}, ${duration(clockMs() - down.at_ms)} ago`;
 }
 
 /** @returns a line for `show neighbor`; none of a neighbor without BFD */

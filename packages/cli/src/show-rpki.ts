@@ -2,13 +2,14 @@
 
 import type { ShownPayloadSource } from "@ts-bgp/daemon";
 import type { ShownRpki } from "@ts-bgp/views";
+import { clockMs } from "./clock.ts";
 import { type Command, noWords, print } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
 type Shown = Omit<ShownRpki, "sources"> & { sources: ShownPayloadSource[] };
 
-const ago = (ms: number | null) => (ms === null ? "never" : duration(Date.now() - ms));
+const ago = (ms: number | null) => (ms === null ? "never" : duration(clockMs() - ms));
 
 const SOURCE_COLUMNS: readonly Column<ShownPayloadSource>[] = [
   { title: "Source", text: ({ name }) => name },
@@ -31,7 +32,7 @@ const SOURCE_COLUMNS: readonly Column<ShownPayloadSource>[] = [
 function countsText({ counts, updated_ms, expires_ms }: ShownPayloadSource): string {
   if (updated_ms === null) return "no data";
   if (!counts) return "stands back";
-  return expires_ms === null ? "yes" : `for ${duration(expires_ms - Date.now())}`;
+  return expires_ms === null ? "yes" : `for ${duration(expires_ms - clockMs())}`;
 }
 
 export const showRpkiCommand: Command = {
@@ -59,7 +60,7 @@ function fieldsOf({ start_gate, ipv4, ipv6, aspas, octets, busy, judged, changed
   const gate =
     ends_ms === null
       ? `open: ${state}`
-      : `closed: external routes wait for data, ${duration(ends_ms - Date.now())} at most`;
+      : `closed: external routes wait for data, ${duration(ends_ms - clockMs())} at most`;
   const fields: [string, string][] = [
     ["Start gate", gate],
     [

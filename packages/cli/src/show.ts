@@ -12,6 +12,7 @@ import type {
   ShownRoute,
   ShownTables,
 } from "@ts-bgp/views";
+import { clockMs } from "./clock.ts";
 import {
   type Arguments,
   type Command,
@@ -30,6 +31,7 @@ import { showNsrCommand } from "./nsr.ts";
 import { showReloadsCommand, trialFields } from "./reload.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
 import { braked, limited } from "./show-limits.ts";
+import { showRecordCommand } from "./show-record.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -53,7 +55,7 @@ const NEIGHBOR_COLUMNS: readonly Column<ShownNeighbor>[] = [
     title: "Since",
     text: ({ since_ms, last_down }) => {
       const since = since_ms ?? last_down?.at_ms;
-      return since === undefined ? "never" : duration(Date.now() - since);
+      return since === undefined ? "never" : duration(clockMs() - since);
     },
     right: true,
   },
@@ -101,7 +103,7 @@ const showNeighbor: Command = {
 
 function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
   const { capabilities, octets, last_down, last_failure, congestion_control } = n;
-  const ago = (ms: number) => `${duration(Date.now() - ms)} ago`;
+  const ago = (ms: number) => `${duration(clockMs() - ms)} ago`;
   const failure: [string, string][] =
     last_failure === null || last_failure.at_ms === last_down?.at_ms
       ? []
@@ -162,7 +164,7 @@ function neighborLines(n: ShownNeighborDetail & ShownConnection): string[] {
     const stale =
       f.stale_until_ms === null
         ? ""
-        : `, some or all of an ended session${lastResort(f)}, kept ${duration(f.stale_until_ms - Date.now())} at most`;
+        : `, some or all of an ended session${lastResort(f)}, kept ${duration(f.stale_until_ms - clockMs())} at most`;
     const sync = f.held ? ", after our restart" : f.synced ? "" : ", still being sent";
     const sent =
       f.group === null
@@ -361,10 +363,10 @@ const showMemory: Command = {
 const QUARANTINE_COLUMNS: readonly Column<ShownQuarantine>[] = [
   { title: "Neighbor", text: ({ address }) => address },
   { title: "AS", text: ({ as }) => String(as), right: true },
-  { title: "Since", text: ({ since_ms }) => duration(Date.now() - since_ms), right: true },
+  { title: "Since", text: ({ since_ms }) => duration(clockMs() - since_ms), right: true },
   {
     title: "Held for",
-    text: ({ held, until_ms }) => (held ? duration(until_ms - Date.now()) : "over"),
+    text: ({ held, until_ms }) => (held ? duration(until_ms - clockMs()) : "over"),
     right: true,
   },
   { title: "Times", text: ({ count }) => String(count), right: true },
@@ -400,7 +402,7 @@ const WAITED_FOR_NAMED = 5;
 
 function restartFields(restart: ShownRestart | null): [string, string][] {
   if (restart === null) return [];
-  const left = duration(restart.until_ms - Date.now());
+  const left = duration(restart.until_ms - clockMs());
   return restart.families.map(({ family, waits_for, held }) => {
     const named = waits_for.slice(0, WAITED_FOR_NAMED).join(", ");
     const more = waits_for.length - WAITED_FOR_NAMED;
@@ -436,7 +438,7 @@ const showStatus: Command = {
       const lines = renderFields([
         ["Version", version],
         ["Router", `AS ${as}, identifier ${id}`],
-        ["Running for", duration(Date.now() - started_ms)],
+        ["Running for", duration(clockMs() - started_ms)],
         ["Neighbors", `${established} of ${neighbors} established`],
         ...status.dynamic_neighbors.map(
           ({ prefix, neighbors: count, limit }) =>
@@ -463,6 +465,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showMemory,
   showNsrCommand,
   showMirrorsCommand,
+  showRecordCommand,
   showRpkiCommand,
   showFeedsCommand,
   showFollowersCommand,

@@ -4,6 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attribute, four } from "../../../test/lab/raw-peer.ts";
 import { until } from "../../../test/lab/until.ts";
@@ -25,7 +28,9 @@ const neighbor = (address: string, as: number, more: object = {}) => ({
   export: "accept-all",
   ...more,
 });
+const RECORD = mkdtempSync(join(tmpdir(), "tsbgp-test-"));
 const CONFIG = {
+  record: { dir: RECORD },
   groups: { clients: { "route-server-client": true, import: "checked", "max-prefix": 100 } },
   neighbors: [
     neighbor(A, 65001, { group: "clients", description: "First client" }),
@@ -78,6 +83,7 @@ afterAll(() => {
   a?.end();
   b?.end();
   speaker?.remove();
+  rmSync(RECORD, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const ask = (...args: string[]): Promise<Result> => tsbgp([...args, "--socket", speaker.socket]);
@@ -105,6 +111,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],
   ["show mirrors", "", "following serving"],
+  ["show record", "", "begun directory files from_ms missed octets problem state"],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

@@ -24,6 +24,7 @@ const COMMANDS = [
   "show memory",
   "show nsr",
   "show mirrors",
+  "show record",
   "show rpki",
   "show feeds",
   "show followers",
@@ -45,6 +46,10 @@ const COMMANDS = [
   "graceful-shutdown",
   "release",
   "switchover",
+  "at",
+  "diff",
+  "history",
+  "replay",
   "upgrade check",
   "dump",
   "decode",
@@ -70,9 +75,9 @@ describe("verbs cut short", () => {
   });
 
   test.each([
-    ["d", ["decode", "demo", "disable", "doctor", "dump"]],
+    ["d", ["decode", "demo", "diff", "disable", "doctor", "dump"]],
     ["s", ["show", "spare", "stop", "switchover"]],
-    ["re", ["refresh", "release", "reload", "reset"]],
+    ["re", ["refresh", "release", "reload", "replay", "reset"]],
     ["e", ["enable", "explain"]],
     ["show neighbo", ["neighbor", "neighbors"]],
   ])("%s is ambiguous", (words, candidates) => {
@@ -177,7 +182,7 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
       ["show", "nothing"],
       /"nothing" is not known; there are bfd, feeds, followers, forward, groups/,
     ],
-    [["re"], /"re" may be refresh or release or reload or reset/],
+    [["re"], /"re" may be refresh or release or reload or replay or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],
     [["show", "neighbor", "a", "b"], /no place for "b"/],
     [["show", "neighbors", "a"], /no place for "a"/],

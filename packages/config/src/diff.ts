@@ -19,6 +19,7 @@ const GLOBAL = [
   "dynamicNeighbors",
   "bmp",
   "mrt",
+  "record",
   "webhook",
   "followers",
   "rejectReasons",
@@ -39,7 +40,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`,
-   * `mrt`, `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
+   * `mrt`, `record`, `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -29,6 +29,12 @@ export interface FileShape {
     readonly "updates-every"?: number;
     readonly compress?: "gzip" | "zstd" | "none";
   };
+  readonly record?: {
+    readonly dir: string;
+    readonly keep?: string;
+    readonly size?: string;
+    readonly every?: string;
+  };
   readonly webhook?: {
     readonly url: string;
     readonly secret?: FileSecret;

@@ -72,6 +72,7 @@ export type {
   NsrConfig,
   NsrPeer,
   NsrTls,
+  RecordConfig,
   RoaFileConfig,
   RoleName,
   RouterConfig,

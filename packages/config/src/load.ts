@@ -17,6 +17,7 @@ import { type CheckedLists, checkLists } from "./lists.ts";
 import { checkMirrors } from "./mirrors.ts";
 import { checkNeighbors, SharedOptions } from "./neighbors.ts";
 import { checkNsr } from "./nsr.ts";
+import { checkRecord } from "./record.ts";
 import { warnOfLongWait } from "./restart.ts";
 import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
@@ -84,6 +85,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     rpki,
     bmp,
     mrt: checkMrt(shape, checker),
+    record: checkRecord(shape, checker),
     webhook: checkWebhook(shape, checker),
     followers: checkFollowers(shape, nsr, checker),
     neighbors,

@@ -33,6 +33,8 @@ export interface Config extends Lists {
   readonly bmp: BmpConfig | null;
   /** Null for no MRT files. */
   readonly mrt: MrtConfig | null;
+  /** Null where nothing is recorded. */
+  readonly record: RecordConfig | null;
   /** Null for nobody who is told of events. */
   readonly webhook: WebhookConfig | null;
   /** Null where nobody may follow the routes that are used. */
@@ -223,6 +225,18 @@ export interface MirrorsConfig {
   readonly names: readonly string[];
   /** Mirrors at once, at most; 1 to 64. */
   readonly max: number;
+}
+
+/** What is kept on disk of all that the speaker has done. */
+export interface RecordConfig {
+  /** A path from the root. */
+  readonly directory: string;
+  /** What is older goes. */
+  readonly keepMs: number;
+  /** Octets in the folder, at most. */
+  readonly octetsMax: number;
+  /** After so long a file begins, with the whole state. */
+  readonly everyMs: number;
 }
 
 export interface NsrLog {

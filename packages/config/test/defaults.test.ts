@@ -22,6 +22,7 @@ const BASE = {
   rpki: { caches: [{ address: "192.0.2.53" }] },
   bmp: { stations: [{ address: "192.0.2.54" }] },
   mrt: { dir: "/var/lib/mrt" },
+  record: { dir: "/var/lib/record" },
   webhook: { url: "http://192.0.2.55" },
   followers: { listen: "/run/followers.sock" },
   neighbors: [

@@ -180,6 +180,12 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
       },
     ],
   },
+  record: {
+    directory: "/var/lib/record",
+    keepMs: 604_800_000,
+    octetsMax: 500 * 2 ** 20,
+    everyMs: 1_800_000,
+  },
   mrt: {
     dir: "/var/lib/mrt",
     tablesSeconds: 3600,

@@ -15,6 +15,7 @@ test("a minimal file listens on all addresses", () => {
     log: { level: "info", file: null },
     nsr: null,
     mirrors: null,
+    record: null,
     rpki: null,
   });
 });

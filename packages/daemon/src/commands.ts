@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
+import type { Outcome, ShownFollowing, ShownNsr, ShownRecord, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
 import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
@@ -81,6 +81,8 @@ export interface DaemonActions {
   /** Those who follow the routes that are used. */
   showFollowers(): ShownFollowers;
   showMirrors(): ShownMirrors;
+  /** What is recorded; null where nothing is. */
+  showRecord(): ShownRecord | null;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
   /**
@@ -124,7 +126,7 @@ type Command = (
   by: () => string,
 ) => Answer;
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+export const COMMANDS: Readonly<Record<string, Command>> = {
   "show-neighbors": async function* ({ router }, request) {
     const { items, end } = pageOf(neighborsOf(router, request), pageIn(request), addressOf);
     for (const neighbor of items) {
@@ -319,6 +321,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     yield daemon.showMirrors();
     return {};
   },
+  "show-record": async function* (_speaker, _request, daemon) {
+    const record = daemon.showRecord();
+    if (record === null) {
+      const why = "it has no section record, or does not act";
+      throw new ControlError(`nothing is recorded here: ${why}`, "unknown");
+    }
+    yield record;
+    return {};
+  },
   switchover: async function* (_speaker, request, daemon) {
     const to = textOf(request, "to");
     try {
@@ -371,8 +382,8 @@ function choice<W extends string>(
   throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`, "bad");
 }
 
-/** A prefix or an address, which then has all its bits. */
-function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; text: string } {
+/** A prefix or an address, which then has all its bits; throws a ControlError. */
+export function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; text: string } {
   const text = textOf(request, "prefix") ?? "";
   const [address = "", length, ...rest] = text.split("/");
   const isAddress = isIP(address) !== 0 && rest.length === 0;

@@ -117,6 +117,7 @@ export class Daemon {
       showNsr: () => this.shownNsr(),
       showFollowers: () => this.observers.followers.shown,
       showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
+      showRecord: () => this.observers.recorder.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force, about) => this.reload(force, about),

@@ -13,6 +13,7 @@
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     mirror/                a copy of somebody else's speaker, and who may have one
+ *     past/                  what can be asked of a record
  *     service.ts             what a process without a speaker has
  *     spare/                 no speaker at all: processes with one each
  *     followers.ts, followers-worker.ts, follower.ts    those who follow the routes, in a thread of their own
@@ -26,6 +27,7 @@
  */
 
 export { fileKind } from "@ts-bgp/config";
+export { PlaybackError } from "@ts-bgp/nsr";
 export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,
@@ -38,6 +40,7 @@ export {
 } from "./config-file.ts";
 export type { ShownConfigTrial, ShownPastConfig, ShownReloads } from "./config-trials.ts";
 export type { ControlRequest } from "./control.ts";
+export { ControlError as AnswerError } from "./control.ts";
 export { defaultControlSocket } from "./control-path.ts";
 export { Daemon, type DaemonOptions } from "./daemon.ts";
 export type {
@@ -49,6 +52,16 @@ export type {
 export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
 export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
 export { Mirror, type MirrorOptions } from "./mirror/mirror.ts";
+export {
+  type AskedRecord,
+  askPast,
+  diffPast,
+  historyOf,
+  type PastChange,
+  pastAt,
+  type ReplayedFile,
+  replayRecord,
+} from "./past/past.ts";
 export type { Running } from "./service.ts";
 export { type ShownSpare, Spare } from "./spare/spare.ts";
 export type { ShownSpared } from "./spare/spared-side.ts";

@@ -1,8 +1,8 @@
-/** Those who are told what the active side does: feeds, mirrors, followers of its routes, and the webhook. */
+/** Those who are told what the active side does: feeds, mirrors, the record, followers of its routes, and the webhook. */
 
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
-import { MirrorServer, type Pair, type ShownNsr } from "@ts-bgp/nsr";
+import { MirrorServer, type Pair, Recorder, type ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { watchEvents } from "./events.ts";
@@ -26,6 +26,7 @@ export class Observers {
   readonly feeds: Feeds;
   readonly followers: Followers;
   readonly mirrors: MirrorServer;
+  readonly recorder: Recorder;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr }: Observed) {
@@ -36,6 +37,7 @@ export class Observers {
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
+    this.recorder = new Recorder({ software: version, log: log.event });
     this.webhook = new Webhook({
       sender: () => {
         const { as, id } = router().tables.config.router;
@@ -50,7 +52,9 @@ export class Observers {
   /** @param speaker - null while this side is not active */
   use(speaker: Speaker | null, config: Config, pair: Pair | null, epoch: number): void {
     this.feeds.use(speaker, config);
-    this.mirrors.use(mirroredOf(speaker, pair), config.mirrors);
+    const mirrored = mirroredOf(speaker, pair);
+    this.mirrors.use(mirrored, config.mirrors);
+    this.recorder.use(mirrored, config.record);
     this.followers.use(speaker, epoch);
     this.webhook.use(config.webhook, speaker !== null);
   }
@@ -65,6 +69,6 @@ export class Observers {
   async stop(): Promise<void> {
     this.feeds.stop();
     this.followers.stop();
-    await this.webhook.stop();
+    await Promise.all([this.webhook.stop(), this.recorder.stop()]);
   }
 }

@@ -4,11 +4,11 @@ import type { Config } from "@ts-bgp/config";
 
 export type OwnSections = Pick<
   Config,
-  "control" | "followers" | "http" | "log" | "mirrors" | "nsr"
+  "control" | "followers" | "http" | "log" | "mirrors" | "nsr" | "record"
 >;
 
 /** @returns these sections alone */
 export function ownSections(config: Config): OwnSections {
-  const { control, followers, http, log, mirrors, nsr } = config;
-  return { control, followers, http, log, mirrors, nsr };
+  const { control, followers, http, log, mirrors, nsr, record } = config;
+  return { control, followers, http, log, mirrors, nsr, record };
 }

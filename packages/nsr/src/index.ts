@@ -11,6 +11,7 @@
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that
  *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts    those who only want to know
+ *     recorder.ts, record-thread.ts, record-worker.ts, record-files.ts    what was, on disk    record-player.ts   of there
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     thread-failure.ts      an exception in a thread ends the process
@@ -33,6 +34,15 @@ export {
 export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export { probePair } from "./probe-pair.ts";
+export {
+  Playback,
+  PlaybackError,
+  type Progress,
+  playTo,
+  recordedIn,
+  startPlayback,
+} from "./record-player.ts";
+export { Recorder, type ShownRecord } from "./recorder.ts";
 export { type ShownNsr, showNsr } from "./show-nsr.ts";
 export type { ShownLog } from "./standby-log.ts";
 export { newStream } from "./stream.ts";

@@ -253,7 +253,9 @@ class Serving {
     if (links.size >= config.max)
       return `${links.size} of ${config.max} may follow, and do ("max")`;
     if (mirrored.mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
-    const isBusy = [...links.values()].some(({ takesState }) => takesState);
+    // What is recorded begins with a state as well.
+    const isBusy =
+      mirrored.mirrors.isSendingState || [...links.values()].some(({ takesState }) => takesState);
     if (isBusy) return "the state is being sent to another mirror";
     const nextMs = Math.max(this.nextStateMs, this.nextForMs(name));
     return performance.now() < nextMs ? "the state was sent a moment ago" : null;

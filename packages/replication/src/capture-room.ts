@@ -71,8 +71,10 @@ export class CaptureRoom {
     for (let at = 0; at < found.length; at++) {
       if (at % LOOKED_AT === LOOKED_AT - 1) yield;
       const object = found[at]!;
-      if (ArrayBuffer.isView(object)) octets += usedOctets(octetsOf(object));
-      else for (const value of contentsOf(object, classes)) find(value);
+      // One whose memory is gone meanwhile is no part of the graph any more.
+      if (ArrayBuffer.isView(object)) {
+        if (object.byteLength > 0) octets += usedOctets(octetsOf(object));
+      } else for (const value of contentsOf(object, classes)) find(value);
     }
     return octets;
   }

@@ -36,7 +36,7 @@ const read: WeakMap<Uint8Array, { config: Config; compared: Compared | null }> =
  */
 export function replicated(config: Config): Config {
   const followers = config.followers === null ? null : { ...config.followers, tls: null };
-  return { ...config, nsr: null, mirrors: null, followers };
+  return { ...config, nsr: null, mirrors: null, record: null, followers };
 }
 
 /**

@@ -36,6 +36,7 @@ const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
   look: SMALL,
   logHead: WITH_TEXT,
+  ...{ recordHead: WITH_TEXT, recordTime: SMALL },
   // Four times of a piece as it is sent.
   image: 1 << 20,
   // A message of a peer.
@@ -64,6 +65,7 @@ const EXPECTED = {
   heartbeats: ["heartbeat", "suspect"],
   echoes: ["echo"],
   log: ["logHead", "image", "imageEnd", "bracket"],
+  record: ["recordHead", "recordTime", "image", "imageEnd", "bracket"],
 } as const satisfies Readonly<Record<string, readonly RecordName[]>>;
 
 export type Sender = keyof typeof EXPECTED;
@@ -77,6 +79,7 @@ const SENDERS: Readonly<Record<Sender, string>> = {
   heartbeats: "an active side's heartbeats",
   echoes: "a standby's echoes",
   log: "a standby's log",
+  record: "a record",
 };
 
 /** Those that are known, and may be of a later version. */

@@ -61,6 +61,7 @@
  *     active standby receipts digest                 who may let what out when
  *     mirrors conceal                                those who only want to know
  *     recent-brackets log-reader                     for a standby that comes again after its end
+ *     record-reader                                  what was, from a file
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
  * that are not what this code writes throw a FormatError.
@@ -100,6 +101,7 @@ export { FormatError } from "./octet-reader.ts";
 export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";
+export { type RecordHead, RecordReader, ReplayDiffers } from "./record-reader.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
 export { Standby, type StandbyHooks } from "./standby.ts";

@@ -5,6 +5,8 @@
  * What is out is on every standby. So a mirror is never ahead of the side that takes over, and goes on with that
  * one behind the bracket that it has, as long as the brackets behind it are there.
  *
+ * A record on disk is one more of them, served by somebody else than the others.
+ *
  * A mirror that does not take what it is sent is dropped once that is too much, and joins again with the newest state.
  */
 
@@ -37,6 +39,8 @@ export interface MirrorHooks {
 }
 
 interface MirrorOutlet {
+  /** Of who serves it. */
+  readonly hooks: MirrorHooks;
   /** What it is still to be sent before the next bracket that is out; null when nothing. */
   queue: ImageQueue | null;
   /** Last bracket that is part of its image; 0 without one. */
@@ -93,16 +97,28 @@ export class Mirrors {
     return held !== null || queue?.isImageOver === false;
   }
 
+  /** Whether any mirror is. */
+  get isSendingState(): boolean {
+    return [...this.outlets.keys()].some((name) => this.isSendingStateTo(name));
+  }
+
   /** Number of the last bracket that is out. */
   get last(): number {
     return this.released;
   }
 
-  /** Begins to serve mirrors, or ends that with null. */
+  /** Begins to serve mirrors that may come again, or ends that with null. */
   serve(hooks: MirrorHooks | null): void {
+    const { hooks: before, outlets } = this;
     this.hooks = hooks;
-    if (hooks === null) this.clear();
-    else if (!this.isOn) this.recent = new RecentBrackets(MIRROR_OCTETS_MAX);
+    if (hooks === null) {
+      for (const [name, outlet] of [...outlets]) if (outlet.hooks === before) this.leave(name);
+      this.recent.clear();
+      this.recent = new RecentBrackets(0);
+      this.before = null;
+    } else if (!this.recent.isGoing && this.before === null) {
+      this.recent = new RecentBrackets(MIRROR_OCTETS_MAX);
+    }
   }
 
   /**
@@ -119,19 +135,26 @@ export class Mirrors {
    *
    * @param number - of the last bracket
    * @param room - made ready for the state, see `prepareCapture`
+   * @param hooks - of who serves it, where that is not the one of all others
    */
-  join(name: string, from: { stream: number; lacks: number }, number: number, room: CaptureRoom) {
-    ensure(!this.outlets.has(name) && this.hooks !== null, "a mirror joins once", name);
+  join(
+    name: string,
+    from: { stream: number; lacks: number },
+    number: number,
+    room: CaptureRoom,
+    hooks: MirrorHooks | null = this.hooks,
+  ): void {
+    ensure(!this.outlets.has(name) && hooks !== null, "a mirror joins once", name);
     const frames = this.behind(from.stream, from.lacks);
     if (frames === null) {
       this.writeDown();
       const queue = new ImageQueue(mirrorCapture(this.journal.machine, room), number + 1, false);
-      this.outlets.set(name, { queue, imageTo: number, held: null, waiting: 0 });
+      this.outlets.set(name, { hooks, queue, imageTo: number, held: null, waiting: 0 });
       return;
     }
     const queue = ImageQueue.goingOn(frames, number + 1);
     const waiting = frames.reduce((octets, { length }) => octets + length, 0);
-    this.outlets.set(name, { queue, imageTo: 0, held: null, waiting });
+    this.outlets.set(name, { hooks, queue, imageTo: 0, held: null, waiting });
   }
 
   leave(name: string): void {
@@ -183,7 +206,7 @@ export class Mirrors {
     if (frame === null) this.before = null;
     this.recent.add(number, frame, this.outlets.size > 0);
     for (const [name, outlet] of [...this.outlets]) {
-      if (number === outlet.imageTo) this.hooks?.wake(name);
+      if (number === outlet.imageTo) outlet.hooks.wake(name);
       if (number <= outlet.imageTo) continue;
       if (frame !== null) this.tell(name, frame);
       else this.drop(name, "a secret is another one, which mirrors are not told");
@@ -192,9 +215,9 @@ export class Mirrors {
 
   /** Says something to a mirror, behind all that it was sent before. */
   tell(name: string, frame: Uint8Array): void {
-    const { hooks } = this;
     const outlet = this.outlets.get(name);
-    if (outlet === undefined || hooks === null) return;
+    if (outlet === undefined) return;
+    const { hooks } = outlet;
     if (outlet.queue === null) hooks.send(name, frame);
     else {
       outlet.queue.add(frame);
@@ -205,8 +228,9 @@ export class Mirrors {
   }
 
   private drop(name: string, reason: string): void {
+    const hooks = this.outlets.get(name)?.hooks;
     this.outlets.delete(name);
-    this.hooks?.drop(name, reason);
+    hooks?.drop(name, reason);
   }
 
   tick(nowMs: number): void {
@@ -220,7 +244,7 @@ export class Mirrors {
   }
 
   private send(name: string, frame: Uint8Array): void {
-    this.hooks?.send(name, frame);
+    this.outlets.get(name)?.hooks.send(name, frame);
   }
 
   /** Between two brackets. */

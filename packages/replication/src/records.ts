@@ -210,6 +210,26 @@ export const RECORDS = {
       stream: [6, "uint"],
     },
   },
+  /** Not sent: at the beginning of a file of what the speaker has done, before the image. */
+  recordHead: {
+    type: 21,
+    fields: {
+      /** Name of the side that acts, for people. */
+      side: [1, "text"],
+      /** Of the program, for people, and of its files as in `hello`. */
+      software: [2, "text"],
+      build: [3, "text"],
+      /** Of all brackets of this active, as in `hello`; 0 when nobody but a record has them. */
+      stream: [4, "uint"],
+      epoch: [5, "uint"],
+      /** Milliseconds since 1970 by the clock of the host: the image is what was then. */
+      atMs: [6, "double"],
+      /** So far that clock was set back since the file before, in milliseconds; 0 for not at all. */
+      backMs: [7, "double"],
+    },
+  },
+  /** There: what follows was at this time, in milliseconds since 1970. It never goes back within a file. */
+  recordTime: { type: 22, fields: { atMs: [1, "double"] } },
 
   start: { type: 32, fields: { nowMs: [1, "double"] } },
   shutdown: {

@@ -136,15 +136,15 @@ describe("of a frame", () => {
   };
   const SENDERS: readonly Sender[] = [
     ...(["stranger", "standby", "active", "heartbeats", "echoes", "log"] as const),
-    ...(["mirror", "server"] as const),
+    ...(["mirror", "server", "record"] as const),
   ];
   /** Of each kind, from whom it is taken, and how long it may be. */
   const KINDS: readonly (readonly [RecordName, readonly Sender[], number])[] = [
     ["hello", ["stranger", "standby", "active", "mirror", "server"], 1 << 13],
     ["bye", ["stranger", "standby", "active", "mirror", "server"], 1 << 13],
-    ["image", ["active", "log", "server"], 1 << 20],
-    ["imageEnd", ["active", "log", "server"], 1 << 8],
-    ["bracket", ["active", "standby", "log", "server"], 1 << 28],
+    ["image", ["active", "log", "server", "record"], 1 << 20],
+    ["imageEnd", ["active", "log", "server", "record"], 1 << 8],
+    ["bracket", ["active", "standby", "log", "server", "record"], 1 << 28],
     ["logHead", ["log"], 1 << 13],
     ["ack", ["standby"], 1 << 8],
     ["declared", ["active"], 1 << 13],
@@ -156,6 +156,8 @@ describe("of a frame", () => {
     ["handingOver", ["active"], 1 << 8],
     ["suspect", ["heartbeats"], 1 << 17],
     ["look", ["mirror", "server"], 1 << 8],
+    ["recordHead", ["record"], 1 << 13],
+    ["recordTime", ["record"], 1 << 8],
   ];
 
   test("every kind that goes by itself is in this table", () => {

@@ -374,3 +374,15 @@ function madeInSteps(root: unknown): { octets: Uint8Array; steps: number } {
     if (done === true) return { octets: value, steps };
   }
 }
+
+test("a column that is grown while a capture is made ready is no trouble", () => {
+  const column = new Uint32Array(1000);
+  const graph = [...Array.from({ length: 20_000 }, (_, k) => new Point(k, null)), column];
+  const room = new CaptureRoom();
+  const steps = room.prepare(graph, CLASSES);
+  steps.next();
+  // As the tables do it.
+  graph[20_000] = new Uint32Array(2000);
+  column.buffer.transfer(0);
+  expect(() => [...steps]).not.toThrow();
+});

@@ -18,7 +18,8 @@ export type PairEvent =
   | "nsr-handover"
   | "nsr-simplex"
   | "mirror"
-  | "mirror-refused";
+  | "mirror-refused"
+  | "record";
 
 export interface LogEvent extends Omit<RouterEvent, "id"> {
   /** Never changes its meaning. */

@@ -18,6 +18,7 @@ export {
 } from "./explain.ts";
 export { explainedToMember, routeToMember } from "./member.ts";
 export { type OriginCount, originCounts } from "./origin-counts.ts";
+export { PrefixWatch, type RouteChange, RoutesBefore, routesIn } from "./route-changes.ts";
 export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";
 export { type ShownBfd, showBfd } from "./show-bfd.ts";
 export { type ShownRange, showDynamic } from "./show-dynamic.ts";

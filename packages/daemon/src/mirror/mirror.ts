@@ -131,6 +131,7 @@ export class Mirror implements Running {
       showNsr: () => this.shownNsr(),
       showFollowers: () => NO_FOLLOWERS,
       showMirrors: () => ({ serving: null, following: follower.shown }),
+      showRecord: () => null,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: () => Promise.reject(new Error(ORDERS)),
       reload: () => Promise.reject(new ControlError(OWN_FILE)),

@@ -1,0 +1,108 @@
+/** What has become of routes between two states of a router, and whether anything has of those of one prefix. */
+
+import { exactMatch, hashOctets, type PrefixKey, type Rib } from "@ts-bgp/rib";
+import type { Router } from "@ts-bgp/router";
+import { type RouteQuery, type ShownRoute, showRoutes } from "./show-routes.ts";
+
+/** One path that is otherwise in the later state. */
+export interface RouteChange {
+  what: "added" | "removed" | "changed";
+  /** Null where it was not there, and where it is not there any more. */
+  before: ShownRoute | null;
+  after: ShownRoute | null;
+}
+
+/** What `routesIn` gives, in pieces between which others may have a turn. */
+export function* routesIn(
+  router: Router,
+  query: Pick<RouteQuery, "family" | "prefix" | "match">,
+): Generator<ShownRoute[], void> {
+  for (const view of ["accepted", "rejected"] as const) {
+    const whole = { ...query, view, neighbor: null, bestOnly: false };
+    let place: ReturnType<typeof showRoutes>["next"] | null = null;
+    do {
+      const { routes, next }: ReturnType<typeof showRoutes> = showRoutes(router, whole, place);
+      yield routes;
+      place = next.row === 0 ? null : next;
+    } while (place !== null);
+  }
+}
+
+/** Paths by what names them, to be compared with those of a later state. */
+export class RoutesBefore {
+  private readonly texts: Map<string, string> = new Map();
+
+  add(route: ShownRoute): void {
+    this.texts.set(nameOf(route), JSON.stringify(route));
+  }
+
+  /** @returns how a path of the later state is otherwise, null when it is the same; to be asked once of each */
+  changeTo(after: ShownRoute): RouteChange | null {
+    const name = nameOf(after);
+    const text = this.texts.get(name);
+    if (text === undefined) return { what: "added", before: null, after };
+    this.texts.delete(name);
+    const before: ShownRoute = JSON.parse(text);
+    return lasting(before) === lasting(after) ? null : { what: "changed", before, after };
+  }
+
+  /** Once all of the later state were asked for: those that are not there any more. */
+  *gone(): Generator<RouteChange> {
+    for (const text of this.texts.values()) {
+      yield { what: "removed", before: JSON.parse(text), after: null };
+    }
+  }
+}
+
+function nameOf({ prefix, neighbor, path_id = 0 }: ShownRoute): string {
+  return `${prefix} ${path_id} ${neighbor}`;
+}
+
+/** @returns all of a route but its times */
+function lasting({ since_ms, stale_until_ms, ...rest }: ShownRoute): string {
+  return JSON.stringify(rest);
+}
+
+/** Watches the paths of one prefix while a router goes on. */
+export class PrefixWatch {
+  private readonly query: Pick<RouteQuery, "family" | "prefix" | "match">;
+  private readonly key: PrefixKey;
+  private mark = "";
+  private before: ShownRoute[] = [];
+
+  constructor(family: 1 | 2, key: PrefixKey) {
+    this.query = { family, prefix: key, match: "exact" };
+    this.key = key;
+  }
+
+  /** @returns what has changed since it was asked last; of the first time, all that there is */
+  look(router: Router): RouteChange[] {
+    const mark = this.markOf(router.tables.rib(this.query.family));
+    if (mark === this.mark) return [];
+    this.mark = mark;
+    const known = new RoutesBefore();
+    for (const route of this.before) known.add(route);
+    this.before = [...routesIn(router, this.query)].flat();
+    const changes = this.before.flatMap((route) => known.changeTo(route) ?? []);
+    return [...known.gone(), ...changes];
+  }
+
+  /** @returns a text that is another one when anything has changed of the paths */
+  private markOf(rib: Rib): string {
+    const { prefixes, paths, attrs } = rib;
+    const row = exactMatch(prefixes, this.key);
+    if (row === 0) return "";
+    let mark = `${prefixes.best[row]}`;
+    for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
+      const { peer, pathId, reason, attrIn, attr } = paths;
+      mark += `|${path} ${peer[path]} ${pathId[path]} ${reason[path]}`;
+      // A number may be that of another set by now.
+      for (const set of [attrIn[path]!, attr[path]!]) {
+        if (set === 0) continue;
+        const at = attrs.offsetOf(set);
+        mark += ` ${hashOctets(0, attrs.bytesOf(set), at, at + attrs.lengthOf(set))}`;
+      }
+    }
+    return mark;
+  }
+}
