@@ -2,9 +2,9 @@
 import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
-import { Peer, UPDATE } from "../../../testkit/peer.ts";
+import { Peer } from "../../../testkit/peer.ts";
 import { type ConfigFile, MAIN, SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
-import { manyRoutes } from "../../../testkit/updates.ts";
+import { manyRoutes, parseUpdate } from "../../../testkit/updates.ts";
 
 /** Has the routes. */
 const A = "127.1.0.1";
@@ -36,32 +36,51 @@ function config(hidden: readonly string[], name = "noc"): ConfigFile {
   };
 }
 
+/** What a peer has heard. */
+class Member {
+  updates = 0;
+  readonly routes: Set<string> = new Set();
+  peer!: Peer;
+
+  async connect(port: number, localAddress: string, as: number): Promise<this> {
+    const onUpdate = (octets: Buffer) => this.hear(octets);
+    this.peer = await Peer.establish({ port, localAddress, as, onUpdate });
+    return this;
+  }
+
+  async has(count: number): Promise<void> {
+    await until(() => this.routes.size === count, WAIT_MS, `it has ${count} routes`);
+  }
+
+  private hear(octets: Buffer): void {
+    const { withdrawn, nlri } = parseUpdate(octets);
+    this.updates++;
+    for (const prefix of withdrawn) this.routes.delete(prefix);
+    for (const prefix of nlri) this.routes.add(prefix);
+  }
+}
+
 let speaker: SpeakerProcess;
-let a: Peer;
-let b: Peer;
-let c: Peer;
+const [a, b, c] = [new Member(), new Member(), new Member()] as const;
 
 beforeAll(async () => {
   speaker = await SpeakerProcess.create({});
   speaker.configure(config(NONE));
   await speaker.start();
-  const peer = (localAddress: string, as: number) =>
-    Peer.establish({ port: speaker.port, localAddress, as });
-  [a, b, c] = await Promise.all([peer(A, 65001), peer(B, 65002), peer(C, 65003)]);
-  await a.sendAll(manyRoutes({ as: 65001, count: ROUTES }));
-  await sent(B, ROUTES);
-  await sent(C, ROUTES);
+  const { port } = speaker;
+  await Promise.all([
+    a.connect(port, A, 65001),
+    b.connect(port, B, 65002),
+    c.connect(port, C, 65003),
+  ]);
+  await a.peer.sendAll(manyRoutes({ as: 65001, count: ROUTES }));
+  await Promise.all([b.has(ROUTES), c.has(ROUTES)]);
 });
 
 afterAll(() => {
-  for (const peer of [a, b, c]) peer?.end();
+  for (const { peer } of [a, b, c]) peer?.end();
   speaker?.remove();
 });
-
-async function sent(address: string, count: number): Promise<void> {
-  const isThere = async () => (await speaker.neighbor(address)).families[0]!.advertised === count;
-  await until(isThere, WAIT_MS, `${address} is sent ${count} routes`);
-}
 
 function tsbgp(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
@@ -72,8 +91,6 @@ function tsbgp(...words: string[]): Promise<{ code: number; stdout: string; stde
   });
 }
 
-const updates = (peer: Peer) => peer.messages.filter(({ type }) => type === UPDATE).length;
-
 async function reloads(): Promise<Record<string, unknown>[]> {
   const { items } = await speaker.ask({ command: "show-reloads" });
   return (items as [{ configurations: Record<string, unknown>[] }])[0].configurations;
@@ -81,7 +98,7 @@ async function reloads(): Promise<Record<string, unknown>[]> {
 
 describe("a reload for some neighbors", () => {
   test("gives them the new policy, and nobody else is sent an UPDATE; then goes back", async () => {
-    const before = updates(c);
+    const before = c.updates;
     speaker.configure(config(MANY, "chief"));
     const dry = await tsbgp("reload", "--dry-run", "--canary", "AS65002");
     expect(dry.stdout).toContain(`changed: 1 (${B})\npolicies: 1 (clean~new)\n`);
@@ -90,7 +107,7 @@ describe("a reload for some neighbors", () => {
       `changed: 1 (${B})\npolicies: 1 (clean~new)\n` +
         "goes back in 600 s: `tsbgp confirm` gives it to all neighbors, `tsbgp rollback` goes back at once\n",
     );
-    await sent(B, ROUTES - 1024);
+    await b.has(ROUTES - 1024);
     const status = await tsbgp("show", "status");
     expect(status.stdout).toMatch(/^ *for alone: +127\.1\.0\.2$/m);
     const shown = await tsbgp("show", "reloads");
@@ -101,15 +118,15 @@ describe("a reload for some neighbors", () => {
     const explained = await tsbgp("explain", "export", "16.0.0.0/24", B);
     expect(explained.stdout).toContain('rule "hidden" of policy "clean~new"');
     await tsbgp("rollback");
-    await sent(B, ROUTES);
-    expect((await speaker.neighbor(C)).families[0]!.advertised).toBe(ROUTES);
-    expect(updates(c)).toBe(before);
+    await b.has(ROUTES);
+    expect(c.routes.size).toBe(ROUTES);
+    expect(c.updates).toBe(before);
     const back = await tsbgp("rollback", "--to", "2");
     expect(back.stderr).toBe(`tsbgp: configuration 2 was for ${B} alone\n`);
   });
 
   test("is there for all once it is confirmed, with the sections of the speaker", async () => {
-    const before = { b: updates(b), c: updates(c) };
+    const before = { b: b.updates, c: c.updates };
     speaker.configure(config(MANY, "chief"));
     const reload = { confirm: 600, canary: `${B}, AS65002` };
     const post = async (path: string, body: unknown) => {
@@ -119,36 +136,36 @@ describe("a reload for some neighbors", () => {
       return answer.json() as Promise<Record<string, unknown>>;
     };
     expect(await post("reload", reload)).toMatchObject({ changed: [B], policies: ["clean~new"] });
-    await sent(B, ROUTES - 1024);
-    expect(updates(c)).toBe(before.c);
-    const told = updates(b);
+    await b.has(ROUTES - 1024);
+    expect(c.updates).toBe(before.c);
+    const told = b.updates;
     // What the file says by then is not asked.
     speaker.configure(config(NONE));
     const number = (await reloads())[0]!["number"] as number;
     expect(await post("confirm", {})).toEqual({ number: number + 1 });
-    await sent(C, ROUTES - 1024);
-    expect(updates(b)).toBe(told);
+    await c.has(ROUTES - 1024);
+    expect(b.updates).toBe(told);
     expect((await reloads())[0]).toMatchObject({
       ...{ how: "confirmed", by: "noc", canary: null, until_ms: null },
     });
     // The token has its new name.
     expect(await post("rollback", {})).toMatchObject({ to: [String(number - 1)] });
     expect((await reloads())[0]).toMatchObject({ how: "rollback", by: "chief" });
-    await sent(B, ROUTES);
-    await sent(C, ROUTES);
+    await b.has(ROUTES);
+    await c.has(ROUTES);
   });
 
   test("stays as it is where the rest cannot come", async () => {
     const listen = [`127.0.0.1`, "192.0.2.77"].map((address) => ({ address, port: speaker.port }));
     speaker.configure({ ...config(MANY), listen });
     await speaker.ask({ command: "reload", confirm: 600, canary: "65002" });
-    await sent(B, ROUTES - 1024);
+    await b.has(ROUTES - 1024);
     const { code, stderr } = await tsbgp("confirm");
     expect([code, stderr]).toEqual([1, expect.stringContaining("192.0.2.77")]);
     expect(stderr).toContain("\nit is still for some neighbors alone\n");
     expect((await reloads())[0]).toMatchObject({ canary: [B], until_ms: expect.any(Number) });
     await speaker.ask({ command: "rollback" });
-    await sent(B, ROUTES);
+    await b.has(ROUTES);
   });
 
   test.each([
@@ -171,7 +188,7 @@ describe("a reload for some neighbors", () => {
 
 describe("a reload with conditions", () => {
   test("goes back at once when routes are lost", async () => {
-    const before = updates(c);
+    const before = c.updates;
     speaker.configure(config(MANY));
     const { code } = await tsbgp(
       ...["reload", "--canary", "AS65002", "--confirm", "600"],
@@ -181,8 +198,8 @@ describe("a reload with conditions", () => {
     const line = await speaker.untilLogged("going back", ({ how }) => how === "aborted");
     const reason = `routes-lost > 10%: ${B} is sent 1024 fewer of 3000 routes`;
     expect(line).toMatchObject({ id: "config-rolled-back", level: "warn", reason });
-    await sent(B, ROUTES);
-    expect(updates(c)).toBe(before);
+    await b.has(ROUTES);
+    expect(c.updates).toBe(before);
     expect(await reloads()).toMatchObject([
       { how: "aborted", in_force: true, reason, canary: null },
       { how: "reload", canary: [B], abort_if: null },
@@ -195,13 +212,13 @@ describe("a reload with conditions", () => {
     speaker.configure(config(MANY));
     const conditions = "routes-lost > 1024, rejected > 0, sessions-lost > 0";
     await speaker.ask({ command: "reload", confirm: 600, abort_if: conditions });
-    await sent(C, ROUTES - 1024);
+    await c.has(ROUTES - 1024);
     const { items } = await speaker.ask({ command: "show-status" });
     expect(items).toMatchObject([{ config_trial: { canary: null, abort_if: conditions } }]);
-    b.end();
+    b.peer.end();
     const reason = `sessions-lost > 0: 1 of 3, ${B} among them`;
     await speaker.untilLogged("going back", (line) => line["reason"] === reason);
-    await sent(C, ROUTES);
+    await c.has(ROUTES);
   });
 
   test.each([
