@@ -21,6 +21,7 @@ const GLOBAL = [
   "mrt",
   "webhook",
   "followers",
+  "cluster",
   "rejectReasons",
   "staticRoutes",
 ] as const;
@@ -39,7 +40,7 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`,
-   * `mrt`, `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
+   * `mrt`, `webhook`, `followers`, `cluster`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -17,6 +17,7 @@
 
 export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
+export type { ClusterConfig, ClusterMember } from "./cluster-types.ts";
 export {
   type ConfigDiff,
   changedSections,

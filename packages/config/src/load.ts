@@ -5,6 +5,7 @@ import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
 import { builtinOf } from "./builtin.ts";
 import { type Checker, type ConfigSources, checkAddress, newChecker } from "./checker.ts";
+import { checkCluster, refuseDynamic } from "./cluster.ts";
 import { withSharedParts } from "./compare.ts";
 import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
@@ -60,11 +61,13 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
   const bmp = checkBmp(shape, checker);
-  const context = { router, nsr, blackholes };
+  const cluster = checkCluster(shape, nsr, checker);
+  refuseDynamic(shape, section, checker);
+  const context = { router, nsr, blackholes, cluster };
   const shared = new SharedOptions(shape, checker);
   const neighbors = withSharedParts(checkNeighbors(shape, section, shared, context, checker));
   const dynamicNeighbors = checkDynamicNeighbors(
-    ...([shape, shared, lists, context, neighbors, checker] as const),
+    ...([shape, shared, lists, { ...context, cluster: null }, neighbors, checker] as const),
   );
   warnOfLongWait(shape, neighbors, dynamicNeighbors, rpki, checker);
   if (shape.followers !== undefined) {
@@ -86,6 +89,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     mrt: checkMrt(shape, checker),
     webhook: checkWebhook(shape, checker),
     followers: checkFollowers(shape, nsr, checker),
+    cluster,
     neighbors,
     dynamicNeighbors,
     staticRoutes: checkStatic(shape, checker),

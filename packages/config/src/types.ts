@@ -6,6 +6,7 @@
 import type { BfdAuth } from "@ts-bgp/bfd";
 import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
+import type { ClusterConfig } from "./cluster-types.ts";
 import type {
   MaxPrefixOptions,
   MaxPrefixOutOptions,
@@ -37,6 +38,8 @@ export interface Config extends Lists {
   readonly webhook: WebhookConfig | null;
   /** Null where nobody may follow the routes that are used. */
   readonly followers: FollowersConfig | null;
+  /** Null for a speaker that has all sessions of its route server. */
+  readonly cluster: ClusterConfig | null;
   /** In the order of the file; addresses are unique. */
   readonly neighbors: readonly NeighborConfig[];
   /** In the order of the file; prefixes are unique. */
@@ -338,6 +341,8 @@ export interface NeighborOptions {
   readonly holdTimeMin: number;
   /** Without these offered by the neighbor there is no session (RFC 5492). */
   readonly requireCapabilities: readonly RequiredCapability[];
+  /** The member of the cluster that has the session; null for this speaker. */
+  readonly speaker: string | null;
   /** Seconds between attempts to connect. */
   readonly connectRetry: number;
   /** Seconds to wait for the neighbor's OPEN before ours is sent. */
