@@ -29,6 +29,7 @@ import { showMirrorsCommand } from "./mirror.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { showReloadsCommand, trialFields } from "./reload.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
+import { showClusterCommand } from "./show-cluster.ts";
 import { braked, limited } from "./show-limits.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
@@ -40,7 +41,8 @@ const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
 const staleMark = (n: ShownNeighbor) =>
   n.families.some(({ stale_until_ms }) => stale_until_ms !== null) ? ", stale routes" : "";
 
-const stateOf = ({ disabled, quarantine, state }: ShownNeighbor) => {
+const stateOf = ({ speaker, disabled, quarantine, state }: ShownNeighbor) => {
+  if (speaker !== null) return `With ${speaker}`;
   if (disabled) return "Disabled";
   return quarantine?.held === true ? "Quarantined" : state;
 };
@@ -466,6 +468,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showRpkiCommand,
   showFeedsCommand,
   showFollowersCommand,
+  showClusterCommand,
   showForwardCommand,
   showBfdCommand,
   showQuarantineCommand,

@@ -1,13 +1,12 @@
 /** The section of a cluster: speakers that have the sessions of one route server between them. */
 
 import type { Checker } from "./checker.ts";
-import type { ClusterConfig } from "./cluster-types.ts";
 import type { FileCluster, FileShape } from "./file-shape.ts";
 import { checkLinkTls } from "./followers.ts";
 import type { Layers } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkLink, linksIn, type PlacedLink } from "./nsr.ts";
-import type { LinkAddress, NsrConfig } from "./types.ts";
+import type { ClusterConfig, LinkAddress, NsrConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What certificates of members are for unless the file says so. */

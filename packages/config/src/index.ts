@@ -17,7 +17,6 @@
 
 export { importChain } from "./blackhole.ts";
 export type { ConfigSources } from "./checker.ts";
-export type { ClusterConfig, ClusterMember } from "./cluster-types.ts";
 export {
   type ConfigDiff,
   changedSections,
@@ -51,6 +50,8 @@ export type {
   BmpConfig,
   BmpStationConfig,
   BmpTable,
+  ClusterConfig,
+  ClusterMember,
   Config,
   DynamicNeighbors,
   EtcdTls,

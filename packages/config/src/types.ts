@@ -6,7 +6,6 @@
 import type { BfdAuth } from "@ts-bgp/bfd";
 import type { FamilyName, Lists, Policy, RejectPreset, Source, Vars } from "@ts-bgp/policy";
 import type { Slurm } from "@ts-bgp/rpki";
-import type { ClusterConfig } from "./cluster-types.ts";
 import type {
   MaxPrefixOptions,
   MaxPrefixOutOptions,
@@ -412,6 +411,28 @@ export interface NeighborOptions {
   readonly nsr: "required" | "preferred" | "off";
   /** Values for policies that say `$name`, each in its canonical text. */
   readonly vars: Vars;
+}
+
+/** Speakers that have the sessions of one route server between them. */
+export interface ClusterConfig {
+  /** What certificates of members are for. */
+  readonly name: string;
+  /** Which member this speaker is. */
+  readonly self: string;
+  /** Where this process is followed by the others. */
+  readonly listen: LinkAddress;
+  /** The others, in the order of the file. */
+  readonly members: readonly ClusterMember[];
+  /** So long the routes of a member stay that is not there. */
+  readonly holdSeconds: number;
+  /** Null where all links are Unix sockets. */
+  readonly tls: NsrTls | null;
+}
+
+export interface ClusterMember {
+  readonly name: string;
+  /** Where it is followed: of a pair, each of its sides. */
+  readonly links: readonly LinkAddress[];
 }
 
 /** A BFD session with the neighbor (RFC 5880). */

@@ -8,7 +8,7 @@ import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
 import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
-import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
+import { isElsewhere, type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
@@ -28,6 +28,7 @@ import {
   showTables,
 } from "@ts-bgp/views";
 import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import type { ShownCluster } from "./cluster/shown.ts";
 import { type ConfigTrials, TRY_SECONDS_MAX } from "./config-trials.ts";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
@@ -79,6 +80,7 @@ export interface DaemonActions {
   showNsr(): ShownNsr;
   /** Those who follow the routes that are used. */
   showFollowers(): ShownFollowers;
+  showCluster(): ShownCluster;
   showMirrors(): ShownMirrors;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
@@ -208,7 +210,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   refresh: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { session } = neighbor;
     if (session === null) throw new ControlError("no session is established");
     const direction = choice(request, "direction", ["in", "out"]) ?? "in";
@@ -219,19 +221,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return { neighbor: neighbor.config.address, direction };
   },
   reset: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { address } = neighbor.config;
     speaker.operate(address, { do: "reset", text: textOf(request, "text") });
     return { neighbor: address };
   },
   disable: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { address } = neighbor.config;
     speaker.operate(address, { do: "disable", text: textOf(request, "text") });
     return { neighbor: address };
   },
   enable: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     if (!neighbor.config.enabled) {
       throw new ControlError("the configuration has the neighbor disabled (enabled: false)");
     }
@@ -261,6 +263,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     yield showFeeds(feeds);
     return {};
   },
+  "show-cluster": async function* (_speaker, _request, daemon) {
+    yield daemon.showCluster();
+    return {};
+  },
   "show-followers": async function* (_speaker, _request, daemon) {
     yield daemon.showFollowers();
     return {};
@@ -278,7 +284,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   release: async function* (speaker, request) {
-    const { config, quarantine } = neighborOf(speaker.router, request);
+    const { config, quarantine } = orderedNeighbor(speaker.router, request);
     if (quarantine === null) throw new ControlError("the neighbor is not in quarantine");
     speaker.operate(config.address, { do: "release" });
     return { neighbor: config.address };
@@ -347,6 +353,14 @@ function neighborOf(router: Router, request: ControlRequest): Neighbor {
     throw new ControlError(`several neighbors are described as "${name}"`, "unknown");
   }
   throw new ControlError(`no neighbor has the address ${name}`, "unknown");
+}
+
+/** @returns one that this speaker can be ordered something about */
+function orderedNeighbor(router: Router, request: ControlRequest): Neighbor {
+  const neighbor = neighborOf(router, request);
+  const { address, speaker } = neighbor.config;
+  if (!isElsewhere(neighbor.config)) return neighbor;
+  throw new ControlError(`the session with ${address} is with member ${speaker}: ask that`);
 }
 
 /** @returns an argument that is text, null when it is absent or empty */

@@ -26,6 +26,7 @@
  */
 
 export { fileKind } from "@ts-bgp/config";
+export type { ShownCluster, ShownMember, ShownTeller } from "./cluster/shown.ts";
 export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,

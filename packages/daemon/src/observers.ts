@@ -5,6 +5,7 @@ import { Feeds } from "@ts-bgp/feeds";
 import { MirrorServer, type Pair, type ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
+import { Cluster } from "./cluster/cluster.ts";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
@@ -26,6 +27,7 @@ export class Observers {
   readonly feeds: Feeds;
   readonly followers: Followers;
   readonly mirrors: MirrorServer;
+  readonly cluster: Cluster;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr }: Observed) {
@@ -35,6 +37,7 @@ export class Observers {
       say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
+    this.cluster = new Cluster(version, (...said) => log.say(...said));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
     this.webhook = new Webhook({
       sender: () => {
@@ -47,11 +50,23 @@ export class Observers {
     });
   }
 
+  /** Lets those in who follow as a configuration says; rejects when an address cannot be had, with nothing changed. */
+  async configure(config: Config, before: Config): Promise<void> {
+    await this.followers.configure(config.followers);
+    try {
+      await this.cluster.configure(config.cluster);
+    } catch (error) {
+      await this.followers.configure(before.followers);
+      throw error;
+    }
+  }
+
   /** @param speaker - null while this side is not active */
   use(speaker: Speaker | null, config: Config, pair: Pair | null, epoch: number): void {
     this.feeds.use(speaker, config);
     this.mirrors.use(mirroredOf(speaker, pair), config.mirrors);
     this.followers.use(speaker, epoch);
+    this.cluster.use(speaker, epoch);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
@@ -65,6 +80,7 @@ export class Observers {
   async stop(): Promise<void> {
     this.feeds.stop();
     this.followers.stop();
+    this.cluster.stop();
     await this.webhook.stop();
   }
 }

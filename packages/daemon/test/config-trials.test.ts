@@ -25,12 +25,12 @@ beforeEach(async () => {
   const first = configWith("first");
   speaker = Speaker.fresh(first, { log: () => {} });
   await speaker.start();
-  const { control, followers, http, log, mirrors, nsr } = first;
+  const { cluster, control, followers, http, log, mirrors, nsr } = first;
   let turn: Promise<unknown> = Promise.resolve();
   trials = new ConfigTrials({
     ...{ file: null, log: openLog({ ...log, level: "error" }, null), speaker: () => speaker },
     ...{ history: () => history(), config: () => speaker.router.tables.config },
-    own: () => ({ control, followers, http, log, mirrors, nsr }),
+    own: () => ({ cluster, control, followers, http, log, mirrors, nsr }),
     apply: async (next, octets, about) => {
       await goesOn;
       return changesOf(await speaker.configure(next, octets, about), []);

@@ -42,10 +42,11 @@ test("numbers of records and fields are what other versions know", () => {
     ["welcome", 2, { version: 1, software: 2 }],
     ["role", 3, { active: 1, epoch: 2 }],
     ["activate", 4, {}],
-    ["bracket", 5, { routes: 1, more: 2, runs: new Uint8Array(0) }],
+    ["bracket", 5, { routes: 1, more: 2, runs: 3 }],
     ["complete", 6, {}],
     ["bye", 7, { reason: 1 }],
     ["alive", 8, {}],
+    ["peer", 9, { peer: 1, address: 2, identifier: 3 }],
   ]);
 });
 

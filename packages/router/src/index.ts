@@ -28,7 +28,7 @@ export { addressOctets, familyLabel } from "./facts.ts";
 export { InputQueue } from "./input-queue.ts";
 export type { LastDown } from "./last-down.ts";
 export { countedPrefixes, limitIn } from "./max-prefix.ts";
-export type { MemberNews, MemberState } from "./members.ts";
+export type { MemberNews, MemberState } from "./member-state.ts";
 export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
 export { isElsewhere } from "./neighbor-directory.ts";

@@ -14,7 +14,7 @@ import { addReasons } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
-import { memberOf } from "./members.ts";
+import { memberOf } from "./member-state.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { isElsewhere } from "./neighbor-directory.ts";
 import { regroup } from "./regroup.ts";

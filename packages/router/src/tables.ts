@@ -7,7 +7,7 @@ import { FAMILY, type Family, type OpenMessage, UpdateReader } from "@ts-bgp/wir
 import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
-import type { MemberState } from "./members.ts";
+import type { MemberState } from "./member-state.ts";
 import { NeighborDirectory, type StaticPeer } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
