@@ -17,6 +17,8 @@ import {
   World,
   yamlFor,
 } from "../../../testkit/churn.ts";
+import type { LabOptions } from "../../../testkit/router.ts";
+import { Followed } from "../../replication/test/followed-router.ts";
 import { Copy, NO_OCTETS, type Told, toldOf } from "../src/cluster/telling.ts";
 
 const NAMES = ["a", "b", "c"];
@@ -42,12 +44,14 @@ class Cluster {
   private readonly kind: Kind;
   private variant: Variant;
 
+  /** @param optionsOf - of the router of a member */
   constructor(
     count: number,
     owners: readonly number[],
     first: Variant,
     kind: Kind,
     budget: number,
+    optionsOf: (member: number) => LabOptions = () => ({}),
   ) {
     this.kind = kind;
     this.variant = first;
@@ -58,7 +62,7 @@ class Cluster {
       const cluster = `cluster: { self: ${self}, members: { ${members} } }`;
       return { ...kind, own: this.own(), sections: `${kind.sections ?? ""}\n${cluster}\n` };
     });
-    this.worlds = this.kinds.map((each) => new World(first, each, budget));
+    this.worlds = this.kinds.map((each, m) => new World(first, each, budget, optionsOf(m)));
     const routes = this.worlds[0]!.routes;
     for (const world of this.worlds) for (const i of ADDRESSES.keys()) world.routes[i] = routes[i]!;
     this.copies = names.map(() => null);
@@ -255,7 +259,39 @@ describe.each(Object.entries(KINDS))("%s", (_title, kind) => {
           expect(cluster.tables).toEqual(alone.tables);
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
+});
+
+test("a standby of a member does the same as its active side, and can join at any time", () => {
+  fc.assert(
+    fc.property(
+      programs,
+      fc.tuple(member, member, member, member),
+      fc.nat(10),
+      ({ first, steps }, owners, joinsAt) => {
+        let side: Followed | null = null;
+        const routerOf: LabOptions["routerOf"] = (config, seed) => {
+          side = new Followed(config, seed);
+          return side.router;
+        };
+        const kind = KINDS["a route server"]!;
+        const optionsOf = (m: number) => (m === 0 ? { routerOf } : {});
+        const cluster = new Cluster(2, owners, first, kind, 1, optionsOf);
+        const followed = side as unknown as Followed;
+        for (const i of ADDRESSES.keys()) cluster.raise(i);
+        for (const [k, each] of steps.entries()) {
+          if (k === joinsAt || k === 2 * joinsAt) {
+            cluster.worlds[0]!.lab.deliver();
+            followed.join();
+          }
+          cluster.act(each);
+        }
+        cluster.settle();
+        followed.compare();
+      },
+    ),
+    { numRuns: 20 },
+  );
 });

@@ -285,7 +285,7 @@ export const RECORDS = {
   },
   /** What has become of the BFD session of a neighbor, see `BfdNews` of the router. */
   bfd: { type: 58, fields: { nowMs: [1, "double"], address: [2, "text"], news: [3, "json"] } },
-  /** Another member of the cluster tells of its neighbors' routes, see `MemberNews` of the router. */
+  /** Another member of the cluster tells of its neighbors' routes, see `MemberNews` of the router. A call as well. */
   member: {
     type: 129,
     fields: {
