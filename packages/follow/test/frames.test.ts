@@ -45,8 +45,8 @@ test("numbers of records and fields are what other versions know", () => {
     ["bracket", 5, { routes: 1, more: 2, runs: 3 }],
     ["complete", 6, {}],
     ["bye", 7, { reason: 1 }],
-    ["alive", 8, {}],
     ["peer", 9, { peer: 1, address: 2, identifier: 3 }],
+    ["alive", 8, {}],
   ]);
 });
 
