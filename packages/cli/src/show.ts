@@ -30,6 +30,7 @@ import { showMirrorsCommand } from "./mirror.ts";
 import { showNsrCommand } from "./nsr.ts";
 import { showReloadsCommand, trialFields } from "./reload.ts";
 import { bfdFields, showBfdCommand } from "./show-bfd.ts";
+import { showClusterCommand } from "./show-cluster.ts";
 import { braked, limited } from "./show-limits.ts";
 import { showRecordCommand } from "./show-record.ts";
 import { showRpkiCommand } from "./show-rpki.ts";
@@ -42,7 +43,8 @@ const sum = (n: ShownNeighbor, field: "received" | "accepted" | "advertised") =>
 const staleMark = (n: ShownNeighbor) =>
   n.families.some(({ stale_until_ms }) => stale_until_ms !== null) ? ", stale routes" : "";
 
-const stateOf = ({ disabled, quarantine, state }: ShownNeighbor) => {
+const stateOf = ({ speaker, disabled, quarantine, state }: ShownNeighbor) => {
+  if (speaker !== null) return `With ${speaker}`;
   if (disabled) return "Disabled";
   return quarantine?.held === true ? "Quarantined" : state;
 };
@@ -469,6 +471,7 @@ export const SHOW_COMMANDS: readonly Command[] = [
   showRpkiCommand,
   showFeedsCommand,
   showFollowersCommand,
+  showClusterCommand,
   showForwardCommand,
   showBfdCommand,
   showQuarantineCommand,

@@ -95,7 +95,7 @@ async function askJson(...args: string[]): Promise<unknown> {
 }
 
 const NEIGHBOR_KEYS =
-  "address as bfd description disabled dynamic established_count families group last_down last_failure messages quarantine since_ms " +
+  "address as bfd description disabled dynamic established_count families group last_down last_failure messages quarantine since_ms speaker " +
   "state update_faults update_faults_by_action";
 const ROUTE_KEYS =
   "as_path communities large_communities med neighbor neighbor_as next_hop origin prefix status";
@@ -110,6 +110,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ],
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],
+  ["show cluster", "", "followers members self"],
   ["show mirrors", "", "following serving"],
   ["show record", "", "begun directory files from_ms missed octets problem state"],
   ["show neighbors", "0", NEIGHBOR_KEYS],

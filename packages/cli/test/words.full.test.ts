@@ -28,6 +28,7 @@ const COMMANDS = [
   "show rpki",
   "show feeds",
   "show followers",
+  "show cluster",
   "show forward",
   "show bfd",
   "show quarantine",
@@ -177,10 +178,10 @@ describe.concurrent("what is wrong with the words: exit 2", () => {
 
   test.each([
     [["nothing"], /"nothing" is not known; there are check, confirm, decode, demo/],
-    [["show"], /one of these must follow: bfd, feeds, followers, forward, groups, memory/],
+    [["show"], /one of these must follow: bfd, cluster, feeds, followers, forward, groups, memory/],
     [
       ["show", "nothing"],
-      /"nothing" is not known; there are bfd, feeds, followers, forward, groups/,
+      /"nothing" is not known; there are bfd, cluster, feeds, followers, forward, groups/,
     ],
     [["re"], /"re" may be refresh or release or reload or replay or reset/],
     [["show", "neighbor"], /the neighbor's address is missing/],

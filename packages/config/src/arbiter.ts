@@ -3,8 +3,8 @@
 import { parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf, needEachOther } from "./checker.ts";
 import type { FileArbiter, FileEtcd, FileNsr } from "./file-shape.ts";
+import type { ArbiterConfig, EtcdTls, EtcdUser, LinkAddress, NsrConfig } from "./link-types.ts";
 import { readPem, readSecret } from "./secrets.ts";
-import type { ArbiterConfig, EtcdTls, EtcdUser, LinkAddress, NsrConfig } from "./types.ts";
 
 type EtcdConfig = Extract<ArbiterConfig, { kind: "etcd" }>;
 

@@ -3,8 +3,9 @@
 import { authSecretOctetsMax } from "@ts-bgp/bfd";
 import type { Checker } from "./checker.ts";
 import type { FileBfd, FileOptions } from "./file-shape.ts";
+import type { NsrConfig } from "./link-types.ts";
 import { readSecret } from "./secrets.ts";
-import type { BfdOptions, NsrConfig } from "./types.ts";
+import type { BfdOptions } from "./types.ts";
 
 const INTERVAL_MS = 300;
 const MULTIPLIER = 3;

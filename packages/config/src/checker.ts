@@ -2,9 +2,9 @@
 
 import { parseHostAddress } from "./addresses.ts";
 import type { FileConditions, FilePolicy, FileRule, FileShape } from "./file-shape.ts";
+import type { NsrTls } from "./link-types.ts";
 import type { Mistake } from "./mistakes.ts";
 import { besides } from "./paths.ts";
-import type { NsrTls } from "./types.ts";
 import type { YamlFile } from "./yaml-file.ts";
 
 /** What a configuration takes from outside of its file. */

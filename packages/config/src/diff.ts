@@ -3,9 +3,10 @@
 import { type Conditions, type Policy, varUses } from "@ts-bgp/policy";
 import { importChain } from "./blackhole.ts";
 import { Equality } from "./compare.ts";
+import type { NsrConfig } from "./link-types.ts";
 import { CHANGE_EFFECTS, effectOfChange } from "./options.ts";
 import type { StaticRoute } from "./route-types.ts";
-import type { Config, NeighborConfig, NsrConfig } from "./types.ts";
+import type { Config, NeighborConfig } from "./types.ts";
 
 const GLOBAL = [
   "router",
@@ -22,6 +23,7 @@ const GLOBAL = [
   "record",
   "webhook",
   "followers",
+  "cluster",
   "rejectReasons",
   "staticRoutes",
 ] as const;
@@ -40,7 +42,8 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`,
-   * `mrt`, `record`, `webhook`, `followers`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply at once).
+   * `mrt`, `record`, `webhook`, `followers`, `cluster`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply
+   * at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

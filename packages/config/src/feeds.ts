@@ -3,7 +3,8 @@
 import { parseHostAddress } from "./addresses.ts";
 import { type Checker, checkAddress, listOf } from "./checker.ts";
 import type { FileBmpStation, FileShape } from "./file-shape.ts";
-import type { BmpConfig, BmpStationConfig, ListenAddress, MrtConfig } from "./types.ts";
+import type { ListenAddress } from "./link-types.ts";
+import type { BmpConfig, BmpStationConfig, MrtConfig } from "./types.ts";
 
 const PORT = 11019;
 const STATISTICS_SECONDS = 60;

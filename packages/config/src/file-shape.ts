@@ -46,6 +46,7 @@ export interface FileShape {
     readonly max?: number;
     readonly tls?: FileTls;
   };
+  readonly cluster?: FileCluster;
   readonly defaults?: FileOptions;
   readonly groups?: Readonly<Record<string, FileOptions>>;
   readonly neighbors?: readonly FileNeighbor[];
@@ -103,6 +104,15 @@ export interface FileMirrors {
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
   readonly names?: OneOrMore<string>;
   readonly max?: number;
+}
+
+export interface FileCluster {
+  readonly name?: string;
+  readonly self: string;
+  readonly members: Readonly<Record<string, OneOrMore<FileLink>>>;
+  readonly listen?: FileLink;
+  readonly "hold-seconds"?: number;
+  readonly tls?: FileTls;
 }
 
 export interface FileRpki {
@@ -203,6 +213,7 @@ export interface FileStaticRoute {
 }
 
 export interface FileOptions {
+  readonly speaker?: string;
   readonly as?: number;
   readonly description?: string;
   readonly enabled?: boolean;

@@ -2,8 +2,9 @@
 
 import type { Checker } from "./checker.ts";
 import type { FileShape, FileTls } from "./file-shape.ts";
+import type { FollowersConfig, NsrConfig, NsrTls } from "./link-types.ts";
 import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
-import type { FollowersConfig, NeighborConfig, NsrConfig, NsrTls } from "./types.ts";
+import type { NeighborConfig } from "./types.ts";
 
 /** What followers and certificates call a speaker that says nothing of it. */
 export const FOLLOWED_NAME = "followers";

@@ -4,9 +4,10 @@ import { type Checker, type ConfigSources, newChecker } from "./checker.ts";
 import { checkControl, type Loaded, loadKind, logOf } from "./file-kinds.ts";
 import type { FileLink, FileShape, FileTls, OneOrMore } from "./file-shape.ts";
 import { checkLinkTls, FOLLOWED_NAME } from "./followers.ts";
+import type { LinkAddress, NsrTls } from "./link-types.ts";
 import { linksIn } from "./nsr.ts";
 import { besides } from "./paths.ts";
-import type { LinkAddress, LogConfig, NsrTls } from "./types.ts";
+import type { LogConfig } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
 export interface ForwardConfig {

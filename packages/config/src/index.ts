@@ -32,6 +32,22 @@ export {
 export { dynamicNeighbor, dynamicRangeOf, takesAs } from "./dynamic.ts";
 export { fileKind, type Loaded } from "./file-kinds.ts";
 export { type ForwardConfig, loadForward } from "./forward.ts";
+export type {
+  ArbiterConfig,
+  ClusterConfig,
+  ClusterMember,
+  EtcdTls,
+  EtcdUser,
+  FollowersConfig,
+  LinkAddress,
+  ListenAddress,
+  MirrorsConfig,
+  NsrConfig,
+  NsrPeer,
+  NsrTls,
+  RecordConfig,
+  ServiceAddressConfig,
+} from "./link-types.ts";
 export { type LoadedConfig, loadConfig } from "./load.ts";
 export { loadMirror, type MirrorConfig } from "./mirror.ts";
 export { formatMistakes, type Mistake } from "./mistakes.ts";
@@ -47,7 +63,6 @@ export type {
 export { loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,
-  ArbiterConfig,
   AsRange,
   BfdOptions,
   BmpConfig,
@@ -55,30 +70,19 @@ export type {
   BmpTable,
   Config,
   DynamicNeighbors,
-  EtcdTls,
-  EtcdUser,
   FamilySeconds,
-  FollowersConfig,
   GracefulRestartOptions,
   HttpConfig,
   HttpToken,
-  LinkAddress,
-  ListenAddress,
   LogConfig,
-  MirrorsConfig,
   MrtConfig,
   NeighborConfig,
   NeighborOptions,
-  NsrConfig,
-  NsrPeer,
-  NsrTls,
-  RecordConfig,
   RoaFileConfig,
   RoleName,
   RouterConfig,
   RpkiConfig,
   RtrCacheConfig,
   RtrTls,
-  ServiceAddressConfig,
 } from "./types.ts";
 export type { WebhookConfig, WebhookEvent } from "./webhook-types.ts";

@@ -5,6 +5,7 @@ import { parseHostAddress } from "./addresses.ts";
 import { Blackholes } from "./blackhole.ts";
 import { builtinOf } from "./builtin.ts";
 import { type Checker, type ConfigSources, checkAddress, newChecker } from "./checker.ts";
+import { checkCluster, refuseDynamic } from "./cluster.ts";
 import { withSharedParts } from "./compare.ts";
 import { checkDynamicNeighbors } from "./dynamic.ts";
 import { checkBmp, checkMrt } from "./feeds.ts";
@@ -13,6 +14,7 @@ import type { FileShape } from "./file-shape.ts";
 import { checkFollowers, warnOfLostRoutes } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
+import type { ListenAddress } from "./link-types.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { checkMirrors } from "./mirrors.ts";
 import { checkNeighbors, SharedOptions } from "./neighbors.ts";
@@ -23,7 +25,7 @@ import { checkRpki } from "./rpki.ts";
 import { checkPolicies } from "./rules.ts";
 import { checkStatic } from "./static.ts";
 import { TermChecker } from "./terms.ts";
-import type { Config, ListenAddress, RouterConfig } from "./types.ts";
+import type { Config, RouterConfig } from "./types.ts";
 import { checkVars } from "./vars.ts";
 import { checkWebhook } from "./webhook.ts";
 import { type Section, YamlFile } from "./yaml-file.ts";
@@ -61,11 +63,13 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
   const bmp = checkBmp(shape, checker);
-  const context = { router, nsr, blackholes };
+  const cluster = checkCluster(shape, nsr, checker);
+  refuseDynamic(shape, section, checker);
+  const context = { router, nsr, blackholes, cluster };
   const shared = new SharedOptions(shape, checker);
   const neighbors = withSharedParts(checkNeighbors(shape, section, shared, context, checker));
   const dynamicNeighbors = checkDynamicNeighbors(
-    ...([shape, shared, lists, context, neighbors, checker] as const),
+    ...([shape, shared, lists, { ...context, cluster: null }, neighbors, checker] as const),
   );
   warnOfLongWait(shape, neighbors, dynamicNeighbors, rpki, checker);
   if (shape.followers !== undefined) {
@@ -88,6 +92,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     record: checkRecord(shape, checker),
     webhook: checkWebhook(shape, checker),
     followers: checkFollowers(shape, nsr, checker),
+    cluster,
     neighbors,
     dynamicNeighbors,
     staticRoutes: checkStatic(shape, checker),

@@ -4,9 +4,10 @@ import { type Checker, type ConfigSources, newChecker } from "./checker.ts";
 import { checkControl, type Loaded, loadKind, logOf } from "./file-kinds.ts";
 import type { FileLink, FileShape, OneOrMore } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
+import type { LinkAddress, NsrTls } from "./link-types.ts";
 import { checkMirrorTls } from "./mirrors.ts";
 import { linksIn } from "./nsr.ts";
-import type { Config, LinkAddress, NsrTls } from "./types.ts";
+import type { Config } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
 export interface MirrorConfig extends Pick<Config, "control" | "http" | "log"> {

@@ -3,8 +3,8 @@
 import { type Checker, checkFolder, listOf } from "./checker.ts";
 import type { FileMirrors, FileShape } from "./file-shape.ts";
 import { FOLLOWED_NAME } from "./followers.ts";
+import type { MirrorsConfig, NsrTls } from "./link-types.ts";
 import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
-import type { MirrorsConfig, NsrTls } from "./types.ts";
 
 const MIRRORS_MAX = 8;
 

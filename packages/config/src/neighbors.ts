@@ -6,6 +6,7 @@ import { pairProblem, readBfdSecret } from "./bfd.ts";
 import { type Blackholes, checkBlackhole } from "./blackhole.ts";
 import { builtinNames } from "./builtin.ts";
 import { type Checker, listOf } from "./checker.ts";
+import { checkSpeaker } from "./cluster.ts";
 import type { FileNeighbor, FileOptions, FileShape } from "./file-shape.ts";
 import { Layers, type Secrets } from "./layers.ts";
 import { didYouMean } from "./mistakes.ts";
@@ -16,7 +17,9 @@ import type { Config, NeighborConfig } from "./types.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What is the same for all neighbors. */
-export type Speaker = Pick<Config, "router" | "nsr"> & { readonly blackholes: Blackholes };
+export type Speaker = Pick<Config, "router" | "nsr" | "cluster"> & {
+  readonly blackholes: Blackholes;
+};
 
 /** Options of defaults and groups, checked once. */
 export class SharedOptions {
@@ -217,6 +220,7 @@ export function resolve(
     port: get("port") ?? 179,
     localAddress: localAddressOf(get("local-address")),
     localAs,
+    speaker: checkSpeaker(layers, neighbor, speaker.cluster),
     holdTime: get("hold-time") ?? 90,
     holdTimeMin: get("hold-time-min") ?? 0,
     requireCapabilities: listOf(get("require-capabilities") ?? []),

@@ -4,7 +4,6 @@ import { type ParsedAddress, parseHostAddress } from "./addresses.ts";
 import { checkArbiter, checkLease } from "./arbiter.ts";
 import { type Checker, checkAddress, checkFolder, listOf } from "./checker.ts";
 import type { FileLink, FileNsr, FileShape, OneOrMore } from "./file-shape.ts";
-import { readPem } from "./secrets.ts";
 import type {
   LinkAddress,
   ListenAddress,
@@ -13,7 +12,8 @@ import type {
   NsrPeer,
   NsrTls,
   ServiceAddressConfig,
-} from "./types.ts";
+} from "./link-types.ts";
+import { readPem } from "./secrets.ts";
 
 /** Longest path that the address of a Unix socket has room for. */
 const SOCKET_PATH_OCTETS_MAX = 107;

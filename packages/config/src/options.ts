@@ -24,6 +24,8 @@ export const CHANGE_EFFECTS: Readonly<
   port: "none",
   localAddress: "reset",
   localAs: "reset",
+  // Another one has the session.
+  speaker: "reset",
   holdTime: "reset",
   // Of the next session.
   holdTimeMin: "none",

@@ -2,7 +2,7 @@
 
 import { type Checker, checkFolder } from "./checker.ts";
 import type { FileShape } from "./file-shape.ts";
-import type { RecordConfig } from "./types.ts";
+import type { RecordConfig } from "./link-types.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ...{ s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 },

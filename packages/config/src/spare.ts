@@ -2,9 +2,10 @@
 
 import { parseHostAddress } from "./addresses.ts";
 import { type Loaded, loadKind } from "./file-kinds.ts";
+import type { ListenAddress, NsrConfig } from "./link-types.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { Mistake } from "./mistakes.ts";
-import type { Config, ListenAddress, NsrConfig } from "./types.ts";
+import type { Config } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
 
 /** One pair, as the spare runs its side. */

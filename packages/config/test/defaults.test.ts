@@ -84,9 +84,16 @@ const DESCRIBED = collect(schema);
 const LITERAL = DESCRIBED.filter(({ text }) => !text.startsWith(":"));
 const IN_WORDS = DESCRIBED.filter(({ text }) => text.startsWith(":"));
 
+/** A cluster excludes dynamic neighbors. */
+const MEMBERS = {
+  cluster: { self: "a", members: { a: "/run/a.sock", b: "/run/b.sock" } },
+  defaults: { speaker: "a" },
+  "dynamic-neighbors": [],
+};
+
 /** @returns the base with a value at a place, or with nothing there when it is undefined */
 function fileWith(path: readonly string[], value: unknown): Json {
-  const file: Json = structuredClone(BASE);
+  const file: Json = structuredClone(path[0] === "cluster" ? { ...BASE, ...MEMBERS } : BASE);
   let section = file as Record<string, unknown>;
   for (const key of path.slice(0, -1)) section = section[key] as Record<string, unknown>;
   section[path.at(-1)!] = value;
@@ -201,6 +208,12 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       "cubic, whatever the host's default is; the host's own where the kernel has no cubic",
       external.congestionControl,
       null,
+    ],
+    cluster: ["this speaker has all sessions", external.speaker, null],
+    "cluster listen": [
+      "the address of self under members; a side of a pair says which of these it has",
+      load({ ...BASE, ...MEMBERS }).cluster?.listen,
+      { path: "/run/a.sock" },
     ],
     "neighbors 0 bfd multihop": [
       "whether the neighbor has multihop",

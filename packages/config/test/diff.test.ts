@@ -112,6 +112,7 @@ const OTHER: Readonly<Record<keyof typeof CHANGE_EFFECTS, string>> = {
   port: "as: 64502, group: clients, port: 1179",
   localAddress: "as: 64502, group: clients, local-address: 192.0.2.1",
   localAs: "as: 64502, group: clients, local-as: 64499",
+  speaker: "as: 64502, group: clients, speaker: b",
   holdTime: "as: 64502, group: clients, hold-time: 30",
   holdTimeMin: "as: 64502, group: clients, hold-time-min: 20",
   requireCapabilities: "as: 64502, group: clients, require-capabilities: route-refresh",
@@ -167,9 +168,15 @@ const TOGETHER: Readonly<Record<string, string[]>> = {
   strictRole: ["role"],
 };
 
+const MEMBERS = `
+defaults: { speaker: a }
+cluster: { self: a, members: { a: /run/a.sock, b: /run/b.sock } }
+`;
+
 test.each(Object.entries(OTHER))("option %s has the effect that the table says", (option, text) => {
-  const next = load(BASE.replace("as: 64502, group: clients", text));
-  const { changed } = diffConfig(load(BASE), next);
+  const base = option === "speaker" ? BASE + MEMBERS : BASE;
+  const next = load(base.replace("as: 64502, group: clients", text));
+  const { changed } = diffConfig(load(base), next);
   const effect = CHANGE_EFFECTS[option as keyof typeof CHANGE_EFFECTS];
   expect(changed).toHaveLength(1);
   const [change] = changed;

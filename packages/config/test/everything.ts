@@ -15,6 +15,7 @@ export const FULL: NeighborConfig = {
   port: 1790,
   localAddress: "192.0.2.1",
   localAs: 64499,
+  speaker: null,
   holdTime: 0,
   holdTimeMin: 0,
   requireCapabilities: [],
@@ -101,6 +102,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
       extendedCommunities: ["rt:64500:3"],
     },
   ],
+  cluster: null,
   rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },
   listen: [

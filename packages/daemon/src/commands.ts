@@ -2,13 +2,11 @@
 
 // biome-ignore-all lint/correctness/useYield: an answer may be its last value alone
 
-import { isIP } from "node:net";
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownFollowing, ShownNsr, ShownRecord, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
-import { maskedWords, type PrefixKey } from "@ts-bgp/rib";
-import { type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
+import { isElsewhere, type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
@@ -27,14 +25,15 @@ import {
   showRpki,
   showTables,
 } from "@ts-bgp/views";
-import { parseAddress, readU32 } from "@ts-bgp/wire-codec";
+import { choice, numberOf, pageIn, prefixOf, textOf } from "./arguments.ts";
 import { type TrialOptions, trialOptionsIn } from "./canary.ts";
+import type { ShownCluster } from "./cluster/shown.ts";
 import { type ConfigTrials, TRY_SECONDS_MAX } from "./config-trials.ts";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
-import { type Page, pageOf, routePage } from "./route-pages.ts";
+import { pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
 
 /** The speaker, or what stands for it on a standby. */
@@ -80,6 +79,7 @@ export interface DaemonActions {
   showNsr(): ShownNsr;
   /** Those who follow the routes that are used. */
   showFollowers(): ShownFollowers;
+  showCluster(): ShownCluster;
   showMirrors(): ShownMirrors;
   /** What is recorded; null where nothing is. */
   showRecord(): ShownRecord | null;
@@ -211,7 +211,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   refresh: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { session } = neighbor;
     if (session === null) throw new ControlError("no session is established");
     const direction = choice(request, "direction", ["in", "out"]) ?? "in";
@@ -222,19 +222,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return { neighbor: neighbor.config.address, direction };
   },
   reset: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { address } = neighbor.config;
     speaker.operate(address, { do: "reset", text: textOf(request, "text") });
     return { neighbor: address };
   },
   disable: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     const { address } = neighbor.config;
     speaker.operate(address, { do: "disable", text: textOf(request, "text") });
     return { neighbor: address };
   },
   enable: async function* (speaker, request) {
-    const neighbor = neighborOf(speaker.router, request);
+    const neighbor = orderedNeighbor(speaker.router, request);
     if (!neighbor.config.enabled) {
       throw new ControlError("the configuration has the neighbor disabled (enabled: false)");
     }
@@ -264,6 +264,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     yield showFeeds(feeds);
     return {};
   },
+  "show-cluster": async function* (_speaker, _request, daemon) {
+    yield daemon.showCluster();
+    return {};
+  },
   "show-followers": async function* (_speaker, _request, daemon) {
     yield daemon.showFollowers();
     return {};
@@ -281,7 +285,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   release: async function* (speaker, request) {
-    const { config, quarantine } = neighborOf(speaker.router, request);
+    const { config, quarantine } = orderedNeighbor(speaker.router, request);
     if (quarantine === null) throw new ControlError("the neighbor is not in quarantine");
     speaker.operate(config.address, { do: "release" });
     return { neighbor: config.address };
@@ -363,45 +367,12 @@ function neighborOf(router: Router, request: ControlRequest): Neighbor {
   throw new ControlError(`no neighbor has the address ${name}`, "unknown");
 }
 
-/** @returns an argument that is text, null when it is absent or empty */
-function textOf(request: ControlRequest, name: string): string | null {
-  const text = request[name] ?? "";
-  if (typeof text !== "string") throw new ControlError(`"${name}" must be text`, "bad");
-  return text === "" ? null : text;
-}
-
-/** @returns an argument that is one of a few words, null when it is absent or empty */
-function choice<W extends string>(
-  request: ControlRequest,
-  name: string,
-  words: readonly W[],
-): W | null {
-  const text = textOf(request, name);
-  const word = words.find((known) => known === text);
-  if (text === null || word !== undefined) return word ?? null;
-  throw new ControlError(`"${name}" must be ${words.join(" or ")}, not "${text}"`, "bad");
-}
-
-/** A prefix or an address, which then has all its bits; throws a ControlError. */
-export function prefixOf(request: ControlRequest): { family: 1 | 2; key: PrefixKey; text: string } {
-  const text = textOf(request, "prefix") ?? "";
-  const [address = "", length, ...rest] = text.split("/");
-  const isAddress = isIP(address) !== 0 && rest.length === 0;
-  const octets = isAddress ? parseAddress(address) : null;
-  if (octets === null) {
-    throw new ControlError(`"${text}" is not a prefix or an address`, "bad");
-  }
-  const max = 8 * octets.length;
-  const bits = length === undefined ? max : Number(length);
-  if (!/^\d{1,3}$/.test(length ?? "0") || bits > max) {
-    throw new ControlError(`"${text}" has a length that is not between 0 and ${max}`, "bad");
-  }
-  const words = [0, 4, 8, 12].map((at) => (at < octets.length ? readU32(octets, at) : 0));
-  const masked = maskedWords(words as [number, number, number, number], bits);
-  if (length !== undefined && masked.some((word, i) => word !== words[i])) {
-    throw new ControlError(`"${text}" has bits behind its length`, "bad");
-  }
-  return { family: octets.length === 4 ? 1 : 2, key: { words: masked, bits }, text };
+/** @returns one that this speaker can be ordered something about */
+function orderedNeighbor(router: Router, request: ControlRequest): Neighbor {
+  const neighbor = neighborOf(router, request);
+  const { address, speaker } = neighbor.config;
+  if (!isElsewhere(neighbor.config)) return neighbor;
+  throw new ControlError(`the session with ${address} is with member ${speaker}: ask that`);
 }
 
 function questionOf(
@@ -455,14 +426,6 @@ function sourceIn(router: Router, request: ControlRequest): string | null {
   return neighbor === STATIC_SOURCE ? STATIC_SOURCE : neighborOf(router, request).config.address;
 }
 
-/** Cursors and limits that are used by programs. */
-function pageIn(request: ControlRequest): Page {
-  const limit = numberOf(request, "limit");
-  if (limit !== null && limit < 1) throw new ControlError('"limit" must be at least 1', "bad");
-  const withinMs = numberOf(request, "within_ms");
-  return { limit, cursor: textOf(request, "cursor"), withinMs };
-}
-
 function filterOf(request: ControlRequest): RouteFilter {
   return {
     as: numberOf(request, "as"),
@@ -483,13 +446,4 @@ function neighborsOf(router: Router, request: ControlRequest): Neighbor[] {
 
 function addressOf({ config }: Neighbor): string {
   return config.address;
-}
-
-/** @returns an argument that is a whole number, null when it is absent */
-function numberOf(request: ControlRequest, name: string): number | null {
-  const value = request[name] ?? null;
-  if (value === null || (Number.isSafeInteger(value) && (value as number) >= 0)) {
-    return value as number | null;
-  }
-  throw new ControlError(`"${name}" must be a whole number`, "bad");
 }

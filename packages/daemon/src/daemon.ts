@@ -116,6 +116,7 @@ export class Daemon {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => this.observers.followers.shown,
+      showCluster: () => this.observers.cluster.shown(),
       showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
       showRecord: () => this.observers.recorder.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
@@ -191,7 +192,7 @@ export class Daemon {
       if (config.nsr?.arbiter.kind === "local") makePrivateFolder(config.nsr.arbiter.file);
       // Before there is a role to lose: a side that waits for one says so.
       this.http = await this.listenHttp(config.http);
-      await this.observers.followers.configure(config.followers);
+      await this.observers.configure(config, config);
       if (this.isStopping) return this.closeServers();
       await Promise.all([this.pair?.start(), this.alone?.start()]);
       if (this.isStopping) return;
@@ -429,7 +430,7 @@ export class Daemon {
       }
       if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
-      await this.observers.followers.configure(next.followers);
+      await this.observers.configure(next, config);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);
@@ -438,7 +439,7 @@ export class Daemon {
       if (control !== this.control) control?.close();
       if (http !== this.http) http?.close();
       if (differs("log")) log.reopen(config.log);
-      await this.observers.followers.configure(config.followers).catch(() => {});
+      await this.observers.configure(config, next).catch(() => {});
       throw error;
     }
     if (control !== this.control) this.control?.close();

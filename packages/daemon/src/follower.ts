@@ -13,6 +13,7 @@ import {
 import type { Caller } from "@ts-bgp/nsr/links";
 import type { ShownFollower } from "./follower-orders.ts";
 
+const NO_RUNS = new Uint8Array(0);
 /** Octets that may wait in the stream; beyond it nothing is told until they have left. */
 const WAITING_OCTETS_MAX = 1 << 18;
 /** One that says nothing for so long is gone: it says something every second. */
@@ -87,7 +88,7 @@ export class Follower {
     while (!this.isOver && stream.writableLength < WAITING_OCTETS_MAX) {
       const { routes, count, more } = telling.next();
       if (count > 0) {
-        this.say("bracket", { routes, more: Number(more) });
+        this.say("bracket", { routes, more: Number(more), runs: NO_RUNS });
         this.told += count;
         this.brackets++;
       }

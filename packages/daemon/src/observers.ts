@@ -5,6 +5,7 @@ import { Feeds } from "@ts-bgp/feeds";
 import { MirrorServer, type Pair, Recorder, type ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
+import { Cluster } from "./cluster/cluster.ts";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
@@ -27,6 +28,7 @@ export class Observers {
   readonly followers: Followers;
   readonly mirrors: MirrorServer;
   readonly recorder: Recorder;
+  readonly cluster: Cluster;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr }: Observed) {
@@ -36,6 +38,7 @@ export class Observers {
       say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
+    this.cluster = new Cluster(version, (...said) => log.say(...said));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
     this.recorder = new Recorder({ software: version, log: log.event });
     this.webhook = new Webhook({
@@ -49,6 +52,17 @@ export class Observers {
     });
   }
 
+  /** Lets those in who follow as a configuration says; rejects when an address cannot be had, with nothing changed. */
+  async configure(config: Config, before: Config): Promise<void> {
+    await this.followers.configure(config.followers);
+    try {
+      await this.cluster.configure(config.cluster);
+    } catch (error) {
+      await this.followers.configure(before.followers);
+      throw error;
+    }
+  }
+
   /** @param speaker - null while this side is not active */
   use(speaker: Speaker | null, config: Config, pair: Pair | null, epoch: number): void {
     this.feeds.use(speaker, config);
@@ -56,6 +70,7 @@ export class Observers {
     this.mirrors.use(mirrored, config.mirrors);
     this.recorder.use(mirrored, config.record);
     this.followers.use(speaker, epoch);
+    this.cluster.use(speaker, epoch);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
@@ -69,6 +84,7 @@ export class Observers {
   async stop(): Promise<void> {
     this.feeds.stop();
     this.followers.stop();
+    this.cluster.stop();
     await Promise.all([this.webhook.stop(), this.recorder.stop()]);
   }
 }

@@ -4,11 +4,11 @@ import type { Config } from "@ts-bgp/config";
 
 export type OwnSections = Pick<
   Config,
-  "control" | "followers" | "http" | "log" | "mirrors" | "nsr" | "record"
+  "cluster" | "control" | "followers" | "http" | "log" | "mirrors" | "nsr" | "record"
 >;
 
 /** @returns these sections alone */
 export function ownSections(config: Config): OwnSections {
-  const { control, followers, http, log, mirrors, nsr, record } = config;
-  return { control, followers, http, log, mirrors, nsr, record };
+  const { cluster, control, followers, http, log, mirrors, nsr, record } = config;
+  return { cluster, control, followers, http, log, mirrors, nsr, record };
 }

@@ -26,12 +26,12 @@ beforeEach(async () => {
   const first = configWith("first");
   speaker = Speaker.fresh(first, { log: () => {} });
   await speaker.start();
-  const { control, followers, http, log, mirrors, nsr, record } = first;
+  const { cluster, control, followers, http, log, mirrors, nsr, record } = first;
   let turn: Promise<unknown> = Promise.resolve();
   trials = new ConfigTrials({
     ...{ file: null, log: openLog({ ...log, level: "error" }, null), speaker: () => speaker },
     ...{ history: () => history(), config: () => speaker.router.tables.config },
-    own: () => ({ control, followers, http, log, mirrors, nsr, record }),
+    own: () => ({ cluster, control, followers, http, log, mirrors, nsr, record }),
     apply: async (next, octets, about) => {
       await goesOn;
       return changesOf(await speaker.configure(next, octets, about), []);

@@ -35,6 +35,7 @@ export { OctetSink } from "./octet-sink.ts";
 export { prefixesOf, type RibPath, type RibPrefix, RibWriter } from "./rib-entries.ts";
 export { writeEndOfRib, writeUpdates } from "./run-updates.ts";
 export {
+  areRuns,
   type Octets,
   type RouteRun,
   RunWriter,

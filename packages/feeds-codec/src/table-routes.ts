@@ -9,7 +9,15 @@
  * section 4.3), with path identifiers (RFC 7911 section 3) where a flag says so.
  */
 
-import { type Family, readU16, readU32, writeU16, writeU32 } from "@ts-bgp/wire-codec";
+import {
+  ATTR_FLAG,
+  FAMILY,
+  type Family,
+  readU16,
+  readU32,
+  writeU16,
+  writeU32,
+} from "@ts-bgp/wire-codec";
 import { OctetSink } from "./octet-sink.ts";
 
 /** Tables that can be observed; as in RFC 7854, RFC 8671 and RFC 9069. */
@@ -129,6 +137,56 @@ export function* runsOf(octets: Uint8Array): Generator<RouteRun> {
     };
     at = end;
   }
+}
+
+/**
+ * Whether octets that come of another process are runs: lengths fit into each other, attributes are so many whole
+ * ones, and prefixes are no longer than those of their family.
+ */
+export function areRuns(octets: Uint8Array): boolean {
+  for (let at = 0; at < octets.length; ) {
+    if (at + HEAD_OCTETS > octets.length) return false;
+    const family = octets[at + 1]!;
+    if (family !== FAMILY.IPV4_UNICAST && family !== FAMILY.IPV6_UNICAST) return false;
+    const flags = octets[at + 2]!;
+    const routesAt = at + HEAD_OCTETS + readU32(octets, at + 5);
+    const end = routesAt + readU32(octets, at + 9);
+    if (end > octets.length) return false;
+    const hasAttributes = (flags & FLAG.WITHDRAW) === 0;
+    if (hasAttributes && !areAttributes(octets, at + HEAD_OCTETS, routesAt)) return false;
+    const addPath = (flags & FLAG.ADD_PATH) !== 0;
+    const bitsMax = family === FAMILY.IPV4_UNICAST ? 32 : 128;
+    if (!areRoutes(octets, routesAt, end, addPath, bitsMax)) return false;
+    at = end;
+  }
+  return true;
+}
+
+function areAttributes(buf: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  while (at < end) {
+    const isLong = (buf[at]! & ATTR_FLAG.EXTENDED_LENGTH) !== 0;
+    const head = isLong ? 4 : 3;
+    if (at + head > end) return false;
+    at += head + (isLong ? readU16(buf, at + 2) : buf[at + 2]!);
+  }
+  return at === end && end > from;
+}
+
+function areRoutes(
+  buf: Uint8Array,
+  from: number,
+  end: number,
+  addPath: boolean,
+  bitsMax: number,
+): boolean {
+  let at = from;
+  while (at < end) {
+    const lengthAt = at + (addPath ? 4 : 0);
+    if (lengthAt >= end || buf[lengthAt]! > bitsMax) return false;
+    at += routeOctets(buf, at, addPath);
+  }
+  return at === end;
 }
 
 /** @returns the number of octets of the route at `at` */

@@ -6,12 +6,14 @@ import {
   FAMILY,
   type Family,
   MESSAGE_OCTETS_MAX,
+  nextAttribute,
   readU16,
   UpdateReader,
 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  areRuns,
   BMP,
   BmpWriter,
   OctetSink,
@@ -81,16 +83,18 @@ test("are read as they were written, and say the same as UPDATE messages", () =>
         }
         return { family, addPath, buf, count: routes.length };
       });
-      const read = [...runsOf(writer.take())];
+      const octets = writer.take();
+      expect(areRuns(octets)).toBe(true);
+      const read = [...runsOf(octets)];
       const present = written.filter(({ count }) => count > 0);
       expect(read.map(({ family, addPath }) => [family, addPath])).toEqual(
         present.map(({ family, addPath }) => [family, addPath]),
       );
       for (const [k, run] of read.entries()) {
         const { buf } = present[k]!;
-        const octets = (part: typeof run.attributes) =>
+        const hex = (part: typeof run.attributes) =>
           part === null ? null : Buffer.from(part.buf.subarray(part.at, part.end)).toString("hex");
-        expect(octets(run.attributes)).toBe(buf === null ? null : Buffer.from(buf).toString("hex"));
+        expect(hex(run.attributes)).toBe(buf === null ? null : Buffer.from(buf).toString("hex"));
         const sink = new OctetSink();
         const told: string[] = [];
         const reader = new UpdateReader();
@@ -113,13 +117,13 @@ test("are read as they were written, and say the same as UPDATE messages", () =>
             }
             if (buf === null) return;
             reader.canonical(announced.end > announced.at ? "field" : "mp");
-            expect(octets({ buf: reader.attrs, at: reader.attrsAt, end: reader.attrsEnd })).toBe(
-              octets(run.attributes),
+            expect(hex({ buf: reader.attrs, at: reader.attrsAt, end: reader.attrsEnd })).toBe(
+              hex(run.attributes),
             );
           },
         );
         expect(messages).toBeGreaterThan(0);
-        expect(told.join("")).toBe(octets(run.routes));
+        expect(told.join("")).toBe(hex(run.routes));
       }
     }),
     { numRuns: 100 },
@@ -156,4 +160,32 @@ test("prefixes with their paths are read as they were written; those without pat
   const { prefix } = read[1]!;
   expect(readU16(prefix.buf, prefix.at)).toBe(0x2001);
   expect(prefix.end - prefix.at).toBe(6);
+});
+
+test("octets of anybody are runs, and read as such, or none", () => {
+  const writer = new RunWriter();
+  const buf = attributesOf([65_001], "192.0.2.1");
+  const whole = { buf, at: 0, end: buf.length };
+  writer.run(TABLE.ADJ_IN_POST, FAMILY.IPV4_UNICAST, 7, true, whole);
+  for (let n = 0; n < 3; n++) writer.prefix(0x0a000000 + n * 0x10000, 0, 0, 0, 16, n);
+  const sound = writer.take();
+  expect(areRuns(sound)).toBe(true);
+  for (let end = 1; end < sound.length; end++) {
+    expect(areRuns(sound.subarray(0, end)), `${end} octets`).toBe(false);
+  }
+  // What is said to be runs can be read, whatever it means.
+  const octet = fc.record({ at: fc.nat(sound.length - 1), value: fc.nat(255) });
+  fc.assert(
+    fc.property(fc.array(octet, { maxLength: 4 }), (changes) => {
+      const octets = sound.slice();
+      for (const { at, value } of changes) octets[at] = value;
+      if (!areRuns(octets)) return;
+      for (const { routes, attributes } of runsOf(octets)) {
+        expect(routes.end).toBeLessThanOrEqual(octets.length);
+        if (attributes !== null) {
+          expect(nextAttribute(attributes.buf, attributes.at)).toBeLessThanOrEqual(attributes.end);
+        }
+      }
+    }),
+  );
 });

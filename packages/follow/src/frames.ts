@@ -24,7 +24,7 @@ const EXPECTED = {
   follower: { octetsMax: SMALL_OCTETS_MAX, records: ["hello", "activate", "bye", "alive"] },
   server: {
     octetsMax: LARGE_OCTETS_MAX,
-    records: ["welcome", "role", "bracket", "complete", "bye", "alive"],
+    records: ["welcome", "role", "bracket", "complete", "peer", "bye", "alive"],
   },
 } as const satisfies Readonly<
   Record<string, { readonly octetsMax: number; readonly records: readonly RecordName[] }>

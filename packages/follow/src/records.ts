@@ -47,11 +47,24 @@ export const RECORDS = {
   /** The follower wants to be told from now on: first all that there is. */
   activate: { type: 4, fields: {} },
   /** Routes that are other ones now, see `route-octets.ts`. Applied as a whole. `more` 1: others wait already. */
-  bracket: { type: 5, fields: { routes: [1, "octets"], more: [2, "uint"] } },
+  bracket: {
+    type: 5,
+    fields: {
+      routes: [1, "octets"],
+      more: [2, "uint"],
+      /** Of a member of a cluster, in their place: runs of `feeds-codec`. */
+      runs: [3, "octets"],
+    },
+  },
   /** All that there was has been told: what the follower has beside it is there no more. */
   complete: { type: 6, fields: {} },
   /** The end, and why. */
   bye: { type: 7, fields: { reason: [1, "text"] } },
+  /** Of a member of a cluster: a neighbor of it, by its number in runs, with the BGP Identifier in its OPEN. */
+  peer: {
+    type: 9,
+    fields: { peer: [1, "uint"], address: [2, "text"], identifier: [3, "uint"] },
+  },
   /** Nothing; said when there is nothing to say, so that silence means something. */
   alive: { type: 8, fields: {} },
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -8,8 +8,8 @@ const ROUTES = Uint8Array.from({ length: 300 }, (_, k) => k);
 const SAID: readonly Uint8Array[] = [
   recordOctets("welcome", { version: 1, software: "1.2.3" }),
   recordOctets("role", { active: 1, epoch: 3 }),
-  recordOctets("bracket", { routes: ROUTES, more: 1 }),
-  recordOctets("bracket", { routes: ROUTES.slice(0, 7), more: 0 }),
+  recordOctets("bracket", { routes: ROUTES, more: 1, runs: new Uint8Array(0) }),
+  recordOctets("bracket", { routes: ROUTES.slice(0, 7), more: 0, runs: new Uint8Array(0) }),
   recordOctets("complete", {}),
   recordOctets("alive", {}),
   recordOctets("bye", { reason: "enough" }),
@@ -42,9 +42,10 @@ test("numbers of records and fields are what other versions know", () => {
     ["welcome", 2, { version: 1, software: 2 }],
     ["role", 3, { active: 1, epoch: 2 }],
     ["activate", 4, {}],
-    ["bracket", 5, { routes: 1, more: 2 }],
+    ["bracket", 5, { routes: 1, more: 2, runs: 3 }],
     ["complete", 6, {}],
     ["bye", 7, { reason: 1 }],
+    ["peer", 9, { peer: 1, address: 2, identifier: 3 }],
     ["alive", 8, {}],
   ]);
 });
@@ -54,7 +55,12 @@ test("records come as they were said, however the stream is cut", () => {
   expect(expected.map(({ record }) => record)).toEqual([
     ...["welcome", "role", "bracket", "bracket", "complete", "alive", "bye"],
   ]);
-  expect(expected[2]).toEqual({ record: "bracket", routes: ROUTES, more: 1 });
+  expect(expected[2]).toEqual({
+    record: "bracket",
+    routes: ROUTES,
+    more: 1,
+    runs: new Uint8Array(0),
+  });
   fc.assert(
     fc.property(fc.array(fc.nat(WHOLE.length)), (cuts) => {
       const ends = [...cuts, WHOLE.length].sort((a, b) => a - b);

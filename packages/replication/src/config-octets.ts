@@ -32,11 +32,12 @@ const read: WeakMap<Uint8Array, { config: Config; compared: Compared | null }> =
 
 /**
  * What both sides of a pair have alike; the keys of a side, of its mirrors and followers are its own. Whether there are
- * followers decides what is noted of routes.
+ * followers, or other members of a cluster, decides what is noted of routes.
  */
 export function replicated(config: Config): Config {
   const followers = config.followers === null ? null : { ...config.followers, tls: null };
-  return { ...config, nsr: null, mirrors: null, record: null, followers };
+  const cluster = config.cluster === null ? null : { ...config.cluster, tls: null };
+  return { ...config, nsr: null, mirrors: null, record: null, followers, cluster };
 }
 
 /**

@@ -53,7 +53,7 @@ export const NUMBERS = `
 32 StaleRoutes: tables row log kept spent decides removals folds
 33 Tables: config isLongLived policies oldPolicies attrs peers reasons directory jobs groups outputs origins
      restart reader jitter factNumbers connectionNumbers opens wants bfd staticPeer emptySet nowMs compactAtMs
-     sizeTried ribs addresses vars
+     sizeTried ribs addresses vars members
 34 Timers: deadlines
 35 UpdateGroups: entries byKey directory jobs factNumbers sink held over isShuttingDown numbers turn urgentTurn
 36 AdjRibOut: rows digest attr source extra nodeNext nodePathId nodeClass nodeSource nodeAttr nodeColumns
@@ -103,4 +103,5 @@ export const NUMBERS = `
 74 Policies:
 75 AcceptAll:
 76 ChainFilter:
+77 RemoveUnheard: member rib paths walk copies
 `;

@@ -1,7 +1,7 @@
 /** What JSON in a record says, checked: it is written by another process, maybe of another version. */
 
 import { BFD_STATES } from "@ts-bgp/bfd";
-import type { BfdNews, Doomed, Order } from "@ts-bgp/router";
+import type { BfdNews, Doomed, MemberNews, Order } from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import type { Question } from "@ts-bgp/views";
 import { FormatError } from "./octet-reader.ts";
@@ -41,6 +41,13 @@ export function orderIn(json: unknown): Order {
 /** @throws FormatError for what no BFD session says of itself */
 export function bfdNewsIn(json: unknown): BfdNews {
   if (!isBfdNews(json)) throw new FormatError("news of a BFD session that are not known");
+  return json;
+}
+
+/** @throws FormatError for what no member of a cluster tells */
+export function memberNewsIn(json: unknown): MemberNews {
+  if (!isMemberNews(json))
+    throw new FormatError("news of a member of the cluster that are not known");
   return json;
 }
 
@@ -96,6 +103,13 @@ function isBfdChange(json: unknown): boolean {
 
 function isBfdState(json: unknown): boolean {
   return (BFD_STATES as readonly unknown[]).includes(json);
+}
+
+function isMemberNews(json: unknown): json is MemberNews {
+  if (!isObject(json)) return false;
+  const { what, peer, address, identifier } = json;
+  if (what !== "peer") return ["begin", "routes", "complete", "gone"].includes(what as string);
+  return typeof address === "string" && [peer, identifier].every(Number.isSafeInteger);
 }
 
 function isOrder(json: unknown): json is Order {

@@ -19,7 +19,7 @@ import {
   noteStart,
 } from "./config-history.ts";
 import { comparedIn, configFrom, configOctets } from "./config-octets.ts";
-import { bfdNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
+import { bfdNewsIn, memberNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import type { RecordOf } from "./records.ts";
 
@@ -43,7 +43,8 @@ export type CallName =
   | "acked"
   | "payloads"
   | "payloadsEnd"
-  | "bfd";
+  | "bfd"
+  | "member";
 
 export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
 
@@ -119,6 +120,8 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   payloadsEnd: ({ router }, { source, end, nowMs }) =>
     router.payloadsEnd(source, sourceEndIn(end), nowMs),
   bfd: ({ router }, { address, news, nowMs }) => router.bfd(address, bfdNewsIn(news), nowMs),
+  member: ({ router }, { name, news, octets, nowMs }) =>
+    router.member(name, memberNewsIn(news), octets, nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
 

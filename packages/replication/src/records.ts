@@ -305,6 +305,17 @@ export const RECORDS = {
   },
   /** What has become of the BFD session of a neighbor, see `BfdNews` of the router. */
   bfd: { type: 58, fields: { nowMs: [1, "double"], address: [2, "text"], news: [3, "json"] } },
+  /** Another member of the cluster tells of its neighbors' routes, see `MemberNews` of the router. A call as well. */
+  member: {
+    type: 129,
+    fields: {
+      nowMs: [1, "double"],
+      name: [2, "text"],
+      news: [3, "json"],
+      /** Runs of `feeds-codec`, by the numbers that the member has for its neighbors. */
+      octets: [4, "octets"],
+    },
+  },
 
   /** Octets that outputs of the bracket are parts of; counted from 0. */
   chunk: { type: 64, fields: { octets: [1, "octets"] } },

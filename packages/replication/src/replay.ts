@@ -6,8 +6,9 @@ import { FormatError, OctetReader } from "./octet-reader.ts";
 import type { Skipped } from "./record-kinds.ts";
 import { type AnyRecord, KINDS, RECORDS } from "./records.ts";
 
-/** Records with these numbers are calls. */
+/** Records with these numbers are calls, and those of bracket records that must be understood. */
 const CALLS = [RECORDS.start.type, RECORDS.chunk.type - 1] as const;
+const VITAL_CALLS_FROM = 128;
 
 /** Runs the calls of a bracket as `replayCalls` does. @returns what they want done, which counts as done */
 export function replay(machine: Machine, calls: Uint8Array, skipped: Skipped): Output[] {
@@ -42,5 +43,5 @@ export function replayCalls(
 
 function isCall(record: AnyRecord): record is Call {
   const { type } = RECORDS[record.record];
-  return type >= CALLS[0] && type <= CALLS[1];
+  return (type >= CALLS[0] && type <= CALLS[1]) || type >= VITAL_CALLS_FROM;
 }

@@ -4,7 +4,14 @@ import { expect, test } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import { configAboutIn } from "../src/config-history.ts";
 import { FormatError, Machine } from "../src/index.ts";
-import { bfdNewsIn, digestIn, orderIn, questionIn, sourceEndIn } from "../src/json-fields.ts";
+import {
+  bfdNewsIn,
+  digestIn,
+  memberNewsIn,
+  orderIn,
+  questionIn,
+  sourceEndIn,
+} from "../src/json-fields.ts";
 
 const KEY = { words: [0xc0000200, 0, 0, 0], bits: 24 };
 const QUESTION = {
@@ -69,6 +76,9 @@ test.each<[string, (json: unknown) => unknown, unknown]>([
   ["reload", configAboutIn, { ...ABOUT, abortIf: "rejected > 5" }],
   ["reload", configAboutIn, { ...ABOUT, abortIf: [{ ...CONDITION, count: "luck" }] }],
   ["reload", configAboutIn, { ...ABOUT, reason: 5 }],
+  ["news of a member", memberNewsIn, { what: "peers" }],
+  ["news of a member", memberNewsIn, { what: "peer", peer: 1, address: 2, identifier: 3 }],
+  ["news of a member", memberNewsIn, { what: "peer", peer: "1", address: "", identifier: 3 }],
   ["news of BFD", bfdNewsIn, null],
   ["news of BFD", bfdNewsIn, { record: null }],
   ["news of BFD", bfdNewsIn, { ...NEWS, change: { ...CHANGE, to: "sideways" } }],

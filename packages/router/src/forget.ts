@@ -3,6 +3,7 @@
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Job, JobState } from "./jobs.ts";
 import type { Neighbor } from "./neighbor.ts";
+import { isElsewhere } from "./neighbor-directory.ts";
 import type { Tables } from "./tables.ts";
 
 /** The neighbor goes at once, with a Cease of that subcode; its routes go piece by piece, and then its number is free. */
@@ -16,6 +17,8 @@ export function removeNeighbor(
   router.tables.bfd.delete(address);
   const { tables } = router;
   neighbor.stop(subcode, null, null);
+  // No session brought the routes that could end with it.
+  if (isElsewhere(neighbor.config)) neighbor.stale.clear();
   tables.jobs.add(new Forget(neighbor));
 }
 

@@ -12,6 +12,8 @@ export interface Listed {
   readonly facts: PeerFacts;
   readonly isReflectorClient: boolean;
   readonly session: { readonly negotiated: { readonly addPathReceive: number } } | null;
+  /** None of the speaker's own routes. */
+  readonly config?: { readonly speaker?: string | null };
 }
 
 /**
@@ -58,6 +60,11 @@ export function introduce(
   }
   neighbor.isGuest = false;
   if (isGuest || isLearned) tables.groups.neighborAdded(row, neighbor.facts);
+}
+
+/** Whether another member of the cluster has the session; the configuration of an older program does not say. */
+export function isElsewhere({ speaker }: { readonly speaker?: string | null }): boolean {
+  return (speaker ?? null) !== null;
 }
 
 /** A class by session is the peer's row; classes by AS are numbered on their own. */
@@ -107,6 +114,11 @@ export class NeighborDirectory implements PeerDirectory {
   /** @returns FAMILY bits in which routes of the peer have path identifiers */
   addPathOf(peer: PeerRow): number {
     return this.byRow[peer]?.session?.negotiated.addPathReceive ?? 0;
+  }
+
+  /** Whether another member of the cluster has the session with the peer. */
+  isElsewhere(peer: PeerRow): boolean {
+    return isElsewhere(this.byRow[peer]?.config ?? {});
   }
 
   isReflectorClient(peer: PeerRow): boolean {

@@ -49,7 +49,7 @@ import {
 import type { OwnAddresses } from "./group-settings.ts";
 import { isRefusal, type LastDown } from "./last-down.ts";
 import { type MessageCounts, noFaults, noMessages } from "./message-counts.ts";
-import { introduce, type Listed } from "./neighbor-directory.ts";
+import { introduce, isElsewhere, type Listed } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
 import type { ConnectionId } from "./outputs.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -128,7 +128,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
 
   /** Starts the session if the configuration and the operator want it. */
   start(): void {
-    if (!this.config.enabled || this.disabled) return;
+    if (!this.config.enabled || this.disabled || isElsewhere(this.config)) return;
     this.step({ kind: "start" });
     if (this.heldSeconds > 0) this.end(CEASE.ADMINISTRATIVE_SHUTDOWN, NO_DATA, 0);
   }

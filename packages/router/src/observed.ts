@@ -65,31 +65,35 @@ export interface Wants {
   readonly routes: boolean;
   /** Routes that are used, alone. */
   readonly best?: boolean;
+  /** Routes of this speaker's neighbors that are accepted, alone. */
+  readonly accepted?: boolean;
   readonly updates: "all" | "malformed" | "none";
 }
 
 /** Those of the BMP tables that routes are noted for; what is sent is seen where it is sent. */
 const NOTED: ReadonlySet<string> = new Set(["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre"]);
 
-export function wantsOf({ bmp, mrt, followers }: Config): Wants {
+export function wantsOf({ bmp, mrt, followers, cluster }: Config): Wants {
   const stations = bmp?.stations ?? [];
   const keepsUpdates = mrt !== null && mrt.updatesSeconds > 0;
   const mirrors = stations.some(({ mirrorMalformed }) => mirrorMalformed);
+  // The configuration of an older program does not have these.
+  const isMember = (cluster ?? null) !== null;
   return {
-    sessions: bmp !== null || keepsUpdates,
+    sessions: bmp !== null || keepsUpdates || isMember,
     routes: stations.some(({ tables }) => tables.some((table) => NOTED.has(table))),
-    // The configuration of an older program does not have it.
     best: (followers ?? null) !== null,
+    accepted: isMember,
     updates: keepsUpdates ? "all" : mirrors ? "malformed" : "none",
   };
 }
 
 /** Has tables note what changes in them, or no more. */
-export function noteRoutesOf(rib: Rib, { routes, best }: Wants): void {
-  if (!routes && best !== true) {
+export function noteRoutesOf(rib: Rib, { routes, best, accepted }: Wants): void {
+  if (!routes && best !== true && accepted !== true) {
     rib.notes = null;
     return;
   }
   rib.notes ??= newRouteNotes();
-  rib.notes.bestAlone = !routes;
+  rib.notes.bestAlone = !routes && accepted !== true;
 }

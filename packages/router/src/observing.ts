@@ -17,6 +17,7 @@ import {
 import { AS_TRANS, encodeOpen, type OpenMessage, parseIpv4 } from "@ts-bgp/wire-codec";
 import type { Connection } from "./connection.ts";
 import { addressOctets } from "./facts.ts";
+import type { NeighborDirectory } from "./neighbor-directory.ts";
 import type { ObservedSession } from "./observed.ts";
 import type { SessionPeer } from "./session-peer.ts";
 import type { Tables } from "./tables.ts";
@@ -78,21 +79,39 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const { notes } = rib;
   if (notes === null || notes.touched.size + notes.best.length === 0) return;
   const routes = new RouteRuns(tables, rib, writer);
-  if (tables.wants.routes) tellPaths(rib, notes, routes);
-  for (const row of notes.best) routes.addBest(row);
+  const { wants, directory } = tables;
+  if (wants.routes) tellReceived(rib, notes, routes, directory);
+  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory);
+  if (wants.routes || wants.best === true) for (const row of notes.best) routes.addBest(row);
   clearRouteNotes(notes);
   const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
   if (event.octets.length > 0) tables.outputs.push({ do: "observe", event });
 }
 
-/** Of those who ask for more than what is used: what neighbors have said, and what of it is accepted. */
-function tellPaths(rib: Rib, notes: RouteNotes, routes: RouteRuns): void {
+/** What this speaker's neighbors have said; of others it has no more than what is accepted. */
+function tellReceived(
+  rib: Rib,
+  notes: RouteNotes,
+  routes: RouteRuns,
+  directory: NeighborDirectory,
+): void {
   eachNotedPath(notes, (noted) => {
+    if (directory.isElsewhere(noted.peer)) return;
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : receivedSet(rib.attrs, rib.paths.attrIn[path]!);
     routes.add(TABLE.ADJ_IN_PRE, noted.peer, attr, noted.prefix, noted.pathId);
   });
+}
+
+/** What of it is accepted. */
+function tellAccepted(
+  rib: Rib,
+  notes: RouteNotes,
+  routes: RouteRuns,
+  directory: NeighborDirectory,
+): void {
   eachNotedPath(notes, (noted) => {
+    if (directory.isElsewhere(noted.peer)) return;
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : rib.paths.attr[path]!;
     if (attr === 0 && !noted.wasAccepted) return;

@@ -16,6 +16,7 @@ import type { NeighborConfig } from "@ts-bgp/config";
 import type { FsmMode, Negotiated } from "@ts-bgp/fsm";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import { familiesOf, familyLabel } from "./facts.ts";
+import { isElsewhere } from "./neighbor-directory.ts";
 import type { OriginValidation } from "./origin-validation.ts";
 import type { Outputs } from "./outputs.ts";
 import type { UpdateGroups } from "./update-groups.ts";
@@ -66,7 +67,9 @@ export class OwnRestart {
   start(nowMs: number, neighbors: ReadonlyMap<string, Awaited>): void {
     let families = 0;
     for (const { config } of neighbors.values()) {
-      if (config.enabled && config.gracefulRestart.mode === "full") families |= familiesOf(config);
+      if (isExpected(config) && config.gracefulRestart.mode === "full") {
+        families |= familiesOf(config);
+      }
     }
     if (families === 0) return;
     this.waiting = families;
@@ -150,8 +153,8 @@ export class OwnRestart {
 }
 
 /** Whether a neighbor may say where its routes end. */
-function isExpected({ enabled, gracefulRestart }: NeighborConfig): boolean {
-  return enabled && gracefulRestart.mode !== "off";
+function isExpected(config: NeighborConfig): boolean {
+  return config.enabled && config.gracefulRestart.mode !== "off" && !isElsewhere(config);
 }
 
 /**

@@ -15,7 +15,9 @@ import { addReasons } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
+import { memberOf } from "./member-state.ts";
 import type { Neighbor } from "./neighbor.ts";
+import { isElsewhere } from "./neighbor-directory.ts";
 import { regroup } from "./regroup.ts";
 import { changeStaticRoutes } from "./static-routes.ts";
 import type { Tables } from "./tables.ts";
@@ -70,6 +72,7 @@ export function applyConfig(
     }
     if (neighbor !== undefined) removeNeighbor(router, config.address);
     router.addNeighbor(config).start();
+    if (isElsewhere(config)) memberOf(tables, config.speaker!).wantsCopy = true;
   }
   const { added, removed, changed: others } = diff;
   tables.outputs.log("configured", "info", null, "configuration applied", {
@@ -112,15 +115,19 @@ const NO_CHANGE: Change = { options: [], reset: false, import: false, export: fa
 /** Options that say how the session comes about, and nothing about a session that is there. */
 const CONNECT_OPTIONS = new Set<string>(["passive", "port", "connectRetry"]);
 
-/** With other AS numbers the tables know it as someone else. */
+/**
+ * With other AS numbers the tables know it as someone else, and routes of a session are not those that another
+ * member of a cluster tells of.
+ */
 function isAnotherPeer({ options }: Change): boolean {
-  return options.includes("as") || options.includes("localAs");
+  return ["as", "localAs", "speaker"].some((name) => options.includes(name as never));
 }
 
 function changeNeighbor(neighbor: Neighbor, config: Neighbor["config"], change: Change): void {
   const before = neighbor.facts.sameAsAddresses;
   const { enabled: wasEnabled, keepRejected: keptRejected } = neighbor.config;
   neighbor.reconfigure(config);
+  if (isElsewhere(config)) return;
   const { session, import: decides } = neighbor;
   const connects = session === null && change.options.some((name) => CONNECT_OPTIONS.has(name));
   if (wasEnabled !== config.enabled) {

@@ -21,7 +21,10 @@ import { heardOfBfd } from "./bfd.ts";
 import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { dynamicRefusal, forgetGone, welcome } from "./dynamic-neighbors.ts";
+import type { MemberNews } from "./member-state.ts";
+import { heardOfMember } from "./members.ts";
 import { Neighbor } from "./neighbor.ts";
+import { isElsewhere } from "./neighbor-directory.ts";
 import { tellRoutes } from "./observing.ts";
 import { type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
@@ -110,7 +113,7 @@ export class Router {
     this.tables.nowMs = nowMs;
     const neighbor =
       this.neighbors.get(remoteAddress) ?? welcome(this, remoteAddress, number !== 0);
-    if (neighbor === null) return null;
+    if (neighbor === null || isElsewhere(neighbor.config)) return null;
     const { connectionNumbers } = this.tables;
     const id = number === 0 ? connectionNumbers.next() : connectionNumbers.use(number);
     this.connections.set(id, neighbor.accepted(id, { localAddress, otherAddress, remotePort }));
@@ -256,7 +259,7 @@ export class Router {
   operate(address: string, order: Order, nowMs: number): void {
     this.tables.nowMs = nowMs;
     const neighbor = this.neighbors.get(address) ?? welcome(this, address);
-    if (neighbor === null) return;
+    if (neighbor === null || isElsewhere(neighbor.config)) return;
     obey(neighbor, order);
     this.tables.outputs.log("operator", "info", address, `now ${neighbor.fsmState}`);
   }
@@ -272,6 +275,16 @@ export class Router {
       ? "all routes are sent with GRACEFUL_SHUTDOWN from now on"
       : "routes are sent without GRACEFUL_SHUTDOWN again";
     this.tables.outputs.log("graceful-shutdown", "info", null, text, { on: isOn });
+  }
+
+  /**
+   * Another member of the cluster tells of its neighbors' routes.
+   *
+   * @param octets - runs of `feeds-codec` of that member, checked by `checkRuns`; empty unless `news` is "routes"
+   */
+  member(name: string, news: MemberNews, octets: Uint8Array, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    heardOfMember(this, name, news, octets);
   }
 
   /** The BFD session of a neighbor says what it has come to. */
@@ -307,8 +320,10 @@ export class Router {
   }
 
   /** @returns why a connection from an address would not be taken; null when it would, as far as is known */
-  refusalOf(address: string): "unknown" | "dynamic" | null {
-    return this.neighbors.has(address) ? null : dynamicRefusal(this, address);
+  refusalOf(address: string): "unknown" | "dynamic" | "elsewhere" | null {
+    const neighbor = this.neighbors.get(address);
+    if (neighbor === undefined) return dynamicRefusal(this, address);
+    return isElsewhere(neighbor.config) ? "elsewhere" : null;
   }
 
   /** @returns the neighbor of a connection that there is */
@@ -386,8 +401,8 @@ export class Router {
     return more;
   }
 
-  /** Whether the update groups are near enough to the end of the change logs. */
-  private get hasRoom(): boolean {
+  /** Whether the update groups are near enough to the end of the change logs for more to be taken in. */
+  get hasRoom(): boolean {
     const { tables } = this;
     return FAMILIES.every((family) => {
       const { log, pending } = tables.rib(family);

@@ -295,6 +295,11 @@ export class StaleRoutes {
       this.giveUp(family, "the neighbor was taken down or reset");
   }
 
+  /** All routes go, whoever they are from. */
+  clear(): void {
+    for (const family of FAMILIES) this.removeAll(family);
+  }
+
   /** Routes that the peer did not send again have been removed. */
   removed(family: Family, count: number): void {
     this.removals--;

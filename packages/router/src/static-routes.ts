@@ -5,7 +5,7 @@
 
 import type { StaticRoute } from "@ts-bgp/config";
 import type { PeerFacts } from "@ts-bgp/policy";
-import type { AttrId, Importer, Rib } from "@ts-bgp/rib";
+import type { AttrId, Importer, PeerLimits, Rib } from "@ts-bgp/rib";
 import {
   ATTR,
   type AttributeValue,
@@ -23,7 +23,7 @@ export const STATIC_SOURCE = "static";
 const NO_ADDRESS = new Uint8Array(16);
 /** As in the text that `show` gives of attributes. */
 const ORIGINS = { igp: "IGP", egp: "EGP", incomplete: "INCOMPLETE" } as const;
-const UNLIMITED = {
+export const UNLIMITED: PeerLimits = {
   received: Number.POSITIVE_INFINITY,
   accepted: Number.POSITIVE_INFINITY,
   reason: 0,
@@ -138,8 +138,8 @@ function attributesOf(route: StaticRoute): AttributeValue[] {
   ];
 }
 
-/** The operator has said already what is wanted. */
-class AsItIs implements Importer {
+/** Somebody has said already what is wanted. */
+export class AsItIs implements Importer {
   readonly attr: AttrId;
   readonly reason = 0;
   readonly perPrefix = false;

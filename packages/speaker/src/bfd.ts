@@ -10,7 +10,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { NeighborConfig } from "@ts-bgp/config";
-import type { Router } from "@ts-bgp/router";
+import { isElsewhere, type Router } from "@ts-bgp/router";
 import type { BfdOrder, BfdReply, BfdWanted, BfdWatched } from "./bfd-orders.ts";
 import type { LogEvent } from "./log-event.ts";
 import type { Speaker } from "./speaker.ts";
@@ -165,7 +165,7 @@ export class Bfd {
 
 function wantedOf(router: Router) {
   return [...router.neighbors.values()].flatMap(({ config, disabled }) => {
-    if (config.bfd === null || !config.enabled || disabled) return [];
+    if (config.bfd === null || !config.enabled || disabled || isElsewhere(config)) return [];
     const record = router.tables.bfd.get(config.address)?.record ?? null;
     return [{ neighbor: config, bfd: config.bfd, record }];
   });

@@ -7,9 +7,9 @@ import type { LogEvent } from "./log-event.ts";
 
 /**
  * `unknown`: from an address that no neighbor has; `dynamic`: there are as many dynamic neighbors of its
- * prefix as may be; `rate`: too many from one; `limit`: too many in all.
+ * prefix as may be; `elsewhere`: from a neighbor of another member of the cluster; `rate`: too many from one; `limit`: too many in all.
  */
-export type TurnedAwayReason = "unknown" | "dynamic" | "rate" | "limit";
+export type TurnedAwayReason = "unknown" | "dynamic" | "elsewhere" | "rate" | "limit";
 
 /** What one address may have accepted at once, after a while without any, and for good. */
 export const CONNECTIONS_BURST = 20;
@@ -64,6 +64,7 @@ const MESSAGES: Readonly<Record<TurnedAwayReason, (address: string) => string>> 
   unknown: (address) => `connection from ${address}, which no neighbor has`,
   dynamic: (address) =>
     `connection from ${address}: there are as many dynamic neighbors of its prefix as may be`,
+  elsewhere: (address) => `connection from ${address}, whose session is with another member`,
   rate: (address) =>
     `more than ${CONNECTIONS_PER_SECOND} connections a second from ${address}: some are turned away`,
   limit: (address) => `too many connections are open: one from ${address} is turned away`,
@@ -74,6 +75,7 @@ export class TurnedAway {
   readonly counts: Record<TurnedAwayReason, number> = {
     unknown: 0,
     dynamic: 0,
+    elsewhere: 0,
     rate: 0,
     limit: 0,
   };

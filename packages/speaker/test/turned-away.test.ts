@@ -57,7 +57,7 @@ test("the first of a kind is told at once, later ones every ten seconds, with th
   const turnedAway = new TurnedAway((event) => events.push(event));
   for (let nowMs = 0; nowMs < 20_000; nowMs += 10) turnedAway.note("rate", "192.0.2.1", nowMs);
   turnedAway.note("unknown", "192.0.2.9", 20_000);
-  expect(turnedAway.counts).toEqual({ rate: 2000, unknown: 1, dynamic: 0, limit: 0 });
+  expect(turnedAway.counts).toEqual({ rate: 2000, unknown: 1, elsewhere: 0, dynamic: 0, limit: 0 });
   const told = events.map(({ level, neighbor, fields }) => [level, neighbor, fields?.["count"]]);
   expect(told).toEqual([
     ["warn", "192.0.2.1", 1],

@@ -6,6 +6,7 @@ import {
   countedPrefixes,
   FAMILIES,
   familyLabel,
+  isElsewhere,
   type LastDown,
   limitIn,
   type MessageCounts,
@@ -99,6 +100,8 @@ export interface ShownNeighbor {
   group: string;
   /** Prefix of a dynamic neighbor; null for one of the configuration. */
   dynamic: string | null;
+  /** The member of the cluster that has the session; null for this speaker. */
+  speaker: string | null;
   state: string;
   /** Administratively down, by the configuration or an operator. */
   disabled: boolean;
@@ -188,6 +191,7 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     description: config.description,
     group: config.group,
     dynamic: config.dynamic?.prefix ?? null,
+    speaker: config.speaker ?? null,
     state: STATE_NAMES[neighbor.fsmState],
     disabled: neighbor.disabled || !config.enabled,
     since_ms: session === null ? null : Math.round(session.sinceMs),
@@ -198,12 +202,18 @@ export function showNeighbor(neighbor: Neighbor): ShownNeighbor {
     established_count: neighbor.establishedCount,
     families: FAMILIES.filter(
       (family) =>
-        session?.family(family) !== undefined || neighbor.stale.keptUntil(family) !== null,
+        session?.family(family) !== undefined ||
+        neighbor.stale.keptUntil(family) !== null ||
+        (isElsewhere(config) && hasRoutes(neighbor, family)),
     ).map((family) => shownFamily(neighbor, family)),
     messages: { received: shownMessages(neighbor.received), sent: sentMessages(neighbor) },
     update_faults: sum(neighbor.faults),
     update_faults_by_action: { ...neighbor.faults },
   };
+}
+
+function hasRoutes({ tables, row }: Neighbor, family: Family): boolean {
+  return tables.rib(family).paths.received[row]! > 0;
 }
 
 function shownDown({ reason, atMs }: LastDown): ShownDown {

@@ -30,6 +30,8 @@ export interface ServerLinkOptions extends LinkTrust {
 export interface ServerLinkEvents {
   role(role: RecordOf<"role">): void;
   bracket(bracket: RecordOf<"bracket">): void;
+  /** Of a member of a cluster; throws for what cannot be. */
+  peer?(peer: RecordOf<"peer">): void;
   complete(): void;
   /** It was connected, and is no more. */
   lost(): void;
@@ -72,10 +74,18 @@ export class ServerLink {
     this.say("activate", {});
   }
 
+  /** Has what the server says wait, or no longer. */
+  hold(isHeld: boolean): void {
+    if (isHeld) this.stream?.pause();
+    else this.stream?.resume();
+  }
+
   /** To be called once a second. */
   tick(): void {
     if (this.stream === null) return;
     this.say("alive", {});
+    // What it says is not heard.
+    if (this.stream.isPaused()) this.heardMs = performance.now();
     if (performance.now() - this.heardMs > SILENCE_MS) this.end("it says nothing any more");
   }
 
@@ -132,7 +142,8 @@ export class ServerLink {
     else if (this.sinceMs === null) this.end(`"${record.record}" comes before "welcome"`);
     else if (record.record === "role") events.role(record);
     else if (record.record === "bracket") events.bracket(record);
-    else events.complete();
+    else if (record.record === "peer") events.peer?.(record);
+    else if (record.record === "complete") events.complete();
   }
 
   private welcome({ version }: RecordOf<"welcome">): void {

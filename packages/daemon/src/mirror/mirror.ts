@@ -10,6 +10,7 @@ import { Machine } from "@ts-bgp/replication";
 import { nowMs } from "@ts-bgp/speaker";
 import { lookAtRoute } from "@ts-bgp/views";
 import { apiSources } from "../api-sources.ts";
+import { NO_CLUSTER } from "../cluster/shown.ts";
 import { controlHandler, type Served } from "../commands.ts";
 import { readMirrorFile } from "../config-file.ts";
 import { ConfigTrials } from "../config-trials.ts";
@@ -130,6 +131,7 @@ export class Mirror implements Running {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => NO_FOLLOWERS,
+      showCluster: () => NO_CLUSTER,
       showMirrors: () => ({ serving: null, following: follower.shown }),
       showRecord: () => null,
       showHistory: () => this.history?.show() ?? NO_HISTORY,

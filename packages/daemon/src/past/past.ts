@@ -20,7 +20,8 @@ import {
   RoutesBefore,
   routesIn,
 } from "@ts-bgp/views";
-import { COMMANDS, prefixOf, type Served } from "../commands.ts";
+import { prefixOf } from "../arguments.ts";
+import { COMMANDS, type Served } from "../commands.ts";
 import { ControlError, type ControlRequest } from "../control.ts";
 import { standIn } from "../stand-in.ts";
 

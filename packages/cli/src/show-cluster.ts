@@ -1,0 +1,50 @@
+/** `tsbgp show cluster`: the other members as this speaker follows them, and who follows it. */
+
+import type { ShownCluster, ShownMember, ShownTeller } from "@ts-bgp/daemon";
+import { type Command, noWords, print } from "./command.ts";
+import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
+import { type Column, duration, TableWriter } from "./table.ts";
+
+const MEMBERS: readonly Column<ShownMember>[] = [
+  { title: "Member", text: ({ name }) => name },
+  { title: "State", text: ({ state }) => state },
+  { title: "Neighbors", text: ({ neighbors }) => String(neighbors), right: true },
+  { title: "Routes", text: ({ routes }) => String(routes), right: true },
+  { title: "Source", text: ({ source, links }) => source ?? links[0]?.problem ?? "" },
+  { title: "Kept", text: ({ keep_until_ms }) => keptText(keep_until_ms), right: true },
+];
+
+const FOLLOWERS: readonly Column<ShownTeller>[] = [
+  { title: "Followed by", text: ({ name }) => name },
+  { title: "State", text: ({ state }) => state },
+  { title: "For", text: ({ since_ms }) => duration(Date.now() - since_ms), right: true },
+  { title: "Version", text: ({ software }) => software },
+];
+
+function keptText(untilMs: number | null): string {
+  return untilMs === null ? "" : duration(Math.max(0, untilMs - Date.now()));
+}
+
+export const showClusterCommand: Command = {
+  name: "show cluster",
+  usage: "",
+  summary: "other members of the cluster, and what is known of their neighbors' routes",
+  help: [
+    "Kept: for so long the routes of a member that is away stay here.",
+    "A standby follows nobody: what the active side was told is in its state.",
+  ],
+  options: CONTROL_OPTIONS,
+  run: async (args) => {
+    noWords(args);
+    return askForOne<ShownCluster>(args, { command: "show-cluster" }, (shown) => {
+      const { self, members, followers } = shown;
+      print(self === null ? "this speaker is no member of a cluster" : `Member ${self}`);
+      const table = new TableWriter(MEMBERS, print);
+      for (const member of members) table.add(member);
+      table.end();
+      const second = new TableWriter(FOLLOWERS, print);
+      for (const follower of followers) second.add(follower);
+      second.end();
+    });
+  },
+};

@@ -1,0 +1,163 @@
+/**
+ * Another member, as this speaker follows it: by links to each of its sides, of which the active one is listened to.
+ * What it tells are calls of the router, so a standby of this speaker has it as well.
+ */
+
+import type { ClusterConfig, ClusterMember } from "@ts-bgp/config";
+import { areRuns } from "@ts-bgp/feeds-codec";
+import { Following, type RecordOf } from "@ts-bgp/follow";
+import { FormatError } from "@ts-bgp/replication";
+import { FAMILIES, type MemberNews } from "@ts-bgp/router";
+import type { Speaker } from "@ts-bgp/speaker";
+import { ServerLink } from "../forward/server-link.ts";
+import type { ShownMember } from "./shown.ts";
+import { NO_OCTETS } from "./telling.ts";
+
+/** While the speaker has no room for more, it is looked so often whether it has. */
+const ROOM_LOOK_MS = 10;
+
+export class FollowedMember {
+  readonly name: string;
+  private readonly speaker: Speaker;
+  private readonly holdSeconds: number;
+  private readonly say: (level: "info" | "warn", message: string) => void;
+  private readonly following: Following;
+  private readonly links: readonly ServerLink[];
+  /** Since when no side is active, by `performance.now`; null while one is. */
+  private awaySinceMs: number | null = performance.now();
+  /** Its routes went since it was away for too long. */
+  private isGone = false;
+  private roomLook: NodeJS.Timeout | undefined;
+  private isOver = false;
+
+  constructor(
+    { name, links }: ClusterMember,
+    cluster: ClusterConfig,
+    speaker: Speaker,
+    software: string,
+    say: (level: "info" | "warn", message: string) => void,
+  ) {
+    this.name = name;
+    this.speaker = speaker;
+    this.holdSeconds = cluster.holdSeconds;
+    this.say = say;
+    this.following = new Following([], {
+      activate: (side) => this.listenTo(side),
+      complete: () => {
+        this.run({ what: "complete" });
+        this.say("info", `${name} has told all ${this.shown.routes} routes of its neighbors`);
+      },
+    });
+    const trust = { cluster: cluster.name, tls: cluster.tls };
+    const rest = { ...trust, follower: cluster.self, families: 0, software };
+    this.links = links.map((address, side) => this.linkTo(side, { address, ...rest }));
+    for (const link of this.links) link.connect();
+  }
+
+  get shown(): ShownMember {
+    const { following, links, awaySinceMs, isGone, holdSeconds } = this;
+    const { router } = this.speaker;
+    const own = [...router.neighbors.values()].filter(({ config }) => config.speaker === this.name);
+    const routesOf = (row: number) =>
+      FAMILIES.reduce((sum, family) => sum + router.tables.rib(family).paths.accepted[row]!, 0);
+    const { source, isComplete } = following;
+    const sinceMs =
+      awaySinceMs === null ? null : Math.round(awaySinceMs - performance.now() + Date.now());
+    return {
+      name: this.name,
+      state: source === null ? "away" : isComplete ? "up to date" : "copying",
+      source: source === null ? null : links[source]!.text,
+      away_since_ms: sinceMs,
+      keep_until_ms: sinceMs === null || isGone ? null : sinceMs + 1000 * holdSeconds,
+      neighbors: own.length,
+      routes: own.reduce((sum, { row }) => sum + routesOf(row), 0),
+      links: links.map(({ text, problem }) => ({ address: text, problem })),
+    };
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    for (const link of this.links) link.tick();
+    this.look();
+    const { awaySinceMs, isGone, holdSeconds } = this;
+    if (awaySinceMs === null || isGone) return;
+    if (performance.now() < awaySinceMs + 1000 * holdSeconds) return;
+    this.isGone = true;
+    const { routes } = this.shown;
+    if (routes > 0) this.say("warn", `${this.name} was away for too long: its ${routes} routes go`);
+    this.run({ what: "gone" });
+  }
+
+  /** Has it tell all once more, where neighbors have come whose routes it has told already. */
+  look(): void {
+    const { source } = this.following;
+    const wants = this.speaker.router.tables.members?.get(this.name)?.wantsCopy === true;
+    if (source !== null && wants) this.following.role(source, this.roles[source]!);
+  }
+
+  close(): void {
+    this.isOver = true;
+    clearTimeout(this.roomLook);
+    for (const link of this.links) link.close();
+  }
+
+  /** By side, what it has said last. */
+  private readonly roles: RecordOf<"role">[] = [];
+
+  private linkTo(side: number, options: ConstructorParameters<typeof ServerLink>[0]): ServerLink {
+    const { following } = this;
+    return new ServerLink(options, {
+      role: (role) => {
+        this.roles[side] = role;
+        following.role(side, role);
+        this.noteSource();
+      },
+      peer: ({ peer, address, identifier }) => {
+        if (side === following.source) this.run({ what: "peer", peer, address, identifier });
+      },
+      bracket: ({ runs }) => {
+        if (!areRuns(runs)) throw new FormatError("routes that are none");
+        if (side === following.source) this.run({ what: "routes" }, runs);
+        this.holdWhileFull();
+      },
+      complete: () => following.complete(side),
+      lost: () => {
+        following.lost(side);
+        this.noteSource();
+      },
+      say: (level, message) => this.say(level, `${this.name}: ${message}`),
+    });
+  }
+
+  private listenTo(side: number): void {
+    this.isGone = false;
+    this.run({ what: "begin" });
+    this.links[side]!.activate();
+  }
+
+  private noteSource(): void {
+    if (this.following.source !== null) this.awaySinceMs = null;
+    else if (this.awaySinceMs === null) {
+      this.awaySinceMs = performance.now();
+      const until = `the routes of its neighbors stay for ${this.holdSeconds} seconds`;
+      this.say("warn", `${this.name} is away: ${until}`);
+    }
+  }
+
+  private run(news: MemberNews, octets: Uint8Array = NO_OCTETS): void {
+    const { speaker, name, isOver } = this;
+    if (isOver || speaker.isSuspended) return;
+    speaker.run({ record: "member", nowMs: speaker.now(), name, news, octets });
+  }
+
+  /** What others are to be sent, and a standby is to store, comes first. */
+  private holdWhileFull(): void {
+    const { active, router } = this.speaker;
+    const isFull = !active.mayWork || !router.hasRoom;
+    for (const link of this.links) link.hold(isFull);
+    clearTimeout(this.roomLook);
+    if (isFull && !this.isOver) {
+      this.roomLook = setTimeout(() => this.holdWhileFull(), ROOM_LOOK_MS);
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/** What `show cluster` answers. */
+
+export interface ShownCluster {
+  /** Which member this speaker is; null where the configuration has no cluster. */
+  self: string | null;
+  /** The others. */
+  members: ShownMember[];
+  /** Processes that follow this one. */
+  followers: ShownTeller[];
+}
+
+export interface ShownMember {
+  name: string;
+  /** `away`: none of its links has an active side; `copying`: it has not told all yet. */
+  state: "away" | "copying" | "up to date";
+  /** Where it is followed; null while it is away. */
+  source: string | null;
+  /** Milliseconds since 1970 since when it is away; null while it is not. */
+  away_since_ms: number | null;
+  /** When its routes go unless it comes back; null while it is there, or when they are gone. */
+  keep_until_ms: number | null;
+  /** Its neighbors, by the configuration of this speaker, and their routes here. */
+  neighbors: number;
+  routes: number;
+  links: { address: string; problem: string | null }[];
+}
+
+export interface ShownTeller {
+  /** The member that follows. */
+  name: string;
+  software: string;
+  since_ms: number;
+  /** `silent`: it listens to another side; `behind`: it takes too little, and is told all again when it does. */
+  state: "silent" | "copying" | "up to date" | "behind";
+}
+
+export const NO_CLUSTER: ShownCluster = { self: null, members: [], followers: [] };

@@ -1,0 +1,40 @@
+/** A member of a cluster that is a pair: its standby hears of other members by the journal alone. */
+
+import fc from "fast-check";
+import { test } from "vitest";
+import { ADDRESSES, KINDS } from "../../../testkit/churn.ts";
+import { Cluster, member, programs } from "../../../testkit/cluster.ts";
+import type { LabOptions } from "../../../testkit/router.ts";
+import { Followed } from "./followed-router.ts";
+
+test("a standby of a member does the same as its active side, and can join at any time", () => {
+  fc.assert(
+    fc.property(
+      programs,
+      fc.tuple(member, member, member, member),
+      fc.nat(10),
+      ({ first, steps }, owners, joinsAt) => {
+        let side: Followed | null = null;
+        const routerOf: LabOptions["routerOf"] = (config, seed) => {
+          side = new Followed(config, seed);
+          return side.router;
+        };
+        const kind = KINDS["a route server"]!;
+        const optionsOf = (m: number) => (m === 0 ? { routerOf } : {});
+        const cluster = new Cluster(2, owners, first, kind, 1, optionsOf);
+        const followed = side as unknown as Followed;
+        for (const i of ADDRESSES.keys()) cluster.raise(i);
+        for (const [k, each] of steps.entries()) {
+          if (k === joinsAt || k === 2 * joinsAt) {
+            cluster.worlds[0]!.lab.deliver();
+            followed.join();
+          }
+          cluster.act(each);
+        }
+        cluster.settle();
+        followed.compare();
+      },
+    ),
+    { numRuns: 20 },
+  );
+});

@@ -1,0 +1,135 @@
+/**
+ * Neighbors that other members of the cluster have the sessions with. Here they are neighbors without one: their
+ * member tells what of their routes its import policies accept, and all that holds of routes behind import holds
+ * of these.
+ *
+ *     begin --> peer, routes, ... --> complete --> peer, routes, ...     what it has not told again goes
+ *                                        gone                            all goes
+ *
+ * Routes that are there stay until then, so what is the same before and after is no change.
+ */
+
+import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
+import type { PathTable, PeerRow, PeerWalk, Rib } from "@ts-bgp/rib";
+import type { Job, JobState } from "./jobs.ts";
+import { type MemberNews, type MemberState, memberOf } from "./member-state.ts";
+import type { Neighbor } from "./neighbor.ts";
+import { AsItIs, UNLIMITED } from "./static-routes.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
+
+interface Host {
+  readonly tables: Tables;
+  readonly neighbors: ReadonlyMap<string, Neighbor>;
+}
+
+/** Paths that one step looks at. */
+const STEP_PATHS = 4096;
+
+export function heardOfMember(
+  host: Host,
+  name: string,
+  news: MemberNews,
+  octets: Uint8Array,
+): void {
+  const member = memberOf(host.tables, name);
+  switch (news.what) {
+    case "begin":
+      member.copies++;
+      member.isComplete = false;
+      member.wantsCopy = false;
+      member.peers.clear();
+      return;
+    case "peer": {
+      member.peers.set(news.peer, news.address);
+      const neighbor = neighborOf(host, name, member, news.peer);
+      if (neighbor !== null) host.tables.peers.identifier[neighbor.row] = news.identifier;
+      return;
+    }
+    case "routes":
+      for (const run of runsOf(octets)) take(host, name, member, run);
+      return;
+    case "complete":
+      member.isComplete = true;
+      removeUnheard(host, name, member);
+      return;
+    case "gone":
+      member.copies++;
+      member.isComplete = false;
+      removeUnheard(host, name, member);
+  }
+}
+
+/** @returns one that is that member's here as well, for a moment files may differ; null for none */
+function neighborOf(
+  { neighbors }: Host,
+  name: string,
+  { peers }: MemberState,
+  peer: number,
+): Neighbor | null {
+  const neighbor = neighbors.get(peers.get(peer) ?? "");
+  return neighbor?.config.speaker === name ? neighbor : null;
+}
+
+function take(host: Host, name: string, member: MemberState, run: RouteRun): void {
+  const neighbor = neighborOf(host, name, member, run.peer);
+  if (neighbor === null || run.table !== TABLE.ADJ_IN_POST) return;
+  const { tables } = host;
+  const { attrs } = tables;
+  const { buf, at, end } = run.routes;
+  const rib = tables.rib(run.family);
+  if (run.attributes === null) {
+    rib.withdraw(neighbor.row, buf, at, end, run.addPath);
+    return;
+  }
+  const attr = attrs.intern(run.attributes.buf, run.attributes.at, run.attributes.end);
+  const rest = [attr, new AsItIs(attr), UNLIMITED, roundOf(member), tables.nowSeconds] as const;
+  rib.announce(neighbor.row, buf, at, end, run.addPath, ...rest);
+  attrs.release(attr);
+}
+
+function roundOf({ copies }: MemberState): number {
+  return copies & 0xff;
+}
+
+function removeUnheard({ tables, neighbors }: Host, name: string, member: MemberState): void {
+  for (const { config, row } of neighbors.values()) {
+    if (config.speaker !== name) continue;
+    for (const family of FAMILIES) {
+      const rib = tables.rib(family);
+      if (rib.paths.peerHead[row] !== 0) tables.jobs.add(new RemoveUnheard(member, rib, row));
+    }
+  }
+}
+
+/** Removes the routes of a neighbor that its member has not told in the last copy; a later copy ends it. */
+export class RemoveUnheard implements Job {
+  private readonly member: MemberState;
+  private readonly rib: Rib;
+  private readonly paths: PathTable;
+  private readonly walk: PeerWalk;
+  private readonly copies: number;
+
+  constructor(member: MemberState, rib: Rib, row: PeerRow) {
+    this.member = member;
+    this.rib = rib;
+    this.paths = rib.paths;
+    this.walk = rib.paths.walk(row);
+    this.copies = member.copies;
+  }
+
+  step(): JobState {
+    const { rib, paths, walk, member, copies } = this;
+    if (member.copies === copies) {
+      const round = roundOf(member);
+      for (let n = 0; n < STEP_PATHS && walk.at !== 0; n++) {
+        const path = walk.at;
+        // A walk goes on by itself when its path is removed.
+        if (paths.round[path] === round) walk.at = paths.peerNext[path]!;
+        else rib.removePath(path);
+      }
+      if (walk.at !== 0) return "more";
+    }
+    paths.endWalk(walk);
+    return "done";
+  }
+}
