@@ -6,6 +6,7 @@
 import type { Config } from "@ts-bgp/config";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../../test/mode.ts";
 import {
   KINDS,
   type Kind,
@@ -96,7 +97,7 @@ test.each([
       counts.taken += ahead.taken;
       counts.late += ahead.late;
     }),
-    { numRuns: 40 },
+    { numRuns: runs(200) },
   );
   // Each must have happened, or it was not tried.
   expect(Object.values(counts).map((count) => count > 0)).toEqual([true, true, true]);
