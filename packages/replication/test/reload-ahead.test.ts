@@ -6,7 +6,6 @@
 import type { Config } from "@ts-bgp/config";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { runs } from "../../../test/mode.ts";
 import {
   KINDS,
   type Kind,
@@ -97,7 +96,7 @@ test.each([
       counts.taken += ahead.taken;
       counts.late += ahead.late;
     }),
-    { numRuns: runs(200) },
+    { numRuns: 25 },
   );
   // Each must have happened, or it was not tried.
   expect(Object.values(counts).map((count) => count > 0)).toEqual([true, true, true]);
