@@ -14,7 +14,7 @@ export interface OriginCount {
 }
 
 /** What one piece of a count looks at: a millisecond or two. */
-const PATHS_MAX = 1 << 11;
+const PATHS_MAX = 1 << 10;
 
 /**
  * Counts in pieces, between which the tables may change: what changes meanwhile is counted as it was or as it is.
