@@ -1,4 +1,4 @@
-/** What origin validation says of the routes that neighbors have sent, as a metric. */
+/** What origin validation says of the routes that there are, as a metric. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Router } from "@ts-bgp/router";
@@ -31,7 +31,7 @@ export class ValidationMetrics {
     }
     if (router !== this.router || this.counts.length === 0) return [];
     const help =
-      "Routes that neighbors have sent, kept rejected ones included, by origin validation, counted once a minute";
+      "Routes as they came, own ones and rejected ones that are kept included, by origin validation; counted once a minute";
     const values = this.counts.map(({ family, state, count }) => ({
       value: count,
       labels: { family, state },

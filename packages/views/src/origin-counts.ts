@@ -1,4 +1,4 @@
-/** How many of the routes that neighbors have sent origin validation finds valid, and how many not. */
+/** How many of the routes that there are origin validation finds valid, and how many not. */
 
 import { originOf } from "@ts-bgp/policy";
 import { keyOf, type Rib } from "@ts-bgp/rib";
@@ -9,7 +9,7 @@ import { FAMILY } from "@ts-bgp/wire-codec";
 export interface OriginCount {
   readonly family: string;
   readonly state: OriginStateName;
-  /** Routes, rejected ones included where they are kept. */
+  /** Routes as they came, own ones and rejected ones that are kept included. */
   readonly count: number;
 }
 
