@@ -1,10 +1,11 @@
-/** BMP as Debian's pmacct understands it. */
+/** BMP as Debian's pmacct and tshark understand it. */
 import { describe, expect, test } from "vitest";
 import { routesOf, setFeedsScene, startFeedsScene, WAIT_MS } from "./feeds-scene.ts";
 import { labAvailable } from "./install.ts";
 import { withLab } from "./netns.ts";
 import { BMP_PORT, Pmbmpd } from "./pmacct.ts";
 import { speakerAvailable } from "./speaker.ts";
+import { Capture } from "./tshark.ts";
 import { until } from "./until.ts";
 
 const REASON = speakerAvailable() ?? labAvailable();
@@ -19,6 +20,8 @@ describe.skipIf(REASON !== null)(`BMP${REASON === null ? "" : ` (${REASON})`}`, 
   test("pmacct has the tables that the speaker has", async () => {
     await withLab("bmp", async (lab) => {
       const station = new Pmbmpd(lab.node("station"));
+      const capture = new Capture(station.node, BMP_PORT);
+      await capture.started();
       station.start();
       const scene = setFeedsScene(
         lab,
@@ -69,6 +72,40 @@ describe.skipIf(REASON !== null)(`BMP${REASON === null ? "" : ` (${REASON})`}`, 
         peer_ip: source.spec.routerId,
         reason_type: 1,
       });
+      await capture.stop();
+      await expectDissected(capture);
     });
   });
 });
+
+/** Types of messages (RFC 7854 section 4.1): Route Monitoring, Statistics, Peer Down, Peer Up, Initiation. */
+const TYPES = ["0", "1", "2", "3", "4"];
+const [, , , PEER_UP, INITIATION] = TYPES;
+/** Type of peer (RFC 9069 section 4.1). */
+const LOC_RIB = "3";
+
+/**
+ * tshark finds messages of all types in what went to the station, and can read them: but for the name of the table
+ * behind the OPENs of the Loc-RIB's Peer Up, which RFC 9069 section 5.2 asks for and 4.0 takes for one more of BGP.
+ */
+async function expectDissected(capture: Capture): Promise<void> {
+  const fields = ["bmp.type", "bmp.peer.type", "_ws.expert.message"];
+  const found = new Set<string>();
+  let tables = 0;
+  for (const [list = "", peers = "", minded = ""] of await capture.dissected(
+    "bmp",
+    "bmp",
+    fields,
+  )) {
+    const types = list.split(",");
+    for (const type of types) found.add(type);
+    const peerOf = peers.split(",");
+    const named = types
+      .filter((type) => type !== INITIATION)
+      .filter((type, k) => type === PEER_UP && peerOf[k] === LOC_RIB);
+    expect(minded.split("Malformed Packet").length - 1, `${list}: ${minded}`).toBe(named.length);
+    tables += named.length;
+  }
+  expect([...found].sort()).toEqual(TYPES);
+  expect(tables).toBe(2);
+}

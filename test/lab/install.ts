@@ -68,6 +68,7 @@ function missingPackages(): string[] {
     { program: "/usr/bin/stayrtr", debianPackage: "stayrtr" },
     { program: "/usr/bin/fort", debianPackage: "fort-validator" },
     { program: "/usr/sbin/pmbmpd", debianPackage: "pmacct" },
+    { program: "/usr/bin/tshark", debianPackage: "tshark" },
     { program: "/usr/bin/bgpdump", debianPackage: "bgpdump" },
     { program: "/usr/bin/openssl", debianPackage: "openssl" },
     { program: "/usr/bin/curl", debianPackage: "curl" },

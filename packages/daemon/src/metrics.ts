@@ -59,7 +59,8 @@ export class Collector {
       yield { rows: next.value };
     }
     yield { records: [await this.inSteps(rejectionMetrics(this.served().router))] };
-    yield { records: await this.inSteps(this.validation.of(this.served().router)) };
+    const inSteps = <T>(steps: Iterator<void, T>) => this.inSteps(steps);
+    yield { records: await this.validation.of(this.served().router, inSteps) };
     const heldMaxSeconds = this.heldMaxMs / 1000;
     const help = "Longest time that collecting metrics has held up routing at once";
     yield { records: [gauge("tsbgp_collect_max_seconds", help, heldMaxSeconds)] };

@@ -1,34 +1,47 @@
-/** What origin validation says of the routes that neighbors have sent, as a metric. */
+/** What origin validation says of the routes that there are, as a metric. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Router } from "@ts-bgp/router";
 import { type OriginCount, originCounts } from "@ts-bgp/views";
 import { gauge, type MetricRecord } from "./metric-parts.ts";
 
 /** Each route is looked up for it, so that is not done anew for whoever asks more often. */
 const GOOD_FOR_MS = 60_000;
+/** Whoever asks waits no longer for a count: of a large table it is told the next time. */
+const PATIENCE_MS = 500;
+
+/** Does work in pieces, between which other work is done. */
+type InSteps = <T>(steps: Iterator<void, T>) => Promise<T>;
 
 export class ValidationMetrics {
   private counts: readonly OriginCount[] = [];
+  /** Whose routes were counted, and when. */
   private router: Router | null = null;
   private countedMs = 0;
+  private counting: Promise<void> | null = null;
 
-  /**
-   * @returns in pieces; none without a section rpki
-   */
-  *of(router: Router): Generator<void, MetricRecord[]> {
-    const isOld = performance.now() - this.countedMs > GOOD_FOR_MS;
-    if (router !== this.router || isOld) {
-      this.counts = yield* originCounts(router);
-      this.router = router;
-      this.countedMs = performance.now();
+  /** @returns what was counted last; none without a section rpki */
+  async of(router: Router, inSteps: InSteps): Promise<MetricRecord[]> {
+    if (router.tables.origins.config === null) return [];
+    if (router !== this.router || performance.now() - this.countedMs > GOOD_FOR_MS) {
+      this.counting ??= this.count(router, inSteps).finally(() => {
+        this.counting = null;
+      });
+      await Promise.race([this.counting, sleep(PATIENCE_MS, undefined, { ref: false })]);
     }
-    if (this.counts.length === 0) return [];
+    if (router !== this.router || this.counts.length === 0) return [];
     const help =
-      "Routes that neighbors have sent, kept rejected ones included, by origin validation, of the last minute";
+      "Routes as they came, own ones and rejected ones that are kept included, by origin validation; counted once a minute";
     const values = this.counts.map(({ family, state, count }) => ({
       value: count,
       labels: { family, state },
     }));
     return [gauge("tsbgp_rpki_routes", help, values)];
+  }
+
+  private async count(router: Router, inSteps: InSteps): Promise<void> {
+    this.counts = await inSteps(originCounts(router));
+    this.router = router;
+    this.countedMs = performance.now();
   }
 }

@@ -1,4 +1,4 @@
-/** How many of the routes that neighbors have sent origin validation finds valid, and how many not. */
+/** How many of the routes that there are origin validation finds valid, and how many not. */
 
 import { originOf } from "@ts-bgp/policy";
 import { keyOf, type Rib } from "@ts-bgp/rib";
@@ -9,12 +9,12 @@ import { FAMILY } from "@ts-bgp/wire-codec";
 export interface OriginCount {
   readonly family: string;
   readonly state: OriginStateName;
-  /** Routes, rejected ones included where they are kept. */
+  /** Routes as they came, own ones and rejected ones that are kept included. */
   readonly count: number;
 }
 
 /** What one piece of a count looks at: a millisecond or two. */
-const PATHS_MAX = 1 << 11;
+const PATHS_MAX = 1 << 10;
 
 /**
  * Counts in pieces, between which the tables may change: what changes meanwhile is counted as it was or as it is.

@@ -39,7 +39,7 @@ test("each route of each neighbor is counted, rejected ones too, in pieces", () 
   b.announce(["10.1.1.0/24", "20.0.0.0/8"], { path: [65002] });
   lab.run();
   const { counts, pieces } = counted(lab);
-  expect(pieces).toBe(2);
+  expect(pieces).toBe(3);
   const told = new Map(counts.map(({ family, state, count }) => [`${family} ${state}`, count]));
   const shown = new Map([...told.keys()].map((key) => [key, 0]));
   for (const neighbor of [A, B]) {
