@@ -34,11 +34,11 @@ const COMMANDS: readonly Command[] = [
   ...SHOW_COMMANDS,
   ...OPERATE_COMMANDS,
   switchoverCommand,
+  upgradeCheckCommand,
+  dumpCommand,
   ...pastCommands([...SHOW_COMMANDS, ...OPERATE_COMMANDS], (command, rest) =>
     runOne(command, rest),
   ),
-  upgradeCheckCommand,
-  dumpCommand,
   decodeCommand,
   injectCommand,
 ];

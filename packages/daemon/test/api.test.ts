@@ -123,7 +123,7 @@ describe("the document", () => {
     const names = readFileSync(file, "utf8").matchAll(/^ {2}"?([a-z-]+)"?: async function\*/gm);
     const commands = [...names].map(([, name = ""]) => name.replace(/^explain-.*/, "explain"));
     const served = ENDPOINTS.map(({ command }) => command).filter((command) => command !== "");
-    expect(new Set([...served, "dump"])).toEqual(new Set(commands));
+    expect(new Set([...served, "dump", "show-record"])).toEqual(new Set(commands));
   });
 
   test("is served to whoever asks", async () => {

@@ -98,6 +98,7 @@ function withRecord(
     await untilRecord(a, "a records", ({ files }) => files > 0);
     const peer = await pair.peer(1);
     await peer.sendAll(manyRoutes({ as: PEER_AS, count: ROUTES }));
+    await until(async () => (await routesOf(a)) === ROUTES, WAIT_MS, "a has the routes");
     await body({ pair, a, peer, directory });
   });
 }

@@ -198,6 +198,29 @@ describe("a mirror of one that runs alone", () => {
     expect(bench.journal.isOn).toBe(false);
   });
 
+  test("that somebody else serves stays when nobody serves the others", () => {
+    const bench = new Bench();
+    const frames: Uint8Array[] = [];
+    const dropped: string[] = [];
+    const { mirrors, number } = bench.active;
+    mirrors.join("r", NOTHING, number, new CaptureRoom(), {
+      send: (_to, frame) => void frames.push(frame),
+      backlogOf: () => MIRROR_OCTETS_MAX + 1,
+      wake() {},
+      drop: (to) => void dropped.push(to),
+    });
+    bench.join();
+    mirrors.serve(null);
+    while (mirrors.pump("r"));
+    expect(recordsOf(frames).map(({ record }) => record)).toEqual(["image", "imageEnd"]);
+    expect(bench.journal.isOn).toBe(true);
+    bench.frames = [];
+    bench.brackets(1);
+    // Its own backlog counts, and it is told itself.
+    expect([dropped, bench.dropped, bench.frames]).toEqual([["r"], [], []]);
+    expect(recordsOf(frames).at(-1)?.record).toBe("bracket");
+  });
+
   test("is answered behind all that it was sent before", () => {
     const bench = new Bench();
     bench.active.mirrors.join("m", NOTHING, bench.active.number, new CaptureRoom());
