@@ -75,6 +75,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/nsr", "one", "show-nsr"),
   get("/mirrors", "one", "show-mirrors"),
   get("/followers", "one", "show-followers"),
+  get("/cluster", "one", "show-cluster"),
   get("/rpki", "one", "show-rpki"),
   get("/groups", "list", "show-groups"),
   get("/quarantine", "list", "show-quarantine"),
