@@ -46,6 +46,8 @@ beforeAll(async () => {
   expect((await tsbgp(["keys", join(folder, "keys"), "--cluster", "rs1"])).code).toBe(0);
   const mirrors = ["--cluster", "rs1-mirrors", "--side", "m1"];
   expect((await tsbgp(["keys", join(folder, "mirror-keys"), ...mirrors])).code).toBe(0);
+  const members = ["--cluster", "cluster", "--side", "a", "--side", "b"];
+  expect((await tsbgp(["keys", join(folder, "cluster-keys"), ...members])).code).toBe(0);
 });
 
 describe.concurrent("a file of configs/", () => {

@@ -8,11 +8,15 @@ import { sourcesIn } from "./sources.ts";
 
 const CONFIGS = join(import.meta.dirname, "../../../configs");
 
-const PEM_IN_KEYS: Readonly<Record<string, string>> = {
-  "keys/a.crt": "-----BEGIN CERTIFICATE-----",
-  "keys/a.key": "-----BEGIN PRIVATE KEY-----",
-  "keys/ca.crt": "-----BEGIN CERTIFICATE-----",
-};
+/** `tsbgp keys` makes them. */
+const PEM_IN_KEYS: ReadonlyMap<string, string> = new Map(
+  ["keys", "cluster-keys"].flatMap((folder) =>
+    ["a.crt", "a.key", "b.crt", "b.key", "ca.crt"].map((file) => {
+      const what = file.endsWith("key") ? "PRIVATE KEY" : "CERTIFICATE";
+      return [`${folder}/${file}`, `-----BEGIN ${what}-----`];
+    }),
+  ),
+);
 
 describe("the files of configs/", () => {
   const all = existsSync(CONFIGS) ? readdirSync(CONFIGS).filter((f) => f.endsWith(".yaml")) : [];
@@ -27,8 +31,7 @@ describe("the files of configs/", () => {
     const { config, mistakes, warnings } = loadConfig(file, text, {
       ...sources,
       filesLike: (pattern) => globSync(pattern, { cwd: CONFIGS }).sort(),
-      // `tsbgp keys` makes them.
-      readFile: (path) => PEM_IN_KEYS[path] ?? sources.readFile(path),
+      readFile: (path) => PEM_IN_KEYS.get(path) ?? sources.readFile(path),
     });
     expect(formatMistakes([...mistakes, ...warnings])).toEqual([]);
     const policies = new Policies(config!, noSets, new ReasonTable());
