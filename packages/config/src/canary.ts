@@ -7,18 +7,24 @@ import {
   ACCEPT_ALL,
   type ListKind,
   listKindOf,
+  mapRule,
   type Policy,
   type Vars,
+  type VarUse,
+  valuesOf,
+  varOf,
   varUses,
   withListNames,
 } from "@ts-bgp/policy";
 import { parseHostAddress } from "./addresses.ts";
-import { importChain } from "./blackhole.ts";
 import { Equality } from "./compare.ts";
 import { withoutPlaces } from "./diff.ts";
 import type { Config, NeighborConfig } from "./types.ts";
 
-/** Behind the name of a policy or list that is another one in the new file; no name in a file has it. */
+/**
+ * Behind the name of a policy or list that is another one in the new file; no name in a file has it. A number
+ * follows where a policy is more than one.
+ */
 const NEW = "~new";
 
 /**
@@ -53,6 +59,10 @@ class Mixture {
   private readonly equality: Equality = new Equality();
   /** What became of policies of the new one, by their names there. */
   private readonly names: Map<string, string> = new Map();
+  /** Of each of them, by the same name, the values that it asks for. */
+  private readonly uses: Map<string, readonly VarUse[]> = new Map();
+  /** How many have a new name of a policy. */
+  private readonly copies: Map<string, number> = new Map();
 
   constructor(old: Config, next: Config) {
     this.old = old;
@@ -69,36 +79,68 @@ class Mixture {
 
   /** @returns a neighbor of the new configuration, with the names that its policies and lists have here */
   placed(neighbor: NeighborConfig): NeighborConfig {
-    const chain = (names: readonly string[]) => names.map((name) => this.policy(name));
-    const { blackhole } = neighbor;
+    const { blackhole, vars } = neighbor;
+    const chain = (names: readonly string[]) => names.map((name) => this.policy(name, vars));
     return {
       ...neighbor,
       import: chain(neighbor.import),
       export: chain(neighbor.export),
-      blackhole: blackhole === null ? null : this.policy(blackhole),
-      vars: this.vars(neighbor),
+      blackhole: blackhole === null ? null : this.policy(blackhole, vars),
     };
   }
 
-  private policy(name: string): string {
+  private policy(name: string, vars: Vars): string {
     if (name === ACCEPT_ALL) return name;
-    let placed = this.names.get(name);
+    const values = this.renamed(name, vars);
+    const key = JSON.stringify([name, values]);
+    let placed = this.names.get(key);
     if (placed === undefined) {
-      placed = this.place(name);
-      this.names.set(name, placed);
+      placed = this.place(name, new Map(values));
+      this.names.set(key, placed);
     }
     return placed;
   }
 
-  private place(name: string): string {
-    const policy = withListNames(this.next.policies[name]!, (kind, list) => this.list(kind, list));
+  /**
+   * Values keep the names of lists, since policies of other neighbors may ask for them.
+   *
+   * @returns those among which are lists that have other names here, by the use in the policy
+   */
+  private renamed(name: string, vars: Vars): [use: string, values: readonly string[]][] {
+    let uses = this.uses.get(name);
+    if (uses === undefined) {
+      uses = varUses([this.next.policies[name]!]);
+      this.uses.set(name, uses);
+    }
+    return uses.flatMap(({ name: asked, kind }) => {
+      const values = valuesOf(vars, asked);
+      const placed = values.map((value) => {
+        const list = listKindOf(value, kind);
+        return list === null ? value : this.list(list, value);
+      });
+      const isSame = placed.every((value, k) => value === values[k]);
+      return isSame ? [] : [[`${asked} ${kind}`, placed]];
+    });
+  }
+
+  /** @param values - see `renamed`: they stand in the policy itself */
+  private place(name: string, values: ReadonlyMap<string, readonly string[]>): string {
+    const named = withListNames(this.next.policies[name]!, (kind, list) => this.list(kind, list));
+    const rules = named.rules.map((rule) =>
+      mapRule(rule, (term, kind) => values.get(`${varOf(term)} ${kind}`) ?? [term]),
+    );
+    const policy = values.size === 0 ? named : { ...named, rules };
     const known = ownOf(this.old.policies, name);
-    if (known === undefined) {
+    if (known === undefined && values.size === 0) {
       this.policies[name] = policy;
       return name;
     }
-    if (this.equality.isEqual(withoutPlaces(known), withoutPlaces(policy))) return name;
-    const renamed = name + NEW;
+    const isKnown =
+      known !== undefined && this.equality.isEqual(withoutPlaces(known), withoutPlaces(policy));
+    if (isKnown) return name;
+    const count = (this.copies.get(name) ?? 0) + 1;
+    this.copies.set(name, count);
+    const renamed = name + NEW + (count === 1 ? "" : count);
     this.policies[renamed] = { ...policy, name: renamed };
     return renamed;
   }
@@ -110,29 +152,6 @@ class Mixture {
     const placed = known === undefined ? name : name + NEW;
     (this.lists[kind] as ByName<unknown>)[placed] = list;
     return placed;
-  }
-
-  /** Values that stand for lists, in what the neighbor's policies make of them. */
-  private vars(neighbor: NeighborConfig): Vars {
-    const chain = [...importChain(neighbor), ...neighbor.export];
-    const policies = chain.flatMap((name) => ownOf(this.next.policies, name) ?? []);
-    const uses = varUses(policies);
-    const placed = Object.entries(neighbor.vars).map(([name, values]) => {
-      const kinds = uses.filter((use) => use.name === name).map(({ kind }) => kind);
-      return [name, values.map((value) => this.value(value, kinds))] as const;
-    });
-    return Object.fromEntries(placed);
-  }
-
-  private value(value: string, kinds: readonly Parameters<typeof listKindOf>[1][]): string {
-    const lists = kinds.flatMap((kind) => listKindOf(value, kind) ?? []);
-    if (lists.every((kind) => this.list(kind, value) === value)) return value;
-    // One name for lists of several kinds.
-    for (const kind of lists) {
-      const list = ownOf(this.next[kind] as AnyList, value);
-      if (list !== undefined) (this.lists[kind] as ByName<unknown>)[value + NEW] = list;
-    }
-    return value + NEW;
   }
 }
 
