@@ -19,6 +19,7 @@ import {
 import { parseHostAddress } from "./addresses.ts";
 import { Equality } from "./compare.ts";
 import { withoutPlaces } from "./diff.ts";
+import { dynamicRangeOf, takesAs } from "./dynamic.ts";
 import type { Config, NeighborConfig } from "./types.ts";
 
 /**
@@ -47,6 +48,12 @@ export function canaryConfig(old: Config, next: Config, addresses: readonly stri
   return { ...old, neighbors, policies: mixture.policies, ...mixture.lists };
 }
 
+/** @returns the name in its file of a policy or list, which may have another one while the file is tried */
+export function nameInFile(name: string): string {
+  const at = name.indexOf(NEW);
+  return at === -1 ? name : name.slice(0, at);
+}
+
 type ByName<T> = Record<string, T>;
 type AnyList = Config[ListKind];
 
@@ -61,6 +68,8 @@ class Mixture {
   private readonly names: Map<string, string> = new Map();
   /** Of each of them, by the same name, the values that it asks for. */
   private readonly uses: Map<string, readonly VarUse[]> = new Map();
+  /** What became of lists, by their kinds and names. */
+  private readonly listNames: Map<string, string> = new Map();
   /** How many have a new name of a policy. */
   private readonly copies: Map<string, number> = new Map();
 
@@ -146,6 +155,16 @@ class Mixture {
   }
 
   private list(kind: ListKind, name: string): string {
+    const key = `${kind} ${name}`;
+    let placed = this.listNames.get(key);
+    if (placed === undefined) {
+      placed = this.placeList(kind, name);
+      this.listNames.set(key, placed);
+    }
+    return placed;
+  }
+
+  private placeList(kind: ListKind, name: string): string {
     const list = ownOf(this.next[kind] as AnyList, name);
     const known = ownOf(this.old[kind] as AnyList, name);
     if (list === undefined || this.equality.isEqual(known, list)) return name;
@@ -183,15 +202,37 @@ export function canaryAddresses(
     if (known.length > 0) mistakes.push(`the file has no neighbor ${name} any more`);
     else if (next.neighbors.some(isMeant)) {
       mistakes.push(`the neighbor ${name} is new in the file: it comes when all are to have it`);
+    } else if (isDynamic(name, old)) {
+      mistakes.push(
+        `${name} is of dynamic neighbors: they get what is new when all are to have it`,
+      );
     } else mistakes.push(`no neighbor has the AS number, address or description ${name}`);
   }
   const addresses = old.neighbors.map(({ address }) => address).filter((one) => found.has(one));
   return { addresses, mistakes };
 }
 
-function meantBy(name: string): (neighbor: NeighborConfig) => boolean {
+/** @returns the AS number that somebody has written; undefined for another name */
+function asNumberIn(name: string): number | undefined {
   const [, number] = /^(?:AS)?(\d{1,10})$/i.exec(name) ?? [];
-  if (number !== undefined) return ({ as }) => as === Number(number);
+  return number === undefined ? undefined : Number(number);
+}
+
+function isDynamic(name: string, { dynamicNeighbors }: Config): boolean {
+  const number = asNumberIn(name);
+  if (number !== undefined) return dynamicNeighbors.some((range) => takesAs(range, number));
+  const address = parseHostAddress(name);
+  if (typeof address !== "string") {
+    return dynamicRangeOf(dynamicNeighbors, address.text) !== null;
+  }
+  return dynamicNeighbors.some(({ prefix, options }) =>
+    [prefix, options.description].includes(name),
+  );
+}
+
+function meantBy(name: string): (neighbor: NeighborConfig) => boolean {
+  const number = asNumberIn(name);
+  if (number !== undefined) return ({ as }) => as === number;
   const address = parseHostAddress(name);
   const text = typeof address === "string" ? null : address.text;
   return (neighbor) => neighbor.address === text || neighbor.description === name;

@@ -125,6 +125,8 @@ neighbors:
   - { address: 192.0.2.11, as: 64501, import: in, description: one, vars: { list: both } }
   - { address: 192.0.2.12, as: 64501, import: in, description: two }
   - { address: 192.0.2.13, as: 64503, import: in }
+dynamic-neighbors:
+  - { prefix: 198.51.100.0/24, as-numbers: 64510-64519, description: guests }
 prefix-lists: { both: [ 10.0.0.0/8 ], same: [ 10.0.0.0/8 ] }
 as-lists: { both: [ 65001 ] }
 policies:
@@ -181,9 +183,18 @@ describe("neighbors are found", () => {
       ["the neighbor as64504 is new in the file: it comes when all are to have it"],
     ],
     [
-      ["AS1", "x"],
+      ["AS64510", "198.51.100.7", "198.51.100.0/24", "guests"],
       [],
-      ["AS1", "x"].map((name) => `no neighbor has the AS number, address or description ${name}`),
+      ["AS64510", "198.51.100.7", "198.51.100.0/24", "guests"].map(
+        (name) => `${name} is of dynamic neighbors: they get what is new when all are to have it`,
+      ),
+    ],
+    [
+      ["AS1", "x", "203.0.113.1"],
+      [],
+      ["AS1", "x", "203.0.113.1"].map(
+        (name) => `no neighbor has the AS number, address or description ${name}`,
+      ),
     ],
   ])("by %j", (names, addresses, mistakes) => {
     expect(canaryAddresses(load(BASE), load(next), names)).toEqual({ addresses, mistakes });
