@@ -35,7 +35,8 @@ const NEW = "~new";
  * @param next - the new file, whole
  * @param addresses - of neighbors that both have; others are passed over
  * @returns `old`, where those neighbors have all that `next` says of them. Policies and lists that are others
- *   in `next` stand beside the old ones, under a name that ends in `~new`
+ *   in `next` stand beside the old ones, under a name with `~new` at its end, or `~new2` and so on where a policy
+ *   is another one by the values of each neighbor
  */
 export function canaryConfig(old: Config, next: Config, addresses: readonly string[]): Config {
   const wanted = new Set(addresses);
