@@ -111,7 +111,7 @@ export const confirmCommand: Command = {
   run: async (args) => {
     noWords(args);
     return order(args, { command: "confirm" }, ({ number }) =>
-      print(`configuration ${number} stays`),
+      print(`configuration ${number} stays, for all neighbors`),
     );
   },
 };

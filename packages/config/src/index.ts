@@ -16,7 +16,7 @@
  */
 
 export { importChain } from "./blackhole.ts";
-export { canaryAddresses, canaryConfig } from "./canary.ts";
+export { canaryAddresses, canaryConfig, nameInFile } from "./canary.ts";
 export type { ConfigSources } from "./checker.ts";
 export {
   type Compared,

@@ -1,5 +1,5 @@
 /** A new configuration for some neighbors alone: what they have of it, and that all others keep theirs. */
-import { ACCEPT_ALL, type Policy, withListNames } from "@ts-bgp/policy";
+import { ACCEPT_ALL, type Policy, withConstants, withListNames } from "@ts-bgp/policy";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Config, canaryAddresses, canaryConfig, diffConfig } from "../src/index.ts";
@@ -31,6 +31,8 @@ const RULES = [
   "{ if: { any: [ { prefix: $prefixes }, { not: { next-hop: more } } ] }, then: reject }",
   "{ if: { as-path: { regex: _<ases>_ } }, set: { local-pref: $pref } }",
   "{ if: { as-path: { contains: others }, all: [ { neighbor-as: ases } ] }, then: accept }",
+  "{ if: { source: { vars: { prefixes: some } } }, then: accept }",
+  "{ if: { source: { vars: { prefixes: $prefixes } } }, then: reject }",
   "{ if: { community: marks, route: objects }, set: { community: { remove: [ marks ] } } }",
   "{ set: { med: 5 }, then: accept }",
 ];
@@ -68,7 +70,10 @@ function configOf({ neighbors, policies, lists }: FileOf): Config {
 
 type FileOf = typeof fileOf extends fc.Arbitrary<infer T> ? T : never;
 
-/** @returns all that decides about routes of a neighbor and to it, with no name of a policy or list in it */
+/**
+ * @returns all that decides about routes of a neighbor and to it, with no name of a policy in it, and of a list only
+ *   where others may ask for it
+ */
 function decides(config: Config, address: string): unknown {
   const neighbor = config.neighbors.find((one) => one.address === address)!;
   const listOf = (
@@ -77,33 +82,17 @@ function decides(config: Config, address: string): unknown {
   ) => JSON.stringify(config[kind]![name]);
   const said = (name: string) => {
     if (name === ACCEPT_ALL) return name;
-    const { rules, default: fallback }: Policy = withListNames(config.policies[name]!, listOf);
+    const policy: Policy = withConstants(config.policies[name]!, neighbor.vars);
+    const { rules, default: fallback } = withListNames(policy, listOf);
     return [rules.map(({ source: _, ...rule }) => rule), fallback];
   };
   const { source: _, ...options } = neighbor;
-  const { prefixes = [], ...vars } = neighbor.vars;
   return {
     ...options,
     import: neighbor.import.map(said),
     export: neighbor.export.map(said),
     blackhole: neighbor.blackhole === null ? null : said(neighbor.blackhole),
-    vars: {
-      ...vars,
-      prefixes: usesLists(config, neighbor)
-        ? prefixes.map((name) => listOf("prefixLists", name))
-        : [],
-    },
   };
-}
-
-/** Whether the value that names a list is asked for: it keeps its name where nobody does. */
-function usesLists(
-  config: Config,
-  { import: one, export: other }: Config["neighbors"][number],
-): boolean {
-  return [...one, ...other].some((name) =>
-    JSON.stringify(config.policies[name]?.rules ?? []).includes("$prefixes"),
-  );
 }
 
 test("neighbors that are named have all that the new one says, and all others what they had", () => {
@@ -119,7 +108,11 @@ test("neighbors that are named have all that the new one says, and all others wh
       expect(mixed.policies).toMatchObject(old.policies);
       const { added, removed, changed, global } = diffConfig(old, mixed);
       expect([added, removed, global]).toEqual([[], [], []]);
-      expect(named).toEqual(expect.arrayContaining(changed.map(({ address }) => address)));
+      // Policies of others may ask for values that a neighbor has otherwise.
+      const others = changed.filter(({ address }) => !named.includes(address));
+      expect(others.flatMap(({ options }) => options)).toEqual([]);
+      const varsOf = ({ neighbors }: Config) => neighbors.map(({ vars }) => vars);
+      if (JSON.stringify(varsOf(mixed)) === JSON.stringify(varsOf(old))) expect(others).toEqual([]);
       // Who is told what is in force comes to the same.
       expect(canaryConfig(old, mixed, named)).toEqual(mixed);
     }),
@@ -132,6 +125,8 @@ neighbors:
   - { address: 192.0.2.11, as: 64501, import: in, description: one, vars: { list: both } }
   - { address: 192.0.2.12, as: 64501, import: in, description: two }
   - { address: 192.0.2.13, as: 64503, import: in }
+dynamic-neighbors:
+  - { prefix: 198.51.100.0/24, as-numbers: 64510-64519, description: guests }
 prefix-lists: { both: [ 10.0.0.0/8 ], same: [ 10.0.0.0/8 ] }
 as-lists: { both: [ 65001 ] }
 policies:
@@ -142,11 +137,34 @@ test("what is the same in both keeps its name", () => {
   const old = load(BASE);
   const moved = load(`# moved\n${BASE}`.replace("65001 ]", "65002 ]"));
   const mixed = canaryConfig(old, moved, ["192.0.2.11"]);
-  expect(Object.keys(mixed.policies)).toEqual(["in"]);
-  expect(mixed.neighbors[0]).toMatchObject({ import: ["in"], vars: { list: ["both~new"] } });
+  expect(mixed.neighbors[0]).toMatchObject({ import: ["in~new"], vars: { list: ["both"] } });
   // The value stands for a list of each kind.
-  expect(mixed.prefixLists["both~new"]).toEqual(old.prefixLists["both"]);
+  expect(mixed.policies["in~new"]!.rules.map((rule) => rule.if)).toEqual([
+    { prefix: ["$list"] },
+    { asPath: { origin: ["both~new"] } },
+    {},
+  ]);
   expect(mixed.asLists["both~new"]).toEqual(moved.asLists["both"]);
+  expect(Object.keys(mixed.prefixLists)).toEqual(["both", "same"]);
+  expect(Object.keys(canaryConfig(old, load(`# moved\n${BASE}`), ["192.0.2.11"]).policies)).toEqual(
+    ["in"],
+  );
+});
+
+test("of a policy there is one for each list that its values stand for", () => {
+  const file = BASE.replace("description: two", "$&, vars: { list: same }").replace(
+    "both: [ 65001 ]",
+    "$&, same: [ 65001 ]",
+  );
+  const old = load(file);
+  const moved = load(file.replaceAll("[ 10.0.0.0/8 ]", "[ 11.0.0.0/8 ]"));
+  const mixed = canaryConfig(old, moved, ADDRESSES);
+  expect(mixed.neighbors.map((neighbor) => neighbor.import)).toEqual([
+    ["in~new"],
+    ["in~new2"],
+    ["in"],
+  ]);
+  expect(mixed.policies["in~new2"]!.rules[0]!.if).toEqual({ prefix: ["same~new"] });
 });
 
 describe("neighbors are found", () => {
@@ -165,9 +183,18 @@ describe("neighbors are found", () => {
       ["the neighbor as64504 is new in the file: it comes when all are to have it"],
     ],
     [
-      ["AS1", "x"],
+      ["AS64510", "198.51.100.7", "198.51.100.0/24", "guests"],
       [],
-      ["AS1", "x"].map((name) => `no neighbor has the AS number, address or description ${name}`),
+      ["AS64510", "198.51.100.7", "198.51.100.0/24", "guests"].map(
+        (name) => `${name} is of dynamic neighbors: they get what is new when all are to have it`,
+      ),
+    ],
+    [
+      ["AS1", "x", "203.0.113.1"],
+      [],
+      ["AS1", "x", "203.0.113.1"].map(
+        (name) => `no neighbor has the AS number, address or description ${name}`,
+      ),
     ],
   ])("by %j", (names, addresses, mistakes) => {
     expect(canaryAddresses(load(BASE), load(next), names)).toEqual({ addresses, mistakes });

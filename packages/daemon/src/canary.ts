@@ -3,6 +3,7 @@
 import { type Config, canaryAddresses, canaryConfig, diffConfig } from "@ts-bgp/config";
 import { type AbortCondition, type ConfigAbout, parseAbortIf } from "@ts-bgp/replication";
 import { ControlError, type ControlRequest } from "./control.ts";
+import { named } from "./inherited.ts";
 
 /** Names in a request, at most: of as many neighbors as a file has. */
 const NAMES_MAX = 10_000;
@@ -56,9 +57,37 @@ export interface Wanted {
 /**
  * @param next - what the file says
  * @param about - with names of neighbors as somebody has written them
- * @returns what comes into force; throws where a name stands for no neighbor, and where nothing would change
+ * @returns what comes into force; throws where a name stands for no neighbor, where nothing would change, and where
+ *   a condition is about routes that are not kept
  */
 export function wantedOf(inForce: Config, next: Config, about: ConfigAbout): Wanted {
+  const wanted = ofNames(inForce, next, about);
+  if (about.abortIf?.some(({ count }) => count === "rejected")) {
+    const { canary } = wanted.about;
+    const unkept = [...new Set([inForce, next].flatMap((config) => notKeeping(config, canary)))];
+    if (unkept.length > 0) {
+      throw new Error(
+        `abort-if: rejected routes of ${named(unkept)} are not kept (keep-rejected: false), so that nobody can count them`,
+      );
+    }
+  }
+  return wanted;
+}
+
+/** @returns neighbors among those that count (addresses, or all) whose rejected routes are not there */
+function notKeeping(
+  { neighbors, dynamicNeighbors }: Config,
+  canary: readonly string[] | undefined,
+): string[] {
+  const dynamic = dynamicNeighbors.map(({ options }) => options);
+  const counted = canary === undefined ? null : new Set(canary);
+  const all = counted === null ? [...neighbors, ...dynamic] : neighbors;
+  return all
+    .filter(({ address, keepRejected }) => !keepRejected && (counted?.has(address) ?? true))
+    .map(({ address }) => address);
+}
+
+function ofNames(inForce: Config, next: Config, about: ConfigAbout): Wanted {
   if (about.canary === undefined) return { config: next, about };
   const { addresses, mistakes } = canaryAddresses(inForce, next, about.canary);
   if (mistakes.length > 0) throw new Error(mistakes.join("\n"));

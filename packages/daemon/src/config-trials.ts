@@ -13,7 +13,7 @@ import {
   type PastConfig,
 } from "@ts-bgp/replication";
 import { configOctetsInSteps, replicated } from "@ts-bgp/replication/config-octets";
-import type { Speaker } from "@ts-bgp/speaker";
+import { checkTrial, type Speaker } from "@ts-bgp/speaker";
 import type { Changes } from "./changes.ts";
 import { ConfigFileError, readConfigFileApart, UnusableFileError } from "./config-file.ts";
 import { ControlError } from "./control.ts";
@@ -115,18 +115,15 @@ export class ConfigTrials {
    *
    * @param next - that one, as it is for all
    */
-  note({ trySeconds, canary }: ConfigAbout, next: Config): void {
+  note(about: ConfigAbout, next: Config): void {
     const { sources, own } = this;
-    if (trySeconds !== null && sources.speaker()?.active.areAllCurrent === false) {
-      throw new Error(
-        "a standby is of an older version, which would not go back: upgrade it first, or reload without --confirm",
-      );
-    }
+    const speaker = sources.speaker();
+    if (speaker !== null) checkTrial(about, speaker.active);
     const past = sources.history()?.past ?? [];
     const last = past.at(-1);
     if (last !== undefined) own.set(last.number, sources.own());
     const number = (last?.number ?? 0) + 1;
-    if (canary !== undefined) this.ownOfWhole = { number, own: ownSections(next) };
+    if (about.canary !== undefined) this.ownOfWhole = { number, own: ownSections(next) };
     for (const number of own.keys()) if (number < past[0]!.number) own.delete(number);
   }
 
@@ -169,6 +166,8 @@ export class ConfigTrials {
     const own = ownOfWhole?.number === number ? ownOfWhole.own : sources.own();
     try {
       await this.apply(whole, own, { by, how: "confirmed", trySeconds: null });
+      // It takes a while for a large file.
+      if (sources.file !== null) void this.tellFile(sources.file);
     } catch (error) {
       if (error instanceof ControlError) throw error;
       throw new ControlError(`${(error as Error).message}\nit is still for some neighbors alone`);

@@ -372,7 +372,10 @@ export class Daemon {
     this.reloading = this.reloading.then(async () => {
       this.inherited = null;
       await sleep(COMPARE_MS, undefined, { ref: false });
-      const inForce = () => (this.speaker === speaker ? this.config : null);
+      // Of a trial for some neighbors it is what comes for all.
+      const { history } = speaker.journal.machine;
+      const inForce = () =>
+        this.speaker === speaker ? (history.trial?.whole ?? this.config) : null;
       this.inherited = await inheritedBy({ file, text: await text, from, inForce }, this.log);
     });
   }
@@ -449,7 +452,8 @@ export class Daemon {
     this.http = http;
     this.config = next;
     this.configuredMs = nowMs();
-    this.inherited = null;
+    // What is confirmed or comes back is not from the file of this side.
+    if (about.how === "reload") this.inherited = null;
     this.observers.use(this.speaker, next, this.pair, this.pair?.epoch ?? 0);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));

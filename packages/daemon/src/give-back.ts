@@ -11,6 +11,7 @@ type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }
 /**
  * Has the engine collect all garbage and give its pages back to the system, which it otherwise keeps for as long as
  * the process lives. It takes a tenth of a second, in which nothing else happens; nothing where there is not much.
+ * Only before the start: later nobody may wait for so long.
  */
 export function giveBack(): void {
   if (process.memoryUsage().heapTotal < LARGE_OCTETS) return;

@@ -1,5 +1,6 @@
 /** Who listens to events is told when a neighbor's routes are rejected for a reason for which none were. */
 
+import { nameInFile } from "@ts-bgp/config";
 import { FAMILIES, type Router } from "@ts-bgp/router";
 import { askersTurn } from "./turns.ts";
 
@@ -78,9 +79,10 @@ async function rejectionsOf(router: Router): Promise<Map<string, () => FirstReje
     const number = pair % REASONS;
     const neighbor = addresses.get(Math.floor(pair / REASONS));
     if (neighbor === undefined) continue;
-    found.set(`${neighbor} ${number}`, () => {
-      const { reasons } = router.tables;
-      const { code, policy, rule } = reasons.get(number);
+    const { reasons } = router.tables;
+    const { code, policy, rule } = reasons.get(number);
+    // A configuration that is tried, or confirmed, brings no other reason where the rule is the same.
+    found.set(JSON.stringify([neighbor, code, nameInFile(policy), rule]), () => {
       const message = `a route is rejected for the first time: ${reasons.text(number)}`;
       return { neighbor, message, fields: { code, policy: policy || null, rule: rule || null } };
     });

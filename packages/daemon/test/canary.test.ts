@@ -221,6 +221,19 @@ describe("a reload with conditions", () => {
     await c.has(ROUTES);
   });
 
+  test("takes no count of rejected routes that are not kept", async () => {
+    const file = config(MANY);
+    const [one, ...rest] = file["neighbors"] as object[];
+    speaker.configure({ ...file, neighbors: [{ ...one, "keep-rejected": false }, ...rest] });
+    const request = { command: "reload", dry_run: true, abort_if: "rejected > 5" };
+    const problem = `abort-if: rejected routes of ${A} are not kept (keep-rejected: false)`;
+    await expect(speaker.ask(request)).rejects.toThrow(problem);
+    await expect(speaker.ask({ ...request, canary: "AS65001" })).rejects.toThrow(problem);
+    // It does not count.
+    await speaker.ask({ ...request, canary: "AS65002" });
+    await speaker.ask({ ...request, abort_if: "routes-lost > 5" });
+  });
+
   test.each([
     [
       { confirm: 9, abort_if: "routes-lost > 1%, rejected 5" },

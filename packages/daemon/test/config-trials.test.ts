@@ -81,3 +81,13 @@ test("a standby that would not go back is no standby for a trial", () => {
   expect(() => trials.note(ABOUT, NEXT)).toThrow("a standby is of an older version");
   trials.note({ ...ABOUT, trySeconds: null }, NEXT);
 });
+
+test("nor is one that comes while an address is being opened", async () => {
+  const port = await freePort();
+  const next = { ...NEXT, listen: [...NEXT.listen, { address: "127.0.0.1", port }] };
+  const tried = speaker.configure(next, null, ABOUT);
+  speaker.active.join("b", speaker.now(), { needsNames: true });
+  await expect(tried).rejects.toThrow("a standby is of an older version");
+  expect(speaker.router.tables.config).toEqual(configWith("second"));
+  expect(speaker.transport.listens("127.0.0.1", port)).toBe(false);
+});

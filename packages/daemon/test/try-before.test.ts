@@ -197,7 +197,10 @@ describe("a reload", () => {
       "the configuration in force waits to be confirmed",
     );
     const confirmed = await tsbgp("confirm");
-    expect([confirmed.code, confirmed.stdout]).toEqual([0, "configuration 4 stays\n"]);
+    expect([confirmed.code, confirmed.stdout]).toEqual([
+      0,
+      "configuration 4 stays, for all neighbors\n",
+    ]);
     const { items } = await speaker.ask({ command: "show-reloads" });
     expect(items).toMatchObject([
       {

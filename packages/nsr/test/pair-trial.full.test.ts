@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
-import { PEER_AS, untilNsr, withPair } from "../../../testkit/pair.ts";
+import { PEER_AS, saidBy, untilNsr, withPair } from "../../../testkit/pair.ts";
 import {
   type ConfigFile,
   neighborAddress,
@@ -90,4 +90,38 @@ describe.skipIf(REASON !== null)(`a reload on trial (${REASON ?? "on one host"})
       await untilSent(b, ROUTES);
       expect([first.closed, second.closed]).toEqual([false, false]);
     }));
+
+  test.each([
+    ["is not undone by an older file", true],
+    ["needs nothing where the file says it already", false],
+  ])("that was for some neighbors, and is confirmed after a takeover, %s", (_, isOld) =>
+    withPair({}, async (pair) => {
+      const { a, b } = await pair.start();
+      const [first, second] = [await pair.peer(1), await pair.peer(2)];
+      await first.sendAll(manyRoutes({ as: PEER_AS, count: ROUTES }));
+      await untilSent(b, ROUTES);
+      const [one, two, three] = HIDING["neighbors"] as ConfigFile[];
+      const neighbors = [one, two, { ...three, description: "third" }];
+      const next = { ...HIDING, neighbors };
+      a.configure(pair.config("a", next));
+      if (!isOld) b.configure(pair.config("b", next));
+      await a.ask({ command: "reload", confirm: 600, canary: neighborAddress(2) });
+      await untilSent(b, 0);
+      await a.ask({ command: "switchover" });
+      await untilNsr(b, "b is active", ({ role }) => role === "active");
+      const { end } = await b.ask({ command: "confirm" });
+      expect(end).toEqual({ number: 3 });
+      expect((await b.neighbor(neighborAddress(3))).description).toBe("third");
+      if (isOld) {
+        const problem = `${b.file} would undo what a had: `;
+        await expect(b.ask({ command: "reload" })).rejects.toThrow(problem);
+        await b.untilLogged("the file", ({ msg }) => msg.includes("it is not what is in force"));
+      } else {
+        await b.ask({ command: "reload" });
+        expect(saidBy(b, "config-differs")).toEqual([]);
+      }
+      await untilSent(b, 0);
+      expect([first.closed, second.closed]).toEqual([false, false]);
+    }),
+  );
 });

@@ -94,10 +94,13 @@ export {
 } from "./values.ts";
 export {
   fieldVarOf,
+  mapRule,
   type TermKind,
   type Vars,
   type VarUse,
   valueKeys,
+  valuesOf,
   varOf,
   varUses,
+  withConstants,
 } from "./vars.ts";

@@ -1,6 +1,7 @@
 /** What mirrors are not given: they take nothing over, and connect to nobody. */
 
 import type { Config } from "@ts-bgp/config";
+import { configAboutIn } from "./config-history.ts";
 import { configFrom } from "./config-octets.ts";
 import { imageOf } from "./image.ts";
 import { Classes, isConfig } from "./image-classes.ts";
@@ -98,8 +99,10 @@ function concealedCall(octets: Uint8Array, config: Config | null): Uint8Array[] 
   const out = new OctetWriter();
   if (call.record === "tcp") KINDS.write(out, "tcp", { connection: call.connection, state: null });
   else {
-    // To read a large one takes five times as long as to write it.
-    const shown = joined(imageOf(config ?? configFrom(call.config), CONFIG));
+    // To read a large one takes five times as long as to write it. One for some neighbors is not what is in force.
+    const isWhole = configAboutIn(call.about)?.canary === undefined;
+    const known = isWhole ? config : null;
+    const shown = joined(imageOf(known ?? configFrom(call.config), CONFIG));
     KINDS.write(out, "configure", { nowMs: call.nowMs, config: shown, about: call.about });
   }
   return out.take();

@@ -61,6 +61,7 @@ export interface ConfigHistory {
 
 /** So many are kept: what they have in common takes memory once. */
 const PAST_MAX = 10;
+const WAYS_BACK: readonly ConfigAbout["how"][] = ["rollback", "expired", "aborted"];
 const UNKNOWN: ConfigAbout = { by: "", how: "reload", trySeconds: null };
 const NO_COUNTS = { added: 0, removed: 0, reset: 0, changed: 0, policies: 0 };
 
@@ -78,7 +79,8 @@ export function noteStart(history: ConfigHistory, nowMs: number): void {
 }
 
 /**
- * A configuration has come into force. One that is the same begins nothing, and ends a trial.
+ * A configuration has come into force. One that is the same begins nothing, and ends a trial; one that a trial goes
+ * back to is noted in any case.
  *
  * @param about - null where nobody has said
  * @param more - of the trial that it begins, if it does
@@ -94,8 +96,11 @@ export function noteConfig(
   const { by, how, trySeconds, canary, reason } = about ?? UNKNOWN;
   const last = history.past.at(-1)!;
   const { number: back } = last;
+  // Of a policy that nobody uses any more it is not told that it is gone.
+  const isBack = history.trial !== null && WAYS_BACK.includes(how);
   history.trial = null;
-  if ([added, removed, changed, policies, global].every(({ length }) => length === 0)) {
+  const isSame = [added, removed, changed, policies, global].every(({ length }) => length === 0);
+  if (isSame && !isBack) {
     // Of what nobody uses something may be otherwise.
     const confirmedBy = how === "confirmed" ? by : last.confirmedBy;
     const { canary: _, ...same } = last;

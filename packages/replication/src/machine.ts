@@ -135,7 +135,8 @@ function beginTrial(
   const { canary = null, abortIf = [] } = about;
   const old = router.tables.config;
   const before = countsBefore(router, canary);
-  const whole = canary === null ? given : sharing(old, given);
+  // What was compared beforehand shares parts with the one in force already.
+  const whole = canary === null || compared?.old === old ? given : sharing(old, given);
   const next = canary === null ? given : canaryConfig(old, whole, canary);
   const diff = router.configure(next, nowMs, next === given ? compared : null);
   const reset = diff.changed.filter((one) => one.reset).map(({ address }) => address);

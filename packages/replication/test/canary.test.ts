@@ -3,8 +3,11 @@
 import { expect, test } from "vitest";
 import { configOf, Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { abortReason } from "../src/abort-if.ts";
+import { concealedCalls } from "../src/conceal.ts";
 import type { ConfigAbout } from "../src/index.ts";
-import { configOctets, parseAbortIf } from "../src/index.ts";
+import { configOctets, machineFromImage, machineImage, parseAbortIf } from "../src/index.ts";
+import { joined, OctetWriter } from "../src/octet-writer.ts";
+import { KINDS, type RecordOf } from "../src/records.ts";
 import { Followed } from "./followed-router.ts";
 
 const A = "192.0.2.1";
@@ -110,6 +113,49 @@ test("it is the new one for these alone, until it is confirmed", () => {
     ["reload", [B]],
     ["confirmed", undefined],
   ]);
+});
+
+test("a way back is noted, also when nobody used what is taken away again", () => {
+  for (const how of ["expired", "aborted", "rollback"] as const) {
+    const all = scene();
+    const { history } = all.followed.journal.machine;
+    reload(all, OLD.replace("policies:", "policies:\n  more: [ { then: accept } ]"), {});
+    expect(history.trial).toMatchObject({ back: 1 });
+    reload(all, OLD, { how, trySeconds: null });
+    expect(history.past.map((one) => [one.number, one.how])).toEqual([
+      [1, "start"],
+      [2, "reload"],
+      [3, how],
+    ]);
+    expect(history.trial).toBe(null);
+  }
+});
+
+test("a mirror has what others get as well, and no secrets of it", () => {
+  const { followed, lab } = scene();
+  const { machine } = followed.journal;
+  const mirror = machineFromImage(machineImage(machine));
+  const secret = "hush-hush-hush-0";
+  const whole = configOf(NEW.replace("as: 65003", `as: 65003, password: ${secret}`));
+  const about = { by: "noc", how: "reload", trySeconds: 600, canary: [A] } as const;
+  const call = {
+    record: "configure",
+    nowMs: lab.nowMs,
+    config: configOctets(whole),
+    about,
+  } as const;
+  const out = new OctetWriter();
+  KINDS.write(out, "configure", call);
+  followed.journal.run(call);
+  const octets = concealedCalls(joined(out.take()), machine.router.tables.config);
+  expect(Buffer.from(octets).includes(secret)).toBe(false);
+  mirror.run(KINDS.readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure">);
+  const { policies, prefixLists } = mirror.history.trial!.whole!;
+  expect({ policies, prefixLists }).toEqual({
+    policies: whole.policies,
+    prefixLists: whole.prefixLists,
+  });
+  expect(mirror.router.tables.config.policies).toEqual(machine.router.tables.config.policies);
 });
 
 test.each([

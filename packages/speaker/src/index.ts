@@ -11,6 +11,7 @@
  *     bfd.ts, bfd-orders.ts, bfd-worker.ts, bfd-sockets.ts    BFD, in a thread of its own
  *     machine.ts             what a speaker begins with
  *     own-addresses.ts       what this host calls itself
+ *     trial-check.ts         whether a configuration may be tried
  *     log-event.ts, recent-max.ts       what it tells, and measures
  *
  * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get
@@ -40,3 +41,4 @@ export type { Protection } from "./protection.ts";
 export { recentMaxMs } from "./recent-max.ts";
 export { protectionOf } from "./session-sockets.ts";
 export { nowMs, Speaker } from "./speaker.ts";
+export { checkTrial } from "./trial-check.ts";

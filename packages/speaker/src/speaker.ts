@@ -30,8 +30,9 @@ import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionFor } from "./session-sockets.ts";
 import { LEVELS, type SpeakerOptions } from "./speaker-options.ts";
-import { hint, reasonOf } from "./system-errors.ts";
-import { Transport, type TransportEvents } from "./transport.ts";
+import { reasonOf } from "./system-errors.ts";
+import { listenOn, Transport, type TransportEvents } from "./transport.ts";
+import { checkTrial } from "./trial-check.ts";
 import { TurnedAway } from "./turned-away.ts";
 
 /** A slice is over when it has lasted this long, once the pieces of work at hand are done. */
@@ -169,7 +170,8 @@ export class Speaker {
     about: ConfigAbout | null = null,
   ): Promise<ConfigDiff> {
     const before = this.config.listen;
-    await this.listenAll(config.listen.filter((address) => !isIn(before, address)));
+    const added = config.listen.filter((address) => !isIn(before, address));
+    await this.listenAll(added, () => checkTrial(about, this.active));
     for (const { address, port } of before) {
       if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
     }
@@ -397,22 +399,15 @@ export class Speaker {
   }
 
   /** Listens on all of these addresses, or on none beside those that it listens on already. */
-  private async listenAll(addresses: readonly ListenAddress[]): Promise<void> {
+  /** @param check - throws where it is all for nothing by now */
+  private async listenAll(addresses: readonly ListenAddress[], check = () => {}): Promise<void> {
     const fresh = addresses.filter(({ address, port }) => !this.transport.listens(address, port));
     try {
-      for (const address of fresh) await this.listenOn(address);
+      for (const address of fresh) await listenOn(this.transport, address);
+      check();
     } catch (error) {
       for (const { address, port } of fresh) this.transport.stopListening(address, port);
       throw error;
-    }
-  }
-
-  private async listenOn({ address, port }: ListenAddress): Promise<void> {
-    try {
-      await this.transport.listen(address, port);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new Error(`cannot listen on ${address} port ${port}: ${hint(code, error as Error)}`);
     }
   }
 

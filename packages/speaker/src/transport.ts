@@ -5,6 +5,7 @@
 
 import net from "node:net";
 import { getSystemErrorName } from "node:util";
+import type { ListenAddress } from "@ts-bgp/config";
 import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
 import {
   BACKLOG_MAX,
@@ -16,6 +17,7 @@ import {
   setSessionOptions,
 } from "@ts-bgp/takeover";
 import { acceptMore, plainAddress } from "./accept-more.ts";
+import { hint } from "./system-errors.ts";
 import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
@@ -460,4 +462,17 @@ function holdBack(socket: net.Socket): void {
 function isIpv4Server(server: net.Server): boolean {
   const address = server.address();
   return typeof address === "object" && address !== null && address.family === "IPv4";
+}
+
+/** Throws what an operator can do something about. */
+export async function listenOn(
+  transport: Transport,
+  { address, port }: ListenAddress,
+): Promise<void> {
+  try {
+    await transport.listen(address, port);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`cannot listen on ${address} port ${port}: ${hint(code, error as Error)}`);
+  }
 }
