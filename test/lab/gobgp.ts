@@ -69,12 +69,15 @@ function createGobgp(node: LabNode, spec: DaemonSpec): Daemon {
     kind: gobgp,
     spec,
     async start(isRestart = false) {
-      writeFileSync(join(node.directory, "gobgpd.toml"), config(spec));
+      // What it has comes by its API: a restarted one that is connected before has nothing, and says so.
+      writeFileSync(join(node.directory, "gobgpd.toml"), config(spec, isRestart));
       const recovers = isRestart ? ["--graceful-restart"] : [];
       const options = ["--pprof-disable", "--api-hosts", socket, ...recovers];
       running = node.spawn([gobgp.program, "-f", "gobgpd.toml", ...options]);
       await untilReady("gobgp", running, async () => (await ask("global")) !== "");
       await announce(spec.originate);
+      if (!isRestart) return;
+      for (const { peerAddress } of spec.sessions) await ask("neighbor", peerAddress, "enable");
     },
     async stop() {
       await running?.stop();
@@ -110,23 +113,24 @@ function createGobgp(node: LabNode, spec: DaemonSpec): Daemon {
   };
 }
 
-function config(spec: DaemonSpec): string {
+function config(spec: DaemonSpec, isDown: boolean): string {
   return [
     "[global.config]",
     `as = ${spec.as}`,
     `router-id = "${spec.routerId}"`,
-    ...spec.sessions.flatMap(sessionConfig),
+    ...spec.sessions.flatMap((session) => sessionConfig(session, isDown)),
     "",
   ].join("\n");
 }
 
-function sessionConfig(session: SessionSpec): string[] {
+function sessionConfig(session: SessionSpec, isDown: boolean): string[] {
   const paths = session.addPath ?? "none";
   return [
     "[[neighbors]]",
     "[neighbors.config]",
     `neighbor-address = "${session.peerAddress}"`,
     `peer-as = ${session.peerAs}`,
+    `admin-down = ${isDown}`,
     ...(session.password ? [`auth-password = "${session.password}"`] : []),
     "[neighbors.transport.config]",
     `local-address = "${session.localAddress}"`,
