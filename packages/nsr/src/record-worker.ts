@@ -6,7 +6,6 @@ import { parentPort, workerData } from "node:worker_threads";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
 import { giveWay } from "@ts-bgp/feeds/give-way";
 import { frameOf, type RecordHead } from "@ts-bgp/replication";
-import { programDigest } from "./build.ts";
 import { LogWords } from "./log-thread.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
 import {
@@ -110,12 +109,11 @@ class OpenFile {
 const { config, memory } = workerData as RecordInput;
 const { directory } = config;
 const words = new LogWords(memory);
-const build = programDigest();
 let open: OpenFile | null = null;
 /** Nothing is written before a file is begun. */
 let isBroken = false;
 
-function newFile(head: Omit<RecordHead, "build">): OpenFile {
+function newFile(head: RecordHead): OpenFile {
   mkdirSync(directory, { recursive: true, mode: FOLDER_MODE });
   assertPrivateFolder(path.join(directory, "record"));
   for (const file of partialFiles(directory)) {
@@ -158,7 +156,7 @@ async function follow(order: RecordOrder): Promise<void> {
     case "begin":
       await open?.end();
       open = newFile(order.head);
-      await open.write(frameOf("recordHead", { ...order.head, build }));
+      await open.write(frameOf("recordHead", order.head));
       break;
     case "write":
       await open?.write(order.octets);

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordConfig } from "@ts-bgp/config";
 import { frameOf, type MirrorHooks } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
+import { programDigest } from "./build.ts";
 import type { Mirrored } from "./mirror-server.ts";
 import { type RecordNews, RecordThread } from "./record-thread.ts";
 import { inTurns, prepared } from "./state-transfer.ts";
@@ -61,8 +62,11 @@ export interface RecorderOptions {
 
 export class Recorder {
   private readonly options: RecorderOptions;
+  /** Of what runs: the files may be those of a newer version later. */
+  private readonly build = programDigest();
   private recording: Recording | null = null;
 
+  /** To be made when the process starts. */
   constructor(options: RecorderOptions) {
     this.options = options;
   }
@@ -78,7 +82,7 @@ export class Recorder {
     void recording?.stop();
     this.recording = null;
     if (recorded === null || config === null) return;
-    this.recording = new Recording(recorded, config, this.options);
+    this.recording = new Recording(recorded, config, { ...this.options, build: this.build });
     this.recording.start();
   }
 
@@ -97,8 +101,9 @@ export class Recorder {
 class Recording {
   readonly recorded: Mirrored;
   readonly config: RecordConfig;
-  private readonly options: RecorderOptions;
-  private readonly thread: RecordThread;
+  private readonly options: RecorderOptions & { readonly build: string };
+  private thread: RecordThread;
+  private isThreadDead = false;
   /** Among mirrors: no other one has it by chance. */
   private readonly name = `record ${newStream()}`;
   private state: ShownRecord["state"] = "waiting";
@@ -126,11 +131,20 @@ class Recording {
   private stateOctets = 0;
   private stateFileOctets = 0;
 
-  constructor(recorded: Mirrored, config: RecordConfig, options: RecorderOptions) {
+  constructor(recorded: Mirrored, config: RecordConfig, options: Recording["options"]) {
     this.recorded = recorded;
     this.config = config;
     this.options = options;
-    this.thread = new RecordThread(config, (news) => this.told(news));
+    this.thread = this.newThread();
+  }
+
+  private newThread(): RecordThread {
+    this.isThreadDead = false;
+    return new RecordThread(
+      this.config,
+      (news) => this.told(news),
+      (reason) => this.died(reason),
+    );
   }
 
   start(): void {
@@ -191,16 +205,17 @@ class Recording {
   }
 
   private join(room: Awaited<ReturnType<typeof prepared>>): void {
-    const { recorded, name, thread } = this;
+    const { recorded, name } = this;
     const { mirrors, epoch, side } = recorded;
     const number = recorded.commit();
     const atMs = Date.now();
     this.endFile();
     this.turn++;
+    if (this.isThreadDead) this.thread = this.newThread();
     mirrors.join(name, { stream: 0, lacks: 0 }, number, room, this.hooks);
-    const { software } = this.options;
+    const { software, build } = this.options;
     const { backMs } = this;
-    thread.begin({ side, software, stream: mirrors.stream, epoch, atMs, backMs });
+    this.thread.begin({ side, software, build, stream: mirrors.stream, epoch, atMs, backMs });
     this.backMs = 0;
     this.beganMs = performance.now();
     this.markedMs = atMs;
@@ -328,6 +343,11 @@ class Recording {
       this.stateFileOctets = news.fileOctets;
     }
     if (news.failed !== null && !this.isOver) this.failed(news.failed);
+  }
+
+  private died(reason: string): void {
+    this.isThreadDead = true;
+    if (!this.isOver) this.failed(reason);
   }
 
   private dropped(reason: string): void {
