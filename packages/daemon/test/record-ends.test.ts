@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { ShownRecord } from "@ts-bgp/nsr";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { slowDisk } from "../../../testkit/slow-disk.ts";
 import { SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 
 let speaker: SpeakerProcess;
@@ -83,4 +84,17 @@ test("a fault of the thread costs what is missed, and another thread goes on", a
   rmSync(fault);
   await untilRecord("it records", (shown) => shown.files === 1 && shown.problem === "");
   expect(speaker.hasExited()).toBe(false);
+});
+
+test("a disk that stands still while a state is written is named, and it is gone on behind it", async () => {
+  const hold = join(speaker.directory, "hold");
+  writeFileSync(hold, "");
+  await speaker.start({ nodeOptions: slowDisk(hold) });
+  const { state, problem } = await untilRecord("it fails", ({ missed }) => missed > 0);
+  expect([state, problem]).toEqual([
+    "waiting",
+    "the disk is too slow: it has taken nothing for 10 s",
+  ]);
+  rmSync(hold);
+  await untilRecord("it records", (shown) => shown.files === 1 && shown.problem === "");
 });

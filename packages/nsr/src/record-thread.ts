@@ -64,6 +64,10 @@ export class RecordThread {
     this.worker.on("error", (error) => died(`its thread has failed: ${messageOf(error)}`));
   }
 
+  get writtenOctets(): number {
+    return this.words.writtenOctets;
+  }
+
   /** Octets that wait for the thread. */
   get waitingOctets(): number {
     return this.orderedOctets - this.words.writtenOctets;
