@@ -1,5 +1,5 @@
 /** Times as people write them. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UsageError } from "../src/command.ts";
 import { timeIn } from "../src/past-time.ts";
 
@@ -34,4 +34,38 @@ test.each([
   ["1764324187"],
 ])("%j is none", (text) => {
   expect(() => timeIn(text, NOW)).toThrow(UsageError);
+});
+
+describe("where the clock is set back and forward", () => {
+  const zone = process.env["TZ"];
+  beforeAll(() => {
+    process.env["TZ"] = "Europe/Berlin";
+  });
+  afterAll(() => {
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+  });
+
+  test.each([
+    // It was set back at 01:00Z.
+    ["10:03", "2026-10-25T08:00:00Z", "2026-10-24T08:03:00Z"],
+    ["02:30", "2026-10-25T08:00:00Z", "2026-10-25T01:30:00Z"],
+    ["02:30", "2026-10-25T01:10:00Z", "2026-10-25T00:30:00Z"],
+    ["2026-10-25 02:30", "2026-10-25T08:00:00Z", "2026-10-25T01:30:00Z"],
+    ["2026-10-25 02:30+02:00", "2026-10-25T08:00:00Z", "2026-10-25T00:30:00Z"],
+    // And forward at 01:00Z.
+    ["10:03", "2026-03-29T07:00:00Z", "2026-03-28T09:03:00Z"],
+    ["02:30", "2026-03-29T08:00:00Z", "2026-03-28T01:30:00Z"],
+    ["03:00", "2026-03-29T08:00:00Z", "2026-03-29T01:00:00Z"],
+    ["23:30", "2026-03-29T22:10:00Z", "2026-03-29T21:30:00Z"],
+  ])("%s asked at %s is %s", (text, now, expected) => {
+    expect(new Date(timeIn(text, Date.parse(now))).toISOString()).toBe(
+      expected.replace("Z", ".000Z"),
+    );
+  });
+
+  test("a time that there was not is none", () => {
+    const nowMs = Date.parse("2026-03-29T08:00:00Z");
+    expect(() => timeIn("2026-03-29 02:30", nowMs)).toThrow(/there was no .* set forward/);
+  });
 });

@@ -14,7 +14,7 @@ function load(record: string) {
 
 test.each([
   ["{ dir: /var/r }", 86_400_000, 10 * 2 ** 30, 3_600_000],
-  ["{ dir: /var/r/, keep: 90m, size: 16MiB, every: 30s }", 5_400_000, 2 ** 24, 30_000],
+  ["{ dir: /var/r/, keep: 90m, size: 16MiB, every: 60s }", 5_400_000, 2 ** 24, 60_000],
   ["{ dir: /var/r, keep: 30d, size: 2TiB, every: 1d }", 2_592_000_000, 2 * 2 ** 40, 86_400_000],
 ])("%s", (text, keepMs, octetsMax, everyMs) => {
   expect(load(text)).toEqual({
@@ -31,6 +31,10 @@ test.each([
   ["{ dir: /r, keep: 0h }", '2:26: "keep" must be a time such as 24h'],
   ["{ dir: /r, size: 10GB }", '2:26: "size" must be a size such as 10GiB'],
   ["{ dir: /r, size: 15MiB }", '2:26: "size" must be a size such as 10GiB'],
+  [
+    "{ dir: /r, every: 59s }",
+    '2:27: "every" must be a time such as 1h (s, m, h or d), 60s at least',
+  ],
   ["{ dir: /r, every: 2d }", '2:27: what is kept is whole files: "every" (2d) is at most "keep"'],
   [
     "{ dir: /r, keep: 5m }",

@@ -16,11 +16,13 @@ import { type ReplayedFile, replayRecord } from "../src/past/past.ts";
 const BACK_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const PORT = await freePort();
-const configWith = (description: string) =>
+const configWith = (description: string, password = "first") =>
   configOf(
     yamlOf(`
 listen: [{ address: 127.0.0.1, port: ${PORT} }]
-neighbors: [{ address: 127.1.0.1, as: 65001, passive: true, description: ${description} }]`),
+neighbors:
+  - { address: 127.1.0.1, as: 65001, passive: true, description: ${description} }
+  - { address: 127.1.0.2, as: 65002, passive: true, password: ${password} }`),
   );
 
 let directory: string;
@@ -52,8 +54,8 @@ const untilThere = (files: number) =>
   until(() => (recorder.shown?.files ?? 0) >= files, WAIT_MS, `there are ${files} files`);
 
 /** Something happens that can be seen. */
-async function name(description: string): Promise<void> {
-  await speaker.configure(configWith(description), null, {
+async function name(description: string, password?: string): Promise<void> {
+  await speaker.configure(configWith(description, password), null, {
     ...({ by: "user 1", how: "reload", trySeconds: null } as const),
   });
 }
@@ -157,6 +159,51 @@ describe("files of a record", () => {
     const longAgo = Date.now() + BACK_MS / 2;
     expect(await nameAt(longAgo, notes)).toBe("first");
     expect(notes.at(-1)).toContain("this is the first time that it was then");
+  });
+
+  test("begin anew when a secret is another one, and what was before is there", async () => {
+    record({});
+    await untilThere(1);
+    await name("before");
+    await name("behind", "second");
+    await untilThere(2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await nameAt(Date.now())).toBe("behind");
+    expect(recorder.shown).toMatchObject({ state: "going", problem: "", missed: 0 });
+    expect(said.map(({ level }) => level)).not.toContain("warn");
+    expect(said.at(-1)!.message).toContain("a secret is another one");
+    const [first, second] = recordedIn(directory);
+    await recorder.stop();
+    const [{ to_ms, problem } = { to_ms: 0, problem: "" }] = await replayed();
+    expect([first!.sequence, problem]).toEqual([1, null]);
+    expect(second!.startMs - to_ms).toBeLessThan(1000);
+  });
+
+  test("that somebody removes are missed, and it is gone on with another one", async () => {
+    record({});
+    await untilThere(1);
+    rmSync(directory, { recursive: true });
+    await until(() => recorder.shown?.problem !== "", WAIT_MS, "there is a problem");
+    expect(recorder.shown).toMatchObject({ state: "waiting", missed: 1 });
+    expect(recorder.shown!.problem).toMatch(/00000001-.* is gone$/);
+    await until(() => recorder.shown?.state === "going", WAIT_MS, "it records");
+    await untilThere(1);
+  });
+
+  test("are not those of two speakers among each other", async () => {
+    record({});
+    await untilThere(1);
+    const other = new Recorder({ software: "0.0.0", log: () => {} });
+    const config = { directory, keepMs: HOUR_MS, octetsMax: 1 << 30, everyMs: HOUR_MS };
+    other.use(mirroredOf(speaker, null), config);
+    await until(() => other.shown?.problem !== "", WAIT_MS, "there is a problem");
+    expect(other.shown!.problem).toBe(`another speaker records in ${directory}`);
+    // What is waited for when one ends is whatever was before as well.
+    recorder.use(null, null);
+    await recorder.stop();
+    await until(() => other.shown?.state === "going", WAIT_MS, "the other one records");
+    await other.stop();
+    expect(recordedIn(directory)).toHaveLength(2);
   });
 
   test("are not written where others could put something in their place, and are once they could not", async () => {

@@ -1,10 +1,10 @@
 /** The time machine: a speaker that records, and what is asked of its record. */
 
 import { execFile } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, zstdDecompressSync } from "node:zlib";
-import type { ShownRecord } from "@ts-bgp/nsr";
+import { recordedIn, type ShownRecord } from "@ts-bgp/nsr";
 import type { ShownRoute } from "@ts-bgp/views";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -106,7 +106,7 @@ afterAll(() => {
   speaker?.remove();
 });
 
-const newest = () => join(directory, readdirSync(directory).sort().at(-1)!);
+const newest = () => recordedIn(directory).at(-1)!.file;
 
 describe("a record", () => {
   let empty: Moment;
@@ -252,7 +252,7 @@ describe("a record", () => {
   test("that is damaged shows what was before the damage, and nothing behind it", async () => {
     const copy = join(speaker.directory, "copy");
     cpSync(directory, copy, { recursive: true });
-    const file = join(copy, readdirSync(copy).sort()[0]!);
+    const file = recordedIn(copy)[0]!.file;
     const octets = readFileSync(file);
     octets[octets.length - 60]! ^= 0x55;
     writeFileSync(file, octets);

@@ -253,10 +253,11 @@ class Serving {
     if (links.size >= config.max)
       return `${links.size} of ${config.max} may follow, and do ("max")`;
     if (mirrored.mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
+    if ([...links.values()].some(({ takesState }) => takesState)) {
+      return "the state is being sent to another mirror";
+    }
     // What is recorded begins with a state as well.
-    const isBusy =
-      mirrored.mirrors.isSendingState || [...links.values()].some(({ takesState }) => takesState);
-    if (isBusy) return "the state is being sent to another mirror";
+    if (mirrored.mirrors.isSendingState) return "the state is being written to the record";
     const nextMs = Math.max(this.nextStateMs, this.nextForMs(name));
     return performance.now() < nextMs ? "the state was sent a moment ago" : null;
   }

@@ -8,7 +8,13 @@
 
 import { createReadStream } from "node:fs";
 import { createZstdDecompress } from "node:zlib";
-import { FormatError, type Machine, RecordReader, ReplayDiffers } from "@ts-bgp/replication";
+import {
+  FormatError,
+  type Machine,
+  RecordedByNewer,
+  RecordReader,
+  ReplayDiffers,
+} from "@ts-bgp/replication";
 import { programDigest } from "./build.ts";
 import { type RecordFile, recordFiles } from "./record-files.ts";
 
@@ -116,6 +122,7 @@ export class Playback {
       return this.reader.step(untilMs);
     } catch (error) {
       if (error instanceof ReplayDiffers) throw this.differs(error);
+      if (error instanceof RecordedByNewer) throw this.unknown(error);
       // Bad octets may ask for more memory than there is.
       if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
       throw this.damaged(error);
@@ -142,6 +149,11 @@ export class Playback {
     const { file, reader } = this;
     const from = reader.machine === null ? "from its beginning" : `behind ${timeText(this.atMs)}`;
     return new PlaybackError(`${file.file} is damaged ${from}: ${message}`);
+  }
+
+  private unknown({ message }: RecordedByNewer): PlaybackError {
+    const { software } = this.recordedBy;
+    return new PlaybackError(`${this.file.file}: ${message}: ask with that one (${software})`);
   }
 
   private differs({ message }: ReplayDiffers): PlaybackError {

@@ -12,14 +12,13 @@ import { Worker } from "node:worker_threads";
 import type { RecordConfig } from "@ts-bgp/config";
 import type { RecordHead } from "@ts-bgp/replication";
 import { LogWords } from "./log-thread.ts";
-import { endProcess } from "./thread-failure.ts";
 
 /** So long the process waits in its end for what was not written yet. */
 const EXIT_MS = 2000;
 
 type Order =
   /** A file is begun, whose name is not its own yet. */
-  | { readonly do: "begin"; readonly head: Omit<RecordHead, "build"> }
+  | { readonly do: "begin"; readonly head: RecordHead }
   | { readonly do: "write"; readonly octets: Uint8Array }
   /** Its state is complete: it gets its name. */
   | { readonly do: "whole" }
@@ -51,13 +50,22 @@ export class RecordThread {
   private readonly words: LogWords = new LogWords();
   private orderedOctets = 0;
 
-  constructor(config: RecordConfig, told: (news: RecordNews) => void) {
+  /** @param died - the thread has a fault, and does nothing more: what was ordered is not done */
+  constructor(
+    config: RecordConfig,
+    told: (news: RecordNews) => void,
+    died: (reason: string) => void,
+  ) {
     const workerData: RecordInput = { config, memory: this.words.memory };
     const url = new URL("./record-worker.ts", import.meta.url);
     this.worker = new Worker(url, { name: "record", workerData });
     this.worker.unref();
     this.worker.on("message", told);
-    this.worker.on("error", (error) => endProcess("the record", error));
+    this.worker.on("error", (error) => died(`its thread has failed: ${messageOf(error)}`));
+  }
+
+  get writtenOctets(): number {
+    return this.words.writtenOctets;
   }
 
   /** Octets that wait for the thread. */
@@ -65,7 +73,7 @@ export class RecordThread {
     return this.orderedOctets - this.words.writtenOctets;
   }
 
-  begin(head: Omit<RecordHead, "build">): void {
+  begin(head: RecordHead): void {
     this.order({ do: "begin", head });
   }
 
@@ -89,15 +97,28 @@ export class RecordThread {
     this.order({ do: "end" });
   }
 
-  /** Ends the thread, once all is written if that does not take long. */
+  /** Ends the thread, once all is written if that does not take long; does not wait for a disk that stands still. */
   async exit(): Promise<void> {
-    this.worker.postMessage("exit");
-    if (this.worker.threadId < 0) return;
-    await Promise.race([once(this.worker, "exit"), sleep(EXIT_MS, null, { ref: false })]);
-    await this.worker.terminate();
+    const { worker } = this;
+    worker.postMessage("exit");
+    if (worker.threadId < 0) return;
+    // Nothing else may be left that keeps the process from its end until then.
+    worker.ref();
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    await Promise.race([once(worker, "exit", { signal }), sleep(EXIT_MS, null, { signal })]).catch(
+      () => {},
+    );
+    waiting.abort();
+    worker.unref();
+    void worker.terminate();
   }
 
   private order(order: Order, transfer: ArrayBuffer[] = []): void {
     this.worker.postMessage({ ...order, turn: this.words.turn } satisfies RecordOrder, transfer);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,22 @@
 /** The thread that compresses a record and writes it to disk, and removes what is too old or too much of it. */
 
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
 import { giveWay } from "@ts-bgp/feeds/give-way";
 import { frameOf, type RecordHead } from "@ts-bgp/replication";
-import { programDigest } from "./build.ts";
+import { flock } from "@ts-bgp/takeover";
 import { LogWords } from "./log-thread.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
 import {
@@ -25,16 +35,20 @@ import type { RecordInput, RecordNews, RecordOrder } from "./record-thread.ts";
 const FLUSH_MS = 1000;
 /** A state that was not completed in this time is of nobody any more. */
 const PARTIAL_MS = 600_000;
+/** Name of what is locked in the folder; the side of a pair that was active before has it as long as it ends. */
+const LOCK = ".lock";
+const LOCK_MS = 2500;
+const LOCK_LOOK_MS = 50;
 /** Routing goes before. */
 const NICE = 5;
 
 /** A file that is being written. */
 class OpenFile {
   octets = 0;
-  private readonly name: string;
+  readonly name: string;
   private readonly zstd: ZstdCompress = createZstdCompress();
   private readonly descriptor: number;
-  private isNamed = false;
+  isNamed = false;
   private isDirty = false;
   private problem: Error | null = null;
 
@@ -110,20 +124,43 @@ class OpenFile {
 const { config, memory } = workerData as RecordInput;
 const { directory } = config;
 const words = new LogWords(memory);
-const build = programDigest();
 let open: OpenFile | null = null;
 /** Nothing is written before a file is begun. */
 let isBroken = false;
 
-function newFile(head: Omit<RecordHead, "build">): OpenFile {
+async function newFile(head: RecordHead): Promise<OpenFile> {
   mkdirSync(directory, { recursive: true, mode: FOLDER_MODE });
   assertPrivateFolder(path.join(directory, "record"));
+  await lockFolder();
   for (const file of partialFiles(directory)) {
     const { mtimeMs = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
     if (Math.abs(Date.now() - mtimeMs) > PARTIAL_MS) rmSync(file, { force: true });
   }
   const sequence = (recordFiles(directory).at(-1)?.sequence ?? 0) + 1;
   return new OpenFile(path.join(directory, recordName(sequence, head.atMs)));
+}
+
+/** Held until the thread ends: files of two speakers among each other would show the one what the other one did. */
+let lock: number | null = null;
+
+/** Throws when another speaker writes there, and does so for longer than one that is ending. */
+async function lockFolder(): Promise<void> {
+  const name = path.join(directory, LOCK);
+  if (lock !== null && statSync(name, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino)
+    return;
+  if (lock !== null) closeSync(lock);
+  lock = null;
+  const descriptor = openSync(name, "a", FILE_MODE);
+  const endMs = performance.now() + LOCK_MS;
+  try {
+    while (!flock(descriptor)) {
+      if (performance.now() > endMs) throw new Error(`another speaker records in ${directory}`);
+      await sleep(LOCK_LOOK_MS);
+    }
+    lock = descriptor;
+  } finally {
+    if (lock === null) closeSync(descriptor);
+  }
 }
 
 /** Tells what there is, and removes what is too old or too much. */
@@ -148,6 +185,11 @@ function look(failed: string | null = null): void {
   }
   const fromMs = files[0]?.startMs ?? null;
   const fileOctets = open?.octets ?? 0;
+  // What is written to a file that somebody has removed is nowhere.
+  if (open?.isNamed === true && !files.some(({ file }) => file === open?.name)) {
+    fail(new Error(`${open.name} is gone`));
+    return;
+  }
   parentPort!.postMessage({
     ...{ failed, octets, fileOctets, files: files.length, fromMs },
   } satisfies RecordNews);
@@ -157,8 +199,9 @@ async function follow(order: RecordOrder): Promise<void> {
   switch (order.do) {
     case "begin":
       await open?.end();
-      open = newFile(order.head);
-      await open.write(frameOf("recordHead", { ...order.head, build }));
+      open = null;
+      open = await newFile(order.head);
+      await open.write(frameOf("recordHead", order.head));
       break;
     case "write":
       await open?.write(order.octets);
@@ -176,7 +219,7 @@ async function follow(order: RecordOrder): Promise<void> {
   }
 }
 
-function failed(error: unknown): void {
+function fail(error: unknown): void {
   isBroken = true;
   const given = open;
   open = null;
@@ -210,7 +253,7 @@ let last: Promise<void> = Promise.resolve();
 function take(order: RecordOrder | "exit" | "flush"): void {
   last = last
     .then(() => carryOut(order))
-    .catch(failed)
+    .catch(fail)
     .then(() => {
       if (typeof order !== "string" && order.do === "write") words.written(order.octets.length);
     });

@@ -6,7 +6,8 @@
  *     beginning  a file is begun with the state
  *     going      what comes is written behind it, with its times
  *
- * A file ends after some time, or when it is large, and another one begins. A disk that does not take what it is given
+ * A file ends after some time, or when it is large, and another one begins, once all is out that the other one's state
+ * has: until then the first one is gone on with. A disk that does not take what it is given
  * costs what is missed: the record goes on with a file that begins later.
  */
 
@@ -14,6 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordConfig } from "@ts-bgp/config";
 import { frameOf, type MirrorHooks } from "@ts-bgp/replication";
 import type { LogEvent } from "@ts-bgp/speaker";
+import { programDigest } from "./build.ts";
 import type { Mirrored } from "./mirror-server.ts";
 import { type RecordNews, RecordThread } from "./record-thread.ts";
 import { inTurns, prepared } from "./state-transfer.ts";
@@ -33,6 +35,12 @@ const BACK_MS = 1000;
 const BUSY_MS = 500;
 const RETRY_MS = 5000;
 const RETRY_MS_MAX = 600_000;
+/** The thread says something at each look; after so many without a word the disk is one that stands still. */
+const SILENT_LOOKS = 10;
+/** A state that is not written by then is given up: it is in the way of other ones. */
+const STATE_MS = 300_000;
+/** Another state is begun no sooner than after so many times as long as the last one took. */
+const REST = 3;
 /** A file ends at so many octets of brackets, or a multiple of its state: they take time to be run. */
 const FILE_OCTETS_MAX = 1 << 28;
 const FILE_STATES_MAX = 4;
@@ -61,8 +69,13 @@ export interface RecorderOptions {
 
 export class Recorder {
   private readonly options: RecorderOptions;
+  /** Of what runs: the files may be those of a newer version later. */
+  private readonly build = programDigest();
   private recording: Recording | null = null;
+  /** Those that were before. */
+  private stopping: Promise<unknown> = Promise.resolve();
 
+  /** To be made when the process starts. */
   constructor(options: RecorderOptions) {
     this.options = options;
   }
@@ -75,10 +88,10 @@ export class Recorder {
       recording.recorded.mirrors === recorded?.mirrors &&
       JSON.stringify(recording.config) === JSON.stringify(config);
     if (isSame) return;
-    void recording?.stop();
+    if (recording !== null) this.stopping = Promise.all([this.stopping, recording.stop()]);
     this.recording = null;
     if (recorded === null || config === null) return;
-    this.recording = new Recording(recorded, config, this.options);
+    this.recording = new Recording(recorded, config, { ...this.options, build: this.build });
     this.recording.start();
   }
 
@@ -89,18 +102,21 @@ export class Recorder {
 
   /** Resolves when all is on disk, unless that takes too long. */
   async stop(): Promise<void> {
-    await this.recording?.stop();
-    this.recording = null;
+    this.use(null, null);
+    await this.stopping;
   }
 }
 
 class Recording {
   readonly recorded: Mirrored;
   readonly config: RecordConfig;
-  private readonly options: RecorderOptions;
-  private readonly thread: RecordThread;
-  /** Among mirrors: no other one has it by chance. */
-  private readonly name = `record ${newStream()}`;
+  private readonly options: RecorderOptions & { readonly build: string };
+  private thread: RecordThread;
+  private isThreadDead = false;
+  /** Of the file at hand among mirrors. */
+  private name = "";
+  /** The one that takes its place, once this bracket is out, which is the last one of its state. */
+  private next: { readonly name: string; readonly number: number } | null = null;
   private state: ShownRecord["state"] = "waiting";
   private problem = "";
   private news: RecordNews = { failed: null, octets: 0, fileOctets: 0, files: 0, fromMs: null };
@@ -122,15 +138,31 @@ class Recording {
   private backMs = 0;
   /** Of the file at hand. */
   private beganMs = 0;
+  /** When the last state was begun, and how long it took. */
+  private joinedMs = 0;
+  private stateMs = 0;
+  /** Octets that the thread has taken, and looks since it has said or taken something. */
+  private writtenOctets = 0;
+  private silentLooks = 0;
   private octets = 0;
   private stateOctets = 0;
   private stateFileOctets = 0;
 
-  constructor(recorded: Mirrored, config: RecordConfig, options: RecorderOptions) {
+  constructor(recorded: Mirrored, config: RecordConfig, options: Recording["options"]) {
     this.recorded = recorded;
     this.config = config;
     this.options = options;
-    this.thread = new RecordThread(config, (news) => this.told(news));
+    this.thread = this.newThread();
+  }
+
+  private newThread(): RecordThread {
+    this.isThreadDead = false;
+    this.silentLooks = 0;
+    return new RecordThread(
+      this.config,
+      (news) => this.told(news),
+      (reason) => this.died(reason),
+    );
   }
 
   start(): void {
@@ -143,6 +175,7 @@ class Recording {
     clearInterval(this.looks);
     clearTimeout(this.retry);
     this.endFile();
+    this.leaveNext();
     await this.thread.exit();
   }
 
@@ -157,16 +190,21 @@ class Recording {
   private readonly hooks: MirrorHooks = {
     send: (_to, frame) => this.sent(frame),
     backlogOf: () => this.thread.waitingOctets,
-    wake: () => void this.pump(this.turn),
-    drop: (_to, reason) => this.dropped(reason),
+    wake: (to) => (to === this.next?.name ? this.goOver() : void this.pump(this.turn)),
+    drop: (_to, reason, why) => this.dropped(reason, why),
   };
 
   /** Begins a file, once it can be. */
   private async begin(): Promise<void> {
     const { mirrors, machine } = this.recorded;
-    if (this.isOver || this.isBeginning) return;
+    clearTimeout(this.retry);
+    if (this.isOver || this.isBeginning || this.next !== null) return;
     if (mirrors.isSendingState) {
       this.beginIn(BUSY_MS);
+      return;
+    }
+    if (this.isSilent && !this.isThreadDead) {
+      this.beginIn(RETRY_MS);
       return;
     }
     const turn = ++this.turn;
@@ -182,7 +220,6 @@ class Recording {
     } finally {
       this.isBeginning = false;
     }
-    await this.pump(this.turn);
   }
 
   private beginIn(ms: number): void {
@@ -190,17 +227,31 @@ class Recording {
     this.retry = setTimeout(() => void this.begin(), ms).unref();
   }
 
+  /** The next file has the state of now, and what is in the one at hand is what is out. */
   private join(room: Awaited<ReturnType<typeof prepared>>): void {
-    const { recorded, name, thread } = this;
-    const { mirrors, epoch, side } = recorded;
-    const number = recorded.commit();
-    const atMs = Date.now();
-    this.endFile();
-    this.turn++;
+    const { mirrors } = this.recorded;
+    const number = this.recorded.commit();
+    // No other mirror has that name by chance.
+    const name = `record ${newStream()}`;
     mirrors.join(name, { stream: 0, lacks: 0 }, number, room, this.hooks);
-    const { software } = this.options;
+    this.next = { name, number };
+    this.joinedMs = performance.now();
+    if (mirrors.last >= number) this.goOver();
+  }
+
+  /** All is out that the state of the next file has: it takes the place of the one at hand. */
+  private goOver(): void {
+    const { mirrors, epoch, side } = this.recorded;
+    const { name } = this.next!;
+    this.endFile();
+    this.next = null;
+    this.turn++;
+    this.name = name;
+    if (this.isThreadDead) this.thread = this.newThread();
+    const { software, build } = this.options;
     const { backMs } = this;
-    thread.begin({ side, software, stream: mirrors.stream, epoch, atMs, backMs });
+    const atMs = Date.now();
+    this.thread.begin({ side, software, build, stream: mirrors.stream, epoch, atMs, backMs });
     this.backMs = 0;
     this.beganMs = performance.now();
     this.markedMs = atMs;
@@ -208,6 +259,12 @@ class Recording {
     this.stateOctets = 0;
     this.state = "beginning";
     this.begun++;
+    void this.pump(this.turn);
+  }
+
+  private leaveNext(): void {
+    if (this.next !== null) this.recorded.mirrors.leave(this.next.name);
+    this.next = null;
   }
 
   /** The file at hand is complete, up to now. */
@@ -257,6 +314,7 @@ class Recording {
     this.state = "going";
     this.stateOctets = this.octets;
     this.stateFileOctets = 0;
+    this.stateMs = performance.now() - this.joinedMs;
     this.retryMs = RETRY_MS;
     if (this.begun === 1 || this.problem !== "") {
       const mb = (this.stateOctets / 1e6).toFixed(1);
@@ -308,35 +366,70 @@ class Recording {
   }
 
   private look(): void {
+    const { writtenOctets } = this.thread;
+    this.silentLooks = writtenOctets === this.writtenOctets ? this.silentLooks + 1 : 0;
+    this.writtenOctets = writtenOctets;
+    const isTaken = this.state === "beginning" || this.next !== null;
+    if (isTaken && performance.now() > this.joinedMs + STATE_MS) {
+      this.failed(`its state was not written in ${STATE_MS / 1000} s`);
+    }
     if (this.state === "waiting") return;
+    if (this.isSilent) {
+      this.failed(`the disk is too slow: it has taken nothing for ${SILENT_LOOKS} s`);
+      return;
+    }
     this.mark(Date.now());
     if (this.state === "going" && this.isDue) void this.begin();
   }
 
+  /** Looks go by as the thread that routes does, so that one that was halted does not find the other one silent. */
+  private get isSilent(): boolean {
+    return this.silentLooks > SILENT_LOOKS;
+  }
+
   private get isDue(): boolean {
     const { config, octets, stateOctets, news } = this;
+    if (this.isPumping || this.next !== null) return false;
+    if (this.backMs > 0) return true;
+    const sinceMs = performance.now() - this.beganMs;
+    if (sinceMs < (1 + REST) * this.stateMs) return false;
     const behind = octets - stateOctets;
     const most = Math.max(FILE_OCTETS_MAX, FILE_STATES_MAX * stateOctets);
     const isLarge = news.fileOctets - this.stateFileOctets > config.octetsMax / FILE_PARTS;
-    const isOld = performance.now() - this.beganMs >= config.everyMs;
-    return isOld || behind > most || isLarge || this.backMs > 0;
+    return sinceMs >= config.everyMs || behind > most || isLarge;
   }
 
   private told(news: RecordNews): void {
     this.news = news;
+    this.silentLooks = 0;
     if (this.stateFileOctets === 0 && this.state === "going") {
       this.stateFileOctets = news.fileOctets;
     }
     if (news.failed !== null && !this.isOver) this.failed(news.failed);
   }
 
-  private dropped(reason: string): void {
-    this.failed(`the disk is too slow: ${reason}`);
+  private died(reason: string): void {
+    this.isThreadDead = true;
+    if (!this.isOver) this.failed(reason);
+  }
+
+  private dropped(reason: string, why: "slow" | "secret"): void {
+    if (why === "slow") {
+      this.failed(`the disk is too slow: ${reason}`);
+      return;
+    }
+    // What has come up to now stays, and another state has the change in it.
+    if (this.state === "going" && !this.isPumping) this.add(this.timeFrame(Date.now()));
+    this.endFile();
+    this.say("info", "another file begins: a secret is another one, which is not written down");
+    // What is made for another one has the change in it; a bracket that is at hand does not end here.
+    if (this.next === null && !this.isBeginning) this.beginIn(0);
   }
 
   private failed(reason: string): void {
     this.turn++;
     this.recorded.mirrors.leave(this.name);
+    this.leaveNext();
     this.frames = [];
     this.letGo();
     this.thread.giveUp();

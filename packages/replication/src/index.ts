@@ -101,7 +101,7 @@ export { FormatError } from "./octet-reader.ts";
 export { outputsFrom, outputsOctets } from "./outputs-octets.ts";
 export { outputsSum } from "./outputs-sum.ts";
 export { Receipts } from "./receipts.ts";
-export { type RecordHead, RecordReader, ReplayDiffers } from "./record-reader.ts";
+export { RecordedByNewer, type RecordHead, RecordReader, ReplayDiffers } from "./record-reader.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
 export { Standby, type StandbyHooks } from "./standby.ts";

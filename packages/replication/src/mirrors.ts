@@ -34,8 +34,8 @@ export interface MirrorHooks {
   backlogOf(to: string): number;
   /** There may be more to `pump`. */
   wake(to: string): void;
-  /** It is of no use to go on with that mirror: its link is to be closed. */
-  drop(to: string, reason: string): void;
+  /** It is of no use to go on with that mirror: its link is to be closed. It did not take what it was sent, or could not. */
+  drop(to: string, reason: string, why: "slow" | "secret"): void;
 }
 
 interface MirrorOutlet {
@@ -209,7 +209,7 @@ export class Mirrors {
       if (number === outlet.imageTo) outlet.hooks.wake(name);
       if (number <= outlet.imageTo) continue;
       if (frame !== null) this.tell(name, frame);
-      else this.drop(name, "a secret is another one, which mirrors are not told");
+      else this.drop(name, "a secret is another one, which mirrors are not told", "secret");
     }
   }
 
@@ -224,13 +224,13 @@ export class Mirrors {
       outlet.waiting += frame.length;
     }
     if (outlet.waiting + hooks.backlogOf(name) <= MIRROR_OCTETS_MAX) return;
-    this.drop(name, `it is more than ${MIRROR_OCTETS_MAX >> 20} MB behind`);
+    this.drop(name, `it is more than ${MIRROR_OCTETS_MAX >> 20} MB behind`, "slow");
   }
 
-  private drop(name: string, reason: string): void {
+  private drop(name: string, reason: string, why: "slow" | "secret"): void {
     const hooks = this.outlets.get(name)?.hooks;
     this.outlets.delete(name);
-    hooks?.drop(name, reason);
+    hooks?.drop(name, reason, why);
   }
 
   tick(nowMs: number): void {

@@ -65,10 +65,10 @@ export class RecordKinds<T extends Schemas> {
     const name = this.byType.get(type);
     const value = octets.octets(octets.varint());
     if (name === undefined) {
+      skipped.records++;
       if (type >= FIRST_MARKED && type % 2 === 1) {
         throw new FormatError(`record ${type} must be understood, and is not known here`);
       }
-      skipped.records++;
       return null;
     }
     const fields = readFields(new OctetReader(value), this.schemas[name] as Schema, () => {

@@ -25,6 +25,13 @@ export class ReplayDiffers extends Error {
   }
 }
 
+/** A newer version has recorded it, and it has what is not known here; whatever else went wrong comes of that. */
+export class RecordedByNewer extends Error {
+  constructor() {
+    super("a newer version has recorded it, and it has what is not known here");
+  }
+}
+
 export class RecordReader {
   /** Brackets that were run, and how many of them have digests. */
   brackets = 0;
@@ -71,7 +78,8 @@ export class RecordReader {
    *
    * @param untilMs - milliseconds since 1970; what was at this time is run
    * @returns what it came to: `lacks`: no whole frame is there
-   * @throws FormatError for octets that nobody has written so, ReplayDiffers; the state is of no use then
+   * @throws FormatError for octets that nobody has written so, ReplayDiffers, RecordedByNewer; the state is of no use
+   *   then
    */
   step(untilMs: number): "bracket" | "other" | "later" | "lacks" {
     if (this.next !== null) {
@@ -79,15 +87,24 @@ export class RecordReader {
       this.atMs = this.next.atMs;
       this.next = null;
     }
-    const record = this.frames.next();
-    const { skipped } = this.frames;
-    const unknown = skipped.records + skipped.fields + this.standby.skipped.records;
-    if (unknown + this.standby.skipped.fields > 0) {
-      throw new FormatError("a newer version has recorded it, and it has what is not known here");
+    try {
+      const record = this.frames.next();
+      if (this.hasUnknown) throw new RecordedByNewer();
+      if (record === null) return "lacks";
+      this.octets += this.frames.frame.length;
+      const step = this.read(record, untilMs);
+      if (this.hasUnknown) throw new RecordedByNewer();
+      return step;
+    } catch (error) {
+      throw this.hasUnknown ? new RecordedByNewer() : error;
     }
-    if (record === null) return "lacks";
-    this.octets += this.frames.frame.length;
-    return this.read(record, untilMs);
+  }
+
+  /** What is left out of a state or of a call makes another one of it. */
+  private get hasUnknown(): boolean {
+    return [this.frames.skipped, this.standby.skipped].some(
+      ({ records, fields }) => records + fields > 0,
+    );
   }
 
   private read(record: AnyRecord, untilMs: number): "bracket" | "other" | "later" {

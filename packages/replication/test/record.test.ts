@@ -1,6 +1,7 @@
 /** What was, read from frames: until a time, and no further than what was written so. */
 
-import { describe, expect, test } from "vitest";
+import { hashOctets } from "@ts-bgp/rib";
+import { describe, expect, test, vi } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import {
   FormatError,
@@ -9,8 +10,10 @@ import {
   Journal,
   Machine,
   machineCapture,
+  RecordedByNewer,
   RecordReader,
   ReplayDiffers,
+  Standby,
 } from "../src/index.ts";
 
 const CONFIG = configOf(
@@ -35,6 +38,17 @@ function recorded(sumOf: (sum: number) => number = (sum) => sum): Uint8Array[] {
     frames.push(frameOf("bracket", { ...about, sum: number === 2 ? sumOf(sum) : sum }));
   }
   return frames;
+}
+
+/** A frame around octets that `frameOf` does not write. */
+function sealed(record: readonly number[]): Uint8Array {
+  const frame = new Uint8Array(12 + record.length);
+  frame.set(record, 12);
+  const head = new DataView(frame.buffer);
+  head.setUint32(0, record.length);
+  head.setUint32(4, hashOctets(0, frame, 12, frame.length));
+  head.setUint32(8, hashOctets(0, frame, 0, 8));
+  return frame;
 }
 
 function readerOf(frames: readonly Uint8Array[]): RecordReader {
@@ -71,6 +85,26 @@ describe("a record", () => {
     const reader = readerOf(recorded((sum) => sum + 1));
     expect(readTo(reader, 2999)).toBe("later");
     expect(() => readTo(reader, 4000)).toThrow(ReplayDiffers);
+  });
+
+  test.each([
+    ["a record", [31, 2, 9, 9]],
+    ["a record that must be understood", [0xad, 2, 1, 7]],
+  ])("with %s that is not known is one of a newer version", (_, octets) => {
+    const reader = readerOf([...recorded(), sealed(octets)]);
+    expect(() => readTo(reader, Number.POSITIVE_INFINITY)).toThrow(RecordedByNewer);
+  });
+
+  test("in whose state something was left out is one of a newer version, whatever comes of that", () => {
+    const fails = vi.spyOn(Standby.prototype, "record").mockImplementation(function (
+      this: Standby,
+    ) {
+      this.skipped.records++;
+      throw new TypeError("what was left out is missing");
+    });
+    const reader = readerOf(recorded());
+    expect(() => readTo(reader, Number.POSITIVE_INFINITY)).toThrow(RecordedByNewer);
+    fails.mockRestore();
   });
 
   test.each<[string, (frames: Uint8Array[]) => Uint8Array[]]>([

@@ -2,7 +2,8 @@
 
 import { exactMatch, hashOctets, type PrefixKey, type Rib } from "@ts-bgp/rib";
 import type { Router } from "@ts-bgp/router";
-import { type RouteQuery, type ShownRoute, showRoutes } from "./show-routes.ts";
+import { type RouteQuery, type ShownRoute, showRoutes, stalenessOf } from "./show-routes.ts";
+import { showOrigin } from "./show-rpki.ts";
 
 /** One path that is otherwise in the later state. */
 export interface RouteChange {
@@ -77,7 +78,7 @@ export class PrefixWatch {
 
   /** @returns what has changed since it was asked last; of the first time, all that there is */
   look(router: Router): RouteChange[] {
-    const mark = this.markOf(router.tables.rib(this.query.family));
+    const mark = this.markOf(router, router.tables.rib(this.query.family));
     if (mark === this.mark) return [];
     this.mark = mark;
     const known = new RoutesBefore();
@@ -88,7 +89,7 @@ export class PrefixWatch {
   }
 
   /** @returns a text that is another one when anything has changed of the paths */
-  private markOf(rib: Rib): string {
+  private markOf(router: Router, rib: Rib): string {
     const { prefixes, paths, attrs } = rib;
     const row = exactMatch(prefixes, this.key);
     if (row === 0) return "";
@@ -96,6 +97,10 @@ export class PrefixWatch {
     for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
       const { peer, pathId, reason, attrIn, attr } = paths;
       mark += `|${path} ${peer[path]} ${pathId[path]} ${reason[path]}`;
+      const facts = router.tables.directory.factsOf(peer[path]!);
+      mark += ` ${stalenessOf(router, rib, path, facts.address)?.isLongLived}`;
+      const origin = showOrigin(router, rib, row, attrIn[path]!, facts);
+      if (origin !== null) mark += ` ${origin.state} ${origin.path}`;
       // A number may be that of another set by now.
       for (const set of [attrIn[path]!, attr[path]!]) {
         if (set === 0) continue;
