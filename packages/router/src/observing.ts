@@ -149,6 +149,7 @@ export class RouteRuns {
   private table: Table | 0 = 0;
   private peer: PeerRow = 0;
   private attr: AttrId = 0;
+  private withPathIds = false;
 
   constructor(tables: Tables, rib: Rib, writer: RunWriter) {
     this.tables = tables;
@@ -159,12 +160,15 @@ export class RouteRuns {
   /** @param attr - 0 for a route that is there no more */
   add(table: Table, peer: PeerRow, attr: AttrId, row: PrefixRow, pathId: number): void {
     const { rib, writer } = this;
-    if (table !== this.table || peer !== this.peer || attr !== this.attr) {
+    // Routes of a session that has ended have their identifiers still.
+    const withPathIds = table !== TABLE.LOC_RIB && (pathId !== 0 || this.hasPathIds(peer));
+    const isOne = table === this.table && peer === this.peer && attr === this.attr;
+    if (!isOne || withPathIds !== this.withPathIds) {
       this.table = table;
       this.peer = peer;
       this.attr = attr;
-      const hasPathIds = table !== TABLE.LOC_RIB && this.hasPathIds(peer);
-      writer.run(table, rib.family, peer, hasPathIds, attr === 0 ? null : octetsOf(rib, attr));
+      this.withPathIds = withPathIds;
+      writer.run(table, rib.family, peer, withPathIds, attr === 0 ? null : octetsOf(rib, attr));
     }
     this.route(row, pathId);
   }
