@@ -32,3 +32,55 @@ test.each([
   telling.pass();
   expect(telling.routesOf("192.0.2.1")).toEqual([]);
 });
+
+const file = (as: number) => `
+  - { address: 192.0.2.1, as: ${as}, speaker: a }
+  - { address: 192.0.2.2, as: 65002, speaker: b }
+`;
+
+test("a neighbor that is another one now has no routes of the one before, nor others' of its number", () => {
+  const a = new Lab(member("a", file(65001)));
+  const b = new Lab(member("b", file(65001)));
+  const telling = new Telling(a, "a", b);
+  a.peer("192.0.2.1", { as: 65001 }).up().announce(["10.1.0.0/16", "10.3.0.0/16"]);
+  telling.pass();
+  b.reload(member("b", file(65009)));
+  telling.copy();
+  expect(telling.routesOf("192.0.2.1")).toEqual(["10.1.0.0/16 0", "10.3.0.0/16 0"]);
+  a.reload(member("a", file(65009)));
+  a.run();
+  const removal = telling.untold();
+  expect(removal.map(({ news }) => news.what)).toEqual(["routes"]);
+  a.peer("192.0.2.1", { as: 65009 }).up().announce(["10.1.0.0/16", "10.2.0.0/16"]);
+  telling.pass();
+  // It takes a while to remove many routes: a session may be up before that is told.
+  for (const each of removal) telling.tell(each);
+  b.run();
+  expect(telling.routesOf("192.0.2.1")).toEqual(["10.1.0.0/16 0", "10.2.0.0/16 0"]);
+  const routes = "static: [ { prefix: 10.77.0.0/16, next-hop: 192.0.2.250 } ]";
+  a.reload(member("a", file(65009), "", routes));
+  telling.pass();
+  expect(telling.routesOf("192.0.2.1")).toEqual(["10.1.0.0/16 0", "10.2.0.0/16 0"]);
+});
+
+test("routes of the configuration are not told", () => {
+  const a = new Lab(member("a", BOTH));
+  const telling = new Telling(a, "a", new Lab(member("b", BOTH)));
+  a.reload(member("a", BOTH, "", "static: [ { prefix: 10.77.0.0/16, next-hop: 192.0.2.250 } ]"));
+  a.run();
+  expect(telling.untold()).toEqual([]);
+});
+
+test("after 256 copies that were cut, routes that are told no more go", () => {
+  const a = new Lab(member("a", BOTH));
+  const b = new Lab(member("b", BOTH));
+  const telling = new Telling(a, "a", b);
+  const x = a.peer("192.0.2.1", { as: 65001 }).up();
+  x.announce(["10.1.0.0/16", "10.2.0.0/16"]);
+  telling.pass();
+  for (let n = 0; n < 255; n++) telling.begin();
+  x.withdraw(["10.1.0.0/16"]);
+  a.run();
+  telling.copy();
+  expect(telling.routesOf("192.0.2.1")).toEqual(["10.2.0.0/16 0"]);
+});

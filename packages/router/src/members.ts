@@ -24,6 +24,8 @@ interface Host {
 
 /** Paths that one step looks at. */
 const STEP_PATHS = 4096;
+/** In place of a round. */
+const OLD = 0;
 
 export function heardOfMember(
   host: Host,
@@ -34,17 +36,14 @@ export function heardOfMember(
   const member = memberOf(host.tables, name);
   switch (news.what) {
     case "begin":
-      member.copies++;
+      nextRound(host, name, member);
       member.isComplete = false;
       member.wantsCopy = false;
       member.peers.clear();
       return;
-    case "peer": {
-      member.peers.set(news.peer, news.address);
-      const neighbor = neighborOf(host, name, member, news.peer);
-      if (neighbor !== null) host.tables.peers.identifier[neighbor.row] = news.identifier;
+    case "peer":
+      heardOfPeer(host, name, member, news);
       return;
-    }
     case "routes":
       for (const run of runsOf(octets)) take(host, name, member, run);
       return;
@@ -53,10 +52,31 @@ export function heardOfMember(
       removeUnheard(host, name, member);
       return;
     case "gone":
-      member.copies++;
+      nextRound(host, name, member);
       member.isComplete = false;
       removeUnheard(host, name, member);
   }
+}
+
+function heardOfPeer(
+  host: Host,
+  name: string,
+  member: MemberState,
+  { peer, address, identifier }: Extract<MemberNews, { what: "peer" }>,
+): void {
+  const { peers } = member;
+  let hadAnother = false;
+  for (const [number, of] of peers) {
+    if (of !== address || number === peer) continue;
+    peers.delete(number);
+    hadAnother = true;
+  }
+  peers.set(peer, address);
+  const neighbor = neighborOf(host, name, member, peer);
+  if (neighbor === null) return;
+  // What came under another number was of a neighbor that is gone, and nothing more is taken of it.
+  if (hadAnother) removeOld(host, member, neighbor);
+  host.tables.peers.identifier[neighbor.row] = identifier;
 }
 
 /** @returns one that is that member's here as well, for a moment files may differ; null for none */
@@ -87,8 +107,34 @@ function take(host: Host, name: string, member: MemberState, run: RouteRun): voi
   attrs.release(attr);
 }
 
+/** Routes of it have been told since the last copy began; those with `OLD` have not. */
 function roundOf({ copies }: MemberState): number {
   return copies & 0xff;
+}
+
+/** Begins a round that no route has. */
+function nextRound({ tables, neighbors }: Host, name: string, member: MemberState): void {
+  member.copies++;
+  if (roundOf(member) !== OLD) return;
+  member.copies++;
+  for (const { config, row } of neighbors.values()) {
+    if (config.speaker === name) for (const family of FAMILIES) age(tables.rib(family), row);
+  }
+}
+
+/** Has routes of a neighbor be such as were not told in any copy. */
+function age({ paths }: Rib, row: PeerRow): void {
+  const { round, peerHead, peerNext } = paths;
+  for (let path = peerHead[row]!; path !== 0; path = peerNext[path]!) round[path] = OLD;
+}
+
+function removeOld({ tables }: Host, member: MemberState, { row }: Neighbor): void {
+  for (const family of FAMILIES) {
+    const rib = tables.rib(family);
+    if (rib.paths.peerHead[row] === 0) continue;
+    age(rib, row);
+    tables.jobs.add(new RemoveUnheard(member, rib, row));
+  }
 }
 
 function removeUnheard({ tables, neighbors }: Host, name: string, member: MemberState): void {

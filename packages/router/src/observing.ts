@@ -81,7 +81,8 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const routes = new RouteRuns(tables, rib, writer);
   const { wants, directory } = tables;
   if (wants.routes) tellReceived(rib, notes, routes, directory);
-  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory);
+  const local = tables.staticPeer?.row ?? 0;
+  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory, local);
   if (wants.routes || wants.best === true) for (const row of notes.best) routes.addBest(row);
   clearRouteNotes(notes);
   const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
@@ -103,15 +104,16 @@ function tellReceived(
   });
 }
 
-/** What of it is accepted. */
+/** What of it is accepted; routes of the configuration are nobody's. @param local - whose these are */
 function tellAccepted(
   rib: Rib,
   notes: RouteNotes,
   routes: RouteRuns,
   directory: NeighborDirectory,
+  local: PeerRow,
 ): void {
   eachNotedPath(notes, (noted) => {
-    if (directory.isElsewhere(noted.peer)) return;
+    if (noted.peer === local || directory.isElsewhere(noted.peer)) return;
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : rib.paths.attr[path]!;
     if (attr === 0 && !noted.wasAccepted) return;

@@ -76,7 +76,7 @@ export class Telling {
     return found.sort();
   }
 
-  private tell({ news, octets }: Told): void {
+  tell({ news, octets }: Told): void {
     this.to.router.member(this.name, news, octets, this.to.nowMs);
   }
 }
