@@ -84,3 +84,20 @@ test("after 256 copies that were cut, routes that are told no more go", () => {
   telling.copy();
   expect(telling.routesOf("192.0.2.1")).toEqual(["10.2.0.0/16 0"]);
 });
+
+test("routes of another member's neighbor that is removed are not told as own ones", () => {
+  const own = "\n  - { address: 192.0.2.2, as: 65002, speaker: b }\n";
+  const a = new Lab(member("a", BOTH));
+  const b = new Lab(member("b", BOTH));
+  const telling = new Telling(a, "a", b);
+  const back = new Telling(b, "b", a);
+  a.peer("192.0.2.1", { as: 65001 }).up().announce(["10.1.0.0/16"]);
+  telling.pass();
+  const { row } = b.neighbor("192.0.2.1");
+  b.reload(member("b", own));
+  b.run();
+  expect(back.untold()).toEqual([]);
+  // Its number is free again.
+  b.reload(member("b", BOTH));
+  expect(b.neighbor("192.0.2.1").row).toBe(row);
+});
