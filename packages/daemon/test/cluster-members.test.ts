@@ -101,3 +101,25 @@ test("routes of another member's neighbor that is removed are not told as own on
   b.reload(member("b", BOTH));
   expect(b.neighbor("192.0.2.1").row).toBe(row);
 });
+
+test("another BGP Identifier may make another path the best one", () => {
+  const neighbors = `${BOTH}  - { address: 192.0.2.3, as: 65003, speaker: a }\n`;
+  const a = new Lab(member("a", neighbors));
+  const b = new Lab(member("b", neighbors));
+  const telling = new Telling(a, "a", b);
+  const client = b.peer("192.0.2.2", { as: 65002 }).up();
+  const [x, y] = [
+    a.peer("192.0.2.1", { as: 65001, id: "1.1.1.1" }).up(),
+    a.peer("192.0.2.3", { as: 65003, id: "2.2.2.2" }).up(),
+  ];
+  for (const each of [x, y]) each.announce(["10.1.0.0/16"]);
+  telling.pass();
+  expect(client.table["10.1.0.0/16"]?.path).toBe("65001");
+  x.hangUp();
+  a.run();
+  x.up({ id: "3.3.3.3" }).announce(["10.1.0.0/16"]);
+  a.run();
+  // What happened was not told: the link was cut.
+  telling.copy();
+  expect(client.table["10.1.0.0/16"]?.path).toBe("65003");
+});

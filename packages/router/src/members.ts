@@ -76,7 +76,18 @@ function heardOfPeer(
   if (neighbor === null) return;
   // What came under another number was of a neighbor that is gone, and nothing more is taken of it.
   if (hadAnother) removeOld(host, member, neighbor);
-  host.tables.peers.identifier[neighbor.row] = identifier;
+  identify(host, neighbor, identifier);
+}
+
+/** The decision process asks for the identifier (RFC 4271 section 9.1.2.2 f): it may find another best path. */
+function identify({ tables }: Host, { row }: Neighbor, identifier: number): void {
+  const { peers, jobs } = tables;
+  if (peers.identifier[row] === identifier) return;
+  peers.identifier[row] = identifier;
+  for (const family of FAMILIES) {
+    const rib = tables.rib(family);
+    if (rib.paths.peerHead[row] !== 0) jobs.add(new DecideAgain(rib, row));
+  }
 }
 
 /** @returns one that is that member's here as well, for a moment files may differ; null for none */
@@ -175,6 +186,31 @@ export class RemoveUnheard implements Job {
       }
       if (walk.at !== 0) return "more";
     }
+    paths.endWalk(walk);
+    return "done";
+  }
+}
+
+/** Has the prefixes decided once more that a neighbor has routes of. */
+export class DecideAgain implements Job {
+  private readonly rib: Rib;
+  private readonly paths: PathTable;
+  private readonly walk: PeerWalk;
+
+  constructor(rib: Rib, row: PeerRow) {
+    this.rib = rib;
+    this.paths = rib.paths;
+    this.walk = rib.paths.walk(row);
+  }
+
+  step(): JobState {
+    const { rib, paths, walk } = this;
+    for (let n = 0; n < STEP_PATHS && walk.at !== 0; n++) {
+      const path = walk.at;
+      rib.markDirty(paths.prefix[path]!);
+      walk.at = paths.peerNext[path]!;
+    }
+    if (walk.at !== 0) return "more";
     paths.endWalk(walk);
     return "done";
   }
