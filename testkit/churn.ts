@@ -1,9 +1,10 @@
 /** Neighbors that come, go, announce, stall and are configured anew, at random. */
 
+import type { Route } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import type { Order } from "../packages/router/src/index.ts";
 import { Lab, type LabOptions, type Peer, yamlOf } from "./router.ts";
-import { type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
+import { keyOf, type PeerOptions, ROUTER_AS, type Sketch } from "./sketch.ts";
 
 export const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"];
 
@@ -17,6 +18,8 @@ export interface Kind {
   readonly peer?: Partial<PeerOptions>;
   /** Further sections of the configuration. */
   readonly sections?: string;
+  /** They send several paths of a prefix, each with an identifier of its own (RFC 7911). */
+  readonly sendsPaths?: boolean;
   /** Those that no configuration has as neighbors come as dynamic ones. */
   readonly isDynamic?: boolean;
 }
@@ -33,6 +36,13 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     defaults: `${ROUTE_SERVER}, add-path: { send: all }`,
     own: NO_OWN,
     peer: { addPath: "receive" },
+  },
+  "a route server that is sent several paths": {
+    as: EXTERNAL,
+    defaults: `${ROUTE_SERVER}, add-path: { receive: true, send: all }`,
+    own: NO_OWN,
+    peer: { addPath: "both" },
+    sendsPaths: true,
   },
   "an observed route server": {
     as: EXTERNAL,
@@ -224,11 +234,16 @@ export const disturbance: fc.Arbitrary<Step> = fc.oneof(
 
 const prefixOf = (n: number) => `10.${n}.0.0/16`;
 
+interface Announced {
+  readonly route: Route;
+  readonly sketch: Sketch;
+}
+
 /** A router with its four peers, who remember what they announce and say it again when they come back. */
 export class World {
   readonly lab: Lab;
   readonly peers: Peer[];
-  readonly routes: Map<string, Sketch>[] = ADDRESSES.map(() => new Map());
+  readonly routes: Map<string, Announced>[] = ADDRESSES.map(() => new Map());
   private readonly kind: Kind;
 
   constructor(first: Variant, kind: Kind, budget: number, options: LabOptions = {}) {
@@ -266,7 +281,9 @@ export class World {
   }
 
   sendAll(i: number): void {
-    for (const [prefix, route] of this.routes[i]!) this.peers[i]!.announce([prefix], route);
+    for (const { route, sketch } of this.routes[i]!.values()) {
+      this.peers[i]!.announce([route], sketch);
+    }
   }
 
   act(step: Step): void {
@@ -302,18 +319,30 @@ export class World {
     if (step.do === "announce") {
       const { tail, ...rest } = step.sketch;
       const as = this.kind.as[i]!;
-      const route = { path: as === ROUTER_AS ? tail : [as, ...tail], ...rest };
-      for (const n of step.prefixes) this.routes[i]!.set(prefixOf(n), route);
-      if (isOpen) at.announce(step.prefixes.map(prefixOf), route);
+      const sketch = { path: as === ROUTER_AS ? tail : [as, ...tail], ...rest };
+      const routes = step.prefixes.map((n) => this.routeOf(n, tail.length + 1));
+      for (const route of routes) this.routes[i]!.set(keyOf(route), { route, sketch });
+      if (isOpen) at.announce(routes, sketch);
     } else if (step.do === "withdraw") {
-      for (const n of step.prefixes) this.routes[i]!.delete(prefixOf(n));
-      if (isOpen) at.withdraw(step.prefixes.map(prefixOf));
+      const routes = step.prefixes.map((n) => this.heldOf(i, n));
+      for (const route of routes) this.routes[i]!.delete(keyOf(route));
+      if (isOpen) at.withdraw(routes);
     } else if (step.do === "raise" || step.do === "begin") this.raise(i, step.do === "raise");
     else if (!isOpen) return;
     else if (step.do === "drop") at.hangUp();
     else if (step.do === "stall") at.wire.reads = false;
     else if (step.do === "drain") at.wire.drain();
     else at.refresh(0);
+  }
+
+  private routeOf(n: number, pathId: number): Route {
+    return this.kind.sendsPaths === true ? { prefix: prefixOf(n), path_id: pathId } : prefixOf(n);
+  }
+
+  /** @returns a route of the prefix that the peer has announced, if there is one */
+  private heldOf(i: number, n: number): Route {
+    const routes = [1, 2, 3].map((pathId) => this.routeOf(n, pathId));
+    return routes.find((route) => this.routes[i]!.has(keyOf(route))) ?? routes[0]!;
   }
 
   /** Lets everything come to its end, with all peers up that may be. */

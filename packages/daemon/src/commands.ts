@@ -24,6 +24,7 @@ import {
   showRestart,
   showRpki,
   showTables,
+  showTotals,
 } from "@ts-bgp/views";
 import { choice, numberOf, pageIn, prefixOf, textOf } from "./arguments.ts";
 import { type TrialOptions, trialOptionsIn } from "./canary.ts";
@@ -184,14 +185,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "show-status": async function* ({ router, slices }, _request, daemon) {
     const { version, startedMs, feeds } = daemon;
     const { router: identity } = router.tables.config;
+    const { neighbors, established } = showTotals(router);
     yield {
       version,
       as: identity.as,
       id: identity.id,
       started_ms: Math.round(startedMs),
       configured_ms: Math.round(daemon.configuredMs()),
-      neighbors: router.neighbors.size,
-      established: [...router.neighbors.values()].filter(({ session }) => session !== null).length,
+      neighbors,
+      established,
       slice_max_ms: recentMaxMs(slices),
       restart: showRestart(router),
       dynamic_neighbors: showDynamic(router),

@@ -1,7 +1,7 @@
 /** What is known of neighbors, as a table: there are many of them at an exchange. */
 
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import { FAMILIES, familyLabel, type Router } from "@ts-bgp/router";
+import { FAMILIES, familyLabel, isElsewhere, type Router } from "@ts-bgp/router";
 import { nowMs } from "@ts-bgp/speaker";
 import { type ShownFamily, type ShownNeighbor, showNeighbor } from "@ts-bgp/views";
 import { ACTION_WEIGHT, type FaultAction } from "@ts-bgp/wire-codec";
@@ -103,11 +103,11 @@ export const NEIGHBOR_TABLE: MetricTable = {
 };
 
 /**
- * @returns rows of all neighbors that there are when it begins and when it comes to them, cut into
- *   pieces that take about a millisecond each
+ * @returns rows of all neighbors that there are when it begins and when it comes to them, but those that other
+ *   members of the cluster have the sessions with; cut into pieces that take about a millisecond each
  */
 export function* neighborRows(router: Router): Generator<MetricRows> {
-  const neighbors = [...router.neighbors.values()];
+  const neighbors = [...router.neighbors.values()].filter(({ config }) => !isElsewhere(config));
   for (let at = 0; at < neighbors.length; ) {
     const endMs = performance.now() + PIECE_MS;
     const subjects: string[][] = [];

@@ -104,4 +104,5 @@ export const NUMBERS = `
 75 AcceptAll:
 76 ChainFilter:
 77 RemoveUnheard: member rib paths walk copies
+78 DecideAgain: rib paths walk
 `;

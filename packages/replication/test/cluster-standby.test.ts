@@ -13,13 +13,14 @@ test("a standby of a member does the same as its active side, and can join at an
       programs,
       fc.tuple(member, member, member, member),
       fc.nat(10),
-      ({ first, steps }, owners, joinsAt) => {
+      fc.constantFrom("a route server", "a route server that is sent several paths"),
+      ({ first, steps }, owners, joinsAt, title) => {
         let side: Followed | null = null;
         const routerOf: LabOptions["routerOf"] = (config, seed) => {
           side = new Followed(config, seed);
           return side.router;
         };
-        const kind = KINDS["a route server"]!;
+        const kind = KINDS[title]!;
         const optionsOf = (m: number) => (m === 0 ? { routerOf } : {});
         const cluster = new Cluster(2, owners, first, kind, 1, optionsOf);
         const followed = side as unknown as Followed;

@@ -1,10 +1,11 @@
 /** Removing a neighbor. */
 
+import { eachNotedPath } from "@ts-bgp/rib";
 import { CEASE } from "@ts-bgp/wire-codec";
 import type { Job, JobState } from "./jobs.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { isElsewhere } from "./neighbor-directory.ts";
-import type { Tables } from "./tables.ts";
+import { FAMILIES, type Tables } from "./tables.ts";
 
 /** The neighbor goes at once, with a Cease of that subcode; its routes go piece by piece, and then its number is free. */
 export function removeNeighbor(
@@ -32,9 +33,21 @@ export class Forget implements Job {
 
   step(): JobState {
     const { stale, tables, row } = this.neighbor;
-    if (stale.isAny) return "waiting";
+    if (stale.isAny || this.isNoted()) return "waiting";
     tables.directory.remove(this.neighbor);
     tables.peers.remove(row);
     return "done";
+  }
+
+  /** Routes that another member of the cluster told of went in this slice: they must not be told as own ones. */
+  private isNoted(): boolean {
+    const { config, tables, row } = this.neighbor;
+    if (!isElsewhere(config)) return false;
+    return FAMILIES.some((family) => {
+      let isIt = false;
+      const { notes } = tables.rib(family);
+      if (notes !== null) eachNotedPath(notes, ({ peer }) => (isIt ||= peer === row));
+      return isIt;
+    });
   }
 }

@@ -24,6 +24,8 @@ interface Host {
 
 /** Paths that one step looks at. */
 const STEP_PATHS = 4096;
+/** In place of a round. */
+const OLD = 0;
 
 export function heardOfMember(
   host: Host,
@@ -34,17 +36,14 @@ export function heardOfMember(
   const member = memberOf(host.tables, name);
   switch (news.what) {
     case "begin":
-      member.copies++;
+      nextRound(host, name, member);
       member.isComplete = false;
       member.wantsCopy = false;
       member.peers.clear();
       return;
-    case "peer": {
-      member.peers.set(news.peer, news.address);
-      const neighbor = neighborOf(host, name, member, news.peer);
-      if (neighbor !== null) host.tables.peers.identifier[neighbor.row] = news.identifier;
+    case "peer":
+      heardOfPeer(host, name, member, news);
       return;
-    }
     case "routes":
       for (const run of runsOf(octets)) take(host, name, member, run);
       return;
@@ -53,9 +52,41 @@ export function heardOfMember(
       removeUnheard(host, name, member);
       return;
     case "gone":
-      member.copies++;
+      nextRound(host, name, member);
       member.isComplete = false;
       removeUnheard(host, name, member);
+  }
+}
+
+function heardOfPeer(
+  host: Host,
+  name: string,
+  member: MemberState,
+  { peer, address, identifier }: Extract<MemberNews, { what: "peer" }>,
+): void {
+  const { peers } = member;
+  let hadAnother = false;
+  for (const [number, of] of peers) {
+    if (of !== address || number === peer) continue;
+    peers.delete(number);
+    hadAnother = true;
+  }
+  peers.set(peer, address);
+  const neighbor = neighborOf(host, name, member, peer);
+  if (neighbor === null) return;
+  // What came under another number was of a neighbor that is gone, and nothing more is taken of it.
+  if (hadAnother) removeOld(host, member, neighbor);
+  identify(host, neighbor, identifier);
+}
+
+/** The decision process asks for the identifier (RFC 4271 section 9.1.2.2 f): it may find another best path. */
+function identify({ tables }: Host, { row }: Neighbor, identifier: number): void {
+  const { peers, jobs } = tables;
+  if (peers.identifier[row] === identifier) return;
+  peers.identifier[row] = identifier;
+  for (const family of FAMILIES) {
+    const rib = tables.rib(family);
+    if (rib.paths.peerHead[row] !== 0) jobs.add(new DecideAgain(rib, row));
   }
 }
 
@@ -87,8 +118,34 @@ function take(host: Host, name: string, member: MemberState, run: RouteRun): voi
   attrs.release(attr);
 }
 
+/** Routes of it have been told since the last copy began; those with `OLD` have not. */
 function roundOf({ copies }: MemberState): number {
   return copies & 0xff;
+}
+
+/** Begins a round that no route has. */
+function nextRound({ tables, neighbors }: Host, name: string, member: MemberState): void {
+  member.copies++;
+  if (roundOf(member) !== OLD) return;
+  member.copies++;
+  for (const { config, row } of neighbors.values()) {
+    if (config.speaker === name) for (const family of FAMILIES) age(tables.rib(family), row);
+  }
+}
+
+/** Has routes of a neighbor be such as were not told in any copy. */
+function age({ paths }: Rib, row: PeerRow): void {
+  const { round, peerHead, peerNext } = paths;
+  for (let path = peerHead[row]!; path !== 0; path = peerNext[path]!) round[path] = OLD;
+}
+
+function removeOld({ tables }: Host, member: MemberState, { row }: Neighbor): void {
+  for (const family of FAMILIES) {
+    const rib = tables.rib(family);
+    if (rib.paths.peerHead[row] === 0) continue;
+    age(rib, row);
+    tables.jobs.add(new RemoveUnheard(member, rib, row));
+  }
 }
 
 function removeUnheard({ tables, neighbors }: Host, name: string, member: MemberState): void {
@@ -129,6 +186,31 @@ export class RemoveUnheard implements Job {
       }
       if (walk.at !== 0) return "more";
     }
+    paths.endWalk(walk);
+    return "done";
+  }
+}
+
+/** Has the prefixes decided once more that a neighbor has routes of. */
+export class DecideAgain implements Job {
+  private readonly rib: Rib;
+  private readonly paths: PathTable;
+  private readonly walk: PeerWalk;
+
+  constructor(rib: Rib, row: PeerRow) {
+    this.rib = rib;
+    this.paths = rib.paths;
+    this.walk = rib.paths.walk(row);
+  }
+
+  step(): JobState {
+    const { rib, paths, walk } = this;
+    for (let n = 0; n < STEP_PATHS && walk.at !== 0; n++) {
+      const path = walk.at;
+      rib.markDirty(paths.prefix[path]!);
+      walk.at = paths.peerNext[path]!;
+    }
+    if (walk.at !== 0) return "more";
     paths.endWalk(walk);
     return "done";
   }

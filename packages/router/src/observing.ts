@@ -81,7 +81,8 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const routes = new RouteRuns(tables, rib, writer);
   const { wants, directory } = tables;
   if (wants.routes) tellReceived(rib, notes, routes, directory);
-  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory);
+  const local = tables.staticPeer?.row ?? 0;
+  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory, local);
   if (wants.routes || wants.best === true) for (const row of notes.best) routes.addBest(row);
   clearRouteNotes(notes);
   const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
@@ -103,15 +104,16 @@ function tellReceived(
   });
 }
 
-/** What of it is accepted. */
+/** What of it is accepted; routes of the configuration are nobody's. @param local - whose these are */
 function tellAccepted(
   rib: Rib,
   notes: RouteNotes,
   routes: RouteRuns,
   directory: NeighborDirectory,
+  local: PeerRow,
 ): void {
   eachNotedPath(notes, (noted) => {
-    if (directory.isElsewhere(noted.peer)) return;
+    if (noted.peer === local || directory.isElsewhere(noted.peer)) return;
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : rib.paths.attr[path]!;
     if (attr === 0 && !noted.wasAccepted) return;
@@ -149,6 +151,7 @@ export class RouteRuns {
   private table: Table | 0 = 0;
   private peer: PeerRow = 0;
   private attr: AttrId = 0;
+  private withPathIds = false;
 
   constructor(tables: Tables, rib: Rib, writer: RunWriter) {
     this.tables = tables;
@@ -159,12 +162,15 @@ export class RouteRuns {
   /** @param attr - 0 for a route that is there no more */
   add(table: Table, peer: PeerRow, attr: AttrId, row: PrefixRow, pathId: number): void {
     const { rib, writer } = this;
-    if (table !== this.table || peer !== this.peer || attr !== this.attr) {
+    // Routes of a session that has ended have their identifiers still.
+    const withPathIds = table !== TABLE.LOC_RIB && (pathId !== 0 || this.hasPathIds(peer));
+    const isOne = table === this.table && peer === this.peer && attr === this.attr;
+    if (!isOne || withPathIds !== this.withPathIds) {
       this.table = table;
       this.peer = peer;
       this.attr = attr;
-      const hasPathIds = table !== TABLE.LOC_RIB && this.hasPathIds(peer);
-      writer.run(table, rib.family, peer, hasPathIds, attr === 0 ? null : octetsOf(rib, attr));
+      this.withPathIds = withPathIds;
+      writer.run(table, rib.family, peer, withPathIds, attr === 0 ? null : octetsOf(rib, attr));
     }
     this.route(row, pathId);
   }

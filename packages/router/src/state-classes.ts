@@ -8,7 +8,7 @@ import { Forget } from "./forget.ts";
 import { SessionImporter } from "./importer.ts";
 import { Jobs } from "./jobs.ts";
 import { MaxPrefix } from "./max-prefix.ts";
-import { RemoveUnheard } from "./members.ts";
+import { DecideAgain, RemoveUnheard } from "./members.ts";
 import { Neighbor } from "./neighbor.ts";
 import { NeighborDirectory } from "./neighbor-directory.ts";
 import { NeighborLog } from "./neighbor-log.ts";
@@ -36,6 +36,7 @@ export const STATE_CLASSES = [
   ...RPKI_STATE_CLASSES,
   Connection,
   ConnectionSink,
+  DecideAgain,
   Dispose,
   Fold,
   Forget,
@@ -68,4 +69,4 @@ export const STATE_CLASSES = [
 ] as const;
 
 /** Those of them that release 0.2.0 did not have. */
-export const LATER_STATE_CLASSES = [Fold, OwnRestart, RemoveUnheard] as const;
+export const LATER_STATE_CLASSES = [DecideAgain, Fold, OwnRestart, RemoveUnheard] as const;

@@ -1,10 +1,11 @@
-/** What all neighbors have together, and why routes are rejected: for those who watch. */
+/** What all neighbors of this speaker have together, and why routes are rejected: for those who watch. */
 
 import type { PeerRow, Rib } from "@ts-bgp/rib";
-import { FAMILIES, familyLabel, type Router } from "@ts-bgp/router";
+import { FAMILIES, familyLabel, isElsewhere, type Router } from "@ts-bgp/router";
 import { type ShownReason, shownReason } from "./show-routes.ts";
 
 export interface ShownTotals {
+  /** Without those that other members of the cluster have the sessions with. */
   neighbors: number;
   established: number;
   /** UPDATE messages since the start of whichever side of a pair was the first. */
@@ -20,7 +21,8 @@ export interface ShownTotals {
 export function showTotals({ neighbors, tables }: Router): ShownTotals {
   const ribs = FAMILIES.map((family) => tables.rib(family));
   const totals = { established: 0, updates_received: 0, updates_sent: 0, received: 0, accepted: 0 };
-  for (const { row, session, received, sent } of neighbors.values()) {
+  const own = [...neighbors.values()].filter(({ config }) => !isElsewhere(config));
+  for (const { row, session, received, sent } of own) {
     if (session !== null) totals.established++;
     totals.updates_received += received.update;
     totals.updates_sent += sent.update;
@@ -31,7 +33,7 @@ export function showTotals({ neighbors, tables }: Router): ShownTotals {
     }
   }
   const sizes = ribs.map(({ family, prefixes }) => [familyLabel(family), prefixes.size]);
-  return { neighbors: neighbors.size, ...totals, prefixes: Object.fromEntries(sizes) };
+  return { neighbors: own.length, ...totals, prefixes: Object.fromEntries(sizes) };
 }
 
 /** Routes that are rejected for the same reason. */
