@@ -191,7 +191,7 @@ export class Novelty { count = 7; }
         put: "  Novelty,\n  Tables,\n  Timers,\n",
       },
       { file: NUMBERS, find: "1 Machine:", put: "999 Novelty: count\n1 Machine:" },
-      { file: NUMBERS, find: "addresses vars\n", put: "addresses vars novelties novelty\n" },
+      { file: NUMBERS, find: "vars members\n", put: "vars members novelties novelty\n" },
     ],
   },
   {
