@@ -30,8 +30,9 @@ export const TABLE = {
 } as const;
 export type Table = (typeof TABLE)[keyof typeof TABLE];
 
-const HEAD_OCTETS = 13;
-const FLAG = { WITHDRAW: 1, ADD_PATH: 2 } as const;
+/** Of a run, before its attributes. */
+export const HEAD_OCTETS = 13;
+export const FLAG = { WITHDRAW: 1, ADD_PATH: 2 } as const;
 
 /** A part of a buffer. */
 export interface Octets {

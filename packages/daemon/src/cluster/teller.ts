@@ -3,6 +3,7 @@
  * more until all has left that waits, and then all anew: what waits for it is bounded, and nobody waits for it.
  */
 
+import { runPieces } from "@ts-bgp/feeds-codec";
 import {
   FOLLOW_VERSION,
   FrameReader,
@@ -19,6 +20,8 @@ import { Copy, NO_OCTETS, type Told } from "./telling.ts";
 /** Octets that may wait for it; of a copy alone, fewer. */
 const WAITING_OCTETS_MAX = 1 << 26;
 const COPY_OCTETS_MAX = 1 << 19;
+/** Of a bracket; a frame has room for four times as many. */
+const BRACKET_OCTETS_MAX = 1 << 18;
 /** A piece of a copy is over when it has lasted this long. */
 const PIECE_MS = 1;
 /** So often it is looked whether a restart of the speaker is over. */
@@ -80,10 +83,13 @@ export class Teller {
     this.say("role", { active: Number(router !== null), epoch });
   }
 
+  /** Each bracket counts as a whole for those who follow; what is too long for one is several. */
   tell({ news, octets }: Told): void {
     if (this.state === "silent" || this.state === "behind") return;
     if (news.what === "peer") this.say("peer", news);
-    else this.say("bracket", { routes: NO_OCTETS, more: 0, runs: octets });
+    for (const runs of runPieces(octets, BRACKET_OCTETS_MAX)) {
+      this.say("bracket", { routes: NO_OCTETS, more: 0, runs });
+    }
     if (this.caller.stream.writableLength <= WAITING_OCTETS_MAX) return;
     this.state = "behind";
     this.copy = null;
@@ -126,7 +132,7 @@ export class Teller {
     const end = performance.now() + PIECE_MS;
     const told = copy.next(() => performance.now() < end);
     if (told !== null) {
-      if (told.octets.length > 0) this.tell(told);
+      this.tell(told);
       setImmediate(() => this.goOn(copy));
     } else if (router.tables.restart.waiting !== 0) {
       // After a restart of the speaker that is not all as long as neighbors have not told all.

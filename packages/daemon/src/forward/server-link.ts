@@ -16,6 +16,8 @@ import { addressText, connectLink, type LinkTrust } from "@ts-bgp/nsr/links";
 /** Between two attempts; twice as long after each further one. */
 const RETRY_MS = 250;
 const RETRY_MAX_MS = 4000;
+/** A connection that has lasted so long was none that ends at once, again and again. */
+const SETTLED_MS = 10_000;
 /** A server says something every second. */
 const SILENCE_MS = 5000;
 
@@ -49,6 +51,7 @@ export class ServerLink {
   private stream: Duplex | null = null;
   private writer: FrameWriter = new FrameWriter();
   private heardMs = 0;
+  private welcomedMs = 0;
   private retryMs = RETRY_MS;
   private retry: NodeJS.Timeout | undefined;
   private isOver = false;
@@ -153,7 +156,7 @@ export class ServerLink {
     }
     this.sinceMs = Date.now();
     this.problem = null;
-    this.retryMs = RETRY_MS;
+    this.welcomedMs = performance.now();
     this.events.say("info", `connected to ${this.text}`);
   }
 
@@ -162,7 +165,10 @@ export class ServerLink {
     this.stream = null;
     this.sinceMs = null;
     stream?.destroy();
-    if (sinceMs !== null) this.events.lost();
+    if (sinceMs !== null) {
+      if (performance.now() - this.welcomedMs >= SETTLED_MS) this.retryMs = RETRY_MS;
+      this.events.lost();
+    }
     this.failed(reason);
   }
 
