@@ -13,6 +13,7 @@ import {
   recordOctets,
 } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
+import { FormatError } from "@ts-bgp/replication/canonical";
 import type { Router } from "@ts-bgp/router";
 import type { ShownTeller } from "./shown.ts";
 import { Copy, NO_OCTETS, type Told } from "./telling.ts";
@@ -33,6 +34,9 @@ const SILENCE_MS = 30_000;
 export interface TellerSource {
   readonly name: string;
   readonly software: string;
+  /** Which member it is, and which ones may follow. */
+  readonly self: string;
+  readonly members: readonly string[];
   /** Null on a standby. */
   readonly router: Router | null;
   readonly epoch: number;
@@ -117,6 +121,11 @@ export class Teller {
     const { router } = this.hooks.source();
     // What it was told of the role may be on its way.
     if (router === null) return;
+    if (this.state !== "silent") {
+      // It wants all anew, and has to know where in the stream that begins.
+      this.roleChanged();
+      return;
+    }
     this.state = "copying";
     const copy = new Copy(router);
     this.copy = copy;
@@ -169,6 +178,8 @@ export class Teller {
         if (this.isOver) return;
       }
     } catch (error) {
+      // Anything else is a fault of this process.
+      if (!(error instanceof FormatError)) throw error;
       const { message } = error as Error;
       if (this.name === "") this.refuse(message);
       else this.end(`what it says is broken: ${message}`);
@@ -177,17 +188,21 @@ export class Teller {
 
   private hello({ version, name: meant, follower, software }: RecordOf<"hello">): void {
     const { hooks } = this;
-    const { name } = hooks.source();
+    const { name, self, members } = hooks.source();
+    // What a certificate says is nobody's to choose.
+    const member = this.caller.name ?? follower;
     if (this.name !== "") this.refuse("it has said hello twice");
     else if (version !== FOLLOW_VERSION) {
       this.refuse(`version ${version} of the protocol is not understood`);
     } else if (meant !== name) this.refuse(`this is "${name}", not "${meant}"`);
-    else {
-      this.name = follower === "" ? "unnamed" : follower;
+    else if (!members.includes(member)) {
+      this.refuse(`"${member}" is no other member of the cluster, as ${self} knows it`);
+    } else {
+      this.name = member;
       this.software = software;
       this.caller.welcome();
       hooks.joined(this);
-      this.say("welcome", { version: FOLLOW_VERSION, software: hooks.source().software });
+      this.say("welcome", { version: FOLLOW_VERSION, software: hooks.source().software, self });
       this.roleChanged();
     }
   }

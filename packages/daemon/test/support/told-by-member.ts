@@ -49,7 +49,9 @@ export class Telling {
   constructor(router: Router) {
     this.place = new Place((stream) => {
       const caller: Caller = { stream, name: null, welcome() {}, refuse() {} };
-      const source = { name: "cluster", software: "1", router, epoch: 0 };
+      const source = {
+        ...{ name: "cluster", self: "a", members: ["b"], software: "1", router, epoch: 0 },
+      };
       const hooks = {
         source: () => source,
         joined: (teller: Teller) => void this.tellers.push(teller),
