@@ -1,5 +1,6 @@
 /** Members of a cluster around the same four clients, with what they tell each other, at random. */
 
+import { areRuns } from "@ts-bgp/feeds-codec";
 import fc from "fast-check";
 import { Copy, NO_OCTETS, type Told, toldOf } from "../packages/daemon/src/cluster/telling.ts";
 import {
@@ -176,6 +177,7 @@ export class Cluster {
   }
 
   private tell(from: number, { news, octets }: Told): void {
+    if (!areRuns(octets)) throw new Error("others take this for broken");
     for (const [to, { lab }] of this.worlds.entries()) {
       if (to !== from) lab.router.member(NAMES[from]!, news, octets, lab.nowMs);
     }

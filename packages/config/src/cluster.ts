@@ -6,7 +6,7 @@ import { checkLinkTls } from "./followers.ts";
 import type { Layers } from "./layers.ts";
 import type { ClusterConfig, LinkAddress, NsrConfig } from "./link-types.ts";
 import { didYouMean } from "./mistakes.ts";
-import { checkLink, linksIn, type PlacedLink } from "./nsr.ts";
+import { checkLink, linksIn, type PlacedLink, textOf } from "./nsr.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What certificates of members are for unless the file says so. */
@@ -16,6 +16,7 @@ const HOLD_SECONDS = 90;
 export function checkCluster(
   { cluster, followers, mirrors }: FileShape,
   nsr: NsrConfig | null,
+  controlSocket: string,
   checker: Checker,
 ): ClusterConfig | null {
   if (cluster === undefined) return null;
@@ -45,6 +46,7 @@ export function checkCluster(
     yaml.add(yaml.valueAt(cluster, "members"), `"members" has no other than ${self}`);
   }
   const placed = ownLink(cluster, own ?? [], checker);
+  checkPlaces(self, links, placed, controlSocket, checker);
   const all = [...links.values()].flat();
   const tls = checkLinkTls(cluster, name, placed === null ? all : [...all, placed], checker);
   const members = [...links].flatMap(([member, found]) =>
@@ -52,6 +54,35 @@ export function checkCluster(
   );
   const listen: LinkAddress = placed?.[0] ?? { path: "" };
   return { name, self, members, listen, tls, holdSeconds: cluster["hold-seconds"] ?? HOLD_SECONDS };
+}
+
+/** Who follows a member at the address of another one would take that one's routes for its own, and others away. */
+function checkPlaces(
+  self: string,
+  links: ReadonlyMap<string, readonly PlacedLink[]>,
+  placed: PlacedLink | null,
+  controlSocket: string,
+  { yaml }: Checker,
+): void {
+  const seen = new Map<string, string>();
+  const all = [...links].flatMap(([name, found]) =>
+    found.map(([link, at]) => ({ name, link, at })),
+  );
+  for (const { name, link, at } of all) {
+    // It is noted already that this is none.
+    if (!("path" in link) && link.address === "") continue;
+    const text = textOf(link);
+    const before = seen.get(text);
+    if (text === controlSocket) yaml.add(at, `${text} is the control socket`);
+    else if (before !== undefined) yaml.add(at, `${text} is an address of ${before} already`);
+    else seen.set(text, name);
+  }
+  if (placed === null || all.some(({ at }) => at === placed[1])) return;
+  const [link, at] = placed;
+  const text = textOf(link);
+  const owner = seen.get(text) ?? self;
+  if (text === controlSocket) yaml.add(at, `${text} is the control socket`);
+  else if (owner !== self) yaml.add(at, `${text} is an address of ${owner}`);
 }
 
 /** @returns where this process is followed; null once it is noted that nobody can know */

@@ -63,7 +63,8 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   const rpki = checkRpki(shape, checker);
   const blackholes = new Blackholes(lists);
   const bmp = checkBmp(shape, checker);
-  const cluster = checkCluster(shape, nsr, checker);
+  const control = { socket: checkControl(shape, checker) };
+  const cluster = checkCluster(shape, nsr, control.socket, checker);
   refuseDynamic(shape, section, checker);
   const context = { router, nsr, blackholes, cluster };
   const shared = new SharedOptions(shape, checker);
@@ -81,7 +82,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
   return {
     router,
     listen,
-    control: { socket: checkControl(shape, checker) },
+    control,
     http: checkHttp(shape, checker),
     log: logOf(shape),
     nsr,

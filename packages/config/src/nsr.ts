@@ -208,7 +208,7 @@ function waysOf({ peers }: NsrConfig): { way: LinkAddress; peer: NsrPeer }[] {
   return peers.flatMap((peer) => peer.ways.map((way) => ({ way, peer })));
 }
 
-function textOf(link: LinkAddress): string {
+export function textOf(link: LinkAddress): string {
   return "path" in link ? link.path : `${link.address} port ${link.port}`;
 }
 

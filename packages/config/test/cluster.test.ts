@@ -55,6 +55,33 @@ test.each<[string, string, string]>([
   expect(load(NEIGHBORS + section).mistakes.join("\n")).toContain(message);
 });
 
+test.each<[string, string, string]>([
+  [
+    "of two members",
+    "members: { a: /run/a.sock, b: /run/a.sock }",
+    "t.yaml:8:51: /run/a.sock is an address of a already",
+  ],
+  [
+    "twice",
+    "members: { a: /run/a.sock, b: [ /run/b.sock, /run/b.sock ] }",
+    "t.yaml:8:66: /run/b.sock is an address of b already",
+  ],
+  [
+    "of the control socket",
+    "members: { a: /run/a.sock, b: /run/control.sock }",
+    "t.yaml:8:51: /run/control.sock is the control socket",
+  ],
+  [
+    "that is listened on, of another member",
+    "listen: /run/b.sock, members: { a: /run/a.sock, b: /run/b.sock }",
+    "/run/b.sock is an address of b",
+  ],
+])("a mistake is told where an address is one %s", (_what, rest, message) => {
+  const neighbors = NEIGHBORS.replace("\nrouter", "control: { socket: /run/control.sock }\nrouter");
+  const { mistakes } = load(`${neighbors}cluster: { self: a, ${rest} }`);
+  expect(mistakes).toEqual([expect.stringContaining(message)]);
+});
+
 test("a mistake is told where a neighbor has nobody, or somebody who is not there", () => {
   const cluster = `cluster: { self: a, ${MEMBERS} }`;
   const nobody = load(NEIGHBORS.replace(", speaker: a", "") + cluster).mistakes;

@@ -164,7 +164,8 @@ export class Follower {
     this.families = hello.families;
     this.caller.welcome();
     hooks.joined(this);
-    this.say("welcome", { version: FOLLOW_VERSION, software: hooks.source().software });
+    const { software } = hooks.source();
+    this.say("welcome", { version: FOLLOW_VERSION, software, self: "" });
     this.roleChanged();
   }
 

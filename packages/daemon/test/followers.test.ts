@@ -71,7 +71,7 @@ describe("a speaker that lets two follow", () => {
     const follower = await follow();
     await follower.has("complete");
     expect(follower.records.slice(0, 2)).toEqual([
-      { record: "welcome", version: 1, software: expect.stringMatching(/^\d/) },
+      { record: "welcome", version: 1, software: expect.stringMatching(/^\d/), self: "" },
       { record: "role", active: 1, epoch: 0 },
     ]);
     expect(follower.routes.size).toBe(ROUTES);

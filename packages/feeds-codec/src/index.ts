@@ -2,6 +2,7 @@
  * What observers of a speaker are told, as octets.
  *
  *     table-routes.ts   changes and contents of tables, as the router says them
+ *       run-pieces.ts   in pieces, where they are too long
  *     run-updates.ts    these as UPDATE messages
  *     bmp.ts            BMP messages (RFC 7854, RFC 8671, RFC 9069)
  *     rib-entries.ts    all routes, prefix by prefix
@@ -33,6 +34,7 @@ export {
 } from "./mrt.ts";
 export { OctetSink } from "./octet-sink.ts";
 export { prefixesOf, type RibPath, type RibPrefix, RibWriter } from "./rib-entries.ts";
+export { runPieces } from "./run-pieces.ts";
 export { writeEndOfRib, writeUpdates } from "./run-updates.ts";
 export {
   areRuns,

@@ -10,11 +10,14 @@
  */
 
 import {
+  ATTR,
   ATTR_FLAG,
+  ATTRIBUTE_TABLE,
   FAMILY,
   type Family,
   readU16,
   readU32,
+  type UpdateContext,
   writeU16,
   writeU32,
 } from "@ts-bgp/wire-codec";
@@ -30,8 +33,17 @@ export const TABLE = {
 } as const;
 export type Table = (typeof TABLE)[keyof typeof TABLE];
 
-const HEAD_OCTETS = 13;
-const FLAG = { WITHDRAW: 1, ADD_PATH: 2 } as const;
+/** Of a run, before its attributes. */
+export const HEAD_OCTETS = 13;
+export const FLAG = { WITHDRAW: 1, ADD_PATH: 2 } as const;
+
+/** What any session may have stored an attribute from. */
+const ANY_SESSION: UpdateContext = {
+  ...{ fourOctetAs: true, external: false, addPath: 0, families: 3, extendedNextHop: 3 },
+  ...{ allowAsSet: true, allowConfed: true, aigp: true, rpkiState: true },
+};
+/** More have no room in a message. */
+const ATTRIBUTES_OCTETS_MAX = 0xffff;
 
 /** A part of a buffer. */
 export interface Octets {
@@ -140,8 +152,8 @@ export function* runsOf(octets: Uint8Array): Generator<RouteRun> {
 }
 
 /**
- * Whether octets that come of another process are runs: lengths fit into each other, attributes are so many whole
- * ones, and prefixes are no longer than those of their family.
+ * Whether octets that come of another process are runs: lengths fit into each other, attributes are well-formed and in
+ * the order of canonical octets, and prefixes are no longer than those of their family.
  */
 export function areRuns(octets: Uint8Array): boolean {
   for (let at = 0; at < octets.length; ) {
@@ -163,14 +175,28 @@ export function areRuns(octets: Uint8Array): boolean {
 }
 
 function areAttributes(buf: Uint8Array, from: number, end: number): boolean {
-  let at = from;
-  while (at < end) {
+  if (end <= from || end - from > ATTRIBUTES_OCTETS_MAX) return false;
+  let before = 0;
+  for (let at = from; at < end; ) {
     const isLong = (buf[at]! & ATTR_FLAG.EXTENDED_LENGTH) !== 0;
-    const head = isLong ? 4 : 3;
-    if (at + head > end) return false;
-    at += head + (isLong ? readU16(buf, at + 2) : buf[at + 2]!);
+    const valueAt = at + (isLong ? 4 : 3);
+    if (valueAt > end) return false;
+    const type = buf[at + 1]!;
+    const octets = isLong ? readU16(buf, at + 2) : buf[at + 2]!;
+    if (type <= before || valueAt + octets > end) return false;
+    if (!isAttribute(type, buf, valueAt, octets)) return false;
+    before = type;
+    at = valueAt + octets;
   }
-  return at === end && end > from;
+  return true;
+}
+
+function isAttribute(type: number, buf: Uint8Array, at: number, octets: number): boolean {
+  // Of all families the next hop is stored in this one.
+  if (type === ATTR.MP_REACH_NLRI || type === ATTR.MP_UNREACH_NLRI) return false;
+  if (type === ATTR.NEXT_HOP) return octets === 4 || octets === 16 || octets === 32;
+  const row = ATTRIBUTE_TABLE[type];
+  return row == null || row.check(buf, at, octets, ANY_SESSION) === null;
 }
 
 function areRoutes(

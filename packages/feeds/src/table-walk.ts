@@ -15,10 +15,13 @@ import {
 } from "@ts-bgp/router";
 import { sentAttributes } from "./sent-attributes.ts";
 
-/** Rows that are looked at between two looks at the time. */
-const ROWS = 64;
-/** A piece is over when it has so many octets. */
+/** Rows and paths that are looked at between two looks at the time. */
+const PATHS = 64;
+/** A piece is over when it has about so many octets; the routes of one prefix are in one. */
 const PIECE_OCTETS = 1 << 17;
+/** Of a run beside its attributes, and of a route, at most. */
+const RUN_OCTETS = 13;
+const ROUTE_OCTETS = 21;
 
 /** Routes of a piece with one table, neighbor and attribute set. */
 interface Bucket {
@@ -37,6 +40,10 @@ export class TableWalk {
   private readonly writer: RunWriter = new RunWriter();
   private familyAt = 0;
   private row = 1;
+  /** Of the piece, about. */
+  private octets = 0;
+  /** Rows and paths since the last look at the time. */
+  private looked = 0;
   private moves: number;
 
   /** @param peers - whose tables; null for all */
@@ -48,7 +55,7 @@ export class TableWalk {
   }
 
   /**
-   * Looks at rows until `mayGoOn` says no.
+   * Looks at rows until `mayGoOn` says no, or there are octets enough.
    *
    * @returns runs of `feeds-codec`, which may be none; null at the end
    */
@@ -59,11 +66,16 @@ export class TableWalk {
     const members = this.members(rib);
     const missed = rib.compaction.movedBehind(this.moves, this.row);
     this.moves = rib.compaction.moves;
+    this.octets = 0;
+    this.looked = 0;
     for (const row of missed) this.look(rib, row, members, buckets);
-    do {
-      const end = Math.min(this.row + ROWS, rib.prefixes.limit);
-      for (; this.row < end; this.row++) this.look(rib, this.row, members, buckets);
-    } while (this.row < rib.prefixes.limit && buckets.size < PIECE_OCTETS >> 6 && mayGoOn());
+    while (this.row < rib.prefixes.limit) {
+      this.look(rib, this.row++, members, buckets);
+      if (this.octets >= PIECE_OCTETS) break;
+      if (++this.looked < PATHS) continue;
+      this.looked = 0;
+      if (!mayGoOn()) break;
+    }
     this.write(rib, buckets);
     if (this.row >= rib.prefixes.limit) this.nextFamily();
     return this.writer.take();
@@ -111,11 +123,16 @@ export class TableWalk {
       if (attr === 0 || !tables.has(table)) return;
       const key = (table * 0x10000 + peer) * 2 ** 32 + attr;
       const known = buckets.get(key);
+      this.octets += ROUTE_OCTETS;
       if (known !== undefined) known.routes.push(row, pathId);
-      else buckets.set(key, { table, peer, attr, member, routes: [row, pathId] });
+      else {
+        this.octets += RUN_OCTETS + attrs.lengthOf(attr);
+        buckets.set(key, { table, peer, attr, member, routes: [row, pathId] });
+      }
     };
     for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
       const peer = paths.peer[path]!;
+      this.looked++;
       if (!this.wants(peer)) continue;
       const pathId = paths.pathId[path]!;
       add(TABLE.ADJ_IN_PRE, peer, receivedSet(attrs, paths.attrIn[path]!), pathId, null);

@@ -41,7 +41,15 @@ export const RECORDS = {
     },
   },
   /** The first word of a server. */
-  welcome: { type: 2, fields: { version: [1, "uint"], software: [2, "text"] } },
+  welcome: {
+    type: 2,
+    fields: {
+      version: [1, "uint"],
+      software: [2, "text"],
+      /** Which member of a cluster it is; empty for other servers. */
+      self: [3, "text"],
+    },
+  },
   /** Whether the server is active, 1, and in which epoch of its pair, 0 when it runs alone. */
   role: { type: 3, fields: { active: [1, "uint"], epoch: [2, "uint"] } },
   /** The follower wants to be told from now on: first all that there is. */

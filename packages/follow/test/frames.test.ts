@@ -6,7 +6,7 @@ import { type AnyRecord, FrameReader, FrameWriter, RECORDS, recordOctets } from 
 
 const ROUTES = Uint8Array.from({ length: 300 }, (_, k) => k);
 const SAID: readonly Uint8Array[] = [
-  recordOctets("welcome", { version: 1, software: "1.2.3" }),
+  recordOctets("welcome", { version: 1, software: "1.2.3", self: "" }),
   recordOctets("role", { active: 1, epoch: 3 }),
   recordOctets("bracket", { routes: ROUTES, more: 1, runs: new Uint8Array(0) }),
   recordOctets("bracket", { routes: ROUTES.slice(0, 7), more: 0, runs: new Uint8Array(0) }),
@@ -39,7 +39,7 @@ test("numbers of records and fields are what other versions know", () => {
   ]);
   expect(numbers).toEqual([
     ["hello", 1, { version: 1, name: 2, follower: 3, families: 4, software: 5 }],
-    ["welcome", 2, { version: 1, software: 2 }],
+    ["welcome", 2, { version: 1, software: 2, self: 3 }],
     ["role", 3, { active: 1, epoch: 2 }],
     ["activate", 4, {}],
     ["bracket", 5, { routes: 1, more: 2, runs: 3 }],

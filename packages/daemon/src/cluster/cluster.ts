@@ -42,7 +42,11 @@ export class Cluster {
       source: () => {
         const { config, speaker, epoch } = this;
         const router = speaker?.router ?? null;
-        return { name: config?.name ?? "", software: version, router, epoch };
+        return {
+          ...{ name: config?.name ?? "", self: config?.self ?? "" },
+          members: config?.members.map((member) => member.name) ?? [],
+          ...{ software: version, router, epoch },
+        };
       },
       joined: (teller) => {
         this.tellers.add(teller);
@@ -68,6 +72,8 @@ export class Cluster {
         if (before !== null) this.stopListening = await this.listen(before).catch(() => () => {});
         throw error;
       }
+    }
+    if (!isSame(before, config, ["name", "listen", "tls", "self", "members"])) {
       for (const teller of this.tellers) teller.end("the cluster is configured anew");
     }
     this.config = config;

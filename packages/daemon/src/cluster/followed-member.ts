@@ -5,7 +5,7 @@
 
 import type { ClusterConfig, ClusterMember } from "@ts-bgp/config";
 import { areRuns } from "@ts-bgp/feeds-codec";
-import { Following, type RecordOf } from "@ts-bgp/follow";
+import { Following } from "@ts-bgp/follow";
 import { FormatError } from "@ts-bgp/replication";
 import { FAMILIES, type MemberNews } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
@@ -25,8 +25,12 @@ export class FollowedMember {
   private readonly links: readonly ServerLink[];
   /** Since when no side is active, by `performance.now`; null while one is. */
   private awaySinceMs: number | null = performance.now();
-  /** Its routes went since it was away for too long. */
+  /** Since when routes here may be old: it has not told all since, however often it came back. Null: they are not. */
+  private oldSinceMs: number | null = performance.now();
+  /** Old routes went since that lasted for too long. */
   private isGone = false;
+  /** It was asked to tell all once more, and has not begun. */
+  private isAsked = false;
   private roomLook: NodeJS.Timeout | undefined;
   private isOver = false;
 
@@ -45,30 +49,33 @@ export class FollowedMember {
       activate: (side) => this.listenTo(side),
       complete: () => {
         this.run({ what: "complete" });
+        this.oldSinceMs = null;
+        this.isGone = false;
         this.say("info", `${name} has told all ${this.shown.routes} routes of its neighbors`);
       },
     });
     const trust = { cluster: cluster.name, tls: cluster.tls };
-    const rest = { ...trust, follower: cluster.self, families: 0, software };
+    const rest = { ...trust, server: name, follower: cluster.self, families: 0, software };
     this.links = links.map((address, side) => this.linkTo(side, { address, ...rest }));
     for (const link of this.links) link.connect();
   }
 
   get shown(): ShownMember {
-    const { following, links, awaySinceMs, isGone, holdSeconds } = this;
+    const { following, links, awaySinceMs, oldSinceMs, isAsked, isGone, holdSeconds } = this;
     const { router } = this.speaker;
     const own = [...router.neighbors.values()].filter(({ config }) => config.speaker === this.name);
     const routesOf = (row: number) =>
       FAMILIES.reduce((sum, family) => sum + router.tables.rib(family).paths.accepted[row]!, 0);
     const { source, isComplete } = following;
-    const sinceMs =
-      awaySinceMs === null ? null : Math.round(awaySinceMs - performance.now() + Date.now());
+    const dateOf = (ms: number | null) =>
+      ms === null ? null : Math.round(ms - performance.now() + Date.now());
+    const isOld = oldSinceMs !== null && !isGone;
     return {
       name: this.name,
-      state: source === null ? "away" : isComplete ? "up to date" : "copying",
+      state: source === null ? "away" : isComplete && !isAsked ? "up to date" : "copying",
       source: source === null ? null : links[source]!.text,
-      away_since_ms: sinceMs,
-      keep_until_ms: sinceMs === null || isGone ? null : sinceMs + 1000 * holdSeconds,
+      away_since_ms: dateOf(awaySinceMs),
+      keep_until_ms: isOld ? dateOf(oldSinceMs + 1000 * holdSeconds) : null,
       neighbors: own.length,
       routes: own.reduce((sum, { row }) => sum + routesOf(row), 0),
       links: links.map(({ text, problem }) => ({ address: text, problem })),
@@ -79,20 +86,32 @@ export class FollowedMember {
   tick(): void {
     for (const link of this.links) link.tick();
     this.look();
-    const { awaySinceMs, isGone, holdSeconds } = this;
-    if (awaySinceMs === null || isGone) return;
-    if (performance.now() < awaySinceMs + 1000 * holdSeconds) return;
+    const { oldSinceMs, isGone, holdSeconds } = this;
+    if (oldSinceMs === null || isGone) return;
+    if (performance.now() < oldSinceMs + 1000 * holdSeconds) return;
     this.isGone = true;
-    const { routes } = this.shown;
-    if (routes > 0) this.say("warn", `${this.name} was away for too long: its ${routes} routes go`);
-    this.run({ what: "gone" });
+    const { routes, state } = this.shown;
+    const old = `${this.name} has not told all for ${holdSeconds} seconds`;
+    if (state === "copying") {
+      // What it has told since it began is as good as ever.
+      this.say("warn", `${old}: routes that it has not told again go`);
+      this.run({ what: "complete" });
+    } else {
+      if (routes > 0) this.say("warn", `${old}: its ${routes} routes go`);
+      this.run({ what: "gone" });
+    }
   }
 
-  /** Has it tell all once more, where neighbors have come whose routes it has told already. */
+  /**
+   * Has it tell all once more, where neighbors have come whose routes it has told already. What it says on the way is
+   * of what it began before: only the role that it answers with is where it begins again.
+   */
   look(): void {
     const { source } = this.following;
     const wants = this.speaker.router.tables.members?.get(this.name)?.wantsCopy === true;
-    if (source !== null && wants) this.following.role(source, this.roles[source]!);
+    if (source === null || !wants || this.isAsked) return;
+    this.isAsked = true;
+    this.links[source]!.activate();
   }
 
   close(): void {
@@ -101,14 +120,10 @@ export class FollowedMember {
     for (const link of this.links) link.close();
   }
 
-  /** By side, what it has said last. */
-  private readonly roles: RecordOf<"role">[] = [];
-
   private linkTo(side: number, options: ConstructorParameters<typeof ServerLink>[0]): ServerLink {
     const { following } = this;
     return new ServerLink(options, {
       role: (role) => {
-        this.roles[side] = role;
         following.role(side, role);
         this.noteSource();
       },
@@ -130,7 +145,8 @@ export class FollowedMember {
   }
 
   private listenTo(side: number): void {
-    this.isGone = false;
+    this.isAsked = false;
+    this.keepFromNow();
     this.run({ what: "begin" });
     this.links[side]!.activate();
   }
@@ -139,9 +155,16 @@ export class FollowedMember {
     if (this.following.source !== null) this.awaySinceMs = null;
     else if (this.awaySinceMs === null) {
       this.awaySinceMs = performance.now();
-      const until = `the routes of its neighbors stay for ${this.holdSeconds} seconds`;
+      this.keepFromNow();
+      const until = `the routes of its neighbors stay for at most ${this.holdSeconds} seconds`;
       this.say("warn", `${this.name} is away: ${until}`);
     }
+  }
+
+  /** Unless a time runs: being away, or telling but a part of all, does not make it longer. */
+  private keepFromNow(): void {
+    if (this.oldSinceMs === null || this.isGone) this.oldSinceMs = performance.now();
+    this.isGone = false;
   }
 
   private run(news: MemberNews, octets: Uint8Array = NO_OCTETS): void {

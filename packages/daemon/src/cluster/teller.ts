@@ -3,6 +3,7 @@
  * more until all has left that waits, and then all anew: what waits for it is bounded, and nobody waits for it.
  */
 
+import { runPieces } from "@ts-bgp/feeds-codec";
 import {
   FOLLOW_VERSION,
   FrameReader,
@@ -12,6 +13,7 @@ import {
   recordOctets,
 } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
+import { FormatError } from "@ts-bgp/replication/canonical";
 import type { Router } from "@ts-bgp/router";
 import type { ShownTeller } from "./shown.ts";
 import { Copy, NO_OCTETS, type Told } from "./telling.ts";
@@ -19,6 +21,8 @@ import { Copy, NO_OCTETS, type Told } from "./telling.ts";
 /** Octets that may wait for it; of a copy alone, fewer. */
 const WAITING_OCTETS_MAX = 1 << 26;
 const COPY_OCTETS_MAX = 1 << 19;
+/** Of a bracket; a frame has room for four times as many. */
+const BRACKET_OCTETS_MAX = 1 << 18;
 /** A piece of a copy is over when it has lasted this long. */
 const PIECE_MS = 1;
 /** So often it is looked whether a restart of the speaker is over. */
@@ -30,6 +34,9 @@ const SILENCE_MS = 30_000;
 export interface TellerSource {
   readonly name: string;
   readonly software: string;
+  /** Which member it is, and which ones may follow. */
+  readonly self: string;
+  readonly members: readonly string[];
   /** Null on a standby. */
   readonly router: Router | null;
   readonly epoch: number;
@@ -80,10 +87,13 @@ export class Teller {
     this.say("role", { active: Number(router !== null), epoch });
   }
 
+  /** Each bracket counts as a whole for those who follow; what is too long for one is several. */
   tell({ news, octets }: Told): void {
     if (this.state === "silent" || this.state === "behind") return;
     if (news.what === "peer") this.say("peer", news);
-    else this.say("bracket", { routes: NO_OCTETS, more: 0, runs: octets });
+    for (const runs of runPieces(octets, BRACKET_OCTETS_MAX)) {
+      this.say("bracket", { routes: NO_OCTETS, more: 0, runs });
+    }
     if (this.caller.stream.writableLength <= WAITING_OCTETS_MAX) return;
     this.state = "behind";
     this.copy = null;
@@ -111,6 +121,11 @@ export class Teller {
     const { router } = this.hooks.source();
     // What it was told of the role may be on its way.
     if (router === null) return;
+    if (this.state !== "silent") {
+      // It wants all anew, and has to know where in the stream that begins.
+      this.roleChanged();
+      return;
+    }
     this.state = "copying";
     const copy = new Copy(router);
     this.copy = copy;
@@ -126,7 +141,7 @@ export class Teller {
     const end = performance.now() + PIECE_MS;
     const told = copy.next(() => performance.now() < end);
     if (told !== null) {
-      if (told.octets.length > 0) this.tell(told);
+      this.tell(told);
       setImmediate(() => this.goOn(copy));
     } else if (router.tables.restart.waiting !== 0) {
       // After a restart of the speaker that is not all as long as neighbors have not told all.
@@ -163,6 +178,8 @@ export class Teller {
         if (this.isOver) return;
       }
     } catch (error) {
+      // Anything else is a fault of this process.
+      if (!(error instanceof FormatError)) throw error;
       const { message } = error as Error;
       if (this.name === "") this.refuse(message);
       else this.end(`what it says is broken: ${message}`);
@@ -171,17 +188,21 @@ export class Teller {
 
   private hello({ version, name: meant, follower, software }: RecordOf<"hello">): void {
     const { hooks } = this;
-    const { name } = hooks.source();
+    const { name, self, members } = hooks.source();
+    // What a certificate says is nobody's to choose.
+    const member = this.caller.name ?? follower;
     if (this.name !== "") this.refuse("it has said hello twice");
     else if (version !== FOLLOW_VERSION) {
       this.refuse(`version ${version} of the protocol is not understood`);
     } else if (meant !== name) this.refuse(`this is "${name}", not "${meant}"`);
-    else {
-      this.name = follower === "" ? "unnamed" : follower;
+    else if (!members.includes(member)) {
+      this.refuse(`"${member}" is no other member of the cluster, as ${self} knows it`);
+    } else {
+      this.name = member;
       this.software = software;
       this.caller.welcome();
       hooks.joined(this);
-      this.say("welcome", { version: FOLLOW_VERSION, software: hooks.source().software });
+      this.say("welcome", { version: FOLLOW_VERSION, software: hooks.source().software, self });
       this.roleChanged();
     }
   }

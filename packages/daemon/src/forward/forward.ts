@@ -124,7 +124,7 @@ export class Forward implements Running {
       epoch: 0,
       link: new ServerLink(
         {
-          ...{ address, cluster, tls, software: this.options.version },
+          ...{ address, cluster, tls, server: null, software: this.options.version },
           follower: hostname(),
           families: following.families,
         },

@@ -1,6 +1,7 @@
 /** The connection of a follower with one server: made, made again, and what comes of it. */
 
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import type { LinkAddress } from "@ts-bgp/config";
 import {
   type AnyRecord,
@@ -12,15 +13,20 @@ import {
   recordOctets,
 } from "@ts-bgp/follow";
 import { addressText, connectLink, type LinkTrust } from "@ts-bgp/nsr/links";
+import { FormatError } from "@ts-bgp/replication/canonical";
 
 /** Between two attempts; twice as long after each further one. */
 const RETRY_MS = 250;
 const RETRY_MAX_MS = 4000;
+/** A connection that has lasted so long was none that ends at once, again and again. */
+const SETTLED_MS = 10_000;
 /** A server says something every second. */
 const SILENCE_MS = 5000;
 
 export interface ServerLinkOptions extends LinkTrust {
   readonly address: LinkAddress;
+  /** Which member of a cluster is expected there; null where any server is right. */
+  readonly server: string | null;
   /** Of this follower. */
   readonly follower: string;
   readonly families: number;
@@ -49,6 +55,7 @@ export class ServerLink {
   private stream: Duplex | null = null;
   private writer: FrameWriter = new FrameWriter();
   private heardMs = 0;
+  private welcomedMs = 0;
   private retryMs = RETRY_MS;
   private retry: NodeJS.Timeout | undefined;
   private isOver = false;
@@ -130,6 +137,8 @@ export class ServerLink {
         if (this.stream !== stream) return;
       }
     } catch (error) {
+      // Anything else is a fault of this process.
+      if (!(error instanceof FormatError)) throw error;
       this.end(`what it says is broken: ${(error as Error).message}`);
     }
   }
@@ -146,15 +155,29 @@ export class ServerLink {
     else if (record.record === "complete") events.complete();
   }
 
-  private welcome({ version }: RecordOf<"welcome">): void {
+  private welcome({ version, self }: RecordOf<"welcome">): void {
+    const { server } = this.options;
+    const name = this.certifiedName() ?? self;
     if (version !== FOLLOW_VERSION) {
       this.end(`version ${version} of the protocol is not understood`);
       return;
     }
+    if (server !== null && name !== server) {
+      this.end(`"${name}" answers there, not "${server}"`);
+      return;
+    }
     this.sinceMs = Date.now();
     this.problem = null;
-    this.retryMs = RETRY_MS;
+    this.welcomedMs = performance.now();
     this.events.say("info", `connected to ${this.text}`);
+  }
+
+  /** @returns the name in the server's certificate; null for a process of this host */
+  private certifiedName(): string | null {
+    const { stream } = this;
+    if (!(stream instanceof TLSSocket)) return null;
+    // One may have several.
+    return [stream.getPeerCertificate().subject?.CN].flat()[0] ?? "";
   }
 
   private end(reason: string): void {
@@ -162,7 +185,10 @@ export class ServerLink {
     this.stream = null;
     this.sinceMs = null;
     stream?.destroy();
-    if (sinceMs !== null) this.events.lost();
+    if (sinceMs !== null) {
+      if (performance.now() - this.welcomedMs >= SETTLED_MS) this.retryMs = RETRY_MS;
+      this.events.lost();
+    }
     this.failed(reason);
   }
 

@@ -1,0 +1,227 @@
+/** What becomes of what another member tells, and of its links: over a Unix socket, without the rest of a daemon. */
+import type { Socket } from "node:net";
+import type { Speaker } from "@ts-bgp/speaker";
+import { afterEach, expect, test, vi } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
+import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { FollowedMember } from "../src/cluster/followed-member.ts";
+import { NO_OCTETS } from "../src/cluster/telling.ts";
+import { ServerLink } from "../src/forward/server-link.ts";
+import { Place, Said, Telling } from "./support/told-by-member.ts";
+
+const HOLD_SECONDS = 1;
+const ROUTES = 4000;
+const ends: (() => void)[] = [];
+
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+function yaml(self: string, more: readonly string[]): string {
+  return yamlOf(`
+defaults: { passive: true, route-server-client: true, import: accept-all, export: accept-all }
+neighbors:
+  - { address: 192.0.2.1, as: 65001, speaker: a }
+  - { address: 192.0.2.2, as: 65002, speaker: b }
+${more.map((each) => `  - { address: ${each}, as: 65003, speaker: a }`).join("\n")}
+cluster: { self: ${self}, members: { a: /run/x/a.sock, b: /run/x/b.sock } }
+`);
+}
+
+/** Member `b`, which follows `a` at a place. */
+class Following {
+  readonly lab = new Lab(yaml("b", []));
+  readonly calls: string[] = [];
+  readonly said: string[] = [];
+  readonly active = { mayWork: true };
+  readonly member: FollowedMember;
+  /** Called before each call of the router. */
+  onCall: (what: string) => void = () => {};
+
+  constructor(path: string, self = "b") {
+    const { lab, active, calls } = this;
+    const run = ({ name, news, octets }: { name: string; news: never; octets: Uint8Array }) => {
+      const { what } = news as { what: string };
+      this.onCall(what);
+      calls.push(what);
+      lab.router.member(name, news, octets, lab.nowMs);
+      lab.run();
+    };
+    const speaker = { router: lab.router, isSuspended: false, active, now: () => lab.nowMs, run };
+    this.member = new FollowedMember(
+      { name: "a", links: [{ path }] },
+      {
+        ...{ name: "cluster", self, listen: { path: "" }, members: [], tls: null },
+        holdSeconds: HOLD_SECONDS,
+      },
+      speaker as unknown as Speaker,
+      "1",
+      (_level, message) => this.said.push(message),
+    );
+    ends.push(() => this.member.close());
+  }
+
+  async isUpToDate(): Promise<void> {
+    const { member } = this;
+    await until(() => member.shown.state === "up to date", WAIT_MS, "it is up to date");
+  }
+}
+
+async function placeOf(called: (said: Said, socket: Socket) => void): Promise<Place> {
+  const place = new Place((socket) => called(new Said(socket), socket));
+  await place.open();
+  ends.push(() => place.close());
+  return place;
+}
+
+async function memberA(more: readonly string[] = []): Promise<{ lab: Lab; telling: Telling }> {
+  const lab = new Lab(yaml("a", more));
+  const telling = new Telling(lab.router);
+  await telling.place.open();
+  ends.push(() => telling.place.close());
+  return { lab, telling };
+}
+
+test("what is on the way when all is asked for once more is not taken for that", async () => {
+  const { lab, telling } = await memberA(["192.0.2.3"]);
+  const first = lab.peer("192.0.2.1", { as: 65_001 });
+  first.up();
+  for (let k = 0; k < ROUTES; k++) {
+    const communities = Array.from({ length: 12 }, (_, c) => `${k}:${c}`);
+    first.announce([`10.${k >> 8}.${k & 255}.0/24`], { path: [65_001, 1000 + k], communities });
+  }
+  const last = lab.peer("192.0.2.3", { as: 65_003 });
+  last.up();
+  last.announce(["11.0.0.0/8"], { path: [65_003] });
+  lab.run();
+  const following = new Following(telling.place.path);
+  const { member, active } = following;
+  await following.isUpToDate();
+  expect(member.shown.routes).toBe(ROUTES);
+
+  // Its standby stores slowly in the middle of a second copy, and a neighbor comes meanwhile.
+  let least = ROUTES;
+  following.onCall = (what) => {
+    least = Math.min(least, member.shown.routes);
+    if (what !== "routes") return;
+    active.mayWork = false;
+    following.onCall = () => {
+      least = Math.min(least, member.shown.routes);
+    };
+  };
+  following.lab.reload(yaml("b", ["192.0.2.4"]));
+  member.look();
+  expect(member.shown.state).toBe("copying");
+  await until(() => !active.mayWork, WAIT_MS, "a copy has begun");
+  const hasTold = () => telling.tellers[0]!.shown.state !== "silent";
+  await until(hasTold, WAIT_MS, "the rest is on the way");
+  following.lab.reload(yaml("b", ["192.0.2.4", "192.0.2.3"]));
+  member.look();
+  member.look();
+  active.mayWork = true;
+  await until(() => member.shown.routes === ROUTES + 1, WAIT_MS, "it has all");
+  await following.isUpToDate();
+  expect(least).toBe(ROUTES);
+  expect(following.calls.filter((what) => what === "begin")).toHaveLength(3);
+});
+
+test("routes are kept no longer for a link that ends again and again", async () => {
+  let links = 0;
+  const place = await placeOf((said, socket) => {
+    links++;
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("role", { active: 1, epoch: 0 });
+    setTimeout(() => socket.destroy(), 300);
+  });
+  const following = new Following(place.path);
+  const timer = setInterval(() => following.member.tick(), 50);
+  ends.push(() => clearInterval(timer));
+  const hasEnded = () => following.calls.some((what) => what === "gone" || what === "complete");
+  await until(hasEnded, WAIT_MS, "old routes go");
+  expect(links).toBeGreaterThan(1);
+});
+
+test("old routes go while a copy lasts for too long, and what it has told stays", async () => {
+  const peer = { peer: 1, address: "192.0.2.1", identifier: 7 };
+  const place = await placeOf((said) => {
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("role", { active: 1, epoch: 0 });
+    said.say("peer", peer);
+  });
+  const following = new Following(place.path);
+  const timer = setInterval(() => following.member.tick(), 50);
+  ends.push(() => clearInterval(timer));
+  await until(() => following.calls.includes("complete"), WAIT_MS, "old routes go");
+  expect(following.member.shown).toMatchObject({ state: "copying", keep_until_ms: null });
+  expect(following.calls).not.toContain("gone");
+});
+
+test("a link that ends soon after its welcome is made anew later each time", async () => {
+  const times: number[] = [];
+  const place = await placeOf((said, socket) => {
+    times.push(performance.now());
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    socket.end();
+  });
+  void new Following(place.path);
+  await until(() => times.length === 4, WAIT_MS, "it tries four times");
+  expect(times[3]! - times[2]!).toBeGreaterThan(900);
+});
+
+test("another member than the one expected there is told nothing of, and shown", async () => {
+  const place = await placeOf((said) => {
+    said.say("welcome", { version: 1, software: "1", self: "c" });
+    said.say("role", { active: 1, epoch: 0 });
+    said.say("complete", {});
+  });
+  const { member, said, calls } = new Following(place.path);
+  const problem = '"c" answers there, not "a"';
+  await until(() => member.shown.links[0]!.problem === problem, WAIT_MS, "it is shown");
+  expect(said).toEqual([`a: ${place.path}: ${problem}`]);
+  expect(calls).toEqual([]);
+});
+
+test("one who is no other member is refused", async () => {
+  const { telling } = await memberA();
+  const { member, calls } = new Following(telling.place.path, "c");
+  const problem = '"c" is no other member of the cluster, as a knows it';
+  await until(() => member.shown.links[0]!.problem === problem, WAIT_MS, "it is shown");
+  expect(telling.tellers).toEqual([]);
+  expect(calls).toEqual([]);
+});
+
+test("a fault of this process is none of what the other one says", async () => {
+  const place = await placeOf((said) => {
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("bracket", { routes: NO_OCTETS, more: 0, runs: NO_OCTETS });
+  });
+  const caught = vi.fn();
+  const before = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", caught);
+  ends.push(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const each of before) process.on("uncaughtException", each);
+  });
+  const link = new ServerLink(
+    {
+      ...{ address: { path: place.path }, cluster: "cluster", tls: null, server: "a" },
+      ...{ follower: "b", families: 0, software: "1" },
+    },
+    {
+      role: () => {},
+      bracket: () => {
+        throw new Error("a fault");
+      },
+      complete: () => {},
+      lost: () => {},
+      say: () => {},
+    },
+  );
+  ends.push(() => link.close());
+  link.connect();
+  await until(() => caught.mock.calls.length > 0, WAIT_MS, "it is a fault of the process");
+  expect(caught.mock.calls[0]![0]).toMatchObject({ message: "a fault" });
+  expect(link.problem).toBe(null);
+});
