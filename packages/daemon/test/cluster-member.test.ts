@@ -1,5 +1,6 @@
 /** What becomes of what another member tells, and of its links: over a Unix socket, without the rest of a daemon. */
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Speaker } from "@ts-bgp/speaker";
 import { afterEach, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
@@ -124,6 +125,33 @@ test("what is on the way when all is asked for once more is not taken for that",
   await following.isUpToDate();
   expect(least).toBe(ROUTES);
   expect(following.calls.filter((what) => what === "begin")).toHaveLength(3);
+});
+
+test("what was told stays while a copy that was asked for lasts, however long that is", async () => {
+  const { lab, telling } = await memberA();
+  const peer = lab.peer("192.0.2.1", { as: 65_001 });
+  peer.up();
+  for (let k = 0; k < ROUTES; k++) {
+    peer.announce([`10.${k >> 8}.${k & 255}.0/24`], { path: [65_001, 1000 + k] });
+  }
+  lab.run();
+  const following = new Following(telling.place.path);
+  const { member, active } = following;
+  await following.isUpToDate();
+  following.lab.reload(yaml("b", ["192.0.2.4"]));
+  following.onCall = (what) => {
+    if (what === "begin") active.mayWork = false;
+  };
+  following.calls.length = 0;
+  member.look();
+  await until(() => following.calls.includes("routes"), WAIT_MS, "a copy has begun");
+  await delay(1500 * HOLD_SECONDS);
+  member.tick();
+  expect(following.calls).not.toContain("complete");
+  expect(member.shown.routes).toBe(ROUTES);
+  active.mayWork = true;
+  await until(() => following.calls.includes("complete"), WAIT_MS, "it is told all");
+  expect(member.shown.routes).toBe(ROUTES);
 });
 
 test("routes are kept no longer for a link that ends again and again", async () => {

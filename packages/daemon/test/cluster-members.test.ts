@@ -123,3 +123,30 @@ test("another BGP Identifier may make another path the best one", () => {
   telling.copy();
   expect(client.table["10.1.0.0/16"]?.path).toBe("65003");
 });
+
+test("a member that starts anew and knows no identifier yet is as it was", () => {
+  const neighbors = `${BOTH}  - { address: 192.0.2.3, as: 65003, speaker: a }\n`;
+  const a = new Lab(member("a", neighbors));
+  const b = new Lab(member("b", neighbors));
+  const telling = new Telling(a, "a", b);
+  const client = b.peer("192.0.2.2", { as: 65002 }).up();
+  for (const [address, as, id] of [
+    ["192.0.2.1", 65001, "1.1.1.1"],
+    ["192.0.2.3", 65003, "2.2.2.2"],
+  ] as const) {
+    a.peer(address, { as, id }).up().announce(["10.1.0.0/16"]);
+  }
+  telling.pass();
+  expect(client.table["10.1.0.0/16"]?.path).toBe("65001");
+  const { row } = b.router.neighbors.get("192.0.2.3")!;
+  const peer = a.router.neighbors.get("192.0.2.3")!.row;
+  b.router.member(
+    "a",
+    { what: "peer", peer, address: "192.0.2.3", identifier: 0 },
+    new Uint8Array(0),
+    b.nowMs,
+  );
+  b.run();
+  expect(b.router.tables.peers.identifier[row]).toBe(0x02020202);
+  expect(client.table["10.1.0.0/16"]?.path).toBe("65001");
+});

@@ -152,8 +152,8 @@ export function* runsOf(octets: Uint8Array): Generator<RouteRun> {
 }
 
 /**
- * Whether octets that come of another process are runs: lengths fit into each other, attributes are well-formed and in
- * the order of canonical octets, and prefixes are no longer than those of their family.
+ * Whether octets that come of another process are runs: lengths fit into each other, each attribute is one that the codec
+ * takes, in the order of canonical octets, and prefixes are no longer than those of their family.
  */
 export function areRuns(octets: Uint8Array): boolean {
   for (let at = 0; at < octets.length; ) {
@@ -176,7 +176,8 @@ export function areRuns(octets: Uint8Array): boolean {
 
 function areAttributes(buf: Uint8Array, from: number, end: number): boolean {
   if (end <= from || end - from > ATTRIBUTES_OCTETS_MAX) return false;
-  let before = 0;
+  // Types are from 0: one that is not known is taken, stored and told as any other.
+  let before = -1;
   for (let at = from; at < end; ) {
     const isLong = (buf[at]! & ATTR_FLAG.EXTENDED_LENGTH) !== 0;
     const valueAt = at + (isLong ? 4 : 3);

@@ -165,6 +165,7 @@ test("prefixes with their paths are read as they were written; those without pat
 test.each<[string, number[], boolean]>([
   ["sound", [0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 3, 4, 192, 0, 2, 1], true],
   ["with a next hop of IPv6", [0x40, 1, 1, 0, 0x40, 3, 16, ...Array(16).fill(1)], true],
+  ["of type 0 first", [0xe0, 0, 1, 9, 0x40, 1, 1, 0, 0x40, 3, 4, 192, 0, 2, 1], true],
   ["without any", [], false],
   ["with an empty ORIGIN", [0x40, 1, 0], false],
   ["with segments of no kind", [0x40, 2, 6, 200, 1, 0, 0, 253, 233], false],

@@ -261,7 +261,8 @@ export class Station {
     const session = tables.has(run.table) ? hooks.peers.up.get(run.peer) : undefined;
     if (session === undefined || !this.wantsPeer(session)) return;
     // Routes of an earlier session that are kept, when this one has no path identifiers: they went with Peer Down.
-    if (run.addPath && (session.addPathReceive & run.family) === 0) return;
+    const isReceived = run.table === TABLE.ADJ_IN_PRE || run.table === TABLE.ADJ_IN_POST;
+    if (isReceived && run.addPath && (session.addPathReceive & run.family) === 0) return;
     this.tell(bmpPeer(session), run, atMs);
   }
 

@@ -79,10 +79,13 @@ function heardOfPeer(
   identify(host, neighbor, identifier);
 }
 
-/** The decision process asks for the identifier (RFC 4271 section 9.1.2.2 f): it may find another best path. */
+/**
+ * The decision process asks for the identifier (RFC 4271 section 9.1.2.2 f): it may find another best path. A member
+ * that has just started knows none, 0, of a neighbor whose session is not there yet: its old routes are as before.
+ */
 function identify({ tables }: Host, { row }: Neighbor, identifier: number): void {
   const { peers, jobs } = tables;
-  if (peers.identifier[row] === identifier) return;
+  if (identifier === 0 || peers.identifier[row] === identifier) return;
   peers.identifier[row] = identifier;
   for (const family of FAMILIES) {
     const rib = tables.rib(family);

@@ -145,8 +145,9 @@ export class FollowedMember {
   }
 
   private listenTo(side: number): void {
+    // Where it was asked to tell all once more, what it told before is as good as ever meanwhile.
+    if (!this.isAsked) this.keepFromNow();
     this.isAsked = false;
-    this.keepFromNow();
     this.run({ what: "begin" });
     this.links[side]!.activate();
   }
