@@ -272,7 +272,7 @@ test("a standby that has other timers takes over attempts to connect", () => {
         expect(peers.map(({ isUp, wire }) => isUp && !wire.closed)).toEqual([true, true, true]);
       },
     ),
-    { numRuns: runs(120) },
+    { numRuns: runs(80) },
   );
 });
 
@@ -288,7 +288,7 @@ describe.each(OTHERS)("a standby that %s", (other) => {
         expect(world.tables).toEqual(expected.tables);
         expect(endsOf(world)).toEqual(endsOf(expected));
       }),
-      { numRuns: runs(title in KINDS ? 120 : 60), examples: [[ASKS_AND_MOVES]] },
+      { numRuns: runs(title in KINDS ? 80 : 40), examples: [[ASKS_AND_MOVES]] },
     );
   });
 
