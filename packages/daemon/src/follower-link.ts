@@ -17,8 +17,8 @@ import { FormatError } from "@ts-bgp/replication/canonical";
 /** One that says nothing for so long is gone: it says something every second. */
 const SILENCE_MS = 30_000;
 
-/** Who tells. */
-export interface Teller {
+/** Of the one who tells. */
+export interface Identity {
   readonly name: string;
   readonly software: string;
   /** Which member of a cluster it is; empty for others. */
@@ -26,7 +26,7 @@ export interface Teller {
 }
 
 export interface FollowerLinkUser {
-  teller(): Teller;
+  identity(): Identity;
   /** @returns the name that it has here, and why it is not let in; null when it is */
   admit(hello: RecordOf<"hello">): { readonly name: string; readonly problem: string | null };
   /** It was let in, and has been told by whom. */
@@ -116,7 +116,7 @@ export class FollowerLink {
   private hello(hello: RecordOf<"hello">): void {
     const { user } = this;
     const { name: meant, version } = hello;
-    const { name, software, self } = user.teller();
+    const { name, software, self } = user.identity();
     if (this.name !== "") this.refuse("it has said hello twice");
     else if (version !== FOLLOW_VERSION) {
       this.refuse(`version ${version} of the protocol is not understood`);

@@ -2,7 +2,7 @@
 
 import { type FollowedTable, type RecordOf, Telling } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
-import { FollowerLink, type FollowerLinkUser, type Teller } from "./follower-link.ts";
+import { FollowerLink, type FollowerLinkUser, type Identity } from "./follower-link.ts";
 import type { ShownFollower } from "./follower-orders.ts";
 
 const NO_RUNS = new Uint8Array(0);
@@ -90,7 +90,7 @@ export class Follower implements FollowerLinkUser {
     this.link.end(reason);
   }
 
-  teller(): Teller {
+  identity(): Identity {
     const { name, software } = this.hooks.source();
     return { name, software, self: "" };
   }

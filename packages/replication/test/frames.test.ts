@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type AnyRecord, FormatError, FrameReader, frameOf, type Sender } from "../src/index.ts";
 import { RECORDS, type RecordName } from "../src/records.ts";
+import { sealed } from "./sealed.ts";
 
 const FRAMES = [
   frameOf("bye", { reason: "", slow: 0, to: "" }),
@@ -33,17 +34,6 @@ function headOf(length: number, type: number): Uint8Array {
   const frame = sealed([type]);
   const head = new DataView(frame.buffer);
   head.setUint32(0, length);
-  head.setUint32(8, hashOctets(0, frame, 0, 8));
-  return frame;
-}
-
-/** A frame around octets that `frameOf` does not write. */
-function sealed(record: readonly number[]): Uint8Array {
-  const frame = new Uint8Array(12 + record.length);
-  frame.set(record, 12);
-  const head = new DataView(frame.buffer);
-  head.setUint32(0, record.length);
-  head.setUint32(4, hashOctets(0, frame, 12, frame.length));
   head.setUint32(8, hashOctets(0, frame, 0, 8));
   return frame;
 }

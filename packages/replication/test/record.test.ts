@@ -1,6 +1,5 @@
 /** What was, read from frames: until a time, and no further than what was written so. */
 
-import { hashOctets } from "@ts-bgp/rib";
 import { describe, expect, test, vi } from "vitest";
 import { configOf, yamlOf } from "../../../testkit/router.ts";
 import {
@@ -15,6 +14,7 @@ import {
   ReplayDiffers,
   Standby,
 } from "../src/index.ts";
+import { sealed } from "./sealed.ts";
 
 const CONFIG = configOf(
   yamlOf("neighbors: [ { address: 192.0.2.1, as: 65001 }, { address: 192.0.2.2, as: 65002 } ]"),
@@ -38,17 +38,6 @@ function recorded(sumOf: (sum: number) => number = (sum) => sum): Uint8Array[] {
     frames.push(frameOf("bracket", { ...about, sum: number === 2 ? sumOf(sum) : sum }));
   }
   return frames;
-}
-
-/** A frame around octets that `frameOf` does not write. */
-function sealed(record: readonly number[]): Uint8Array {
-  const frame = new Uint8Array(12 + record.length);
-  frame.set(record, 12);
-  const head = new DataView(frame.buffer);
-  head.setUint32(0, record.length);
-  head.setUint32(4, hashOctets(0, frame, 12, frame.length));
-  head.setUint32(8, hashOctets(0, frame, 0, 8));
-  return frame;
 }
 
 function readerOf(frames: readonly Uint8Array[]): RecordReader {

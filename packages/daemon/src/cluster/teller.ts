@@ -88,7 +88,7 @@ export class Teller implements FollowerLinkUser {
     this.link.end(reason);
   }
 
-  teller(): TellerSource {
+  identity(): TellerSource {
     return this.hooks.source();
   }
 
