@@ -13,6 +13,8 @@ import { ServerLink } from "../forward/server-link.ts";
 import type { ShownMember } from "./shown.ts";
 import { NO_OCTETS } from "./telling.ts";
 
+const U32_MAX = 0xffff_ffff;
+
 /** While the speaker has no room for more, it is looked so often whether it has. */
 const ROOM_LOOK_MS = 10;
 
@@ -128,6 +130,8 @@ export class FollowedMember {
         this.noteSource();
       },
       peer: ({ peer, address, identifier }) => {
+        if (peer > U32_MAX || identifier > U32_MAX)
+          throw new FormatError("a neighbor that is none");
         if (side === following.source) this.run({ what: "peer", peer, address, identifier });
       },
       bracket: ({ runs }) => {
