@@ -23,6 +23,8 @@ const common = {
   setupFiles: [fileURLToPath(new URL("test/setup.ts", import.meta.url))],
   testTimeout: LIMIT_MS,
   hookTimeout: LIMIT_MS,
+  // The summary names what passed at a second attempt.
+  retry: Number(process.env["TSBGP_RETRY"] ?? 0),
 };
 /** Of `npm test`, files that do more of the same in full; see test/mode.ts. */
 function longer(): string[] {

@@ -1,5 +1,6 @@
 /**
- * The last lines of a test run: what was skipped and why, then `N passed, N failed`.
+ * The last lines of a test run: what passed at a second attempt alone, what was skipped and why, then
+ * `N passed, N failed`.
  *
  * With TSBGP_NO_SKIP set, a skipped test under one of its folders (separated by spaces) fails the
  * run: where everything is installed, nothing may be left out.
@@ -12,6 +13,9 @@ export default class SummaryReporter implements Reporter {
     const inState = (state: string) => tests.filter((test) => test.result().state === state);
     const broken = modules.filter((module) => module.errors().length > 0).length;
     const skipped = inState("skipped");
+    for (const test of tests.filter((test) => test.diagnostic()?.flaky === true)) {
+      console.log(`passed at a second attempt: ${test.module.relativeModuleId}: ${test.fullName}`);
+    }
     for (const [suite, count] of countBySuite(skipped)) {
       console.log(`skipped: ${suite} (${count} test${count === 1 ? "" : "s"})`);
     }

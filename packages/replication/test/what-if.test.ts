@@ -48,7 +48,9 @@ function looked(world: World) {
 function judgedOf(router: Router, neighbor: string): Map<string, string | null> {
   const query = { family: 1, prefix: null, match: "exact", neighbor, bestOnly: false } as const;
   const { routes } = showRoutes(router, { ...query, view: "received" }, null);
-  const found = routes.map(({ prefix, reason }) => [prefix, reason?.text ?? null] as const);
+  const found = routes.map(
+    (one) => [`${one.prefix} ${one.path_id}`, one.reason?.text ?? null] as const,
+  );
   return new Map(found);
 }
 
