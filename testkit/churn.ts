@@ -51,6 +51,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     sections: `
 bmp: { stations: [ { address: 192.0.2.99, tables: [ adj-in-pre, adj-in-post, loc-rib ] } ] }
 mrt: { dir: /nowhere }
+followers: { listen: /run/followers.sock, paths: 2 }
 `,
   },
   "an ordinary router": { as: EXTERNAL, defaults: "hold-time: 90", own: NO_OWN },

@@ -44,6 +44,7 @@ export interface FileShape {
     readonly name?: string;
     readonly listen: FileLink;
     readonly max?: number;
+    readonly paths?: number;
     readonly tls?: FileTls;
   };
   readonly cluster?: FileCluster;

@@ -28,7 +28,7 @@ export function checkFollowers(
   const at = yaml.valueAt(followers, "listen");
   const listen = checkLink(followers.listen, at, checker);
   const tls = checkLinkTls(followers, name, [[listen, at]], checker);
-  return { name, listen, tls, max: followers.max ?? FOLLOWERS_MAX };
+  return { name, listen, tls, max: followers.max ?? FOLLOWERS_MAX, paths: followers.paths ?? 1 };
 }
 
 /**

@@ -20,6 +20,8 @@ export interface ForwardConfig {
   readonly table: number;
   /** Number of the table by whose routes next hops resolve. */
   readonly nextHopTable: number;
+  /** Name of the interface of next hops that are link-local; empty: they do not resolve. */
+  readonly linkLocalInterface: string;
   readonly metric: number;
   readonly families: readonly ("ipv4" | "ipv6")[];
   /** Time without an active server after which routes go; 0 for never. */
@@ -36,6 +38,7 @@ interface ForwardShape extends Pick<FileShape, "control" | "log"> {
   readonly forward?: {
     readonly table?: number;
     readonly "next-hop-table"?: number;
+    readonly "link-local-interface"?: string;
     readonly metric?: number;
     readonly families?: readonly ("ipv4" | "ipv6")[];
     readonly "keep-seconds"?: number;
@@ -78,6 +81,7 @@ function build(shape: ForwardShape, checker: Checker): ForwardConfig {
     tls: checkLinkTls(shape, name, servers, checker),
     table: forward.table ?? MAIN_TABLE,
     nextHopTable: forward["next-hop-table"] ?? MAIN_TABLE,
+    linkLocalInterface: forward["link-local-interface"] ?? "",
     metric: forward.metric ?? METRIC,
     families: forward.families ?? ["ipv4", "ipv6"],
     keepSeconds: forward["keep-seconds"] ?? KEEP_SECONDS,

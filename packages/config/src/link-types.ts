@@ -134,6 +134,8 @@ export interface FollowersConfig {
   readonly tls: NsrTls | null;
   /** More are not let in. */
   readonly max: number;
+  /** Next hops that they are told of a route, at most. */
+  readonly paths: number;
 }
 
 /** Speakers that have the sessions of one route server between them. */

@@ -205,6 +205,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
     listen: { address: "::1", port: 1799 },
     tls: { ca: CERTIFICATE, cert: CERTIFICATE, key: KEY },
     max: 3,
+    paths: 4,
   },
   rpki: {
     caches: [

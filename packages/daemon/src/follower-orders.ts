@@ -1,6 +1,7 @@
 /** What the thread that routes and the thread of the followers say to each other. */
 
 import type { FollowersConfig } from "@ts-bgp/config";
+import type { Table } from "@ts-bgp/feeds-codec";
 
 export type FollowersOrder =
   /** Followers are let in by this from now on; null: nobody is. Answered by `configured`. */
@@ -11,7 +12,7 @@ export type FollowersOrder =
       readonly software: string;
     }
   /** This side is active, and what follows are its routes; the table is asked for. */
-  | { readonly order: "begin"; readonly epoch: number }
+  | { readonly order: "begin"; readonly epoch: number; readonly table: Table }
   /** It is active no more. */
   | { readonly order: "end" }
   /** Routes have changed, runs of `feeds-codec`. Octets count against what may be under way. */

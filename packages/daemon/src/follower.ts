@@ -32,6 +32,7 @@ export class Follower implements FollowerLinkUser {
   private readonly link: FollowerLink;
   private readonly hooks: FollowerHooks;
   private families = 0;
+  private takesSeveral = false;
   private telling: Telling | null = null;
   private isToldAll = false;
   private told = 0;
@@ -99,8 +100,9 @@ export class Follower implements FollowerLinkUser {
     return { name: follower || "unnamed", problem: this.hooks.fullness() };
   }
 
-  joined({ families }: RecordOf<"hello">): void {
+  joined({ families, several }: RecordOf<"hello">): void {
     this.families = families;
+    this.takesSeveral = several === 1;
     this.hooks.joined(this);
     this.roleChanged();
   }
@@ -110,7 +112,8 @@ export class Follower implements FollowerLinkUser {
     // What it was told of the role may be on its way.
     if (tables === null) return;
     this.stopTelling();
-    this.telling = new Telling(tables.filter(({ family }) => (family & this.families) !== 0));
+    const wanted = tables.filter(({ family }) => (family & this.families) !== 0);
+    this.telling = new Telling(wanted, this.takesSeveral);
     this.tell();
   }
 

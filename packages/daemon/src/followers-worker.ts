@@ -3,7 +3,7 @@
 import { parentPort } from "node:worker_threads";
 import type { FollowersConfig } from "@ts-bgp/config";
 import { giveWay } from "@ts-bgp/feeds/give-way";
-import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
+import { type RouteRun, runsOf, TABLE, type Table } from "@ts-bgp/feeds-codec";
 import { FollowedTable, type HopId } from "@ts-bgp/follow";
 import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
@@ -29,6 +29,8 @@ let stopListening: () => void = () => {};
 /** One after the other. */
 let configured: Promise<void> = Promise.resolve();
 let tables: readonly FollowedTable[] | null = null;
+/** What they are filled from. */
+let followed: Table = TABLE.LOC_RIB;
 let epoch = 0;
 let isComplete = false;
 let walking = false;
@@ -61,6 +63,7 @@ function obey(order: FollowersOrder): void {
     case "begin":
       tables = FAMILIES.map((family) => new FollowedTable(family, seed));
       ({ epoch } = order);
+      followed = order.table;
       for (const follower of followers) follower.roleChanged();
       beginWalk();
       return;
@@ -141,7 +144,7 @@ function walked(octets: Uint8Array | null): void {
 
 function take(octets: Uint8Array): void {
   for (const run of runsOf(octets)) {
-    const table = run.table === TABLE.LOC_RIB ? tables?.[run.family - 1] : undefined;
+    const table = run.table === followed ? tables?.[run.family - 1] : undefined;
     if (table !== undefined) takeRun(table, run);
   }
 }
@@ -149,14 +152,15 @@ function take(octets: Uint8Array): void {
 function takeRun(table: FollowedTable, { attributes, routes }: RouteRun): void {
   let hop: HopId = 0;
   if (attributes !== null) {
-    const { buf, at, end } = attributes;
-    const found = findAttribute(buf, at, end, ATTR.NEXT_HOP);
-    if (found >= 0) {
-      const from = attributeValueAt(buf, found);
-      // Of two for IPv6 the second one is link-local (RFC 2545 section 3).
-      const length = Math.min(16, nextAttribute(buf, found) - from);
-      hop = table.hops.intern(buf.subarray(from, from + length));
+    const { buf, end } = attributes;
+    const hops: Uint8Array[] = [];
+    let at = findAttribute(buf, attributes.at, end, ATTR.NEXT_HOP);
+    while (at >= 0) {
+      const next = nextAttribute(buf, at);
+      hops.push(buf.subarray(attributeValueAt(buf, at), next));
+      at = findAttribute(buf, next, end, ATTR.NEXT_HOP);
     }
+    hop = table.hops.intern(...hops);
   }
   const { buf, end } = routes;
   for (let at = routes.at; at < end; ) {

@@ -12,7 +12,7 @@
 import type { FollowersConfig } from "@ts-bgp/config";
 import { TableWalk } from "@ts-bgp/feeds/table-walk";
 import { Thread } from "@ts-bgp/feeds/thread";
-import { TABLE } from "@ts-bgp/feeds-codec";
+import { TABLE, type Table } from "@ts-bgp/feeds-codec";
 import type { Observed, Router } from "@ts-bgp/router";
 import {
   type FollowersOrder,
@@ -42,6 +42,8 @@ export class Followers {
   private config: FollowersConfig | null = null;
   private speaker: Followed | null = null;
   private epoch = 0;
+  /** Next hops of a route that are told, at most. */
+  private paths = 1;
   private runs: Uint8Array[] = [];
   private runOctets = 0;
   private underWay = 0;
@@ -83,7 +85,10 @@ export class Followers {
   /** Followers are told the routes of a speaker from now on; null: of none. */
   use(speaker: Followed | null, epoch: number): void {
     const next = this.config === null ? null : speaker;
-    if (next === this.speaker) return;
+    if (next === this.speaker) {
+      this.beginIfOther();
+      return;
+    }
     if (this.speaker !== null) this.leave(this.speaker);
     if (next === null) return;
     this.speaker = next;
@@ -93,6 +98,7 @@ export class Followers {
   }
 
   event(event: Observed): void {
+    if (event.kind === "routes") this.beginIfOther();
     if (event.kind !== "routes" || this.isMissing || !this.thread.isUp) return;
     this.runs.push(event.octets);
     this.runOctets += event.octets.length;
@@ -138,7 +144,23 @@ export class Followers {
   private begin(): void {
     if (this.speaker === null) return;
     this.isMissing = false;
-    this.order({ order: "begin", epoch: this.epoch });
+    this.paths = this.pathsOf(this.speaker);
+    this.order({ order: "begin", epoch: this.epoch, table: this.table });
+  }
+
+  /** The router may tell other things than before, since its configuration is another one. */
+  private beginIfOther(): void {
+    if (this.speaker === null || this.pathsOf(this.speaker) === this.paths) return;
+    this.forget();
+    this.begin();
+  }
+
+  private pathsOf({ router }: Followed): number {
+    return router.tables.wants.paths ?? 1;
+  }
+
+  private get table(): Table {
+    return this.paths > 1 ? TABLE.NEXT_HOPS : TABLE.LOC_RIB;
   }
 
   private leave(speaker: Followed): void {
@@ -216,7 +238,7 @@ export class Followers {
   /** A piece of the table, in a turn of its own. */
   private walkOn(isFirst: boolean): void {
     if (this.speaker === null || this.isMissing) return;
-    if (isFirst) this.walk = new TableWalk(this.speaker.router, [TABLE.LOC_RIB], null);
+    if (isFirst) this.walk = new TableWalk(this.speaker.router, [this.table], null);
     // What has happened before the piece is told before it; when that is too much, the walk is over.
     this.tell();
     const { walk } = this;

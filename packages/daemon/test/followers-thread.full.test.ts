@@ -29,7 +29,7 @@ beforeEach(async () => {
   said = [];
   followers = new Followers("1", (_level, _id, message) => void said.push(message));
   const listen = { path: join(folder, "f.sock") };
-  await followers.configure({ name: "followers", listen, tls: null, max: 8 });
+  await followers.configure({ name: "followers", listen, tls: null, paths: 1, max: 8 });
   followers.use(speaker, 1);
   await until(() => followers.shown.octets > 0, WAIT_MS, "the thread has a table");
 });

@@ -23,13 +23,17 @@ import {
 } from "@ts-bgp/wire-codec";
 import { OctetSink } from "./octet-sink.ts";
 
-/** Tables that can be observed; as in RFC 7854, RFC 8671 and RFC 9069. */
+/**
+ * Tables that can be observed; as in RFC 7854, RFC 8671 and RFC 9069. The last one is the Loc-RIB with all equal
+ * paths, of which the next hops alone are told: NEXT_HOP once for each.
+ */
 export const TABLE = {
   ADJ_IN_PRE: 1,
   ADJ_IN_POST: 2,
   LOC_RIB: 3,
   ADJ_OUT_PRE: 4,
   ADJ_OUT_POST: 5,
+  NEXT_HOPS: 6,
 } as const;
 export type Table = (typeof TABLE)[keyof typeof TABLE];
 

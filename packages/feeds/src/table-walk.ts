@@ -8,6 +8,7 @@ import { type AttrId, advertised, type PeerRow, type PrefixRow, type Rib } from 
 import {
   FAMILIES,
   type Neighbor,
+  NextHopRuns,
   RouteRuns,
   type Router,
   receivedSet,
@@ -42,6 +43,7 @@ export class TableWalk {
   private row = 1;
   /** Of the piece, about. */
   private octets = 0;
+  private hops: NextHopRuns | null = null;
   /** Rows and paths since the last look at the time. */
   private looked = 0;
   private moves: number;
@@ -68,6 +70,8 @@ export class TableWalk {
     this.moves = rib.compaction.moves;
     this.octets = 0;
     this.looked = 0;
+    const { paths = 1 } = this.router.tables.wants;
+    this.hops = this.tables.has(TABLE.NEXT_HOPS) ? new NextHopRuns(rib, this.writer, paths) : null;
     for (const row of missed) this.look(rib, row, members, buckets);
     while (this.row < rib.prefixes.limit) {
       this.look(rib, this.row++, members, buckets);
@@ -139,6 +143,10 @@ export class TableWalk {
       add(TABLE.ADJ_IN_POST, peer, paths.attr[path]!, pathId, null);
     }
     const best = prefixes.best[row]!;
+    if (best !== 0 && this.hops !== null) {
+      this.hops.add(row);
+      this.octets += RUN_OCTETS + ROUTE_OCTETS;
+    }
     if (best !== 0) add(TABLE.LOC_RIB, paths.peer[best]!, paths.attr[best]!, 0, null);
     for (const member of members) {
       for (const [pathId, attr] of advertised(member.group, row, member)) {

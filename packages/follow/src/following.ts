@@ -70,9 +70,9 @@ export class Following {
     let table: FollowedTable | undefined;
     this.counts.told += readRuns(
       routes,
-      (family, octets) => {
+      (family, hops) => {
         table = this.tables.get(family);
-        hop = table?.hops.intern(octets) ?? 0;
+        hop = table?.hops.intern(...hops) ?? 0;
       },
       (_, w0, w1, w2, w3, bits) => table?.set(w0, w1, w2, w3, bits, hop),
     );

@@ -1,34 +1,40 @@
-/** Next hops by number: few in comparison with the routes that have them. Counted, and forgotten with the last. */
+/**
+ * Next hops by number: few in comparison with the routes that have them. Counted, and forgotten with the last.
+ * Packets of a route with several go to all of them.
+ */
 
-/** Number of a next hop; 0 is none. */
+/** Number of a next hop, or of several; 0 is none. */
 export type HopId = number;
 
+/** Of one: an address of 4 or 16 octets, or a global and a link-local one (RFC 2545 section 3). */
+export type NextHops = readonly Uint8Array[];
+
 export class Hops {
-  private readonly octets: Uint8Array[] = [new Uint8Array(0)];
+  private readonly hops: NextHops[] = [[]];
   private readonly uses: number[] = [0];
   private readonly ids: Map<string, HopId> = new Map();
   private readonly free: HopId[] = [];
 
   /** How many numbers there may be; numbers are below this. */
   get limit(): number {
-    return this.octets.length;
+    return this.hops.length;
   }
 
-  /** @returns the number of a next hop of 4 or 16 octets, which lives until the next `release` unless it is held */
-  intern(octets: Uint8Array): HopId {
-    if (octets.length === 0) return 0;
-    const key = octets.join();
+  /** @returns the number of next hops, the most preferred one first, which lives until the next `release` unless it is held */
+  intern(...hops: NextHops): HopId {
+    if (hops.length === 0) return 0;
+    const key = keyOf(hops);
     const known = this.ids.get(key);
     if (known !== undefined) return known;
-    const id = this.free.pop() ?? this.octets.length;
-    this.octets[id] = octets.slice();
+    const id = this.free.pop() ?? this.hops.length;
+    this.hops[id] = hops.map((octets) => octets.slice());
     this.uses[id] = 0;
     this.ids.set(key, id);
     return id;
   }
 
-  get(id: HopId): Uint8Array {
-    return this.octets[id]!;
+  get(id: HopId): NextHops {
+    return this.hops[id]!;
   }
 
   /** How many routes have it. */
@@ -42,7 +48,11 @@ export class Hops {
 
   release(id: HopId): void {
     if (id === 0 || --this.uses[id]! > 0) return;
-    this.ids.delete(this.octets[id]!.join());
+    this.ids.delete(keyOf(this.hops[id]!));
     this.free.push(id);
   }
+}
+
+function keyOf(hops: NextHops): string {
+  return hops.map((octets) => octets.join()).join("|");
 }

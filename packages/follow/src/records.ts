@@ -38,6 +38,8 @@ export const RECORDS = {
       /** FAMILY bits of the routes that it wants. */
       families: [4, "uint"],
       software: [5, "text"],
+      /** 1: routes may have several next hops, or one of 32 octets; 0, as older ones say: one of 4 or 16 octets. */
+      several: [6, "uint"],
     },
   },
   /** The first word of a server. */

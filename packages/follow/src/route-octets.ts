@@ -4,11 +4,18 @@
  *     run = family varint, octets of the next hop varint, next hop, routes varint, (length in bits, prefix)...
  *
  * Routes of a run have one next hop, with 4 octets or 16; one with none withdraws them. Prefixes are as in NLRI
- * (RFC 4271 section 4.3).
+ * (RFC 4271 section 4.3). Of several next hops, or one of 32 octets:
+ *
+ *     run = family + 4 varint, next hops varint, (octets varint, next hop)..., routes varint, ...
  */
 
 import { FormatError, OctetReader, type OctetWriter } from "@ts-bgp/replication/canonical";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
+import type { NextHops } from "./hops.ts";
+
+/** Of a run with several next hops, beside the family. */
+const SEVERAL = 4;
+const HOPS_MAX = 64;
 
 /** A prefix as words, high first, with 0 in bits beyond its length; IPv4 has the first word alone. */
 export type TakeRoute = (
@@ -20,12 +27,23 @@ export type TakeRoute = (
   bits: number,
 ) => void;
 
-/** Begins a run of `count` routes. @param hop - of no octets: they are withdrawn */
-export function writeRun(out: OctetWriter, family: Family, hop: Uint8Array, count: number): void {
-  out.varint(family);
+/** Begins a run of `count` routes. @param hops - none: they are withdrawn */
+export function writeRun(out: OctetWriter, family: Family, hops: NextHops, count: number): void {
+  const [hop = new Uint8Array(0)] = hops;
+  if (hops.length > 1 || hop.length > 16) {
+    out.varint(family | SEVERAL);
+    out.varint(hops.length);
+    for (const each of hops) writeHop(out, each);
+  } else {
+    out.varint(family);
+    writeHop(out, hop);
+  }
+  out.varint(count);
+}
+
+function writeHop(out: OctetWriter, hop: Uint8Array): void {
   out.varint(hop.length);
   out.octets(hop);
-  out.varint(count);
 }
 
 const scratch = new Uint8Array(17);
@@ -50,34 +68,53 @@ export function writePrefix(
 /**
  * Reads runs; the octets are those of somebody else.
  *
- * @param begin - told the next hop of each run
+ * @param begin - told the next hops of each run; none: its routes are withdrawn
  * @param take - told its routes
  * @returns how many routes there were; throws a FormatError for octets that are none
  */
 export function readRuns(
   octets: Uint8Array,
-  begin: (family: Family, hop: Uint8Array) => void,
+  begin: (family: Family, hops: NextHops) => void,
   take: TakeRoute,
 ): number {
   const reader = new OctetReader(octets);
   let routes = 0;
   while (reader.left > 0) {
-    const family = reader.varint();
+    const kind = reader.varint();
+    const family = kind & ~SEVERAL;
     if (family !== FAMILY.IPV4_UNICAST && family !== FAMILY.IPV6_UNICAST) {
-      throw new FormatError(`routes of a family ${family}`);
+      throw new FormatError(`routes of a family ${kind}`);
     }
-    const hop = reader.octets(reader.varint());
-    if (hop.length !== 0 && hop.length !== 4 && hop.length !== 16) {
-      throw new FormatError(`a next hop of ${hop.length} octets`);
-    }
+    const hops = kind === family ? readHop(reader) : readHops(reader);
     const count = reader.varint();
     if (count === 0 || count > reader.left)
       throw new FormatError(`${count} routes in ${reader.left} octets`);
-    begin(family, hop);
+    begin(family, hops);
     for (let i = 0; i < count; i++) readPrefix(reader, family, take);
     routes += count;
   }
   return routes;
+}
+
+function readHop(reader: OctetReader): NextHops {
+  const hop = reader.octets(reader.varint());
+  if (hop.length === 0) return [];
+  if (hop.length !== 4 && hop.length !== 16) {
+    throw new FormatError(`a next hop of ${hop.length} octets`);
+  }
+  return [hop];
+}
+
+function readHops(reader: OctetReader): NextHops {
+  const count = reader.varint();
+  if (count === 0 || count > HOPS_MAX) throw new FormatError(`${count} next hops`);
+  return Array.from({ length: count }, () => {
+    const hop = reader.octets(reader.varint());
+    if (hop.length !== 4 && hop.length !== 16 && hop.length !== 32) {
+      throw new FormatError(`a next hop of ${hop.length} octets`);
+    }
+    return hop;
+  });
 }
 
 const words = new Uint32Array(4);

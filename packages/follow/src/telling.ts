@@ -30,8 +30,11 @@ export interface Told {
 
 export class Telling {
   private readonly readers: readonly Reader[];
+  private readonly takesSeveral: boolean;
 
-  constructor(tables: readonly FollowedTable[]) {
+  /** @param takesSeveral - the follower takes several next hops of a route, and such of 32 octets */
+  constructor(tables: readonly FollowedTable[], takesSeveral: boolean) {
+    this.takesSeveral = takesSeveral;
     this.readers = tables.map((table) => ({ table, cursor: table.log.open(), at: 1 }));
   }
 
@@ -87,7 +90,9 @@ export class Telling {
       if (table.hop[reader.at] !== 0) take(reader.at);
     }
     for (const [hop, rows] of byHop) {
-      writeRun(out, table.family, table.hops.get(hop), rows.length);
+      const hops = table.hops.get(hop);
+      const told = this.takesSeveral ? hops : hops.slice(0, 1).map((one) => one.subarray(0, 16));
+      writeRun(out, table.family, told, rows.length);
       for (const row of rows) {
         const { words, bits } = keyOf(table.prefixes, row);
         writePrefix(out, words[0], words[1], words[2], words[3], bits);

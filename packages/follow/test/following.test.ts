@@ -4,7 +4,9 @@ import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
 import { FollowedTable, Following, readRuns, Telling } from "../src/index.ts";
 
-const hopOf = (n: number) => (n === 0 ? new Uint8Array(0) : Uint8Array.of(192, 0, 2, n));
+/** Of an odd number there are two. */
+const hopsOf = (n: number) =>
+  n === 0 ? [] : [n, n + 100].slice(0, 1 + (n & 1)).map((last) => Uint8Array.of(192, 0, 2, last));
 
 /** A table of a server, and what it is to have. */
 class Server {
@@ -13,7 +15,7 @@ class Server {
 
   set(prefix: number, hop: number): void {
     const word = (prefix << 24) >>> 0;
-    this.table.set(word, 0, 0, 0, 8, this.table.hops.intern(hopOf(hop)));
+    this.table.set(word, 0, 0, 0, 8, this.table.hops.intern(...hopsOf(hop)));
     if (hop === 0) this.routes.delete(`${prefix}/8`);
     else this.routes.set(`${prefix}/8`, hop);
     this.table.trim();
@@ -25,8 +27,9 @@ function contents(table: FollowedTable): Map<string, number> {
   for (let row = 1; row < table.prefixes.limit; row++) {
     const hop = table.hop[row]!;
     if (hop === 0) continue;
-    const octets = table.hops.get(hop);
-    found.set(`${table.prefixes.w0[row]! >>> 24}/${table.prefixes.bits[row]}`, octets[3]!);
+    const hops = table.hops.get(hop);
+    expect(hops).toEqual(hopsOf(hops[0]![3]!));
+    found.set(`${table.prefixes.w0[row]! >>> 24}/${table.prefixes.bits[row]}`, hops[0]![3]!);
   }
   return found;
 }
@@ -43,7 +46,7 @@ class World {
   readonly following: Following = new Following([this.table], {
     activate: (server) => {
       this.tellings[server]?.close();
-      this.tellings[server] = new Telling([this.servers[server]!.table]);
+      this.tellings[server] = new Telling([this.servers[server]!.table], true);
       this.isTold[server] = false;
     },
     complete: () => this.completed++,
@@ -172,8 +175,8 @@ describe("a follower of two servers", () => {
   test("takes nothing of one that it does not listen to", () => {
     const world = twoServers();
     const table = new FollowedTable(1, 1);
-    table.set(0x63000000, 0, 0, 0, 8, table.hops.intern(hopOf(1)));
-    const { routes } = new Telling([table]).next();
+    table.set(0x63000000, 0, 0, 0, 8, table.hops.intern(...hopsOf(1)));
+    const { routes } = new Telling([table], true).next();
     world.following.bracket(1, { routes });
     expect(world.changed()).toEqual([]);
   });
@@ -192,7 +195,7 @@ describe("a follower of two servers", () => {
 test("a slow reader is told the latest alone, and the log does not grow", () => {
   const server = new Server();
   for (let prefix = 0; prefix < 100; prefix++) server.set(prefix, 1);
-  const telling = new Telling([server.table]);
+  const telling = new Telling([server.table], true);
   while (telling.next().more);
   for (let round = 0; round < 1000; round++) {
     for (let prefix = 0; prefix < 100; prefix++) server.set(prefix, 1 + ((round + prefix) % 3));
@@ -206,6 +209,12 @@ describe("octets of routes", () => {
   test.each([
     ["another family", [3, 0, 1, 0], "routes of a family 3"],
     ["a next hop of another length", [1, 5, 1, 2, 3, 4, 5, 1, 0], "a next hop of 5 octets"],
+    ["several next hops, of which there is none", [5, 0, 1, 0], "0 next hops"],
+    [
+      "several next hops, one of no length",
+      [5, 2, 4, 1, 2, 3, 4, 0, 1, 0],
+      "a next hop of 0 octets",
+    ],
     ["a prefix that is too long", [1, 0, 1, 33, 0, 0, 0, 0, 0], "a prefix of 33 bits"],
     ["bits beyond the prefix", [1, 0, 1, 4, 0x1f], "a prefix with bits beyond its length"],
     ["more routes than octets", [1, 0, 9, 0], "9 routes in 1 octets"],
@@ -228,8 +237,8 @@ describe("octets of routes", () => {
     const found: unknown[] = [];
     const hops: number[][] = [];
     readRuns(
-      new Telling([table]).next().routes,
-      (_, octets) => void hops.push([...octets]),
+      new Telling([table], true).next().routes,
+      (_, [octets]) => void hops.push([...octets!]),
       (...route) => void found.push(route),
     );
     expect(found).toEqual([
@@ -237,5 +246,23 @@ describe("octets of routes", () => {
       [2, 0, 0, 0, 0, 0],
     ]);
     expect(hops).toEqual([[...hop]]);
+  });
+
+  test("with several next hops, and such of 32 octets, are told to who takes them", () => {
+    const table = new FollowedTable(2, 1);
+    const hops = [32, 16].map((length, n) => Uint8Array.from({ length }, (_, k) => k + n));
+    table.set(0x20010db8, 0, 0, 0, 32, table.hops.intern(...hops));
+    const told = (takesSeveral: boolean) => {
+      const found: (readonly Uint8Array[])[] = [];
+      const { routes } = new Telling([table], takesSeveral).next();
+      readRuns(
+        routes,
+        (_, each) => void found.push(each.map((one) => one.slice())),
+        () => {},
+      );
+      return found;
+    };
+    expect(told(true)).toEqual([hops]);
+    expect(told(false)).toEqual([[hops[0]!.slice(0, 16)]]);
   });
 });

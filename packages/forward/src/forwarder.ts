@@ -3,6 +3,7 @@
  * time; it answers at once.
  */
 
+import { networkInterfaces } from "node:os";
 import type { FollowedTable } from "@ts-bgp/follow";
 import { KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
@@ -14,6 +15,8 @@ import { type RouteChange, RouteTable } from "./route-table.ts";
 const BATCH = 256;
 /** So often it is looked whether somebody else has changed something. */
 const LOOK_MS = 100;
+/** Different sets of neighbors that are remembered until the kernel is read again. */
+const HOP_COUNT_MAX = 1 << 16;
 /** Routes that the kernel has refused, and readings that have failed, are tried again. */
 const RETRY_MS = 10_000;
 
@@ -21,6 +24,8 @@ export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
   /** Table that next hops are looked up in. */
   readonly nextHopTable: number;
+  /** Name of the interface of next hops that are link-local; empty: they do not resolve. */
+  readonly linkLocalInterface: string;
   /** Of hashes. */
   readonly seed: number;
   say(level: "info" | "warn", id: string, message: string, fields?: object): void;
@@ -137,8 +142,8 @@ export class Forwarder {
   private write(table: RouteTable, changes: readonly RouteChange[]): void {
     const { messages, options } = this;
     const { family } = table.followed;
-    for (const { change, words, bits, hop } of changes) {
-      messages.add(change, options, family, words, bits, hop);
+    for (const { change, words, bits, hops } of changes) {
+      messages.add(change, options, family, words, bits, hops);
     }
     const reasons = new Map<number, number>();
     const { count } = messages;
@@ -157,6 +162,9 @@ export class Forwarder {
 
   private look(): void {
     this.hear();
+    for (const table of this.tables) table.refresh();
+    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
+    if (this.tables.some(({ hopCount }) => hopCount > HOP_COUNT_MAX)) this.isOutdated = true;
     if (performance.now() < this.nextLookMs || !this.isOutdated) return;
     // With a link, routes of it have gone without a word.
     this.read();
@@ -214,7 +222,7 @@ export class Forwarder {
       others.length = 0;
     };
     if (!isOne) this.socket.read(family, nextHopTable, 0, forget, take);
-    table.resolveBy(others);
+    table.resolveBy(others, interfaceNumber(this.options.linkLocalInterface));
   }
 
   private fail(error: unknown): void {
@@ -233,6 +241,15 @@ export class Forwarder {
     const prefix = `${formatAddress(familyAfi(family), address, 0)}/${bits}`;
     this.options.say("warn", "kernel-refused", `the kernel refuses to ${text}`, { prefix });
   }
+}
+
+/** @returns the number of an interface that has a link-local address; 0 for another one */
+function interfaceNumber(name: string): number {
+  const addresses = networkInterfaces()[name] ?? [];
+  return addresses.reduce(
+    (found, one) => (one.family === "IPv6" ? found || (one.scopeid ?? 0) : found),
+    0,
+  );
 }
 
 /** @returns the kernel's reason in words */

@@ -25,13 +25,17 @@ const RTA = {
   PRIORITY: 6,
   MULTIPATH: 9,
   TABLE: 15,
+  VIA: 18,
   ENCAP: 22,
   NH_ID: 30,
 };
 const RTNH_F_DEAD = 1;
 const RTNH_F_ONLINK = 4;
+/** Next hops of a route that are written, at most. */
+export const HOPS_MAX = 16;
+const RTNEXTHOP_OCTETS = 8;
 /** Longest message that is written here. */
-export const ROUTE_OCTETS_MAX = 96;
+export const ROUTE_OCTETS_MAX = 96 + HOPS_MAX * (RTNEXTHOP_OCTETS + 20);
 
 /** Where packets go: a neighbor on an interface. */
 export interface KernelHop {
@@ -41,7 +45,9 @@ export interface KernelHop {
   readonly interface: number;
 }
 
-export interface KernelRoute extends KernelHop {
+export interface KernelRoute {
+  /** All of them have the same share of packets. */
+  readonly hops: readonly KernelHop[];
   readonly family: Family;
   readonly table: number;
   readonly protocol: number;
@@ -51,8 +57,10 @@ export interface KernelRoute extends KernelHop {
   readonly bits: number;
   /** First octets of the prefix, as many as the family has. */
   readonly prefix: Uint8Array;
-  /** It has several next hops, or what else this program writes none with. */
+  /** It has something that this program writes no route with. */
   readonly isOther: boolean;
+  /** And something without which packets do not go the same way. */
+  readonly isSpecial: boolean;
   /** Its interface is down. */
   readonly isDead: boolean;
 }
@@ -87,14 +95,14 @@ export class RouteMessages {
     this.buffer = Buffer.alloc(max * ROUTE_OCTETS_MAX);
   }
 
-  /** The number of a message is how many are in front of it. @param hop - null to delete */
+  /** The number of a message is how many are in front of it. @param hops - none to delete */
   add(
     change: Change,
     { table, metric }: Place,
     family: Family,
     words: readonly [number, number, number, number],
     bits: number,
-    hop: KernelHop | null,
+    hops: readonly KernelHop[],
   ): void {
     const { buffer } = this;
     const start = this.length;
@@ -112,14 +120,10 @@ export class RouteMessages {
     for (let i = 0; i < (isIpv4 ? 1 : 4); i++) at = buffer.writeUInt32BE(words[i]!, at);
     at = this.u32(at, RTA.TABLE, table);
     at = this.u32(at, RTA.PRIORITY, metric);
-    if (hop !== null) {
-      at = this.u32(at, RTA.OIF, hop.interface);
-      if (hop.gateway !== null) {
-        at = this.head(at, RTA.GATEWAY, hop.gateway.length);
-        buffer.set(hop.gateway, at);
-        at += hop.gateway.length;
-      }
-    }
+    if (hops.length === 1) {
+      at = this.u32(at, RTA.OIF, hops[0]!.interface);
+      at = this.gateway(at, hops[0]!);
+    } else if (hops.length > 1) at = this.multipath(at, hops);
     buffer.writeUInt32LE(at - start, start);
     buffer.writeUInt16LE(type, start + 4);
     buffer.writeUInt16LE(NLM_F_REQUEST | flags, start + 6);
@@ -135,6 +139,28 @@ export class RouteMessages {
     this.length = 0;
     this.count = 0;
     return buffer.subarray(0, length);
+  }
+
+  private gateway(at: number, { gateway }: KernelHop): number {
+    if (gateway === null) return at;
+    const valueAt = this.head(at, RTA.GATEWAY, gateway.length);
+    this.buffer.set(gateway, valueAt);
+    return valueAt + gateway.length;
+  }
+
+  private multipath(start: number, hops: readonly KernelHop[]): number {
+    const { buffer } = this;
+    let at = start + 4;
+    for (const hop of hops) {
+      const end = this.gateway(at + RTNEXTHOP_OCTETS, hop);
+      buffer.writeUInt16LE(end - at, at);
+      // No flags, and a weight of 1, which is 0 here.
+      buffer.writeUInt16LE(0, at + 2);
+      buffer.writeInt32LE(hop.interface, at + 4);
+      at = end;
+    }
+    this.head(start, RTA.MULTIPATH, at - start - 4);
+    return at;
   }
 
   private u32(at: number, type: number, value: number): number {
@@ -165,28 +191,86 @@ export function readRoute(octets: Buffer): KernelRoute | null {
   const prefix = new Uint8Array(family === 1 ? 4 : 16);
   let table = octets[4]!;
   let metric = 0;
-  let gateway: Uint8Array | null = null;
-  let interfaceIndex = 0;
   const flags = octets.readUInt32LE(8);
+  const single = new HopReader();
+  const hops: KernelHop[] = [];
   let isOther = (flags & RTNH_F_ONLINK) !== 0;
-  for (let at = RTMSG_OCTETS; at + 4 <= octets.length; ) {
-    const length = octets.readUInt16LE(at);
-    const type = octets.readUInt16LE(at + 2) & 0x3fff;
-    if (length < 4 || at + length > octets.length) break;
-    if (type === RTA.DST) prefix.set(octets.subarray(at + 4, at + length));
-    else if (type === RTA.TABLE) table = octets.readUInt32LE(at + 4);
-    else if (type === RTA.PRIORITY) metric = octets.readUInt32LE(at + 4);
-    else if (type === RTA.OIF) interfaceIndex = octets.readUInt32LE(at + 4);
-    else if (type === RTA.GATEWAY) gateway = Uint8Array.from(octets.subarray(at + 4, at + length));
-    else if (type === RTA.MULTIPATH || type === RTA.ENCAP || type === RTA.NH_ID) isOther = true;
-    at += (length + 3) & ~3;
+  let isSpecial = isOther;
+  let isMultipath = false;
+  for (const [type, at, end] of attributesOf(octets, RTMSG_OCTETS, octets.length)) {
+    if (type === RTA.DST) prefix.set(octets.subarray(at, end));
+    else if (type === RTA.TABLE) table = octets.readUInt32LE(at);
+    else if (type === RTA.PRIORITY) metric = octets.readUInt32LE(at);
+    else if (type === RTA.OIF) single.interface = octets.readUInt32LE(at);
+    else if (type === RTA.NH_ID) isOther = true;
+    else if (type === RTA.MULTIPATH) {
+      isMultipath = true;
+      if (!readMultipath(octets, at, end, hops)) isOther = true;
+    } else single.attribute(type, octets, at, end);
+  }
+  if (isMultipath) {
+    if (hops.length === 0) isSpecial = true;
+  } else {
+    hops.push({ gateway: single.gateway, interface: single.interface });
+    if (single.isSpecial) isSpecial = true;
   }
   return {
-    ...{ family, table, metric, gateway, isOther, prefix },
+    ...{ family, table, metric, hops, prefix, isSpecial },
+    isOther: isOther || isSpecial,
     protocol: octets[5]!,
     type: octets[7]!,
     bits: octets[1]!,
-    interface: interfaceIndex,
     isDead: (flags & RTNH_F_DEAD) !== 0,
   };
+}
+
+/** Attributes of a next hop, one after the other. */
+class HopReader {
+  gateway: Uint8Array | null = null;
+  interface = 0;
+  isSpecial = false;
+
+  attribute(type: number, octets: Buffer, at: number, end: number): void {
+    if (type === RTA.GATEWAY) this.gateway = Uint8Array.from(octets.subarray(at, end));
+    else if (type === RTA.ENCAP || type === RTA.VIA) this.isSpecial = true;
+  }
+}
+
+/** @returns whether it is as it would be written here; what is special is no next hop here, nor is what is dead */
+function readMultipath(octets: Buffer, from: number, end: number, hops: KernelHop[]): boolean {
+  let isPlain = true;
+  for (let at = from; at + RTNEXTHOP_OCTETS <= end; ) {
+    const length = octets.readUInt16LE(at);
+    if (length < RTNEXTHOP_OCTETS || at + length > end) break;
+    const flags = octets[at + 2]!;
+    const hop = new HopReader();
+    hop.interface = octets.readInt32LE(at + 4);
+    for (const [type, valueAt, valueEnd] of attributesOf(
+      octets,
+      at + RTNEXTHOP_OCTETS,
+      at + length,
+    )) {
+      hop.attribute(type, octets, valueAt, valueEnd);
+    }
+    const isUsable = !hop.isSpecial && (flags & (RTNH_F_DEAD | RTNH_F_ONLINK)) === 0;
+    // A weight other than 1.
+    if (!isUsable || octets[at + 3] !== 0) isPlain = false;
+    if (isUsable) hops.push({ gateway: hop.gateway, interface: hop.interface });
+    at += (length + 3) & ~3;
+  }
+  return isPlain;
+}
+
+/** @returns types of attributes, and where their values begin and end */
+function* attributesOf(
+  octets: Buffer,
+  from: number,
+  to: number,
+): Generator<readonly [type: number, at: number, end: number]> {
+  for (let at = from; at + 4 <= to; ) {
+    const length = octets.readUInt16LE(at);
+    if (length < 4 || at + length > to) return;
+    yield [octets.readUInt16LE(at + 2) & 0x3fff, at + 4, at + length];
+    at += (length + 3) & ~3;
+  }
 }

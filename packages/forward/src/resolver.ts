@@ -1,10 +1,17 @@
 /**
- * Next hops to neighbors on interfaces, by the routes that the kernel has of others: connected ones, and static
- * ones with a gateway, of which the longest match counts. A default route resolves nothing, nor does one with
- * several next hops.
+ * Next hops to neighbors on interfaces, by the longest match among the routes that the kernel has of others:
+ * connected ones, and those with gateways. Where there is none, by the longest match among the routes of the
+ * followed table, whose next hops resolve likewise. A default route resolves nothing.
  */
 
-import { type KernelHop, type KernelRoute, RTN_UNICAST, RTPROT_BGP } from "./kernel-route.ts";
+import type { NextHops } from "@ts-bgp/follow";
+import {
+  HOPS_MAX,
+  type KernelHop,
+  type KernelRoute,
+  RTN_UNICAST,
+  RTPROT_BGP,
+} from "./kernel-route.ts";
 
 /** Why a next hop leads nowhere. */
 export type Unresolved = "no-route" | "link-local" | "other-family";
@@ -12,43 +19,102 @@ export type Unresolved = "no-route" | "link-local" | "other-family";
 /** What of a route is needed. */
 export type BaseRoute = Pick<
   KernelRoute,
-  | "family"
-  | "prefix"
-  | "bits"
-  | "gateway"
-  | "interface"
-  | "type"
-  | "protocol"
-  | "isOther"
-  | "isDead"
+  "family" | "prefix" | "bits" | "hops" | "type" | "protocol" | "isSpecial" | "isDead"
 >;
+
+export interface ResolverOptions {
+  /** Interface of next hops that are link-local; 0 for none. */
+  readonly linkLocalInterface: number;
+  /**
+   * @returns for an address that no route of the kernel leads to, next hops of routes of the table that have it in
+   * their prefix, the longest prefix first
+   */
+  followed(address: Uint8Array): NextHops[];
+}
+
+/** A next hop of a route of the table may be one again that resolves by the table; so deep at most. */
+const DEPTH_MAX = 4;
+const IPV6_OCTETS = 16;
 
 export class Resolver {
   /** Longest prefixes first. */
   private readonly routes: readonly BaseRoute[];
+  private readonly options: ResolverOptions;
 
   /** @param routes - of one family, of the kernel's main table */
-  constructor(routes: readonly BaseRoute[]) {
+  constructor(routes: readonly BaseRoute[], options: ResolverOptions) {
+    this.options = options;
     this.routes = routes
       .filter(
         ({ type, protocol, isDead }) => type === RTN_UNICAST && protocol !== RTPROT_BGP && !isDead,
       )
-      .filter(({ bits, isOther }) => bits > 0 && !isOther)
+      .filter(({ bits, isSpecial, hops }) => bits > 0 && !isSpecial && hops.length > 0)
       .sort((one, other) => other.bits - one.bits);
   }
 
-  /** @param hop - octets of an address */
-  resolve(hop: Uint8Array): KernelHop | Unresolved {
-    const { length } = hop;
-    // Which interface is meant nobody has said.
-    if (length === 16 && hop[0] === 0xfe && (hop[1]! & 0xc0) === 0x80) return "link-local";
-    for (const route of this.routes) {
-      if (route.prefix.length !== length) return "other-family";
-      if (!isIn(hop, route)) continue;
-      return { gateway: route.gateway ?? hop, interface: route.interface };
+  /**
+   * @param hops - of one route
+   * @returns where packets go, each place once and in an order that does not depend on that of `hops`; why none of
+   * them leads anywhere
+   */
+  resolve(hops: NextHops): KernelHop[] | Unresolved {
+    const found = new Map<string, KernelHop>();
+    let problem: Unresolved = "no-route";
+    for (const hop of hops) {
+      const resolved = this.resolveOne(hop, []);
+      if (typeof resolved === "string") problem = resolved;
+      else for (const each of resolved) found.set(hopKey(each), each);
+    }
+    if (found.size === 0) return problem;
+    const ordered = [...found].sort(([one], [other]) => (one < other ? -1 : 1));
+    return ordered.slice(0, HOPS_MAX).map(([, each]) => each);
+  }
+
+  /** @param by - addresses that are being resolved by it */
+  private resolveOne(hop: Uint8Array, by: readonly string[]): readonly KernelHop[] | Unresolved {
+    const address = hop.subarray(0, IPV6_OCTETS);
+    if (isLinkLocal(address)) {
+      const { linkLocalInterface } = this.options;
+      if (linkLocalInterface === 0) return "link-local";
+      return [{ gateway: address, interface: linkLocalInterface }];
+    }
+    const [any] = this.routes;
+    if (any !== undefined && any.prefix.length !== address.length) return "other-family";
+    const route = this.routes.find((each) => isIn(address, each));
+    if (route === undefined) return this.resolveByTable(address, by);
+    // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3).
+    const neighbor = hop.length > IPV6_OCTETS ? hop.subarray(IPV6_OCTETS) : hop;
+    return route.hops.map((each) => ({
+      gateway: each.gateway ?? neighbor,
+      interface: each.interface,
+    }));
+  }
+
+  private resolveByTable(
+    address: Uint8Array,
+    by: readonly string[],
+  ): readonly KernelHop[] | Unresolved {
+    const key = address.join();
+    // A route that leads to its own next hop, or to that of one which leads to its own.
+    if (by.includes(key) || by.length === DEPTH_MAX) return "no-route";
+    for (const hops of this.options.followed(address)) {
+      const found = hops.flatMap((hop) => {
+        const resolved = this.resolveOne(hop, [...by, key]);
+        return typeof resolved === "string" ? [] : resolved;
+      });
+      if (found.length > 0) return found;
     }
     return "no-route";
   }
+}
+
+/** @returns a text that no other neighbor and interface have */
+export function hopKey({ gateway, interface: index }: KernelHop): string {
+  return `${gateway?.join() ?? ""}%${index}`;
+}
+
+function isLinkLocal(address: Uint8Array): boolean {
+  return address.length === IPV6_OCTETS && address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
 }
 
 function isIn(address: Uint8Array, { prefix, bits }: BaseRoute): boolean {

@@ -3,13 +3,14 @@
  * else is touched.
  */
 
-import { FollowedTable, type HopId } from "@ts-bgp/follow";
-import { type Cursor, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
+import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
+import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
 import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
-import { Resolver, type Unresolved } from "./resolver.ts";
+import { type BaseRoute, hopKey, Resolver, type Unresolved } from "./resolver.ts";
+import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
 
-/** Number of a neighbor on an interface; 0 is none. */
+/** Number of neighbors on interfaces that packets go to; 0 is none. */
 type KernelHopId = number;
 /** What this program would not have written so. */
 const OTHER = "other";
@@ -19,15 +20,15 @@ const [ENOENT, ESRCH] = [2, 3];
 export interface RouteChange extends PrefixKey {
   readonly row: PrefixRow;
   readonly change: Change;
-  /** Null to delete. */
-  readonly hop: KernelHop | null;
+  /** None to delete. */
+  readonly hops: readonly KernelHop[];
   readonly id: KernelHopId;
 }
 
-/** How a next hop was resolved. */
+/** How next hops were resolved. */
 interface Resolution {
-  /** The address, to know another one that has the number later. */
-  readonly octets: Uint8Array;
+  /** To know others that have the number later. */
+  readonly of: NextHops;
   readonly id: KernelHopId;
   readonly problem: Unresolved | null;
 }
@@ -47,14 +48,24 @@ export class RouteTable {
   private installed: Uint32Array = new Uint32Array(1);
   private readonly cursor: Cursor;
   private readonly pending: RowSet = new RowSet();
-  private readonly hops: (KernelHop | null)[] = [null];
+  private hops: (readonly KernelHop[])[] = [[]];
   private readonly hopIds: Map<string, KernelHopId> = new Map();
-  private resolver: Resolver = new Resolver([]);
+  private resolver: Resolver;
   private resolutions: (Resolution | undefined)[] = [];
+  /** Addresses that routes of the table lead to, or may lead to later. */
+  private readonly watched: WatchedAddresses = new WatchedAddresses();
+  /** Something has changed in what such addresses resolve by. */
+  private isOutdated = false;
 
   constructor(family: Family, seed: number) {
     this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
     this.cursor = this.followed.log.open();
+    this.resolver = this.newResolver([], 0);
+  }
+
+  /** How many numbers of neighbors there are: those that are used no more go when the kernel is read. */
+  get hopCount(): number {
+    return this.hops.length;
   }
 
   /** Whether something is left to be changed. */
@@ -62,22 +73,29 @@ export class RouteTable {
     return this.pending.size > 0 || this.followed.log.lag(this.cursor) > 0;
   }
 
-  /** Next hops resolve by these routes from now on. */
-  resolveBy(routes: ConstructorParameters<typeof Resolver>[0]): void {
-    this.resolver = new Resolver(routes);
-    this.resolutions = [];
-    this.compareAll();
+  /** Next hops resolve by these routes from now on, link-local ones on an interface; 0: they do not resolve. */
+  resolveBy(routes: readonly BaseRoute[], linkLocalInterface = 0): void {
+    this.resolver = this.newResolver(routes, linkLocalInterface);
+    this.resolveAnew();
+  }
+
+  /** Next hops that resolve by routes of the table are looked at again where such have changed. Linear in the routes. */
+  refresh(): void {
+    if (this.isOutdated) this.resolveAnew();
   }
 
   /** What is in the kernel is read: `adopt` is called for each route of this program's, then `endAdopting`. */
   beginAdopting(): void {
     this.installed = new Uint32Array(this.installed.length);
     this.installedCount = 0;
+    this.hops = [[]];
+    this.hopIds.clear();
+    this.resolutions = [];
   }
 
-  adopt({ prefix, bits, gateway, interface: index, isOther }: KernelRoute): void {
+  adopt({ prefix, bits, hops, isOther }: KernelRoute): void {
     const row = this.rowOf(prefix, bits);
-    this.setInstalled(row, isOther ? this.idOf(OTHER, null) : this.hopId(gateway, index));
+    this.setInstalled(row, isOther ? this.idOf(OTHER, []) : this.hopsId(hops));
   }
 
   /** Somebody else has put a route where one of this program's is, or may be. */
@@ -117,6 +135,7 @@ export class RouteTable {
       row = followed.log.next(this.cursor)
     ) {
       pending.add(row);
+      if (!this.isOutdated) this.isOutdated = this.watched.touches(keyOf(followed.prefixes, row));
     }
     const changes: RouteChange[] = [];
     for (let row = 0; changes.length < max; ) {
@@ -165,9 +184,7 @@ export class RouteTable {
   }
 
   private rowOf(prefix: Uint8Array, bits: number): PrefixRow {
-    const view = new DataView(prefix.buffer, prefix.byteOffset);
-    const word = (i: number) => (4 * i < prefix.length ? view.getUint32(4 * i) : 0);
-    return this.followed.intern(word(0), word(1), word(2), word(3), bits);
+    return this.followed.intern(...wordsOf(prefix), bits);
   }
 
   private changeOf(row: PrefixRow): RouteChange | null {
@@ -178,7 +195,7 @@ export class RouteTable {
     const id = this.wanted(row);
     if (id === is) return null;
     const change = id === 0 ? "delete" : is === 0 ? "add" : "replace";
-    return { row, change, id, hop: this.hops[id]!, ...keyOf(prefixes, row) };
+    return { row, change, id, hops: this.hops[id]!, ...keyOf(prefixes, row) };
   }
 
   private wanted(row: PrefixRow): KernelHopId {
@@ -188,26 +205,48 @@ export class RouteTable {
   }
 
   private resolution(hop: HopId): Resolution {
-    const octets = this.followed.hops.get(hop);
+    const hops = this.followed.hops.get(hop);
     const known = this.resolutions[hop];
-    if (known?.octets === octets) return known;
-    const found = this.resolver.resolve(octets);
+    if (known?.of === hops) return known;
+    const found = this.resolver.resolve(hops);
     const resolution =
       typeof found === "string"
-        ? { octets, id: 0, problem: found }
-        : { octets, id: this.hopId(found.gateway, found.interface), problem: null };
+        ? { of: hops, id: 0, problem: found }
+        : { of: hops, id: this.hopsId(found), problem: null };
     this.resolutions[hop] = resolution;
     return resolution;
   }
 
-  private hopId(gateway: Uint8Array | null, index: number): KernelHopId {
-    return this.idOf(`${gateway?.join() ?? ""}%${index}`, { gateway, interface: index });
+  private resolveAnew(): void {
+    this.isOutdated = false;
+    this.watched.clear();
+    this.resolutions = [];
+    this.compareAll();
   }
 
-  private idOf(key: string, hop: KernelHop | null): KernelHopId {
+  private newResolver(routes: readonly BaseRoute[], linkLocalInterface: number): Resolver {
+    const { followed, watched } = this;
+    return new Resolver(routes, {
+      linkLocalInterface,
+      followed: (address) => {
+        watched.add(address);
+        const key = { words: wordsOf(address), bits: 8 * address.length };
+        return covering(followed.prefixes, key)
+          .filter((row) => followed.hop[row] !== 0 && followed.prefixes.bits[row] !== 0)
+          .map((row) => followed.hops.get(followed.hop[row]!));
+      },
+    });
+  }
+
+  /** The kernel tells them in another order than they were written in. */
+  private hopsId(hops: readonly KernelHop[]): KernelHopId {
+    return this.idOf(hops.map(hopKey).sort().join(), hops);
+  }
+
+  private idOf(key: string, hops: readonly KernelHop[]): KernelHopId {
     const known = this.hopIds.get(key);
     if (known !== undefined) return known;
-    const id = this.hops.push(hop) - 1;
+    const id = this.hops.push(hops) - 1;
     this.hopIds.set(key, id);
     return id;
   }

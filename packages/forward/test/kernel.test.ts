@@ -54,11 +54,17 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
   }
 
   /** @returns the kernel's reason, 0 when it was done */
-  function change(kind: Change, family: Family, gateway: Uint8Array | null, table = 254): number {
+  function change(
+    kind: Change,
+    family: Family,
+    gateways: readonly Uint8Array[],
+    table = 254,
+  ): number {
     const messages = new RouteMessages(1);
     const words = family === 1 ? WORDS4 : WORDS6;
-    const hop = kind === "delete" ? null : { gateway, interface: index };
-    messages.add(kind, { table, metric: 32 }, family, words, family === 1 ? 16 : 48, hop);
+    const hops =
+      kind === "delete" ? [] : gateways.map((gateway) => ({ gateway, interface: index }));
+    messages.add(kind, { table, metric: 32 }, family, words, family === 1 ? 16 : 48, hops);
     let found = 0;
     socket.change(messages.take(), 1, (_, refused) => {
       found = refused;
@@ -70,38 +76,48 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     [1 as const, HOP4, "10.1.0.0/16 via 192.0.2.9 dev d0 metric 32 "],
     [2 as const, HOP6, "2001:db8:1::/48 via 2001:db8:2::9 dev d0 metric 32 pref medium"],
   ])("takes routes of family %i, and gives them back", (family, hop, shown) => {
-    expect(change("replace", family, hop)).toBe(ENOENT);
-    expect(change("add", family, hop)).toBe(0);
+    expect(change("replace", family, [hop])).toBe(ENOENT);
+    expect(change("add", family, [hop])).toBe(0);
     const list = () => ip(`-${family === 1 ? 4 : 6} route show proto bgp`).trimEnd();
     expect(list()).toBe(shown.trimEnd());
-    expect(change("add", family, hop)).toBe(EEXIST);
+    expect(change("add", family, [hop])).toBe(EEXIST);
     const [route, ...others] = bgpRoutes(family, 254);
     expect(others).toEqual([]);
     expect(route).toMatchObject({
       ...{ family, table: 254, protocol: RTPROT_BGP, metric: 32, isOther: false, isDead: false },
-      ...{ gateway: hop, interface: index, bits: family === 1 ? 16 : 48 },
+      ...{ hops: [{ gateway: hop, interface: index }], bits: family === 1 ? 16 : 48 },
     });
     const second = hop.slice();
     second[second.length - 1] = 8;
-    expect(change("replace", family, second)).toBe(0);
-    expect(bgpRoutes(family, 254)).toMatchObject([{ gateway: second }]);
-    expect(change("delete", family, null)).toBe(0);
-    expect(change("delete", family, null)).toBe(ESRCH);
+    expect(change("replace", family, [second])).toBe(0);
+    expect(bgpRoutes(family, 254)).toMatchObject([{ hops: [{ gateway: second }] }]);
+    expect(change("replace", family, [second, hop])).toBe(0);
+    const [several, ...more] = bgpRoutes(family, 254);
+    expect(more).toEqual([]);
+    expect(several).toMatchObject({ isOther: false, isSpecial: false });
+    const gateways = several!.hops.map(({ gateway }) => gateway!.at(-1));
+    expect(gateways.sort()).toEqual([8, 9]);
+    expect(list().match(/nexthop via/g)).toHaveLength(2);
+    expect(change("replace", family, [hop])).toBe(0);
+    expect(bgpRoutes(family, 254)).toMatchObject([{ hops: [{ gateway: hop }] }]);
+    expect(change("replace", family, [second, hop])).toBe(0);
+    expect(change("delete", family, [])).toBe(0);
+    expect(change("delete", family, [])).toBe(ESRCH);
     expect(list()).toBe("");
   });
 
   test("has other tables, which are not there at first", () => {
     expect(bgpRoutes(1, 1000)).toEqual([]);
-    expect(change("add", 1, HOP4, 1000)).toBe(0);
+    expect(change("add", 1, [HOP4], 1000)).toBe(0);
     expect(bgpRoutes(1, 1000)).toHaveLength(1);
     expect(bgpRoutes(1, 254)).toEqual([]);
-    expect(change("delete", 1, null, 1000)).toBe(0);
+    expect(change("delete", 1, [], 1000)).toBe(0);
   });
 
   test("keeps another's route of the same prefix, table and metric", () => {
     ip("route add 10.1.0.0/16 via 192.0.2.7 metric 32 proto static");
-    expect(change("add", 1, HOP4)).toBe(EEXIST);
-    expect(change("delete", 1, null)).toBe(ESRCH);
+    expect(change("add", 1, [HOP4])).toBe(EEXIST);
+    expect(change("delete", 1, [])).toBe(ESRCH);
     expect(ip("route show 10.1.0.0/16")).toMatch(/via 192\.0\.2\.7/);
     ip("route del 10.1.0.0/16");
   });
@@ -112,7 +128,7 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     for (let n = 0; n < 200; n++) {
       const gateway = n % 50 === 7 ? Uint8Array.of(203, 0, 113, 1) : HOP4;
       const words = [0x0a000000 + (n << 8), 0, 0, 0] as const;
-      messages.add("add", place, 1, words, 24, { gateway, interface: index });
+      messages.add("add", place, 1, words, 24, [{ gateway, interface: index }]);
     }
     const refused: number[] = [];
     socket.change(messages.take(), 200, (number) => refused.push(number));
@@ -126,8 +142,8 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     const put: KernelRoute[] = [];
     const hear = () => monitor.hear((route) => void put.push(route));
     expect(hear()).toBe("nothing");
-    expect(change("add", 1, HOP4)).toBe(0);
-    expect(change("delete", 1, null)).toBe(0);
+    expect(change("add", 1, [HOP4])).toBe(0);
+    expect(change("delete", 1, [])).toBe(0);
     expect(hear()).toBe("nothing");
     for (const words of [
       "route add 10.9.0.0/16 via 192.0.2.9",
@@ -140,7 +156,7 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
       expect(hear(), words).toBe("changes");
     }
     expect(put.slice(0, 2)).toMatchObject([
-      { family: 1, bits: 16, gateway: HOP4, table: 254, metric: 0 },
+      { family: 1, bits: 16, hops: [{ gateway: HOP4 }], table: 254, metric: 0 },
       { family: 2, bits: 48, table: 254, metric: 1024 },
     ]);
     monitor.close();
@@ -153,7 +169,14 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     "keeps another's route of family %i that has come in the place of an own one",
     async (family, words, bits, shown, hop) => {
       const forwarder = new Forwarder({
-        ...{ table: 254, metric: 32, nextHopTable: 254, families: [family], seed: 1 },
+        ...{
+          table: 254,
+          metric: 32,
+          nextHopTable: 254,
+          linkLocalInterface: "",
+          families: [family],
+          seed: 1,
+        },
         say: () => {},
       });
       const [table] = forwarder.followed;
@@ -193,7 +216,14 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
   test("has routes again when a link that was down is up", async () => {
     const said: string[] = [];
     const forwarder = new Forwarder({
-      ...{ table: 254, metric: 32, nextHopTable: 254, families: [1], seed: 1 },
+      ...{
+        table: 254,
+        metric: 32,
+        nextHopTable: 254,
+        linkLocalInterface: "",
+        families: [1],
+        seed: 1,
+      },
       say: (_level, _id, message) => void said.push(message),
     });
     const [table] = forwarder.followed;

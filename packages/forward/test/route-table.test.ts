@@ -2,23 +2,37 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { runs } from "../../../test/mode.ts";
-import { type KernelRoute, Resolver, type RouteChange, RouteTable } from "../src/index.ts";
+import {
+  type KernelHop,
+  type KernelRoute,
+  Resolver,
+  type RouteChange,
+  RouteTable,
+} from "../src/index.ts";
 
 const EEXIST = 17;
 const ESRCH = 3;
 const ENETUNREACH = 101;
 const address = (text: string) => Uint8Array.from(text.split(".").map(Number));
 
+const hop = (gateway: string | null, index = 5): KernelHop => ({
+  gateway: gateway === null ? null : address(gateway),
+  interface: index,
+});
+
+const hopText = ({ gateway, interface: index }: KernelHop) => `${gateway?.join(".")}%${index}`;
+
 function route(prefix: string, more: Partial<KernelRoute> = {}): KernelRoute {
   const [network = "", bits] = prefix.split("/");
   return {
-    ...{ family: 1, table: 254, protocol: 2, type: 1, metric: 0, gateway: null, interface: 5 },
-    ...{ isOther: false, isDead: false, prefix: address(network), bits: Number(bits) },
+    ...{ family: 1, table: 254, protocol: 2, type: 1, metric: 0, hops: [hop(null, 5)] },
+    ...{ isOther: false, isSpecial: false, isDead: false },
+    ...{ prefix: address(network), bits: Number(bits) },
     ...more,
   };
 }
 
-const CONNECTED = [route("192.0.2.0/24"), route("198.51.100.0/24", { interface: 6 })];
+const CONNECTED = [route("192.0.2.0/24"), route("198.51.100.0/24", { hops: [hop(null, 6)] })];
 
 /** A kernel that does as it is told. */
 class Kernel {
@@ -33,13 +47,17 @@ class Kernel {
   }
 
   adopted(): KernelRoute[] {
-    return [...this.routes].map(([prefix, hop]) => {
-      const [gateway = "", index] = hop.split("%");
-      return route(prefix, { gateway: address(gateway), interface: Number(index), protocol: 186 });
+    return [...this.routes].map(([prefix, text]) => {
+      const hops = text.split(" ").map((each) => {
+        const [gateway = "", index] = each.split("%");
+        return hop(gateway, Number(index));
+      });
+      // The kernel has an order of its own.
+      return route(prefix, { hops: hops.reverse(), protocol: 186 });
     });
   }
 
-  private change({ change, words, bits, hop }: RouteChange): number {
+  private change({ change, words, bits, hops }: RouteChange): number {
     const prefix = `${words[0] >>> 24}.${(words[0] >>> 16) & 255}.0.0/${bits}`;
     const refused = this.refuses.get(prefix);
     if (refused !== undefined) return refused;
@@ -47,8 +65,8 @@ class Kernel {
     if (change === "add" && isThere) return EEXIST;
     if (change !== "add" && !isThere) return ESRCH;
     this.changes.push(`${change} ${prefix}`);
-    if (hop === null) this.routes.delete(prefix);
-    else this.routes.set(prefix, `${hop.gateway?.join(".")}%${hop.interface}`);
+    if (hops.length === 0) this.routes.delete(prefix);
+    else this.routes.set(prefix, hops.map(hopText).join(" "));
     return 0;
   }
 }
@@ -59,8 +77,9 @@ function adopt(table: RouteTable, routes: readonly KernelRoute[]): void {
   table.endAdopting();
 }
 
-function set({ followed }: RouteTable, prefix: number, hop: string | null): void {
-  const id = hop === null ? 0 : followed.hops.intern(address(hop));
+/** @param hops - addresses with blanks between them; null: the route is there no more */
+function set({ followed }: RouteTable, prefix: number, hops: string | null): void {
+  const id = hops === null ? 0 : followed.hops.intern(...hops.split(" ").map(address));
   followed.set((prefix << 16) >>> 0, 0, 0, 0, 16, id);
 }
 
@@ -74,44 +93,124 @@ function tableWith(routes: readonly KernelRoute[] = CONNECTED): {
 }
 
 describe("a next hop", () => {
-  const resolver = new Resolver([
-    route("0.0.0.0/0", { gateway: address("192.0.2.1") }),
-    route("10.0.0.0/8", { gateway: address("192.0.2.9") }),
-    route("10.1.0.0/16", { isOther: true }),
-    route("10.2.0.0/15", { gateway: address("192.0.2.8"), protocol: 186 }),
-    route("10.4.0.0/16", { type: 6 }),
-    route("10.5.0.0/16", { isDead: true }),
-    ...CONNECTED,
-    route("192.0.2.128/25", { interface: 7 }),
-  ]);
+  const followed = new Map<string, string>();
+  const NOTHING = { linkLocalInterface: 0, followed: () => [] };
+  const resolver = new Resolver(
+    [
+      route("0.0.0.0/0", { hops: [hop("192.0.2.1")] }),
+      route("10.0.0.0/8", { hops: [hop("192.0.2.9")] }),
+      route("10.1.0.0/16", { hops: [hop("192.0.2.8"), hop("198.51.100.8", 6)] }),
+      route("10.2.0.0/15", { hops: [hop("192.0.2.8")], protocol: 186 }),
+      route("10.4.0.0/16", { type: 6 }),
+      route("10.5.0.0/16", { isDead: true }),
+      route("10.6.0.0/16", { isSpecial: true }),
+      ...CONNECTED,
+      route("192.0.2.128/25", { hops: [hop(null, 7)] }),
+    ],
+    {
+      linkLocalInterface: 0,
+      followed: (asked) => {
+        const found = followed.get(asked.join("."));
+        return found === undefined ? [] : found.split(", ").map((one) => [address(one)]);
+      },
+    },
+  );
+
+  function resolved(...hops: string[]): string {
+    const found = resolver.resolve(hops.map(address));
+    return typeof found === "string" ? found : found.map(hopText).join(" ");
+  }
 
   test.each([
     ["on a network", "192.0.2.3", "192.0.2.3%5"],
     ["on one inside of it", "192.0.2.130", "192.0.2.130%7"],
     ["behind a gateway", "10.9.0.1", "192.0.2.9%5"],
-    ["under a route with several next hops", "10.1.0.1", "192.0.2.9%5"],
+    ["behind several gateways", "10.1.0.1", "192.0.2.8%5 198.51.100.8%6"],
     ["under a route of protocol bgp", "10.2.0.1", "192.0.2.9%5"],
     ["under one that goes nowhere", "10.4.0.1", "192.0.2.9%5"],
     ["under one whose interface is down", "10.5.0.1", "192.0.2.9%5"],
+    ["under one that does something to packets", "10.6.0.1", "192.0.2.9%5"],
     ["under the default route alone", "203.0.113.1", "no-route"],
-  ])("%s", (_, hop, expected) => {
-    const found = resolver.resolve(address(hop));
-    const text =
-      typeof found === "string" ? found : `${found.gateway?.join(".")}%${found.interface}`;
-    expect(text).toBe(expected);
+  ])("%s", (_, address, expected) => {
+    expect(resolved(address)).toBe(expected);
+  });
+
+  test("is there once, whatever their order, and those that lead nowhere are left out", () => {
+    const expected = "192.0.2.3%5 198.51.100.3%6";
+    expect(resolved("198.51.100.3", "192.0.2.3", "203.0.113.1", "192.0.2.3")).toBe(expected);
+    expect(resolved("192.0.2.3", "198.51.100.3")).toBe(expected);
+  });
+
+  test("resolves by routes of the table where no route of the kernel leads to it, and never by itself", () => {
+    followed.set("203.0.113.1", "203.0.113.2");
+    followed.set("203.0.113.2", "203.0.113.1, 198.51.100.3");
+    followed.set("203.0.113.3", "203.0.113.3");
+    followed.set("192.0.2.3", "198.51.100.3");
+    expect(resolved("203.0.113.1")).toBe("198.51.100.3%6");
+    expect(resolved("203.0.113.3")).toBe("no-route");
+    expect(resolved("192.0.2.3")).toBe("192.0.2.3%5");
   });
 
   test("of the other family, or without its interface, leads nowhere", () => {
-    const hop = new Uint8Array(16);
-    expect(resolver.resolve(hop)).toBe("other-family");
-    hop.set([0xfe, 0x80]);
-    expect(resolver.resolve(hop)).toBe("link-local");
+    const octets = new Uint8Array(16);
+    expect(resolver.resolve([octets])).toBe("other-family");
+    octets.set([0xfe, 0x80]);
+    expect(resolver.resolve([octets])).toBe("link-local");
+  });
+
+  test("that is link-local is on its interface, and beside a global one on that of this", () => {
+    const LAN = Uint8Array.from([0x20, 1, ...Array<number>(14).fill(0)]);
+    const FAR = Uint8Array.from([0x20, 2, ...Array<number>(14).fill(0)]);
+    const LOCAL = Uint8Array.from([0xfe, 0x80, ...Array<number>(13).fill(0), 1]);
+    const routes = [
+      { ...route("0.0.0.0/64"), family: 2 as const, prefix: LAN },
+      {
+        ...route("0.0.0.0/16"),
+        family: 2 as const,
+        prefix: FAR,
+        hops: [{ gateway: LAN, interface: 8 }],
+      },
+    ];
+    const both = (global: Uint8Array) => Uint8Array.from([...global, ...LOCAL]);
+    const own = new Resolver(routes, { ...NOTHING, linkLocalInterface: 9 });
+    expect(own.resolve([LOCAL])).toEqual([{ gateway: LOCAL, interface: 9 }]);
+    expect(own.resolve([both(LAN)])).toEqual([{ gateway: LOCAL, interface: 5 }]);
+    expect(own.resolve([both(FAR)])).toEqual([{ gateway: LAN, interface: 8 }]);
   });
 });
 
+test("a next hop that resolves by the table follows what changes in it", () => {
+  const { table, kernel } = tableWith();
+  const now = () => {
+    kernel.apply(table);
+    table.refresh();
+    kernel.apply(table);
+    return kernel.routes.get("0.1.0.0/16");
+  };
+  set(table, 1, "0.2.0.9");
+  expect(now()).toBeUndefined();
+  set(table, 3, "192.0.2.1");
+  expect(now()).toBeUndefined();
+  set(table, 2, "192.0.2.1 198.51.100.1");
+  expect(now()).toBe("192.0.2.1%5 198.51.100.1%6");
+  set(table, 2, "198.51.100.1");
+  expect(now()).toBe("198.51.100.1%6");
+  table.mayDelete = true;
+  set(table, 2, null);
+  expect(now()).toBeUndefined();
+  expect(table.unresolved()).toEqual({ "no-route": 1 });
+});
+
 test("the kernel comes to what is wanted, whatever happens", () => {
-  const step = fc.tuple(fc.constantFrom("set", "link", "read", "steal"), fc.nat(20), fc.nat(3));
-  const HOPS = [null, "192.0.2.1", "198.51.100.1", "203.0.113.1"];
+  const step = fc.tuple(fc.constantFrom("set", "link", "read", "steal"), fc.nat(20), fc.nat(6));
+  const HOPS = [
+    ...[null, "192.0.2.1", "198.51.100.1", "203.0.113.1"],
+    ...["198.51.100.1 192.0.2.1", "203.0.113.1 198.51.100.1", "192.0.2.1 198.51.100.1"],
+  ];
+  const WRITTEN = [
+    ...["", "192.0.2.1%5", "198.51.100.1%6", ""],
+    ...["192.0.2.1%5 198.51.100.1%6", "198.51.100.1%6", "192.0.2.1%5 198.51.100.1%6"],
+  ];
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const { table, kernel } = tableWith();
@@ -129,12 +228,15 @@ test("the kernel comes to what is wanted, whatever happens", () => {
       adopt(table, kernel.adopted());
       table.resolveBy(CONNECTED);
       kernel.apply(table);
-      const expected = [...wanted].flatMap(([prefix, hop]) =>
-        hop === null || hop === HOPS[3]
-          ? []
-          : [`0.${prefix}.0.0/16 ${hop}%${hop === HOPS[1] ? 5 : 6}`],
-      );
-      expect([...kernel.routes].map((entry) => entry.join(" ")).sort()).toEqual(expected.sort());
+      const expected = [...wanted].flatMap(([prefix, hops]) => {
+        const written = WRITTEN[HOPS.indexOf(hops)];
+        return written === "" ? [] : [`0.${prefix}.0.0/16 ${written}`];
+      });
+      expect(
+        [...kernel.routes]
+          .map(([prefix, hops]) => [prefix, ...hops.split(" ").sort()].join(" "))
+          .sort(),
+      ).toEqual(expected.sort());
       expect(table.installedCount).toBe(expected.length);
       expect(table.hasWork).toBe(false);
     }),

@@ -94,6 +94,24 @@ export class Decision {
   }
 
   /**
+   * The best accepted path and those that are equal to it up to step d of RFC 4271 section 9.1.2.2, so that only
+   * identifiers and addresses tell them apart: packets may take any of them.
+   *
+   * @param head - first path of a prefix, or 0
+   * @returns by preference, the best one first
+   */
+  equal(head: PathRow): PathRow[] {
+    const { list, tied, peers, paths } = this;
+    const count = this.collect(head);
+    if (count <= 1) return count === 0 ? [] : [list[0]!];
+    const ties = this.tiedFrom(0);
+    const equals = Array.from(tied.subarray(0, ties), (at) => list[at]!);
+    equals.sort((one, other) => this.compareTail(one, other));
+    const external = (path: PathRow) => peers.external[paths.peer[path]!];
+    return equals.filter((path) => external(path) === external(equals[0]!));
+  }
+
+  /**
    * In words, for `explain`: what makes one path preferred to another of the same prefix. When a
    * third path decides between them by MED, that is named all the same.
    */
@@ -130,6 +148,17 @@ export class Decision {
 
   /** @returns the index in `list` of the best of `list[from..count)` */
   private bestFrom(from: number): number {
+    const { list, tied } = this;
+    const ties = this.tiedFrom(from);
+    let best = tied[0]!;
+    for (let i = 1; i < ties; i++) {
+      if (this.compareTail(list[tied[i]!]!, list[best]!) < 0) best = tied[i]!;
+    }
+    return best;
+  }
+
+  /** Puts into `tied` those of `list[from..count)` that are best up to step c. @returns how many these are */
+  private tiedFrom(from: number): number {
     const { list, tied, count } = this;
     let ties = 0;
     for (let i = from; i < count; i++) {
@@ -137,13 +166,7 @@ export class Decision {
       if (order < 0) ties = 0;
       if (order <= 0) tied[ties++] = i;
     }
-    if (ties === 1) return tied[0]!;
-    if (this.hasMed(ties)) ties = this.keepLowestMed(ties);
-    let best = tied[0]!;
-    for (let i = 1; i < ties; i++) {
-      if (this.compareTail(list[tied[i]!]!, list[best]!) < 0) best = tied[i]!;
-    }
-    return best;
+    return ties > 1 && this.hasMed(ties) ? this.keepLowestMed(ties) : ties;
   }
 
   private hasMed(ties: number): boolean {

@@ -13,9 +13,11 @@ export interface RouteNotes {
   readonly paths: number[];
   /** That is so; the state of an older program does not say it. */
   bestAlone?: boolean;
+  /** Every prefix that was decided counts as changed: paths that are equal to the best one matter as well. */
+  eachDecided?: boolean;
   /** Rows of these paths. */
   readonly touched: Set<PathRow>;
-  /** Prefixes whose best path is another one, or has changed. */
+  /** Prefixes whose best path is another one, or has changed; with `eachDecided`, all that were decided. */
   readonly best: PrefixRow[];
 }
 
@@ -53,9 +55,9 @@ export function noteRoute(notes: RouteNotes, paths: PathTable, path: PathRow, is
   list.push(path, peer, prefix, pathId, wasAccepted ? 1 : 0);
 }
 
-/** A prefix was decided: its best path is noted unless it is what it was. */
+/** A prefix was decided: it is noted unless its best path is what it was and no other one matters. */
 export function noteBest(notes: RouteNotes, row: PrefixRow, was: PathRow, is: PathRow): void {
-  if (was !== is || notes.touched.has(is)) notes.best.push(row);
+  if (notes.eachDecided === true || was !== is || notes.touched.has(is)) notes.best.push(row);
 }
 
 /** Calls back with all paths that were noted, in order; the same object each time. */

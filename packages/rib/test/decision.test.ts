@@ -89,6 +89,10 @@ class Table {
     return this.rib.decision.best(this.head);
   }
 
+  get equal(): PathRow[] {
+    return this.rib.decision.equal(this.head);
+  }
+
   /** Paths in order of preference. */
   get order(): PathRow[] {
     const { decision } = this.rib;
@@ -108,7 +112,11 @@ function pathLength({ asPath }: Route): number {
 }
 
 /** RFC 4271 sections 9.1.1 and 9.1.2.2 and RFC 4456 section 9 as they are written. */
-function bestOf(routes: readonly Route[], peers: readonly Peer[]): Route {
+function bestOf(
+  routes: readonly Route[],
+  peers: readonly Peer[],
+  noteEqual: (routes: readonly Route[]) => void = () => {},
+): Route {
   let left = [...routes];
   const keepLowest = (value: (route: Route) => number) => {
     const lowest = Math.min(...left.map(value));
@@ -126,6 +134,7 @@ function bestOf(routes: readonly Route[], peers: readonly Peer[]): Route {
     }
   }
   keepLowest((route) => (peer(route).external ? 0 : 1));
+  noteEqual(left);
   keepLowest((route) => route.originatorId || peer(route).identifier);
   keepLowest(({ clusters }) => clusters);
   for (const word of [0, 1, 2, 3]) keepLowest((route) => peer(route).address[word]!);
@@ -191,6 +200,29 @@ describe("the decision process", () => {
         if (routes.length > 0) expect(table.rib.prefixes.best[table.row]).toBe(expected);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  test("finds those that are equal up to there, and has them in the order of the rest of its steps", () => {
+    fc.assert(
+      fc.property(scene(12), ([list, routes]) => {
+        const table = new Table(list);
+        for (const route of routes) table.announce(route);
+        const order: PathRow[] = [];
+        let equal: readonly Route[] = [];
+        if (routes.length > 0) {
+          bestOf(routes, list, (left) => {
+            equal = left;
+          });
+        }
+        for (let left = equal; left.length > 0; ) {
+          const best = bestOf(left, list);
+          order.push(table.pathOf(best));
+          left = left.filter((route) => route !== best);
+        }
+        expect(table.equal).toEqual(order);
+      }),
+      { numRuns: 500 },
     );
   });
 

@@ -32,6 +32,7 @@ export type { MemberNews, MemberState } from "./member-state.ts";
 export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
 export { isElsewhere } from "./neighbor-directory.ts";
+export { NextHopRuns } from "./next-hop-runs.ts";
 export type { Observed, ObservedSession } from "./observed.ts";
 export { observedSession, RouteRuns, receivedSet } from "./observing.ts";
 export type { Order } from "./order.ts";

@@ -65,6 +65,8 @@ export interface Wants {
   readonly routes: boolean;
   /** Routes that are used, alone. */
   readonly best?: boolean;
+  /** Next hops of each of them, at most so many, from the best path and those that are equal; absent for 1. */
+  readonly paths?: number;
   /** Routes of this speaker's neighbors that are accepted, alone. */
   readonly accepted?: boolean;
   readonly updates: "all" | "malformed" | "none";
@@ -83,17 +85,20 @@ export function wantsOf({ bmp, mrt, followers, cluster }: Config): Wants {
     sessions: bmp !== null || keepsUpdates || isMember,
     routes: stations.some(({ tables }) => tables.some((table) => NOTED.has(table))),
     best: (followers ?? null) !== null,
+    // Nor has it this one.
+    paths: followers?.paths ?? 1,
     accepted: isMember,
     updates: keepsUpdates ? "all" : mirrors ? "malformed" : "none",
   };
 }
 
 /** Has tables note what changes in them, or no more. */
-export function noteRoutesOf(rib: Rib, { routes, best, accepted }: Wants): void {
+export function noteRoutesOf(rib: Rib, { routes, best, accepted, paths = 1 }: Wants): void {
   if (!routes && best !== true && accepted !== true) {
     rib.notes = null;
     return;
   }
   rib.notes ??= newRouteNotes();
   rib.notes.bestAlone = !routes && accepted !== true;
+  rib.notes.eachDecided = best === true && paths > 1;
 }

@@ -18,6 +18,7 @@ import { AS_TRANS, encodeOpen, type OpenMessage, parseIpv4 } from "@ts-bgp/wire-
 import type { Connection } from "./connection.ts";
 import { addressOctets } from "./facts.ts";
 import type { NeighborDirectory } from "./neighbor-directory.ts";
+import { NextHopRuns } from "./next-hop-runs.ts";
 import type { ObservedSession } from "./observed.ts";
 import type { SessionPeer } from "./session-peer.ts";
 import type { Tables } from "./tables.ts";
@@ -83,7 +84,13 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   if (wants.routes) tellReceived(rib, notes, routes, directory);
   const local = tables.staticPeer?.row ?? 0;
   if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory, local);
-  if (wants.routes || wants.best === true) for (const row of notes.best) routes.addBest(row);
+  const { paths = 1 } = wants;
+  const isOne = wants.best === true && paths === 1;
+  if (wants.routes || isOne) for (const row of notes.best) routes.addBest(row);
+  if (wants.best === true && !isOne) {
+    const hops = new NextHopRuns(rib, writer, paths);
+    for (const row of notes.best) hops.add(row);
+  }
   clearRouteNotes(notes);
   const event = { kind: "routes", atMs: tables.nowMs, octets: writer.take() } as const;
   if (event.octets.length > 0) tables.outputs.push({ do: "observe", event });

@@ -1,6 +1,8 @@
 /** Those who observe know at any time, from what they were told, what the router knows. */
 
 import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
+import type { AttrId, AttrStore } from "@ts-bgp/rib";
+import { ATTR, findAttribute, nextAttribute } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -36,8 +38,9 @@ class Model {
   }
 
   private run(run: RouteRun): void {
-    if (run.table !== TABLE.LOC_RIB && !this.sessions.has(run.peer)) return;
-    const key = run.table === TABLE.LOC_RIB ? "loc-rib" : `${run.table} ${run.peer}`;
+    const isBest = run.table === TABLE.LOC_RIB || run.table === TABLE.NEXT_HOPS;
+    if (!isBest && !this.sessions.has(run.peer)) return;
+    const key = isBest ? `best ${run.table}` : `${run.table} ${run.peer}`;
     const table = this.tables.get(key) ?? new Map<string, string>();
     this.tables.set(key, table);
     for (const route of routesOf(run)) {
@@ -69,13 +72,21 @@ function hexOf(buf: Uint8Array, at: number, end: number): string {
   return Buffer.from(buf.subarray(at, end)).toString("hex");
 }
 
+/** @returns the NEXT_HOP attribute of a set */
+function nextHopOf(attrs: AttrStore, attr: AttrId): string {
+  const buf = attrs.bytesOf(attr);
+  const at = attrs.offsetOf(attr);
+  const found = findAttribute(buf, at, at + attrs.lengthOf(attr), ATTR.NEXT_HOP);
+  return hexOf(buf, found, nextAttribute(buf, found));
+}
+
 /** @returns what the router has, in the same form; routes that no session stands behind are left out */
 function tablesOf(router: Router): string[] {
   const { tables, neighbors } = router;
   const up = new Map([...neighbors.values()].map((each) => [each.row, each]));
   const found: string[] = [];
   for (const family of FAMILIES) {
-    const { prefixes, paths, attrs } = tables.rib(family);
+    const { prefixes, paths, attrs, decision } = tables.rib(family);
     const text = (attr: number) => {
       const at = attrs.offsetOf(attr);
       return hexOf(attrs.bytesOf(attr), at, at + attrs.lengthOf(attr));
@@ -91,7 +102,12 @@ function tablesOf(router: Router): string[] {
         1 + octets,
       );
       const best = prefixes.best[row]!;
-      if (best !== 0) found.push(`loc-rib ${route} ${text(paths.attr[best]!)}`);
+      if (best !== 0) {
+        found.push(`best ${TABLE.LOC_RIB} ${route} ${text(paths.attr[best]!)}`);
+        const equals = decision.equal(prefixes.head[row]!).map((path) => paths.attr[path]!);
+        const hops = [...new Set(equals.map((attr) => nextHopOf(attrs, attr)))].slice(0, 2);
+        found.push(`best ${TABLE.NEXT_HOPS} ${route} ${hops.join("")}`);
+      }
       for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
         const peer = paths.peer[path]!;
         const neighbor = up.get(peer);

@@ -77,11 +77,12 @@ export class Forward implements Running {
       handler: this.handler(),
       status: () => this.statusText(),
     });
-    const { table, metric, nextHopTable } = config;
+    const { table, metric, nextHopTable, linkLocalInterface } = config;
     const families = config.families.map((name) => FAMILY_NAMES[name]!);
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     const { say } = this.service.log;
-    this.forwarder = new Forwarder({ table, metric, nextHopTable, families, seed, say });
+    const place = { table, metric, nextHopTable, linkLocalInterface };
+    this.forwarder = new Forwarder({ ...place, families, seed, say });
     this.following = new Following(this.forwarder.followed, {
       activate: (server) => this.listenTo(server),
       complete: () => this.complete(),

@@ -119,7 +119,8 @@ export class ServerLink {
     stream.on("close", () => {
       if (stream === this.stream) this.end("it has closed the connection");
     });
-    this.say("hello", { version: FOLLOW_VERSION, name: cluster, follower, families, software });
+    const who = { name: cluster, follower, software };
+    this.say("hello", { version: FOLLOW_VERSION, ...who, families, several: 1 });
   }
 
   private say<N extends RecordName>(record: N, value: Omit<RecordOf<N>, "record">): void {

@@ -10,6 +10,7 @@ export const HELLO = {
   follower: "test",
   families: 3,
   software: "1",
+  several: 0,
 };
 
 export class Scripted {
@@ -64,8 +65,8 @@ export class Scripted {
       let hop = "";
       readRuns(
         one.routes,
-        (_, octets) => {
-          hop = octets.join(".");
+        (_, hops) => {
+          hop = hops.map((octets) => octets.join(".")).join(" ");
         },
         (_, w0) => void (hop === "" ? found.delete(w0) : found.set(w0, hop)),
       );
