@@ -1,4 +1,4 @@
-/** `tsbgp doctor`: whether this host can do nonstop routing, and what to do when it cannot. */
+/** `tsbgp doctor`: whether this host can do nonstop routing, or have a forwarding module, and what to do when not. */
 
 import { X509Certificate } from "node:crypto";
 import type { CertificateProblem } from "@ts-bgp/nsr";
@@ -19,15 +19,22 @@ export const doctorCommand: Command = {
     "namespace and with the rights that it has: start it as the speaker is started.",
     "  -c FILE    also what FILE needs: interfaces of service addresses, room for MD5 keys and as many",
     "             neighbors, congestion control, etcd, the link and the way to the other side, and",
-    "             whether the link's certificate is right",
+    "             whether the link's certificate is right; of a forwarding module: its right, the kernel's table,",
+    "             what next hops resolve by, forwarding and what else drops packets",
     "Exit: 0 it can run here, 1 something that it needs is missing, 2 FILE cannot be read.",
   ],
   options: { config: { type: "string", short: "c" }, json: { type: "boolean", short: "j" } },
   run: async (args) => {
     noWords(args);
     const file = stringOption(args, "config");
-    return withConfigErrors(async ({ fileKind, readConfigFile, readConfigText }) => {
-      if (file !== undefined && fileKind(readConfigText(file)) === "spare") {
+    return withConfigErrors(async (daemon) => {
+      const { diagnoseForwardFile, fileKind, readConfigFile, readConfigText } = daemon;
+      const kind = file === undefined ? null : fileKind(readConfigText(file));
+      const isJson = args.options["json"] === true;
+      if (file !== undefined && kind === "forward") {
+        return tell(diagnoseForwardFile(file), "a forwarding module", isJson);
+      }
+      if (kind === "spare") {
         throw new UsageError(
           `${file} is the file of a spare: give it each of those under "protects"`,
         );
@@ -49,12 +56,17 @@ export const doctorCommand: Command = {
       if (tls !== null) {
         rows.push(certificateRow(certificateProblem(tls, cluster, Date.now()), tls.cert));
       }
-      const lines = args.options["json"] === true ? jsonLines(rows) : doctorLines(rows);
-      for (const line of lines) print(line);
-      return rows.every(({ ok, isMinor }) => ok || isMinor) ? EXIT.OK : EXIT.NO;
+      return tell(rows, "nonstop routing", isJson);
     });
   },
 };
+
+/** @param subject - what can run here, or cannot */
+function tell(rows: readonly DoctorRow[], subject: string, isJson: boolean): number {
+  const lines = isJson ? jsonLines(rows) : doctorLines(rows, subject);
+  for (const line of lines) print(line);
+  return rows.every(({ ok, isMinor }) => ok || isMinor) ? EXIT.OK : EXIT.NO;
+}
 
 /** @returns whether the other side will trust this side's certificate, and for how long */
 export function certificateRow(problem: CertificateProblem, pem: string): DoctorRow {
@@ -77,7 +89,7 @@ const COLUMNS: readonly Column<DoctorRow>[] = [
 ];
 
 /** @returns a table, then the verdict, and what to do for each thing that is missing */
-export function doctorLines(rows: readonly DoctorRow[]): string[] {
+export function doctorLines(rows: readonly DoctorRow[], subject = "nonstop routing"): string[] {
   const lines: string[] = [];
   const table = new TableWriter(COLUMNS, (line) => lines.push(line));
   for (const row of rows) table.add(row);
@@ -86,8 +98,8 @@ export function doctorLines(rows: readonly DoctorRow[]): string[] {
   const minor = rows.filter(({ ok, isMinor }) => !ok && isMinor);
   const verdict =
     vital.length > 0
-      ? `nonstop routing CANNOT run here, ${vital.length} of ${rows.length} missing:`
-      : `nonstop routing can run here${minor.length > 0 ? ", and better with:" : ""}`;
+      ? `${subject} CANNOT run here, ${vital.length} of ${rows.length} missing:`
+      : `${subject} can run here${minor.length > 0 ? ", and better with:" : ""}`;
   lines.push("", verdict, ...vital.map(advice));
   if (vital.length > 0 && minor.length > 0) lines.push("and better with:");
   return [...lines, ...minor.map(advice)];

@@ -117,6 +117,20 @@ nsr:
   expect(memory?.["detail"]).toMatch(/^1 MD5 keys? needs? 144 octets/);
 });
 
+test("the file of a forwarding module has its own table", async () => {
+  const file = join(folder, "forward.yaml");
+  const interfaceName = "no-such-if0";
+  const forward = { families: ["ipv4"], "link-local-interface": interfaceName };
+  writeFileSync(file, JSON.stringify({ servers: "/run/none.sock", forward }));
+  const { code, stdout, stderr } = await tsbgp(["doctor", "-c", file]);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+  expect(stdout).toContain("a forwarding module CANNOT run here");
+  expect(stdout).toMatch(
+    /^NO +interface no-such-if0 +is not there, or has no link-local address$/m,
+  );
+  expect(stdout).toMatch(/^(ok|--) +ipv4 forwarding/m);
+});
+
 test("without a configuration the exit code says what the table says", async () => {
   const { code, stdout, stderr } = await tsbgp(["doctor"]);
   expect(stderr).toBe("");

@@ -18,6 +18,7 @@ test("what a file does not say is filled in", () => {
     tls: null,
     table: 254,
     nextHopTable: 254,
+    linkLocalInterface: "",
     metric: 32,
     families: ["ipv4", "ipv6"],
     keepSeconds: 3600,
@@ -31,7 +32,8 @@ test("everything that a file says is taken", () => {
 servers: [ /run/a.sock, { address: 192.0.2.1, port: 1799 } ]
 name: rs1
 tls: { cert: a.crt, key: a.key, ca: ca.crt }
-forward: { table: 1000, next-hop-table: 1001, metric: 7, families: [ ipv6 ], keep-seconds: 0 }
+forward:
+  { table: 1000, next-hop-table: 1001, link-local-interface: eth1, metric: 7, families: [ ipv6 ], keep-seconds: 0 }
 control: { socket: /run/f.sock }
 log: { level: warn, file: /var/log/f }
 `;
@@ -43,6 +45,7 @@ log: { level: warn, file: /var/log/f }
       key: "-----BEGIN PRIVATE KEY-----",
       ca: "-----BEGIN CERTIFICATE-----",
     },
+    linkLocalInterface: "eth1",
     ...{ table: 1000, nextHopTable: 1001, metric: 7, families: ["ipv6"], keepSeconds: 0 },
     control: { socket: "/run/f.sock" },
     log: { level: "warn", file: "/var/log/f" },

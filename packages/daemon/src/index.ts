@@ -51,6 +51,7 @@ export type {
   ShownFeeds,
 } from "./feed-commands.ts";
 export type { ShownFollower, ShownFollowers } from "./follower-orders.ts";
+export { diagnoseForwardFile } from "./forward/doctor.ts";
 export { Forward, type ShownForward, type ShownServer } from "./forward/forward.ts";
 export { Mirror, type MirrorOptions } from "./mirror/mirror.ts";
 export {

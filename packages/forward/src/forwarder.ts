@@ -3,10 +3,10 @@
  * time; it answers at once.
  */
 
-import { networkInterfaces } from "node:os";
 import type { FollowedTable } from "@ts-bgp/follow";
 import { KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
+import { interfaceNumber } from "./doctor.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { RouteMonitor, RouteSocket } from "./route-socket.ts";
 import { type RouteChange, RouteTable } from "./route-table.ts";
@@ -241,15 +241,6 @@ export class Forwarder {
     const prefix = `${formatAddress(familyAfi(family), address, 0)}/${bits}`;
     this.options.say("warn", "kernel-refused", `the kernel refuses to ${text}`, { prefix });
   }
-}
-
-/** @returns the number of an interface that has a link-local address; 0 for another one */
-function interfaceNumber(name: string): number {
-  const addresses = networkInterfaces()[name] ?? [];
-  return addresses.reduce(
-    (found, one) => (one.family === "IPv6" ? found || (one.scopeid ?? 0) : found),
-    0,
-  );
 }
 
 /** @returns the kernel's reason in words */

@@ -5,11 +5,20 @@
  *     route-socket.ts     asking it, telling it, and hearing of what others do
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
+ *     watched-addresses.ts  next hops that routes of the table lead to
  *     forwarder.ts        does it
+ *     doctor.ts           whether the host lets it
  *
  * Only routes of protocol `bgp`, of one table and one metric, are ever changed.
  */
 
+export {
+  diagnoseForward,
+  type FamilyProbes,
+  type ForwardPlace,
+  type ForwardProbes,
+  probeForward,
+} from "./doctor.ts";
 export { FAMILY_NAMES, Forwarder, type ForwarderOptions, type ShownFamily } from "./forwarder.ts";
 export {
   type Change,
