@@ -13,8 +13,8 @@ export class NextHopRuns {
   private readonly writer: RunWriter;
   private readonly max: number;
   /** Attributes of the run at hand, and of the route at hand. */
-  private current: Buffer;
-  private next: Buffer;
+  private current: Uint8Array;
+  private next: Uint8Array;
   private octets = -1;
 
   /** @param max - next hops of a route */
@@ -22,8 +22,8 @@ export class NextHopRuns {
     this.rib = rib;
     this.writer = writer;
     this.max = max;
-    this.current = Buffer.alloc(max * ATTRIBUTE_OCTETS_MAX);
-    this.next = Buffer.alloc(max * ATTRIBUTE_OCTETS_MAX);
+    this.current = new Uint8Array(max * ATTRIBUTE_OCTETS_MAX);
+    this.next = new Uint8Array(max * ATTRIBUTE_OCTETS_MAX);
   }
 
   /** Tells how a prefix is now; nothing else may be written between two that have the same. */
@@ -31,7 +31,7 @@ export class NextHopRuns {
     const { rib, writer } = this;
     const octets = this.collect(row);
     const { next, current } = this;
-    if (octets !== this.octets || next.compare(current, 0, octets, 0, octets) !== 0) {
+    if (octets !== this.octets || !isSame(next, 0, current, 0, octets)) {
       this.current = next;
       this.next = current;
       this.octets = octets;
@@ -74,8 +74,19 @@ export class NextHopRuns {
   private isKnown(at: number, octets: number): boolean {
     const { next } = this;
     for (let i = 0; i < at; i = nextAttribute(next, i)) {
-      if (next.compare(next, i, Math.min(at, i + octets), at, at + octets) === 0) return true;
+      if (isSame(next, i, next, at, octets)) return true;
     }
     return false;
   }
+}
+
+function isSame(
+  one: Uint8Array,
+  from: number,
+  other: Uint8Array,
+  at: number,
+  octets: number,
+): boolean {
+  for (let i = 0; i < octets; i++) if (one[from + i] !== other[at + i]) return false;
+  return true;
 }
