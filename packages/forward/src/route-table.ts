@@ -135,7 +135,8 @@ export class RouteTable {
       row = followed.log.next(this.cursor)
     ) {
       pending.add(row);
-      if (!this.isOutdated) this.isOutdated = this.watched.touches(keyOf(followed.prefixes, row));
+      if (this.isOutdated || this.watched.isEmpty) continue;
+      this.isOutdated = this.watched.touches(keyOf(followed.prefixes, row));
     }
     const changes: RouteChange[] = [];
     for (let row = 0; changes.length < max; ) {
@@ -240,7 +241,8 @@ export class RouteTable {
 
   /** The kernel tells them in another order than they were written in. */
   private hopsId(hops: readonly KernelHop[]): KernelHopId {
-    return this.idOf(hops.map(hopKey).sort().join(), hops);
+    const key = hops.length === 1 ? hopKey(hops[0]!) : hops.map(hopKey).sort().join();
+    return this.idOf(key, hops);
   }
 
   private idOf(key: string, hops: readonly KernelHop[]): KernelHopId {

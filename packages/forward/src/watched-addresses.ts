@@ -9,6 +9,10 @@ export class WatchedAddresses {
   /** By their first words, lowest first; null when some have been added since. */
   private sorted: readonly Words[] | null = null;
 
+  get isEmpty(): boolean {
+    return this.addresses.size === 0;
+  }
+
   add(address: Uint8Array): void {
     const key = address.join();
     if (this.addresses.has(key)) return;
@@ -23,7 +27,6 @@ export class WatchedAddresses {
 
   /** Whether one of them is in a prefix; takes the logarithm of their number, and those in its first 32 bits. */
   touches({ words, bits }: PrefixKey): boolean {
-    if (this.addresses.size === 0) return false;
     this.sorted ??= [...this.addresses.values()].sort(([one], [other]) => one - other);
     const { sorted } = this;
     const last = words[0] + (bits < 32 ? 2 ** (32 - bits) - 1 : 0);
