@@ -29,6 +29,8 @@ const RTA = {
   ENCAP: 22,
   NH_ID: 30,
 };
+/** Of the type of an attribute, without flags. */
+const TYPE_MASK = 0x3fff;
 const RTNH_F_DEAD = 1;
 const RTNH_F_ONLINK = 4;
 /** Next hops of a route that are written, at most. */
@@ -197,7 +199,12 @@ export function readRoute(octets: Buffer): KernelRoute | null {
   let isOther = (flags & RTNH_F_ONLINK) !== 0;
   let isSpecial = isOther;
   let isMultipath = false;
-  for (const [type, at, end] of attributesOf(octets, RTMSG_OCTETS, octets.length)) {
+  let next = RTMSG_OCTETS;
+  for (let at = next; hasAttribute(octets, at, octets.length); at = next) {
+    const type = octets.readUInt16LE(at + 2) & TYPE_MASK;
+    const end = at + octets.readUInt16LE(at);
+    next = (end + 3) & ~3;
+    at += 4;
     if (type === RTA.DST) prefix.set(octets.subarray(at, end));
     else if (type === RTA.TABLE) table = octets.readUInt32LE(at);
     else if (type === RTA.PRIORITY) metric = octets.readUInt32LE(at);
@@ -245,12 +252,11 @@ function readMultipath(octets: Buffer, from: number, end: number, hops: KernelHo
     const flags = octets[at + 2]!;
     const hop = new HopReader();
     hop.interface = octets.readInt32LE(at + 4);
-    for (const [type, valueAt, valueEnd] of attributesOf(
-      octets,
-      at + RTNEXTHOP_OCTETS,
-      at + length,
-    )) {
-      hop.attribute(type, octets, valueAt, valueEnd);
+    let next = at + RTNEXTHOP_OCTETS;
+    for (let each = next; hasAttribute(octets, each, at + length); each = next) {
+      const valueEnd = each + octets.readUInt16LE(each);
+      next = (valueEnd + 3) & ~3;
+      hop.attribute(octets.readUInt16LE(each + 2) & TYPE_MASK, octets, each + 4, valueEnd);
     }
     const isUsable = !hop.isSpecial && (flags & (RTNH_F_DEAD | RTNH_F_ONLINK)) === 0;
     // A weight other than 1.
@@ -261,16 +267,9 @@ function readMultipath(octets: Buffer, from: number, end: number, hops: KernelHo
   return isPlain;
 }
 
-/** @returns types of attributes, and where their values begin and end */
-function* attributesOf(
-  octets: Buffer,
-  from: number,
-  to: number,
-): Generator<readonly [type: number, at: number, end: number]> {
-  for (let at = from; at + 4 <= to; ) {
-    const length = octets.readUInt16LE(at);
-    if (length < 4 || at + length > to) return;
-    yield [octets.readUInt16LE(at + 2) & 0x3fff, at + 4, at + length];
-    at += (length + 3) & ~3;
-  }
+/** Whether a whole attribute stands at `at`, in front of `to`; they begin at multiples of 4 octets in the message. */
+function hasAttribute(octets: Buffer, at: number, to: number): boolean {
+  if (at + 4 > to) return false;
+  const length = octets.readUInt16LE(at);
+  return length >= 4 && at + length <= to;
 }
