@@ -20,6 +20,7 @@ import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
+import { heeding } from "./left.ts";
 import { addressText, waysOf } from "./links.ts";
 import { followInLog, handsOn, lackedBehind, storedIn } from "./log-of-stream.ts";
 
@@ -202,7 +203,7 @@ export class StandbySide {
     this.isAway = true;
     this.isCut = false;
     link.use({
-      record: (record, frame) => this.record(record, frame),
+      record: (record, frame) => heeding(() => this.record(record, frame)),
       idle: () => {
         side.diskLog?.flush();
         this.work();
