@@ -1,6 +1,6 @@
 /** What an active side has left, for the side that goes on. */
 
-import { FormatError, type Machine, type Standby } from "@ts-bgp/replication";
+import type { Machine, Standby } from "@ts-bgp/replication";
 import type { ConnectionId, Router } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Had } from "./following.ts";
@@ -42,23 +42,6 @@ export async function finished(
       throw error;
     });
     return await new Promise<never>(() => {});
-  }
-}
-
-/**
- * Takes what the active says. What is broken there ends the link; anything else that is thrown is a fault of
- * this program, which the next image would set off again, and ends the process.
- */
-export function heeding(take: () => void): void {
-  try {
-    take();
-  } catch (error) {
-    if (!(error instanceof FormatError)) {
-      setImmediate(() => {
-        throw error;
-      });
-    }
-    throw error;
   }
 }
 

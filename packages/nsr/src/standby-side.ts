@@ -14,13 +14,12 @@ import type { ConnectionId } from "@ts-bgp/router";
 import { type LogEvent, nowMs, type PairEvent, type Suspect } from "@ts-bgp/speaker";
 import { HANDOVER_MS } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
-import { type FollowEnd, type Had, ownDeviationText, TIMES } from "./following.ts";
+import { type FollowEnd, type Had, heeding, ownDeviationText, TIMES } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
-import { heeding } from "./left.ts";
 import { addressText, waysOf } from "./links.ts";
 import { followInLog, handsOn, lackedBehind, storedIn } from "./log-of-stream.ts";
 
