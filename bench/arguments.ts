@@ -1,5 +1,7 @@
 /** The command line of the benchmark. */
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ACTS, type Act } from "../exchange/episode.ts";
 import { CLIENTS_MAX, ROUTES_MAX } from "../exchange/exchange.ts";
@@ -36,6 +38,8 @@ Of takeover alone:
   --churn N         routes that change in a second, of all clients together. Default ${TAKEOVER_DEFAULTS.churn}
   --bulk-at P       percent of a bulk that clients have been told at the kill. Default ${TAKEOVER_DEFAULTS.bulkPercent}
   --act LIST        of ${ACTS.join(",")}. Default: all; host needs etcd
+  --other DIR       a folder with another version's tree, in which npm ci was run: the second side
+                    is its program, so that every takeover is from one version to the other
 
 Scenarios (all routes are IPv4, all is accepted, nothing goes into a kernel):
   s1  1 injector, 1M prefixes, 1 receiver: announce, announce with other attributes, withdraw
@@ -82,6 +86,8 @@ export interface TakeoverOptions {
   readonly acts: readonly Act[];
   /** When the kill in a bulk comes. */
   readonly bulkPercent: number;
+  /** Folder of the second side's program; null for this one. */
+  readonly other: string | null;
 }
 
 export interface BenchOptions {
@@ -147,7 +153,7 @@ function takeoverOptions(
   isSwapAsked = false,
 ): TakeoverOptions | null {
   if (!isAsked) {
-    const all = ["clients", "routes", "churn", "act", "bulk-at"] as const;
+    const all = ["clients", "routes", "churn", "act", "bulk-at", "other"] as const;
     const own = all.find((name) => values[name] && !(isSwapAsked && name === "clients"));
     if (own !== undefined) throw new UsageError(`--${own} goes with --scenario ${TAKEOVER} alone`);
     return null;
@@ -161,10 +167,17 @@ function takeoverOptions(
     churn: number("churn", values.churn, 1, 100_000) ?? TAKEOVER_DEFAULTS.churn,
     acts: acts?.map(actOf) ?? ACTS,
     bulkPercent: number("bulk-at", values["bulk-at"], 1, 99) ?? TAKEOVER_DEFAULTS.bulkPercent,
+    other: otherTree(values.other),
   };
   const most = Math.max(...options.clients) * options.routes;
   if (most > ROUTES_MAX) throw new UsageError(`${most} routes: at most ${ROUTES_MAX} in all`);
   return options;
+}
+
+function otherTree(folder: string | undefined): string | null {
+  if (folder === undefined || existsSync(join(folder, "packages/cli/bin/tsbgp.mjs")))
+    return folder ?? null;
+  throw new UsageError(`--other ${folder}: there is no tree of ts-bgp`);
 }
 
 function actOf(word: string): Act {
@@ -191,6 +204,7 @@ function parse(argv: readonly string[]) {
         churn: { type: "string" },
         act: { type: "string", multiple: true },
         "bulk-at": { type: "string" },
+        other: { type: "string" },
         timeout: { type: "string" },
         nice: { type: "string" },
         json: { type: "boolean" },

@@ -65,6 +65,8 @@ describe("the command line of the benchmark", () => {
     [["--scenario", "takeover", "--clients", "1"], /--clients 1: say a whole number from 2/],
     [["--scenario", "takeover", "--act", "sulk"], /--act sulk: there are kill/],
     [["--scenario", "takeover", "--clients", "2000", "--routes", "9000"], /18000000 routes/],
+    [["--scenario", "takeover", "--other", "/nowhere"], /--other \/nowhere: there is no tree/],
+    [["--other", "/nowhere"], /--other goes with --scenario takeover alone/],
   ])("is refused: %j", (argv, message) => {
     expect(() => parseArguments(argv)).toThrow(message);
   });

@@ -68,14 +68,14 @@ export async function measureTakeover(
   cleanups: Cleanups,
   take: (outcome: TakeoverRow | TakeoverFailure) => void,
 ): Promise<void> {
-  const { routes, acts } = options;
+  const { routes, acts, other } = options;
   for (const kind of ["shared", "namespace"] as const) {
     const own = acts.filter((act) => (act === "host") === (kind === "namespace"));
     if (own.length === 0) continue;
     let remove = () => {};
     try {
       const congestionControl = measuringCongestionControl();
-      const about = { kind, clients, routes, seed: SEED, congestionControl };
+      const about = { kind, clients, routes, seed: SEED, congestionControl, other };
       const exchange = await openExchange(about);
       remove = () => exchange.lab.remove();
       cleanups.add(remove);

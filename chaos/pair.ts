@@ -7,7 +7,7 @@
  *     alone       one side without a partner: what happens without nonstop routing
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { askSpeaker, type NsrStatus, nsrStatus } from "../test/lab/ask.ts";
 import { control } from "../test/lab/daemon.ts";
@@ -19,7 +19,8 @@ import { Host } from "./host.ts";
 import type { Split, Way } from "./plan.ts";
 import type { Pair, Side } from "./sides.ts";
 
-const MAIN = fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url));
+const PROGRAM = "packages/cli/bin/tsbgp.mjs";
+const MAIN = fileURLToPath(new URL(`../${PROGRAM}`, import.meta.url));
 const SERVICE = { address4: "10.0.0.251", address6: "fd00::fb" } as const;
 /** Of each side, by the side at the other end of the cable. */
 const LINK = {
@@ -85,12 +86,16 @@ export function pairAvailable(): string | null {
   return isKnown ? null : "this speaker's configuration has no nsr section";
 }
 
-/** @param env - of the processes of all sides, beside what they have anyway */
+/**
+ * @param env - of the processes of all sides, beside what they have anyway
+ * @param other - a folder with another tree, whose program all sides but `a` are; null for this one
+ */
 export async function createPair(
   lab: Lab,
   kind: PairKind,
   standbys: Standbys = 1,
   env: Readonly<Record<string, string>> = {},
+  other: string | null = null,
 ): Promise<LabPair> {
   const first = lab.node("a");
   const names = (["a", "b", "c"] as const).slice(0, kind === "alone" ? 1 : 1 + standbys);
@@ -101,8 +106,10 @@ export async function createPair(
   const hostOf = (name: SideName) => createHost(name, nodes[name], kind, cables);
   const hosts = { a: hostOf("a"), b: hostOf("b"), c: hostOf("c") };
   const processes: Processes = {};
+  const mainOf = (name: SideName) =>
+    name === "a" || other === null ? MAIN : resolve(other, PROGRAM);
   const sides = names.map((name) =>
-    createSide(name, nodes[name], hosts[name], kind, processes, env),
+    createSide(name, nodes[name], hosts[name], kind, processes, { env, main: mainOf(name) }),
   );
   let etcd = "";
   if (kind === "namespace") {
@@ -211,7 +218,7 @@ function createSide(
   host: Host,
   kind: PairKind,
   processes: Processes,
-  env: Readonly<Record<string, string>>,
+  { env, main }: { readonly env: Readonly<Record<string, string>>; readonly main: string },
 ): Side {
   const socket = socketOf(node, name);
   const signal = async (which: NodeJS.Signals) => processes[name]?.signal(which);
@@ -222,7 +229,7 @@ function createSide(
     async start() {
       await host.start();
       const file = join(node.directory, `${name}.yaml`);
-      processes[name] = node.spawn([process.execPath, MAIN, "run", "-c", file], { env });
+      processes[name] = node.spawn([process.execPath, main, "run", "-c", file], { env });
     },
     kill: () => signal("SIGKILL"),
     pause: () => signal("SIGSTOP"),
@@ -233,7 +240,7 @@ function createSide(
       const answer = await askSpeaker(socket, { command: "show-neighbors" });
       return answer === null ? null : ALONE;
     },
-    tsbgp: (...args) => control(node, [process.execPath, MAIN, ...args, "--socket", socket]),
+    tsbgp: (...args) => control(node, [process.execPath, main, ...args, "--socket", socket]),
   };
 }
 

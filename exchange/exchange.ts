@@ -47,6 +47,8 @@ export interface ExchangeOptions {
   readonly congestionControl?: string;
   /** Of the speaker's processes, beside what they have anyway. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder with another tree, whose program the second side is; null for this one. */
+  readonly other?: string | null;
   /** Neighbors beside the clients, as they stand in a configuration. */
   readonly guests?: readonly Readonly<Record<string, unknown>>[];
   /** Sections of the speaker's configuration beside its own, or in their place. */
@@ -88,7 +90,7 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
   if (obstacle !== null) throw new Error(obstacle);
   const lab = createLab(options.congestionControl);
   try {
-    const pair = await createPair(lab, options.kind, 1, options.env);
+    const pair = await createPair(lab, options.kind, 1, options.env, options.other);
     const node = lab.node("clients");
     await equip(pair, node, options.clients);
     pair.configure({ ...sections(pair, options), ...options.sections }, "info");

@@ -23,16 +23,17 @@ static int is_whole(const uint8_t *a, const uint8_t *end) {
   return a == end;
 }
 
-// Never 0.
+// Never 0. The order of attributes says nothing (RFC 4271 section 5), and another version may have another.
 static uint32_t hash_of(const uint8_t *a, const uint8_t *end) {
-  uint32_t h = 2166136261u;
+  uint32_t sum = 0;
   while (a < end) {
     unsigned head = attribute_head(a), len = attribute_len(a);
-    h = (h ^ a[1]) * 16777619u;
+    uint32_t h = (2166136261u ^ a[1]) * 16777619u;
     for (unsigned k = 0; k < len; k++) h = (h ^ a[head + k]) * 16777619u;
+    sum += h;
     a += head + len;
   }
-  return h ? h : 1;
+  return sum ? sum : 1;
 }
 
 // ORIGIN, AS_PATH, NEXT_HOP, MED and COMMUNITIES; the MED is what differs from one version to the next.

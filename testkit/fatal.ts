@@ -1,6 +1,9 @@
 /** UPDATEs that a speaker dies of which was started with `FATAL_HOOK`. */
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { attribute, four } from "../test/lab/raw-peer.ts";
+import { until } from "../test/lab/until.ts";
+import { type SpeakerProcess, WAIT_MS } from "./speaker.ts";
 import { routeOctets, updateMessage } from "./updates.ts";
 
 /** Options of Node.js with which a speaker dies of such messages, as of a fault of its own. */
@@ -11,7 +14,8 @@ export const FATAL_HOOK = [
 
 /**
  * What happens, and the second half of the community that it happens at: where the UPDATE is read, where what
- * it says is to be sent to others, or where a standby reads it in an image.
+ * it says is to be sent to others, or where a standby reads it in an image. With others: where it is to be sent,
+ * in a slice in which messages of another neighbor were read as well.
  */
 export const FATAL = {
   throws: 1,
@@ -20,8 +24,24 @@ export const FATAL = {
   "throws when sent": 4,
   "hangs when sent": 5,
   "aborts in an image": 6,
+  "throws with others": 7,
+  "hangs with others": 8,
+  "throws in an image": 9,
+  "hangs in an image": 10,
 } as const;
 export type Fatal = keyof typeof FATAL;
+
+/** What a speaker writes before it hangs. */
+export const HANGS = "it hangs from now on";
+
+const UNIT = new URL("../configs/systemd/ts-bgp@.service", import.meta.url);
+
+/** Does to a process, once it hangs, what systemd does by the unit that is given out. */
+export async function endByWatchdog(side: SpeakerProcess): Promise<void> {
+  await until(() => side.text().includes(HANGS), WAIT_MS, "it hangs");
+  const [, signal] = /^WatchdogSignal=(.*)$/m.exec(readFileSync(UNIT, "utf8"))!;
+  side.signal(signal as NodeJS.Signals);
+}
 
 export const FATAL_AS = 64_666;
 const COMMUNITIES = 8;

@@ -2,13 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { createPair, type LabPair } from "../../chaos/pair.ts";
 import { activeOf, makeReady, type Side } from "../../chaos/sides.ts";
-import {
-  faultsBetween,
-  hasFaults,
-  isReadyWithin,
-  openExchange,
-  settle,
-} from "../../exchange/exchange.ts";
+import { faultsBetween, isReadyWithin, openExchange } from "../../exchange/exchange.ts";
+import { READERS_MAX } from "../../packages/router/src/reading.ts";
 import { FATAL, FATAL_AS, FATAL_HOOK, type Fatal, fatalUpdate } from "../../testkit/fatal.ts";
 import { bird } from "../lab/bird.ts";
 import type { Daemon, DaemonKind, Family } from "../lab/daemon.ts";
@@ -135,7 +130,7 @@ describe.skipIf(REASON !== null)(
         }
       }));
 
-    test("in a bulk of a hundred clients: one session ends, and nothing is sent for nothing", async () => {
+    test("in a bulk of a hundred clients: those sessions end that may have been it, and no others", async () => {
       const clients = 100;
       const guest = { address: "10.0.0.3", as: 65_001 };
       const exchange = await openExchange({
@@ -161,14 +156,36 @@ describe.skipIf(REASON !== null)(
           WAIT_MS,
           "it is under way",
         );
-        raw.send([...fatalUpdate("aborts", guest.as)]);
+        raw.send([...fatalUpdate("throws when sent", guest.as)]);
         const active = await isOver(pair, first);
         await until(() => raw.closed(), WAIT_MS, "its session ends");
         expect(raw.notification()).toEqual(CEASE);
-        expect(await quarantined(active)).toMatchObject([{ address: guest.address, count: 1 }]);
-        expect(await settle(exchange)).toMatchObject({ different: 0, missing: 0, extra: 0 });
+        const held = (await quarantined(active)).map(({ address }) => address);
+        expect(held).toContain(guest.address);
+        expect(held.length).toBeLessThanOrEqual(READERS_MAX);
+        const others = held.length - 1;
+        const haveAll = async () => {
+          const { up, sending } = await exchange.clients.stat();
+          return up === clients - others && sending === 0;
+        };
+        await until(
+          haveAll,
+          2 * WAIT_MS,
+          "sessions of those who are held down have ended, no others",
+        );
         const faults = faultsBetween(before, await exchange.clients.stat());
-        expect(hasFaults(faults), JSON.stringify(faults)).toBe(false);
+        // Those who are held down come again and again.
+        expect(faults).toMatchObject({ resets: 0, malformed: 0, expired: 0 });
+        const shown = JSON.parse(await active.tsbgp("show", "neighbors", "--json")) as {
+          address: string;
+          state: string;
+          established_count: number;
+        }[];
+        const free = shown.filter(({ address }) => !held.includes(address));
+        expect(free).toHaveLength(clients - others);
+        for (const one of free)
+          expect(one).toMatchObject({ state: "established", established_count: 1 });
+        expect((await activeOf(pair))?.name).toBe(active.name);
       } catch (error) {
         console.error(lab.describe());
         throw error;

@@ -20,7 +20,8 @@ export function crashNotes(config: Config, side: string | null, log: Log): Crash
   try {
     makePrivateFolder(file);
     // Where the other side can look into the file, it need not be told.
-    return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr));
+    const warn = (text: string) => log.say("warn", "quarantine-file", text);
+    return new Crash(file, nsr === null || shared !== null ? 0 : lingerMs(nsr), warn);
   } catch (error) {
     log.say("warn", "no-crash-notes", `${file}: ${(error as Error).message}`);
     return null;

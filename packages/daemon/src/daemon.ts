@@ -279,6 +279,7 @@ export class Daemon {
     await this.stopPair();
     await this.observers.stop();
     await this.bfd.exit();
+    await Promise.all([this.held.settled(), this.crash?.messages.settled()]);
     this.crash?.end(true);
     this.log.say("info", "stopped", "stopped");
     await this.log.flush();

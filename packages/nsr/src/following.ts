@@ -1,6 +1,12 @@
 /** How following an active ends, and what it can begin with. */
 
-import { type Deviation, deviationText, type LogReader, type Standby } from "@ts-bgp/replication";
+import {
+  type Deviation,
+  deviationText,
+  FormatError,
+  type LogReader,
+  type Standby,
+} from "@ts-bgp/replication";
 import type { ConnectionId } from "@ts-bgp/router";
 import type { Frozen } from "./frozen.ts";
 import type { ThreadLink } from "./link-thread.ts";
@@ -54,4 +60,21 @@ export interface Had {
 export function ownDeviationText(deviation: Deviation): string {
   const text = deviationText(deviation) || "this side differs no more";
   return deviation.what === "" ? text : `this side differs in ${text}`;
+}
+
+/**
+ * Takes what the active says. What is broken there ends the link; anything else that is thrown is a fault of
+ * this program, which the next image would set off again, and ends the process.
+ */
+export function heeding(take: () => void): void {
+  try {
+    take();
+  } catch (error) {
+    if (!(error instanceof FormatError)) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 /** What an active side has left, for the side that goes on. */
 
 import type { Machine, Standby } from "@ts-bgp/replication";
-import type { ConnectionId } from "@ts-bgp/router";
+import type { ConnectionId, Router } from "@ts-bgp/router";
 import { nowMs, type Speaker } from "@ts-bgp/speaker";
 import type { Had } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
@@ -28,11 +28,15 @@ export interface Left {
  * Runs what a standby has stored: sessions may have come up in it. What a machine throws there is no failure
  * of the pair: the process ends of it, as it does while a side follows, and its notes say whose message it was.
  *
+ * @param isolate - as for `Standby.finish`
  * @returns as `Standby.finish`; it does not resolve when the process ends
  */
-export async function finished(standby: Standby): Promise<Machine | null> {
+export async function finished(
+  standby: Standby,
+  isolate: (router: Router) => void = () => {},
+): Promise<Machine | null> {
   try {
-    return standby.finish();
+    return standby.finish(isolate);
   } catch (error) {
     setImmediate(() => {
       throw error;

@@ -12,6 +12,7 @@ import {
   stepSide,
 } from "@ts-bgp/pair";
 import { frameOf } from "@ts-bgp/replication";
+import type { Router } from "@ts-bgp/router";
 import { newMachine, nowMs, type Speaker } from "@ts-bgp/speaker";
 import { type GateEnd, ResumeThread } from "@ts-bgp/takeover";
 import type { ActiveSide } from "./active-side.ts";
@@ -371,7 +372,8 @@ export class Pair {
   private async resume({ cause, isPlanned }: ActionOf<"resume">): Promise<SideEvent | null> {
     const { beganMs, fenceMs, heirs, left } = this;
     const { standby, machine: own } = left ?? { standby: null, machine: null };
-    const machine = standby === null ? own : await finished(standby);
+    const isolate = (router: Router) => this.suspects.isolate(router);
+    const machine = standby === null ? own : await finished(standby, isolate);
     if (!left || !machine) return { event: "differs", reason: "the state differs" };
     const replayMs = performance.now() - beganMs - fenceMs;
     // The router's clock goes on where it was, whatever this host's clock says.

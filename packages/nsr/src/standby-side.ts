@@ -14,7 +14,7 @@ import type { ConnectionId } from "@ts-bgp/router";
 import { type LogEvent, nowMs, type PairEvent, type Suspect } from "@ts-bgp/speaker";
 import { HANDOVER_MS } from "./active-side.ts";
 import type { Arbiter } from "./arbiter.ts";
-import { type FollowEnd, type Had, ownDeviationText, TIMES } from "./following.ts";
+import { type FollowEnd, type Had, heeding, ownDeviationText, TIMES } from "./following.ts";
 import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
@@ -202,7 +202,7 @@ export class StandbySide {
     this.isAway = true;
     this.isCut = false;
     link.use({
-      record: (record, frame) => this.record(record, frame),
+      record: (record, frame) => heeding(() => this.record(record, frame)),
       idle: () => {
         side.diskLog?.flush();
         this.work();

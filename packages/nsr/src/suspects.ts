@@ -1,9 +1,12 @@
 /** Neighbors whose message ended a side of the pair: they are held down before anything more of them is read. */
 
+import type { Router } from "@ts-bgp/router";
 import {
   type Ended,
+  type Hold,
   HUNG,
   holdDown,
+  holdsOf,
   type Speaker,
   type Suspect,
   suspectsIn,
@@ -14,6 +17,8 @@ import type { PairOptions } from "./pair-options.ts";
 import type { StandbySide } from "./standby-side.ts";
 
 type Notes = Pick<PairOptions, "crash" | "crashFile" | "held">;
+/** What is asked of a side that was followed. */
+type Followed = Pick<StandbySide, "peer" | "suspects" | "isHanging" | "machine">;
 
 /** How long a side waits that has ended a second time soon after its start; twice as long each further time. */
 const PAUSE_SECONDS = 5;
@@ -28,6 +33,8 @@ export class Suspects {
   /** What the side that this one followed has ended of, until somebody else goes on. */
   private last: readonly Suspect[] = [];
   private lastMs = 0;
+  /** Those that a router holds down by itself, which was not journalled. */
+  private isolated: Hold[] = [];
   /** Another side has gone on since this process began: what the one before it died of is settled. */
   private hasFollowed = false;
 
@@ -60,7 +67,7 @@ export class Suspects {
    *
    * @param isLost - it has not given its role away
    */
-  ended(followed: StandbySide, isLost: boolean): void {
+  ended(followed: Followed, isLost: boolean): void {
     if (followed.peer !== null) this.hasFollowed = true;
     const before = isLost ? this.unsettled(followed) : [];
     const now = isLost ? this.of(followed) : [];
@@ -75,20 +82,47 @@ export class Suspects {
     this.goOn(speaker);
   }
 
+  /** Has a router hold them down that is about to do more than the active has done. */
+  isolate(router: Router): void {
+    const { nowMs } = router.tables;
+    for (const suspects of this.found) {
+      for (const hold of holdsOf(router, suspects, this.notes.crash(), nowMs)) {
+        router.operate(hold.address, hold.order, nowMs);
+        this.isolated.push(hold);
+      }
+    }
+  }
+
   /** This side goes on where another one has ended. */
   goOn(speaker: Speaker): void {
-    const crash = this.notes.crash();
-    const before = this.hasFollowed ? [] : (crash?.before?.suspects ?? []);
-    holdDown(speaker, before, crash);
-    holdDown(speaker, this.last, crash);
+    this.tellIsolated(speaker);
+    for (const suspects of this.found) holdDown(speaker, suspects, this.notes.crash());
     // At once: this side may be the next to end.
     this.notes.held.look(speaker.router);
     this.last = [];
     this.hasFollowed = true;
   }
 
+  /** Of this side's start, and of what it has followed. */
+  private get found(): readonly (readonly Suspect[])[] {
+    const before = this.hasFollowed ? [] : (this.notes.crash()?.before?.suspects ?? []);
+    return [before, this.last];
+  }
+
+  /** For other standbys, which do what the journal has: for as long, and not as once more. */
+  private tellIsolated(speaker: Speaker): void {
+    const { journal } = speaker;
+    const nowMs = speaker.now();
+    for (const { address, order } of this.isolated.splice(0)) {
+      const { quarantine = null } = journal.machine.router.neighbors.get(address) ?? {};
+      if (quarantine === null) continue;
+      const seconds = Math.ceil(Math.max(0, quarantine.untilMs - nowMs) / 1000);
+      journal.run({ record: "operate", address, order: { ...order, seconds }, nowMs });
+    }
+  }
+
   /** What the side before the one that has ended died of, if that one has not said whom it holds down for it. */
-  private unsettled({ machine }: StandbySide): readonly Suspect[] {
+  private unsettled({ machine }: Followed): readonly Suspect[] {
     if (performance.now() - this.lastMs > SETTLED_MS) return [];
     return this.last.filter(({ address }) => {
       const neighbor = machine?.router.neighbors.get(address);
@@ -96,7 +130,7 @@ export class Suspects {
     });
   }
 
-  private of({ peer, suspects, isHanging }: StandbySide): readonly Suspect[] {
+  private of({ peer, suspects, isHanging }: Followed): readonly Suspect[] {
     const died = suspects.filter(({ cause }) => cause !== "");
     if (died.length > 0) return died;
     // One that was slow for a moment has said what it was at then, which counts only if it hangs.

@@ -122,7 +122,7 @@ describe("the threads of heartbeats", () => {
   });
 
   test("tell of the message that a main thread hangs in, and that ends it", async () => {
-    const crash = new Crash(join(directory, "notes"), 0);
+    const crash = new Crash(join(directory, "notes"), 0, () => {});
     ends.push(() => noteReadingIn(null));
     readingFrom("192.0.2.1");
     readingMessage(Uint8Array.of(1, 2, 3), 0, 3);

@@ -1,9 +1,9 @@
 /** A message that the program dies of: its session ends, and all others go on. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FakeEtcd } from "../../../testkit/fake-etcd.ts";
-import { FATAL_HOOK, type Fatal, fatalUpdate } from "../../../testkit/fatal.ts";
+import { endByWatchdog, FATAL_HOOK, type Fatal, fatalUpdate } from "../../../testkit/fatal.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
   isUndisturbed,
@@ -57,6 +57,7 @@ describe.skipIf(REASON !== null)(`a message that the program dies of (${ON_ONE_H
       expect(more).toEqual([]);
       expect(held).toMatchObject({ address: "127.1.0.2", cause, count: 1, held: true });
       const file = held!["file"] as string;
+      await until(() => existsSync(file), WAIT_MS, "the message is written");
       expect(Buffer.from(readFileSync(file, "utf8").trim(), "hex").equals(fatal)).toBe(true);
       // Its routes are gone, and those of the other one are where they were.
       await until(async () => (await routesOf(b)) === 100, WAIT_MS, "its routes are gone");
@@ -97,15 +98,21 @@ describe.skipIf(REASON !== null)(`a message that the program dies of (${ON_ONE_H
     etcd.stop();
   });
 
-  test("without a standby is not read again by the next start", () =>
+  test.each<[Fatal, string, string]>([
+    ["throws", "exit 70", "an exception"],
+    ["hangs", "SIGABRT", "SIGABRT"],
+    ["aborts", "SIGABRT", "SIGABRT"],
+  ])("%s: without a standby is not read again by the next start", (how, exit, cause) =>
     withPair({}, async (pair) => {
       const a = await pair.startActive("a", HOOKED);
       const bad = await pair.peer(2);
-      await bad.sendAll(fatalUpdate("aborts", PEER_AS + 1));
-      expect(await a.exited()).toBe("SIGABRT");
+      await bad.sendAll(fatalUpdate(how, PEER_AS + 1));
+      if (how === "hangs") await endByWatchdog(a);
+      expect(await a.exited()).toBe(exit);
       await a.start(HOOKED);
       await untilNsr(a, "a is active again", ({ role }) => role === "active");
-      expect(await quarantined(a)).toMatchObject([{ address: "127.1.0.2", cause: "SIGABRT" }]);
+      expect(await quarantined(a)).toMatchObject([{ address: "127.1.0.2", cause }]);
+      if (how !== "aborts") return;
       // A kill is nobody's fault.
       const good = await pair.peer(1);
       await good.sendAll(manyRoutes({ as: PEER_AS, count: 100 }));
@@ -114,5 +121,6 @@ describe.skipIf(REASON !== null)(`a message that the program dies of (${ON_ONE_H
       await a.start(HOOKED);
       await untilNsr(a, "a is active again", ({ role }) => role === "active");
       expect(await quarantined(a)).toMatchObject([{ address: "127.1.0.2", count: 1 }]);
-    }));
+    }),
+  );
 });

@@ -8,7 +8,7 @@
  * done in the place of its own, and it keeps its right. What it needs to go on is in `Deviations`.
  */
 
-import { areSameAttempts, Deviations } from "@ts-bgp/router";
+import { areSameAttempts, Deviations, type Router } from "@ts-bgp/router";
 import { type Deviation, DeviationNews } from "./deviation.ts";
 import { areOfLedger, areOfTables, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
@@ -204,10 +204,12 @@ export class Standby {
   /**
    * Runs all that is stored, for a takeover: what the machine puts out from then on is to be done.
    *
+   * @param isolate - has the router take those down whose messages the active has died of; called if more
+   *   than what is stored is run
    * @returns the machine as it was at the end of the last bracket; null when it differs, and nobody knows
    *   what peers were sent
    */
-  finish(): Machine | null {
+  finish(isolate: (router: Router) => void = () => {}): Machine | null {
     while (this.runStored(() => true));
     if (this.hasDiffered) return null;
     const { machine, deviations } = this;
@@ -215,7 +217,9 @@ export class Standby {
     this.isReconsidering = false;
     this.isAwaited = false;
     if (machine === null || deviations === null) return machine;
-    for (const [id, farewell] of deviations.end()) machine.ledger.sayFarewell(id, farewell);
+    for (const [id, farewell] of deviations.end(() => isolate(machine.router))) {
+      machine.ledger.sayFarewell(id, farewell);
+    }
     return machine;
   }
 

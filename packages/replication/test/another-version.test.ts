@@ -1,5 +1,6 @@
 /** What a standby of another version loses nothing by, case by case. */
 
+import type { Rib } from "@ts-bgp/rib";
 import { FAMILY, KEEPALIVE_OCTETS } from "@ts-bgp/wire-codec";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
@@ -8,6 +9,7 @@ import { EARLY_LIMITS } from "../../router/src/early-writes.ts";
 import { GroupExporter } from "../../router/src/exporter.ts";
 import { Router } from "../../router/src/index.ts";
 import { Jitter } from "../../router/src/numbers.ts";
+import { Session } from "../../router/src/session.ts";
 import { UpdateWriter } from "../../wire-codec/src/index.ts";
 import { type Deviation, DeviationNews, deviationText } from "../src/index.ts";
 import { Succeeded } from "./succeeded.ts";
@@ -523,6 +525,62 @@ describe("a standby of another version", () => {
     expect(slices).toBe(0);
     lab.run();
     expect(peers[2].table).toEqual({});
+  });
+});
+
+describe("a neighbor that the other program has died of", () => {
+  /** How often something of the first neighbor is read, or looked at to be passed on. */
+  function looksIn(run: () => void): number {
+    let looks = 0;
+    const { update } = Session.prototype;
+    const { evaluate: before } = GroupExporter.prototype;
+    const isFirst = (row: number) => row === 1;
+    Session.prototype.update = function counted(...args) {
+      if (isFirst(this.neighbor.row)) looks++;
+      return update.apply(this, args);
+    };
+    GroupExporter.prototype.evaluate = function counted(...args) {
+      const { rib } = this as unknown as { rib: Rib };
+      if (isFirst(rib.paths.peer[args[0]]!)) looks++;
+      return before.apply(this, args);
+    };
+    try {
+      run();
+    } finally {
+      Object.assign(Session.prototype, { update });
+      Object.assign(GroupExporter.prototype, { evaluate: before });
+    }
+    return looks;
+  }
+
+  test.each([
+    ["read", 1, () => {}],
+    ["passed on", 40, ({ lab }: Trio) => lab.router.slice(lab.nowMs, () => false)],
+  ] as const)("is taken down before its message is %s", (_, messages, die) => {
+    const now = trio();
+    const { lab, all, peers } = now;
+    for (const peer of peers) peer.up();
+    peers[0].announce(["10.1.0.0/16"]);
+    peers[1].announce(["10.2.0.0/16"]);
+    lab.run();
+    follow(now);
+    differ(now);
+    expect(lab.neighbor(ADDRESSES[0]!).row).toBe(1);
+    for (let n = 0; n < messages; n++) {
+      peers[0].announce(Array.from({ length: 250 }, (__, k) => `11.${n}.${k}.0/24`));
+    }
+    die(now);
+    while (lab.deliver());
+    const order = { do: "quarantine", cause: "SIGABRT", count: 1, file: null } as const;
+    const looks = looksIn(() => {
+      all.takeOver((router) => router.operate(ADDRESSES[0]!, order, router.tables.nowMs));
+      lab.run();
+    });
+    expect(looks).toBe(0);
+    expect(peers[0].wire.of("NOTIFICATION")).toMatchObject([{ code: 6, subcode: 2 }]);
+    expect(peers.map(({ wire }) => wire.closed)).toEqual([true, false, false]);
+    expect(peers[2].table).toMatchObject({ "10.2.0.0/16": {} });
+    expect(Object.keys(peers[2].table)).toHaveLength(1);
   });
 });
 

@@ -69,10 +69,10 @@ export class Succeeded extends Followed {
     standby.follows!.isDigested = true;
   }
 
-  /** The active is gone. */
-  takeOver(): void {
+  /** The active is gone. @param isolate - as for `Standby.finish` */
+  takeOver(isolate: (router: Router) => void = () => {}): void {
     this.endBracket();
-    const successor = this.as(() => this.standby!.finish());
+    const successor = this.as(() => this.standby!.finish(isolate));
     const { machine } = this.journal;
     for (const { id, send, received } of machine.ledger.connections.values()) {
       const known = successor!.ledger.connections.get(id);

@@ -189,16 +189,20 @@ export class Deviations {
    * The router goes on itself: what it puts out from now on is done, and brings each peer to what its
    * Adj-RIB-Out says.
    *
+   * @param isolate - takes those down, by orders, of whom nothing more may be read or passed on
    * @returns by connection that it has given up, what the peer is still to be sent before its end
    */
-  end(): ReadonlyMap<ConnectionId, Uint8Array> {
+  end(isolate: () => void): ReadonlyMap<ConnectionId, Uint8Array> {
     const { router } = this;
     const { tables } = router;
     if (this.haveDiffered) {
+      isolate();
+      const ordered = router.takeOutputs();
       // What is not read yet may be what the other has passed on already.
       for (let n = 0; n < SLICES_MAX && router.hasInput; n++) this.work(() => false);
       this.readEarly();
       this.giveUpUnread();
+      for (const output of ordered) tables.outputs.push(output);
     }
     for (const neighbor of router.neighbors.values()) {
       const { session } = neighbor;

@@ -1,10 +1,9 @@
 /** What can be done to a neighbor: by an operator, and by the program itself. */
 
-import type { PeerRow } from "@ts-bgp/rib";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { heldFor, type Quarantine, type QuarantineOrder, quarantined } from "./quarantine.ts";
 import type { Session } from "./session.ts";
-import { FAMILIES, type Tables } from "./tables.ts";
+import type { Tables } from "./tables.ts";
 
 /** `text` is for the peer (RFC 9003). */
 export type Order =
@@ -21,8 +20,8 @@ export type Order =
 /** Who is given orders; see `Neighbor`. */
 export interface Ordered {
   readonly config: { readonly address: string };
-  readonly row: PeerRow;
   readonly tables: Tables;
+  readonly stale: { readonly isRemoving: boolean };
   readonly session: Session | null;
   disabled: boolean;
   quarantine: Quarantine | null;
@@ -30,7 +29,13 @@ export interface Ordered {
   stop(subcode: number, text: string | null, restartAfterSeconds: number | null): void;
 }
 
-const FORGET_PATHS = 1 << 16;
+/**
+ * Whether routes are still to be removed of a neighbor that is held down: whoever looks at one of them before
+ * it goes may die of it.
+ */
+export function isGoing({ quarantine, stale, tables }: Ordered): boolean {
+  return quarantine !== null && quarantine.untilMs > tables.nowMs && stale.isRemoving;
+}
 
 export function obey(neighbor: Ordered, order: Order): void {
   switch (order.do) {
@@ -59,25 +64,13 @@ export function obey(neighbor: Ordered, order: Order): void {
       const { cause, file, count } = neighbor.quarantine;
       const message = `held down for ${seconds} s: a message of it may have ended the process (${cause})`;
       tables.outputs.log("quarantine", "error", config.address, message, { seconds, count, file });
+      // Nothing is decided and passed on before its routes are gone, see `isGoing`.
       neighbor.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text, seconds);
-      forget(neighbor);
       return;
     }
     case "release":
       neighbor.quarantine = null;
       neighbor.start();
       return;
-  }
-}
-
-/**
- * Removes all routes of a neighbor at once: an update group that looks at one of them before it goes may die
- * of it. Elsewhere that is done piece by piece, since it keeps all sessions waiting.
- */
-function forget({ row, tables }: Ordered): void {
-  for (const family of FAMILIES) {
-    const rib = tables.rib(family);
-    while (rib.removePeer(row, FORGET_PATHS));
-    rib.decide();
   }
 }

@@ -26,7 +26,7 @@ import { heardOfMember } from "./members.ts";
 import { Neighbor } from "./neighbor.ts";
 import { isElsewhere } from "./neighbor-directory.ts";
 import { tellRoutes } from "./observing.ts";
-import { type Order, obey } from "./order.ts";
+import { isGoing, type Order, obey } from "./order.ts";
 import type { ConnectionId, Output } from "./outputs.ts";
 import { beginSlice, endSlice, readingFrom } from "./reading.ts";
 import { applyConfig } from "./reload.ts";
@@ -221,12 +221,13 @@ export class Router {
     let jobs = tables.jobs.step();
     let worked = jobs;
     while (jobs && mayGoOn()) jobs = tables.jobs.step();
-    this.decide(false);
-    let groups = tables.groups.step();
+    const mayPassOn = !this.isAnyGoing;
+    if (mayPassOn) this.decide(false);
+    let groups = mayPassOn && tables.groups.step();
     worked ||= groups;
     while (groups && mayGoOn()) groups = tables.groups.step();
     for (const family of FAMILIES) tables.rib(family).trim();
-    this.endBulk();
+    if (mayPassOn) this.endBulk();
     tables.endSlice();
     const compacts = tables.compact();
     // What was done may be what a job or a connection waits for.
@@ -372,10 +373,17 @@ export class Router {
     }
     const reads = small.some(mayBeRead);
     small.push(...held);
+    if (this.isAnyGoing) return reads;
     this.decide(true);
     let groups = tables.groups.stepUrgent();
     while (groups && mayGoOn()) groups = tables.groups.stepUrgent();
     return reads || groups;
+  }
+
+  /** Routes are still to be removed that are not to be looked at any more. */
+  private get isAnyGoing(): boolean {
+    // Removing is a job: as a rule there is none, and there may be a thousand neighbors.
+    return this.tables.jobs.size > 0 && [...this.neighbors.values()].some(isGoing);
   }
 
   private decide(isUrgent: boolean): void {

@@ -47,7 +47,7 @@ describe("a neighbor is held down", () => {
     });
   });
 
-  test("and all its routes are gone before anything looks at them", () => {
+  test("and its routes go piece by piece, before anything looks at them", () => {
     const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: EBGP2 });
     const prefixesOf = (n: number) => Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`);
     for (let n = 0; n < 40; n++) peers[OUTSIDE]!.announce(prefixesOf(n));
@@ -59,7 +59,8 @@ describe("a neighbor is held down", () => {
     lab.router.slice(lab.nowMs, () => false);
     const { row } = lab.router.neighbors.get(OUTSIDE)!;
     const rib = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
-    expect(rib.paths.received[row]).toBe(10_000);
+    const left = () => rib.paths.received[row]!;
+    expect(left()).toBe(10_000);
     let asked = 0;
     for (const { exporter } of lab.router.tables.groups.entries) {
       const evaluate = exporter.evaluate.bind(exporter);
@@ -68,11 +69,26 @@ describe("a neighbor is held down", () => {
         return evaluate(...of);
       };
     }
+    const decide = rib.decide.bind(rib);
+    rib.decide = (...of) => {
+      asked += left();
+      decide(...of);
+    };
     lab.router.operate(OUTSIDE, ORDER, lab.nowMs);
-    expect(rib.paths.received[row]).toBe(0);
+    lab.budget = () => 0;
+    // Others are heard meanwhile, and wait until then.
+    peers[OTHER]!.announce(["10.1.0.0/16"]);
+    let slices = 0;
+    for (let before = left(); before > 0; before = left(), slices++) {
+      lab.slice();
+      expect(before - left()).toBeLessThanOrEqual(4096);
+      expect(rib.paths.received[lab.router.neighbors.get(OTHER)!.row]).toBe(1);
+    }
+    expect(slices).toBeGreaterThan(2);
     lab.run();
     expect(asked).toBe(0);
     expect(peers[OTHER]!.table).toEqual({});
+    expect(rib.pending).toBe(0);
   });
 
   test("for the rest of its time after a start", () => {

@@ -4,28 +4,23 @@
  * start, keeps that message in a file and has its neighbor held down, in place of reading it again.
  */
 
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "@ts-bgp/router";
+import {
+  type LastRead,
+  lastReadIn,
+  noteReadingIn,
+  type QuarantineOrder,
+  READING_OCTETS,
+  type Router,
+} from "@ts-bgp/router";
 import { BlackBox, type LastEnd, readLastEnd, readNotes } from "@ts-bgp/takeover";
+import { type Kept, KeptMessages } from "./kept-messages.ts";
 import type { Speaker } from "./speaker.ts";
 
-/** Messages that are kept; the oldest go. */
-const FILES_MAX = 100;
-/** Of a neighbor, those that count when it comes to how long it is held down. */
-const COUNTED_MS = 24 * 3_600_000;
-const FOLDER_MODE = 0o700;
-const FILE_MODE = 0o600;
-/** As `tsbgp decode` reads it. */
-const ENDING = ".hex";
-/** The same of a message that was one of several, or that ended a standby: it does not count. */
-const ENDING_UNPROVEN = "-maybe.hex";
 /** For so long those are held down each of whom may have been the one. */
 const AMONG_SECONDS = 60;
 /** Cause of a process that was ended because it did nothing more. */
 export const HUNG = "it hung";
-/** Of file names: colons and percent signs of IPv6 addresses are trouble in many a tool. */
-const ODD = /[^0-9a-fA-F.]/g;
 
 /** Whose message a process may have died of, or hangs in. */
 export interface Suspect extends LastRead {
@@ -45,10 +40,8 @@ export interface Ended {
 export class Crash {
   /** What the process before died of; null when it did not end by its own doing. */
   readonly before: Ended | null;
+  readonly messages: KeptMessages;
   private readonly box: BlackBox;
-  private readonly folder: string;
-  /** Of the process before. */
-  private readonly kept: Map<LastRead, Kept> = new Map();
 
   /**
    * Begins to note what is read.
@@ -56,10 +49,11 @@ export class Crash {
    * @param file - of the notes, in a folder that nobody else can write to
    * @param lingerMs - how long the process still lives when it dies of its own doing, for others of its
    *   threads to say so; 0 where that is of no use
+   * @param warn - told of a message that cannot be kept
    * @throws Error when there is no room for them, or no way on this host
    */
-  constructor(file: string, lingerMs: number) {
-    this.folder = path.join(path.dirname(file), "quarantine");
+  constructor(file: string, lingerMs: number, warn: (message: string) => void) {
+    this.messages = new KeptMessages(path.join(path.dirname(file), "quarantine"), warn);
     this.box = BlackBox.open(file, READING_OCTETS, lingerMs);
     const { before } = this.box;
     this.before =
@@ -70,8 +64,7 @@ export class Crash {
     if (this.before === null || this.before.row === 0) return;
     // As a standby: the active side may have survived the message, and holds nobody down for it.
     const now = new Date();
-    for (const suspect of this.before.suspects)
-      this.kept.set(suspect, this.write(suspect, now, false));
+    for (const suspect of this.before.suspects) this.messages.keep(suspect, now, false);
   }
 
   /** Where the notes are, for threads of this process. */
@@ -99,85 +92,54 @@ export class Crash {
     this.box.noteException();
     return suspectsOf({ cause: "an exception", notes: this.box.notes });
   }
-
-  /**
-   * Keeps a message, once.
-   *
-   * @param isProven - no other message can have been the one
-   * @returns the file, null when it could not be written; and how often a message of this neighbor was kept
-   *   of late, this one included
-   */
-  keep(read: LastRead, now: Date, isProven: boolean): Kept {
-    return this.kept.get(read) ?? this.write(read, now, isProven);
-  }
-
-  private write({ address, message }: LastRead, now: Date, isProven: boolean): Kept {
-    const name = address.replace(ODD, "_");
-    try {
-      mkdirSync(this.folder, { recursive: true, mode: FOLDER_MODE });
-      const time = now.toISOString().replaceAll(":", "");
-      const ending = isProven ? ENDING : ENDING_UNPROVEN;
-      const file = path.join(this.folder, `${name}-${time}${ending}`);
-      const hex = Buffer.from(message).toString("hex");
-      writeFileSync(file, `${hex}\n`, { mode: FILE_MODE });
-      return { file, count: this.tidy(name, now.getTime()) };
-    } catch {
-      // A full disk must not have the message read again.
-      return NOT_KEPT;
-    }
-  }
-
-  /** @returns how many files of this neighbor count */
-  private tidy(name: string, nowMs: number): number {
-    const files = readdirSync(this.folder).filter((file) => file.endsWith(ENDING));
-    const aged = files.map((file) => {
-      // The other side may have removed it meanwhile.
-      const stat = statSync(path.join(this.folder, file), { throwIfNoEntry: false });
-      return { file, atMs: stat?.mtimeMs ?? 0 };
-    });
-    aged.sort((a, b) => b.atMs - a.atMs);
-    for (const { file } of aged.slice(FILES_MAX))
-      rmSync(path.join(this.folder, file), { force: true });
-    const isCounted = ({ file, atMs }: (typeof aged)[number]) =>
-      file.startsWith(`${name}-`) && !file.endsWith(ENDING_UNPROVEN) && atMs > nowMs - COUNTED_MS;
-    return Math.max(1, aged.filter(isCounted).length);
-  }
-}
-
-interface Kept {
-  readonly file: string | null;
-  readonly count: number;
 }
 
 const NOT_KEPT: Kept = { file: null, count: 1 };
 
+/** That a neighbor is to be held down. */
+export interface Hold {
+  readonly address: string;
+  readonly order: QuarantineOrder;
+}
+
 /**
- * Has a speaker hold the neighbors of suspects down before anything more of them is read; their sessions end
- * with the next slice. Of several nobody knows which one it was: each one may be it, and is held for a minute,
- * however often that was so before. One that is held down already has not been read from since, and has
- * ended nothing more.
+ * How the neighbors of suspects are held down before anything more of them is read. Of several nobody knows
+ * which one it was: each one may be it, and is held for a minute, however often that was so before. One that
+ * is held down already has not been read from since, and has ended nothing more.
  *
  * @param crash - keeps the messages; null where nothing can be kept
  */
+export function holdsOf(
+  router: Router,
+  suspects: readonly Suspect[],
+  crash: Crash | null,
+  nowMs: number,
+): readonly Hold[] {
+  const isAmong = suspects.length > 1;
+  const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
+  if (suspects.length > 0) crash?.messages.look();
+  return suspects.flatMap((suspect) => {
+    const { address } = suspect;
+    const { quarantine = null } = router.neighbors.get(address) ?? {};
+    // It may have gone from the configuration.
+    if (router.refusalOf(address) !== null || (quarantine?.untilMs ?? 0) > nowMs) return [];
+    const kept = crash?.messages.keep(suspect, new Date(), !isAmong) ?? NOT_KEPT;
+    const cause = `${suspect.cause}${among}`;
+    const time = isAmong ? { seconds: AMONG_SECONDS } : {};
+    return [{ address, order: { do: "quarantine", cause, ...kept, ...time } }];
+  });
+}
+
+/** Has a speaker do so; their sessions end with the next slice. */
 export function holdDown(
   speaker: Pick<Speaker, "journal" | "now">,
   suspects: readonly Suspect[],
   crash: Crash | null,
 ): void {
-  const isAmong = suspects.length > 1;
-  const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
-  for (const suspect of suspects) {
-    const { address } = suspect;
-    const { router } = speaker.journal.machine;
-    const { quarantine = null } = router.neighbors.get(address) ?? {};
-    const nowMs = speaker.now();
-    // It may have gone from the configuration.
-    if (router.refusalOf(address) !== null || (quarantine?.untilMs ?? 0) > nowMs) continue;
-    const kept = crash?.keep(suspect, new Date(), !isAmong) ?? NOT_KEPT;
-    const cause = `${suspect.cause}${among}`;
-    const time = isAmong ? { seconds: AMONG_SECONDS } : {};
-    const order = { do: "quarantine", cause, ...kept, ...time } as const;
-    speaker.journal.run({ record: "operate", address, order, nowMs });
+  const { journal } = speaker;
+  const nowMs = speaker.now();
+  for (const { address, order } of holdsOf(journal.machine.router, suspects, crash, nowMs)) {
+    journal.run({ record: "operate", address, order, nowMs });
   }
 }
 

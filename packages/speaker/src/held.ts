@@ -3,7 +3,8 @@
  * to read again what has ended the program.
  */
 
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import type { QuarantineOrder, Router } from "@ts-bgp/router";
 import type { Bfd } from "./bfd.ts";
 import { type Crash, holdDown } from "./crash.ts";
@@ -25,8 +26,9 @@ interface Entry extends Omit<QuarantineOrder, "do" | "seconds"> {
 
 export class Held {
   private readonly file: string;
-  /** What the file says, in the clock of the router; null when nothing was written yet. */
+  /** What the file says, or will soon, in the clock of the router; null for nothing. */
   private written: string | null = null;
+  private writing: Promise<void> = Promise.resolve();
   private readonly warn: (message: string) => void;
   private isWarned = false;
 
@@ -48,7 +50,7 @@ export class Held {
     }
   }
 
-  /** Writes who is held down now, if that has changed. */
+  /** Writes who is held down now, if that has changed; nobody waits for the disk. */
   look({ neighbors, tables: { nowMs } }: Pick<Router, "neighbors" | "tables">): void {
     const held = [...neighbors.values()].flatMap(({ config, quarantine }) =>
       quarantine !== null && quarantine.untilMs > nowMs
@@ -57,6 +59,7 @@ export class Held {
     );
     const now = JSON.stringify(held);
     if (now === this.written) return;
+    this.written = now;
     const entries: Entry[] = held.slice(0, ENTRIES_MAX).map(({ address, cause, ...one }) => ({
       address,
       cause,
@@ -64,15 +67,24 @@ export class Held {
       file: one.file,
       untilMs: Math.round(Date.now() + one.untilMs - nowMs),
     }));
+    this.writing = this.writing.then(() => this.write(`${JSON.stringify(entries, null, 1)}\n`));
+  }
+
+  /** Resolves when the file says what was seen last, or cannot be written. */
+  settled(): Promise<void> {
+    return this.writing;
+  }
+
+  private async write(text: string): Promise<void> {
     try {
       const fresh = `${this.file}.new`;
-      const text = `${JSON.stringify(entries, null, 1)}\n`;
       // On the disk before it has the name: an end of the host must not leave it empty.
-      writeFileSync(fresh, text, { mode: FILE_MODE, flush: true });
-      renameSync(fresh, this.file);
-      this.written = now;
+      await writeFile(fresh, text, { mode: FILE_MODE, flush: true });
+      await rename(fresh, this.file);
       this.isWarned = false;
     } catch (error) {
+      // The next look tries again.
+      this.written = null;
       if (!this.isWarned) this.warn(`cannot be written: ${(error as Error).message}`);
       this.isWarned = true;
     }

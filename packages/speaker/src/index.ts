@@ -6,7 +6,7 @@
  *     protection.ts          what a pair keeps of its connections, if there is one
  *     accept-more.ts, turned-away.ts    listening sockets in a flood
  *     held.ts                which neighbors are held down, over a start
- *     crash.ts               neighbors whose message ended a process
+ *     crash.ts, kept-messages.ts    neighbors whose message ended a process
  *     payload-feeds.ts, cache-connection.ts, watched-roa-file.ts, read-roa-file.ts    RPKI caches and files
  *     bfd.ts, bfd-orders.ts, bfd-worker.ts, bfd-sockets.ts    BFD, in a thread of its own
  *     machine.ts             what a speaker begins with
@@ -26,8 +26,10 @@ export { Bfd } from "./bfd.ts";
 export {
   Crash,
   type Ended,
+  type Hold,
   HUNG,
   holdDown,
+  holdsOf,
   type Suspect,
   suspectsIn,
   suspectsOfHanging,

@@ -1,7 +1,7 @@
 /** Whose messages the notes of a process say that it died of, and which process that was. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Journal } from "@ts-bgp/replication";
 import {
   beginSlice,
@@ -23,7 +23,11 @@ const EPOCH = 5;
 let directory: string;
 let file: string;
 
+let warnings: string[];
+const warn = (message: string) => warnings.push(message);
+
 beforeEach(() => {
+  warnings = [];
   directory = mkdtempSync(join(tmpdir(), "tsbgp-crash-"));
   file = join(directory, "notes");
 });
@@ -43,7 +47,7 @@ function readAll(): void {
 }
 
 test("those of the epoch that was followed, and of no later process", () => {
-  const crash = new Crash(file, 0);
+  const crash = new Crash(file, 0, warn);
   crash.leads(EPOCH);
   readAll();
   const addressesOf = (found: readonly { address: string }[]) => found.map((one) => one.address);
@@ -54,20 +58,21 @@ test("those of the epoch that was followed, and of no later process", () => {
   const cause = "an exception";
   expect(suspectsIn(file, EPOCH)).toMatchObject(ADDRESSES.map((address) => ({ address, cause })));
   expect(suspectsIn(file, EPOCH + 1)).toEqual([]);
-  const next = new Crash(file, 0);
+  const next = new Crash(file, 0, warn);
   expect(suspectsIn(file, EPOCH)).toEqual([]);
   expect(next.before).toMatchObject({ cause, row: 0, suspects: [{}, {}] });
   // Whoever holds them down keeps them.
   expect(readdirSync(directory)).toEqual(["notes"]);
 });
 
-test("a message that a process died of before it was active is kept, once", () => {
-  const crash = new Crash(file, 0);
+test("a message that a process died of before it was active is kept, once", async () => {
+  const crash = new Crash(file, 0, warn);
   readAll();
   crash.noteException();
-  const next = new Crash(file, 0);
+  const next = new Crash(file, 0, warn);
   expect(next.before).toMatchObject({ row: 1 });
   const folder = join(directory, "quarantine");
+  await next.messages.settled();
   const files = readdirSync(folder);
   expect(files).toHaveLength(2);
   for (const name of files) {
@@ -76,16 +81,17 @@ test("a message that a process died of before it was active is kept, once", () =
     );
   }
   const [first] = next.before!.suspects;
-  expect(next.keep(first!, new Date(), true)).toMatchObject({ count: 1 });
+  expect(next.messages.keep(first!, new Date(), true)).toMatchObject({ count: 1 });
+  await next.messages.settled();
   expect(readdirSync(folder)).toHaveLength(2);
 });
 
-test("one of several is held for a minute, however often, and alone for longer each time", () => {
+test("one of several is held for a minute, however often, and alone for longer each time", async () => {
   const neighbors = ADDRESSES.map((address) => ({ address, as: 65_001 }));
   const journal = new Journal(
     newMachine(configOf(yamlOf(`neighbors: ${JSON.stringify(neighbors)}`))),
   );
-  const crash = new Crash(file, 0);
+  const crash = new Crash(file, 0, warn);
   let clockMs = 1000;
   const speaker = { journal, now: () => clockMs };
   const suspects = ADDRESSES.map((address) => ({ address, cause: "SIGABRT", message: UPDATE }));
@@ -105,12 +111,54 @@ test("one of several is held for a minute, however often, and alone for longer e
   clockMs += 120_000;
   holdDown(speaker, suspects.slice(0, 1), crash);
   expect(seconds()).toBe(240);
+  await crash.messages.settled();
 });
 
 test("a side that was active and is a standby by now ends as one", () => {
-  const crash = new Crash(file, 0);
+  const crash = new Crash(file, 0, warn);
   crash.leads(EPOCH);
   crash.leads(0);
   crash.noteException();
-  expect(new Crash(file, 0).before).toMatchObject({ row: 1 });
+  expect(new Crash(file, 0, warn).before).toMatchObject({ row: 1 });
+});
+
+test("nobody waits for the disk: files are written once whoever keeps them is done", async () => {
+  const crash = new Crash(file, 0, warn);
+  const { messages } = crash;
+  const now = new Date();
+  messages.look();
+  const kept = ADDRESSES.map((address) => messages.keep({ address, message: UPDATE }, now, true));
+  expect(readdirSync(directory)).toEqual(["notes"]);
+  await messages.settled();
+  for (const one of kept) expect(readFileSync(one.file!, "utf8")).toMatch(/^f{32}/);
+  expect(warnings).toEqual([]);
+});
+
+test("a folder that cannot be written to is named, and nothing else comes of it", async () => {
+  writeFileSync(join(directory, "quarantine"), "");
+  const { messages } = new Crash(file, 0, warn);
+  messages.look();
+  const kept = messages.keep({ address: ADDRESSES[0]!, message: UPDATE }, new Date(), true);
+  expect(kept.count).toBe(1);
+  await messages.settled();
+  expect(warnings).toEqual([expect.stringContaining(`${kept.file} cannot be written: `)]);
+});
+
+test("who has many files loses the oldest of them, and others lose none", async () => {
+  const { messages } = new Crash(file, 0, warn);
+  const atMs = Date.now();
+  const keep = (address: string, second: number, isProven: boolean) =>
+    messages.keep({ address, message: UPDATE }, new Date(atMs + 1000 * second), isProven);
+  const held = keep("192.0.2.1", 0, true);
+  for (let n = 1; n <= 10; n++) {
+    for (let k = 2; k <= 17; k++) keep(`192.0.2.${k}`, n, false);
+  }
+  await messages.settled();
+  const names = readdirSync(join(directory, "quarantine"));
+  expect(names).toHaveLength(100);
+  expect(names).toContain(basename(held.file!));
+  const newest = new Date(atMs + 10_000).toISOString().replaceAll(":", "");
+  expect(names.filter((name) => name.endsWith(`${newest}-maybe.hex`))).toHaveLength(16);
+  expect(keep("192.0.2.1", 20, true).count).toBe(2);
+  await messages.settled();
 });
