@@ -1,7 +1,9 @@
 /** What becomes of what another member tells, and of its links: over a Unix socket, without the rest of a daemon. */
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { RunWriter, TABLE } from "@ts-bgp/feeds-codec";
 import type { Speaker } from "@ts-bgp/speaker";
+import { FAMILY } from "@ts-bgp/wire-codec";
 import { afterEach, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
@@ -208,6 +210,35 @@ test("another member than the one expected there is told nothing of, and shown",
   await until(() => member.shown.links[0]!.problem === problem, WAIT_MS, "it is shown");
   expect(said).toEqual([`a: ${place.path}: ${problem}`]);
   expect(calls).toEqual([]);
+});
+
+test("routes with attributes that are wrong cost these routes alone, and are shown", async () => {
+  const good = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe9, 0x40, 3, 4, 192, 0, 2, 1];
+  const withoutOrigin = good.slice(4);
+  const place = await placeOf((said) => {
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("role", { active: 1, epoch: 0 });
+    said.say("peer", { peer: 1, address: "192.0.2.1", identifier: 7 });
+    for (const wrong of [good, withoutOrigin]) {
+      const writer = new RunWriter();
+      for (const [k, octets] of [good, wrong, good].entries()) {
+        const buf = Uint8Array.from(octets);
+        const set = { buf, at: 0, end: buf.length };
+        writer.run(TABLE.ADJ_IN_POST, FAMILY.IPV4_UNICAST, 1, false, set);
+        writer.prefix(0x0a000000 + (k << 16), 0, 0, 0, 16, 0);
+      }
+      said.say("bracket", { routes: NO_OCTETS, more: 0, runs: writer.take() });
+    }
+    said.say("complete", {});
+  });
+  const following = new Following(place.path);
+  await following.isUpToDate();
+  const reason = "routes of 192.0.2.1: ORIGIN is missing";
+  expect(following.member.shown).toMatchObject({
+    ...{ routes: 2, faulty_runs: 1, last_fault: reason, links: [{ problem: null }] },
+  });
+  expect(following.said).toContain(`a: what it tells is not taken as told, ${reason}`);
+  expect(following.calls.filter((what) => what === "begin")).toHaveLength(1);
 });
 
 test("one who is no other member is refused", async () => {

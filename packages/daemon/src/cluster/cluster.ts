@@ -3,6 +3,7 @@
  *
  *     telling.ts           what this one tells      teller.ts              to one that follows
  *     followed-member.ts   what another one tells   router/members.ts      what becomes of it
+ *     faults.ts            what of that is not taken
  */
 
 import type { ClusterConfig } from "@ts-bgp/config";

@@ -22,6 +22,9 @@ export interface ShownMember {
   /** Its neighbors, by the configuration of this speaker, and their routes here. */
   neighbors: number;
   routes: number;
+  /** Runs of routes that it told of which less was taken since this process follows it, and why of the last one. */
+  faulty_runs: number;
+  last_fault: string | null;
   links: { address: string; problem: string | null }[];
 }
 
