@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RunWriter, TABLE } from "@ts-bgp/feeds-codec";
 import type { Speaker } from "@ts-bgp/speaker";
 import { FAMILY } from "@ts-bgp/wire-codec";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
@@ -239,6 +239,57 @@ test("routes with attributes that are wrong cost these routes alone, and are sho
   });
   expect(following.said).toContain(`a: what it tells is not taken as told, ${reason}`);
   expect(following.calls.filter((what) => what === "begin")).toHaveLength(1);
+});
+
+describe("a question to another member", () => {
+  async function asked(): Promise<{ telling: Telling; following: Following }> {
+    const { telling } = await memberA();
+    const following = new Following(telling.place.path);
+    await following.isUpToDate();
+    return { telling, following };
+  }
+
+  test("is answered, however long the answer is, and none that changes something", async () => {
+    const { telling, following } = await asked();
+    const items = Array.from({ length: 400 }, (_, k) => ({ k, text: "aé€😀".repeat(500) }));
+    const heard: unknown[] = [];
+    telling.answer = async function* (request, by) {
+      heard.push({ ...request, by: by() });
+      yield* items;
+      return { next: "further" };
+    };
+    const answer = await following.member.ask({ command: "show-neighbors", as: 7 });
+    expect(answer).toEqual({ items, end: { next: "further" } });
+    expect(heard).toEqual([{ command: "show-neighbors", as: 7, limit: 500, by: "member b" }]);
+    for (const command of ["reset", "stop", "reload", "ask-cluster", "constructor"]) {
+      const problem = `"${command}" is not answered`;
+      await expect(following.member.ask({ command })).rejects.toThrow(problem);
+    }
+    expect(heard).toHaveLength(1);
+  });
+
+  test("ends with what is wrong", async () => {
+    const { telling, following } = await asked();
+    telling.answer = async function* () {
+      for (;;) yield { text: "a".repeat(1 << 16) };
+    };
+    const question = () => following.member.ask({ command: "show-routes" });
+    await expect(question()).rejects.toThrow("the answer is too long");
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    telling.answer = async function* () {
+      yield await held;
+      return {};
+    };
+    const many = Array.from({ length: 9 }, () => question().catch(({ message }) => message));
+    expect(await many[8]).toBe("too much is asked at once");
+    telling.place.close();
+    expect(await many[0]).toBe("the link to it is cut");
+    release();
+    await expect(question()).rejects.toThrow(/./);
+  });
 });
 
 test("one who is no other member is refused", async () => {

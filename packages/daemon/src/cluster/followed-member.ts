@@ -10,7 +10,9 @@ import { FormatError } from "@ts-bgp/replication";
 import { FAMILIES, type MemberNews } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { UpdateReader } from "@ts-bgp/wire-codec";
+import type { ControlRequest } from "../control.ts";
 import { ServerLink } from "../forward/server-link.ts";
+import { type AnswerPage, Questions } from "./asking.ts";
 import { Faults } from "./faults.ts";
 import type { ShownMember } from "./shown.ts";
 import { NO_OCTETS } from "./telling.ts";
@@ -29,6 +31,7 @@ export class FollowedMember {
   private readonly links: readonly ServerLink[];
   private readonly reader: UpdateReader = new UpdateReader();
   private readonly faults: Faults;
+  private readonly questions: Questions = new Questions();
   /** Since when no side is active, by `performance.now`; null while one is. */
   private awaySinceMs: number | null = performance.now();
   /** Since when routes here may be old: it has not told all since, however often it came back. Null: they are not. */
@@ -128,8 +131,18 @@ export class FollowedMember {
     this.links[source]!.activate();
   }
 
+  /** Asks the side that is active; rejects with what is wrong where none answers. */
+  ask(request: ControlRequest): Promise<AnswerPage> {
+    const { following, links } = this;
+    const { source } = following;
+    if (source !== null) return this.questions.ask(request, (...ask) => links[source]!.ask(...ask));
+    const problem = links.find((link) => link.problem !== null)?.problem;
+    return Promise.reject(new Error(problem ?? "no side of it is active"));
+  }
+
   close(): void {
     this.isOver = true;
+    this.questions.lost("it is followed no more");
     clearTimeout(this.roomLook);
     for (const link of this.links) link.close();
   }
@@ -156,7 +169,9 @@ export class FollowedMember {
         this.holdWhileFull();
       },
       complete: () => following.complete(side),
+      answer: (answer) => this.questions.answered(answer),
       lost: () => {
+        if (side === following.source) this.questions.lost("the link to it is cut");
         following.lost(side);
         this.noteSource();
       },

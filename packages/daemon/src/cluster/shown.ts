@@ -37,4 +37,18 @@ export interface ShownTeller {
   state: "silent" | "copying" | "up to date" | "behind";
 }
 
+/** A member of the cluster that does not answer, as `ask-cluster` says it. */
+export interface SilentMember {
+  member: string;
+  problem: string;
+  /** See `ShownMember`. */
+  away_since_ms: number | null;
+}
+
+/** One item of an answer, with the member that says it. */
+export interface OfMember<T> {
+  member: string;
+  item: T;
+}
+
 export const NO_CLUSTER: ShownCluster = { self: null, members: [], followers: [] };
