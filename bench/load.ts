@@ -165,8 +165,8 @@ export class Load {
   }
 }
 
-function specLine({ name, address, as, files, win }: Peer): string {
-  const words = [name, `local=${address}`, `remote=${DAEMON_ADDRESS}`, `as=${as}`];
+function specLine({ name, address, as, files, win, remote }: Peer): string {
+  const words = [name, `local=${address}`, `remote=${remote ?? DAEMON_ADDRESS}`, `as=${as}`];
   if (files.length > 0) words.push(`file=${files.join(",")}`);
   if (win !== 0) words.push(`win=${win}`);
   return `${words.join(" ")}\n`;

@@ -18,6 +18,8 @@ export interface Peer {
   readonly win: number;
   /** Whether what it receives is measured. */
   readonly receives: boolean;
+  /** Of the daemon that its session is with; absent where there is one. */
+  readonly remote?: string;
   /** What it sends is no load: nobody waits for its end. */
   readonly probes?: true;
 }

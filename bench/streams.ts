@@ -92,14 +92,18 @@ const SETS = {
  * @returns the directory with them. It is named after what the generators make, so that other
  *   generators make other files.
  */
-export function prepareStreams(sets: readonly StreamSet[], log: (text: string) => void): string {
-  const directory = join(tmpdir(), `tsbgp-bench-streams-${fingerprint()}`);
+export function prepareStreams(
+  sets: readonly StreamSet[],
+  log: (text: string) => void,
+  scale: Scale = SCALE,
+): string {
+  const directory = join(tmpdir(), `tsbgp-bench-streams-${fingerprint(scale)}`);
   mkdirSync(directory, { recursive: true });
   for (const set of new Set(sets)) {
     const done = join(directory, `${set}.done`);
     if (existsSync(done)) continue;
     log(`making the streams "${set}" in ${directory}`);
-    for (const [name, octets] of SETS[set](SCALE)) {
+    for (const [name, octets] of SETS[set](scale)) {
       writeFileSync(join(directory, `${name}.part`), octets);
       renameSync(join(directory, `${name}.part`), join(directory, name));
     }
@@ -108,8 +112,8 @@ export function prepareStreams(sets: readonly StreamSet[], log: (text: string) =
   return directory;
 }
 
-function fingerprint(): string {
-  const hash = createHash("sha256").update(JSON.stringify(SCALE));
+function fingerprint(scale: Scale): string {
+  const hash = createHash("sha256").update(JSON.stringify(scale));
   for (const make of Object.values(SETS)) {
     for (const [name, octets] of make(SMALL)) hash.update(name).update(octets);
   }

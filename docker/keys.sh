@@ -7,6 +7,7 @@
 #     etcd         etcd.crt, etcd.key, ca.crt         of etcd
 #     mirror       mirrors.crt, mirrors.key, mirrors-ca.crt
 #     forwarder    followers.crt, followers.key, followers-ca.crt
+#     cluster-a, cluster-b   cluster.crt, cluster.key, cluster-ca.crt
 set -eu
 
 readonly SIDE_USER=1790 ETCD_USER=2379
@@ -57,5 +58,9 @@ if [ ! -e "$KEYS/forwarder/followers-ca.crt" ]; then
   make followers followers a b forwarder
   for side in a b; do give_to "$side" "$side" followers; done
   give_to forwarder forwarder followers
+fi
+if [ ! -e "$KEYS/cluster-b/cluster-ca.crt" ]; then
+  make cluster cluster a b
+  for side in a b; do give_to "cluster-$side" "$side" cluster; done
 fi
 rm -r "$work"

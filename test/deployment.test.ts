@@ -41,6 +41,7 @@ const SIDE_KEYS = [
   "mirrors.crt",
   "mirrors.key",
 ] as const;
+const CLUSTER_KEYS = ["cluster-ca.crt", "cluster.crt", "cluster.key"];
 const filesOf = (set: string) => SIDE_KEYS.filter((file) => file.startsWith(set));
 
 const text = (...path: string[]) => readFileSync(join(ROOT, ...path), "utf8");
@@ -124,9 +125,9 @@ describe("docker/compose.yml: keys", () => {
   const { services } = parse(text("docker", "compose.yml"), { merge: true }) as ComposeFile;
 
   test("are on a volume for each that has some, which only the service that makes them has as well", () => {
-    const volumes = ["keys-a", "keys-b", "keys-etcd", "keys-mirror", "keys-forwarder"];
+    const volumes = ["a", "b", "etcd", "mirror", "forwarder", "cluster-a", "cluster-b"];
     const holders = volumes.map((volume) =>
-      Object.keys(services).filter((name) => mountsOf(services[name]!).has(volume)),
+      Object.keys(services).filter((name) => mountsOf(services[name]!).has(`keys-${volume}`)),
     );
     expect(holders).toEqual([
       ["rs-a", "keys"],
@@ -134,6 +135,8 @@ describe("docker/compose.yml: keys", () => {
       ["keys", "etcd"],
       ["keys", "mirror"],
       ["keys", "forwarder"],
+      ["keys", "cluster-a"],
+      ["keys", "cluster-b"],
     ]);
     for (const [name, volume] of [
       ["rs-a", "keys-a:/keys:ro"],
@@ -141,6 +144,8 @@ describe("docker/compose.yml: keys", () => {
       ["etcd", "keys-etcd:/keys:ro"],
       ["mirror", "keys-mirror:/keys:ro"],
       ["forwarder", "keys-forwarder:/keys:ro"],
+      ["cluster-a", "keys-cluster-a:/keys:ro"],
+      ["cluster-b", "keys-cluster-b:/keys:ro"],
     ] as const) {
       expect(services[name]?.volumes).toContain(volume);
     }
@@ -150,7 +155,16 @@ describe("docker/compose.yml: keys", () => {
   test.skipIf(!isRoot)("each gets its own, for its user alone", async () => {
     const directory = mkdtempSync(join(tmpdir(), "tsbgp-keys-"));
     try {
-      for (const name of ["a", "b", "etcd", "mirror", "forwarder", "bin"]) {
+      for (const name of [
+        "a",
+        "b",
+        "etcd",
+        "mirror",
+        "forwarder",
+        "cluster-a",
+        "cluster-b",
+        "bin",
+      ]) {
         mkdirSync(join(directory, name));
       }
       const main = join(ROOT, "packages/cli/src/main.ts");
@@ -171,6 +185,8 @@ describe("docker/compose.yml: keys", () => {
         ["etcd", 2379, ["ca.crt", "etcd.crt", "etcd.key"]],
         ["mirror", 1790, filesOf("mirrors")],
         ["forwarder", 1790, filesOf("followers")],
+        ["cluster-a", 1790, CLUSTER_KEYS],
+        ["cluster-b", 1790, CLUSTER_KEYS],
       ] as const) {
         expect(readdirSync(join(directory, name)).sort()).toEqual(files);
         for (const file of files) {
@@ -181,6 +197,7 @@ describe("docker/compose.yml: keys", () => {
       expect(read("a/link-ca.crt")).toBe(read("b/link-ca.crt"));
       expect(read("a/etcd-ca.crt")).toBe(read("etcd/ca.crt"));
       const keys = ["etcd/etcd.key", "mirror/mirrors.key", "forwarder/followers.key"];
+      keys.push("cluster-a/cluster.key", "cluster-b/cluster.key");
       for (const set of ["link", "etcd", "mirrors", "followers"]) {
         keys.push(`a/${set}.key`, `b/${set}.key`);
       }
@@ -192,6 +209,7 @@ describe("docker/compose.yml: keys", () => {
         ["mirror/mirrors", "a/mirrors-ca.crt", "rs1-mirrors"],
         ["b/mirrors", "mirror/mirrors-ca.crt", "rs1-mirrors"],
         ["forwarder/followers", "b/followers-ca.crt", "followers"],
+        ["cluster-a/cluster", "cluster-b/cluster-ca.crt", "cluster"],
         ["a/followers", "forwarder/followers-ca.crt", "followers"],
       ] as const) {
         const certificate = new X509Certificate(read(`${file}.crt`));
@@ -301,6 +319,35 @@ describe("the profiles mirror and forward", () => {
       ...{ profiles: [profile], read_only: true, cap_drop: ["ALL"], cap_add: rights },
       security_opt: ["no-new-privileges:true"],
     });
+  });
+});
+
+describe("the profile cluster", () => {
+  test("has right files, for members that know each other, and a client of each", () => {
+    const folder = join(DOCKER, "config/cluster");
+    const members = ["a", "b"].map((self) => {
+      const path = join(folder, `${self}.yaml`);
+      const loaded = loadConfig(path, readFileSync(path, "utf8"), {
+        ...SOURCES,
+        readFile: (name) =>
+          name.endsWith(".yaml") ? readFileSync(name, "utf8") : SOURCES.readFile(name),
+      });
+      expect(loaded).toMatchObject({ mistakes: [], warnings: [] });
+      return loaded.config!;
+    });
+    const { services } = parse(text("docker/compose.yml"), { merge: true }) as ComposeFile;
+    for (const [i, { cluster, neighbors }] of members.entries()) {
+      const [other] = cluster!.members;
+      expect(other!.links).toEqual([members[1 - i]!.cluster!.listen]);
+      const own = neighbors.filter(({ speaker }) => speaker === null);
+      expect(own.map(({ description }) => description)).toEqual([`client-${cluster!.self}`]);
+    }
+    for (const name of ["cluster-a", "cluster-b"]) {
+      expect(services[name]).toMatchObject({
+        ...{ profiles: ["cluster"], read_only: true, cap_drop: ["ALL"] },
+        ...{ cap_add: ["SETUID", "SETGID"], security_opt: ["no-new-privileges:true"] },
+      });
+    }
   });
 });
 

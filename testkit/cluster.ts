@@ -1,6 +1,7 @@
 /** Members of a cluster around the same four clients, with what they tell each other, at random. */
 
-import { areRuns } from "@ts-bgp/feeds-codec";
+import { checkedRuns } from "@ts-bgp/feeds-codec";
+import { UpdateReader } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { Copy, NO_OCTETS, type Told, toldOf } from "../packages/daemon/src/cluster/telling.ts";
 import {
@@ -16,6 +17,7 @@ import {
 import type { LabOptions } from "./router.ts";
 
 const NAMES = ["a", "b", "c"];
+const reader = new UpdateReader();
 
 /** Besides what happens in one speaker. */
 export type ClusterStep =
@@ -177,7 +179,10 @@ export class Cluster {
   }
 
   private tell(from: number, { news, octets }: Told): void {
-    if (!areRuns(octets)) throw new Error("others take this for broken");
+    const checked = checkedRuns(octets, reader);
+    if (checked?.octets !== octets || checked.faulty.length > 0) {
+      throw new Error("others take this for broken");
+    }
     for (const [to, { lab }] of this.worlds.entries()) {
       if (to !== from) lab.router.member(NAMES[from]!, news, octets, lab.nowMs);
     }

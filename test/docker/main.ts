@@ -6,6 +6,7 @@
  *       |         '-> chaos/scene
  *       |-----> checks          image, privileges, sessions, routes, reload, spare, logs
  *       |-----> observers       the profiles mirror and forward
+ *       |-----> cluster         the profile cluster
  *       |-----> upgrade         the steps of docs/upgrade.md
  *       '-----> disturbances    kill, pause, disconnect, stop, switchover
  *                 '-> chaos/trial     traffic, disturbance, verdict of every peer
@@ -27,6 +28,7 @@ import {
   SPARE,
   START,
 } from "./checks.ts";
+import { CLUSTER } from "./cluster.ts";
 import { Deployment, removeProject, SOURCE } from "./deployment.ts";
 import { disturbanceChecks } from "./disturbances.ts";
 import { engineMissing } from "./engine.ts";
@@ -78,7 +80,7 @@ class Run {
       PRIVILEGES,
       SESSIONS,
       ROUTES,
-      ...(isFirst ? [CHANGES, ...RELOADS, ...OBSERVERS, SPARE, UPGRADE] : []),
+      ...(isFirst ? [CHANGES, ...RELOADS, ...OBSERVERS, CLUSTER, SPARE, UPGRADE] : []),
       ...disturbances,
       PROTECTION,
       LOGS,

@@ -1,9 +1,11 @@
 /**
- * Two speakers that are one route server, with certificates between them:
+ * Three speakers that are one route server, with certificates between them:
  *
- *     first (BIRD) ---- a ==== b ---- second, third (BIRD)
+ *     first (BIRD) ---- a ==== b ---- second (BIRD)
+ *                        \\   //
+ *                           c ------- third (BIRD)
  *
- * What is looked at is what members of the exchange have: each would take its session to either speaker.
+ * What is looked at is what members of the exchange have: each would take its session to any speaker.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +20,7 @@ import { createSpeaker, type Speaker, speakerAvailable, TSBGP } from "./speaker.
 import { until } from "./until.ts";
 
 const AS = 65_500;
+const MEMBERS = ["a", "b", "c"] as const;
 const WAIT_MS = 30_000;
 const HOLD_SECONDS = 5;
 const ID = "192.0.2.100";
@@ -35,16 +38,15 @@ interface Client {
 }
 
 class Scene {
-  readonly nodes: readonly [LabNode, LabNode];
-  readonly speakers: readonly [Speaker, Speaker];
+  readonly nodes: readonly LabNode[];
+  readonly speakers: readonly Speaker[];
   readonly clients: readonly Client[];
   private readonly lab: Lab;
 
   constructor(lab: Lab) {
     this.lab = lab;
-    this.nodes = [lab.node("a"), lab.node("b")];
-    const [a, b] = this.nodes;
-    this.speakers = [createSpeaker(a, AS), createSpeaker(b, AS)];
+    this.nodes = MEMBERS.map((name) => lab.node(name));
+    this.speakers = this.nodes.map((node) => createSpeaker(node, AS));
     const routes: readonly (readonly Route[])[] = [
       [{ prefix: "10.1.0.0/16" }, { prefix: SHARED, communities: ["0:65003"] }],
       [{ prefix: "10.2.0.0/16" }, { prefix: SHARED, asPath: [65_100] }],
@@ -74,12 +76,12 @@ class Scene {
       shared,
       `groups: ${JSON.stringify({ rs })}\nneighbors: ${JSON.stringify(neighbors)}${POLICIES}`,
     );
-    const links = nodes.map(({ address4: address }) => ({ address, port: 1795 }));
+    const links = nodes.map(({ address4: address }, i) => [MEMBERS[i], { address, port: 1795 }]);
     for (const [i, speaker] of speakers.entries()) {
-      const self = "ab"[i]!;
+      const self = MEMBERS[i]!;
       const key = (kind: string) => join(lab.directory, "keys", kind);
       const tls = { cert: key(`${self}.crt`), key: key(`${self}.key`), ca: key("ca.crt") };
-      const cluster = { self, members: { a: links[0], b: links[1] }, tls };
+      const cluster = { self, members: Object.fromEntries(links), tls };
       speaker.configure(
         JSON.stringify({
           ...{ router: { as: AS, id: ID }, control: { socket: speaker.socket } },
@@ -92,9 +94,10 @@ class Scene {
   async start(): Promise<void> {
     const { lab, nodes, speakers, clients } = this;
     const words = ["keys", join(lab.directory, "keys"), "--cluster", "cluster"];
-    const made = await nodes[0].run([...TSBGP, ...words, "--side", "a", "--side", "b"]);
+    const sides = MEMBERS.flatMap((name) => ["--side", name]);
+    const made = await nodes[0]!.run([...TSBGP, ...words, ...sides]);
     expect(made).toMatchObject({ code: 0 });
-    this.configure("abb");
+    this.configure("abc");
     await Promise.all(
       [...speakers, ...clients.map(({ daemon }) => daemon)].map((each) => each.start()),
     );
@@ -124,70 +127,82 @@ class Scene {
 
 const reason = labAvailable() ?? speakerAvailable();
 
-test.skipIf(reason !== null)("clients of two speakers have what one would send them", async () => {
-  await withLab("cluster", async (lab) => {
-    const scene = new Scene(lab);
-    const { speakers, clients } = scene;
-    const [a, b] = speakers;
-    await scene.start();
-    await scene.has(
-      0,
-      ["10.2.0.0/16 via 65002", "10.3.0.0/16 via 65003", `${SHARED} via 65002`],
-      "has",
-    );
-    await scene.has(
-      1,
-      ["10.1.0.0/16 via 65001", "10.3.0.0/16 via 65003", `${SHARED} via 65001`],
-      "has",
-    );
-    const third = ["10.1.0.0/16 via 65001", "10.2.0.0/16 via 65002", `${SHARED} via 65002`];
-    await scene.has(2, third, "is sent the next path in place of the hidden one");
-    const { json } = await b.cli(["show", "neighbors", "--json"]);
-    const withA = { speaker: "a", since_ms: null, families: [{ accepted: 2, advertised: 0 }] };
-    expect((json as ShownNeighbor[])[0]).toMatchObject(withA);
-    expect(await scene.shown(1)).toMatchObject({
-      self: "b",
-      members: [{ name: "a", state: "up to date", neighbors: 1, routes: 2 }],
-      followers: [{ name: "a", state: "up to date" }],
+test.skipIf(reason !== null)(
+  "clients of three speakers have what one would send them",
+  async () => {
+    await withLab("cluster", async (lab) => {
+      const scene = new Scene(lab);
+      const { speakers, clients } = scene;
+      const [a, b, c] = speakers as [Speaker, Speaker, Speaker];
+      await scene.start();
+      await scene.has(
+        0,
+        ["10.2.0.0/16 via 65002", "10.3.0.0/16 via 65003", `${SHARED} via 65002`],
+        "has",
+      );
+      await scene.has(
+        1,
+        ["10.1.0.0/16 via 65001", "10.3.0.0/16 via 65003", `${SHARED} via 65001`],
+        "has",
+      );
+      const third = ["10.1.0.0/16 via 65001", "10.2.0.0/16 via 65002", `${SHARED} via 65002`];
+      await scene.has(2, third, "is sent the next path in place of the hidden one");
+      const { json } = await b.cli(["show", "neighbors", "--json"]);
+      const withA = { speaker: "a", since_ms: null, families: [{ accepted: 2, advertised: 0 }] };
+      expect((json as ShownNeighbor[])[0]).toMatchObject(withA);
+      expect(await scene.shown(1)).toMatchObject({
+        self: "b",
+        members: [
+          { name: "a", state: "up to date", neighbors: 1, routes: 2 },
+          { name: "c", state: "up to date", neighbors: 1, routes: 1 },
+        ],
+        followers: [{ state: "up to date" }, { state: "up to date" }],
+      });
+      const all = (await c.cli(["show", "neighbors", "--cluster", "--json"])).json;
+      const found = (all as (ShownNeighbor & { member: string })[]).map(
+        ({ member, address, state }) => `${member} ${address} ${state}`,
+      );
+      const expected = clients.map(({ node }, i) => `${MEMBERS[i]} ${node.address4} Established`);
+      expect(found.sort()).toEqual(expected.sort());
+      const refused = await b.cli(["reset", clients[0]!.node.address4]);
+      expect(refused.code).not.toBe(0);
+      expect(refused.stderr).toContain("is with member a: ask that");
+
+      await clients[0]!.daemon.withdraw(["10.1.0.0/16"]);
+      await scene.has(2, third.slice(1), "hears of a withdrawal");
+      await clients[0]!.daemon.announce([{ prefix: "10.1.0.0/16" }]);
+      await scene.has(2, third, "has it again");
+
+      // A member is lost: its clients' routes stay for a while, and the others' as ever.
+      await a.kill();
+      await until(
+        async () => (await scene.shown(1)).members[0]?.state === "away",
+        WAIT_MS,
+        "a is away",
+      );
+      await scene.has(2, third, "keeps what it had");
+      await scene.has(2, third.slice(1), "loses what nobody stands by");
+      await scene.has(1, ["10.3.0.0/16 via 65003"], "loses it as well");
+      await a.start();
+      await scene.has(2, third, "has all again");
+
+      // One word moves a client.
+      scene.configure("bbc");
+      await Promise.all(speakers.map((each) => each.reload()));
+      const isThere = async () =>
+        (await b.neighbor(clients[0]!.node.address4)).state === "established";
+      await until(isThere, WAIT_MS, "the first client is with b");
+      await scene.has(2, third, "has its routes as before");
+      await scene.has(
+        0,
+        ["10.2.0.0/16 via 65002", "10.3.0.0/16 via 65003", `${SHARED} via 65002`],
+        "has",
+      );
+      scene.configure("bac");
+      await Promise.all(speakers.map((each) => each.reload()));
+      await scene.has(2, third, "is with another one, and has all");
+      const { established } = await b.neighbor(clients[0]!.node.address4);
+      expect(established).toBe(1);
     });
-    const refused = await b.cli(["reset", clients[0]!.node.address4]);
-    expect(refused.code).not.toBe(0);
-    expect(refused.stderr).toContain("is with member a: ask that");
-
-    await clients[0]!.daemon.withdraw(["10.1.0.0/16"]);
-    await scene.has(2, third.slice(1), "hears of a withdrawal");
-    await clients[0]!.daemon.announce([{ prefix: "10.1.0.0/16" }]);
-    await scene.has(2, third, "has it again");
-
-    // A member is lost: its clients' routes stay for a while, and the others' as ever.
-    await a.kill();
-    await until(
-      async () => (await scene.shown(1)).members[0]?.state === "away",
-      WAIT_MS,
-      "a is away",
-    );
-    await scene.has(2, third, "keeps what it had");
-    await scene.has(2, third.slice(1), "loses what nobody stands by");
-    await scene.has(1, ["10.3.0.0/16 via 65003"], "loses it as well");
-    await a.start();
-    await scene.has(2, third, "has all again");
-
-    // One word moves a client.
-    scene.configure("bbb");
-    await Promise.all([a.reload(), b.reload()]);
-    const isThere = async () =>
-      (await b.neighbor(clients[0]!.node.address4)).state === "established";
-    await until(isThere, WAIT_MS, "the first client is with b");
-    await scene.has(2, third, "has its routes as before");
-    await scene.has(
-      0,
-      ["10.2.0.0/16 via 65002", "10.3.0.0/16 via 65003", `${SHARED} via 65002`],
-      "has",
-    );
-    scene.configure("baa");
-    await Promise.all([a.reload(), b.reload()]);
-    await scene.has(2, third, "is with another one, and has all");
-    const { established } = await b.neighbor(clients[0]!.node.address4);
-    expect(established).toBe(1);
-  });
-});
+  },
+);

@@ -88,6 +88,11 @@ export function order(
   return run(args, request, { end: json ? (value) => print(JSON.stringify(value)) : end });
 }
 
+/** @returns how the speaker is asked, or what stands for it */
+export function askedOf(args: Arguments): Asked {
+  return instead ?? ((...what) => ask(socketOf(args), ...what));
+}
+
 /** What is asked in place of a speaker, as `ask` asks one. */
 export type Asked = (
   request: ControlRequest,
@@ -107,8 +112,7 @@ function run<T>(
   { item, end }: Rendering<T>,
 ): Promise<number> {
   return exitCodeOf(async () => {
-    const asked: Asked = instead ?? ((...what) => ask(socketOf(args), ...what));
-    const last = await asked(request, (value) => item?.(value as T));
+    const last = await askedOf(args)(request, (value) => item?.(value as T));
     end?.(last);
     tellAge(last);
   });

@@ -10,6 +10,7 @@ const MEMBERS: readonly Column<ShownMember>[] = [
   { title: "State", text: ({ state }) => state },
   { title: "Neighbors", text: ({ neighbors }) => String(neighbors), right: true },
   { title: "Routes", text: ({ routes }) => String(routes), right: true },
+  { title: "Faulty", text: ({ faulty_runs }) => String(faulty_runs), right: true },
   { title: "Source", text: ({ source, links }) => source ?? links[0]?.problem ?? "" },
   { title: "Kept", text: ({ keep_until_ms }) => keptText(keep_until_ms), right: true },
 ];
@@ -31,6 +32,7 @@ export const showClusterCommand: Command = {
   summary: "other members of the cluster, and what is known of their neighbors' routes",
   help: [
     "Kept: for so long the routes of a member that is away stay here.",
+    "Faulty: so often routes that it told had attributes which are wrong, and were not taken as told.",
     "A standby follows nobody: what the active side was told is in its state.",
   ],
   options: CONTROL_OPTIONS,
@@ -42,6 +44,9 @@ export const showClusterCommand: Command = {
       const table = new TableWriter(MEMBERS, print);
       for (const member of members) table.add(member);
       table.end();
+      for (const { name, last_fault } of members) {
+        if (last_fault !== null) print(`Last fault of ${name}: ${last_fault}`);
+      }
       const second = new TableWriter(FOLLOWERS, print);
       for (const follower of followers) second.add(follower);
       second.end();

@@ -13,6 +13,7 @@ import type {
   ShownTables,
 } from "@ts-bgp/views";
 import { clockMs } from "./clock.ts";
+import { CLUSTER_OPTIONS, neighborsOfAll, routesOfAll, statusOfAll } from "./cluster-wide.ts";
 import {
   type Arguments,
   type Command,
@@ -71,9 +72,11 @@ const showNeighbors: Command = {
   name: "show neighbors",
   usage: "",
   summary: "all neighbors, a line each",
-  options: CONTROL_OPTIONS,
+  help: ["  --cluster   as the member of the cluster knows them that has their sessions"],
+  options: CLUSTER_OPTIONS,
   run: async (args) => {
     noWords(args);
+    if (args.options["cluster"] === true) return neighborsOfAll(args, NEIGHBOR_COLUMNS);
     const table = new TableWriter(NEIGHBOR_COLUMNS, print);
     return askForList<ShownNeighbor>(
       args,
@@ -241,6 +244,8 @@ export const showRoutesCommand: Command = {
     "  --exact --covering --longer   which prefixes PREFIX stands for",
     "  --best                        best paths only",
     "  -4 --ipv4, -6 --ipv6          one address family",
+    "  --cluster                     with the member that each comes of; of a neighbor of another",
+    "                                member, as that one has them",
     "  --neighbor X                  routes from X: accepted, as policy left them (default);",
     "                                received, as they came; rejected, with the reason; or",
     "                                advertised to X, as they are on the wire; X may be `static`",
@@ -248,7 +253,7 @@ export const showRoutesCommand: Command = {
     "Marks: *> best, * accepted, x rejected, > advertised.",
   ],
   options: {
-    ...CONTROL_OPTIONS,
+    ...CLUSTER_OPTIONS,
     neighbor: { type: "string", short: "n" },
     best: { type: "boolean", short: "b" },
     ipv4: { type: "boolean", short: "4" },
@@ -259,6 +264,7 @@ export const showRoutesCommand: Command = {
   },
   run: async (args) => {
     const request = routeRequest(args);
+    if (args.options["cluster"] === true) return routesOfAll(args, request, ROUTE_COLUMNS);
     const table = new TableWriter(ROUTE_COLUMNS, print);
     return askForList<ShownRoute>(args, request, {
       item: (route) => table.add(route),
@@ -432,9 +438,11 @@ const showStatus: Command = {
   name: "show status",
   usage: "",
   summary: "the speaker in a few lines",
-  options: CONTROL_OPTIONS,
+  help: ["  --cluster   all members of the cluster, a line each"],
+  options: CLUSTER_OPTIONS,
   run: async (args) => {
     noWords(args);
+    if (args.options["cluster"] === true) return statusOfAll(args);
     return askForOne<ShownStatus>(args, { command: "show-status" }, (status) => {
       const { version, as, id, started_ms, neighbors, established, restart, feeds } = status;
       const lines = renderFields([

@@ -80,7 +80,11 @@ export interface DaemonActions {
   showNsr(): ShownNsr;
   /** Those who follow the routes that are used. */
   showFollowers(): ShownFollowers;
-  showCluster(): ShownCluster;
+  readonly cluster: {
+    shown(): ShownCluster;
+    /** Asks all members; throws where there are none. */
+    ask(request: ControlRequest): Answer;
+  };
   showMirrors(): ShownMirrors;
   /** What is recorded; null where nothing is. */
   showRecord(): ShownRecord | null;
@@ -267,8 +271,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-cluster": async function* (_speaker, _request, daemon) {
-    yield daemon.showCluster();
+    yield daemon.cluster.shown();
     return {};
+  },
+  "ask-cluster": async function* (_speaker, request, daemon) {
+    return yield* daemon.cluster.ask(request);
   },
   "show-followers": async function* (_speaker, _request, daemon) {
     yield daemon.showFollowers();

@@ -104,6 +104,7 @@ export class Daemon {
       version: options.version,
       router: () => this.served().router,
       shownNsr: () => this.shownNsr(),
+      answer: (...asked) => this.handler(...asked),
     });
     this.trials = new ConfigTrials({
       ...{ file: options.file, log: this.log, speaker: () => this.active },
@@ -116,7 +117,7 @@ export class Daemon {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => this.observers.followers.shown,
-      showCluster: () => this.observers.cluster.shown(),
+      cluster: this.observers.cluster,
       showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
       showRecord: () => this.observers.recorder.shown,
       showHistory: () => this.history?.show() ?? NO_HISTORY,

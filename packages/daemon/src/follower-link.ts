@@ -32,6 +32,8 @@ export interface FollowerLinkUser {
   /** It was let in, and has been told by whom. */
   joined(hello: RecordOf<"hello">): void;
   activate(): void;
+  /** Of a member of a cluster. */
+  asked?(ask: RecordOf<"ask">): void;
   /** What waited in the stream has left. */
   drained(): void;
   ended(reason: string): void;
@@ -101,6 +103,7 @@ export class FollowerLink {
         if (next.record === "hello") this.hello(next);
         else if (this.name === "") this.refuse(`"${next.record}" comes before "hello"`);
         else if (next.record === "activate") this.user.activate();
+        else if (next.record === "ask") this.user.asked?.(next);
         else if (next.record === "bye") this.end(next.reason);
         if (this.hasEnded) return;
       }

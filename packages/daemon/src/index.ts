@@ -28,7 +28,13 @@
 
 export { fileKind } from "@ts-bgp/config";
 export { PlaybackError } from "@ts-bgp/nsr";
-export type { ShownCluster, ShownMember, ShownTeller } from "./cluster/shown.ts";
+export type {
+  OfMember,
+  ShownCluster,
+  ShownMember,
+  ShownTeller,
+  SilentMember,
+} from "./cluster/shown.ts";
 export type { ShownConnection, ShownMirrors, ShownPayloadSource } from "./commands.ts";
 export {
   ConfigFileError,

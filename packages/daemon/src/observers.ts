@@ -6,6 +6,7 @@ import { MirrorServer, type Pair, Recorder, type ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { Cluster } from "./cluster/cluster.ts";
+import type { ControlHandler } from "./control.ts";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
@@ -21,6 +22,8 @@ export interface Observed {
   readonly version: string;
   router(): Router;
   shownNsr(): ShownNsr;
+  /** Answers what the speaker is asked. */
+  readonly answer: ControlHandler;
 }
 
 export class Observers {
@@ -31,14 +34,14 @@ export class Observers {
   readonly cluster: Cluster;
   private readonly webhook: Webhook;
 
-  constructor(log: Log, { version, router, shownNsr }: Observed) {
+  constructor(log: Log, { version, router, shownNsr, answer }: Observed) {
     this.feeds = new Feeds({
       version,
       describe: () => sideText(shownNsr()),
       say: (level, message, fields) => log.say(level, "feed", message, fields),
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
-    this.cluster = new Cluster(version, (...said) => log.say(...said));
+    this.cluster = new Cluster(version, (...said) => log.say(...said), answer);
     this.mirrors = new MirrorServer({ software: version, log: log.event });
     this.recorder = new Recorder({ software: version, log: log.event });
     this.webhook = new Webhook({

@@ -1,8 +1,10 @@
 /** What becomes of what another member tells, and of its links: over a Unix socket, without the rest of a daemon. */
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { RunWriter, TABLE } from "@ts-bgp/feeds-codec";
 import type { Speaker } from "@ts-bgp/speaker";
-import { afterEach, expect, test, vi } from "vitest";
+import { FAMILY } from "@ts-bgp/wire-codec";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
@@ -208,6 +210,86 @@ test("another member than the one expected there is told nothing of, and shown",
   await until(() => member.shown.links[0]!.problem === problem, WAIT_MS, "it is shown");
   expect(said).toEqual([`a: ${place.path}: ${problem}`]);
   expect(calls).toEqual([]);
+});
+
+test("routes with attributes that are wrong cost these routes alone, and are shown", async () => {
+  const good = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe9, 0x40, 3, 4, 192, 0, 2, 1];
+  const withoutOrigin = good.slice(4);
+  const place = await placeOf((said) => {
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("role", { active: 1, epoch: 0 });
+    said.say("peer", { peer: 1, address: "192.0.2.1", identifier: 7 });
+    for (const wrong of [good, withoutOrigin]) {
+      const writer = new RunWriter();
+      for (const [k, octets] of [good, wrong, good].entries()) {
+        const buf = Uint8Array.from(octets);
+        const set = { buf, at: 0, end: buf.length };
+        writer.run(TABLE.ADJ_IN_POST, FAMILY.IPV4_UNICAST, 1, false, set);
+        writer.prefix(0x0a000000 + (k << 16), 0, 0, 0, 16, 0);
+      }
+      said.say("bracket", { routes: NO_OCTETS, more: 0, runs: writer.take() });
+    }
+    said.say("complete", {});
+  });
+  const following = new Following(place.path);
+  await following.isUpToDate();
+  const reason = "routes of 192.0.2.1: ORIGIN is missing";
+  expect(following.member.shown).toMatchObject({
+    ...{ routes: 2, faulty_runs: 1, last_fault: reason, links: [{ problem: null }] },
+  });
+  expect(following.said).toContain(`a: what it tells is not taken as told, ${reason}`);
+  expect(following.calls.filter((what) => what === "begin")).toHaveLength(1);
+});
+
+describe("a question to another member", () => {
+  async function asked(): Promise<{ telling: Telling; following: Following }> {
+    const { telling } = await memberA();
+    const following = new Following(telling.place.path);
+    await following.isUpToDate();
+    return { telling, following };
+  }
+
+  test("is answered, however long the answer is, and none that changes something", async () => {
+    const { telling, following } = await asked();
+    const items = Array.from({ length: 400 }, (_, k) => ({ k, text: "aé€😀".repeat(500) }));
+    const heard: unknown[] = [];
+    telling.answer = async function* (request, by) {
+      heard.push({ ...request, by: by() });
+      yield* items;
+      return { next: "further" };
+    };
+    const answer = await following.member.ask({ command: "show-neighbors", as: 7 });
+    expect(answer).toEqual({ items, end: { next: "further" } });
+    expect(heard).toEqual([{ command: "show-neighbors", as: 7, limit: 500, by: "member b" }]);
+    for (const command of ["reset", "stop", "reload", "ask-cluster", "constructor"]) {
+      const problem = `"${command}" is not answered`;
+      await expect(following.member.ask({ command })).rejects.toThrow(problem);
+    }
+    expect(heard).toHaveLength(1);
+  });
+
+  test("ends with what is wrong", async () => {
+    const { telling, following } = await asked();
+    telling.answer = async function* () {
+      for (;;) yield { text: "a".repeat(1 << 16) };
+    };
+    const question = () => following.member.ask({ command: "show-routes" });
+    await expect(question()).rejects.toThrow("the answer is too long");
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    telling.answer = async function* () {
+      yield await held;
+      return {};
+    };
+    const many = Array.from({ length: 9 }, () => question().catch(({ message }) => message));
+    expect(await many[8]).toBe("too much is asked at once");
+    telling.place.close();
+    expect(await many[0]).toBe("the link to it is cut");
+    release();
+    await expect(question()).rejects.toThrow(/./);
+  });
 });
 
 test("one who is no other member is refused", async () => {

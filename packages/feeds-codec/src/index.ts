@@ -3,6 +3,7 @@
  *
  *     table-routes.ts   changes and contents of tables, as the router says them
  *       run-pieces.ts   in pieces, where they are too long
+ *      checked-runs.ts   what of them may be taken, where another process says them
  *     run-updates.ts    these as UPDATE messages
  *     bmp.ts            BMP messages (RFC 7854, RFC 8671, RFC 9069)
  *     rib-entries.ts    all routes, prefix by prefix
@@ -25,6 +26,7 @@ export {
   type BmpStatistic,
   BmpWriter,
 } from "./bmp.ts";
+export { type CheckedRuns, checkedRuns, type FaultyRun } from "./checked-runs.ts";
 export {
   MRT_STATE,
   MRT_TYPE,
@@ -37,7 +39,6 @@ export { prefixesOf, type RibPath, type RibPrefix, RibWriter } from "./rib-entri
 export { runPieces } from "./run-pieces.ts";
 export { writeEndOfRib, writeUpdates } from "./run-updates.ts";
 export {
-  areRuns,
   type Octets,
   type RouteRun,
   RunWriter,

@@ -9,18 +9,7 @@
  * section 4.3), with path identifiers (RFC 7911 section 3) where a flag says so.
  */
 
-import {
-  ATTR,
-  ATTR_FLAG,
-  ATTRIBUTE_TABLE,
-  FAMILY,
-  type Family,
-  readU16,
-  readU32,
-  type UpdateContext,
-  writeU16,
-  writeU32,
-} from "@ts-bgp/wire-codec";
+import { type Family, readU16, readU32, writeU16, writeU32 } from "@ts-bgp/wire-codec";
 import { OctetSink } from "./octet-sink.ts";
 
 /**
@@ -40,14 +29,6 @@ export type Table = (typeof TABLE)[keyof typeof TABLE];
 /** Of a run, before its attributes. */
 export const HEAD_OCTETS = 13;
 export const FLAG = { WITHDRAW: 1, ADD_PATH: 2 } as const;
-
-/** What any session may have stored an attribute from. */
-const ANY_SESSION: UpdateContext = {
-  ...{ fourOctetAs: true, external: false, addPath: 0, families: 3, extendedNextHop: 3 },
-  ...{ allowAsSet: true, allowConfed: true, aigp: true, rpkiState: true },
-};
-/** More have no room in a message. */
-const ATTRIBUTES_OCTETS_MAX = 0xffff;
 
 /** A part of a buffer. */
 export interface Octets {
@@ -153,71 +134,6 @@ export function* runsOf(octets: Uint8Array): Generator<RouteRun> {
     };
     at = end;
   }
-}
-
-/**
- * Whether octets that come of another process are runs: lengths fit into each other, each attribute is one that the codec
- * takes, in the order of canonical octets, and prefixes are no longer than those of their family.
- */
-export function areRuns(octets: Uint8Array): boolean {
-  for (let at = 0; at < octets.length; ) {
-    if (at + HEAD_OCTETS > octets.length) return false;
-    const family = octets[at + 1]!;
-    if (family !== FAMILY.IPV4_UNICAST && family !== FAMILY.IPV6_UNICAST) return false;
-    const flags = octets[at + 2]!;
-    const routesAt = at + HEAD_OCTETS + readU32(octets, at + 5);
-    const end = routesAt + readU32(octets, at + 9);
-    if (end > octets.length) return false;
-    const hasAttributes = (flags & FLAG.WITHDRAW) === 0;
-    if (hasAttributes && !areAttributes(octets, at + HEAD_OCTETS, routesAt)) return false;
-    const addPath = (flags & FLAG.ADD_PATH) !== 0;
-    const bitsMax = family === FAMILY.IPV4_UNICAST ? 32 : 128;
-    if (!areRoutes(octets, routesAt, end, addPath, bitsMax)) return false;
-    at = end;
-  }
-  return true;
-}
-
-function areAttributes(buf: Uint8Array, from: number, end: number): boolean {
-  if (end <= from || end - from > ATTRIBUTES_OCTETS_MAX) return false;
-  // Types are from 0: one that is not known is taken, stored and told as any other.
-  let before = -1;
-  for (let at = from; at < end; ) {
-    const isLong = (buf[at]! & ATTR_FLAG.EXTENDED_LENGTH) !== 0;
-    const valueAt = at + (isLong ? 4 : 3);
-    if (valueAt > end) return false;
-    const type = buf[at + 1]!;
-    const octets = isLong ? readU16(buf, at + 2) : buf[at + 2]!;
-    if (type <= before || valueAt + octets > end) return false;
-    if (!isAttribute(type, buf, valueAt, octets)) return false;
-    before = type;
-    at = valueAt + octets;
-  }
-  return true;
-}
-
-function isAttribute(type: number, buf: Uint8Array, at: number, octets: number): boolean {
-  // Of all families the next hop is stored in this one.
-  if (type === ATTR.MP_REACH_NLRI || type === ATTR.MP_UNREACH_NLRI) return false;
-  if (type === ATTR.NEXT_HOP) return octets === 4 || octets === 16 || octets === 32;
-  const row = ATTRIBUTE_TABLE[type];
-  return row == null || row.check(buf, at, octets, ANY_SESSION) === null;
-}
-
-function areRoutes(
-  buf: Uint8Array,
-  from: number,
-  end: number,
-  addPath: boolean,
-  bitsMax: number,
-): boolean {
-  let at = from;
-  while (at < end) {
-    const lengthAt = at + (addPath ? 4 : 0);
-    if (lengthAt >= end || buf[lengthAt]! > bitsMax) return false;
-    at += routeOctets(buf, at, addPath);
-  }
-  return at === end;
 }
 
 /** @returns the number of octets of the route at `at` */

@@ -6,14 +6,12 @@ import {
   FAMILY,
   type Family,
   MESSAGE_OCTETS_MAX,
-  nextAttribute,
   readU16,
   UpdateReader,
 } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  areRuns,
   BMP,
   BmpWriter,
   OctetSink,
@@ -84,7 +82,6 @@ test("are read as they were written, and say the same as UPDATE messages", () =>
         return { family, addPath, buf, count: routes.length };
       });
       const octets = writer.take();
-      expect(areRuns(octets)).toBe(true);
       const read = [...runsOf(octets)];
       const present = written.filter(({ count }) => count > 0);
       expect(read.map(({ family, addPath }) => [family, addPath])).toEqual(
@@ -160,55 +157,4 @@ test("prefixes with their paths are read as they were written; those without pat
   const { prefix } = read[1]!;
   expect(readU16(prefix.buf, prefix.at)).toBe(0x2001);
   expect(prefix.end - prefix.at).toBe(6);
-});
-
-test.each<[string, number[], boolean]>([
-  ["sound", [0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 3, 4, 192, 0, 2, 1], true],
-  ["with a next hop of IPv6", [0x40, 1, 1, 0, 0x40, 3, 16, ...Array(16).fill(1)], true],
-  ["of type 0 first", [0xe0, 0, 1, 9, 0x40, 1, 1, 0, 0x40, 3, 4, 192, 0, 2, 1], true],
-  ["without any", [], false],
-  ["with an empty ORIGIN", [0x40, 1, 0], false],
-  ["with segments of no kind", [0x40, 2, 6, 200, 1, 0, 0, 253, 233], false],
-  ["with half a community", [0x40, 1, 1, 0, 0xc0, 8, 3, 1, 2, 3], false],
-  ["with half a next hop", [0x40, 3, 2, 192, 0], false],
-  ["in another order", [0x40, 2, 0, 0x40, 1, 1, 0], false],
-  ["twice", [0x40, 1, 1, 0, 0x40, 1, 1, 0], false],
-  ["with routes among them", [0x80, 15, 3, 0, 1, 1], false],
-  ["of 65,535 octets", [0xd0, 200, 0xff, 0xfb, ...Array(0xfffb).fill(0)], true],
-  ["of more", [0xd0, 200, 0xff, 0xfb, ...Array(0xfffb).fill(0), 0xc0, 201, 0], false],
-])("attributes that are %s are told from broken ones", (_title, octets, isSound) => {
-  const writer = new RunWriter();
-  const buf = Uint8Array.from(octets);
-  const { IPV4_UNICAST } = FAMILY;
-  writer.run(TABLE.ADJ_IN_POST, IPV4_UNICAST, 7, false, { buf, at: 0, end: buf.length });
-  writer.prefix(0x0a000000, 0, 0, 0, 16, 0);
-  expect(areRuns(writer.take())).toBe(isSound);
-});
-
-test("octets of anybody are runs, and read as such, or none", () => {
-  const writer = new RunWriter();
-  const buf = attributesOf([65_001], "192.0.2.1");
-  const whole = { buf, at: 0, end: buf.length };
-  writer.run(TABLE.ADJ_IN_POST, FAMILY.IPV4_UNICAST, 7, true, whole);
-  for (let n = 0; n < 3; n++) writer.prefix(0x0a000000 + n * 0x10000, 0, 0, 0, 16, n);
-  const sound = writer.take();
-  expect(areRuns(sound)).toBe(true);
-  for (let end = 1; end < sound.length; end++) {
-    expect(areRuns(sound.subarray(0, end)), `${end} octets`).toBe(false);
-  }
-  // What is said to be runs can be read, whatever it means.
-  const octet = fc.record({ at: fc.nat(sound.length - 1), value: fc.nat(255) });
-  fc.assert(
-    fc.property(fc.array(octet, { maxLength: 4 }), (changes) => {
-      const octets = sound.slice();
-      for (const { at, value } of changes) octets[at] = value;
-      if (!areRuns(octets)) return;
-      for (const { routes, attributes } of runsOf(octets)) {
-        expect(routes.end).toBeLessThanOrEqual(octets.length);
-        if (attributes !== null) {
-          expect(nextAttribute(attributes.buf, attributes.at)).toBeLessThanOrEqual(attributes.end);
-        }
-      }
-    }),
-  );
 });

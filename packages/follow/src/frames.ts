@@ -21,10 +21,10 @@ const LARGE_OCTETS_MAX = 1 << 20;
 
 /** What may come of whom. */
 const EXPECTED = {
-  follower: { octetsMax: SMALL_OCTETS_MAX, records: ["hello", "activate", "bye", "alive"] },
+  follower: { octetsMax: SMALL_OCTETS_MAX, records: ["hello", "activate", "ask", "bye", "alive"] },
   server: {
     octetsMax: LARGE_OCTETS_MAX,
-    records: ["welcome", "role", "bracket", "complete", "peer", "bye", "alive"],
+    records: ["welcome", "role", "bracket", "complete", "peer", "answer", "bye", "alive"],
   },
 } as const satisfies Readonly<
   Record<string, { readonly octetsMax: number; readonly records: readonly RecordName[] }>

@@ -75,6 +75,10 @@ export const RECORDS = {
     type: 9,
     fields: { peer: [1, "uint"], address: [2, "text"], identifier: [3, "uint"] },
   },
+  /** A member of a cluster wants to know something of another one: a request in JSON, as to the control socket. */
+  ask: { type: 10, fields: { number: [1, "uint"], request: [2, "text"] } },
+  /** A piece of the answer, which is JSON when all pieces are put together; `more` 1: others follow. */
+  answer: { type: 11, fields: { number: [1, "uint"], more: [2, "uint"], octets: [3, "octets"] } },
   /** Nothing; said when there is nothing to say, so that silence means something. */
   alive: { type: 8, fields: {} },
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -46,6 +46,8 @@ test("numbers of records and fields are what other versions know", () => {
     ["complete", 6, {}],
     ["bye", 7, { reason: 1 }],
     ["peer", 9, { peer: 1, address: 2, identifier: 3 }],
+    ["ask", 10, { number: 1, request: 2 }],
+    ["answer", 11, { number: 1, more: 2, octets: 3 }],
     ["alive", 8, {}],
   ]);
 });

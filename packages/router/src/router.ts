@@ -281,7 +281,7 @@ export class Router {
   /**
    * Another member of the cluster tells of its neighbors' routes.
    *
-   * @param octets - runs of `feeds-codec` of that member, checked by `areRuns`; empty unless `news` is "routes"
+   * @param octets - runs of `feeds-codec` of that member, what `checkedRuns` gives; empty unless `news` is "routes"
    */
   member(name: string, news: MemberNews, octets: Uint8Array, nowMs: number): void {
     this.tables.nowMs = nowMs;

@@ -99,7 +99,8 @@ export const NEXT_HOP: AttributeRow<string> = {
   flags: WELL_KNOWN,
   malformed: "treat-as-withdraw",
   kept: "always",
-  check(_buf, _at, octets) {
+  check(_buf, _at, octets, { anyNextHop }) {
+    if (anyNextHop && (octets === 16 || octets === 32)) return null;
     return checkLength(this, octets, 4);
   },
   decode: formatNextHop,

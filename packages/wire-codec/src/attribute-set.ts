@@ -90,6 +90,11 @@ export class AttributeSet {
     return this.valueAt[type]!;
   }
 
+  /** @returns the octets of that value */
+  octets(type: number): number {
+    return this.valueOctets[type]!;
+  }
+
   /**
    * Keeps a good attribute.
    *

@@ -25,6 +25,8 @@ export interface UpdateContext {
   readonly extendedNextHop: number;
   /** The origin validation state is taken from an external peer too (RFC 8097 section 2). */
   readonly rpkiState: boolean;
+  /** NEXT_HOP may have any next hop, as in canonical octets; absent: only one of IPv4, as in a message. */
+  readonly anyNextHop?: true;
   /** Attributes by type that the operator has said are not to be looked at; absent for none. */
   readonly brakes?: {
     /** Left out. */

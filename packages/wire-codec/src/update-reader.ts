@@ -13,7 +13,17 @@ import {
 } from "./attribute.ts";
 import { AttributeSet } from "./attribute-set.ts";
 import { ATTRIBUTE_TABLE } from "./attribute-table.ts";
-import { AFI, ATTR, ATTR_FLAG, FAMILY, HEADER_OCTETS, SAFI, UPDATE_ERROR } from "./constants.ts";
+import { CANONICAL } from "./attribute-values.ts";
+import {
+  AFI,
+  ATTR,
+  ATTR_FLAG,
+  FAMILY,
+  type Family,
+  HEADER_OCTETS,
+  SAFI,
+  UPDATE_ERROR,
+} from "./constants.ts";
 import { ACTION_WEIGHT, Fault } from "./fault.ts";
 import {
   noSection,
@@ -32,6 +42,11 @@ const FLAG_BITS_IN_USE = OPTIONAL_TRANSITIVE | ATTR_FLAG.PARTIAL;
 const UPDATE_OCTETS_MIN = HEADER_OCTETS + 4;
 /** So many faults of a message are told; a heavier one than those is always among them. */
 const FAULTS_MAX = 16;
+/** Types as bits: of every route, and of one whose next hop is an attribute by itself. */
+const MANDATORY = (1 << ATTR.ORIGIN) | (1 << ATTR.AS_PATH);
+const WELL_KNOWN_MANDATORY = MANDATORY | (1 << ATTR.NEXT_HOP);
+/** Routes of any session. */
+const STORED: UpdateContext = { ...CANONICAL, anyNextHop: true };
 /** Characters that are kept with a route. */
 const FAULT_TEXT_MAX = 1000;
 
@@ -119,6 +134,29 @@ export class UpdateReader {
     this.checkField(this.announced, "NLRI");
     if (this.listAt < this.listEnd) this.readAttributes();
     this.checkWhole(at, end);
+  }
+
+  /**
+   * Reads path attributes that somebody else has stored, who says that they are canonical octets of routes of one
+   * family. As of a message `action` and `faults` say what is wrong, and below 2 `canonical("field")` gives what
+   * may be stored of them; there are no routes.
+   */
+  readStored(buf: Uint8Array, at: number, end: number, family: Family): void {
+    this.reset(buf, at, STORED);
+    this.listEnd = end;
+    if (at < end) this.readAttributes();
+    const { set } = this;
+    if (set.has(ATTR.MP_REACH_NLRI) || set.has(ATTR.MP_UNREACH_NLRI)) {
+      this.malformedList("routes stand among the attributes");
+    }
+    this.checkMandatory(WELL_KNOWN_MANDATORY);
+    if (!set.has(ATTR.NEXT_HOP)) return;
+    const octets = set.octets(ATTR.NEXT_HOP);
+    this.checkNextHop(set.at(ATTR.NEXT_HOP), octets);
+    if (family === FAMILY.IPV4_UNICAST || octets !== 4) return;
+    const reason = "the next hop of IPv6 routes is one of IPv4";
+    const subcode = UPDATE_ERROR.INVALID_NEXT_HOP;
+    this.add(updateFault("treat-as-withdraw", subcode, reason, ATTR.NEXT_HOP));
   }
 
   /**
@@ -317,7 +355,11 @@ export class UpdateReader {
     // Routes of a family that is not negotiated are ignored, with all that may be wrong with them.
     const field = announced.at !== announced.end && announced.family !== 0;
     const mp = reachable.at !== reachable.end && reachable.family !== 0;
-    if (field || mp) this.checkMandatory(field);
+    if (field || mp) {
+      const { external } = this.context;
+      const nextHop = field ? 1 << ATTR.NEXT_HOP : 0;
+      this.checkMandatory(MANDATORY | nextHop | (external ? 0 : 1 << ATTR.LOCAL_PREF));
+    }
     if (field && set.has(ATTR.NEXT_HOP)) this.checkNextHop(set.at(ATTR.NEXT_HOP), 4);
     if (mp) this.checkMpNextHop();
     if (announced.at !== announced.end || reachable.at !== reachable.end) {
@@ -343,10 +385,7 @@ export class UpdateReader {
   }
 
   /** RFC 7606 section 3 d; LOCAL_PREF by RFC 4271 section 5.1.5. */
-  private checkMandatory(field: boolean): void {
-    let wanted = (1 << ATTR.ORIGIN) | (1 << ATTR.AS_PATH);
-    if (field) wanted |= 1 << ATTR.NEXT_HOP;
-    if (!this.context.external) wanted |= 1 << ATTR.LOCAL_PREF;
+  private checkMandatory(wanted: number): void {
     for (let missing = this.set.missing(wanted); missing !== 0; missing &= missing - 1) {
       const type = 31 - Math.clz32(missing & -missing);
       const reason = `${ATTRIBUTE_TABLE[type]!.name} is missing`;

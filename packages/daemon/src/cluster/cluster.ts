@@ -3,6 +3,8 @@
  *
  *     telling.ts           what this one tells      teller.ts              to one that follows
  *     followed-member.ts   what another one tells   router/members.ts      what becomes of it
+ *     asking.ts            what members ask each other    ask-members.ts  of all of them
+ *     faults.ts            what of that is not taken
  */
 
 import type { ClusterConfig } from "@ts-bgp/config";
@@ -10,7 +12,9 @@ import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
 import type { Observed } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
+import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
 import type { Log } from "../logging.ts";
+import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
 import { NO_CLUSTER, type ShownCluster } from "./shown.ts";
 import { Teller, type TellerHooks } from "./teller.ts";
@@ -33,12 +37,16 @@ export class Cluster {
   private readonly refusals: Refusals;
   private readonly version: string;
   private readonly log: Log["say"];
+  /** Answers what this speaker is asked. */
+  private readonly answer: ControlHandler;
 
-  constructor(version: string, log: Log["say"]) {
+  constructor(version: string, log: Log["say"], answer: ControlHandler) {
     this.version = version;
+    this.answer = answer;
     this.log = log;
     this.refusals = new Refusals((message) => this.say("warn", message));
     this.hooks = {
+      answer,
       source: () => {
         const { config, speaker, epoch } = this;
         const router = speaker?.router ?? null;
@@ -113,6 +121,15 @@ export class Cluster {
       members: members.map(({ shown }) => shown),
       followers: [...tellers].map(({ shown }) => shown),
     };
+  }
+
+  /** Asks all members, see `askMembers`. */
+  ask(request: ControlRequest): ReturnType<ControlHandler> {
+    const { config, speaker, members, answer } = this;
+    if (config === null)
+      throw new ControlError("this speaker is no member of a cluster", "unknown");
+    if (speaker === null) throw new ControlError("a standby follows no other member", "standby");
+    return askMembers({ self: config.self, router: speaker.router, answer, members }, request);
   }
 
   stop(): void {

@@ -4,12 +4,16 @@
  */
 
 import type { ClusterConfig, ClusterMember } from "@ts-bgp/config";
-import { areRuns } from "@ts-bgp/feeds-codec";
+import { checkedRuns } from "@ts-bgp/feeds-codec";
 import { Following } from "@ts-bgp/follow";
 import { FormatError } from "@ts-bgp/replication";
 import { FAMILIES, type MemberNews } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
+import { UpdateReader } from "@ts-bgp/wire-codec";
+import type { ControlRequest } from "../control.ts";
 import { ServerLink } from "../forward/server-link.ts";
+import { type AnswerPage, Questions } from "./asking.ts";
+import { Faults } from "./faults.ts";
 import type { ShownMember } from "./shown.ts";
 import { NO_OCTETS } from "./telling.ts";
 
@@ -25,6 +29,9 @@ export class FollowedMember {
   private readonly say: (level: "info" | "warn", message: string) => void;
   private readonly following: Following;
   private readonly links: readonly ServerLink[];
+  private readonly reader: UpdateReader = new UpdateReader();
+  private readonly faults: Faults;
+  private readonly questions: Questions = new Questions();
   /** Since when no side is active, by `performance.now`; null while one is. */
   private awaySinceMs: number | null = performance.now();
   /** Since when routes here may be old: it has not told all since, however often it came back. Null: they are not. */
@@ -47,6 +54,7 @@ export class FollowedMember {
     this.speaker = speaker;
     this.holdSeconds = cluster.holdSeconds;
     this.say = say;
+    this.faults = new Faults((message) => say("warn", `${name}: ${message}`));
     this.following = new Following([], {
       activate: (side) => this.listenTo(side),
       complete: () => {
@@ -60,6 +68,11 @@ export class FollowedMember {
     const rest = { ...trust, server: name, follower: cluster.self, families: 0, software };
     this.links = links.map((address, side) => this.linkTo(side, { address, ...rest }));
     for (const link of this.links) link.connect();
+  }
+
+  /** Addresses of its neighbors by their numbers, as far as it has told. */
+  private get peers(): ReadonlyMap<number, string> | undefined {
+    return this.speaker.router.tables.members?.get(this.name)?.peers;
   }
 
   get shown(): ShownMember {
@@ -80,6 +93,8 @@ export class FollowedMember {
       keep_until_ms: isOld ? dateOf(oldSinceMs + 1000 * holdSeconds) : null,
       neighbors: own.length,
       routes: own.reduce((sum, { row }) => sum + routesOf(row), 0),
+      faulty_runs: this.faults.runs,
+      last_fault: this.faults.last,
       links: links.map(({ text, problem }) => ({ address: text, problem })),
     };
   }
@@ -116,8 +131,18 @@ export class FollowedMember {
     this.links[source]!.activate();
   }
 
+  /** Asks the side that is active; rejects with what is wrong where none answers. */
+  ask(request: ControlRequest): Promise<AnswerPage> {
+    const { following, links } = this;
+    const { source } = following;
+    if (source !== null) return this.questions.ask(request, (...ask) => links[source]!.ask(...ask));
+    const problem = links.find((link) => link.problem !== null)?.problem;
+    return Promise.reject(new Error(problem ?? "no side of it is active"));
+  }
+
   close(): void {
     this.isOver = true;
+    this.questions.lost("it is followed no more");
     clearTimeout(this.roomLook);
     for (const link of this.links) link.close();
   }
@@ -135,12 +160,18 @@ export class FollowedMember {
         if (side === following.source) this.run({ what: "peer", peer, address, identifier });
       },
       bracket: ({ runs }) => {
-        if (!areRuns(runs)) throw new FormatError("routes that are none");
-        if (side === following.source) this.run({ what: "routes" }, runs);
+        const checked = checkedRuns(runs, this.reader);
+        if (checked === null) throw new FormatError("routes that are none");
+        if (side === following.source) {
+          this.run({ what: "routes" }, checked.octets);
+          if (checked.faulty.length > 0) this.faults.note(checked.faulty, this.peers);
+        }
         this.holdWhileFull();
       },
       complete: () => following.complete(side),
+      answer: (answer) => this.questions.answered(answer),
       lost: () => {
+        if (side === following.source) this.questions.lost("the link to it is cut");
         following.lost(side);
         this.noteSource();
       },

@@ -22,6 +22,9 @@ export interface ShownMember {
   /** Its neighbors, by the configuration of this speaker, and their routes here. */
   neighbors: number;
   routes: number;
+  /** Runs of routes that it told of which less was taken since this process follows it, and why of the last one. */
+  faulty_runs: number;
+  last_fault: string | null;
   links: { address: string; problem: string | null }[];
 }
 
@@ -32,6 +35,20 @@ export interface ShownTeller {
   since_ms: number;
   /** `silent`: it listens to another side; `behind`: it takes too little, and is told all again when it does. */
   state: "silent" | "copying" | "up to date" | "behind";
+}
+
+/** A member of the cluster that does not answer, as `ask-cluster` says it. */
+export interface SilentMember {
+  member: string;
+  problem: string;
+  /** See `ShownMember`. */
+  away_since_ms: number | null;
+}
+
+/** One item of an answer, with the member that says it. */
+export interface OfMember<T> {
+  member: string;
+  item: T;
 }
 
 export const NO_CLUSTER: ShownCluster = { self: null, members: [], followers: [] };

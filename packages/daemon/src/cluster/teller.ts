@@ -7,7 +7,9 @@ import { runPieces } from "@ts-bgp/feeds-codec";
 import type { RecordOf } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
 import type { Router } from "@ts-bgp/router";
+import type { ControlHandler } from "../control.ts";
 import { FollowerLink, type FollowerLinkUser } from "../follower-link.ts";
+import { answerPieces } from "./asking.ts";
 import type { ShownTeller } from "./shown.ts";
 import { Copy, NO_OCTETS, type Told } from "./telling.ts";
 
@@ -18,6 +20,8 @@ const COPY_OCTETS_MAX = 1 << 19;
 const BRACKET_OCTETS_MAX = 1 << 18;
 /** A piece of a copy is over when it has lasted this long. */
 const PIECE_MS = 1;
+/** Questions that are answered at once. */
+const ASKED_MAX = 8;
 /** So often it is looked whether a restart of the speaker is over. */
 const RESTART_LOOK_MS = 200;
 
@@ -35,6 +39,8 @@ export interface TellerSource {
 
 export interface TellerHooks {
   source(): TellerSource;
+  /** Answers what may be asked, see `ASKABLE`. */
+  readonly answer: ControlHandler;
   /** It has said who it is. */
   joined(teller: Teller): void;
   left(teller: Teller, reason: string): void;
@@ -45,6 +51,7 @@ export class Teller implements FollowerLinkUser {
   private readonly hooks: TellerHooks;
   private state: ShownTeller["state"] = "silent";
   private copy: Copy | null = null;
+  private answering = 0;
 
   constructor(caller: Caller, hooks: TellerHooks) {
     this.hooks = hooks;
@@ -118,6 +125,20 @@ export class Teller implements FollowerLinkUser {
     this.copy = copy;
     for (const told of copy.head) this.tell(told);
     this.goOn(copy);
+  }
+
+  async asked({ number, request }: RecordOf<"ask">): Promise<void> {
+    const by = () => `member ${this.name}`;
+    const mayAsk = this.answering < ASKED_MAX;
+    this.answering++;
+    for (const [octets, more] of await answerPieces(
+      mayAsk ? this.hooks.answer : null,
+      request,
+      by,
+    )) {
+      this.link.say("answer", { number, more, octets });
+    }
+    this.answering--;
   }
 
   /** Tells a piece of the copy, in a turn of its own, while there is room for it. */

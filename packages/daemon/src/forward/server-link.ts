@@ -39,6 +39,8 @@ export interface ServerLinkEvents {
   /** Of a member of a cluster; throws for what cannot be. */
   peer?(peer: RecordOf<"peer">): void;
   complete(): void;
+  /** Of a member of a cluster. */
+  answer?(answer: RecordOf<"answer">): void;
   /** It was connected, and is no more. */
   lost(): void;
   say(level: "info" | "warn", message: string): void;
@@ -79,6 +81,11 @@ export class ServerLink {
   /** Has the server begin to tell. */
   activate(): void {
     this.say("activate", {});
+  }
+
+  /** @param request - in JSON, see `answer` */
+  ask(number: number, request: string): void {
+    this.say("ask", { number, request });
   }
 
   /** Has what the server says wait, or no longer. */
@@ -153,6 +160,7 @@ export class ServerLink {
     else if (record.record === "role") events.role(record);
     else if (record.record === "bracket") events.bracket(record);
     else if (record.record === "peer") events.peer?.(record);
+    else if (record.record === "answer") events.answer?.(record);
     else if (record.record === "complete") events.complete();
   }
 

@@ -131,7 +131,12 @@ export class Mirror implements Running {
       served: () => this.served(),
       showNsr: () => this.shownNsr(),
       showFollowers: () => NO_FOLLOWERS,
-      showCluster: () => NO_CLUSTER,
+      cluster: {
+        shown: () => NO_CLUSTER,
+        ask() {
+          throw new ControlError("a mirror is no member of a cluster", "unknown");
+        },
+      },
       showMirrors: () => ({ serving: null, following: follower.shown }),
       showRecord: () => null,
       showHistory: () => this.history?.show() ?? NO_HISTORY,

@@ -7,6 +7,7 @@ import { FrameWriter, recordOctets } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
 import type { Router } from "@ts-bgp/router";
 import { Teller } from "../../src/cluster/teller.ts";
+import type { ControlHandler } from "../../src/control.ts";
 
 /** Waits at a socket of its own for those who follow. */
 export class Place {
@@ -45,6 +46,11 @@ export class Telling {
   readonly place: Place;
   readonly tellers: Teller[] = [];
   readonly reasons: string[] = [];
+  /** What it is asked, and answers to that. */
+  answer: ControlHandler = async function* () {
+    yield* [];
+    return {};
+  };
 
   constructor(router: Router) {
     this.place = new Place((stream) => {
@@ -54,6 +60,7 @@ export class Telling {
       };
       const hooks = {
         source: () => source,
+        answer: (...asked: Parameters<ControlHandler>) => this.answer(...asked),
         joined: (teller: Teller) => void this.tellers.push(teller),
         left: (_: Teller, reason: string) => void this.reasons.push(reason),
       };
