@@ -275,8 +275,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   dump: async function* ({ router }, request, { feeds }) {
-    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
-    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
+    const view = choice(request, "view", ["received", "accepted", "advertised"]) ?? "received";
+    const routes =
+      view === "advertised" ? { advertised: neighborOf(router, request).config.address } : view;
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), routes)) };
   },
   "show-bfd": async function* ({ router }) {
     yield* showBfd(router);
