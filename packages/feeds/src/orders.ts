@@ -20,13 +20,14 @@ export interface Writes {
   readonly atMs: number;
 }
 
-/** Numbers of a neighbor, by family: those of routes received, used and sent. */
+/** Numbers of a neighbor, by family: of routes received, of those that export policy is asked about, and of those sent. */
 export interface PeerNumbers {
   readonly peer: number;
   readonly treatedAsWithdraw: number;
   readonly families: readonly {
     readonly family: 1 | 2;
     readonly received: number;
+    readonly asked: number;
     readonly sent: number;
   }[];
 }
