@@ -34,8 +34,15 @@ export interface FeedsScene {
   readonly neighbors: readonly { readonly address: string; readonly as: number }[];
 }
 
-/** @param sections - of the configuration, in YAML */
-export function setFeedsScene(lab: Lab, sections: (node: LabNode) => string): FeedsScene {
+/**
+ * @param sections - of the configuration, in YAML
+ * @param hasAddPath - the receiver is sent all paths
+ */
+export function setFeedsScene(
+  lab: Lab,
+  sections: (node: LabNode, neighbors: FeedsScene["neighbors"]) => string,
+  hasAddPath = false,
+): FeedsScene {
   const node = lab.node("tsbgp");
   const speaker = createSpeaker(node, SPEAKER_AS);
   const client = (name: string, as: number, originate: readonly Route[]) => {
@@ -46,6 +53,7 @@ export function setFeedsScene(lab: Lab, sections: (node: LabNode) => string): Fe
       peerAddress: family === "ipv4-unicast" ? node.address4 : node.address6,
       peerAs: SPEAKER_AS,
       routeServer: true,
+      ...(hasAddPath && name === "receiver" ? { addPath: "receive" as const } : {}),
     }));
     return bird.create(own, { as, routerId: own.address4, sessions, originate });
   };
@@ -55,11 +63,17 @@ export function setFeedsScene(lab: Lab, sections: (node: LabNode) => string): Fe
     spec.sessions.map(({ localAddress }) => ({ address: localAddress, as: spec.as })),
   );
   const replay = lab.node("replay");
-  const all = [...neighbors, { address: replay.address4, as: source.spec.as }];
+  const options = (as: number) =>
+    hasAddPath && as === 65002 ? { "add-path": { send: "all" } } : {};
+  const configured = neighbors.map((each) => ({ ...each, ...options(each.as) }));
+  const all = [
+    ...configured,
+    { address: replay.address4, as: source.spec.as, "add-path": { receive: hasAddPath } },
+  ];
   speaker.configure(
     `router: { as: ${SPEAKER_AS}, id: ${node.address4} }
 control: { socket: ${speaker.socket} }
-${sections(node)}
+${sections(node, neighbors)}
 defaults: { import: clean, export: accept-all, route-server-client: true, passive: true }
 neighbors: ${JSON.stringify(all)}
 policies:

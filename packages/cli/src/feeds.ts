@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import type { ShownFeedFiles, ShownFeedStation, ShownFeedStatus, ShownFeeds } from "@ts-bgp/daemon";
-import { type Command, noWords, oneWord, print, UsageError } from "./command.ts";
+import { type Command, noWords, oneWord, print, stringOption, UsageError } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS, order } from "./control-client.ts";
 import { type Column, duration, renderFields, size, TableWriter } from "./table.ts";
 
@@ -69,20 +69,36 @@ function fieldsOf({
 
 export const dumpCommand: Command = {
   name: "dump",
-  usage: "FILE [--accepted]",
-  summary: "write all routes into a file in the format MRT, from the speaker or from its standby",
+  usage: "FILE [--accepted|--advertised X]",
+  summary: "write routes into a file in the format MRT, from the speaker or from its standby",
   help: [
     "The speaker writes it; compressed when its name ends in .gz or .zst. Routes are those that neighbors have",
     "sent, as they sent them. A file of that name that is there already stays: then nothing is written.",
-    "  --accepted    those that import policies accept, as these leave them",
+    "  --accepted        those that import policies accept, as these leave them",
+    "  --advertised X    those that the neighbor X was sent, as it was sent them; they stand under its own address",
   ],
-  options: { ...CONTROL_OPTIONS, accepted: { type: "boolean" } },
+  options: {
+    ...CONTROL_OPTIONS,
+    accepted: { type: "boolean" },
+    advertised: { type: "string" },
+  },
   run: async (args) => {
     const word = oneWord(args, "the file");
     if (word === "-") throw new UsageError("the speaker writes the file: it must have a name");
     const file = resolve(word);
-    const view = args.options["accepted"] === true ? "accepted" : "received";
-    return order(args, { command: "dump", file, view }, ({ prefixes, routes, octets }) =>
+    const neighbor = stringOption(args, "advertised");
+    const isAccepted = args.options["accepted"] === true;
+    if (neighbor !== undefined && isAccepted) {
+      throw new UsageError("--accepted and --advertised exclude each other");
+    }
+    const view = isAccepted ? "accepted" : neighbor === undefined ? "received" : "advertised";
+    const request = {
+      command: "dump",
+      file,
+      view,
+      ...(neighbor === undefined ? {} : { neighbor }),
+    };
+    return order(args, request, ({ prefixes, routes, octets }) =>
       print(`${file}: ${routes} routes of ${prefixes} prefixes, ${size(Number(octets))}`),
     );
   },

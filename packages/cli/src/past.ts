@@ -1,7 +1,7 @@
 /** What was: `tsbgp at`, `diff`, `history` and `replay`, out of what `record` keeps. No speaker is needed. */
 
 import type { AskedRecord, PastChange, ReplayedFile } from "@ts-bgp/daemon";
-import type { ShownRecord } from "@ts-bgp/nsr";
+import type { Difference, ShownRecord } from "@ts-bgp/nsr";
 import type { RouteChange, ShownRoute } from "@ts-bgp/views";
 import { stopClock } from "./clock.ts";
 import {
@@ -294,6 +294,26 @@ const REPLAY_COLUMNS: readonly Column<ReplayedFile>[] = [
   { title: "Outcome", text: ({ problem }) => problem ?? "the same" },
 ];
 
+/** What has come of all files together. */
+function replayLines(files: readonly ReplayedFile[]): string[] {
+  const lastedMs = files.reduce((sum, { from_ms, to_ms }) => sum + Math.max(0, to_ms - from_ms), 0);
+  const tookMs = files.reduce((sum, { took_ms }) => sum + took_ms, 0);
+  // It says kilobytes.
+  const octets = 1024 * process.resourceUsage().maxRSS;
+  const hours = (lastedMs / 3_600_000).toFixed(1);
+  const all = `${hours} hours in ${(tookMs / 1000).toFixed(1)} s, with ${size(octets)} of memory at most`;
+  const first = files.find(({ differs }) => differs !== null)?.differs ?? null;
+  return first === null ? [all] : [all, `first difference: ${differenceText(first)}`];
+}
+
+function differenceText({ at_ms, bracket, what, route }: Difference): string {
+  const when = `${new Date(at_ms).toISOString()}, bracket ${bracket}: other ${what}`;
+  if (route === null) return `${when}, of no route`;
+  const { prefix, neighbor, way, more } = route;
+  const others = more === 0 ? "" : ` and ${more} more`;
+  return `${when}, ${prefix}${others} ${way === "sent" ? "sent to" : "received of"} ${neighbor}`;
+}
+
 const replayCommand: Command = {
   name: "replay",
   usage: "[--dir DIR]",
@@ -313,7 +333,10 @@ const replayCommand: Command = {
       const table = new TableWriter(REPLAY_COLUMNS, print);
       for (const file of files) if (!isJson) table.add(file);
       if (isJson) print(JSON.stringify(files));
-      else table.end();
+      else {
+        table.end();
+        for (const line of replayLines(files)) print(line);
+      }
       return files.every(({ problem }) => problem === null) ? EXIT.OK : EXIT.NO;
     });
   },

@@ -254,7 +254,7 @@ const OWN_DESCRIPTOR = /^\/(dev\/(fd\/|std(in|out|err)$)|proc\/(self|thread-self
 
 export const whatIfCommand: Command = {
   name: "what-if",
-  usage: "[-c FILE] [--neighbor X] [--verbose]",
+  usage: "[-c FILE] [--canary NEIGHBORS] [--neighbor X] [--verbose]",
   summary:
     "what another configuration would do: routes of each neighbor, sessions, rejected routes",
   help: [
@@ -262,14 +262,16 @@ export const whatIfCommand: Command = {
     "FILE is read by the speaker; without it, its own file is tried. One at a time; ^C gives it up.",
     "Gained, Lost, Changed: routes that the neighbor would be sent. Until session is back: those of them whose",
     "best path is from a session that would reset or end. Rejected, Accepted: its own routes, and by which rules.",
-    "  --neighbor X    tell of that one alone, and name its routes",
-    "  --verbose       name all neighbors and policies that differ",
+    "  --canary NEIGHBORS    what `reload --canary` would do: the file is for these alone",
+    "  --neighbor X          tell of that one alone, and name its routes",
+    "  --verbose             name all neighbors and policies that differ",
     "Exit: 0 nothing would be otherwise for a neighbor, 1 something would, 2 the file has mistakes, or could not",
     "be tried.",
   ],
   options: {
     ...CONTROL_OPTIONS,
     config: { type: "string", short: "c" },
+    canary: { type: "string" },
     neighbor: { type: "string", short: "n" },
     verbose: { type: "boolean", short: "v" },
   },
@@ -277,8 +279,10 @@ export const whatIfCommand: Command = {
     noWords(args);
     const file = stringOption(args, "config");
     const neighbor = stringOption(args, "neighbor");
+    const canary = stringOption(args, "canary");
     const request = {
       command: "what-if",
+      ...(canary === undefined ? {} : { canary }),
       ...(file === undefined ? {} : { file: fileOfSpeaker(file) }),
       ...(neighbor === undefined ? {} : { neighbor }),
     };

@@ -29,9 +29,11 @@ export function checkBmp(shape: FileShape, checker: Checker): BmpConfig | null {
 const TABLES_SECONDS = 7200;
 const UPDATES_SECONDS = 900;
 
-export function checkMrt({ mrt }: FileShape, { yaml }: Checker): MrtConfig | null {
+export function checkMrt(shape: FileShape, checker: Checker): MrtConfig | null {
+  const { mrt } = shape;
   if (mrt === undefined) return null;
-  const { dir = "" } = mrt;
+  const { yaml } = checker;
+  const { dir = "", advertised = [] } = mrt;
   if (dir !== "" && !dir.startsWith("/")) {
     yaml.add(yaml.valueAt(mrt, "dir"), `"${dir}" must be a path from the root`);
   }
@@ -39,6 +41,7 @@ export function checkMrt({ mrt }: FileShape, { yaml }: Checker): MrtConfig | nul
     dir,
     tablesSeconds: mrt["tables-every"] ?? TABLES_SECONDS,
     routes: mrt.routes ?? "received",
+    advertised: namedIn(listOf(advertised), yaml.valueAt(mrt, "advertised"), shape, checker),
     updatesSeconds: mrt["updates-every"] ?? UPDATES_SECONDS,
     compress: mrt.compress ?? "gzip",
   };
@@ -73,7 +76,12 @@ function checkStation(
       return checkAddress(text, yaml.valueAt(station, "from"), checker);
     }),
     tables: [...new Set(listOf(station.tables ?? "adj-in-pre"))],
-    neighbors: neighborsOf(station, shape, checker),
+    neighbors: namedIn(
+      listOf(station.neighbors ?? []),
+      yaml.valueAt(station, "neighbors"),
+      shape,
+      checker,
+    ),
     statisticsSeconds: station.statistics ?? STATISTICS_SECONDS,
     mirrorMalformed: station["mirror-malformed"] ?? false,
     queueOctetsMax: (station["queue-mb"] ?? QUEUE_MB) << 20,
@@ -96,19 +104,17 @@ function textOf(end: ListenAddress | null): string | null {
 }
 
 /** @returns addresses as the speaker writes them, and names of groups */
-function neighborsOf(
-  station: FileBmpStation,
+function namedIn(
+  named: readonly string[],
+  at: number,
   { groups = {}, neighbors = [] }: FileShape,
-  checker: Checker,
+  { yaml, names }: Checker,
 ): string[] {
-  const { neighbors: named = [] } = station;
-  const { yaml } = checker;
   const known = new Set(neighbors.map(({ address }) => canonical(address)));
-  return listOf(named).map((name) => {
+  return named.map((name) => {
     const address = canonical(name);
-    if (Object.hasOwn(groups, name)) checker.names.group.used.add(name);
+    if (Object.hasOwn(groups, name)) names.group.used.add(name);
     else if (!known.has(address)) {
-      const at = yaml.valueAt(station, "neighbors");
       yaml.add(at, `no neighbor has the address, and no group the name ${name}`);
     }
     return known.has(address) ? address : name;

@@ -26,6 +26,7 @@ export interface FileShape {
     readonly dir: string;
     readonly "tables-every"?: number;
     readonly routes?: "received" | "accepted";
+    readonly advertised?: string | readonly string[];
     readonly "updates-every"?: number;
     readonly compress?: "gzip" | "zstd" | "none";
   };

@@ -29,6 +29,7 @@ export function* completing(config: Config): Generator<void> {
     fill(cache, { password: null });
     if (cache.tls !== null) fill(cache.tls, { cert: null, key: null });
   }
+  if (config.mrt != null) fill(config.mrt, { advertised: [] });
   const known = new Set<object>();
   const sample = plain.neighbors[0]!;
   for (const [k, each] of config.neighbors.entries()) {

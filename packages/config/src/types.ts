@@ -177,6 +177,8 @@ export interface MrtConfig {
   /** Between dumps of all routes; 0 for none. */
   readonly tablesSeconds: number;
   readonly routes: "received" | "accepted";
+  /** Of whom there are dumps of what they were sent, at the same times: addresses, and names of groups. */
+  readonly advertised: readonly string[];
   /** For so long UPDATE messages go into one file; 0 for none. */
   readonly updatesSeconds: number;
   readonly compress: "gzip" | "zstd" | "none";

@@ -192,6 +192,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
     dir: "/var/lib/mrt",
     tablesSeconds: 3600,
     routes: "accepted",
+    advertised: ["clients", "2001:db8::4"],
     updatesSeconds: 300,
     compress: "none",
   },

@@ -17,7 +17,7 @@ export type TrialOptions = Pick<ConfigAbout, "canary" | "abortIf">;
  * @param trySeconds - what it says of the time; null for none
  */
 export function trialOptionsIn(request: ControlRequest, trySeconds: number | null): TrialOptions {
-  const canary = namesIn(request["canary"]);
+  const canary = canaryIn(request);
   const abortIf = conditionsIn(request["abort_if"]);
   for (const [key, value] of Object.entries({ canary, abort_if: abortIf })) {
     if (value === undefined || trySeconds !== null || request["dry_run"] === true) continue;
@@ -29,7 +29,9 @@ export function trialOptionsIn(request: ControlRequest, trySeconds: number | nul
   };
 }
 
-function namesIn(value: unknown): readonly string[] | undefined {
+/** Reads names with commas between. Throws a ControlError. */
+export function canaryIn(request: ControlRequest): readonly string[] | undefined {
+  const value = request["canary"];
   if (value === undefined) return undefined;
   const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : [];
   if (names.length > 0 && names.length <= NAMES_MAX && !names.includes("")) return names;

@@ -27,7 +27,7 @@ import {
   showTotals,
 } from "@ts-bgp/views";
 import { choice, numberOf, pageIn, prefixOf, textOf } from "./arguments.ts";
-import { type TrialOptions, trialOptionsIn } from "./canary.ts";
+import { canaryIn, type TrialOptions, trialOptionsIn } from "./canary.ts";
 import type { ShownCluster } from "./cluster/shown.ts";
 import { type ConfigTrials, TRY_SECONDS_MAX } from "./config-trials.ts";
 import { ControlError, type ControlHandler, type ControlRequest } from "./control.ts";
@@ -36,6 +36,7 @@ import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
 import { pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
+import type { WhatIfQuestion } from "./what-if.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
@@ -106,13 +107,11 @@ export interface DaemonActions {
   /** Tells what a reload would change. */
   tryReload(force: boolean, options: TrialOptions): Promise<Readonly<Record<string, unknown>>>;
   readonly trials: ConfigTrials;
-  /**
-   * Tells what another configuration would do, see `askWhatIf`.
-   *
-   * @param file - null for that of this side
-   * @param wanted - address of a neighbor; null for all
-   */
-  whatIf(file: string | null, wanted: string | null): AsyncGenerator<unknown, void>;
+  /** Tells what another configuration would do, see `askWhatIf`. @param file - null for that of this side */
+  whatIf(
+    file: string | null,
+    question: Omit<WhatIfQuestion, "file">,
+  ): AsyncGenerator<unknown, void>;
   /** @param isRestart - it is to come back, and peers may keep its routes */
   stop(isRestart: boolean): void;
   readonly version: string;
@@ -282,8 +281,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   dump: async function* ({ router }, request, { feeds }) {
-    const view = choice(request, "view", ["received", "accepted"]) ?? "received";
-    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), view)) };
+    const view = choice(request, "view", ["received", "accepted", "advertised"]) ?? "received";
+    const routes =
+      view === "advertised" ? { advertised: neighborOf(router, request).config.address } : view;
+    return { ...(await dumpRoutes(feeds, router, textOf(request, "file"), routes)) };
   },
   "show-bfd": async function* ({ router }) {
     yield* showBfd(router);
@@ -319,7 +320,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "what-if": async function* ({ router }, request, daemon) {
     const isOfOne = request["neighbor"] !== undefined;
     const wanted = isOfOne ? neighborOf(router, request).config.address : null;
-    yield* daemon.whatIf(textOf(request, "file"), wanted);
+    const canary = canaryIn(request) ?? null;
+    yield* daemon.whatIf(textOf(request, "file"), { wanted, canary });
     return {};
   },
   stop: async function* (_speaker, request, daemon) {

@@ -30,7 +30,7 @@ import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
 import { statusText } from "./status-text.ts";
-import { askWhatIf } from "./what-if.ts";
+import { askWhatIf, type WhatIfQuestion } from "./what-if.ts";
 
 export interface DaemonOptions {
   /** Configuration file; read again on reload. */
@@ -125,7 +125,7 @@ export class Daemon {
       reload: (force, about) => this.reload(force, about),
       tryReload: (force, options) => this.tryReload(force, options),
       trials: this.trials,
-      whatIf: (file, wanted) => this.whatIf(file ?? options.file, wanted),
+      whatIf: (file, rest) => this.whatIf({ ...rest, file: file ?? options.file }),
       stop: (isRestart) => this.stopSoon(isRestart),
       version: options.version,
       startedMs: this.startedMs,
@@ -256,10 +256,10 @@ export class Daemon {
     return reload;
   }
 
-  private whatIf(file: string, wanted: string | null): ReturnType<typeof askWhatIf> {
+  private whatIf(question: WhatIfQuestion): ReturnType<typeof askWhatIf> {
     const refusal = (next: Config) => reloadRefusal(this.config, next);
     const state = { machine: () => this.machine, config: () => this.config };
-    return askWhatIf({ file, wanted }, { ...state, refusal });
+    return askWhatIf(question, { ...state, refusal });
   }
 
   /** Has the process stop as a signal would, once this was answered. */

@@ -1,6 +1,6 @@
 /** What the control socket can be asked of feeds: BMP stations and MRT files. */
 
-import { compressionOf, type DumpResult, type Feeds } from "@ts-bgp/feeds";
+import { compressionOf, type DumpRequest, type DumpResult, type Feeds } from "@ts-bgp/feeds";
 import type { Router } from "@ts-bgp/router";
 import { ControlError } from "./control.ts";
 
@@ -84,7 +84,7 @@ export function showFeedStatus({ stations, mrt }: Feeds): ShownFeedStatus | null
 }
 
 /**
- * Writes all routes of a router into a file.
+ * Writes routes of a router into a file.
  *
  * @param file - from the root, and not there yet; compressed when its name ends in .gz or .zst
  */
@@ -92,12 +92,12 @@ export async function dumpRoutes(
   feeds: Feeds,
   router: Router,
   file: string | null,
-  routes: "received" | "accepted",
+  routes: DumpRequest["routes"],
 ): Promise<DumpResult> {
   if (file === null || !file.startsWith("/")) throw new ControlError("a file is missing");
   try {
     const compress = compressionOf(file);
-    return await feeds.dump(router, { file, routes, compress, replaces: false });
+    return await feeds.dump(router, { file, routes, compress, isTimed: false });
   } catch (error) {
     throw new ControlError((error as Error).message);
   }

@@ -8,8 +8,16 @@ import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Config, changedSections } from "@ts-bgp/config";
-import { CaptureRoom, type Machine, machineCapture, prepareCapture } from "@ts-bgp/replication";
+import {
+  CaptureRoom,
+  configOctets,
+  type Machine,
+  machineCapture,
+  prepareCapture,
+  replicated,
+} from "@ts-bgp/replication";
 import type { ShownWhatIf, ShownWhatIfRoute, WhatIf } from "@ts-bgp/views";
+import { wantedOf } from "./canary.ts";
 import { type Changes, changesOf } from "./changes.ts";
 import { mistakesOf, type ReadApart, readConfigFileApart } from "./config-file.ts";
 import { ControlError } from "./control.ts";
@@ -47,7 +55,10 @@ export interface ShownTrial {
 
 export interface WhatIfQuestion {
   readonly file: string;
+  /** Address of the neighbor whose routes are named; null for nobody's. */
   readonly wanted: string | null;
+  /** Neighbors that it is for, as somebody has written them; null for all, and for the speaker itself. */
+  readonly canary: readonly string[] | null;
 }
 
 /** What is tried on, and with what it is compared. */
@@ -75,7 +86,7 @@ let isBusy = false;
 
 /** Ends with one value, the `ShownTrial`; until then there is nothing to show. One at a time. */
 export async function* askWhatIf(
-  { file, wanted }: WhatIfQuestion,
+  { file, wanted, canary }: WhatIfQuestion,
   sources: WhatIfSources,
 ): AsyncGenerator<ShownTrial | null, void> {
   if (isBusy) throw new ControlError("another configuration is being tried: ask again", "busy");
@@ -88,6 +99,7 @@ export async function* askWhatIf(
     if (machine === null)
       throw new ControlError("this side has no state yet that could be tried on");
     const before = { ...machine.router.tables.config, ...ownSections(sources.config()) };
+    const tried = canary === null ? read : forCanary(machine, before, read.config, canary);
     const room = new CaptureRoom();
     for (const _ of prepareCapture(machine, room)) yield null;
     checkMemory(room.octets);
@@ -100,14 +112,14 @@ export async function* askWhatIf(
       octets += piece.length;
       yield* waiting(helper.tell({ piece }));
     }
-    yield* waiting(helper.tell({ octets: read.octets, wanted }));
+    yield* waiting(helper.tell({ octets: tried.octets, wanted }));
     const found = yield* waiting(helper.answer);
     const { neighbors, diff, routes, routesLeftOut } = found;
     const shown = wanted === null ? neighbors : neighbors.filter((one) => one.neighbor === wanted);
     yield {
       file,
       differs: shown.length > 0,
-      changes: changesOf(diff, changedSections(before, read.config)),
+      changes: changesOf(diff, changedSections(before, tried.config)),
       neighbors: shown,
       routes,
       routes_left_out: routesLeftOut,
@@ -142,6 +154,26 @@ async function readTried(file: string, { refusal }: WhatIfSources): Promise<Read
     return read;
   } catch (error) {
     throw new ControlError([(error as Error).message, ...mistakesOf(error)].join("\n"));
+  }
+}
+
+/** @returns what would come into force for these neighbors alone; throws where a reload would refuse that */
+function forCanary(
+  { history }: Machine,
+  inForce: Config,
+  next: Config,
+  canary: readonly string[],
+): Pick<ReadApart, "config" | "octets"> {
+  if (history.trial !== null) {
+    throw new ControlError(
+      "a reload is to be confirmed first: then others can be tried with some neighbors",
+    );
+  }
+  try {
+    const { config } = wantedOf(inForce, next, { by: "", how: "reload", trySeconds: null, canary });
+    return { config, octets: configOctets(replicated(config)) };
+  } catch (error) {
+    throw new ControlError((error as Error).message);
   }
 }
 

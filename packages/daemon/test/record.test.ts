@@ -206,7 +206,9 @@ describe("a record", () => {
     expect(file).toMatchObject({ problem: null, joins: null, same_program: true });
     expect(file.brackets).toBeGreaterThan(10);
     expect(file.digests).toBeGreaterThan(2);
-    expect((await ask("replay")).stdout).toMatch(/^From .*\n.* the same\n$/);
+    expect((await ask("replay")).stdout).toMatch(
+      /^From .*\n.* the same\n0\.0 hours in [\d.]+ s, with .* of memory at most\n$/,
+    );
   });
 
   test("is for its owner alone, and has no secret", async () => {

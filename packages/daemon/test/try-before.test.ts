@@ -111,6 +111,33 @@ describe("what-if", () => {
     expect(words.stdout).not.toContain("rejected by policy");
   });
 
+  test("for some neighbors alone says what a reload with --canary does", async () => {
+    const file = newFile(config(MANY));
+    const asked = async (...args: string[]) =>
+      JSON.parse((await tsbgp("what-if", "-c", file, "--json", ...args)).stdout);
+    // Policy for import rejects what A has sent: B alone has it, and nothing to be rejected.
+    const ofB = await asked("--canary", B);
+    expect(ofB).toMatchObject({
+      changes: { policies: ["clean~new"], changed: [B] },
+      neighbors: [],
+    });
+    const ofA = await asked("--canary", A);
+    expect(ofA).toMatchObject({
+      changes: { policies: ["clean~new"], changed: [A] },
+      neighbors: [
+        { neighbor: A, newly_rejected: 1024, rejected_by: [{ policy: "clean~new" }] },
+        { neighbor: B, lost: 1024 },
+      ],
+    });
+    const unknown = await tsbgp("what-if", "-c", file, "--canary", "AS64999");
+    expect([unknown.code, unknown.stderr]).toEqual([
+      2,
+      "tsbgp: no neighbor has the AS number, address or description AS64999\n",
+    ]);
+    const same = await tsbgp("what-if", "--canary", A);
+    expect([same.code, same.stderr]).toEqual([2, `tsbgp: the file changes nothing for ${A}\n`]);
+  });
+
   test("of a file with mistakes names them, and of none says so: exit 2", async () => {
     const file = newFile({ ...config(NONE), neighbors: [{ address: "nowhere", as: 1 }] });
     const { code, stderr } = await tsbgp("what-if", "-c", file);

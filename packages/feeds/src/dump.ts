@@ -4,7 +4,9 @@ import { MrtWriter, prefixesOf } from "@ts-bgp/feeds-codec";
 import type { DumpedPeer, DumpRequest, DumpResult } from "./orders.ts";
 import { OutputFile } from "./output-file.ts";
 
+/** Names of views (RFC 6396 section 4.3.1), which nobody is to understand: of all routes, and of what a peer was sent. */
 const VIEW = "";
+const ADVERTISED_VIEW = "adj-rib-out";
 
 export class Dump {
   private readonly file: OutputFile;
@@ -18,16 +20,17 @@ export class Dump {
 
   /** @param ask - asks for the next piece */
   constructor(
-    { file, compress, replaces }: DumpRequest,
+    { file, compress, routes, isTimed }: DumpRequest,
     identifier: number,
     peers: readonly DumpedPeer[],
     ask: () => void,
   ) {
-    this.file = new OutputFile(file, compress, replaces);
+    this.file = new OutputFile(file, compress, isTimed);
     this.ask = ask;
     this.atMs = performance.timeOrigin + performance.now();
     this.indexes = new Map(peers.map(({ peer }, index) => [peer, index]));
-    this.writer.peerIndex(this.atMs, identifier, VIEW, peers);
+    const view = typeof routes === "string" ? VIEW : ADVERTISED_VIEW;
+    this.writer.peerIndex(this.atMs, identifier, view, peers);
     this.flush();
   }
 
@@ -51,6 +54,11 @@ export class Dump {
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  /** No more of it will come. */
+  giveUp(problem: string): void {
+    this.file.giveUp(problem);
   }
 
   get fault(): string | null {

@@ -6,7 +6,7 @@ import type { Observed } from "@ts-bgp/router";
 import { Dump } from "./dump.ts";
 import { giveWay } from "./give-way.ts";
 import { MrtFiles, type MrtHooks } from "./mrt-files.ts";
-import type { FeedOrder, FeedReport, Told, Writes } from "./orders.ts";
+import type { DumpRequest, FeedOrder, FeedReport, Told, Writes } from "./orders.ts";
 import { Peers } from "./peers.ts";
 import type { Station } from "./station.ts";
 import { Stations } from "./stations.ts";
@@ -20,6 +20,7 @@ type Begin = Extract<FeedOrder, { readonly order: "begin" }>;
 const MRT_HOOKS: MrtHooks = {
   now: nowMs,
   dump: (request) => report({ report: "dump-due", request }),
+  dumpAdvertised: (request) => report({ report: "dumps-due", request }),
   say: (level, message) => report({ report: "say", level, message: `mrt: ${message}`, fields: {} }),
 };
 
@@ -132,14 +133,24 @@ class Telling {
 
 let telling: Telling | null = null;
 /** Dumps that are being written, by number. */
-const dumps: Map<number, { readonly dump: Dump; readonly file: string }> = new Map();
+const dumps: Map<number, { readonly dump: Dump; readonly request: DumpRequest }> = new Map();
 
 async function endDump(number: number): Promise<void> {
-  const { dump, file } = dumps.get(number)!;
+  const { dump, request } = dumps.get(number)!;
   dumps.delete(number);
   const result = await dump.end();
-  telling?.dumped(file, typeof result === "string" ? result : null);
+  // Whoever has ordered one is told by an answer.
+  if (request.isTimed) telling?.dumped(request.file, typeof result === "string" ? result : null);
   report({ report: "dumped", dump: number, result });
+}
+
+/** That is no fault of the disk. */
+async function giveUpDump(number: number, problem: string): Promise<void> {
+  const found = dumps.get(number);
+  if (found === undefined) return;
+  dumps.delete(number);
+  found.dump.giveUp(problem);
+  report({ report: "dumped", dump: number, result: await found.dump.end() });
 }
 
 function obey(order: FeedOrder): void {
@@ -180,7 +191,7 @@ function obey(order: FeedOrder): void {
       const { dump: number, request, identifier, peers } = order;
       const ask = () => report({ report: "dump-on", dump: number });
       const dump = new Dump(request, identifier, peers, ask);
-      dumps.set(number, { dump, file: request.file });
+      dumps.set(number, { dump, request });
       return;
     }
     case "dump-piece": {
@@ -190,6 +201,9 @@ function obey(order: FeedOrder): void {
       else found.dump.piece(order.octets);
       return;
     }
+    case "dump-off":
+      void giveUpDump(order.dump, order.problem);
+      return;
     case "stop":
       telling?.close();
       telling = null;

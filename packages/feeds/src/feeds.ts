@@ -15,17 +15,18 @@ import { hostname } from "node:os";
 import type { Config } from "@ts-bgp/config";
 import { type ConnectionId, type Observed, observedSession, type Router } from "@ts-bgp/router";
 import { parseIpv4 } from "@ts-bgp/wire-codec";
+import { Dumps } from "./dumps.ts";
 import { numbersOf } from "./numbers.ts";
 import type {
   DumpRequest,
   DumpResult,
+  DumpsRequest,
   FeedOrder,
   FeedReport,
   ShownMrt,
   ShownStation,
   Told,
 } from "./orders.ts";
-import { RibWalk } from "./rib-walk.ts";
 import { TableWalk } from "./table-walk.ts";
 import { Thread } from "./thread.ts";
 import { WriteBatch } from "./write-batch.ts";
@@ -69,11 +70,17 @@ export class Feeds {
   /** Events are lost until the thread has caught up. */
   private isMissing = false;
   private readonly walks: Map<number, TableWalk> = new Map();
-  private readonly dumps: Map<number, WalkedDump> = new Map();
-  private dumpNumber = 0;
+  private readonly dumps: Dumps;
 
   constructor(hooks: FeedsHooks) {
     this.hooks = hooks;
+    this.dumps = new Dumps({
+      order: (order) => {
+        this.beginThread();
+        this.order(order);
+      },
+      say: (level, message) => hooks.say(level, message),
+    });
     const url = new URL("./feeds-worker.ts", import.meta.url);
     this.thread = new Thread(
       { url, name: "feeds" },
@@ -103,16 +110,9 @@ export class Feeds {
     this.start();
   }
 
-  /** Writes all routes of a router into a file. @returns what it has; rejects when it cannot be written */
+  /** Writes routes of a router into a file. @returns what it has; rejects when it cannot be written */
   dump(router: Router, request: DumpRequest): Promise<DumpResult> {
-    const walk = new RibWalk(router, request.routes === "received");
-    const number = ++this.dumpNumber;
-    const { promise, resolve, reject } = Promise.withResolvers<DumpResult>();
-    this.dumps.set(number, { walk, resolve, reject });
-    this.beginThread();
-    const identifier = parseIpv4(router.tables.config.router.id)!;
-    this.order({ order: "dump", dump: number, request, identifier, peers: walk.peers });
-    return promise;
+    return this.dumps.write(router, request);
   }
 
   /** Something has happened. */
@@ -183,8 +183,7 @@ export class Feeds {
   private ended(problem: string): boolean {
     this.isMissing = true;
     this.walks.clear();
-    for (const { reject } of this.dumps.values()) reject(new Error(problem));
-    this.dumps.clear();
+    this.dumps.fail(problem);
     return this.speaker !== null;
   }
 
@@ -255,11 +254,14 @@ export class Feeds {
         // How it went is said by the thread.
         if (this.speaker !== null) this.dump(this.speaker.router, report.request).catch(() => {});
         return;
+      case "dumps-due":
+        this.dumpAdvertised(report.request);
+        return;
       case "dump-on":
-        this.dumpOn(report.dump);
+        this.dumps.on(report.dump);
         return;
       case "dumped":
-        this.dumped(report.dump, report.result);
+        this.dumps.over(report.dump, report.result);
         return;
     }
   }
@@ -269,6 +271,12 @@ export class Feeds {
     this.isMissing = false;
     this.walks.clear();
     this.order({ order: "missed", sessions: sessionsOf(this.speaker.router) });
+  }
+
+  private dumpAdvertised(request: DumpsRequest): void {
+    const { speaker } = this;
+    if (speaker === null) return;
+    void this.dumps.writeAdvertised(speaker.router, request, () => this.speaker === speaker);
   }
 
   /** A piece of a walk, in a turn of its own. */
@@ -291,27 +299,6 @@ export class Feeds {
     if (octets === null) this.walks.delete(number);
     this.order({ order: "walked", walk: number, octets });
   }
-
-  private dumpOn(number: number): void {
-    const dump = this.dumps.get(number);
-    if (dump === undefined) return;
-    const end = performance.now() + PIECE_MS;
-    const octets = dump.walk.next(() => performance.now() < end);
-    this.order({ order: "dump-piece", dump: number, octets });
-  }
-
-  private dumped(number: number, result: DumpResult | string): void {
-    const dump = this.dumps.get(number);
-    this.dumps.delete(number);
-    if (typeof result === "string") dump?.reject(new Error(result));
-    else dump?.resolve(result);
-  }
-}
-
-interface WalkedDump {
-  readonly walk: RibWalk;
-  resolve(result: DumpResult): void;
-  reject(error: Error): void;
 }
 
 function sessionsOf({ neighbors }: Router) {

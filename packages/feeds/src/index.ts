@@ -5,7 +5,8 @@
  *     feeds.ts         in the thread that routes: hands on what happens, and walks tables in pieces
  *     feeds-worker.ts  the thread of the feeds: stations.ts, station.ts, outbox.ts, peers.ts; mrt-files.ts,
  *                      dump.ts, output-file.ts, compression.ts
- *     table-walk.ts, rib-walk.ts, numbers.ts    what is there, for those who come later
+ *     table-walk.ts, numbers.ts    what is there, for those who come later
+ *     dumps.ts, rib-walk.ts, dumped-routes.ts    and for files
  *     orders.ts        what they say to each other
  *     thread.ts        a thread that begins again, and give-way.ts, behind routing: for others too
  *

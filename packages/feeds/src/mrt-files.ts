@@ -6,12 +6,13 @@ import { MRT_STATE, MrtWriter } from "@ts-bgp/feeds-codec";
 import type { Observed, ObservedSession } from "@ts-bgp/router";
 import { FAMILY, MESSAGE, readU16 } from "@ts-bgp/wire-codec";
 import { endOfName } from "./compression.ts";
-import type { DumpRequest, ShownMrt } from "./orders.ts";
+import type { DumpRequest, DumpsRequest, ShownMrt } from "./orders.ts";
 import { OutputFile } from "./output-file.ts";
 
 export interface MrtHooks {
   now(): number;
   dump(request: DumpRequest): void;
+  dumpAdvertised(request: DumpsRequest): void;
   say(level: "info" | "warn" | "error", message: string): void;
 }
 
@@ -29,7 +30,9 @@ export class MrtFiles {
   private files = 0;
   private messages = 0;
   private missed = 0;
+  /** Of the file of updates, and of the last dump. */
   private problem: string | null = null;
+  private dumpProblem: string | null = null;
 
   constructor(config: MrtConfig, hooks: MrtHooks) {
     this.config = config;
@@ -40,7 +43,8 @@ export class MrtFiles {
   }
 
   show(): ShownMrt {
-    const { config, lastDump, lastUpdates, files, messages, missed, problem } = this;
+    const { config, lastDump, lastUpdates, files, messages, missed } = this;
+    const problem = this.problem ?? this.dumpProblem;
     return { dir: config.dir, lastDump, lastUpdates, files, messages, missed, problem };
   }
 
@@ -49,9 +53,11 @@ export class MrtFiles {
     const { config, hooks } = this;
     const now = hooks.now();
     if (now >= this.dumpDueMs) {
-      const { routes, compress } = config;
-      const file = this.nameOf("rib", this.dumpDueMs);
-      hooks.dump({ file, routes, compress, replaces: true });
+      const { routes, advertised: neighbors, compress } = config;
+      const end = this.endOfName(this.dumpDueMs);
+      hooks.dump({ file: join(config.dir, `rib${end}`), routes, compress, isTimed: true });
+      const begin = join(config.dir, "rib-out.");
+      if (neighbors.length > 0) hooks.dumpAdvertised({ neighbors, begin, end, compress });
       this.dumpDueMs = dueAfter(now, config.tablesSeconds);
     }
     if (now < this.fileDueMs) return;
@@ -61,7 +67,8 @@ export class MrtFiles {
 
   /** A dump was written, or could not be. */
   dumped(file: string, problem: string | null): void {
-    if (problem !== null) this.failed(`${file}: ${problem}`);
+    this.dumpProblem = problem === null ? null : `${file}: ${problem}`;
+    if (this.dumpProblem !== null) this.hooks.say("error", this.dumpProblem);
     else {
       this.files++;
       this.lastDump = file;
@@ -104,7 +111,7 @@ export class MrtFiles {
         this.missed++;
         return;
       }
-      const name = this.nameOf("updates", hooks.now());
+      const name = join(config.dir, `updates${this.endOfName(hooks.now())}`);
       this.file = new OutputFile(name, config.compress, true);
     }
     if (this.file.write(octets)) this.messages++;
@@ -138,12 +145,11 @@ export class MrtFiles {
     this.hooks.say("error", problem);
   }
 
-  private nameOf(kind: "rib" | "updates", atMs: number): string {
+  private endOfName(atMs: number): string {
     const digits = new Date(atMs).toISOString().replace(/\D/g, "");
     const seconds = digits.slice(12, 14);
     const time = `${digits.slice(8, 12)}${seconds === "00" ? "" : seconds}`;
-    const end = endOfName(this.config.compress);
-    return join(this.config.dir, `${kind}.${digits.slice(0, 8)}.${time}${end}`);
+    return `.${digits.slice(0, 8)}.${time}${endOfName(this.config.compress)}`;
   }
 }
 

@@ -20,13 +20,14 @@ export interface Writes {
   readonly atMs: number;
 }
 
-/** Numbers of a neighbor, by family: those of routes received, used and sent. */
+/** Numbers of a neighbor, by family: of routes received, of those that export policy is asked about, and of those sent. */
 export interface PeerNumbers {
   readonly peer: number;
   readonly treatedAsWithdraw: number;
   readonly families: readonly {
     readonly family: 1 | 2;
     readonly received: number;
+    readonly asked: number;
     readonly sent: number;
   }[];
 }
@@ -46,10 +47,21 @@ export interface DumpedPeer extends MrtPeer {
 /** A dump of all routes. */
 export interface DumpRequest {
   readonly file: string;
-  readonly routes: MrtConfig["routes"];
+  /** Those that neighbors sent, that import policies accept, or that a neighbor with this address was sent. */
+  readonly routes: MrtConfig["routes"] | { readonly advertised: string };
   readonly compress: MrtConfig["compress"];
-  /** Whether a file of that name gives way; otherwise there is an error, and that file stays. */
-  readonly replaces: boolean;
+  /** Of the configuration: a file of that name gives way. Otherwise that is an error, and that file stays. */
+  readonly isTimed: boolean;
+}
+
+/** Dumps of what some neighbors were sent, a file for each that has a session. */
+export interface DumpsRequest {
+  /** Addresses, and names of groups. */
+  readonly neighbors: readonly string[];
+  /** What their names begin with, before the address, and end with. */
+  readonly begin: string;
+  readonly end: string;
+  readonly compress: MrtConfig["compress"];
 }
 
 export interface DumpResult {
@@ -98,6 +110,8 @@ export type FeedOrder =
     }
   /** Null at the end. */
   | { readonly order: "dump-piece"; readonly dump: number; readonly octets: Uint8Array | null }
+  /** It is given up. */
+  | { readonly order: "dump-off"; readonly dump: number; readonly problem: string }
   | { readonly order: "stop" };
 
 /** From the feeds. */
@@ -123,6 +137,7 @@ export type FeedReport =
     }
   /** It is time for a dump. */
   | { readonly report: "dump-due"; readonly request: DumpRequest }
+  | { readonly report: "dumps-due"; readonly request: DumpsRequest }
   /** The next piece of it is wanted. */
   | { readonly report: "dump-on"; readonly dump: number }
   | { readonly report: "dumped"; readonly dump: number; readonly result: DumpResult | string }

@@ -61,6 +61,11 @@ export class OutputFile {
     } else call();
   }
 
+  /** What is there already is of no use: nothing is left when it is closed. */
+  giveUp(problem: string): void {
+    this.problem ??= problem;
+  }
+
   /** @returns octets of the complete file; rejects when it could not be written, which leaves none */
   async close(): Promise<number> {
     this.head.end();

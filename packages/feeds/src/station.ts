@@ -217,9 +217,11 @@ export class Station {
       const session = hooks.peers.up.get(peer);
       if (session === undefined || !this.wantsPeer(session)) continue;
       const { ADJ_IN, ADJ_IN_OF_FAMILY, ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY } = BMP_STATISTIC;
+      const { ADJ_OUT_PRE, ADJ_OUT_PRE_OF_FAMILY } = BMP_STATISTIC;
       writer.statistics(bmpPeer(session), atMs, [
         { type: BMP_STATISTIC.TREATED_AS_WITHDRAW, value: treatedAsWithdraw, family: null },
         ...gauges(ADJ_IN, ADJ_IN_OF_FAMILY, families, ({ received }) => received),
+        ...gauges(ADJ_OUT_PRE, ADJ_OUT_PRE_OF_FAMILY, families, ({ asked }) => asked),
         ...gauges(ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY, families, ({ sent }) => sent),
       ]);
       this.count(1);

@@ -34,10 +34,11 @@ test.each([
   let now = START_MS;
   const said: string[] = [];
   const every = { tablesSeconds: 0, updatesSeconds: 60 };
-  const config = { dir, ...every, routes: "received", compress: "none" } as const;
+  const config = { dir, ...every, routes: "received", advertised: [], compress: "none" } as const;
   const files = new MrtFiles(config, {
     now: () => now,
     dump: () => {},
+    dumpAdvertised: () => {},
     say: (level, message) => void said.push(`${level} ${message}`),
   });
   const octets = KEEPALIVE_OCTETS;

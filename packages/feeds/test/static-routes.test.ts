@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { ROUTER_ADDRESS, ROUTER_AS } from "../../../testkit/sketch.ts";
-import { RibWalk } from "../src/rib-walk.ts";
+import { dumpedRoutes } from "../src/dumped-routes.ts";
 
 const yaml = (routes: string) =>
   yamlOf(`
@@ -11,10 +11,12 @@ neighbors: [{ address: 192.0.2.1, as: 65001, import: accept-all, export: accept-
 static: [${routes}]
 `);
 
+const DUMP = { file: "", routes: "received", compress: "none", isTimed: false } as const;
+
 test("there is a peer for them where there are any", () => {
   const peersOf = (routes: string) => {
     const { router } = new Lab(yaml(routes));
-    return { router, peers: new RibWalk(router, true).peers };
+    return { router, peers: dumpedRoutes(router, DUMP).peers };
   };
   expect(peersOf("").peers.map(({ as }) => as)).toEqual([65001]);
   const { router, peers } = peersOf("{ prefix: 10.1.0.0/16, next-hop: 192.0.2.9 }");

@@ -135,6 +135,34 @@ describe("a station", () => {
     }
   });
 
+  test("is told how many routes there are before and after policy", async () => {
+    const reader = Promise.withResolvers<BmpReader>();
+    const { port } = await listening((socket) => reader.resolve(readerOf(socket)));
+    const scene = sceneWith(`{ address: 127.0.0.1, port: ${port}, statistics: 1 }`);
+    scene.announce(0);
+    const { messages } = await reader.promise;
+    const numbers = () => {
+      const report = messages.findLast(({ type }) => type === 1)?.body;
+      return report === undefined ? null : statisticsIn(report);
+    };
+    await until(() => numbers()?.get("7") === PREFIXES, WAIT_MS, "the numbers are told");
+    // Whose routes all are, to it none can be sent.
+    expect([...numbers()!]).toEqual([
+      ...[
+        ["11", 0],
+        ["7", PREFIXES],
+        ["9 1", PREFIXES],
+      ],
+      ...[
+        ["14", 0],
+        ["16 1", 0],
+        ["15", 0],
+        ["17 1", 0],
+      ],
+    ]);
+    scene.feeds.use(null, { bmp: null, mrt: null });
+  });
+
   test("is told how a session has ended, and when there is none that it is told of", async () => {
     const reader = Promise.withResolvers<BmpReader>();
     const { port } = await listening((socket) => reader.resolve(readerOf(socket)));
@@ -152,3 +180,18 @@ describe("a station", () => {
     await until(() => messages.at(-1)?.type === 5, WAIT_MS, "the end is told");
   });
 });
+
+/** Values by type, and by AFI where it is of a family (RFC 7854 section 4.8). */
+function statisticsIn(body: Uint8Array): Map<string, number> {
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const found = new Map<string, number>();
+  for (let at = 4; at < body.length; ) {
+    const [type, octets] = [view.getUint16(at), view.getUint16(at + 2)];
+    const end = at + 4 + octets;
+    const isOfFamily = octets === 11;
+    const value = octets === 4 ? view.getUint32(at + 4) : Number(view.getBigUint64(end - 8));
+    found.set(isOfFamily ? `${type} ${view.getUint16(at + 4)}` : `${type}`, value);
+    at = end;
+  }
+  return found;
+}

@@ -36,6 +36,7 @@ export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export { probePair } from "./probe-pair.ts";
 export {
+  type Difference,
   Playback,
   PlaybackError,
   type Progress,

@@ -7,6 +7,7 @@
  */
 
 import {
+  type DifferingRoute,
   FormatError,
   type Machine,
   RecordedByNewer,
@@ -18,7 +19,26 @@ import { type RecordFile, recordFiles } from "./record-files.ts";
 import { unpackedFile } from "./unpacked-file.ts";
 
 /** Why it cannot be said what was; the message is for people. */
-export class PlaybackError extends Error {}
+export class PlaybackError extends Error {
+  /** Where this program comes to something else than was recorded; null for another reason. */
+  readonly differs: Difference | null;
+
+  constructor(message: string, differs: Difference | null = null) {
+    super(message);
+    this.differs = differs;
+  }
+}
+
+/** What was not the same when it was run again. */
+export interface Difference {
+  /** Milliseconds since 1970. */
+  at_ms: number;
+  bracket: number;
+  /** The outputs, or parts of the state. */
+  what: string;
+  /** A route that the bracket is about; null for none. */
+  route: DifferingRoute | null;
+}
 
 /** Told now and then how far it is: time of what was run, and brackets so far. */
 export type Progress = (file: string, atMs: number, brackets: number) => void;
@@ -150,13 +170,15 @@ export class Playback {
     return new PlaybackError(`${this.file.file}: ${message}: ask with that one (${software})`);
   }
 
-  private differs({ message }: ReplayDiffers): PlaybackError {
+  private differs({ message, number, what, route }: ReplayDiffers): PlaybackError {
     const { software, isThis } = this.recordedBy;
+    const difference = { at_ms: this.atMs, bracket: number, what, route };
     const who = isThis
       ? "by this very program: it is damaged, or the program is at fault"
       : `by another program (${software}): ask with that one`;
     return new PlaybackError(
       `${this.file.file} at ${timeText(this.atMs)}: ${message}, recorded ${who}`,
+      difference,
     );
   }
 }

@@ -61,7 +61,7 @@
  *     active standby receipts digest                 who may let what out when
  *     mirrors conceal                                those who only want to know
  *     recent-brackets log-reader                     for a standby that comes again after its end
- *     record-reader                                  what was, from a file
+ *     record-reader replay-difference                what was, from a file; what is not the same
  *
  * Pure: no clock, no I/O. What a peer's fault may break is checked by the router; octets of the stream
  * that are not what this code writes throw a FormatError.
@@ -104,4 +104,5 @@ export { Receipts } from "./receipts.ts";
 export { RecordedByNewer, type RecordHead, RecordReader, ReplayDiffers } from "./record-reader.ts";
 export { type AnyRecord, type RecordOf, STREAM_VERSION } from "./records.ts";
 export { replay } from "./replay.ts";
+export type { DifferingRoute } from "./replay-difference.ts";
 export { Standby, type StandbyHooks } from "./standby.ts";

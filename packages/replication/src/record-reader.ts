@@ -4,11 +4,16 @@
  * or so by digests of the tables.
  */
 
+import type { Output } from "@ts-bgp/router";
 import { FrameReader } from "./frames.ts";
 import type { Machine } from "./machine.ts";
 import { FormatError } from "./octet-reader.ts";
 import type { AnyRecord, RecordOf } from "./records.ts";
+import { type DifferingRoute, differingRoute } from "./replay-difference.ts";
 import { Standby } from "./standby.ts";
+
+/** A route is judged, and sent, in a few brackets behind the one that it comes in. */
+const LAST_BRACKETS = 16;
 
 export type RecordHead = Omit<RecordOf<"recordHead">, "record">;
 
@@ -17,11 +22,14 @@ export class ReplayDiffers extends Error {
   /** Of the bracket. */
   readonly number: number;
   readonly what: string;
+  /** Null where it is about none. */
+  readonly route: DifferingRoute | null;
 
-  constructor(number: number, what: string) {
+  constructor(number: number, what: string, route: DifferingRoute | null) {
     super(`bracket ${number} gives other ${what} than it gave`);
     this.number = number;
     this.what = what;
+    this.route = route;
   }
 }
 
@@ -42,13 +50,17 @@ export class RecordReader {
   atMs = 0;
   private readonly standby: Standby;
   private readonly frames: FrameReader = new FrameReader("record");
+  /** Of the last brackets, for whoever asks what one was about that differs. */
+  private readonly lastCalls: Uint8Array[] = [];
   private known: RecordHead | null = null;
   /** Read, and nothing behind it is run before it is asked for. */
   private next: RecordOf<"recordTime"> | null = null;
 
   constructor() {
-    const differs = (number: number, what: string) => {
-      throw new ReplayDiffers(number, what);
+    const differs = (number: number, what: string, own: readonly Output[]) => {
+      const router = this.machine?.router;
+      const route = router === undefined ? null : differingRoute(router, own, this.lastCalls);
+      throw new ReplayDiffers(number, what, route);
     };
     this.standby = new Standby({ send() {}, differs });
   }
@@ -126,6 +138,8 @@ export class RecordReader {
     }
     standby.record(record);
     if (record.record !== "bracket") return "other";
+    this.lastCalls.push(record.calls);
+    if (this.lastCalls.length > LAST_BRACKETS) this.lastCalls.shift();
     this.brackets++;
     if (record.digest !== null) this.digests++;
     standby.work(() => true);

@@ -8,7 +8,7 @@
  * done in the place of its own, and it keeps its right. What it needs to go on is in `Deviations`.
  */
 
-import { areSameAttempts, Deviations, type Router } from "@ts-bgp/router";
+import { areSameAttempts, Deviations, type Output, type Router } from "@ts-bgp/router";
 import { type Deviation, DeviationNews } from "./deviation.ts";
 import { areOfLedger, areOfTables, differences, digestOf } from "./digest.ts";
 import { frameOf } from "./frames.ts";
@@ -26,8 +26,8 @@ import { replayCalls } from "./replay.ts";
 export interface StandbyHooks {
   /** Sends a frame to the active. */
   send(frame: Uint8Array): void;
-  /** The state is another one than the active's: of no use from now on. */
-  differs(number: number, what: string): void;
+  /** The state is another one than the active's: of no use from now on. @param own - outputs that this side came to */
+  differs(number: number, what: string, own: readonly Output[]): void;
   /** The same, but it goes on with what the active puts out; told again when more differs, or ends. */
   deviates?(deviation: Deviation): void;
 }
@@ -286,7 +286,7 @@ export class Standby {
     this.lastRun = bracket.number;
     const isSame = outputsSum(own) === bracket.sum && (real === null || areSameAttempts(own, real));
     machine.ledger.note(isSame || real === null ? own : real);
-    if (!isSame && real === null) this.differ(bracket.number, "outputs");
+    if (!isSame && real === null) this.differ(bracket.number, "outputs", own);
     else if (!isSame) {
       deviations!.note(own, real!);
       if (this.deviation === null) this.deviate(bracket.number, ["outputs"]);
@@ -295,7 +295,7 @@ export class Standby {
     if (bracket.digest === null || this.hasDiffered) return;
     const what = differences(digestIn(bracket.digest), digestOf(machine));
     const isFatal = real === null || areOfLedger(what) || (this.isSameProgram && areOfTables(what));
-    if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "));
+    if (what.length > 0 && isFatal) this.differ(bracket.number, what.join(", "), own);
     else if (deviations !== null) this.look(deviations, bracket.number, what);
     if (what.length === 0) this.digestNumber = bracket.number;
   }
@@ -318,10 +318,10 @@ export class Standby {
     this.hooks.send(frameOf("differs", { number, what, follows: 1, brackets, doomed }));
   }
 
-  private differ(number: number, what: string): void {
+  private differ(number: number, what: string, own: readonly Output[] = []): void {
     this.hasDiffered = true;
     this.isDeclared = false;
     this.hooks.send(frameOf("differs", { number, what, follows: 0, brackets: 0, doomed: null }));
-    this.hooks.differs(number, what);
+    this.hooks.differs(number, what, own);
   }
 }

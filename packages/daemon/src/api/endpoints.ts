@@ -83,7 +83,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/feeds", "one", "show-feeds"),
   get("/memory", "one", "show-memory"),
   get("/reloads", "one", "show-reloads"),
-  get("/what-if", "one", "what-if", ["operator"], { neighbor: "text" }),
+  get("/what-if", "one", "what-if", ["operator"], { neighbor: "text", canary: "text" }),
   get("/events", "events", "", READERS),
   post("/neighbors/{address}/refresh", "refresh", { direction: "text" }, ["operator", "member"]),
   post("/neighbors/{address}/reset", "reset", { text: "text" }),

@@ -4,6 +4,7 @@
  */
 
 import {
+  type Difference,
   type Playback,
   PlaybackError,
   type Progress,
@@ -186,6 +187,8 @@ export interface ReplayedFile {
   joins: boolean | null;
   /** Why it was not replayed to its end; null when it was. */
   problem: string | null;
+  /** Where it comes to something else first; null when it does not, or for another reason. */
+  differs: Difference | null;
   took_ms: number;
 }
 
@@ -200,6 +203,7 @@ export async function replayRecord(
     let playback: Playback | null = null;
     let joins: boolean | null = null;
     let problem: string | null = null;
+    let differs: Difference | null = null;
     try {
       playback = await startPlayback(file);
       if (before !== null && follows(before, playback)) {
@@ -211,12 +215,13 @@ export async function replayRecord(
     } catch (error) {
       if (!(error instanceof PlaybackError)) throw error;
       problem = error.message;
+      ({ differs } = error);
     }
     const { brackets = 0, digests = 0, octets = 0 } = playback?.counts ?? {};
     const { software = "", isThis = false } = playback?.recordedBy ?? {};
     item({
       ...{ file: file.file, from_ms: file.startMs, to_ms: playback?.atMs ?? file.startMs },
-      ...{ brackets, digests, octets, software, same_program: isThis, joins, problem },
+      ...{ brackets, digests, octets, software, same_program: isThis, joins, problem, differs },
       took_ms: Math.round(performance.now() - startMs),
     });
     await playback?.close();
