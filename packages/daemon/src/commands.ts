@@ -48,6 +48,8 @@ export type Served = Pick<
   | "congestionControlOf"
   | "turnedAway"
 > & {
+  /** Null on a standby. */
+  readonly latency: Speaker["latency"] | null;
   /** Null on a standby, which is connected to no cache. */
   readonly feeds: Pick<Speaker["feeds"], "show"> | null;
 };
