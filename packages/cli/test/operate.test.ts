@@ -112,7 +112,11 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ["show followers", "", "complete followers octets routes"],
   ["show cluster", "", "followers members self"],
   ["show mirrors", "", "following serving"],
-  ["show record", "", "begun directory files from_ms missed octets problem state"],
+  [
+    "show record",
+    "",
+    "behind_octets begun directory files from_ms missed octets problem state taken_octets",
+  ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

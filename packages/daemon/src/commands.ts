@@ -34,6 +34,7 @@ import { ControlError, type ControlHandler, type ControlRequest } from "./contro
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
+import { PAST_COMMANDS, recordOf } from "./past/past-commands.ts";
 import { pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
 
@@ -330,12 +331,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-record": async function* (_speaker, _request, daemon) {
-    const record = daemon.showRecord();
-    if (record === null) {
-      const why = "it has no section record, or does not act";
-      throw new ControlError(`nothing is recorded here: ${why}`, "unknown");
-    }
-    yield record;
+    yield recordOf(daemon);
     return {};
   },
   switchover: async function* (_speaker, request, daemon) {
@@ -346,6 +342,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       throw new ControlError((error as Error).message);
     }
   },
+  ...PAST_COMMANDS,
 };
 
 /** The handler of the control socket. */
