@@ -106,7 +106,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as config_trial configured_ms dynamic_neighbors established feeds graceful_shutdown id mirror neighbors restart slice_max_ms started_ms version",
+    "as config_trial configured_ms dynamic_neighbors established feeds graceful_shutdown id mirror neighbors record_from_ms restart slice_max_ms started_ms version",
   ],
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],

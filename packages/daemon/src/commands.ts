@@ -204,6 +204,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
       mirror: daemon.showMirrors().following,
+      record_from_ms: daemon.showRecord()?.from_ms ?? null,
     };
     return {};
   },

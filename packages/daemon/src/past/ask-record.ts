@@ -53,14 +53,17 @@ const TIME_S = 300;
 const LOOK_MS = 200;
 const LAST_WORDS_CHARACTERS = 2000;
 
-let isBusy = false;
+/** Who waits for a turn. */
+const WAITING_MAX = 4;
 
-/** Answers with items, null where there are none for a while. One at a time; throws a ControlError. */
+let isBusy = false;
+let waiting = 0;
+
+/** Answers with items, null where there are none for a while. One at a time, in turn; throws a ControlError. */
 export async function* askRecord(
   asked: ToPast,
 ): AsyncGenerator<unknown, Readonly<Record<string, unknown>>> {
-  if (isBusy)
-    throw new ControlError("something else is looked up in the record: ask again", "busy");
+  if (isBusy) yield* turn();
   checkMemory();
   isBusy = true;
   const heard: FromPast[] = [];
@@ -109,6 +112,22 @@ export async function* askRecord(
   } finally {
     isBusy = false;
     child.kill("SIGKILL");
+  }
+}
+
+/** Waits until nothing is looked up. */
+async function* turn(): AsyncGenerator<null, void> {
+  if (waiting === WAITING_MAX) {
+    throw new ControlError("much is looked up in the record already: ask again", "busy");
+  }
+  waiting++;
+  try {
+    while (isBusy) {
+      await sleep(LOOK_MS, null, { ref: false });
+      yield null;
+    }
+  } finally {
+    waiting--;
   }
 }
 
