@@ -26,12 +26,13 @@ const STATES: Readonly<Record<ShownRecord["state"], string>> = {
 
 /** @returns lines for people */
 export function recordLines({ directory, state, problem, ...shown }: ShownRecord): string[] {
-  const { from_ms, files, octets, begun, missed } = shown;
+  const { from_ms, files, octets, taken_octets, behind_octets, begun, missed } = shown;
   return renderFields([
     ["Folder", directory],
     ["State", problem === "" ? STATES[state] : `NOTHING IS RECORDED: ${problem}`],
     ["From", from_ms === null ? "nothing is kept" : new Date(from_ms).toISOString()],
     ["Kept", `${files} files, ${size(octets)}`],
+    ["Taken", `${size(taken_octets)} before compression, ${size(behind_octets)} wait for it`],
     ["Begun", `${begun} files by this process, ${missed} times something was missed`],
   ]);
 }

@@ -106,13 +106,17 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   [
     "show status",
     "",
-    "as config_trial configured_ms dynamic_neighbors established feeds graceful_shutdown id mirror neighbors restart slice_max_ms started_ms version",
+    "as config_trial configured_ms dynamic_neighbors established feeds graceful_shutdown id mirror neighbors record_from_ms restart slice_max_ms started_ms version",
   ],
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],
   ["show cluster", "", "followers members self"],
   ["show mirrors", "", "following serving"],
-  ["show record", "", "begun directory files from_ms missed octets problem state"],
+  [
+    "show record",
+    "",
+    "behind_octets begun directory files from_ms missed octets problem state taken_octets",
+  ],
   ["show neighbors", "0", NEIGHBOR_KEYS],
   [
     "show neighbors",

@@ -34,6 +34,7 @@ import { ControlError, type ControlHandler, type ControlRequest } from "./contro
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
+import { PAST_COMMANDS, recordOf } from "./past/past-commands.ts";
 import { pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
 import type { WhatIfQuestion } from "./what-if.ts";
@@ -49,6 +50,8 @@ export type Served = Pick<
   | "congestionControlOf"
   | "turnedAway"
 > & {
+  /** Null on a standby. */
+  readonly latency: Speaker["latency"] | null;
   /** Null on a standby, which is connected to no cache. */
   readonly feeds: Pick<Speaker["feeds"], "show"> | null;
 };
@@ -204,6 +207,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
       mirror: daemon.showMirrors().following,
+      record_from_ms: daemon.showRecord()?.from_ms ?? null,
     };
     return {};
   },
@@ -337,12 +341,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     return {};
   },
   "show-record": async function* (_speaker, _request, daemon) {
-    const record = daemon.showRecord();
-    if (record === null) {
-      const why = "it has no section record, or does not act";
-      throw new ControlError(`nothing is recorded here: ${why}`, "unknown");
-    }
-    yield record;
+    yield recordOf(daemon);
     return {};
   },
   switchover: async function* (_speaker, request, daemon) {
@@ -353,6 +352,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       throw new ControlError((error as Error).message);
     }
   },
+  ...PAST_COMMANDS,
 };
 
 /** The handler of the control socket. */

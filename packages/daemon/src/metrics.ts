@@ -5,6 +5,7 @@ import { recentMaxMs } from "@ts-bgp/speaker";
 import { showTables } from "@ts-bgp/views";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Served } from "./commands.ts";
+import { latencyMetric } from "./latency-metrics.ts";
 import { counter, gauge, type MetricPart, type MetricRecord } from "./metric-parts.ts";
 import { NEIGHBOR_TABLE, neighborRows } from "./neighbor-metrics.ts";
 import { rejectionMetrics } from "./rejection-metrics.ts";
@@ -101,7 +102,7 @@ export class Collector {
 
   private daemon(): MetricRecord[] {
     const { version, lastReload, lostLogLines } = this.facts;
-    const { router, slices, turnedAway } = this.served();
+    const { router, slices, latency, turnedAway } = this.served();
     const { as, id } = router.tables.config.router;
     const reload = lastReload();
     return [
@@ -126,6 +127,7 @@ export class Collector {
       ),
       counter("tsbgp_slices", "Slices of work", slices.count),
       counter("tsbgp_slice_seconds", "Time spent in slices of work", slices.totalMs / 1000),
+      latencyMetric(latency),
       counter(
         "tsbgp_connections_dropped",
         "Connections turned away at once: of strangers, of a neighbor that makes too many, of too many",

@@ -13,6 +13,7 @@ import { Followers } from "./followers.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
 import { mirroredOf } from "./mirror/mirrored.ts";
+import { recordMetrics } from "./past/record-metrics.ts";
 import { sideText } from "./status-text.ts";
 import { Webhook } from "./webhook.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
@@ -80,6 +81,7 @@ export class Observers {
   metrics(): MetricRecord[] {
     return [
       ...feedMetrics(this.feeds, this.followers.shown),
+      ...recordMetrics(this.recorder.shown),
       ...webhookMetrics(this.webhook.show()),
     ];
   }

@@ -24,6 +24,7 @@ export function standIn(
   return {
     router,
     slices,
+    latency: null,
     operate: refuse,
     shutDownGracefully: refuse,
     explain: refuse,

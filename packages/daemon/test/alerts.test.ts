@@ -1,15 +1,22 @@
 /** The alerts that come with it ask for metrics and labels that there are. */
 import { readFileSync } from "node:fs";
+import type { ShownRecord } from "@ts-bgp/nsr";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import type { MetricPart } from "../src/metric-parts.ts";
 import { metricText, recordsOf } from "../src/metric-text.ts";
 import { Collector } from "../src/metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "../src/nsr-metrics.ts";
+import { recordMetrics } from "../src/past/record-metrics.ts";
 import { spareMetrics } from "../src/spare/spare-metrics.ts";
 import type { ShownSpared } from "../src/spare/spared-side.ts";
 import { servedOf } from "./support/served.ts";
 import { SHOWN, SWITCHOVER } from "./support/shown-nsr.ts";
+
+const RECORD: ShownRecord = {
+  ...{ directory: "/x", state: "going", problem: "", from_ms: 1, files: 1, octets: 1 },
+  ...{ taken_octets: 1, behind_octets: 0, begun: 1, missed: 0 },
+};
 
 interface Alerts {
   readonly groups: readonly {
@@ -39,7 +46,7 @@ async function labelsByName(): Promise<Map<string, Set<string>>> {
       nsrMetrics({ ...SHOWN, last_switchover: SWITCHOVER }, new SwitchoverTotals(), served.router),
   };
   const spared = { cluster: "rs1", role: "standby" } as ShownSpared;
-  const parts: MetricPart[] = [{ records: spareMetrics([spared]) }];
+  const parts: MetricPart[] = [{ records: [...spareMetrics([spared]), ...recordMetrics(RECORD)] }];
   for await (const part of new Collector(() => served, facts).parts()) parts.push(part);
   const found = new Map<string, Set<string>>();
   for (const line of (await metricText(recordsOf(parts))).toString().split("\n")) {

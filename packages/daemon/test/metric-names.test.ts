@@ -7,6 +7,7 @@ import { Router } from "@ts-bgp/router";
 import { beforeAll, describe, expect, test } from "vitest";
 import { showNsr } from "../../nsr/src/show-nsr.ts";
 import type { Switchover } from "../../nsr/src/switchover.ts";
+import { Latency } from "../../speaker/src/latency.ts";
 import { TurnedAway } from "../../speaker/src/turned-away.ts";
 import type { Served } from "../src/commands.ts";
 import { feedMetrics } from "../src/feed-metrics.ts";
@@ -47,6 +48,7 @@ beforeAll(async () => {
   };
   const served: Served = {
     ...{ router, slices: { count: 0, totalMs: 0, maxMs: 0 }, operate: refuse, explain: refuse },
+    latency: new Latency(),
     ...{ shutDownGracefully: refuse, congestionControlOf: () => null, feeds: null },
     turnedAway: new TurnedAway(() => {}),
   };
@@ -75,6 +77,8 @@ beforeAll(async () => {
     for (const sample of values)
       for (const label of Object.keys(sample.labels ?? {})) labels.add(label);
     exposed.set(name, labels);
+    for (const { metricName } of values)
+      if (metricName !== undefined) exposed.set(metricName, labels);
   }
   for (const { metrics } of parts.flatMap((part) => ("table" in part ? [part.table] : []))) {
     for (const { name, of, series } of metrics) {

@@ -57,6 +57,9 @@ export interface ShownRecord {
   from_ms: number | null;
   files: number;
   octets: number;
+  /** Octets that were compressed and written, before that, since its thread has begun; and those that wait for it. */
+  taken_octets: number;
+  behind_octets: number;
   /** Files that were begun by this process, and times that something was missed. */
   begun: number;
   missed: number;
@@ -180,10 +183,12 @@ class Recording {
   }
 
   get shown(): ShownRecord {
-    const { config, state, problem, news, begun, missed } = this;
+    const { config, state, problem, news, begun, missed, thread } = this;
+    const waiting = this.frames.reduce((octets, { length }) => octets + length, 0);
     return {
       ...{ directory: config.directory, state, problem, begun, missed },
       ...{ from_ms: news.fromMs, files: news.files, octets: news.octets },
+      ...{ taken_octets: thread.writtenOctets, behind_octets: thread.waitingOctets + waiting },
     };
   }
 

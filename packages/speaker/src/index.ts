@@ -12,7 +12,7 @@
  *     machine.ts             what a speaker begins with
  *     own-addresses.ts       what this host calls itself
  *     trial-check.ts         whether a configuration may be tried
- *     log-event.ts, recent-max.ts       what it tells, and measures
+ *     log-event.ts, recent-max.ts, latency.ts    what it tells, and measures
  *
  * All routing is in one thread. A slice of routing work lasts a few milliseconds, then timers and sockets get
  * their turn, so that no KEEPALIVE is late however much there is to do.
@@ -36,6 +36,7 @@ export {
 } from "./crash.ts";
 export type { ShownFeed } from "./feed.ts";
 export { beginAlone, Held } from "./held.ts";
+export type { Latency } from "./latency.ts";
 export type { LogEvent, PairEvent } from "./log-event.ts";
 export { newMachine } from "./machine.ts";
 export type { Observer } from "./observer.ts";

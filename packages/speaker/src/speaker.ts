@@ -22,6 +22,7 @@ import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import { congestionControlOf, SocketOptionError, setCongestionControl } from "@ts-bgp/takeover";
 import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
+import { Latency } from "./latency.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
@@ -62,6 +63,7 @@ export interface SliceTimes {
 
 export class Speaker {
   readonly slices: SliceTimes = { count: 0, totalMs: 0, maxMs: 0 };
+  readonly latency: Latency = new Latency();
   readonly journal: Journal;
   readonly active: Active;
   readonly transport: Transport;
@@ -360,6 +362,7 @@ export class Speaker {
   /** @returns whether more may be read from the connection */
   private received(connection: ConnectionId, octets: Uint8Array): boolean {
     const isWanted = this.run({ record: "received", connection, octets });
+    this.latency.received(this.router, connection, octets, performance.now());
     this.commitMuch();
     return isWanted && this.active.mayWork;
   }
@@ -398,8 +401,7 @@ export class Speaker {
     this.looks?.look();
   }
 
-  /** Listens on all of these addresses, or on none beside those that it listens on already. */
-  /** @param check - throws where it is all for nothing by now */
+  /** Listens on all of these, or on none beside those that it has. @param check - throws where that is for nothing */
   private async listenAll(addresses: readonly ListenAddress[], check = () => {}): Promise<void> {
     const fresh = addresses.filter(({ address, port }) => !this.transport.listens(address, port));
     try {
@@ -422,6 +424,7 @@ export class Speaker {
     const now = this.now();
     this.hasMore = this.journal.slice(now, () => performance.now() < start + SLICE_MS);
     this.active.commit(now);
+    this.latency.sliced(this.active);
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     this.slicedMs = performance.now();
@@ -451,6 +454,7 @@ export class Speaker {
     const end = performance.now() + SLICE_MS;
     this.willFlush = this.transport.flush(() => performance.now() < end);
     if (this.willFlush) setImmediate(() => this.flush());
+    else this.latency.flushed(this.active.acked, performance.now());
   }
 
   private do(output: Output): void {
@@ -460,6 +464,7 @@ export class Speaker {
         return;
       case "write":
         this.transport.write(output.connection, output.octets);
+        this.latency.wrote(output.octets);
         for (const observer of this.observers) {
           if (observer.wantsWrites) observer.wrote(output.connection, output.octets);
         }

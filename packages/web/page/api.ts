@@ -7,6 +7,7 @@
 import type { ShownFollowing, ShownNsr } from "@ts-bgp/nsr";
 import type {
   Explained,
+  RouteChange,
   ShownNeighbor,
   ShownNeighborDetail,
   ShownRejection,
@@ -21,6 +22,11 @@ export interface Page<T> {
   next: string | null;
 }
 
+export interface PastChange extends RouteChange {
+  at_ms: number;
+  seen: "there" | "gap" | null;
+}
+
 export interface Status {
   version: string;
   as: number;
@@ -29,6 +35,8 @@ export interface Status {
   neighbors: number;
   established: number;
   slice_max_ms: number;
+  /** Since when what was can be looked up; null where it cannot. */
+  record_from_ms: number | null;
   restart: { until_ms: number } | null;
   /** Null where this is no mirror. */
   mirror: ShownFollowing | null;

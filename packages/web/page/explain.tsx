@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Explained, type Page, type ShownNeighbor, withQuery } from "./api.ts";
 import { useAsked } from "./ask.ts";
-import { lineName } from "./format.ts";
+import { lineName, when } from "./format.ts";
 import { linkTo, type Place } from "./place.ts";
 import { Facts, Nothing, Pill, Wrong } from "./ui.tsx";
 
@@ -23,15 +23,18 @@ const STEPS: Record<Step["step"], string> = {
 };
 
 export function Explain({ place }: { place: Place }): JSX.Element {
-  const { prefix = "", neighbor = "", direction = "import" } = place.query;
+  const { prefix = "", neighbor = "", direction = "import", time = "" } = place.query;
   const isAsked = prefix !== "" && neighbor !== "";
   const asked = useAsked<Explained>(
-    isAsked ? withQuery("explain", { prefix, neighbor, direction }) : null,
+    isAsked
+      ? withQuery(time === "" ? "explain" : "record/explain", { time, prefix, neighbor, direction })
+      : null,
   );
   return (
     <>
       <div class="bar">
         <h1>Explain</h1>
+        {time === "" ? null : <Pill tone="accent">as of {when(Date.parse(time))}</Pill>}
       </div>
       <Question prefix={prefix} neighbor={neighbor} direction={direction} />
       {asked.error === null ? null : <Wrong error={asked.error} again={asked.again} />}

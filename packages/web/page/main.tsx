@@ -146,7 +146,7 @@ function Content(props: {
         <NeighborPage key={item} place={place} who={who} />
       );
     case "routes":
-      return <Routes place={place} />;
+      return <Routes place={place} recordMs={status?.record_from_ms ?? null} />;
     case "explain":
       return <Explain place={place} />;
     case "nsr":

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Explained, get, type ShownRoute, withQuery } from "./api.ts";
 import { ITEMS_MAX, usePieces } from "./ask.ts";
 import { count, lineName } from "./format.ts";
+import { PastOf, TimeField } from "./past.tsx";
 import { linkTo, type Place, searchOf } from "./place.ts";
 import { type Column, Table } from "./table.tsx";
 import { Ago, Nothing, Pill, type Tone, Wrong } from "./ui.tsx";
@@ -106,19 +107,23 @@ export function RouteList(props: {
   neighbor: string | null;
   view: View;
   query: Readonly<Record<string, string>>;
+  /** As of when; now unless it is given. */
+  time?: string;
 }): JSX.Element {
-  const { neighbor, view, query } = props;
+  const { neighbor, view, query, time = "" } = props;
   const own: Record<string, string> = neighbor === null ? { view } : { neighbor, view };
-  const list = usePieces<ShownRoute>(withQuery("routes", { ...own, ...query, limit: PIECE }));
+  const path = time === "" ? "routes" : "record/routes";
+  const list = usePieces<ShownRoute>(withQuery(path, { time, ...own, ...query, limit: PIECE }));
   const href = (route: ShownRoute) => {
     const direction = view === "advertised" || view === "not-advertised" ? "export" : "import";
     return linkTo(["explain"], {
       prefix: route.prefix,
       neighbor: neighbor ?? route.neighbor,
       direction,
+      time,
     });
   };
-  const columns = useMemo(() => columnsOf(neighbor, view, href), [neighbor, view]);
+  const columns = useMemo(() => columnsOf(neighbor, view, href), [neighbor, view, time]);
   return (
     <>
       {list.error === null ? null : <Wrong error={list.error} again={list.again} />}
@@ -233,10 +238,19 @@ const SHOWN = [
   ["rejected", "rejected"],
 ] as const;
 
-export function Routes({ place }: { place: Place }): JSX.Element {
-  const { q = "", match = "", show = "", reason = "", rpki = "" } = place.query;
+const HISTORY = ["history", "history"] as const;
+
+/** @param recordMs - since when the speaker records; null where it does not */
+export function Routes({
+  place,
+  recordMs,
+}: {
+  place: Place;
+  recordMs: number | null;
+}): JSX.Element {
+  const { q = "", match = "", show = "", reason = "", rpki = "", time = "" } = place.query;
   const go = (query: Record<string, string>) => {
-    location.hash = linkTo(["routes"], { q, match, show, reason, rpki, ...query });
+    location.hash = linkTo(["routes"], { q, match, show, reason, rpki, time, ...query });
   };
   const search = q === "" ? {} : searchOf(q);
   const prefix = search?.["prefix"];
@@ -254,9 +268,12 @@ export function Routes({ place }: { place: Place }): JSX.Element {
             go={(to) => go({ match: to })}
           />
         )}
+        {recordMs === null ? null : (
+          <TimeField key={time} time={time} go={(to) => go({ time: to })} />
+        )}
         <Choices
           name="Which paths"
-          of={SHOWN}
+          of={recordMs === null || prefix === undefined ? SHOWN : [...SHOWN, HISTORY]}
           chosen={show}
           go={(to) => go({ show: to, reason: "" })}
         />
@@ -282,9 +299,12 @@ export function Routes({ place }: { place: Place }): JSX.Element {
           “{q}” is none of these: a prefix (11.2.0.0/16), an address (11.2.3.4), an AS (AS64501), a
           community (64500:1, 64500:1:2).
         </Nothing>
+      ) : show === "history" && prefix !== undefined && recordMs !== null ? (
+        <PastOf prefix={prefix} fromMs={recordMs} time={time} />
       ) : (
         <RouteList
           neighbor={null}
+          time={time}
           view={show === "rejected" ? "rejected" : "accepted"}
           query={{
             ...search,

@@ -184,6 +184,34 @@ describe.skipIf(REASON !== null)(
         expect(await page.locator(".verdict").innerText()).toContain("not advertised");
       }));
 
+    test("routes can be looked at as they were, and what became of a prefix", async () => {
+      const time = new Date(1000 * Math.floor(Date.now() / 1000)).toISOString();
+      const query = new URLSearchParams({ time });
+      const url = `${scene.url()}api/v1/record/neighbors?${query}`;
+      const isThere = async () => (await fetch(url)).status === 200;
+      await until(isThere, WAIT_MS, "the record has it");
+      await scene.look("#/routes", async (page) => {
+        await page.getByLabel("As of").waitFor();
+        await page.keyboard.press("/");
+        await page.keyboard.type(MARKED);
+        await page.keyboard.press("Enter");
+        await page.getByLabel("As of").fill(localTime(time));
+        await page.getByRole("button", { name: "As of then" }).click();
+        await page.getByRole("button", { name: "Now" }).waitFor();
+        await shown(page, "1 routes");
+        expect(await rows(page).first().innerText()).toContain(MARKED);
+        expect(await complaints(page)).toEqual([]);
+        await rows(page).first().getByRole("link", { name: MARKED }).click();
+        await shown(page, "as of");
+        await page.locator(".verdict").waitFor();
+        await page.goBack();
+        await page.getByRole("button", { name: "history" }).click();
+        await shown(page, "changes since");
+        expect(await rows(page).first().innerText()).toContain("was there");
+        expect(await complaints(page)).toEqual([]);
+      });
+    });
+
     test("keys go to pages, and change dark and light", () =>
       scene.look("", async (page) => {
         await shown(page, "Overview");
@@ -256,6 +284,12 @@ describe.skipIf(REASON !== null)(
     });
   },
 );
+
+/** @returns a time as a field for it is filled, in the zone of this host, which is the browser's */
+function localTime(time: string): string {
+  const at = new Date(time);
+  return new Date(at.getTime() - 60_000 * at.getTimezoneOffset()).toISOString().slice(0, 19);
+}
 
 /** What axe finds wrong. */
 async function complaints(page: Page): Promise<string[]> {

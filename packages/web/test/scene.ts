@@ -165,6 +165,7 @@ function sectionsOf(pair: TestPair, { httpPort }: SpeakerProcess): object {
     neighbors: Array.from({ length: NEIGHBORS }, (_, k) => neighbor(k + 1)),
     ...parse(POLICIES),
     rpki: { files: [roas] },
+    record: { dir: join(pair.directory, `record-${httpPort}`) },
   };
 }
 

@@ -24,9 +24,9 @@ export async function* listText(pieces: Pieces): AsyncGenerator<string> {
     before = ",";
     return text;
   });
-  const { next = null, mirror } = end;
-  // Of a mirror: what it mirrors, and how old that is.
-  const rest = JSON.stringify({ next, mirror }).slice(1);
+  const { next = null, mirror, note, left_out } = end;
+  // Of a mirror: what it mirrors, and how old that is. Of what was: what should be known of it, and whether it is all.
+  const rest = JSON.stringify({ next, mirror, note, left_out }).slice(1);
   yield `${before === "," ? "" : before}],${rest}\n`;
 }
 

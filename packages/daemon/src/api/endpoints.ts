@@ -76,6 +76,21 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get("/mirrors", "one", "show-mirrors"),
   get("/followers", "one", "show-followers"),
   get("/cluster", "one", "show-cluster"),
+  get("/record", "one", "show-record"),
+  get("/record/routes", "list", "past-routes", READERS, { time: "text", ...ROUTES }),
+  get("/record/neighbors", "list", "past-neighbors", READERS, {
+    ...{ time: "text", as: "number", state: "text" },
+    ...PAGE,
+  }),
+  get("/record/explain", "one", "past-explain", READERS, {
+    ...{ time: "text", neighbor: "text", prefix: "text", direction: "text" },
+  }),
+  get("/record/diff", "list", "past-diff", READERS, {
+    ...{ from: "text", to: "text", prefix: "text", longer: "flag", limit: "number" },
+  }),
+  get("/record/history", "list", "past-history", READERS, {
+    ...{ prefix: "text", from: "text", to: "text", limit: "number" },
+  }),
   get("/rpki", "one", "show-rpki"),
   get("/groups", "list", "show-groups"),
   get("/quarantine", "list", "show-quarantine"),

@@ -25,6 +25,7 @@ import { prefixOf } from "../arguments.ts";
 import { COMMANDS, type Served } from "../commands.ts";
 import { ControlError, type ControlRequest } from "../control.ts";
 import { standIn } from "../stand-in.ts";
+import type { Compared } from "./ask-record.ts";
 
 /** Commands that are about the state alone. */
 const OF_STATE: ReadonlySet<string> = new Set([
@@ -68,14 +69,6 @@ export function pastAt(
   atMs: number,
 ): Promise<Playback> {
   return playTo(directory, atMs, progress, note);
-}
-
-/** Which routes are compared. */
-export interface Compared {
-  /** Null for all. */
-  readonly prefix: string | null;
-  /** With a prefix: those inside it as well. */
-  readonly isLonger: boolean;
 }
 
 /** Tells of each path that is otherwise at the second time. */

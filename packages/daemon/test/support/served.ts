@@ -1,6 +1,7 @@
 /** What a daemon serves, without a speaker that runs. */
 import { loadConfig } from "@ts-bgp/config";
 import { Router } from "@ts-bgp/router";
+import { Latency } from "../../../speaker/src/latency.ts";
 import { TurnedAway } from "../../../speaker/src/turned-away.ts";
 import type { Served } from "../../src/commands.ts";
 
@@ -20,6 +21,7 @@ export function servedOf(count: number, description = ""): Served {
   return {
     router: new Router(config!, 1),
     slices: { count: 3, totalMs: 1500, maxMs: 4 },
+    latency: new Latency(),
     operate: refuse,
     shutDownGracefully: refuse,
     explain: refuse,

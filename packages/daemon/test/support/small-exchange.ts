@@ -32,10 +32,10 @@ export class SmallExchange {
     this.port = port;
   }
 
-  /** Returns when all routes are exchanged. @param http - in the section of that name */
-  static async create(http: object = {}): Promise<SmallExchange> {
+  /** Returns when all routes are exchanged. @param http - in the section of that name @param more - other sections */
+  static async create(http: object = {}, more: object = {}): Promise<SmallExchange> {
     const port = await freePort();
-    const speaker = await SpeakerProcess.create(configFor(port, http));
+    const speaker = await SpeakerProcess.create({ ...configFor(port, http), ...more });
     const exchange = new SmallExchange(speaker, port);
     try {
       await exchange.begin();
