@@ -330,7 +330,7 @@ export interface FileMaxPrefix {
 export interface FileMaxPrefixOut {
   readonly "ipv4-unicast"?: number;
   readonly "ipv6-unicast"?: number;
-  readonly action?: "warn" | "restart" | "shutdown";
+  readonly action?: "warn" | "block" | "restart" | "shutdown";
   readonly "restart-after"?: number;
 }
 

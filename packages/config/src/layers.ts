@@ -105,8 +105,8 @@ export class Layers {
   }
 
   get maxPrefixOut(): MaxPrefixOutOptions {
-    const { warnPercent: _, action, ...rest } = limitOf(this.prefixLimit("max-prefix-out"));
-    return { ...rest, action: action as MaxPrefixOutOptions["action"] };
+    const { warnPercent: _, ...limit } = limitOf(this.prefixLimit("max-prefix-out"));
+    return limit;
   }
 
   get pathAttribute(): PathAttributeOptions {

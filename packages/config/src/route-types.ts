@@ -42,8 +42,11 @@ export interface MaxPrefixOutOptions {
   /** Routes; null for no limit. */
   readonly ipv4Unicast: number | null;
   readonly ipv6Unicast: number | null;
-  /** As of `MaxPrefixOptions`. */
-  readonly action: "warn" | "restart" | "shutdown";
+  /**
+   * As of `MaxPrefixOptions`; `block` sends no further route. Those that are sent stay, and where one of
+   * them goes another one comes.
+   */
+  readonly action: MaxPrefixOptions["action"];
   /** Seconds */
   readonly restartAfter: number;
 }

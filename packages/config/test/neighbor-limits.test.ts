@@ -29,7 +29,7 @@ test.each([
   ["path-attribute: { treat-as-withdraw: [14] }", /^attribute 14 is one/],
   ["path-attribute: { discard: 256 }", /"discard" must be/],
   ["next-best: true, route-server-client: true", /^next-best is for external neighbors/],
-  ["max-prefix-out: { action: block }", /"action" must be warn, restart or shutdown/],
+  ["max-prefix-out: { action: cut }", /"action" must be warn, block, restart or shutdown/],
 ])("%s", (options, message) => {
   const { config, mistakes } = load(options);
   expect(config).toBeNull();

@@ -174,7 +174,10 @@ export function machineFromImage(pieces: readonly Uint8Array[], skipped?: Skippe
   machine.router.tables.peers.local ??= tables.staticPeer?.row ?? 0;
   groups.held ??= [];
   groups.isShuttingDown ??= false;
-  for (const { exporter } of groups.entries) exporter.isShuttingDown ??= false;
+  for (const { exporter, group } of groups.entries) {
+    exporter.isShuttingDown ??= false;
+    group.adjRibOut.complete();
+  }
   if (!(attrs.flags instanceof Uint16Array)) attrs.deriveFlags();
   groups.over ??= [];
   complete(machine.router.tables.config);

@@ -52,3 +52,33 @@ test("limits of what is accepted and sent, and attributes by number, before and 
   const { paths } = follower.router.tables.rib(1);
   expect(paths.accepted[follower.router.neighbors.get(A)!.row]).toBe(8);
 });
+
+test("routes that wait for room are sent by the side that takes over, the same ones", () => {
+  let followed!: Followed;
+  const lab = new Lab(yaml("", "max-prefix-out: { ipv4-unicast: 5, action: block }"), {
+    routerOf: (...args) => {
+      followed = new Followed(...args);
+      return followed.router;
+    },
+  });
+  const sync = () => {
+    while (lab.deliver());
+  };
+  const a = lab.peer(A, { as: 65001 }).up();
+  const b = lab.peer(B, { as: 65002 }).up();
+  const prefixes = Array.from({ length: 12 }, (_, k) => `10.${k}.0.0/16`);
+  a.announce(prefixes);
+  lab.run();
+  sync();
+  const follower = followed.join();
+  expect(difference(follower, machineFromImage(machineImage(follower)))).toBeNull();
+  for (let k = 0; k < 3; k++) {
+    a.withdraw([...b.wire.table.keys()].slice(0, 2));
+    lab.run();
+    sync();
+    followed.compare();
+    expect(b.wire.table.size).toBe(5);
+  }
+  const [group] = follower.router.tables.groups.entries.filter(({ settings }) => settings.limit);
+  expect(group!.group.adjRibOut.beyond.size).toBe(1);
+});

@@ -17,6 +17,7 @@ import { ClassSet } from "./class-set.ts";
 import { Columns, grown, NumberStack, resized } from "./columns.ts";
 import { Digest, mixIn } from "./digest.ts";
 import type { PrefixRow, PrefixTable } from "./prefix-table.ts";
+import { narrow, type RouteLimit } from "./route-limit.ts";
 import { RowSet } from "./row-set.ts";
 
 /** What one route looks like to the members: filled and compared while working on a prefix. */
@@ -90,6 +91,10 @@ export class AdjRibOut {
    * contents in processes with the same seed that number classes alike. See `stepDigest`.
    */
   readonly digest: Digest = new Digest();
+  /** Null for none. */
+  readonly limit: RouteLimit | null;
+  /** Prefixes of which routes are not advertised since there is no room for them. Read only for callers. */
+  readonly beyond: RowSet = new RowSet();
   private attr: Uint32Array = new Uint32Array(0);
   private source: Uint16Array = new Uint16Array(0);
   /** First node of the row, 0 for none; empty until a node is needed. */
@@ -116,7 +121,13 @@ export class AdjRibOut {
   private readonly theirs: View = new View();
   private readonly ids: number[] = [];
 
-  constructor(attrs: AttrStore, prefixes: PrefixTable, addPath: boolean) {
+  constructor(
+    attrs: AttrStore,
+    prefixes: PrefixTable,
+    addPath: boolean,
+    limit: RouteLimit | null = null,
+  ) {
+    this.limit = limit;
     this.attrs = attrs;
     this.prefixes = prefixes;
     this.addPath = addPath;
@@ -130,6 +141,47 @@ export class AdjRibOut {
   /** @returns how many routes members of a class are advertised */
   countFor(cls: number): number {
     return this.defaults + (this.classDelta[cls] ?? 0);
+  }
+
+  /** Has what an older version does not write. */
+  complete(): void {
+    const known = this as { limit?: RouteLimit | null; beyond?: RowSet };
+    known.limit ??= null;
+    known.beyond ??= new RowSet();
+  }
+
+  private get isFull(): boolean {
+    const { limit } = this;
+    return limit !== null && this.countFor(limit.cls) >= limit.routes;
+  }
+
+  /** Whether a route that is to look like `next` makes room for another one: it is best sent first. */
+  makesRoom(next: View): boolean {
+    return this.limit !== null && next.isEmpty;
+  }
+
+  /** @returns the first prefix that waited for room and that there is some for, 0 for none */
+  nextWithRoom(): PrefixRow {
+    return this.beyond.size === 0 || this.isFull ? 0 : this.beyond.next(0);
+  }
+
+  /** Says anew, for each route of a prefix, whether there is room: to be called before `restrict`. */
+  reconsider(row: PrefixRow): void {
+    this.beyond.delete(row);
+  }
+
+  /**
+   * Leaves of what a route should look like what the limit allows: a route that is advertised stays, and
+   * another one comes if there is room.
+   *
+   * @param old - what `load` gave
+   * @param next - with a reference of each set
+   */
+  restrict(row: PrefixRow, old: View, next: View): void {
+    const { limit } = this;
+    if (limit === null) return;
+    const isOver = this.isFull && old.of(limit.cls) === 0;
+    if (narrow(next, limit.cls, isOver, this.attrs)) this.beyond.add(row);
   }
 
   /** Puts what is advertised of a route into `view`; 0 is the path identifier without ADD-PATH. */
@@ -265,11 +317,13 @@ export class AdjRibOut {
     this.source = resized(this.source, capacity);
     if (this.extra.length > capacity) this.extra = resized(this.extra, capacity);
     this.rows.fit(capacity);
+    this.beyond.fit(capacity);
     this.compactNodes();
   }
 
   /** A prefix has another row, in which there was nothing. */
   moveRow(from: PrefixRow, to: PrefixRow): void {
+    this.beyond.move(from, to);
     if (from >= this.attr.length) return;
     this.attr[to] = this.attr[from]!;
     this.source[to] = this.source[from]!;

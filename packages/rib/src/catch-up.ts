@@ -8,6 +8,7 @@
 
 import { type AdjRibOut, View } from "./adj-rib-out.ts";
 import type { Doubt } from "./doubts.ts";
+import { GROUP_LIMITS } from "./group-limits.ts";
 import { type Member, remove } from "./member.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import { PendingRows, RowSet } from "./row-set.ts";
@@ -51,6 +52,14 @@ export class CatchUp {
     this.pending.addAll(pending);
     this.held = held.copy();
     this.keptSource = keptSource.copy();
+  }
+
+  /** Whether some member can be given more. What is not urgent is noted as a stall when none can. */
+  isReady(isUrgent: boolean): boolean {
+    const isReady = this.members.some((each) => each.backlogOctets < GROUP_LIMITS.readyOctets);
+    if (isReady) this.stalls = 0;
+    else if (!isUrgent) this.stalls++;
+    return isReady;
   }
 
   /** Whether members that came up later had better wait for this one and start together then. */
@@ -213,6 +222,9 @@ export function catchUpFrom(
   if (resend) pending.addAll(ours.rows);
   const catchUp = new CatchUp("behind", [member], pending, theirs.rows);
   if (addPath) notePaths(catchUp, pending, ours, apart);
+  // What goes makes room for what comes: the member is never sent more than its limit.
+  for (let row = ours.limit === null ? -1 : pending.next(0); row >= 0; row = pending.next(row + 1))
+    if (!ours.rows.has(row)) catchUp.pending.addUrgent(row);
   return catchUp;
 }
 

@@ -3,6 +3,7 @@
 import { View } from "./adj-rib-out.ts";
 import type { AttrId } from "./attr-store.ts";
 import type { Member } from "./member.ts";
+import type { PathRow } from "./path-table.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { UpdateGroup } from "./update-group.ts";
 
@@ -39,4 +40,17 @@ export function isWithheld({ nextHops }: UpdateGroup, attr: AttrId, member: Memb
   const isNextHop = nextHops.has(attr, member.peer);
   nextHops.endBatch();
   return isNextHop;
+}
+
+/** Whether a path is not advertised since there is no room for it. */
+export function isBeyondLimit(
+  group: UpdateGroup,
+  row: PrefixRow,
+  path: PathRow,
+  member: Member,
+): boolean {
+  const { rib, form, adjRibOut } = group;
+  if (!adjRibOut.beyond.has(row)) return false;
+  const sent = form.addPath ? rib.paths.sentPathId[path]! : 0;
+  return !advertised(group, row, member).some(([pathId]) => pathId === sent);
 }

@@ -45,7 +45,7 @@ export { Decision } from "./decision.ts";
 export { Digest, mixIn } from "./digest.ts";
 export { DOUBT_LIMITS, type Doubt, Doubts } from "./doubts.ts";
 export { GROUP_LIMITS } from "./group-limits.ts";
-export { advertised, advertisedCount, isWithheld } from "./group-queries.ts";
+export { advertised, advertisedCount, isBeyondLimit, isWithheld } from "./group-queries.ts";
 export { hashOctets } from "./hash-index.ts";
 export type { GroupSink, Member } from "./member.ts";
 export { type PathRow, PathTable, type PeerWalk } from "./path-table.ts";
@@ -62,6 +62,7 @@ export {
   type RowHolder,
   type UpdateCounts,
 } from "./rib.ts";
+export type { RouteLimit } from "./route-limit.ts";
 export {
   clearRouteNotes,
   eachNotedPath,

@@ -19,6 +19,15 @@ export interface GroupSink {
   chunk(chunk: Chunk, members: readonly Member[]): void;
   /** A member that joined or asked for a refresh has been sent everything. */
   synced(member: Member): void;
+  /** There are more or fewer routes for which there is no room, see `AdjRibOut.beyond`. */
+  limited(members: readonly Member[]): void;
+}
+
+/** Takes some out of a list. @returns these */
+export function removeAll<T>(list: T[], isMeant: (item: T) => boolean): T[] {
+  const out = list.filter(isMeant);
+  for (const item of out) remove(list, item);
+  return out;
 }
 
 /** Takes an item out of a list. @returns whether it was there */

@@ -11,6 +11,7 @@ import type { PathRow } from "./path-table.ts";
 import type { PeerRow } from "./peer-table.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib } from "./rib.ts";
+import type { RouteLimit } from "./route-limit.ts";
 
 /** Export policy as an update group sees it. */
 export interface ExportRules {
@@ -21,6 +22,8 @@ export interface ExportRules {
   readonly mitigatesPathHiding: boolean;
   /** Paths of a prefix that are sent with ADD-PATH. */
   readonly pathsMax: number;
+  /** Of a group whose members are of one class; null for none. Never another one for the same group. */
+  readonly limit: RouteLimit | null;
   /** @returns the class of members that a route of this peer must not go back to, 0 for none */
   sourceClass(peer: PeerRow): number;
   /**

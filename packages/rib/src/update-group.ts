@@ -23,7 +23,7 @@ import type { Cursor } from "./change-log.ts";
 import { ClassSet } from "./class-set.ts";
 import type { Doubt } from "./doubts.ts";
 import { GROUP_LIMITS } from "./group-limits.ts";
-import { type GroupSink, type Member, remove } from "./member.ts";
+import { type GroupSink, type Member, remove, removeAll } from "./member.ts";
 import { NextHopPeers } from "./next-hop-peers.ts";
 import type { PrefixRow } from "./prefix-table.ts";
 import type { Rib, RowHolder } from "./rib.ts";
@@ -41,7 +41,7 @@ export class UpdateGroup implements RowHolder {
   /** Nothing was sent yet: whoever joins now stands where the group stands. */
   private isFresh = true;
   /** Members that were sent all that the group says, or will be as it goes on. */
-  private members: Member[] = [];
+  private readonly members: Member[] = [];
   private catchUps: CatchUp[] = [];
   /** Came up while an initial catch-up was running; they start together after it. */
   private joining: Member[] = [];
@@ -68,7 +68,7 @@ export class UpdateGroup implements RowHolder {
     this.rib = rib;
     this.form = form;
     this.sink = sink;
-    this.adjRibOut = new AdjRibOut(rib.attrs, rib.prefixes, form.addPath);
+    this.adjRibOut = new AdjRibOut(rib.attrs, rib.prefixes, form.addPath, rules.limit);
     this.selector = new RouteSelector(rib, form, rules);
     this.writer = new UpdateWriter(form);
     this.nextHops = new NextHopPeers(rib, form.nextHop === null);
@@ -186,9 +186,8 @@ export class UpdateGroup implements RowHolder {
   stepUrgent(): boolean {
     this.isUrgent = true;
     let worked = this.rib.log.urgentLag(this.cursor) > 0 && this.stepGroup();
-    for (let i = 0, { length } = this.catchUps; i < length && !worked; i++) {
+    for (let i = 0, { length } = this.catchUps; i < length && !worked; i++)
       worked = this.catchUps[i]!.pending.urgent.size > 0 && this.stepCatchUp(i);
-    }
     this.isUrgent = false;
     return worked;
   }
@@ -249,13 +248,15 @@ export class UpdateGroup implements RowHolder {
 
   /** Whether the group has worked through the whole table and all changes. */
   private get isLevel(): boolean {
-    return this.scanRow === 0 && this.rib.log.lag(this.cursor) === 0;
+    const { log } = this.rib;
+    return this.scanRow === 0 && log.lag(this.cursor) === 0 && this.adjRibOut.nextWithRoom() === 0;
   }
 
   private stepGroup(): boolean {
     if (this.isLevel || !this.isReady()) return false;
     this.isFresh = false;
-    const { batch, selector } = this;
+    const { batch, selector, adjRibOut } = this;
+    const { size: waiting } = adjRibOut.beyond;
     const { stepRows, stepOctets, stepEvaluations } = GROUP_LIMITS;
     const scanned = this.scanRow !== 0 && !this.isUrgent;
     let rows = 0;
@@ -269,10 +270,12 @@ export class UpdateGroup implements RowHolder {
       const row = this.nextRow();
       if (row === 0) break;
       rows++;
+      adjRibOut.reconsider(row);
       if (this.form.addPath) this.updatePaths(row);
       else this.updateBest(row);
     }
     this.flush(this.members);
+    if (adjRibOut.beyond.size !== waiting) this.sink.limited(this.members);
     return rows > 0 || scanned;
   }
 
@@ -282,7 +285,7 @@ export class UpdateGroup implements RowHolder {
     const changed = log.next(this.cursor);
     if (changed !== 0) return changed;
     if (this.scanRow >= prefixes.limit) this.scanRow = 0;
-    return this.scanRow === 0 ? 0 : this.scanRow++;
+    return this.scanRow === 0 ? this.adjRibOut.nextWithRoom() : this.scanRow++;
   }
 
   /**
@@ -302,15 +305,15 @@ export class UpdateGroup implements RowHolder {
 
   /** Moves slow members to a catch-up of their own. */
   private partWith(isSlow: (member: Member) => boolean): void {
-    const slow = this.members.filter(isSlow);
+    const slow = removeAll(this.members, isSlow);
     if (slow.length === 0) return;
-    this.members = this.members.filter((member) => !slow.includes(member));
     this.catchUps.push(new CatchUp("behind", slow, undefined, this.adjRibOut.rows));
   }
 
   private updateBest(row: PrefixRow): void {
     this.adjRibOut.load(row, 0, this.old);
     this.selector.select(row, this.view);
+    this.adjRibOut.restrict(row, this.old, this.view);
     this.update(row, 0);
   }
 
@@ -324,8 +327,9 @@ export class UpdateGroup implements RowHolder {
       const pathId = rib.paths.sentPathId[path]!;
       adjRibOut.load(row, pathId, this.old);
       selector.selectPath(path, row, this.view);
+      if (!this.view.isEmpty) sent++;
+      adjRibOut.restrict(row, this.old, this.view);
       if (this.view.isEmpty) continue;
-      sent++;
       this.update(row, pathId);
       const at = oldPathIds.indexOf(pathId);
       if (at >= 0 && at < gone) oldPathIds[at] = oldPathIds[--gone]!;
@@ -346,7 +350,8 @@ export class UpdateGroup implements RowHolder {
     const keepsSource = old.source === view.source && old.listed.count + view.listed.count === 0;
     if (this.addDifference(row, pathId)) {
       const isKept = keepsSource && !this.form.addPath;
-      for (const catchUp of this.catchUps) catchUp.changed(row, pathId, this.isUrgent, isKept);
+      const isUrgent = this.isUrgent || this.adjRibOut.makesRoom(view);
+      for (const catchUp of this.catchUps) catchUp.changed(row, pathId, isUrgent, isKept);
     } else if (keepsSource) {
       view.release(this.rib.attrs);
       return;
@@ -424,22 +429,17 @@ export class UpdateGroup implements RowHolder {
   }
 
   private flush(members: readonly Member[]): void {
-    const { rib } = this;
-    const chunk = this.batch.encode(this.writer, rib.attrs, rib.prefixes, this.audiences);
+    const { attrs, prefixes } = this.rib;
+    const chunk = this.batch.encode(this.writer, attrs, prefixes, this.audiences);
     this.nextHops.endBatch();
     if (chunk !== null && members.length > 0) this.sink.chunk(chunk, members);
   }
 
   private stepCatchUp(index: number): boolean {
     const catchUp = this.catchUps[index]!;
-    const { readyOctets, backlogOctetsMax, stepRows, stepOctets } = GROUP_LIMITS;
-    if (!catchUp.members.some((member) => member.backlogOctets < readyOctets)) {
-      if (!this.isUrgent) catchUp.stalls++;
-      return false;
-    }
-    if (catchUp.waits && !this.isLevel) return false;
+    const { backlogOctetsMax, stepRows, stepOctets } = GROUP_LIMITS;
+    if (!catchUp.isReady(this.isUrgent) || (catchUp.waits && !this.isLevel)) return false;
     catchUp.waits = false;
-    catchUp.stalls = 0;
     const slow = catchUp.members.filter((member) => member.backlogOctets > backlogOctetsMax);
     if (slow.length > 0) this.catchUps.push(catchUp.split("behind", slow));
     let rows = 0;

@@ -18,6 +18,7 @@ import {
   type PeerRow,
   PeerTable,
   Rib,
+  type RouteLimit,
   shareOf,
 } from "../src/index.ts";
 
@@ -131,10 +132,15 @@ export function newWorld(): World {
 export class TestRules implements ExportRules {
   readonly mitigatesPathHiding: boolean;
   readonly pathsMax: number;
+  readonly limit: RouteLimit | null;
   private readonly world: World;
   private readonly byAs: boolean;
 
-  constructor(world: World, options: { mitigates: boolean; pathsMax: number; byAs: boolean }) {
+  constructor(
+    world: World,
+    options: { mitigates: boolean; pathsMax: number; byAs: boolean; limit?: RouteLimit },
+  ) {
+    this.limit = options.limit ?? null;
     this.world = world;
     this.mitigatesPathHiding = options.mitigates;
     this.pathsMax = options.pathsMax;
@@ -230,6 +236,8 @@ export class TestMember implements Member {
   syncs = 0;
   /** Withdrawals of routes that it did not hold. */
   idle = 0;
+  /** Most routes that it has held at once. */
+  most = 0;
   readonly held: Map<string, string> = new Map();
   private readonly addPath: boolean;
 
@@ -255,6 +263,7 @@ export class TestMember implements Member {
         }
         const text = JSON.stringify(update.attributes);
         for (const route of update.nlri) this.held.set(JSON.stringify(route), text);
+        this.most = Math.max(this.most, this.held.size);
       }
     }
   }

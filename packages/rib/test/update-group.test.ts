@@ -64,6 +64,7 @@ class Scene {
       synced: (member) => {
         (member as TestMember).syncs++;
       },
+      limited: () => {},
     });
     return { options: own, rules, group };
   }

@@ -5,7 +5,15 @@
 
 import type { Explanation, Filter, PeerFacts, Vars } from "@ts-bgp/policy";
 import { REASON, valueKeys } from "@ts-bgp/policy";
-import type { AttrId, ExportRules, PathRow, PeerRow, PrefixRow, Rib } from "@ts-bgp/rib";
+import type {
+  AttrId,
+  ExportRules,
+  PathRow,
+  PeerRow,
+  PrefixRow,
+  Rib,
+  RouteLimit,
+} from "@ts-bgp/rib";
 import { ATTR_SET, keyOf } from "@ts-bgp/rib";
 import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-codec";
 import {
@@ -58,6 +66,8 @@ export interface GroupSettings {
    * where it is the AS of the speaker.
    */
   readonly originAs?: number;
+  /** More routes are not sent (`max-prefix-out` with the action `block`); absent: there is no limit. */
+  readonly limit?: RouteLimit;
 }
 
 /** What an exporter asks about neighbors. */
@@ -133,6 +143,10 @@ export class GroupExporter implements ExportRules {
     this.factNumbers = factNumbers;
     this.mitigatesPathHiding = settings.mitigatesPathHiding;
     this.pathsMax = settings.pathsMax;
+  }
+
+  get limit(): RouteLimit | null {
+    return this.settings.limit ?? null;
   }
 
   sourceClass(peer: PeerRow): number {

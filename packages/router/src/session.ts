@@ -54,7 +54,7 @@ export interface FamilyState {
   resending: boolean;
   /** And once more after that, since the peer asked again. */
   resendAgain: boolean;
-  /** More was sent than `max-prefix-out` says, and that was told. */
+  /** There are more routes to send than `max-prefix-out` says, and that was told. */
   sendsTooMuch: boolean;
   readonly import: FamilyImport;
 }
@@ -216,7 +216,7 @@ export class Session implements MemberOwner {
     const { config, log } = this.neighbor;
     const { family } = member.group.rib;
     const limit = limitIn(config.maxPrefixOut, family);
-    if (limit === null) return true;
+    if (limit === null || config.maxPrefixOut.action === "block") return true;
     const state = this.family(family)!;
     const count = advertisedCount(member.group, member);
     const wasOver = state.sendsTooMuch;
@@ -234,6 +234,21 @@ export class Session implements MemberOwner {
       action,
     });
     return true;
+  }
+
+  limited({ group }: SessionMember): void {
+    const { config, log } = this.neighbor;
+    const { family } = group.rib;
+    const state = this.family(family)!;
+    const waiting = group.adjRibOut.beyond.size;
+    const wasOver = state.sendsTooMuch;
+    state.sendsTooMuch = waiting > 0;
+    if (wasOver || waiting === 0) return;
+    const limit = limitIn(config.maxPrefixOut, family);
+    const label = familyLabel(family);
+    const text = `no more than ${limit} ${label} routes are sent, as max-prefix-out says`;
+    const fields = { family: label, limit, action: "block" };
+    log.add("max-prefix-out", "warn", this.tables.nowMs, text, fields);
   }
 
   overrun({ group }: SessionMember): void {
@@ -277,7 +292,13 @@ export class Session implements MemberOwner {
     const filter = tables.policies.filter(config.export, config.localAs, config.vars);
     const { config: all, isLongLived } = tables;
     const rest = [negotiated, own, filter, isLongLived] as const;
-    return { filter, settings: groupSettings(family, all.router, config, ...rest) };
+    const settings = groupSettings(family, all.router, config, ...rest);
+    const { maxPrefixOut } = config;
+    const routes = maxPrefixOut.action === "block" ? limitIn(maxPrefixOut, family) : null;
+    if (routes === null) return { filter, settings };
+    // Members of a group that has a limit are of one class.
+    const cls = tables.directory.classOf(this.neighbor.row, settings.classByAs);
+    return { filter, settings: { ...settings, limit: { routes, cls } } };
   }
 
   private tellUpdate(buf: Uint8Array, at: number, end: number, isMalformed: boolean): void {

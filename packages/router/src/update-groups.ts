@@ -32,6 +32,8 @@ export interface MemberOwner {
   admits(member: SessionMember): boolean;
   /** It was not, and the session is to end. */
   overrun(member: SessionMember): void;
+  /** There are routes that it is not sent since its group keeps to a limit, or no longer. */
+  limited(member: SessionMember): void;
 }
 
 /** A session's place in the update group of one family. */
@@ -92,6 +94,10 @@ export class ConnectionSink implements GroupSink {
   synced(member: Member): void {
     const { owner, group } = member as SessionMember;
     owner.synced(group.rib.family);
+  }
+
+  limited(members: readonly Member[]): void {
+    for (const member of members as readonly SessionMember[]) member.owner.limited(member);
   }
 }
 

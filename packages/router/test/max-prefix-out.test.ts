@@ -2,6 +2,7 @@
 
 import { showNeighbor } from "@ts-bgp/views";
 import { describe, expect, test } from "vitest";
+import { explain } from "../../../testkit/asking.ts";
 import { Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 
 const A = "192.0.2.1";
@@ -95,6 +96,71 @@ describe("more routes than the neighbor may be sent", () => {
     a.announce(prefixes(0, 10));
     lab.run();
     expect(logged(lab)).toHaveLength(2);
+  });
+});
+
+describe("with the action block", () => {
+  const BLOCK = "{ ipv4-unicast: 10, action: block }";
+
+  test("no more are sent, and others come where some go", () => {
+    const { lab, a, b, c } = three(BLOCK);
+    a.announce(prefixes(0, 15));
+    lab.run();
+    const first = Object.keys(b.table);
+    expect(first).toHaveLength(10);
+    expect(Object.keys(c.table)).toHaveLength(15);
+    const [family] = showNeighbor(lab.neighbor(B)).families;
+    expect(family!.max_prefix_out).toEqual({ limit: 10, action: "block", count: 10 });
+    expect(logged(lab)).toEqual([["warn", 10]]);
+    b.wire.forget();
+    a.withdraw(first.slice(0, 3));
+    lab.run();
+    expect(b.wire.changes.filter((change) => change.startsWith("-"))).toHaveLength(3);
+    expect(Object.keys(b.table)).toEqual(expect.arrayContaining(first.slice(3)));
+    expect(Object.keys(b.table)).toHaveLength(10);
+    a.withdraw(first.slice(3, 6));
+    lab.run();
+    expect(Object.keys(b.table)).toHaveLength(9);
+    expect(b.isUp).toBe(true);
+    a.announce(prefixes(20, 2));
+    lab.run();
+    expect(logged(lab)).toHaveLength(2);
+  });
+
+  test("routes that are sent change as ever, and own ones take no room", () => {
+    const { lab, a, b } = three(BLOCK);
+    b.announce(prefixes(40, 20));
+    a.announce(prefixes(0, 12));
+    lab.run();
+    a.announce(prefixes(0, 12), { path: [65001, 65009] });
+    lab.run();
+    expect(Object.values(b.table).map(({ path }) => path)).toEqual(
+      Array.from({ length: 10 }, () => "65001 65009"),
+    );
+  });
+
+  test("a reload may change the limit, take it away, and bring it", () => {
+    const { lab, a, b } = three(BLOCK);
+    a.announce(prefixes(0, 15));
+    lab.run();
+    const count = (limit: string) => {
+      lab.reload(yamlWith(limit)).run();
+      return Object.keys(b.table).length;
+    };
+    expect(count("{ ipv4-unicast: 12, action: block }")).toBe(12);
+    expect(count("{ ipv4-unicast: 4, action: block }")).toBe(4);
+    expect(count("20")).toBe(15);
+    expect(count(BLOCK)).toBe(10);
+    expect(b.isUp).toBe(true);
+  });
+
+  test("explain says of a route that there is no room for it", () => {
+    const { lab, a, b } = three(BLOCK);
+    a.announce(prefixes(0, 11));
+    lab.run();
+    const waiting = prefixes(0, 11).filter((prefix) => !(prefix in b.table));
+    const { paths } = explain(lab, "export", waiting[0]!, B);
+    expect(paths[0]!.steps.at(-1)!.reason!.code).toBe("max-prefix-out");
   });
 });
 

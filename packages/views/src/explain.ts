@@ -7,6 +7,7 @@ import {
   type AttrId,
   advertised,
   exactMatch,
+  isBeyondLimit,
   isWithheld,
   keyOf,
   type PathRow,
@@ -222,6 +223,11 @@ function explainCandidates(
 }
 
 /** What stands between a path and a neighbor, up to the first thing that stops it. */
+const BEYOND_LIMIT: ShownReason = {
+  code: "max-prefix-out",
+  text: "as many routes are sent as the neighbor may be sent (max-prefix-out)",
+};
+
 function exportSteps(
   router: Router,
   rib: Rib,
@@ -244,6 +250,7 @@ function exportSteps(
   const policy = policyStep(router, explanation);
   if (!policy.passed) return [policy];
   if (reason !== 0) return [policy, failed(router, "checks", reason)];
+  if (isBeyondLimit(group, row, path, member)) return [policy, failedBy("checks", BEYOND_LIMIT)];
   if (leftOut.length === 0) return [policy];
   const text = `sent without what is not for another AS (RFC 4360): ${leftOut.join(", ")}`;
   return [policy, { step: "checks", passed: true, text }];
