@@ -17,7 +17,8 @@ export interface ParsedAddress {
 /** @returns the address, or what is wrong with it */
 export function parseHostAddress(text: string): ParsedAddress | string {
   if (text.includes("/")) return `"${text}" is a prefix; an address is wanted`;
-  if (Address4.isValid(text)) {
+  // What asks whether it is one makes an error with a stack where it is not.
+  if (!text.includes(":") && Address4.isValid(text)) {
     const address = new Address4(text);
     return {
       text: address.correctForm(),
@@ -33,13 +34,16 @@ export function parseHostAddress(text: string): ParsedAddress | string {
   if (address.is4() || address.isMapped4()) {
     return `"${text}" is an IPv4 address in IPv6 form; write it in dotted form`;
   }
+  const canonical = address.correctForm();
+  // Nearly all are global unicast (RFC 4291 section 2.4), and the library takes long to see that.
+  const isGlobal = /^[23][0-9a-f]{3}:/.test(canonical);
   return {
-    text: address.correctForm() + address.zone,
+    text: canonical + address.zone,
     version: 6,
-    linkLocal: address.isLinkLocal(),
-    multicast: address.isMulticast(),
-    unspecified: address.correctForm() === "::",
-    loopback: address.correctForm() === "::1",
+    linkLocal: !isGlobal && address.isLinkLocal(),
+    multicast: !isGlobal && address.isMulticast(),
+    unspecified: canonical === "::",
+    loopback: canonical === "::1",
   };
 }
 

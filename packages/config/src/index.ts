@@ -60,6 +60,7 @@ export type {
   RequiredCapability,
   StaticRoute,
 } from "./route-types.ts";
+export { useValidatorCode, validatorCode } from "./schema.ts";
 export { loadSpare, type SpareConfig, type SparedPair } from "./spare.ts";
 export type {
   AddPathOptions,

@@ -6,6 +6,9 @@
  */
 
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import equal from "ajv/dist/runtime/equal.js";
+import ucs2length from "ajv/dist/runtime/ucs2length.js";
+import standalone from "ajv/dist/standalone/index.js";
 import forward from "../schema/forward.schema.json" with { type: "json" };
 import mirror from "../schema/mirror.schema.json" with { type: "json" };
 import spare from "../schema/spare.schema.json" with { type: "json" };
@@ -22,21 +25,51 @@ const SCHEMAS = { speaker, spare, mirror, forward };
 const SPEAKER = "ts-bgp.schema.json";
 export type FileKind = keyof typeof SCHEMAS;
 
-const compiled: Map<FileKind, ValidateFunction> = new Map();
+type Validator = Pick<ValidateFunction, "errors"> & ((value: unknown) => unknown);
 
-function validator(kind: FileKind): ValidateFunction {
+const compiled: Map<FileKind, { readonly validate: Validator; readonly ajv: Ajv | null }> =
+  new Map();
+
+/** What the code of a validator asks for. */
+const RUNTIME: Readonly<Record<string, unknown>> = {
+  "ajv/dist/runtime/equal": asCommonJs(equal),
+  "ajv/dist/runtime/ucs2length": asCommonJs(ucs2length),
+};
+
+/** Bundlers and Node.js differ in what the default of such a module is. */
+function asCommonJs(module: { readonly default?: unknown }): { readonly default: unknown } {
+  return { default: module.default ?? module };
+}
+
+/**
+ * @returns the validator of files of a kind as code for another thread, where compiling the schema anew takes
+ *   longer than all that it is compiled for; null when no file of the kind was read in this one
+ */
+export function validatorCode(kind: FileKind): string | null {
+  const { ajv = null, validate } = compiled.get(kind) ?? {};
+  return ajv === null ? null : standalone.default(ajv, validate as ValidateFunction);
+}
+
+/** @param code - of `validatorCode` of the same version */
+export function useValidatorCode(kind: FileKind, code: string): void {
+  const made: { exports: unknown } = { exports: null };
+  new Function("module", "require", code)(made, (name: string) => RUNTIME[name]);
+  compiled.set(kind, { validate: made.exports as Validator, ajv: null });
+}
+
+function validator(kind: FileKind): Validator {
   const known = compiled.get(kind);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.validate;
   const options = {
     ...{ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false },
     // The validator runs once or twice: passes over its code take longer than they save.
-    code: { optimize: false },
+    code: { optimize: false, source: true },
   };
   const ajv = new Ajv(options);
   if (kind === "mirror") ajv.addSchema(speaker, SPEAKER);
-  const made = ajv.compile(SCHEMAS[kind]);
-  compiled.set(kind, made);
-  return made;
+  const validate = ajv.compile(SCHEMAS[kind]);
+  compiled.set(kind, { validate, ajv });
+  return validate;
 }
 
 /** A key or an item that is wrong, and the section or list that it stands in. */

@@ -17,6 +17,7 @@ import {
   loadSpare,
   type MirrorConfig,
   type SpareConfig,
+  validatorCode,
 } from "@ts-bgp/config";
 import { certificateProblem } from "@ts-bgp/nsr/certificate-check";
 import { assertPrivateFolder } from "@ts-bgp/nsr/private-folder";
@@ -66,6 +67,8 @@ export type CheckedFile = Checked<Config>;
 export interface WorkerInput {
   readonly file: string;
   readonly text: string | undefined;
+  /** See `validatorCode`. */
+  readonly validator: string | null;
 }
 
 export interface ReadOptions {
@@ -226,7 +229,7 @@ export async function readConfigFileApart(
   file: string,
   { text, inForce = null }: { text?: string | undefined; inForce?: Config | null } = {},
 ): Promise<ReadApart> {
-  const workerData: WorkerInput = { file, text };
+  const workerData: WorkerInput = { file, text, validator: validatorCode("speaker") };
   const worker = new Worker(new URL("./config-worker.ts", import.meta.url), {
     workerData,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },

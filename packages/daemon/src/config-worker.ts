@@ -1,6 +1,7 @@
 /** A worker thread that reads and checks one configuration file, tells what it found, and ends. */
 
 import { parentPort, workerData } from "node:worker_threads";
+import { useValidatorCode } from "@ts-bgp/config";
 import { configOctets, replicated } from "@ts-bgp/replication/config-octets";
 import {
   ConfigFileError,
@@ -11,7 +12,8 @@ import {
 } from "./config-file.ts";
 import { ownSections } from "./own-sections.ts";
 
-function outcomeOf({ file, text }: WorkerInput): WorkerOutcome {
+function outcomeOf({ file, text, validator }: WorkerInput): WorkerOutcome {
+  if (validator !== null) useValidatorCode("speaker", validator);
   try {
     const { config, warnings } = readConfigFile(file, text);
     const octets = configOctets(replicated(config));

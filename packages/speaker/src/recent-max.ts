@@ -1,6 +1,7 @@
 /** The longest slice of late, the same for everybody who asks. */
 
-import { nowMs, type SliceTimes } from "./speaker.ts";
+import type { SliceTimes } from "./slice-times.ts";
+import { nowMs } from "./speaker.ts";
 
 /** The maximum is begun anew after so long; the one before counts as long again. */
 const WINDOW_MS = 60_000;

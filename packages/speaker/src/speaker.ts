@@ -30,6 +30,7 @@ import { isIn, otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionFor } from "./session-sockets.ts";
+import { addSlice, type SliceTimes } from "./slice-times.ts";
 import { LEVELS, type SpeakerOptions } from "./speaker-options.ts";
 import { reasonOf } from "./system-errors.ts";
 import { listenOn, Transport, type TransportEvents } from "./transport.ts";
@@ -53,13 +54,6 @@ const UNANSWERED =
 const REQUIRED = "the configuration says nsr: required, and this host cannot protect connections";
 /** Longest wait for the last NOTIFICATIONs to leave. */
 const STOP_MS = 3000;
-
-/** Where the time of slices went, for metrics. */
-export interface SliceTimes {
-  count: number;
-  totalMs: number;
-  maxMs: number;
-}
 
 export class Speaker {
   readonly slices: SliceTimes = { count: 0, totalMs: 0, maxMs: 0 };
@@ -349,6 +343,7 @@ export class Speaker {
         if (this.isSuspended) return;
         this.run({ record: "sent", connection, octets, nowMs: this.now() });
       },
+      roomMade: () => this.flushSoon(),
       closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
       refusalOf: (address) => this.router.refusalOf(address),
       protection: (address) => protectionFor(this.router, address),
@@ -401,7 +396,7 @@ export class Speaker {
     this.looks?.look();
   }
 
-  /** Listens on all of these, or on none beside those that it has. @param check - throws where that is for nothing */
+  /** Listens on all of these addresses, or on none: `check` throws where it is all for nothing by now. */
   private async listenAll(addresses: readonly ListenAddress[], check = () => {}): Promise<void> {
     const fresh = addresses.filter(({ address, port }) => !this.transport.listens(address, port));
     try {
@@ -428,10 +423,7 @@ export class Speaker {
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     this.slicedMs = performance.now();
-    const ms = this.slicedMs - start;
-    this.slices.count++;
-    this.slices.totalMs += ms;
-    if (ms > this.slices.maxMs) this.slices.maxMs = ms;
+    addSlice(this.slices, this.slicedMs - start);
     if (this.hasMore) this.schedule();
   }
 
@@ -452,9 +444,15 @@ export class Speaker {
     // What is not let out now is when this side may again.
     if (!this.isHeld()) return;
     const end = performance.now() + SLICE_MS;
-    this.willFlush = this.transport.flush(() => performance.now() < end);
-    if (this.willFlush) setImmediate(() => this.flush());
+    if (this.transport.flush(() => performance.now() < end)) this.flushSoon();
     else this.latency.flushed(this.active.acked, performance.now());
+  }
+
+  /** While others have no sockets, what is more than the first octets waits for these. */
+  private flushSoon(): void {
+    if (this.willFlush || this.isRestoring) return;
+    this.willFlush = true;
+    setImmediate(() => this.flush());
   }
 
   private do(output: Output): void {

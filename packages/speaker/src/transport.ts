@@ -17,6 +17,7 @@ import {
   setSessionOptions,
 } from "@ts-bgp/takeover";
 import { acceptMore, plainAddress } from "./accept-more.ts";
+import { Outbound } from "./outbound.ts";
 import { hint } from "./system-errors.ts";
 import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
@@ -33,6 +34,8 @@ export interface TransportEvents {
   /** @returns whether to go on reading */
   received(id: ConnectionId, octets: Uint8Array): boolean;
   sent(id: ConnectionId, octets: number): void;
+  /** There is something to `flush` again, on a connection that had no room for it. */
+  roomMade(): void;
   closed(id: ConnectionId): void;
   /** A protection could not be set up; the connection is not used. */
   refused(remoteAddress: string, error: Error): void;
@@ -48,6 +51,8 @@ export interface TransportEvents {
 const LINGER_MS = 2000;
 /** What ends a silence, and keeps a peer busy until its turn comes. */
 const FIRST_OCTETS = 1 << 16;
+/** What a connection is given before others have their turn: some tenths of a millisecond. */
+const TURN_OCTETS = 1 << 18;
 /** When to speak of an attempt that has had no answer. */
 const UNANSWERED_MS = 5000;
 /** Connections beyond this are not accepted: a flood must not use up descriptors. */
@@ -56,10 +61,7 @@ const CONNECTIONS_MAX = 8192;
 /** A connection that the router knows. */
 interface Open {
   readonly socket: net.Socket;
-  /** Written in the bracket at hand. */
-  pending: Uint8Array[];
-  /** Octets to be written that the router was told to be sent already, on another socket. */
-  toldSent: number;
+  readonly out: Outbound;
   closing: boolean;
 }
 
@@ -69,7 +71,10 @@ export class Transport {
   private readonly servers: Map<string, net.Server> = new Map();
   private readonly open: Map<ConnectionId, Open> = new Map();
   private readonly connecting: Map<ConnectionId, net.Socket> = new Map();
+  /** Those that may have something to write, and room for it, in the order of their turns. */
   private readonly dirty: Set<ConnectionId> = new Set();
+  /** Those of which the router may have to be told that octets were sent. */
+  private readonly progressed: Set<ConnectionId> = new Set();
   private readonly paused: Set<ConnectionId> = new Set();
   private readonly rate: ConnectionRate = new ConnectionRate();
   private isReading = true;
@@ -154,23 +159,16 @@ export class Transport {
   write(id: ConnectionId, octets: Uint8Array): void {
     const open = this.open.get(id);
     if (open === undefined || open.closing) return;
-    open.pending.push(octets);
-    this.dirty.add(id);
+    open.out.add(octets);
+    if (open.out.isReady) this.dirty.add(id);
   }
 
   /** Lets out the first of what was written to a connection; the rest waits for `flush`. */
   flushFirst(id: ConnectionId): void {
     const open = this.open.get(id);
     if (open === undefined) return;
-    const { pending } = open;
-    let pieces = 0;
-    for (let octets = 0; pieces < pending.length && octets < FIRST_OCTETS; pieces++) {
-      octets += pending[pieces]!.length;
-    }
-    const rest = pending.splice(pieces);
-    this.writeOut(id, open);
-    open.pending = rest;
-    if (rest.length === 0) this.dirty.delete(id);
+    this.feed(id, open, FIRST_OCTETS);
+    if (!open.out.isReady) this.dirty.delete(id);
   }
 
   /** Something was written that `flush` has not let out. */
@@ -179,7 +177,8 @@ export class Transport {
   }
 
   /**
-   * Lets out what was written since the last time, connection by connection.
+   * Lets out what was written, as far as the kernel has room for it, connection by connection and each of
+   * them a part in turn.
    *
    * @param mayGoOn - asked before each further connection
    * @returns whether there is more to let out
@@ -188,7 +187,8 @@ export class Transport {
     for (const id of this.dirty) {
       this.dirty.delete(id);
       const open = this.open.get(id);
-      if (open !== undefined) this.writeOut(id, open);
+      if (open !== undefined) this.feed(id, open, TURN_OCTETS);
+      if (open?.out.isReady === true) this.dirty.add(id);
       if (this.dirty.size > 0 && !mayGoOn()) return true;
     }
     return false;
@@ -204,7 +204,7 @@ export class Transport {
     }
     const open = this.open.get(id);
     if (open === undefined || open.closing) return;
-    this.writeOut(id, open);
+    open.out.handAll();
     open.closing = true;
     // Reading on until the peer closes: unread octets would turn the FIN into a reset, which can
     // overtake a NOTIFICATION.
@@ -356,7 +356,8 @@ export class Transport {
   }
 
   private adopt(id: ConnectionId, socket: net.Socket, toldSent = 0): void {
-    const open: Open = { socket, pending: [], toldSent, closing: false };
+    const out = new Outbound(socket, toldSent, () => this.roomMade(id));
+    const open: Open = { socket, out, closing: false };
     this.open.set(id, open);
     socket.on("data", (octets) => {
       if (open.closing || this.events.received(id, octets)) return;
@@ -373,21 +374,31 @@ export class Transport {
     });
   }
 
-  private writeOut(id: ConnectionId, open: Open): void {
-    const { socket, pending } = open;
-    if (pending.length === 0 || socket.destroyed) return;
-    open.pending = [];
-    let octets = 0;
-    for (const piece of pending) octets += piece.length;
-    const told = Math.min(octets, open.toldSent);
-    open.toldSent -= told;
-    const sent = (error?: Error | null) => {
-      if (error == null && octets > told) this.events.sent(id, octets - told);
-    };
-    if (pending.length > 1) socket.cork();
-    for (let i = 0; i < pending.length - 1; i++) socket.write(pending[i]!);
-    socket.write(pending.at(-1)!, sent);
-    if (pending.length > 1) socket.uncork();
+  private feed(id: ConnectionId, { out }: Open, octetsMax: number): void {
+    out.feed(octetsMax);
+    this.tellSent(id);
+  }
+
+  private roomMade(id: ConnectionId): void {
+    this.tellSent(id);
+    const open = this.open.get(id);
+    if (open === undefined || !open.out.isReady) return;
+    this.dirty.add(id);
+    this.events.roomMade();
+  }
+
+  /** The router is told once what is at hand is done: it may be it that writes. */
+  private tellSent(id: ConnectionId): void {
+    this.progressed.add(id);
+    if (this.progressed.size > 1) return;
+    process.nextTick(() => {
+      const ids = [...this.progressed];
+      this.progressed.clear();
+      for (const one of ids) {
+        const octets = this.open.get(one)?.out.takeUntold() ?? 0;
+        if (octets > 0) this.events.sent(one, octets);
+      }
+    });
   }
 
   private setKey(server: net.Server, peer: string, key: string | null): void {

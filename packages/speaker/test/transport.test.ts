@@ -31,7 +31,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
   const nothing = () => {};
   const events: TransportEvents = {
     ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
-    ...{ closed: nothing, refused: nothing, turnedAway: nothing },
+    ...{ closed: nothing, roomMade: nothing, refused: nothing, turnedAway: nothing },
     accepted: () => 1,
     opened: () => true,
     refusalOf: () => null,
@@ -77,7 +77,7 @@ test("what is written to many leaves in turns, each connection's octets in their
   let accepted = 0;
   const transport = new Transport({
     ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
-    ...{ closed: nothing, refused: nothing, turnedAway: nothing },
+    ...{ closed: nothing, roomMade: nothing, refused: nothing, turnedAway: nothing },
     accepted: () => ++accepted,
     opened: () => true,
     refusalOf: () => null,
