@@ -118,12 +118,12 @@ describe("the document", () => {
     expect(told.sort()).toEqual(known.sort());
   });
 
-  test("has all that the command can ask and order, but for files on the host", () => {
+  test("has all that the command can ask and order, but for files on the host and other members", () => {
     const file = fileURLToPath(new URL("../src/commands.ts", import.meta.url));
     const names = readFileSync(file, "utf8").matchAll(/^ {2}"?([a-z-]+)"?: async function\*/gm);
     const commands = [...names].map(([, name = ""]) => name.replace(/^explain-.*/, "explain"));
     const served = ENDPOINTS.map(({ command }) => command).filter((command) => command !== "");
-    expect(new Set([...served, "dump", "show-record"])).toEqual(new Set(commands));
+    expect(new Set([...served, "dump", "show-record", "ask-cluster"])).toEqual(new Set(commands));
   });
 
   test("is served to whoever asks", async () => {
