@@ -117,14 +117,14 @@ describe("the document", () => {
     expect(told.sort()).toEqual(known.sort());
   });
 
-  test("has all that the command can ask and order, but for files on the host", () => {
+  test("has all that the command can ask and order, but for files on the host and other members", () => {
     const text = ["commands.ts", "past/past-commands.ts"]
       .map((name) => readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8"))
       .join("\n");
     const names = text.matchAll(/^ {2}"?([a-z-]+)"?: async function\*/gm);
     const commands = [...names].map(([, name = ""]) => name.replace(/^explain-.*/, "explain"));
     const served = ENDPOINTS.map(({ command }) => command).filter((command) => command !== "");
-    expect(new Set([...served, "dump"])).toEqual(new Set(commands));
+    expect(new Set([...served, "dump", "ask-cluster"])).toEqual(new Set(commands));
   });
 
   test("is served to whoever asks", async () => {
