@@ -12,9 +12,9 @@ import {
   machineCapture,
   type RecordHead,
 } from "@ts-bgp/replication";
-import { recordName } from "../../packages/nsr/src/record-files.ts";
-import { Followed } from "../../packages/replication/test/followed-router.ts";
-import { Lab, yamlOf } from "../../testkit/router.ts";
+import { Lab, yamlOf } from "../../../testkit/router.ts";
+import { recordName } from "../../nsr/src/record-files.ts";
+import { Followed } from "./followed-router.ts";
 
 export const START_MS = Date.UTC(2026, 10, 28);
 const HOUR_MS = 3_600_000;
