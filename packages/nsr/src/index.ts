@@ -11,7 +11,8 @@
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that
  *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts    those who only want to know
- *     recorder.ts, record-thread.ts, record-worker.ts, record-files.ts    what was, on disk    record-player.ts   of there
+ *     recorder.ts, record-thread.ts, record-worker.ts, record-files.ts    what was, on disk
+ *     record-player.ts, unpacked-file.ts    of there
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there
  *     pair-gate.ts, protector.ts, resume.ts, host.ts, service-addresses.ts    what `takeover` does for it
  *     thread-failure.ts      an exception in a thread ends the process

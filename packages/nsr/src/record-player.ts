@@ -6,8 +6,6 @@
  * file that is damaged, or one of a program that does otherwise than this one.
  */
 
-import { createReadStream } from "node:fs";
-import { createZstdDecompress } from "node:zlib";
 import {
   FormatError,
   type Machine,
@@ -17,6 +15,7 @@ import {
 } from "@ts-bgp/replication";
 import { programDigest } from "./build.ts";
 import { type RecordFile, recordFiles } from "./record-files.ts";
+import { unpackedFile } from "./unpacked-file.ts";
 
 /** Why it cannot be said what was; the message is for people. */
 export class PlaybackError extends Error {}
@@ -32,14 +31,11 @@ export class Playback {
   /** Nothing more is in the file. */
   isOver = false;
   private readonly reader: RecordReader = new RecordReader();
-  private readonly pieces: AsyncIterator<Buffer>;
+  private readonly pieces: AsyncGenerator<Buffer, void>;
 
   constructor(file: RecordFile) {
     this.file = file;
-    const source = createReadStream(file.file);
-    const unpacked = createZstdDecompress();
-    source.on("error", (error) => unpacked.destroy(error));
-    this.pieces = source.pipe(unpacked)[Symbol.asyncIterator]();
+    this.pieces = unpackedFile(file.file);
   }
 
   /** The state after what was run. @throws PlaybackError before there is one */
@@ -114,7 +110,7 @@ export class Playback {
   }
 
   async close(): Promise<void> {
-    await this.pieces.return?.();
+    await this.pieces.return();
   }
 
   private step(untilMs: number): ReturnType<RecordReader["step"]> {
@@ -138,8 +134,6 @@ export class Playback {
       return true;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      // It is being written, or the process that wrote it has died.
-      if (code === "Z_BUF_ERROR") return false;
       if (code?.startsWith("ZSTD_") === true) throw this.damaged(error as Error);
       throw new PlaybackError(message);
     }
