@@ -50,6 +50,9 @@ beforeAll(async () => {
   const isGone = async () => (await exchange.speaker.neighbor(B)).families[0]?.received === 0;
   await until(isGone, WAIT_MS, "all is withdrawn");
   exchange.peers[0]!.send(updateMessage([], attributesWith([65001, 65200]), [16, 10, 1]));
+  const isOther = async () =>
+    (await (await exchange.ask("/api/v1/routes?prefix=10.1.0.0/16")).text()).includes("65200");
+  await until(isOther, WAIT_MS, "A says something else");
   second = await moment();
 });
 

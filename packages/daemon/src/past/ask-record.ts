@@ -64,8 +64,13 @@ export async function* askRecord(
   asked: ToPast,
 ): AsyncGenerator<unknown, Readonly<Record<string, unknown>>> {
   if (isBusy) yield* turn();
-  checkMemory();
   isBusy = true;
+  try {
+    checkMemory();
+  } catch (error) {
+    isBusy = false;
+    throw error;
+  }
   const heard: FromPast[] = [];
   let wake: () => void = () => {};
   let lastWords = "";
@@ -126,6 +131,8 @@ async function* turn(): AsyncGenerator<null, void> {
       await sleep(LOOK_MS, null, { ref: false });
       yield null;
     }
+    // Another one who waits may look before whoever called this goes on.
+    isBusy = true;
   } finally {
     waiting--;
   }
