@@ -41,7 +41,7 @@ test("the examples of the documentation are right", () => {
       /^policies/m.test(text) ? text : `${text}${CHECKED}`,
       {
         ...SOURCES,
-        readFile: () => "10.1.0.0/16\n",
+        readFile: (path) => (/never/.test(path) ? "64511\n" : "10.1.0.0/16\n"),
       },
     );
     expect(formatMistakes(mistakes)).toEqual([]);
