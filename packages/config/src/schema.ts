@@ -27,8 +27,13 @@ export type FileKind = keyof typeof SCHEMAS;
 
 type Validator = Pick<ValidateFunction, "errors"> & ((value: unknown) => unknown);
 
-const compiled: Map<FileKind, { readonly validate: Validator; readonly ajv: Ajv | null }> =
-  new Map();
+interface Compiled {
+  readonly validate: Validator;
+  /** What it is made of; null of one that was made of it. */
+  readonly code: string | null;
+}
+
+const compiled: Map<FileKind, Compiled> = new Map();
 
 /** What the code of a validator asks for. */
 const RUNTIME: Readonly<Record<string, unknown>> = {
@@ -46,15 +51,14 @@ function asCommonJs(module: { readonly default?: unknown }): { readonly default:
  *   longer than all that it is compiled for; null when no file of the kind was read in this one
  */
 export function validatorCode(kind: FileKind): string | null {
-  const { ajv = null, validate } = compiled.get(kind) ?? {};
-  return ajv === null ? null : standalone.default(ajv, validate as ValidateFunction);
+  return compiled.get(kind)?.code ?? null;
 }
 
 /** @param code - of `validatorCode` of the same version */
 export function useValidatorCode(kind: FileKind, code: string): void {
   const made: { exports: unknown } = { exports: null };
   new Function("module", "require", code)(made, (name: string) => RUNTIME[name]);
-  compiled.set(kind, { validate: made.exports as Validator, ajv: null });
+  compiled.set(kind, { validate: made.exports as Validator, code: null });
 }
 
 function validator(kind: FileKind): Validator {
@@ -68,7 +72,10 @@ function validator(kind: FileKind): Validator {
   const ajv = new Ajv(options);
   if (kind === "mirror") ajv.addSchema(speaker, SPEAKER);
   const validate = ajv.compile(SCHEMAS[kind]);
-  compiled.set(kind, { validate, ajv });
+  const code = standalone.default(ajv, validate);
+  // It has all of that once more.
+  delete validate.source;
+  compiled.set(kind, { validate, code });
   return validate;
 }
 
