@@ -42,9 +42,11 @@ const RUNTIME: Readonly<Record<string, unknown>> = {
 };
 
 /** Bundlers and Node.js differ in what the default of such a module is. */
-function asCommonJs(module: { readonly default?: unknown }): { readonly default: unknown } {
-  return { default: module.default ?? module };
+function asCommonJs(module: unknown): { readonly default: unknown } {
+  return { default: (module as { readonly default?: unknown }).default ?? module };
 }
+
+const codeOf = asCommonJs(standalone).default as (ajv: Ajv, validate: Validator) => string;
 
 /**
  * @returns the validator of files of a kind as code for another thread, where compiling the schema anew takes
@@ -72,7 +74,7 @@ function validator(kind: FileKind): Validator {
   const ajv = new Ajv(options);
   if (kind === "mirror") ajv.addSchema(speaker, SPEAKER);
   const validate = ajv.compile(SCHEMAS[kind]);
-  const code = standalone.default(ajv, validate);
+  const code = codeOf(ajv, validate);
   // It has all of that once more.
   delete validate.source;
   compiled.set(kind, { validate, code });
