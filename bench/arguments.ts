@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ACTS, type Act } from "../exchange/episode.ts";
 import { CLIENTS_MAX, ROUTES_MAX } from "../exchange/exchange.ts";
-import { DAEMONS, NSR_DAEMONS } from "./daemons.ts";
+import { BMP_DAEMONS, DAEMONS, NSR_DAEMONS } from "./daemons.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios.ts";
 import { SCALE } from "./streams.ts";
 
@@ -26,6 +26,8 @@ to BIRD 2. Needs Linux, root, iproute2 and gcc. The figures that count are ratio
   --nice=N          priority of daemon and load, -20 to 19. Default -15
   --nsr             this speaker without and with a standby, ratios to without; the default
                     scenarios are then s1 to s5 and join
+  --bmp             this speaker without and with a BMP station that is told all tables and reads as
+                    fast as it can, ratios to without; the default scenario is then s4
   --json            one JSON object a line for each phase of each run, in place of the table
   --help            this text
 
@@ -104,6 +106,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Compare this speaker without and with a standby. */
   readonly nsr: boolean;
+  /** Compare this speaker without and with a BMP station. */
+  readonly bmp: boolean;
 }
 
 /** The command line is not as it should be; the message is for people. */
@@ -114,7 +118,9 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
   const { values } = parse(argv);
   if (values.help === true) return null;
   const nsr = values.nsr === true;
-  const known = (nsr ? NSR_DAEMONS : DAEMONS).map(({ name }) => name);
+  const bmp = values.bmp === true;
+  if (nsr && bmp) throw new UsageError("--bmp does not go with --nsr");
+  const known = (nsr ? NSR_DAEMONS : bmp ? BMP_DAEMONS : DAEMONS).map(({ name }) => name);
   const daemons = values.daemon?.flatMap((list) => list.split(",")) ?? null;
   for (const name of daemons ?? []) {
     if (!known.includes(name)) {
@@ -124,7 +130,7 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
   const scenarios = values.scenario?.flatMap((list) => list.split(","));
   const others = scenarios?.filter((name) => name !== TAKEOVER);
   return {
-    scenarios: others?.map(scenarioName) ?? defaultScenarios(nsr),
+    scenarios: others?.map(scenarioName) ?? (bmp ? ["s4"] : defaultScenarios(nsr)),
     takeover: takeoverOptions(
       values,
       scenarios?.includes(TAKEOVER) === true,
@@ -137,6 +143,7 @@ export function parseArguments(argv: readonly string[]): BenchOptions | null {
     nice: number("nice", values.nice, -20, 19) ?? -15,
     json: values.json === true,
     nsr,
+    bmp,
   };
 }
 
@@ -209,6 +216,7 @@ function parse(argv: readonly string[]) {
         nice: { type: "string" },
         json: { type: "boolean" },
         nsr: { type: "boolean" },
+        bmp: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -20,7 +20,14 @@ describe("the command line of the benchmark", () => {
       nice: -15,
       json: false,
       nsr: false,
+      bmp: false,
     });
+  });
+
+  test("compares without and with a station when asked", () => {
+    const argv = ["--bmp", "--daemon", "ours+bmp"];
+    expect(parseArguments(argv)).toMatchObject({ scenarios: ["s4"], daemons: ["ours+bmp"] });
+    expect(() => parseArguments(["--bmp", "--nsr"])).toThrow("--bmp does not go with --nsr");
   });
 
   test("compares without and with a standby when asked", () => {

@@ -28,6 +28,8 @@ export interface Daemon {
   prepare(scenario: Scenario, directory: string): string[];
   /** A second process that would take over; absent where there is none. */
   readonly standby?: Standby;
+  /** Where a BMP station is to connect to; absent where there is none. */
+  readonly station?: { readonly address: string; readonly port: number };
 }
 
 export interface Standby {
@@ -40,6 +42,8 @@ export interface Standby {
 }
 
 const HOLD_SECONDS = 240;
+/** All that it is told at once waits for it, so that nothing is told twice. */
+const STATION_QUEUE_MB = 1024;
 
 const ours: Daemon = {
   name: "ours",
@@ -48,6 +52,20 @@ const ours: Daemon = {
     fileURLToPath(new URL("../packages/cli/bin/tsbgp.mjs", import.meta.url)),
   remedy: "it is part of this repository",
   prepare: (scenario, directory) => prepareOurs(scenario, directory, null),
+};
+
+const STATION = { address: "127.0.0.1", port: 11_019 };
+
+/** The same with a BMP station that is told everything. */
+const oursWithStation: Daemon = {
+  ...ours,
+  name: "ours+bmp",
+  station: STATION,
+  prepare: (scenario, directory) => {
+    const tables = ["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre", "adj-out-post"];
+    const station = { listen: STATION, tables, "queue-mb": STATION_QUEUE_MB };
+    return prepareOurs(scenario, directory, null, { bmp: { stations: [station] } });
+  },
 };
 
 /** The same in a pair: both sides on this host, in one namespace. */
@@ -70,8 +88,16 @@ const oursInPair: Daemon = {
   },
 };
 
-/** @param side - of a pair; `null` for a speaker that runs alone */
-function prepareOurs(scenario: Scenario, directory: string, side: "a" | "b" | null): string[] {
+/**
+ * @param side - of a pair; `null` for a speaker that runs alone
+ * @param sections - more of the configuration
+ */
+function prepareOurs(
+  scenario: Scenario,
+  directory: string,
+  side: "a" | "b" | null,
+  sections: object = {},
+): string[] {
   const name = side ?? "tsbgp";
   const { policies } = scenario;
   const path = join(directory, "nsr.sock");
@@ -85,6 +111,7 @@ function prepareOurs(scenario: Scenario, directory: string, side: "a" | "b" | nu
       listen: [DAEMON_ADDRESS],
       control: { socket: join(directory, `${name}.sock`) },
       ...(side === null ? {} : { nsr: pair }),
+      ...sections,
       ...(policies === undefined ? {} : swapSections(policies, scenario.peers.length - 1)),
       defaults: {
         passive: true,
@@ -216,6 +243,8 @@ export const DAEMONS: readonly Daemon[] = [ours, bird2, frr, gobgp, openbgpd];
 
 /** What `--nsr` compares. */
 export const NSR_DAEMONS: readonly Daemon[] = [ours, oursInPair];
+/** What `--bmp` compares. */
+export const BMP_DAEMONS: readonly Daemon[] = [ours, oursWithStation];
 
 /** @returns the path of a program, or null when there is none that can be run */
 export function findProgram(program: string): string | null {

@@ -15,11 +15,11 @@ import { rmSync } from "node:fs";
 import os from "node:os";
 import { runInOwnSession, setAutogroupNice } from "../test/lab/autogroup.ts";
 import { type BenchOptions, HELP, parseArguments, UsageError } from "./arguments.ts";
-import { DAEMONS, type Daemon, findProgram, NSR_DAEMONS } from "./daemons.ts";
+import { BMP_DAEMONS, DAEMONS, type Daemon, findProgram, NSR_DAEMONS } from "./daemons.ts";
 import { makeDirectory, removeLeftovers } from "./leftovers.ts";
 import { buildLoad, RunError } from "./load.ts";
 
-import { failureLines, NSR_REFERENCE, tableOf } from "./report.ts";
+import { failureLines, OWN_REFERENCE, tableOf } from "./report.ts";
 import { type Failure, type Measurement, Run } from "./run.ts";
 import { makeScenario, type Scenario, STREAM_SETS } from "./scenarios.ts";
 import { prepareStreams } from "./streams.ts";
@@ -109,7 +109,7 @@ async function measureAll(
   }
   const problems = [...failureLines(failures), ...takeoverProblems(takeovers)];
   if (!options.json) {
-    const lines = tableOf(measurements, options.nsr ? NSR_REFERENCE : undefined);
+    const lines = tableOf(measurements, options.nsr || options.bmp ? OWN_REFERENCE : undefined);
     const table = measurements.length === 0 ? [] : [...lines, ""];
     const more = takeovers.length === 0 ? [] : [...takeoverTable(takeovers), ""];
     process.stdout.write(
@@ -152,9 +152,9 @@ function hasEtcd(): boolean {
   return false;
 }
 
-function findDaemons({ daemons, nsr }: BenchOptions): Found[] {
+function findDaemons({ daemons, nsr, bmp }: BenchOptions): Found[] {
   const found: Found[] = [];
-  for (const daemon of nsr ? NSR_DAEMONS : DAEMONS) {
+  for (const daemon of nsr ? NSR_DAEMONS : bmp ? BMP_DAEMONS : DAEMONS) {
     if (daemons !== null && !daemons.includes(daemon.name)) continue;
     const program = findProgram(daemon.program);
     if (program !== null) found.push({ daemon, program });

@@ -3,8 +3,8 @@
 import type { Failure, Measurement } from "./run.ts";
 
 const REFERENCE = "bird2";
-/** Of the comparison without and with a standby. */
-export const NSR_REFERENCE = "ours";
+/** Of the comparisons without and with a standby or a station. */
+export const OWN_REFERENCE = "ours";
 
 const HEADINGS = [
   "phase",

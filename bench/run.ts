@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { shareAutogroupNice } from "../test/lab/autogroup.ts";
 import { commandLine, type Daemon } from "./daemons.ts";
 import { kill, makeDirectory } from "./leftovers.ts";
@@ -77,6 +78,7 @@ export class Run {
   private readonly directory: string = makeDirectory();
   private child: ChildProcess | null = null;
   private standby: ChildProcess | null = null;
+  private station: ChildProcess | null = null;
   private load: Load | null = null;
 
   constructor(daemon: Daemon, scenario: Scenario, options: RunOptions) {
@@ -104,6 +106,7 @@ export class Run {
   /** Ends and removes everything. Synchronous; harmless when repeated. */
   close(): void {
     this.load?.close();
+    this.station?.kill();
     for (const pid of [this.child?.pid, this.standby?.pid]) {
       if (pid !== undefined) for (const one of sessionPids(pid)) kill(one);
     }
@@ -119,12 +122,20 @@ export class Run {
     this.child = this.spawn(daemon.prepare(scenario, directory));
     const joinsLater = scenario.phases.some(({ standbyJoins }) => standbyJoins);
     if (!joinsLater) await this.startStandby();
+    if (daemon.station !== undefined) this.startStation(daemon.station);
     const load = new Load(options.loadProgram, namespaces.load, scenario.peers, directory);
     this.load = load;
     await load.expect("ready", READY_SECONDS, "the load generator does not begin");
     load.command("connect");
     await this.whileAlive(load.expect("up", ESTABLISHED_SECONDS, "the sessions do not come up"));
     await load.quiet(IDLE_SECONDS, 10 * IDLE_SECONDS);
+  }
+
+  private startStation({ address, port }: { address: string; port: number }): void {
+    const program = fileURLToPath(new URL("bmp-station.ts", import.meta.url));
+    const argv = [process.execPath, program, address, String(port)];
+    const args = ["netns", "exec", this.namespaces.daemon, ...argv];
+    this.station = spawn("ip", args, { stdio: ["pipe", "ignore", "inherit"] });
   }
 
   private spawn(args: readonly string[]): ChildProcess {

@@ -1,38 +1,21 @@
 /**
  * BMP messages, version 3 (RFC 7854, RFC 8671, RFC 9069): a common header, for most kinds a header that
- * says whose routes or messages these are, and a body.
- *
- *     version (1) | length (4) | type (1) | peer type (1) | flags (1) | distinguisher (8) |
- *     address (16) | AS (4) | BGP Identifier (4) | seconds (4) | microseconds (4) | body
+ * says whose routes or messages these are, and a body. See `bmp-head.ts`.
  */
 
-import { writeU32 } from "@ts-bgp/wire-codec";
+import type { BmpBlock } from "./bmp-block.ts";
+import {
+  BMP,
+  BMP_FLAG,
+  type BmpPeer,
+  beginMessage,
+  beginPlain,
+  endMessage,
+  tableFlags,
+} from "./bmp-head.ts";
 import { OctetSink } from "./octet-sink.ts";
 import { writeEndOfRib, writeUpdates } from "./run-updates.ts";
-import { type RouteRun, TABLE, type Table } from "./table-routes.ts";
-
-const VERSION = 3;
-
-export const BMP = {
-  ROUTE_MONITORING: 0,
-  STATISTICS_REPORT: 1,
-  PEER_DOWN: 2,
-  PEER_UP: 3,
-  INITIATION: 4,
-  TERMINATION: 5,
-  ROUTE_MIRRORING: 6,
-} as const;
-
-/** Peer types (RFC 7854 section 4.2, RFC 9069 section 4.1). */
-export const BMP_PEER = { GLOBAL: 0, LOC_RIB: 3 } as const;
-
-/** Flags of a peer header (RFC 7854 section 4.2, RFC 8671 section 4). */
-export const BMP_FLAG = {
-  IPV6: 0x80,
-  POST_POLICY: 0x40,
-  TWO_OCTET_AS: 0x20,
-  ADJ_OUT: 0x10,
-} as const;
+import type { RouteRun, Table } from "./table-routes.ts";
 
 /** Types of the information that begins or ends a session (RFC 7854 section 4.4 and 4.5). */
 export const BMP_INFO = { TEXT: 0, SYS_DESCR: 1, SYS_NAME: 2, TABLE_NAME: 3 } as const;
@@ -43,25 +26,36 @@ export const BMP_TERMINATION = { ADMIN_CLOSE: 0, OUT_OF_RESOURCES: 2 } as const;
 
 /** Counters and gauges (RFC 7854 section 4.8, RFC 8671 section 6.2). */
 export const BMP_STATISTIC = {
+  REJECTED: 0,
+  DUPLICATE_ROUTES: 1,
+  DUPLICATE_WITHDRAWALS: 2,
+  CLUSTER_LOOPS: 3,
+  AS_PATH_LOOPS: 4,
+  ORIGINATOR_LOOPS: 5,
   ADJ_IN: 7,
   LOC_RIB: 8,
   ADJ_IN_OF_FAMILY: 9,
   LOC_RIB_OF_FAMILY: 10,
   TREATED_AS_WITHDRAW: 11,
+  ROUTES_TREATED_AS_WITHDRAW: 12,
+  DUPLICATE_UPDATES: 13,
   ADJ_OUT_PRE: 14,
   ADJ_OUT_POST: 15,
   ADJ_OUT_PRE_OF_FAMILY: 16,
   ADJ_OUT_POST_OF_FAMILY: 17,
 } as const;
 
-/** Whom messages are about. */
-export interface BmpPeer {
-  readonly type: (typeof BMP_PEER)[keyof typeof BMP_PEER];
-  /** 4 or 16 octets; of the Loc-RIB none. */
-  readonly address: Uint8Array;
-  readonly as: number;
-  readonly identifier: number;
-}
+const COUNTERS: ReadonlySet<number> = new Set([
+  BMP_STATISTIC.REJECTED,
+  BMP_STATISTIC.DUPLICATE_ROUTES,
+  BMP_STATISTIC.DUPLICATE_WITHDRAWALS,
+  BMP_STATISTIC.CLUSTER_LOOPS,
+  BMP_STATISTIC.AS_PATH_LOOPS,
+  BMP_STATISTIC.ORIGINATOR_LOOPS,
+  BMP_STATISTIC.TREATED_AS_WITHDRAW,
+  BMP_STATISTIC.ROUTES_TREATED_AS_WITHDRAW,
+  BMP_STATISTIC.DUPLICATE_UPDATES,
+]);
 
 /** How a session ended (RFC 7854 section 4.9). */
 export type BmpPeerDown =
@@ -79,7 +73,7 @@ export interface BmpPeerUp {
   readonly receivedOpen: Uint8Array;
 }
 
-/** A number: 32 bits of a counter, 64 of a gauge, which may be that of a family. */
+/** A number: the low 32 bits of a counter, 64 bits of a gauge, which may be that of a family. */
 export interface BmpStatistic {
   readonly type: number;
   readonly value: number;
@@ -150,12 +144,23 @@ export class BmpWriter {
     this.end();
   }
 
-  /** An UPDATE as it was sent or received. @param twoOctetAs - its AS numbers have 2 octets */
-  update(peer: BmpPeer, atMs: number, table: Table, twoOctetAs: boolean, octets: Uint8Array): void {
-    const flags = tableFlags(table) | (twoOctetAs ? BMP_FLAG.TWO_OCTET_AS : 0);
-    this.beginOf(BMP.ROUTE_MONITORING, peer, flags, atMs);
-    this.sink.octets(octets);
-    this.end();
+  /**
+   * Messages `[from, to)` of a block for a peer: at least the first, and no further one beyond a number of octets.
+   *
+   * @param octetsMax - that are there then
+   * @param twoOctetAs - their AS numbers have 2 octets
+   * @returns the number of the first message that was not appended
+   */
+  block(
+    peer: BmpPeer,
+    block: BmpBlock,
+    from: number,
+    to: number,
+    octetsMax: number,
+    twoOctetAs = false,
+  ): number {
+    const flags = twoOctetAs ? BMP_FLAG.TWO_OCTET_AS : 0;
+    return block.copy(from, to, peer, flags, this.sink, octetsMax);
   }
 
   /** A message as it came that is not of the form that it should have (RFC 7854 section 4.7). */
@@ -177,7 +182,7 @@ export class BmpWriter {
     this.beginOf(BMP.STATISTICS_REPORT, peer, 0, atMs);
     sink.u32(statistics.length);
     for (const { type, value, family } of statistics) {
-      const isCounter = type === BMP_STATISTIC.TREATED_AS_WITHDRAW;
+      const isCounter = COUNTERS.has(type);
       sink.u16(type);
       sink.u16((isCounter ? 4 : 8) + (family === null ? 0 : 3));
       if (family !== null) {
@@ -205,41 +210,16 @@ export class BmpWriter {
   }
 
   private begin(type: number): void {
-    const { sink } = this;
-    this.start = sink.length;
-    sink.u8(VERSION);
-    sink.u32(0);
-    sink.u8(type);
+    this.start = this.sink.length;
+    beginPlain(this.sink, type);
   }
 
-  private beginOf(type: number, peer: BmpPeer, tableFlags: number, atMs: number): void {
-    const { sink } = this;
-    this.begin(type);
-    sink.u8(peer.type);
-    sink.u8(tableFlags | (peer.address.length === 16 ? BMP_FLAG.IPV6 : 0));
-    sink.zeros(8);
-    this.address(peer.address);
-    sink.u32(peer.as);
-    sink.u32(peer.identifier);
-    const seconds = Math.floor(atMs / 1000);
-    sink.u32(seconds);
-    sink.u32(Math.floor((atMs - 1000 * seconds) * 1000));
+  private beginOf(type: number, peer: BmpPeer, flags: number, atMs: number): void {
+    this.start = this.sink.length;
+    beginMessage(this.sink, type, peer, flags, atMs);
   }
 
   private end(): void {
-    writeU32(this.sink.out, this.start + 1, this.sink.length - this.start);
-  }
-}
-
-function tableFlags(table: Table): number {
-  switch (table) {
-    case TABLE.ADJ_IN_POST:
-      return BMP_FLAG.POST_POLICY;
-    case TABLE.ADJ_OUT_PRE:
-      return BMP_FLAG.ADJ_OUT;
-    case TABLE.ADJ_OUT_POST:
-      return BMP_FLAG.ADJ_OUT | BMP_FLAG.POST_POLICY;
-    default:
-      return 0;
+    endMessage(this.sink, this.start);
   }
 }

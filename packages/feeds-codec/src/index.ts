@@ -6,6 +6,8 @@
  *      checked-runs.ts   what of them may be taken, where another process says them
  *     run-updates.ts    these as UPDATE messages
  *     bmp.ts            BMP messages (RFC 7854, RFC 8671, RFC 9069)
+ *     bmp-head.ts       what they begin with
+ *     bmp-block.ts      those that many peers are told of
  *     rib-entries.ts    all routes, prefix by prefix
  *     mrt.ts            MRT records (RFC 6396, RFC 8050)
  *     octet-sink.ts     where all of this is written to
@@ -14,18 +16,16 @@
  */
 
 export {
-  BMP,
-  BMP_FLAG,
   BMP_INFO,
-  BMP_PEER,
   BMP_STATISTIC,
   BMP_TERMINATION,
-  type BmpPeer,
   type BmpPeerDown,
   type BmpPeerUp,
   type BmpStatistic,
   BmpWriter,
 } from "./bmp.ts";
+export { BmpBlock, WrittenBlock } from "./bmp-block.ts";
+export { BMP, BMP_FLAG, BMP_PEER, type BmpPeer } from "./bmp-head.ts";
 export { type CheckedRuns, checkedRuns, type FaultyRun } from "./checked-runs.ts";
 export {
   MRT_STATE,

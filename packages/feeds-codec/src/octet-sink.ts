@@ -17,6 +17,14 @@ export class OctetSink {
     return taken;
   }
 
+  /** @param next - what is written to from now on. @returns what was written, in the buffer that it was written to */
+  swap(next: Uint8Array): Uint8Array {
+    const written = this.out.subarray(0, this.length);
+    this.out = next;
+    this.length = 0;
+    return written;
+  }
+
   u8(value: number): void {
     this.reserve(1);
     this.out[this.length++] = value;

@@ -10,6 +10,8 @@ import type { DumpRequest, FeedOrder, FeedReport, Told, Writes } from "./orders.
 import { Peers } from "./peers.ts";
 import type { Station } from "./station.ts";
 import { Stations } from "./stations.ts";
+import { ToldRoutes } from "./told-routes.ts";
+import { toldWrites } from "./told-writes.ts";
 
 const TICK_MS = 200;
 /** When there is not enough processor for all, routing goes first. */
@@ -105,9 +107,13 @@ class Telling {
         this.mrt?.state(session, event.atMs, false);
         return;
       }
-      case "routes":
-        for (const station of stations.all) station.routes(event.octets, event.atMs);
+      case "routes": {
+        const up = stations.all.filter(({ isUp }) => isUp);
+        if (up.length === 0) return;
+        const told = new ToldRoutes(event.octets, event.atMs);
+        for (const station of up) station.routes(told);
         return;
+      }
       case "update": {
         const session = peers.up.get(event.peer);
         if (session === undefined) return;
@@ -120,14 +126,20 @@ class Telling {
     }
   }
 
-  writes({ buffers, parts, atMs }: Writes): void {
-    for (let i = 0; i < parts.length; i += 4) {
-      const session = this.peers.up.get(parts[i]!);
+  writes(writes: Writes): void {
+    const stations = this.stations.all.filter(({ isUp }) => isUp);
+    if (stations.length === 0) return;
+    for (const write of toldWrites(writes)) {
+      const session = this.peers.up.get(write.peer);
       if (session === undefined) continue;
-      const at = parts[i + 2]!;
-      const octets = buffers[parts[i + 1]!]!.subarray(at, at + parts[i + 3]!);
-      for (const station of this.stations.all) station.sent(session, octets, atMs);
+      for (const station of stations) station.sent(session, write);
     }
+    this.flush();
+  }
+
+  /** Sends what stations were told. */
+  flush(): void {
+    for (const station of this.stations.all) station.flush();
   }
 }
 
@@ -170,6 +182,7 @@ function obey(order: FeedOrder): void {
       return;
     case "events":
       for (const event of order.events) telling?.event(event);
+      telling?.flush();
       report({ report: "taken", octets: order.octets });
       return;
     case "writes":
@@ -220,6 +233,20 @@ function report(what: FeedReport): void {
   parentPort!.postMessage(what);
 }
 
+/**
+ * Orders that have come, each obeyed in a turn of its own: between two of them connections take what waits for them,
+ * which would be all of it otherwise.
+ */
+const orders: FeedOrder[] = [];
+
+function obeyNext(): void {
+  obey(orders.shift()!);
+  if (orders.length > 0) setImmediate(obeyNext);
+}
+
 giveWay(NICE);
-parentPort!.on("message", obey);
+parentPort!.on("message", (order: FeedOrder) => {
+  orders.push(order);
+  if (orders.length === 1) setImmediate(obeyNext);
+});
 const timer = setInterval(() => telling?.tick(), TICK_MS);

@@ -6,6 +6,7 @@
  *     router/observed.ts   outputs      --- events --->    peers.ts      who is up
  *     feeds.ts             what is sent --- writes --->    station.ts    what each station is told
  *     table-walk.ts        a piece      <-- asks ------    stations.ts   connections with them
+ *                                                          told-*.ts     what several are told, once
  *
  * Each way is bounded. When the thread of the feeds does not follow, events are not kept for it: it is told
  * that it missed some, and tells everything anew.

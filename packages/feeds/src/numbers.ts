@@ -27,7 +27,7 @@ class BestCounts {
 /** @returns them as they are now; linear in the neighbors and prefixes */
 export function numbersOf({ neighbors, tables }: Router): Numbers {
   const best = { 1: new BestCounts(tables.rib(1)), 2: new BestCounts(tables.rib(2)) };
-  const peers = [...neighbors.values()].flatMap(({ session, row, faults }) => {
+  const peers = [...neighbors.values()].flatMap(({ session, row, faults, heard }) => {
     if (session === null) return [];
     const families = session.families.map(({ family, member }) => ({
       family,
@@ -35,7 +35,8 @@ export function numbersOf({ neighbors, tables }: Router): Numbers {
       asked: best[family].for(row),
       sent: advertisedCount(member.group, member),
     }));
-    return [{ peer: row, treatedAsWithdraw: faults["treat-as-withdraw"], families }];
+    const treatedAsWithdraw = faults["treat-as-withdraw"];
+    return [{ peer: row, treatedAsWithdraw, heard: { ...heard }, families }];
   });
   const locRib = FAMILIES.map((family) => ({ family, routes: best[family].all }));
   return { peers, locRib };

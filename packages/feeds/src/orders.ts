@@ -2,7 +2,7 @@
 
 import type { BmpConfig, MrtConfig } from "@ts-bgp/config";
 import type { MrtPeer, Table } from "@ts-bgp/feeds-codec";
-import type { Observed, ObservedSession } from "@ts-bgp/router";
+import type { HeardCounts, Observed, ObservedSession } from "@ts-bgp/router";
 
 /** Who the speaker is. */
 export interface Identity {
@@ -23,7 +23,9 @@ export interface Writes {
 /** Numbers of a neighbor, by family: of routes received, of those that export policy is asked about, and of those sent. */
 export interface PeerNumbers {
   readonly peer: number;
+  /** UPDATEs. */
   readonly treatedAsWithdraw: number;
+  readonly heard: HeardCounts;
   readonly families: readonly {
     readonly family: 1 | 2;
     readonly received: number;

@@ -4,12 +4,18 @@ import type { Socket } from "node:net";
 
 /** So much is with the socket at most; the rest can still be given up. */
 const SOCKET_OCTETS_MAX = 1 << 18;
+/** Of the buffers that are lent. */
+export const BUFFER_OCTETS = 1 << 18;
+/** So many of them are kept for the next ones. */
+const SPARE_MAX = 8;
 
 export class Outbox {
   private readonly socket: Socket;
   private readonly octetsMax: number;
   private readonly waiting: Uint8Array[] = [];
   private waitingOctets = 0;
+  /** Buffers that have left. */
+  private readonly spare: Uint8Array[] = [];
   /** Octets that the socket was given. */
   octetsSent = 0;
 
@@ -22,6 +28,11 @@ export class Outbox {
   /** Octets that have not left. */
   get octets(): number {
     return this.waitingOctets + this.socket.writableLength;
+  }
+
+  /** @returns a buffer to write messages into, which is used again once they have been sent */
+  buffer(): Uint8Array {
+    return this.spare.pop() ?? new Uint8Array(BUFFER_OCTETS);
   }
 
   /** @param octets - whole messages. @returns false when there is no room for them */
@@ -52,9 +63,14 @@ export class Outbox {
       const octets = waiting[sent++]!;
       this.waitingOctets -= octets.length;
       this.octetsSent += octets.length;
-      socket.write(octets);
+      socket.write(octets, () => this.keep(octets.buffer));
     }
     waiting.splice(0, sent);
     socket.uncork();
+  }
+
+  private keep(buffer: ArrayBufferLike): void {
+    const isLent = buffer.byteLength === BUFFER_OCTETS;
+    if (isLent && this.spare.length < SPARE_MAX) this.spare.push(new Uint8Array(buffer));
   }
 }

@@ -10,21 +10,22 @@
 import type { Socket } from "node:net";
 import type { BmpStationConfig, BmpTable } from "@ts-bgp/config";
 import {
-  BMP_STATISTIC,
   BMP_TERMINATION,
-  type BmpStatistic,
+  type BmpBlock,
+  type BmpPeer,
   BmpWriter,
   type RouteRun,
-  runsOf,
   TABLE,
   type Table,
 } from "@ts-bgp/feeds-codec";
 import type { Observed, ObservedSession } from "@ts-bgp/router";
-import { FAMILY, type Family, familyAfi, MESSAGE, readU16, SAFI } from "@ts-bgp/wire-codec";
+import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Identity, Numbers, ShownStation } from "./orders.ts";
-import { Outbox } from "./outbox.ts";
-import { withPathIds } from "./path-ids.ts";
+import { BUFFER_OCTETS, Outbox } from "./outbox.ts";
 import { bmpDown, bmpPeer, locRibPeer, locRibUp, type Peers } from "./peers.ts";
+import { locRibStatistics, peerStatistics } from "./statistics.ts";
+import { type ExportedRuns, ToldRoutes } from "./told-routes.ts";
+import type { ToldWrite } from "./told-writes.ts";
 
 const TABLE_OF: Readonly<Record<BmpTable, Table>> = {
   "adj-in-pre": TABLE.ADJ_IN_PRE,
@@ -37,6 +38,8 @@ const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
 const TABLE_NAME = "global";
 /** With less than this to be sent, the next piece of the tables is asked for. */
 const WALK_OCTETS_MAX = 1 << 20;
+/** So much is sent in the buffer that it was written into; less is copied, so that little does not wait in a large one. */
+const FLUSH_OCTETS = BUFFER_OCTETS / 2;
 /** A station that does not take the last message in that time loses the connection. */
 const END_MS = 5000;
 
@@ -153,27 +156,19 @@ export class Station {
     this.flush();
   }
 
-  /** Routes of tables have changed, or are those of a piece that was asked for. */
-  routes(octets: Uint8Array, atMs: number): void {
-    if (!this.isUp) return;
-    for (const run of runsOf(octets)) this.run(run, atMs);
-    this.flush();
+  /** Routes of tables have changed, or are those of a piece that was asked for; `flush` must follow. */
+  routes(told: ToldRoutes): void {
+    for (const run of told.runs) {
+      if (!this.isUp) return;
+      this.run(run, told.atMs);
+    }
+    if (this.tables.has(TABLE.ADJ_OUT_PRE)) this.beforeExport(told);
   }
 
-  /** Messages were sent to a neighbor. */
-  sent(session: ObservedSession, octets: Uint8Array, atMs: number): void {
-    if (!this.isUp || !this.tables.has(TABLE.ADJ_OUT_POST) || !this.wantsPeer(session)) return;
-    const peer = bmpPeer(session);
-    for (let at = 0; at < octets.length; ) {
-      const end = at + readU16(octets, at + 16);
-      if (octets[at + 18] === MESSAGE.UPDATE) {
-        const message = octets.subarray(at, end);
-        this.writer.update(peer, atMs, TABLE.ADJ_OUT_POST, !session.fourOctetAs, message);
-        this.count(1);
-      }
-      at = end;
-    }
-    this.flush();
+  /** Messages were sent to a neighbor; `flush` must follow. */
+  sent(session: ObservedSession, { block, from, to }: ToldWrite): void {
+    if (!this.tables.has(TABLE.ADJ_OUT_POST) || !this.wantsPeer(session)) return;
+    this.tellBlock(session, block, from, to, !session.fourOctetAs);
   }
 
   malformed(session: ObservedSession, octets: Uint8Array, atMs: number): void {
@@ -187,12 +182,12 @@ export class Station {
   walked(octets: Uint8Array | null): void {
     this.isAsked = false;
     if (!this.isUp) return;
-    if (octets !== null) this.routes(octets, this.hooks.now());
+    if (octets !== null) this.routes(new ToldRoutes(octets, this.hooks.now()));
     else {
       this.walk = 0;
       this.endsOfRib();
-      this.flush();
     }
+    this.flush();
     this.walkOn();
   }
 
@@ -213,23 +208,14 @@ export class Station {
     if (!this.isUp) return;
     const { hooks, writer } = this;
     const atMs = hooks.now();
-    for (const { peer, treatedAsWithdraw, families } of peers) {
-      const session = hooks.peers.up.get(peer);
+    for (const numbers of peers) {
+      const session = hooks.peers.up.get(numbers.peer);
       if (session === undefined || !this.wantsPeer(session)) continue;
-      const { ADJ_IN, ADJ_IN_OF_FAMILY, ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY } = BMP_STATISTIC;
-      const { ADJ_OUT_PRE, ADJ_OUT_PRE_OF_FAMILY } = BMP_STATISTIC;
-      writer.statistics(bmpPeer(session), atMs, [
-        { type: BMP_STATISTIC.TREATED_AS_WITHDRAW, value: treatedAsWithdraw, family: null },
-        ...gauges(ADJ_IN, ADJ_IN_OF_FAMILY, families, ({ received }) => received),
-        ...gauges(ADJ_OUT_PRE, ADJ_OUT_PRE_OF_FAMILY, families, ({ asked }) => asked),
-        ...gauges(ADJ_OUT_POST, ADJ_OUT_POST_OF_FAMILY, families, ({ sent }) => sent),
-      ]);
+      writer.statistics(bmpPeer(session), atMs, peerStatistics(numbers));
       this.count(1);
     }
     if (this.tables.has(TABLE.LOC_RIB)) {
-      const { LOC_RIB, LOC_RIB_OF_FAMILY } = BMP_STATISTIC;
-      const all = gauges(LOC_RIB, LOC_RIB_OF_FAMILY, locRib, ({ routes }) => routes);
-      writer.statistics(locRibPeer(hooks.identity), atMs, all);
+      writer.statistics(locRibPeer(hooks.identity), atMs, locRibStatistics(locRib));
       this.count(1);
     }
     this.flush();
@@ -257,7 +243,6 @@ export class Station {
     const { tables, hooks } = this;
     if (run.table === TABLE.LOC_RIB) {
       if (tables.has(TABLE.LOC_RIB)) this.tell(locRibPeer(hooks.identity), run, atMs);
-      if (tables.has(TABLE.ADJ_OUT_PRE)) this.beforeExport(run, atMs);
       return;
     }
     const session = tables.has(run.table) ? hooks.peers.up.get(run.peer) : undefined;
@@ -269,19 +254,50 @@ export class Station {
   }
 
   /** What is used is what each neighbor could be sent, but the one that it comes from (RFC 8671 section 4). */
-  private beforeExport(run: RouteRun, atMs: number): void {
-    const [withIds, withoutIds] = [withPathIds(run), run];
-    for (const session of this.hooks.peers.up.values()) {
-      if (!this.wantsPeer(session) || (session.families & run.family) === 0) continue;
-      const hasIds = (session.addPathSend & run.family) !== 0;
-      const own = session.peer === run.peer ? { attributes: null } : {};
-      const part = hasIds ? withIds : withoutIds;
-      this.tell(bmpPeer(session), { ...part, table: TABLE.ADJ_OUT_PRE, ...own }, atMs);
+  private beforeExport(told: ToldRoutes): void {
+    for (const family of FAMILIES) {
+      if (!told.runs.some((run) => run.table === TABLE.LOC_RIB && run.family === family)) continue;
+      for (const session of this.hooks.peers.up.values()) {
+        if (!this.wantsPeer(session) || (session.families & family) === 0) continue;
+        const exported = told.exportedRuns(family, (session.addPathSend & family) !== 0);
+        this.tellExported(session, exported, told.atMs);
+      }
     }
   }
 
-  private tell(peer: Parameters<BmpWriter["routes"]>[0], run: RouteRun, atMs: number): void {
+  private tellExported(session: ObservedSession, exported: ExportedRuns, atMs: number): void {
+    const { block, runs, firsts, byPeer } = exported;
+    let from = 0;
+    for (const own of byPeer.get(session.peer) ?? []) {
+      this.tellBlock(session, block, from, firsts[own]!, false);
+      const withdrawn = { ...runs[own]!, table: TABLE.ADJ_OUT_PRE, attributes: null };
+      this.tell(bmpPeer(session), withdrawn, atMs);
+      from = firsts[own + 1]!;
+    }
+    this.tellBlock(session, block, from, block.length, false);
+  }
+
+  /** Messages `[from, to)` of a block, as those of a neighbor. */
+  private tellBlock(
+    session: ObservedSession,
+    block: BmpBlock,
+    from: number,
+    to: number,
+    twoOctetAs: boolean,
+  ): void {
+    const { writer } = this;
+    const peer = bmpPeer(session);
+    for (let next = from; next < to && this.isUp; ) {
+      const done = writer.block(peer, block, next, to, BUFFER_OCTETS, twoOctetAs);
+      this.count(done - next);
+      next = done;
+      this.flushWhenFull();
+    }
+  }
+
+  private tell(peer: BmpPeer, run: RouteRun, atMs: number): void {
     this.count(this.writer.routes(peer, atMs, run));
+    this.flushWhenFull();
   }
 
   private endsOfRib(): void {
@@ -305,9 +321,16 @@ export class Station {
     this.messages += messages;
   }
 
-  private flush(): void {
+  private flushWhenFull(): void {
+    if (this.writer.sink.length >= FLUSH_OCTETS) this.flush();
+  }
+
+  /** Sends what was told. */
+  flush(): void {
     const { outbox, writer } = this;
-    const octets = writer.take();
+    const { sink } = writer;
+    const isLarge = outbox !== null && sink.length >= FLUSH_OCTETS;
+    const octets = isLarge ? sink.swap(outbox.buffer()) : sink.take();
     if (outbox === null || outbox.push(octets)) return;
     this.miss(`${(outbox.octets / 2 ** 20).toFixed(0)} MB wait for the station, which is too slow`);
   }
@@ -337,21 +360,4 @@ export class Station {
     if (this.walk !== 0) this.hooks.endWalk(this.walk);
     this.walk = 0;
   }
-}
-
-/** @returns a number of all families, and one of each */
-function gauges<T extends { readonly family: 1 | 2 }>(
-  type: number,
-  typeOfFamily: number,
-  families: readonly T[],
-  read: (of: T) => number,
-): BmpStatistic[] {
-  const all = families.reduce((sum, one) => sum + read(one), 0);
-  return [
-    { type, value: all, family: null },
-    ...families.map((one) => {
-      const family = { afi: familyAfi(one.family), safi: SAFI.UNICAST };
-      return { type: typeOfFamily, value: read(one), family };
-    }),
-  ];
 }

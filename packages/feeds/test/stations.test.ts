@@ -148,8 +148,8 @@ describe("a station", () => {
     await until(() => numbers()?.get("7") === PREFIXES, WAIT_MS, "the numbers are told");
     // Whose routes all are, to it none can be sent.
     expect([...numbers()!]).toEqual([
+      ...["0", "1", "2", "3", "4", "5", "11", "12", "13"].map((type) => [type, 0]),
       ...[
-        ["11", 0],
         ["7", PREFIXES],
         ["9 1", PREFIXES],
       ],

@@ -34,6 +34,7 @@ export const NUMBERS = `
 15 Move: session state
 16 Neighbor: row tables config facts state session stale log disabled lastDown lastFailure quarantine
      establishedCount madeMs isGuest rejudged received sent faults fsm attempt connections timers
+     heard
 17 NeighborDirectory: byRow byAs byClass byValue
 18 NeighborLog: address outputs windows
 19 Numbers: last

@@ -13,8 +13,10 @@ import {
   type Vars,
 } from "@ts-bgp/policy";
 import {
+  type HeardCounts,
   InputQueue,
   LATER_STATE_CLASSES,
+  nothingHeard,
   OriginValidation,
   OwnRestart,
   type Router,
@@ -185,6 +187,7 @@ export function machineFromImage(pieces: readonly Uint8Array[], skipped?: Skippe
     neighbor.quarantine ??= null;
     if (neighbor.config.dynamic != null) completeNeighbor(neighbor.config);
     neighbor.madeMs ??= 0;
+    (neighbor as { heard?: HeardCounts }).heard ??= nothingHeard();
     neighbor.session?.import.complete();
     neighbor.stale.complete();
   }

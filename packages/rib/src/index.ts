@@ -60,7 +60,6 @@ export {
   type PeerLimits,
   Rib,
   type RowHolder,
-  type UpdateCounts,
 } from "./rib.ts";
 export type { RouteLimit } from "./route-limit.ts";
 export {
@@ -81,4 +80,5 @@ export {
   SentTo,
 } from "./sent-difference.ts";
 export { RIB_STATE_CLASSES } from "./state-classes.ts";
+export type { UpdateCounts } from "./update-counts.ts";
 export { UpdateGroup } from "./update-group.ts";

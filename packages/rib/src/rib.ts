@@ -20,6 +20,7 @@ import type { PeerRow, PeerTable } from "./peer-table.ts";
 import { type PrefixRow, PrefixTable } from "./prefix-table.ts";
 import { noteBest, noteRoute, type RouteNotes } from "./route-notes.ts";
 import type { RowSet } from "./row-set.ts";
+import { clearCounts, noCounts, type UpdateCounts } from "./update-counts.ts";
 
 /** What import policy says of one route; the attribute set stays the policy's to hold. */
 export interface ImportVerdict {
@@ -48,17 +49,6 @@ export interface PeerLimits {
   readonly reason: number;
 }
 
-/** What became of the routes of one `announce` or `withdraw`; reset by the caller. */
-export interface UpdateCounts {
-  added: number;
-  changed: number;
-  /** Announced again with nothing changed. */
-  unchanged: number;
-  withdrawn: number;
-  /** Not taken: the peer's limit was reached, or too many path identifiers for one prefix. */
-  blocked: number;
-}
-
 /** A reader that remembers rows by number. */
 export interface RowHolder {
   needsRow(row: PrefixRow): boolean;
@@ -85,13 +75,7 @@ export class Rib {
   readonly decision: Decision;
   readonly log: ChangeLog = new ChangeLog();
   /** Counts since the last `resetCounts`. */
-  readonly counts: UpdateCounts = {
-    added: 0,
-    changed: 0,
-    unchanged: 0,
-    withdrawn: 0,
-    blocked: 0,
-  };
+  readonly counts: UpdateCounts = noCounts();
 
   /** Who may need a row beyond the change log; each calls `freeIfUnused` when it no longer does. */
   readonly rowHolders: RowHolder[] = [];
@@ -158,9 +142,12 @@ export class Rib {
       const row = prefixes.intern(w0, w1, w2, w3, bits);
       const path = this.find(row, peer, pathId);
       const { others, othersAccepted } = this;
-      if (importer.attr === 0 && !importer.keepsRejected) {
-        this.drop(row, path);
-        continue;
+      if (importer.attr === 0) {
+        counts.rejected++;
+        if (!importer.keepsRejected) {
+          this.drop(row, path);
+          continue;
+        }
       }
       if (path === 0 && this.isBlocked(row, peer, addPath, limits)) {
         counts.blocked++;
@@ -188,15 +175,16 @@ export class Rib {
 
   /** Takes withdrawn routes of a peer; unknown ones are ignored. Cost as `announce`. */
   withdraw(peer: PeerRow, buf: Uint8Array, at: number, end: number, addPath: boolean): void {
-    const { nlri } = this;
+    const { nlri, counts } = this;
     for (let i = at; i < end; ) {
       i = nlri.read(buf, i, addPath);
       const row = this.prefixes.find(nlri.w0, nlri.w1, nlri.w2, nlri.w3, nlri.bits);
-      if (row === 0) continue;
-      const path = this.find(row, peer, nlri.pathId);
-      if (path === 0) continue;
-      this.removePath(path);
-      this.counts.withdrawn++;
+      const path = row === 0 ? 0 : this.find(row, peer, nlri.pathId);
+      if (path === 0) counts.unknown++;
+      else {
+        this.removePath(path);
+        counts.withdrawn++;
+      }
     }
   }
 
@@ -338,12 +326,7 @@ export class Rib {
   }
 
   resetCounts(): void {
-    const { counts } = this;
-    counts.added = 0;
-    counts.changed = 0;
-    counts.unchanged = 0;
-    counts.withdrawn = 0;
-    counts.blocked = 0;
+    clearCounts(this.counts);
   }
 
   /**
@@ -428,6 +411,7 @@ export class Rib {
 
   /** A route that was rejected and is not kept takes the place of an earlier one. */
   private drop(row: PrefixRow, path: PathRow): void {
+    this.counts.dropped++;
     if (path !== 0) this.removePath(path);
     else this.freeIfUnused(row);
   }

@@ -22,7 +22,10 @@ import {
 
 const PREFIXES = 5;
 const LIMIT_REASON = 9;
-const NO_COUNTS: UpdateCounts = { added: 0, changed: 0, unchanged: 0, withdrawn: 0, blocked: 0 };
+const NO_COUNTS: UpdateCounts = {
+  ...{ added: 0, changed: 0, unchanged: 0, withdrawn: 0, blocked: 0 },
+  ...{ rejected: 0, dropped: 0, unknown: 0 },
+};
 
 /**
  * Import policy of the tests: some prefixes are rejected, with the prefix as the reason, and some get
@@ -142,8 +145,10 @@ class Scene {
   ): void {
     const old = this.find(peer, prefix, pathId);
     let verdict = verdictOf(prefix, attrIn, policy);
+    if (verdict.attr === null) this.expected.rejected++;
     if (verdict.attr === null && !policy.keepsRejected) {
       if (old !== undefined) this.drop(old);
+      this.expected.dropped++;
       return;
     }
     if (old === undefined && this.isOneTooMany(peer, prefix, limits.received, () => true)) {
@@ -216,9 +221,11 @@ class Scene {
     this.rib.withdraw(this.world.rows[peer]!, buf, 0, buf.length, true);
     for (const prefix of prefixes) {
       const path = this.find(peer, prefix, pathId);
-      if (path === undefined) continue;
-      this.drop(path);
-      this.expected.withdrawn++;
+      if (path === undefined) this.expected.unknown++;
+      else {
+        this.drop(path);
+        this.expected.withdrawn++;
+      }
     }
   }
 

@@ -25,6 +25,7 @@ export type { BfdNews, BfdState } from "./bfd-state.ts";
 export { Connection, type ConnectionOwner } from "./connection.ts";
 export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
+export { type HeardCounts, nothingHeard } from "./heard-counts.ts";
 export { InputQueue } from "./input-queue.ts";
 export type { LastDown } from "./last-down.ts";
 export { countedPrefixes, limitIn } from "./max-prefix.ts";

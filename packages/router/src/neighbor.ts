@@ -47,6 +47,7 @@ import {
   peerFacts,
 } from "./facts.ts";
 import type { OwnAddresses } from "./group-settings.ts";
+import { type HeardCounts, nothingHeard } from "./heard-counts.ts";
 import { isRefusal, type LastDown } from "./last-down.ts";
 import { type MessageCounts, noFaults, noMessages } from "./message-counts.ts";
 import { introduce, isElsewhere, type Listed } from "./neighbor-directory.ts";
@@ -78,10 +79,7 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   disabled = false;
   /** How the last session ended. */
   lastDown: LastDown | null = null;
-  /**
-   * How the last connection since then ended that did not become a session; not one that was only
-   * refused, as all are for a while after a fault: that would hide the fault.
-   */
+  /** How the last connection since then ended that came to no session; not one only refused: that would hide a fault. */
   lastFailure: LastDown | null = null;
   /** Held down for what a message of it did; null when there was nothing of late. */
   quarantine: Quarantine | null = null;
@@ -97,6 +95,8 @@ export class Neighbor implements Listed, ConnectionOwner, Judged {
   readonly sent: MessageCounts = noMessages();
   /** UPDATE messages with faults, by the action that the heaviest one asked for. */
   readonly faults: Record<FaultAction, number> = noFaults();
+  /** What it has said that came to nothing. */
+  readonly heard: HeardCounts = nothingHeard();
   private fsm: FsmConfig;
   private attempt: ConnectionId = 0;
   private readonly connections: Map<ConnectionId, Connection> = new Map();

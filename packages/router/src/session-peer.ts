@@ -6,6 +6,7 @@
 import type { NeighborConfig } from "@ts-bgp/config";
 import type { PeerFacts } from "@ts-bgp/policy";
 import type { PeerRow } from "@ts-bgp/rib";
+import type { HeardCounts } from "./heard-counts.ts";
 import type { MessageCounts } from "./message-counts.ts";
 import type { NeighborLog } from "./neighbor-log.ts";
 import type { Tables } from "./tables.ts";
@@ -16,6 +17,7 @@ export interface SessionPeer {
   readonly log: NeighborLog;
   /** Messages sent. */
   readonly sent: MessageCounts;
+  readonly heard: HeardCounts;
   /** As it is now: another one may come while a session lasts. */
   readonly config: NeighborConfig;
   readonly facts: PeerFacts;

@@ -30,6 +30,7 @@ import type { Connection } from "./connection.ts";
 import type { GroupSettings } from "./exporter.ts";
 import { familyLabel, ownAddresses } from "./facts.ts";
 import { groupSettings, type OwnAddresses } from "./group-settings.ts";
+import { countHeard } from "./heard-counts.ts";
 import { limitIn } from "./max-prefix.ts";
 import type { Observed } from "./observed.ts";
 import { observedSession } from "./observing.ts";
@@ -142,10 +143,12 @@ export class Session implements MemberOwner {
     reader.read(buf, at, end, this.context);
     if (this.tables.wants.updates !== "none") this.tellUpdate(buf, at, end, reader.action !== 0);
     if (reader.action === ACTION_WEIGHT["session-reset"]) return reader;
+    for (const family of FAMILIES) this.tables.rib(family).resetCounts();
     this.withdraw(reader.withdrawn, buf);
     this.withdraw(reader.unreachable, buf);
-    this.announce(reader.announced, "field", buf);
-    this.announce(reader.reachable, "mp", buf);
+    const reason = this.announce(reader.announced, "field", buf);
+    const mpReason = this.announce(reader.reachable, "mp", buf);
+    countHeard(this.neighbor.heard, this.tables, reason || mpReason);
     const state = reader.endOfRib === 0 ? undefined : this.family(reader.endOfRib);
     if (state !== undefined) state.endOfRibReceived = true;
     return reader;
@@ -352,12 +355,14 @@ export class Session implements MemberOwner {
     rib.withdraw(this.neighbor.row, buf, section.at, section.end, section.addPath);
   }
 
-  private announce(section: Section, which: "field" | "mp", buf: Uint8Array): void {
+  /** @returns why all of it is rejected, before policy is asked; 0 when it is not */
+  private announce(section: Section, which: "field" | "mp", buf: Uint8Array): number {
     const state = section.at === section.end ? undefined : this.family(section.family);
-    if (state === undefined) return;
+    if (state === undefined) return 0;
     const { tables } = this;
     const { importer } = this.import;
     const attrIn = this.prepare(which, state.family);
+    const { reason } = importer;
     tables
       .rib(state.family)
       .announce(
@@ -374,6 +379,7 @@ export class Session implements MemberOwner {
       );
     importer.finish();
     tables.attrs.release(attrIn);
+    return reason;
   }
 
   /** Gets the importer ready for routes of the message at hand. @returns their set, held */

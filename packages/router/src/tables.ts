@@ -128,6 +128,7 @@ export class Tables {
     for (const old of this.oldPolicies) old.giveUpWith(this.policies);
     for (const { filter } of this.groups.entries) this.policies.takeIn(filter);
     for (const filter of filters) this.policies.takeIn(filter);
+    for (const rib of this.ribs) if (rib.counts.unknown === undefined) rib.resetCounts();
   }
 
   /** Gives up what policies held for the slice that is over, or for an answer. */
