@@ -44,16 +44,18 @@ export const PAST_COMMANDS: Readonly<Record<string, PastCommand>> = {
     return yield* stateOf(keeper, request, { ...request, command: `explain-${direction}` });
   },
   "past-diff": async function* (_served, request, keeper) {
+    const directory = folderOf(keeper);
     const times = [neededTime(request, "from"), neededTime(request, "to")] as const;
     const prefix = textOf(request, "prefix");
     if (prefix !== null) prefixOf(request);
     const compared = { prefix, isLonger: request["longer"] === true };
-    return yield* answered(keeper, request, { ask: "diff", times, compared });
+    return yield* answered(keeper, directory, request, { ask: "diff", times, compared });
   },
   "past-history": async function* (_served, request, keeper) {
+    const directory = folderOf(keeper);
     const { text } = prefixOf(request);
     const times = [timeOf(request, "from"), timeOf(request, "to")] as const;
-    return yield* answered(keeper, request, { ask: "history", prefix: text, times });
+    return yield* answered(keeper, directory, request, { ask: "history", prefix: text, times });
   },
 };
 
@@ -77,9 +79,14 @@ async function* stateOf(keeper: Keeper, request: ControlRequest, of: ControlRequ
   return yield* keeper.record.ask({ directory, question, itemsMax: 2 * ITEMS_MAX });
 }
 
-async function* answered(keeper: Keeper, request: ControlRequest, question: PastQuestion): Answer {
+async function* answered(
+  keeper: Keeper,
+  directory: string,
+  request: ControlRequest,
+  question: PastQuestion,
+): Answer {
   const itemsMax = Math.min(ITEMS_MAX, numberOf(request, "limit") ?? ITEMS);
-  return yield* keeper.record.ask({ directory: folderOf(keeper), question, itemsMax });
+  return yield* keeper.record.ask({ directory, question, itemsMax });
 }
 
 function neededTime(request: ControlRequest, name: string): number {
