@@ -87,9 +87,8 @@ export class Observers {
   }
 
   async stop(): Promise<void> {
-    this.feeds.stop();
     this.followers.stop();
     this.cluster.stop();
-    await Promise.all([this.webhook.stop(), this.recorder.stop()]);
+    await Promise.all([this.feeds.stop(), this.webhook.stop(), this.recorder.stop()]);
   }
 }
