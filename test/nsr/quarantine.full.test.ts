@@ -195,7 +195,7 @@ describe.skipIf(REASON !== null)(
         const free = shown.filter(({ address }) => !held.includes(address));
         expect(free).toHaveLength(clients - others);
         for (const one of free)
-          expect(one).toMatchObject({ state: "established", established_count: 1 });
+          expect(one).toMatchObject({ state: "Established", established_count: 1 });
         expect((await activeOf(pair))?.name).toBe(active.name);
       } catch (error) {
         console.error(lab.describe());
