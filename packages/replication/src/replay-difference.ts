@@ -65,7 +65,10 @@ function messagesIn(calls: readonly Uint8Array[]): readonly (readonly Octets[])[
   return calls.map((octetsOfCalls) => {
     const messages: Octets[] = [];
     for (const { connection, octets } of receivedIn(octetsOfCalls)) {
-      const all = Buffer.concat([rests.get(connection) ?? NOTHING, octets]);
+      const rest = rests.get(connection) ?? NOTHING;
+      const all = new Uint8Array(rest.length + octets.length);
+      all.set(rest);
+      all.set(octets, rest.length);
       let at = 0;
       for (;;) {
         const length = messageLength(all, at, all.length, EXTENDED_MESSAGE_OCTETS_MAX);
