@@ -119,7 +119,7 @@ export class Daemon {
       showFollowers: () => this.observers.followers.shown,
       cluster: this.observers.cluster,
       showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
-      showRecord: () => this.observers.recorder.shown,
+      record: this.observers.record,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: (to) => this.switchOver(to),
       reload: (force, about) => this.reload(force, about),
