@@ -55,23 +55,29 @@ describe.skipIf(REASON !== null)(`BMP${REASON === null ? "" : ` (${REASON})`}`, 
       );
       expect(station.table("adj-out-pre", source.spec.routerId)).toEqual([]);
 
-      // One that comes later is told all that there is.
+      // A neighbor that comes later could be sent what is there already.
+      const downOf = (peer: string) =>
+        station.lines().find((line) => line.bmp_msg_type === "peer_down" && line.peer_ip === peer);
+      const later = receiver.spec.routerId;
+      await speaker.disable(later, "for a test");
+      await until(() => downOf(later), WAIT_MS, "the end of a session is told");
+      expect(station.table("adj-out-pre", later)).toEqual([]);
+      await speaker.enable(later);
+      const expectExported = async () => {
+        expect(station.table("adj-out-pre", later)).toHaveLength(2);
+        expect(station.table("adj-out-post", later)).toEqual(station.table("adj-out-pre", later));
+        return expectTables();
+      };
+      await until(expectExported, WAIT_MS, "pmacct has what the neighbor could be sent");
+
+      // A station that comes later is told all that there is.
       await station.stop();
       await station.start();
       await until(expectTables, WAIT_MS, "pmacct has the tables again");
       await speaker.disable(source.spec.routerId, "for a test");
-      await until(
-        () => station.lines().some(({ bmp_msg_type }) => bmp_msg_type === "peer_down"),
-        WAIT_MS,
-        "the end of a session is told",
-      );
+      await until(() => downOf(source.spec.routerId), WAIT_MS, "the end of a session is told");
       await until(expectTables, WAIT_MS, "pmacct has no routes of it");
-      expect(
-        station.lines().find(({ bmp_msg_type }) => bmp_msg_type === "peer_down"),
-      ).toMatchObject({
-        peer_ip: source.spec.routerId,
-        reason_type: 1,
-      });
+      expect(downOf(source.spec.routerId)).toMatchObject({ reason_type: 1 });
       await capture.stop();
       await expectDissected(capture);
     });

@@ -3,7 +3,8 @@
  *
  * A session with it begins with everything that there is: who is up, then the tables, in pieces that are
  * asked for as the station takes them; what changes meanwhile is told at once, and counts for more than the
- * piece that comes after it, which has it too. A station that takes less than there is to tell is told that
+ * piece that comes after it, which has it too. What a neighbor that comes up later could be sent is used already
+ * and does not change, so the Loc-RIB is walked again for that neighbor. A station that takes less than there is to tell is told that
  * it has missed something, and everything anew in another session.
  */
 
@@ -68,6 +69,12 @@ export class Station {
   private socket: Socket | null = null;
   /** Number of the walk that has not come to its end; 0 for none. */
   walk = 0;
+  /** It is of all tables, as the first of each session is; others are of the Loc-RIB, for `exportedTo` alone. */
+  private isOfAll = false;
+  /** Sessions that are told in it what they could be sent. */
+  private exportedTo: Set<ObservedSession> = new Set();
+  /** Those that have come up since it began: the next one is for them. */
+  private late: Set<ObservedSession> = new Set();
   /** The next piece of it is under way. */
   private isAsked = false;
   private sinceMs: number | null = null;
@@ -124,8 +131,7 @@ export class Station {
       this.count(1);
     }
     for (const session of hooks.peers.up.values()) this.goesUp(session);
-    this.walk = hooks.newWalk();
-    this.isAsked = false;
+    this.beginWalk(true, new Set(hooks.peers.up.values()));
     this.flush();
     hooks.say("info", config.name, "connected");
     this.walkOn();
@@ -144,25 +150,28 @@ export class Station {
 
   /** A session of a neighbor is up, which was not before. */
   up(session: ObservedSession): void {
-    if (!this.isUp) return;
+    if (!this.isUp || !this.wantsPeer(session)) return;
     this.goesUp(session);
+    if (this.tables.has(TABLE.ADJ_OUT_PRE)) this.late.add(session);
     this.flush();
+    this.walkOn();
   }
 
   down(session: ObservedSession, event: Extract<Observed, { readonly kind: "down" }>): void {
     if (!this.isUp || !this.wantsPeer(session)) return;
     this.writer.peerDown(bmpPeer(session), event.atMs, bmpDown(event));
     this.count(1);
+    this.late.delete(session);
+    this.exportedTo.delete(session);
+    if (!this.isOfAll && this.exportedTo.size === 0) this.giveUpWalk();
     this.flush();
+    this.walkOn();
   }
 
-  /** Routes of tables have changed, or are those of a piece that was asked for; `flush` must follow. */
+  /** Routes of tables have changed; `flush` must follow. */
   routes(told: ToldRoutes): void {
-    for (const run of told.runs) {
-      if (!this.isUp) return;
-      this.run(run, told.atMs);
-    }
-    if (this.tables.has(TABLE.ADJ_OUT_PRE)) this.beforeExport(told);
+    this.runs(told);
+    this.beforeExport(told, null);
   }
 
   /** Messages were sent to a neighbor; `flush` must follow. */
@@ -182,8 +191,11 @@ export class Station {
   walked(octets: Uint8Array | null): void {
     this.isAsked = false;
     if (!this.isUp) return;
-    if (octets !== null) this.routes(new ToldRoutes(octets, this.hooks.now()));
-    else {
+    if (octets !== null) {
+      const told = new ToldRoutes(octets, this.hooks.now());
+      if (this.isOfAll) this.runs(told);
+      this.beforeExport(told, this.exportedTo);
+    } else {
       this.walk = 0;
       this.endsOfRib();
     }
@@ -194,9 +206,17 @@ export class Station {
   /** Asks for more of the tables where there is room. */
   walkOn(): void {
     const { hooks, outbox, config } = this;
+    if (this.walk === 0 && this.late.size > 0) {
+      this.beginWalk(false, this.late);
+      this.late = new Set();
+    }
     if (this.walk === 0 || this.isAsked || outbox === null) return;
     if (outbox.octets > WALK_OCTETS_MAX) return;
     this.isAsked = true;
+    if (!this.isOfAll) {
+      hooks.walk(this.walk, [TABLE.LOC_RIB], []);
+      return;
+    }
     const tables = [...this.tables].map((table) =>
       table === TABLE.ADJ_OUT_PRE ? TABLE.LOC_RIB : table,
     );
@@ -221,6 +241,18 @@ export class Station {
     this.flush();
   }
 
+  private beginWalk(isOfAll: boolean, exportedTo: Set<ObservedSession>): void {
+    this.walk = this.hooks.newWalk();
+    this.isAsked = false;
+    this.isOfAll = isOfAll;
+    this.exportedTo = exportedTo;
+  }
+
+  private giveUpWalk(): void {
+    if (this.walk !== 0) this.hooks.endWalk(this.walk);
+    this.walk = 0;
+  }
+
   private *wantedPeers(): Generator<number> {
     for (const session of this.hooks.peers.up.values()) {
       if (this.wantsPeer(session)) yield session.peer;
@@ -239,6 +271,13 @@ export class Station {
     this.count(1);
   }
 
+  private runs(told: ToldRoutes): void {
+    for (const run of told.runs) {
+      if (!this.isUp) return;
+      this.run(run, told.atMs);
+    }
+  }
+
   private run(run: RouteRun, atMs: number): void {
     const { tables, hooks } = this;
     if (run.table === TABLE.LOC_RIB) {
@@ -253,12 +292,18 @@ export class Station {
     this.tell(bmpPeer(session), run, atMs);
   }
 
-  /** What is used is what each neighbor could be sent, but the one that it comes from (RFC 8671 section 4). */
-  private beforeExport(told: ToldRoutes): void {
+  /**
+   * What is used is what each neighbor could be sent, but the one that it comes from (RFC 8671 section 4).
+   *
+   * @param to - sessions that are told of; null for all
+   */
+  private beforeExport(told: ToldRoutes, to: ReadonlySet<ObservedSession> | null): void {
+    if (!this.tables.has(TABLE.ADJ_OUT_PRE)) return;
     for (const family of FAMILIES) {
       if (!told.runs.some((run) => run.table === TABLE.LOC_RIB && run.family === family)) continue;
       for (const session of this.hooks.peers.up.values()) {
         if (!this.wantsPeer(session) || (session.families & family) === 0) continue;
+        if (to !== null && !to.has(session)) continue;
         const exported = told.exportedRuns(family, (session.addPathSend & family) !== 0);
         this.tellExported(session, exported, told.atMs);
       }
@@ -301,9 +346,9 @@ export class Station {
   }
 
   private endsOfRib(): void {
-    const { writer, hooks, tables } = this;
+    const { writer, hooks, tables, isOfAll, exportedTo } = this;
     const atMs = hooks.now();
-    if (tables.has(TABLE.LOC_RIB)) {
+    if (isOfAll && tables.has(TABLE.LOC_RIB)) {
       const peer = locRibPeer(hooks.identity);
       for (const family of FAMILIES) writer.endOfRib(peer, atMs, TABLE.LOC_RIB, family);
     }
@@ -312,6 +357,7 @@ export class Station {
       const families = FAMILIES.filter((family) => (session.families & family) !== 0);
       for (const table of tables) {
         if (table === TABLE.LOC_RIB) continue;
+        if (table === TABLE.ADJ_OUT_PRE ? !exportedTo.has(session) : !isOfAll) continue;
         for (const family of families) writer.endOfRib(bmpPeer(session), atMs, table, family);
       }
     }
@@ -357,7 +403,7 @@ export class Station {
     this.socket = null;
     this.outbox = null;
     this.sinceMs = null;
-    if (this.walk !== 0) this.hooks.endWalk(this.walk);
-    this.walk = 0;
+    this.giveUpWalk();
+    this.late.clear();
   }
 }
