@@ -43,7 +43,8 @@ class Telling {
       text,
       now: nowMs,
       newWalk: () => ++this.walks,
-      walk: (walk, tables, peers) => report({ report: "walk", walk, tables, peers }),
+      walk: (walk, tables, peers, octetsMax) =>
+        report({ report: "walk", walk, tables, peers, octetsMax }),
       endWalk: (walk) => report({ report: "walk-over", walk }),
       say: (level, station, message) =>
         report({ report: "say", level, message: `${station}: ${message}`, fields: { station } }),
@@ -127,12 +128,14 @@ class Telling {
   }
 
   writes(writes: Writes): void {
-    const stations = this.stations.all.filter(({ isUp }) => isUp);
-    if (stations.length === 0) return;
-    for (const write of toldWrites(writes)) {
-      const session = this.peers.up.get(write.peer);
-      if (session === undefined) continue;
-      for (const station of stations) station.sent(session, write);
+    const { up } = this.peers;
+    const stations = this.stations.all;
+    const isTold = (peer: number) => {
+      const session = up.get(peer);
+      return session !== undefined && stations.some((station) => station.wantsSent(session));
+    };
+    for (const write of toldWrites(writes, isTold)) {
+      for (const station of stations) station.sent(up.get(write.peer)!, write);
     }
     this.flush();
   }

@@ -234,7 +234,7 @@ export class Feeds {
         if (this.isMissing && this.underWay < UNDER_WAY_OCTETS_LOW) this.tellAnew();
         return;
       case "walk":
-        this.walkOn(report.walk, report.tables, report.peers);
+        this.walkOn(report);
         return;
       case "walk-over":
         this.walks.delete(report.walk);
@@ -285,11 +285,12 @@ export class Feeds {
   }
 
   /** A piece of a walk, in a turn of its own. */
-  private walkOn(
-    number: number,
-    tables: Extract<FeedReport, { report: "walk" }>["tables"],
-    peers: readonly number[] | null,
-  ): void {
+  private walkOn({
+    walk: number,
+    tables,
+    peers,
+    octetsMax,
+  }: Extract<FeedReport, { report: "walk" }>): void {
     const { speaker } = this;
     if (speaker === null) return;
     let walk = this.walks.get(number);
@@ -300,7 +301,7 @@ export class Feeds {
     // What has happened before the piece is told before it.
     this.tell();
     const end = performance.now() + PIECE_MS;
-    const octets = walk.next(() => performance.now() < end);
+    const octets = walk.next(() => performance.now() < end, octetsMax);
     if (octets === null) this.walks.delete(number);
     this.order({ order: "walked", walk: number, octets });
   }

@@ -127,6 +127,8 @@ export type FeedReport =
       readonly tables: readonly Table[];
       /** Rows of neighbors; null for all. */
       readonly peers: readonly number[] | null;
+      /** Of the piece, about. */
+      readonly octetsMax: number;
     }
   /** It is wanted no more. */
   | { readonly report: "walk-over"; readonly walk: number }

@@ -14,6 +14,8 @@ export class Outbox {
   private readonly octetsMax: number;
   private readonly waiting: Uint8Array[] = [];
   private waitingOctets = 0;
+  /** There was room when that was begun of which more follows. */
+  private isBegun = false;
   /** Buffers that have left. */
   private readonly spare: Uint8Array[] = [];
   /** Octets that the socket was given. */
@@ -35,10 +37,19 @@ export class Outbox {
     return this.spare.pop() ?? new Uint8Array(BUFFER_OCTETS);
   }
 
-  /** @param octets - whole messages. @returns false when there is no room for them */
-  push(octets: Uint8Array): boolean {
+  /**
+   * Whether there is room depends on what waits from earlier turns: the socket takes nothing within one, so that
+   * much at once says nothing about how fast the other side is.
+   *
+   * @param octets - whole messages
+   * @param hasMore - more follows in this turn, for which there is room then
+   * @returns false when there is no room for them
+   */
+  push(octets: Uint8Array, hasMore: boolean): boolean {
+    const { isBegun } = this;
+    this.isBegun = hasMore;
     if (octets.length === 0) return true;
-    if (this.octets > this.octetsMax) return false;
+    if (!isBegun && this.octets > this.octetsMax) return false;
     this.waiting.push(octets);
     this.waitingOctets += octets.length;
     this.flush();

@@ -4,8 +4,8 @@
  * A session with it begins with everything that there is: who is up, then the tables, in pieces that are
  * asked for as the station takes them; what changes meanwhile is told at once, and counts for more than the
  * piece that comes after it, which has it too. What a neighbor that comes up later could be sent is used already
- * and does not change, so the Loc-RIB is walked again for that neighbor. A station that takes less than there is to tell is told that
- * it has missed something, and everything anew in another session.
+ * and does not change, so the Loc-RIB is walked again for that neighbor. A station that takes less than there is to
+ * tell is told that it has missed something, and everything anew in another session.
  */
 
 import type { Socket } from "node:net";
@@ -39,6 +39,10 @@ const FAMILIES: readonly Family[] = [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST];
 const TABLE_NAME = "global";
 /** With less than this to be sent, the next piece of the tables is asked for. */
 const WALK_OCTETS_MAX = 1 << 20;
+/** So many pieces of the tables have room in the queue, when each neighbor is told of; */
+const PIECES_QUEUED = 4;
+/** but none need have less, so that they do not become too many. */
+const PIECE_OCTETS_MIN = 1 << 12;
 /** So much is sent in the buffer that it was written into; less is copied, so that little does not wait in a large one. */
 const FLUSH_OCTETS = BUFFER_OCTETS / 2;
 /** A station that does not take the last message in that time loses the connection. */
@@ -53,8 +57,13 @@ export interface StationHooks {
   now(): number;
   /** @returns a number for a walk, which no other has had */
   newWalk(): number;
-  /** Asks for the next piece of a walk. */
-  walk(walk: number, tables: readonly Table[], peers: readonly number[] | null): void;
+  /** Asks for the next piece of a walk, of about so many octets at most; infinity for no bound. */
+  walk(
+    walk: number,
+    tables: readonly Table[],
+    peers: readonly number[] | null,
+    octetsMax: number,
+  ): void;
   /** The walk is not wanted any more. */
   endWalk(walk: number): void;
   say(level: "info" | "warn" | "error", station: string, message: string): void;
@@ -131,7 +140,8 @@ export class Station {
       this.count(1);
     }
     for (const session of hooks.peers.up.values()) this.goesUp(session);
-    this.beginWalk(true, new Set(hooks.peers.up.values()));
+    const wanted = [...hooks.peers.up.values()].filter((session) => this.wantsPeer(session));
+    this.beginWalk(true, new Set(wanted));
     this.flush();
     hooks.say("info", config.name, "connected");
     this.walkOn();
@@ -148,15 +158,15 @@ export class Station {
     this.forget();
   }
 
-  /** A session of a neighbor is up, which was not before. */
+  /** A session of a neighbor is up, which was not before; `flush` must follow. */
   up(session: ObservedSession): void {
     if (!this.isUp || !this.wantsPeer(session)) return;
     this.goesUp(session);
     if (this.tables.has(TABLE.ADJ_OUT_PRE)) this.late.add(session);
-    this.flush();
     this.walkOn();
   }
 
+  /** A session has ended; `flush` must follow. */
   down(session: ObservedSession, event: Extract<Observed, { readonly kind: "down" }>): void {
     if (!this.isUp || !this.wantsPeer(session)) return;
     this.writer.peerDown(bmpPeer(session), event.atMs, bmpDown(event));
@@ -164,7 +174,6 @@ export class Station {
     this.late.delete(session);
     this.exportedTo.delete(session);
     if (!this.isOfAll && this.exportedTo.size === 0) this.giveUpWalk();
-    this.flush();
     this.walkOn();
   }
 
@@ -174,17 +183,22 @@ export class Station {
     this.beforeExport(told, null);
   }
 
+  /** @returns whether it is told what is sent to a neighbor */
+  wantsSent(session: ObservedSession): boolean {
+    return this.isUp && this.tables.has(TABLE.ADJ_OUT_POST) && this.wantsPeer(session);
+  }
+
   /** Messages were sent to a neighbor; `flush` must follow. */
   sent(session: ObservedSession, { block, from, to }: ToldWrite): void {
-    if (!this.tables.has(TABLE.ADJ_OUT_POST) || !this.wantsPeer(session)) return;
+    if (!this.wantsSent(session)) return;
     this.tellBlock(session, block, from, to, !session.fourOctetAs);
   }
 
+  /** A neighbor has sent a message with faults; `flush` must follow. */
   malformed(session: ObservedSession, octets: Uint8Array, atMs: number): void {
     if (!this.isUp || !this.config.mirrorMalformed || !this.wantsPeer(session)) return;
     this.writer.mirror(bmpPeer(session), atMs, octets);
     this.count(1);
-    this.flush();
   }
 
   /** A piece of the tables that was asked for; null at their end. */
@@ -213,15 +227,23 @@ export class Station {
     if (this.walk === 0 || this.isAsked || outbox === null) return;
     if (outbox.octets > WALK_OCTETS_MAX) return;
     this.isAsked = true;
+    const octetsMax = this.pieceOctets();
     if (!this.isOfAll) {
-      hooks.walk(this.walk, [TABLE.LOC_RIB], []);
+      hooks.walk(this.walk, [TABLE.LOC_RIB], [], octetsMax);
       return;
     }
     const tables = [...this.tables].map((table) =>
       table === TABLE.ADJ_OUT_PRE ? TABLE.LOC_RIB : table,
     );
     const peers = config.neighbors.length === 0 ? null : [...this.wantedPeers()];
-    hooks.walk(this.walk, [...new Set(tables)], peers);
+    hooks.walk(this.walk, [...new Set(tables)], peers, octetsMax);
+  }
+
+  /** A piece of the Loc-RIB is told of each of many, who have to have room in the queue beside what changes. */
+  private pieceOctets(): number {
+    if (!this.tables.has(TABLE.ADJ_OUT_PRE)) return Number.POSITIVE_INFINITY;
+    const told = PIECES_QUEUED * this.exportedTo.size;
+    return Math.max(PIECE_OCTETS_MIN, this.config.queueOctetsMax / told);
   }
 
   numbers({ peers, locRib }: Numbers): void {
@@ -302,6 +324,7 @@ export class Station {
     for (const family of FAMILIES) {
       if (!told.runs.some((run) => run.table === TABLE.LOC_RIB && run.family === family)) continue;
       for (const session of this.hooks.peers.up.values()) {
+        if (!this.isUp) return;
         if (!this.wantsPeer(session) || (session.families & family) === 0) continue;
         if (to !== null && !to.has(session)) continue;
         const exported = told.exportedRuns(family, (session.addPathSend & family) !== 0);
@@ -341,6 +364,7 @@ export class Station {
   }
 
   private tell(peer: BmpPeer, run: RouteRun, atMs: number): void {
+    if (!this.isUp) return;
     this.count(this.writer.routes(peer, atMs, run));
     this.flushWhenFull();
   }
@@ -368,16 +392,21 @@ export class Station {
   }
 
   private flushWhenFull(): void {
-    if (this.writer.sink.length >= FLUSH_OCTETS) this.flush();
+    if (this.writer.sink.length >= FLUSH_OCTETS) this.send(true);
   }
 
-  /** Sends what was told. */
+  /** Sends what was told in this turn. */
   flush(): void {
+    this.send(false);
+  }
+
+  /** @param hasMore - more is told in this turn, and `flush` follows */
+  private send(hasMore: boolean): void {
     const { outbox, writer } = this;
     const { sink } = writer;
     const isLarge = outbox !== null && sink.length >= FLUSH_OCTETS;
     const octets = isLarge ? sink.swap(outbox.buffer()) : sink.take();
-    if (outbox === null || outbox.push(octets)) return;
+    if (outbox === null || outbox.push(octets, hasMore)) return;
     this.miss(`${(outbox.octets / 2 ** 20).toFixed(0)} MB wait for the station, which is too slow`);
   }
 

@@ -59,9 +59,10 @@ export class TableWalk {
   /**
    * Looks at rows until `mayGoOn` says no, or there are octets enough.
    *
+   * @param octetsMax - of a piece that is to be smaller than others, about
    * @returns runs of `feeds-codec`, which may be none; null at the end
    */
-  next(mayGoOn: () => boolean): Uint8Array<ArrayBuffer> | null {
+  next(mayGoOn: () => boolean, octetsMax: number = PIECE_OCTETS): Uint8Array<ArrayBuffer> | null {
     if (this.familyAt === FAMILIES.length) return null;
     const { rib } = this;
     const buckets: Map<number, Bucket> = new Map();
@@ -75,7 +76,7 @@ export class TableWalk {
     for (const row of missed) this.look(rib, row, members, buckets);
     while (this.row < rib.prefixes.limit) {
       this.look(rib, this.row++, members, buckets);
-      if (this.octets >= PIECE_OCTETS) break;
+      if (this.octets >= Math.min(octetsMax, PIECE_OCTETS)) break;
       if (++this.looked < PATHS) continue;
       this.looked = 0;
       if (!mayGoOn()) break;
