@@ -58,6 +58,16 @@ test("in order, to each peer that anybody is told of", () => {
   );
 });
 
+test("what several were sent is one block", () => {
+  const batch = new WriteBatch();
+  for (const peer of [1, 2, 3]) batch.add(peer, UPDATES[0]!);
+  batch.add(1, UPDATES[1]!);
+  const blocks = [...toldWrites(batch.take(), () => true)].map(({ block }) => block);
+  expect(blocks).toHaveLength(4);
+  expect(new Set(blocks.slice(0, 3)).size).toBe(1);
+  expect(blocks[3]).not.toBe(blocks[0]);
+});
+
 /** Bodies of Route Monitoring. */
 function updatesIn(sink: OctetSink): string[] {
   const octets = Buffer.from(sink.take());
