@@ -116,7 +116,7 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
           return (json as { mrt: { problem: string | null } }).mrt.problem;
         };
         const filler = join(dir, "filler");
-        expect(() => writeFileSync(filler, new Uint8Array(DISK_OCTETS))).toThrow("ENOSPC");
+        expect(() => writeFileSync(filler, new Uint8Array(DISK_OCTETS + 1))).toThrow("ENOSPC");
         const isFull = async () => (await problem())?.includes("ENOSPC") ?? false;
         await until(isFull, WAIT_MS, "it is said that the disk is full");
         const { localAddress: address } = receiver.spec.sessions[0]!;
