@@ -1,4 +1,7 @@
-/** Those who are told what the active side does: feeds, mirrors, the record, followers of its routes, and the webhook. */
+/**
+ * Those who are told what the active side does: feeds, mirrors, the record, followers of its routes, and the webhook;
+ * and who tells it of routes of its host's kernel.
+ */
 
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
@@ -10,6 +13,7 @@ import type { ControlHandler } from "./control.ts";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
+import { KernelSource } from "./kernel-source.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
 import { mirroredOf } from "./mirror/mirrored.ts";
@@ -33,6 +37,7 @@ export class Observers {
   readonly mirrors: MirrorServer;
   readonly recorder: Recorder;
   readonly cluster: Cluster;
+  private readonly kernel: KernelSource;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr, answer }: Observed) {
@@ -43,6 +48,7 @@ export class Observers {
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
     this.cluster = new Cluster(version, (...said) => log.say(...said), answer);
+    this.kernel = new KernelSource((level, message) => log.say(level, "kernel-routes", message));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
     this.recorder = new Recorder({ software: version, log: log.event });
     this.webhook = new Webhook({
@@ -75,6 +81,7 @@ export class Observers {
     this.recorder.use(mirrored, config.record);
     this.followers.use(speaker, epoch);
     this.cluster.use(speaker, epoch);
+    this.kernel.use(speaker);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
@@ -90,6 +97,7 @@ export class Observers {
     this.feeds.stop();
     this.followers.stop();
     this.cluster.stop();
+    this.kernel.use(null);
     await Promise.all([this.webhook.stop(), this.recorder.stop()]);
   }
 }

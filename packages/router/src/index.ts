@@ -26,6 +26,7 @@ export { Connection, type ConnectionOwner } from "./connection.ts";
 export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
 export { InputQueue } from "./input-queue.ts";
+export { KERNEL_SOURCE, type KernelNews } from "./kernel-routes.ts";
 export type { LastDown } from "./last-down.ts";
 export { countedPrefixes, limitIn } from "./max-prefix.ts";
 export type { MemberNews, MemberState } from "./member-state.ts";
