@@ -7,10 +7,11 @@ import { diffConfig, formatMistakes, loadConfig } from "../src/index.ts";
 
 const SOURCES = { readFile: () => "", env: () => undefined };
 const HEAD = `router: { as: 64500, id: 192.0.2.1 }
-neighbors: [ { address: 192.0.2.11, as: 64501, import: accept-all, export: accept-all, vars: { x: a } } ]
+neighbors: [ { address: 192.0.2.11, as: 64501, import: accept-all, export: accept-all, vars: { x: 64502 } } ]
+rpki: { caches: [ { address: 192.0.2.53 } ] }
 policies:
   in: [ { if: { rpki: valid }, then: accept } ]
-  out: [ { if: { peer: $x }, then: accept } ]
+  out: [ { if: { as-path: { contains: $x } }, then: accept } ]
 `;
 
 const load = (kernel: string) => loadConfig("x.yaml", `${HEAD}kernel: { ${kernel} }`, SOURCES);

@@ -24,7 +24,7 @@ defaults: { import: accept-all, export: accept-all, route-server-client: true }
 neighbors: [ { address: ${CLIENT}, as: 65001 }, { address: ${OTHER}, as: 65002 } ]
 policies:
   some: [ { if: { prefix: 10.0.0.0/8 le 16 }, then: accept } ]
-  marks: [ { set: { community: { add: "65000:1" } }, then: accept } ]
+  marks: [ { set: { community: { add: ["65000:1"] } }, then: accept } ]
 ${SECTIONS[section] === null ? "" : `kernel: ${SECTIONS[section]}`}
 `);
 

@@ -69,8 +69,8 @@ export function changeKernel(tables: Tables, before: Config, policies: ReadonlyS
 
 function newPeer(tables: Tables): KernelPeer {
   const { peers, directory } = tables;
-  // Behind that of the configuration, and in front of all addresses.
-  const row = peers.add({ as: 0, external: true, address: [0, 0, 0, 1] });
+  // No neighbor has this address, nor has the peer of routes of the configuration.
+  const row = peers.add({ as: 0, external: true, address: [0, 0, 0xfffe, 0] });
   peers.kernel = row;
   for (const family of FAMILIES) tables.rib(family).paths.addPeer(row);
   const peer = {
@@ -121,6 +121,8 @@ function takeAll(
     rib.announce(peer.row, buf, at, end, false, ...rest);
     attrs.release(attr);
   }
+  // No slice may come before an image is made.
+  tables.endSlice();
 }
 
 /** Begins a round that no route has. */

@@ -65,7 +65,7 @@ describe("a route of the kernel", () => {
 
   test("goes through its import policy, and export policies tell it by its type", () => {
     const policies = `policies:
-  in: [ { if: { prefix: ${ONE} }, set: { community: { add: "65000:1" } }, then: accept } ]
+  in: [ { if: { prefix: ${ONE} }, set: { community: { add: ["65000:1"] } }, then: accept } ]
   out: [ { if: { route-type: kernel, community: "65000:1" }, then: accept } ]`;
     const text = yaml("{ protocols: static, import: in }", policies);
     const { lab, client, tell } = three(text.replace("export: accept-all", "export: out"));

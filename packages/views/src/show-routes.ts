@@ -351,17 +351,18 @@ function shownRejected(router: Router, rib: Rib, row: PrefixRow, path: PathRow):
   const { attrIn, reason } = rib.paths;
   const { reasons, config, emptySet } = router.tables;
   const facts = router.tables.directory.factsOf(rib.paths.peer[path]!);
-  const neighbor = router.neighbors.get(facts.address)!;
   const came = attrIn[path]!;
   const why = reasons.get(reason[path]!);
   const isByPolicy = why.code === "policy-rule" || why.code === "policy-default";
-  const importer = isByPolicy && came !== emptySet ? neighbor.import?.importer : undefined;
+  // Routes of the kernel are no neighbor's.
+  const decides = router.neighbors.get(facts.address)?.import;
+  const importer = isByPolicy && came !== emptySet ? decides?.importer : undefined;
   const left = importer?.rejected(came, rib.family, keyOf(rib.prefixes, row)) ?? null;
   const attributes =
     left === null ? attributesOf(rib.attrs, came) : decodeAttributes(left, 0, left.length);
   const shown = shownPathWith(router, rib, row, path, attributes);
   if (config.rejectReasons === null) return shown;
-  const { as, localAs } = neighbor.facts;
+  const { as, localAs } = facts;
   const added = rejectCommunities(config.rejectReasons, why, localAs, as);
   const large = [...new Set([...(shown.large_communities ?? []), ...added])];
   return large.length === 0 ? shown : { ...shown, large_communities: large };
