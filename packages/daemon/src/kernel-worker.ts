@@ -35,14 +35,18 @@ async function tellAndWait(reply: KernelReply): Promise<void> {
   await taken;
 }
 
-async function tellChanges(socket: RouteSocket): Promise<void> {
+/** @returns for how long it has read, in milliseconds */
+async function tellChanges(socket: RouteSocket): Promise<number> {
+  const beganMs = performance.now();
   for (const each of tables) each.read(socket, table, protocols);
+  const readMs = performance.now() - beganMs;
   for (const each of tables) {
     for (const octets of each.changes()) {
-      if (isOver) return;
+      if (isOver) return readMs;
       await tellAndWait({ what: "routes", octets });
     }
   }
+  return readMs;
 }
 
 /** Ends where the kernel does not answer, or nobody wants to know any more. */
@@ -52,9 +56,8 @@ async function follow(socket: RouteSocket, monitor: RouteMonitor): Promise<void>
     if (monitor.hear(() => {}) !== "nothing") isOutdated = true;
     if (!isOutdated || performance.now() < nextMs) continue;
     isOutdated = false;
-    const beganMs = performance.now();
-    await tellChanges(socket);
-    nextMs = performance.now() + REST * (performance.now() - beganMs);
+    const readMs = await tellChanges(socket);
+    nextMs = performance.now() + REST * readMs;
     if (isComplete || isOver) continue;
     isComplete = true;
     await tellAndWait({ what: "complete", count: tables.reduce((sum, { size }) => sum + size, 0) });
