@@ -21,7 +21,7 @@ async function askAll<T>(
   args: Arguments,
   { command, ...rest }: Request,
   item: (item: Of<T>) => void,
-  end: (silent: readonly SilentMember[]) => void,
+  end: () => void,
 ): Promise<number> {
   const silent: SilentMember[] = [];
   const code = await exitCodeOf(async () => {
@@ -30,7 +30,7 @@ async function askAll<T>(
       if ("problem" in said) silent.push(said);
       else item({ member: said.member, ...said.item });
     });
-    end(silent);
+    end();
   });
   for (const { member, problem, away_since_ms } of silent) {
     const away = away_since_ms === null ? "" : `, away for ${duration(Date.now() - away_since_ms)}`;
@@ -64,7 +64,10 @@ class Shown<T> {
   }
 }
 
-/** Each neighbor as the member has it that its session is with; as this one does, where that one does not answer. */
+/**
+ * Each neighbor as the member has it that its session is with; as this one does, where that one does not say it: it
+ * has not answered to the end, or has not been reloaded and does not know it.
+ */
 export function neighborsOfAll(
   args: Arguments,
   columns: readonly Column<ShownNeighbor>[],
@@ -72,15 +75,17 @@ export function neighborsOfAll(
   const shown = new Shown(args, columns);
   let self: string | null = null;
   const elsewhere: Of<ShownNeighbor>[] = [];
+  const said = new Set<string>();
   const item = (neighbor: Of<ShownNeighbor>) => {
     self ??= neighbor.member;
     const { speaker, member } = neighbor;
-    if (speaker === null) shown.add(neighbor);
-    else if (member === self) elsewhere.push({ ...neighbor, member: speaker });
+    if (speaker === null) {
+      said.add(neighbor.address);
+      shown.add(neighbor);
+    } else if (member === self) elsewhere.push({ ...neighbor, member: speaker });
   };
-  return askAll<ShownNeighbor>(args, { command: "show-neighbors" }, item, (silent) => {
-    const isSilent = (member: string) => silent.some((one) => one.member === member);
-    for (const neighbor of elsewhere) if (isSilent(neighbor.member)) shown.add(neighbor);
+  return askAll<ShownNeighbor>(args, { command: "show-neighbors" }, item, () => {
+    for (const neighbor of elsewhere) if (!said.has(neighbor.address)) shown.add(neighbor);
     shown.end();
   });
 }

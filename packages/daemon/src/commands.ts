@@ -4,7 +4,7 @@
 
 import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
-import type { Outcome, ShownFollowing, ShownNsr, ShownRecord, ShownServing } from "@ts-bgp/nsr";
+import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
 import {
   isElsewhere,
@@ -40,7 +40,7 @@ import { ControlError, type ControlHandler, type ControlRequest } from "./contro
 import { dumpRoutes, showFeedStatus, showFeeds } from "./feed-commands.ts";
 import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
-import { PAST_COMMANDS, recordOf } from "./past/past-commands.ts";
+import { PAST_COMMANDS, type Recorded, recordOf } from "./past/past-commands.ts";
 import { pageOf, routePage } from "./route-pages.ts";
 import { askersTurn } from "./turns.ts";
 import type { WhatIfQuestion } from "./what-if.ts";
@@ -96,8 +96,8 @@ export interface DaemonActions {
     ask(request: ControlRequest): Answer;
   };
   showMirrors(): ShownMirrors;
-  /** What is recorded; null where nothing is. */
-  showRecord(): ShownRecord | null;
+  /** What is recorded, and whom to ask about it. */
+  readonly record: Recorded;
   /** What there was in the last hour; nothing where nobody can look at it. */
   showHistory(): ShownHistory;
   /**
@@ -213,7 +213,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       config_trial: daemon.trials.trial(),
       feeds: showFeedStatus(feeds),
       mirror: daemon.showMirrors().following,
-      record_from_ms: daemon.showRecord()?.from_ms ?? null,
+      record_from_ms: daemon.record.shown?.from_ms ?? null,
     };
     return {};
   },

@@ -67,8 +67,8 @@ export type CheckedFile = Checked<Config>;
 export interface WorkerInput {
   readonly file: string;
   readonly text: string | undefined;
-  /** See `validatorCode`. */
-  readonly validator: string | null;
+  /** See `validatorCode`: UTF-8, in memory that all have. */
+  readonly validator: Uint8Array | null;
 }
 
 export interface ReadOptions {
@@ -229,7 +229,7 @@ export async function readConfigFileApart(
   file: string,
   { text, inForce = null }: { text?: string | undefined; inForce?: Config | null } = {},
 ): Promise<ReadApart> {
-  const workerData: WorkerInput = { file, text, validator: validatorCode("speaker") };
+  const workerData: WorkerInput = { file, text, validator: sharedValidator() };
   const worker = new Worker(new URL("./config-worker.ts", import.meta.url), {
     workerData,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
@@ -246,6 +246,20 @@ export async function readConfigFileApart(
     case "unreadable":
       throw new UnusableFileError(outcome.message);
   }
+}
+
+let shared: { readonly code: string; readonly octets: Uint8Array } | null = null;
+
+/** Made once: to hand so long a text to a thread takes milliseconds each time. */
+function sharedValidator(): Uint8Array | null {
+  const code = validatorCode("speaker");
+  if (code === null) return null;
+  if (shared?.code !== code) {
+    const octets = Buffer.from(new SharedArrayBuffer(Buffer.byteLength(code)));
+    octets.write(code);
+    shared = { code, octets };
+  }
+  return shared.octets;
 }
 
 function problemOf(congestionControl: string): string {

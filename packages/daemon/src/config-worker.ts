@@ -13,7 +13,10 @@ import {
 import { ownSections } from "./own-sections.ts";
 
 function outcomeOf({ file, text, validator }: WorkerInput): WorkerOutcome {
-  if (validator !== null) useValidatorCode("speaker", validator);
+  if (validator !== null) {
+    const { buffer, byteOffset, length } = validator;
+    useValidatorCode("speaker", Buffer.from(buffer, byteOffset, length).toString());
+  }
   try {
     const { config, warnings } = readConfigFile(file, text);
     const octets = configOctets(replicated(config));

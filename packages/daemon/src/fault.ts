@@ -14,7 +14,7 @@ export function writeFault(what: string, error: unknown): void {
 }
 
 /** @returns what writes faults to a log */
-export function faultsTo(log: Log): Fault {
+export function faultsTo(log: Pick<Log, "say">): Fault {
   return (what, error) => {
     log.say("error", "internal-error", `internal error in ${what}: ${textOf(error)}`);
   };

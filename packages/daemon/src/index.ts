@@ -13,7 +13,7 @@
  *     service-manager.ts     systemd: ready, status, watchdog
  *     config-file.ts, config-worker.ts   the configuration file, in a thread of its own
  *     mirror/                a copy of somebody else's speaker, and who may have one
- *     past/                  what can be asked of a record
+ *     past/                  what can be asked of a record, and the processes that look it up
  *     service.ts             what a process without a speaker has
  *     spare/                 no speaker at all: processes with one each
  *     followers.ts, followers-worker.ts, follower.ts    those who follow the routes, in a thread of their own

@@ -17,6 +17,8 @@ import { KernelSource } from "./kernel-source.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
 import { mirroredOf } from "./mirror/mirrored.ts";
+import { RecordDesk } from "./past/ask-record.ts";
+import type { Recorded } from "./past/past-commands.ts";
 import { recordMetrics } from "./past/record-metrics.ts";
 import { sideText } from "./status-text.ts";
 import { Webhook } from "./webhook.ts";
@@ -35,9 +37,12 @@ export class Observers {
   readonly feeds: Feeds;
   readonly followers: Followers;
   readonly mirrors: MirrorServer;
-  readonly recorder: Recorder;
   readonly cluster: Cluster;
   private readonly kernel: KernelSource;
+  /** What is recorded, for those who ask. */
+  readonly record: Recorded;
+  private readonly recorder: Recorder;
+  private readonly desk: RecordDesk;
   private readonly webhook: Webhook;
 
   constructor(log: Log, { version, router, shownNsr, answer }: Observed) {
@@ -50,7 +55,16 @@ export class Observers {
     this.cluster = new Cluster(version, (...said) => log.say(...said), answer);
     this.kernel = new KernelSource((level, message) => log.say(level, "kernel-routes", message));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
-    this.recorder = new Recorder({ software: version, log: log.event });
+    const recorder = new Recorder({ software: version, log: log.event });
+    const desk = new RecordDesk((message) => log.say("warn", "record", message));
+    this.recorder = recorder;
+    this.desk = desk;
+    this.record = {
+      get shown() {
+        return recorder.shown;
+      },
+      ask: (asked) => desk.ask(asked),
+    };
     this.webhook = new Webhook({
       sender: () => {
         const { as, id } = router().tables.config.router;
@@ -79,6 +93,9 @@ export class Observers {
     const mirrored = mirroredOf(speaker, pair);
     this.mirrors.use(mirrored, config.mirrors);
     this.recorder.use(mirrored, config.record);
+    // Also before this side acts: once it does, it has more to do, and is larger.
+    if (config.record === null) this.desk.close();
+    else this.desk.open();
     this.followers.use(speaker, epoch);
     this.cluster.use(speaker, epoch);
     this.kernel.use(speaker);
@@ -94,10 +111,10 @@ export class Observers {
   }
 
   async stop(): Promise<void> {
-    this.feeds.stop();
     this.followers.stop();
     this.cluster.stop();
     this.kernel.use(null);
-    await Promise.all([this.webhook.stop(), this.recorder.stop()]);
+    this.desk.close();
+    await Promise.all([this.feeds.stop(), this.webhook.stop(), this.recorder.stop()]);
   }
 }

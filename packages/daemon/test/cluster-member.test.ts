@@ -10,6 +10,7 @@ import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
 import { FollowedMember } from "../src/cluster/followed-member.ts";
 import { NO_OCTETS } from "../src/cluster/telling.ts";
+import { ControlError } from "../src/control.ts";
 import { ServerLink } from "../src/forward/server-link.ts";
 import { Place, Said, Telling } from "./support/told-by-member.ts";
 
@@ -266,6 +267,31 @@ describe("a question to another member", () => {
       await expect(following.member.ask({ command })).rejects.toThrow(problem);
     }
     expect(heard).toHaveLength(1);
+  });
+
+  test("is refused where it is too long, and costs no link", async () => {
+    const { telling, following } = await asked();
+    const { member } = following;
+    const question = (length: number) =>
+      member.ask({ command: "show-routes", prefix: "1".repeat(length) });
+    await expect(question(5000)).rejects.toThrow("too long for other members");
+    expect(await question(3400)).toEqual({ items: [], end: {} });
+    expect([telling.reasons, member.shown.state]).toEqual([[], "up to date"]);
+  });
+
+  test("that makes a fault show is answered with it, and the fault is told here as well", async () => {
+    const { telling, following } = await asked();
+    const question = () => following.member.ask({ command: "show-routes" });
+    telling.answer = () => {
+      throw new ControlError("no such neighbor");
+    };
+    await expect(question()).rejects.toThrow(/^no such neighbor$/);
+    expect(telling.faults).toEqual([]);
+    telling.answer = () => {
+      throw new TypeError("a fault");
+    };
+    await expect(question()).rejects.toThrow("internal error: a fault");
+    expect(telling.faults).toEqual(['request {"command":"show-routes"} of member b']);
   });
 
   test("ends with what is wrong", async () => {

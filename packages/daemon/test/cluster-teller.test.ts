@@ -89,3 +89,32 @@ test("what happens at once is told, in several brackets where it is too long for
   await until(() => routesTold() >= 70 + 8, WAIT_MS, "all is told");
   expect(telling.reasons).toEqual([]);
 });
+
+test("one that asks and reads no answers is answered no more", async () => {
+  const item = "a".repeat(12 << 20);
+  let asked = 0;
+  let answered = 0;
+  telling.answer = () => {
+    asked++;
+    return (async function* () {
+      yield item;
+      answered++;
+      return {};
+    })();
+  };
+  const ask = () => follower.say("ask", { number: 1, request: '{"command":"show-status"}' });
+  follower.pause();
+  for (const count of [1, 2]) {
+    ask();
+    await until(() => answered === count, WAIT_MS, "it is answered");
+  }
+  for (let k = 0; k < 100; k++) ask();
+  follower.say("activate", {});
+  const [teller] = telling.tellers;
+  await until(() => teller!.shown.state !== "silent", WAIT_MS, "all questions were read");
+  expect(asked).toBe(2);
+  follower.resume();
+  await follower.has("complete");
+  ask();
+  await until(() => answered === 3, WAIT_MS, "it is answered again");
+});

@@ -57,6 +57,8 @@ export class Forwarder {
   private isOver = false;
   /** To read what is in the kernel takes a tenth of the time at most. */
   private nextLookMs = 0;
+  /** And so does looking at next hops again for changes of the table. */
+  private nextRefreshMs = 0;
   /** What is in the kernel is not known, and is to be read. */
   private isUnknown = true;
   /** Somebody else has changed something since it was read. */
@@ -162,12 +164,19 @@ export class Forwarder {
 
   private look(): void {
     this.hear();
-    for (const table of this.tables) table.refresh();
+    this.refresh();
     if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
     if (this.tables.some(({ hopCount }) => hopCount > HOP_COUNT_MAX)) this.isOutdated = true;
     if (performance.now() < this.nextLookMs || !this.isOutdated) return;
     // With a link, routes of it have gone without a word.
     this.read();
+  }
+
+  private refresh(): void {
+    const beganMs = performance.now();
+    if (beganMs < this.nextRefreshMs) return;
+    for (const table of this.tables) table.refresh();
+    this.nextRefreshMs = performance.now() + 9 * (performance.now() - beganMs);
   }
 
   /** An own route in whose place somebody has put another one is not taken for an own one any more. */

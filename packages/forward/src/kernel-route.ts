@@ -32,6 +32,8 @@ const RTA = {
 /** Of the type of an attribute, without flags. */
 const TYPE_MASK = 0x3fff;
 const RTNH_F_DEAD = 1;
+/** Its interface has no carrier: the kernel says so where it is asked, and sends no word of it. */
+const RTNH_F_LINKDOWN = 16;
 const RTNH_F_ONLINK = 4;
 /** Next hops of a route that are written, at most. */
 export const HOPS_MAX = 16;
@@ -63,7 +65,7 @@ export interface KernelRoute {
   readonly isOther: boolean;
   /** And something without which packets do not go the same way. */
   readonly isSpecial: boolean;
-  /** Its interface is down. */
+  /** Its interface is down, or has no carrier. */
   readonly isDead: boolean;
 }
 
@@ -199,6 +201,8 @@ export function readRoute(octets: Buffer): KernelRoute | null {
   let isOther = (flags & RTNH_F_ONLINK) !== 0;
   let isSpecial = isOther;
   let isMultipath = false;
+  // Of an own route such next hops are as they were written.
+  const dead = octets[5] === RTPROT_BGP ? RTNH_F_DEAD : RTNH_F_DEAD | RTNH_F_LINKDOWN;
   let next = RTMSG_OCTETS;
   for (let at = next; hasAttribute(octets, at, octets.length); at = next) {
     const type = octets.readUInt16LE(at + 2) & TYPE_MASK;
@@ -212,7 +216,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     else if (type === RTA.NH_ID) isOther = true;
     else if (type === RTA.MULTIPATH) {
       isMultipath = true;
-      if (!readMultipath(octets, at, end, hops)) isOther = true;
+      if (!readMultipath(octets.subarray(at, end), dead, hops)) isOther = true;
     } else single.attribute(type, octets, at, end);
   }
   if (isMultipath) {
@@ -227,7 +231,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     protocol: octets[5]!,
     type: octets[7]!,
     bits: octets[1]!,
-    isDead: (flags & RTNH_F_DEAD) !== 0,
+    isDead: (flags & dead) !== 0,
   };
 }
 
@@ -243,12 +247,15 @@ class HopReader {
   }
 }
 
-/** @returns whether it is as it would be written here; what is special is no next hop here, nor is what is dead */
-function readMultipath(octets: Buffer, from: number, end: number, hops: KernelHop[]): boolean {
+/**
+ * @param dead - flags of next hops that nothing leads to
+ * @returns whether it is as it would be written here; what is special is no next hop here, nor is what is dead
+ */
+function readMultipath(octets: Buffer, dead: number, hops: KernelHop[]): boolean {
   let isPlain = true;
-  for (let at = from; at + RTNEXTHOP_OCTETS <= end; ) {
+  for (let at = 0; at + RTNEXTHOP_OCTETS <= octets.length; ) {
     const length = octets.readUInt16LE(at);
-    if (length < RTNEXTHOP_OCTETS || at + length > end) break;
+    if (length < RTNEXTHOP_OCTETS || at + length > octets.length) break;
     const flags = octets[at + 2]!;
     const hop = new HopReader();
     hop.interface = octets.readInt32LE(at + 4);
@@ -258,7 +265,7 @@ function readMultipath(octets: Buffer, from: number, end: number, hops: KernelHo
       next = (valueEnd + 3) & ~3;
       hop.attribute(octets.readUInt16LE(each + 2) & TYPE_MASK, octets, each + 4, valueEnd);
     }
-    const isUsable = !hop.isSpecial && (flags & (RTNH_F_DEAD | RTNH_F_ONLINK)) === 0;
+    const isUsable = !hop.isSpecial && (flags & (dead | RTNH_F_ONLINK)) === 0;
     // A weight other than 1.
     if (!isUsable || octets[at + 3] !== 0) isPlain = false;
     if (isUsable) hops.push({ gateway: hop.gateway, interface: hop.interface });

@@ -23,6 +23,8 @@ export type BaseRoute = Pick<
 >;
 
 export interface ResolverOptions {
+  /** Of an address of the family. */
+  readonly addressOctets: number;
   /** Interface of next hops that are link-local; 0 for none. */
   readonly linkLocalInterface: number;
   /**
@@ -34,12 +36,16 @@ export interface ResolverOptions {
 
 /** A next hop of a route of the table may be one again that resolves by the table; so deep at most. */
 const DEPTH_MAX = 4;
+/** Of the routes of the table that have an address in their prefix, so many are looked at. */
+const COVERING_MAX = 4;
 const IPV6_OCTETS = 16;
 
 export class Resolver {
   /** Longest prefixes first. */
   private readonly routes: readonly BaseRoute[];
   private readonly options: ResolverOptions;
+  /** What addresses resolve to by the table, by how deep they are looked at: each is looked up once. */
+  private readonly known: Map<string, readonly KernelHop[] | Unresolved>[] = [];
 
   /** @param routes - of one family, of the kernel's main table */
   constructor(routes: readonly BaseRoute[], options: ResolverOptions) {
@@ -50,6 +56,7 @@ export class Resolver {
       )
       .filter(({ bits, isSpecial, hops }) => bits > 0 && !isSpecial && hops.length > 0)
       .sort((one, other) => other.bits - one.bits);
+    this.forget();
   }
 
   /**
@@ -57,11 +64,21 @@ export class Resolver {
    * @returns where packets go, each place once and in an order that does not depend on that of `hops`; why none of
    * them leads anywhere
    */
-  resolve(hops: NextHops): KernelHop[] | Unresolved {
+  resolve(hops: NextHops): readonly KernelHop[] | Unresolved {
+    return this.resolveAll(hops, 0);
+  }
+
+  /** Routes of the table that resolve next hops have changed. */
+  forget(): void {
+    for (let depth = 0; depth < DEPTH_MAX; depth++) this.known[depth] = new Map();
+  }
+
+  /** @param depth - how many addresses are being resolved by them */
+  private resolveAll(hops: NextHops, depth: number): readonly KernelHop[] | Unresolved {
     const found = new Map<string, KernelHop>();
     let problem: Unresolved = "no-route";
     for (const hop of hops) {
-      const resolved = this.resolveOne(hop, []);
+      const resolved = this.resolveOne(hop, depth);
       if (typeof resolved === "string") problem = resolved;
       else for (const each of resolved) found.set(hopKey(each), each);
     }
@@ -70,18 +87,17 @@ export class Resolver {
     return ordered.slice(0, HOPS_MAX).map(([, each]) => each);
   }
 
-  /** @param by - addresses that are being resolved by it */
-  private resolveOne(hop: Uint8Array, by: readonly string[]): readonly KernelHop[] | Unresolved {
+  private resolveOne(hop: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
     const address = hop.subarray(0, IPV6_OCTETS);
+    const { linkLocalInterface, addressOctets } = this.options;
+    // The kernel takes none of a route that has one of these.
+    if (address.length !== addressOctets) return "other-family";
     if (isLinkLocal(address)) {
-      const { linkLocalInterface } = this.options;
       if (linkLocalInterface === 0) return "link-local";
       return [{ gateway: address, interface: linkLocalInterface }];
     }
-    const [any] = this.routes;
-    if (any !== undefined && any.prefix.length !== address.length) return "other-family";
     const route = this.routes.find((each) => isIn(address, each));
-    if (route === undefined) return this.resolveByTable(address, by);
+    if (route === undefined) return this.resolveByTable(address, depth);
     // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3).
     const neighbor = hop.length > IPV6_OCTETS ? hop.subarray(IPV6_OCTETS) : hop;
     return route.hops.map((each) => ({
@@ -90,19 +106,23 @@ export class Resolver {
     }));
   }
 
-  private resolveByTable(
-    address: Uint8Array,
-    by: readonly string[],
-  ): readonly KernelHop[] | Unresolved {
+  private resolveByTable(address: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
+    // So a route that leads to its own next hop, or to that of one which leads to its own, resolves nothing.
+    if (depth === DEPTH_MAX) return "no-route";
     const key = address.join();
-    // A route that leads to its own next hop, or to that of one which leads to its own.
-    if (by.includes(key) || by.length === DEPTH_MAX) return "no-route";
-    for (const hops of this.options.followed(address)) {
-      const found = hops.flatMap((hop) => {
-        const resolved = this.resolveOne(hop, [...by, key]);
-        return typeof resolved === "string" ? [] : resolved;
-      });
-      if (found.length > 0) return found;
+    const known = this.known[depth]!;
+    let found = known.get(key);
+    if (found === undefined) {
+      found = this.lookUp(address, depth);
+      known.set(key, found);
+    }
+    return found;
+  }
+
+  private lookUp(address: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
+    for (const hops of this.options.followed(address).slice(0, COVERING_MAX)) {
+      const found = this.resolveAll(hops, depth + 1);
+      if (typeof found !== "string") return found;
     }
     return "no-route";
   }

@@ -5,7 +5,7 @@
 
 import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
 import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
-import type { Family } from "@ts-bgp/wire-codec";
+import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
 import { type BaseRoute, hopKey, Resolver, type Unresolved } from "./resolver.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
@@ -221,6 +221,7 @@ export class RouteTable {
   private resolveAnew(): void {
     this.isOutdated = false;
     this.watched.clear();
+    this.resolver.forget();
     this.resolutions = [];
     this.compareAll();
   }
@@ -228,6 +229,7 @@ export class RouteTable {
   private newResolver(routes: readonly BaseRoute[], linkLocalInterface: number): Resolver {
     const { followed, watched } = this;
     return new Resolver(routes, {
+      addressOctets: followed.family === FAMILY.IPV4_UNICAST ? 4 : 16,
       linkLocalInterface,
       followed: (address) => {
         watched.add(address);

@@ -25,8 +25,9 @@ export class WatchedAddresses {
     this.sorted = null;
   }
 
-  /** Whether one of them is in a prefix; takes the logarithm of their number, and those in its first 32 bits. */
+  /** Whether one of them is in a prefix that may resolve it, which a default route does not; takes the logarithm of their number, and those in its first 32 bits. */
   touches({ words, bits }: PrefixKey): boolean {
+    if (bits === 0) return false;
     this.sorted ??= [...this.addresses.values()].sort(([one], [other]) => one - other);
     const { sorted } = this;
     const last = words[0] + (bits < 32 ? 2 ** (32 - bits) - 1 : 0);

@@ -213,41 +213,47 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     },
   );
 
-  test("has routes again when a link that was down is up", async () => {
-    const said: string[] = [];
-    const forwarder = new Forwarder({
-      ...{
-        table: 254,
-        metric: 32,
-        nextHopTable: 254,
-        linkLocalInterface: "",
-        families: [1],
-        seed: 1,
-      },
-      say: (_level, _id, message) => void said.push(message),
-    });
-    const [table] = forwarder.followed;
-    try {
-      expect(forwarder.start()).toBe(0);
-      for (let n = 0; n < 1000; n++) {
-        table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, table!.hops.intern(HOP4));
-      }
-      forwarder.changed();
-      const installed = () => bgpRoutes(1, 254).length;
-      await until(() => installed() === 1000, WAIT_MS, "all routes are there");
-      ip("link set d0 down");
-      const isLost = () => forwarder.show()[0]!.unresolved["no-route"] === 1000;
-      await until(isLost, WAIT_MS, "next hops lead nowhere");
-      expect(installed()).toBe(0);
-      ip("link set d0 up");
-      await until(() => installed() === 1000, WAIT_MS, "all routes are there again");
-      expect(forwarder.show()[0]).toMatchObject({
-        ...{ family: "ipv4", routes: 1000, installed: 1000, unresolved: {}, refused: {} },
+  test.each([
+    ["d0 down", "d0 up"],
+    ["d1 down", "d1 up"],
+  ])(
+    "has routes again after a link, or the other end of it, was %s and is %s",
+    async (down, up) => {
+      const said: string[] = [];
+      const forwarder = new Forwarder({
+        ...{
+          table: 254,
+          metric: 32,
+          nextHopTable: 254,
+          linkLocalInterface: "",
+          families: [1],
+          seed: 1,
+        },
+        say: (_level, _id, message) => void said.push(message),
       });
-      expect(said).toEqual([]);
-    } finally {
-      forwarder.stop();
-      ip("route flush proto bgp");
-    }
-  });
+      const [table] = forwarder.followed;
+      try {
+        expect(forwarder.start()).toBe(0);
+        for (let n = 0; n < 1000; n++) {
+          table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, table!.hops.intern(HOP4));
+        }
+        forwarder.changed();
+        const installed = () => bgpRoutes(1, 254).length;
+        await until(() => installed() === 1000, WAIT_MS, "all routes are there");
+        ip(`link set ${down}`);
+        const isLost = () => forwarder.show()[0]!.unresolved["no-route"] === 1000;
+        await until(isLost, WAIT_MS, "next hops lead nowhere");
+        await until(() => installed() === 0, WAIT_MS, "no routes are there");
+        ip(`link set ${up}`);
+        await until(() => installed() === 1000, WAIT_MS, "all routes are there again");
+        expect(forwarder.show()[0]).toMatchObject({
+          ...{ family: "ipv4", routes: 1000, installed: 1000, unresolved: {}, refused: {} },
+        });
+        expect(said).toEqual([]);
+      } finally {
+        forwarder.stop();
+        ip("route flush proto bgp");
+      }
+    },
+  );
 });

@@ -9,6 +9,7 @@ import {
   type RouteChange,
   RouteTable,
 } from "../src/index.ts";
+import { WatchedAddresses } from "../src/watched-addresses.ts";
 
 const EEXIST = 17;
 const ESRCH = 3;
@@ -94,7 +95,7 @@ function tableWith(routes: readonly KernelRoute[] = CONNECTED): {
 
 describe("a next hop", () => {
   const followed = new Map<string, string>();
-  const NOTHING = { linkLocalInterface: 0, followed: () => [] };
+  const NOTHING = { addressOctets: 16, followed: () => [] };
   const resolver = new Resolver(
     [
       route("0.0.0.0/0", { hops: [hop("192.0.2.1")] }),
@@ -108,6 +109,7 @@ describe("a next hop", () => {
       route("192.0.2.128/25", { hops: [hop(null, 7)] }),
     ],
     {
+      addressOctets: 4,
       linkLocalInterface: 0,
       followed: (asked) => {
         const found = followed.get(asked.join("."));
@@ -146,6 +148,7 @@ describe("a next hop", () => {
     followed.set("203.0.113.2", "203.0.113.1, 198.51.100.3");
     followed.set("203.0.113.3", "203.0.113.3");
     followed.set("192.0.2.3", "198.51.100.3");
+    resolver.forget();
     expect(resolved("203.0.113.1")).toBe("198.51.100.3%6");
     expect(resolved("203.0.113.3")).toBe("no-route");
     expect(resolved("192.0.2.3")).toBe("192.0.2.3%5");
@@ -155,7 +158,29 @@ describe("a next hop", () => {
     const octets = new Uint8Array(16);
     expect(resolver.resolve([octets])).toBe("other-family");
     octets.set([0xfe, 0x80]);
-    expect(resolver.resolve([octets])).toBe("link-local");
+    expect(new Resolver([], { ...NOTHING, linkLocalInterface: 0 }).resolve([octets])).toBe(
+      "link-local",
+    );
+    const own = new Resolver(CONNECTED, { ...NOTHING, addressOctets: 4, linkLocalInterface: 9 });
+    expect(own.resolve([address("192.0.2.3"), octets])).toMatchObject([{ interface: 5 }]);
+    expect(own.resolve([octets])).toBe("other-family");
+  });
+
+  test("is looked up a few times, however routes of the table lead to each other", () => {
+    let lookups = 0;
+    const network = (i: number) => address(`203.0.113.${i}`);
+    const own = new Resolver(CONNECTED, {
+      addressOctets: 4,
+      linkLocalInterface: 0,
+      followed: () => {
+        lookups++;
+        return Array.from({ length: 24 }, (_, i) =>
+          Array.from({ length: 16 }, (_, k) => network(16 * (i % 16) + k)),
+        );
+      },
+    });
+    expect(own.resolve([network(1)])).toBe("no-route");
+    expect(lookups).toBeLessThan(300);
   });
 
   test("that is link-local is on its interface, and beside a global one on that of this", () => {
@@ -199,6 +224,13 @@ test("a next hop that resolves by the table follows what changes in it", () => {
   set(table, 2, null);
   expect(now()).toBeUndefined();
   expect(table.unresolved()).toEqual({ "no-route": 1 });
+});
+
+test("next hops are not looked at again for a default route, which resolves none", () => {
+  const watched = new WatchedAddresses();
+  watched.add(address("0.2.0.9"));
+  const touches = (bits: number) => watched.touches({ words: [0, 0, 0, 0], bits });
+  expect([0, 1, 14, 15].map(touches)).toEqual([false, true, true, false]);
 });
 
 test("the kernel comes to what is wanted, whatever happens", () => {

@@ -58,7 +58,7 @@ export const NUMBERS = `
 35 UpdateGroups: entries byKey directory jobs factNumbers sink held over isShuttingDown numbers turn urgentTurn
 36 AdjRibOut: rows digest attr source extra nodeNext nodePathId nodeClass nodeSource nodeAttr nodeColumns
      freeNodes nodes attrs prefixes addPath defaults classDelta disposed own theirs ids
-     limit beyond
+     limit beyond beyondFrom
 37 AttrStore: localPref med origin asPathLength firstAs originAs flags staleSets originatorId clusterListLength
      handle octetCount refs hash serial seed index store rows columns serials facts
 38 Audience: only classes without peer bits

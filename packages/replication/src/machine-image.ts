@@ -109,8 +109,11 @@ const CLASSES = Classes.of(
   NUMBERS,
 );
 
-/** They would carry it on unchanged whatever happens, and with it each list of all configurations as a text. */
-const LATER_FIELDS = ["history"];
+/**
+ * They would carry these on unchanged whatever happens: the history, and with it each list of all configurations as a
+ * text, and rows that wait for room, which are others when it comes back.
+ */
+const LATER_FIELDS = ["history", "beyond", "beyondFrom"];
 
 /** For readers that know no numbers, and give an image up for a class that they do not know. */
 const FIRST_CLASSES = CLASSES.withNames(LATER_STATE_CLASSES, FIRST_LISTS, LATER_FIELDS);

@@ -143,3 +143,34 @@ test("a configuration that differs in what nobody uses is the one of the history
   expect(history.past.map(({ config: one }) => one === router.tables.config)).toEqual([true]);
   expect(machineFromImage(machineImage(machine)).history.past).toHaveLength(1);
 });
+
+test("rows that wait for room are left out for who does not know them, and found again", () => {
+  let machine!: Machine;
+  const lab = new Lab(
+    yamlOf(`
+defaults: { import: accept-all, export: accept-all, passive: true, route-server-client: true }
+neighbors:
+  - { address: ${A}, as: 65001 }
+  - { address: 192.0.2.2, as: 65002, max-prefix-out: { ipv4-unicast: 2, action: block } }
+`),
+    {
+      routerOf: (config, seed) => {
+        machine = new Machine(config, seed);
+        return machine.router;
+      },
+    },
+  );
+  const b = lab.peer("192.0.2.2", { as: 65002 }).up();
+  lab.peer(A, { as: 65001 }).up().announce(["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]);
+  lab.run();
+  expect(Object.keys(b.table)).toHaveLength(2);
+  const waiting = ({ tables }: Router) =>
+    tables.groups.entries.map(({ group }) => group.adjRibOut.beyond.size).sort();
+  expect(waiting(machine.router)).toEqual([0, 1]);
+  expect(waiting(machineFromImage(machineImage(machine)).router)).toEqual([0, 1]);
+  const { router } = machineFromImage(machineImage(machine, false));
+  expect(waiting(router)).toEqual([0, 0]);
+  router.reconsider();
+  while (router.slice(lab.nowMs, () => true));
+  expect(waiting(router)).toEqual([0, 1]);
+});

@@ -95,6 +95,8 @@ export class AdjRibOut {
   readonly limit: RouteLimit | null;
   /** Prefixes of which routes are not advertised since there is no room for them. Read only for callers. */
   readonly beyond: RowSet = new RowSet();
+  /** No row below is in `beyond`: to look for the first one does not begin at the first of the table each time. */
+  private beyondFrom: PrefixRow = 0;
   private attr: Uint32Array = new Uint32Array(0);
   private source: Uint16Array = new Uint16Array(0);
   /** First node of the row, 0 for none; empty until a node is needed. */
@@ -145,9 +147,10 @@ export class AdjRibOut {
 
   /** Has what an older version does not write. */
   complete(): void {
-    const known = this as { limit?: RouteLimit | null; beyond?: RowSet };
+    const known = this as unknown as { limit?: RouteLimit | null; beyond?: RowSet };
     known.limit ??= null;
     known.beyond ??= new RowSet();
+    this.beyondFrom ??= 0;
   }
 
   private get isFull(): boolean {
@@ -162,7 +165,9 @@ export class AdjRibOut {
 
   /** @returns the first prefix that waited for room and that there is some for, 0 for none */
   nextWithRoom(): PrefixRow {
-    return this.beyond.size === 0 || this.isFull ? 0 : this.beyond.next(0);
+    if (this.beyond.size === 0 || this.isFull) return 0;
+    this.beyondFrom = this.beyond.next(this.beyondFrom);
+    return this.beyondFrom;
   }
 
   /** Says anew, for each route of a prefix, whether there is room: to be called before `restrict`. */
@@ -181,7 +186,7 @@ export class AdjRibOut {
     const { limit } = this;
     if (limit === null) return;
     const isOver = this.isFull && old.of(limit.cls) === 0;
-    if (narrow(next, limit.cls, isOver, this.attrs)) this.beyond.add(row);
+    if (narrow(next, limit.cls, isOver, this.attrs)) this.addBeyond(row);
   }
 
   /** Puts what is advertised of a route into `view`; 0 is the path identifier without ADD-PATH. */
@@ -323,7 +328,10 @@ export class AdjRibOut {
 
   /** A prefix has another row, in which there was nothing. */
   moveRow(from: PrefixRow, to: PrefixRow): void {
-    this.beyond.move(from, to);
+    if (this.beyond.has(from)) {
+      this.beyond.delete(from);
+      this.addBeyond(to);
+    }
     if (from >= this.attr.length) return;
     this.attr[to] = this.attr[from]!;
     this.source[to] = this.source[from]!;
@@ -375,6 +383,11 @@ export class AdjRibOut {
     this.nodes = live + 1;
     this.freeNodes.reset();
     this.nodeColumns.shrink(this.nodes);
+  }
+
+  private addBeyond(row: PrefixRow): void {
+    this.beyond.add(row);
+    this.beyondFrom = Math.min(this.beyondFrom, row);
   }
 
   private noteRow(row: PrefixRow): void {

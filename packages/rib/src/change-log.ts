@@ -105,6 +105,23 @@ export class ChangeLog {
     return length === 0 || base + begin >= mark;
   }
 
+  /** @returns a mark of what stands in both lanes now, for `isRead` */
+  ends(): readonly [urgent: number, bulk: number] {
+    const { urgent, bulk } = this;
+    return [urgent.base + urgent.end, bulk.base + bulk.end];
+  }
+
+  /** @returns whether all readers have read what stood in both lanes at a mark; time by their number */
+  isRead([urgent, bulk]: readonly [urgent: number, bulk: number]): boolean {
+    return this.isLaneRead(this.urgent, urgent) && this.isLaneRead(this.bulk, bulk);
+  }
+
+  private isLaneRead({ name, base, end }: Lane, mark: number): boolean {
+    return this.cursors.every(({ [name]: { position } }) => {
+      return position === end || base + position >= mark;
+    });
+  }
+
   /**
    * Notes a change of a prefix. Constant time but when the ring must grow.
    *

@@ -19,7 +19,7 @@ export interface GroupSink {
   chunk(chunk: Chunk, members: readonly Member[]): void;
   /** A member that joined or asked for a refresh has been sent everything. */
   synced(member: Member): void;
-  /** There are more or fewer routes for which there is no room, see `AdjRibOut.beyond`. */
+  /** There are more or fewer routes for which there is no room, see `AdjRibOut.beyond`, or members have come that have all. */
   limited(members: readonly Member[]): void;
 }
 

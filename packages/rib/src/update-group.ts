@@ -233,6 +233,7 @@ export class UpdateGroup implements RowHolder {
       this.members.push(...catchUp.members);
       this.endCatchUp(catchUp);
       this.tellSynced(catchUp.members);
+      if (this.adjRibOut.limit !== null) this.sink.limited(catchUp.members);
     }
     return finished.length > 0;
   }
@@ -281,9 +282,8 @@ export class UpdateGroup implements RowHolder {
 
   private nextRow(): PrefixRow {
     const { log, prefixes } = this.rib;
-    if (this.isUrgent) return log.nextUrgent(this.cursor);
-    const changed = log.next(this.cursor);
-    if (changed !== 0) return changed;
+    const changed = this.isUrgent ? log.nextUrgent(this.cursor) : log.next(this.cursor);
+    if (changed !== 0 || this.isUrgent) return changed;
     if (this.scanRow >= prefixes.limit) this.scanRow = 0;
     return this.scanRow === 0 ? this.adjRibOut.nextWithRoom() : this.scanRow++;
   }

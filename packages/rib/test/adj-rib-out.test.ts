@@ -212,3 +212,37 @@ describe.each([
     );
   });
 });
+
+test("the first prefix that waits for room is found, however others come, go and move", () => {
+  const CLS = 1;
+  const step = fc.tuple(fc.constantFrom("wait", "go", "move", "look"), fc.nat(99), fc.nat(99));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { attrs, prefixes, sets } = new World();
+      const limit = { routes: 0, cls: CLS };
+      const table = new AdjRibOut(attrs, prefixes, false, limit);
+      const waiting = new Set<number>();
+      const [old, next] = [new View(), new View()];
+      for (const [what, a, b] of steps) {
+        const [row, other] = [1 + a, 1 + b];
+        limit.routes = what === "look" ? 1 : 0;
+        if (what === "wait") {
+          next.clear();
+          next.attr = sets[1]!;
+          attrs.hold(sets[1]!);
+          table.restrict(row, old, next);
+          waiting.add(row);
+        } else if (what === "go") {
+          table.reconsider(row);
+          waiting.delete(row);
+        } else if (what === "look") {
+          expect(table.nextWithRoom()).toBe(waiting.size === 0 ? 0 : Math.min(...waiting));
+        } else if (!waiting.has(other)) {
+          table.moveRow(row, other);
+          if (waiting.delete(row)) waiting.add(other);
+        }
+      }
+      expect(table.beyond.size).toBe(waiting.size);
+    }),
+  );
+});

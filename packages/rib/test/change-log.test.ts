@@ -239,6 +239,30 @@ describe("a change log", () => {
     expect(log.isBehind(mark)).toBe(true);
   });
 
+  test("knows when all have read what stands in both lanes", () => {
+    const log = new ChangeLog(1000);
+    const cursors = [log.open(), log.open()] as const;
+    expect(log.isRead(log.ends())).toBe(true);
+    log.append(1, 2000, true);
+    log.append(2, 2000);
+    const ends = log.ends();
+    log.append(3, 2000);
+    for (const cursor of cursors) {
+      expect([log.next(cursor), log.isRead(ends)]).toEqual([1, false]);
+      expect(log.next(cursor)).toBe(2);
+    }
+    expect(log.isRead(ends)).toBe(true);
+    const later = log.ends();
+    // Entries are squeezed out, and positions start over.
+    for (let i = 0; i < 5000; i++) {
+      log.append(4 + (i % 3), 2000);
+      log.trim(() => {});
+    }
+    expect(log.isRead(later)).toBe(false);
+    for (const cursor of cursors) while (log.next(cursor) !== 0);
+    expect(log.isRead(later)).toBe(true);
+  });
+
   test("gives a ring back that was long", () => {
     const log = new ChangeLog();
     const cursor = log.open();

@@ -208,7 +208,11 @@ export class Session implements MemberOwner {
   /** The limit on what the peer is sent is another one. */
   checkSent(): void {
     const { groups } = this.tables;
-    for (const { member } of this.families) if (!groups.held.includes(member)) this.admits(member);
+    const { maxPrefixOut } = this.neighbor.config;
+    for (const state of this.families) {
+      if (limitIn(maxPrefixOut, state.member.group.rib.family) === null) state.sendsTooMuch = false;
+      if (!groups.held.includes(state.member)) this.admits(state.member);
+    }
     groups.endOver();
   }
 
@@ -237,14 +241,16 @@ export class Session implements MemberOwner {
   }
 
   limited({ group }: SessionMember): void {
-    const { config, log } = this.neighbor;
+    const { log } = this.neighbor;
     const { family } = group.rib;
     const state = this.family(family)!;
     const waiting = group.adjRibOut.beyond.size;
     const wasOver = state.sendsTooMuch;
     state.sendsTooMuch = waiting > 0;
-    if (wasOver || waiting === 0) return;
-    const limit = limitIn(config.maxPrefixOut, family);
+    const { limit: kept } = group.adjRibOut;
+    if (wasOver || waiting === 0 || kept === null) return;
+    // Not that of the configuration: after a reload the group before works on for a while.
+    const limit = kept.routes;
     const label = familyLabel(family);
     const text = `no more than ${limit} ${label} routes are sent, as max-prefix-out says`;
     const fields = { family: label, limit, action: "block" };

@@ -154,6 +154,38 @@ describe("with the action block", () => {
     expect(b.isUp).toBe(true);
   });
 
+  test("the log says so as well of a limit that a reload brings, and takes away and brings again", () => {
+    const { lab, a } = three("1000");
+    a.announce(prefixes(0, 15));
+    lab.run();
+    lab.reload(yamlWith(BLOCK)).run();
+    expect(logged(lab)).toEqual([["warn", 10]]);
+    lab.reload(yamlWith("{ ipv6-unicast: 5 }")).run();
+    lab.reload(yamlWith(BLOCK)).run();
+    expect(logged(lab)).toHaveLength(2);
+  });
+
+  test("the log says so of each session of an AS", () => {
+    const neighbors = [A, B, C].map(
+      (address, k) =>
+        `{ address: ${address}, as: ${k === 0 ? 65001 : 65002}, max-prefix-out: ${BLOCK} }`,
+    );
+    const lab = new Lab(
+      yamlOf(`
+defaults: { route-server-client: true, import: accept-all, export: accept-all, passive: true }
+neighbors: [ ${neighbors.join(", ")} ]
+`),
+    );
+    lab.peer(A, { as: 65001 }).up().announce(prefixes(0, 15));
+    lab.run();
+    lab.peer(B, { as: 65002 }).up();
+    lab.run();
+    expect(logged(lab)).toEqual([["warn", 10]]);
+    lab.peer(C, { as: 65002 }).up();
+    lab.run();
+    expect(logged(lab)).toHaveLength(2);
+  });
+
   test("explain says of a route that there is no room for it", () => {
     const { lab, a, b } = three(BLOCK);
     a.announce(prefixes(0, 11));

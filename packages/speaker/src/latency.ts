@@ -6,7 +6,7 @@
  */
 
 import type { Active } from "@ts-bgp/replication";
-import type { Connection, ConnectionId, Router } from "@ts-bgp/router";
+import { type Connection, type ConnectionId, FAMILIES, type Router } from "@ts-bgp/router";
 
 /** Upper ends of the classes that samples are counted in, in seconds; a last one has all that is longer. */
 export const LATENCY_SECONDS: readonly number[] = [
@@ -27,6 +27,8 @@ interface Mark {
   /** Octets of the connection up to their end. */
   readonly upTo: number;
   readonly readMs: number;
+  /** Ends of the change logs, by family, behind what they have changed; null while they are not all read. */
+  ends: readonly (readonly [number, number])[] | null;
   /** The bracket with the last of what came of them; null while they are not passed on. */
   bracket: number | null;
   /** An UPDATE was handed to a connection since. */
@@ -48,11 +50,11 @@ export class Latency {
     if (connection === undefined || connection.closed) return;
     this.nextMs = nowMs + EVERY_MS;
     const upTo = connection.octetsReceived;
-    this.mark = { connection, upTo, readMs: nowMs, bracket: null, isOut: false };
+    this.mark = { connection, upTo, readMs: nowMs, ends: null, bracket: null, isOut: false };
   }
 
   /** A slice has ended, and so has its bracket. */
-  sliced({ number, acked }: Pick<Active, "number" | "acked">): void {
+  sliced({ tables }: Router, { number, acked }: Pick<Active, "number" | "acked">): void {
     const { mark } = this;
     if (mark === null) return;
     const { connection, upTo, bracket, isOut } = mark;
@@ -60,9 +62,18 @@ export class Latency {
       if (acked >= bracket && !isOut) this.mark = null;
       return;
     }
-    const { closed, octetsReceived, input, isBulk } = connection;
-    if (closed) this.mark = null;
-    else if (octetsReceived - input.octets >= upTo && !isBulk) mark.bracket = number;
+    const { closed, octetsReceived, input } = connection;
+    if (closed) {
+      this.mark = null;
+      return;
+    }
+    if (octetsReceived - input.octets < upTo) return;
+    const ribs = FAMILIES.map((family) => tables.rib(family));
+    // Until it is decided, what has changed is in no log.
+    if (mark.ends === null && ribs.some(({ pending }) => pending > 0)) return;
+    mark.ends ??= ribs.map(({ log }) => log.ends());
+    const { ends } = mark;
+    if (ribs.every(({ log }, i) => log.isRead(ends[i]!))) mark.bracket = number;
   }
 
   /** Octets are about to leave. */

@@ -38,13 +38,13 @@ export class Outbound {
 
   /** Whether something can leave now. Of what waits for room, `roomMade` tells. */
   get isReady(): boolean {
-    return this.waiting.length > 0 && !this.isBlocked;
+    return this.waiting.length > 0 && !this.isBlocked && !this.socket.destroyed;
   }
 
   /** Gives the kernel what it has room for, up to about so many octets. */
   feed(octetsMax: number): void {
     const { socket } = this;
-    for (let left = octetsMax; left > 0 && this.isReady && !socket.destroyed; ) {
+    for (let left = octetsMax; left > 0 && this.isReady; ) {
       const pieces = this.next(left);
       const octets = octetsOf(pieces);
       const taken = writeNow(descriptorOf(socket), pieces);

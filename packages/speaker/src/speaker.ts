@@ -419,7 +419,7 @@ export class Speaker {
     const now = this.now();
     this.hasMore = this.journal.slice(now, () => performance.now() < start + SLICE_MS);
     this.active.commit(now);
-    this.latency.sliced(this.active);
+    this.latency.sliced(this.router, this.active);
     this.protection?.wake();
     this.transport.resume((id) => this.router.wantsInput(id));
     this.slicedMs = performance.now();

@@ -389,8 +389,9 @@ export class Transport {
 
   /** The router is told once what is at hand is done: it may be it that writes. */
   private tellSent(id: ConnectionId): void {
+    const isNoted = this.progressed.size > 0;
     this.progressed.add(id);
-    if (this.progressed.size > 1) return;
+    if (isNoted) return;
     process.nextTick(() => {
       const ids = [...this.progressed];
       this.progressed.clear();

@@ -125,3 +125,12 @@ test("a connection that is broken ends, and keeps nobody busy", async () => {
   out.feed(OCTETS);
   out.handAll();
 });
+
+test("a connection that is gone has nothing to let out", async () => {
+  const { socket } = await connected();
+  const out = new Outbound(socket, 0, () => {});
+  out.add(pattern(8));
+  expect(out.isReady).toBe(true);
+  socket.destroy();
+  expect(out.isReady).toBe(false);
+});

@@ -93,7 +93,11 @@ export function withQuery(path: string, query: Readonly<Record<string, string>>)
 
 /** @param path - behind `api/v1/`; rejects with `ApiError`, or as `fetch` does when nobody answers */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await answerOf(await send(path, { signal: signal ?? null }))) as T;
+  const answer = await answerOf(await send(path, { signal: signal ?? null }));
+  // What is long in coming has begun, as one that is well, before that was known.
+  const { error } = path.startsWith("record/") ? (answer as { error?: string }) : {};
+  if (error !== undefined) throw new Error(error);
+  return answer as T;
 }
 
 /** Has the speaker do something. */

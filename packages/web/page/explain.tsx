@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Explained, type Page, type ShownNeighbor, withQuery } from "./api.ts";
 import { useAsked } from "./ask.ts";
 import { lineName, when } from "./format.ts";
+import { timeOf } from "./past.tsx";
 import { linkTo, type Place } from "./place.ts";
 import { Facts, Nothing, Pill, Wrong } from "./ui.tsx";
 
@@ -23,7 +24,8 @@ const STEPS: Record<Step["step"], string> = {
 };
 
 export function Explain({ place }: { place: Place }): JSX.Element {
-  const { prefix = "", neighbor = "", direction = "import", time = "" } = place.query;
+  const { prefix = "", neighbor = "", direction = "import" } = place.query;
+  const time = timeOf(place.query["time"]);
   const isAsked = prefix !== "" && neighbor !== "";
   const asked = useAsked<Explained>(
     isAsked

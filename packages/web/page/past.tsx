@@ -40,6 +40,11 @@ export function TimeField(props: { time: string; go: (time: string) => void }): 
   );
 }
 
+/** @param time - of an address, as somebody may have written it @returns empty where it is none: for now */
+export function timeOf(time: string | undefined): string {
+  return time === undefined || Number.isNaN(Date.parse(time)) ? "" : time;
+}
+
 /** @returns a time as such a field has it */
 function localText(atMs: number): string {
   const offsetMs = -MINUTE_MS * new Date(atMs).getTimezoneOffset();

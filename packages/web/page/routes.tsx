@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Explained, get, type ShownRoute, withQuery } from "./api.ts";
 import { ITEMS_MAX, usePieces } from "./ask.ts";
 import { count, lineName } from "./format.ts";
-import { PastOf, TimeField } from "./past.tsx";
+import { PastOf, TimeField, timeOf } from "./past.tsx";
 import { linkTo, type Place, searchOf } from "./place.ts";
 import { type Column, Table } from "./table.tsx";
 import { Ago, Nothing, Pill, type Tone, Wrong } from "./ui.tsx";
@@ -248,7 +248,8 @@ export function Routes({
   place: Place;
   recordMs: number | null;
 }): JSX.Element {
-  const { q = "", match = "", show = "", reason = "", rpki = "", time = "" } = place.query;
+  const { q = "", match = "", show = "", reason = "", rpki = "" } = place.query;
+  const time = timeOf(place.query["time"]);
   const go = (query: Record<string, string>) => {
     location.hash = linkTo(["routes"], { q, match, show, reason, rpki, time, ...query });
   };
@@ -268,7 +269,7 @@ export function Routes({
             go={(to) => go({ match: to })}
           />
         )}
-        {recordMs === null ? null : (
+        {recordMs === null && time === "" ? null : (
           <TimeField key={time} time={time} go={(to) => go({ time: to })} />
         )}
         <Choices

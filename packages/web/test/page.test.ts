@@ -188,7 +188,8 @@ describe.skipIf(REASON !== null)(
       const time = new Date(1000 * Math.floor(Date.now() / 1000)).toISOString();
       const query = new URLSearchParams({ time });
       const url = `${scene.url()}api/v1/record/neighbors?${query}`;
-      const isThere = async () => (await fetch(url)).status === 200;
+      // What takes long has begun, as one that is well, before it is known that there is none.
+      const isThere = async () => !/"(detail|error)":/.test(await (await fetch(url)).text());
       await until(isThere, WAIT_MS, "the record has it");
       await scene.look("#/routes", async (page) => {
         await page.getByLabel("As of").waitFor();
@@ -211,6 +212,13 @@ describe.skipIf(REASON !== null)(
         expect(await complaints(page)).toEqual([]);
       });
     });
+
+    test("a time that cannot be read is none", () =>
+      scene.look("#/routes?time=2026-11-2x", async (page) => {
+        await shown(page, "As of then");
+        expect(await page.getByRole("button", { name: "Now" }).count()).toBe(0);
+        expect(await complaints(page)).toEqual([]);
+      }));
 
     test("keys go to pages, and change dark and light", () =>
       scene.look("", async (page) => {

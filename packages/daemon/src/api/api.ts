@@ -5,7 +5,7 @@ import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
 import { bgplgd } from "./bgplgd.ts";
 import { birdseye } from "./birdseye.ts";
 import { birdwatcher } from "./birdwatcher.ts";
-import { answerOf, endText, JSON_TYPE, lineText, listText, whole } from "./bodies.ts";
+import { answerOf, endText, JSON_TYPE, lineText, listText, whole, withReason } from "./bodies.ts";
 import { API, type Endpoint, endpointsAt, type Found, type Role } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import { type Ask, type Text, wordsOf } from "./foreign.ts";
@@ -17,6 +17,8 @@ import { RouterThread } from "./router-thread.ts";
 import { type Asker, Tokens } from "./tokens.ts";
 import { bodyValues, queryValues } from "./values.ts";
 
+/** Commands that may take minutes until it is known whether there is an answer. */
+const OF_PAST = "past-";
 const LINES_TYPE = "application/x-ndjson";
 /** Of a page, unless it is asked for more, and at most. */
 const ROUTES_LIMIT = 1000;
@@ -126,11 +128,18 @@ export class Api {
     const request = requestOf(endpoint, neighbor, question, isLines);
     const by = endpoint.method === "POST" ? asker.name : null;
     const pieces = this.router.ask(request, asker.as, by);
-    const text = { one: lineText, end: endText, list: isLines ? lineText : listText }[
+    const textOf = { one: lineText, end: endText, list: isLines ? lineText : listText }[
       endpoint.answer
     ];
     const isTagged = endpoint.method === "GET";
-    return answerOf(text(pieces), isLines ? LINES_TYPE : JSON_TYPE, question, isTagged);
+    const type = isLines ? LINES_TYPE : JSON_TYPE;
+    const text = textOf(pieces);
+    if (isLines || !endpoint.command.startsWith(OF_PAST)) {
+      return answerOf(text, type, question, isTagged);
+    }
+    const sent = { isBegun: false };
+    const ending = withReason(text, endpoint.answer === "list", sent);
+    return answerOf(ending, type, question, isTagged, sent);
   }
 
   /** As another program would: it is one that reads. */

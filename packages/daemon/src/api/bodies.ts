@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { HttpAnswer, HttpQuestion } from "../http-server.ts";
+import { Problem } from "./problem.ts";
 import { breaking, each, type Pieces } from "./router-thread.ts";
 
 export const JSON_TYPE = "application/json";
@@ -41,6 +42,36 @@ export async function* endText(pieces: Pieces): AsyncGenerator<string> {
   yield `${JSON.stringify(end)}\n`;
 }
 
+/** What has become of an answer: `answerOf` notes it. */
+export interface Sent {
+  /** Its beginning is sent, and that all is well. */
+  isBegun: boolean;
+}
+
+/**
+ * Of JSON that may be long in coming: a reason why there is none ends it, where its beginning is sent already.
+ *
+ * @param isList - the text is that of `listText`
+ */
+export async function* withReason(
+  text: AsyncGenerator<string>,
+  isList: boolean,
+  sent: Sent,
+): AsyncGenerator<string> {
+  let isOpen = false;
+  try {
+    for await (const piece of text) {
+      isOpen ||= piece !== "";
+      yield piece;
+    }
+  } catch (error) {
+    if (!(error instanceof Problem) || !sent.isBegun || (isOpen && !isList)) throw error;
+    const reason = JSON.stringify({ error: error.message });
+    if (!isList) yield `${reason}\n`;
+    else yield `${isOpen ? "" : '{"items":['}],"next":null,${reason.slice(1)}\n`;
+  }
+}
+
 /**
  * Throws what the text throws, as long as nothing has been sent of it: of what is long, or takes long, its beginning
  * is sent before its end is there.
@@ -53,6 +84,7 @@ export async function answerOf(
   contentType: string,
   { headers, gone }: HttpQuestion,
   isTagged: boolean,
+  sent: Sent = { isBegun: false },
 ): Promise<HttpAnswer> {
   const begun: string[] = [];
   let characters = 0;
@@ -68,6 +100,7 @@ export async function answerOf(
     characters += value.length;
   }
   if (gone.aborted) await text.return(undefined);
+  sent.isBegun = true;
   const idle = contentType === JSON_TYPE ? "\n" : "";
   const kept = isTagged ? HEADERS : UNKEPT;
   return { status: 200, contentType, headers: kept, body: breaking(joined(begun, text, idle)) };

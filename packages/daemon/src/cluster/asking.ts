@@ -6,6 +6,7 @@
 import type { RecordOf } from "@ts-bgp/follow";
 import { FormatError, OctetPieces } from "@ts-bgp/replication/canonical";
 import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
+import type { Fault } from "../fault.ts";
 import { Turns } from "../turns.ts";
 
 export const ASKABLE: readonly string[] = [
@@ -22,6 +23,10 @@ const ANSWER_CHARACTERS_MAX = 1 << 24;
 const PIECE_OCTETS = 1 << 18;
 /** More is no page: a character has at most three octets. */
 const ANSWER_OCTETS_MAX = 4 * ANSWER_CHARACTERS_MAX;
+/** Of a request: its frame is one of those who follow, which are short. A longer one would end the link. */
+const REQUEST_OCTETS_MAX = 3500;
+/** Of a request that is reported. */
+const FAULT_CHARACTERS = 200;
 /** Whoever asks waits for so long. */
 const ANSWER_MS = 10_000;
 
@@ -36,14 +41,16 @@ export interface AnswerPage {
  * @param handler - null where too much is asked at once
  * @param request - of that member: anything
  * @param by - who asks
+ * @param fault - told of faults of the program; who asks gets their text
  * @returns octets for `answer` records, each with whether another one follows
  */
 export async function answerPieces(
   handler: ControlHandler | null,
   request: string,
   by: () => string,
+  fault: Fault,
 ): Promise<[octets: Uint8Array, more: 0 | 1][]> {
-  const octets = new TextEncoder().encode(await answerText(handler, request, by));
+  const octets = new TextEncoder().encode(await answerText(handler, request, by, fault));
   const count = Math.ceil(octets.length / PIECE_OCTETS);
   return Array.from({ length: count }, (_, i) => {
     const piece = octets.subarray(i * PIECE_OCTETS, (i + 1) * PIECE_OCTETS);
@@ -55,16 +62,28 @@ async function answerText(
   handler: ControlHandler | null,
   text: string,
   by: () => string,
+  fault: Fault,
 ): Promise<string> {
   try {
     if (handler === null) throw new ControlError("too much is asked at once", "busy");
-    const request = JSON.parse(text) as Partial<ControlRequest> | null;
+    const request = requestIn(text);
     const command = String(request?.command);
     if (!ASKABLE.includes(command)) throw new ControlError(`"${command}" is not answered`, "bad");
     const limit = Math.min(PAGE_ITEMS, Number(request!["limit"] ?? PAGE_ITEMS));
     return await pageText(handler({ ...request, command, limit }, by));
   } catch (error) {
-    return JSON.stringify({ error: (error as Error).message });
+    const { message } = error as Error;
+    if (error instanceof ControlError) return JSON.stringify({ error: message });
+    fault(`request ${text.slice(0, FAULT_CHARACTERS)} of ${by()}`, error);
+    return JSON.stringify({ error: `internal error: ${message}` });
+  }
+}
+
+function requestIn(text: string): Partial<ControlRequest> | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ControlError("the request is not JSON", "bad");
   }
 }
 
@@ -99,6 +118,10 @@ export class Questions {
 
   /** Rejects where the other one refuses, is lost or says nothing in time; the message is for people. */
   ask(request: ControlRequest, say: (number: number, text: string) => void): Promise<AnswerPage> {
+    const text = JSON.stringify(request);
+    if (Buffer.byteLength(text) > REQUEST_OCTETS_MAX) {
+      return Promise.reject(new Error("the request is too long for other members"));
+    }
     this.last = (this.last % 0xffff) + 1;
     const number = this.last;
     return new Promise<AnswerPage>((resolve, reject) => {
@@ -121,7 +144,7 @@ export class Questions {
           reject(error);
         },
       });
-      say(number, JSON.stringify(request));
+      say(number, text);
     });
   }
 

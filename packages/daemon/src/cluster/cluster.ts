@@ -13,6 +13,7 @@ import { Refusals } from "@ts-bgp/nsr/refusals";
 import type { Observed } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
+import { faultsTo } from "../fault.ts";
 import type { Log } from "../logging.ts";
 import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
@@ -47,6 +48,7 @@ export class Cluster {
     this.refusals = new Refusals((message) => this.say("warn", message));
     this.hooks = {
       answer,
+      fault: faultsTo({ say: log }),
       source: () => {
         const { config, speaker, epoch } = this;
         const router = speaker?.router ?? null;

@@ -8,6 +8,7 @@ import type { RecordOf } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
 import type { Router } from "@ts-bgp/router";
 import type { ControlHandler } from "../control.ts";
+import type { Fault } from "../fault.ts";
 import { FollowerLink, type FollowerLinkUser } from "../follower-link.ts";
 import { answerPieces } from "./asking.ts";
 import type { ShownTeller } from "./shown.ts";
@@ -20,6 +21,8 @@ const COPY_OCTETS_MAX = 1 << 19;
 const BRACKET_OCTETS_MAX = 1 << 18;
 /** A piece of a copy is over when it has lasted this long. */
 const PIECE_MS = 1;
+/** While more octets wait for it nothing is answered: it asks, and reads no answers. */
+const ANSWERS_OCTETS_MAX = 1 << 24;
 /** Questions that are answered at once. */
 const ASKED_MAX = 8;
 /** So often it is looked whether a restart of the speaker is over. */
@@ -41,6 +44,7 @@ export interface TellerHooks {
   source(): TellerSource;
   /** Answers what may be asked, see `ASKABLE`. */
   readonly answer: ControlHandler;
+  readonly fault: Fault;
   /** It has said who it is. */
   joined(teller: Teller): void;
   left(teller: Teller, reason: string): void;
@@ -128,17 +132,21 @@ export class Teller implements FollowerLinkUser {
   }
 
   async asked({ number, request }: RecordOf<"ask">): Promise<void> {
+    if (this.isFull) return;
     const by = () => `member ${this.name}`;
-    const mayAsk = this.answering < ASKED_MAX;
+    const { answer, fault } = this.hooks;
+    const handler = this.answering < ASKED_MAX ? answer : null;
     this.answering++;
-    for (const [octets, more] of await answerPieces(
-      mayAsk ? this.hooks.answer : null,
-      request,
-      by,
-    )) {
-      this.link.say("answer", { number, more, octets });
-    }
+    const pieces = await answerPieces(handler, request, by, fault);
     this.answering--;
+    // Others have been answered meanwhile.
+    if (this.isFull) return;
+    for (const [octets, more] of pieces) this.link.say("answer", { number, more, octets });
+  }
+
+  /** Whether too much waits for it to answer it, or to refuse to: whoever asks gives up after a while. */
+  private get isFull(): boolean {
+    return this.link.waitingOctets > ANSWERS_OCTETS_MAX;
   }
 
   /** Tells a piece of the copy, in a turn of its own, while there is room for it. */

@@ -18,6 +18,7 @@ import { ControlError, type ControlHandler } from "../control.ts";
 import { NO_FOLLOWERS } from "../follower-orders.ts";
 import { History, NO_HISTORY } from "../history.ts";
 import { Collector } from "../metrics.ts";
+import { NO_RECORD } from "../past/past-commands.ts";
 import { type Running, Service } from "../service.ts";
 import { standIn } from "../stand-in.ts";
 import { mirrorMetrics } from "./mirror-metrics.ts";
@@ -98,7 +99,7 @@ export class Mirror implements Running {
     service.log.say("info", "stopping", "the mirror stops");
     service.manager.stopping();
     this.follower.stop();
-    this.feeds.stop();
+    await this.feeds.stop();
     await service.stopped();
   }
 
@@ -138,7 +139,7 @@ export class Mirror implements Running {
         },
       },
       showMirrors: () => ({ serving: null, following: follower.shown }),
-      showRecord: () => null,
+      record: NO_RECORD,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: () => Promise.reject(new Error(ORDERS)),
       reload: () => Promise.reject(new ControlError(OWN_FILE)),

@@ -3,10 +3,13 @@
 import { PlaybackError } from "@ts-bgp/nsr";
 import { ControlError } from "../control.ts";
 import { goFirst } from "../go-first.ts";
-import type { FromPast, ToPast } from "./ask-record.ts";
 import { type AskedRecord, askPast, diffPast, historyOf, pastAt } from "./past.ts";
+import type { FromPast, ToPast } from "./past-messages.ts";
 
-const ITEMS_AT_ONCE = 500;
+/** Of JSON, in a message: the thread that routes reads it at once. */
+const SEND_OCTETS = 1 << 16;
+/** Of an answer: more of it is left out, as where there are too many items. */
+const OCTETS_MAX = 1 << 24;
 const SEND_MS = 300;
 
 /** All was said that was wanted. */
@@ -16,16 +19,21 @@ async function answer({ directory, question, itemsMax }: ToPast): Promise<FromPa
   const notes: string[] = [];
   let items: unknown[] = [];
   let count = 0;
+  let octets = 0;
+  let sentOctets = 0;
   let sentMs = performance.now();
   const send = () => {
-    if (items.length > 0) process.send!({ items } satisfies FromPast);
+    const message = { items, octets: octets - sentOctets } satisfies FromPast;
+    if (items.length > 0) process.send!(message);
     items = [];
+    sentOctets = octets;
     sentMs = performance.now();
   };
   const item = (value: unknown) => {
-    if (count++ === itemsMax) throw new Enough();
+    if (count++ === itemsMax || octets > OCTETS_MAX) throw new Enough();
     items.push(value);
-    if (items.length === ITEMS_AT_ONCE) send();
+    octets += Buffer.byteLength(JSON.stringify(value));
+    if (octets - sentOctets >= SEND_OCTETS) send();
   };
   const progress = () => {
     if (performance.now() > sentMs + SEND_MS) send();

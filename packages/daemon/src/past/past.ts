@@ -25,7 +25,7 @@ import { prefixOf } from "../arguments.ts";
 import { COMMANDS, type Served } from "../commands.ts";
 import { ControlError, type ControlRequest } from "../control.ts";
 import { standIn } from "../stand-in.ts";
-import type { Compared } from "./ask-record.ts";
+import type { Compared } from "./past-messages.ts";
 
 /** Commands that are about the state alone. */
 const OF_STATE: ReadonlySet<string> = new Set([

@@ -46,6 +46,7 @@ export class Telling {
   readonly place: Place;
   readonly tellers: Teller[] = [];
   readonly reasons: string[] = [];
+  readonly faults: string[] = [];
   /** What it is asked, and answers to that. */
   answer: ControlHandler = async function* () {
     yield* [];
@@ -61,6 +62,7 @@ export class Telling {
       const hooks = {
         source: () => source,
         answer: (...asked: Parameters<ControlHandler>) => this.answer(...asked),
+        fault: (what: string) => void this.faults.push(what),
         joined: (teller: Teller) => void this.tellers.push(teller),
         left: (_: Teller, reason: string) => void this.reasons.push(reason),
       };
