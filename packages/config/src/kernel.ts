@@ -29,6 +29,9 @@ const PROTOCOLS: Readonly<Record<string, number>> = {
   eigrp: 192,
 };
 
+/** They are addresses of a session. Routes of the kernel have none, and lead to this speaker anyway. */
+const NEIGHBORS_HOPS: ReadonlySet<string | undefined> = new Set(["self", "peer-address"]);
+
 export function checkKernel(
   { kernel }: FileShape,
   policies: Readonly<Record<string, Policy>>,
@@ -51,7 +54,7 @@ export function checkKernel(
 function checkProtocols(kernel: FileKernel, checker: Checker): number[] {
   const found = new Set<number>();
   for (const [k, given] of listOf(kernel.protocols).entries()) {
-    const number = typeof given === "number" ? given : PROTOCOLS[given];
+    const number = typeof given === "number" ? given : protocolOf(given);
     const at = placeOf(kernel, "protocols", k, checker);
     if (number === undefined) {
       const hint = didYouMean(String(given), Object.keys(PROTOCOLS));
@@ -61,6 +64,10 @@ function checkProtocols(kernel: FileKernel, checker: Checker): number[] {
     } else found.add(number);
   }
   return [...found].sort((one, other) => one - other);
+}
+
+function protocolOf(name: string): number | undefined {
+  return Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : undefined;
 }
 
 /** @returns why routes of the kernel cannot go through a policy, null when they can */
@@ -73,7 +80,12 @@ function policyProblem(
     return `policy "${name}" asks for rpki or aspa, which is for routes of neighbors`;
   }
   const policy = Object.hasOwn(policies, name) ? policies[name] : undefined;
-  const [use] = policy === undefined ? [] : varUses([policy]);
+  if (policy === undefined) return null;
+  const nextHop = policy.rules.map(({ set }) => set.nextHop).find((to) => NEIGHBORS_HOPS.has(to));
+  if (nextHop !== undefined) {
+    return `policy "${name}" sets next-hop: ${nextHop}, which is for routes of neighbors`;
+  }
+  const [use] = varUses([policy]);
   if (use === undefined) return null;
   return `policy "${name}" asks for $${use.name}, which is for routes of neighbors`;
 }

@@ -11,6 +11,8 @@ neighbors: [ { address: 192.0.2.11, as: 64501, import: accept-all, export: accep
 rpki: { caches: [ { address: 192.0.2.53 } ] }
 policies:
   in: [ { if: { rpki: valid }, then: accept } ]
+  own: [ { if: { prefix: 10.0.0.0/8 }, then: accept }, { set: { next-hop: self }, then: accept } ]
+  theirs: [ { set: { next-hop: peer-address }, then: accept } ]
   out: [ { if: { as-path: { contains: $x } }, then: accept } ]
 `;
 
@@ -38,6 +40,10 @@ test.each([
   ["protocols: bgp, import: accept-all", "routes of protocol bgp come from BGP"],
   ["protocols: [static, 186], import: accept-all", "routes of protocol bgp come from BGP"],
   ["protocols: statik, import: accept-all", 'did you mean "static"?'],
+  ...["constructor", "toString", "hasOwnProperty", "__proto__"].map((name) => [
+    `protocols: ${name}, import: accept-all`,
+    `"${name}" is no protocol of kernel routes`,
+  ]),
   ["protocols: [], import: accept-all", "protocols"],
   ["protocols: 256, import: accept-all", "256"],
   ["protocols: static", '"import" is missing'],
@@ -45,6 +51,8 @@ test.each([
   ["protocols: static, import: none", 'policy "none" is not defined'],
   ["protocols: static, import: in", 'policy "in" asks for rpki or aspa'],
   ["protocols: static, import: out", 'policy "out" asks for $x'],
+  ["protocols: static, import: own", 'policy "own" sets next-hop: self'],
+  ["protocols: static, import: [in, theirs]", 'policy "theirs" sets next-hop: peer-address'],
   ["table: 0, protocols: static, import: accept-all", "table"],
 ])("%s is wrong", (kernel, mistake) => {
   const { config, mistakes } = load(kernel);

@@ -14,7 +14,7 @@ import type { KernelOrder, KernelReply, KernelWanted } from "./kernel-orders.ts"
 const LOOK_MS = 200;
 /** While the speaker has no room for more, it is looked so often whether it has. */
 const ROOM_LOOK_MS = 10;
-/** A thread that has ended by itself is followed by another one after so long. */
+/** A thread that has ended by itself, or could not be started, is followed by another one after so long. */
 const RETRY_MS = 10_000;
 const NO_OCTETS = new Uint8Array(0);
 
@@ -24,6 +24,8 @@ export class KernelSource {
   private worker: Worker | null = null;
   /** What the thread reads. */
   private wanted: KernelConfig | null = null;
+  /** None can be started for a while. */
+  private isResting = false;
   private looks: NodeJS.Timeout | undefined;
   private problem: string | null = null;
 
@@ -44,7 +46,7 @@ export class KernelSource {
 
   private look(): void {
     const { speaker, worker, wanted } = this;
-    if (speaker === null || speaker.isSuspended) return;
+    if (speaker === null || speaker.isSuspended || this.isResting) return;
     const { config, kernelPeer } = speaker.router.tables;
     const isSame = JSON.stringify(config.kernel) === JSON.stringify(wanted);
     if (isSame && (worker !== null || wanted === null) && kernelPeer?.wantsCopy !== true) return;
@@ -54,12 +56,9 @@ export class KernelSource {
   }
 
   private begin({ table, protocols }: KernelConfig): void {
+    const worker = this.start({ table, protocols });
+    if (worker === null) return;
     this.run("begin");
-    const workerData: KernelWanted = { table, protocols };
-    const worker = new Worker(new URL("./kernel-worker.ts", import.meta.url), {
-      ...{ name: "kernel", workerData },
-    });
-    worker.unref();
     worker.on("message", (reply: KernelReply) => this.heard(worker, reply));
     worker.on("error", ({ message }) => this.complain(message));
     worker.on("exit", () => {
@@ -68,6 +67,23 @@ export class KernelSource {
       }, RETRY_MS).unref();
     });
     this.worker = worker;
+  }
+
+  /** @returns null where the host has no room for another thread: it is tried again later */
+  private start(workerData: KernelWanted): Worker | null {
+    try {
+      const url = new URL("./kernel-worker.ts", import.meta.url);
+      const worker = new Worker(url, { name: "kernel", workerData });
+      worker.unref();
+      return worker;
+    } catch (error) {
+      this.complain((error as Error).message);
+      this.isResting = true;
+      setTimeout(() => {
+        this.isResting = false;
+      }, RETRY_MS).unref();
+      return null;
+    }
   }
 
   /** The first of a kind is said. */

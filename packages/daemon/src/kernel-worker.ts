@@ -87,6 +87,8 @@ while (!isOver) {
   try {
     await openAndFollow();
   } catch (error) {
+    // When it can be read again that is told, whether anything has changed or not.
+    isComplete = false;
     tell({ what: "problem", message: (error as Error).message });
     for (let looks = 0; looks < RETRY_LOOKS && !isOver; looks++) await sleep(LOOK_MS);
   }

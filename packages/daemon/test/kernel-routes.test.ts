@@ -75,9 +75,23 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     ip("route add blackhole 10.6.0.0/16 proto static table 100");
     ip("address add 10.2.0.1/16 dev d0");
     await heard.expect(prefix(2));
-    // The kernel says nothing of the route.
+    ip("address add 172.16.0.1/24 dev d2");
+    const [one, other] = ["nexthop via 10.2.0.2", "nexthop via 172.16.0.2"];
+    ip(`route add 10.11.0.0/16 proto static ${one} ${other}`);
+    await heard.expect(prefix(11));
+    ip("link set d3 down");
+    // One of two next hops is left, which does; it is told of another thing than that as well.
+    ip("route add blackhole 10.12.0.0/16 proto static");
+    await heard.expect(prefix(12));
+    ip("link set d1 down");
+    await heard.expect(`-${prefix(2)}`, `-${prefix(11)}`);
+    ip("link set d1 up");
+    await heard.expect(prefix(2), prefix(11));
+    ip("route del blackhole 10.12.0.0/16 proto static");
+    await heard.expect(`-${prefix(12)}`);
+    // The kernel says nothing of the routes.
     ip("link set d0 down");
-    await heard.expect(`-${prefix(2)}`);
+    await heard.expect(`-${prefix(2)}`, `-${prefix(11)}`);
     ip("route add blackhole 10.3.0.0/16 proto static");
     ip("route add blackhole 10.3.0.0/16 proto static metric 7");
     await heard.expect(prefix(3));
@@ -119,7 +133,8 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
 
   test("has its routes announced, and withdrawn when they go, before and after a takeover", async () => {
     ip("link add d0 type veth peer name d1");
-    for (const link of ["d0", "d1"]) ip(`link set ${link} up`);
+    ip("link add d2 type veth peer name d3");
+    for (const link of ["d0", "d1", "d2", "d3"]) ip(`link set ${link} up`);
     await withPair({ config }, follow);
   });
 });

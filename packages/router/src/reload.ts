@@ -63,7 +63,7 @@ export function applyConfig(
 
   for (const address of diff.removed) removeNeighbor(router, address);
   // Of routes of the kernel the own address towards each neighbor is the next hop.
-  const isOtherForAll = global.includes("router") || global.includes("kernel");
+  const isOtherForAll = global.includes("router") || (old.kernel == null) !== (next.kernel == null);
   const isSameForAll = !isOtherForAll && wasLongLived === tables.isLongLived;
   const changes = new Map(diff.changed.map((change) => [change.address, change]));
   for (const config of after.neighbors) {

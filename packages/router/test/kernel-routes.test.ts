@@ -9,6 +9,7 @@ import { ROUTER_ADDRESS, ROUTER_ADDRESS6, ROUTER_AS } from "../../../testkit/ske
 const CLIENT = "192.0.2.1";
 const CUSTOMER = "192.0.2.2";
 const INTERNAL = "192.0.2.3";
+const [INTERNAL_SELF, UNCHANGED] = ["192.0.2.4", "192.0.2.5"];
 const ONE = "10.1.0.0/16";
 const TWO = "10.2.0.0/16";
 const THREE = "10.3.0.0/16";
@@ -80,11 +81,31 @@ describe("a route of the kernel", () => {
     expect(shown("rejected")).toMatchObject([{ prefix: TWO, neighbor: "kernel" }]);
   });
 
-  test("keeps the next hop that a policy gives it", () => {
+  test("goes with the next hop that import gives it where others' routes do with theirs", () => {
     const policies = "policies: { in: [ { set: { next-hop: 192.0.2.77 }, then: accept } ] }";
-    const { client, internal, tell } = three(yaml("{ protocols: static, import: in }", policies));
+    const neighbors = `  - { address: ${INTERNAL_SELF}, as: ${ROUTER_AS}, next-hop: self }
+  - { address: ${UNCHANGED}, as: 65005, next-hop: unchanged }
+kernel:`;
+    const text = yaml("{ protocols: static, import: in }", policies).replace("kernel:", neighbors);
+    const { lab, client, customer, internal, tell } = three(text);
+    const internalSelf = lab.peer(INTERNAL_SELF, { as: ROUTER_AS }).up();
+    const unchanged = lab.peer(UNCHANGED, { as: 65005 }).up();
+    lab.run();
     tell(ONE);
-    for (const { table } of [client, internal]) {
+    for (const { table } of [client, internal, unchanged]) {
+      expect(table[ONE]).toMatchObject({ nextHop: "192.0.2.77" });
+    }
+    for (const { table } of [customer, internalSelf]) {
+      expect(table[ONE]).toMatchObject({ nextHop: ROUTER_ADDRESS });
+    }
+  });
+
+  test("goes with the next hop that export gives it", () => {
+    const policies = "policies: { out: [ { set: { next-hop: 192.0.2.77 }, then: accept } ] }";
+    const text = yaml(undefined, policies).replace("export: accept-all", "export: out");
+    const { client, customer, internal, tell } = three(text);
+    tell(ONE);
+    for (const { table } of [client, customer, internal]) {
       expect(table[ONE]).toMatchObject({ nextHop: "192.0.2.77" });
     }
   });
