@@ -249,7 +249,8 @@ export const showRoutesCommand: Command = {
     "  --neighbor X                  routes from X: accepted, as policy left them (default);",
     "                                received, as they came; rejected, with the reason; or",
     "                                advertised to X, as they are on the wire; X may be `static`",
-    "                                for the routes of the configuration",
+    "                                for the routes of the configuration, `kernel` for those of the",
+    "                                host's kernel",
     "Marks: *> best, * accepted, x rejected, > advertised.",
   ],
   options: {

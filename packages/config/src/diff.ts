@@ -26,6 +26,7 @@ const GLOBAL = [
   "cluster",
   "rejectReasons",
   "staticRoutes",
+  "kernel",
 ] as const;
 
 /** Parts that are compared between two pauses. */
@@ -42,8 +43,8 @@ export interface ConfigDiff {
   /**
    * Changed settings of the speaker as a whole: `router` (resets all sessions), `nsr` (takes a
    * restart, see `reloadRefusal`), and `listen`, `control`, `http`, `log`, `mirrors`, `rpki`, `bmp`,
-   * `mrt`, `record`, `webhook`, `followers`, `cluster`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes` (apply
-   * at once).
+   * `mrt`, `record`, `webhook`, `followers`, `cluster`, `rejectReasons`, `dynamicNeighbors`, `staticRoutes`, `kernel`
+   * (apply at once).
    */
   readonly global: readonly (typeof GLOBAL)[number][];
 }

@@ -54,6 +54,7 @@ export interface FileShape {
   readonly neighbors?: readonly FileNeighbor[];
   readonly "dynamic-neighbors"?: readonly FileDynamicNeighbors[];
   readonly static?: readonly FileStaticRoute[];
+  readonly kernel?: FileKernel;
   readonly "prefix-lists"?: Readonly<Record<string, FileList<string>>>;
   readonly "route-lists"?: Readonly<Record<string, FileList<string | FileRoute>>>;
   readonly "as-lists"?: Readonly<Record<string, FileList<string | number>>>;
@@ -200,6 +201,12 @@ export interface FileDynamicNeighbors extends Pick<FileOptions, "description" | 
   readonly group?: string;
   readonly limit?: number;
   readonly "forget-after"?: number;
+}
+
+export interface FileKernel {
+  readonly table?: number;
+  readonly protocols: OneOrMore<string | number>;
+  readonly import: OneOrMore<string>;
 }
 
 export interface FileStaticRoute {

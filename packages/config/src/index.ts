@@ -55,6 +55,7 @@ export { formatMistakes, type Mistake } from "./mistakes.ts";
 export { CHANGE_EFFECTS, type ChangeEffect } from "./options.ts";
 export { complete, completeNeighbor, completing, unknownOptions } from "./other-version.ts";
 export type {
+  KernelConfig,
   MaxPrefixOptions,
   MaxPrefixOutOptions,
   PathAttributeOptions,

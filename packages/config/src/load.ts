@@ -14,6 +14,7 @@ import type { FileShape } from "./file-shape.ts";
 import { checkFollowers, warnOfLostRoutes } from "./followers.ts";
 import { checkHttp } from "./http.ts";
 import { readIncludes } from "./includes.ts";
+import { checkKernel } from "./kernel.ts";
 import type { ListenAddress } from "./link-types.ts";
 import { type CheckedLists, checkLists } from "./lists.ts";
 import { checkMirrors } from "./mirrors.ts";
@@ -97,6 +98,7 @@ function build(shape: FileShape, section: Section, checker: Checker): Config {
     neighbors,
     dynamicNeighbors,
     staticRoutes: checkStatic(shape, checker),
+    kernel: checkKernel(shape, policies, checker),
     policies: { ...builtin.policies, ...policies, ...blackholes.policies },
     rejectReasons: shape["reject-reasons"] ?? null,
     ...plainLists,

@@ -160,7 +160,12 @@ function checkCongestionControl(options: FileOptions, { yaml, sources, warn }: C
   warn(at, `${problem}: sessions have the default congestion control`);
 }
 
-function checkChain(options: FileOptions, key: "import" | "export", checker: Checker): void {
+/** Notes what is wrong with the names of policies under a key. */
+export function checkChain(
+  options: Pick<FileOptions, "import" | "export">,
+  key: "import" | "export",
+  checker: Checker,
+): void {
   const { yaml, names } = checker;
   const value = options[key];
   const chain = value === undefined ? [] : listOf(value);

@@ -20,6 +20,16 @@ export interface StaticRoute {
   readonly extendedCommunities: readonly string[];
 }
 
+/** Which routes of the host's kernel the speaker originates. */
+export interface KernelConfig {
+  /** Number of the kernel's table. */
+  readonly table: number;
+  /** Numbers of rtnetlink(7), ascending, each once; at least one, and never that of BGP. */
+  readonly protocols: readonly number[];
+  /** Names of policies that routes go through, at least one; `accept-all` alone accepts everything. */
+  readonly import: readonly string[];
+}
+
 export interface MaxPrefixOptions {
   /** Null for no limit. */
   readonly ipv4Unicast: number | null;

@@ -15,6 +15,7 @@ import type {
   RecordConfig,
 } from "./link-types.ts";
 import type {
+  KernelConfig,
   MaxPrefixOptions,
   MaxPrefixOutOptions,
   PathAttributeOptions,
@@ -55,6 +56,8 @@ export interface Config extends Lists {
   readonly dynamicNeighbors: readonly DynamicNeighbors[];
   /** Routes that the speaker originates, in the order of the file; prefixes are unique. */
   readonly staticRoutes: readonly StaticRoute[];
+  /** Null where the speaker originates no routes of the kernel. */
+  readonly kernel: KernelConfig | null;
   readonly policies: Readonly<Record<string, Policy>>;
   /** Whose numbers say why a route was rejected, where it is shown; null for nobody's. */
   readonly rejectReasons: RejectPreset | null;

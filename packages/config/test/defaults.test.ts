@@ -41,6 +41,7 @@ const BASE = {
   ],
   "dynamic-neighbors": [{ prefix: "192.0.2.128/25", "as-numbers": 64502 }],
   static: [{ prefix: "198.51.100.0/24", "next-hop": "192.0.2.1" }],
+  kernel: { protocols: "static", import: "accept-all" },
   policies: { one: { rules: [{ set: { prepend: { as: 64500 } } }] } },
 };
 

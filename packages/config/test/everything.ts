@@ -102,6 +102,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
       extendedCommunities: ["rt:64500:3"],
     },
   ],
+  kernel: { table: 100, protocols: [2, 16], import: ["accept-all"] },
   cluster: null,
   rejectReasons: "ixp-manager",
   router: { as: 64500, id: "192.0.2.1", clusterId: "192.0.2.2" },

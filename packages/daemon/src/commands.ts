@@ -6,7 +6,13 @@ import type { Feeds } from "@ts-bgp/feeds";
 import { STATE_NAMES } from "@ts-bgp/fsm";
 import type { Outcome, ShownFollowing, ShownNsr, ShownServing } from "@ts-bgp/nsr";
 import type { ConfigAbout } from "@ts-bgp/replication";
-import { isElsewhere, type Neighbor, type Router, STATIC_SOURCE } from "@ts-bgp/router";
+import {
+  isElsewhere,
+  KERNEL_SOURCE,
+  type Neighbor,
+  type Router,
+  STATIC_SOURCE,
+} from "@ts-bgp/router";
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
@@ -408,10 +414,7 @@ const MATCHES = ["exact", "longest", "covering", "covered"] as const;
 function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   const view = choice(request, "view", VIEWS) ?? "accepted";
   const neighbor = sourceIn(router, request);
-  if (
-    (neighbor ?? STATIC_SOURCE) === STATIC_SOURCE &&
-    (view === "advertised" || view === "not-advertised")
-  ) {
+  if ((neighbor === null || isOwnSource(neighbor)) && view.endsWith("advertised")) {
     throw new ControlError(`"view" ${view} needs a neighbor`, "bad");
   }
   const rest = { neighbor, view, bestOnly: request["best"] === true };
@@ -430,11 +433,16 @@ function routeQueries(router: Router, request: ControlRequest): RouteQuery[] {
   return [{ family, prefix: key, match, ...rest }];
 }
 
-/** @returns the address of a neighbor, or what stands for the configuration; null for all */
+/** Whether it stands for routes that the speaker originates. */
+function isOwnSource(neighbor: unknown): neighbor is string {
+  return neighbor === STATIC_SOURCE || neighbor === KERNEL_SOURCE;
+}
+
+/** @returns the address of a neighbor, or what stands for routes of the speaker's own; null for all */
 function sourceIn(router: Router, request: ControlRequest): string | null {
   const { neighbor } = request;
   if (neighbor === undefined) return null;
-  return neighbor === STATIC_SOURCE ? STATIC_SOURCE : neighborOf(router, request).config.address;
+  return isOwnSource(neighbor) ? neighbor : neighborOf(router, request).config.address;
 }
 
 function filterOf(request: ControlRequest): RouteFilter {

@@ -1,4 +1,7 @@
-/** Those who are told what the active side does: feeds, mirrors, the record, followers of its routes, and the webhook. */
+/**
+ * Those who are told what the active side does: feeds, mirrors, the record, followers of its routes, and the webhook;
+ * and who tells it of routes of its host's kernel.
+ */
 
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
@@ -10,6 +13,7 @@ import type { ControlHandler } from "./control.ts";
 import { watchEvents } from "./events.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { Followers } from "./followers.ts";
+import { KernelSource } from "./kernel-source.ts";
 import type { Log } from "./logging.ts";
 import type { MetricRecord } from "./metric-parts.ts";
 import { mirroredOf } from "./mirror/mirrored.ts";
@@ -34,6 +38,7 @@ export class Observers {
   readonly followers: Followers;
   readonly mirrors: MirrorServer;
   readonly cluster: Cluster;
+  private readonly kernel: KernelSource;
   /** What is recorded, for those who ask. */
   readonly record: Recorded;
   private readonly recorder: Recorder;
@@ -48,6 +53,7 @@ export class Observers {
     });
     this.followers = new Followers(version, (...said) => log.say(...said));
     this.cluster = new Cluster(version, (...said) => log.say(...said), answer);
+    this.kernel = new KernelSource((level, message) => log.say(level, "kernel-routes", message));
     this.mirrors = new MirrorServer({ software: version, log: log.event });
     const recorder = new Recorder({ software: version, log: log.event });
     const desk = new RecordDesk((message) => log.say("warn", "record", message));
@@ -92,6 +98,7 @@ export class Observers {
     else this.desk.open();
     this.followers.use(speaker, epoch);
     this.cluster.use(speaker, epoch);
+    this.kernel.use(speaker);
     this.webhook.use(config.webhook, speaker !== null);
   }
 
@@ -106,6 +113,7 @@ export class Observers {
   async stop(): Promise<void> {
     this.followers.stop();
     this.cluster.stop();
+    this.kernel.use(null);
     this.desk.close();
     await Promise.all([this.feeds.stop(), this.webhook.stop(), this.recorder.stop()]);
   }

@@ -46,12 +46,13 @@ export function dumpedRoutes(router: Router, { routes }: DumpRequest): DumpedRou
 
 function peersOf({ neighbors, tables }: Router): DumpedPeer[] {
   const peers = [...neighbors.values()].map(peerOf);
-  const { staticPeer, config } = tables;
-  if (staticPeer === null) return peers;
+  const { staticPeer, kernelPeer, config } = tables;
   // This speaker itself.
   const { as, id } = config.router;
   const own = { as, address: new Uint8Array(4), identifier: parseIpv4(id)! };
-  return [...peers, { peer: staticPeer.row, ...own }];
+  for (const peer of [staticPeer, kernelPeer])
+    if (peer !== null) peers.push({ peer: peer.row, ...own });
+  return peers;
 }
 
 function peerOf({ row, config, session }: Neighbor): DumpedPeer {

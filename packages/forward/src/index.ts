@@ -29,5 +29,5 @@ export {
   readRoute,
 } from "./kernel-route.ts";
 export { Resolver, type Unresolved } from "./resolver.ts";
-export { RouteSocket } from "./route-socket.ts";
+export { RouteMonitor, RouteSocket } from "./route-socket.ts";
 export { type RouteChange, RouteTable } from "./route-table.ts";

@@ -65,7 +65,7 @@ export interface KernelRoute {
   readonly isOther: boolean;
   /** And something without which packets do not go the same way. */
   readonly isSpecial: boolean;
-  /** Its interface is down, or has no carrier. */
+  /** Its interface is down, or has no carrier; of several next hops: those of all of them. */
   readonly isDead: boolean;
 }
 
@@ -203,6 +203,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
   let isMultipath = false;
   // Of an own route such next hops are as they were written.
   const dead = octets[5] === RTPROT_BGP ? RTNH_F_DEAD : RTNH_F_DEAD | RTNH_F_LINKDOWN;
+  let isDead = (flags & dead) !== 0;
   let next = RTMSG_OCTETS;
   for (let at = next; hasAttribute(octets, at, octets.length); at = next) {
     const type = octets.readUInt16LE(at + 2) & TYPE_MASK;
@@ -216,7 +217,9 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     else if (type === RTA.NH_ID) isOther = true;
     else if (type === RTA.MULTIPATH) {
       isMultipath = true;
-      if (!readMultipath(octets.subarray(at, end), dead, hops)) isOther = true;
+      const several = readMultipath(octets.subarray(at, end), dead, hops);
+      if (!several.isPlain) isOther = true;
+      if (several.areDead) isDead = true;
     } else single.attribute(type, octets, at, end);
   }
   if (isMultipath) {
@@ -226,12 +229,11 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     if (single.isSpecial) isSpecial = true;
   }
   return {
-    ...{ family, table, metric, hops, prefix, isSpecial },
+    ...{ family, table, metric, hops, prefix, isSpecial, isDead },
     isOther: isOther || isSpecial,
     protocol: octets[5]!,
     type: octets[7]!,
     bits: octets[1]!,
-    isDead: (flags & dead) !== 0,
   };
 }
 
@@ -249,10 +251,16 @@ class HopReader {
 
 /**
  * @param dead - flags of next hops that nothing leads to
- * @returns whether it is as it would be written here; what is special is no next hop here, nor is what is dead
+ * @returns whether they are as they would be written here, and whether there are none but dead ones; what is special is
+ * no next hop here, nor is what is dead
  */
-function readMultipath(octets: Buffer, dead: number, hops: KernelHop[]): boolean {
+function readMultipath(
+  octets: Buffer,
+  dead: number,
+  hops: KernelHop[],
+): { isPlain: boolean; areDead: boolean } {
   let isPlain = true;
+  let areDead = true;
   for (let at = 0; at + RTNEXTHOP_OCTETS <= octets.length; ) {
     const length = octets.readUInt16LE(at);
     if (length < RTNEXTHOP_OCTETS || at + length > octets.length) break;
@@ -266,12 +274,13 @@ function readMultipath(octets: Buffer, dead: number, hops: KernelHop[]): boolean
       hop.attribute(octets.readUInt16LE(each + 2) & TYPE_MASK, octets, each + 4, valueEnd);
     }
     const isUsable = !hop.isSpecial && (flags & (dead | RTNH_F_ONLINK)) === 0;
+    if ((flags & dead) === 0) areDead = false;
     // A weight other than 1.
     if (!isUsable || octets[at + 3] !== 0) isPlain = false;
     if (isUsable) hops.push({ gateway: hop.gateway, interface: hop.interface });
     at += (length + 3) & ~3;
   }
-  return isPlain;
+  return { isPlain, areDead };
 }
 
 /** Whether a whole attribute stands at `at`, in front of `to`; they begin at multiples of 4 octets in the message. */

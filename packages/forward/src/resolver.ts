@@ -92,6 +92,8 @@ export class Resolver {
     const { linkLocalInterface, addressOctets } = this.options;
     // The kernel takes none of a route that has one of these.
     if (address.length !== addressOctets) return "other-family";
+    // It stands for the speaker that has the route, whatever prefix has it in it.
+    if (address.every((octet) => octet === 0)) return "no-route";
     if (isLinkLocal(address)) {
       if (linkLocalInterface === 0) return "link-local";
       return [{ gateway: address, interface: linkLocalInterface }];

@@ -99,6 +99,7 @@ describe("a next hop", () => {
   const resolver = new Resolver(
     [
       route("0.0.0.0/0", { hops: [hop("192.0.2.1")] }),
+      route("0.0.0.0/1", { hops: [hop("192.0.2.7")] }),
       route("10.0.0.0/8", { hops: [hop("192.0.2.9")] }),
       route("10.1.0.0/16", { hops: [hop("192.0.2.8"), hop("198.51.100.8", 6)] }),
       route("10.2.0.0/15", { hops: [hop("192.0.2.8")], protocol: 186 }),
@@ -132,6 +133,8 @@ describe("a next hop", () => {
     ["under one that goes nowhere", "10.4.0.1", "192.0.2.9%5"],
     ["under one whose interface is down", "10.5.0.1", "192.0.2.9%5"],
     ["under one that does something to packets", "10.6.0.1", "192.0.2.9%5"],
+    ["under half of all addresses", "11.0.0.1", "192.0.2.7%5"],
+    ["that stands for the speaker", "0.0.0.0", "no-route"],
     ["under the default route alone", "203.0.113.1", "no-route"],
   ])("%s", (_, address, expected) => {
     expect(resolved(address)).toBe(expected);

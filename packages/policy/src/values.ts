@@ -25,9 +25,8 @@ export type FamilyName = "ipv4-unicast" | "ipv6-unicast";
 export type OriginName = "igp" | "egp" | "incomplete";
 export type PathStateName = "valid" | "unknown" | "invalid";
 export type OriginStateName = "valid" | "not-found" | "invalid";
-/** How the speaker learned a route: from an external peer, an internal one, or its own. */
-/** Of an external or an internal neighbor, or of the own configuration. */
-export type RouteType = "ebgp" | "ibgp" | "static";
+/** How the speaker learned a route: of an external or an internal neighbor, of its own configuration, of the kernel. */
+export type RouteType = "ebgp" | "ibgp" | "static" | "kernel";
 
 /** An AS number in decimal, the name of an AS list, `$peer-as`, `$local-as`, or values of a neighbor. */
 export type AsTerm = string;

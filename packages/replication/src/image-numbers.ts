@@ -54,7 +54,7 @@ export const NUMBERS = `
 32 StaleRoutes: tables row log kept spent decides removals folds
 33 Tables: config isLongLived policies oldPolicies attrs peers reasons directory jobs groups outputs origins
      restart reader jitter factNumbers connectionNumbers opens wants bfd staticPeer emptySet nowMs compactAtMs
-     sizeTried ribs addresses vars members
+     sizeTried ribs addresses vars members kernelPeer
 34 Timers: deadlines
 35 UpdateGroups: entries byKey directory jobs factNumbers sink held over isShuttingDown numbers turn urgentTurn
 36 AdjRibOut: rows digest attr source extra nodeNext nodePathId nodeClass nodeSource nodeAttr nodeColumns
@@ -81,7 +81,7 @@ export const NUMBERS = `
 53 OctetPages: pages pageClass used freed fresh open freePages
 54 PathTable: prefix peer pathId sentPathId attrIn attr reason round sinceSeconds next peerNext peerPrevious
      peerHead received accepted surplus surplusAccepted size attrs rows columns walks
-55 PeerTable: as external identifier a0 a1 a2 a3 key local freeRows columns rows
+55 PeerTable: as external identifier a0 a1 a2 a3 key local freeRows columns rows kernel
 56 PendingRows: words size at urgent
 57 PrefixTable: w0 w1 w2 w3 bits head best dirty rows bitsMax seed index columns
 58 Rib: family attrs peers prefixes paths decision log counts rowHolders digest notes compaction dirty taken

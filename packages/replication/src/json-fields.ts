@@ -1,7 +1,7 @@
 /** What JSON in a record says, checked: it is written by another process, maybe of another version. */
 
 import { BFD_STATES } from "@ts-bgp/bfd";
-import type { BfdNews, Doomed, MemberNews, Order } from "@ts-bgp/router";
+import type { BfdNews, Doomed, KernelNews, MemberNews, Order } from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import type { Question } from "@ts-bgp/views";
 import { FormatError } from "./octet-reader.ts";
@@ -49,6 +49,14 @@ export function memberNewsIn(json: unknown): MemberNews {
   if (!isMemberNews(json))
     throw new FormatError("news of a member of the cluster that are not known");
   return json;
+}
+
+/** @throws FormatError for what is not told of routes of the kernel */
+export function kernelNewsIn(text: string): KernelNews {
+  if (!["begin", "routes", "complete"].includes(text)) {
+    throw new FormatError("news of the kernel that are not known");
+  }
+  return text as KernelNews;
 }
 
 /** @throws FormatError for a question that this version does not know */

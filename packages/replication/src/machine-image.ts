@@ -157,6 +157,7 @@ interface OlderTables {
   restart?: OwnRestart;
   bfd?: Router["tables"]["bfd"];
   staticPeer?: Router["tables"]["staticPeer"];
+  kernelPeer?: Router["tables"]["kernelPeer"];
 }
 
 /**
@@ -177,6 +178,8 @@ export function machineFromImage(pieces: readonly Uint8Array[], skipped?: Skippe
   tables.bfd ??= new Map();
   tables.staticPeer ??= null;
   machine.router.tables.peers.local ??= tables.staticPeer?.row ?? 0;
+  tables.kernelPeer ??= null;
+  machine.router.tables.peers.kernel ??= tables.kernelPeer?.row ?? 0;
   groups.held ??= [];
   groups.isShuttingDown ??= false;
   for (const { exporter, group } of groups.entries) {

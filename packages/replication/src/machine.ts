@@ -19,7 +19,14 @@ import {
   noteStart,
 } from "./config-history.ts";
 import { comparedIn, configFrom, configOctets } from "./config-octets.ts";
-import { bfdNewsIn, memberNewsIn, orderIn, questionIn, sourceEndIn } from "./json-fields.ts";
+import {
+  bfdNewsIn,
+  kernelNewsIn,
+  memberNewsIn,
+  orderIn,
+  questionIn,
+  sourceEndIn,
+} from "./json-fields.ts";
 import { Ledger } from "./ledger.ts";
 import type { RecordOf } from "./records.ts";
 
@@ -44,7 +51,8 @@ export type CallName =
   | "payloads"
   | "payloadsEnd"
   | "bfd"
-  | "member";
+  | "member"
+  | "kernel";
 
 export type Call<N extends CallName = CallName> = { [K in N]: RecordOf<K> }[N];
 
@@ -122,6 +130,7 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   bfd: ({ router }, { address, news, nowMs }) => router.bfd(address, bfdNewsIn(news), nowMs),
   member: ({ router }, { name, news, octets, nowMs }) =>
     router.member(name, memberNewsIn(news), octets, nowMs),
+  kernel: ({ router }, { what, octets, nowMs }) => router.kernel(kernelNewsIn(what), octets, nowMs),
   acked: ({ ledger }, { connection, octets }) => ledger.acknowledged(connection, octets),
 };
 

@@ -316,6 +316,16 @@ export const RECORDS = {
       octets: [4, "octets"],
     },
   },
+  /** Routes of the kernel, see `KernelNews` of the router. A call as well. */
+  kernel: {
+    type: 131,
+    fields: {
+      nowMs: [1, "double"],
+      what: [2, "text"],
+      /** Runs of `feeds-codec`. */
+      octets: [3, "octets"],
+    },
+  },
 
   /** Octets that outputs of the bracket are parts of; counted from 0. */
   chunk: { type: 64, fields: { octets: [1, "octets"] } },

@@ -1,7 +1,15 @@
 /** A router whose calls go through a journal, and machines that follow it bracket by bracket. */
 
 import type { Config } from "@ts-bgp/config";
-import type { BfdNews, ConnectionId, MemberNews, Order, Output, Router } from "@ts-bgp/router";
+import type {
+  BfdNews,
+  ConnectionId,
+  KernelNews,
+  MemberNews,
+  Order,
+  Output,
+  Router,
+} from "@ts-bgp/router";
 import type { SourceEnd } from "@ts-bgp/rpki";
 import { expect } from "vitest";
 import {
@@ -113,6 +121,8 @@ export class Followed {
         journal.run({ record: "bfd", address, news, nowMs }),
       member: (name: string, news: MemberNews, octets: Uint8Array, nowMs: number) =>
         journal.run({ record: "member", name, news, octets, nowMs }),
+      kernel: (what: KernelNews, octets: Uint8Array, nowMs: number) =>
+        journal.run({ record: "kernel", what, octets, nowMs }),
       shutDownGracefully: (isOn: boolean, nowMs: number) =>
         journal.run({ record: "gracefulShutdown", on: Number(isOn), nowMs }),
       payloads: (source: string, isBegin: boolean, octets: Uint8Array) =>

@@ -2,8 +2,8 @@
  * The decision process: RFC 4271 section 9.1 with the tie-breaks of RFC 4456 section 9.
  *
  * The order of preference, highest first:
- *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; originated by this speaker; shorter
- *   AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS; external before internal; lower BGP
+ *   not long-lived stale (RFC 9494 section 4.4); LOCAL_PREF; originated by this speaker, by its
+ *   configuration before the kernel; shorter AS_PATH; lower ORIGIN; lower MED among paths of one neighbouring AS; external before internal; lower BGP
  *   Identifier (ORIGINATOR_ID if present); shorter CLUSTER_LIST; lower peer address; lower path identifier.
  * The interior cost of step e is equal for all paths here: the speaker has no interior routes.
  *
@@ -25,7 +25,7 @@ function sessionText(external: number): string {
 }
 
 function originText(local: number): string {
-  return local === 1 ? "this speaker" : "a neighbor";
+  return ["a neighbor", "the kernel", "this speaker"][local]!;
 }
 
 export class Decision {
@@ -132,7 +132,7 @@ export class Decision {
     const steps: [name: string, better: number, worse: number, text: (n: number) => string][] = [
       ["not LLGR_STALE", isStale(x), isStale(y), staleText],
       ["higher LOCAL_PREF", attrs.localPref[x]!, attrs.localPref[y]!, String],
-      ["origin", Number(p === peers.local), Number(q === peers.local), originText],
+      ["origin", peers.ownRank(p), peers.ownRank(q), originText],
       ["shorter AS_PATH", attrs.asPathLength[x]!, attrs.asPathLength[y]!, String],
       ["lower ORIGIN", attrs.origin[x]!, attrs.origin[y]!, origin],
       ["lower MULTI_EXIT_DISC", sameAs ? attrs.med[x]! : 0, sameAs ? attrs.med[y]! : 0, String],
@@ -224,7 +224,7 @@ export class Decision {
     return (
       (staleSets === 0 ? 0 : this.compareStale(x, y)) ||
       localPref[y]! - localPref[x]! ||
-      (this.peers.local === 0 ? 0 : this.compareLocal(a, b)) ||
+      ((this.peers.local | this.peers.kernel) === 0 ? 0 : this.compareLocal(a, b)) ||
       asPathLength[x]! - asPathLength[y]! ||
       origin[x]! - origin[y]!
     );
@@ -238,9 +238,9 @@ export class Decision {
 
   /** What the speaker originates is preferred to what it is told. */
   private compareLocal(a: PathRow, b: PathRow): number {
-    const { local } = this.peers;
+    const { peers } = this;
     const { peer } = this.paths;
-    return Number(peer[b] === local) - Number(peer[a] === local);
+    return peers.ownRank(peer[b]!) - peers.ownRank(peer[a]!);
   }
 
   /** Steps d, f and g; RFC 4456 section 9; RFC 7911 leaves the last step open. */

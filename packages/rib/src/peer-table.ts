@@ -38,6 +38,8 @@ export class PeerTable {
 
   /** The peer whose routes are those of the speaker itself, 0 when there is none. */
   local: PeerRow = 0;
+  /** The one whose routes are those of the kernel, 0 when there is none. */
+  kernel: PeerRow = 0;
 
   private readonly freeRows: NumberStack = new NumberStack();
   private readonly columns: Columns = new Columns(this, COLUMNS);
@@ -74,6 +76,11 @@ export class PeerTable {
   /** Forgets a peer that has no paths. */
   remove(row: PeerRow): void {
     this.freeRows.push(row);
+  }
+
+  /** @returns 2 for routes of the speaker itself, 1 for those of the kernel, 0 for a neighbor's */
+  ownRank(peer: PeerRow): number {
+    return peer === this.local ? 2 : Number(peer === this.kernel);
   }
 
   /** @returns negative when the address of `a` is the lower one (RFC 4271 section 9.1.2.2 g) */

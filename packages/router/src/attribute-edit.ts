@@ -13,6 +13,7 @@ import {
   attributeValueOctets,
   copyOctets,
   EXTENDED_MESSAGE_OCTETS_MAX,
+  findAttribute,
   nextAttribute,
   readU32,
   SEGMENT,
@@ -48,6 +49,16 @@ export function withOtc(attrs: AttrStore, id: AttrId, as: number): AttrId {
 export function withNextHop(attrs: AttrStore, id: AttrId, nextHop: Uint8Array): AttrId {
   value.set(nextHop);
   return replaced(attrs, id, ATTR_FLAG.TRANSITIVE, ATTR.NEXT_HOP, nextHop.length);
+}
+
+/** Whether the next hop of a set is 0.0.0.0 or ::. */
+export function isNextHopUnspecified(attrs: AttrStore, id: AttrId): boolean {
+  const buf = attrs.bytesOf(id);
+  const from = attrs.offsetOf(id);
+  const i = findAttribute(buf, from, from + attrs.lengthOf(id), ATTR.NEXT_HOP);
+  if (i < 0) return false;
+  const at = attributeValueAt(buf, i);
+  return buf.subarray(at, at + attributeValueOctets(buf, i)).every((octet) => octet === 0);
 }
 
 /** For who does not know what LLGR_STALE means: NO_EXPORT, and a LOCAL_PREF of 0 (RFC 9494 section 4.6). */

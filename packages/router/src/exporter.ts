@@ -19,6 +19,7 @@ import { communitiesLeftOut, UpdateWriter, type WireForm } from "@ts-bgp/wire-co
 import {
   asLastResort,
   asShuttingDown,
+  isNextHopUnspecified,
   LLGR_STALE,
   reflected,
   withAsInFront,
@@ -54,6 +55,11 @@ export interface GroupSettings {
   readonly nextHop: "form" | "route" | "policy";
   /** For `route`: the address; null leaves the next hop as it is. */
   readonly ownNextHop: Uint8Array | null;
+  /**
+   * What routes of the kernel get whose next hop stands for this speaker, where nothing else puts one in; absent
+   * where there is no own address that would do, or no route of the kernel.
+   */
+  readonly kernelNextHop?: Uint8Array;
   /** MED is taken out before policy is asked, which may set one (RFC 4271 section 5.1.4). */
   readonly stripsMed: boolean;
   /**
@@ -282,8 +288,10 @@ export class GroupExporter implements ExportRules {
     const keepsNextHop = nextHopFixed || isReflection;
     let sent = attr;
     if (settings.nextHop === "policy" && !keepsNextHop) return this.refuse("next-hop-unavailable");
-    if (settings.nextHop === "route" && settings.ownNextHop !== null && !keepsNextHop) {
-      sent = withNextHop(attrs, attr, settings.ownNextHop);
+    const own = this.ownNextHop(attr, keepsNextHop, path);
+    if (own === undefined) return this.refuse("next-hop-unavailable");
+    if (own !== null) {
+      sent = withNextHop(attrs, attr, own);
       if (sent === 0) return this.refuse("attributes-too-long");
     } else attrs.hold(attr);
     const ipv6 =
@@ -326,6 +334,20 @@ export class GroupExporter implements ExportRules {
     return reflection === 0 ? this.refuse("attributes-too-long") : reflection;
   }
 
+  /** @returns what the route gets in place of its next hop; null: it keeps that; undefined: it can have none */
+  private ownNextHop(
+    attr: AttrId,
+    keepsNextHop: boolean,
+    path: PathRow,
+  ): Uint8Array | null | undefined {
+    const { rib, settings } = this;
+    const { form, nextHop, ownNextHop } = settings;
+    if (nextHop === "route" && ownNextHop !== null && !keepsNextHop) return ownNextHop;
+    const isOfKernel = rib.paths.peer[path] === rib.peers.kernel;
+    if (!isOfKernel || form.nextHop !== null || !isNextHopUnspecified(rib.attrs, attr)) return null;
+    return settings.kernelNextHop;
+  }
+
   private refuse(code: "next-hop-unavailable" | "attributes-too-long"): 0 {
     this.reason = REASON[code];
     return 0;
@@ -340,7 +362,7 @@ export class GroupExporter implements ExportRules {
   /** Of the speaker itself, for who is sent no AS number of it in front of other routes. */
   private lacksOwnAs(path: PathRow): boolean {
     const { rib, settings } = this;
-    const isOwn = rib.paths.peer[path] === rib.peers.local;
+    const isOwn = rib.peers.ownRank(rib.paths.peer[path]!) > 0;
     return isOwn && !settings.internal && settings.form.prependAs === 0;
   }
 

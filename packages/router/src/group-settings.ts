@@ -1,6 +1,6 @@
 /** Which update group a session belongs to: what its members must have in common. */
 
-import type { NeighborConfig, RouterConfig } from "@ts-bgp/config";
+import type { Config, NeighborConfig } from "@ts-bgp/config";
 import type { Negotiated } from "@ts-bgp/fsm";
 import type { Filter } from "@ts-bgp/policy";
 import {
@@ -25,7 +25,7 @@ export interface OwnAddresses {
  */
 export function groupSettings(
   family: Family,
-  router: RouterConfig,
+  { router, kernel }: Pick<Config, "router" | "kernel">,
   config: NeighborConfig,
   negotiated: Negotiated,
   own: OwnAddresses,
@@ -62,6 +62,7 @@ export function groupSettings(
     ipv6NextHop: family === FAMILY.IPV6_UNICAST || (negotiated.extendedNextHop & family) !== 0,
     nextHop: nextHop.how,
     ownNextHop: nextHop.how === "route" ? nextHop.address : null,
+    ...(kernel != null && nextHop.own !== null ? { kernelNextHop: nextHop.own } : {}),
     stripsMed: filter.setsMed && !internal && !transparent,
     ...(transparent && config.localAs !== router.as ? { originAs: config.localAs } : {}),
     ...(isLongLived ? staleRoutes(config, negotiated) : {}),
@@ -85,17 +86,17 @@ function nextHopOf(
   negotiated: Negotiated,
   own: OwnAddresses,
   filter: Filter,
-): { how: GroupSettings["nextHop"]; address: Uint8Array | null } {
+): { how: GroupSettings["nextHop"]; address: Uint8Array | null; own: Uint8Array | null } {
   // Reflected routes keep theirs (RFC 4456 section 10), so that internal ones are told apart.
   const internal = negotiated.peerAs === config.localAs;
-  if (config.nextHop === "unchanged") {
-    return { how: filter.setsNextHop ? "route" : "form", address: null };
-  }
   const ipv4 = family === FAMILY.IPV4_UNICAST ? own.ipv4 : null;
   const mayBeIpv6 = family === FAMILY.IPV6_UNICAST || (negotiated.extendedNextHop & family) !== 0;
   const address = ipv4 ?? (mayBeIpv6 ? own.ipv6 : null);
-  if (address === null) return { how: "policy", address };
-  return { how: internal || filter.setsNextHop ? "route" : "form", address };
+  if (config.nextHop === "unchanged") {
+    return { how: filter.setsNextHop ? "route" : "form", address: null, own: address };
+  }
+  if (address === null) return { how: "policy", address, own: address };
+  return { how: internal || filter.setsNextHop ? "route" : "form", address, own: address };
 }
 
 /** RFC 9234 section 5: towards customers, peers and route server clients OTC is added. */

@@ -27,6 +27,7 @@ export { areSameAttempts, Deviations, type Doomed } from "./deviations.ts";
 export { addressOctets, familyLabel } from "./facts.ts";
 export { type HeardCounts, nothingHeard } from "./heard-counts.ts";
 export { InputQueue } from "./input-queue.ts";
+export { KERNEL_SOURCE, type KernelNews } from "./kernel-routes.ts";
 export type { LastDown } from "./last-down.ts";
 export { countedPrefixes, limitIn } from "./max-prefix.ts";
 export type { MemberNews, MemberState } from "./member-state.ts";

@@ -22,6 +22,9 @@ interface Host {
   readonly neighbors: ReadonlyMap<string, Neighbor>;
 }
 
+/** Who tells all of its routes now and then. */
+type Copied = Pick<MemberState, "copies">;
+
 /** Paths that one step looks at. */
 const STEP_PATHS = 4096;
 /** In place of a round. */
@@ -122,7 +125,7 @@ function take(host: Host, name: string, member: MemberState, run: RouteRun): voi
 }
 
 /** Routes of it have been told since the last copy began; those with `OLD` have not. */
-function roundOf({ copies }: MemberState): number {
+export function roundOf({ copies }: Copied): number {
   return copies & 0xff;
 }
 
@@ -137,7 +140,7 @@ function nextRound({ tables, neighbors }: Host, name: string, member: MemberStat
 }
 
 /** Has routes of a neighbor be such as were not told in any copy. */
-function age({ paths }: Rib, row: PeerRow): void {
+export function age({ paths }: Rib, row: PeerRow): void {
   const { round, peerHead, peerNext } = paths;
   for (let path = peerHead[row]!; path !== 0; path = peerNext[path]!) round[path] = OLD;
 }
@@ -161,15 +164,15 @@ function removeUnheard({ tables, neighbors }: Host, name: string, member: Member
   }
 }
 
-/** Removes the routes of a neighbor that its member has not told in the last copy; a later copy ends it. */
+/** Removes the routes of a neighbor that were not told in the last copy; a later copy ends it. */
 export class RemoveUnheard implements Job {
-  private readonly member: MemberState;
+  private readonly member: Copied;
   private readonly rib: Rib;
   private readonly paths: PathTable;
   private readonly walk: PeerWalk;
   private readonly copies: number;
 
-  constructor(member: MemberState, rib: Rib, row: PeerRow) {
+  constructor(member: Copied, rib: Rib, row: PeerRow) {
     this.member = member;
     this.rib = rib;
     this.paths = rib.paths;

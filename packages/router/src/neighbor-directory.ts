@@ -26,6 +26,19 @@ export interface StaticPeer extends Listed {
   round: number;
 }
 
+/**
+ * Whose routes those of the kernel are, likewise.
+ *
+ *     begin --> routes, ... --> complete --> routes, ...     what was not told again goes
+ */
+export interface KernelPeer extends Listed {
+  facts: PeerFacts;
+  /** Copies begun; the lowest octet is the round of their routes. */
+  copies: number;
+  /** All is to be told once more: other routes are wanted, or to be judged by another policy. */
+  wantsCopy: boolean;
+}
+
 /** Neighbors of one AS; `cls` is their class where sessions are told apart by AS. */
 interface Autonomous {
   readonly as: number;

@@ -82,8 +82,7 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const routes = new RouteRuns(tables, rib, writer);
   const { wants, directory } = tables;
   if (wants.routes) tellReceived(rib, notes, routes, directory);
-  const local = tables.staticPeer?.row ?? 0;
-  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory, local);
+  if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory);
   const { paths = 1 } = wants;
   const isOne = wants.best === true && paths === 1;
   if (wants.routes || isOne) for (const row of notes.best) routes.addBest(row);
@@ -111,16 +110,15 @@ function tellReceived(
   });
 }
 
-/** What of it is accepted; routes of the configuration are nobody's. @param local - whose these are */
+/** What of it is accepted; routes that this speaker originates are nobody's. */
 function tellAccepted(
   rib: Rib,
   notes: RouteNotes,
   routes: RouteRuns,
   directory: NeighborDirectory,
-  local: PeerRow,
 ): void {
   eachNotedPath(notes, (noted) => {
-    if (noted.peer === local || directory.isElsewhere(noted.peer)) return;
+    if (rib.peers.ownRank(noted.peer) > 0 || directory.isElsewhere(noted.peer)) return;
     const path = currentPath(rib, noted.path, noted.prefix, noted.peer, noted.pathId);
     const attr = path === 0 ? 0 : rib.paths.attr[path]!;
     if (attr === 0 && !noted.wasAccepted) return;

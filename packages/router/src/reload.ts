@@ -15,6 +15,7 @@ import { addReasons } from "@ts-bgp/policy";
 import { CEASE } from "@ts-bgp/wire-codec";
 import { withDynamic } from "./dynamic-neighbors.ts";
 import { removeNeighbor } from "./forget.ts";
+import { changeKernel } from "./kernel-routes.ts";
 import { memberOf } from "./member-state.ts";
 import type { Neighbor } from "./neighbor.ts";
 import { isElsewhere } from "./neighbor-directory.ts";
@@ -57,10 +58,13 @@ export function applyConfig(
   if (global.includes("staticRoutes") || global.includes("router")) {
     changeStaticRoutes(tables, old.staticRoutes);
   }
+  changeKernel(tables, old, changed);
   tables.groups.refilter(tables.policies, changed);
 
   for (const address of diff.removed) removeNeighbor(router, address);
-  const isSameForAll = !diff.global.includes("router") && wasLongLived === tables.isLongLived;
+  // Of routes of the kernel the own address towards each neighbor is the next hop.
+  const isOtherForAll = global.includes("router") || (old.kernel == null) !== (next.kernel == null);
+  const isSameForAll = !isOtherForAll && wasLongLived === tables.isLongLived;
   const changes = new Map(diff.changed.map((change) => [change.address, change]));
   for (const config of after.neighbors) {
     const neighbor = router.neighbors.get(config.address);

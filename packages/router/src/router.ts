@@ -21,6 +21,7 @@ import { heardOfBfd } from "./bfd.ts";
 import type { BfdNews } from "./bfd-state.ts";
 import type { Connection, ConnectionOwner } from "./connection.ts";
 import { dynamicRefusal, forgetGone, welcome } from "./dynamic-neighbors.ts";
+import { heardOfKernel, type KernelNews } from "./kernel-routes.ts";
 import type { MemberNews } from "./member-state.ts";
 import { heardOfMember } from "./members.ts";
 import { Neighbor } from "./neighbor.ts";
@@ -291,6 +292,16 @@ export class Router {
   member(name: string, news: MemberNews, octets: Uint8Array, nowMs: number): void {
     this.tables.nowMs = nowMs;
     heardOfMember(this, name, news, octets);
+  }
+
+  /**
+   * The kernel's routes that the configuration wants.
+   *
+   * @param octets - runs of `feeds-codec` of any peer; empty unless `news` is "routes"
+   */
+  kernel(news: KernelNews, octets: Uint8Array, nowMs: number): void {
+    this.tables.nowMs = nowMs;
+    heardOfKernel(this.tables, news, octets);
   }
 
   /** The BFD session of a neighbor says what it has come to. */

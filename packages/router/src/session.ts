@@ -301,7 +301,7 @@ export class Session implements MemberOwner {
     const filter = tables.policies.filter(config.export, config.localAs, config.vars);
     const { config: all, isLongLived } = tables;
     const rest = [negotiated, own, filter, isLongLived] as const;
-    const settings = groupSettings(family, all.router, config, ...rest);
+    const settings = groupSettings(family, all, config, ...rest);
     const { maxPrefixOut } = config;
     const routes = maxPrefixOut.action === "block" ? limitIn(maxPrefixOut, family) : null;
     if (routes === null) return { filter, settings };

@@ -8,7 +8,7 @@ import type { BfdState } from "./bfd-state.ts";
 import { addressOctets } from "./facts.ts";
 import { Jobs } from "./jobs.ts";
 import type { MemberState } from "./member-state.ts";
-import { NeighborDirectory, type StaticPeer } from "./neighbor-directory.ts";
+import { type KernelPeer, NeighborDirectory, type StaticPeer } from "./neighbor-directory.ts";
 import { Jitter, Numbers } from "./numbers.ts";
 import { noteRoutesOf, type Wants, wantsOf } from "./observed.ts";
 import { OriginValidation } from "./origin-validation.ts";
@@ -49,6 +49,8 @@ export class Tables {
   bfd: Map<string, BfdState> = new Map();
   /** Whose routes those of the configuration are; null while there have been none. */
   staticPeer: StaticPeer | null = null;
+  /** Whose routes those of the kernel are; null while there have been none. */
+  kernelPeer: KernelPeer | null = null;
   /** Other members of the cluster, by name; absent while none has told anything. */
   members?: Map<string, MemberState>;
   /** Set of no attributes: what a route that cannot be read is kept with. */

@@ -14,12 +14,14 @@ import {
   isCovered,
   keyOf,
   type PathRow,
+  type PeerRow,
   type PrefixKey,
   type PrefixRow,
   type Rib,
   advertised as sentRoutes,
 } from "@ts-bgp/rib";
 import {
+  KERNEL_SOURCE,
   type KeptUntil,
   type Neighbor,
   type Router,
@@ -54,7 +56,7 @@ export interface RouteQuery {
    * it, or those inside it.
    */
   readonly match: "exact" | "longest" | "covering" | "covered";
-  /** An address, or `static` for routes of the configuration. Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
+  /** An address, `static` for routes of the configuration, or `kernel` for those of the kernel. Null for those of all: of view `accepted`, the Loc-RIB and all paths considered for it. */
   readonly neighbor: string | null;
   readonly view: RouteView;
   /** Best paths only; for queries without a neighbor. */
@@ -81,7 +83,7 @@ export interface ShownRoute {
   /** As received, or as sent when advertised; absent without ADD-PATH. */
   path_id?: number;
   /**
-   * The neighbor it came from, `static` and the own AS for a route of the configuration; empty and 0 when an
+   * The neighbor it came from, `static` or `kernel` and the own AS for a route that the speaker originates; empty and 0 when an
    * advertised route is about to change.
    */
   neighbor: string;
@@ -232,7 +234,7 @@ function routesOfRow(
     const show = view === "advertised" ? advertised : notAdvertised;
     return show(router, rib, neighbor, row);
   }
-  const peer = address === STATIC_SOURCE ? router.tables.staticPeer?.row : neighbor?.row;
+  const peer = address === null ? undefined : rowOf(router, address);
   if (address !== null && peer === undefined) return [];
   const routes: ShownRoute[] = [];
   const { paths } = rib;
@@ -247,6 +249,12 @@ function routesOfRow(
     else if (fits(attr)) routes.push(shownPathOf(router, rib, row, path, attr));
   }
   return routes;
+}
+
+/** @returns the row of a neighbor, or of those who stand for what the speaker originates; undefined for none */
+function rowOf({ tables, neighbors }: Router, address: string): PeerRow | undefined {
+  if (address === STATIC_SOURCE) return tables.staticPeer?.row;
+  return address === KERNEL_SOURCE ? tables.kernelPeer?.row : neighbors.get(address)?.row;
 }
 
 function locRib(
@@ -321,17 +329,18 @@ function shownRejected(router: Router, rib: Rib, row: PrefixRow, path: PathRow):
   const { attrIn, reason } = rib.paths;
   const { reasons, config, emptySet } = router.tables;
   const facts = router.tables.directory.factsOf(rib.paths.peer[path]!);
-  const neighbor = router.neighbors.get(facts.address)!;
   const came = attrIn[path]!;
   const why = reasons.get(reason[path]!);
   const isByPolicy = why.code === "policy-rule" || why.code === "policy-default";
-  const importer = isByPolicy && came !== emptySet ? neighbor.import?.importer : undefined;
+  // Routes of the kernel are no neighbor's.
+  const decides = router.neighbors.get(facts.address)?.import;
+  const importer = isByPolicy && came !== emptySet ? decides?.importer : undefined;
   const left = importer?.rejected(came, rib.family, keyOf(rib.prefixes, row)) ?? null;
   const attributes =
     left === null ? attributesOf(rib.attrs, came) : decodeAttributes(left, 0, left.length);
   const shown = shownPathWith(router, rib, row, path, attributes);
   if (config.rejectReasons === null) return shown;
-  const { as, localAs } = neighbor.facts;
+  const { as, localAs } = facts;
   const added = rejectCommunities(config.rejectReasons, why, localAs, as);
   const large = [...new Set([...(shown.large_communities ?? []), ...added])];
   return large.length === 0 ? shown : { ...shown, large_communities: large };
