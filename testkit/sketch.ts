@@ -15,6 +15,8 @@ export interface PeerOptions {
   readonly holdTime?: number;
   readonly fourOctetAs?: boolean;
   readonly addPath?: "receive" | "send" | "both";
+  /** Families that are listed for it; all without. */
+  readonly addPathFamilies?: readonly ("ipv4" | "ipv6")[];
   readonly extendedMessage?: boolean;
   readonly extendedNextHop?: boolean;
   readonly routeRefresh?: boolean;
@@ -113,7 +115,9 @@ export function capabilitiesOf(options: PeerOptions, isIpv6: boolean): Capabilit
   if (addPath !== undefined) {
     const receive = addPath !== "send";
     const send = addPath !== "receive";
-    const entries = pairs.map((pair) => ({ ...pair, receive, send }));
+    const { addPathFamilies = families } = options;
+    const listed = pairs.filter((_, i) => addPathFamilies.includes(families[i]!));
+    const entries = listed.map((pair) => ({ ...pair, receive, send }));
     list.push({ code: 69, name: "add-path", families: entries });
   }
   if (gracefulRestart !== undefined) {

@@ -2,7 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { createPair, type LabPair } from "../../chaos/pair.ts";
 import { activeOf, makeReady, type Side } from "../../chaos/sides.ts";
-import { faultsBetween, isReadyWithin, openExchange } from "../../exchange/exchange.ts";
+import {
+  differencesOf,
+  faultsBetween,
+  hasFaults,
+  isReadyWithin,
+  openExchange,
+  settle,
+} from "../../exchange/exchange.ts";
 import { READERS_MAX } from "../../packages/router/src/reading.ts";
 import { FATAL, FATAL_AS, FATAL_HOOK, type Fatal, fatalUpdate } from "../../testkit/fatal.ts";
 import { bird } from "../lab/bird.ts";
@@ -130,11 +137,14 @@ describe.skipIf(REASON !== null)(
         }
       }));
 
-    test("in a bulk of a hundred clients: those sessions end that may have been it, and no others", async () => {
-      const clients = 100;
+    test.each<[Fatal, string, boolean]>([
+      ["aborts", "the session of the one ends, nothing else", true],
+      ["throws when sent", "those sessions end that may have been it, and no others", false],
+    ])("%s in a bulk of a hundred clients: %s", async (how, _, isAlone) => {
+      const [clients, routes] = [100, 20];
       const guest = { address: "10.0.0.3", as: 65_001 };
       const exchange = await openExchange({
-        ...{ kind: "shared", clients, routes: 20, seed: 1, env: HOOKED, guests: [guest] },
+        ...{ kind: "shared", clients, routes, seed: 1, env: HOOKED, guests: [guest] },
       });
       const { lab, pair } = exchange;
       try {
@@ -142,40 +152,41 @@ describe.skipIf(REASON !== null)(
         expect(node.address4).toBe(guest.address);
         const raw = await startRawPeer(node, { as: guest.as, peerAddress: pair.address4 });
         exchange.clients.connect();
-        await until(
-          async () => (await exchange.clients.stat()).up === clients,
-          WAIT_MS,
-          "all are up",
-        );
+        const areUp = async () => (await exchange.clients.stat()).up === clients;
+        await until(areUp, WAIT_MS, "all are up");
         expect(await isReadyWithin(exchange, WAIT_MS)).toBe(true);
         const before = await exchange.clients.stat();
         const first = (await activeOf(pair))!;
         exchange.clients.announce();
-        await until(
-          async () => (await exchange.clients.stat()).told > 1000,
-          WAIT_MS,
-          "it is under way",
-        );
-        raw.send([...fatalUpdate("throws when sent", guest.as)]);
+        const isUnderWay = async () => (await exchange.clients.stat()).told > 1000;
+        await until(isUnderWay, WAIT_MS, "it is under way");
+        raw.send([...fatalUpdate(how, guest.as)]);
         const active = await isOver(pair, first);
         await until(() => raw.closed(), WAIT_MS, "its session ends");
         expect(raw.notification()).toEqual(CEASE);
         const held = (await quarantined(active)).map(({ address }) => address);
         expect(held).toContain(guest.address);
-        expect(held.length).toBeLessThanOrEqual(READERS_MAX);
+        expect(held.length).toBeLessThanOrEqual(isAlone ? 1 : READERS_MAX);
         const others = held.length - 1;
-        const haveAll = async () => {
-          const { up, sending } = await exchange.clients.stat();
-          return up === clients - others && sending === 0;
-        };
-        await until(
-          haveAll,
-          2 * WAIT_MS,
-          "sessions of those who are held down have ended, no others",
-        );
-        const faults = faultsBetween(before, await exchange.clients.stat());
-        // Those who are held down come again and again.
-        expect(faults).toMatchObject({ resets: 0, malformed: 0, expired: 0 });
+        if (isAlone) {
+          expect(differencesOf(await settle(exchange))).toBe(0);
+          const faults = faultsBetween(before, await exchange.clients.stat());
+          expect(hasFaults(faults), JSON.stringify(faults)).toBe(false);
+        } else {
+          // Those who are not held down have all of each other, and nothing of those who are; these have nothing.
+          const left = clients - others;
+          const areRight = async () => {
+            const { up, sending, held } = await exchange.clients.stat();
+            return up === left && sending === 0 && held === left * (left - 1) * routes;
+          };
+          const what = "tables are those of the sessions that are left";
+          await until(areRight, 2 * WAIT_MS, what);
+          const check = await exchange.clients.check();
+          expect(check).toMatchObject({ different: 0, extra: 0, echoed: 0 });
+          const faults = faultsBetween(before, await exchange.clients.stat());
+          // Those who are held down come again and again.
+          expect(faults).toMatchObject({ resets: 0, malformed: 0, expired: 0 });
+        }
         const shown = JSON.parse(await active.tsbgp("show", "neighbors", "--json")) as {
           address: string;
           state: string;
@@ -184,7 +195,7 @@ describe.skipIf(REASON !== null)(
         const free = shown.filter(({ address }) => !held.includes(address));
         expect(free).toHaveLength(clients - others);
         for (const one of free)
-          expect(one).toMatchObject({ state: "established", established_count: 1 });
+          expect(one).toMatchObject({ state: "Established", established_count: 1 });
         expect((await activeOf(pair))?.name).toBe(active.name);
       } catch (error) {
         console.error(lab.describe());

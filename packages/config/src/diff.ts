@@ -141,7 +141,7 @@ export function sharing(old: Config, next: Config): Config {
   return atOnce(sharingInSteps(old, next));
 }
 
-function atOnce<T>(steps: Generator<void, T>): T {
+export function atOnce<T>(steps: Generator<void, T>): T {
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;

@@ -19,6 +19,7 @@ export { importChain } from "./blackhole.ts";
 export { canaryAddresses, canaryConfig, nameInFile } from "./canary.ts";
 export type { ConfigSources } from "./checker.ts";
 export {
+  atOnce,
   type Compared,
   type ConfigDiff,
   changedSections,

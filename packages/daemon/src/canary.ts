@@ -1,6 +1,6 @@
 /** What a reload is for when it is for some neighbors first. */
 
-import { type Config, canaryAddresses, canaryConfig, diffConfig } from "@ts-bgp/config";
+import { atOnce, type Config, canaryAddresses, canaryConfig, diffInSteps } from "@ts-bgp/config";
 import { type AbortCondition, type ConfigAbout, parseAbortIf } from "@ts-bgp/replication";
 import { ControlError, type ControlRequest } from "./control.ts";
 import { named } from "./inherited.ts";
@@ -63,7 +63,16 @@ export interface Wanted {
  *   a condition is about routes that are not kept
  */
 export function wantedOf(inForce: Config, next: Config, about: ConfigAbout): Wanted {
-  const wanted = ofNames(inForce, next, about);
+  return atOnce(wantedInSteps(inForce, next, about));
+}
+
+/** Finds the same; the comparison with what is in force, which takes the longest, is made in steps. */
+export function* wantedInSteps(
+  inForce: Config,
+  next: Config,
+  about: ConfigAbout,
+): Generator<void, Wanted> {
+  const wanted = yield* ofNames(inForce, next, about);
   if (about.abortIf?.some(({ count }) => count === "rejected")) {
     const { canary } = wanted.about;
     const unkept = [...new Set([inForce, next].flatMap((config) => notKeeping(config, canary)))];
@@ -89,12 +98,14 @@ function notKeeping(
     .map(({ address }) => address);
 }
 
-function ofNames(inForce: Config, next: Config, about: ConfigAbout): Wanted {
+function* ofNames(inForce: Config, next: Config, about: ConfigAbout): Generator<void, Wanted> {
   if (about.canary === undefined) return { config: next, about };
   const { addresses, mistakes } = canaryAddresses(inForce, next, about.canary);
   if (mistakes.length > 0) throw new Error(mistakes.join("\n"));
+  yield;
   const config = canaryConfig(inForce, next, addresses);
-  const { changed, policies } = diffConfig(inForce, config);
+  yield;
+  const { changed, policies } = yield* diffInSteps(inForce, config);
   if (changed.length + policies.length === 0) {
     throw new Error(`the file changes nothing for ${about.canary.join(", ")}`);
   }

@@ -204,6 +204,7 @@ export class Daemon {
       this.heldLooks = setInterval(() => {
         this.lookForHeld();
         this.trials.look();
+        void this.crash?.messages.look();
       }, HELD_LOOK_MS);
       this.control.publish();
     } catch (error) {
@@ -250,8 +251,7 @@ export class Daemon {
     const about = { ...BY_SIGNAL, ...options };
     const wanted = (next: Config) => wantedOf(this.config, next, about).config;
     const sources = { config: () => this.config, refusal, wanted };
-    const compare = () => readChanges(this.options.file, this.speaker, sources);
-    const reload = this.reloading.then(compare);
+    const reload = this.reloading.then(() => readChanges(this.options.file, this.speaker, sources));
     this.reloading = reload.catch(() => {});
     return reload;
   }
@@ -292,10 +292,10 @@ export class Daemon {
    */
   fail(error: unknown): never {
     const suspects = this.crash?.noteException() ?? [];
+    this.held.writeNow();
     this.pair?.activeSide?.sayLast();
     const addresses = suspects.map(({ address }) => address).join(", ");
-    const whose = addresses === "" ? "" : `, at a message of ${addresses}`;
-    endProcess(this.log, error, whose);
+    endProcess(this.log, error, addresses === "" ? "" : `, at a message of ${addresses}`);
   }
 
   /** Where both sides have the same file, it is the active one's. */

@@ -112,10 +112,9 @@ export class Observers {
   }
 
   async stop(): Promise<void> {
-    this.feeds.stop();
     this.followers.stop();
     this.cluster.stop();
     this.desk.close();
-    await Promise.all([this.webhook.stop(), this.recorder.stop()]);
+    await Promise.all([this.feeds.stop(), this.webhook.stop(), this.recorder.stop()]);
   }
 }

@@ -10,18 +10,19 @@ import { fileURLToPath } from "node:url";
 import { type Config, changedSections } from "@ts-bgp/config";
 import {
   CaptureRoom,
-  configOctets,
   type Machine,
   machineCapture,
   prepareCapture,
   replicated,
 } from "@ts-bgp/replication";
+import { configOctetsInSteps } from "@ts-bgp/replication/config-octets";
 import type { ShownWhatIf, ShownWhatIfRoute, WhatIf } from "@ts-bgp/views";
-import { wantedOf } from "./canary.ts";
+import { wantedInSteps } from "./canary.ts";
 import { type Changes, changesOf } from "./changes.ts";
 import { mistakesOf, type ReadApart, readConfigFileApart } from "./config-file.ts";
 import { ControlError } from "./control.ts";
 import { ownSections } from "./own-sections.ts";
+import { inTurns } from "./turns.ts";
 
 /** What the process is told: the pieces of the image, then what is tried. */
 export type ToWhatIf =
@@ -99,7 +100,8 @@ export async function* askWhatIf(
     if (machine === null)
       throw new ControlError("this side has no state yet that could be tried on");
     const before = { ...machine.router.tables.config, ...ownSections(sources.config()) };
-    const tried = canary === null ? read : forCanary(machine, before, read.config, canary);
+    const forSome = canary === null ? null : forCanary(machine, before, read.config, canary);
+    const tried = forSome === null ? read : yield* waiting(forSome);
     const room = new CaptureRoom();
     for (const _ of prepareCapture(machine, room)) yield null;
     checkMemory(room.octets);
@@ -157,21 +159,23 @@ async function readTried(file: string, { refusal }: WhatIfSources): Promise<Read
   }
 }
 
-/** @returns what would come into force for these neighbors alone; throws where a reload would refuse that */
-function forCanary(
+/** @returns what would come into force for these neighbors alone; rejects where a reload would refuse that */
+async function forCanary(
   { history }: Machine,
   inForce: Config,
   next: Config,
   canary: readonly string[],
-): Pick<ReadApart, "config" | "octets"> {
+): Promise<Pick<ReadApart, "config" | "octets">> {
   if (history.trial !== null) {
     throw new ControlError(
       "a reload is to be confirmed first: then others can be tried with some neighbors",
     );
   }
   try {
-    const { config } = wantedOf(inForce, next, { by: "", how: "reload", trySeconds: null, canary });
-    return { config, octets: configOctets(replicated(config)) };
+    const about = { by: "", how: "reload", trySeconds: null, canary } as const;
+    const { config } = await inTurns(wantedInSteps(inForce, next, about));
+    const octets = await inTurns(configOctetsInSteps(replicated(config), replicated(inForce)));
+    return { config, octets };
   } catch (error) {
     throw new ControlError((error as Error).message);
   }

@@ -1,13 +1,14 @@
 /** Which routes a dump has, and of whom they are: those that neighbors sent, or those that one of them was sent. */
 
 import type { RibWriter } from "@ts-bgp/feeds-codec";
-import { advertised, type PrefixRow, type Rib } from "@ts-bgp/rib";
+import { type AttrId, advertised, type PathRow, type PrefixRow, type Rib } from "@ts-bgp/rib";
 import {
   addressOctets,
   type Neighbor,
   type Router,
   receivedSet,
   type SessionMember,
+  sourceOf,
 } from "@ts-bgp/router";
 import { parseIpv4 } from "@ts-bgp/wire-codec";
 import type { DumpedPeer, DumpRequest } from "./orders.ts";
@@ -27,7 +28,8 @@ export function dumpedRoutes(router: Router, { routes }: DumpRequest): DumpedRou
   if (typeof routes !== "string") return sentRoutes(router, routes.advertised);
   const isReceived = routes === "received";
   const writePaths: WritePaths = ({ prefixes, paths, attrs }, row, writer) => {
-    for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
+    let looked = 0;
+    for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!, looked++) {
       const attr = isReceived ? receivedSet(attrs, paths.attrIn[path]!) : paths.attr[path]!;
       if (attr === 0) continue;
       const at = attrs.offsetOf(attr);
@@ -37,6 +39,7 @@ export function dumpedRoutes(router: Router, { routes }: DumpRequest): DumpedRou
         end: at + attrs.lengthOf(attr),
       });
     }
+    return looked;
   };
   return { peers: peersOf(router), writePaths, problem: () => null };
 }
@@ -70,29 +73,58 @@ function sentRoutes(router: Router, address: string): DumpedRoutes {
   const writePaths: WritePaths = (rib, row, writer) => {
     const member = session.family(rib.family)?.member;
     // Its group goes on without one that is sent nothing yet.
-    if (member !== undefined && !held.includes(member)) writeSent(rib, row, member, writer);
+    if (member === undefined || held.includes(member)) return 0;
+    return writeSent(rib, row, member, writer);
   };
   const problem = () =>
     neighbor.session === session ? null : `the session with ${address} has ended meanwhile`;
   return { peers: [peerOf(neighbor)], writePaths, problem };
 }
 
-function writeSent(rib: Rib, row: PrefixRow, member: SessionMember, writer: RibWriter): void {
+/** @returns how many routes there were */
+function writeSent(rib: Rib, row: PrefixRow, member: SessionMember, writer: RibWriter): number {
   const { addPath } = member.entry.settings.form;
-  for (const [pathId, attr] of advertised(member.group, row, member)) {
-    const id = addPath ? pathId : 0;
-    writer.path(
-      member.peer,
-      id,
-      sinceSeconds(rib, row, id),
-      sentAttributes(rib.attrs, attr, member),
-    );
+  const routes = advertised(member.group, row, member);
+  const times = addPath && routes.length > 0 ? timesOf(rib, row) : null;
+  for (const [pathId, attr, source] of routes) {
+    const since =
+      times === null
+        ? sinceOf(rib, sentPath(rib, row, member, attr, source))
+        : (times.get(pathId) ?? now());
+    const attributes = sentAttributes(rib.attrs, attr, member);
+    writer.path(member.peer, addPath ? pathId : 0, since, attributes);
   }
+  return routes.length;
 }
 
-/** @returns since when there is the path that is sent with an identifier; 0: the best one. Now, where it is on its way out */
-function sinceSeconds({ prefixes, paths }: Rib, row: PrefixRow, pathId: number): number {
-  let path = pathId === 0 ? prefixes.best[row]! : prefixes.head[row]!;
-  while (path !== 0 && pathId !== 0 && paths.sentPathId[path] !== pathId) path = paths.next[path]!;
-  return path === 0 ? Math.floor(Date.now() / 1000) : paths.sinceSeconds[path]!;
+/** @returns since when there is each path, by the identifier that it is sent with */
+function timesOf({ prefixes, paths }: Rib, row: PrefixRow): Map<number, number> {
+  const times = new Map<number, number>();
+  for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
+    times.set(paths.sentPathId[path]!, paths.sinceSeconds[path]!);
+  }
+  return times;
+}
+
+/** @returns the path that a member is sent without identifiers: mostly the best one; 0 where it is on its way out */
+function sentPath(
+  rib: Rib,
+  row: PrefixRow,
+  member: SessionMember,
+  attr: AttrId,
+  source: number | null,
+): PathRow {
+  const { exporter, settings } = member.entry;
+  const best = rib.prefixes.best[row]!;
+  if (best === 0 || !settings.mitigatesPathHiding) return best;
+  if (source !== null && exporter.sourceClass(rib.paths.peer[best]!) === source) return best;
+  return sourceOf(rib, row, member, 0, attr);
+}
+
+function sinceOf({ paths }: Rib, path: PathRow): number {
+  return path === 0 ? now() : paths.sinceSeconds[path]!;
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
 }

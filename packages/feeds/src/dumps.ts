@@ -85,7 +85,8 @@ export class Dumps {
       if (!isUp(router, next)) this.hooks.say("info", `mrt: ${file}: ${problem}`);
       else {
         // What one disk does not take it takes of nobody.
-        if (left.length > 0) this.hooks.say("warn", `mrt: ${left.length} dumps are left out`);
+        const why = `${left.length} dumps are left out after ${file}: ${problem}`;
+        if (left.length > 0) this.hooks.say("warn", `mrt: ${why}`);
         return;
       }
     }
@@ -95,13 +96,17 @@ export class Dumps {
   on(number: number): void {
     const dump = this.walked.get(number);
     if (dump === undefined) return;
-    const problem = dump.routes.problem();
+    const end = performance.now() + PIECE_MS;
+    let problem = dump.routes.problem();
+    const octets = problem === null ? dump.walk.next(() => performance.now() < end) : null;
+    if (dump.walk.lacks) {
+      problem = "the disk was too slow: prefixes were moved meanwhile";
+      this.hooks.say("warn", `mrt: a dump is given up: ${problem}`);
+    }
     if (problem !== null) {
       this.hooks.order({ order: "dump-off", dump: number, problem });
       return;
     }
-    const end = performance.now() + PIECE_MS;
-    const octets = dump.walk.next(() => performance.now() < end);
     this.hooks.order({ order: "dump-piece", dump: number, octets });
   }
 

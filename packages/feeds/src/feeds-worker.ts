@@ -153,6 +153,11 @@ async function giveUpDump(number: number, problem: string): Promise<void> {
   report({ report: "dumped", dump: number, result: await found.dump.end() });
 }
 
+/** Nobody is there any more whose tables they are of. */
+async function giveUpDumps(): Promise<void> {
+  await Promise.all([...dumps.keys()].map((number) => giveUpDump(number, "the speaker stops")));
+}
+
 function obey(order: FeedOrder): void {
   switch (order.order) {
     case "begin":
@@ -208,7 +213,7 @@ function obey(order: FeedOrder): void {
       telling?.close();
       telling = null;
       clearInterval(timer);
-      parentPort!.close();
+      void giveUpDumps().finally(() => parentPort!.close());
   }
 }
 

@@ -39,6 +39,8 @@ const UNDER_WAY_OCTETS_LOW = 1 << 22;
 const EVENT_OCTETS = 100;
 /** A piece of a walk is over when it has lasted this long. */
 const PIECE_MS = 1;
+/** For files that are being written when the speaker stops. */
+const STOP_MS = 2000;
 
 /** A speaker as it is observed. */
 export interface Observable {
@@ -135,10 +137,12 @@ export class Feeds {
     this.tellSoon();
   }
 
-  stop(): void {
+  /** Resolves once files are complete, or gone; the disk has so long for that. */
+  async stop(): Promise<void> {
     this.thread.cancel();
     if (this.speaker !== null) this.leave(this.speaker);
     this.order({ order: "stop" });
+    await this.thread.untilGone(STOP_MS);
   }
 
   private watch(speaker: Observable): void {

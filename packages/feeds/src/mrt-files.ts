@@ -8,6 +8,7 @@ import { FAMILY, MESSAGE, readU16 } from "@ts-bgp/wire-codec";
 import { endOfName } from "./compression.ts";
 import type { DumpRequest, DumpsRequest, ShownMrt } from "./orders.ts";
 import { OutputFile } from "./output-file.ts";
+import { removeStaleParts } from "./stale-parts.ts";
 
 export interface MrtHooks {
   now(): number;
@@ -30,9 +31,10 @@ export class MrtFiles {
   private files = 0;
   private messages = 0;
   private missed = 0;
-  /** Of the file of updates, and of the last dump. */
+  /** Of the file of updates. */
   private problem: string | null = null;
-  private dumpProblem: string | null = null;
+  /** Of dumps of the last time there were any, each in a file of its own. */
+  private readonly dumpProblems: string[] = [];
 
   constructor(config: MrtConfig, hooks: MrtHooks) {
     this.config = config;
@@ -40,11 +42,12 @@ export class MrtFiles {
     const now = hooks.now();
     this.fileDueMs = dueAfter(now, config.updatesSeconds);
     this.dumpDueMs = dueAfter(now, config.tablesSeconds);
+    void removeStaleParts(config.dir, now);
   }
 
   show(): ShownMrt {
     const { config, lastDump, lastUpdates, files, messages, missed } = this;
-    const problem = this.problem ?? this.dumpProblem;
+    const problem = this.problem ?? this.dumpProblems[0] ?? null;
     return { dir: config.dir, lastDump, lastUpdates, files, messages, missed, problem };
   }
 
@@ -54,6 +57,8 @@ export class MrtFiles {
     const now = hooks.now();
     if (now >= this.dumpDueMs) {
       const { routes, advertised: neighbors, compress } = config;
+      this.dumpProblems.length = 0;
+      void removeStaleParts(config.dir, now);
       const end = this.endOfName(this.dumpDueMs);
       hooks.dump({ file: join(config.dir, `rib${end}`), routes, compress, isTimed: true });
       const begin = join(config.dir, "rib-out.");
@@ -67,9 +72,11 @@ export class MrtFiles {
 
   /** A dump was written, or could not be. */
   dumped(file: string, problem: string | null): void {
-    this.dumpProblem = problem === null ? null : `${file}: ${problem}`;
-    if (this.dumpProblem !== null) this.hooks.say("error", this.dumpProblem);
-    else {
+    if (problem !== null) {
+      const text = `${file}: ${problem}`;
+      this.dumpProblems.push(text);
+      this.hooks.say("error", text);
+    } else {
       this.files++;
       this.lastDump = file;
     }

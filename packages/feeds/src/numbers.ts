@@ -18,7 +18,7 @@ class BestCounts {
     }
   }
 
-  /** Those of others than a peer: what export policy is asked about for it (RFC 8671 section 4). */
+  /** Those of others than a peer, as `adj-out-pre` tells them; with ADD-PATH or a second-best path it may be sent more. */
   for(peer: PeerRow): number {
     return this.all - (this.byPeer.get(peer) ?? 0);
   }

@@ -20,7 +20,7 @@ export interface Writes {
   readonly atMs: number;
 }
 
-/** Numbers of a neighbor, by family: of routes received, of those that export policy is asked about, and of those sent. */
+/** Numbers of a neighbor, by family: of routes received, of best paths of others, and of those sent. */
 export interface PeerNumbers {
   readonly peer: number;
   readonly treatedAsWithdraw: number;

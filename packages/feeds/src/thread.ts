@@ -1,5 +1,7 @@
 /** A thread beside the one that routes: what it is told, what it says, and that it begins again when it has ended. */
 
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 
 /** Until a thread that has ended is started again. */
@@ -76,6 +78,15 @@ export class Thread<Order, Report> {
     this.worker = null;
     if (last === null) void worker?.terminate();
     else worker?.postMessage(last);
+  }
+
+  /** Resolves once there is none, which was told to end; or after so long. */
+  async untilGone(maxMs: number): Promise<void> {
+    const { worker } = this;
+    if (worker === null) return;
+    worker.ref();
+    await Promise.race([once(worker, "exit"), sleep(maxMs, null, { ref: false })]);
+    worker.unref();
   }
 
   private newWorker(): Worker {

@@ -202,7 +202,7 @@ export class StandbySide {
     this.isAway = true;
     this.isCut = false;
     link.use({
-      record: (record, frame) => heeding(() => this.record(record, frame)),
+      record: (record, frame) => this.record(record, frame),
       idle: () => {
         side.diskLog?.flush();
         this.work();
@@ -233,7 +233,7 @@ export class StandbySide {
   }
 
   private store(record: AnyRecord, frame: Uint8Array): void {
-    this.standby.record(record);
+    heeding(() => this.standby.record(record));
     if (record.record === "bracket") this.side.diskLog?.add(frame);
   }
 

@@ -97,7 +97,7 @@ export class Suspects {
   goOn(speaker: Speaker): void {
     this.tellIsolated(speaker);
     for (const suspects of this.found) holdDown(speaker, suspects, this.notes.crash());
-    // At once: this side may be the next to end.
+    // At once: this side may be the next to end. It is written soon, and before the end where that is an exception.
     this.notes.held.look(speaker.router);
     this.last = [];
     this.hasFollowed = true;

@@ -139,10 +139,6 @@ export class NumberStack {
     return this.items[index]!;
   }
 
-  clear(): void {
-    this.length = 0;
-  }
-
   /** Gives back the memory of a stack that was long. */
   reset(): void {
     this.length = 0;

@@ -10,18 +10,23 @@ import type { UpdateGroup } from "./update-group.ts";
 /** It has much room, and what was loaded is read at once. */
 const view: View = new View();
 
-/** What a member of a group sees of a prefix: `[path identifier, attribute set]` pairs. */
+/**
+ * What a member of a group sees of a prefix: path identifier, attribute set, and the class that the route came
+ * from; null where its class is listed apart, of which the group does not keep whose route it is.
+ */
 export function advertised(
   { adjRibOut, nextHops }: UpdateGroup,
   row: PrefixRow,
   member: Member,
-): [pathId: number, attr: AttrId][] {
+): [pathId: number, attr: AttrId, source: number | null][] {
   const pathIds: number[] = [];
-  const out: [number, AttrId][] = [];
+  const out: [number, AttrId, number | null][] = [];
   adjRibOut.pathIds(row, pathIds);
   for (const pathId of pathIds) {
     adjRibOut.load(row, pathId, view);
-    if (nextHops.isSeen(view, member)) out.push([pathId, view.of(member.cls)]);
+    if (!nextHops.isSeen(view, member)) continue;
+    const isListed = view.listed.indexOf(member.cls) >= 0;
+    out.push([pathId, view.of(member.cls), isListed ? null : view.source]);
   }
   nextHops.endBatch();
   return out;

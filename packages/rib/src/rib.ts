@@ -259,13 +259,13 @@ export class Rib {
   }
 
   /**
-   * Runs the decision process for all waiting prefixes and notes them in the change log.
-   *
-   * @param isUrgent - update groups are to look at them before all that is not
+   * Runs the decision process for up to `max` waiting prefixes and notes them in the change log;
+   * where they are urgent, update groups look at them before all that is not.
    */
-  decide(isUrgent = false): void {
+  decide(isUrgent = false, max = Infinity): void {
     const { prefixes, decision, dirty, log, notes } = this;
-    for (let i = 0; i < dirty.length; i++) {
+    const from = Math.max(0, dirty.length - max);
+    for (let i = from; i < dirty.length; i++) {
       const row = dirty.at(i);
       prefixes.dirty[row] = 0;
       const best = decision.best(prefixes.head[row]!);
@@ -273,7 +273,7 @@ export class Rib {
       prefixes.best[row] = best;
       log.append(row, prefixes.capacity, isUrgent);
     }
-    dirty.clear();
+    dirty.length = from;
   }
 
   /** Frees what no reader of the change log needs any more; to be called once a slice. */

@@ -88,7 +88,7 @@ test("a stack of numbers gives back the last one first, and 0 when it is empty",
       for (const step of events) {
         if (step === "pop") expect(stack.pop()).toBe(model.pop() ?? 0);
         else if (step === "clear") {
-          stack.clear();
+          stack.reset();
           model.length = 0;
         } else {
           stack.push(step);

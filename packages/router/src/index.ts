@@ -51,6 +51,7 @@ export type { Quarantine, QuarantineOrder } from "./quarantine.ts";
 export { type LastRead, lastReadIn, noteReadingIn, READING_OCTETS } from "./reading.ts";
 export { INPUT_OCTETS_MAX, Router } from "./router.ts";
 export type { FamilyState } from "./session.ts";
+export { sourceOf } from "./source-of.ts";
 export type { KeptUntil } from "./stale-routes.ts";
 export { LATER_STATE_CLASSES, STATE_CLASSES } from "./state-classes.ts";
 export { STATIC_SOURCE } from "./static-routes.ts";

@@ -43,6 +43,11 @@ const READ_OCTETS = 1 << 14;
  * sender. Not fewer than make a group go on whose members are all slow.
  */
 const CHANGES_MAX = GROUP_LIMITS.lagMax;
+/**
+ * Prefixes of a family that are decided in one go: a millisecond's work or two, and more than one slice leaves. More
+ * wait when the routes of a neighbor have gone that is held down.
+ */
+const DECIDED_MAX = 1 << 14;
 /** Octets of a connection that may wait to be read before the shell should stop reading. */
 export const INPUT_OCTETS_MAX = 1 << 18;
 
@@ -221,18 +226,18 @@ export class Router {
     let jobs = tables.jobs.step();
     let worked = jobs;
     while (jobs && mayGoOn()) jobs = tables.jobs.step();
-    const mayPassOn = !this.isAnyGoing;
-    if (mayPassOn) this.decide(false);
-    let groups = mayPassOn && tables.groups.step();
+    const isDecided = !this.isAnyGoing && this.decideIn(mayGoOn);
+    let groups = isDecided && tables.groups.step();
     worked ||= groups;
     while (groups && mayGoOn()) groups = tables.groups.step();
     for (const family of FAMILIES) tables.rib(family).trim();
-    if (mayPassOn) this.endBulk();
+    if (isDecided) this.endBulk();
     tables.endSlice();
     const compacts = tables.compact();
     // What was done may be what a job or a connection waits for.
     const waiting = tables.jobs.size > 0 || this.small.length + this.bulk.length > 0;
-    const more = urgent || reads || jobs || groups || compacts || (worked && waiting);
+    const decides = !isDecided && !this.isAnyGoing;
+    const more = urgent || reads || jobs || decides || groups || compacts || (worked && waiting);
     endSlice(() => !more && this.isPassedOn);
     return more;
   }
@@ -373,7 +378,8 @@ export class Router {
     }
     const reads = small.some(mayBeRead);
     small.push(...held);
-    if (this.isAnyGoing) return reads;
+    const isMuch = FAMILIES.some((family) => tables.rib(family).pending > DECIDED_MAX);
+    if (isMuch || this.isAnyGoing) return reads;
     this.decide(true);
     let groups = tables.groups.stepUrgent();
     while (groups && mayGoOn()) groups = tables.groups.stepUrgent();
@@ -386,12 +392,23 @@ export class Router {
     return this.tables.jobs.size > 0 && [...this.neighbors.values()].some(isGoing);
   }
 
-  private decide(isUrgent: boolean): void {
+  /** Update groups look at no prefix before all are decided: a best path may have gone. @returns whether they are */
+  private decideIn(mayGoOn: () => boolean): boolean {
+    let isDecided = this.decide(false);
+    while (!isDecided && mayGoOn()) isDecided = this.decide(false);
+    return isDecided;
+  }
+
+  /** @returns whether none is left */
+  private decide(isUrgent: boolean): boolean {
+    let isDecided = true;
     for (const family of FAMILIES) {
       const rib = this.tables.rib(family);
-      rib.decide(isUrgent);
-      if (rib.notes !== null) tellRoutes(this.tables, rib);
+      rib.decide(isUrgent, DECIDED_MAX);
+      if (rib.pending > 0) isDecided = false;
+      else if (rib.notes !== null) tellRoutes(this.tables, rib);
     }
+    return isDecided;
   }
 
   /** Reads from the bulk in turn. @returns whether there is more that can be read soon */

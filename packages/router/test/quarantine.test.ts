@@ -91,6 +91,35 @@ describe("a neighbor is held down", () => {
     expect(rib.pending).toBe(0);
   });
 
+  test("and what its routes were the best of is decided piece by piece, before others are told", () => {
+    const { lab, peers } = labOf({ [OUTSIDE]: EBGP, [OTHER]: EBGP2 });
+    const count = 160 * 250;
+    for (let n = 0; n < 160; n++) {
+      peers[OUTSIDE]!.announce(Array.from({ length: 250 }, (_, i) => `11.${n}.${i}.0/24`));
+    }
+    lab.run();
+    expect(Object.keys(peers[OTHER]!.table)).toHaveLength(count);
+    const rib = lab.router.tables.rib(FAMILY.IPV4_UNICAST);
+    const decided: number[] = [];
+    const decide = rib.decide.bind(rib);
+    rib.decide = (...of) => {
+      const before = rib.pending;
+      decide(...of);
+      if (before > 0) decided.push(before - rib.pending);
+    };
+    lab.router.operate(OUTSIDE, ORDER, lab.nowMs);
+    lab.budget = () => 0;
+    while (rib.paths.received[lab.router.neighbors.get(OUTSIDE)!.row]! > 0) lab.slice();
+    // A small message meanwhile is not lost, and not the reason for all to be urgent.
+    peers[OTHER]!.announce(["10.1.0.0/16"]);
+    lab.run();
+    expect(decided.length).toBeGreaterThan(2);
+    expect(Math.max(...decided)).toBe(1 << 14);
+    expect(decided.reduce((all, one) => all + one)).toBe(count + 1);
+    expect(peers[OTHER]!.table).toEqual({});
+    expect(rib.pending).toBe(0);
+  });
+
   test("for the rest of its time after a start", () => {
     const again = quarantined(null, { ...ORDER, count: 3, seconds: 7 }, 1000);
     expect(again).toMatchObject({ count: 3, untilMs: 8000 });

@@ -90,6 +90,7 @@ export class Crash {
   /** An exception ends the process. @returns whose messages it may be put down to */
   noteException(): readonly Suspect[] {
     this.box.noteException();
+    this.messages.writeNow();
     return suspectsOf({ cause: "an exception", notes: this.box.notes });
   }
 }
@@ -117,7 +118,6 @@ export function holdsOf(
 ): readonly Hold[] {
   const isAmong = suspects.length > 1;
   const among = isAmong ? `, at messages of ${suspects.length} neighbors` : "";
-  if (suspects.length > 0) crash?.messages.look();
   return suspects.flatMap((suspect) => {
     const { address } = suspect;
     const { quarantine = null } = router.neighbors.get(address) ?? {};

@@ -3,7 +3,7 @@
  * to read again what has ended the program.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import type { QuarantineOrder, Router } from "@ts-bgp/router";
 import type { Bfd } from "./bfd.ts";
@@ -29,6 +29,8 @@ export class Held {
   /** What the file says, or will soon, in the clock of the router; null for nothing. */
   private written: string | null = null;
   private writing: Promise<void> = Promise.resolve();
+  /** Text of the file that is not there yet. */
+  private unwritten: string | null = null;
   private readonly warn: (message: string) => void;
   private isWarned = false;
 
@@ -50,7 +52,7 @@ export class Held {
     }
   }
 
-  /** Writes who is held down now, if that has changed; nobody waits for the disk. */
+  /** Writes who is held down now, if that has changed; nobody waits for the disk but `writeNow`. */
   look({ neighbors, tables: { nowMs } }: Pick<Router, "neighbors" | "tables">): void {
     const held = [...neighbors.values()].flatMap(({ config, quarantine }) =>
       quarantine !== null && quarantine.untilMs > nowMs
@@ -67,7 +69,23 @@ export class Held {
       file: one.file,
       untilMs: Math.round(Date.now() + one.untilMs - nowMs),
     }));
-    this.writing = this.writing.then(() => this.write(`${JSON.stringify(entries, null, 1)}\n`));
+    const text = `${JSON.stringify(entries, null, 1)}\n`;
+    this.unwritten = text;
+    this.writing = this.writing.then(() => this.write(text));
+  }
+
+  /** The process ends at once: writes what waits. */
+  writeNow(): void {
+    if (this.unwritten === null) return;
+    try {
+      // Another name than what is under way has.
+      const last = `${this.file}.last`;
+      writeFileSync(last, this.unwritten, { mode: FILE_MODE, flush: true });
+      renameSync(last, this.file);
+      this.unwritten = null;
+    } catch (error) {
+      this.warn(`cannot be written: ${(error as Error).message}`);
+    }
   }
 
   /** Resolves when the file says what was seen last, or cannot be written. */
@@ -81,6 +99,7 @@ export class Held {
       // On the disk before it has the name: an end of the host must not leave it empty.
       await writeFile(fresh, text, { mode: FILE_MODE, flush: true });
       await rename(fresh, this.file);
+      if (this.unwritten === text) this.unwritten = null;
       this.isWarned = false;
     } catch (error) {
       // The next look tries again.

@@ -1,9 +1,10 @@
 /**
  * Messages that the program may have died of, each in a file that `tsbgp decode` reads. Nobody waits for the
- * disk: a file has its name at once, and is written beside everything else.
+ * disk: a file has its name at once, and is written beside everything else. An exception that ends the process
+ * meanwhile waits for it; a signal does not, and what has not been written then is lost.
  */
 
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { LastRead } from "@ts-bgp/router";
@@ -39,22 +40,26 @@ export class KeptMessages {
   private readonly kept: Map<LastRead, Kept> = new Map();
   /** What is in the folder, or will be soon. */
   private names: string[] = [];
+  /** By file, what is not written yet. */
+  private readonly unwritten: Map<string, Uint8Array> = new Map();
   private writing: Promise<void> = Promise.resolve();
 
   /** @param warn - told of a file that cannot be written */
   constructor(folder: string, warn: (message: string) => void) {
     this.folder = folder;
     this.warn = warn;
-  }
-
-  /** Looks what is there by now, which another process may have added to. */
-  look(): void {
     try {
-      this.names = readdirSync(this.folder);
+      this.names = readdirSync(folder);
     } catch {
       // There is none yet.
-      this.names = [];
     }
+  }
+
+  /** Looks, beside everything else, what is there by now, which another process may have added to. */
+  async look(): Promise<void> {
+    const found = await readdir(this.folder).catch(() => []);
+    const unwritten = [...this.unwritten.keys()].map((file) => path.basename(file));
+    this.names = [...new Set([...found, ...unwritten])];
   }
 
   /**
@@ -75,6 +80,7 @@ export class KeptMessages {
     );
     const kept = { file: path.join(this.folder, name), count: Math.max(1, counted.length) };
     this.kept.set(read, kept);
+    this.unwritten.set(kept.file, read.message);
     this.writing = this.writing.then(() => this.write(kept.file, read.message));
     return kept;
   }
@@ -84,17 +90,36 @@ export class KeptMessages {
     return this.writing;
   }
 
+  /** The process ends at once: writes what waits. */
+  writeNow(): void {
+    for (const [file, message] of this.unwritten) {
+      try {
+        mkdirSync(this.folder, { recursive: true, mode: FOLDER_MODE });
+        writeFileSync(file, textOf(message), { mode: FILE_MODE });
+      } catch (error) {
+        this.warn(`${file} cannot be written: ${(error as Error).message}`);
+      }
+    }
+    this.unwritten.clear();
+  }
+
   private async write(file: string, message: Uint8Array): Promise<void> {
     try {
       await mkdir(this.folder, { recursive: true, mode: FOLDER_MODE });
-      await writeFile(file, `${Buffer.from(message).toString("hex")}\n`, { mode: FILE_MODE });
+      await writeFile(file, textOf(message), { mode: FILE_MODE });
+      this.unwritten.delete(file);
       for (const name of surplus(await readdir(this.folder))) {
         await rm(path.join(this.folder, name), { force: true });
       }
     } catch (error) {
+      this.unwritten.delete(file);
       this.warn(`${file} cannot be written: ${(error as Error).message}`);
     }
   }
+}
+
+function textOf(message: Uint8Array): string {
+  return `${Buffer.from(message).toString("hex")}\n`;
 }
 
 /** @returns names of files that go: who has many loses the oldest of them, before others lose any */

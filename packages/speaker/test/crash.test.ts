@@ -126,7 +126,6 @@ test("nobody waits for the disk: files are written once whoever keeps them is do
   const crash = new Crash(file, 0, warn);
   const { messages } = crash;
   const now = new Date();
-  messages.look();
   const kept = ADDRESSES.map((address) => messages.keep({ address, message: UPDATE }, now, true));
   expect(readdirSync(directory)).toEqual(["notes"]);
   await messages.settled();
@@ -134,10 +133,26 @@ test("nobody waits for the disk: files are written once whoever keeps them is do
   expect(warnings).toEqual([]);
 });
 
+test("an exception that ends the process waits for what is not written, and what others keep counts", async () => {
+  const crash = new Crash(file, 0, warn);
+  const read = { address: ADDRESSES[0]!, message: UPDATE };
+  const atMs = Date.now();
+  const kept = crash.messages.keep(read, new Date(atMs), true);
+  crash.noteException();
+  expect(readFileSync(kept.file!, "utf8")).toMatch(/^f{32}/);
+  await crash.messages.settled();
+  const other = new Crash(join(directory, "notes-of-other"), 0, warn);
+  expect(other.messages.keep({ ...read }, new Date(atMs + 1000), true)).toMatchObject({ count: 2 });
+  await other.messages.settled();
+  await crash.messages.look();
+  expect(crash.messages.keep({ ...read }, new Date(atMs + 2000), true)).toMatchObject({ count: 3 });
+  await crash.messages.settled();
+  expect(warnings).toEqual([]);
+});
+
 test("a folder that cannot be written to is named, and nothing else comes of it", async () => {
   writeFileSync(join(directory, "quarantine"), "");
   const { messages } = new Crash(file, 0, warn);
-  messages.look();
   const kept = messages.keep({ address: ADDRESSES[0]!, message: UPDATE }, new Date(), true);
   expect(kept.count).toBe(1);
   await messages.settled();

@@ -1,5 +1,5 @@
 /** Who is held down, over a start. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Journal } from "@ts-bgp/replication";
@@ -49,6 +49,19 @@ test("those who are held down are for the rest of their time, by another clock",
   const { quarantine } = after.router.neighbors.get(ADDRESSES[0])!;
   expect(quarantine).toMatchObject({ cause: "SIGABRT", count: 2, file: "x" });
   expect(after.until(ADDRESSES[1])).toBeNull();
+  expect(warnings).toEqual([]);
+});
+
+test("an end at once waits for what is not written, and for nothing else", async () => {
+  const { held, router, hold } = start(1000);
+  held.writeNow();
+  expect(readdirSync(directory)).toEqual([]);
+  hold(ADDRESSES[0]);
+  held.look(router);
+  held.writeNow();
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject([{ address: ADDRESSES[0] }]);
+  await held.settled();
+  expect(readdirSync(directory)).toEqual(["held"]);
   expect(warnings).toEqual([]);
 });
 

@@ -23,8 +23,8 @@ import {
   type KeptUntil,
   type Neighbor,
   type Router,
-  type SessionMember,
   STATIC_SOURCE,
+  sourceOf,
 } from "@ts-bgp/router";
 import {
   AttributeRewriter,
@@ -314,28 +314,6 @@ function notAdvertised(router: Router, rib: Rib, neighbor: Neighbor, row: Prefix
     return [shownPathOf(router, rib, row, path, paths.attr[path]!)];
   }
   return [];
-}
-
-/** @returns the path that gives a member what it was sent, 0 when that has changed since */
-function sourceOf(
-  rib: Rib,
-  row: PrefixRow,
-  { entry, cls }: SessionMember,
-  pathId: number,
-  sent: AttrId,
-): PathRow {
-  const { exporter, settings } = entry;
-  const count = rib.decision.collect(rib.prefixes.head[row]!);
-  for (let rank = 0; rank < count; rank++) {
-    const path = rib.decision.preferred(rank);
-    if (settings.form.addPath && rib.paths.sentPathId[path] !== pathId) continue;
-    if (exporter.sourceClass(rib.paths.peer[path]!) === cls) continue;
-    const attr = exporter.evaluate(path, row, cls);
-    if (attr === 0) continue;
-    rib.attrs.release(attr);
-    if (attr === sent) return path;
-  }
-  return 0;
 }
 
 /** @returns a rejected path as JSON, with the marks that policy and `reject-reasons` put on it */

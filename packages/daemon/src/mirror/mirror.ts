@@ -98,7 +98,7 @@ export class Mirror implements Running {
     service.log.say("info", "stopping", "the mirror stops");
     service.manager.stopping();
     this.follower.stop();
-    this.feeds.stop();
+    await this.feeds.stop();
     await service.stopped();
   }
 
