@@ -65,8 +65,9 @@ export function areConfiguring(calls: Uint8Array): boolean {
 }
 
 /**
- * Makes, in steps of less than a millisecond, what mirrors are given of a configuration; afterwards `concealedCalls`
- * has it at once for these octets.
+ * Makes what mirrors are given of a configuration; afterwards `concealedCalls` has it at once for these octets. A step
+ * takes less than a millisecond, unless one part alone is huge, such as a prefix list: each entry of a list of the
+ * configuration is written in one.
  *
  * @param octets - were read by `configInSteps`
  */

@@ -79,8 +79,9 @@ export interface Question {
 }
 
 /**
- * Why a prefix of a neighbor is used or not, or is sent to it or not. What decides makes attribute
- * sets on the way, so this is a call like any other: a standby has to run it as well.
+ * Why a prefix of a neighbor is used or not, or is sent to it or not. What decides makes attribute sets on the way,
+ * which stay. An active of an older version makes it a call like any other, and its standby has to run it as well; one
+ * of this version asks by `explainInSteps`.
  */
 export function explainRoute(router: Router, question: Question): Explained {
   const steps = stepsOf(router, question);
@@ -197,7 +198,7 @@ function pathsOf({ prefixes, paths }: Rib, key: PrefixKey, peer: PeerRow): PathN
   return found;
 }
 
-/** @returns what may be sent, in order of preference */
+/** @returns what may be sent, in order of preference: all of them are ranked at once, in the first step */
 function candidatesOf({ prefixes, paths, decision }: Rib, key: PrefixKey): PathName[] {
   const row = exactMatch(prefixes, key);
   const count = row === 0 ? 0 : decision.collect(prefixes.head[row]!);

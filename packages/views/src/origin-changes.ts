@@ -28,7 +28,7 @@ const STATE_BITS = 3;
 export class OriginChanges {
   /** By family and path, a hash of the route with its state; 0 for none. */
   private readonly known: Map<number, Uint32Array> = new Map();
-  /** By which payloads all of them were asked; null where none were. */
+  /** By which payloads all of them were asked; null where none were, or not all by the same. */
   private payloads: string | null = null;
 
   /**
@@ -47,11 +47,16 @@ export class OriginChanges {
     const payloads = validation.mark ?? this.payloads;
     const isOther = payloads !== this.payloads;
     const counts = new Map<number, number>();
+    // Some routes were asked by others then, though the first ones may count again at the end.
+    let isMixed = false;
     for (const family of FAMILIES) {
       const table = family === FAMILY.IPV4_UNICAST ? validation.ipv4 : validation.ipv6;
-      yield* this.lookThrough(router, router.tables.rib(family), table, isOther, counts);
+      for (const _ of this.lookThrough(router, router.tables.rib(family), table, isOther, counts)) {
+        isMixed ||= validation.mark !== payloads;
+        yield;
+      }
     }
-    this.payloads = payloads;
+    this.payloads = isMixed ? null : payloads;
     return [...counts].map(([key, routes]) => {
       const to = ORIGIN_STATE_NAMES[key % STATES]!;
       const from = ORIGIN_STATE_NAMES[Math.floor(key / STATES) % STATES]!;

@@ -78,6 +78,36 @@ test("without a section rpki there are none, nor of one that comes", () => {
   expect(changes).toEqual(new OriginChanges());
 });
 
+test("what counts for a part of a look only, and what counts before and after it, are not mixed up", () => {
+  const { lab, a } = labOf();
+  for (let n = 0; n < 8; n++) {
+    a.announce(
+      Array.from({ length: 250 }, (_, k) => `10.${n}.${k}.0/24`),
+      { path: [65001] },
+    );
+  }
+  say(lab, CACHE, []);
+  lab.run();
+  const changes = new OriginChanges();
+  looked(changes, lab);
+  const [one, other] = ["10.0.0.0/8-24 AS65001", "10.0.0.0/8-24 AS65009"];
+  const sayAll = (set: readonly string[]) => {
+    say(lab, CACHE, set);
+    lab.run();
+  };
+  sayAll([one]);
+  let steps = 0;
+  const mixed = looked(changes, lab, () => sayAll([steps++ === 0 ? other : one]));
+  expect(steps).toBe(2);
+  const [early, late] = [1024, 976];
+  expect(textsOf(lab, mixed)).toEqual([
+    `${A} not-found invalid ${late}`,
+    `${A} not-found valid ${early}`,
+  ]);
+  expect(textsOf(lab, looked(changes, lab))).toEqual([`${A} invalid valid ${late}`]);
+  expect(looked(changes, lab)).toEqual([]);
+});
+
 const PREFIXES = ["10.1.0.0/16", "10.1.0.0/24", "10.2.0.0/16"];
 const payload = fc
   .tuple(fc.constantFrom("10.0.0.0/8", ...PREFIXES), fc.constantFrom(65001, 65002))
