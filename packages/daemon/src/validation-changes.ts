@@ -2,7 +2,7 @@
 
 import { isElsewhere, type Router } from "@ts-bgp/router";
 import { type OriginChange, OriginChanges } from "@ts-bgp/views";
-import { inTurns } from "./turns.ts";
+import { lookAgain } from "./looks.ts";
 
 /** Of one neighbor, or of all of whom nothing is told one by one; for people and for programs. */
 export interface ValidationChange {
@@ -16,8 +16,6 @@ export interface ValidationChange {
   };
 }
 
-/** Between two looks at all paths: an event comes not much later. */
-const LOOK_MS = 2000;
 /** Neighbors that are told of one by one, in a look: those with the most changes. */
 const NEIGHBORS_MAX = 50;
 
@@ -26,30 +24,24 @@ const NEIGHBORS_MAX = 50;
  * ended.
  *
  * @param router - the one to look at now
+ * @param everyMs - between two looks at all paths, and before the first
  * @returns what ends it
  */
 export function watchValidation(
   router: () => Router,
   heard: (change: ValidationChange) => void,
+  everyMs?: number,
 ): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  let isOver = false;
   let of: Router | null = null;
   let known = new OriginChanges();
-  const look = async () => {
+  function* look(): Generator<void, void> {
     const now = router();
     if (of !== now) known = new OriginChanges();
     of = now;
-    const changes = await inTurns(known.look(now));
-    if (isOver) return;
+    const changes = yield* known.look(now);
     for (const change of toldOf(now, changes)) heard(change);
-    timer = setTimeout(look, LOOK_MS).unref();
-  };
-  void look();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
+  }
+  return lookAgain(look, everyMs);
 }
 
 /** @returns one for each neighbor, as far as these are not too many */
