@@ -1,6 +1,6 @@
 /** A part of the configuration as a value: who is told of events by HTTP. */
 
-/** What a webhook may be told of: ids of the log, and `first-rejection`. */
+/** What a webhook may be told of: ids of the log, and what is looked for in the tables. */
 export const WEBHOOK_EVENTS = [
   "session-up",
   "session-down",
@@ -14,6 +14,7 @@ export const WEBHOOK_EVENTS = [
   "bfd-down",
   "rpki-source",
   "rpki-gate",
+  "validation-change",
   "nsr-takeover",
   "nsr-lost-session",
   "nsr-handover",

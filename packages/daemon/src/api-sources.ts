@@ -4,7 +4,7 @@ import type { HttpConfig } from "@ts-bgp/config";
 import type { ShownNsr } from "@ts-bgp/nsr";
 import type { Router } from "@ts-bgp/router";
 import type { ControlHandler } from "./control.ts";
-import { watchEvents } from "./events.ts";
+import { LOOKED_FOR, watchEvents } from "./events.ts";
 import type { HttpSources } from "./http.ts";
 import type { Log } from "./logging.ts";
 
@@ -25,6 +25,6 @@ export function apiSources(
       log.say("info", "api-order", `${by} orders: ${command}${whom}`, { token: by });
     },
     activeSide: () => showNsr().peer.side || null,
-    watch: (heard) => watchEvents(log, router, heard),
+    watch: (heard) => watchEvents(log, router, LOOKED_FOR, heard),
   };
 }

@@ -16,6 +16,7 @@ import {
 import type { ShownFeed, Speaker } from "@ts-bgp/speaker";
 import { recentMaxMs } from "@ts-bgp/speaker";
 import {
+  explainInSteps,
   type Question,
   type RouteFilter,
   type RouteQuery,
@@ -42,19 +43,13 @@ import type { ShownFollowers } from "./follower-orders.ts";
 import type { ShownHistory } from "./history.ts";
 import { PAST_COMMANDS, type Recorded, recordOf } from "./past/past-commands.ts";
 import { pageOf, routePage } from "./route-pages.ts";
-import { askersTurn } from "./turns.ts";
+import { askersTurn, inTurns } from "./turns.ts";
 import type { WhatIfQuestion } from "./what-if.ts";
 
 /** The speaker, or what stands for it on a standby. */
 export type Served = Pick<
   Speaker,
-  | "router"
-  | "slices"
-  | "operate"
-  | "shutDownGracefully"
-  | "explain"
-  | "congestionControlOf"
-  | "turnedAway"
+  "router" | "slices" | "operate" | "shutDownGracefully" | "congestionControlOf" | "turnedAway"
 > & {
   /** Null on a standby. */
   readonly latency: Speaker["latency"] | null;
@@ -217,12 +212,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     };
     return {};
   },
-  "explain-import": async function* (speaker, request) {
-    yield speaker.explain(questionOf(speaker.router, request, "import"));
+  "explain-import": async function* ({ router }, request) {
+    yield await inTurns(explainInSteps(router, questionOf(router, request, "import")));
     return {};
   },
-  "explain-export": async function* (speaker, request) {
-    yield speaker.explain(questionOf(speaker.router, request, "export"));
+  "explain-export": async function* ({ router }, request) {
+    yield await inTurns(explainInSteps(router, questionOf(router, request, "export")));
     return {};
   },
   refresh: async function* (speaker, request) {

@@ -435,7 +435,7 @@ export class Daemon {
       }
       if (isMoved(config.http, next.http)) http = await this.listenHttp(next.http);
       if (differs("log")) log.reopen(next.log);
-      await this.observers.configure(next, config);
+      await this.observers.configure(next, config, octets);
       const { speaker } = this;
       if (speaker === null) throw new Error("this side is the standby: reload the active side");
       await this.pair?.gate.widen(next);

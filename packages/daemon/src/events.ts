@@ -1,26 +1,33 @@
-/** What happens, for whoever wants to hear of it: what the log tells, and first rejections. */
+/** What happens, for whoever wants to hear of it: what the log tells, and what nobody sees who does not look for it. */
 
 import type { Router } from "@ts-bgp/router";
 import { nowMs } from "@ts-bgp/speaker";
 import type { ApiEvent } from "./api/messages.ts";
 import type { Heard, Log } from "./logging.ts";
 import { watchRejections } from "./rejections.ts";
+import { watchValidation } from "./validation-changes.ts";
+
+/** Events that cost looks at all paths, now and then, for as long as somebody wants to hear of them. */
+export const LOOKED_FOR = ["first-rejection", "validation-change"] as const;
+export type LookedFor = (typeof LOOKED_FOR)[number];
 
 /**
- * @param router - the one to look at now; null where first rejections are not wanted, which cost a look at all paths
+ * @param router - the one to look at now
+ * @param wanted - what is looked for
  * @param heard - told of each event from now on
  * @returns what ends that
  */
 export function watchEvents(
   log: Log,
-  router: (() => Router) | null,
+  router: () => Router,
+  wanted: readonly LookedFor[],
   heard: (event: ApiEvent) => void,
 ): () => void {
   const tell = ({ fields, ...event }: Heard) => heard({ at_ms: nowMs(), ...event, ...fields });
   const ends = [log.watch(tell)];
-  if (router !== null) {
-    const id = "first-rejection";
-    ends.push(watchRejections(router, (first) => tell({ id, level: "info", ...first })));
+  for (const id of wanted) {
+    const watch = id === "first-rejection" ? watchRejections : watchValidation;
+    ends.push(watch(router, (found) => tell({ id, level: "info", ...found })));
   }
   return () => {
     for (const end of ends) end();

@@ -6,6 +6,7 @@
 import type { Config } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
 import { MirrorServer, type Pair, Recorder, type ShownNsr } from "@ts-bgp/nsr";
+import { concealInSteps } from "@ts-bgp/replication";
 import type { Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { Cluster } from "./cluster/cluster.ts";
@@ -21,6 +22,7 @@ import { RecordDesk } from "./past/ask-record.ts";
 import type { Recorded } from "./past/past-commands.ts";
 import { recordMetrics } from "./past/record-metrics.ts";
 import { sideText } from "./status-text.ts";
+import { inTurns } from "./turns.ts";
 import { Webhook } from "./webhook.ts";
 import { webhookMetrics } from "./webhook-metrics.ts";
 
@@ -71,13 +73,19 @@ export class Observers {
         const { cluster, side } = shownNsr();
         return { as, id, cluster: cluster || null, side: side || null };
       },
-      watch: (withRejections, heard) => watchEvents(log, withRejections ? router : null, heard),
+      watch: (wanted, heard) => watchEvents(log, router, wanted, heard),
       say: (level, message) => log.say(level, "webhook", message),
     });
   }
 
-  /** Lets those in who follow as a configuration says; rejects when an address cannot be had, with nothing changed. */
-  async configure(config: Config, before: Config): Promise<void> {
+  /**
+   * Lets those in who follow as a configuration says; rejects when an address cannot be had, with nothing changed.
+   *
+   * @param octets - of the one that is about to come into force, for mirrors and the record; null for none
+   */
+  async configure(config: Config, before: Config, octets: Uint8Array | null = null): Promise<void> {
+    const isMirrored = before.mirrors !== null || before.record !== null;
+    if (isMirrored && octets !== null) await inTurns(concealInSteps(octets));
     await this.followers.configure(config.followers);
     try {
       await this.cluster.configure(config.cluster);

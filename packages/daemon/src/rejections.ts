@@ -2,7 +2,7 @@
 
 import { nameInFile } from "@ts-bgp/config";
 import { FAMILIES, type Router } from "@ts-bgp/router";
-import { askersTurn } from "./turns.ts";
+import { lookAgain } from "./looks.ts";
 
 /** A first one, for people and for programs. */
 export interface FirstRejection {
@@ -15,55 +15,46 @@ export interface FirstRejection {
   };
 }
 
-/** Between two looks at all paths: an event comes not much later. */
-const LOOK_MS = 2000;
-/** In one turn: a tenth of a millisecond. */
+/** In one step: a tenth of a millisecond. */
 const PATHS_MAX = 50_000;
 /** Reasons are numbered below this. */
 const REASONS = 1 << 16;
 
 /**
- * What is rejected already is not told. Nothing is looked at before, or once this was ended.
+ * What is rejected already at the first look is not told. Nothing is looked at before, or once this was ended.
  *
  * @param router - the one to look at now
+ * @param everyMs - between two looks at all paths, and before the first
  * @returns what ends it
  */
 export function watchRejections(
   router: () => Router,
   heard: (first: FirstRejection) => void,
+  everyMs?: number,
 ): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  let isOver = false;
   let of: Router | null = null;
   // Of the two looks before: a path whose row is moved meanwhile may be passed over in one.
   let last: ReadonlyMap<string, unknown> = new Map();
   let beforeLast = last;
-  const look = async () => {
+  function* look(): Generator<void, void> {
     const now = router();
-    const found = await rejectionsOf(now);
-    if (isOver) return;
+    const found = yield* rejectionsOf(now);
     for (const [key, first] of found) {
       if (of === now && !last.has(key) && !beforeLast.has(key)) heard(first());
     }
     beforeLast = of === now ? last : new Map();
     last = found;
     of = now;
-    timer = setTimeout(look, LOOK_MS).unref();
-  };
-  void look();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-  };
+  }
+  return lookAgain(look, everyMs);
 }
 
 /** @returns neighbors and reasons, as keys */
-async function rejectionsOf(router: Router): Promise<Map<string, () => FirstRejection>> {
+function* rejectionsOf(router: Router): Generator<void, Map<string, () => FirstRejection>> {
   const pairs = new Set<number>();
   for (const family of FAMILIES) {
     const { paths } = router.tables.rib(family);
-    for (let path = 1; path < paths.rows.limit; ) {
-      await askersTurn();
+    for (let path = 1; path < paths.rows.limit; yield) {
       const { attrIn, peer, reason } = paths;
       const end = Math.min(path + PATHS_MAX, paths.rows.limit);
       for (; path < end; path++) {

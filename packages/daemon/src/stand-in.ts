@@ -27,7 +27,6 @@ export function standIn(
     latency: null,
     operate: refuse,
     shutDownGracefully: refuse,
-    explain: refuse,
     congestionControlOf: none,
     turnedAway,
     feeds: null,

@@ -12,6 +12,7 @@ import { Thread } from "@ts-bgp/feeds/thread";
 import type { LogEvent } from "@ts-bgp/speaker";
 import { nowMs } from "@ts-bgp/speaker";
 import type { ApiEvent } from "./api/messages.ts";
+import { LOOKED_FOR, type LookedFor } from "./events.ts";
 
 /** What waits for one that is slow or away. */
 const WAITING_MAX = 1000;
@@ -26,7 +27,7 @@ const THREAD_MEMORY = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 
 /** Ids that the webhook may be told of; the compiler sees that there are such. */
 type EventId =
   | LogEvent["id"]
-  | "first-rejection"
+  | LookedFor
   | "config-rolled-back"
   | "config-stuck"
   | "config-differs"
@@ -65,8 +66,8 @@ export type WebhookReport =
 
 export interface WebhookHooks {
   sender(): Sender;
-  /** @param withRejections - first rejections as well. @returns what ends it */
-  watch(withRejections: boolean, heard: (event: ApiEvent) => void): () => void;
+  /** @param wanted - what is looked for beside what the log tells. @returns what ends it */
+  watch(wanted: readonly LookedFor[], heard: (event: ApiEvent) => void): () => void;
   say(level: "info" | "warn" | "error", message: string): void;
 }
 
@@ -154,8 +155,8 @@ export class Webhook {
   }
 
   private watch({ events }: WebhookConfig): () => void {
-    const withRejections = this.isActive && events.includes("first-rejection");
-    return this.hooks.watch(withRejections, (event) => this.hear(event));
+    const wanted = this.isActive ? LOOKED_FOR.filter((id) => events.includes(id)) : [];
+    return this.hooks.watch(wanted, (event) => this.hear(event));
   }
 
   private hear(event: ApiEvent): void {

@@ -47,7 +47,7 @@ beforeAll(async () => {
     throw new Error("not asked for");
   };
   const served: Served = {
-    ...{ router, slices: { count: 0, totalMs: 0, maxMs: 0 }, operate: refuse, explain: refuse },
+    ...{ router, slices: { count: 0, totalMs: 0, maxMs: 0 }, operate: refuse },
     latency: new Latency(),
     ...{ shutDownGracefully: refuse, congestionControlOf: () => null, feeds: null },
     turnedAway: new TurnedAway(() => {}),

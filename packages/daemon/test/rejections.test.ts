@@ -7,6 +7,7 @@ import { watchRejections } from "../src/rejections.ts";
 
 const A = "192.0.2.1";
 const WAIT_MS = 10_000;
+const LOOK_MS = 20;
 
 /** @param more - in the list @param rules - that come first */
 const fileOf = (more: string, rules = "") =>
@@ -29,7 +30,7 @@ test("a rule that is the same in a configuration on trial is no new one", async 
     looks++;
     return lab.router;
   };
-  const end = watchRejections(router, ({ fields }) => void told.push(fields.rule));
+  const end = watchRejections(router, ({ fields }) => void told.push(fields.rule), LOOK_MS);
   // Another look begins: those before are over.
   const looked = async (more: number) => {
     const wanted = looks + more;

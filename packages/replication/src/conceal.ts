@@ -3,7 +3,7 @@
 import type { Config } from "@ts-bgp/config";
 import { configAboutIn } from "./config-history.ts";
 import { configFrom } from "./config-octets.ts";
-import { imageOf } from "./image.ts";
+import { imageOf, octetsInSteps } from "./image.ts";
 import { Classes, isConfig } from "./image-classes.ts";
 import { LedgerConnection } from "./ledger.ts";
 import { OctetReader } from "./octet-reader.ts";
@@ -43,6 +43,8 @@ function isOption(object: object): boolean {
 }
 
 const CONFIG = Classes.of([], [], "").showing(concealed);
+/** By octets of configurations, what mirrors are given of them, where that was made beforehand. */
+const shown: WeakMap<Uint8Array, Uint8Array> = new WeakMap();
 const SECRET: readonly number[] = [RECORDS.configure.type, RECORDS.tcp.type];
 
 /**
@@ -63,16 +65,34 @@ export function areConfiguring(calls: Uint8Array): boolean {
 }
 
 /**
+ * Makes what mirrors are given of a configuration; afterwards `concealedCalls` has it at once for these octets. A step
+ * takes less than a millisecond, unless one part alone is huge, such as a prefix list: each entry of a list of the
+ * configuration is written in one.
+ *
+ * @param octets - were read by `configInSteps`
+ */
+export function* concealInSteps(octets: Uint8Array): Generator<void, void> {
+  shown.set(octets, yield* octetsInSteps(configFrom(octets), CONFIG));
+}
+
+/**
  * @param inForce - the configuration after these calls
+ * @param given - octets of the configurations among them, as who made the calls had them; none where that is not known
  * @returns the calls of a bracket as a mirror makes them; linear in their octets
  */
-export function concealedCalls(calls: Uint8Array, inForce: Config | null): Uint8Array {
+export function concealedCalls(
+  calls: Uint8Array,
+  inForce: Config | null,
+  given: readonly Uint8Array[] = [],
+): Uint8Array {
   const all = callsOf(calls);
   if (all.every(({ type }) => !SECRET.includes(type))) return calls;
-  const last = all.findLast(({ type }) => type === RECORDS.configure.type);
+  const configuring = all.filter(({ type }) => type === RECORDS.configure.type);
   const pieces = all.flatMap((call) => {
     if (!SECRET.includes(call.type)) return [call.octets];
-    return concealedCall(call.octets, call === last ? inForce : null);
+    const k = configuring.indexOf(call);
+    const made = given.length === configuring.length ? shown.get(given[k]!) : undefined;
+    return concealedCall(call.octets, call === configuring.at(-1) ? inForce : null, made);
   });
   return joined(pieces);
 }
@@ -94,7 +114,12 @@ function callsOf(calls: Uint8Array): OneCall[] {
   return found;
 }
 
-function concealedCall(octets: Uint8Array, config: Config | null): Uint8Array[] {
+/** @param made - what is given of its configuration, where that is there already */
+function concealedCall(
+  octets: Uint8Array,
+  config: Config | null,
+  made: Uint8Array | undefined,
+): Uint8Array[] {
   const call = KINDS.readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure" | "tcp">;
   const out = new OctetWriter();
   if (call.record === "tcp") KINDS.write(out, "tcp", { connection: call.connection, state: null });
@@ -102,8 +127,8 @@ function concealedCall(octets: Uint8Array, config: Config | null): Uint8Array[] 
     // To read a large one takes five times as long as to write it. One for some neighbors is not what is in force.
     const isWhole = configAboutIn(call.about)?.canary === undefined;
     const known = isWhole ? config : null;
-    const shown = joined(imageOf(known ?? configFrom(call.config), CONFIG));
-    KINDS.write(out, "configure", { nowMs: call.nowMs, config: shown, about: call.about });
+    const own = made ?? joined(imageOf(known ?? configFrom(call.config), CONFIG));
+    KINDS.write(out, "configure", { nowMs: call.nowMs, config: own, about: call.about });
   }
   return out.take();
 }

@@ -79,6 +79,7 @@ export type {
   StandbyState,
 } from "./active-types.ts";
 export { CaptureRoom } from "./capture-room.ts";
+export { concealInSteps } from "./conceal.ts";
 export type { ConfigAbout, ConfigHistory, ConfigTrial, PastConfig } from "./config-history.ts";
 export { configFrom, configInSteps, configOctets, replicated } from "./config-octets.ts";
 export { type Deviation, DeviationNews, deviationText } from "./deviation.ts";

@@ -31,6 +31,9 @@ export class Journal {
   private received: Map<ConnectionId, number> = new Map();
   private gone: ConnectionId[] = [];
   private hasSecrets = false;
+  /** Octets of configurations that came into force in this bracket, and in the one that was taken last. */
+  private configuring: Uint8Array[] = [];
+  configured: readonly Uint8Array[] = [];
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -72,6 +75,8 @@ export class Journal {
     this.received = new Map();
     this.gone = [];
     this.hasSecrets = false;
+    this.configured = this.configuring;
+    this.configuring = [];
     const made = { outputs, received, gone, hasSecrets };
     // It may have been turned off in the middle of a bracket: the next standby is not to get a half one.
     const pieces = this.out.take();
@@ -84,6 +89,7 @@ export class Journal {
       const connection = this.machine.ledger.connections.get(call.connection);
       if (connection !== undefined) this.received.set(call.connection, connection.received);
     }
+    if (call.record === "configure" && this.isOn) this.configuring.push(call.config);
     if (call.record === "closed") this.gone.push(call.connection);
     if (call.record === "configure" || call.record === "tcp") this.hasSecrets = true;
   }

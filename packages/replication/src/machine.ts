@@ -121,6 +121,7 @@ const RUN: { readonly [N in CallName]: (machine: Machine, call: Call<N>) => Resu
   confirm: ({ history }, { by }) => noteConfirmed(history, by),
   operate: ({ router }, { address, order, nowMs }) =>
     router.operate(address, orderIn(order), nowMs),
+  // An active of an older version has its standby run what it is asked; one of this version leaves nothing to be run.
   explain: ({ router }, { question }) => explainRoute(router, questionIn(question)),
   gracefulShutdown: ({ router }, { on, nowMs }) => router.shutDownGracefully(on === 1, nowMs),
   tcp: ({ ledger }, { connection, state }) => ledger.opened(connection, state),

@@ -195,7 +195,7 @@ export class Mirrors {
     this.config = config;
     const isSame =
       before === config || (before !== null && secretsOf(before) === secretsOf(config));
-    return isSame ? mirroredFrame(bracket, config) : null;
+    return isSame ? mirroredFrame(bracket, config, this.journal.configured) : null;
   }
 
   /** A bracket is out. @param frame - as mirrors are sent it; null when it was not written down for them */
@@ -269,14 +269,18 @@ export class Mirrors {
     // What was a secret before them is not known any more.
     if (others.some(({ calls }) => areConfiguring(calls))) return null;
     const { epoch } = this;
-    return [...others.map((bracket) => mirroredFrame({ ...bracket, epoch }, null)), ...own];
+    return [...others.map((bracket) => mirroredFrame({ ...bracket, epoch }, null, [])), ...own];
   }
 }
 
 type Bracket = Omit<RecordOf<"bracket">, "record">;
 const NO_OCTETS = new Uint8Array(0);
 
-function mirroredFrame(bracket: Bracket, config: Config | null): Uint8Array {
-  const calls = concealedCalls(bracket.calls, config);
+function mirroredFrame(
+  bracket: Bracket,
+  config: Config | null,
+  given: readonly Uint8Array[],
+): Uint8Array {
+  const calls = concealedCalls(bracket.calls, config, given);
   return frameOf("bracket", { ...bracket, calls, outputs: NO_OCTETS });
 }

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { configOf, Lab, type Peer, yamlOf } from "../../../testkit/router.ts";
 import { abortReason } from "../src/abort-if.ts";
-import { concealedCalls } from "../src/conceal.ts";
+import { concealedCalls, concealInSteps } from "../src/conceal.ts";
 import type { ConfigAbout } from "../src/index.ts";
 import { configOctets, machineFromImage, machineImage, parseAbortIf } from "../src/index.ts";
 import { joined, OctetWriter } from "../src/octet-writer.ts";
@@ -131,32 +131,39 @@ test("a way back is noted, also when nobody used what is taken away again", () =
   }
 });
 
-test("a mirror has what others get as well, and no secrets of it", () => {
-  const { followed, lab } = scene();
-  const { machine } = followed.journal;
-  const mirror = machineFromImage(machineImage(machine));
-  const secret = "hush-hush-hush-0";
-  const whole = configOf(NEW.replace("as: 65003", `as: 65003, password: ${secret}`));
-  const about = { by: "noc", how: "reload", trySeconds: 600, canary: [A] } as const;
-  const call = {
-    record: "configure",
-    nowMs: lab.nowMs,
-    config: configOctets(whole),
-    about,
-  } as const;
-  const out = new OctetWriter();
-  KINDS.write(out, "configure", call);
-  followed.journal.run(call);
-  const octets = concealedCalls(joined(out.take()), machine.router.tables.config);
-  expect(Buffer.from(octets).includes(secret)).toBe(false);
-  mirror.run(KINDS.readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure">);
-  const { policies, prefixLists } = mirror.history.trial!.whole!;
-  expect({ policies, prefixLists }).toEqual({
-    policies: whole.policies,
-    prefixLists: whole.prefixLists,
-  });
-  expect(mirror.router.tables.config.policies).toEqual(machine.router.tables.config.policies);
-});
+test.each([["at once"], ["made beforehand"]])(
+  "a mirror has what others get as well, and no secrets of it: %s",
+  (when) => {
+    const { followed, lab } = scene();
+    const { machine } = followed.journal;
+    const mirror = machineFromImage(machineImage(machine));
+    const secret = "hush-hush-hush-0";
+    const whole = configOf(NEW.replace("as: 65003", `as: 65003, password: ${secret}`));
+    const about = { by: "noc", how: "reload", trySeconds: 600, canary: [A] } as const;
+    const call = {
+      record: "configure",
+      nowMs: lab.nowMs,
+      config: configOctets(whole),
+      about,
+    } as const;
+    const out = new OctetWriter();
+    KINDS.write(out, "configure", call);
+    followed.journal.run(call);
+    // What was made beforehand is taken for the octets that are given, and no others.
+    const given = when === "at once" ? [] : [configOctets(whole)];
+    for (const config of given) for (const steps = concealInSteps(config); !steps.next().done; );
+    const { config: inForce } = machine.router.tables;
+    const octets = concealedCalls(joined(out.take()), inForce, given);
+    expect(Buffer.from(octets).includes(secret)).toBe(false);
+    mirror.run(KINDS.readOnly(octets, { records: 0, fields: 0 }) as RecordOf<"configure">);
+    const { policies, prefixLists } = mirror.history.trial!.whole!;
+    expect({ policies, prefixLists }).toEqual({
+      policies: whole.policies,
+      prefixLists: whole.prefixLists,
+    });
+    expect(mirror.router.tables.config.policies).toEqual(machine.router.tables.config.policies);
+  },
+);
 
 test.each([
   ["routes-lost > 5", null],

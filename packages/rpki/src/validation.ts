@@ -209,6 +209,12 @@ export class Validation {
     return this.follows || this.tasks.length > 0 || this.pass !== null;
   }
 
+  /** A text that is another one when other payloads count; null while some are put in that do not count yet. */
+  get mark(): string | null {
+    if (this.isMidway) return null;
+    return [this.ipv4, this.ipv6, this.aspas].map(({ digest }) => String(digest)).join(" ");
+  }
+
   /** Whether the data of a source is in the tables, and shown. */
   isLoaded({ bit }: Source): boolean {
     return bit !== 0 && !this.isMidway;

@@ -20,7 +20,6 @@ import {
 } from "@ts-bgp/replication";
 import type { ConnectionId, Order, Output, Router } from "@ts-bgp/router";
 import { congestionControlOf, SocketOptionError, setCongestionControl } from "@ts-bgp/takeover";
-import type { Explained, Question } from "@ts-bgp/views";
 import { AcknowledgementLooks } from "./acknowledgement-looks.ts";
 import { Latency } from "./latency.ts";
 import type { LogEvent } from "./log-event.ts";
@@ -241,11 +240,6 @@ export class Speaker {
   /** Tells peers that this speaker is about to shut down, or no more; see the router's method. */
   shutDownGracefully(isOn: boolean): void {
     this.run({ record: "gracefulShutdown", on: isOn ? 1 : 0, nowMs: this.now() });
-  }
-
-  /** Why a route is used or sent, or is not. */
-  explain(question: Question): Explained {
-    return this.run({ record: "explain", question });
   }
 
   /** Runs a call, and has a slice follow. @returns what the router says */

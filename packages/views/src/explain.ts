@@ -11,6 +11,7 @@ import {
   isWithheld,
   keyOf,
   type PathRow,
+  type PeerRow,
   type PrefixKey,
   type PrefixRow,
   type Rib,
@@ -73,40 +74,65 @@ export interface Question {
   readonly key: PrefixKey;
   /** The prefix as it was asked for. */
   readonly text: string;
-  /** Address of a neighbor that there is. */
+  /** Address of a neighbor. */
   readonly neighbor: string;
 }
 
 /**
- * Why a prefix of a neighbor is used or not, or is sent to it or not. What decides makes attribute
- * sets on the way, so this is a call like any other: a standby has to run it as well.
+ * Why a prefix of a neighbor is used or not, or is sent to it or not. What decides makes attribute sets on the way,
+ * which stay. An active of an older version makes it a call like any other, and its standby has to run it as well; one
+ * of this version asks by `explainInSteps`.
  */
 export function explainRoute(router: Router, question: Question): Explained {
-  const { direction, family, key, text } = question;
-  const neighbor = router.neighbors.get(question.neighbor)!;
-  const explain = direction === "import" ? explainImport : explainExport;
-  return explain(router, family, key, text, neighbor);
+  const steps = stepsOf(router, question);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done !== true) continue;
+    router.tables.endSlice();
+    return value;
+  }
 }
 
-/** The same of a router whose calls are another one's, such as a mirror's: it is left as it was. */
-export function lookAtRoute(router: Router, question: Question): Explained {
-  return router.tables.looking(() => explainRoute(router, question));
+/**
+ * The same in steps of one path, of which each leaves the router as it was: no standby has to know of it. The tables
+ * may change between two steps: the paths, their order and what is sent are those of the first one, why that is so is
+ * said as it is when the path comes, and a path that is gone by then is left out.
+ */
+export function* explainInSteps(router: Router, question: Question): Generator<void, Explained> {
+  const steps = stepsOf(router, question);
+  for (;;) {
+    const { done, value } = router.tables.looking(() => steps.next());
+    if (done === true) return value;
+    yield;
+  }
+}
+
+function stepsOf(router: Router, question: Question): Generator<void, Explained> {
+  const rib = router.tables.rib(question.family);
+  return question.direction === "import"
+    ? importSteps(router, rib, question)
+    : exportSteps(router, rib, question);
+}
+
+function baseOf({ text, neighbor, direction }: Question): Omit<Explained, "verdict" | "paths"> {
+  return { prefix: text, neighbor, direction };
 }
 
 /** Why the routes of a neighbor for a prefix are used or not. */
-function explainImport(
-  router: Router,
-  family: 1 | 2,
-  key: PrefixKey,
-  text: string,
-  neighbor: Neighbor,
-): Explained {
-  const rib = router.tables.rib(family);
-  const row = exactMatch(rib.prefixes, key);
-  const base = { prefix: text, neighbor: neighbor.config.address, direction: "import" as const };
-  const paths = pathsOf(rib, row, neighbor).map((path) => explainPath(router, rib, neighbor, path));
-  router.tables.endSlice();
+function* importSteps(router: Router, rib: Rib, question: Question): Generator<void, Explained> {
+  const { family, key } = question;
+  // One that was removed since it was asked for has no row.
+  const peer = router.neighbors.get(question.neighbor)?.row ?? 0;
+  const paths: ExplainedPath[] = [];
+  for (const one of pathsOf(rib, key, peer)) {
+    const neighbor = router.neighbors.get(question.neighbor);
+    const path = pathNamed(rib, key, one);
+    if (neighbor?.row === peer && path !== 0) paths.push(explainPath(router, rib, neighbor, path));
+    yield;
+  }
+  const base = baseOf(question);
   if (paths.length === 0) {
+    const neighbor = router.neighbors.get(question.neighbor);
     return { ...base, verdict: noSession(neighbor, family) ?? "not received", paths };
   }
   const best = paths.find(({ path }) => path.status === "best");
@@ -120,34 +146,71 @@ function explainImport(
   return { ...base, verdict, paths };
 }
 
-/** Why a prefix is advertised to a neighbor or not. */
-function explainExport(
-  router: Router,
-  family: 1 | 2,
-  key: PrefixKey,
-  text: string,
-  neighbor: Neighbor,
-): Explained {
-  const rib = router.tables.rib(family);
+/** Why a prefix is advertised to a neighbor or not: with each candidate that is sent there is less room for the next. */
+function* exportSteps(router: Router, rib: Rib, question: Question): Generator<void, Explained> {
+  const { family, key } = question;
+  const base = baseOf(question);
+  const stateOf = () => router.neighbors.get(question.neighbor)?.session?.family(family);
+  const lacking = () => noSession(router.neighbors.get(question.neighbor), family);
+  const begun = stateOf();
+  if (begun === undefined) return { ...base, verdict: lacking()!, paths: [] };
+  const candidates = candidatesOf(rib, key);
+  if (candidates.length === 0) return { ...base, verdict: NO_PATH, paths: [] };
+  const { member } = begun;
   const row = exactMatch(rib.prefixes, key);
-  const base = { prefix: text, neighbor: neighbor.config.address, direction: "export" as const };
-  const state = neighbor.session?.family(family);
-  if (state === undefined) return { ...base, verdict: noSession(neighbor, family)!, paths: [] };
-  const count = row === 0 ? 0 : rib.decision.collect(rib.prefixes.head[row]!);
-  if (count === 0) return { ...base, verdict: NO_PATH, paths: [] };
-  const order = Array.from({ length: count }, (_, rank) => rib.decision.preferred(rank));
-  const isHeld = router.tables.groups.held.includes(state.member);
-  const sent = isHeld ? [] : advertised(state.member.group, row, state.member);
-  const paths = explainCandidates(router, rib, row, neighbor, state, order);
-  router.tables.endSlice();
+  const sent = isHeldBack(router, member) ? [] : advertised(member.group, row, member);
+  const place: ExportPlace = { rank: 0, hasOne: false, sent: new Set(sent.map(([id]) => id)) };
+  const paths: ExplainedPath[] = [];
+  for (const one of candidates) {
+    const state = stateOf();
+    if (state === undefined) return { ...base, verdict: lacking()!, paths: [] };
+    const neighbor = router.neighbors.get(question.neighbor)!;
+    const path = pathNamed(rib, key, one);
+    if (path !== 0) paths.push(explainCandidate(router, rib, neighbor, state, path, place));
+    place.rank++;
+    yield;
+  }
   const verdict =
     sent.length === 0 ? NOT_ADVERTISED : `advertised (${sent.length} path${plural(sent.length)})`;
   return { ...base, verdict, paths };
 }
 
+function isHeldBack({ tables }: Router, member: FamilyState["member"]): boolean {
+  return tables.groups.held.includes(member);
+}
+
+/** What a path of a prefix is known by while rows change. */
+type PathName = readonly [peer: PeerRow, pathId: number];
+
+/** @returns 0 for one that is gone */
+function pathNamed(rib: Rib, key: PrefixKey, [peer, pathId]: PathName): PathRow {
+  const row = exactMatch(rib.prefixes, key);
+  return row === 0 ? 0 : rib.find(row, peer, pathId);
+}
+
+function pathsOf({ prefixes, paths }: Rib, key: PrefixKey, peer: PeerRow): PathName[] {
+  const found: PathName[] = [];
+  const row = exactMatch(prefixes, key);
+  const head = row === 0 ? 0 : prefixes.head[row]!;
+  for (let path = head; path !== 0; path = paths.next[path]!) {
+    if (paths.peer[path] === peer) found.push([peer, paths.pathId[path]!]);
+  }
+  return found;
+}
+
+/** @returns what may be sent, in order of preference: all of them are ranked at once, in the first step */
+function candidatesOf({ prefixes, paths, decision }: Rib, key: PrefixKey): PathName[] {
+  const row = exactMatch(prefixes, key);
+  const count = row === 0 ? 0 : decision.collect(prefixes.head[row]!);
+  return Array.from({ length: count }, (_, rank) => {
+    const path = decision.preferred(rank);
+    return [paths.peer[path]!, paths.pathId[path]!];
+  });
+}
+
 /** @returns why nothing of the family is exchanged with the neighbor, null when it is */
-function noSession(neighbor: Neighbor, family: 1 | 2): string | null {
-  const { session } = neighbor;
+function noSession(neighbor: Neighbor | undefined, family: 1 | 2): string | null {
+  const session = neighbor?.session ?? null;
   if (session === null) return "no session is established";
   return session.family(family) === undefined ? `${familyLabel(family)} was not negotiated` : null;
 }
@@ -187,48 +250,52 @@ function explainPath(router: Router, rib: Rib, neighbor: Neighbor, path: PathRow
   return { path: shown, steps };
 }
 
-/** The candidates in order of preference; with each one sent there is less room for the next. */
-function explainCandidates(
-  router: Router,
-  rib: Rib,
-  row: PrefixRow,
-  neighbor: Neighbor,
-  { member }: FamilyState,
-  order: readonly PathRow[],
-): ExplainedPath[] {
-  const { settings, group } = member.entry;
-  const { addPath } = settings.form;
-  const isHeld = router.tables.groups.held.includes(member);
-  const sent = advertised(group, row, member);
-  let hasOne = false;
-  return order.map((path, rank) => {
-    const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
-    const steps = exportSteps(router, rib, row, neighbor, member, path);
-    if (!steps.at(-1)!.passed) return { path: shown, steps };
-    if (isHeld) {
-      const text =
-        "nothing is sent yet after our restart: neighbors have not sent all that they have";
-      steps.push({ step: "restart", passed: false, text });
-      return { path: shown, steps };
-    }
-    const pathId = rib.paths.sentPathId[path]!;
-    const isNext = !hasOne && (rank === 0 || settings.mitigatesPathHiding) && sent.length > 0;
-    const isSent = addPath ? sent.some(([id]) => id === pathId) : isNext;
-    hasOne ||= isSent;
-    const text = "sent to this neighbor, or on its way";
-    if (isSent) steps.push({ step: "advertised", passed: true, text });
-    else steps.push(failed(router, "advertised", REASON["not-best"]));
-    return { path: shown, steps };
-  });
+/** How far the candidates of a prefix are explained. */
+interface ExportPlace {
+  /** Of the next one, by preference. */
+  rank: number;
+  /** One of them is sent. */
+  hasOne: boolean;
+  /** Path identifiers that are. */
+  readonly sent: ReadonlySet<number>;
 }
 
-/** What stands between a path and a neighbor, up to the first thing that stops it. */
+function explainCandidate(
+  router: Router,
+  rib: Rib,
+  neighbor: Neighbor,
+  { member }: FamilyState,
+  path: PathRow,
+  place: ExportPlace,
+): ExplainedPath {
+  const { settings } = member.entry;
+  const row = rib.paths.prefix[path]!;
+  const shown = shownPathOf(router, rib, row, path, rib.paths.attr[path]!);
+  const steps = candidateSteps(router, rib, row, neighbor, member, path);
+  if (!steps.at(-1)!.passed) return { path: shown, steps };
+  if (isHeldBack(router, member)) {
+    const text =
+      "nothing is sent yet after our restart: neighbors have not sent all that they have";
+    steps.push({ step: "restart", passed: false, text });
+    return { path: shown, steps };
+  }
+  const { rank, hasOne, sent } = place;
+  const isNext = !hasOne && (rank === 0 || settings.mitigatesPathHiding) && sent.size > 0;
+  const isSent = settings.form.addPath ? sent.has(rib.paths.sentPathId[path]!) : isNext;
+  place.hasOne ||= isSent;
+  const text = "sent to this neighbor, or on its way";
+  if (isSent) steps.push({ step: "advertised", passed: true, text });
+  else steps.push(failed(router, "advertised", REASON["not-best"]));
+  return { path: shown, steps };
+}
+
 const BEYOND_LIMIT: ShownReason = {
   code: "max-prefix-out",
   text: "as many routes are sent as the neighbor may be sent (max-prefix-out)",
 };
 
-function exportSteps(
+/** What stands between a path and a neighbor, up to the first thing that stops it. */
+function candidateSteps(
   router: Router,
   rib: Rib,
   row: PrefixRow,
@@ -312,15 +379,6 @@ function failed(router: Router, step: ExplainedStep["step"], number: number): Ex
 
 function failedBy(step: ExplainedStep["step"], reason: ShownReason): ExplainedStep {
   return { step, passed: false, text: reason.text, reason };
-}
-
-function pathsOf(rib: Rib, row: PrefixRow, neighbor: Neighbor): PathRow[] {
-  const found: PathRow[] = [];
-  const head = row === 0 ? 0 : rib.prefixes.head[row]!;
-  for (let path = head; path !== 0; path = rib.paths.next[path]!) {
-    if (rib.paths.peer[path] === neighbor.row) found.push(path);
-  }
-  return found;
 }
 
 function plural(count: number): string {

@@ -12,11 +12,12 @@ export {
   type ExplainedPath,
   type ExplainedRule,
   type ExplainedStep,
+  explainInSteps,
   explainRoute,
-  lookAtRoute,
   type Question,
 } from "./explain.ts";
 export { explainedToMember, routeToMember } from "./member.ts";
+export { type OriginChange, OriginChanges } from "./origin-changes.ts";
 export { type OriginCount, originCounts } from "./origin-counts.ts";
 export { PrefixWatch, type RouteChange, RoutesBefore, routesIn } from "./route-changes.ts";
 export { attributeTest, isShown, type RouteFilter } from "./route-filter.ts";

@@ -1,9 +1,8 @@
 /** What has become of routes between two states of a router, and whether anything has of those of one prefix. */
 
-import { exactMatch, hashOctets, type PrefixKey, type Rib } from "@ts-bgp/rib";
+import { exactMatch, mixIn, type PrefixKey, type Rib } from "@ts-bgp/rib";
 import type { Router } from "@ts-bgp/router";
 import { type RouteQuery, type ShownRoute, showRoutes, stalenessOf } from "./show-routes.ts";
-import { showOrigin } from "./show-rpki.ts";
 
 /** One path that is otherwise in the later state. */
 export interface RouteChange {
@@ -68,7 +67,9 @@ function lasting({ since_ms, stale_until_ms, ...rest }: ShownRoute): string {
 export class PrefixWatch {
   private readonly query: Pick<RouteQuery, "family" | "prefix" | "match">;
   private readonly key: PrefixKey;
-  private mark = "";
+  private mark: number | null = null;
+  /** Payloads that counted when it was looked last. */
+  private payloads = "";
   private before: ShownRoute[] = [];
 
   constructor(family: 1 | 2, key: PrefixKey) {
@@ -78,9 +79,13 @@ export class PrefixWatch {
 
   /** @returns what has changed since it was asked last; of the first time, all that there is */
   look(router: Router): RouteChange[] {
+    const { config, validation } = router.tables.origins;
+    // What they say of a route is asked for only when it may be otherwise.
+    const payloads = config === null ? "" : (validation.mark ?? this.payloads);
     const mark = this.markOf(router, router.tables.rib(this.query.family));
-    if (mark === this.mark) return [];
+    if (mark === this.mark && payloads === this.payloads) return [];
     this.mark = mark;
+    this.payloads = payloads;
     const known = new RoutesBefore();
     for (const route of this.before) known.add(route);
     this.before = [...routesIn(router, this.query)].flat();
@@ -88,25 +93,21 @@ export class PrefixWatch {
     return [...known.gone(), ...changes];
   }
 
-  /** @returns a text that is another one when anything has changed of the paths */
-  private markOf(router: Router, rib: Rib): string {
+  /** @returns a number that is another one when anything has changed of the paths; once in 2^32 times it is the same */
+  private markOf(router: Router, rib: Rib): number {
     const { prefixes, paths, attrs } = rib;
     const row = exactMatch(prefixes, this.key);
-    if (row === 0) return "";
-    let mark = `${prefixes.best[row]}`;
+    if (row === 0) return 0;
+    const { peer, pathId, reason, attrIn, attr } = paths;
+    const { directory } = router.tables;
+    let mark = mixIn(1, prefixes.best[row]!);
     for (let path = prefixes.head[row]!; path !== 0; path = paths.next[path]!) {
-      const { peer, pathId, reason, attrIn, attr } = paths;
-      mark += `|${path} ${peer[path]} ${pathId[path]} ${reason[path]}`;
-      const facts = router.tables.directory.factsOf(peer[path]!);
-      mark += ` ${stalenessOf(router, rib, path, facts.address)?.isLongLived}`;
-      const origin = showOrigin(router, rib, row, attrIn[path]!, facts);
-      if (origin !== null) mark += ` ${origin.state} ${origin.path}`;
+      const facts = directory.factsOf(peer[path]!);
+      const kept = stalenessOf(router, rib, path, facts.address)?.isLongLived;
+      mark = mixIn(mixIn(mixIn(mark, path), facts.number), pathId[path]!);
+      mark = mixIn(mixIn(mark, reason[path]!), kept === undefined ? 0 : 1 + Number(kept));
       // A number may be that of another set by now.
-      for (const set of [attrIn[path]!, attr[path]!]) {
-        if (set === 0) continue;
-        const at = attrs.offsetOf(set);
-        mark += ` ${hashOctets(0, attrs.bytesOf(set), at, at + attrs.lengthOf(set))}`;
-      }
+      mark = mixIn(mixIn(mark, attrs.hashOf(attrIn[path]!)), attrs.hashOf(attr[path]!));
     }
     return mark;
   }

@@ -8,7 +8,6 @@ import { Feeds } from "@ts-bgp/feeds";
 import { MirrorFollower, type ShownFollowing, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { Machine } from "@ts-bgp/replication";
 import { nowMs } from "@ts-bgp/speaker";
-import { lookAtRoute } from "@ts-bgp/views";
 import { apiSources } from "../api-sources.ts";
 import { NO_CLUSTER } from "../cluster/shown.ts";
 import { controlHandler, type Served } from "../commands.ts";
@@ -108,11 +107,7 @@ export class Mirror implements Running {
   }
 
   private served(): Served {
-    const { machine } = this;
-    return {
-      ...standIn(machine, ORDERS),
-      explain: (question) => lookAtRoute(machine.router, question),
-    };
+    return standIn(this.machine, ORDERS);
   }
 
   private shownNsr(): ShownNsr {

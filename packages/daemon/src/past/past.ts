@@ -13,14 +13,7 @@ import {
   startPlayback,
 } from "@ts-bgp/nsr";
 import { differences, digestOf, type Machine } from "@ts-bgp/replication";
-import {
-  lookAtRoute,
-  PrefixWatch,
-  type Question,
-  type RouteChange,
-  RoutesBefore,
-  routesIn,
-} from "@ts-bgp/views";
+import { PrefixWatch, type RouteChange, RoutesBefore, routesIn } from "@ts-bgp/views";
 import { prefixOf } from "../arguments.ts";
 import { COMMANDS, type Served } from "../commands.ts";
 import { ControlError, type ControlRequest } from "../control.ts";
@@ -51,10 +44,7 @@ export async function askPast(
   if (!OF_STATE.has(request.command)) {
     throw new ControlError(`"${request.command}" cannot be asked of a record`, "bad");
   }
-  const served: Served = {
-    ...standIn(machine, "this is what was: it takes no orders"),
-    explain: (question: Question) => lookAtRoute(machine.router, question),
-  };
+  const served = standIn(machine, "this is what was: it takes no orders");
   const answer = (COMMANDS[request.command] as StateCommand)(served, request);
   for (;;) {
     const { value, done } = await answer.next();

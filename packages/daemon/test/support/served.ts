@@ -24,7 +24,6 @@ export function servedOf(count: number, description = ""): Served {
     latency: new Latency(),
     operate: refuse,
     shutDownGracefully: refuse,
-    explain: refuse,
     congestionControlOf: () => null,
     turnedAway: new TurnedAway(() => {}),
     feeds: null,
