@@ -30,7 +30,10 @@ static uint32_t hash_of(const uint8_t *a, const uint8_t *end) {
     unsigned head = attribute_head(a), len = attribute_len(a);
     uint32_t h = (2166136261u ^ a[1]) * 16777619u;
     for (unsigned k = 0; k < len; k++) h = (h ^ a[head + k]) * 16777619u;
-    sum += h;
+    // Attributes that change together must not make up for each other in the sum.
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    sum += h ^ h >> 16;
     a += head + len;
   }
   return sum ? sum : 1;
