@@ -69,6 +69,15 @@ async function checkMirror(stage: Stage): Promise<string> {
   return `${age_ms} ms old`;
 }
 
+/** A next hop on the link is used by its link-local address, which Docker makes of the IPv4 one. */
+function gatewayOf(client: Parameters<typeof addressOf>[0], family: Family): string {
+  const address4 = addressOf(client, "ipv4-unicast");
+  if (family === "ipv4-unicast") return address4;
+  const [a = 0, b = 0, c = 0, d = 0] = address4.split(".").map(Number);
+  const hex = (value: number) => value.toString(16);
+  return `fe80::42:${hex((a << 8) | 0xff)}:fe${hex(b).padStart(2, "0")}:${hex((c << 8) | d)}`;
+}
+
 /** The clients' routes are in the container's kernel, by the clients' next hops, whoever is active. */
 async function checkForwarder(stage: Stage): Promise<string> {
   const { deployment, clients } = stage;
@@ -88,7 +97,7 @@ async function checkForwarder(stage: Stage): Promise<string> {
       const expected = clients.flatMap(({ client }) =>
         client.shipped
           .filter(({ prefix }) => familyOf(prefix) === family)
-          .map(({ prefix }) => `${prefix} via ${addressOf(client, family)} metric 32`),
+          .map(({ prefix }) => `${prefix} via ${gatewayOf(client, family)} metric 32`),
       );
       await until(
         async () => {
