@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ShownRoute } from "@ts-bgp/views";
 import { describe, expect, test } from "vitest";
+import { bgpdump, routeText, withoutLarge } from "./bgpdump.ts";
 import {
   type FeedsScene,
   routesOf,
@@ -52,7 +53,7 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
       const shown = await sent();
       const { file, stdout } = await dumped(address, "sent.mrt");
       expect(stdout).toContain(`${paths} routes of 2 prefixes`);
-      const lines = await bgpdump(scene, file);
+      const lines = await bgpdump(scene.node, file);
       // Behind the prefix there is the path identifier.
       const ids = lines.map((line) => (hasAddPath ? line.splice(6, 1) : ["0"])[0]);
       expect(ids.includes("0")).toBe(!hasAddPath);
@@ -62,7 +63,7 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
 
       // Of IPv6, whose next hop stands in another attribute.
       const address6 = receiver.spec.sessions[1]!.localAddress;
-      const six = await bgpdump(scene, (await dumped(address6, "sent6.mrt.gz")).file);
+      const six = await bgpdump(scene.node, (await dumped(address6, "sent6.mrt.gz")).file);
       if (hasAddPath) for (const line of six) line.splice(6, 1);
       const shown6 = await routesOf(speaker, ["--neighbor", address6, "--advertised"]);
       expect(six.map(routeText)).toEqual(shown6.map(withoutLarge));
@@ -130,7 +131,7 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
           const begin = `rib-out.${localAddress.replaceAll(":", "-")}.2`;
           const found = () => news(begin).find((name) => !name.endsWith(".part")) ?? null;
           const name = await until(found, WAIT_MS, `there is a dump for ${localAddress}`);
-          const lines = await bgpdump(scene, join(dir, name));
+          const lines = await bgpdump(scene.node, join(dir, name));
           const shown = await routesOf(speaker, ["--neighbor", localAddress, "--advertised"]);
           expect(shown.length).toBeGreaterThan(0);
           expect(lines.map(routeText).sort()).toEqual(shown.map(withoutLarge));
@@ -154,23 +155,4 @@ describe.skipIf(REASON !== null)(`MRT${REASON === null ? "" : ` (${REASON})`}`, 
 function inject({ node, replay }: FeedsScene, file: string, peer: string) {
   const words = ["--mrt", file, "--peer", peer, "--as", "65001", "--keep-next-hop", "--add-path"];
   return replay.spawn([process.execPath, MAIN, "inject", node.address4, ...words]);
-}
-
-/** @returns the fields of each line of its short form */
-async function bgpdump({ node }: FeedsScene, file: string): Promise<string[][]> {
-  const { stdout } = await node.run(["/usr/bin/bgpdump", "-m", file]);
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => line.split("|"));
-}
-
-/** Of a route in a dump. bgpdump does not know large communities. */
-function routeText(fields: readonly string[]): string {
-  const [, , , , , prefix, path, , nextHop, , , communities] = fields;
-  return [prefix, nextHop, path, communities].join("|");
-}
-
-function withoutLarge(text: string): string {
-  return text.split("|").slice(0, 4).join("|");
 }

@@ -1,9 +1,9 @@
 /** MRT files as Debian's bgpdump and this project's own reader understand them. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { zstdDecompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { bgpdump, routeText, withoutLarge } from "./bgpdump.ts";
 import {
   type FeedsScene,
   routesOf,
@@ -96,29 +96,4 @@ async function expectSameInjected(scene: FeedsScene, file: string): Promise<void
   };
   await until(areThere, WAIT_MS, "the dump is announced");
   await replaying.stop();
-}
-
-/** @returns the fields of each line of its short form */
-async function bgpdump(node: LabNode, file: string): Promise<string[][]> {
-  let read = file;
-  // It knows gzip alone.
-  if (file.endsWith(".zst")) {
-    read = join(node.directory, "read.mrt");
-    writeFileSync(read, zstdDecompressSync(readFileSync(file)));
-  }
-  const { stdout } = await node.run(["/usr/bin/bgpdump", "-m", read]);
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => line.split("|"));
-}
-
-/** Of a route in a dump. bgpdump does not know large communities. */
-function routeText(fields: readonly string[]): string {
-  const [, , , , , prefix, path, , nextHop, , , communities] = fields;
-  return [prefix, nextHop, path, communities].join("|");
-}
-
-function withoutLarge(text: string): string {
-  return text.split("|").slice(0, 4).join("|");
 }

@@ -196,9 +196,11 @@ export class RouteMonitor {
    */
   hear(put: (route: KernelRoute) => void): Heard {
     const { octets } = this;
+    let hasFailed = false;
     for (let heard: Heard = "nothing"; ; ) {
       const length = libc().recv(this.fd, octets, octets.length, MSG_DONTWAIT);
       if (length >= 0) {
+        hasFailed = false;
         if (heard === "nothing") heard = "changes";
         // A message at a time.
         const route =
@@ -209,8 +211,11 @@ export class RouteMonitor {
         continue;
       }
       const reason = errno();
-      if (reason === EAGAIN) return heard;
-      if (reason !== EINTR) heard = "too much";
+      if (reason === EINTR) continue;
+      // That some were lost is said once, and others may be behind it; what fails again will go on to.
+      if (reason === EAGAIN || hasFailed) return heard;
+      heard = "too much";
+      hasFailed = true;
     }
   }
 

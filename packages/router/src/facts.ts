@@ -101,6 +101,36 @@ export function peerFacts(
 }
 
 /**
+ * What policies may ask about the peer of routes of this speaker's own, which no session has.
+ *
+ * @param source - in place of an address
+ */
+export function ownFacts(
+  { config, factNumbers }: { readonly config: Config; readonly factNumbers: { next(): number } },
+  routeType: "static" | "kernel",
+  source: string,
+): PeerFacts {
+  const { as } = config.router;
+  return {
+    number: factNumbers.next(),
+    as,
+    localAs: as,
+    routeType,
+    role: null,
+    group: "",
+    address: source,
+    addressOctets: NO_ADDRESS,
+    sameAsAddresses: [],
+    localAddress4: null,
+    localAddress6: null,
+    vars: {},
+    anyPeer: false,
+  };
+}
+
+const NO_ADDRESS = new Uint8Array(16);
+
+/**
  * What the state machine must know of a neighbor.
  *
  * @param isRestarting - this speaker has restarted, and has not sent all that it had

@@ -11,6 +11,7 @@ import { runsOf } from "@ts-bgp/feeds-codec";
 import { type Filter, type PeerFacts, REASON } from "@ts-bgp/policy";
 import type { AttrId, Importer } from "@ts-bgp/rib";
 import type { Family } from "@ts-bgp/wire-codec";
+import { ownFacts } from "./facts.ts";
 import { isRoutable } from "./importer.ts";
 import { age, RemoveUnheard, roundOf } from "./members.ts";
 import type { KernelPeer } from "./neighbor-directory.ts";
@@ -19,7 +20,6 @@ import { FAMILIES, type Tables } from "./tables.ts";
 
 /** In place of the address of a neighbor. */
 export const KERNEL_SOURCE = "kernel";
-const NO_ADDRESS = new Uint8Array(16);
 
 /** All is told from now on; routes that are there or are no more; all has been told. */
 export type KernelNews = "begin" | "routes" | "complete";
@@ -52,7 +52,7 @@ export function changeKernel(tables: Tables, before: Config, policies: ReadonlyS
   const { config, kernelPeer: peer } = tables;
   if (peer === null) return;
   const isOtherAs = peer.facts.as !== config.router.as;
-  if (isOtherAs) peer.facts = factsOf(tables);
+  if (isOtherAs) peer.facts = ownFacts(tables, "kernel", KERNEL_SOURCE);
   const { kernel } = config;
   if (kernel === null) {
     if (before.kernel === null) return;
@@ -74,30 +74,17 @@ function newPeer(tables: Tables): KernelPeer {
   peers.kernel = row;
   for (const family of FAMILIES) tables.rib(family).paths.addPeer(row);
   const peer = {
-    ...{ row, as: 0, facts: factsOf(tables), isReflectorClient: false, session: null },
+    ...{
+      row,
+      as: 0,
+      facts: ownFacts(tables, "kernel", KERNEL_SOURCE),
+      isReflectorClient: false,
+      session: null,
+    },
     ...{ copies: 0, wantsCopy: false },
   };
   directory.add(peer);
   return peer;
-}
-
-function factsOf({ config, factNumbers }: Tables): PeerFacts {
-  const { as } = config.router;
-  return {
-    number: factNumbers.next(),
-    as,
-    localAs: as,
-    routeType: "kernel",
-    role: null,
-    group: "",
-    address: KERNEL_SOURCE,
-    addressOctets: NO_ADDRESS,
-    sameAsAddresses: [],
-    localAddress4: null,
-    localAddress6: null,
-    vars: {},
-    anyPeer: false,
-  };
 }
 
 function takeAll(

@@ -4,7 +4,6 @@
  */
 
 import type { StaticRoute } from "@ts-bgp/config";
-import type { PeerFacts } from "@ts-bgp/policy";
 import type { AttrId, Importer, PeerLimits, Rib } from "@ts-bgp/rib";
 import {
   ATTR,
@@ -15,12 +14,12 @@ import {
   type Family,
   familyAfi,
 } from "@ts-bgp/wire-codec";
+import { ownFacts } from "./facts.ts";
 import type { StaticPeer } from "./neighbor-directory.ts";
 import { FAMILIES, type Tables } from "./tables.ts";
 
 /** In place of the address of a neighbor. */
 export const STATIC_SOURCE = "static";
-const NO_ADDRESS = new Uint8Array(16);
 /** As in the text that `show` gives of attributes. */
 const ORIGINS = { igp: "IGP", egp: "EGP", incomplete: "INCOMPLETE" } as const;
 export const UNLIMITED: PeerLimits = {
@@ -35,7 +34,7 @@ export function applyStaticRoutes(tables: Tables): void {
   if (staticRoutes.length === 0 && tables.staticPeer === null) return;
   tables.staticPeer ??= newPeer(tables);
   const peer = tables.staticPeer;
-  if (peer.facts.as !== router.as) peer.facts = factsOf(tables);
+  if (peer.facts.as !== router.as) peer.facts = ownFacts(tables, "static", STATIC_SOURCE);
   peer.round = (peer.round + 1) & 0xff;
   for (const route of staticRoutes) announce(tables, peer, route);
   for (const family of FAMILIES) removeOthers(tables, peer, family);
@@ -52,7 +51,7 @@ export function changeStaticRoutes(tables: Tables, before: readonly StaticRoute[
     applyStaticRoutes(tables);
     return;
   }
-  if (peer.facts.as !== config.router.as) peer.facts = factsOf(tables);
+  if (peer.facts.as !== config.router.as) peer.facts = ownFacts(tables, "static", STATIC_SOURCE);
   const held = new Map(before.map((route) => [route.prefix, route]));
   for (const route of config.staticRoutes) {
     if (held.get(route.prefix) !== route) announce(tables, peer, route);
@@ -69,29 +68,10 @@ function newPeer(tables: Tables): StaticPeer {
   const row = peers.add({ as: 0, external: true, address: [0, 0, 0, 0] });
   peers.local = row;
   for (const family of FAMILIES) tables.rib(family).paths.addPeer(row);
-  const facts = factsOf(tables);
+  const facts = ownFacts(tables, "static", STATIC_SOURCE);
   const peer = { row, as: 0, facts, isReflectorClient: false, session: null, round: 0 };
   directory.add(peer);
   return peer;
-}
-
-function factsOf({ config, factNumbers }: Tables): PeerFacts {
-  const { as } = config.router;
-  return {
-    number: factNumbers.next(),
-    as,
-    localAs: as,
-    routeType: "static",
-    role: null,
-    group: "",
-    address: STATIC_SOURCE,
-    addressOctets: NO_ADDRESS,
-    sameAsAddresses: [],
-    localAddress4: null,
-    localAddress6: null,
-    vars: {},
-    anyPeer: false,
-  };
 }
 
 function announce(tables: Tables, { row, round }: StaticPeer, route: StaticRoute): void {
