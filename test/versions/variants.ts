@@ -191,7 +191,7 @@ export class Novelty { count = 7; }
         put: "  Novelty,\n  Tables,\n  Timers,\n",
       },
       { file: NUMBERS, find: "1 Machine:", put: "999 Novelty: count\n1 Machine:" },
-      { file: NUMBERS, find: "vars members\n", put: "vars members novelties novelty\n" },
+      { file: NUMBERS, find: "\n34 ", put: " novelties novelty\n34 " },
     ],
   },
   {
@@ -219,7 +219,7 @@ export class Novelty { count = 7; }
       },
       { file: NUMBERS, find: " Digest:", put: " TableDigest=Digest:" },
       { file: NUMBERS, find: "hash serial seed", put: "hash turn=serial seed" },
-      { file: NUMBERS, find: "columns walks\n", put: "columns walks novelty\n" },
+      { file: NUMBERS, find: "\n55 ", put: " novelty\n55 " },
     ],
   },
   {

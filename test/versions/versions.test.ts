@@ -1,10 +1,13 @@
 /** Takeovers between two programs; all of them: `npm run versions`. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { enterOwnNetwork } from "../../testkit/own-network.ts";
 import { labAvailable } from "../lab/install.ts";
 import { IS_FULL } from "../mode.ts";
 import { allCases, runCases } from "./matrix.ts";
-import { variantTree } from "./tree.ts";
+import { variantTree, writePatched } from "./tree.ts";
 import { runTrial } from "./trial.ts";
 import { VARIANTS } from "./variants.ts";
 
@@ -21,6 +24,15 @@ const cases = allCases().filter(({ title, other, isPresentLast, how }) => {
   if (!IS_FULL) return SHORT.includes(title);
   if (how !== null) return isPresentLast === (how === "kill");
   return AMONG_DAEMONS.some((name) => other.name.startsWith(name));
+});
+
+test.each(VARIANTS)("a variant can be made of the present program: $name", ({ patches }) => {
+  const folder = mkdtempSync(join(tmpdir(), "tsbgp-variant-"));
+  try {
+    writePatched(folder, patches);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe.skipIf(REASON !== null)(`a pair of two programs (${REASON ?? "on one host"})`, () => {
