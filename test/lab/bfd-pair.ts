@@ -1,4 +1,4 @@
-/** A pair of speakers in a lab whose neighbors have BFD: on one host, or on two with addresses that move. */
+/** A pair of speakers on one host of a lab, whose neighbors have BFD. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ShownNsr } from "@ts-bgp/nsr";
@@ -23,35 +23,26 @@ export interface PairSide {
 
 /** What both sides have. */
 export interface PairSpec {
-  /** For the sockets of both. */
-  readonly directory: string;
   readonly as: number;
-  readonly id: string;
   /** Of all neighbors, as the file has it. */
   readonly bfd: object;
-  /** With the local address to use, where that is one that moves. */
-  readonly neighbors: readonly { readonly address: string; readonly "local-address"?: string }[];
-  /** Addresses that move, with their prefix lengths; empty on one host. */
-  readonly services: readonly string[];
+  /** Their addresses. */
+  readonly neighbors: readonly string[];
 }
 
-export function pairSide(node: LabNode, name: string, spec: PairSpec): PairSide {
-  const { directory, as, id, bfd, neighbors, services } = spec;
-  const file = join(directory, `${name}.yaml`);
-  const socket = join(directory, `${name}.sock`);
-  const link = join(directory, "nsr.sock");
-  const moves = services.map((address) => ({ address, interface: "eth0" }));
-  const mode = services.length === 0 ? "shared" : "address";
-  const pair = { cluster: "bfd", self: name, mode, listen: link, peer: link };
+export function pairSide(node: LabNode, name: string, { as, bfd, neighbors }: PairSpec): PairSide {
+  const file = join(node.directory, `${name}.yaml`);
+  const socket = join(node.directory, `${name}.sock`);
+  const link = join(node.directory, "nsr.sock");
   const config = {
-    router: { as, id },
+    router: { as, id: node.address4 },
     control: { socket },
-    nsr: { ...pair, ...(services.length === 0 ? {} : { "service-addresses": moves }) },
+    nsr: { cluster: "bfd", self: name, mode: "shared", listen: link, peer: link },
     defaults: {
       ...{ as: PEER_AS, import: "accept-all", export: "accept-all", "connect-retry": 1 },
       bfd,
     },
-    neighbors,
+    neighbors: neighbors.map((address) => ({ address })),
   };
   writeFileSync(file, JSON.stringify(config));
   let running: LabProcess | undefined;

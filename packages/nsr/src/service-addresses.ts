@@ -4,7 +4,7 @@ import net from "node:net";
 import os from "node:os";
 import type { NsrConfig, ServiceAddressConfig } from "@ts-bgp/config";
 import {
-  addAddress,
+  addAddresses,
   announceAddresses,
   type Capability,
   destroyConnectionsOf,
@@ -55,10 +55,8 @@ export class ServiceAddresses {
   claim(): void {
     const services = this.addresses.map(located);
     this.isClaimed = true;
-    for (const service of services) {
-      this.interfaces.set(service.address, service.interface);
-      addAddress(service);
-    }
+    for (const service of services) this.interfaces.set(service.address, service.interface);
+    addAddresses(services);
     this.stopAnnouncing();
     if (services.length > 0) this.stopAnnouncing = announceAddresses(services);
   }

@@ -14,6 +14,7 @@ import {
   SOCK_DGRAM,
   SOCK_RAW,
 } from "./libc.ts";
+import { forgetUnanswered } from "./neighbor-cache.ts";
 import {
   announcements,
   claimant,
@@ -21,11 +22,27 @@ import {
   ETHERTYPE_IPV6,
   question,
 } from "./neighbor-frames.ts";
-import { attribute, NETLINK_ROUTE, NLM_F_CREATE, NLM_F_REPLACE, requestOnce } from "./netlink.ts";
-import { addressOctets, interfaceIndex } from "./socket-address.ts";
+import {
+  attribute,
+  NETLINK_ROUTE,
+  NLM_F_CREATE,
+  NLM_F_REPLACE,
+  openNetlink,
+  request,
+  requestOnce,
+} from "./netlink.ts";
+import { addressOctets, interfaceIndex, isIpv4 } from "./socket-address.ts";
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
+const RTM_GETROUTE = 26;
+/** `struct rtmsg` of linux/rtnetlink.h, as far as it is used. */
+const RTMSG_OCTETS = 12;
+const RTM_FAMILY_AT = 0;
+const RTM_BITS_AT = 1;
+const RTM_TYPE_AT = 7;
+const RTA_DST = 1;
+const RTN_LOCAL = 2;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_FLAGS = 8;
@@ -37,6 +54,8 @@ const FRAME_OCTETS_MAX = 2048;
 const IFREQ_OCTETS = 40;
 const IFREQ_NAME_OCTETS = 16;
 const SIOCGIFFLAGS = 0x8913;
+const SIOCGIFHWADDR = 0x8927;
+const ARPHRD_ETHER = 1;
 /** IFF_UP and IFF_RUNNING. */
 const IFF_UP_RUNNING = 0x41;
 
@@ -80,15 +99,35 @@ export interface ServiceAddress {
 const ANNOUNCE_AFTER_MS = [20, 100, 500, 2000] as const;
 const QUESTION_EVERY_MS = 10;
 const POLL_MS = 1;
+/** Where the kernel does not say so soon that it takes what comes to an address, nobody waits for it. */
+const SETTLE_MS_MAX = 20;
+const SETTLE_POLL_MS = 0.2;
+
+/** For announcements on all interfaces; null before the first one. */
+let announcer: number | null = null;
 
 /**
- * Puts an address on its interface, or leaves it there. At once usable; nobody is told.
+ * Puts addresses on their interfaces, or leaves them there. At once usable; nobody is told.
+ *
+ * An IPv6 address is there before the kernel takes what comes to it, which it has a worker do later, within a
+ * millisecond or so. Whoever is asked for an Ethernet address in between, from that address, answers in vain,
+ * and would be asked again only a second later. So this waits for the worker, and forgets who was asked.
  *
  * @throws KernelError, or Error when there is no such interface
  */
-export function addAddress(service: ServiceAddress): void {
-  const reason = requestAddress(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, service);
-  if (reason !== 0) throw new KernelError(`adding ${service.address}`, reason);
+export function addAddresses(services: readonly ServiceAddress[]): void {
+  for (const service of services) {
+    const reason = requestAddress(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, service);
+    if (reason !== 0) throw new KernelError(`adding ${service.address}`, reason);
+  }
+  const late = services.filter(({ address }) => !isIpv4(address));
+  const untilMs = performance.now() + SETTLE_MS_MAX;
+  for (const { address } of late) {
+    while (!isLocal(address) && performance.now() < untilMs) sleepNow(SETTLE_POLL_MS);
+  }
+  for (const name of new Set(late.map((service) => service.interface))) {
+    forgetUnanswered(interfaceIndex(name));
+  }
 }
 
 /** Takes an address from its interface. @returns whether it was there @throws as `addAddress` */
@@ -103,12 +142,17 @@ export function removeAddress(service: ServiceAddress): boolean {
 /** @returns whether an interface is there, and something is at the other end of its cable */
 export function isInterfaceUp(name: string): boolean {
   const request = Buffer.alloc(IFREQ_OCTETS);
+  if (!askInterface(name, SIOCGIFFLAGS, request)) return false;
+  const flags = request.readUInt16LE(IFREQ_NAME_OCTETS);
+  return (flags & IFF_UP_RUNNING) === IFF_UP_RUNNING;
+}
+
+/** @returns whether there is such an interface; what was asked is in `request` then, behind the name */
+function askInterface(name: string, what: number, request: Buffer): boolean {
   request.write(name, 0, IFREQ_NAME_OCTETS - 1);
   const fd = check(libc().socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
   try {
-    if (libc().ioctl(fd, SIOCGIFFLAGS, request) < 0) return false;
-    const flags = request.readUInt16LE(IFREQ_NAME_OCTETS);
-    return (flags & IFF_UP_RUNNING) === IFF_UP_RUNNING;
+    return libc().ioctl(fd, what, request) >= 0;
   } finally {
     libc().close(fd);
   }
@@ -166,14 +210,26 @@ export async function whoHas(service: ServiceAddress, waitMs: number): Promise<s
 
 function announceOnce(service: ServiceAddress): void {
   const address = addressOctets(service.address);
-  // Protocol 0 receives nothing.
-  const link = openLink(service.interface, 0);
-  if (link === null) return;
-  try {
-    for (const frame of announcements(address, link.hardware)) sendFrame(link.fd, frame);
-  } finally {
-    libc().close(link.fd);
+  const index = interfaceIndex(service.interface);
+  const hardware = hardwareOf(service.interface);
+  if (hardware === null) return;
+  // Protocol 0 hears nothing. It stays open: to close one waits for tens of milliseconds until no processor
+  // looks at it any more, in the middle of a takeover.
+  announcer ??= check(libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket");
+  const to = linkAddress(index, 0);
+  for (const frame of announcements(address, hardware)) {
+    // A frame that cannot be sent now is one that got lost.
+    libc().sendto(announcer, frame, frame.length, MSG_DONTWAIT, to, to.length);
   }
+}
+
+/** @returns the Ethernet address of an interface; null when it is no Ethernet, or gone */
+function hardwareOf(name: string): Buffer | null {
+  const request = Buffer.alloc(IFREQ_OCTETS);
+  if (!askInterface(name, SIOCGIFHWADDR, request)) return null;
+  const hardware = request.subarray(IFREQ_NAME_OCTETS + 2, IFREQ_NAME_OCTETS + 8);
+  const isEthernet = request.readUInt16LE(IFREQ_NAME_OCTETS) === ARPHRD_ETHER;
+  return isEthernet && hardware.some((octet) => octet !== 0) ? hardware : null;
 }
 
 /** @returns a packet socket on the interface, or null when it is no Ethernet */
@@ -181,9 +237,7 @@ function openLink(name: string, protocol: number): { fd: number; hardware: Buffe
   const index = interfaceIndex(name);
   const fd = check(libc().socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket");
   try {
-    const address = Buffer.alloc(sockaddrLl.span);
-    const none = { hardwareKind: 0, packetKind: 0, hardwareOctets: 0, hardware: Buffer.alloc(8) };
-    sockaddrLl.encode({ family: AF_PACKET, protocol, interface: index, ...none }, address);
+    const address = linkAddress(index, protocol);
     check(libc().bind(fd, address, address.length), `packets of ${name}`);
     check(libc().getsockname(fd, address, Uint32Array.of(address.length)), `packets of ${name}`);
     const { hardwareOctets, hardware } = sockaddrLl.decode(address);
@@ -197,9 +251,40 @@ function openLink(name: string, protocol: number): { fd: number; hardware: Buffe
   return null;
 }
 
+function linkAddress(interfaceIndex: number, protocol: number): Buffer {
+  const address = Buffer.alloc(sockaddrLl.span);
+  const none = { hardwareKind: 0, packetKind: 0, hardwareOctets: 0, hardware: Buffer.alloc(8) };
+  sockaddrLl.encode({ family: AF_PACKET, protocol, interface: interfaceIndex, ...none }, address);
+  return address;
+}
+
 /** A frame that cannot be sent now is one that got lost. */
 function sendFrame(fd: number, frame: Buffer): void {
   libc().send(fd, frame, frame.length, MSG_DONTWAIT);
+}
+
+/** @returns whether the kernel takes what comes to an address of IPv6 */
+function isLocal(address: string): boolean {
+  const octets = addressOctets(address);
+  const asked = Buffer.alloc(RTMSG_OCTETS);
+  asked[RTM_FAMILY_AT] = AF_INET6;
+  asked[RTM_BITS_AT] = 8 * octets.length;
+  let type = 0;
+  const fd = openNetlink(NETLINK_ROUTE);
+  try {
+    const payload = Buffer.concat([asked, attribute(RTA_DST, octets)]);
+    request(fd, RTM_GETROUTE, 0, payload, (message) => {
+      type = message[RTM_TYPE_AT]!;
+    });
+  } finally {
+    libc().close(fd);
+  }
+  return type === RTN_LOCAL;
+}
+
+/** Has this thread wait, and nothing else be done meanwhile. */
+function sleepNow(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function requestAddress(type: number, flags: number, service: ServiceAddress): number {

@@ -42,7 +42,7 @@
 
 export { type AcceptedConnection, acceptNext, resetConnection } from "./accept.ts";
 export {
-  addAddress,
+  addAddresses,
   announceAddresses,
   isInterfaceUp,
   removeAddress,

@@ -1,4 +1,4 @@
-/** Requests to the kernel over netlink(7): one message out, its acknowledgement back. */
+/** Requests to the kernel over netlink(7): one message out, its answers and its acknowledgement back. */
 
 import { type Layout, struct, u16, u32 } from "buffer-layout";
 import {
@@ -26,8 +26,11 @@ export const NETLINK_NETFILTER = 12;
 export const NLM_F_REQUEST = 1;
 export const NLM_F_ACK = 4;
 export const NLM_F_REPLACE = 0x100;
+/** All that there are, and not one. */
+export const NLM_F_DUMP = 0x300;
 export const NLM_F_CREATE = 0x400;
 export const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
 export const NLMSG_HEADER_OCTETS = 16;
 
 interface MessageHeader {
@@ -76,12 +79,18 @@ export function attribute(type: number, value: Uint8Array): Buffer {
 }
 
 /**
- * Sends one request and waits for the kernel's word on it; other messages that arrive first are
- * dropped.
+ * Sends one request and waits for the kernel's word on it.
  *
+ * @param heard - told of each message that comes before that, without its header; not to be kept
  * @returns 0, or errno
  */
-export function request(fd: number, type: number, flags: number, payload: Uint8Array): number {
+export function request(
+  fd: number,
+  type: number,
+  flags: number,
+  payload: Uint8Array,
+  heard: (message: Buffer) => void = () => {},
+): number {
   const message = Buffer.alloc(NLMSG_HEADER_OCTETS + payload.length);
   nlmsghdr.encode(
     {
@@ -103,8 +112,14 @@ export function request(fd: number, type: number, flags: number, payload: Uint8A
       if (reason === EINTR) continue;
       throw new KernelError("netlink answer", reason === EAGAIN ? EAGAIN : reason);
     }
-    const header = nlmsghdr.decode(answer);
-    if (header.type === NLMSG_ERROR) return -answer.readInt32LE(NLMSG_HEADER_OCTETS);
+    for (let at = 0; at + NLMSG_HEADER_OCTETS <= octets; ) {
+      const header = nlmsghdr.decode(answer, at);
+      const body = answer.subarray(at + NLMSG_HEADER_OCTETS, at + header.octets);
+      if (header.type === NLMSG_ERROR) return -body.readInt32LE(0);
+      if (header.type === NLMSG_DONE) return 0;
+      heard(body);
+      at += (header.octets + 3) & ~3;
+    }
   }
 }
 

@@ -76,7 +76,7 @@ describe.skipIf(noLabReason !== null)(
           lab!.node(name),
         ) as [LabNode, LabNode, LabNode];
         const service = JSON.stringify({ address, prefixLength, interface: "eth0" });
-        const add = `takeover.addAddress(${service}); takeover.announceAddresses([${service}]);`;
+        const add = `takeover.addAddresses([${service}]); takeover.announceAddresses([${service}]);`;
         const who = `console.log(await takeover.whoHas(${service}, 100));`;
         const macOf = async (node: LabNode) =>
           /ether (\S+)/.exec((await node.run(["ip", "link", "show", "eth0"])).stdout)?.[1];
@@ -107,6 +107,55 @@ describe.skipIf(noLabReason !== null)(
       },
     );
 
+    test("of IPv6 is asked from at once, and each neighbor has to answer once", async () => {
+      lab = createLab();
+      const [peer, host] = ["peer", "host"].map((name) => lab!.node(name)) as [LabNode, LabNode];
+      const service = { address: "fd00::100", prefixLength: 128, interface: "eth0" };
+      const rounds = 30;
+      const solicitations = async () => {
+        const { stdout } = await peer.run(["cat", "/proc/net/snmp6"]);
+        return Number(/Icmp6InNeighborSolicits\s+(\d+)/.exec(stdout)![1]);
+      };
+      const before = await solicitations();
+      // What the address can be used for before it takes what comes to it: another thread sends all the time.
+      const lines = `
+        import { execFileSync } from "node:child_process";
+        const service = ${JSON.stringify(service)};
+        const fd = takeover.openUdpSender("ipv6", service.address, 9999);
+        const to = { address: ${JSON.stringify(peer.address6)}, port: 9 };
+        const isKnown = () =>
+          /REACHABLE|STALE|DELAY|PROBE/.test(execFileSync("ip", ["neighbor", "show", to.address]).toString());
+        for (let round = 0; round < ${rounds}; round++) {
+          takeover.removeAddress(service);
+          execFileSync("ip", ["neighbor", "flush", "dev", "eth0"]);
+          takeover.addAddresses([service]);
+          takeover.sendUdp(fd, to, Buffer.from("x"));
+          while (!isKnown());
+        }`;
+      await run(host, lines);
+      expect((await solicitations()) - before).toBe(rounds);
+    });
+
+    test("of IPv6 has those forgotten who were asked and have not answered, and no others", async () => {
+      lab = createLab();
+      const [peer, host] = ["peer", "host"].map((name) => lab!.node(name)) as [LabNode, LabNode];
+      const service = { address: "fd00::100", prefixLength: 128, interface: "eth0" };
+      const lines = `
+        import { execFileSync } from "node:child_process";
+        const fd = takeover.openUdpSender("ipv6", null, 9999);
+        const shown = () => execFileSync("ip", ["-6", "neighbor", "show"]).toString();
+        for (const address of [${JSON.stringify(peer.address6)}, "fd00::dead"]) {
+          takeover.sendUdp(fd, { address, port: 9 }, Buffer.from("x"));
+          while (!shown().includes(address));
+        }
+        if (!/fd00::dead.*INCOMPLETE/.test(shown())) throw new Error(shown());
+        takeover.addAddresses([${JSON.stringify(service)}]);
+        console.log(shown());`;
+      const left = await run(host, lines);
+      expect(left).not.toContain("fd00::dead");
+      expect(left).toContain(peer.address6);
+    });
+
     test("on an interface that does not exist is an error with its name", async () => {
       lab = createLab();
       const node = lab.node("only");
@@ -115,7 +164,7 @@ describe.skipIf(noLabReason !== null)(
         prefixLength: 32,
         interface: "eth7",
       });
-      await expect(run(node, `takeover.addAddress(${service});`)).rejects.toThrow(/eth7/);
+      await expect(run(node, `takeover.addAddresses([${service}]);`)).rejects.toThrow(/eth7/);
     });
   },
 );

@@ -12,7 +12,7 @@ import net from "node:net";
 import { createInterface } from "node:readline";
 import {
   acknowledgedOctets,
-  addAddress,
+  addAddresses,
   announceAddresses,
   bootMs,
   descriptorOf,
@@ -392,7 +392,7 @@ const COMMANDS: Readonly<Record<string, (command: never) => Promise<object> | ob
     return { frozen };
   },
   addAddress({ services }: { services: Parameters<typeof announceAddresses>[0] }) {
-    for (const service of services) addAddress(service);
+    addAddresses(services);
     announceAddresses(services);
     return {};
   },
