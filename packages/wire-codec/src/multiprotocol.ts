@@ -193,7 +193,6 @@ export const MP_REACH: AttributeRow<MpReachValue> = {
   name: "MP_REACH_NLRI",
   flags: OPTIONAL,
   malformed: "session-reset",
-  wrongFlags: "session-reset",
   kept: "never",
   check: (buf, at, octets, context) => readMpReach(buf, at, octets, context, SCRATCH),
   decode(buf, at, octets, context) {
@@ -227,7 +226,6 @@ export const MP_UNREACH: AttributeRow<MpUnreachValue> = {
   name: "MP_UNREACH_NLRI",
   flags: OPTIONAL,
   malformed: "session-reset",
-  wrongFlags: "session-reset",
   kept: "never",
   check: (buf, at, octets, context) => readMpUnreach(buf, at, octets, context, SCRATCH),
   decode(buf, at, octets, context) {

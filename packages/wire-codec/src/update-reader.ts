@@ -289,13 +289,15 @@ export class UpdateReader {
     }
     if (row.kept !== "always" && this.ignores(row)) return;
     const flags = this.buf[at]!;
-    let fault: Fault | null;
-    if (flagsAreWrong(row, flags)) fault = badFlags(row, flags);
-    else if (type === ATTR.MP_REACH_NLRI) {
+    const isWrong = flagsAreWrong(row, flags);
+    let fault: Fault | null = null;
+    // Where flags are wrong, the routes are read all the same: they are what is withdrawn.
+    if (type === ATTR.MP_REACH_NLRI) {
       fault = readMpReach(this.buf, valueAt, octets, this.context, this.reachable);
     } else if (type === ATTR.MP_UNREACH_NLRI) {
       fault = readMpUnreach(this.buf, valueAt, octets, this.context, this.unreachable);
-    } else fault = row.check(this.buf, valueAt, octets, this.context);
+    } else if (!isWrong) fault = row.check(this.buf, valueAt, octets, this.context);
+    if (isWrong) fault ??= badFlags(row, flags);
     if (fault === null) {
       // PARTIAL says something of optional transitive attributes alone (RFC 4271 section 4.3).
       const partial = row.flags === OPTIONAL_TRANSITIVE ? flags & ATTR_FLAG.PARTIAL : 0;

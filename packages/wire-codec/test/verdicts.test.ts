@@ -290,8 +290,31 @@ const MESSAGES: readonly MessageRow[] = [
     "MP_REACH_NLRI with wrong flags",
     EBGP,
     { attributes: `${MP_REACH.replace("80", "c0")} ${WITHOUT_NEXT_HOP}` },
+    WITHDRAW,
+    4,
+    /MP_REACH_NLRI flags 0xc0 are not 0x80/,
+  ],
+  [
+    "MP_REACH_NLRI with wrong flags whose routes cannot be read",
+    EBGP,
+    { attributes: "c00e04 0002 01 00" },
+    RESET,
+    9,
+  ],
+  [
+    "MP_UNREACH_NLRI with wrong flags beside routes",
+    EBGP,
+    { attributes: `c00f08 0002 01 20 20010db8 ${MANDATORY}`, nlri: ROUTE },
+    WITHDRAW,
+    4,
+  ],
+  [
+    "MP_UNREACH_NLRI with wrong flags and no reachable routes",
+    EBGP,
+    { attributes: "c00f08 0002 01 20 20010db8" },
     RESET,
     4,
+    /no reachable/,
   ],
   [
     "MP_REACH_NLRI with the Partial bit, which costs no session",
@@ -412,6 +435,21 @@ describe("a whole message", () => {
       reader.read(broken, 0, broken.length, EBGP);
       expect([reader.action, reader.faults[0]?.subcode]).toEqual([3, 1]);
     }
+  });
+
+  test("routes of an MP_REACH_NLRI with wrong flags are there to be withdrawn", () => {
+    const attributes = `${MP_REACH.replace("80", "c0")} ${WITHOUT_NEXT_HOP}`;
+    const message = updateOf({ attributes });
+    reader.read(message, 0, message.length, EBGP);
+    const right = updateOf({ attributes: `${MP_REACH} ${WITHOUT_NEXT_HOP}` });
+    const { at, end, family } = reader.reachable;
+    expect(end).toBeGreaterThan(at);
+    const read = [...message.subarray(at, end)];
+    reader.read(right, 0, right.length, EBGP);
+    expect([read, family]).toEqual([
+      [...right.subarray(reader.reachable.at, reader.reachable.end)],
+      reader.reachable.family,
+    ]);
   });
 
   test("the heaviest fault decides, and all are told", () => {
