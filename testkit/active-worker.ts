@@ -45,7 +45,7 @@ const server = createServer((socket) => {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
     numbers: 1,
-    ...{ ends: 0, ended: "", stream: 0, lacks: 0, goesOn: 0 },
+    ...{ ends: 0, ended: "", stream: 0, lacks: 0, goesOn: 0, path: "" },
   };
   socket.write(frameOf("hello", hello));
   active.join("b", 0);

@@ -1,7 +1,7 @@
 /** `tsbgp mirror` and `tsbgp show mirrors`: read-only copies of a speaker. */
 
 import type { ShownMirrors } from "@ts-bgp/daemon";
-import type { ShownFollowing, ShownMirror } from "@ts-bgp/nsr";
+import type { ShownFollowing, ShownMirror, ShownServing } from "@ts-bgp/nsr";
 import { type Command, noWords, print } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { useHugePages } from "./huge-pages.ts";
@@ -14,7 +14,8 @@ export const mirrorCommand: Command = {
   usage: "-c FILE",
   summary: "be a read-only copy of a speaker: commands, API, looking glass, metrics",
   help: [
-    "FILE says which speaker is followed, which has a section mirrors; `tsbgp check` checks it.",
+    "FILE says which speaker is followed, which has a section mirrors; `tsbgp check` checks it. A file with such",
+    "a section of its own lets other mirrors follow this one.",
     "All that is shown is marked with its age; `tsbgp show mirrors` says more, here and on the speaker.",
     "SIGHUP opens the log file anew; SIGTERM and SIGINT end the mirror. The speaker does not notice.",
   ],
@@ -54,11 +55,17 @@ const COLUMNS: readonly Column<ShownMirror>[] = [
 
 /** @returns lines for people */
 export function mirrorLines({ serving, following }: ShownMirrors, nowMs: number): string[] {
-  if (following !== null) return followingLines(following, nowMs);
+  if (following !== null) {
+    const lines = followingLines(following, nowMs);
+    return serving === null ? lines : [...lines, "", ...servingLines(serving)];
+  }
   if (serving === null) {
     return ["nobody can follow this speaker: it has no section mirrors, or is not the active side"];
   }
-  const { cluster, listen, problem, mirrors } = serving;
+  return servingLines(serving);
+}
+
+function servingLines({ cluster, listen, problem, mirrors }: ShownServing): string[] {
   if (problem !== "") return [`no mirror of ${cluster} can follow: ${problem}`];
   const follow =
     mirrors.length === 1 ? `mirror of ${cluster} follows` : `mirrors of ${cluster} follow`;
@@ -72,16 +79,17 @@ export function mirrorLines({ serving, following }: ShownMirrors, nowMs: number)
 }
 
 function followingLines(shown: ShownFollowing, nowMs: number): string[] {
-  const { cluster, side, over, state, since_ms, age_ms, reason, behind, states } = shown;
+  const { cluster, side, path, over, state, since_ms, age_ms, reason, behind, states } = shown;
   const age = age_ms === null ? "nothing is shown" : `at most ${ageText(age_ms)} old`;
   const what = {
-    following: `follows ${side}`,
+    following: `follows ${side}${reason === "" ? "" : `, WHICH FOLLOWS NOBODY: ${reason}`}`,
     joining: `is being sent the state of ${side}`,
     looking: `FOLLOWS NOBODY: ${reason}`,
   }[state];
   const fields: [string, string][] = [
     ["Shown", age],
     ["Server", over === "" ? "none" : `${side}, over ${over}`],
+    ["Way", path.length === 0 ? "none" : path.join(" > ")],
     ["Since", `${duration(nowMs - since_ms)} ago`],
     ["Waiting to be applied", `${bracketsText(behind.brackets)}, ${size(behind.octets)}`],
     ["Full copies received", String(states)],

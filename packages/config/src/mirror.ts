@@ -4,8 +4,8 @@ import { type Checker, type ConfigSources, newChecker } from "./checker.ts";
 import { checkControl, type Loaded, loadKind, logOf } from "./file-kinds.ts";
 import type { FileLink, FileShape, OneOrMore } from "./file-shape.ts";
 import { checkHttp } from "./http.ts";
-import type { LinkAddress, NsrTls } from "./link-types.ts";
-import { checkMirrorTls } from "./mirrors.ts";
+import type { LinkAddress, MirrorsConfig, NsrTls } from "./link-types.ts";
+import { checkMirrors, checkMirrorTls } from "./mirrors.ts";
 import { linksIn } from "./nsr.ts";
 import type { Config } from "./types.ts";
 import { YamlFile } from "./yaml-file.ts";
@@ -21,10 +21,12 @@ export interface MirrorConfig extends Pick<Config, "control" | "http" | "log"> {
     /** Null where all servers are Unix sockets: TCP needs it. */
     readonly tls: NsrTls | null;
   };
+  /** Of mirrors that may follow this one; null for none. */
+  readonly mirrors: MirrorsConfig | null;
 }
 
 /** The file, as far as the schema has found it right. */
-interface MirrorShape extends Pick<FileShape, "control" | "http" | "log"> {
+interface MirrorShape extends Pick<FileShape, "control" | "http" | "log" | "mirrors"> {
   readonly follow?: {
     readonly cluster: string;
     readonly servers: OneOrMore<FileLink>;
@@ -56,11 +58,18 @@ function build(shape: MirrorShape, checker: Checker): MirrorConfig {
   const { follow = { cluster: "", servers: [] } } = shape;
   const places = linksIn(follow, "servers", checker);
   const { cluster, self = "" } = follow;
+  const mirrors = checkMirrors(shape, checker);
+  if (mirrors !== null && self === "") {
+    const { yaml } = checker;
+    const why = "mirrors that follow this one are told by names which way they come by";
+    yaml.add(yaml.valueAt(shape, "follow"), `"self" is missing: ${why}; take one, such as m1`);
+  }
   return {
     follow: {
       ...{ cluster, self, servers: places.map(([server]) => server) },
       tls: checkMirrorTls(follow, places, self || "m1", checker),
     },
+    mirrors,
     control: { socket: checkControl(shape, checker) },
     http: checkHttp(shape, checker),
     log: logOf(shape),

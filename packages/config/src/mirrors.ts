@@ -8,7 +8,10 @@ import { checkLink, checkTls, type PlacedLink } from "./nsr.ts";
 
 const MIRRORS_MAX = 8;
 
-export function checkMirrors(shape: FileShape, checker: Checker): MirrorsConfig | null {
+export function checkMirrors(
+  shape: Pick<FileShape, "mirrors" | "nsr" | "followers">,
+  checker: Checker,
+): MirrorsConfig | null {
   const { mirrors, nsr, followers } = shape;
   if (mirrors === undefined) return null;
   const { yaml } = checker;

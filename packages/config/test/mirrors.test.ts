@@ -79,10 +79,21 @@ describe("the file of a mirror", () => {
     expect(formatMistakes(mistakes)).toEqual([]);
     expect(config).toEqual({
       follow: { cluster: "m", self: "", servers: [{ path: "/run/x/m.sock" }], tls: null },
+      mirrors: null,
       control: { socket: "/run/ts-bgp/ts-bgp.sock" },
       http: null,
       log: { level: "info", file: null },
     });
+  });
+
+  test("others may follow it", () => {
+    const follow = "follow: { cluster: m, self: m1, servers: /run/x/m.sock }";
+    const { config, mistakes } = load(
+      `${follow}\nmirrors: { cluster: m, listen: /run/x/m1.sock }\n`,
+    );
+    expect(formatMistakes(mistakes)).toEqual([]);
+    const listen = { path: "/run/x/m1.sock" };
+    expect(config?.mirrors).toEqual({ cluster: "m", listen, tls: null, names: [], max: 8 });
   });
 
   test("it may follow both sides of a pair", () => {
@@ -99,6 +110,14 @@ describe("the file of a mirror", () => {
 
   test.each([
     ["http: { port: 9790 }", 'm.yaml:1:1: "follow" is missing'],
+    [
+      "follow: { cluster: m, servers: /r/m }\nmirrors: { cluster: m, listen: /r/m1 }",
+      'm.yaml:1:9: "self" is missing: mirrors that follow this one are told by names',
+    ],
+    [
+      "follow: { cluster: m, self: m1, servers: /r/m }\nmirrors: { cluster: m, listen: { address: 192.0.2.1, port: 1 } }",
+      '2:32: TCP needs "tls"',
+    ],
     ["follow: { cluster: m }", 'm.yaml:1:9: "servers" is missing'],
     ["follow: { cluster: m, servers: /r/m, self: 7 }", '"self" must be a name of letters'],
     [

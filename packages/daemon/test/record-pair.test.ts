@@ -55,7 +55,7 @@ function protectedSide(): { mirrored: Mirrored; next: () => void; end: () => voi
   };
   const { mirrors } = active;
   return {
-    mirrored: { mirrors, machine: journal.machine, epoch: 1, side: "a", commit },
+    mirrored: { mirrors, machine: journal.machine, epoch: 1, side: "a", through: null, commit },
     next() {
       journal.run({ record: "tick", nowMs: Date.now() });
       commit();

@@ -58,7 +58,7 @@ export function helloOf(
   more: Partial<Pick<Hello, "echo" | "next" | "problem" | "ways" | "stream" | "lacks" | "goesOn">>,
 ) {
   return {
-    ...{ echo: 0, next: 0, problem: "", ways: 0, stream: 0, lacks: 0, goesOn: 0 },
+    ...{ echo: 0, next: 0, problem: "", ways: 0, stream: 0, lacks: 0, goesOn: 0, path: "" },
     version: STREAM_VERSION,
     cluster: side.config.cluster,
     side: side.name,

@@ -10,7 +10,9 @@
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that
- *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts    those who only want to know
+ *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts, server-choice.ts
+ *                            those who only want to know, and whom they follow
+ *     mirror-relay.ts        what they pass on to others of them
  *     recorder.ts, record-thread.ts, record-worker.ts, record-files.ts    what was, on disk
  *     record-player.ts, unpacked-file.ts    of there
  *     lobby.ts, refusals.ts, private-folder.ts, certificate-check.ts    who is let in there

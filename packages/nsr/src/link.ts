@@ -62,11 +62,12 @@ export class Link {
     if (this.stream.writableLength > BACKLOG_OCTETS_MAX) this.end("the other side does not read");
   }
 
-  /** Says why, and closes the link. @param isSlow - as `to`: see the record */
-  bye(reason: string, isSlow = false, to = ""): void {
+  /** Says why, and closes the link. @param isSlow - as the others: see the record */
+  bye(reason: string, isSlow = false, to = "", mayComeAgain = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.stream.end(frameOf("bye", { reason, slow: Number(isSlow), to }));
+    const again = Number(mayComeAgain);
+    this.stream.end(frameOf("bye", { reason, slow: Number(isSlow), to, again }));
     // Whoever does not read must not keep the stream.
     setTimeout(() => this.stream.destroy(), 1000).unref();
   }

@@ -8,20 +8,31 @@
  *
  * **How old it is.** Twice a second the server is asked, and its answer comes behind all that was sent before. Once
  * all of that is run, what is shown is no older than the question, by this side's own clock: whatever waited on the
- * way, at the server, in a network or here, is counted.
+ * way, at the server, in a network or here, is counted. A server that is a mirror itself says how old it is then, which
+ * is added.
  */
 
-import { totalmem } from "node:os";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MirrorConfig } from "@ts-bgp/config";
-import { type AnyRecord, frameOf, type Machine, Standby } from "@ts-bgp/replication";
+import { type AnyRecord, frameOf, type Machine, type RecordOf, Standby } from "@ts-bgp/replication";
 import { type LogEvent, nowMs } from "@ts-bgp/speaker";
 import { programDigest } from "./build.ts";
 import type { Hello } from "./hello.ts";
 import { Link } from "./link.ts";
 import { addressText, connectFirst, type Way } from "./links.ts";
-import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
+import { memoryOctets } from "./memory.ts";
+import {
+  mirrorHello,
+  pathOf,
+  pathProblem,
+  type Self,
+  strangeness,
+  versionProblem,
+} from "./mirror-hello.ts";
+import { MirrorRelay } from "./mirror-relay.ts";
+import type { Mirrored } from "./mirror-server.ts";
+import { ServerChoice } from "./server-choice.ts";
 
 const LOOK_MS = 500;
 /** A server that says nothing for so long is gone. */
@@ -43,8 +54,10 @@ const IMAGE_PART = 1 / 4;
 /** What is followed, for people. */
 export interface ShownFollowing {
   cluster: string;
-  /** Name of the side that is followed, or was last; empty before there was one. */
+  /** Name of the side or mirror that is followed, or was last; empty before there was one. */
   side: string;
+  /** Names of all from the active side to this mirror, which is the last; empty before anybody was followed. */
+  path: readonly string[];
   /** The server's address; empty while there is no link. */
   over: string;
   state: "looking" | "joining" | "following";
@@ -52,7 +65,7 @@ export interface ShownFollowing {
   since_ms: number;
   /** How old what is shown is, at most; null when nothing is. */
   age_ms: number | null;
-  /** Why nobody is followed, empty when somebody is. */
+  /** Why nobody is followed, here or by the mirror that is; empty when somebody is. */
   reason: string;
   /** Brackets and octets that have come and are not run. */
   behind: { brackets: number; octets: number };
@@ -68,6 +81,8 @@ export interface FollowerOptions {
   readonly changed: () => void;
   /** What is shown is as it was at this time, by `nowMs`; called twice a second or so. */
   readonly seen: (atMs: number) => void;
+  /** Told what other mirrors can follow here, null for nothing; absent where none may. */
+  readonly relayed?: (mirrored: Mirrored | null) => void;
   /** Octets that a state has at most; as the memory allows when absent. */
   readonly imageOctetsMax?: number;
 }
@@ -81,6 +96,9 @@ interface Mark {
 export class MirrorFollower {
   private readonly options: FollowerOptions;
   private readonly self: Self;
+  private readonly choice: ServerChoice;
+  /** Null where no mirrors may follow this one. */
+  private readonly relay: MirrorRelay | null;
   /** What is shown; null for nothing. */
   private standby: Standby | null = null;
   /** What is becoming of the state that is being sent; null when none is. */
@@ -93,6 +111,12 @@ export class MirrorFollower {
   /** Of the side that is followed. */
   private epoch = 0;
   private side = "";
+  /** To the one that is followed, or was last; and why that follows nobody, empty when it does. */
+  private path: readonly string[] = [];
+  private above = "";
+  /** A way to a better server, which is to be taken next. */
+  private nextWay: Way | null = null;
+  private isTrying = false;
   private way: Way | null = null;
   private link: Link | null = null;
   private state: ShownFollowing["state"] = "looking";
@@ -122,6 +146,14 @@ export class MirrorFollower {
     this.imageOctetsMax = options.imageOctetsMax ?? memoryOctets() * IMAGE_PART;
     const name = config.self || `mirror-${process.pid}`;
     this.self = { cluster: config.cluster, name, software, build: programDigest() };
+    this.choice = new ServerChoice(config.servers);
+    const through = {
+      path: () => this.shown.path,
+      ageMs: () => this.shown.age_ms,
+      problem: () => this.shown.reason,
+    };
+    const { relayed } = options;
+    this.relay = relayed === undefined ? null : new MirrorRelay(name, through, relayed);
   }
 
   /** Null before there is anything to be shown. */
@@ -130,13 +162,14 @@ export class MirrorFollower {
   }
 
   get shown(): ShownFollowing {
-    const { standby, joining, way, seenMs } = this;
+    const { standby, joining, path, way, seenMs } = this;
     return {
       ...{ cluster: this.self.cluster, side: this.side, state: this.state, states: this.states },
+      path: path.length === 0 ? [] : [...path, this.self.name],
       over: way === null ? "" : addressText(way.address),
       since_ms: Math.round(this.sinceMs),
       age_ms: seenMs === null ? null : Math.max(0, Math.round(nowMs() - seenMs)),
-      reason: this.state === "following" ? "" : this.reason,
+      reason: this.state === "following" ? this.above : this.reason,
       behind: (joining ?? standby)?.behind ?? { brackets: 0, octets: 0 },
     };
   }
@@ -165,7 +198,10 @@ export class MirrorFollower {
     let reason: string;
     this.followedMs = null;
     try {
-      const way = await connectFirst(config.servers, config);
+      const { nextWay } = this;
+      this.nextWay = null;
+      const isThere = nextWay !== null && !nextWay.stream.destroyed;
+      const way = isThere ? nextWay : await this.connect(config);
       if (this.isOver) {
         way.stream.destroy();
         return;
@@ -186,6 +222,10 @@ export class MirrorFollower {
     if (this.isSteady) this.again = { ms: AGAIN_MS, isRefused: false };
   }
 
+  private connect(config: MirrorConfig["follow"]): Promise<Way> {
+    return connectFirst(this.choice.candidates(performance.now()), config);
+  }
+
   /** @returns why it has ended */
   private follow(way: Way): Promise<string> {
     const { stream } = way;
@@ -197,7 +237,7 @@ export class MirrorFollower {
         drained() {},
         idle: () => this.work(stream),
         closed: (reason, isBroken) => {
-          if (isBroken && !this.isSteady) this.refused();
+          if (isBroken && !this.isSteady) this.refused(true);
           this.end(reason);
         },
       });
@@ -232,11 +272,11 @@ export class MirrorFollower {
         this.welcome(record);
         return;
       case "bye":
-        if (!this.isSteady) this.refused();
+        if (!this.isSteady) this.refused(record.again === 0);
         this.end(`disconnected by the server: ${record.reason}`);
         return;
       case "look":
-        this.answered(record.number);
+        this.answered(record);
         return;
       case "imageEnd":
         this.joining?.record(record);
@@ -260,7 +300,11 @@ export class MirrorFollower {
         return null;
       case "hello":
         if (state !== "looking") return "the server says hello again";
-        return strangeness(this.self, "active", record) ?? versionProblem(this.self, record);
+        return (
+          strangeness(this.self, "active", record) ??
+          versionProblem(this.self, record) ??
+          pathProblem(this.options.config.self, pathOf(record))
+        );
     }
     if (state === "looking") return `the server says "${record.record}" before hello`;
     if (record.record !== "image" && record.record !== "imageEnd") return null;
@@ -274,10 +318,15 @@ export class MirrorFollower {
   private welcome(hello: Hello): void {
     this.side = hello.side;
     this.epoch = hello.epoch;
+    this.above = "";
+    const before = this.path.join(" ");
+    this.path = pathOf(hello);
+    if (this.path.join(" ") !== before) this.relay?.wayChanged();
     const { standby } = this;
     if (standby !== null && hello.goesOn > 0 && hello.goesOn === standby.number + 1) {
       standby.follow(this.hooks(standby));
       this.stream = hello.stream;
+      this.relay?.expect(hello);
       this.becomeFollowing("goes on where it was");
       return;
     }
@@ -298,11 +347,13 @@ export class MirrorFollower {
     // Of what was shown before nothing is left, and how old this is is about to be known.
     this.seenMs = null;
     this.options.changed();
+    this.relay?.begin(this.standby, { epoch: this.epoch, stream: this.stream });
     this.becomeFollowing("has the state");
   }
 
   private becomeFollowing(what: string): void {
     this.followedMs = performance.now();
+    this.choice.followed(this.way!.address, this.followedMs);
     this.warned = "";
     this.become("following");
     this.say("info", `this mirror of ${this.self.cluster} ${what}: ${this.side} is followed`);
@@ -310,7 +361,7 @@ export class MirrorFollower {
   }
 
   private newStandby(): Standby {
-    const standby: Standby = new Standby({ send() {}, differs() {} });
+    const standby: Standby = new Standby({ send() {}, differs() {} }, this.relay !== null);
     standby.follow(this.hooks(standby));
     standby.isSameProgram = true;
     return standby;
@@ -326,11 +377,15 @@ export class MirrorFollower {
           this.standby = null;
           this.seenMs = null;
           this.options.changed();
+          this.relay?.begin(null, { epoch: 0, stream: 0 });
         }
-        this.refused();
+        this.refused(true);
         const text = `this mirror differs in ${what} at bracket ${number}: it joins anew`;
         this.say("error", text);
         this.end(text);
+      },
+      ran: (bracket: RecordOf<"bracket">) => {
+        if (standby === this.standby) this.relay?.ran(bracket);
       },
     };
   }
@@ -340,17 +395,19 @@ export class MirrorFollower {
   }
 
   private refuse(reason: string): void {
-    this.refused();
+    this.refused(true);
     this.end(reason);
   }
 
-  /** Whoever is sent away does not come again at once. */
-  private refused(): void {
+  /** Whoever is sent away does not come again at once. @param isForLong - others are to be tried before */
+  private refused(isForLong: boolean): void {
     this.followedMs = null;
+    if (isForLong && this.way !== null) this.choice.avoid(this.way.address, performance.now());
     if (!this.again.isRefused) this.again = { ms: REFUSED_MS, isRefused: true };
   }
 
   private look(): void {
+    this.relay?.tick();
     const { link } = this;
     if (link === null) return;
     if (++this.silentLooks > SILENT_MS / LOOK_MS) {
@@ -361,16 +418,43 @@ export class MirrorFollower {
     const applied = this.joining === null ? (this.standby?.applied ?? 0) : 0;
     const number = ++this.looks;
     this.asked.set(number, nowMs());
-    link.send(frameOf("look", { number, applied }));
+    link.send(frameOf("look", { number, applied, ageMs: 0, problem: "" }));
+    if (this.state === "following") void this.goBack();
   }
 
-  private answered(number: number): void {
-    const atMs = this.asked.get(number);
-    if (atMs === undefined) return;
+  /** Goes on with a better server than the one that is followed, once there is one. */
+  private async goBack(): Promise<void> {
+    const { choice, link, way } = this;
+    if (way === null || this.isTrying) return;
+    const better = choice.better(way.address, performance.now());
+    if (better.length === 0) return;
+    this.isTrying = true;
+    try {
+      const found = await connectFirst(better, this.options.config);
+      // Until it is taken nobody else minds.
+      found.stream.on("error", () => {});
+      if (this.link !== link || this.isOver) found.stream.destroy();
+      else {
+        this.nextWay = found;
+        choice.goesBack();
+        this.end(`a server that goes before it is there: ${addressText(found.address)}`);
+      }
+    } catch {
+      // It is still not there.
+    }
+    this.isTrying = false;
+  }
+
+  private answered({ number, ageMs, problem }: RecordOf<"look">): void {
+    const askedMs = this.asked.get(number);
+    if (askedMs === undefined) return;
+    this.above = problem;
     // Answers come in order.
     for (const each of [...this.asked.keys()]) if (each <= number) this.asked.delete(each);
+    // The mirror that is followed has just got its state, and does not know yet.
+    if (ageMs < 0) return;
     const bracket = (this.joining ?? this.standby)?.number ?? 0;
-    this.marks.push({ bracket, atMs });
+    this.marks.push({ bracket, atMs: askedMs - ageMs });
     this.see();
   }
 
@@ -412,10 +496,4 @@ export class MirrorFollower {
   private say(level: LogEvent["level"], message: string): void {
     this.options.log({ id: "mirror", level, neighbor: null, message, fields: {} });
   }
-}
-
-/** @returns what this process can have at most, by its host or its container */
-function memoryOctets(): number {
-  const allowed = process.constrainedMemory();
-  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
 }

@@ -57,9 +57,9 @@ export class MirrorLink {
     if (this.isPumping) this.letGo();
   }
 
-  end(reason: string): void {
+  end(reason: string, mayComeAgain: boolean): void {
     this.letGo();
-    this.link.bye(reason);
+    this.link.bye(reason, false, "", mayComeAgain);
   }
 
   private letGo(): void {

@@ -30,14 +30,27 @@ const REST = 3;
 const REST_MS_MAX = 60_000;
 /** From the begin of a state to that of the next one for a mirror of the same name, whatever became of it. */
 const SAME_NAME_MS = 5000;
+const UNKNOWN_AGE = -1;
+
+/** Of a mirror that is followed itself: how it comes to what it has. */
+export interface Through {
+  /** Names, the active side first and the mirror last. */
+  path(): readonly string[];
+  /** How old what it has is, at most; null when that is not known. */
+  ageMs(): number | null;
+  /** Why it follows nobody; empty when it does. */
+  problem(): string;
+}
 
 /** What mirrors follow. */
 export interface Mirrored {
   readonly mirrors: Mirrors;
   readonly machine: Machine;
   readonly epoch: number;
-  /** Name of the side, for people. */
+  /** Name of the side, or of the mirror, for people. */
   readonly side: string;
+  /** Null of an active side. */
+  readonly through: Through | null;
   /** Ends the bracket at hand. @returns the number of the last one */
   commit(): number;
 }
@@ -82,11 +95,11 @@ export class MirrorServer {
   /** From now on this is served, as its configuration says; null for nothing. */
   use(mirrored: Mirrored | null, config: MirrorsConfig | null): void {
     const { serving } = this;
-    const isSame =
-      serving !== null &&
-      serving.mirrored.mirrors === mirrored?.mirrors &&
-      JSON.stringify(serving.config) === JSON.stringify(config);
-    if (isSame) return;
+    const isConfigured = JSON.stringify(serving?.config) === JSON.stringify(config);
+    if (serving !== null && mirrored !== null && isConfigured) {
+      serving.change(mirrored);
+      return;
+    }
     serving?.stop("this side is not the active side any more, or has another configuration");
     this.serving = null;
     if (mirrored === null || config === null) return;
@@ -104,8 +117,10 @@ export class MirrorServer {
 }
 
 class Serving {
-  readonly mirrored: Mirrored;
   readonly config: MirrorsConfig;
+  mirrored: Mirrored;
+  /** As those who follow were told it. */
+  private path = "";
   private readonly self: Self;
   private readonly log: (event: LogEvent) => void;
   private readonly refusals: Refusals;
@@ -133,7 +148,26 @@ class Serving {
     this.log = log;
     this.refusals = new Refusals((message) => this.say("warn", message, "mirror-refused"));
     this.lines = new FewLines((message) => this.say("info", message));
-    mirrored.mirrors.serve({
+    this.serve();
+  }
+
+  /** From now on this is what is followed. Who follows comes again, and goes on if it can. */
+  change(mirrored: Mirrored): void {
+    const { mirrors } = this.mirrored;
+    const isSame = mirrored.mirrors === mirrors;
+    if (isSame && pathText(mirrored) === this.path) return;
+    const reason = isSame
+      ? "the way to the active side is another one"
+      : "what is followed here goes on as something else";
+    for (const name of [...this.links.keys()]) this.drop(name, reason, true);
+    if (!isSame) mirrors.serve(null);
+    this.mirrored = mirrored;
+    this.serve();
+  }
+
+  private serve(): void {
+    this.path = pathText(this.mirrored);
+    this.mirrored.mirrors.serve({
       send: (to, frame) => this.links.get(to)?.send(frame),
       backlogOf: (to) => this.links.get(to)?.backlog ?? 0,
       wake: (to) => void this.pump(to),
@@ -224,10 +258,11 @@ class Serving {
     if (stranger !== null) return this.refuse(link, caller, stranger);
     caller.welcome();
     // One that will not follow takes nobody's place.
-    const reason = versionProblem(self, hello) ?? this.takePlace(name) ?? this.lackOf(name, hello);
-    if (reason !== null) {
-      this.lines.say(`the mirror ${name} cannot follow now: ${reason}`);
-      link.bye(reason);
+    const reason = versionProblem(self, hello) ?? this.crowd(name);
+    const passing = reason === null ? (this.takePlace(name) ?? this.lackOf(name, hello)) : null;
+    if (reason !== null || passing !== null) {
+      this.lines.say(`the mirror ${name} cannot follow now: ${reason ?? passing}`);
+      link.bye(reason ?? passing!, false, "", passing !== null);
       return null;
     }
     const own = new MirrorLink(name, link, caller.stream);
@@ -247,11 +282,16 @@ class Serving {
     return null;
   }
 
-  /** @returns why a mirror cannot follow, now */
+  /** @returns that there is no room for another one */
+  private crowd(name: string): string | null {
+    const { config, links } = this;
+    if (links.size < config.max || links.has(name)) return null;
+    return `${links.size} of ${config.max} may follow, and do ("max")`;
+  }
+
+  /** @returns why a mirror cannot follow at the moment */
   private lackOf(name: string, hello: Hello): string | null {
-    const { config, mirrored, links } = this;
-    if (links.size >= config.max)
-      return `${links.size} of ${config.max} may follow, and do ("max")`;
+    const { mirrored, links } = this;
     if (mirrored.mirrors.goesOnFrom(hello.stream, hello.lacks) > 0) return null;
     if ([...links.values()].some(({ takesState }) => takesState)) {
       return "the state is being sent to another mirror";
@@ -273,7 +313,7 @@ class Serving {
     const { mirrors, machine, epoch } = mirrored;
     const { stream, lacks } = hello;
     const goesOn = mirrors.goesOnFrom(stream, lacks);
-    const more = { epoch, stream: mirrors.stream, goesOn };
+    const more = { epoch, stream: mirrors.stream, goesOn, path: this.path };
     own.send(frameOf("hello", mirrorHello(self, "active", more)));
     if (goesOn === 0) this.beginState(own);
     try {
@@ -337,7 +377,10 @@ class Serving {
     if (record.record === "look") {
       const { number, applied } = record;
       own.applied = applied;
-      this.mirrored.mirrors.tell(own.name, frameOf("look", { number, applied: 0 }));
+      const { mirrors, through } = this.mirrored;
+      const ageMs = through === null ? 0 : (through.ageMs() ?? UNKNOWN_AGE);
+      const problem = through?.problem() ?? "";
+      mirrors.tell(own.name, frameOf("look", { number, applied: 0, ageMs, problem }));
     } else if (record.record === "bye") this.drop(own.name, `it leaves: ${record.reason}`);
     else this.drop(own.name, "it says hello again");
   }
@@ -359,13 +402,13 @@ class Serving {
     return performance.now() > this.stateMs + STATE_MS;
   }
 
-  private drop(name: string, reason: string): void {
+  private drop(name: string, reason: string, mayComeAgain = false): void {
     const own = this.links.get(name);
     if (own === undefined) return;
     this.links.delete(name);
     if (own.takesState) this.endState(own);
     this.mirrored.mirrors.leave(name);
-    own.end(reason);
+    own.end(reason, mayComeAgain);
     this.lines.say(`the mirror ${name} does not follow any more: ${reason}`);
   }
 
@@ -376,4 +419,9 @@ class Serving {
   ): void {
     this.log({ id, level, neighbor: null, message, fields: {} });
   }
+}
+
+/** @returns as hello says it */
+function pathText({ through }: Mirrored): string {
+  return through?.path().join(" ") ?? "";
 }

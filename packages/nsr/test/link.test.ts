@@ -16,7 +16,7 @@ function linkThatFailsWith(error: Error) {
     idle() {},
     closed: (reason) => reasons.push(reason),
   });
-  const frame = frameOf("bye", { reason: "", slow: 0, to: "" });
+  const frame = frameOf("bye", { reason: "", slow: 0, to: "", again: 0 });
   return { read: () => link["read"](frame), reasons };
 }
 

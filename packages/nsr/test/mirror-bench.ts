@@ -71,6 +71,7 @@ export async function serve(path: string, copyMs = 0) {
     machine: journal.machine,
     epoch: 1,
     side: "a",
+    through: null,
     commit,
   };
   const config = { cluster: CLUSTER, listen: { path }, tls: null, names: [], max: 8 };

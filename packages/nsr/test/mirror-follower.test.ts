@@ -8,7 +8,7 @@ import { follow, pretend, type Speaks, serve, socketPath, WAIT_MS } from "./mirr
 
 const END = frameOf("imageEnd", { before: 1, octets: 0, hasOutputs: 0 });
 const IMAGE = frameOf("image", { before: 1, octets: new Uint8Array(1000) });
-const LOOK = frameOf("look", { number: 1, applied: 0 });
+const LOOK = frameOf("look", { number: 1, applied: 0, ageMs: 0, problem: "" });
 
 function sends(...frames: readonly Uint8Array[]) {
   return ({ socket }: Speaks) => {

@@ -93,7 +93,7 @@ test("one that follows keeps its place from others of its name", async () => {
   const older = connect(path);
   older.hello("mirror", "m1", { build: "another", software: "0.9" });
   expect(await untilBye(older)).toMatch(/^a mirror runs the very program of its server/);
-  first.socket.write(frameOf("look", { number: 1, applied: 1 }));
+  first.socket.write(frameOf("look", { number: 1, applied: 1, ageMs: 0, problem: "" }));
   await until(async () => first.heard.includes("look"), WAIT_MS, "it is answered");
   expect(server.shown?.mirrors.map(({ name }) => name)).toEqual(["m1"]);
 });

@@ -64,7 +64,7 @@ function hello(more: Partial<Parameters<typeof frameOf<"hello">>[1]> = {}): Uint
     ...{ version: STREAM_VERSION, cluster: "test", side: "c", epoch: 0, role: "standby" },
     ...{ software: "", build: "", outputs: 0, ends: 0, ended: "", numbers: 1 },
     ...{ process: process.pid, echo: 0, next: 0, ways: 1, problem: "" },
-    ...{ stream: 0, lacks: 0, goesOn: 0 },
+    ...{ stream: 0, lacks: 0, goesOn: 0, path: "" },
     ...more,
   });
 }

@@ -47,7 +47,7 @@ function serve(socket: Socket): void {
     ...{ version: STREAM_VERSION, cluster: "test", side: "a", epoch: EPOCH, role: "active" },
     ...{ software: "", process: 1, echo: 0, next: 0, ways: 0, problem: "", build: "", outputs: 0 },
     numbers: 1,
-    ...{ ends: 0, ended: "", stream: 0, lacks: 0, goesOn: 0 },
+    ...{ ends: 0, ended: "", stream: 0, lacks: 0, goesOn: 0, path: "" },
   };
   socket.write(frameOf("hello", hello));
   held = null;
@@ -130,7 +130,7 @@ test.each<[string, number, ActiveState, boolean]>([
   ["for another reason takes nothing over", 0, "unknown", false],
 ])("one that is sent away %s", async (_, slow, state, mayTakeOver) => {
   const { end } = await declared(state);
-  link.end(frameOf("bye", { reason: "enough", slow, to: "" }));
+  link.end(frameOf("bye", { reason: "enough", slow, to: "", again: 0 }));
   expect(await end).toMatchObject({ kind: "lost", mayTakeOver });
 });
 

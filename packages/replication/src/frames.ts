@@ -34,7 +34,7 @@ const WITH_TEXT = 1 << 13;
 const OCTETS_MAX: Readonly<Partial<Record<RecordName, number>>> = {
   ...{ hello: WITH_TEXT, bye: WITH_TEXT, declared: WITH_TEXT },
   ...{ imageEnd: SMALL, ack: SMALL, heartbeat: SMALL, echo: SMALL, handingOver: SMALL },
-  look: SMALL,
+  look: WITH_TEXT,
   logHead: WITH_TEXT,
   ...{ recordHead: WITH_TEXT, recordTime: SMALL },
   // Four times of a piece as it is sent.

@@ -61,6 +61,11 @@ export const RECORDS = {
       lacks: [41, "uint"],
       /** Of an active, in answer to that: the same number; 0: the image follows. */
       goesOn: [42, "uint"],
+      /**
+       * Of a mirror that others follow: the names of all between the active side and them, that side first and
+       * the mirror itself last, with spaces between; empty of an active.
+       */
+      path: [43, "text"],
     },
   },
   /** Why the link is about to be closed. */
@@ -72,6 +77,8 @@ export const RECORDS = {
       slow: [2, "uint"],
       /** Of an active that has given its role away: to whom; its other standbys go on with that side. */
       to: [3, "text"],
+      /** 1: to a mirror that may come again a moment later, and need not look for another server. */
+      again: [4, "uint"],
     },
   },
   /** A part of the image of the router as it was before the bracket `before`. */
@@ -192,6 +199,13 @@ export const RECORDS = {
       number: [1, "uint"],
       /** Of a mirror: the last bracket that it has run; 0 while it has no state. */
       applied: [2, "uint"],
+      /**
+       * In an answer: how old what the server has is, in milliseconds; 0 of an active side, negative while a mirror
+       * that is followed does not know.
+       */
+      ageMs: [3, "double"],
+      /** There: why that mirror follows nobody; empty when it does. */
+      problem: [4, "text"],
     },
   },
 

@@ -30,6 +30,8 @@ export interface StandbyHooks {
   differs(number: number, what: string, own: readonly Output[]): void;
   /** The same, but it goes on with what the active puts out; told again when more differs, or ends. */
   deviates?(deviation: Deviation): void;
+  /** A bracket was run, and what it did is what the active did. */
+  ran?(bracket: RecordOf<"bracket">): void;
 }
 
 /** With so many octets of brackets to be run, the active no longer waits until all is judged anew. */
@@ -194,7 +196,9 @@ export class Standby {
     const { backlog } = this;
     let done = 0;
     while (done < backlog.length && !this.hasDiffered) {
-      this.run(backlog[done++]!);
+      const bracket = backlog[done++]!;
+      this.run(bracket);
+      if (!this.hasDiffered) this.hooks.ran?.(bracket);
       if (!mayGoOn()) break;
     }
     backlog.splice(0, done);

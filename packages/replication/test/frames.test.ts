@@ -8,7 +8,7 @@ import { RECORDS, type RecordName } from "../src/records.ts";
 import { sealed } from "./sealed.ts";
 
 const FRAMES = [
-  frameOf("bye", { reason: "", slow: 0, to: "" }),
+  frameOf("bye", { reason: "", slow: 0, to: "", again: 0 }),
   frameOf("ack", { number: 12, applied: 3, window: 1 << 20 }),
   frameOf("image", { before: 1, octets: new Uint8Array(300).map((_, i) => i) }),
   frameOf("declared", { ready: 1, reason: "" }),
@@ -145,7 +145,7 @@ describe("of a frame", () => {
     ["echo", ["echoes"], 1 << 8],
     ["handingOver", ["active"], 1 << 8],
     ["suspect", ["heartbeats"], 1 << 17],
-    ["look", ["mirror", "server"], 1 << 8],
+    ["look", ["mirror", "server"], 1 << 13],
     ["recordHead", ["record"], 1 << 13],
     ["recordTime", ["record"], 1 << 8],
   ];

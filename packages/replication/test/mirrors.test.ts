@@ -225,7 +225,10 @@ describe("a mirror of one that runs alone", () => {
     const bench = new Bench();
     bench.active.mirrors.join("m", NOTHING, bench.active.number, new CaptureRoom());
     bench.brackets(1);
-    bench.active.mirrors.tell("m", frameOf("look", { number: 5, applied: 0 }));
+    bench.active.mirrors.tell(
+      "m",
+      frameOf("look", { number: 5, applied: 0, ageMs: 0, problem: "" }),
+    );
     bench.pump();
     expect(bench.hear(newStandby()).slice(-3)).toEqual(["imageEnd", "bracket", "look"]);
   });

@@ -5,7 +5,13 @@
 
 import { loadConfig, type MirrorConfig } from "@ts-bgp/config";
 import { Feeds } from "@ts-bgp/feeds";
-import { MirrorFollower, type ShownFollowing, type ShownNsr, showNsr } from "@ts-bgp/nsr";
+import {
+  MirrorFollower,
+  MirrorServer,
+  type ShownFollowing,
+  type ShownNsr,
+  showNsr,
+} from "@ts-bgp/nsr";
 import { Machine } from "@ts-bgp/replication";
 import { nowMs } from "@ts-bgp/speaker";
 import { apiSources } from "../api-sources.ts";
@@ -39,6 +45,8 @@ export class Mirror implements Running {
   private readonly options: MirrorOptions;
   private readonly config: MirrorConfig;
   private readonly follower: MirrorFollower;
+  /** Of mirrors that follow this one. */
+  private readonly server: MirrorServer;
   private readonly feeds: Feeds;
   private readonly trials: ConfigTrials;
   private readonly handler: ControlHandler;
@@ -60,12 +68,15 @@ export class Mirror implements Running {
       status: () => statusText(this.follower.shown),
     });
     const { log } = this.service;
+    this.server = new MirrorServer({ software: options.version, log: log.event });
+    const { mirrors } = config;
     this.follower = new MirrorFollower({
       ...{ config: config.follow, software: options.version, log: log.event },
       changed: () => {
         this.configuredMs = nowMs();
       },
       seen: (atMs) => this.service.http?.seen(atMs),
+      ...(mirrors === null ? {} : { relayed: (mirrored) => this.server.use(mirrored, mirrors) }),
     });
     this.feeds = new Feeds({
       version: options.version,
@@ -98,6 +109,7 @@ export class Mirror implements Running {
     service.log.say("info", "stopping", "the mirror stops");
     service.manager.stopping();
     this.follower.stop();
+    this.server.use(null, null);
     await this.feeds.stop();
     await service.stopped();
   }
@@ -133,7 +145,7 @@ export class Mirror implements Running {
           throw new ControlError("a mirror is no member of a cluster", "unknown");
         },
       },
-      showMirrors: () => ({ serving: null, following: follower.shown }),
+      showMirrors: () => ({ serving: this.server.shown, following: follower.shown }),
       record: NO_RECORD,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
       switchOver: () => Promise.reject(new Error(ORDERS)),

@@ -12,6 +12,7 @@ export function mirroredOf(speaker: Speaker | null, pair: Pair | null): Mirrored
     ...{ mirrors: active.mirrors, machine: journal.machine },
     epoch: pair?.epoch ?? 0,
     side: pair?.side.name ?? hostname(),
+    through: null,
     commit: () => {
       // What comes at once of what a bracket lets out is to be in the state, and in no bracket behind it.
       do active.commit(speaker.now());

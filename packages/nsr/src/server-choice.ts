@@ -1,0 +1,63 @@
+/** Which of its servers a mirror follows: the first one that lets it, and that one again once it does. */
+
+import type { LinkAddress } from "@ts-bgp/config";
+
+/** One that has sent a mirror away is not asked for so long, where there are others. */
+const AVOIDED_MS = 30_000;
+/** So often those that go before the one that is followed are tried, and at most, when they let nobody follow. */
+const BACK_MS = 30_000;
+const BACK_MS_MAX = 600_000;
+
+/** Times are of one clock, in milliseconds. */
+export class ServerChoice {
+  private readonly servers: readonly LinkAddress[];
+  /** Until when one is avoided, by its place. */
+  private readonly avoided: Map<number, number> = new Map();
+  private backMs = BACK_MS;
+  private nextBackMs = Number.POSITIVE_INFINITY;
+  private isGoingBack = false;
+
+  /** @param servers - those that are preferred first; one at least */
+  constructor(servers: readonly LinkAddress[]) {
+    this.servers = servers;
+  }
+
+  /** @returns those to be tried, in order */
+  candidates(nowMs: number): readonly LinkAddress[] {
+    const left = this.servers.filter((_, at) => !this.isAvoided(at, nowMs));
+    return left.length > 0 ? left : this.servers;
+  }
+
+  /** One lets nobody follow, and not for a moment only. */
+  avoid(server: LinkAddress, nowMs: number): void {
+    this.avoided.set(this.servers.indexOf(server), nowMs + AVOIDED_MS);
+    if (this.isGoingBack) this.backMs = Math.min(2 * this.backMs, BACK_MS_MAX);
+    this.isGoingBack = false;
+  }
+
+  /** One is followed. */
+  followed(server: LinkAddress, nowMs: number): void {
+    this.avoided.delete(this.servers.indexOf(server));
+    this.isGoingBack = false;
+    const isFirst = server === this.servers[0];
+    if (isFirst) this.backMs = BACK_MS;
+    this.nextBackMs = isFirst ? Number.POSITIVE_INFINITY : nowMs + this.backMs;
+  }
+
+  /** @returns those that go before the one that is followed, when it is time to try them; else none */
+  better(followed: LinkAddress, nowMs: number): readonly LinkAddress[] {
+    if (nowMs < this.nextBackMs) return [];
+    this.nextBackMs = nowMs + this.backMs;
+    const before = this.servers.slice(0, this.servers.indexOf(followed));
+    return before.filter((_, at) => !this.isAvoided(at, nowMs));
+  }
+
+  /** One of those is there, and is tried. */
+  goesBack(): void {
+    this.isGoingBack = true;
+  }
+
+  private isAvoided(at: number, nowMs: number): boolean {
+    return nowMs < (this.avoided.get(at) ?? 0);
+  }
+}

@@ -1,0 +1,52 @@
+/** Which of its servers a mirror follows. */
+
+import { expect, test } from "vitest";
+import { ServerChoice } from "../src/server-choice.ts";
+
+const [RELAY, A, B] = ["/r", "/a", "/b"].map((path) => ({ path })) as [
+  { path: string },
+  { path: string },
+  { path: string },
+];
+const SERVERS = [RELAY, A, B];
+
+test("one that has sent it away is left out for a while, unless all have", () => {
+  const choice = new ServerChoice(SERVERS);
+  expect(choice.candidates(0)).toEqual(SERVERS);
+  choice.avoid(RELAY, 1000);
+  expect(choice.candidates(1000)).toEqual([A, B]);
+  expect(choice.candidates(30_999)).toEqual([A, B]);
+  expect(choice.candidates(31_000)).toEqual(SERVERS);
+  for (const server of SERVERS) choice.avoid(server, 40_000);
+  expect(choice.candidates(40_000)).toEqual(SERVERS);
+});
+
+test("those that go before the one that is followed are tried twice a minute", () => {
+  const choice = new ServerChoice(SERVERS);
+  choice.followed(RELAY, 0);
+  expect(choice.better(RELAY, 1e9)).toEqual([]);
+  choice.followed(B, 0);
+  expect(choice.better(B, 29_999)).toEqual([]);
+  expect(choice.better(B, 30_000)).toEqual([RELAY, A]);
+  expect(choice.better(B, 59_999)).toEqual([]);
+  choice.avoid(RELAY, 59_999);
+  expect(choice.better(B, 60_000)).toEqual([A]);
+});
+
+test("one that is there and lets nobody follow is tried less and less often, until it is followed", () => {
+  const choice = new ServerChoice([RELAY, A]);
+  const waits: number[] = [];
+  let nowMs = 0;
+  for (let round = 0; round < 7; round++) {
+    choice.followed(A, nowMs);
+    const beganMs = nowMs;
+    while (choice.better(A, nowMs).length === 0) nowMs += 1000;
+    waits.push((nowMs - beganMs) / 1000);
+    choice.goesBack();
+    choice.avoid(RELAY, nowMs);
+  }
+  expect(waits).toEqual([30, 60, 120, 240, 480, 600, 600]);
+  choice.followed(RELAY, nowMs);
+  choice.followed(A, nowMs);
+  expect(choice.better(A, nowMs + 30_000)).toEqual([RELAY]);
+});
