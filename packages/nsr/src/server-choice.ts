@@ -2,7 +2,7 @@
 
 import type { LinkAddress } from "@ts-bgp/config";
 
-/** One that has sent a mirror away is not asked for so long, where there are others. */
+/** One that has sent a mirror away is for so long the last that is asked. */
 const AVOIDED_MS = 30_000;
 /** So often those that go before the one that is followed are tried, and at most, when they let nobody follow. */
 const BACK_MS = 30_000;
@@ -24,8 +24,9 @@ export class ServerChoice {
 
   /** @returns those to be tried, in order */
   candidates(nowMs: number): readonly LinkAddress[] {
-    const left = this.servers.filter((_, at) => !this.isAvoided(at, nowMs));
-    return left.length > 0 ? left : this.servers;
+    const isAvoided = this.servers.map((_, at) => this.isAvoided(at, nowMs));
+    const those = (avoided: boolean) => this.servers.filter((_, at) => isAvoided[at] === avoided);
+    return [...those(false), ...those(true)];
   }
 
   /** One lets nobody follow, and not for a moment only. */
