@@ -36,6 +36,7 @@ export { type ForwardConfig, loadForward } from "./forward.ts";
 export type {
   ArbiterConfig,
   ClusterConfig,
+  ClusterEtcd,
   ClusterMember,
   EtcdTls,
   EtcdUser,

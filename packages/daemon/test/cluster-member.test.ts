@@ -56,7 +56,7 @@ class Following {
     this.member = new FollowedMember(
       { name: "a", links: [{ path }] },
       {
-        ...{ name: "cluster", self, listen: { path: "" }, members: [], tls: null },
+        ...{ name: "cluster", self, listen: { path: "" }, members: [], etcd: null, tls: null },
         holdSeconds: HOLD_SECONDS,
       },
       speaker as unknown as Speaker,
