@@ -38,6 +38,7 @@ export type {
   ClusterConfig,
   ClusterEtcd,
   ClusterMember,
+  EtcdAccess,
   EtcdTls,
   EtcdUser,
   FollowersConfig,
