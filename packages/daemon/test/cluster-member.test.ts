@@ -54,7 +54,7 @@ class Following {
     };
     const speaker = { router: lab.router, isSuspended: false, active, now: () => lab.nowMs, run };
     this.member = new FollowedMember(
-      { name: "a", links: [{ path }] },
+      "a",
       {
         ...{ name: "cluster", self, listen: { path: "" }, members: [], etcd: null, tls: null },
         holdSeconds: HOLD_SECONDS,
@@ -63,6 +63,7 @@ class Following {
       "1",
       (_level, message) => this.said.push(message),
     );
+    this.member.follow([{ path }], true);
     ends.push(() => this.member.close());
   }
 
