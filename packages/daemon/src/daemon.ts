@@ -133,7 +133,6 @@ export class Daemon {
     });
     this.manager = new ServiceManager(process.env, () => statusText(this.shownNsr()));
     const { nsr } = config;
-    const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
@@ -146,8 +145,7 @@ export class Daemon {
       nsr === null
         ? null
         : new Pair({
-            config,
-            name,
+            ...{ config, name: nameOf(nsr, options) },
             crash: () => this.crash,
             ...{ held: this.held, bfd: this.bfd },
             crashFile: (side) => crashFileOf(config, side),

@@ -12,6 +12,7 @@ import { EtcdClient } from "./etcd-client.ts";
 /** More keys than these, and more octets of an answer, are not read at once. */
 const KEYS_MAX = 512;
 const ANSWER_OCTETS_MAX = 1 << 18;
+const TOO_LONG = /not an answer of etcd: longer than/;
 /** No key is ever changed then. */
 const NEVER = "9007199254740991";
 
@@ -51,11 +52,19 @@ export class EtcdEntries {
     return this.ask("/v3/lease/revoke", { ID: lease }, plainAnswer);
   }
 
-  /** @param prefix - ends with a slash */
-  keysUnder(prefix: string): Promise<FoundKeys> {
+  /**
+   * @param prefix - ends with a slash
+   * @returns none where the names of keys are too long for one answer
+   */
+  async keysUnder(prefix: string): Promise<FoundKeys> {
     const order = { sort_order: "ASCEND", sort_target: "CREATE", limit: String(KEYS_MAX) };
     const body = { ...rangeOf(prefix), ...order, keys_only: true };
-    return this.ask("/v3/kv/range", body, keysAnswer);
+    try {
+      return await this.ask("/v3/kv/range", body, keysAnswer);
+    } catch (error) {
+      if (TOO_LONG.test((error as Error).message)) return { keys: [], isWhole: false };
+      throw error;
+    }
   }
 
   /** Tries a change that is never done. Rejects when this client may not read or write under a prefix. */

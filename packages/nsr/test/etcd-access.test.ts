@@ -1,13 +1,9 @@
 /** A real etcd with client certificates, or with users: who gets in, and what those are told who do not. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { EtcdTls, EtcdUser } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
-import { freePort } from "../../../testkit/speaker.ts";
+import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { EtcdClient } from "../src/etcd-client.ts";
@@ -17,50 +13,6 @@ const WAIT_MS = 60_000;
 /** Long, for a machine that is busy. */
 const TTL_MS = 30_000;
 const NAME = "etcd.example";
-
-class RealEtcd {
-  readonly directory: string = mkdtempSync(join(tmpdir(), "tsbgp-etcd-"));
-  endpoint = "";
-  private child: ChildProcess | null = null;
-  private output = "";
-
-  async start(scheme: "http" | "https", words: readonly string[] = []): Promise<void> {
-    this.endpoint = `${scheme}://127.0.0.1:${await freePort()}`;
-    const peer = `http://127.0.0.1:${await freePort()}`;
-    this.child = spawn("/usr/bin/etcd", [
-      ...["--name", "one", "--data-dir", join(this.directory, "data"), "--log-level", "error"],
-      ...["--listen-client-urls", this.endpoint, "--advertise-client-urls", this.endpoint],
-      ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-      ...["--initial-cluster", `one=${peer}`, ...words],
-    ]);
-    for (const stream of [this.child.stdout!, this.child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-      });
-    }
-  }
-
-  write(name: string, text: string): string {
-    const file = join(this.directory, name);
-    writeFileSync(file, text);
-    return file;
-  }
-
-  /** Gives an order about users. @param token - of a login, once users count */
-  async order(path: string, body: object, token = ""): Promise<Readonly<Record<string, unknown>>> {
-    const url = `${this.endpoint}/v3/auth/${path}`;
-    const headers = token === "" ? {} : { authorization: token };
-    const answer = await fetch(url, { method: "POST", body: JSON.stringify(body), headers });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${path}: ${text}${this.output}`);
-    return JSON.parse(text);
-  }
-
-  end(): void {
-    this.child?.kill("SIGKILL");
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
-  }
-}
 
 let etcd: RealEtcd;
 beforeAll(() => {

@@ -43,7 +43,7 @@ export function membersIn(prefix: string, keys: readonly Uint8Array[]): MemberLi
     const entry = entryIn(prefix, key);
     const problem = typeof entry === "string" ? entry : add(places, ...entry);
     if (problem === null) continue;
-    bad ??= { count: 0, first: `${told(key)}: ${problem}` };
+    bad ??= { count: 0, first: `${told(key)}: ${printable(problem)}` };
     bad.count++;
   }
   return { places, bad };
@@ -75,8 +75,12 @@ function entryIn(prefix: string, key: string): readonly [member: string, ListenA
 
 /** @returns a key as it may stand in a log */
 function told(key: string): string {
-  const text = key.slice(0, TOLD_CHARACTERS_MAX).replace(/[^\x21-\x7e]/g, "?");
+  const text = printable(key.slice(0, TOLD_CHARACTERS_MAX));
   return `"${text}${key.length > TOLD_CHARACTERS_MAX ? "..." : ""}"`;
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?");
 }
 
 /** A member that is followed. */
