@@ -1,4 +1,5 @@
 /** Members that find each other by a real etcd: one joins, one is killed, etcd is lost, and nobody is reloaded. */
+import { spawnSync } from "node:child_process";
 import { afterEach, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
@@ -15,6 +16,7 @@ import { Peer } from "../../../testkit/peer.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import {
   type ConfigFile,
+  MAIN,
   neighborAddress,
   SpeakerProcess,
   WAIT_MS,
@@ -99,6 +101,15 @@ describe.skipIf(REASON !== null)(`members by etcd (${REASON ?? "etcd"})`, () => 
       ...{ by: "etcd", has_entry: true, problems: [], read_ms: expect.any(Number) },
       entry: expect.stringMatching(`^${LIST}/a/127\\.0\\.0\\.1:\\d+$`),
     });
+
+    const { stdout } = spawnSync(
+      process.execPath,
+      [MAIN, "show", "cluster", "--socket", a.socket],
+      { encoding: "utf8" },
+    );
+    expect(stdout).toMatch(
+      /^Member a\nEntry in etcd: \S+\/a\/127\.0\.0\.1:\d+; list read \S+ ago\n/,
+    );
 
     c.signal("SIGKILL");
     await c.exited();

@@ -16,7 +16,10 @@ interface Probed {
 }
 
 /** @returns rows for the arbiter of a pair, of whose endpoints one is enough */
-export async function probeArbiter({ arbiter, cluster }: NonNullable<Config["nsr"]>) {
+export async function probeArbiter({
+  arbiter,
+  cluster,
+}: NonNullable<Config["nsr"]>): Promise<DoctorRow[]> {
   if (arbiter.kind === "local") return [];
   const probe = async (access: EtcdAccess) => {
     const etcd = new EtcdClient(access, `ts-bgp/${cluster}/`, ANSWER_MS);
