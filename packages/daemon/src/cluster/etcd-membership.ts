@@ -21,6 +21,8 @@ const SIDES_MS = 15_000;
 const PROBLEM_CHARACTERS = 500;
 /** What etcd says of a lease that has run out, or was revoked. */
 const IS_LOST = /lease not found/;
+const LOST = "its lease in etcd was lost (it ran out, or was revoked): the entry is put anew";
+const REMOVED = "somebody has removed the entry of this process from etcd: it is put anew";
 
 export interface MembershipOptions {
   readonly etcd: ClusterEtcd;
@@ -55,7 +57,11 @@ export class EtcdMembership {
   private readonly prefix: string;
   private lease: string | null = null;
   private isEntered = false;
-  /** By `performance.now`, when the lease was kept last. */
+  /** It was there, and was not in the list. */
+  private isMissed = false;
+  /** By `performance.now`, when it was put. */
+  private enteredMs = 0;
+  /** Likewise, when the lease was kept last. */
   private keptMs = 0;
   private keepProblem: string | null = null;
   private lookProblem: string | null = null;
@@ -143,6 +149,8 @@ export class EtcdMembership {
     const { entries, options } = this;
     try {
       if (this.lease !== null && !(await entries.keepAlive(this.lease))) this.lost();
+      else if (this.isMissed) this.said.note("lost", REMOVED, "");
+      this.isMissed = false;
       if (this.isLeaving && !this.isEntered) return;
       this.lease ??= await entries.grant(options.etcd.ttlSeconds);
       if (!this.isEntered) await this.enter(this.lease);
@@ -158,6 +166,7 @@ export class EtcdMembership {
   private async enter(lease: string): Promise<void> {
     await this.entries.put(this.key, JSON.stringify({ software: this.options.software }), lease);
     this.isEntered = true;
+    this.enteredMs = performance.now();
     this.hooks.entered();
   }
 
@@ -165,26 +174,27 @@ export class EtcdMembership {
     this.lease = null;
     this.isEntered = false;
     if (this.isLeaving) return;
-    const text = "its lease in etcd was lost (it ran out, or was revoked): the entry is put anew";
-    this.said.note("lost", text, "");
+    this.said.note("lost", LOST, "");
   }
 
   private async look(): Promise<void> {
     const { entries, prefix, hooks } = this;
+    const beganMs = performance.now();
     try {
       const { keys, isWhole } = await entries.keysUnder(`${prefix}/`);
       const all = [...keys];
       const names = isWhole ? [] : [...hooks.names()].slice(0, MEMBERS_MAX);
       for (const name of names) all.push(...(await entries.keysUnder(`${prefix}/${name}/`)).keys);
       if (this.isOver) return;
-      this.take(membersIn(prefix, all), isWhole);
+      this.take(membersIn(prefix, all), isWhole, beganMs);
       this.lookProblem = null;
     } catch (error) {
       this.lookProblem = (error as Error).message.slice(0, PROBLEM_CHARACTERS);
     }
   }
 
-  private take({ places, bad }: MemberList, isWhole: boolean): void {
+  /** @param beganMs - what was put later need not be in the list */
+  private take({ places, bad }: MemberList, isWhole: boolean, beganMs: number): void {
     const { options, prefix } = this;
     this.places = places;
     this.readMs = Date.now();
@@ -195,9 +205,10 @@ export class EtcdMembership {
     this.listProblem = isWhole ? few : many;
     const own = places.get(options.self) ?? [];
     const isListed = own.some((place) => entryKey(prefix, options.self, place) === this.key);
-    // Somebody has removed it: the lease is still there.
-    if (isWhole && !isListed && this.isEntered && !this.isLeaving) {
+    const isExpected = this.isEntered && this.enteredMs < beganMs && !this.isLeaving;
+    if (isWhole && !isListed && isExpected) {
       this.isEntered = false;
+      this.isMissed = true;
       void this.keep();
     }
     this.sidesListed = own.length;

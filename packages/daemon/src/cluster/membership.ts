@@ -97,6 +97,7 @@ export class Membership {
   ): EtcdMembership {
     const { software } = this;
     const options = { etcd, self, listen: listen as ListenAddress, software, places };
+    let isNew = true;
     const list: EtcdMembership = new EtcdMembership(options, {
       names: () => [self, ...this.named],
       read: () => {
@@ -106,7 +107,8 @@ export class Membership {
       },
       entered: () => {
         if (list !== this.list) return;
-        this.say("info", `${list.key} is in etcd`);
+        if (isNew) this.say("info", `${list.key} is in etcd`);
+        isNew = false;
         this.leaveBefore();
       },
       say: (...said) => this.say(...said),
