@@ -7,6 +7,7 @@ import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { EtcdClient } from "../src/etcd-client.ts";
+import { EtcdEntries } from "../src/etcd-entries.ts";
 
 const REASON = labAvailable();
 const WAIT_MS = 60_000;
@@ -23,6 +24,26 @@ afterAll(() => etcd.end());
 function clientOf(tls: EtcdTls | null, user: EtcdUser | null, cluster = "c"): EtcdClient {
   const prefix = `ts-bgp/${cluster}/`;
   return new EtcdClient({ endpoints: [etcd.endpoint], tls, user }, prefix, TTL_MS);
+}
+
+/** Puts a key with a lease, keeps and ends that. @returns keys that were there */
+async function enter(tls: EtcdTls | null, user: EtcdUser | null, prefix = "ts-bgp/c/list/") {
+  const entries = new EtcdEntries({ endpoints: [etcd.endpoint], tls, user }, TTL_MS);
+  try {
+    await entries.probe(prefix);
+    const lease = await entries.grant(60);
+    await entries.put(`${prefix}a`, "x", lease);
+    expect(await entries.keepAlive(lease)).toBe(true);
+    const { keys, isWhole } = await entries.keysUnder(prefix);
+    await entries.revoke(lease);
+    expect(await entries.keepAlive(lease)).toBe(false);
+    await expect(entries.put(`${prefix}a`, "x", lease)).rejects.toThrow("lease not found");
+    expect(await entries.keysUnder(prefix)).toEqual({ keys: [], isWhole: true });
+    expect(isWhole).toBe(true);
+    return keys.map((key) => Buffer.from(key).toString());
+  } finally {
+    entries.close();
+  }
 }
 
 async function takeRole(tls: EtcdTls | null, user: EtcdUser | null): Promise<unknown> {
@@ -68,6 +89,7 @@ describe.skipIf(REASON !== null)(`client certificates (${REASON ?? "etcd"})`, ()
   test("the right ones get the role", async () => {
     expect(await takeRole(good, null)).toMatchObject({ active: "a" });
     await clientOf(good, null).probe("roles");
+    expect(await enter(good, null)).toEqual(["ts-bgp/c/list/a"]);
   });
 
   test.each<[string, Partial<EtcdTls>, RegExp]>([
@@ -140,6 +162,7 @@ describe.skipIf(REASON !== null)(`users (${REASON ?? "etcd"})`, () => {
   test("the right one gets the role", async () => {
     expect(await takeRole(null, user)).toMatchObject({ active: "a" });
     await clientOf(null, user).probe("roles");
+    expect(await enter(null, user)).toEqual(["ts-bgp/c/list/a"]);
   });
 
   test.each<[string, EtcdUser | null, RegExp]>([
@@ -153,6 +176,9 @@ describe.skipIf(REASON !== null)(`users (${REASON ?? "etcd"})`, () => {
 
   test("keys of another pair are none of its business", async () => {
     await expect(clientOf(null, user, "other").read()).rejects.toThrow(/permission denied/);
+    await expect(enter(null, user, "ts-bgp/other/")).rejects.toThrow(/permission denied/);
+    const reader = { ...user, name: "reader" };
+    await expect(enter(null, reader)).rejects.toThrow(/permission denied/);
   });
 
   test("a token that is valid no more is replaced", async () => {
