@@ -52,7 +52,8 @@ export const showClusterCommand: Command = {
     return askForOne<ShownCluster>(args, { command: "show-cluster" }, (shown) => {
       const { self, membership, members, followers } = shown;
       print(self === null ? "this speaker is no member of a cluster" : `Member ${self}`);
-      for (const line of membership === null ? [] : membershipLines(membership)) print(line);
+      // One of another version may say nothing of it.
+      for (const line of membership ? membershipLines(membership) : []) print(line);
       const table = new TableWriter(MEMBERS, print);
       for (const member of members) table.add(member);
       table.end();

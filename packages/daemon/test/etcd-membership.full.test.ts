@@ -175,14 +175,17 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     await until(() => sockets() === 0, WAIT_MS, "no connection is left");
   });
 
-  test("has too few sides of a pair, which is told", async () => {
+  test("has too few sides of a pair, or too many of one, which is told", async () => {
     const etcd = await startEtcd();
+    const [twin] = [new Member(etcd, "b", { port: 1 }), new Member(etcd, "b", { port: 2 })];
     const a = new Member(etcd, "a", { sides: 2 });
-    await a.sees("a");
+    await a.sees("a", "b");
     expect(a.membership.problems).toEqual([]);
     const lacks = () => a.membership.problems[0]?.startsWith("1 of 2 sides of a are listed");
     await until(lacks, WAIT_MS, "it is shown");
     await until(() => a.warnings(/1 of 2 sides/).length === 1, WAIT_MS, "it is said");
+    const isDouble = () => twin.warnings(/2 processes are listed as b, which has 1;/).length === 1;
+    await until(isDouble, WAIT_MS, "it is told of the other one");
     const other = new Member(etcd, "a", { sides: 2, port: 1796 });
     await until(() => a.membership.problems.length === 0, WAIT_MS, "both are there");
     const both = () => other.membership.places?.get("a")?.length === 2;

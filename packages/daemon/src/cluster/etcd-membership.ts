@@ -66,8 +66,8 @@ export class EtcdMembership {
   private keepProblem: string | null = null;
   private lookProblem: string | null = null;
   private listProblem: string | null = null;
-  /** Since when fewer sides of this member are listed than there are; null while all are. */
-  private lacksSinceMs: number | null = null;
+  /** Since when fewer sides of this member are listed than there are, or more; null while all are. */
+  private oddSinceMs: number | null = null;
   private sidesListed = 0;
   private isLeaving = false;
   private isOver = false;
@@ -212,8 +212,8 @@ export class EtcdMembership {
       void this.keep();
     }
     this.sidesListed = own.length;
-    if (own.length >= options.etcd.sides) this.lacksSinceMs = null;
-    else this.lacksSinceMs ??= performance.now();
+    if (own.length === options.etcd.sides) this.oddSinceMs = null;
+    else this.oddSinceMs ??= performance.now();
     this.hooks.read();
   }
 
@@ -234,12 +234,19 @@ export class EtcdMembership {
   }
 
   private get sidesProblem(): string | null {
-    const { lacksSinceMs, sidesListed } = this;
+    const { oddSinceMs, sidesListed } = this;
     const { etcd, self } = this.options;
-    if (lacksSinceMs === null || performance.now() < lacksSinceMs + SIDES_MS) return null;
-    if (etcd.sides === 1) return null;
+    const graceMs = Math.max(SIDES_MS, 1000 * etcd.ttlSeconds);
+    if (oddSinceMs === null || performance.now() < oddSinceMs + graceMs) return null;
+    const { sides } = etcd;
+    if (sidesListed > sides) {
+      const why = "is another process wrong about which member it is?";
+      return `${sidesListed} processes are listed as ${self}, which has ${sides}; ${why}`;
+    }
+    // Of the own entry alone it is told otherwise.
+    if (sides === 1) return null;
     const why = "after a takeover nobody finds a side that is not: start it, or reload it there";
-    return `${sidesListed} of ${etcd.sides} sides of ${self} are listed; ${why}`;
+    return `${sidesListed} of ${sides} sides of ${self} are listed; ${why}`;
   }
 
   private note(): void {
@@ -249,6 +256,6 @@ export class EtcdMembership {
     said.note("lease", this.leaseProblem, "the entry of this process is in etcd");
     if (this.isEntered) said.note("lost", null, "the entry of this process is in etcd again");
     said.note("list", this.listProblem, "all keys of the list are entries");
-    said.note("sides", this.sidesProblem, "all sides of this member are listed");
+    said.note("sides", this.sidesProblem, "this member is listed as often as it has sides");
   }
 }
