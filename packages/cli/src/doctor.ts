@@ -40,14 +40,18 @@ export const doctorCommand: Command = {
         );
       }
       const config = file === undefined ? null : readConfigFile(file).config;
-      const { certificateProblem, needsOf, probePair } = await import("@ts-bgp/nsr");
+      const { certificateProblem, needsOf, probeMembership, probePair } = await import(
+        "@ts-bgp/nsr"
+      );
       const { connectionTracking, diagnose, NO_SIZES, probeHost } = await import(
         "@ts-bgp/takeover"
       );
       const nothing = { interfaces: [], congestionControls: [], sizes: NO_SIZES };
       const needs = config === null ? nothing : needsOf(config);
       const rows = diagnose(await probeHost({ queue: QUEUE, ...needs }), needs.sizes);
-      if (config !== null) rows.push(...(await probePair(config)));
+      if (config !== null) {
+        rows.push(...(await probePair(config)), ...(await probeMembership(config)));
+      }
       if (config?.nsr?.mode === "address") {
         const ports = [...config.listen, ...config.neighbors].map(({ port }) => port);
         rows.push(connectionTracking([...new Set(ports)]));

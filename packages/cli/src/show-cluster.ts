@@ -1,6 +1,6 @@
 /** `tsbgp show cluster`: the other members as this speaker follows them, and who follows it. */
 
-import type { ShownCluster, ShownMember, ShownTeller } from "@ts-bgp/daemon";
+import type { ShownCluster, ShownMember, ShownMembership, ShownTeller } from "@ts-bgp/daemon";
 import { type Command, noWords, print } from "./command.ts";
 import { askForOne, CONTROL_OPTIONS } from "./control-client.ts";
 import { type Column, duration, TableWriter } from "./table.ts";
@@ -11,7 +11,7 @@ const MEMBERS: readonly Column<ShownMember>[] = [
   { title: "Neighbors", text: ({ neighbors }) => String(neighbors), right: true },
   { title: "Routes", text: ({ routes }) => String(routes), right: true },
   { title: "Faulty", text: ({ faulty_runs }) => String(faulty_runs), right: true },
-  { title: "Source", text: ({ source, links }) => source ?? links[0]?.problem ?? "" },
+  { title: "Source", text: ({ source, listed, links }) => source ?? whyAway(listed, links) },
   { title: "Kept", text: ({ keep_until_ms }) => keptText(keep_until_ms), right: true },
 ];
 
@@ -21,6 +21,17 @@ const FOLLOWERS: readonly Column<ShownTeller>[] = [
   { title: "For", text: ({ since_ms }) => duration(Date.now() - since_ms), right: true },
   { title: "Version", text: ({ software }) => software },
 ];
+
+function whyAway(listed: boolean, links: ShownMember["links"]): string {
+  return links[0]?.problem ?? (listed ? "" : "not in the list of members in etcd");
+}
+
+function membershipLines({ by, entry, has_entry, read_ms, problems }: ShownMembership): string[] {
+  if (by === "file") return [];
+  const read = read_ms === null ? "not read yet" : `read ${duration(Date.now() - read_ms)} ago`;
+  const own = `Entry in etcd: ${entry}${has_entry ? "" : " (NOT THERE)"}; list ${read}`;
+  return [own, ...problems.map((problem) => `Problem: ${problem}`)];
+}
 
 function keptText(untilMs: number | null): string {
   return untilMs === null ? "" : duration(Math.max(0, untilMs - Date.now()));
@@ -39,8 +50,10 @@ export const showClusterCommand: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownCluster>(args, { command: "show-cluster" }, (shown) => {
-      const { self, members, followers } = shown;
+      const { self, membership, members, followers } = shown;
       print(self === null ? "this speaker is no member of a cluster" : `Member ${self}`);
+      // One of another version may say nothing of it.
+      for (const line of membership ? membershipLines(membership) : []) print(line);
       const table = new TableWriter(MEMBERS, print);
       for (const member of members) table.add(member);
       table.end();

@@ -3,10 +3,18 @@
 import { parseHostAddress } from "./addresses.ts";
 import { type Checker, listOf, needEachOther } from "./checker.ts";
 import type { FileArbiter, FileEtcd, FileNsr } from "./file-shape.ts";
-import type { ArbiterConfig, EtcdTls, EtcdUser, LinkAddress, NsrConfig } from "./link-types.ts";
+import type {
+  ArbiterConfig,
+  EtcdAccess,
+  EtcdTls,
+  EtcdUser,
+  LinkAddress,
+  NsrConfig,
+} from "./link-types.ts";
 import { readPem, readSecret } from "./secrets.ts";
 
-type EtcdConfig = Extract<ArbiterConfig, { kind: "etcd" }>;
+/** What somebody on the way can do to plain HTTP. */
+const ROLES_DANGER = "whoever is on the way could give out roles";
 
 export function checkArbiter(nsr: FileNsr, listen: LinkAddress, checker: Checker): ArbiterConfig {
   const { yaml } = checker;
@@ -45,42 +53,67 @@ export function checkLease(config: NsrConfig, nsr: FileNsr, { yaml }: Checker): 
   yaml.add(at, `"ttl" must be longer than ${lost}, and is ${arbiter.ttlSeconds} s`);
 }
 
-function checkEtcd(
-  section: FileArbiter,
-  checker: Checker,
-): Pick<EtcdConfig, "endpoints" | "tls" | "user"> {
+function checkEtcd(section: FileArbiter, checker: Checker): EtcdAccess {
+  const { yaml } = checker;
   const { etcd } = section;
-  const full = isSection(etcd) ? etcd : null;
+  if (isSection(etcd)) return checkEtcdAccess(etcd, ROLES_DANGER, checker);
+  const written = etcd as string | readonly string[];
+  const at = (k: number) =>
+    typeof written === "string" ? yaml.valueAt(section, "etcd") : yaml.valueAt(written, k);
+  const endpoints = checkEndpoints(
+    written,
+    at,
+    { danger: ROLES_DANGER, isInsecure: false },
+    checker,
+  );
+  return { endpoints, tls: null, user: null };
+}
+
+/** @param danger - what somebody on the way can do to plain HTTP */
+export function checkEtcdAccess(etcd: FileEtcd, danger: string, checker: Checker): EtcdAccess {
+  const { yaml } = checker;
   // Of a section without endpoints the schema has told.
-  const written = full === null ? (etcd as string | readonly string[]) : (full.endpoints ?? []);
+  const written = etcd.endpoints ?? [];
+  const at = (k: number) =>
+    typeof written === "string" ? yaml.valueAt(etcd, "endpoints") : yaml.valueAt(written, k);
+  const isInsecure = etcd.insecure === true;
+  const endpoints = checkEndpoints(written, at, { danger, isInsecure }, checker);
+  return { endpoints, tls: checkTls(etcd, endpoints, checker), user: checkUser(etcd, checker) };
+}
+
+/** What may be said of an endpoint. */
+interface Plain {
+  readonly danger: string;
+  readonly isInsecure: boolean;
+}
+
+function checkEndpoints(
+  written: string | readonly string[],
+  at: (k: number) => number,
+  plain: Plain,
+  checker: Checker,
+): string[] {
   const endpoints = listOf(written).map((endpoint) => endpoint.replace(/\/$/, ""));
-  for (const [k, endpoint] of endpoints.entries()) {
-    const place: readonly [object, string | number] =
-      typeof written === "object"
-        ? [written, k]
-        : full === null
-          ? [section, "etcd"]
-          : [full, "endpoints"];
-    checkEndpoint(endpoint, checker.yaml.valueAt(...place), full?.insecure === true, checker);
-  }
-  if (full === null) return { endpoints, tls: null, user: null };
-  const tls = checkTls(full, endpoints, checker);
-  return { endpoints, tls, user: checkUser(full, checker) };
+  for (const [k, endpoint] of endpoints.entries()) checkEndpoint(endpoint, at(k), plain, checker);
+  return endpoints;
 }
 
 function isSection(etcd: FileArbiter["etcd"]): etcd is FileEtcd {
   return typeof etcd === "object" && !Array.isArray(etcd);
 }
 
-function checkEndpoint(endpoint: string, at: number, isInsecure: boolean, checker: Checker): void {
-  const { yaml } = checker;
+function checkEndpoint(
+  endpoint: string,
+  at: number,
+  { danger, isInsecure }: Plain,
+  { yaml }: Checker,
+): void {
   const [, scheme, host = ""] =
     /^(https?):\/\/(\[[^\]]*\]|[^:[\]]+)(?::\d{1,5})?$/.exec(endpoint) ?? [];
   if (scheme === undefined) {
     yaml.add(at, `"${endpoint}" is no URL such as https://192.0.2.1:2379`);
   } else if (scheme === "http" && !isInsecure && !isLoopback(host)) {
-    const why = "whoever is on the way could give out roles";
-    const what = `${endpoint} is plain HTTP and leaves this host: ${why}`;
+    const what = `${endpoint} is plain HTTP and leaves this host: ${danger}`;
     yaml.add(at, `${what}; use https, or { endpoints: ..., insecure: true }`);
   }
 }

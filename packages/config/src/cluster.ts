@@ -1,10 +1,12 @@
 /** The section of a cluster: speakers that have the sessions of one route server between them. */
 
+import { parseHostAddress } from "./addresses.ts";
+import { checkEtcdAccess } from "./arbiter.ts";
 import type { Checker } from "./checker.ts";
 import type { FileCluster, FileShape } from "./file-shape.ts";
 import { checkLinkTls } from "./followers.ts";
 import type { Layers } from "./layers.ts";
-import type { ClusterConfig, LinkAddress, NsrConfig } from "./link-types.ts";
+import type { ClusterConfig, ClusterEtcd, LinkAddress, NsrConfig } from "./link-types.ts";
 import { didYouMean } from "./mistakes.ts";
 import { checkLink, linksIn, type PlacedLink, textOf } from "./nsr.ts";
 import type { Section } from "./yaml-file.ts";
@@ -12,6 +14,8 @@ import type { Section } from "./yaml-file.ts";
 /** What certificates of members are for unless the file says so. */
 const CLUSTER_NAME = "cluster";
 const HOLD_SECONDS = 90;
+const TTL_SECONDS = 10;
+const ETCD_DANGER = "whoever is on the way could hide members";
 
 export function checkCluster(
   { cluster, followers, mirrors }: FileShape,
@@ -35,9 +39,22 @@ export function checkCluster(
       `"${name}" is the name of ${taken[1]}: certificates for that would open this link`,
     );
   }
-  const { self } = cluster;
-  const names = Object.keys(cluster.members);
-  const links = new Map(names.map((each) => [each, linksIn(cluster.members, each, checker)]));
+  const holdSeconds = cluster["hold-seconds"] ?? HOLD_SECONDS;
+  if (cluster.etcd !== undefined) {
+    const etcd = checkEtcd(cluster, cluster.etcd, name, nsr, checker);
+    const { listen, tls } = checkListen(cluster, name, checker);
+    return { name, self: cluster.self, members: [], etcd, listen, holdSeconds, tls };
+  }
+  const { self, members: written } = cluster;
+  if (written === undefined) {
+    const isBroken = yaml.wrote(cluster, "members") || yaml.wrote(cluster, "etcd");
+    const message =
+      '"members" is missing: where each is followed; or "etcd", which has a list of them';
+    if (!isBroken) yaml.add(yaml.at(cluster), message);
+    return null;
+  }
+  const names = Object.keys(written);
+  const links = new Map(names.map((each) => [each, linksIn(written, each, checker)]));
   const own = links.get(self);
   if (own === undefined) {
     const message = `"${self}" is not one of "members"${didYouMean(self, names)}`;
@@ -53,7 +70,55 @@ export function checkCluster(
     member === self ? [] : [{ name: member, links: found.map(([link]) => link) }],
   );
   const listen: LinkAddress = placed?.[0] ?? { path: "" };
-  return { name, self, members, listen, tls, holdSeconds: cluster["hold-seconds"] ?? HOLD_SECONDS };
+  return { name, self, members, etcd: null, listen, holdSeconds, tls };
+}
+
+function checkEtcd(
+  cluster: FileCluster,
+  etcd: NonNullable<FileCluster["etcd"]>,
+  name: string,
+  nsr: NsrConfig | null,
+  checker: Checker,
+): ClusterEtcd {
+  const { yaml } = checker;
+  if (cluster.members !== undefined)
+    yaml.add(yaml.keyAt(cluster, "etcd"), '"members" and "etcd" exclude each other');
+  const access = checkEtcdAccess(etcd, ETCD_DANGER, checker);
+  const prefix = (etcd.prefix ?? `/ts-bgp/cluster/${name}`).replace(/\/+$/, "");
+  const ttlSeconds = etcd["ttl-seconds"] ?? TTL_SECONDS;
+  return { ...access, prefix, ttlSeconds, sides: 1 + (nsr?.peers.length ?? 0) };
+}
+
+/**
+ * Others come to this address because etcd names it. Whoever writes there must get no trust by that, so certificates
+ * say who is who: a Unix socket has none.
+ */
+function checkListen(
+  cluster: FileCluster,
+  name: string,
+  checker: Checker,
+): Pick<ClusterConfig, "listen" | "tls"> {
+  const { yaml } = checker;
+  const { listen: written } = cluster;
+  if (written === undefined) {
+    const message = '"listen" is missing: { address, port } where others follow this process';
+    if (!yaml.wrote(cluster, "listen")) yaml.add(yaml.at(cluster), message);
+    return { listen: { path: "" }, tls: null };
+  }
+  const at = yaml.valueAt(cluster, "listen");
+  const listen = checkLink(written, at, checker);
+  const tls = checkLinkTls(cluster, name, [[listen, at]], checker);
+  if ("path" in listen) {
+    const why = "certificates say who members are that find each other by etcd";
+    yaml.add(at, `"listen" must have an address and a port: ${why}`);
+    return { listen, tls };
+  }
+  const address = parseHostAddress(listen.address);
+  if (typeof address !== "string" && address.unspecified) {
+    const message = `${listen.address} is nobody's address, and others are told to come there`;
+    yaml.add(yaml.valueAt(written as object, "address"), message);
+  }
+  return { listen, tls };
 }
 
 /** Who follows a member at the address of another one would take that one's routes for its own, and others away. */
@@ -124,11 +189,13 @@ export function checkSpeaker(
   }
   const names = [cluster.self, ...cluster.members.map((member) => member.name)];
   if (name === undefined) {
-    const message = `"speaker" is missing: which of ${names.join(", ")} has the session`;
+    const which = cluster.etcd === null ? `which of ${names.join(", ")}` : "which member";
+    const message = `"speaker" is missing: ${which} has the session`;
     if (!layers.wrote("speaker")) yaml.add(yaml.at(neighbor), message);
     return null;
   }
-  if (!names.includes(name)) {
+  // Whoever comes may be in etcd's list.
+  if (cluster.etcd === null && !names.includes(name)) {
     const message = `"${name}" is not a member of the cluster${didYouMean(name, names)}`;
     layers.add("speaker", message);
   }

@@ -112,10 +112,16 @@ export interface FileMirrors {
 export interface FileCluster {
   readonly name?: string;
   readonly self: string;
-  readonly members: Readonly<Record<string, OneOrMore<FileLink>>>;
+  readonly members?: Readonly<Record<string, OneOrMore<FileLink>>>;
+  readonly etcd?: FileClusterEtcd;
   readonly listen?: FileLink;
   readonly "hold-seconds"?: number;
   readonly tls?: FileTls;
+}
+
+export interface FileClusterEtcd extends FileEtcd {
+  readonly prefix?: string;
+  readonly "ttl-seconds"?: number;
 }
 
 export interface FileRpki {

@@ -15,6 +15,7 @@
  * RFCs: 8212 (default deny), 9234 (roles), 5082 (GTSM), 2385 (MD5), 7947 (route server defaults).
  */
 
+export { parseHostAddress } from "./addresses.ts";
 export { importChain } from "./blackhole.ts";
 export { canaryAddresses, canaryConfig, nameInFile } from "./canary.ts";
 export type { ConfigSources } from "./checker.ts";
@@ -36,7 +37,9 @@ export { type ForwardConfig, loadForward } from "./forward.ts";
 export type {
   ArbiterConfig,
   ClusterConfig,
+  ClusterEtcd,
   ClusterMember,
+  EtcdAccess,
   EtcdTls,
   EtcdUser,
   FollowersConfig,

@@ -90,16 +90,17 @@ export interface ServiceAddressConfig {
 /** Who decides which side is active. */
 export type ArbiterConfig =
   | { readonly kind: "local"; readonly file: string }
-  | {
-      readonly kind: "etcd";
-      /** At least one, without a slash at the end. */
-      readonly endpoints: readonly string[];
-      readonly ttlSeconds: number;
-      /** Null for what TLS does by itself. */
-      readonly tls: EtcdTls | null;
-      /** Null for an etcd without authentication, or one that knows its users by their certificates. */
-      readonly user: EtcdUser | null;
-    };
+  | (EtcdAccess & { readonly kind: "etcd"; readonly ttlSeconds: number });
+
+/** An etcd, and how to log in there. */
+export interface EtcdAccess {
+  /** At least one, without a slash at the end. */
+  readonly endpoints: readonly string[];
+  /** Null for what TLS does by itself. */
+  readonly tls: EtcdTls | null;
+  /** Null for an etcd without authentication, or one that knows its users by their certificates. */
+  readonly user: EtcdUser | null;
+}
 
 /** PEM texts, and the name that certificates are to have. */
 export interface EtcdTls {
@@ -146,12 +147,24 @@ export interface ClusterConfig {
   readonly self: string;
   /** Where this process is followed by the others. */
   readonly listen: LinkAddress;
-  /** The others, in the order of the file. */
+  /** The others, in the order of the file; empty where etcd has the list of them. */
   readonly members: readonly ClusterMember[];
+  /** Null where the file names the members. */
+  readonly etcd: ClusterEtcd | null;
   /** So long the routes of a member stay that is not there. */
   readonly holdSeconds: number;
   /** Null where all links are Unix sockets. */
   readonly tls: NsrTls | null;
+}
+
+/** Where members of a cluster find each other. */
+export interface ClusterEtcd extends EtcdAccess {
+  /** Of keys, without a slash at the end. */
+  readonly prefix: string;
+  /** So long the entry of a process stays that is heard of no more. */
+  readonly ttlSeconds: number;
+  /** Processes that are this member: 1, or the sides of a pair. */
+  readonly sides: number;
 }
 
 export interface ClusterMember {

@@ -23,6 +23,7 @@ test("each member has the others, and neighbors that are its own or another one'
   expect(mistakes).toEqual([]);
   expect(config.cluster).toEqual({
     ...{ name: "cluster", self: "a", listen: { path: "/run/a.sock" }, holdSeconds: 90, tls: null },
+    etcd: null,
     members: [{ name: "b", links: [{ path: "/run/b1.sock" }, { path: "/run/b2.sock" }] }],
   });
   expect(config.neighbors.map(({ speaker }) => speaker)).toEqual([null, "b"]);

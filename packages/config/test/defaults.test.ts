@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import schema from "../schema/ts-bgp.schema.json" with { type: "json" };
 import { type Config, formatMistakes, loadConfig } from "../src/index.ts";
+import { CERTIFICATE, KEY } from "./sources.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -92,9 +93,19 @@ const MEMBERS = {
   "dynamic-neighbors": [],
 };
 
+const BY_ETCD = {
+  ...MEMBERS,
+  cluster: {
+    ...{ self: "a", listen: { address: "10.9.0.1", port: 1795 } },
+    etcd: { endpoints: "https://192.0.2.101:2379" },
+    tls: { cert: "a.crt", key: "a.key", ca: "ca.crt" },
+  },
+};
+
 /** @returns the base with a value at a place, or with nothing there when it is undefined */
 function fileWith(path: readonly string[], value: unknown): Json {
-  const file: Json = structuredClone(path[0] === "cluster" ? { ...BASE, ...MEMBERS } : BASE);
+  const cluster = path[1] === "etcd" ? BY_ETCD : MEMBERS;
+  const file: Json = structuredClone(path[0] === "cluster" ? { ...BASE, ...cluster } : BASE);
   let section = file as Record<string, unknown>;
   for (const key of path.slice(0, -1)) section = section[key] as Record<string, unknown>;
   section[path.at(-1)!] = value;
@@ -103,11 +114,12 @@ function fileWith(path: readonly string[], value: unknown): Json {
 
 function load(file: Json): Config {
   const text = JSON.stringify(file);
-  const none = () => {
+  const pem = (path: string) => {
+    if (/^(a|ca)\.(crt|key)$/.test(path)) return path.endsWith("key") ? KEY : CERTIFICATE;
     throw new Error("no such file");
   };
   const { config, mistakes } = loadConfig("test.yaml", text, {
-    readFile: none,
+    readFile: pem,
     env: () => undefined,
   });
   expect(formatMistakes(mistakes)).toEqual([]);
@@ -215,6 +227,16 @@ const WORDS: Readonly<Record<string, readonly [text: string, found: unknown, exp
       "the address of self under members; a side of a pair says which of these it has",
       load({ ...BASE, ...MEMBERS }).cluster?.listen,
       { path: "/run/a.sock" },
+    ],
+    "cluster etcd prefix": [
+      "/ts-bgp/cluster/ and the name",
+      load({ ...BASE, ...BY_ETCD }).cluster?.etcd?.prefix,
+      "/ts-bgp/cluster/cluster",
+    ],
+    "cluster etcd tls ca": [
+      "the authorities that Node.js comes with",
+      load(fileWith(["cluster", "etcd", "tls"], { "server-name": "etcd" })).cluster?.etcd,
+      expect.objectContaining({ tls: expect.objectContaining({ ca: null }) }),
     ],
     "neighbors 0 bfd multihop": [
       "whether the neighbor has multihop",

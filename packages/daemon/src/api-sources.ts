@@ -8,6 +8,11 @@ import { LOOKED_FOR, watchEvents } from "./events.ts";
 import type { HttpSources } from "./http.ts";
 import type { Log } from "./logging.ts";
 
+/** @returns what is said of the speaker's health */
+export function healthOf({ role, ready }: ShownNsr, { neighbors }: Router, config_ok: boolean) {
+  return { ok: true, role, ready, neighbors: neighbors.size, config_ok };
+}
+
 /** @param access - who may ask what */
 export function apiSources(
   access: HttpConfig,

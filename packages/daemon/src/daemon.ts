@@ -1,14 +1,12 @@
 /** The speaker as a daemon: configuration file, log, control socket, metrics, signals. */
 
 import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigDiff, changedSections, reloadRefusal } from "@ts-bgp/config";
-import type { Outcome } from "@ts-bgp/nsr";
 import { createArbiter, limitsOf, newStream, Pair, type ShownNsr, showNsr } from "@ts-bgp/nsr";
 import { makePrivateFolder } from "@ts-bgp/nsr/private-folder";
 import { type ConfigAbout, Machine } from "@ts-bgp/replication";
 import { Bfd, beginAlone, type Crash, Held, nowMs, Speaker } from "@ts-bgp/speaker";
-import { apiSources } from "./api-sources.ts";
+import { apiSources, healthOf } from "./api-sources.ts";
 import { type TrialOptions, wantedOf } from "./canary.ts";
 import { type Changes, changesOf, readChanges } from "./changes.ts";
 import { controlHandler, type Served } from "./commands.ts";
@@ -25,7 +23,7 @@ import { type Log, openLog } from "./logging.ts";
 import { Collector } from "./metrics.ts";
 import { nsrMetrics, SwitchoverTotals } from "./nsr-metrics.ts";
 import { Observers } from "./observers.ts";
-import { type OwnSections, ownSections } from "./own-sections.ts";
+import { type OwnSections, ownSections, standbySections, standbyTexts } from "./own-sections.ts";
 import { crashFileOf, heldFileOf, nameOf } from "./places.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { standIn } from "./stand-in.ts";
@@ -47,8 +45,6 @@ const STOP_TEXT = "speaker is stopped";
 /** So often it is looked who is held down. */
 const HELD_LOOK_MS = 500;
 const BY_SIGNAL: ConfigAbout = { by: "SIGHUP", how: "reload", trySeconds: null };
-/** After a takeover, peers and the next standby go first. */
-const COMPARE_MS = 1000;
 
 export class Daemon {
   readonly log: Log;
@@ -121,7 +117,10 @@ export class Daemon {
       showMirrors: () => ({ serving: this.observers.mirrors.shown, following: null }),
       record: this.observers.record,
       showHistory: () => this.history?.show() ?? NO_HISTORY,
-      switchOver: (to) => this.switchOver(to),
+      switchOver: async (to) => {
+        if (this.pair === null) throw new Error("the configuration has no section nsr");
+        return this.pair.handOver(to);
+      },
       reload: (force, about) => this.reload(force, about),
       tryReload: (force, options) => this.tryReload(force, options),
       trials: this.trials,
@@ -134,7 +133,6 @@ export class Daemon {
     });
     this.manager = new ServiceManager(process.env, () => statusText(this.shownNsr()));
     const { nsr } = config;
-    const name = nsr === null ? "" : nameOf(nsr, options);
     const heldFile = heldFileOf(config);
     const warn = (text: string) => this.log.say("warn", "quarantine-file", `${heldFile} ${text}`);
     this.held = new Held(heldFile, warn);
@@ -147,8 +145,7 @@ export class Daemon {
       nsr === null
         ? null
         : new Pair({
-            config,
-            name,
+            ...{ config, name: nameOf(nsr, options) },
             crash: () => this.crash,
             ...{ held: this.held, bfd: this.bfd },
             crashFile: (side) => crashFileOf(config, side),
@@ -199,7 +196,7 @@ export class Daemon {
       if (this.isStopping) return;
       if (this.alone !== null) {
         beginAlone(this.alone, this.held, this.crash, this.bfd);
-        this.observers.use(this.alone, config, null, 0);
+        this.tellObservers(this.alone);
       }
       this.heldLooks = setInterval(() => {
         this.lookForHeld();
@@ -225,7 +222,7 @@ export class Daemon {
    * Reads the configuration file again and applies the difference. A file with mistakes, or with an
    * address, socket or log file that cannot be had, changes nothing. Nor does one that would undo
    * what this side has from the other one, unless it was changed there since the takeover. The log
-   * file is opened anew in any case. A standby does no more than that and a check of its file.
+   * file is opened anew in any case. A standby checks its file, and takes its `cluster` and `followers`.
    *
    * @param force - undo that as well
    * @param about - who wants it, and whether it goes back unless it is confirmed
@@ -333,16 +330,10 @@ export class Daemon {
     return showNsr(this.pair, this.speaker);
   }
 
-  private async switchOver(to: string | null): Promise<Outcome> {
-    if (this.pair === null) throw new Error("the configuration has no section nsr");
-    return this.pair.handOver(to);
-  }
-
   /** Hands over when there is somebody to, so that no peer notices; else ends the sessions. */
   private async stopPair(): Promise<void> {
     const { pair } = this;
-    if (pair === null) return;
-    if (pair.speaker?.active.state === "declared") {
+    if (pair?.speaker?.active.state === "declared") {
       try {
         await pair.handOverAndStop();
         return;
@@ -350,10 +341,10 @@ export class Daemon {
         this.log.say("warn", "nsr-handover", `no hand-over: ${(error as Error).message}`);
       }
     }
-    await pair.stop(STOP_TEXT, this.isRestart);
+    await pair?.stop(STOP_TEXT, this.isRestart);
   }
 
-  private roleChanged({ role, epoch, switchovers, standbySide, speaker }: Pair): void {
+  private roleChanged({ role, switchovers, standbySide, speaker }: Pair): void {
     this.switchovers.note(switchovers.last);
     if (speaker !== null) {
       const before = this.config;
@@ -362,8 +353,12 @@ export class Daemon {
       if (peer && machine?.router === speaker.router) this.inherit(speaker, peer.side);
       else if (differences(before, this.config).length > 0) this.inherited = null;
     }
-    this.observers.use(role === "active" ? speaker : null, this.config, this.pair, epoch);
+    this.tellObservers(role === "active" ? speaker : null);
     this.manager.changed();
+  }
+
+  private tellObservers(speaker: Speaker | null): void {
+    this.observers.use(speaker, this.config, this.pair, this.pair?.epoch ?? 0);
   }
 
   /** Finds out, before the next reload, how far the file is from what is in force. */
@@ -371,20 +366,19 @@ export class Daemon {
     const { file } = this.options;
     // As it is now: what is written there later is written by someone who knows of the takeover.
     const text = readFile(file, "utf8").catch(() => undefined);
+    // Of a trial for some neighbors it is what comes for all.
+    const whole = () => speaker.journal.machine.history.trial?.whole ?? this.config;
+    const inForce = () => (this.speaker === speaker ? whole() : null);
     this.reloading = this.reloading.then(async () => {
       this.inherited = null;
-      await sleep(COMPARE_MS, undefined, { ref: false });
-      // Of a trial for some neighbors it is what comes for all.
-      const { history } = speaker.journal.machine;
-      const inForce = () =>
-        this.speaker === speaker ? (history.trial?.whole ?? this.config) : null;
-      this.inherited = await inheritedBy({ file, text: await text, from, inForce }, this.log);
+      this.inherited = await inheritedBy({ file, text, from, inForce }, this.log);
     });
   }
 
   private async readAndApply(force: boolean, about: ConfigAbout): Promise<Changes> {
     const { log, options, active: speaker } = this;
     const { file } = options;
+    let own: readonly string[] = [];
     try {
       // It may have been moved away, whatever is in the configuration file.
       log.reopen(this.config.log);
@@ -396,6 +390,7 @@ export class Daemon {
       const refusal = isActive ? this.refusal(config, force) : null;
       if (refusal !== null) throw new Error(refusal);
       const changes = isActive ? await this.apply(config, octets, about) : null;
+      if (this.speaker === null) own = await this.applyOwn(config);
       this.lastReload = { ok: true, atMs: nowMs() };
       if (changes !== null) return changes;
     } catch (error) {
@@ -405,13 +400,21 @@ export class Daemon {
       log.say("error", "reload-refused", `${message}, nothing was changed`, { mistakes });
       throw new ControlError([message, ...mistakes, "nothing was changed"].join("\n"));
     }
-    const { role } = this.shownNsr();
-    const message = `this side is ${role === "starting" ? "starting" : "the standby"}`;
-    log.say("info", "config-checked", `${file} has no mistakes; ${message}, nothing was changed`);
-    throw new ControlError(
-      `${message}: reload the active side (${file} has no mistakes)`,
-      "standby",
-    );
+    const { logged, answer } = standbyTexts(file, this.shownNsr().role, own);
+    log.say("info", "config-checked", logged);
+    throw new ControlError(answer, "standby");
+  }
+
+  /** Has a standby be followed as its own file says. @returns the sections that differed */
+  private async applyOwn(file: Config): Promise<readonly string[]> {
+    const own = standbySections(file);
+    const changed = changedSections(this.config, { ...this.config, ...own });
+    if (changed.length === 0) return changed;
+    await this.observers.configure({ ...this.config, ...own }, this.config);
+    this.config = { ...this.config, ...own };
+    // It may have the role by now.
+    if (this.active !== null) this.tellObservers(this.active);
+    return changed;
   }
 
   /**
@@ -456,7 +459,7 @@ export class Daemon {
     this.configuredMs = nowMs();
     // What is confirmed or comes back is not from the file of this side.
     if (about.how === "reload") this.inherited = null;
-    this.observers.use(this.speaker, next, this.pair, this.pair?.epoch ?? 0);
+    this.tellObservers(this.speaker);
     // The router may have those sections of the other side that each side has of its own.
     return changesOf(diff, changedSections(config, next));
   }
@@ -485,11 +488,7 @@ export class Daemon {
     const { collector } = this;
     const router = () => this.served().router;
     const api = apiSources(address, this.handler, this.log, router, () => this.shownNsr());
-    const health = () => {
-      const { role, ready } = this.shownNsr();
-      const neighbors = this.served().router.neighbors.size;
-      return { ok: true, role, ready, neighbors, config_ok: this.lastReload.ok };
-    };
+    const health = () => healthOf(this.shownNsr(), this.served().router, this.lastReload.ok);
     return HttpService.listen(
       address,
       { parts: () => collector.parts(), health, api },

@@ -32,6 +32,7 @@ export type {
   OfMember,
   ShownCluster,
   ShownMember,
+  ShownMembership,
   ShownTeller,
   SilentMember,
 } from "./cluster/shown.ts";

@@ -3,6 +3,7 @@
  * be newer than what the file says: a reload does not undo it unless somebody wants that.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, diffConfig } from "@ts-bgp/config";
 import { mistakesOf, readConfigFileApart } from "./config-file.ts";
 import type { Log } from "./logging.ts";
@@ -16,6 +17,8 @@ export interface Inherited {
   readonly file: Config;
 }
 
+/** After a takeover, peers and the next standby go first. */
+const COMPARE_MS = 1000;
 /** Differences that are named in a message. */
 const NAMED_MAX = 10;
 
@@ -39,7 +42,7 @@ export function differences(old: Config, next: Config): string[] {
 interface FileThen {
   readonly file: string;
   /** What it said at the takeover; undefined for what it says now. */
-  readonly text: string | undefined;
+  readonly text: Promise<string | undefined>;
   /** Name of the other side. */
   readonly from: string;
   /** In force; null once that is not what was taken over. */
@@ -53,8 +56,9 @@ export async function inheritedBy(
 ): Promise<Inherited | null> {
   const tell = (problem: string, fields = {}) =>
     log.say("warn", "config-differs", `in force is what ${from} had: ${problem}`, fields);
+  await sleep(COMPARE_MS, undefined, { ref: false });
   try {
-    const { config } = await readConfigFileApart(file, { text, inForce: inForce() });
+    const { config } = await readConfigFileApart(file, { text: await text, inForce: inForce() });
     const now = inForce();
     const found = now === null ? [] : differences(config, now);
     if (found.length === 0) return null;

@@ -120,9 +120,11 @@ export class Observers {
 
   async stop(): Promise<void> {
     this.followers.stop();
-    this.cluster.stop();
     this.kernel.use(null);
     this.desk.close();
-    await Promise.all([this.feeds.stop(), this.webhook.stop(), this.recorder.stop()]);
+    await Promise.all([
+      ...[this.feeds.stop(), this.webhook.stop(), this.recorder.stop()],
+      this.cluster.stop(),
+    ]);
   }
 }

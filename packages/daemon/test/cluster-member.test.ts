@@ -54,15 +54,16 @@ class Following {
     };
     const speaker = { router: lab.router, isSuspended: false, active, now: () => lab.nowMs, run };
     this.member = new FollowedMember(
-      { name: "a", links: [{ path }] },
+      "a",
       {
-        ...{ name: "cluster", self, listen: { path: "" }, members: [], tls: null },
+        ...{ name: "cluster", self, listen: { path: "" }, members: [], etcd: null, tls: null },
         holdSeconds: HOLD_SECONDS,
       },
       speaker as unknown as Speaker,
       "1",
       (_level, message) => this.said.push(message),
     );
+    this.member.follow([{ path }], true);
     ends.push(() => this.member.close());
   }
 
@@ -198,6 +199,56 @@ test("a link that ends soon after its welcome is made anew later each time", asy
   void new Following(place.path);
   await until(() => times.length === 4, WAIT_MS, "it tries four times");
   expect(times[3]! - times[2]!).toBeGreaterThan(900);
+});
+
+/** A side of a member that is active or not, and how many links to it began and ended. */
+async function sideOf(active: 0 | 1): Promise<{ path: string; begun: number; ended: number }> {
+  const counts = { path: "", begun: 0, ended: 0 };
+  const place = await placeOf((said, socket) => {
+    counts.begun++;
+    socket.resume().on("close", () => counts.ended++);
+    said.say("welcome", { version: 1, software: "1", self: "a" });
+    said.say("role", { active, epoch: 0 });
+    if (active) said.say("complete", {});
+  });
+  counts.path = place.path;
+  return counts;
+}
+
+test("links to sides come and go singly, and what works goes on", async () => {
+  const [first, second] = [await sideOf(1), await sideOf(0)];
+  const following = new Following(first.path);
+  const { member, calls } = following;
+  await following.isUpToDate();
+  member.follow([{ path: first.path }, { path: second.path }], false);
+  await until(() => second.begun === 1, WAIT_MS, "there is a link to the second side");
+  const isUp = () => member.shown.links.every(({ problem }) => problem === null);
+  await until(() => member.shown.links.length === 2 && isUp(), WAIT_MS, "both work");
+  // Nobody lists the first one any more, then nobody any of them: they work.
+  for (const places of [[{ path: second.path }], [], null]) {
+    member.follow(places, false);
+    expect(member.shown).toMatchObject({ state: "up to date", source: first.path });
+  }
+  expect([member.shown.listed, member.shown.links.length]).toEqual([false, 2]);
+  member.follow([{ path: second.path }], true);
+  expect(member.shown.links).toEqual([{ address: second.path, problem: null }]);
+  expect(member.shown).toMatchObject({ state: "away", source: null });
+  await until(() => first.ended === 1, WAIT_MS, "that link is closed");
+  expect([first.begun, second.begun, second.ended]).toEqual([1, 1, 0]);
+  expect(calls).toEqual(["begin", "complete"]);
+  expect(following.said.filter((line) => / is away/.test(line))).toHaveLength(1);
+});
+
+test("a member that was never there has no state, however long it is away", async () => {
+  const following = new Following("/nowhere/a.sock");
+  const { member, lab } = following;
+  const timer = setInterval(() => member.tick(), 50);
+  ends.push(() => clearInterval(timer));
+  await until(() => member.shown.keep_until_ms === null, WAIT_MS, "the time is over");
+  expect(following.calls).toEqual([]);
+  lab.router.member("stranger", { what: "gone" }, NO_OCTETS, lab.nowMs);
+  expect(lab.router.tables.members?.size ?? 0).toBe(0);
+  expect(member.isNeeded).toBe(false);
 });
 
 test("another member than the one expected there is told nothing of, and shown", async () => {

@@ -17,10 +17,15 @@ export interface Change {
   readonly put: ReadonlyMap<string, string>;
 }
 
-export interface Answer {
+/** What each answer says of the cluster of etcd. */
+export interface Origin {
   /** Number of the cluster, decimal. */
   readonly cluster: string;
-  /** Of all changes in the cluster when it was asked. */
+  /** Of all changes in the cluster when it was asked; null where the member that answers may be behind. */
+  readonly revision: number | null;
+}
+
+export interface Answer extends Origin {
   readonly revision: number;
   /** What the prefix held then; after a change that was done, what it put. */
   readonly found: ReadonlyMap<string, Entry>;
@@ -84,6 +89,37 @@ export function changeAnswer(json: unknown, prefix: string, { unchanged, put }: 
     throw new BadAnswerError("it refuses a change that nothing forbids");
   }
   return { cluster, revision, isDone, found };
+}
+
+/** Of a request that answers no more than that it was done, or how it would be. */
+export function plainAnswer(json: unknown): Origin & { readonly found: undefined } {
+  const { cluster } = headerOf(fieldsOf(json, "the answer"));
+  return { cluster, revision: null, found: undefined };
+}
+
+/** Of a lease that is made. @returns its number */
+export function leaseAnswer(json: unknown): Origin & { readonly found: string } {
+  const answer = fieldsOf(json, "the answer");
+  const { cluster } = headerOf(answer);
+  return { cluster, revision: null, found: numberText(answer, "ID") };
+}
+
+/** Of a lease that is kept: an answer in a stream, of which there is one. @returns whether there is such a lease */
+export function keepAliveAnswer(json: unknown): Origin & { readonly found: boolean } {
+  const result = fieldsOf(fieldsOf(json, "the answer")["result"], '"result"');
+  const { cluster } = headerOf(result);
+  return { cluster, revision: null, found: result["TTL"] !== undefined };
+}
+
+/** Of keys without what they hold. */
+export function keysAnswer(
+  json: unknown,
+): Origin & { readonly found: { readonly keys: Uint8Array[]; readonly isWhole: boolean } } {
+  const answer = fieldsOf(json, "the answer");
+  const { cluster, revision } = headerOf(answer);
+  const kvs = listOf(answer["kvs"] ?? [], '"kvs"');
+  const keys = kvs.map((item) => octetsIn(fieldsOf(item, "a key"), "key"));
+  return { cluster, revision, found: { keys, isWhole: answer["more"] !== true } };
 }
 
 /** Of a login. @returns the token */
@@ -165,9 +201,11 @@ function revisionIn(fields: Fields, key: string): number {
 }
 
 function textIn(fields: Fields, key: string): string {
+  return octetsIn(fields, key).toString();
+}
+
+function octetsIn(fields: Fields, key: string): Buffer {
   const base64 = fields[key] ?? "";
-  if (typeof base64 === "string" && BASE64.test(base64)) {
-    return Buffer.from(base64, "base64").toString();
-  }
+  if (typeof base64 === "string" && BASE64.test(base64)) return Buffer.from(base64, "base64");
   throw new BadAnswerError(`"${key}" is not in base64`);
 }

@@ -40,6 +40,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EtcdAccess } from "@ts-bgp/config";
 import {
   claim,
   give,
@@ -65,7 +66,7 @@ import {
   type Roles,
 } from "./arbiter.ts";
 import type { Change, Entry } from "./etcd-answers.ts";
-import { type EtcdAccess, EtcdClient } from "./etcd-client.ts";
+import { EtcdClient } from "./etcd-client.ts";
 import { isSame, wordIn, wordText } from "./word-text.ts";
 
 export interface EtcdOptions extends EtcdAccess {

@@ -11,7 +11,7 @@
  * is valid no more.
  */
 
-import type { EtcdTls, EtcdUser } from "@ts-bgp/config";
+import type { EtcdAccess, EtcdUser } from "@ts-bgp/config";
 import {
   type Answer,
   BadAnswerError,
@@ -19,6 +19,7 @@ import {
   type Changed,
   changeAnswer,
   errorText,
+  type Origin,
   readAnswer,
   tokenAnswer,
 } from "./etcd-answers.ts";
@@ -32,13 +33,8 @@ const LOGIN_MS = 5000;
 const TOKEN_IS_OLD = /invalid auth token|revision of auth store is old|user name is empty/;
 /** No key was ever changed then. */
 const NEVER = Number.MAX_SAFE_INTEGER;
-
-export interface EtcdAccess {
-  /** Without a slash at the end. */
-  readonly endpoints: readonly string[];
-  readonly tls: EtcdTls | null;
-  readonly user: EtcdUser | null;
-}
+/** Of an answer: many times what the two keys of a pair need. */
+const ANSWER_OCTETS_MAX = 1 << 16;
 
 export class EtcdClient {
   /** Number of the cluster, null before one has answered; others are not believed then. */
@@ -53,13 +49,21 @@ export class EtcdClient {
   private first = 0;
   /** The highest that was seen: no later answer has less. */
   private revision = 0;
+  /** Of requests and logins that are under way. */
+  private readonly running: Set<AbortController> = new Set();
 
   /**
    * @param prefix - of all keys; those in calls are what stands behind it
    * @param timeoutMs - a request that has no answer has failed then
+   * @param octetsMax - of an answer
    */
-  constructor({ endpoints, tls, user }: EtcdAccess, prefix: string, timeoutMs: number) {
-    this.endpoints = endpoints.map((url) => new EtcdEndpoint(url, tls));
+  constructor(
+    { endpoints, tls, user }: EtcdAccess,
+    prefix: string,
+    timeoutMs: number,
+    octetsMax: number = ANSWER_OCTETS_MAX,
+  ) {
+    this.endpoints = endpoints.map((url) => new EtcdEndpoint(url, tls, octetsMax));
     this.user = user;
     this.prefix = prefix;
     this.timeoutMs = timeoutMs;
@@ -91,27 +95,39 @@ export class EtcdClient {
     await this.change({ unchanged: new Map([[key, NEVER]]), put: new Map([[key, ""]]) });
   }
 
+  /** Believes whatever cluster answers next, for those whom a wrong one does no harm. */
+  forget(): void {
+    this.cluster = null;
+    this.revision = 0;
+  }
+
+  /** Ends all requests and connections. */
+  close(): void {
+    for (const each of this.running) each.abort(new Error("nobody waits for it any more"));
+    for (const endpoint of this.endpoints) endpoint.close();
+  }
+
   private range(): Readonly<Record<string, string>> {
     // The prefix ends with a slash; what follows that in ASCII is behind all of its keys.
     const end = `${this.prefix.slice(0, -1)}0`;
     return { key: encoded(this.prefix), range_end: encoded(end) };
   }
 
-  private async ask<T extends Answer>(
+  /** Any request; rejects as `read` does. */
+  async ask<T extends Origin>(
     path: string,
     body: unknown,
     parse: (json: unknown) => T,
   ): Promise<T> {
-    const over = new AbortController();
-    const timer = setTimeout(() => over.abort(new Error("no answer")), this.timeoutMs);
+    const { signal, end } = this.limited(this.timeoutMs);
     const text = JSON.stringify(body);
     const order = this.endpoints.map((_, k) => (this.first + k) % this.endpoints.length);
     const { revision } = this;
     try {
       return await Promise.any(
         order.map(async (index, k) => {
-          if (k > 0) await delay(k * NEXT_ENDPOINT_MS, over.signal);
-          const json = await this.askOne(this.endpoints[index]!, path, text, over.signal);
+          if (k > 0) await delay(k * NEXT_ENDPOINT_MS, signal);
+          const json = await this.askOne(this.endpoints[index]!, path, text, signal);
           const answer = parse(json);
           this.believe(answer, revision);
           this.first = index;
@@ -124,21 +140,33 @@ export class EtcdClient {
       );
       throw new Error(reasons.join("; "));
     } finally {
-      clearTimeout(timer);
-      over.abort();
+      end();
     }
   }
 
+  /** @returns the signal of something that is to be over after a time, or when nobody waits any more */
+  private limited(ms: number): { signal: AbortSignal; end: () => void } {
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(new Error("no answer")), ms);
+    this.running.add(over);
+    const end = () => {
+      clearTimeout(timer);
+      this.running.delete(over);
+      over.abort();
+    };
+    return { signal: over.signal, end };
+  }
+
   /** @param floor - what `revision` was when the question was asked */
-  private believe({ cluster, revision }: Answer, floor: number): void {
+  private believe({ cluster, revision }: Origin, floor: number): void {
     if (this.cluster !== null && cluster !== this.cluster) {
       throw new Error(`another cluster of etcd, ${cluster}, answered than before, ${this.cluster}`);
     }
-    if (revision < floor) {
+    if (revision !== null && revision < floor) {
       throw new BadAnswerError(`revision ${revision} after ${floor}`);
     }
     this.cluster = cluster;
-    this.revision = Math.max(this.revision, revision);
+    this.revision = Math.max(this.revision, revision ?? 0);
   }
 
   private async askOne(
@@ -163,7 +191,8 @@ export class EtcdClient {
   private token(endpoint: EtcdEndpoint, user: EtcdUser): Promise<string> {
     let token = this.tokens.get(endpoint);
     if (token === undefined) {
-      token = logIn(endpoint, user);
+      const { signal, end } = this.limited(LOGIN_MS);
+      token = logIn(endpoint, user, signal).finally(end);
       this.tokens.set(endpoint, token);
       token.catch(() => this.tokens.delete(endpoint));
     }
@@ -171,9 +200,12 @@ export class EtcdClient {
   }
 }
 
-async function logIn(endpoint: EtcdEndpoint, { name, password }: EtcdUser): Promise<string> {
+async function logIn(
+  endpoint: EtcdEndpoint,
+  { name, password }: EtcdUser,
+  signal: AbortSignal,
+): Promise<string> {
   const body = JSON.stringify({ name, password });
-  const signal = AbortSignal.timeout(LOGIN_MS);
   const { status, json } = await endpoint.post("/v3/auth/authenticate", body, null, signal);
   if (status !== 200) throw new Error(`no login as ${name}: ${errorText(json, status)}`);
   return tokenAnswer(json);

@@ -5,9 +5,6 @@ import https from "node:https";
 import type { EtcdTls } from "@ts-bgp/config";
 import { BadAnswerError } from "./etcd-answers.ts";
 
-/** Many times what the two keys of a pair need. */
-const ANSWER_OCTETS_MAX = 1 << 16;
-
 export interface HttpAnswer {
   readonly status: number;
   readonly json: unknown;
@@ -17,10 +14,15 @@ export interface HttpAnswer {
 export class EtcdEndpoint {
   readonly url: string;
   private readonly agent: http.Agent;
+  private readonly octetsMax: number;
 
-  /** @param tls - for an endpoint of HTTPS; null for the authorities of Node.js and no own certificate */
-  constructor(url: string, tls: EtcdTls | null) {
+  /**
+   * @param tls - for an endpoint of HTTPS; null for the authorities of Node.js and no own certificate
+   * @param octetsMax - of an answer
+   */
+  constructor(url: string, tls: EtcdTls | null, octetsMax: number) {
     this.url = url;
+    this.octetsMax = octetsMax;
     const kept = { keepAlive: true };
     this.agent = url.startsWith("https:")
       ? new https.Agent({
@@ -31,6 +33,11 @@ export class EtcdEndpoint {
           ...(tls?.serverName ? { servername: tls.serverName } : {}),
         })
       : new http.Agent(kept);
+  }
+
+  /** Ends its connections. */
+  close(): void {
+    this.agent.destroy();
   }
 
   /**
@@ -64,7 +71,7 @@ export class EtcdEndpoint {
         response.on("data", (chunk: Uint8Array) => {
           octets += chunk.length;
           chunks.push(chunk);
-          if (octets > ANSWER_OCTETS_MAX) sent.destroy(tooLong());
+          if (octets > this.octetsMax) sent.destroy(tooLong(this.octetsMax));
         });
         response.on("end", () => {
           // An answer that was cut off has an end as well.
@@ -82,8 +89,8 @@ export class EtcdEndpoint {
   }
 }
 
-function tooLong(): Error {
-  return new BadAnswerError(`longer than ${ANSWER_OCTETS_MAX} octets`);
+function tooLong(octetsMax: number): Error {
+  return new BadAnswerError(`longer than ${octetsMax} octets`);
 }
 
 /** An answer that is an error need not be JSON. */

@@ -6,6 +6,7 @@
  *     pair-log.ts, switchover.ts, show-nsr.ts    what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active      role-asker.ts   asks
  *     etcd-client.ts, etcd-http.ts, etcd-answers.ts    of etcd
+ *     etcd-entries.ts        keys with a lease there, for the cluster
  *     link.ts, links.ts, heartbeats.ts, heartbeat-worker.ts      streams and heartbeats between the sides
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
@@ -20,7 +21,7 @@
  *     thread-failure.ts      an exception in a thread ends the process
  *     suspects.ts            neighbors whose message ended a side
  *     handover-check.ts      what the other side says of its connections, before it is believed
- *     probe-pair.ts          link, arbiter and addresses, for the doctor
+ *     probe-pair.ts, probe-etcd.ts    link, arbiter and addresses, for the doctor
  */
 
 export { type CertificateProblem, certificateProblem } from "./certificate-check.ts";
@@ -36,6 +37,7 @@ export {
 } from "./mirror-server.ts";
 export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
+export { probeMembership } from "./probe-etcd.ts";
 export { probePair } from "./probe-pair.ts";
 export {
   type Difference,

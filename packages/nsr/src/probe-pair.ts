@@ -5,13 +5,10 @@ import net from "node:net";
 import path from "node:path";
 import type { Config, LinkAddress, NsrConfig } from "@ts-bgp/config";
 import { type DoctorRow, whoHas } from "@ts-bgp/takeover";
-import { EtcdClient } from "./etcd-client.ts";
 import { addressText, connectLink, waysOf } from "./links.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
+import { probeArbiter } from "./probe-etcd.ts";
 import { located, SILENCE_MS } from "./service-addresses.ts";
-
-/** Longest wait for an answer of etcd. */
-const ANSWER_MS = 1000;
 
 /** @returns a row for each; none without a section `nsr` */
 export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
@@ -20,44 +17,10 @@ export async function probePair({ nsr }: Config): Promise<DoctorRow[]> {
   const listen = await listenRow(nsr.listen);
   const ways = waysOf(nsr).map((way) => peerRow(way, nsr));
   const [etcd, others] = await Promise.all([
-    Promise.all(etcdRows(nsr)),
+    probeArbiter(nsr),
     Promise.all([...ways, ...addressRows(nsr)]),
   ]);
   return [...etcd, listen, ...others];
-}
-
-/** One that answers is enough. */
-function etcdRows({ arbiter, cluster }: NsrConfig): Promise<DoctorRow>[] {
-  if (arbiter.kind === "local") return [];
-  const { endpoints } = arbiter;
-  let first: string | null = null;
-  const asked = endpoints.map(async (endpoint) => {
-    const etcd = new EtcdClient(
-      { ...arbiter, endpoints: [endpoint] },
-      `ts-bgp/${cluster}/`,
-      ANSWER_MS,
-    );
-    await etcd.probe("roles");
-    first ??= etcd.cluster;
-    if (etcd.cluster !== first)
-      throw new Error(`is of another cluster, ${etcd.cluster} and not ${first}`);
-    // By now there is a login, and a connection.
-    const beganMs = performance.now();
-    await etcd.read();
-    return `answers in ${Math.ceil(performance.now() - beganMs)} ms`;
-  });
-  const oneAnswers = Promise.any(asked).then(
-    () => true,
-    () => false,
-  );
-  return endpoints.map((endpoint, k) =>
-    row(
-      `etcd ${endpoint}`,
-      asked[k]!,
-      oneAnswers,
-      "start it, or correct `arbiter` in the section nsr",
-    ),
-  );
 }
 
 function listenRow(address: LinkAddress): Promise<DoctorRow> {
@@ -111,12 +74,12 @@ function addressRows({ serviceAddresses }: NsrConfig): Promise<DoctorRow>[] {
 async function row(
   what: string,
   found: Promise<string>,
-  isMinor: boolean | Promise<boolean>,
+  isMinor: boolean,
   advice: string,
 ): Promise<DoctorRow> {
   const settled = await found.then(
     (detail) => ({ ok: true, detail, whatToDo: "" }),
     ({ message }: Error) => ({ ok: false, detail: message, whatToDo: advice }),
   );
-  return { what, ...settled, ...((await isMinor) ? { isMinor: true } : {}) };
+  return { what, ...settled, ...(isMinor ? { isMinor: true } : {}) };
 }

@@ -1,66 +1,19 @@
 /** A real etcd with client certificates, or with users: who gets in, and what those are told who do not. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { EtcdTls, EtcdUser } from "@ts-bgp/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
-import { freePort } from "../../../testkit/speaker.ts";
+import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { EtcdArbiter } from "../src/etcd-arbiter.ts";
 import { EtcdClient } from "../src/etcd-client.ts";
+import { EtcdEntries } from "../src/etcd-entries.ts";
 
 const REASON = labAvailable();
 const WAIT_MS = 60_000;
 /** Long, for a machine that is busy. */
 const TTL_MS = 30_000;
 const NAME = "etcd.example";
-
-class RealEtcd {
-  readonly directory: string = mkdtempSync(join(tmpdir(), "tsbgp-etcd-"));
-  endpoint = "";
-  private child: ChildProcess | null = null;
-  private output = "";
-
-  async start(scheme: "http" | "https", words: readonly string[] = []): Promise<void> {
-    this.endpoint = `${scheme}://127.0.0.1:${await freePort()}`;
-    const peer = `http://127.0.0.1:${await freePort()}`;
-    this.child = spawn("/usr/bin/etcd", [
-      ...["--name", "one", "--data-dir", join(this.directory, "data"), "--log-level", "error"],
-      ...["--listen-client-urls", this.endpoint, "--advertise-client-urls", this.endpoint],
-      ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-      ...["--initial-cluster", `one=${peer}`, ...words],
-    ]);
-    for (const stream of [this.child.stdout!, this.child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-      });
-    }
-  }
-
-  write(name: string, text: string): string {
-    const file = join(this.directory, name);
-    writeFileSync(file, text);
-    return file;
-  }
-
-  /** Gives an order about users. @param token - of a login, once users count */
-  async order(path: string, body: object, token = ""): Promise<Readonly<Record<string, unknown>>> {
-    const url = `${this.endpoint}/v3/auth/${path}`;
-    const headers = token === "" ? {} : { authorization: token };
-    const answer = await fetch(url, { method: "POST", body: JSON.stringify(body), headers });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${path}: ${text}${this.output}`);
-    return JSON.parse(text);
-  }
-
-  end(): void {
-    this.child?.kill("SIGKILL");
-    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
-  }
-}
 
 let etcd: RealEtcd;
 beforeAll(() => {
@@ -71,6 +24,26 @@ afterAll(() => etcd.end());
 function clientOf(tls: EtcdTls | null, user: EtcdUser | null, cluster = "c"): EtcdClient {
   const prefix = `ts-bgp/${cluster}/`;
   return new EtcdClient({ endpoints: [etcd.endpoint], tls, user }, prefix, TTL_MS);
+}
+
+/** Puts a key with a lease, keeps and ends that. @returns keys that were there */
+async function enter(tls: EtcdTls | null, user: EtcdUser | null, prefix = "ts-bgp/c/list/") {
+  const entries = new EtcdEntries({ endpoints: [etcd.endpoint], tls, user }, TTL_MS);
+  try {
+    await entries.probe(prefix);
+    const lease = await entries.grant(60);
+    await entries.put(`${prefix}a`, "x", lease);
+    expect(await entries.keepAlive(lease)).toBe(true);
+    const { keys, isWhole } = await entries.keysUnder(prefix);
+    await entries.revoke(lease);
+    expect(await entries.keepAlive(lease)).toBe(false);
+    await expect(entries.put(`${prefix}a`, "x", lease)).rejects.toThrow("lease not found");
+    expect(await entries.keysUnder(prefix)).toEqual({ keys: [], isWhole: true });
+    expect(isWhole).toBe(true);
+    return keys.map((key) => Buffer.from(key).toString());
+  } finally {
+    entries.close();
+  }
 }
 
 async function takeRole(tls: EtcdTls | null, user: EtcdUser | null): Promise<unknown> {
@@ -116,6 +89,7 @@ describe.skipIf(REASON !== null)(`client certificates (${REASON ?? "etcd"})`, ()
   test("the right ones get the role", async () => {
     expect(await takeRole(good, null)).toMatchObject({ active: "a" });
     await clientOf(good, null).probe("roles");
+    expect(await enter(good, null)).toEqual(["ts-bgp/c/list/a"]);
   });
 
   test.each<[string, Partial<EtcdTls>, RegExp]>([
@@ -188,6 +162,7 @@ describe.skipIf(REASON !== null)(`users (${REASON ?? "etcd"})`, () => {
   test("the right one gets the role", async () => {
     expect(await takeRole(null, user)).toMatchObject({ active: "a" });
     await clientOf(null, user).probe("roles");
+    expect(await enter(null, user)).toEqual(["ts-bgp/c/list/a"]);
   });
 
   test.each<[string, EtcdUser | null, RegExp]>([
@@ -201,6 +176,9 @@ describe.skipIf(REASON !== null)(`users (${REASON ?? "etcd"})`, () => {
 
   test("keys of another pair are none of its business", async () => {
     await expect(clientOf(null, user, "other").read()).rejects.toThrow(/permission denied/);
+    await expect(enter(null, user, "ts-bgp/other/")).rejects.toThrow(/permission denied/);
+    const reader = { ...user, name: "reader" };
+    await expect(enter(null, reader)).rejects.toThrow(/permission denied/);
   });
 
   test("a token that is valid no more is replaced", async () => {

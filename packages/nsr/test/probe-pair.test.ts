@@ -6,6 +6,7 @@ import { FakeEtcd } from "../../../testkit/fake-etcd.ts";
 import { freePort, WAIT_MS } from "../../../testkit/speaker.ts";
 import { issuePair } from "../../cli/src/certificate.ts";
 import { listenForLinks } from "../src/links.ts";
+import { probeMembership } from "../src/probe-etcd.ts";
 import { probePair } from "../src/probe-pair.ts";
 import type { Refusal } from "../src/refusals.ts";
 
@@ -51,6 +52,24 @@ test("etcd: each endpoint, of which one is enough", async () => {
   const [alone] = await probed(dead);
   expect(alone).toMatchObject({ ok: false, whatToDo: expect.stringMatching(/^start it/) });
   expect(alone).not.toHaveProperty("isMinor");
+});
+
+test("the list of members of a cluster: each endpoint, and nothing that a pair needs", async () => {
+  expect(await probeMembership({ cluster: null } as Config)).toEqual([]);
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const access = { endpoints: [etcd.endpoint, dead], tls: null, user: null };
+  const list = { ...access, prefix: "/x/rs1", ttlSeconds: 10, sides: 1 };
+  const config = { cluster: { etcd: list } } as unknown as Config;
+  const isSeen = async () => {
+    const rows = await probeMembership(config);
+    const alive = { what: `members in etcd ${etcd.endpoint}`, ok: true };
+    const advice = "start it, or correct `etcd` in the section cluster";
+    const failed = { what: `members in etcd ${dead}`, ok: false, isMinor: true, whatToDo: advice };
+    expect(rows).toMatchObject([alive, failed]);
+    return true;
+  };
+  await until(isSeen, WAIT_MS, "etcd answers in time");
+  expect(etcd.keys.size).toBe(0);
 });
 
 test("the link: an address of this host, and a way to the other side", async () => {

@@ -36,7 +36,7 @@ const read: WeakMap<Uint8Array, { config: Config; compared: Compared | null }> =
  */
 export function replicated(config: Config): Config {
   const followers = config.followers === null ? null : { ...config.followers, tls: null };
-  const cluster = config.cluster === null ? null : { ...config.cluster, tls: null };
+  const cluster = config.cluster === null ? null : { ...config.cluster, etcd: null, tls: null };
   return { ...config, nsr: null, mirrors: null, record: null, followers, cluster };
 }
 

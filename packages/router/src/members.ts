@@ -36,6 +36,8 @@ export function heardOfMember(
   news: MemberNews,
   octets: Uint8Array,
 ): void {
+  // One that has told nothing has no state, and is given none.
+  if (news.what === "gone" && host.tables.members?.has(name) !== true) return;
   const member = memberOf(host.tables, name);
   switch (news.what) {
     case "begin":

@@ -74,8 +74,7 @@ async function* routes(
     yield { member, item } satisfies OfMember<unknown>;
   }
   for (const member of members) {
-    const { state, links } = member.shown;
-    if (state === "away") yield silent(member, links[0]?.problem ?? "no side of it is active");
+    if (member.shown.state === "away") yield silent(member, member.problem);
   }
   return {};
 }

@@ -5,18 +5,22 @@
  *     followed-member.ts   what another one tells   router/members.ts      what becomes of it
  *     asking.ts            what members ask each other    ask-members.ts  of all of them
  *     faults.ts            what of that is not taken
+ *     membership.ts        who the others are    etcd-membership.ts   as a list in etcd has them
+ *     member-list.ts       what becomes of that
  */
 
 import type { ClusterConfig } from "@ts-bgp/config";
+import { FewLines } from "@ts-bgp/nsr/few-lines";
 import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
-import type { Observed } from "@ts-bgp/router";
+import type { Observed, Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
 import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
 import { faultsTo } from "../fault.ts";
 import type { Log } from "../logging.ts";
 import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
+import { isSame, Membership } from "./membership.ts";
 import { NO_CLUSTER, type ShownCluster } from "./shown.ts";
 import { Teller, type TellerHooks } from "./teller.ts";
 import { toldOf } from "./telling.ts";
@@ -30,7 +34,8 @@ export class Cluster {
   private followedBy: ClusterConfig | null = null;
   private speaker: Speaker | null = null;
   private epoch = 0;
-  private members: readonly FollowedMember[] = [];
+  private members: ReadonlyMap<string, FollowedMember> = new Map();
+  private readonly membership: Membership;
   private readonly tellers: Set<Teller> = new Set();
   private stopListening: () => void = () => {};
   private timer: NodeJS.Timeout | undefined;
@@ -40,12 +45,21 @@ export class Cluster {
   private readonly log: Log["say"];
   /** Answers what this speaker is asked. */
   private readonly answer: ControlHandler;
+  private readonly sayFew: (level: "info" | "warn", message: string) => void;
 
   constructor(version: string, log: Log["say"], answer: ControlHandler) {
     this.version = version;
     this.answer = answer;
     this.log = log;
     this.refusals = new Refusals((message) => this.say("warn", message));
+    const said = (level: "info" | "warn", message: string) => this.say(level, message);
+    this.membership = new Membership(version, said, () => this.arrange());
+    // Whoever can write to etcd can have links fail as often as they like.
+    const few = {
+      info: new FewLines((message) => this.say("info", message)),
+      warn: new FewLines((message) => this.say("warn", message)),
+    };
+    this.sayFew = (level, message) => few[level].say(message);
     this.hooks = {
       answer,
       fault: faultsTo({ say: log }),
@@ -54,7 +68,7 @@ export class Cluster {
         const router = speaker?.router ?? null;
         return {
           ...{ name: config?.name ?? "", self: config?.self ?? "" },
-          members: config?.members.map((member) => member.name) ?? [],
+          admits: (member) => admits(config, member),
           ...{ software: version, router, epoch },
         };
       },
@@ -83,10 +97,12 @@ export class Cluster {
         throw error;
       }
     }
-    if (!isSame(before, config, ["name", "listen", "tls", "self", "members"])) {
-      for (const teller of this.tellers) teller.end("the cluster is configured anew");
+    const isOther = !isSame(before, config, ["name", "listen", "tls", "self"]);
+    for (const teller of this.tellers) {
+      if (isOther || !admits(config, teller.name)) teller.end("the cluster is configured anew");
     }
     this.config = config;
+    this.membership.configure(config);
     clearInterval(this.timer);
     if (config !== null) this.timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -96,14 +112,18 @@ export class Cluster {
     const { config } = this;
     const next = config === null ? null : speaker;
     const isOther = next !== this.speaker;
-    if (isOther || !isSame(this.followedBy, config, null)) this.follow(next, config);
-    else for (const member of this.members) member.look();
-    if (!isOther) return;
-    this.speaker?.observers.delete(this);
-    next?.observers.add(this);
-    this.speaker = next;
-    this.epoch = epoch;
-    for (const teller of this.tellers) teller.roleChanged();
+    if (isOther || !isSame(this.followedBy, config, ["name", "self", "tls"])) this.followNobody();
+    this.followedBy = config;
+    if (isOther) {
+      this.speaker?.observers.delete(this);
+      next?.observers.add(this);
+      this.speaker = next;
+      this.epoch = epoch;
+    }
+    this.membership.name(next === null ? [] : speakersIn(next.router));
+    this.arrange();
+    for (const member of this.members.values()) member.look();
+    if (isOther) for (const teller of this.tellers) teller.roleChanged();
   }
 
   event(event: Observed): void {
@@ -120,38 +140,54 @@ export class Cluster {
     if (config === null) return NO_CLUSTER;
     return {
       self: config.self,
-      members: members.map(({ shown }) => shown),
+      membership: this.membership.shown,
+      members: [...members.values()].map(({ shown }) => shown),
       followers: [...tellers].map(({ shown }) => shown),
     };
   }
 
   /** Asks all members, see `askMembers`. */
   ask(request: ControlRequest): ReturnType<ControlHandler> {
-    const { config, speaker, members, answer } = this;
+    const { config, speaker, answer } = this;
+    const members = [...this.members.values()];
     if (config === null)
       throw new ControlError("this speaker is no member of a cluster", "unknown");
     if (speaker === null) throw new ControlError("a standby follows no other member", "standby");
     return askMembers({ self: config.self, router: speaker.router, answer, members }, request);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     clearInterval(this.timer);
-    this.follow(null, null);
+    this.followNobody();
     this.speaker?.observers.delete(this);
+    this.speaker = null;
     for (const teller of this.tellers) teller.end("the speaker ends");
     this.stopListening();
+    await this.membership.stop();
   }
 
-  private follow(speaker: Speaker | null, config: ClusterConfig | null): void {
-    for (const member of this.members) member.close();
-    this.followedBy = config;
-    const say = (level: "info" | "warn", message: string) => this.say(level, message);
-    this.members =
-      speaker === null || config === null
-        ? []
-        : config.members.map(
-            (each) => new FollowedMember(each, config, speaker, this.version, say),
-          );
+  private followNobody(): void {
+    for (const member of this.members.values()) member.close();
+    this.members = new Map();
+  }
+
+  /** Follows those that there are, where they are. What is followed already goes on. */
+  private arrange(): void {
+    const { speaker, followedBy: config, members: before } = this;
+    if (speaker === null || config === null) return;
+    const wanted = this.membership.whomToFollow([...before.values()]);
+    const isOfFile = config.etcd === null;
+    const say = isOfFile ? (...said: Parameters<Cluster["say"]>) => this.say(...said) : this.sayFew;
+    const members = new Map<string, FollowedMember>();
+    for (const [name, places] of wanted) {
+      const member =
+        before.get(name) ?? new FollowedMember(name, config, speaker, this.version, say);
+      members.set(name, member);
+      member.holdSeconds = config.holdSeconds;
+      member.follow(places, isOfFile);
+    }
+    for (const [name, member] of before) if (!members.has(name)) member.close();
+    this.members = members;
   }
 
   private listen({ name, listen, tls }: ClusterConfig): Promise<() => void> {
@@ -165,7 +201,8 @@ export class Cluster {
 
   private tick(): void {
     for (const teller of this.tellers) teller.tick();
-    for (const member of this.members) member.tick();
+    for (const member of this.members.values()) member.tick();
+    this.arrange();
   }
 
   private say(level: "info" | "warn", message: string): void {
@@ -173,13 +210,15 @@ export class Cluster {
   }
 }
 
-/** @param keys - that are compared; null for all */
-function isSame(
-  a: ClusterConfig | null,
-  b: ClusterConfig | null,
-  keys: readonly (keyof ClusterConfig)[] | null,
-): boolean {
-  const part = (config: ClusterConfig | null) =>
-    config === null || keys === null ? config : keys.map((key) => config[key]);
-  return JSON.stringify(part(a)) === JSON.stringify(part(b));
+/** Whoever has a certificate of a member is one where nothing but etcd has a list: that may be read later. */
+function admits(config: ClusterConfig | null, member: string): boolean {
+  if (config === null) return false;
+  if (config.etcd !== null) return member !== config.self;
+  return config.members.some(({ name }) => name === member);
+}
+
+/** @returns names of members that have neighbors */
+function speakersIn({ neighbors }: Router): string[] {
+  const names = [...neighbors.values()].map(({ config }) => config.speaker);
+  return [...new Set(names.filter((name) => name !== null))];
 }

@@ -3,7 +3,7 @@
  * What it tells are calls of the router, so a standby of this speaker has it as well.
  */
 
-import type { ClusterConfig, ClusterMember } from "@ts-bgp/config";
+import type { ClusterConfig, LinkAddress } from "@ts-bgp/config";
 import { checkedRuns } from "@ts-bgp/feeds-codec";
 import { Following } from "@ts-bgp/follow";
 import { FormatError } from "@ts-bgp/replication";
@@ -14,6 +14,7 @@ import type { ControlRequest } from "../control.ts";
 import { ServerLink } from "../forward/server-link.ts";
 import { type AnswerPage, Questions } from "./asking.ts";
 import { Faults } from "./faults.ts";
+import { linkChanges } from "./member-list.ts";
 import type { ShownMember } from "./shown.ts";
 import { NO_OCTETS } from "./telling.ts";
 
@@ -24,11 +25,16 @@ const ROOM_LOOK_MS = 10;
 
 export class FollowedMember {
   readonly name: string;
+  /** So long its routes stay while it is not there. */
+  holdSeconds: number;
   private readonly speaker: Speaker;
-  private readonly holdSeconds: number;
   private readonly say: (level: "info" | "warn", message: string) => void;
   private readonly following: Following;
-  private readonly links: readonly ServerLink[];
+  private readonly options: Omit<ConstructorParameters<typeof ServerLink>[0], "address">;
+  /** By numbers, which are not used again. */
+  private readonly links: Map<number, ServerLink> = new Map();
+  private lastLink = -1;
+  private isListed = false;
   private readonly reader: UpdateReader = new UpdateReader();
   private readonly faults: Faults;
   private readonly questions: Questions = new Questions();
@@ -44,7 +50,7 @@ export class FollowedMember {
   private isOver = false;
 
   constructor(
-    { name, links }: ClusterMember,
+    name: string,
     cluster: ClusterConfig,
     speaker: Speaker,
     software: string,
@@ -65,9 +71,38 @@ export class FollowedMember {
       },
     });
     const trust = { cluster: cluster.name, tls: cluster.tls };
-    const rest = { ...trust, server: name, follower: cluster.self, families: 0, software };
-    this.links = links.map((address, side) => this.linkTo(side, { address, ...rest }));
-    for (const link of this.links) link.connect();
+    this.options = { ...trust, server: name, follower: cluster.self, families: 0, software };
+  }
+
+  /** Has a link to each place, and goes on with all that is told meanwhile; see `linkChanges`. */
+  follow(places: readonly LinkAddress[] | null, isOfFile: boolean): void {
+    if (places !== null) this.isListed = places.length > 0;
+    const now = [...this.links.values()].map(({ text, isUp }) => ({ text, isUp }));
+    const { open, close } = linkChanges(now, places, isOfFile);
+    for (const address of open) {
+      const side = ++this.lastLink;
+      const link = this.linkTo(side, address);
+      this.links.set(side, link);
+      link.connect();
+    }
+    if (close.length === 0) return;
+    for (const [side, link] of this.links) {
+      if (!close.includes(link.text)) continue;
+      link.close();
+      this.links.delete(side);
+      this.lost(side);
+    }
+  }
+
+  /** Whether it has a link that works, or there are routes of it here which may stay. */
+  get isNeeded(): boolean {
+    const isUp = [...this.links.values()].some((link) => link.isUp);
+    return isUp || (this.isKnown && !this.isGone);
+  }
+
+  /** It has told something, of which the router has a state. */
+  private get isKnown(): boolean {
+    return this.speaker.router.tables.members?.has(this.name) === true;
   }
 
   /** Addresses of its neighbors by their numbers, as far as it has told. */
@@ -87,26 +122,29 @@ export class FollowedMember {
     const isOld = oldSinceMs !== null && !isGone;
     return {
       name: this.name,
+      listed: this.isListed,
       state: source === null ? "away" : isComplete && !isAsked ? "up to date" : "copying",
-      source: source === null ? null : links[source]!.text,
+      source: source === null ? null : links.get(source)!.text,
       away_since_ms: dateOf(awaySinceMs),
       keep_until_ms: isOld ? dateOf(oldSinceMs + 1000 * holdSeconds) : null,
       neighbors: own.length,
       routes: own.reduce((sum, { row }) => sum + routesOf(row), 0),
       faulty_runs: this.faults.runs,
       last_fault: this.faults.last,
-      links: links.map(({ text, problem }) => ({ address: text, problem })),
+      links: [...links.values()].map(({ text, problem }) => ({ address: text, problem })),
     };
   }
 
   /** To be called once a second. */
   tick(): void {
-    for (const link of this.links) link.tick();
+    for (const link of this.links.values()) link.tick();
     this.look();
     const { oldSinceMs, isGone, holdSeconds } = this;
     if (oldSinceMs === null || isGone) return;
     if (performance.now() < oldSinceMs + 1000 * holdSeconds) return;
     this.isGone = true;
+    // One that was never there has no state, and is given none.
+    if (!this.isKnown) return;
     const { routes, state } = this.shown;
     const old = `${this.name} has not told all for ${holdSeconds} seconds`;
     if (state === "copying") {
@@ -128,27 +166,34 @@ export class FollowedMember {
     const wants = this.speaker.router.tables.members?.get(this.name)?.wantsCopy === true;
     if (source === null || !wants || this.isAsked) return;
     this.isAsked = true;
-    this.links[source]!.activate();
+    this.links.get(source)!.activate();
   }
 
   /** Asks the side that is active; rejects with what is wrong where none answers. */
   ask(request: ControlRequest): Promise<AnswerPage> {
     const { following, links } = this;
     const { source } = following;
-    if (source !== null) return this.questions.ask(request, (...ask) => links[source]!.ask(...ask));
-    const problem = links.find((link) => link.problem !== null)?.problem;
-    return Promise.reject(new Error(problem ?? "no side of it is active"));
+    if (source === null) return Promise.reject(new Error(this.problem));
+    return this.questions.ask(request, (...ask) => links.get(source)!.ask(...ask));
+  }
+
+  /** Why nothing is heard of it while it is away. */
+  get problem(): string {
+    if (this.links.size === 0) return "it is not in the list of members in etcd";
+    const problems = [...this.links.values()].map((link) => link.problem);
+    return problems.find((problem) => problem !== null) ?? "no side of it is active";
   }
 
   close(): void {
     this.isOver = true;
     this.questions.lost("it is followed no more");
     clearTimeout(this.roomLook);
-    for (const link of this.links) link.close();
+    for (const link of this.links.values()) link.close();
   }
 
-  private linkTo(side: number, options: ConstructorParameters<typeof ServerLink>[0]): ServerLink {
+  private linkTo(side: number, address: LinkAddress): ServerLink {
     const { following } = this;
+    const options = { address, ...this.options };
     return new ServerLink(options, {
       role: (role) => {
         following.role(side, role);
@@ -170,13 +215,15 @@ export class FollowedMember {
       },
       complete: () => following.complete(side),
       answer: (answer) => this.questions.answered(answer),
-      lost: () => {
-        if (side === following.source) this.questions.lost("the link to it is cut");
-        following.lost(side);
-        this.noteSource();
-      },
+      lost: () => this.lost(side),
       say: (level, message) => this.say(level, `${this.name}: ${message}`),
     });
+  }
+
+  private lost(side: number): void {
+    if (side === this.following.source) this.questions.lost("the link to it is cut");
+    this.following.lost(side);
+    this.noteSource();
   }
 
   private listenTo(side: number): void {
@@ -184,7 +231,7 @@ export class FollowedMember {
     if (!this.isAsked) this.keepFromNow();
     this.isAsked = false;
     this.run({ what: "begin" });
-    this.links[side]!.activate();
+    this.links.get(side)!.activate();
   }
 
   private noteSource(): void {
@@ -213,7 +260,7 @@ export class FollowedMember {
   private holdWhileFull(): void {
     const { active, router } = this.speaker;
     const isFull = !active.mayWork || !router.hasRoom;
-    for (const link of this.links) link.hold(isFull);
+    for (const link of this.links.values()) link.hold(isFull);
     clearTimeout(this.roomLook);
     if (isFull && !this.isOver) {
       this.roomLook = setTimeout(() => this.holdWhileFull(), ROOM_LOOK_MS);

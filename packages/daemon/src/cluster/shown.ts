@@ -3,14 +3,29 @@
 export interface ShownCluster {
   /** Which member this speaker is; null where the configuration has no cluster. */
   self: string | null;
+  /** Where the others are from; null likewise. */
+  membership: ShownMembership | null;
   /** The others. */
   members: ShownMember[];
   /** Processes that follow this one. */
   followers: ShownTeller[];
 }
 
+export interface ShownMembership {
+  by: "file" | "etcd";
+  /** The key of this process, and whether it is there as far as this process can know; null with a file. */
+  entry: string | null;
+  has_entry: boolean | null;
+  /** Milliseconds since 1970 when the list was read last; null before that, and with a file. */
+  read_ms: number | null;
+  /** What is wrong, for people. */
+  problems: string[];
+}
+
 export interface ShownMember {
   name: string;
+  /** The file or the list in etcd says where it is. */
+  listed: boolean;
   /** `away`: none of its links has an active side; `copying`: it has not told all yet. */
   state: "away" | "copying" | "up to date";
   /** Where it is followed; null while it is away. */
@@ -51,4 +66,9 @@ export interface OfMember<T> {
   item: T;
 }
 
-export const NO_CLUSTER: ShownCluster = { self: null, members: [], followers: [] };
+export const NO_CLUSTER: ShownCluster = {
+  self: null,
+  membership: null,
+  members: [],
+  followers: [],
+};

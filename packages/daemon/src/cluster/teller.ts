@@ -32,9 +32,10 @@ const RESTART_LOOK_MS = 200;
 export interface TellerSource {
   readonly name: string;
   readonly software: string;
-  /** Which member it is, and which ones may follow. */
+  /** Which member it is. */
   readonly self: string;
-  readonly members: readonly string[];
+  /** Whether one may follow that is known to have this name. */
+  admits(name: string): boolean;
   /** Null on a standby. */
   readonly router: Router | null;
   readonly epoch: number;
@@ -104,10 +105,9 @@ export class Teller implements FollowerLinkUser {
   }
 
   admit({ follower }: RecordOf<"hello">): { name: string; problem: string | null } {
-    const { self, members } = this.hooks.source();
-    const isMember = members.includes(follower);
-    const problem = `"${follower}" is no other member of the cluster, as ${self} knows it`;
-    return { name: follower, problem: isMember ? null : problem };
+    const source = this.hooks.source();
+    const problem = `"${follower}" is no other member of the cluster, as ${source.self} knows it`;
+    return { name: follower, problem: source.admits(follower) ? null : problem };
   }
 
   joined(): void {

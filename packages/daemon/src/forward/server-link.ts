@@ -20,6 +20,8 @@ const RETRY_MS = 250;
 const RETRY_MAX_MS = 4000;
 /** A connection that has lasted so long was none that ends at once, again and again. */
 const SETTLED_MS = 10_000;
+/** Longest wait for a server to hear that its follower ends. */
+const CLOSE_MS = 1000;
 /** A server says something every second. */
 const SILENCE_MS = 5000;
 
@@ -68,6 +70,11 @@ export class ServerLink {
     this.text = addressText(options.address);
   }
 
+  /** Whether it is connected, and who is there is the right one. */
+  get isUp(): boolean {
+    return this.sinceMs !== null;
+  }
+
   connect(): void {
     connectLink(this.options.address, this.options).then(
       (stream) => {
@@ -107,8 +114,12 @@ export class ServerLink {
     this.isOver = true;
     clearTimeout(this.retry);
     if (this.stream === null) return;
+    const { stream } = this;
     this.say("bye", { reason: "the follower ends" });
-    this.stream.end();
+    stream.end();
+    // What it has said already is of no use any more.
+    stream.resume();
+    setTimeout(() => stream.destroy(), CLOSE_MS).unref();
   }
 
   private use(stream: Duplex): void {
@@ -118,7 +129,7 @@ export class ServerLink {
     this.writer = new FrameWriter();
     this.heardMs = performance.now();
     stream.on("data", (octets: Uint8Array) => {
-      if (stream === this.stream) this.read(reader, octets);
+      if (stream === this.stream && !this.isOver) this.read(reader, octets);
     });
     stream.on("error", (error: Error) => {
       if (stream === this.stream) this.end(error.message);
@@ -196,7 +207,7 @@ export class ServerLink {
     stream?.destroy();
     if (sinceMs !== null) {
       if (performance.now() - this.welcomedMs >= SETTLED_MS) this.retryMs = RETRY_MS;
-      this.events.lost();
+      if (!this.isOver) this.events.lost();
     }
     this.failed(reason);
   }

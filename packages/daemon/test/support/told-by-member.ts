@@ -57,7 +57,8 @@ export class Telling {
     this.place = new Place((stream) => {
       const caller: Caller = { stream, name: null, welcome() {}, refuse() {} };
       const source = {
-        ...{ name: "cluster", self: "a", members: ["b"], software: "1", router, epoch: 0 },
+        ...{ name: "cluster", self: "a", software: "1", router, epoch: 0 },
+        admits: (name: string) => name === "b",
       };
       const hooks = {
         source: () => source,
