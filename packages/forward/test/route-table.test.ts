@@ -27,7 +27,7 @@ function route(prefix: string, more: Partial<KernelRoute> = {}): KernelRoute {
   const [network = "", bits] = prefix.split("/");
   return {
     ...{ family: 1, table: 254, protocol: 2, type: 1, metric: 0, hops: [hop(null, 5)] },
-    ...{ isOther: false, isSpecial: false, isDead: false },
+    ...{ isOther: false, isSpecial: false, isDead: false, nextHop: 0 },
     ...{ prefix: address(network), bits: Number(bits) },
     ...more,
   };
