@@ -161,9 +161,9 @@ export class Forwarder {
     for (const table of this.tables) {
       // As late as can be: the kernel replaces another's route as well.
       this.hear();
-      this.writeGroups(table);
+      this.writeGroups(table, true);
       const changes = table.next(BATCH);
-      this.writeGroups(table);
+      this.writeGroups(table, false);
       // What is left out here comes again when the kernel has been read.
       const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
       const ready = table.ready(sure);
@@ -194,10 +194,10 @@ export class Forwarder {
   }
 
   /** Ahead of routes that go by them; where all routes of one are to go elsewhere, it is the only thing to be written. */
-  private writeGroups(table: RouteTable): void {
+  private writeGroups(table: RouteTable, areWritten: boolean): void {
     if (this.isUnknown) return;
     let areRefused = false;
-    for (const change of table.nextGroups()) {
+    for (const change of table.nextGroups(areWritten)) {
       const reason = this.writeGroup(change);
       table.groupDone(change, reason !== 0);
       if (reason === 0) continue;
@@ -238,10 +238,16 @@ export class Forwarder {
     this.refresh();
     if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
     if (this.tables.some(({ wayCount }) => wayCount > WAY_COUNT_MAX)) this.isOutdated = true;
-    if (this.isMoved && !this.isUnsure && !this.isUnknown) this.resolve();
+    if (this.isMoved && this.isSure) this.resolve();
     if (performance.now() < this.nextLookMs || !this.isOutdated) return;
     // With a link, routes of it have gone without a word.
     this.read();
+  }
+
+  /** Whether it is known what is in the kernel of own routes, but for groups that a link has taken away. */
+  private get isSure(): boolean {
+    if (this.isUnknown || this.isUnsure) return false;
+    return !this.isOutdated || this.tables.every(({ isGrouped }) => isGrouped);
   }
 
   /** Reads by which routes next hops resolve, and objects: these are few beside the own routes. */

@@ -34,4 +34,4 @@ export {
 export { NextHopGroups } from "./next-hop-groups.ts";
 export { Resolver, type Unresolved } from "./resolver.ts";
 export { RouteMonitor, RouteSocket } from "./route-socket.ts";
-export { type RouteChange, RouteTable } from "./route-table.ts";
+export { type Objects, type RouteChange, RouteTable } from "./route-table.ts";

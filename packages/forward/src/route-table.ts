@@ -96,6 +96,13 @@ export class RouteTable {
     return this.ways.count;
   }
 
+  /** Whether all routes in the kernel go by groups: what the kernel takes away of them shows in these. */
+  get isGrouped(): boolean {
+    let uses = 0;
+    for (const [, way] of this.ways.groups()) uses += way.uses;
+    return uses === this.installedCount;
+  }
+
   /** Groups that routes in the kernel go by. */
   get groupsUsed(): ObjectId[] {
     return [...this.ways.groups()].filter(([, { uses }]) => uses > 0).map(([, way]) => way.object);
@@ -186,10 +193,14 @@ export class RouteTable {
     }
   }
 
-  /** @returns groups that are to be made or to lead elsewhere now, before anything else; `groupDone` is to be called for each */
-  nextGroups(): GroupChange[] {
+  /**
+   * @param areWritten - whether all that `next` has given was made or refused
+   * @returns groups that are to be made or to lead elsewhere now, before anything else; `groupDone` is to be called for each
+   */
+  nextGroups(areWritten: boolean): GroupChange[] {
     const { ways, groupsToDo, followed } = this;
-    const isDrained = this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
+    const isDrained =
+      areWritten && this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
     const changes: GroupChange[] = [];
     for (const [way, when] of groupsToDo) {
       if (when === "waits" && !isDrained) continue;
