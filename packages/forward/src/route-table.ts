@@ -199,8 +199,7 @@ export class RouteTable {
    */
   nextGroups(areWritten: boolean): GroupChange[] {
     const { ways, groupsToDo, followed } = this;
-    const isDrained =
-      areWritten && this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
+    const isDrained = areWritten && this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
     const changes: GroupChange[] = [];
     for (const [way, when] of groupsToDo) {
       if (when === "waits" && !isDrained) continue;
