@@ -187,24 +187,31 @@ describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}
       }
     });
 
-    test("lead on where they do where the module starts again, with others' objects beside", async () => {
-      run(`ip nexthop add id 1 via ${gateways[0]} dev d0 proto zebra`);
-      run(`ip nexthop add id 2 via ${gateways[0]} dev d0 proto 186`);
-      const before = ownIds();
-      for (let round = 0; round < 2; round++) {
-        forwarder.stop();
-        start();
-        await until(() => shown().installed === ROUTES, WAIT_MS, "all are known");
-      }
-      via(0);
-      expect(await watch.take()).toEqual([]);
-      via(1);
-      await untilAllGo(1);
-      expect(shown()).toMatchObject({ added: 0, replaced: 0, deleted: 0, regrouped: 1 });
-      expect(ownIds()).toEqual(expect.arrayContaining(before));
-      expect(objects().filter(({ id }) => id < 3)).toHaveLength(2);
-      for (const id of [1, 2]) run(`ip nexthop delete id ${id}`);
-    });
+    // Without it the kernel does not say beside a route where its group leads.
+    test.each([1, 0])(
+      "lead on where they do where the module starts again, with others' objects beside; compat mode %i",
+      async (mode) => {
+        run(`sysctl -qw net.ipv4.nexthop_compat_mode=${mode}`);
+        run(`ip nexthop add id 1 via ${gateways[0]} dev d0 proto zebra`);
+        run(`ip nexthop add id 2 via ${gateways[0]} dev d0 proto 186`);
+        const before = ownIds();
+        for (let round = 0; round < 2; round++) {
+          forwarder.stop();
+          start();
+          await until(() => shown().installed === ROUTES, WAIT_MS, "all are known");
+        }
+        via(0);
+        expect(await watch.take()).toEqual([]);
+        via(1);
+        await until(() => shown().regrouped === 1, WAIT_MS, "the group leads elsewhere");
+        run("sysctl -qw net.ipv4.nexthop_compat_mode=1");
+        await untilAllGo(1);
+        expect(shown()).toMatchObject({ added: 0, replaced: 0, deleted: 0, regrouped: 1 });
+        expect(ownIds()).toEqual(expect.arrayContaining(before));
+        expect(objects().filter(({ id }) => id < 3)).toHaveLength(2);
+        for (const id of [1, 2]) run(`ip nexthop delete id ${id}`);
+      },
+    );
 
     test("stay where they are turned off, and are not made for routes that are there, until these change", async () => {
       forwarder.stop();
