@@ -161,6 +161,7 @@ export class Forwarder {
     for (const table of this.tables) {
       // As late as can be: the kernel replaces another's route as well.
       this.hear();
+      if (this.isUnsure) table.postponeGroups();
       this.writeGroups(table, true);
       const changes = table.next(BATCH);
       this.writeGroups(table, false);
@@ -201,11 +202,12 @@ export class Forwarder {
       const reason = this.writeGroup(change);
       table.groupDone(change, reason !== 0);
       if (reason === 0) continue;
-      areRefused = true;
+      if (!change.isNew) areRefused = true;
       // The kernel has other objects than were known.
       if (reason === ENOENT || reason === EEXIST) this.isOutdated = true;
       this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
     }
+    // Their routes have to go one by one.
     if (areRefused) table.compareAll();
   }
 

@@ -22,8 +22,8 @@ import { hopKey } from "./resolver.ts";
 const FIRST = 0x4000_0000;
 const RANGES = 1 << 12;
 const RANGE = 1 << 16;
-/** Ways beyond these are written into their routes. */
-const GROUPS_MAX = 1 << 14;
+/** With so many own ones no more groups are made: routes have their next hops in themselves then. */
+const OBJECTS_MAX = 1 << 15;
 
 /** Messages that are to be sent together, and what is known when the kernel has taken them all. */
 export interface ObjectChange {
@@ -47,7 +47,7 @@ export class NextHopGroups {
   private readonly foreign: Set<ObjectId> = new Set();
   /** Numbers that were given away since the kernel was read. */
   private readonly given: Set<ObjectId> = new Set();
-  private groupCount = 0;
+  private ownCount = 0;
 
   constructor({ table, metric }: Place) {
     const mixed = Math.imul(table ^ Math.imul(metric, 0x9e37_79b1), 0x85eb_ca6b) >>> 0;
@@ -59,15 +59,15 @@ export class NextHopGroups {
     this.objects.clear();
     this.single.clear();
     this.given.clear();
-    this.groupCount = 0;
+    this.ownCount = 0;
   }
 
   take(object: NextHopObject): void {
     this.objects.set(object.id, object);
     const { id, hop, isOther } = object;
     if (!this.isOwn(id)) return;
-    if (hop === null) this.groupCount++;
-    else if (!isOther && this.mine.has(id)) this.single.set(hopKey(hop), id);
+    this.ownCount++;
+    if (hop !== null && !isOther && this.mine.has(id)) this.single.set(hopKey(hop), id);
   }
 
   /** Whether an object is there that may be this module's. */
@@ -107,7 +107,7 @@ export class NextHopGroups {
 
   /** @returns a number that no object has; 0 when there are too many */
   newId(): ObjectId {
-    if (this.groupCount + this.given.size >= GROUPS_MAX) return 0;
+    if (this.ownCount + this.given.size >= OBJECTS_MAX) return 0;
     return this.give();
   }
 
@@ -157,7 +157,7 @@ export class NextHopGroups {
   /** The kernel has done it. */
   done({ made, deleted }: ObjectChange): void {
     for (const object of made) {
-      if (object.hop === null && !this.objects.has(object.id)) this.groupCount++;
+      if (!this.objects.has(object.id)) this.ownCount++;
       this.objects.set(object.id, object);
       this.mine.add(object.id);
       this.given.delete(object.id);
@@ -165,8 +165,8 @@ export class NextHopGroups {
     }
     for (const id of deleted) {
       const hop = this.objects.get(id)?.hop ?? null;
-      if (hop === null) this.groupCount--;
-      else this.single.delete(hopKey(hop));
+      this.ownCount--;
+      if (hop !== null) this.single.delete(hopKey(hop));
       this.objects.delete(id);
       this.mine.delete(id);
     }

@@ -211,7 +211,20 @@ export class RouteTable {
     return changes;
   }
 
-  /** A group was made or changed, or refused by the kernel: then `compareAll` is to follow, and routes are written one by one. */
+  /**
+   * Groups that wait lead on where they do until the kernel is read: it is not known which of their routes are own ones still,
+   * so these do not leave.
+   */
+  postponeGroups(): void {
+    for (const [id, when] of this.groupsToDo) {
+      if (when !== "waits") continue;
+      this.groupsToDo.delete(id);
+      const way = this.ways.get(id);
+      way.shallLeadTo = way.leadsTo;
+    }
+  }
+
+  /** A group was made or changed, or refused by the kernel: then routes that were to go along are to be compared. */
   groupDone({ way: id, object, isNew }: GroupChange, isRefused: boolean): void {
     const way = this.ways.get(id);
     if (!isRefused) {

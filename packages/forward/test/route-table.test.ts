@@ -124,7 +124,7 @@ class Kernel implements Objects {
         }
         this.changes.push(`group ${object} ${this.groups.get(object)}`);
       }
-      areRefused ||= isRefused;
+      areRefused ||= isRefused && !isNew;
       table.groupDone(change, isRefused);
     }
     if (areRefused) table.compareAll();
