@@ -24,7 +24,8 @@ const SOURCES = ["192.0.2.1", "198.51.100.1"] as const;
 const NEIGHBOR = "198.18.0.2";
 const SPEAKER = "198.18.0.1";
 const NAMESPACE = ownName("neighbor");
-const LOOK_MS = 100;
+/** To count routes takes the kernel some time. */
+const LOOK_MS = 500;
 const PROBE_MS = 2;
 const QUIET_MS = 5000;
 const LIMIT_MS = 600_000;
