@@ -44,6 +44,8 @@ const FAMILIES: readonly Column<ShownForward["families"][number]>[] = [
   { title: "Added", text: ({ added }) => String(added), right: true },
   { title: "Replaced", text: ({ replaced }) => String(replaced), right: true },
   { title: "Deleted", text: ({ deleted }) => String(deleted), right: true },
+  { title: "Groups", text: ({ groups }) => String(groups), right: true },
+  { title: "Regrouped", text: ({ regrouped }) => String(regrouped), right: true },
   { title: "Unresolved", text: ({ unresolved }) => countsText(unresolved) },
   { title: "Refused", text: ({ refused }) => countsText(refused) },
 ];
@@ -53,6 +55,8 @@ export const showForwardCommand: Command = {
   usage: "",
   summary: "a forwarding module: whom it listens to, and its routes in the kernel",
   help: [
+    "Groups: of next hops, that routes lead by; Regrouped: times that one came to lead elsewhere with all of its",
+    "routes, in place of a change of each.",
     "Unresolved: routes with a next hop that no connected or static route leads to, by why.",
     "Refused: routes that the kernel does not take, by its reason; they are tried again.",
   ],
@@ -72,8 +76,12 @@ export const showForwardCommand: Command = {
 };
 
 function fieldsOf(shown: ShownForward): [string, string][] {
-  const { source, complete, without_since_ms, keep_until_ms, table, metric } = shown;
-  const fields: [string, string][] = [["Table", `${table}, metric ${metric}`]];
+  const { source, complete, without_since_ms, keep_until_ms, table, metric, next_hop_groups } =
+    shown;
+  const fields: [string, string][] = [
+    ["Table", `${table}, metric ${metric}`],
+    ["Next-hop groups", next_hop_groups],
+  ];
   if (source !== null) fields.push(["Listens to", complete ? `${source}, complete` : source]);
   if (without_since_ms !== null) fields.push(["No server", `for ${since(without_since_ms)}`]);
   if (keep_until_ms !== null) {

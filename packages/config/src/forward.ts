@@ -23,6 +23,8 @@ export interface ForwardConfig {
   /** Name of the interface of next hops that are link-local; empty: they do not resolve. */
   readonly linkLocalInterface: string;
   readonly metric: number;
+  /** Whether routes lead by groups of next hops that the kernel has as objects, where it has such. */
+  readonly nextHopGroups: boolean;
   readonly families: readonly ("ipv4" | "ipv6")[];
   /** Time without an active server after which routes go; 0 for never. */
   readonly keepSeconds: number;
@@ -40,6 +42,7 @@ interface ForwardShape extends Pick<FileShape, "control" | "log"> {
     readonly "next-hop-table"?: number;
     readonly "link-local-interface"?: string;
     readonly metric?: number;
+    readonly "next-hop-groups"?: "auto" | "off";
     readonly families?: readonly ("ipv4" | "ipv6")[];
     readonly "keep-seconds"?: number;
   };
@@ -83,6 +86,7 @@ function build(shape: ForwardShape, checker: Checker): ForwardConfig {
     nextHopTable: forward["next-hop-table"] ?? MAIN_TABLE,
     linkLocalInterface: forward["link-local-interface"] ?? "",
     metric: forward.metric ?? METRIC,
+    nextHopGroups: forward["next-hop-groups"] !== "off",
     families: forward.families ?? ["ipv4", "ipv6"],
     keepSeconds: forward["keep-seconds"] ?? KEEP_SECONDS,
     control: { socket: checkControl(shape, checker, socketOf(checker.sources)) },

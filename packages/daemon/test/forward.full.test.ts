@@ -1,11 +1,14 @@
 /** Routes in a kernel: 100,000 of which none is touched that does not change, and whose they are. */
+import { spawnSync } from "node:child_process";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { Forwarder } from "@ts-bgp/forward";
 import { describe, expect, test } from "vitest";
+import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import { Peer } from "../../../testkit/peer.ts";
-import { SpeakerProcess } from "../../../testkit/speaker.ts";
+import { SpeakerProcess, WAIT_MS } from "../../../testkit/speaker.ts";
 import { manyRoutes } from "../../../testkit/updates.ts";
 import { tellForwardStory } from "./support/forward-story.ts";
 import { bgpRoutes, Module, run } from "./support/forwarding.ts";
@@ -57,6 +60,50 @@ describe.skipIf(reason !== null)(`a module${reason === null ? "" : ` (${reason})
       for (const one of [ofRoot, module]) one.kill();
       rmSync(dirname(ofRoot.socket), { recursive: true });
       speaker.remove();
+    }
+  });
+
+  test("that starts has groups go that an earlier one has left and nothing leads by, and no others", async () => {
+    run("ip link add left0 type veth peer name left1");
+    run("ip address add 192.0.2.1/24 dev left0");
+    for (const name of ["left0", "left1"]) run(`ip link set ${name} up`);
+    const place = { table: 254, nextHopTable: 254, linkLocalInterface: "", seed: 1, metric: 77 };
+    const start = () => {
+      const more = { families: [1 as const], nextHopGroups: true, say: () => {} };
+      const forwarder = new Forwarder({ ...place, ...more });
+      forwarder.start();
+      return forwarder;
+    };
+    const all = () => [...run("ip nexthop").matchAll(/^id (\d+) group/gm)].map(([, id]) => id!);
+    // Of modules of other tests, with another metric.
+    const others = new Set(all());
+    const groups = () => all().filter((id) => !others.has(id));
+    let forwarder = start();
+    try {
+      const [table] = forwarder.followed;
+      for (const last of [7, 8, 9]) {
+        const hop = table!.hops.intern(Uint8Array.of(192, 0, 2, last));
+        table!.set(0x0a000000 + (last << 16), 0, 0, 0, 16, hop);
+      }
+      forwarder.complete();
+      await until(() => groups().length === 3, WAIT_MS, "groups are there");
+      forwarder.stop();
+      const [first, second, third] = groups();
+      run("ip route del 10.7.0.0/16");
+      run("ip route del 10.8.0.0/16");
+      // As of another module, whose numbers are of the same range.
+      run(`ip route add 10.8.0.0/16 table 1000 proto bgp nhid ${second}`);
+      run(`ip nexthop add id 3 via 192.0.2.5 dev left0 proto 186`);
+      forwarder = start();
+      await until(() => !groups().includes(first!), WAIT_MS, "what is left goes");
+      expect(groups()).toEqual([second, third]);
+      expect(run("ip nexthop")).toMatch(/^id 3 via 192\.0\.2\.5 /m);
+      expect(run("ip nexthop")).not.toContain("192.0.2.7");
+      expect(run("ip route show table 1000")).toContain(`nhid ${second} `);
+    } finally {
+      forwarder.stop();
+      run("ip link delete left0");
+      spawnSync("ip", ["nexthop", "delete", "id", "3"]);
     }
   });
 });

@@ -28,7 +28,7 @@ function kernelOf(routes: readonly Route[], first: readonly Route[] | null = nul
           if (route.protocol !== protocol || (octets.length === 4) !== (family === 1)) continue;
           take({
             ...{ family, table: 254, protocol, type, isDead, bits: Number(bits), prefix: octets },
-            ...{ hops: [], metric: 0, isOther: false, isSpecial: false },
+            ...{ hops: [], metric: 0, isOther: false, isSpecial: false as const, nextHop: 0 },
           });
         }
       }

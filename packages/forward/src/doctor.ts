@@ -14,6 +14,8 @@ export interface ForwardPlace extends Place {
   readonly nextHopTable: number;
   /** Empty for none. */
   readonly linkLocalInterface: string;
+  /** Whether routes are to lead by groups of next hops. */
+  readonly nextHopGroups: boolean;
 }
 
 /** What was found. Numbers are null where they cannot be read. */
@@ -27,6 +29,8 @@ export interface ForwardProbes {
   /** net.ipv6.route.max_size: a small number in kernels before 6.3. */
   readonly ipv6RoutesMax: number | null;
   readonly hasLinkLocalInterface: boolean;
+  /** Whether the kernel has next hops as objects. */
+  readonly hasNextHopGroups: boolean;
 }
 
 export interface FamilyProbes {
@@ -57,6 +61,7 @@ export function probeForward(place: ForwardPlace): ForwardProbes {
       usesNeighbors: sysctl("ipv4/fib_multipath_use_neigh"),
       ipv6RoutesMax: sysctl("ipv6/route/max_size"),
       hasLinkLocalInterface: interfaceNumber(place.linkLocalInterface) !== 0,
+      hasNextHopGroups: hasNextHopGroups(socket),
     };
   } finally {
     socket.close();
@@ -92,6 +97,12 @@ export function diagnoseForward(place: ForwardPlace, probes: ForwardProbes): Doc
       : "is not there, or has no link-local address";
     const whatToDo = "correct link-local-interface, or bring the interface up with IPv6";
     rows.push(row(`interface ${linkLocalInterface}`, isThere, detail, whatToDo));
+  }
+  if (place.nextHopGroups) {
+    const isOn = probes.hasNextHopGroups;
+    const detail = isOn ? "the kernel has them" : "the kernel has none: each route has its own";
+    const remedy = "run Linux 5.3 or later, or write next-hop-groups: off";
+    rows.push(minor("next-hop groups", isOn, detail, remedy));
   }
   if (place.families.includes("ipv4")) {
     const detail = strict.length === 0 ? "not strict" : `strict on ${strict.join(", ")}`;
@@ -174,6 +185,18 @@ function probeFamily(
   });
   const forwards = sysctl(family === "ipv4" ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding");
   return { family, forwards, ...counts, otherMetrics: [...otherMetrics].sort((a, b) => a - b) };
+}
+
+function hasNextHopGroups(socket: RouteSocket): boolean {
+  try {
+    socket.readNextHops(
+      () => {},
+      () => {},
+    );
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The kernel takes the larger one of the number of all and that of an interface. */

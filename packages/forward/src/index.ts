@@ -3,6 +3,9 @@
  *
  *     kernel-route.ts     routes as the kernel's messages have them
  *     route-socket.ts     asking it, telling it, and hearing of what others do
+ *     next-hop-object.ts  next hops that are objects of their own, and groups of them
+ *     next-hop-groups.ts  which of those there are, whose they are, and what is to be done for a group
+ *     ways.ts             what routes lead by: a group, or next hops of their own
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
  *     watched-addresses.ts  next hops that routes of the table lead to
@@ -28,6 +31,7 @@ export {
   RTPROT_BGP,
   readRoute,
 } from "./kernel-route.ts";
+export { NextHopGroups } from "./next-hop-groups.ts";
 export { Resolver, type Unresolved } from "./resolver.ts";
 export { RouteMonitor, RouteSocket } from "./route-socket.ts";
-export { type RouteChange, RouteTable } from "./route-table.ts";
+export { type Objects, type RouteChange, RouteTable } from "./route-table.ts";

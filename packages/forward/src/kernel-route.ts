@@ -17,7 +17,7 @@ export const RTM_GETROUTE = 26;
 export const RTPROT_BGP = 186;
 export const RTN_UNICAST = 1;
 const RTMSG_OCTETS = 12;
-const NLM_F_EXCL = 0x200;
+export const NLM_F_EXCL = 0x200;
 const RTA = {
   DST: 1,
   OIF: 4,
@@ -30,7 +30,7 @@ const RTA = {
   NH_ID: 30,
 };
 /** Of the type of an attribute, without flags. */
-const TYPE_MASK = 0x3fff;
+export const TYPE_MASK = 0x3fff;
 const RTNH_F_DEAD = 1;
 /** Its interface has no carrier: the kernel says so where it is asked, and sends no word of it. */
 const RTNH_F_LINKDOWN = 16;
@@ -67,6 +67,11 @@ export interface KernelRoute {
   readonly isSpecial: boolean;
   /** Its interface is down, or has no carrier; of several next hops: those of all of them. */
   readonly isDead: boolean;
+  /**
+   * Object of the kernel's that says where packets go; 0 when the route itself does. Then `hops` are as the kernel shows
+   * them beside it, which it does with net.ipv4.nexthop_compat_mode alone.
+   */
+  readonly nextHop: number;
 }
 
 export type Change = "add" | "replace" | "delete";
@@ -99,7 +104,12 @@ export class RouteMessages {
     this.buffer = Buffer.alloc(max * ROUTE_OCTETS_MAX);
   }
 
-  /** The number of a message is how many are in front of it. @param hops - none to delete */
+  /**
+   * The number of a message is how many are in front of it.
+   *
+   * @param hops - none to delete
+   * @param nextHop - an object of the kernel's in place of `hops`; 0 for none
+   */
   add(
     change: Change,
     { table, metric }: Place,
@@ -107,6 +117,7 @@ export class RouteMessages {
     words: readonly [number, number, number, number],
     bits: number,
     hops: readonly KernelHop[],
+    nextHop = 0,
   ): void {
     const { buffer } = this;
     const start = this.length;
@@ -124,7 +135,8 @@ export class RouteMessages {
     for (let i = 0; i < (isIpv4 ? 1 : 4); i++) at = buffer.writeUInt32BE(words[i]!, at);
     at = this.u32(at, RTA.TABLE, table);
     at = this.u32(at, RTA.PRIORITY, metric);
-    if (hops.length === 1) {
+    if (nextHop !== 0) at = this.u32(at, RTA.NH_ID, nextHop);
+    else if (hops.length === 1) {
       at = this.u32(at, RTA.OIF, hops[0]!.interface);
       at = this.gateway(at, hops[0]!);
     } else if (hops.length > 1) at = this.multipath(at, hops);
@@ -195,6 +207,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
   const prefix = new Uint8Array(family === 1 ? 4 : 16);
   let table = octets[4]!;
   let metric = 0;
+  let nextHop = 0;
   const flags = octets.readUInt32LE(8);
   const single = new HopReader();
   const hops: KernelHop[] = [];
@@ -214,7 +227,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     else if (type === RTA.TABLE) table = octets.readUInt32LE(at);
     else if (type === RTA.PRIORITY) metric = octets.readUInt32LE(at);
     else if (type === RTA.OIF) single.interface = octets.readUInt32LE(at);
-    else if (type === RTA.NH_ID) isOther = true;
+    else if (type === RTA.NH_ID) nextHop = octets.readUInt32LE(at);
     else if (type === RTA.MULTIPATH) {
       isMultipath = true;
       const several = readMultipath(octets.subarray(at, end), dead, hops);
@@ -229,7 +242,7 @@ export function readRoute(octets: Buffer): KernelRoute | null {
     if (single.isSpecial) isSpecial = true;
   }
   return {
-    ...{ family, table, metric, hops, prefix, isSpecial, isDead },
+    ...{ family, table, metric, hops, prefix, isSpecial, isDead, nextHop },
     isOther: isOther || isSpecial,
     protocol: octets[5]!,
     type: octets[7]!,
@@ -284,7 +297,7 @@ function readMultipath(
 }
 
 /** Whether a whole attribute stands at `at`, in front of `to`; they begin at multiples of 4 octets in the message. */
-function hasAttribute(octets: Buffer, at: number, to: number): boolean {
+export function hasAttribute(octets: Buffer, at: number, to: number): boolean {
   if (at + 4 > to) return false;
   const length = octets.readUInt16LE(at);
   return length >= 4 && at + length <= to;

@@ -7,11 +7,11 @@ import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
 import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
-import { type BaseRoute, hopKey, Resolver, type Unresolved } from "./resolver.ts";
+import type { ObjectId } from "./next-hop-object.ts";
+import { type BaseRoute, Resolver, type Unresolved } from "./resolver.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
+import { type HopsId, type WayId, Ways } from "./ways.ts";
 
-/** Number of neighbors on interfaces that packets go to; 0 is none. */
-type KernelHopId = number;
 /** What this program would not have written so. */
 const OTHER = "other";
 /** The kernel's reasons, errno. */
@@ -20,22 +20,43 @@ const [ENOENT, ESRCH] = [2, 3];
 export interface RouteChange extends PrefixKey {
   readonly row: PrefixRow;
   readonly change: Change;
-  /** None to delete. */
+  /** None to delete, and none where `object` is not 0. */
   readonly hops: readonly KernelHop[];
-  readonly id: KernelHopId;
+  readonly object: ObjectId;
+  readonly way: WayId;
 }
+
+/** A group of the kernel's is to be made, or to lead elsewhere. */
+export interface GroupChange {
+  readonly way: WayId;
+  readonly object: ObjectId;
+  readonly isNew: boolean;
+  readonly hops: readonly KernelHop[];
+}
+
+/** What is asked of the kernel's next hops. */
+export interface Objects {
+  /** @returns where an own group leads; null for another object */
+  adopt(id: ObjectId): readonly KernelHop[] | null;
+  /** @returns a number for a new group; 0 where none is to be made */
+  newId(): ObjectId;
+  /** Whether groups are to be used; where not, those that there are stay until their routes change. */
+  readonly isOn: boolean;
+}
+
+const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false };
 
 /** How next hops were resolved. */
 interface Resolution {
   /** To know others that have the number later. */
   readonly of: NextHops;
-  readonly id: KernelHopId;
+  readonly id: HopsId;
   readonly problem: Unresolved | null;
 }
 
 export class RouteTable {
   readonly followed: FollowedTable;
-  readonly counts = { added: 0, replaced: 0, deleted: 0 };
+  readonly counts = { added: 0, replaced: 0, deleted: 0, regrouped: 0 };
   /** Routes in the kernel that are this program's. */
   installedCount = 0;
   /**
@@ -48,8 +69,14 @@ export class RouteTable {
   private installed: Uint32Array = new Uint32Array(1);
   private readonly cursor: Cursor;
   private readonly pending: RowSet = new RowSet();
-  private hops: (readonly KernelHop[])[] = [[]];
-  private readonly hopIds: Map<string, KernelHopId> = new Map();
+  private ways: Ways = new Ways();
+  private readonly objects: Objects;
+  /** Groups for the next hops of routes; each of them has one of its own, so that all of it can change at once. */
+  private groups: ({ of: NextHops; object: ObjectId } | undefined)[] = [];
+  /** Groups that are to be made, or to lead elsewhere; these wait where other routes have to leave them first. */
+  private groupsToDo: Map<WayId, "waits" | "now"> = new Map();
+  /** The kernel has refused a group that leads there. */
+  private readonly ungrouped: Set<HopsId> = new Set();
   private resolver: Resolver;
   private resolutions: (Resolution | undefined)[] = [];
   /** Addresses that routes of the table lead to, or may lead to later. */
@@ -57,20 +84,34 @@ export class RouteTable {
   /** Something has changed in what such addresses resolve by. */
   private isOutdated = false;
 
-  constructor(family: Family, seed: number) {
+  constructor(family: Family, seed: number, objects: Objects = NO_OBJECTS) {
+    this.objects = objects;
     this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
     this.cursor = this.followed.log.open();
     this.resolver = this.newResolver([], 0);
   }
 
-  /** How many numbers of neighbors there are: those that are used no more go when the kernel is read. */
-  get hopCount(): number {
-    return this.hops.length;
+  /** How many numbers of ways there are: those that are used no more go when the kernel is read. */
+  get wayCount(): number {
+    return this.ways.count;
+  }
+
+  /** Whether all routes in the kernel go by groups: what the kernel takes away of them shows in these. */
+  get isGrouped(): boolean {
+    let uses = 0;
+    for (const [, way] of this.ways.groups()) uses += way.uses;
+    return uses === this.installedCount;
+  }
+
+  /** Groups that routes in the kernel go by. */
+  get groupsUsed(): ObjectId[] {
+    return [...this.ways.groups()].filter(([, { uses }]) => uses > 0).map(([, way]) => way.object);
   }
 
   /** Whether something is left to be changed. */
   get hasWork(): boolean {
-    return this.pending.size > 0 || this.followed.log.lag(this.cursor) > 0;
+    const { pending, groupsToDo, followed } = this;
+    return pending.size > 0 || groupsToDo.size > 0 || followed.log.lag(this.cursor) > 0;
   }
 
   /** Next hops resolve by these routes from now on, link-local ones on an interface; 0: they do not resolve. */
@@ -88,24 +129,48 @@ export class RouteTable {
   beginAdopting(): void {
     this.installed = new Uint32Array(this.installed.length);
     this.installedCount = 0;
-    this.hops = [[]];
-    this.hopIds.clear();
+    this.ways = new Ways();
+    this.groupsToDo.clear();
+    this.ungrouped.clear();
     this.resolutions = [];
   }
 
-  adopt({ prefix, bits, hops, isOther }: KernelRoute): void {
+  adopt({ prefix, bits, hops, isOther, nextHop }: KernelRoute): void {
+    const { ways } = this;
     const row = this.rowOf(prefix, bits);
-    this.setInstalled(row, isOther ? this.idOf(OTHER, []) : this.hopsId(hops));
+    if (nextHop !== 0) this.setInstalled(row, this.wayOfObject(nextHop));
+    else this.setInstalled(row, isOther ? ways.ofKey(OTHER, []) : ways.ofHops(hops));
+  }
+
+  /**
+   * Groups are looked at again: with a link the kernel takes next hops out of them, and those that none is left of with all
+   * of their routes, without a word. Linear in the routes where it has taken some.
+   */
+  readGroups(): void {
+    const { ways, objects, installed } = this;
+    const gone = new Set<WayId>();
+    for (const [id, way] of ways.groups()) {
+      const hops = objects.adopt(way.object);
+      way.leadsTo = hops === null ? 0 : ways.ofHops(hops);
+      way.shallLeadTo = way.leadsTo;
+      if (hops === null) gone.add(id);
+    }
+    this.groupsToDo.clear();
+    for (const id of gone) ways.forget(ways.get(id).object);
+    if (gone.size === 0) return;
+    for (let row = 1; row < installed.length; row++) {
+      if (installed[row] !== 0 && gone.has(installed[row]!)) this.lost(row);
+    }
+  }
+
+  /** Groups are there no more, which nothing went by. */
+  forgetGroups(objects: readonly ObjectId[]): void {
+    for (const object of objects) this.ways.forget(object);
   }
 
   /** Somebody else has put a route where one of this program's is, or may be. */
   lose({ prefix, bits }: KernelRoute): void {
-    const row = this.rowOf(prefix, bits);
-    if (this.installedAt(row) !== 0) {
-      this.setInstalled(row, 0);
-      this.pending.add(row);
-    }
-    this.followed.freeIfUnused(row);
+    this.lost(this.rowOf(prefix, bits));
   }
 
   /** Linear in the routes. */
@@ -114,6 +179,7 @@ export class RouteTable {
     for (let row = 1; row < followed.prefixes.limit; row++) {
       if (!followed.prefixes.isFree(row)) followed.freeIfUnused(row);
     }
+    this.planGroups();
     this.compareAll();
   }
 
@@ -121,9 +187,54 @@ export class RouteTable {
   compareAll(): void {
     const { prefixes } = this.followed;
     for (let row = 1; row < prefixes.limit; row++) {
-      if (!prefixes.isFree(row) && this.wanted(row) !== this.installedAt(row))
-        this.pending.add(row);
+      if (prefixes.isFree(row)) continue;
+      if (this.isRight(row)) this.claimGroup(row);
+      else this.pending.add(row);
     }
+  }
+
+  /**
+   * @param areWritten - whether all that `next` has given was made or refused
+   * @returns groups that are to be made or to lead elsewhere now, before anything else; `groupDone` is to be called for each
+   */
+  nextGroups(areWritten: boolean): GroupChange[] {
+    const { ways, groupsToDo, followed } = this;
+    const isDrained = areWritten && this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
+    const changes: GroupChange[] = [];
+    for (const [way, when] of groupsToDo) {
+      if (when === "waits" && !isDrained) continue;
+      groupsToDo.delete(way);
+      const { object, leadsTo, shallLeadTo } = ways.get(way);
+      const { hops } = ways.get(shallLeadTo);
+      changes.push({ way, object, hops, isNew: leadsTo === 0 });
+    }
+    return changes;
+  }
+
+  /**
+   * Groups that wait lead on where they do until the kernel is read: it is not known which of their routes are own ones still,
+   * so these do not leave.
+   */
+  postponeGroups(): void {
+    for (const [id, when] of this.groupsToDo) {
+      if (when !== "waits") continue;
+      this.groupsToDo.delete(id);
+      const way = this.ways.get(id);
+      way.shallLeadTo = way.leadsTo;
+    }
+  }
+
+  /** A group was made or changed, or refused by the kernel: then routes that were to go along are to be compared. */
+  groupDone({ way: id, object, isNew }: GroupChange, isRefused: boolean): void {
+    const way = this.ways.get(id);
+    if (!isRefused) {
+      way.leadsTo = way.shallLeadTo;
+      if (!isNew) this.counts.regrouped++;
+      return;
+    }
+    this.ungrouped.add(way.shallLeadTo);
+    way.shallLeadTo = way.leadsTo;
+    if (isNew) this.ways.forget(object);
   }
 
   /** @returns changes that are to be made now, at most so many; `done` is to be called for each */
@@ -150,11 +261,20 @@ export class RouteTable {
     return changes;
   }
 
+  /** @returns those changes whose groups there are; the others come again */
+  ready(changes: readonly RouteChange[]): RouteChange[] {
+    return changes.filter(({ row, way, object }) => {
+      const isReady = object === 0 || this.ways.get(way).leadsTo !== 0;
+      if (!isReady) this.pending.add(row);
+      return isReady;
+    });
+  }
+
   /** A change was made, or refused by the kernel. @param reason - errno, 0 when it was made */
-  done({ row, change, id }: RouteChange, reason: number): void {
+  done({ row, change, way }: RouteChange, reason: number): void {
     const isGone = reason === ENOENT || reason === ESRCH;
     if (reason === 0) {
-      this.setInstalled(row, id);
+      this.setInstalled(row, way);
       this.counts[change === "add" ? "added" : change === "replace" ? "replaced" : "deleted"]++;
     } else if (isGone && change !== "add") {
       // Somebody else has deleted it.
@@ -193,16 +313,100 @@ export class RouteTable {
     const { prefixes } = this.followed;
     if (row >= prefixes.limit || prefixes.isFree(row)) return null;
     const is = this.installedAt(row);
-    const id = this.wanted(row);
-    if (id === is) return null;
-    const change = id === 0 ? "delete" : is === 0 ? "add" : "replace";
-    return { row, change, id, hops: this.hops[id]!, ...keyOf(prefixes, row) };
+    const hopsId = this.wanted(row);
+    if (hopsId === this.ways.get(is).shallLeadTo) {
+      this.claimGroup(row);
+      return null;
+    }
+    const way = hopsId === 0 ? 0 : this.wayOf(row, hopsId);
+    const change = way === 0 ? "delete" : is === 0 ? "add" : "replace";
+    const { hops, object } = this.ways.get(way);
+    return { row, change, way, object, hops, ...keyOf(prefixes, row) };
   }
 
-  private wanted(row: PrefixRow): KernelHopId {
+  private isRight(row: PrefixRow): boolean {
+    return this.wanted(row) === this.ways.get(this.installedAt(row)).shallLeadTo;
+  }
+
+  private wanted(row: PrefixRow): HopsId {
     const hop = this.followed.hop[row]!;
     if (hop !== 0) return this.resolution(hop).id;
-    return this.mayDelete ? 0 : this.installedAt(row);
+    return this.mayDelete ? 0 : this.ways.get(this.installedAt(row)).shallLeadTo;
+  }
+
+  /** @returns the group of the route's next hops, where there can be one */
+  private wayOf(row: PrefixRow, hopsId: HopsId): WayId {
+    const { ways, groups, objects, followed, groupsToDo } = this;
+    if (!objects.isOn || this.ungrouped.has(hopsId)) return hopsId;
+    const hop = followed.hop[row]!;
+    const known = this.groupOf(hop);
+    const { leadsTo, shallLeadTo } = ways.get(known);
+    // One that waits leads elsewhere still.
+    if (known !== 0 && shallLeadTo === hopsId) {
+      return leadsTo === 0 || leadsTo === hopsId ? known : hopsId;
+    }
+    const object = objects.newId();
+    if (object === 0) return hopsId;
+    const way = ways.addGroup(object, 0);
+    ways.get(way).shallLeadTo = hopsId;
+    groups[hop] = { of: followed.hops.get(hop), object };
+    groupsToDo.set(way, "now");
+    return way;
+  }
+
+  /** @returns 0 where these next hops have none */
+  private groupOf(hop: HopId): WayId {
+    const group = this.groups[hop];
+    if (group === undefined || group.of !== this.followed.hops.get(hop)) return 0;
+    return this.ways.ofObject(group.object);
+  }
+
+  /** Routes that are told with the next hops of one that goes by a group go by it too. */
+  private claimGroup(row: PrefixRow): void {
+    const hop = this.followed.hop[row]!;
+    const { object } = this.ways.get(this.installedAt(row));
+    if (hop === 0 || object === 0 || this.groupOf(hop) !== 0) return;
+    this.groups[hop] = { of: this.followed.hops.get(hop), object };
+  }
+
+  /** @returns the way of a group as the kernel has it */
+  private wayOfObject(object: ObjectId): WayId {
+    const { ways } = this;
+    const known = ways.ofObject(object);
+    if (known !== 0) return known;
+    const hops = this.objects.adopt(object);
+    return hops === null ? ways.ofKey(OTHER, []) : ways.addGroup(object, ways.ofHops(hops));
+  }
+
+  /**
+   * Where next hops resolve otherwise, groups come to lead where most of their routes are to go. Others of their routes leave
+   * them first.
+   */
+  private planGroups(): void {
+    const { ways, groupsToDo, installed, followed } = this;
+    const votes = new Map<WayId, Map<HopsId, number>>();
+    if (!this.objects.isOn) return;
+    for (const [id, way] of ways.groups()) {
+      if (way.leadsTo === 0) continue;
+      way.shallLeadTo = way.leadsTo;
+      groupsToDo.delete(id);
+      if (way.uses > 0) votes.set(id, new Map());
+    }
+    if (votes.size === 0) return;
+    const limit = Math.min(installed.length, followed.prefixes.limit);
+    for (let row = 1; row < limit; row++) {
+      const found = installed[row] === 0 ? undefined : votes.get(installed[row]!);
+      if (found === undefined) continue;
+      const hopsId = this.wanted(row);
+      found.set(hopsId, (found.get(hopsId) ?? 0) + 1);
+    }
+    for (const [id, found] of votes) {
+      const way = ways.get(id);
+      const [most] = [...found].filter(([hopsId]) => hopsId !== 0).sort(([, a], [, b]) => b - a);
+      if (most === undefined || most[0] === way.leadsTo || this.ungrouped.has(most[0])) continue;
+      way.shallLeadTo = most[0];
+      groupsToDo.set(id, found.size > 1 ? "waits" : "now");
+    }
   }
 
   private resolution(hop: HopId): Resolution {
@@ -213,7 +417,7 @@ export class RouteTable {
     const resolution =
       typeof found === "string"
         ? { of: hops, id: 0, problem: found }
-        : { of: hops, id: this.hopsId(found), problem: null };
+        : { of: hops, id: this.ways.ofHops(found), problem: null };
     this.resolutions[hop] = resolution;
     return resolution;
   }
@@ -223,6 +427,8 @@ export class RouteTable {
     this.watched.clear();
     this.resolver.forget();
     this.resolutions = [];
+    this.ungrouped.clear();
+    this.planGroups();
     this.compareAll();
   }
 
@@ -241,31 +447,28 @@ export class RouteTable {
     });
   }
 
-  /** The kernel tells them in another order than they were written in. */
-  private hopsId(hops: readonly KernelHop[]): KernelHopId {
-    const key = hops.length === 1 ? hopKey(hops[0]!) : hops.map(hopKey).sort().join();
-    return this.idOf(key, hops);
+  private lost(row: PrefixRow): void {
+    if (this.installedAt(row) !== 0) {
+      this.setInstalled(row, 0);
+      this.pending.add(row);
+    }
+    this.followed.freeIfUnused(row);
   }
 
-  private idOf(key: string, hops: readonly KernelHop[]): KernelHopId {
-    const known = this.hopIds.get(key);
-    if (known !== undefined) return known;
-    const id = this.hops.push(hops) - 1;
-    this.hopIds.set(key, id);
-    return id;
-  }
-
-  private installedAt(row: PrefixRow): KernelHopId {
+  private installedAt(row: PrefixRow): WayId {
     return row < this.installed.length ? this.installed[row]! : 0;
   }
 
-  private setInstalled(row: PrefixRow, id: KernelHopId): void {
+  private setInstalled(row: PrefixRow, way: WayId): void {
     if (row >= this.installed.length) {
       const longer = new Uint32Array(Math.max(this.followed.prefixes.capacity, row + 1));
       longer.set(this.installed);
       this.installed = longer;
     }
-    this.installedCount += Number(id !== 0) - Number(this.installed[row] !== 0);
-    this.installed[row] = id;
+    const before = this.installed[row]!;
+    this.installedCount += Number(way !== 0) - Number(before !== 0);
+    this.ways.get(before).uses--;
+    this.ways.get(way).uses++;
+    this.installed[row] = way;
   }
 }

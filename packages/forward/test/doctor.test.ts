@@ -7,7 +7,7 @@ import { diagnoseForward, type ForwardProbes, probeForward } from "../src/index.
 
 const reason = enterOwnNetwork();
 const PLACE = {
-  ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "" },
+  ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "", nextHopGroups: true },
   families: ["ipv4", "ipv6"] as const,
 };
 const FAMILY = { forwards: 1, own: 0, inTheWay: 0, otherMetrics: [], resolving: 3 };
@@ -21,6 +21,7 @@ const GOOD: ForwardProbes = {
   usesNeighbors: 1,
   ipv6RoutesMax: 0x7fffffff,
   hasLinkLocalInterface: false,
+  hasNextHopGroups: true,
 };
 
 function wrong(probes: Partial<ForwardProbes>, place: object = {}): string[] {
@@ -45,6 +46,12 @@ test.each<[Partial<ForwardProbes>, object, string[]]>([
   [of6({ otherMetrics: [40] }), {}, []],
   [of6({ resolving: 0 }), {}, ["-- ipv6 next hops: 0 routes of table 254 lead to them"]],
   [of6({ forwards: 0 }), {}, ["-- ipv6 forwarding: off"]],
+  [
+    { hasNextHopGroups: false },
+    {},
+    ["-- next-hop groups: the kernel has none: each route has its own"],
+  ],
+  [{ hasNextHopGroups: false }, { nextHopGroups: false }, []],
   [{ strictInterfaces: ["a0", "b0"] }, {}, ["-- reverse path: strict on a0, b0"]],
   [{ usesNeighbors: 0 }, {}, ["-- next hops used: all of several, whether they answer or not"]],
   [{ ipv6RoutesMax: 4096 }, {}, ["-- room for ipv6 routes: 4096"]],
@@ -85,6 +92,7 @@ route add 10.3.0.0/16 via 192.0.2.9 metric 20 proto bgp
       ...{ family: "ipv4", forwards: 0, own: 1, inTheWay: 1, otherMetrics: [20], resolving: 2 },
     });
     expect(probes.hasNetAdmin).toBe(true);
+    expect(probes.hasNextHopGroups).toBe(spawnSync("ip", ["nexthop"]).status === 0);
     expect(probes.strictInterfaces).toContain("d0");
     spawnSync("sysctl", ["-qw", "net.ipv4.conf.all.rp_filter=2", "net.ipv4.ip_forward=1"]);
     expect(probeForward(PLACE).strictInterfaces).toEqual([]);

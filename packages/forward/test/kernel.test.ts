@@ -28,6 +28,12 @@ function ip(words: string): string {
   return stdout;
 }
 
+/** Routes by groups go with these: `ip route flush` does not flush such. */
+function flush(): void {
+  ip("nexthop flush proto 186");
+  for (const family of ["-4", "-6"]) ip(`${family} route flush proto bgp`);
+}
+
 describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason})`}`, () => {
   let socket: RouteSocket;
   let index = 0;
@@ -145,15 +151,15 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     expect(change("add", 1, [HOP4])).toBe(0);
     expect(change("delete", 1, [])).toBe(0);
     expect(hear()).toBe("nothing");
-    for (const words of [
-      "route add 10.9.0.0/16 via 192.0.2.9",
-      "route del 10.9.0.0/16",
-      "-6 route add 2001:db8:9::/48 via 2001:db8:2::9",
-      "address add 192.0.2.5/24 dev d0",
-      "link set d0 mtu 1400",
-    ]) {
+    for (const [words, expected] of [
+      ["route add 10.9.0.0/16 via 192.0.2.9", "routes"],
+      ["route del 10.9.0.0/16", "routes"],
+      ["-6 route add 2001:db8:9::/48 via 2001:db8:2::9", "routes"],
+      ["address add 192.0.2.5/24 dev d0", "changes"],
+      ["link set d0 mtu 1400", "changes"],
+    ] as const) {
       ip(words);
-      expect(hear(), words).toBe("changes");
+      expect(hear(), words).toBe(expected);
     }
     expect(put.slice(0, 2)).toMatchObject([
       { family: 1, bits: 16, hops: [{ gateway: HOP4 }], table: 254, metric: 0 },
@@ -162,18 +168,22 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     monitor.close();
   });
 
-  test.each<[Family, readonly [number, number, number, number], number, string, Uint8Array]>([
+  type Words = readonly [number, number, number, number];
+  const PLACES: readonly [Family, Words, number, string, Uint8Array][] = [
     [1, WORDS4, 16, "10.1.0.0/16 via 192.0.2.", HOP4],
     [2, WORDS6, 48, "2001:db8:1::/48 via 2001:db8:2::", HOP6],
-  ])(
-    "keeps another's route of family %i that has come in the place of an own one",
-    async (family, words, bits, shown, hop) => {
+  ];
+
+  test.each([true, false].flatMap((groups) => PLACES.map((place) => [groups, ...place] as const)))(
+    "with groups: %s keeps another's route of family %i that has come in the place of an own one",
+    async (nextHopGroups, family, words, bits, shown, hop) => {
       const forwarder = new Forwarder({
         ...{
           table: 254,
           metric: 32,
           nextHopTable: 254,
           linkLocalInterface: "",
+          nextHopGroups,
           families: [family],
           seed: 1,
         },
@@ -188,8 +198,11 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
       };
       const place = shown.split(" ")[0]!;
       const command = (words: string) => ip(`-${family === 1 ? 4 : 6} route ${words}`);
-      const isOwn = (last: number) =>
-        command(`show ${place}`).startsWith(`${shown}${last} dev d0 proto bgp metric 32`);
+      const isOwn = (last: number) => {
+        const text = command(`show ${place}`);
+        const via = ` ${shown.split(" ").slice(1).join(" ")}${last} dev d0 `;
+        return text.includes(" proto bgp metric 32 ") && text.includes(via);
+      };
       try {
         forwarder.start();
         // It may be heard of by a look between two changes as well.
@@ -207,18 +220,20 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
         }
       } finally {
         forwarder.stop();
-        command("flush proto bgp");
+        flush();
         command("flush proto static");
       }
     },
   );
 
   test.each([
-    ["d0 down", "d0 up"],
-    ["d1 down", "d1 up"],
+    ["d0 down", "d0 up", true],
+    ["d1 down", "d1 up", true],
+    ["d0 down", "d0 up", false],
+    ["d1 down", "d1 up", false],
   ])(
-    "has routes again after a link, or the other end of it, was %s and is %s",
-    async (down, up) => {
+    "has routes again after a link, or the other end of it, was %s and is %s, with groups: %s",
+    async (down, up, nextHopGroups) => {
       const said: string[] = [];
       const forwarder = new Forwarder({
         ...{
@@ -226,6 +241,7 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
           metric: 32,
           nextHopTable: 254,
           linkLocalInterface: "",
+          nextHopGroups,
           families: [1],
           seed: 1,
         },
@@ -252,7 +268,7 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
         expect(said).toEqual([]);
       } finally {
         forwarder.stop();
-        ip("route flush proto bgp");
+        flush();
       }
     },
   );

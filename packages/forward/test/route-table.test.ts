@@ -5,6 +5,7 @@ import { runs } from "../../../test/mode.ts";
 import {
   type KernelHop,
   type KernelRoute,
+  type Objects,
   Resolver,
   type RouteChange,
   RouteTable,
@@ -12,6 +13,7 @@ import {
 import { WatchedAddresses } from "../src/watched-addresses.ts";
 
 const EEXIST = 17;
+const EINVAL = 22;
 const ESRCH = 3;
 const ENETUNREACH = 101;
 const address = (text: string) => Uint8Array.from(text.split(".").map(Number));
@@ -27,7 +29,7 @@ function route(prefix: string, more: Partial<KernelRoute> = {}): KernelRoute {
   const [network = "", bits] = prefix.split("/");
   return {
     ...{ family: 1, table: 254, protocol: 2, type: 1, metric: 0, hops: [hop(null, 5)] },
-    ...{ isOther: false, isSpecial: false, isDead: false },
+    ...{ isOther: false, isSpecial: false, isDead: false, nextHop: 0 },
     ...{ prefix: address(network), bits: Number(bits) },
     ...more,
   };
@@ -35,39 +37,111 @@ function route(prefix: string, more: Partial<KernelRoute> = {}): KernelRoute {
 
 const CONNECTED = [route("192.0.2.0/24"), route("198.51.100.0/24", { hops: [hop(null, 6)] })];
 
-/** A kernel that does as it is told. */
-class Kernel {
+const hopsIn = (text: string) =>
+  text.split(" ").map((each) => {
+    const [gateway = "", index] = each.split("%");
+    return hop(gateway, Number(index));
+  });
+
+/** A kernel that does as it is told. Routes by groups have `#` and the group's number in place of next hops. */
+class Kernel implements Objects {
   readonly routes: Map<string, string> = new Map();
+  readonly groups: Map<number, string> = new Map();
   refuses = new Map<string, number>();
   changes: string[] = [];
+  isOn = false;
+  refusesGroups = false;
+  /** Packets of a route that goes there would have gone wrong. */
+  wrong: (prefix: string, hops: string) => void = () => {};
+  private lastId = 0;
+
+  adopt(id: number): readonly KernelHop[] | null {
+    const hops = this.groups.get(id);
+    return hops === undefined ? null : hopsIn(hops);
+  }
+
+  newId(): number {
+    return ++this.lastId;
+  }
 
   apply(table: RouteTable): void {
-    for (let changes = table.next(4); changes.length > 0; changes = table.next(4)) {
-      for (const change of changes) table.done(change, this.change(change));
+    while (table.hasWork) {
+      this.applyGroups(table, true);
+      const changes = table.next(4);
+      this.applyGroups(table, false);
+      for (const change of table.ready(changes)) table.done(change, this.change(change));
     }
+  }
+
+  /** @returns where packets of each route go */
+  ways(): Map<string, string> {
+    return new Map(
+      [...this.routes].map(([prefix, text]) => [
+        prefix,
+        (text.startsWith("#") ? this.groups.get(Number(text.slice(1)))! : text)
+          .split(" ")
+          .sort()
+          .join(" "),
+      ]),
+    );
   }
 
   adopted(): KernelRoute[] {
     return [...this.routes].map(([prefix, text]) => {
-      const hops = text.split(" ").map((each) => {
-        const [gateway = "", index] = each.split("%");
-        return hop(gateway, Number(index));
-      });
+      const nextHop = text.startsWith("#") ? Number(text.slice(1)) : 0;
       // The kernel has an order of its own.
-      return route(prefix, { hops: hops.reverse(), protocol: 186 });
+      const hops = nextHop === 0 ? hopsIn(text).reverse() : [];
+      return route(prefix, { hops, nextHop, protocol: 186 });
     });
   }
 
-  private change({ change, words, bits, hops }: RouteChange): number {
+  /** As the kernel does with a link: next hops go, and what has none but these. */
+  loseLink(index: number): void {
+    for (const [id, text] of this.groups) {
+      const left = text.split(" ").filter((each) => !each.endsWith(`%${index}`));
+      if (left.length > 0) this.groups.set(id, left.join(" "));
+      else this.loseGroup(id);
+    }
+    for (const [prefix, text] of this.routes) {
+      if (!text.startsWith("#") && text.endsWith(`%${index}`)) this.routes.delete(prefix);
+    }
+  }
+
+  loseGroup(id: number): void {
+    this.groups.delete(id);
+    for (const [prefix, text] of this.routes) if (text === `#${id}`) this.routes.delete(prefix);
+  }
+
+  private applyGroups(table: RouteTable, areWritten: boolean): void {
+    let areRefused = false;
+    for (const change of table.nextGroups(areWritten)) {
+      const { object, isNew, hops } = change;
+      const isRefused = this.refusesGroups || this.groups.has(object) === isNew;
+      if (!isRefused) {
+        this.groups.set(object, hops.map(hopText).join(" "));
+        for (const [prefix, text] of this.routes) {
+          if (text === `#${object}`) this.wrong(prefix, this.ways().get(prefix)!);
+        }
+        this.changes.push(`group ${object} ${this.groups.get(object)}`);
+      }
+      areRefused ||= isRefused && !isNew;
+      table.groupDone(change, isRefused);
+    }
+    if (areRefused) table.compareAll();
+  }
+
+  private change({ change, words, bits, hops, object }: RouteChange): number {
     const prefix = `${words[0] >>> 24}.${(words[0] >>> 16) & 255}.0.0/${bits}`;
     const refused = this.refuses.get(prefix);
     if (refused !== undefined) return refused;
     const isThere = this.routes.has(prefix);
     if (change === "add" && isThere) return EEXIST;
     if (change !== "add" && !isThere) return ESRCH;
+    if (object !== 0 && !this.groups.has(object)) return EINVAL;
     this.changes.push(`${change} ${prefix}`);
-    if (hops.length === 0) this.routes.delete(prefix);
-    else this.routes.set(prefix, hops.map(hopText).join(" "));
+    if (change === "delete") this.routes.delete(prefix);
+    else this.routes.set(prefix, object === 0 ? hops.map(hopText).join(" ") : `#${object}`);
+    if (change !== "delete") this.wrong(prefix, this.ways().get(prefix)!);
     return 0;
   }
 }
@@ -84,13 +158,16 @@ function set({ followed }: RouteTable, prefix: number, hops: string | null): voi
   followed.set((prefix << 16) >>> 0, 0, 0, 0, 16, id);
 }
 
-function tableWith(routes: readonly KernelRoute[] = CONNECTED): {
+function tableWith(
+  routes: readonly KernelRoute[] = CONNECTED,
+  kernel = new Kernel(),
+): {
   table: RouteTable;
   kernel: Kernel;
 } {
-  const table = new RouteTable(1, 3);
+  const table = new RouteTable(1, 3, kernel);
   table.resolveBy(routes);
-  return { table, kernel: new Kernel() };
+  return { table, kernel };
 }
 
 describe("a next hop", () => {
@@ -236,47 +313,152 @@ test("next hops are not looked at again for a default route, which resolves none
   expect([0, 1, 14, 15].map(touches)).toEqual([false, true, true, false]);
 });
 
-test("the kernel comes to what is wanted, whatever happens", () => {
-  const step = fc.tuple(fc.constantFrom("set", "link", "read", "steal"), fc.nat(20), fc.nat(6));
-  const HOPS = [
-    ...[null, "192.0.2.1", "198.51.100.1", "203.0.113.1"],
-    ...["198.51.100.1 192.0.2.1", "203.0.113.1 198.51.100.1", "192.0.2.1 198.51.100.1"],
-  ];
-  const WRITTEN = [
-    ...["", "192.0.2.1%5", "198.51.100.1%6", ""],
-    ...["192.0.2.1%5 198.51.100.1%6", "198.51.100.1%6", "192.0.2.1%5 198.51.100.1%6"],
-  ];
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const { table, kernel } = tableWith();
-      table.mayDelete = true;
-      const wanted = new Map<number, string | null>();
-      for (const [what, prefix, n] of steps) {
-        if (what === "set") {
-          set(table, prefix, HOPS[n]!);
-          wanted.set(prefix, HOPS[n]!);
-        } else if (what === "link") table.resolveBy(CONNECTED.slice(n & 1));
-        else if (what === "read") adopt(table, kernel.adopted());
-        else kernel.routes.delete(`${0}.${prefix}.0.0/16`);
+test.each([false, true])(
+  "the kernel comes to what is wanted, whatever happens; groups: %s",
+  (isOn) => {
+    const step = fc.tuple(
+      fc.constantFrom("set", "link", "gateway", "read", "steal", "look", "steal group", "refuse"),
+      fc.nat(20),
+      fc.nat(6),
+    );
+    const HOPS = [
+      ...[null, "192.0.2.1", "198.51.100.1", "203.0.113.1"],
+      ...["198.51.100.1 192.0.2.1", "203.0.113.1 198.51.100.1", "10.0.0.9"],
+    ];
+    const WRITTEN = [
+      ...["", "192.0.2.1%5", "198.51.100.1%6", ""],
+      ...["192.0.2.1%5 198.51.100.1%6", "198.51.100.1%6", "192.0.2.7%5"],
+    ];
+    const behind = (...gateways: string[]) =>
+      route("10.0.0.0/8", { hops: gateways.map((each) => hop(each)) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { table, kernel } = tableWith([...CONNECTED, behind("192.0.2.7")]);
+        kernel.isOn = isOn;
+        table.mayDelete = true;
+        let routes = [...CONNECTED, behind("192.0.2.7")];
+        const wanted = new Map<number, string | null>();
+        for (const [what, prefix, n] of steps) {
+          if (what === "set") {
+            set(table, prefix, HOPS[n]!);
+            wanted.set(prefix, HOPS[n]!);
+          } else if (what === "link") {
+            routes = [...CONNECTED.slice(n & 1), behind("192.0.2.7")];
+            if (n & 1) kernel.loseLink(5);
+            // As the forwarder does: where routes go by groups, what has gone shows in these.
+            if (table.isGrouped) table.readGroups();
+            else adopt(table, kernel.adopted());
+            table.resolveBy(routes);
+          } else if (what === "gateway") {
+            routes = [...CONNECTED, n < 3 ? behind("192.0.2.7") : behind("192.0.2.8", "192.0.2.9")];
+            table.resolveBy(routes);
+          } else if (what === "read") adopt(table, kernel.adopted());
+          else if (what === "look") table.readGroups();
+          else if (what === "refuse") kernel.refusesGroups = n < 3;
+          else if (what === "steal") kernel.routes.delete(`0.${prefix}.0.0/16`);
+          else kernel.loseGroup([...kernel.groups.keys()][n] ?? 0);
+          if (prefix % 3 > 0) kernel.apply(table);
+        }
+        kernel.refusesGroups = false;
+        adopt(table, kernel.adopted());
+        table.resolveBy([...CONNECTED, behind("192.0.2.7")]);
         kernel.apply(table);
-      }
+        const expected = [...wanted].flatMap(([prefix, hops]) => {
+          const written = WRITTEN[HOPS.indexOf(hops)];
+          return written === "" ? [] : [`0.${prefix}.0.0/16 ${written}`];
+        });
+        expect([...kernel.ways()].map((each) => each.join(" ")).sort()).toEqual(expected.sort());
+        expect(table.installedCount).toBe(expected.length);
+        expect(table.hasWork).toBe(false);
+        // What there is is enough for the next process, which writes nothing.
+        const { table: next } = tableWith([...CONNECTED, behind("192.0.2.7")], kernel);
+        kernel.changes = [];
+        adopt(next, kernel.adopted());
+        next.resolveBy([...CONNECTED, behind("192.0.2.7")]);
+        for (const [prefix, hops] of wanted) set(next, prefix, hops);
+        next.mayDelete = true;
+        next.compareAll();
+        kernel.apply(next);
+        expect(kernel.changes).toEqual([]);
+      }),
+      { numRuns: runs(1000) },
+    );
+  },
+);
+
+describe("groups of next hops", () => {
+  const BEHIND = (gateway: string, bits = 8) => route(`10.0.0.0/${bits}`, { hops: [hop(gateway)] });
+
+  function grouped(routes: readonly KernelRoute[]): { table: RouteTable; kernel: Kernel } {
+    const both = tableWith(routes);
+    both.kernel.isOn = true;
+    return both;
+  }
+
+  test("have one change where all routes of a next hop are to go elsewhere", () => {
+    const { table, kernel } = grouped([...CONNECTED, BEHIND("192.0.2.7")]);
+    for (let n = 0; n < 100; n++) set(table, n, n < 50 ? "10.0.0.1" : "10.128.0.1");
+    kernel.apply(table);
+    expect(kernel.groups.size).toBe(2);
+    kernel.changes = [];
+    table.resolveBy([...CONNECTED, BEHIND("192.0.2.7"), BEHIND("192.0.2.8", 9)]);
+    kernel.apply(table);
+    expect(kernel.changes).toEqual(["group 1 192.0.2.8%5"]);
+    expect(table.counts).toMatchObject({ added: 100, replaced: 0, regrouped: 1 });
+    expect(kernel.ways().get("0.7.0.0/16")).toBe("192.0.2.8%5");
+    expect(kernel.ways().get("0.70.0.0/16")).toBe("192.0.2.7%5");
+  });
+
+  test("have routes leave that are not to go along, before the others go", () => {
+    const { table, kernel } = grouped([...CONNECTED, BEHIND("192.0.2.7")]);
+    for (let n = 0; n < 100; n++) set(table, n, "10.0.0.1");
+    kernel.apply(table);
+    // Another next hop that leads to the same neighbor: the routes stay in the group.
+    for (let n = 0; n < 10; n++) set(table, n, "10.128.0.1");
+    kernel.changes = [];
+    kernel.apply(table);
+    expect(kernel.changes).toEqual([]);
+    kernel.wrong = (prefix, hops) => {
+      const n = Number(prefix.split(".")[1]);
+      expect(hops, prefix).toBe(n < 10 ? "192.0.2.7%5" : "192.0.2.8%5");
+    };
+    table.resolveBy([...CONNECTED, BEHIND("192.0.2.7"), BEHIND("192.0.2.8", 9)]);
+    kernel.apply(table);
+    expect(kernel.changes).toHaveLength(12);
+    expect(kernel.changes.at(-1)).toBe("group 1 192.0.2.8%5");
+  });
+
+  test("are not made where the kernel refuses them, and routes have next hops of their own", () => {
+    const { table, kernel } = grouped(CONNECTED);
+    kernel.refusesGroups = true;
+    for (let n = 0; n < 10; n++) set(table, n, "192.0.2.1");
+    kernel.apply(table);
+    expect([kernel.groups.size, kernel.routes.get("0.1.0.0/16")]).toEqual([0, "192.0.2.1%5"]);
+  });
+
+  test("that an earlier process has made, or has not, stay as they are until routes change", () => {
+    for (const [first, second] of [
+      [false, true],
+      [true, false],
+    ]) {
+      const { table: before, kernel } = tableWith();
+      kernel.isOn = first!;
+      for (let n = 0; n < 10; n++) set(before, n, "192.0.2.1");
+      kernel.apply(before);
+      kernel.changes = [];
+      const { table } = tableWith(CONNECTED, kernel);
+      kernel.isOn = second!;
       adopt(table, kernel.adopted());
-      table.resolveBy(CONNECTED);
+      table.mayDelete = true;
+      for (let n = 0; n < 10; n++) set(table, n, n === 5 ? "192.0.2.2" : "192.0.2.1");
       kernel.apply(table);
-      const expected = [...wanted].flatMap(([prefix, hops]) => {
-        const written = WRITTEN[HOPS.indexOf(hops)];
-        return written === "" ? [] : [`0.${prefix}.0.0/16 ${written}`];
-      });
-      expect(
-        [...kernel.routes]
-          .map(([prefix, hops]) => [prefix, ...hops.split(" ").sort()].join(" "))
-          .sort(),
-      ).toEqual(expected.sort());
-      expect(table.installedCount).toBe(expected.length);
-      expect(table.hasWork).toBe(false);
-    }),
-    { numRuns: runs(1000) },
-  );
+      expect(kernel.changes.filter((each) => !each.startsWith("group"))).toEqual([
+        "replace 0.5.0.0/16",
+      ]);
+      expect(kernel.routes.get("0.5.0.0/16")!.startsWith("#")).toBe(second);
+      expect(kernel.routes.get("0.4.0.0/16")!.startsWith("#")).toBe(first);
+    }
+  });
 });
 
 describe("what an earlier process has left", () => {

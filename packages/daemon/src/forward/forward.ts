@@ -29,6 +29,8 @@ export interface ForwardOptions {
 export interface ShownForward {
   table: number;
   metric: number;
+  /** Whether routes lead by groups of the kernel's: "on", "off", or why it has none. */
+  next_hop_groups: string;
   /** The server that is listened to, and whether it has told everything; null and false without one. */
   source: string | null;
   complete: boolean;
@@ -77,11 +79,11 @@ export class Forward implements Running {
       handler: this.handler(),
       status: () => this.statusText(),
     });
-    const { table, metric, nextHopTable, linkLocalInterface } = config;
+    const { table, metric, nextHopTable, linkLocalInterface, nextHopGroups } = config;
     const families = config.families.map((name) => FAMILY_NAMES[name]!);
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     const { say } = this.service.log;
-    const place = { table, metric, nextHopTable, linkLocalInterface };
+    const place = { table, metric, nextHopTable, linkLocalInterface, nextHopGroups };
     this.forwarder = new Forwarder({ ...place, families, seed, say });
     this.following = new Following(this.forwarder.followed, {
       activate: (server) => this.listenTo(server),
@@ -216,6 +218,7 @@ export class Forward implements Running {
     return {
       table: config.table,
       metric: config.metric,
+      next_hop_groups: this.forwarder.groupsText,
       source: source === null ? null : servers[source]!.link.text,
       complete: isComplete,
       without_since_ms: shownTime(withoutSinceMs),

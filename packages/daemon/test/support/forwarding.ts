@@ -261,7 +261,8 @@ route add default via 192.0.2.1
     return { sent, come: this.come() };
   }
 
-  private come(): number {
+  /** @returns packets that have come */
+  come(): number {
     const text = run(`ip netns exec ${this.names[1]} cat /proc/net/snmp`);
     const [names, numbers] = text.split("\n").filter((line) => line.startsWith("Udp: "));
     const at = names!.split(" ").indexOf("NoPorts");
