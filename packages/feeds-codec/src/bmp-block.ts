@@ -46,6 +46,11 @@ export class BmpBlock {
     return this.starts.length - 1;
   }
 
+  /** @returns the octets of messages `[from, to)` */
+  octetsOf(from: number, to: number): number {
+    return this.starts[to]! - this.starts[from]!;
+  }
+
   /** Adds what a run says, in as many messages as it takes. */
   routes(run: RouteRun): void {
     writeUpdates(

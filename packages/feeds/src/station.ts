@@ -22,7 +22,7 @@ import {
 import type { Observed, ObservedSession } from "@ts-bgp/router";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Identity, Numbers, ShownStation } from "./orders.ts";
-import { BUFFER_OCTETS, Outbox } from "./outbox.ts";
+import { BUFFER_OCTETS, mayWait, Outbox } from "./outbox.ts";
 import { bmpDown, bmpPeer, locRibPeer, locRibUp, type Peers } from "./peers.ts";
 import { locRibStatistics, peerStatistics } from "./statistics.ts";
 import { type ExportedRuns, ToldRoutes } from "./told-routes.ts";
@@ -355,6 +355,15 @@ export class Station {
   ): void {
     const { writer } = this;
     const peer = bmpPeer(session);
+    const part = { peer, block, from, to, twoOctetAs };
+    if (this.isUp && mayWait(part)) {
+      // What was told before is sent before.
+      if (writer.sink.length > 0) this.send(true);
+      if (!this.isUp) return;
+      this.count(to - from);
+      this.pushed(this.outbox!.pushPart(part));
+      return;
+    }
     for (let next = from; next < to && this.isUp; ) {
       const done = writer.block(peer, block, next, to, BUFFER_OCTETS, twoOctetAs);
       this.count(done - next);
@@ -406,7 +415,12 @@ export class Station {
     const { sink } = writer;
     const isLarge = outbox !== null && sink.length >= FLUSH_OCTETS;
     const octets = isLarge ? sink.swap(outbox.buffer()) : sink.take();
-    if (outbox === null || outbox.push(octets, hasMore)) return;
+    this.pushed(outbox === null || outbox.push(octets, hasMore));
+  }
+
+  private pushed(hadRoom: boolean): void {
+    const { outbox } = this;
+    if (hadRoom || outbox === null) return;
     this.miss(`${(outbox.octets / 2 ** 20).toFixed(0)} MB wait for the station, which is too slow`);
   }
 
