@@ -24,11 +24,11 @@ export function advertised(
   adjRibOut.pathIds(row, pathIds);
   for (const pathId of pathIds) {
     adjRibOut.load(row, pathId, view);
-    if (!nextHops.isSeen(view, member)) continue;
+    const attr = view.of(member.cls);
+    if (attr === 0 || nextHops.isNextHop(attr, member.peer)) continue;
     const isListed = view.listed.indexOf(member.cls) >= 0;
-    out.push([pathId, view.of(member.cls), isListed ? null : view.source]);
+    out.push([pathId, attr, isListed ? null : view.source]);
   }
-  nextHops.endBatch();
   return out;
 }
 
@@ -42,9 +42,7 @@ export function advertisedCount({ adjRibOut, nextHops }: UpdateGroup, member: Me
  * section 5.1.3). It is sent no other path in place of one, as with BIRD: its next hop is at home.
  */
 export function isWithheld({ nextHops }: UpdateGroup, attr: AttrId, member: Member): boolean {
-  const isNextHop = nextHops.has(attr, member.peer);
-  nextHops.endBatch();
-  return isNextHop;
+  return nextHops.isNextHop(attr, member.peer);
 }
 
 /** Whether a path is not advertised since there is no room for it. */

@@ -94,6 +94,12 @@ export class NextHopPeers {
     return this.of(attr).some((member) => member.peer === peer);
   }
 
+  /** As `has`, of a question outside a batch: it keeps nothing that has to be forgotten afterwards. */
+  isNextHop(attr: AttrId, peer: PeerRow): boolean {
+    if (attr === 0 || this.byHash.size === 0) return false;
+    return this.find(attr).some((member) => member.peer === peer);
+  }
+
   /** Whether a member was sent what its class sees. */
   isSeen(view: View, member: Member): boolean {
     const attr = view.of(member.cls);
