@@ -5,7 +5,7 @@ import { parentPort } from "node:worker_threads";
 import { FrameReader, frameOf, type RecordOf } from "@ts-bgp/replication/stream";
 import { lastReadIn, READING_OCTETS } from "@ts-bgp/router/reading";
 import type { Suspect } from "@ts-bgp/speaker";
-import { BlackBox, bootMs, HEARTBEAT_PRIORITY, Lease, raisePriority } from "@ts-bgp/takeover";
+import { BlackBox, bootMs, HEARTBEAT_PRIORITY, Lease, raiseLoopPriority } from "@ts-bgp/takeover";
 import {
   type HeartbeatOrder,
   type HeartbeatReply,
@@ -291,7 +291,7 @@ class Listener extends Heart {
 }
 
 // On a busy host a heartbeat that comes late looks like one that was not sent.
-raisePriority(HEARTBEAT_PRIORITY);
+raiseLoopPriority(HEARTBEAT_PRIORITY);
 
 const hearts = new Map<number, Heart>();
 

@@ -23,7 +23,7 @@ import {
   signPacket,
   verifyPacket,
 } from "@ts-bgp/bfd";
-import { bootMs, HEARTBEAT_PRIORITY, raisePriority } from "@ts-bgp/takeover";
+import { bootMs, HEARTBEAT_PRIORITY, raiseLoopPriority } from "@ts-bgp/takeover";
 import type {
   BfdOrder,
   BfdReply,
@@ -361,7 +361,7 @@ function rest(isFarewell: boolean): void {
   openReceivers();
 }
 
-raisePriority(HEARTBEAT_PRIORITY);
+raiseLoopPriority(HEARTBEAT_PRIORITY);
 
 port.on("message", (order: BfdOrder) => {
   if (order === "exit") {

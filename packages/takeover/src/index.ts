@@ -79,7 +79,7 @@ export { bootMs, Lease } from "./lease.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError, setBuffer } from "./libc.ts";
 export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
-export { HEARTBEAT_PRIORITY, raisePriority } from "./priority.ts";
+export { HEARTBEAT_PRIORITY, raiseLoopPriority } from "./priority.ts";
 export { type ProbeOptions, probeHost, probeSockets, type SocketProbes } from "./probes.ts";
 export { whyNotEnded } from "./process-end.ts";
 export {
