@@ -43,16 +43,16 @@ export function raiseLoopPriority(priority: number): void {
   let timer = setTimeout(raise, SWEEP_MS).unref();
   new PerformanceObserver((list) => {
     const { NODE_PERFORMANCE_GC_MINOR: minor } = constants;
-    const swept = list.getEntries().every(({ detail }) => kindOf(detail) === minor);
-    if (swept) return;
+    if (list.getEntries().every((entry) => kindOf(entry) === minor)) return;
     schedule(SCHED_OTHER, 0);
     clearTimeout(timer);
     timer = setTimeout(raise, SWEEP_MS).unref();
   }).observe({ entryTypes: ["gc"] });
 }
 
-function kindOf(detail: unknown): unknown {
-  return (detail as { readonly kind?: unknown } | undefined)?.kind;
+/** @returns which collection an entry tells of */
+function kindOf(entry: unknown): unknown {
+  return (entry as { readonly detail?: { readonly kind?: unknown } }).detail?.kind;
 }
 
 /** Whether the calling thread could be a real-time one; it is what it was afterwards. @throws KernelError */
