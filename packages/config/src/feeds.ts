@@ -84,6 +84,7 @@ function checkStation(
     ),
     statisticsSeconds: station.statistics ?? STATISTICS_SECONDS,
     mirrorMalformed: station["mirror-malformed"] ?? false,
+    version: station.version ?? 3,
     queueOctetsMax: (station["queue-mb"] ?? QUEUE_MB) << 20,
   };
 }

@@ -150,6 +150,7 @@ export interface FileBmpStation {
   readonly neighbors?: OneOrMore<string>;
   readonly statistics?: number;
   readonly "mirror-malformed"?: boolean;
+  readonly version?: 3 | 4;
   readonly "queue-mb"?: number;
 }
 

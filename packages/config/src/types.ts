@@ -169,6 +169,8 @@ export interface BmpStationConfig {
   /** Seconds between reports of counters; 0 for none. */
   readonly statisticsSeconds: number;
   readonly mirrorMalformed: boolean;
+  /** Of BMP. */
+  readonly version: 3 | 4;
   /** Octets that may wait for the station; it has missed what is more. */
   readonly queueOctetsMax: number;
 }

@@ -168,6 +168,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
         neighbors: ["2001:db8::4"],
         statisticsSeconds: 0,
         mirrorMalformed: true,
+        version: 4,
         queueOctetsMax: 1 << 20,
       },
       {
@@ -179,6 +180,7 @@ export const EVERYTHING: Omit<Config, "neighbors" | "dynamicNeighbors"> = {
         neighbors: [],
         statisticsSeconds: 60,
         mirrorMalformed: false,
+        version: 3,
         queueOctetsMax: 64 << 20,
       },
     ],

@@ -7,6 +7,7 @@
  *     run-updates.ts    these as UPDATE messages
  *     bmp.ts            BMP messages (RFC 7854, RFC 8671, RFC 9069)
  *     bmp-head.ts       what they begin with
+ *     bmp-v4.ts         the same as version 4
  *     bmp-block.ts      those that many peers are told of
  *     rib-entries.ts    all routes, prefix by prefix
  *     mrt.ts            MRT records (RFC 6396, RFC 8050)
@@ -26,6 +27,7 @@ export {
 } from "./bmp.ts";
 export { BmpBlock, WrittenBlock } from "./bmp-block.ts";
 export { BMP, BMP_FLAG, BMP_PEER, type BmpPeer } from "./bmp-head.ts";
+export { toVersion4 } from "./bmp-v4.ts";
 export { type CheckedRuns, checkedRuns, type FaultyRun } from "./checked-runs.ts";
 export {
   MRT_STATE,

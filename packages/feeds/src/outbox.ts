@@ -1,7 +1,7 @@
 /** What waits to be sent to a station: whole messages, no more than a bound. */
 
 import type { Socket } from "node:net";
-import { type BmpBlock, type BmpPeer, BmpWriter } from "@ts-bgp/feeds-codec";
+import { type BmpBlock, type BmpPeer, BmpWriter, toVersion4 } from "@ts-bgp/feeds-codec";
 
 /** So much is with the socket at most; the rest can still be given up. */
 const SOCKET_OCTETS_MAX = 1 << 18;
@@ -38,6 +38,7 @@ export function mayWait({ block, from, to }: BlockPart): boolean {
 export class Outbox {
   private readonly socket: Socket;
   private readonly octetsMax: number;
+  private readonly version: 3 | 4;
   private readonly waiting: (Uint8Array | BlockPart)[] = [];
   private readonly writer: BmpWriter = new BmpWriter();
   private waitingOctets = 0;
@@ -48,9 +49,11 @@ export class Outbox {
   /** Octets that the socket was given. */
   octetsSent = 0;
 
-  constructor(socket: Socket, octetsMax: number) {
+  /** @param version - of BMP, in which all is sent; what is pushed is of version 3 */
+  constructor(socket: Socket, octetsMax: number, version: 3 | 4 = 3) {
     this.socket = socket;
     this.octetsMax = octetsMax;
+    this.version = version;
     socket.on("drain", () => this.flush());
   }
 
@@ -89,7 +92,7 @@ export class Outbox {
     const lost = this.waitingOctets;
     this.waiting.length = 0;
     this.waitingOctets = 0;
-    this.socket.end(last);
+    this.socket.end(this.version === 4 ? toVersion4(last) : last);
     return lost;
   }
 
@@ -119,11 +122,18 @@ export class Outbox {
         sent++;
       } else [octets, sent] = this.copy(sent);
       this.waitingOctets -= octets.length;
-      this.octetsSent += octets.length;
-      socket.write(octets, () => this.keep(octets.buffer));
+      this.write(octets);
     }
     waiting.splice(0, sent);
     socket.uncork();
+  }
+
+  private write(octets: Uint8Array): void {
+    const { socket, version } = this;
+    const told = version === 4 ? toVersion4(octets) : octets;
+    this.octetsSent += told.length;
+    if (told !== octets) this.keep(octets.buffer);
+    socket.write(told, () => this.keep(told.buffer));
   }
 
   /**

@@ -124,7 +124,7 @@ export class Station {
   begin(socket: Socket): void {
     const { config, hooks, writer } = this;
     this.socket = socket;
-    this.outbox = new Outbox(socket, config.queueOctetsMax);
+    this.outbox = new Outbox(socket, config.queueOctetsMax, config.version);
     this.sinceMs = hooks.now();
     this.sessions++;
     this.problem = null;

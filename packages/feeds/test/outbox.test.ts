@@ -2,7 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { BmpBlock, BmpWriter, TABLE } from "@ts-bgp/feeds-codec";
+import { BmpBlock, BmpWriter, TABLE, toVersion4 } from "@ts-bgp/feeds-codec";
 import { encodeUpdate } from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -147,4 +147,31 @@ test("what waits as a part has at least half of what is kept for it", () => {
       expect(mayWait(part)).toBe(isMuch && octets >= 4096);
     }),
   );
+});
+
+test("a station of version 4 is told the same, in messages of that", () => {
+  const told = ([3, 4] as const).map((version) => {
+    const socket = new SlowSocket();
+    const outbox = new Outbox(socket as unknown as Socket, 1 << 30, version);
+    const writer = new BmpWriter();
+    const peer = {
+      type: 0,
+      address: Uint8Array.of(192, 0, 2, 1),
+      as: 65001,
+      identifier: 1,
+    } as const;
+    const block = blockOf(300, true);
+    for (let i = 0; i < 4; i++) {
+      writer.statistics(peer, 1, [{ type: 7, value: i, family: null }]);
+      outbox.push(writer.take(), true);
+      outbox.pushPart({ peer, block, from: 0, to: block.length, twoOctetAs: false });
+      outbox.push(new Uint8Array(0), false);
+    }
+    drainAll(socket);
+    writer.termination(0, "over");
+    outbox.end(writer.take());
+    expect(outbox.octetsSent).toBeGreaterThan(1e6);
+    return Buffer.concat(socket.taken);
+  });
+  expect(told[1]!.equals(toVersion4(told[0]!))).toBe(true);
 });

@@ -33,6 +33,7 @@ neighbors: [ { address: 192.0.2.1, as: 65001 }, { address: 192.0.2.2, as: 65002,
   const config = {
     ...{ name: "station", tables: ["adj-out-post"], neighbors: [], queueOctetsMax: 1e6 },
     mirrorMalformed: false,
+    version: 3,
   } as unknown as BmpStationConfig;
   const identity = { hostname: "host", version: "1", as: 65000, id: "1.1.1.1" };
   const station = new Station(config, {

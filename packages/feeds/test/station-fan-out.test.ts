@@ -51,7 +51,7 @@ class Scene {
     for (let i = 0; i < NEIGHBORS; i++) peers.goesUp(session(i));
     const config = {
       ...{ name: "station", tables: ["adj-out-pre"], neighbors },
-      ...{ queueOctetsMax: QUEUE_OCTETS, mirrorMalformed: false },
+      ...{ queueOctetsMax: QUEUE_OCTETS, mirrorMalformed: false, version: 3 },
     } as unknown as BmpStationConfig;
     this.station = new Station(config, {
       peers,

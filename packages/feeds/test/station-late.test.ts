@@ -44,7 +44,14 @@ neighbors: [ { address: ${SENDER}, as: 65001 }, { address: ${FIRST}, as: 65002 }
 `),
     );
     const config = {
-      ...{ name: "station", tables, neighbors, queueOctetsMax: 1e7, mirrorMalformed: false },
+      ...{
+        name: "station",
+        tables,
+        neighbors,
+        queueOctetsMax: 1e7,
+        mirrorMalformed: false,
+        version: 3,
+      },
     } as unknown as BmpStationConfig;
     this.station = new Station(config, {
       peers: this.peers,
