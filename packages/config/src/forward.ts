@@ -86,7 +86,7 @@ function build(shape: ForwardShape, checker: Checker): ForwardConfig {
     nextHopTable: forward["next-hop-table"] ?? MAIN_TABLE,
     linkLocalInterface: forward["link-local-interface"] ?? "",
     metric: forward.metric ?? METRIC,
-    nextHopGroups: forward["next-hop-groups"] !== "off",
+    nextHopGroups: forward["next-hop-groups"] === "auto",
     families: forward.families ?? ["ipv4", "ipv6"],
     keepSeconds: forward["keep-seconds"] ?? KEEP_SECONDS,
     control: { socket: checkControl(shape, checker, socketOf(checker.sources)) },

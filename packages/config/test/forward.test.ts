@@ -20,7 +20,7 @@ test("what a file does not say is filled in", () => {
     nextHopTable: 254,
     linkLocalInterface: "",
     metric: 32,
-    nextHopGroups: true,
+    nextHopGroups: false,
     families: ["ipv4", "ipv6"],
     keepSeconds: 3600,
     control: { socket: "/run/ts-bgp/forward.sock" },
@@ -35,7 +35,7 @@ name: rs1
 tls: { cert: a.crt, key: a.key, ca: ca.crt }
 forward:
   { table: 1000, next-hop-table: 1001, link-local-interface: eth1, metric: 7,
-    next-hop-groups: off, families: [ ipv6 ], keep-seconds: 0 }
+    next-hop-groups: auto, families: [ ipv6 ], keep-seconds: 0 }
 control: { socket: /run/f.sock }
 log: { level: warn, file: /var/log/f }
 `;
@@ -48,7 +48,7 @@ log: { level: warn, file: /var/log/f }
       ca: "-----BEGIN CERTIFICATE-----",
     },
     linkLocalInterface: "eth1",
-    nextHopGroups: false,
+    nextHopGroups: true,
     ...{ table: 1000, nextHopTable: 1001, metric: 7, families: ["ipv6"], keepSeconds: 0 },
     control: { socket: "/run/f.sock" },
     log: { level: "warn", file: "/var/log/f" },
