@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory, removeLeftovers } from "./leftovers.ts";
 import { buildLoad, Load, RunError } from "./load.ts";
@@ -22,10 +22,23 @@ const ADDRESSES = [DAEMON_ADDRESS, OTHER_ADDRESS] as const;
 const PROBES_PER_SECOND = 20;
 const SECONDS_MAX = 600;
 
+/** How many neighbors of a link the kernel keeps, of all network namespaces together. */
+const NEIGHBORS_MAX = "net.ipv4.neigh.default.gc_thresh3";
+
 const sizes = process.argv.slice(2).map(Number);
 removeLeftovers();
 for (const clients of sizes.length === 0 ? [SCALE.members] : sizes) {
+  checkHost(clients);
   for (const speakers of [1, 2] as const) await measure(clients, speakers);
+}
+
+/** A table that is too small for all clients has them wait for each other, and the figures are of that. */
+function checkHost(clients: number): void {
+  const max = Number(readFileSync(`/proc/sys/${NEIGHBORS_MAX.replaceAll(".", "/")}`, "utf8"));
+  const needed = 2 * (clients + 3);
+  if (max >= needed) return;
+  console.error(`${NEIGHBORS_MAX} is ${max}: ${clients} clients take ${needed} (sysctl -w)`);
+  process.exit(1);
 }
 
 async function measure(clients: number, speakers: 1 | 2): Promise<void> {

@@ -61,9 +61,10 @@ export function speakerAvailable(): string | null {
   return existsSync(MAIN) ? null : "there is no packages/cli/bin/tsbgp.mjs";
 }
 
-export function createSpeaker(node: LabNode, as: number): Speaker {
-  const file = join(node.directory, "tsbgp.yaml");
-  const socket = join(node.directory, "control.sock");
+/** @param name - of one of several in a node */
+export function createSpeaker(node: LabNode, as: number, name = ""): Speaker {
+  const file = join(node.directory, `tsbgp${name}.yaml`);
+  const socket = join(node.directory, `control${name}.sock`);
   let running: LabProcess | undefined;
   const tsbgp = (...args: string[]) => [...TSBGP, ...args];
   const cli = async (args: readonly string[]): Promise<CliResult> => {

@@ -33,6 +33,10 @@ function membershipLines({ by, entry, has_entry, read_ms, problems }: ShownMembe
   return [own, ...problems.map((problem) => `Problem: ${problem}`)];
 }
 
+function clientsLine({ given, taken }: NonNullable<ShownCluster["clients"]>): string {
+  return `Shared address: ${given} connections given to other members, ${taken} taken of them`;
+}
+
 function keptText(untilMs: number | null): string {
   return untilMs === null ? "" : duration(Math.max(0, untilMs - Date.now()));
 }
@@ -50,10 +54,11 @@ export const showClusterCommand: Command = {
   run: async (args) => {
     noWords(args);
     return askForOne<ShownCluster>(args, { command: "show-cluster" }, (shown) => {
-      const { self, membership, members, followers } = shown;
+      const { self, membership, clients, members, followers } = shown;
       print(self === null ? "this speaker is no member of a cluster" : `Member ${self}`);
       // One of another version may say nothing of it.
       for (const line of membership ? membershipLines(membership) : []) print(line);
+      if (clients) print(clientsLine(clients));
       const table = new TableWriter(MEMBERS, print);
       for (const member of members) table.add(member);
       table.end();

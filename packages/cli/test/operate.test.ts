@@ -110,7 +110,7 @@ const JSON_KEYS: readonly [command: string, path: string, keys: string][] = [
   ],
   ["show feeds", "", "mrt stations"],
   ["show followers", "", "complete followers octets routes"],
-  ["show cluster", "", "followers members membership self"],
+  ["show cluster", "", "clients followers members membership self"],
   ["show mirrors", "", "following serving"],
   [
     "show record",

@@ -8,7 +8,7 @@ import { checkLinkTls } from "./followers.ts";
 import type { Layers } from "./layers.ts";
 import type { ClusterConfig, ClusterEtcd, LinkAddress, NsrConfig } from "./link-types.ts";
 import { didYouMean } from "./mistakes.ts";
-import { checkLink, linksIn, type PlacedLink, textOf } from "./nsr.ts";
+import { checkLink, linksIn, type PlacedLink, SOCKET_PATH_OCTETS_MAX, textOf } from "./nsr.ts";
 import type { Section } from "./yaml-file.ts";
 
 /** What certificates of members are for unless the file says so. */
@@ -43,7 +43,9 @@ export function checkCluster(
   if (cluster.etcd !== undefined) {
     const etcd = checkEtcd(cluster, cluster.etcd, name, nsr, checker);
     const { listen, tls } = checkListen(cluster, name, checker);
-    return { name, self: cluster.self, members: [], etcd, listen, holdSeconds, tls };
+    refuseShared(cluster, "etcd has members of other hosts", yaml);
+    const { self } = cluster;
+    return { name, self, members: [], etcd, listen, sharesAddress: false, holdSeconds, tls };
   }
   const { self, members: written } = cluster;
   if (written === undefined) {
@@ -70,7 +72,49 @@ export function checkCluster(
     member === self ? [] : [{ name: member, links: found.map(([link]) => link) }],
   );
   const listen: LinkAddress = placed?.[0] ?? { path: "" };
-  return { name, self, members, etcd: null, listen, holdSeconds, tls };
+  const sharesAddress = checkShared(cluster, [...links.values()], nsr, checker);
+  return { name, self, members, etcd: null, listen, sharesAddress, holdSeconds, tls };
+}
+
+/** @returns whether members listen on the same addresses */
+function checkShared(
+  cluster: FileCluster,
+  links: readonly (readonly PlacedLink[])[],
+  nsr: NsrConfig | null,
+  { yaml }: Checker,
+): boolean {
+  const isWanted = cluster["share-address"] === true;
+  const whyNot = isWanted ? whyNotShared(links, nsr) : null;
+  if (whyNot !== null) refuseShared(cluster, whyNot, yaml);
+  return isWanted && whyNot === null;
+}
+
+function whyNotShared(
+  links: readonly (readonly PlacedLink[])[],
+  nsr: NsrConfig | null,
+): string | null {
+  if (nsr !== null || links.some(({ length }) => length > 1))
+    return "a member that is a pair takes its addresses to its other side";
+  for (const [link] of links.flat()) {
+    if (!("path" in link)) return "each must be followed at the path of a Unix socket, on one host";
+    const path = clientSocketOf(link.path);
+    if (new TextEncoder().encode(path).length > SOCKET_PATH_OCTETS_MAX)
+      return `${path} would be another socket, and has more than ${SOCKET_PATH_OCTETS_MAX} octets`;
+  }
+  return null;
+}
+
+function refuseShared(cluster: FileCluster, whyNot: string, yaml: Checker["yaml"]): void {
+  if (cluster["share-address"] !== true) return;
+  yaml.add(yaml.keyAt(cluster, "share-address"), `members cannot share an address: ${whyNot}`);
+}
+
+/**
+ * @param path - where a member is followed
+ * @returns where it is given connections of its clients that came to another one
+ */
+export function clientSocketOf(path: string): string {
+  return `${path}.clients`;
 }
 
 function checkEtcd(

@@ -115,6 +115,7 @@ export interface FileCluster {
   readonly members?: Readonly<Record<string, OneOrMore<FileLink>>>;
   readonly etcd?: FileClusterEtcd;
   readonly listen?: FileLink;
+  readonly "share-address"?: boolean;
   readonly "hold-seconds"?: number;
   readonly tls?: FileTls;
 }

@@ -19,6 +19,7 @@ export { parseHostAddress } from "./addresses.ts";
 export { importChain } from "./blackhole.ts";
 export { canaryAddresses, canaryConfig, nameInFile } from "./canary.ts";
 export type { ConfigSources } from "./checker.ts";
+export { clientSocketOf } from "./cluster.ts";
 export {
   atOnce,
   type Compared,

@@ -147,6 +147,8 @@ export interface ClusterConfig {
   readonly self: string;
   /** Where this process is followed by the others. */
   readonly listen: LinkAddress;
+  /** All listen on the same addresses, and give each other the connections of their clients. */
+  readonly sharesAddress: boolean;
   /** The others, in the order of the file; empty where etcd has the list of them. */
   readonly members: readonly ClusterMember[];
   /** Null where the file names the members. */

@@ -388,8 +388,8 @@ function checkNextHop(config: NeighborConfig, layers: Layers, neighbor: object):
   checker.warn(checker.yaml.at(neighbor), message);
 }
 
-/** What nonstop routing asks of a neighbor. */
-function checkProtection(config: NeighborConfig, { nsr }: Speaker, layers: Layers): void {
+/** What nonstop routing, and a cluster, ask of a neighbor. */
+function checkProtection(config: NeighborConfig, { nsr, cluster }: Speaker, layers: Layers): void {
   const { yaml } = layers.checker;
   const { address, localAddress } = config;
   if (config.nsr === "required" && nsr === null && !yaml.wrote(yaml.value as object, "nsr")) {
@@ -399,6 +399,10 @@ function checkProtection(config: NeighborConfig, { nsr }: Speaker, layers: Layer
   if (nsr !== null && config.bfd !== null) {
     const problem = pairProblem(config.bfd, nsr);
     if (problem !== null) layers.warn("bfd", `BFD of neighbor ${address}: ${problem}`);
+  }
+  if (cluster?.sharesAddress === true && config.bfd !== null) {
+    const why = "one process of a host is sent all packets of its port";
+    layers.add("bfd", `members that share an address have no BFD: ${why}`);
   }
   if (nsr?.mode !== "address" || config.nsr === "off" || localAddress === null) return;
   if (nsr.serviceAddresses.some((service) => service.address === localAddress)) return;

@@ -16,7 +16,7 @@ import type {
 import { readPem } from "./secrets.ts";
 
 /** Longest path that the address of a Unix socket has room for. */
-const SOCKET_PATH_OCTETS_MAX = 107;
+export const SOCKET_PATH_OCTETS_MAX = 107;
 
 /** With the place of where it stands. */
 export type PlacedLink = readonly [link: LinkAddress, at: number];

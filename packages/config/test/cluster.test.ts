@@ -23,7 +23,7 @@ test("each member has the others, and neighbors that are its own or another one'
   expect(mistakes).toEqual([]);
   expect(config.cluster).toEqual({
     ...{ name: "cluster", self: "a", listen: { path: "/run/a.sock" }, holdSeconds: 90, tls: null },
-    etcd: null,
+    ...{ etcd: null, sharesAddress: false },
     members: [{ name: "b", links: [{ path: "/run/b1.sock" }, { path: "/run/b2.sock" }] }],
   });
   expect(config.neighbors.map(({ speaker }) => speaker)).toEqual([null, "b"]);
@@ -32,7 +32,36 @@ test("each member has the others, and neighbors that are its own or another one'
   expect(other.config.neighbors.map(({ speaker }) => speaker)).toEqual(["a", null]);
 });
 
+test("members of one host share an address where the file says so", () => {
+  const members = "members: { a: /run/a.sock, b: /run/b.sock }";
+  const { config, mistakes } = load(
+    `${NEIGHBORS}cluster: { self: a, share-address: true, ${members} }`,
+  );
+  expect([mistakes, config.cluster!.sharesAddress]).toEqual([[], true]);
+  const withBfd = load(
+    `${NEIGHBORS.replace("speaker: a }", "speaker: a, bfd: true }")}cluster: { self: a, share-address: true, ${members} }`,
+  );
+  expect(withBfd.mistakes.join("\n")).toContain(
+    "t.yaml:6:56: members that share an address have no BFD",
+  );
+});
+
 test.each<[string, string, string]>([
+  [
+    "a member that shares an address is a pair",
+    `cluster: { self: a, share-address: true, ${MEMBERS} }`,
+    "t.yaml:8:21: members cannot share an address: a member that is a pair",
+  ],
+  [
+    "members that share an address are elsewhere",
+    `cluster: { self: a, share-address: true, members: { a: /run/a.sock, b: { address: 192.0.2.1, port: 1795 } } }`,
+    "t.yaml:8:21: members cannot share an address: each must be followed at the path of a Unix socket",
+  ],
+  [
+    "the second socket has too long a path",
+    `cluster: { self: a, share-address: true, members: { a: /run/a.sock, b: /run/${"b".repeat(95)} } }`,
+    "would be another socket, and has more than 107 octets",
+  ],
   ["self is no member", `cluster: { self: c, ${MEMBERS} }`, '"c" is not one of "members"'],
   ["a member is alone", "cluster: { self: a, members: { a: /run/a.sock } }", "has no other than a"],
   ["a side does not say which it is", `cluster: { self: b, ${MEMBERS} }`, '"listen" is missing'],

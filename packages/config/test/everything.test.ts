@@ -56,7 +56,14 @@ describe("a file with every key of the schema", () => {
     // It goes in place of another one.
     written.add("peers");
     // It excludes dynamic neighbors.
-    for (const key of ["cluster", "members", "hold-seconds", "ttl-seconds", "speaker"])
+    for (const key of [
+      "cluster",
+      "members",
+      "hold-seconds",
+      "ttl-seconds",
+      "share-address",
+      "speaker",
+    ])
       written.add(key);
     expect([...known].filter((key) => !written.has(key))).toEqual([]);
   });

@@ -56,7 +56,15 @@ class Following {
     this.member = new FollowedMember(
       "a",
       {
-        ...{ name: "cluster", self, listen: { path: "" }, members: [], etcd: null, tls: null },
+        ...{
+          name: "cluster",
+          self,
+          listen: { path: "" },
+          members: [],
+          etcd: null,
+          sharesAddress: false,
+          tls: null,
+        },
         holdSeconds: HOLD_SECONDS,
       },
       speaker as unknown as Speaker,

@@ -89,5 +89,5 @@ test("nor is one that comes while an address is being opened", async () => {
   speaker.active.join("b", speaker.now(), { needsNames: true });
   await expect(tried).rejects.toThrow("a standby is of an older version");
   expect(speaker.router.tables.config).toEqual(configWith("second"));
-  expect(speaker.transport.listens("127.0.0.1", port)).toBe(false);
+  expect(speaker.transport.listeners.has({ address: "127.0.0.1", port })).toBe(false);
 });

@@ -7,7 +7,7 @@
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active      role-asker.ts   asks
  *     etcd-client.ts, etcd-http.ts, etcd-answers.ts    of etcd
  *     etcd-entries.ts        keys with a lease there, for the cluster
- *     link.ts, links.ts, heartbeats.ts, heartbeat-worker.ts      streams and heartbeats between the sides
+ *     link.ts, links.ts, unix-server.ts, heartbeats.ts, heartbeat-worker.ts      streams and heartbeats between the sides
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that

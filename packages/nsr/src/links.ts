@@ -4,7 +4,7 @@
  */
 
 import { constants } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import type { Duplex } from "node:stream";
@@ -12,22 +12,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import type { LinkAddress, NsrConfig, NsrTls } from "@ts-bgp/config";
 import { acceptMore, plainAddress } from "@ts-bgp/speaker/accept-more";
-import {
-  BACKLOG_MAX,
-  descriptorOf,
-  type PeerCredentials,
-  peerCredentials,
-  setCongestionControl,
-} from "@ts-bgp/takeover";
+import { BACKLOG_MAX, descriptorOf, setCongestionControl } from "@ts-bgp/takeover";
 import { Lobby } from "./lobby.ts";
 import { assertPrivateFolder } from "./private-folder.ts";
 import type { Refusal } from "./refusals.ts";
+import { listening, listenOnPath, userOf } from "./unix-server.ts";
 
 /** Longest wait for a connection to the other side. */
 const CONNECT_MS = 2000;
 /** A way to the other side that has not answered for so long has the next one tried beside it. */
 const NEXT_WAY_MS = 25;
-const ROOT = 0;
 const NEEDS_TLS = "a TCP link needs TLS";
 
 /** What streams are made by. */
@@ -71,37 +65,15 @@ export async function listenForLinks(
     "path" in address
       ? serverForUsers(lobby, called, refused)
       : serverWithTls(lobby, config, called);
-  if ("path" in address) {
-    makeFolder(address.path, whom);
-    assertPrivateFolder(address.path);
-    await removeLeftover(address.path, whom);
+  if ("path" in address) await listenOnPath(server, address.path, whom);
+  else {
+    const where = { host: address.address, port: address.port, backlog: BACKLOG_MAX };
+    await listening(server, whom, (done) => server.listen(where, done));
   }
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(new Error(`cannot wait for ${whom}: ${error.message}`)));
-    const listening = () => {
-      server.removeAllListeners("error");
-      server.on("error", () => {});
-      if ("path" in address) chmodSync(address.path, 0o600);
-      resolve();
-    };
-    if ("path" in address) server.listen(address.path, listening);
-    else
-      server.listen({ host: address.address, port: address.port, backlog: BACKLOG_MAX }, listening);
-  });
   return () => {
     server.close();
     lobby.close();
   };
-}
-
-/** Of a socket whose folder is not there, as after each start of a host whose /run is in memory. */
-function makeFolder(file: string, whom: string): void {
-  const folder = path.dirname(file);
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    throw new Error(`cannot wait for ${whom}: cannot make ${folder}: ${(error as Error).message}`);
-  }
 }
 
 function callerOf(lobby: Lobby, socket: net.Socket, stream: Duplex, name: string | null): Caller {
@@ -128,20 +100,6 @@ function serverForUsers(
     lobby.enter(socket, from, null);
     if (!socket.destroyed) called(callerOf(lobby, socket, socket, null));
   });
-}
-
-/** @returns who is at the other end, and why that is not the other side; null when it may be */
-function userOf(socket: net.Socket): { from: string; problem: string | null } {
-  let peer: PeerCredentials;
-  try {
-    peer = peerCredentials(descriptorOf(socket));
-  } catch (error) {
-    return { from: "somebody", problem: (error as Error).message };
-  }
-  const from = `process ${peer.process} of user ${peer.user}`;
-  const own = process.geteuid!();
-  if (peer.user === own || peer.user === ROOT) return { from, problem: null };
-  return { from, problem: `the other side must have the user ${own}, or root` };
 }
 
 function serverWithTls(
@@ -179,11 +137,11 @@ function serverWithTls(
     setCongestionControl(descriptorOf(socket), null);
     lobby.enter(socket, farEndOf(socket), () => secure.emit("connection", socket));
   };
-  const hasRoom = (address: string, port: number) =>
-    lobby.hasRoomFor(address, addressText({ address, port }));
+  const welcome = (address: string, port: number) =>
+    lobby.hasRoomFor(address, addressText({ address, port })) ? "accept" : "reset";
   const server: net.Server = net.createServer((socket) => {
     enter(socket);
-    acceptMore(server, {}, hasRoom, enter);
+    acceptMore(server, {}, welcome, enter);
   });
   return server;
 }
@@ -206,23 +164,6 @@ function contextOf(certificates: NsrTls | null): tls.SecureContextOptions {
 function farEndOf({ remoteAddress, remotePort }: net.Socket): string {
   const address = plainAddress(remoteAddress) || "somebody";
   return addressText({ address, port: remotePort ?? 0 });
-}
-
-/** Removes a socket that a killed process left; rejects when it is something else. */
-async function removeLeftover(file: string, whom: string): Promise<void> {
-  const known = statSync(file, { throwIfNoEntry: false });
-  if (known === undefined) return;
-  if (!known.isSocket()) throw new Error(`cannot wait for ${whom}: ${file} is not a socket`);
-  const isUsed = await new Promise<boolean>((resolve) => {
-    const socket = net.connect(file);
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
-  if (isUsed) throw new Error(`cannot wait for ${whom}: another process listens on ${file}`);
-  rmSync(file, { force: true });
 }
 
 /** @returns a stream to the other side; rejects when it is not there or not to be trusted */

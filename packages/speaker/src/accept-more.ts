@@ -1,7 +1,10 @@
 /** What a listening socket does in a flood: many connections wait, and most of them go at once. */
 
 import net from "node:net";
-import { acceptNext, descriptorOf, resetConnection } from "@ts-bgp/takeover";
+import { acceptNext, closeConnection, descriptorOf, resetConnection } from "@ts-bgp/takeover";
+
+/** What becomes of a connection here: `close` for one that another process has as well, which is not to notice. */
+export type Welcome = "accept" | "close" | "reset";
 
 /** So long in each turn of the event loop, connections that wait are accepted or turned away. */
 const ACCEPT_MS = 2;
@@ -13,13 +16,13 @@ const ACCEPT_MS = 2;
  * between two turns: during a flood from one address the kernel would drop the SYNs of all others,
  * which are repeated after seconds. So all that wait are looked at, and most of a flood goes at once.
  *
- * @param isWelcome - of an address without a mapped prefix; otherwise the connection is reset
+ * @param welcome - of an address without a mapped prefix, and the descriptor of the connection
  * @param accept - takes one that is welcome
  */
 export function acceptMore(
   server: net.Server,
   options: Pick<net.SocketConstructorOpts, "allowHalfOpen">,
-  isWelcome: (remote: string, port: number) => boolean,
+  welcome: (remote: string, port: number, fd: number) => Welcome,
   accept: (socket: net.Socket) => void,
 ): void {
   const endMs = performance.now() + ACCEPT_MS;
@@ -27,7 +30,9 @@ export function acceptMore(
     const next = acceptNext(descriptorOf(server));
     if (next === null) return;
     const { fd, remote } = next;
-    if (!isWelcome(remote.address, remote.port)) resetConnection(fd);
+    const what = welcome(remote.address, remote.port, fd);
+    if (what === "reset") resetConnection(fd);
+    else if (what === "close") closeConnection(fd);
     else accept(new net.Socket({ ...options, fd, readable: true, writable: true }));
   }
 }

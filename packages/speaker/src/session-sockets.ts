@@ -40,6 +40,12 @@ export function keysOf(config: Config): ReadonlyMap<string, string> {
   return keys;
 }
 
+/** @returns whether other members of the cluster listen on the same addresses */
+export function sharesAddress({ cluster }: Pick<Config, "cluster">): boolean {
+  // Of a router that an older version has begun it is undefined.
+  return cluster?.sharesAddress === true;
+}
+
 /** @returns what to tell of a socket that has another congestion control than configured, else empty */
 export function congestionLack({ congestionControl: wanted }: NeighborConfig, fd: number): string {
   // Of a router that an older version has begun it is undefined.

@@ -5,7 +5,7 @@
  * out is one bracket; its outputs leave when `Active` says so, alone at once.
  */
 
-import type { Config, ConfigDiff, ListenAddress, NeighborConfig } from "@ts-bgp/config";
+import type { Config, ConfigDiff, NeighborConfig } from "@ts-bgp/config";
 import {
   Active,
   type ActiveHooks,
@@ -25,14 +25,14 @@ import { Latency } from "./latency.ts";
 import type { LogEvent } from "./log-event.ts";
 import { newMachine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
-import { isIn, otherAddressOf } from "./own-addresses.ts";
+import { otherAddressOf } from "./own-addresses.ts";
 import { PayloadFeeds } from "./payload-feeds.ts";
 import { type Protection, UNPROTECTED } from "./protection.ts";
 import { congestionLack, keysOf, protectionFor } from "./session-sockets.ts";
 import { addSlice, type SliceTimes } from "./slice-times.ts";
 import { LEVELS, type SpeakerOptions } from "./speaker-options.ts";
 import { reasonOf } from "./system-errors.ts";
-import { listenOn, Transport, type TransportEvents } from "./transport.ts";
+import { Transport, type TransportEvents } from "./transport.ts";
 import { checkTrial } from "./trial-check.ts";
 import { TurnedAway } from "./turned-away.ts";
 
@@ -65,6 +65,8 @@ export class Speaker {
   readonly observers: Set<Observer> = new Set();
   /** Called several times a second. */
   ticked: () => void = () => {};
+  /** Gives the connection of a neighbor to the member that has it. @returns whether that has it now */
+  handOver: (address: string, fd: number) => boolean = () => false;
   private readonly log: (event: LogEvent) => void;
   private readonly protection: Protection | null;
   private readonly clockOffsetMs: number;
@@ -140,12 +142,12 @@ export class Speaker {
 
   /** Begins to listen, and lets time pass: all that a router needs that was taken over. */
   async listen(): Promise<void> {
-    this.transport.setKeys(keysOf(this.config));
+    const { listeners } = this.transport;
+    listeners.setKeys(keysOf(this.config));
     try {
-      await this.listenAll(this.config.listen);
+      await listeners.use(this.config);
     } finally {
-      if (this.isOver) this.transport.stopListeningAll();
-      else {
+      if (!this.isOver) {
         this.feeds.use(this.config.rpki);
         this.timer = setInterval(() => this.tick(), TICK_MS);
       }
@@ -164,18 +166,13 @@ export class Speaker {
     octets: Uint8Array | null = null,
     about: ConfigAbout | null = null,
   ): Promise<ConfigDiff> {
-    const before = this.config.listen;
-    const added = config.listen.filter((address) => !isIn(before, address));
-    await this.listenAll(added, () => checkTrial(about, this.active));
-    for (const { address, port } of before) {
-      if (!isIn(config.listen, { address, port })) this.transport.stopListening(address, port);
-    }
+    const { listeners } = this.transport;
+    await listeners.use(config, () => checkTrial(about, this.active));
     if (this.isOver) {
-      this.transport.stopListeningAll();
       const what = this.isSuspended ? "gives its role away" : "stops";
       throw new Error(`this side ${what} just now: ask again`);
     }
-    this.transport.setKeys(keysOf(config));
+    listeners.setKeys(keysOf(config));
     const record = configOctets(replicated(config), this.active.areAllCurrent, octets);
     const diff = this.run({ record: "configure", config: record, nowMs: this.now(), about });
     this.feeds.use(this.config.rpki);
@@ -229,7 +226,7 @@ export class Speaker {
     this.isOver = true;
     clearInterval(this.timer);
     this.feeds.use(null);
-    this.transport.stopListeningAll();
+    this.transport.listeners.end();
   }
 
   /** Carries out an operator's order to a neighbor. */
@@ -344,6 +341,7 @@ export class Speaker {
       refused: (address, { message }) => {
         this.say("connection-refused", "error", address, message);
       },
+      handOver: (address, fd) => this.handOver(address, fd),
       turnedAway: (reason, address) => this.turnedAway.note(reason, address, nowMs()),
     };
   }
@@ -388,18 +386,6 @@ export class Speaker {
     setImmediate(() => this.active.tick(now));
     if (this.kept.length > 0 || this.transport.hasPending) this.letOut([]);
     this.looks?.look();
-  }
-
-  /** Listens on all of these addresses, or on none: `check` throws where it is all for nothing by now. */
-  private async listenAll(addresses: readonly ListenAddress[], check = () => {}): Promise<void> {
-    const fresh = addresses.filter(({ address, port }) => !this.transport.listens(address, port));
-    try {
-      for (const address of fresh) await listenOn(this.transport, address);
-      check();
-    } catch (error) {
-      for (const { address, port } of fresh) this.transport.stopListening(address, port);
-      throw error;
-    }
   }
 
   private slice(): void {

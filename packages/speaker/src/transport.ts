@@ -5,20 +5,17 @@
 
 import net from "node:net";
 import { getSystemErrorName } from "node:util";
-import type { ListenAddress } from "@ts-bgp/config";
 import type { ConnectionId, ConnectTarget } from "@ts-bgp/router";
 import {
-  BACKLOG_MAX,
   descriptorOf,
   SocketOptionError,
   type SocketProtection,
-  setListenOptions,
   setMd5Key,
   setSessionOptions,
 } from "@ts-bgp/takeover";
-import { acceptMore, plainAddress } from "./accept-more.ts";
+import { plainAddress, type Welcome } from "./accept-more.ts";
+import { Listeners } from "./listeners.ts";
 import { Outbound } from "./outbound.ts";
-import { hint } from "./system-errors.ts";
 import { ConnectionRate, type TurnedAwayReason } from "./turned-away.ts";
 
 /** What the transport tells and asks. Addresses are text without a mapped prefix. */
@@ -43,6 +40,8 @@ export interface TransportEvents {
   turnedAway(reason: TurnedAwayReason, remoteAddress: string): void;
   /** @returns why nobody with an address may connect; null when it may */
   refusalOf(remoteAddress: string): TurnedAwayReason | null;
+  /** A connection of another member's client has come here. @returns whether that member has it now */
+  handOver(remoteAddress: string, fd: number): boolean;
   /** @returns how sessions with an address are protected, null when there is none */
   protection(remoteAddress: string): SocketProtection | null;
 }
@@ -67,8 +66,6 @@ interface Open {
 
 export class Transport {
   private readonly events: TransportEvents;
-  /** By address and port. */
-  private readonly servers: Map<string, net.Server> = new Map();
   private readonly open: Map<ConnectionId, Open> = new Map();
   private readonly connecting: Map<ConnectionId, net.Socket> = new Map();
   /** Those that may have something to write, and room for it, in the order of their turns. */
@@ -78,51 +75,14 @@ export class Transport {
   private readonly paused: Set<ConnectionId> = new Set();
   private readonly rate: ConnectionRate = new ConnectionRate();
   private isReading = true;
-  private keys: ReadonlyMap<string, string> = new Map();
+  readonly listeners: Listeners = new Listeners({
+    welcome: (remote, fd) => this.welcome(remote, fd),
+    accept: (socket) => this.accept(socket),
+    refused: (remote, error) => this.events.refused(remote, error),
+  });
 
   constructor(events: TransportEvents) {
     this.events = events;
-  }
-
-  /** Accepts connections on an address; rejects when it cannot be had. */
-  listen(address: string, port: number): Promise<void> {
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.acceptFirst(socket);
-      acceptMore(
-        server,
-        { allowHalfOpen: true },
-        (remote) => this.isWelcome(remote),
-        (next) => this.accept(next.setNoDelay(true)),
-      );
-    });
-    return new Promise((resolve, reject) => {
-      server.once("error", reject);
-      const where = { host: address, port, ipv6Only: address.includes(":"), backlog: BACKLOG_MAX };
-      server.listen(where, () => {
-        server.off("error", reject);
-        // Errors of accept, such as a lack of descriptors, pass; the peer tries again.
-        server.on("error", () => {});
-        this.servers.set(`${address} ${port}`, server);
-        setListenOptions(descriptorOf(server), isIpv4Server(server));
-        for (const [peer, key] of this.keys) this.setKey(server, peer, key);
-        resolve();
-      });
-    });
-  }
-
-  listens(address: string, port: number): boolean {
-    return this.servers.has(`${address} ${port}`);
-  }
-
-  /** TCP MD5 keys by address or prefix, for the connections that peers make. */
-  setKeys(keys: ReadonlyMap<string, string>): void {
-    for (const server of this.servers.values()) {
-      for (const peer of this.keys.keys()) if (!keys.has(peer)) this.setKey(server, peer, null);
-      for (const [peer, key] of keys) {
-        if (this.keys.get(peer) !== key) this.setKey(server, peer, key);
-      }
-    }
-    this.keys = keys;
   }
 
   connect(id: ConnectionId, target: ConnectTarget): void {
@@ -224,19 +184,6 @@ export class Transport {
     }
   }
 
-  /** Stops listening on an address; connections that came in there stay. */
-  stopListening(address: string, port: number): void {
-    const key = `${address} ${port}`;
-    this.servers.get(key)?.close();
-    this.servers.delete(key);
-  }
-
-  /** Stops listening anywhere. */
-  stopListeningAll(): void {
-    for (const server of this.servers.values()) server.close();
-    this.servers.clear();
-  }
-
   /** Resolves when all connections are closed. */
   async drained(): Promise<void> {
     const sockets = [...this.open.values()].map(({ socket }) => socket);
@@ -245,16 +192,31 @@ export class Transport {
     );
   }
 
-  private acceptFirst(socket: net.Socket): void {
-    if (this.isWelcome(plainAddress(socket.remoteAddress))) this.accept(socket);
+  /** Goes on with a connection that another process has accepted, and that this one owns from now on. */
+  takeHandedOver(fd: number): void {
+    const socket = new net.Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    if (this.isWelcome(plainAddress(socket.remoteAddress))) this.accept(socket.setNoDelay(true));
     else socket.resetAndDestroy();
   }
 
-  /** @returns whether more is to be done about a connection than to end it */
+  /** @returns whether more is to be done about a connection here than to end it */
   private isWelcome(remote: string): boolean {
     const reason = this.reasonAgainst(remote);
     if (reason !== null) this.events.turnedAway(reason, remote);
     return reason === null;
+  }
+
+  /** @param fd - of a connection that was accepted here; it stays the caller's */
+  private welcome(remote: string, fd: number): Welcome {
+    const reason = this.reasonAgainst(remote);
+    if (reason === null) return "accept";
+    if (reason === "elsewhere" && this.isHandedOver(remote, fd)) return "close";
+    this.events.turnedAway(reason, remote);
+    return "reset";
+  }
+
+  private isHandedOver(remote: string, fd: number): boolean {
+    return this.rate.take(remote, performance.now()) && this.events.handOver(remote, fd);
   }
 
   private reasonAgainst(remote: string): TurnedAwayReason | null {
@@ -352,7 +314,7 @@ export class Transport {
     for (const socket of this.connecting.values()) socket.destroy();
     this.open.clear();
     this.connecting.clear();
-    this.stopListeningAll();
+    this.listeners.end();
   }
 
   private adopt(id: ConnectionId, socket: net.Socket, toldSent = 0): void {
@@ -400,15 +362,6 @@ export class Transport {
         if (octets > 0) this.events.sent(one, octets);
       }
     });
-  }
-
-  private setKey(server: net.Server, peer: string, key: string | null): void {
-    if (isIpv4Server(server) === peer.includes(":")) return;
-    try {
-      setMd5Key(descriptorOf(server), peer, key);
-    } catch (error) {
-      this.events.refused(peer, error as Error);
-    }
   }
 }
 
@@ -469,22 +422,4 @@ function holdBack(socket: net.Socket): void {
   // The listener of `data` gets what is read here, and asking for it begins to read on.
   while (socket.read() !== null);
   handleOf(socket)?.readStop();
-}
-
-function isIpv4Server(server: net.Server): boolean {
-  const address = server.address();
-  return typeof address === "object" && address !== null && address.family === "IPv4";
-}
-
-/** Throws what an operator can do something about. */
-export async function listenOn(
-  transport: Transport,
-  { address, port }: ListenAddress,
-): Promise<void> {
-  try {
-    await transport.listen(address, port);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`cannot listen on ${address} port ${port}: ${hint(code, error as Error)}`);
-  }
 }

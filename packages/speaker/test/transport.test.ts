@@ -35,6 +35,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
     accepted: () => 1,
     opened: () => true,
     refusalOf: () => null,
+    handOver: () => false,
     protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
     received(_, octets) {
       pieces.push(Buffer.from(octets));
@@ -45,7 +46,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
   const transport = new Transport(events);
   ends.push(() => transport.abandon());
   const port = await freePort();
-  await transport.listen("127.0.0.1", port);
+  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null });
   const peer = net.connect(port, "127.0.0.1");
   ends.push(() => peer.destroy());
   await once(peer, "connect");
@@ -81,12 +82,13 @@ test("what is written to many leaves in turns, each connection's octets in their
     accepted: () => ++accepted,
     opened: () => true,
     refusalOf: () => null,
+    handOver: () => false,
     protection: () => ({ password: null, ttlSecurity: 0, ttl: 64, congestionControl: null }),
     received: () => true,
   });
   ends.push(() => transport.abandon());
   const port = await freePort();
-  await transport.listen("127.0.0.1", port);
+  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null });
   const heard: string[] = ["", "", ""];
   for (const [at] of heard.entries()) {
     const peer = net.connect(port, "127.0.0.1");

@@ -54,3 +54,8 @@ export function resetConnection(fd: number): void {
   libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, NO_LINGER, 8);
   libc().close(fd);
 }
+
+/** Lets go of a connection that another process has as well: that one has it alone then. */
+export function closeConnection(fd: number): void {
+  libc().close(fd);
+}

@@ -21,6 +21,7 @@
  *     peer-credentials.ts    who is at the other end of a Unix socket
  *     lease.ts               until when this side may act
  *     datagram.ts            to Unix sockets
+ *     hand-over.ts           connections for another process
  *     udp-socket.ts          UDP with TTL rules, and from addresses that are elsewhere
  *     doctor.ts, probes.ts, host-limits.ts
  *                            whether this host can do all that
@@ -40,7 +41,7 @@
  * 826 and 5227 (ARP), 4861 (neighbor discovery), 4443 (ICMPv6).
  */
 
-export { type AcceptedConnection, acceptNext, resetConnection } from "./accept.ts";
+export { type AcceptedConnection, acceptNext, closeConnection, resetConnection } from "./accept.ts";
 export {
   addAddresses,
   announceAddresses,
@@ -67,6 +68,7 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
+export { handOver, takeHandedOver } from "./hand-over.ts";
 export {
   BACKLOG_MAX,
   connectionTracking,

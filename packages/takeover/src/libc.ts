@@ -73,10 +73,27 @@ export interface Libc {
     program: { readonly count: number; readonly instructions: Octets },
     octets: number,
   ): number;
+  sendmsg(fd: number, message: MessageHeader, flags: number): number;
+  recvmsg(fd: number, message: MessageHeader, flags: number): number;
 }
 
+/** `struct msghdr` of recvmsg(2), without an address: one part, and control data. */
+export interface MessageHeader {
+  readonly name: null;
+  readonly nameOctets: 0;
+  readonly parts: readonly { readonly at: Octets; readonly octets: number }[];
+  readonly count: number;
+  readonly control: Octets;
+  /** Of what was received: so much of it there is. */
+  controlOctets: number;
+  flags: number;
+}
+
+/** Those that are given structures with pointers. */
+type StructFunctions = "attachFilter" | "sendmsg" | "recvmsg";
+
 /** Signatures by name; the order of parameters is that of `Libc`. */
-const SIGNATURES: Readonly<Record<Exclude<keyof Libc, "attachFilter">, string>> = {
+const SIGNATURES: Readonly<Record<Exclude<keyof Libc, StructFunctions>, string>> = {
   socket: "int socket(int, int, int)",
   close: "int close(int)",
   bind: "int bind(int, void *, uint32_t)",
@@ -126,6 +143,15 @@ export function libc(): Libc {
     koffi.pointer(program),
     "uint32_t",
   ]);
+  const part = koffi.struct({ at: "void *", octets: "size_t" });
+  const header = koffi.struct({
+    ...{ name: "void *", nameOctets: "uint32_t" },
+    ...{ parts: koffi.pointer(part), count: "size_t" },
+    ...{ control: "void *", controlOctets: "size_t", flags: "int" },
+  });
+  const given = koffi.pointer(header);
+  functions["sendmsg"] = library.func("sendmsg", "long", ["int", given, "int"]);
+  functions["recvmsg"] = library.func("recvmsg", "long", ["int", koffi.inout(given), "int"]);
   loaded = functions as unknown as Libc;
   return loaded;
 }
@@ -178,6 +204,8 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_IPV6 = 41;
 export const MSG_PEEK = 2;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x4000_0000;
 
 /** Of one call at a time: thousands of them are made while every peer waits. */
 const intScratch = new Int32Array(1);

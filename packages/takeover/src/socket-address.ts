@@ -2,7 +2,7 @@
 
 import { AFI, formatAddress, parseAddress } from "@ts-bgp/wire-codec";
 import { blob, type Layout, struct, u16, u16be, u32 } from "buffer-layout";
-import { AF_INET, AF_INET6, check, libc } from "./libc.ts";
+import { AF_INET, AF_INET6, AF_UNIX, check, libc } from "./libc.ts";
 
 interface SockAddr {
   family: number;
@@ -48,6 +48,23 @@ export function addressOctets(address: string): Buffer {
 
 export function isIpv4(address: string): boolean {
   return !address.includes(":");
+}
+
+const UNIX_PATH_OCTETS_MAX = 108;
+
+/**
+ * @param path - of a Unix socket; `@` in front for a name of the abstract namespace
+ * @returns `struct sockaddr_un` of unix(7)
+ * @throws Error when the path is too long
+ */
+export function unixAddress(path: string): Buffer {
+  // An abstract name begins with a zero, and has none at its end.
+  const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : `${path}\0`);
+  if (name.length > UNIX_PATH_OCTETS_MAX) throw new Error(`${path} is too long for a Unix socket`);
+  const address = Buffer.alloc(2 + name.length);
+  address.writeUInt16LE(AF_UNIX);
+  name.copy(address, 2);
+  return address;
 }
 
 const ENCODED_MAX = 4096;

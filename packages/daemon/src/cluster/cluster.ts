@@ -5,6 +5,7 @@
  *     followed-member.ts   what another one tells   router/members.ts      what becomes of it
  *     asking.ts            what members ask each other    ask-members.ts  of all of them
  *     faults.ts            what of that is not taken
+ *     handed-clients.ts    clients that came to another member
  *     membership.ts        who the others are    etcd-membership.ts   as a list in etcd has them
  *     member-list.ts       what becomes of that
  */
@@ -15,11 +16,13 @@ import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
 import type { Observed, Router } from "@ts-bgp/router";
 import type { Speaker } from "@ts-bgp/speaker";
+import { resetConnection } from "@ts-bgp/takeover";
 import { ControlError, type ControlHandler, type ControlRequest } from "../control.ts";
 import { faultsTo } from "../fault.ts";
 import type { Log } from "../logging.ts";
 import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
+import { HandedClients } from "./handed-clients.ts";
 import { isSame, Membership } from "./membership.ts";
 import { NO_CLUSTER, type ShownCluster } from "./shown.ts";
 import { Teller, type TellerHooks } from "./teller.ts";
@@ -38,6 +41,7 @@ export class Cluster {
   private readonly membership: Membership;
   private readonly tellers: Set<Teller> = new Set();
   private stopListening: () => void = () => {};
+  private readonly clients: HandedClients;
   private timer: NodeJS.Timeout | undefined;
   private readonly hooks: TellerHooks;
   private readonly refusals: Refusals;
@@ -52,6 +56,13 @@ export class Cluster {
     this.answer = answer;
     this.log = log;
     this.refusals = new Refusals((message) => this.say("warn", message));
+    this.clients = new HandedClients(
+      (fd) => {
+        if (this.speaker === null) resetConnection(fd);
+        else this.speaker.transport.takeHandedOver(fd);
+      },
+      (from, text) => this.refusals.note({ reason: "user", from, text, count: 1 }),
+    );
     const said = (level: "info" | "warn", message: string) => this.say(level, message);
     this.membership = new Membership(version, said, () => this.arrange());
     // Whoever can write to etcd can have links fail as often as they like.
@@ -86,14 +97,14 @@ export class Cluster {
   /** Lets other members follow as a configuration says; rejects when the address cannot be had, with nothing changed. */
   async configure(config: ClusterConfig | null): Promise<void> {
     const before = this.config;
-    if (!isSame(before, config, ["name", "listen", "tls"])) {
+    if (!isSame(before, config, ["name", "listen", "tls", "sharesAddress"])) {
       // The address may be the same one.
-      this.stopListening();
-      this.stopListening = () => {};
+      this.listenNoMore();
       try {
-        if (config !== null) this.stopListening = await this.listen(config);
+        if (config !== null) await this.listen(config);
       } catch (error) {
-        if (before !== null) this.stopListening = await this.listen(before).catch(() => () => {});
+        this.listenNoMore();
+        if (before !== null) await this.listen(before).catch(() => {});
         throw error;
       }
     }
@@ -115,8 +126,9 @@ export class Cluster {
     if (isOther || !isSame(this.followedBy, config, ["name", "self", "tls"])) this.followNobody();
     this.followedBy = config;
     if (isOther) {
-      this.speaker?.observers.delete(this);
+      this.leaveSpeaker();
       next?.observers.add(this);
+      if (next !== null) next.handOver = (address, fd) => this.handOver(next, address, fd);
       this.speaker = next;
       this.epoch = epoch;
     }
@@ -140,6 +152,7 @@ export class Cluster {
     if (config === null) return NO_CLUSTER;
     return {
       self: config.self,
+      clients: config.sharesAddress ? { ...this.clients.counts } : null,
       membership: this.membership.shown,
       members: [...members.values()].map(({ shown }) => shown),
       followers: [...tellers].map(({ shown }) => shown),
@@ -159,11 +172,22 @@ export class Cluster {
   async stop(): Promise<void> {
     clearInterval(this.timer);
     this.followNobody();
-    this.speaker?.observers.delete(this);
-    this.speaker = null;
+    this.leaveSpeaker();
     for (const teller of this.tellers) teller.end("the speaker ends");
-    this.stopListening();
+    this.listenNoMore();
     await this.membership.stop();
+  }
+
+  private leaveSpeaker(): void {
+    this.speaker?.observers.delete(this);
+    if (this.speaker !== null) this.speaker.handOver = () => false;
+    this.speaker = null;
+  }
+
+  private handOver({ router }: Speaker, address: string, fd: number): boolean {
+    const { config, clients } = this;
+    const member = router.neighbors.get(address)?.config.speaker ?? null;
+    return config !== null && member !== null && clients.give(config, member, fd);
   }
 
   private followNobody(): void {
@@ -190,13 +214,22 @@ export class Cluster {
     this.members = members;
   }
 
-  private listen({ name, listen, tls }: ClusterConfig): Promise<() => void> {
-    return listenForLinks(
+  /** Where it rejects, a part of it may be done. */
+  private async listen(config: ClusterConfig): Promise<void> {
+    const { name, listen, tls } = config;
+    this.stopListening = await listenForLinks(
       listen,
       { cluster: name, tls, whom: "members of the cluster" },
       (caller) => void new Teller(caller, this.hooks),
       (refusal) => this.refusals.note({ ...refusal, count: 1 }),
     );
+    await this.clients.listen(config);
+  }
+
+  private listenNoMore(): void {
+    this.stopListening();
+    this.stopListening = () => {};
+    this.clients.stop();
   }
 
   private tick(): void {

@@ -5,6 +5,11 @@ export interface ShownCluster {
   self: string | null;
   /** Where the others are from; null likewise. */
   membership: ShownMembership | null;
+  /**
+   * Connections of clients that came to another member than theirs, given by this one and taken of others; null where members
+   * do not share an address.
+   */
+  clients: { given: number; taken: number } | null;
   /** The others. */
   members: ShownMember[];
   /** Processes that follow this one. */
@@ -69,6 +74,7 @@ export interface OfMember<T> {
 export const NO_CLUSTER: ShownCluster = {
   self: null,
   membership: null,
+  clients: null,
   members: [],
   followers: [],
 };
