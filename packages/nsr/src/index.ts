@@ -3,6 +3,7 @@
  *
  *     pair.ts                one side: does what the machine says        tenure.ts   as long as it is active
  *     active-side.ts, standby-side.ts    what it does in its role
+ *     router-clock.ts        the time of the active's router, at the standby
  *     pair-log.ts, switchover.ts, show-nsr.ts    what is told
  *     arbiter.ts, local-arbiter.ts, etcd-arbiter.ts    who may be active      role-asker.ts   asks
  *     etcd-client.ts, etcd-http.ts, etcd-answers.ts    of etcd

@@ -14,6 +14,8 @@ export interface Left {
   readonly machine: Machine;
   /** When the machine was last known to be up to date, by the clock of this host. */
   readonly heardMs: number;
+  /** What its router's clock is ahead of this host's at least. */
+  readonly clockOffsetMs: number;
   /** After a handover. */
   readonly frozen: ReadonlyMap<ConnectionId, Frozen> | null;
   /** Has the rest of it, which was stored and not run; null when it was this side's own. */
@@ -46,11 +48,14 @@ export async function finished(
 }
 
 /** @returns what a side has left that was the active one @param frozen - see `Left` */
-export function leftHere({ journal, active }: Speaker, frozen: Left["frozen"]): Left {
+export function leftHere(speaker: Speaker, frozen: Left["frozen"]): Left {
+  const { journal, active } = speaker;
   const { machine } = journal;
   const { number, mirrors } = active;
   const { stream } = mirrors;
-  return { machine, heardMs: nowMs(), frozen, standby: null, number, stream };
+  const heardMs = nowMs();
+  const clockOffsetMs = speaker.now() - heardMs;
+  return { machine, heardMs, clockOffsetMs, frozen, standby: null, number, stream };
 }
 
 /** @returns what the active has left that was followed; null when nothing had come of it yet */
@@ -59,12 +64,13 @@ export function leftBy(
   followed: StandbySide,
   frozen: Left["frozen"],
 ): Left | null {
-  const { machine, heardMs, standby, peer } = followed;
+  const { machine, heardMs, clock, standby, peer } = followed;
   if (machine === null) return null;
   // A mirror would have what that one came to.
   const isSame = peer?.build === build && !differed.once && !standby.needsOutputs;
   const stream = isSame && hasMirrors ? (peer?.stream ?? 0) : 0;
-  return { machine, heardMs, frozen, standby, number: standby.number, stream };
+  const clockOffsetMs = clock.note(machine, heardMs);
+  return { machine, heardMs, clockOffsetMs, frozen, standby, number: standby.number, stream };
 }
 
 /**

@@ -379,7 +379,7 @@ export class Pair {
     // The router's clock goes on where it was, whatever this host's clock says.
     const { number, stream } = left;
     const estate = { heirs, brackets: standby?.handOn ?? [], number, stream };
-    const offsetMs = machine.router.tables.nowMs - left.heardMs;
+    const offsetMs = Math.max(left.clockOffsetMs, machine.router.tables.nowMs - left.heardMs);
     const tenure = new Tenure(this, machine, this.epoch, offsetMs, estate);
     this.tenure = tenure;
     const taken = await tenure.takeUp(left.frozen, isPlanned, () => {

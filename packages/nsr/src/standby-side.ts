@@ -22,6 +22,7 @@ import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello
 import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
 import { followInLog, handsOn, lackedBehind, storedIn } from "./log-of-stream.ts";
+import { RouterClock } from "./router-clock.ts";
 
 /** So many heartbeats late: packets of BFD that are sent twice do no harm. */
 const BFD_SILENT_BEATS = 1.5;
@@ -39,6 +40,8 @@ export class StandbySide {
   suspects: readonly Suspect[] = [];
   /** Of several ways to the other side, those that no heartbeat comes by. */
   readonly waysDown: Set<string> = new Set();
+  /** Of the active. */
+  readonly clock: RouterClock = new RouterClock();
   private readonly side: Side;
   private readonly arbiter: Arbiter;
   private link!: ThreadLink;
@@ -85,20 +88,17 @@ export class StandbySide {
     this.problem = problem;
     this.had = had;
     this.heardBeforeMs = before?.heardMs ?? nowMs();
-    const hooks: StandbyHooks = {
+    this.hooks = {
       send: (frame) => this.link.send(frame),
       differs: (number, what) => {
         side.differed.once = true;
         side.diskLog?.remove();
         this.lose(`this side differs in ${what} at bracket ${number}`, false);
       },
-      deviates: (deviation) => {
-        this.say("nsr-deviates", "warn", ownDeviationText(deviation));
-      },
+      deviates: (what) => this.say("nsr-deviates", "warn", ownDeviationText(what)),
     };
-    this.hooks = hooks;
-    this.standby = before?.standby ?? new Standby(hooks, handsOn(side));
-    if (before !== null) this.standby.follow(hooks);
+    this.standby = before?.standby ?? new Standby(this.hooks, handsOn(side));
+    if (before !== null) this.standby.follow(this.hooks);
   }
 
   /**
@@ -300,7 +300,7 @@ export class StandbySide {
   private shadowBfd({ memory }: HeartbeatListener): void {
     const { side, standby } = this;
     const router = () => (standby.isDeclared ? (this.machine?.router ?? null) : null);
-    const clockOffsetMs = () => (router()?.tables.nowMs ?? 0) - this.heardMs;
+    const clockOffsetMs = () => this.clock.note(this.machine, this.heardMs);
     const silentMs = BFD_SILENT_BEATS * side.config.heartbeatMs;
     side.bfd.shadow({ router, clockOffsetMs }, { memory, word: WORD_HEARD, silentMs });
   }
@@ -365,6 +365,7 @@ export class StandbySide {
   private ran(): void {
     const { isUsable, applied, octets } = this.standby;
     if (isUsable) this.link.ran(applied, octets.run);
+    this.clock.note(this.machine, this.heardMs);
   }
 
   /** With the next bracket, if one comes soon: half as many packets. */

@@ -17,6 +17,8 @@ import type { Speaker } from "./speaker.ts";
 
 /** So often it is looked whether other sessions are to be there. */
 const LOOK_MS = 100;
+/** Sequence numbers are of a clock: so much is less than a step of it at the shortest intervals. */
+const OFFSET_MS = 5;
 
 /** Whose router says which sessions there are. */
 interface Source {
@@ -34,6 +36,7 @@ export class Bfd {
   private source: Source | null = null;
   private watched: BfdWatched | null = null;
   private speaker: Speaker | null = null;
+  private toldOffsetMs = 0;
   /** What the thread was told last, of each neighbor: as many values as are needed to see what is another. */
   private told: Map<string, readonly unknown[]> = new Map();
 
@@ -113,15 +116,23 @@ export class Bfd {
         const before = this.told.get(address);
         return before === undefined || values.some((value, i) => value !== before[i]);
       });
-    if (!isOther) return;
+    if (!isOther && !this.isOtherClock()) return;
     this.told = now;
     this.send(this.leading(wanted.map(orderOf)));
+  }
+
+  /** How far the active's clock is ahead is known better after a while. */
+  private isOtherClock(): boolean {
+    const { role, source, toldOffsetMs } = this;
+    if (role !== "shadow" || source === null) return false;
+    return Math.abs(source.clockOffsetMs() - toldOffsetMs) > OFFSET_MS;
   }
 
   private leading(wanted: readonly BfdWanted[] | null): BfdOrder {
     const { role, order, source, watched } = this;
     if (role === "rest") return { role };
     const clockOffsetMs = source?.clockOffsetMs() ?? 0;
+    this.toldOffsetMs = clockOffsetMs;
     return {
       role,
       number: order,
