@@ -5,7 +5,7 @@
 #     a, b         etcd.crt, etcd.key, etcd-ca.crt    of a side as a client of etcd
 #     a, b         mirrors..., followers...           of a side, for those who come to it
 #     etcd         etcd.crt, etcd.key, ca.crt         of etcd
-#     mirror       mirrors.crt, mirrors.key, mirrors-ca.crt
+#     mirror, mirror-2       mirrors.crt, mirrors.key, mirrors-ca.crt
 #     forwarder    followers.crt, followers.key, followers-ca.crt
 #     cluster-a, cluster-b   cluster.crt, cluster.key, cluster-ca.crt
 set -eu
@@ -49,10 +49,11 @@ if [ ! -e "$KEYS/etcd/ca.crt" ]; then
   give etcd/etcd.key "$ETCD_USER" etcd/etcd.key
   give etcd/ca.crt "$ETCD_USER" etcd/ca.crt
 fi
-if [ ! -e "$KEYS/mirror/mirrors-ca.crt" ]; then
-  make mirrors rs1-mirrors a b m1
+if [ ! -e "$KEYS/mirror/mirrors-ca.crt" ] || [ ! -e "$KEYS/mirror-2/mirrors-ca.crt" ]; then
+  make mirrors rs1-mirrors a b m1 m2
   for side in a b; do give_to "$side" "$side" mirrors; done
   give_to mirror m1 mirrors
+  give_to mirror-2 m2 mirrors
 fi
 if [ ! -e "$KEYS/forwarder/followers-ca.crt" ]; then
   make followers followers a b forwarder

@@ -125,7 +125,7 @@ describe("docker/compose.yml: keys", () => {
   const { services } = parse(text("docker", "compose.yml"), { merge: true }) as ComposeFile;
 
   test("are on a volume for each that has some, which only the service that makes them has as well", () => {
-    const volumes = ["a", "b", "etcd", "mirror", "forwarder", "cluster-a", "cluster-b"];
+    const volumes = ["a", "b", "etcd", "mirror", "mirror-2", "forwarder", "cluster-a", "cluster-b"];
     const holders = volumes.map((volume) =>
       Object.keys(services).filter((name) => mountsOf(services[name]!).has(`keys-${volume}`)),
     );
@@ -134,6 +134,7 @@ describe("docker/compose.yml: keys", () => {
       ["rs-b", "keys"],
       ["keys", "etcd"],
       ["keys", "mirror"],
+      ["keys", "mirror-2"],
       ["keys", "forwarder"],
       ["keys", "cluster-a"],
       ["keys", "cluster-b"],
@@ -143,6 +144,7 @@ describe("docker/compose.yml: keys", () => {
       ["rs-b", "keys-b:/keys:ro"],
       ["etcd", "keys-etcd:/keys:ro"],
       ["mirror", "keys-mirror:/keys:ro"],
+      ["mirror-2", "keys-mirror-2:/keys:ro"],
       ["forwarder", "keys-forwarder:/keys:ro"],
       ["cluster-a", "keys-cluster-a:/keys:ro"],
       ["cluster-b", "keys-cluster-b:/keys:ro"],
@@ -160,6 +162,7 @@ describe("docker/compose.yml: keys", () => {
         "b",
         "etcd",
         "mirror",
+        "mirror-2",
         "forwarder",
         "cluster-a",
         "cluster-b",
@@ -184,6 +187,7 @@ describe("docker/compose.yml: keys", () => {
         ["b", 1790, SIDE_KEYS],
         ["etcd", 2379, ["ca.crt", "etcd.crt", "etcd.key"]],
         ["mirror", 1790, filesOf("mirrors")],
+        ["mirror-2", 1790, filesOf("mirrors")],
         ["forwarder", 1790, filesOf("followers")],
         ["cluster-a", 1790, CLUSTER_KEYS],
         ["cluster-b", 1790, CLUSTER_KEYS],
@@ -197,7 +201,7 @@ describe("docker/compose.yml: keys", () => {
       expect(read("a/link-ca.crt")).toBe(read("b/link-ca.crt"));
       expect(read("a/etcd-ca.crt")).toBe(read("etcd/ca.crt"));
       const keys = ["etcd/etcd.key", "mirror/mirrors.key", "forwarder/followers.key"];
-      keys.push("cluster-a/cluster.key", "cluster-b/cluster.key");
+      keys.push("mirror-2/mirrors.key", "cluster-a/cluster.key", "cluster-b/cluster.key");
       for (const set of ["link", "etcd", "mirrors", "followers"]) {
         keys.push(`a/${set}.key`, `b/${set}.key`);
       }
@@ -225,7 +229,7 @@ describe("docker/compose.yml: keys", () => {
       for (const file of filesOf("mirrors")) rmSync(join(directory, "mirror", file));
       expect(make().status).toBe(0);
       const others = keys.map(read).filter((key) => before.includes(key));
-      expect(others).toHaveLength(keys.length - 3);
+      expect(others).toHaveLength(keys.length - 4);
       expect(read("mirror/mirrors-ca.crt")).toBe(read("a/mirrors-ca.crt"));
     } finally {
       rmSync(directory, { recursive: true, force: true });
@@ -303,7 +307,14 @@ describe("the profiles mirror and forward", () => {
       const path = join("docker/config", side, "ts-bgp.yaml");
       return loadConfig(side, text(path), SOURCES).config!;
     });
-    const { follow } = mirror.config!;
+    const second = loadMirror("m.yaml", text("docker/config/mirror-2/mirror.yaml"), SOURCES);
+    expect(second).toMatchObject({ mistakes: [], warnings: [] });
+    const { follow, mirrors: served } = mirror.config!;
+    expect(second.config!.follow.servers).toEqual([served!.listen, ...follow.servers]);
+    expect([served!.cluster, second.config!.follow.cluster]).toEqual([
+      follow.cluster,
+      follow.cluster,
+    ]);
     expect(sides.map(({ mirrors }) => mirrors?.listen)).toEqual(follow.servers);
     expect(sides.map(({ mirrors }) => mirrors?.cluster)).toEqual([follow.cluster, follow.cluster]);
     const { servers, name } = forward.config!;
@@ -313,6 +324,7 @@ describe("the profiles mirror and forward", () => {
 
   test.each([
     ["mirror", "mirror", ["SETUID", "SETGID"]],
+    ["mirror-2", "mirror", ["SETUID", "SETGID"]],
     ["forwarder", "forward", ["NET_ADMIN", "SETUID", "SETGID"]],
   ])("%s starts with its profile, and has no more than it needs", (name, profile, rights) => {
     expect(services[name]).toMatchObject({

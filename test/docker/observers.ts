@@ -8,65 +8,79 @@ import type { Check } from "./checks.ts";
 import type { Stage } from "./stage.ts";
 
 const WAIT_MS = 20_000;
+/** One that has begun with a later server of its list goes back to the first one after half a minute. */
+const WAY_MS = 60_000;
 
 export const OBSERVERS: readonly Check[] = [
-  { name: "a mirror, through a switchover", run: (stage) => beside(stage, "mirror", checkMirror) },
+  {
+    name: "a mirror and one of that, through a switchover",
+    run: (stage) => beside(stage, "mirror", ["mirror", "mirror-2"], checkMirrors),
+  },
   {
     name: "routes in a kernel, through a switchover",
-    run: (stage) => beside(stage, "forwarder", checkForwarder),
+    run: (stage) => beside(stage, "forward", ["forwarder"], checkForwarder),
   },
 ];
 
-/** Starts a service of a profile as an operator does, for as long as it is looked at. */
+/** Starts services of a profile as an operator does, for as long as they are looked at. */
 async function beside(
   stage: Stage,
-  service: "mirror" | "forwarder",
+  profile: "mirror" | "forward",
+  services: readonly string[],
   body: (stage: Stage) => Promise<string>,
 ): Promise<string> {
   const { deployment } = stage;
-  const profile = service === "mirror" ? service : "forward";
+  const words = services.join(" ");
   const compose = `docker compose -f docker/compose.yml --profile ${profile}`;
   try {
-    await deployment.shell(`${compose} up -d --wait --no-deps ${service}`);
+    await deployment.shell(`${compose} up -d --wait --no-deps ${words}`);
     return await body(stage);
   } finally {
-    await deployment.shell(`${compose} rm --stop --force ${service}`);
+    await deployment.shell(`${compose} rm --stop --force ${words}`);
   }
 }
 
-/** It shows what the active side does, and goes on with the other one where it is. */
-async function checkMirror(stage: Stage): Promise<string> {
+/** Both show what the active side does, and go on with the other one where they are. */
+async function checkMirrors(stage: Stage): Promise<string> {
   const { deployment } = stage;
-  const shown = async () => {
-    const text = await deployment.exec("mirror", "tsbgp", "show", "mirrors", "--json");
+  const shown = async (service: string) => {
+    const text = await deployment.exec(service, "tsbgp", "show", "mirrors", "--json");
     return (JSON.parse(text) as ShownMirrors).following!;
   };
-  const follows = async () => {
+  const tiers = [
+    { service: "mirror", behind: ["m1"] },
+    { service: "mirror-2", behind: ["m1", "m2"] },
+  ];
+  const follow = async () => {
     const active = await stage.active();
-    await until(
-      async () => {
-        const { state, side, age_ms } = await shown();
-        return state === "following" && active.name === `rs-${side}` && age_ms !== null;
-      },
-      WAIT_MS,
-      `the mirror follows ${active.name}`,
-    );
     const routes = ["show", "routes", "--json"];
     const wanted = await active.tsbgp(...routes);
     assert.notEqual(wanted, "", "routes of the active side");
-    await until(
-      async () => (await deployment.exec("mirror", "tsbgp", ...routes)) === wanted,
-      WAIT_MS,
-      `the mirror shows the routes of ${active.name}`,
-    );
+    for (const { service, behind } of tiers) {
+      const way = [active.name.replace("rs-", ""), ...behind];
+      await until(
+        async () => {
+          const { state, path, age_ms } = await shown(service);
+          return state === "following" && age_ms !== null && path.join() === way.join();
+        },
+        WAY_MS,
+        `${service} follows ${way.join(", ")}`,
+      );
+      await until(
+        async () => (await deployment.exec(service, "tsbgp", ...routes)) === wanted,
+        WAIT_MS,
+        `${service} shows the routes of ${active.name}`,
+      );
+    }
   };
-  await follows();
+  await follow();
+  const before = (await shown("mirror-2")).states;
   await (await stage.active()).tsbgp("switchover");
   await stage.ready();
-  await follows();
-  const { states, age_ms } = await shown();
-  assert.equal(states, 1, "full copies of the state");
-  return `${age_ms} ms old`;
+  await follow();
+  const [first, second] = [await shown("mirror"), await shown("mirror-2")];
+  assert.deepEqual([first.states, second.states], [1, before], "full copies of the state");
+  return `${first.age_ms} and ${second.age_ms} ms old`;
 }
 
 /** A next hop on the link is used by its link-local address, which Docker makes of the IPv4 one. */
