@@ -139,3 +139,37 @@ test("a mirror that is sent away as soon as it follows does not come again at on
   await until(follows, WAIT_MS, "it follows again");
   expect(follower.shown.since_ms).toBeGreaterThan(since_ms);
 });
+
+test("a mirror that follows nobody itself gives what it has to those alone that have nothing, or less", async () => {
+  const path = socketPath();
+  const upper = { problem: "no way to a server", isJoining: false };
+  const { server } = await serve(path, 0, {
+    path: () => ["a", "m0"],
+    ageMs: () => 60_000,
+    problem: () => upper.problem,
+    isJoining: () => upper.isJoining,
+  });
+  const first = await mirrorNamed("m1", path);
+  const { last, stream } = server["serving"]!.mirrored.mirrors;
+  const came = async (lacks: number) => {
+    const mirror = connect(path);
+    mirror.hello("mirror", "m2", { stream, lacks });
+    return { why: await untilBye(mirror), again: mirror.again };
+  };
+  const why = "a follows nobody itself: no way to a server";
+  // Who came from elsewhere has what is here, or more: another server is better.
+  expect(await came(last + 1)).toEqual({ why, again: 2 });
+  expect(await came(last + 9)).toEqual({ why, again: 2 });
+  upper.isJoining = true;
+  expect(await came(last + 1)).toEqual({ why, again: 1 });
+  // Who follows stays, and is told what is wrong, and how old it is.
+  first.socket.write(frameOf("look", { number: 1, applied: 1, ageMs: 0, problem: "" }));
+  await until(async () => first.heard.includes("look"), WAIT_MS, "it is answered");
+  const answer = first.records.find(({ record }) => record === "look");
+  expect(answer).toMatchObject({ ageMs: 60_000, problem: "no way to a server" });
+  expect(first.bye).toBe(null);
+  upper.problem = "";
+  const second = connect(path);
+  second.hello("mirror", "m2", { stream, lacks: last + 1 });
+  await until(async () => second.heard.includes("hello"), WAIT_MS, "it is let in");
+});
