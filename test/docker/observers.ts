@@ -78,6 +78,18 @@ function gatewayOf(client: Parameters<typeof addressOf>[0], family: Family): str
   return `fe80::42:${hex((a << 8) | 0xff)}:fe${hex(b).padStart(2, "0")}:${hex((c << 8) | d)}`;
 }
 
+interface KernelRoute {
+  readonly dst: string;
+  readonly metric: number;
+  readonly gateway?: string;
+  /** In the place of one gateway, where it is a group. */
+  readonly nexthops?: readonly { readonly gateway: string }[];
+}
+
+function viaOf({ gateway, nexthops = [] }: KernelRoute): string {
+  return gateway ?? nexthops.map((hop) => hop.gateway).join(" ");
+}
+
 /** The clients' routes are in the container's kernel, by the clients' next hops, whoever is active. */
 async function checkForwarder(stage: Stage): Promise<string> {
   const { deployment, clients } = stage;
@@ -87,10 +99,8 @@ async function checkForwarder(stage: Stage): Promise<string> {
   const inKernel = async (family: Family) => {
     const version = family === "ipv4-unicast" ? "-4" : "-6";
     const { stdout } = await node.run(["ip", "-j", version, "route", "show", "proto", "bgp"]);
-    const routes = JSON.parse(stdout) as { dst: string; gateway: string; metric: number }[];
-    return routes
-      .map(({ dst, gateway, metric }) => `${dst} via ${gateway} metric ${metric}`)
-      .sort();
+    const routes = JSON.parse(stdout) as KernelRoute[];
+    return routes.map((route) => `${route.dst} via ${viaOf(route)} metric ${route.metric}`).sort();
   };
   const isAsTold = async () => {
     for (const family of FAMILIES) {

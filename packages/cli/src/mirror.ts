@@ -79,9 +79,8 @@ function servingLines({ cluster, listen, problem, mirrors }: ShownServing): stri
 }
 
 function followingLines(shown: ShownFollowing, nowMs: number): string[] {
-  const { cluster, side, over, state, since_ms, age_ms, reason, behind, states } = shown;
-  // A mirror that was started by an older version says nothing of it.
-  const { path = [] }: Partial<ShownFollowing> = shown;
+  // A mirror of an older version has no path.
+  const { cluster, side, path = [], over, state, since_ms, age_ms, reason, behind, states } = shown;
   const age = age_ms === null ? "nothing is shown" : `at most ${ageText(age_ms)} old`;
   const what = {
     following: `follows ${side}${reason === "" ? "" : `, WHICH FOLLOWS NOBODY: ${reason}`}`,

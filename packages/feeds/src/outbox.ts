@@ -111,7 +111,9 @@ export class Outbox {
 
   private flush(): void {
     const { socket, waiting } = this;
-    if (waiting.length === 0 || socket.writableLength >= SOCKET_OCTETS_MAX) return;
+    // One that ends takes all at once, and sends nothing: its length does not grow.
+    if (waiting.length === 0 || !socket.writable) return;
+    if (socket.writableLength >= SOCKET_OCTETS_MAX) return;
     socket.cork();
     let sent = 0;
     while (sent < waiting.length && socket.writableLength < SOCKET_OCTETS_MAX) {
@@ -137,7 +139,7 @@ export class Outbox {
   }
 
   /**
-   * Copies parts that wait, the first and those that follow on it, as far as a buffer has room.
+   * Copies what waits, a part and what follows on it, as far as a buffer has room.
    *
    * @returns the copy, and the number of the first that is not in it as a whole
    */
@@ -147,7 +149,13 @@ export class Outbox {
     let next = first;
     for (; next < waiting.length && writer.sink.length < BUFFER_OCTETS / 2; next++) {
       const part = waiting[next]!;
-      if (part instanceof Uint8Array) break;
+      if (part instanceof Uint8Array) {
+        // Little octets between parts, which would have a buffer each.
+        const isLent = part.buffer.byteLength === BUFFER_OCTETS;
+        if (isLent || writer.sink.length + part.length > BUFFER_OCTETS) break;
+        writer.sink.octets(part);
+        continue;
+      }
       const { peer, block, from, to, twoOctetAs } = part;
       const done = writer.block(peer, block, from, to, BUFFER_OCTETS, twoOctetAs);
       if (done === to) continue;

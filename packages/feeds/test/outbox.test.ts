@@ -15,6 +15,7 @@ const LARGE = encodeUpdate({
 
 /** A socket that reads buffers when it takes them, and gives them back filled with something else. */
 class SlowSocket extends EventEmitter {
+  writable = true;
   writableLength = 0;
   readonly taken: Buffer[] = [];
   /** The most that were there at one time. */
@@ -174,4 +175,37 @@ test("a station of version 4 is told the same, in messages of that", () => {
     return Buffer.concat(socket.taken);
   });
   expect(told[1]!.equals(toVersion4(told[0]!))).toBe(true);
+});
+
+test("parts with a few octets between them share buffers as well", () => {
+  const socket = new SlowSocket();
+  const outbox = new Outbox(socket as unknown as Socket, 1 << 30);
+  const peer = { type: 0, address: Uint8Array.of(192, 0, 2, 1), as: 65001, identifier: 1 } as const;
+  const block = blockOf(2, true);
+  for (let i = 0; i < 200; i++) {
+    outbox.push(new Uint8Array(100), true);
+    outbox.pushPart({ peer, block, from: 0, to: block.length, twoOctetAs: false });
+  }
+  outbox.push(new Uint8Array(0), false);
+  drainAll(socket);
+  expect(socket.taken.reduce((sum, { length }) => sum + length, 0)).toBe(outbox.octetsSent);
+  expect(outbox.octets).toBe(0);
+  expect(socket.buffersMax).toBeLessThanOrEqual(4);
+});
+
+test("a connection that ends is given nothing of what waits", () => {
+  const socket = new SlowSocket();
+  const outbox = new Outbox(socket as unknown as Socket, 1 << 30);
+  const peer = { type: 0, address: Uint8Array.of(192, 0, 2, 1), as: 65001, identifier: 1 } as const;
+  const block = blockOf(300, true);
+  for (let i = 0; i < 8; i++) {
+    outbox.pushPart({ peer, block, from: 0, to: block.length, twoOctetAs: false });
+  }
+  outbox.push(new Uint8Array(0), false);
+  const { octetsSent } = outbox;
+  socket.writable = false;
+  socket.writableLength = 0;
+  outbox.push(Uint8Array.of(1), false);
+  socket.emit("drain");
+  expect(outbox.octetsSent).toBe(octetsSent);
 });

@@ -11,7 +11,11 @@ import { TableWalk } from "../src/table-walk.ts";
 function sink(): Socket {
   const ignore = () => {};
   const calls = { cork: ignore, uncork: ignore, write: ignore, end: ignore, destroy: ignore };
-  return Object.assign(new EventEmitter(), { writableLength: 0, ...calls }) as unknown as Socket;
+  return Object.assign(new EventEmitter(), {
+    writable: true,
+    writableLength: 0,
+    ...calls,
+  }) as unknown as Socket;
 }
 
 test.each(["", "add-path: { send: all }"])("routes to a neighbor (%s) are told", (addPath) => {

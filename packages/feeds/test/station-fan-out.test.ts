@@ -40,7 +40,11 @@ class Scene {
   /** Octets that a piece may have, of each that was asked for. */
   readonly asked: number[] = [];
   private readonly calls = { cork() {}, uncork() {}, end() {}, destroy() {} };
-  private readonly socket = Object.assign(new EventEmitter(), { writableLength: 0, ...this.calls });
+  private readonly socket = Object.assign(new EventEmitter(), {
+    writable: true,
+    writableLength: 0,
+    ...this.calls,
+  });
 
   constructor(neighbors: readonly string[] = []) {
     const { socket } = this;

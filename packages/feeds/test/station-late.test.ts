@@ -80,7 +80,11 @@ neighbors: [ { address: ${SENDER}, as: 65001 }, { address: ${FIRST}, as: 65002 }
     const write = (octets: Uint8Array) => this.reader.push(octets.slice());
     const ignore = () => {};
     const calls = { cork: ignore, uncork: ignore, write, end: write, destroy: ignore };
-    const socket = Object.assign(new EventEmitter(), { writableLength: 0, ...calls });
+    const socket = Object.assign(new EventEmitter(), {
+      writable: true,
+      writableLength: 0,
+      ...calls,
+    });
     this.station.begin(socket as unknown as Socket);
     return this;
   }

@@ -167,7 +167,7 @@ export class EtcdMembership {
     await this.entries.put(this.key, JSON.stringify({ software: this.options.software }), lease);
     this.isEntered = true;
     this.enteredMs = performance.now();
-    this.hooks.entered();
+    setImmediate(() => this.hooks.entered());
   }
 
   private lost(): void {
@@ -214,7 +214,10 @@ export class EtcdMembership {
     this.sidesListed = own.length;
     if (own.length === options.etcd.sides) this.oddSinceMs = null;
     else this.oddSinceMs ??= performance.now();
-    this.hooks.read();
+    // Behind what is tried here: a fault of the speaker ends the process, and is no trouble with etcd.
+    setImmediate(() => {
+      if (!this.isOver) this.hooks.read();
+    });
   }
 
   private get etcdProblem(): string | null {
