@@ -55,6 +55,8 @@ const REFUSED_MS_MAX = 30_000;
 const ANSWER_MS = 500;
 /** A server that was followed for less than this is not asked again at once. */
 const STEADY_MS = 5000;
+/** What was as of the active side so short a time ago is not given up for what a mirror has of the one before. */
+const FRESH_MS = 60_000;
 /** What a state becomes takes several times its octets: for one of more than this part of the memory there is no room. */
 const IMAGE_PART = 1 / 4;
 
@@ -75,6 +77,8 @@ export class MirrorFollower {
   private stream = 0;
   /** Of the side that is followed. */
   private epoch = 0;
+  /** Of the side that what is shown is of. */
+  private shownEpoch = 0;
   private side = "";
   /** To the one that is followed, or was last; and why that follows nobody, empty when it does. */
   private path: readonly string[] = [];
@@ -214,7 +218,10 @@ export class MirrorFollower {
       };
       const { standby } = this;
       const lacks = standby?.isUsable === true && !this.isAstray ? standby.number + 1 : 0;
-      const has = lacks > 0 ? { stream: this.stream, lacks } : {};
+      const { seenMs } = this.age;
+      const isFresh = seenMs !== null && nowMs() < seenMs + FRESH_MS;
+      const epoch = isFresh ? this.shownEpoch : 0;
+      const has = lacks > 0 ? { epoch, stream: this.stream, lacks } : {};
       link.send(frameOf("hello", mirrorHello(this.self, "mirror", has)));
     });
   }
@@ -319,6 +326,7 @@ export class MirrorFollower {
 
   private becomeFollowing(what: string): void {
     this.followedMs = performance.now();
+    this.shownEpoch = this.epoch;
     this.choice.followed(this.way!.address, this.followedMs);
     this.warned = "";
     this.become("following");
@@ -399,7 +407,8 @@ export class MirrorFollower {
     if (way === null || this.isTrying) return;
     const nowMs = performance.now();
     const better = choice.better(way.address, nowMs);
-    const others = choice.others(way.address, above !== "", nowMs);
+    // Both may be due each time at once: these are looked for at the next look then.
+    const others = better.length > 0 ? [] : choice.others(way.address, above !== "", nowMs);
     if (better.length + others.length === 0) return;
     this.isTrying = true;
     try {

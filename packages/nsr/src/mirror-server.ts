@@ -31,6 +31,7 @@ const REST_MS_MAX = 60_000;
 /** From the begin of a state to that of the next one for a mirror of the same name, whatever became of it. */
 const SAME_NAME_MS = 5000;
 const UNKNOWN_AGE = -1;
+const NOBODY = " follows nobody itself: ";
 
 /** Of a mirror that is followed itself: how it comes to what it has. */
 export interface Through {
@@ -281,7 +282,13 @@ class Serving {
     const problem = through?.problem() ?? "";
     if (problem !== "" && !this.hasNewsFor(hello)) {
       const again = through!.isJoining() ? AGAIN.here : AGAIN.elsewhere;
-      return { reason: `${this.self.name} follows nobody itself: ${problem}`, again };
+      // Mirrors can be servers of each other: what one says of another is not said of that again.
+      const cause = problem.split(NOBODY).at(-1);
+      return { reason: `${this.self.name}${NOBODY}${cause}`, again };
+    }
+    if (through !== null && this.isOfLaterSide(hello)) {
+      const reason = `${this.self.name} has not heard yet of the takeover that ${name} is behind`;
+      return { reason, again: AGAIN.elsewhere };
     }
     const passing = this.takePlace(name) ?? this.lackOf(name, hello);
     return passing === null ? null : { reason: passing, again: AGAIN.here };
@@ -291,6 +298,12 @@ class Serving {
   private hasNewsFor({ stream, lacks }: Hello): boolean {
     const { mirrors } = this.mirrored;
     return lacks === 0 || (lacks <= mirrors.last && mirrors.goesOnFrom(stream, lacks) > 0);
+  }
+
+  /** Whether all that could be sent to a mirror is older than what that has. */
+  private isOfLaterSide({ epoch, stream, lacks }: Hello): boolean {
+    const { mirrored } = this;
+    return epoch > mirrored.epoch && mirrored.mirrors.goesOnFrom(stream, lacks) === 0;
   }
 
   /** One that may be dead makes way for another of its name. @returns why it does not */

@@ -261,3 +261,58 @@ test("who has come further elsewhere, or less far, goes on behind a mirror that 
     [last - 6, last - 5, last - 4, last - 3, last - 2, last - 1, last],
   ]);
 });
+
+/** A takeover that a mirror between hears late: it has 3 brackets more than its state, the others 8 of the side before. */
+function lateRelay() {
+  const first = new Side(new Machine(CONFIG, 1), { stream: 7 });
+  first.journal.run({ record: "start", nowMs: 0 });
+  first.active.commit(0);
+  first.join();
+  const served: { mirrored: Mirrored | null } = { mirrored: null };
+  const relay = new MirrorRelay("m1", THROUGH, (mirrored) => {
+    served.mirrored = mirrored;
+    const drop = (_to: string, why: string) => expect.fail(why);
+    mirrored?.mirrors.serve({ send() {}, backlogOf: () => 0, wake() {}, drop });
+  });
+  const between = mirror((bracket) => relay.ran(bracket));
+  const [child, heir] = [mirror(), mirror()];
+  const state = first.taken();
+  for (const each of [between, child, heir]) run(each, state);
+  relay.begin(between, { epoch: 1, stream: 7 });
+  first.brackets(3);
+  const early = first.taken();
+  for (const each of [between, child, heir]) run(each, early);
+  first.brackets(5);
+  const late = first.taken();
+  for (const each of [child, heir]) run(each, late);
+  const machine = heir.finish()!;
+  const { number, handOn: brackets } = heir;
+  const estate = { heirs: [], brackets, number, stream: 7, nowMs: 0 };
+  const second = new Side(machine, { epoch: 2, stream: 8, estate }, 100_000);
+  return { second, relay, between, child, served, number };
+}
+
+test("who has more of the side before than the mirror between goes on there once that is behind the takeover", () => {
+  const { second, relay, between, child, served } = lateRelay();
+  second.join({ stream: 7, lacks: between.number + 1 });
+  relay.expect({ epoch: 2, stream: 8 });
+  second.brackets(4);
+  const lacks = child.number + 1;
+  for (const record of second.taken()) {
+    run(between, [record]);
+    expect(served.mirrored!.mirrors.goesOnFrom(7, lacks)).toBe(lacks);
+  }
+});
+
+test("who was told of the new side, and has nothing of it yet, goes on with what it has of the one before", () => {
+  const { second, between, number } = lateRelay();
+  const from = (stream: number, lacks: number) => second.active.mirrors.goesOnFrom(stream, lacks);
+  for (const lacks of [between.number + 1, number + 1]) {
+    expect([from(7, lacks), from(8, lacks)]).toEqual([lacks, lacks]);
+  }
+  second.brackets(2);
+  for (const lacks of [between.number + 1, number + 1]) {
+    expect([from(7, lacks), from(8, lacks)]).toEqual([lacks, lacks]);
+  }
+  expect(from(8, number + 9)).toBe(0);
+});

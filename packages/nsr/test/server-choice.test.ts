@@ -80,3 +80,17 @@ test("one that has followed somebody again in between is not left", () => {
   expect(choice.others(RELAY, true, 70_000)).toEqual([A, B]);
   expect(choice.isThere()).toBe(false);
 });
+
+test("one that is not there, and tried first, does not keep a third one from being looked for", () => {
+  const [dead, stranded, there] = ["/r1", "/r2", "/p"].map((path) => ({ path }));
+  const choice = new ServerChoice([dead!, stranded!, there!]);
+  choice.followed(stranded!, 0);
+  // As a mirror that follows looks: both fall due at once.
+  let found = 0;
+  for (let nowMs = 0; nowMs < 180_000; nowMs += 500) {
+    const better = choice.better(stranded!, nowMs);
+    const others = better.length > 0 ? [] : choice.others(stranded!, true, nowMs);
+    if (others.includes(there!)) found++;
+  }
+  expect(found).toBeGreaterThanOrEqual(2);
+});

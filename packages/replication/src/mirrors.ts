@@ -271,11 +271,17 @@ export class Mirrors {
   private behind(stream: number, from: number): Uint8Array[] | null {
     const { before, recent, released } = this;
     if (stream === 0) return null;
+    const beforeTo = before?.number ?? 0;
+    // What mirrors have of the active before is part of the log of the new one, which knows where that ended; a relay
+    // may have heard the rest of it from the new one.
+    const isOfBefore = before !== null && stream === before.stream;
+    const isOwn = stream === this.stream || (this.isRelay && isOfBefore && from > beforeTo + 1);
     // What is not here yet is about to come.
-    if (this.isRelay && stream === this.stream && from > released) return [];
+    if (this.isRelay && isOwn && from > released) return [];
     if (from > released + 1) return null;
-    if (stream === this.stream) return recent.from(from, released);
-    if (before === null || stream !== before.stream || released < before.number) return null;
+    // Who was told of this stream, and had nothing of it yet, may lack what is of the one before.
+    if (isOwn && (before === null || from > beforeTo + 1)) return recent.from(from, released);
+    if (before === null || !(isOwn || isOfBefore) || released < before.number) return null;
     const { number, brackets } = before;
     const lacked = number + 1 - from;
     if (lacked < 0 || lacked > brackets.length) return null;
