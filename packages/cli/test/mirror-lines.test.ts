@@ -58,3 +58,11 @@ test("a speaker that nobody can follow says why", () => {
     "nobody can follow this speaker: it has no section mirrors, or is not the active side",
   ]);
 });
+
+test("a mirror of an older version that does not say its way is shown as well", () => {
+  const { path: _, ...older } = FOLLOWING;
+  const following = older as ShownFollowing;
+  expect(mirrorLines({ serving: null, following }, 60_000)).toContainEqual(
+    expect.stringMatching(/^Way:? +none$/),
+  );
+});

@@ -12,7 +12,7 @@
  *     link-thread.ts, link-worker.ts    the standby's end of the link, in a thread of its own
  *     standby-log.ts, log-of-stream.ts, log-thread.ts, log-worker.ts, read-log.ts    what a standby keeps on disk
  *     stream.ts              which brackets an active has for one that comes again with that
- *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-hello.ts, server-choice.ts
+ *     mirror-server.ts, mirror-link.ts, mirror-follower.ts, mirror-types.ts, mirror-hello.ts, mirror-age.ts, server-choice.ts
  *                            those who only want to know, and whom they follow
  *     mirror-relay.ts        what they pass on to others of them
  *     recorder.ts, record-thread.ts, record-worker.ts, record-files.ts    what was, on disk
@@ -29,13 +29,14 @@ export { type CertificateProblem, certificateProblem } from "./certificate-check
 export { createArbiter } from "./create-arbiter.ts";
 export { lingerMs } from "./heartbeats.ts";
 export { type HostNeeds, limitsOf, needsOf } from "./host.ts";
-export { MirrorFollower, type ShownFollowing } from "./mirror-follower.ts";
+export { MirrorFollower } from "./mirror-follower.ts";
 export {
   type Mirrored,
   MirrorServer,
   type ShownMirror,
   type ShownServing,
 } from "./mirror-server.ts";
+export type { ShownFollowing } from "./mirror-types.ts";
 export { Pair } from "./pair.ts";
 export { makePrivateFolder } from "./private-folder.ts";
 export { probeMembership } from "./probe-etcd.ts";

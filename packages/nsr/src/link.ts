@@ -63,10 +63,9 @@ export class Link {
   }
 
   /** Says why, and closes the link. @param isSlow - as the others: see the record */
-  bye(reason: string, isSlow = false, to = "", mayComeAgain = false): void {
+  bye(reason: string, isSlow = false, to = "", again = 0): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    const again = Number(mayComeAgain);
     this.stream.end(frameOf("bye", { reason, slow: Number(isSlow), to, again }));
     // Whoever does not read must not keep the stream.
     setTimeout(() => this.stream.destroy(), 1000).unref();

@@ -214,11 +214,13 @@ export interface Way {
 /**
  * Tries several addresses of the other side, each as soon as the one before it fails or is slow.
  *
+ * @param slowMs - after so long without an answer an address is slow
  * @returns the first that answers; rejects with what was wrong with the last one when none does
  */
 export async function connectFirst(
   addresses: readonly LinkAddress[],
   config: LinkTrust,
+  slowMs: number = NEXT_WAY_MS,
 ): Promise<Way> {
   const attempts: Promise<Way>[] = [];
   let first: Way | null = null;
@@ -229,7 +231,7 @@ export async function connectFirst(
       return first;
     });
     attempts.push(attempt);
-    await Promise.race([attempt.catch(() => {}), sleep(NEXT_WAY_MS)]);
+    await Promise.race([attempt.catch(() => {}), sleep(slowMs)]);
     if (first !== null) break;
   }
   try {

@@ -10,6 +10,9 @@
  * all of that is run, what is shown is no older than the question, by this side's own clock: whatever waited on the
  * way, at the server, in a network or here, is counted. A server that is a mirror itself says how old it is then, which
  * is added.
+ *
+ * **Which server.** The first one of them that is there. Who follows a later one, or one that follows nobody itself, looks
+ * now and then whether another one is there, see `ServerChoice`.
  */
 
 import type { Duplex } from "node:stream";
@@ -22,7 +25,9 @@ import type { Hello } from "./hello.ts";
 import { Link } from "./link.ts";
 import { addressText, connectFirst, type Way } from "./links.ts";
 import { memoryOctets } from "./memory.ts";
+import { MirrorAge } from "./mirror-age.ts";
 import {
+  AGAIN,
   mirrorHello,
   pathOf,
   pathProblem,
@@ -31,7 +36,7 @@ import {
   versionProblem,
 } from "./mirror-hello.ts";
 import { MirrorRelay } from "./mirror-relay.ts";
-import type { Mirrored } from "./mirror-server.ts";
+import type { FollowerOptions, ShownFollowing } from "./mirror-types.ts";
 import { ServerChoice } from "./server-choice.ts";
 
 const LOOK_MS = 500;
@@ -43,55 +48,17 @@ const WAITING_OCTETS_MAX = 1 << 24;
 /** Wait before a server is looked for again: the first time, and at most. */
 const AGAIN_MS = 100;
 const AGAIN_MS_MAX = 5000;
-/** The same of one whose server has sent it away, or that has come to something else. */
+/** The same of one whose server has sent it away, or that has come to something else; at most for one that may come again. */
 const REFUSED_MS = 1000;
 const REFUSED_MS_MAX = 30_000;
+/** A server before the last one has so long to answer before the next one is tried. */
+const ANSWER_MS = 500;
 /** A server that was followed for less than this is not asked again at once. */
 const STEADY_MS = 5000;
+/** What was as of the active side so short a time ago is not given up for what a mirror has of the one before. */
+const FRESH_MS = 60_000;
 /** What a state becomes takes several times its octets: for one of more than this part of the memory there is no room. */
 const IMAGE_PART = 1 / 4;
-
-/** What is followed, for people. */
-export interface ShownFollowing {
-  cluster: string;
-  /** Name of the side or mirror that is followed, or was last; empty before there was one. */
-  side: string;
-  /** Names of all from the active side to this mirror, which is the last; empty before anybody was followed. */
-  path: readonly string[];
-  /** The server's address; empty while there is no link. */
-  over: string;
-  state: "looking" | "joining" | "following";
-  /** When it was last another state. */
-  since_ms: number;
-  /** How old what is shown is, at most; null when nothing is. */
-  age_ms: number | null;
-  /** Why nobody is followed, here or by the mirror that is; empty when somebody is. */
-  reason: string;
-  /** Brackets and octets that have come and are not run. */
-  behind: { brackets: number; octets: number };
-  /** States that have come, each of them whole. */
-  states: number;
-}
-
-export interface FollowerOptions {
-  readonly config: MirrorConfig["follow"];
-  readonly software: string;
-  readonly log: (event: LogEvent) => void;
-  /** What is shown is of another machine, or there is none. */
-  readonly changed: () => void;
-  /** What is shown is as it was at this time, by `nowMs`; called twice a second or so. */
-  readonly seen: (atMs: number) => void;
-  /** Told what other mirrors can follow here, null for nothing; absent where none may. */
-  readonly relayed?: (mirrored: Mirrored | null) => void;
-  /** Octets that a state has at most; as the memory allows when absent. */
-  readonly imageOctetsMax?: number;
-}
-
-/** A question whose answer has come: once this bracket was run what is shown is as of then. */
-interface Mark {
-  readonly bracket: number;
-  readonly atMs: number;
-}
 
 export class MirrorFollower {
   private readonly options: FollowerOptions;
@@ -110,6 +77,8 @@ export class MirrorFollower {
   private stream = 0;
   /** Of the side that is followed. */
   private epoch = 0;
+  /** Of the side that what is shown is of. */
+  private shownEpoch = 0;
   private side = "";
   /** To the one that is followed, or was last; and why that follows nobody, empty when it does. */
   private path: readonly string[] = [];
@@ -124,20 +93,17 @@ export class MirrorFollower {
   private reason = "nobody was followed yet";
   /** What the log has said of that since somebody was followed; empty for nothing. */
   private warned = "";
-  /** What is shown is as it was then; null for nothing. */
-  private seenMs: number | null = null;
+  private readonly age: MirrorAge = new MirrorAge();
   private states = 0;
-  private looks = 0;
   /** Looks since something came: while this process itself is held up, as by a state, there are none. */
   private silentLooks = 0;
-  /** When questions were asked that are not answered, by number. */
-  private readonly asked: Map<number, number> = new Map();
-  private marks: Mark[] = [];
   private isWorking = false;
   private isOver = false;
   /** Since when somebody is followed over this link, by `performance.now`; null while nobody is. */
   private followedMs: number | null = null;
-  private again = { ms: AGAIN_MS, isRefused: false };
+  private again = { ms: AGAIN_MS, maxMs: AGAIN_MS_MAX };
+  /** What has come over a link was not of the side that it was said to be: what is shown is no place to go on from. */
+  private isAstray = false;
   private ended: (reason: string) => void = () => {};
 
   constructor(options: FollowerOptions) {
@@ -151,6 +117,7 @@ export class MirrorFollower {
       path: () => this.shown.path,
       ageMs: () => this.shown.age_ms,
       problem: () => this.shown.reason,
+      isJoining: () => this.state === "joining",
     };
     const { relayed } = options;
     this.relay = relayed === undefined ? null : new MirrorRelay(name, through, relayed);
@@ -162,7 +129,8 @@ export class MirrorFollower {
   }
 
   get shown(): ShownFollowing {
-    const { standby, joining, path, way, seenMs } = this;
+    const { standby, joining, path, way } = this;
+    const { seenMs } = this.age;
     return {
       ...{ cluster: this.self.cluster, side: this.side, state: this.state, states: this.states },
       path: path.length === 0 ? [] : [...path, this.self.name],
@@ -182,7 +150,7 @@ export class MirrorFollower {
       if (this.isOver) break;
       const { again } = this;
       await sleep(again.ms, undefined, { ref: true });
-      again.ms = Math.min(2 * again.ms, again.isRefused ? REFUSED_MS_MAX : AGAIN_MS_MAX);
+      again.ms = Math.min(2 * again.ms, again.maxMs);
     }
     clearInterval(looks);
   }
@@ -213,17 +181,17 @@ export class MirrorFollower {
     this.way = null;
     this.link = null;
     this.joining = null;
-    this.asked.clear();
+    this.age.left();
     // What has come and is not run is still to be.
     if (reason !== this.warned) this.say("warn", reason);
     this.warned = reason;
     this.reason = reason;
     this.become("looking");
-    if (this.isSteady) this.again = { ms: AGAIN_MS, isRefused: false };
+    if (this.isSteady) this.again = { ms: AGAIN_MS, maxMs: AGAIN_MS_MAX };
   }
 
   private connect(config: MirrorConfig["follow"]): Promise<Way> {
-    return connectFirst(this.choice.candidates(performance.now()), config);
+    return connectFirst(this.choice.candidates(performance.now()), config, ANSWER_MS);
   }
 
   /** @returns why it has ended */
@@ -237,7 +205,7 @@ export class MirrorFollower {
         drained() {},
         idle: () => this.work(stream),
         closed: (reason, isBroken) => {
-          if (isBroken && !this.isSteady) this.refused(true);
+          if (isBroken && !this.isSteady) this.refused(AGAIN.never);
           this.end(reason);
         },
       });
@@ -249,8 +217,11 @@ export class MirrorFollower {
         resolve(reason);
       };
       const { standby } = this;
-      const lacks = standby?.isUsable === true ? standby.number + 1 : 0;
-      const has = lacks > 0 ? { stream: this.stream, lacks } : {};
+      const lacks = standby?.isUsable === true && !this.isAstray ? standby.number + 1 : 0;
+      const { seenMs } = this.age;
+      const isFresh = seenMs !== null && nowMs() < seenMs + FRESH_MS;
+      const epoch = isFresh ? this.shownEpoch : 0;
+      const has = lacks > 0 ? { epoch, stream: this.stream, lacks } : {};
       link.send(frameOf("hello", mirrorHello(this.self, "mirror", has)));
     });
   }
@@ -272,7 +243,7 @@ export class MirrorFollower {
         this.welcome(record);
         return;
       case "bye":
-        if (!this.isSteady) this.refused(record.again === 0);
+        if (!this.isSteady) this.refused(record.again);
         this.end(`disconnected by the server: ${record.reason}`);
         return;
       case "look":
@@ -284,7 +255,8 @@ export class MirrorFollower {
         return;
       case "bracket":
         if (record.epoch !== this.epoch) {
-          this.end(`a bracket is of epoch ${record.epoch}, not ${this.epoch}`);
+          this.isAstray = true;
+          this.refuse(`a bracket is of epoch ${record.epoch}, not ${this.epoch}: it joins anew`);
           return;
         }
         break;
@@ -331,7 +303,7 @@ export class MirrorFollower {
       return;
     }
     this.joiningStream = hello.stream;
-    this.marks = [];
+    this.age.joins();
     this.imageOctets = 0;
     this.joining = this.newStandby();
     this.reason = "the server sends its state";
@@ -343,9 +315,10 @@ export class MirrorFollower {
     this.standby = this.joining;
     this.stream = this.joiningStream;
     this.joining = null;
+    this.isAstray = false;
     this.states++;
-    // Of what was shown before nothing is left, and how old this is is about to be known.
-    this.seenMs = null;
+    // How old this is is about to be known.
+    this.age.forget();
     this.options.changed();
     this.relay?.begin(this.standby, { epoch: this.epoch, stream: this.stream });
     this.becomeFollowing("has the state");
@@ -353,6 +326,7 @@ export class MirrorFollower {
 
   private becomeFollowing(what: string): void {
     this.followedMs = performance.now();
+    this.shownEpoch = this.epoch;
     this.choice.followed(this.way!.address, this.followedMs);
     this.warned = "";
     this.become("following");
@@ -375,11 +349,11 @@ export class MirrorFollower {
         // What is not what the server has is not shown.
         if (standby === this.standby) {
           this.standby = null;
-          this.seenMs = null;
+          this.age.forget();
           this.options.changed();
           this.relay?.begin(null, { epoch: 0, stream: 0 });
         }
-        this.refused(true);
+        this.refused(AGAIN.never);
         const text = `this mirror differs in ${what} at bracket ${number}: it joins anew`;
         this.say("error", text);
         this.end(text);
@@ -395,15 +369,19 @@ export class MirrorFollower {
   }
 
   private refuse(reason: string): void {
-    this.refused(true);
+    this.refused(AGAIN.never);
     this.end(reason);
   }
 
-  /** Whoever is sent away does not come again at once. @param isForLong - others are to be tried before */
-  private refused(isForLong: boolean): void {
+  /** Whoever is sent away does not come again at once. @param again - as in the record `bye` */
+  private refused(again: number): void {
     this.followedMs = null;
-    if (isForLong && this.way !== null) this.choice.avoid(this.way.address, performance.now());
-    if (!this.again.isRefused) this.again = { ms: REFUSED_MS, isRefused: true };
+    if (again !== AGAIN.here && this.way !== null) {
+      this.choice.avoid(this.way.address, performance.now());
+    }
+    const maxMs = again === AGAIN.never ? REFUSED_MS_MAX : AGAIN_MS_MAX;
+    const isFirst = this.again.ms < REFUSED_MS;
+    this.again = { ms: isFirst ? REFUSED_MS : Math.min(this.again.ms, maxMs), maxMs };
   }
 
   private look(): void {
@@ -411,62 +389,62 @@ export class MirrorFollower {
     const { link } = this;
     if (link === null) return;
     if (++this.silentLooks > SILENT_MS / LOOK_MS) {
+      // Its process may hang: its kernel would let it be followed again and again.
+      this.choice.avoid(this.way!.address, performance.now());
       this.end(`the server has said nothing for ${SILENT_MS / 1000} s`);
       return;
     }
     if (this.state === "looking") return;
     const applied = this.joining === null ? (this.standby?.applied ?? 0) : 0;
-    const number = ++this.looks;
-    this.asked.set(number, nowMs());
+    const number = this.age.ask(nowMs());
     link.send(frameOf("look", { number, applied, ageMs: 0, problem: "" }));
-    if (this.state === "following") void this.goBack();
+    if (this.state === "following") void this.goElsewhere();
   }
 
-  /** Goes on with a better server than the one that is followed, once there is one. */
-  private async goBack(): Promise<void> {
-    const { choice, link, way } = this;
+  /** Goes on with a better server than the one that is followed, or with another than one that follows nobody. */
+  private async goElsewhere(): Promise<void> {
+    const { choice, link, way, above } = this;
     if (way === null || this.isTrying) return;
-    const better = choice.better(way.address, performance.now());
-    if (better.length === 0) return;
+    const nowMs = performance.now();
+    const better = choice.better(way.address, nowMs);
+    // Both may be due each time at once: these are looked for at the next look then.
+    const others = better.length > 0 ? [] : choice.others(way.address, above !== "", nowMs);
+    if (better.length + others.length === 0) return;
     this.isTrying = true;
     try {
-      const found = await connectFirst(better, this.options.config);
+      const servers = better.length > 0 ? better : others;
+      const found = await connectFirst(servers, this.options.config, ANSWER_MS);
       // Until it is taken nobody else minds.
       found.stream.on("error", () => {});
-      if (this.link !== link || this.isOver) found.stream.destroy();
+      const isWanted = better.length > 0 || (this.above !== "" && choice.isThere());
+      if (!isWanted || this.link !== link || this.isOver) found.stream.destroy();
       else {
         this.nextWay = found;
-        choice.goesBack();
-        this.end(`a server that goes before it is there: ${addressText(found.address)}`);
+        if (better.length > 0) choice.goesBack();
+        else choice.avoid(way.address, performance.now());
+        const where = addressText(found.address);
+        const why = better.length > 0 ? "that goes before it" : "that may follow somebody";
+        this.end(`a server ${why} is there: ${where}`);
       }
     } catch {
       // It is still not there.
+      if (better.length === 0) choice.isNotThere();
     }
     this.isTrying = false;
   }
 
-  private answered({ number, ageMs, problem }: RecordOf<"look">): void {
-    const askedMs = this.asked.get(number);
-    if (askedMs === undefined) return;
-    this.above = problem;
-    // Answers come in order.
-    for (const each of [...this.asked.keys()]) if (each <= number) this.asked.delete(each);
-    // The mirror that is followed has just got its state, and does not know yet.
-    if (ageMs < 0) return;
+  private answered(look: RecordOf<"look">): void {
     const bracket = (this.joining ?? this.standby)?.number ?? 0;
-    this.marks.push({ bracket, atMs: askedMs - ageMs });
+    if (!this.age.answered(look, bracket)) return;
+    this.above = look.problem;
     this.see();
   }
 
   /** Notes how old what is shown is. */
   private see(): void {
-    const { standby, marks } = this;
+    const { standby, age } = this;
     if (standby === null || this.joining !== null) return;
-    let seenMs: number | null = null;
-    while (marks.length > 0 && marks[0]!.bracket <= standby.applied) seenMs = marks.shift()!.atMs;
-    if (seenMs === null) return;
-    this.seenMs = seenMs;
-    this.options.seen(seenMs);
+    if (age.ran(standby.applied)) this.options.seen(age.seenMs!);
   }
 
   private work(stream: Duplex | null): void {

@@ -6,6 +6,9 @@ import type { Hello } from "./hello.ts";
 /** Mirrors between an active side and the last one, each of which follows the one before. */
 const PATH_MAX = 64;
 
+/** When a mirror that is sent away may come again, in the record `bye`. */
+export const AGAIN = { never: 0, here: 1, elsewhere: 2 } as const;
+
 /** Who says hello. */
 export interface Self {
   readonly cluster: string;

@@ -57,9 +57,9 @@ export class MirrorLink {
     if (this.isPumping) this.letGo();
   }
 
-  end(reason: string, mayComeAgain: boolean): void {
+  end(reason: string, again: number): void {
     this.letGo();
-    this.link.bye(reason, false, "", mayComeAgain);
+    this.link.bye(reason, false, "", again);
   }
 
   private letGo(): void {

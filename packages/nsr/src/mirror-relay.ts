@@ -105,7 +105,7 @@ export class MirrorRelay {
   ): Mirrors {
     // Nobody writes into it: it stands for the machine.
     const journal = new Journal(machine);
-    return new Mirrors({ journal, ...this.origin }, estate, released);
+    return new Mirrors({ journal, ...this.origin, isRelay: true }, estate, released);
   }
 
   private tell(): void {

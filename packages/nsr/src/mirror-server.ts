@@ -11,7 +11,7 @@ import { FewLines } from "./few-lines.ts";
 import type { Hello } from "./hello.ts";
 import { Link } from "./link.ts";
 import { addressText, type Caller, listenForLinks } from "./links.ts";
-import { mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
+import { AGAIN, mirrorHello, type Self, strangeness, versionProblem } from "./mirror-hello.ts";
 import { MirrorLink } from "./mirror-link.ts";
 import { Refusals } from "./refusals.ts";
 import { inTurns, prepared } from "./state-transfer.ts";
@@ -31,6 +31,7 @@ const REST_MS_MAX = 60_000;
 /** From the begin of a state to that of the next one for a mirror of the same name, whatever became of it. */
 const SAME_NAME_MS = 5000;
 const UNKNOWN_AGE = -1;
+const NOBODY = " follows nobody itself: ";
 
 /** Of a mirror that is followed itself: how it comes to what it has. */
 export interface Through {
@@ -40,6 +41,8 @@ export interface Through {
   ageMs(): number | null;
   /** Why it follows nobody; empty when it does. */
   problem(): string;
+  /** It is being sent a state, and is about to follow. */
+  isJoining(): boolean;
 }
 
 /** What mirrors follow. */
@@ -159,7 +162,7 @@ class Serving {
     const reason = isSame
       ? "the way to the active side is another one"
       : "what is followed here goes on as something else";
-    for (const name of [...this.links.keys()]) this.drop(name, reason, true);
+    for (const name of [...this.links.keys()]) this.drop(name, reason, AGAIN.here);
     if (!isSame) mirrors.serve(null);
     this.mirrored = mirrored;
     this.serve();
@@ -257,18 +260,50 @@ class Serving {
       (isAllowed && name !== "" ? null : `"names" has no mirror "${name}"`);
     if (stranger !== null) return this.refuse(link, caller, stranger);
     caller.welcome();
-    // One that will not follow takes nobody's place.
-    const reason = versionProblem(self, hello) ?? this.crowd(name);
-    const passing = reason === null ? (this.takePlace(name) ?? this.lackOf(name, hello)) : null;
-    if (reason !== null || passing !== null) {
-      this.lines.say(`the mirror ${name} cannot follow now: ${reason ?? passing}`);
-      link.bye(reason ?? passing!, false, "", passing !== null);
+    const refusal = this.refusalOf(name, hello);
+    if (refusal !== null) {
+      const { reason, again } = refusal;
+      this.lines.say(`the mirror ${name} cannot follow now: ${reason}`);
+      link.bye(reason, false, "", again);
       return null;
     }
     const own = new MirrorLink(name, link, caller.stream);
     links.set(name, own);
     void this.join(own, hello);
     return own;
+  }
+
+  /** @returns why a mirror that belongs here cannot follow, and when it may come again; null when it can follow */
+  private refusalOf(name: string, hello: Hello): { reason: string; again: number } | null {
+    // One that will not follow takes nobody's place.
+    const lasting = versionProblem(this.self, hello) ?? this.crowd(name);
+    if (lasting !== null) return { reason: lasting, again: AGAIN.never };
+    const { through } = this.mirrored;
+    const problem = through?.problem() ?? "";
+    if (problem !== "" && !this.hasNewsFor(hello)) {
+      const again = through!.isJoining() ? AGAIN.here : AGAIN.elsewhere;
+      // Mirrors can be servers of each other: what one says of another is not said of that again.
+      const cause = problem.split(NOBODY).at(-1);
+      return { reason: `${this.self.name}${NOBODY}${cause}`, again };
+    }
+    if (through !== null && this.isOfLaterSide(hello)) {
+      const reason = `${this.self.name} has not heard yet of the takeover that ${name} is behind`;
+      return { reason, again: AGAIN.elsewhere };
+    }
+    const passing = this.takePlace(name) ?? this.lackOf(name, hello);
+    return passing === null ? null : { reason: passing, again: AGAIN.here };
+  }
+
+  /** Where nobody is followed: @returns whether what is here is surely newer than what a mirror has */
+  private hasNewsFor({ stream, lacks }: Hello): boolean {
+    const { mirrors } = this.mirrored;
+    return lacks === 0 || (lacks <= mirrors.last && mirrors.goesOnFrom(stream, lacks) > 0);
+  }
+
+  /** Whether all that could be sent to a mirror is older than what that has. */
+  private isOfLaterSide({ epoch, stream, lacks }: Hello): boolean {
+    const { mirrored } = this;
+    return epoch > mirrored.epoch && mirrored.mirrors.goesOnFrom(stream, lacks) === 0;
   }
 
   /** One that may be dead makes way for another of its name. @returns why it does not */
@@ -402,13 +437,13 @@ class Serving {
     return performance.now() > this.stateMs + STATE_MS;
   }
 
-  private drop(name: string, reason: string, mayComeAgain = false): void {
+  private drop(name: string, reason: string, again: number = AGAIN.never): void {
     const own = this.links.get(name);
     if (own === undefined) return;
     this.links.delete(name);
     if (own.takesState) this.endState(own);
     this.mirrored.mirrors.leave(name);
-    own.end(reason, mayComeAgain);
+    own.end(reason, again);
     this.lines.say(`the mirror ${name} does not follow any more: ${reason}`);
   }
 

@@ -7,6 +7,8 @@ const AVOIDED_MS = 30_000;
 /** So often those that go before the one that is followed are tried, and at most, when they let nobody follow. */
 const BACK_MS = 30_000;
 const BACK_MS_MAX = 600_000;
+/** One that follows nobody itself may be left after so long, and another one is looked for as often. */
+const STRANDED_MS = 30_000;
 
 /** Times are of one clock, in milliseconds. */
 export class ServerChoice {
@@ -16,6 +18,10 @@ export class ServerChoice {
   private backMs = BACK_MS;
   private nextBackMs = Number.POSITIVE_INFINITY;
   private isGoingBack = false;
+  /** When others are looked for, because the one that is followed follows nobody. */
+  private nextOtherMs = Number.POSITIVE_INFINITY;
+  /** One was there when they were looked for last. */
+  private wasThere = false;
 
   /** @param servers - those that are preferred first; one at least */
   constructor(servers: readonly LinkAddress[]) {
@@ -40,6 +46,7 @@ export class ServerChoice {
   followed(server: LinkAddress, nowMs: number): void {
     this.avoided.delete(this.servers.indexOf(server));
     this.isGoingBack = false;
+    this.nextOtherMs = Number.POSITIVE_INFINITY;
     const isFirst = server === this.servers[0];
     if (isFirst) this.backMs = BACK_MS;
     this.nextBackMs = isFirst ? Number.POSITIVE_INFINITY : nowMs + this.backMs;
@@ -56,6 +63,35 @@ export class ServerChoice {
   /** One of those is there, and is tried. */
   goesBack(): void {
     this.isGoingBack = true;
+  }
+
+  /**
+   * The active side may be gone for all, and come back: then mirrors are to stay where they are. So another server is
+   * gone to when it was there twice, with some time between.
+   *
+   * @param isStranded - the one that is followed follows nobody itself
+   * @returns those beside it, when it is time to look whether one is there; else none
+   */
+  others(followed: LinkAddress, isStranded: boolean, nowMs: number): readonly LinkAddress[] {
+    if (!isStranded || this.nextOtherMs === Number.POSITIVE_INFINITY) {
+      this.nextOtherMs = isStranded ? nowMs + STRANDED_MS : Number.POSITIVE_INFINITY;
+      this.wasThere = false;
+      return [];
+    }
+    if (nowMs < this.nextOtherMs) return [];
+    this.nextOtherMs = nowMs + STRANDED_MS;
+    return this.servers.filter((server, at) => server !== followed && !this.isAvoided(at, nowMs));
+  }
+
+  /** One of those is there. @returns whether it was the time before as well */
+  isThere(): boolean {
+    const { wasThere } = this;
+    this.wasThere = true;
+    return wasThere;
+  }
+
+  isNotThere(): void {
+    this.wasThere = false;
   }
 
   private isAvoided(at: number, nowMs: number): boolean {

@@ -20,7 +20,7 @@ import { programDigest } from "../src/build.ts";
 import type { Hello } from "../src/hello.ts";
 import { MirrorFollower } from "../src/mirror-follower.ts";
 import { mirrorHello } from "../src/mirror-hello.ts";
-import { MirrorServer } from "../src/mirror-server.ts";
+import { MirrorServer, type Through } from "../src/mirror-server.ts";
 
 export const WAIT_MS = 5000;
 const CLUSTER = "m";
@@ -43,8 +43,9 @@ export function socketPath(): string {
  * A speaker that runs alone, as far as mirrors have to do with it.
  *
  * @param copyMs - that it is held up for by each copy of its state, at least
+ * @param through - of one that is a mirror itself
  */
-export async function serve(path: string, copyMs = 0) {
+export async function serve(path: string, copyMs = 0, through: Through | null = null) {
   const journal = new Journal(new Machine(configOf(yamlOf(NEIGHBORS)), 1));
   const nothing = () => {};
   const active = new Active(
@@ -71,7 +72,7 @@ export async function serve(path: string, copyMs = 0) {
     machine: journal.machine,
     epoch: 1,
     side: "a",
-    through: null,
+    through,
     commit,
   };
   const config = { cluster: CLUSTER, listen: { path }, tls: null, names: [], max: 8 };
@@ -110,6 +111,11 @@ export class Speaks {
     return this.records.map(({ record }) => record);
   }
 
+  /** What it has said of when to come again, as in the record `bye`; null when it has not closed the link. */
+  get again(): number | null {
+    return this.records.map((each) => (each.record === "bye" ? each.again : null)).at(-1) ?? null;
+  }
+
   /** Why the other end has closed the link; null when it has not said so. */
   get bye(): string | null {
     return this.records.map((each) => (each.record === "bye" ? each.reason : null)).at(-1) ?? null;
@@ -131,11 +137,16 @@ export function pretend(path: string, say: (to: Speaks, hello: Hello) => void): 
   ends.push(() => server.close());
 }
 
-/** A mirror that follows from now on. */
-export function follow(path: string, imageOctetsMax?: number) {
+/** A mirror that follows from now on. @param paths - of its servers, those that are preferred first */
+export function follow(paths: string | readonly string[], imageOctetsMax?: number) {
   const lines: string[] = [];
   const follower = new MirrorFollower({
-    config: { cluster: CLUSTER, self: "m1", servers: [{ path }], tls: null },
+    config: {
+      cluster: CLUSTER,
+      self: "m1",
+      servers: [paths].flat().map((path) => ({ path })),
+      tls: null,
+    },
     ...{ software: "1", log: ({ message }: LogEvent) => lines.push(message) },
     ...{ changed() {}, seen() {}, ...(imageOctetsMax === undefined ? {} : { imageOctetsMax }) },
   });

@@ -1,9 +1,11 @@
 /** What a mirror believes of its server. */
 
-import { frameOf } from "@ts-bgp/replication";
-import { expect, test } from "vitest";
+import { FrameReader, frameOf } from "@ts-bgp/replication";
+import { expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import type { Hello } from "../src/hello.ts";
+import { Link } from "../src/link.ts";
+import { AGAIN } from "../src/mirror-hello.ts";
 import { follow, pretend, type Speaks, serve, socketPath, WAIT_MS } from "./mirror-bench.ts";
 
 const END = frameOf("imageEnd", { before: 1, octets: 0, hasOutputs: 0 });
@@ -112,4 +114,65 @@ test("a state that takes longer than a server may be silent is waited for, and s
   follower["look"]();
   await until(async () => lines.length > 0, WAIT_MS, "the link is ended");
   expect(lines).toEqual(["the server has said nothing for 20 s"]);
+});
+
+test("brackets of another side than the server's are no place to go on from: the state is taken anew", async () => {
+  const path = socketPath();
+  const hellos: Hello[] = [];
+  const bracket = { calls: new Uint8Array(0), sum: 0, digest: null, outputs: new Uint8Array(0) };
+  await serve(path);
+  const { follower, lines } = follow(path);
+  const follows = async () => follower.shown.state === "following";
+  await until(follows, WAIT_MS, "it follows");
+  const { number } = follower["standby"]!;
+  const link = follower["link"]!;
+  const astray = { record: "bracket", number: number + 1, epoch: 9, ...bracket } as const;
+  link["events"].record(astray, IMAGE);
+  await until(async () => follower.shown.state === "looking", WAIT_MS, "the link is ended");
+  expect(lines.at(-1)).toBe("a bracket is of epoch 9, not 1: it joins anew");
+  // What there is is shown meanwhile.
+  expect(follower.machine).not.toBe(null);
+  const send = vi.spyOn(Link.prototype, "send");
+  try {
+    await until(async () => follower.shown.states === 2, 2 * WAIT_MS, "it has the state again");
+    for (const [frame] of send.mock.calls) {
+      const reader = new FrameReader(null);
+      reader.push(frame);
+      const record = reader.next();
+      if (record?.record === "hello" && record.role === "mirror") hellos.push(record);
+    }
+  } finally {
+    send.mockRestore();
+  }
+  expect(new Set(hellos.map(({ lacks }) => lacks))).toEqual(new Set([0]));
+});
+
+test("a server that says nothing is no reason to follow nobody: the next one is followed", async () => {
+  const hung = socketPath();
+  const path = socketPath();
+  const { promise: came, resolve } = Promise.withResolvers<void>();
+  pretend(hung, () => resolve());
+  await serve(path);
+  const { follower } = follow([hung, path]);
+  await came;
+  for (let n = 0; n <= 40; n++) follower["look"]();
+  const follows = async () => follower.shown.state === "following";
+  await until(follows, WAIT_MS, "the other one is followed");
+  expect(follower.shown.over).toBe(path);
+});
+
+test("who may come again does so within 5 s, and who may not within 30 s", () => {
+  const { follower } = follow(socketPath());
+  const waits = (again: number) => {
+    follower["again"] = { ms: 100, maxMs: 5000 };
+    return [...Array(8)].map(() => {
+      follower["refused"](again);
+      const { ms, maxMs } = follower["again"];
+      follower["again"].ms = Math.min(2 * ms, maxMs);
+      return ms / 1000;
+    });
+  };
+  expect(waits(AGAIN.here)).toEqual([1, 2, 4, 5, 5, 5, 5, 5]);
+  expect(waits(AGAIN.elsewhere)).toEqual([1, 2, 4, 5, 5, 5, 5, 5]);
+  expect(waits(AGAIN.never)).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
 });

@@ -20,6 +20,13 @@ import type { Mirrored } from "../src/mirror-server.ts";
 
 const CONFIG = configOf(yamlOf("neighbors: [ { address: 192.0.2.1, as: 65001, passive: true } ]"));
 
+const THROUGH = {
+  path: () => ["a", "m1"],
+  ageMs: () => 0,
+  problem: () => "",
+  isJoining: () => false,
+};
+
 function recordsOf(frames: readonly Uint8Array[]): AnyRecord[] {
   const reader = new FrameReader(null);
   for (const frame of frames) reader.push(frame);
@@ -149,8 +156,7 @@ test("a takeover in the middle of what is still to be run is passed on as it was
       const child = new Child();
       let served: Mirrored | null = null;
       let isAway = 0;
-      const through = { path: () => ["a", "m1"], ageMs: () => 0, problem: () => "" };
-      ran.relay = new MirrorRelay("m1", through, (mirrored) => {
+      ran.relay = new MirrorRelay("m1", THROUGH, (mirrored) => {
         served = mirrored;
         child.sentAway();
         isAway = late;
@@ -188,4 +194,125 @@ test("a takeover in the middle of what is still to be run is passed on as it was
       expect(child.states).toBe(1);
     }),
   );
+});
+
+/** A mirror of the same active side that hears what the relay does, or is told something else. */
+function mirror(ran: (bracket: RecordOf<"bracket">) => void = () => {}): Standby {
+  const differs = (_: number, what: string) => expect.fail(what);
+  return new Standby({ send() {}, differs, ran }, true);
+}
+
+function run(standby: Standby, records: readonly AnyRecord[]): void {
+  for (const record of records) standby.record(record);
+  while (standby.work(() => true));
+}
+
+test("who has come further elsewhere, or less far, goes on behind a mirror that nobody has followed before", () => {
+  const first = new Side(new Machine(CONFIG, 1), { stream: 7 });
+  first.journal.run({ record: "start", nowMs: 0 });
+  first.active.commit(0);
+  first.join();
+  const sent: Record<string, Uint8Array[]> = { ahead: [], equal: [], behind: [] };
+  const served: { mirrored: Mirrored | null } = { mirrored: null };
+  const relay = new MirrorRelay("m1", THROUGH, (mirrored) => {
+    served.mirrored = mirrored;
+    mirrored?.mirrors.serve({
+      send: (to, frame) => void sent[to]!.push(frame),
+      ...{ backlogOf: () => 0, wake() {}, drop: (_to, why) => expect.fail(why) },
+    });
+  });
+  const between = mirror((bracket) => relay.ran(bracket));
+  const below = { ahead: mirror(), equal: mirror(), behind: mirror() };
+  const state = first.taken();
+  for (const standby of [between, ...Object.values(below)]) run(standby, state);
+  relay.begin(between, { epoch: 1, stream: 7 });
+
+  const more = (count: number, ...heard: readonly Standby[]): AnyRecord[] => {
+    first.brackets(count);
+    const records = first.taken();
+    for (const standby of heard) run(standby, records);
+    return records;
+  };
+  more(2, between, ...Object.values(below));
+  more(2, between, below.ahead, below.equal);
+  const late = more(3, below.ahead);
+  const { mirrors, commit } = served.mirrored!;
+  for (const [name, standby] of Object.entries(below)) {
+    const from = { stream: 7, lacks: standby.number + 1 };
+    expect(mirrors.goesOnFrom(7, from.lacks)).toBe(from.lacks);
+    // Of another active side it would have to be told what that has done.
+    expect(mirrors.goesOnFrom(8, from.lacks)).toBe(0);
+    mirrors.join(name, from, commit(), new CaptureRoom());
+    while (mirrors.pump(name));
+  }
+  run(between, late);
+  more(2, between);
+  const own = digestOf(between.follows!);
+  const numbers = Object.entries(below).map(([name, standby]) => {
+    const records = recordsOf(sent[name]!);
+    run(standby, records);
+    expect(digestOf(standby.follows!)).toEqual(own);
+    return records.map((record) => (record.record === "bracket" ? record.number : record.record));
+  });
+  const last = first.active.number;
+  expect(numbers).toEqual([
+    [last - 1, last],
+    [last - 4, last - 3, last - 2, last - 1, last],
+    [last - 6, last - 5, last - 4, last - 3, last - 2, last - 1, last],
+  ]);
+});
+
+/** A takeover that a mirror between hears late: it has 3 brackets more than its state, the others 8 of the side before. */
+function lateRelay() {
+  const first = new Side(new Machine(CONFIG, 1), { stream: 7 });
+  first.journal.run({ record: "start", nowMs: 0 });
+  first.active.commit(0);
+  first.join();
+  const served: { mirrored: Mirrored | null } = { mirrored: null };
+  const relay = new MirrorRelay("m1", THROUGH, (mirrored) => {
+    served.mirrored = mirrored;
+    const drop = (_to: string, why: string) => expect.fail(why);
+    mirrored?.mirrors.serve({ send() {}, backlogOf: () => 0, wake() {}, drop });
+  });
+  const between = mirror((bracket) => relay.ran(bracket));
+  const [child, heir] = [mirror(), mirror()];
+  const state = first.taken();
+  for (const each of [between, child, heir]) run(each, state);
+  relay.begin(between, { epoch: 1, stream: 7 });
+  first.brackets(3);
+  const early = first.taken();
+  for (const each of [between, child, heir]) run(each, early);
+  first.brackets(5);
+  const late = first.taken();
+  for (const each of [child, heir]) run(each, late);
+  const machine = heir.finish()!;
+  const { number, handOn: brackets } = heir;
+  const estate = { heirs: [], brackets, number, stream: 7, nowMs: 0 };
+  const second = new Side(machine, { epoch: 2, stream: 8, estate }, 100_000);
+  return { second, relay, between, child, served, number };
+}
+
+test("who has more of the side before than the mirror between goes on there once that is behind the takeover", () => {
+  const { second, relay, between, child, served } = lateRelay();
+  second.join({ stream: 7, lacks: between.number + 1 });
+  relay.expect({ epoch: 2, stream: 8 });
+  second.brackets(4);
+  const lacks = child.number + 1;
+  for (const record of second.taken()) {
+    run(between, [record]);
+    expect(served.mirrored!.mirrors.goesOnFrom(7, lacks)).toBe(lacks);
+  }
+});
+
+test("who was told of the new side, and has nothing of it yet, goes on with what it has of the one before", () => {
+  const { second, between, number } = lateRelay();
+  const from = (stream: number, lacks: number) => second.active.mirrors.goesOnFrom(stream, lacks);
+  for (const lacks of [between.number + 1, number + 1]) {
+    expect([from(7, lacks), from(8, lacks)]).toEqual([lacks, lacks]);
+  }
+  second.brackets(2);
+  for (const lacks of [between.number + 1, number + 1]) {
+    expect([from(7, lacks), from(8, lacks)]).toEqual([lacks, lacks]);
+  }
+  expect(from(8, number + 9)).toBe(0);
 });

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { frameOf } from "@ts-bgp/replication";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { FewLines, LINES_MAX } from "../src/few-lines.ts";
 import { connect, follow, type Speaks, serve, socketPath, WAIT_MS } from "./mirror-bench.ts";
@@ -138,4 +138,75 @@ test("a mirror that is sent away as soon as it follows does not come again at on
   expect(comes.length).toBeLessThanOrEqual(3);
   await until(follows, WAIT_MS, "it follows again");
   expect(follower.shown.since_ms).toBeGreaterThan(since_ms);
+});
+
+test("a mirror that follows nobody itself gives what it has to those alone that have nothing, or less", async () => {
+  const path = socketPath();
+  const upper = { problem: "no way to a server", isJoining: false };
+  const { server } = await serve(path, 0, {
+    path: () => ["a", "m0"],
+    ageMs: () => 60_000,
+    problem: () => upper.problem,
+    isJoining: () => upper.isJoining,
+  });
+  const first = await mirrorNamed("m1", path);
+  const { last, stream } = server["serving"]!.mirrored.mirrors;
+  const came = async (lacks: number) => {
+    const mirror = connect(path);
+    mirror.hello("mirror", "m2", { stream, lacks });
+    return { why: await untilBye(mirror), again: mirror.again };
+  };
+  const why = "a follows nobody itself: no way to a server";
+  // Who came from elsewhere has what is here, or more: another server is better.
+  expect(await came(last + 1)).toEqual({ why, again: 2 });
+  expect(await came(last + 9)).toEqual({ why, again: 2 });
+  upper.isJoining = true;
+  expect(await came(last + 1)).toEqual({ why, again: 1 });
+  // Mirrors that are servers of each other do not tell longer and longer tales.
+  upper.problem = "m9 follows nobody itself: m8 follows nobody itself: no way to a server";
+  expect(await came(last + 1)).toEqual({ why, again: 1 });
+  upper.problem = "no way to a server";
+  // Who follows stays, and is told what is wrong, and how old it is.
+  first.socket.write(frameOf("look", { number: 1, applied: 1, ageMs: 0, problem: "" }));
+  await until(async () => first.heard.includes("look"), WAIT_MS, "it is answered");
+  const answer = first.records.find(({ record }) => record === "look");
+  expect(answer).toMatchObject({ ageMs: 60_000, problem: "no way to a server" });
+  expect(first.bye).toBe(null);
+  upper.problem = "";
+  const second = connect(path);
+  second.hello("mirror", "m2", { stream, lacks: last + 1 });
+  await until(async () => second.heard.includes("hello"), WAIT_MS, "it is let in");
+});
+
+test("a mirror that is behind a takeover is not given what is older by one that has not heard of that", async () => {
+  const path = socketPath();
+  const through = {
+    path: () => ["a", "m0"],
+    ageMs: () => 15_000,
+    problem: () => "",
+    isJoining: () => false,
+  };
+  const { server } = await serve(path, 0, through);
+  await mirrorNamed("m1", path);
+  const { mirrors } = server["serving"]!.mirrored;
+  const { last, stream } = mirrors;
+  // As a mirror that serves others has it from the first bracket on.
+  vi.spyOn(mirrors, "goesOnFrom").mockImplementation((of, lacks) => (of === stream ? lacks : 0));
+  const came = (from: { epoch: number; stream: number; lacks: number }) => {
+    const mirror = connect(path);
+    mirror.hello("mirror", "m2", from);
+    return mirror;
+  };
+  const later = came({ epoch: 2, stream: stream + 1, lacks: last + 5 });
+  expect(await untilBye(later)).toBe("a has not heard yet of the takeover that m2 is behind");
+  expect(later.again).toBe(2);
+  // One that has followed that very log goes on, whatever it has heard of.
+  const same = came({ epoch: 2, stream, lacks: last + 1 });
+  await until(async () => same.heard.includes("hello"), WAIT_MS, "it is let in");
+  same.socket.destroy();
+  await until(async () => server.shown?.mirrors.length === 1, WAIT_MS, "it has left");
+  // One that is of no later side is given a state, or told when.
+  const other = came({ epoch: 1, stream: stream + 1, lacks: last + 5 });
+  await until(async () => other.heard.length > 0, WAIT_MS, "it is answered");
+  expect(other.bye ?? "").not.toContain("takeover");
 });

@@ -1,8 +1,10 @@
 /** Mirrors that follow a mirror: through takeovers, restarts of what is between, and when they are slow. */
 
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
+import { LinkProxy } from "../../../testkit/link-proxy.ts";
 import {
   CLUSTER,
   expectSame,
@@ -39,14 +41,19 @@ interface Scene {
   sendMore(count: number): Promise<void>;
 }
 
-function withTiers(body: (scene: Scene) => Promise<void>): Promise<void> {
+/** @param via - where the relay finds the pair, in the folder of that; its own socket when absent */
+function withTiers(body: (scene: Scene) => Promise<void>, via = "mirrors.sock"): Promise<void> {
   const mirrors: { listen: string; cluster: string } = { cluster: CLUSTER, listen: "" };
   return withPair({ config: { mirrors } }, async (pair) => {
     const [socket, own] = ["mirrors.sock", "relay.sock"].map((name) => join(pair.directory, name));
     mirrors.listen = socket!;
     const a = await pair.startActive("a");
     const below = { mirrors: { cluster: CLUSTER, listen: own! } };
-    const relay = await mirrorOf(socket!, { self: "m1" }, { http: undefined, ...below });
+    const relay = await mirrorOf(
+      join(pair.directory, via),
+      { self: "m1" },
+      { http: undefined, ...below },
+    );
     const childOf = (self: string) => mirrorOf([own, socket], { self }, { http: undefined });
     const children = [await childOf("c1"), await childOf("c2")];
     const peer = await pair.peer(1);
@@ -155,10 +162,22 @@ describe.skipIf(REASON !== null)(REASON ?? "on one host", () => {
       await untilWay(children[1]!, "a", "c2");
       for (const child of children) await expectSame(child, a);
       await relay.start();
-      await untilWay(children[0]!, "a", "m1", "c1");
-      await untilWay(children[1]!, "a", "m1", "c2");
-      await sendMore(100);
-      for (const mirror of [relay, ...children]) await expectSame(mirror, a);
+      // Those that come back have had more than it, or less.
+      let isBack = false;
+      const sending = (async () => {
+        for (; !isBack; await sleep(50)) await sendMore(5);
+      })();
+      try {
+        await untilWay(children[0]!, "a", "m1", "c1");
+        await untilWay(children[1]!, "a", "m1", "c2");
+      } finally {
+        isBack = true;
+        await sending;
+      }
+      for (const mirror of [relay, ...children]) {
+        await expectSame(mirror, a);
+        expect(await statesOf(mirror)).toBe(1);
+      }
       // The pair serves the one mirror again.
       await untilServing(a, "one follows", ({ mirrors }) => mirrors.length === 1);
     });
@@ -182,6 +201,35 @@ describe.skipIf(REASON !== null)(REASON ?? "on one host", () => {
       await until(async () => (await statesOf(relay)) === 2, WAIT_MS, "it has the new state");
       await expectSame(child, again);
     });
+  });
+
+  test("a mirror between that is cut off is left for the pair, and followed again when it is not", async () => {
+    await withTiers(async (scene) => {
+      const { pair, a, relay, children, sendMore } = scene;
+      const [socket, way] = ["mirrors.sock", "way.sock"].map((name) => join(pair.directory, name));
+      const proxy = LinkProxy.start(way!, socket!);
+      await startAll(scene);
+      proxy.close();
+      await untilMirror(children[0]!, "it says why", ({ side, state, reason }) => {
+        return side === "m1" && state === "following" && reason.startsWith("no way to a server");
+      });
+      await sendMore(100);
+      await untilWay(children[0]!, "a", "c1");
+      await untilWay(children[1]!, "a", "c2");
+      for (const child of children) await expectSame(child, a);
+      const again = LinkProxy.start(way!, socket!);
+      try {
+        await untilWay(relay, "a", "m1");
+        await untilWay(children[0]!, "a", "m1", "c1");
+        await untilWay(children[1]!, "a", "m1", "c2");
+        for (const mirror of [relay, ...children]) {
+          await expectSame(mirror, a);
+          expect(await statesOf(mirror)).toBe(1);
+        }
+      } finally {
+        again.close();
+      }
+    }, "way.sock");
   });
 
   test("a mirror that is on the way to itself is not followed", async () => {

@@ -50,3 +50,47 @@ test("one that is there and lets nobody follow is tried less and less often, unt
   choice.followed(A, nowMs);
   expect(choice.better(A, nowMs + 30_000)).toEqual([RELAY]);
 });
+
+test("one that follows nobody is left when another one was there twice, with some time between", () => {
+  const choice = new ServerChoice(SERVERS);
+  choice.followed(RELAY, 0);
+  const at = (nowMs: number, isStranded = true) => choice.others(RELAY, isStranded, nowMs);
+  expect([at(0, false), at(1000), at(30_999)]).toEqual([[], [], []]);
+  expect(at(31_000)).toEqual([A, B]);
+  expect(choice.isThere()).toBe(false);
+  expect(at(60_999)).toEqual([]);
+  expect(at(61_000)).toEqual([A, B]);
+  // None was there in between.
+  choice.isNotThere();
+  expect(at(91_000)).toEqual([A, B]);
+  expect(choice.isThere()).toBe(false);
+  expect(at(121_000)).toEqual([A, B]);
+  expect(choice.isThere()).toBe(true);
+});
+
+test("one that has followed somebody again in between is not left", () => {
+  const choice = new ServerChoice(SERVERS);
+  choice.followed(RELAY, 0);
+  expect(choice.others(RELAY, true, 1000)).toEqual([]);
+  expect(choice.others(RELAY, true, 31_000)).toEqual([A, B]);
+  choice.isThere();
+  expect(choice.others(RELAY, false, 32_000)).toEqual([]);
+  expect(choice.others(RELAY, true, 40_000)).toEqual([]);
+  expect(choice.others(RELAY, true, 69_999)).toEqual([]);
+  expect(choice.others(RELAY, true, 70_000)).toEqual([A, B]);
+  expect(choice.isThere()).toBe(false);
+});
+
+test("one that is not there, and tried first, does not keep a third one from being looked for", () => {
+  const [dead, stranded, there] = ["/r1", "/r2", "/p"].map((path) => ({ path }));
+  const choice = new ServerChoice([dead!, stranded!, there!]);
+  choice.followed(stranded!, 0);
+  // As a mirror that follows looks: both fall due at once.
+  let found = 0;
+  for (let nowMs = 0; nowMs < 180_000; nowMs += 500) {
+    const better = choice.better(stranded!, nowMs);
+    const others = better.length > 0 ? [] : choice.others(stranded!, true, nowMs);
+    if (others.includes(there!)) found++;
+  }
+  expect(found).toBeGreaterThanOrEqual(2);
+});

@@ -43,12 +43,19 @@ interface MirrorOutlet {
   readonly hooks: MirrorHooks;
   /** What it is still to be sent before the next bracket that is out; null when nothing. */
   queue: ImageQueue | null;
-  /** Last bracket that is part of its image; 0 without one. */
-  readonly imageTo: number;
+  /** Last bracket that it has: part of its image, or what it came with; 0 when it is not ahead of what is out. */
+  readonly hasTo: number;
   /** The end of the image: until all of it is out. */
   held: Uint8Array | null;
   /** Octets of frames behind the image in the queue. */
   waiting: number;
+}
+
+export interface MirrorsOf {
+  readonly journal: Journal;
+  readonly epoch: number;
+  readonly stream: number;
+  readonly isRelay?: boolean;
 }
 
 /** The log of an active that this side has taken over from. */
@@ -59,6 +66,7 @@ export class Mirrors {
   readonly stream: number;
   private readonly journal: Journal;
   private readonly epoch: number;
+  private readonly isRelay: boolean;
   private readonly outlets: Map<string, MirrorOutlet> = new Map();
   private hooks: MirrorHooks | null = null;
   private recent: RecentBrackets;
@@ -70,16 +78,19 @@ export class Mirrors {
 
   /**
    * @param stream - see `Active`; 0 where nobody mirrors
+   * @param isRelay - not of the active, but of a mirror of it that passes brackets on: others may have come further
+   *   elsewhere, and come again
    * @param estate - of a side that has taken over, whose `stream` is 0 when mirrors cannot go on with it
    */
   constructor(
-    { journal, epoch, stream }: { journal: Journal; epoch: number; stream: number },
+    { journal, epoch, stream, isRelay = false }: MirrorsOf,
     estate: Estate | null,
     released: number,
   ) {
     this.stream = stream;
     this.journal = journal;
     this.epoch = epoch;
+    this.isRelay = isRelay;
     this.released = released;
     this.before = stream > 0 && estate !== null && estate.stream > 0 ? estate : null;
     this.recent = new RecentBrackets(this.before === null ? 0 : MIRROR_OCTETS_MAX);
@@ -88,7 +99,8 @@ export class Mirrors {
 
   /** Whether brackets are to be written down for mirrors that are there, or may come again. */
   get isOn(): boolean {
-    return this.outlets.size > 0 || this.recent.isGoing || this.before !== null;
+    const mayCome = this.isRelay && this.hooks !== null;
+    return mayCome || this.outlets.size > 0 || this.recent.isGoing || this.before !== null;
   }
 
   /** Whether a mirror is being sent the state. */
@@ -149,12 +161,13 @@ export class Mirrors {
     if (frames === null) {
       this.writeDown();
       const queue = new ImageQueue(mirrorCapture(this.journal.machine, room), number + 1, false);
-      this.outlets.set(name, { hooks, queue, imageTo: number, held: null, waiting: 0 });
+      this.outlets.set(name, { hooks, queue, hasTo: number, held: null, waiting: 0 });
       return;
     }
     const queue = ImageQueue.goingOn(frames, number + 1);
     const waiting = frames.reduce((octets, { length }) => octets + length, 0);
-    this.outlets.set(name, { hooks, queue, imageTo: 0, held: null, waiting });
+    const hasTo = frames.length === 0 ? from.lacks - 1 : 0;
+    this.outlets.set(name, { hooks, queue, hasTo, held: null, waiting });
   }
 
   leave(name: string): void {
@@ -167,7 +180,7 @@ export class Mirrors {
     if (outlet === undefined || outlet.queue === null) return false;
     const { queue } = outlet;
     if (outlet.held !== null) {
-      if (this.released < outlet.imageTo) return false;
+      if (this.released < outlet.hasTo) return false;
       this.send(name, outlet.held);
       outlet.held = null;
       return true;
@@ -204,10 +217,10 @@ export class Mirrors {
     // Those that were taken over are with whoever asks for them.
     if (this.before !== null && number <= this.before.number) return;
     if (frame === null) this.before = null;
-    this.recent.add(number, frame, this.outlets.size > 0);
+    this.recent.add(number, frame, this.isRelay || this.outlets.size > 0);
     for (const [name, outlet] of [...this.outlets]) {
-      if (number === outlet.imageTo) outlet.hooks.wake(name);
-      if (number <= outlet.imageTo) continue;
+      if (number === outlet.hasTo) outlet.hooks.wake(name);
+      if (number <= outlet.hasTo) continue;
       if (frame !== null) this.tell(name, frame);
       else this.drop(name, "a secret is another one, which mirrors are not told", "secret");
     }
@@ -257,9 +270,18 @@ export class Mirrors {
   /** @returns the brackets from one on that are out; null when one of them is not kept */
   private behind(stream: number, from: number): Uint8Array[] | null {
     const { before, recent, released } = this;
-    if (stream === 0 || from > released + 1) return null;
-    if (stream === this.stream) return recent.from(from, released);
-    if (before === null || stream !== before.stream || released < before.number) return null;
+    if (stream === 0) return null;
+    const beforeTo = before?.number ?? 0;
+    // What mirrors have of the active before is part of the log of the new one, which knows where that ended; a relay
+    // may have heard the rest of it from the new one.
+    const isOfBefore = before !== null && stream === before.stream;
+    const isOwn = stream === this.stream || (this.isRelay && isOfBefore && from > beforeTo + 1);
+    // What is not here yet is about to come.
+    if (this.isRelay && isOwn && from > released) return [];
+    if (from > released + 1) return null;
+    // Who was told of this stream, and had nothing of it yet, may lack what is of the one before.
+    if (isOwn && (before === null || from > beforeTo + 1)) return recent.from(from, released);
+    if (before === null || !(isOwn || isOfBefore) || released < before.number) return null;
     const { number, brackets } = before;
     const lacked = number + 1 - from;
     if (lacked < 0 || lacked > brackets.length) return null;

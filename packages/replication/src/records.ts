@@ -77,7 +77,10 @@ export const RECORDS = {
       slow: [2, "uint"],
       /** Of an active that has given its role away: to whom; its other standbys go on with that side. */
       to: [3, "text"],
-      /** 1: to a mirror that may come again a moment later, and need not look for another server. */
+      /**
+       * To a mirror, 1: it may come again a moment later, and need not look for another server; 2: it may, but is to
+       * look for another one before.
+       */
       again: [4, "uint"],
     },
   },
