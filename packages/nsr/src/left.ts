@@ -53,9 +53,8 @@ export function leftHere(speaker: Speaker, frozen: Left["frozen"]): Left {
   const { machine } = journal;
   const { number, mirrors } = active;
   const { stream } = mirrors;
-  const heardMs = nowMs();
-  const clockOffsetMs = speaker.now() - heardMs;
-  return { machine, heardMs, clockOffsetMs, frozen, standby: null, number, stream };
+  const { clockOffsetMs } = speaker;
+  return { machine, heardMs: nowMs(), clockOffsetMs, frozen, standby: null, number, stream };
 }
 
 /** @returns what the active has left that was followed; null when nothing had come of it yet */

@@ -91,7 +91,7 @@ function serverForUsers(
 ): net.Server {
   return net.createServer((socket) => {
     socket.on("error", () => {});
-    const { problem, from } = userOf(socket);
+    const { problem, from } = userOf(descriptorOf(socket));
     if (problem !== null) {
       socket.destroy();
       refused({ reason: "user", from, text: problem });
@@ -191,7 +191,7 @@ export function connectLink(
       reject(error);
     });
     socket.once(isLocal ? "connect" : "secureConnect", () => {
-      const listener = isLocal ? userOf(socket) : null;
+      const listener = isLocal ? userOf(descriptorOf(socket)) : null;
       if (listener !== null && listener.problem !== null) {
         socket.destroy(new Error(`${listener.from} listens there: ${listener.problem}`));
         return;

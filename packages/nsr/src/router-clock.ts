@@ -1,9 +1,12 @@
 /**
  * How far the clock of a router that runs elsewhere is ahead of this host's. What it does is on its way for a moment, and
- * waits here until it is run: so each look tells too little, by up to some tenths of a second, and none tells too much.
+ * waits here until it is run: so each look tells too little, by up to some tenths of a second, and none tells too much. (Only
+ * where a host's clock stood still, as that of a machine that was paused, what is known is too much for two spans.)
  */
 
 import type { Machine } from "@ts-bgp/replication";
+import { nowMs } from "@ts-bgp/speaker";
+import { threadsUs } from "./link-thread.ts";
 
 /** In such a time the clocks of two hosts come apart by a few milliseconds at most. */
 const SPAN_MS = 10_000;
@@ -30,4 +33,10 @@ export class RouterClock {
     }
     return Math.max(this.mostMs, this.beforeMs);
   }
+}
+
+/** @returns a time of `threadsUs` by `nowMs`; where this thread is held up meanwhile, a later one and no earlier one */
+export function msOf(us: number): number {
+  const sinceMs = (threadsUs() - us) / 1000;
+  return nowMs() - sinceMs;
 }

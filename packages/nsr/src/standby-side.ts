@@ -19,10 +19,10 @@ import type { Frozen } from "./frozen.ts";
 import { frozenIn } from "./handover-check.ts";
 import { HeartbeatListener, promiseMs, WORD_HEARD } from "./heartbeats.ts";
 import { type Hello, helloOf, mismatch, type Side, wayPatienceMs } from "./hello.ts";
-import { type ThreadLink, threadsUs, type Way } from "./link-thread.ts";
+import type { ThreadLink, Way } from "./link-thread.ts";
 import { addressText, waysOf } from "./links.ts";
 import { followInLog, handsOn, lackedBehind, storedIn } from "./log-of-stream.ts";
-import { RouterClock } from "./router-clock.ts";
+import { msOf, RouterClock } from "./router-clock.ts";
 
 /** So many heartbeats late: packets of BFD that are sent twice do no harm. */
 const BFD_SILENT_BEATS = 1.5;
@@ -185,7 +185,7 @@ export class StandbySide {
   /** When something was last heard of the active. */
   get heardMs(): number {
     const { heardUs } = this.link;
-    return heardUs < 0 ? this.heardBeforeMs : nowMs() - (threadsUs() - heardUs) / 1000;
+    return heardUs < 0 ? this.heardBeforeMs : msOf(heardUs);
   }
 
   stop(reason: string): void {

@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { descriptorOf, type PeerCredentials, peerCredentials } from "@ts-bgp/takeover";
+import { BACKLOG_MAX, type PeerCredentials, peerCredentials } from "@ts-bgp/takeover";
 import { assertPrivateFolder } from "./private-folder.ts";
 
 const ROOT = 0;
@@ -19,7 +19,7 @@ export async function listenOnPath(server: net.Server, file: string, whom: strin
   assertPrivateFolder(file);
   await removeLeftover(file, whom);
   await listening(server, whom, (done) => {
-    server.listen(file, () => {
+    server.listen({ path: file, backlog: BACKLOG_MAX }, () => {
       chmodSync(file, 0o600);
       done();
     });
@@ -52,11 +52,14 @@ function makeFolder(file: string, whom: string): void {
   }
 }
 
-/** @returns who is at the other end, and why that is not the other side; null when it may be */
-export function userOf(socket: net.Socket): { from: string; problem: string | null } {
+/**
+ * @param fd - of a Unix socket
+ * @returns who is at the other end, and why that is not the other side; null when it may be
+ */
+export function userOf(fd: number): { from: string; problem: string | null } {
   let peer: PeerCredentials;
   try {
-    peer = peerCredentials(descriptorOf(socket));
+    peer = peerCredentials(fd);
   } catch (error) {
     return { from: "somebody", problem: (error as Error).message };
   }

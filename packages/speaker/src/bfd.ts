@@ -123,8 +123,8 @@ export class Bfd {
 
   /** How far the active's clock is ahead is known better after a while. */
   private isOtherClock(): boolean {
-    const { role, source, toldOffsetMs } = this;
-    if (role !== "shadow" || source === null) return false;
+    const { role, source, told, toldOffsetMs } = this;
+    if (role !== "shadow" || source === null || told.size === 0) return false;
     return Math.abs(source.clockOffsetMs() - toldOffsetMs) > OFFSET_MS;
   }
 

@@ -14,9 +14,13 @@ interface ListenerEvents {
   welcome(remoteAddress: string, fd: number): Welcome;
   /** Has one that is welcome from now on. */
   accept(socket: net.Socket): void;
+  /** An address of the configuration cannot be had. */
+  lacking(error: Error): void;
   /** The key of a peer could not be set. */
   refused(remoteAddress: string, error: Error): void;
 }
+
+type Listening = Pick<Config, "listen" | "cluster">;
 
 interface Listener {
   readonly address: ListenAddress;
@@ -30,6 +34,7 @@ export class Listeners {
   /** Others listen on the same addresses. */
   private isShared = false;
   private isEnded = false;
+  private turn: Promise<void> = Promise.resolve();
   private keys: ReadonlyMap<string, string> = new Map();
 
   constructor(events: ListenerEvents) {
@@ -40,27 +45,55 @@ export class Listeners {
    * Accepts connections where a configuration says, and no more where the one before said so; those that came in stay.
    * Members of a cluster may share addresses: the kernel gives each connection to one of them.
    *
+   * @param before - the one in force: where it could not be had, an address of it is tried again, and no reason to refuse
+   *   another configuration; null where there is none yet
    * @param check - called when all addresses are there; throws where it is all for nothing by now
-   * @returns rejects with an Error for the operator when an address cannot be had, with nothing changed
+   * @returns one after the other; rejects with an Error for the operator when an address cannot be had, and listens as before
    */
-  async use(config: Pick<Config, "listen" | "cluster">, check = () => {}): Promise<void> {
+  use(config: Listening, before: Listening | null, check = () => {}): Promise<void> {
+    const done = this.turn.then(() => this.change(config, before, check));
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  private async change(
+    config: Listening,
+    before: Listening | null,
+    check: () => void,
+  ): Promise<void> {
     const { isShared: wasShared } = this;
-    const before = [...this.servers.values()].map(({ address }) => address);
+    const had = [...this.servers.values()].map(({ address }) => address);
     this.isShared = sharesAddress(config);
+    const isOther = this.isShared !== wasShared;
     // An address is shared by all who listen there, or by none.
-    if (this.isShared !== wasShared) this.closeAll();
-    const fresh = config.listen.filter((address) => !this.has(address));
+    if (isOther) this.closeAll();
+    const old = isOther || before === null ? [] : before.listen;
+    const opened: ListenAddress[] = [];
     try {
-      for (const address of fresh) await this.listen(address);
+      for (const address of config.listen) {
+        if (this.has(address)) continue;
+        if (isIn(old, address)) await this.tryToListen(address);
+        else {
+          await this.listen(address);
+          opened.push(address);
+        }
+      }
       check();
     } catch (error) {
-      for (const address of fresh) this.close(address);
+      for (const address of opened) this.close(address);
       this.isShared = wasShared;
-      for (const address of before)
-        if (!this.has(address)) await this.listen(address).catch(() => {});
+      if (isOther) for (const address of had) await this.tryToListen(address);
       throw error;
     }
-    for (const address of before) if (!isIn(config.listen, address)) this.close(address);
+    for (const address of had) if (!isIn(config.listen, address)) this.close(address);
+  }
+
+  private async tryToListen(address: ListenAddress): Promise<void> {
+    try {
+      await this.listen(address);
+    } catch (error) {
+      this.events.lacking(error as Error);
+    }
   }
 
   has(address: ListenAddress): boolean {

@@ -69,7 +69,8 @@ export class Speaker {
   handOver: (address: string, fd: number) => boolean = () => false;
   private readonly log: (event: LogEvent) => void;
   private readonly protection: Protection | null;
-  private readonly clockOffsetMs: number;
+  /** What the router's clock is ahead of this host's. */
+  readonly clockOffsetMs: number;
   private readonly isHeld: () => boolean;
   /** Outputs that nothing but a doubtful role holds back, in order. */
   private kept: (readonly Output[])[] = [];
@@ -145,7 +146,7 @@ export class Speaker {
     const { listeners } = this.transport;
     listeners.setKeys(keysOf(this.config));
     try {
-      await listeners.use(this.config);
+      await listeners.use(this.config, null);
     } finally {
       if (!this.isOver) {
         this.feeds.use(this.config.rpki);
@@ -167,7 +168,7 @@ export class Speaker {
     about: ConfigAbout | null = null,
   ): Promise<ConfigDiff> {
     const { listeners } = this.transport;
-    await listeners.use(config, () => checkTrial(about, this.active));
+    await listeners.use(config, this.config, () => checkTrial(about, this.active));
     if (this.isOver) {
       const what = this.isSuspended ? "gives its role away" : "stops";
       throw new Error(`this side ${what} just now: ask again`);
@@ -338,6 +339,7 @@ export class Speaker {
       closed: (connection) => this.run({ record: "closed", connection, nowMs: this.now() }),
       refusalOf: (address) => this.router.refusalOf(address),
       protection: (address) => protectionFor(this.router, address),
+      lacking: ({ message }) => this.say("connection-refused", "error", null, message),
       refused: (address, { message }) => {
         this.say("connection-refused", "error", address, message);
       },

@@ -34,6 +34,8 @@ export interface TransportEvents {
   /** There is something to `flush` again, on a connection that had no room for it. */
   roomMade(): void;
   closed(id: ConnectionId): void;
+  /** An address of the configuration cannot be listened on. */
+  lacking(error: Error): void;
   /** A protection could not be set up; the connection is not used. */
   refused(remoteAddress: string, error: Error): void;
   /** A connection was turned away before anything else was done about it. */
@@ -78,6 +80,7 @@ export class Transport {
   readonly listeners: Listeners = new Listeners({
     welcome: (remote, fd) => this.welcome(remote, fd),
     accept: (socket) => this.accept(socket),
+    lacking: (error) => this.events.lacking(error),
     refused: (remote, error) => this.events.refused(remote, error),
   });
 
@@ -208,15 +211,14 @@ export class Transport {
 
   /** @param fd - of a connection that was accepted here; it stays the caller's */
   private welcome(remote: string, fd: number): Welcome {
-    const reason = this.reasonAgainst(remote);
+    let reason = this.reasonAgainst(remote);
     if (reason === null) return "accept";
-    if (reason === "elsewhere" && this.isHandedOver(remote, fd)) return "close";
+    if (reason === "elsewhere") {
+      if (!this.rate.take(remote, performance.now())) reason = "rate";
+      else if (this.events.handOver(remote, fd)) return "close";
+    }
     this.events.turnedAway(reason, remote);
     return "reset";
-  }
-
-  private isHandedOver(remote: string, fd: number): boolean {
-    return this.rate.take(remote, performance.now()) && this.events.handOver(remote, fd);
   }
 
   private reasonAgainst(remote: string): TurnedAwayReason | null {

@@ -31,7 +31,13 @@ test("what is read no more stays with the kernel, and is read once when reading 
   const nothing = () => {};
   const events: TransportEvents = {
     ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
-    ...{ closed: nothing, roomMade: nothing, refused: nothing, turnedAway: nothing },
+    ...{
+      closed: nothing,
+      roomMade: nothing,
+      refused: nothing,
+      lacking: nothing,
+      turnedAway: nothing,
+    },
     accepted: () => 1,
     opened: () => true,
     refusalOf: () => null,
@@ -46,7 +52,7 @@ test("what is read no more stays with the kernel, and is read once when reading 
   const transport = new Transport(events);
   ends.push(() => transport.abandon());
   const port = await freePort();
-  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null });
+  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null }, null);
   const peer = net.connect(port, "127.0.0.1");
   ends.push(() => peer.destroy());
   await once(peer, "connect");
@@ -78,7 +84,13 @@ test("what is written to many leaves in turns, each connection's octets in their
   let accepted = 0;
   const transport = new Transport({
     ...{ connected: nothing, connectFailed: nothing, unanswered: nothing, sent: nothing },
-    ...{ closed: nothing, roomMade: nothing, refused: nothing, turnedAway: nothing },
+    ...{
+      closed: nothing,
+      roomMade: nothing,
+      refused: nothing,
+      lacking: nothing,
+      turnedAway: nothing,
+    },
     accepted: () => ++accepted,
     opened: () => true,
     refusalOf: () => null,
@@ -88,7 +100,7 @@ test("what is written to many leaves in turns, each connection's octets in their
   });
   ends.push(() => transport.abandon());
   const port = await freePort();
-  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null });
+  await transport.listeners.use({ listen: [{ address: "127.0.0.1", port }], cluster: null }, null);
   const heard: string[] = ["", "", ""];
   for (const [at] of heard.entries()) {
     const peer = net.connect(port, "127.0.0.1");

@@ -4,6 +4,8 @@ import {
   AF_UNIX,
   EAGAIN,
   errno,
+  getU32,
+  IPPROTO_TCP,
   libc,
   type MessageHeader,
   MSG_CMSG_CLOEXEC,
@@ -14,9 +16,13 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from "./libc.ts";
+import { peerCredentials } from "./peer-credentials.ts";
 import { unixAddress } from "./socket-address.ts";
 
 const SCM_RIGHTS = 1;
+const SO_PROTOCOL = 38;
+const SOCKADDR_STORAGE_OCTETS = 128;
+const ROOT = 0;
 /** `struct cmsghdr`, and a descriptor behind it: there is room for one and no more. */
 const CONTROL_OCTETS = 20;
 const LEVEL_AT = 8;
@@ -30,14 +36,14 @@ const DATA_OCTETS = 1;
  * closed in either case.
  *
  * @param path - of the listening socket
- * @returns whether it was given: not when nobody listens there, or too many wait already
+ * @returns whether it was given: not when nobody listens there, somebody who is neither this user nor root, or too many wait
  */
 export function handOver(path: string, connection: number): boolean {
   const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   try {
     const address = unixAddress(path);
-    if (libc().connect(fd, address, address.length) < 0) return false;
+    if (libc().connect(fd, address, address.length) < 0 || !isOfThisUser(fd)) return false;
     const control = Buffer.alloc(CONTROL_OCTETS);
     control.writeBigUInt64LE(BigInt(CONTROL_OCTETS));
     control.writeInt32LE(SOL_SOCKET, LEVEL_AT);
@@ -50,8 +56,20 @@ export function handOver(path: string, connection: number): boolean {
 }
 
 /**
+ * Takes a stream off a listening Unix socket.
+ *
+ * @param fd - listens, and does not block
+ * @returns its descriptor, which the caller owns; null when none waits
+ */
+export function acceptStream(fd: number): number | null {
+  const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const accepted = libc().accept4(fd, Buffer.alloc(SOCKADDR_STORAGE_OCTETS), storage(), flags);
+  return accepted < 0 ? null : accepted;
+}
+
+/**
  * @param fd - of a stream from a process that calls `handOver`, of which nothing was read
- * @returns the descriptor of the connection, which the caller owns; "waits" while it has not come, null when none will
+ * @returns the descriptor of a TCP connection, which the caller owns; "waits" while it has not come, null when none will
  */
 export function takeHandedOver(fd: number): number | "waits" | null {
   const control = Buffer.alloc(CONTROL_OCTETS);
@@ -59,9 +77,37 @@ export function takeHandedOver(fd: number): number | "waits" | null {
   const octets = libc().recvmsg(fd, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (octets < 0) return errno() === EAGAIN ? "waits" : null;
   if (octets === 0 || header.controlOctets < CONTROL_OCTETS) return null;
-  const isOurs =
-    control.readInt32LE(LEVEL_AT) === SOL_SOCKET && control.readInt32LE(TYPE_AT) === SCM_RIGHTS;
-  return isOurs ? control.readInt32LE(DESCRIPTOR_AT) : null;
+  if (control.readInt32LE(LEVEL_AT) !== SOL_SOCKET) return null;
+  if (control.readInt32LE(TYPE_AT) !== SCM_RIGHTS) return null;
+  const taken = control.readInt32LE(DESCRIPTOR_AT);
+  // Its peer may have hung up meanwhile.
+  if (isTcpConnection(taken)) return taken;
+  libc().close(taken);
+  return null;
+}
+
+/** Whoever has a connection speaks for this side, also where a key protects it. */
+function isOfThisUser(fd: number): boolean {
+  const { user } = peerCredentials(fd);
+  return user === ROOT || user === process.geteuid!();
+}
+
+/** Nothing else is of use to who takes it. */
+function isTcpConnection(fd: number): boolean {
+  try {
+    return getU32(fd, SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL") === IPPROTO_TCP && hasPeer(fd);
+  } catch {
+    return false;
+  }
+}
+
+function hasPeer(fd: number): boolean {
+  const octets = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
+  return libc().getpeername(fd, octets, storage()) === 0;
+}
+
+function storage(): Uint32Array {
+  return Uint32Array.of(SOCKADDR_STORAGE_OCTETS);
 }
 
 function headerWith(control: Buffer): MessageHeader {

@@ -68,7 +68,7 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
-export { handOver, takeHandedOver } from "./hand-over.ts";
+export { acceptStream, handOver, takeHandedOver } from "./hand-over.ts";
 export {
   BACKLOG_MAX,
   connectionTracking,

@@ -6,11 +6,25 @@
 import net from "node:net";
 import { type ClusterConfig, clientSocketOf } from "@ts-bgp/config";
 import { listenOnPath, userOf } from "@ts-bgp/nsr/unix-server";
-import { descriptorOf, handOver, takeHandedOver } from "@ts-bgp/takeover";
+import {
+  acceptStream,
+  closeConnection,
+  descriptorOf,
+  handOver,
+  takeHandedOver,
+} from "@ts-bgp/takeover";
 
 /** A connection comes right behind the link that it comes by: it is looked for so often, with such a pause. */
 const LOOKS_MAX = 100;
 const PAUSE_MS = 5;
+/** So long in each turn of the event loop those that wait are taken. */
+const ACCEPT_MS = 2;
+
+/** From another member, with a connection. */
+interface Stream {
+  readonly fd: number;
+  end(): void;
+}
 
 export class HandedClients {
   /** Connections that were given to others, and taken of them. */
@@ -29,7 +43,9 @@ export class HandedClients {
   async listen({ sharesAddress, listen }: ClusterConfig): Promise<void> {
     this.stop();
     if (!sharesAddress || !("path" in listen)) return;
-    const server = net.createServer({ pauseOnConnect: true }, (socket) => this.called(socket));
+    const server: net.Server = net.createServer({ pauseOnConnect: true }, (socket) =>
+      this.called(server, socket),
+    );
     this.server = server;
     await listenOnPath(server, clientSocketOf(listen.path), "connections of clients");
   }
@@ -48,23 +64,34 @@ export class HandedClients {
     this.server = null;
   }
 
-  private called(socket: net.Socket): void {
+  /** After an absence all clients come at once: Node.js would take one in a turn of the event loop. */
+  private called(server: net.Server, socket: net.Socket): void {
     socket.on("error", () => {});
-    const { problem, from } = userOf(socket);
-    if (problem === null) this.look(socket, LOOKS_MAX);
+    this.streamCame({ fd: descriptorOf(socket), end: () => socket.destroy() });
+    const endMs = performance.now() + ACCEPT_MS;
+    while (server.listening && performance.now() < endMs) {
+      const fd = acceptStream(descriptorOf(server));
+      if (fd === null) return;
+      this.streamCame({ fd, end: () => closeConnection(fd) });
+    }
+  }
+
+  private streamCame(stream: Stream): void {
+    const { problem, from } = userOf(stream.fd);
+    if (problem === null) this.look(stream, LOOKS_MAX);
     else {
-      socket.destroy();
+      stream.end();
       this.refused(from, problem);
     }
   }
 
-  private look(socket: net.Socket, looks: number): void {
-    const taken = takeHandedOver(descriptorOf(socket));
+  private look(stream: Stream, looks: number): void {
+    const taken = takeHandedOver(stream.fd);
     if (taken === "waits" && looks > 0) {
-      setTimeout(() => this.look(socket, looks - 1), PAUSE_MS);
+      setTimeout(() => this.look(stream, looks - 1), PAUSE_MS);
       return;
     }
-    socket.destroy();
+    stream.end();
     if (typeof taken !== "number") return;
     this.counts.taken++;
     this.take(taken);
