@@ -48,9 +48,11 @@ class Scene {
   async begin(): Promise<void> {
     const { rate, directory, namespaces } = this;
     const updates = Math.max(1, Math.ceil((rate * (TURN_MS + 2 * SETTLE_MS)) / 1000));
-    const scale = { ...SCALE, table: ROUTES, pacedChurn: updates };
+    const scale = { ...SCALE, table: ROUTES, churn: updates, pacedChurn: updates };
     const streams = prepareStreams(["table", "churn"], console.error, scale);
-    const files = [join(streams, "table.updates"), join(streams, "churn-paced.updates")];
+    // Of two streams, each of which changes what the other one has announced.
+    const names = ["table.updates", "churn.updates", "churn-paced.updates"];
+    const files = names.map((name) => join(streams, name));
     const peers = Array.from({ length: 1 + RECEIVERS }, (_, i): Peer => {
       const address = `10.99.1.${1 + i}`;
       const side = { address, as: FIRST_AS + i, win: 0, receives: i > 0 };
@@ -81,7 +83,7 @@ class Scene {
   async turn(ages: number[] | null): Promise<Turn> {
     const mirror = ages === null ? null : this.start("mirror", "mirror", this.mirrorConfig());
     if (mirror !== null) await this.follows();
-    if (this.rate > 0) this.load!.command(`send in 1 ${this.rate}`);
+    if (this.rate > 0) this.load!.command(`send in ${mirror === null ? 1 : 2} ${this.rate}`);
     await sleep(SETTLE_MS);
     const before = [runMs(this.server), runMs(mirror)];
     const endMs = performance.now() + TURN_MS;
@@ -95,6 +97,8 @@ class Scene {
     if (mirror !== null) await end(mirror);
     await sleep(SETTLE_MS);
     await this.load!.quiet(1, SECONDS_MAX);
+    const what = mirror === null ? "alone" : `with a mirror, which takes ${percent(mirrorMs)}`;
+    console.error(`speaker ${what}: ${percent(serverMs)}`);
     return { serverMs, mirrorMs };
   }
 
@@ -132,7 +136,11 @@ class Scene {
     return join(this.directory, `${name}.control`);
   }
 
-  private following(): { readonly state: string; readonly age_ms: number | null } | null {
+  private following(): {
+    readonly state: string;
+    readonly age_ms: number | null;
+    readonly reason: string;
+  } | null {
     const words = [TSBGP, "show", "mirrors", "--json", "-s", this.socketOf("mirror")];
     const { status, stdout } = spawnSync(process.execPath, words, { encoding: "utf8" });
     return status === 0 ? JSON.parse(stdout).following : null;
@@ -140,12 +148,13 @@ class Scene {
 
   private async follows(): Promise<void> {
     const endMs = performance.now() + 1000 * SECONDS_MAX;
+    let following = this.following();
     while (performance.now() < endMs) {
-      const following = this.following();
       if (following?.state === "following" && following.age_ms !== null) return;
       await sleep(LOOK_MS);
+      following = this.following();
     }
-    throw new RunError("the mirror does not follow");
+    throw new RunError(`the mirror does not follow: ${following?.reason ?? "it does not answer"}`);
   }
 }
 
