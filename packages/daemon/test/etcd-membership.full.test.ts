@@ -1,5 +1,5 @@
 /** A process in a list of members in a real etcd, whatever becomes of that and of the list. */
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
@@ -35,6 +35,8 @@ function answers(etcd: RealEtcd): Promise<unknown> {
 class Member {
   readonly said: string[] = [];
   entered = 0;
+  /** Called when the list was read, or the entry is there. */
+  onNews: (what: "read" | "entered") => void = () => {};
   readonly membership: EtcdMembership;
 
   constructor(
@@ -48,8 +50,11 @@ class Member {
       { etcd: { ...access, prefix: PREFIX, ttlSeconds: TTL_SECONDS, sides }, ...where },
       {
         names: () => [self, ...names],
-        read: () => {},
-        entered: () => void this.entered++,
+        read: () => this.onNews("read"),
+        entered: () => {
+          this.entered++;
+          this.onNews("entered");
+        },
         say: (level, message) => this.said.push(`${level}: ${message}`),
       },
     );
@@ -161,6 +166,29 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     expect(again.membership.places!.size).toBeGreaterThan(500);
     expect(a.said.length).toBeLessThan(10);
   });
+
+  test.each(["read", "entered"] as const)(
+    "is behind a fault of this process when it is %s, which is no trouble with etcd",
+    async (when) => {
+      const caught = vi.fn();
+      const before = process.listeners("uncaughtException");
+      process.removeAllListeners("uncaughtException");
+      process.on("uncaughtException", caught);
+      ends.push(() => {
+        process.removeAllListeners("uncaughtException");
+        for (const each of before) process.on("uncaughtException", each);
+      });
+      const a = new Member(await startEtcd(), "a");
+      a.onNews = (what) => {
+        if (what === when) throw new Error("a fault");
+      };
+      await until(() => caught.mock.calls.length > 0, WAIT_MS, "it is a fault of the process");
+      expect(caught.mock.calls[0]![0]).toMatchObject({ message: "a fault" });
+      await until(() => a.membership.hasEntry && a.membership.readMs, WAIT_MS, "etcd is well");
+      expect(a.membership.problems).toEqual([]);
+      expect(a.warnings(/./)).toEqual([]);
+    },
+  );
 
   test("is left in time, and nothing is asked any more, when etcd hangs", async () => {
     const etcd = await startEtcd();
