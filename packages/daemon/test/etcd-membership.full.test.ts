@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
+import { EtcdWay } from "../../../testkit/etcd-way.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { EtcdMembership } from "../src/cluster/etcd-membership.ts";
 
@@ -23,6 +24,13 @@ async function startEtcd(): Promise<RealEtcd> {
   return etcd;
 }
 
+async function wayTo(etcd: RealEtcd): Promise<EtcdWay> {
+  const way = new EtcdWay(etcd.endpoint);
+  await way.open();
+  ends.push(() => way.close());
+  return way;
+}
+
 function answers(etcd: RealEtcd): Promise<unknown> {
   const isThere = () =>
     etcd.keys().then(
@@ -40,7 +48,7 @@ class Member {
   readonly membership: EtcdMembership;
 
   constructor(
-    etcd: RealEtcd,
+    etcd: { readonly endpoint: string },
     self: string,
     { port = 1795, sides = 1, names = [] as string[] } = {},
   ) {
@@ -159,12 +167,58 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     expect(a.entered).toBe(1);
     // More keys than are read at once.
     for (const k of [1, 2]) await etcd.remove(`${PREFIX}/${k}${long}`);
-    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/m${k}/10.8.0.1:1`, "");
+    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/aa${k}/10.8.0.1:1`, "");
     const again = new Member(etcd, "b", { port: 1797 });
     const sees = () => a.membership.places?.get("b")?.[0]?.port === 1797;
     await until(sees, WAIT_MS, "b is seen behind all of them");
     expect(again.membership.places!.size).toBeGreaterThan(500);
     expect(a.said.length).toBeLessThan(10);
+  });
+
+  test("has members that are named though the whole of it cannot be read, by ranges that are short", async () => {
+    const etcd = await startEtcd();
+    const way = await wayTo(etcd);
+    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/aa${k}/10.8.0.1:1`, "");
+    const b = new Member(etcd, "b");
+    await until(() => b.membership.hasEntry, WAIT_MS, "b is there");
+    for (let k = 0; k < 40; k++) await etcd.put(`${PREFIX}/b/10.9.9.1:${1 + k}`, "");
+    const a = new Member(way, "a", { names: ["b"], port: 1796 });
+    const seesB = () => a.membership.places?.get("b")?.[0]?.address === "10.9.0.1";
+    await until(seesB, WAIT_MS, "b is seen, its oldest entry first");
+    const many = `too much stands under ${PREFIX}/ for a list of members`;
+    expect(a.membership.problems).toEqual([expect.stringMatching(`^${many}; those that`)]);
+
+    way.isLost = (key) => key === `${PREFIX}/`;
+    const isSaid = () =>
+      /^the list cannot be read as a whole: .*no answer; those that/.test(
+        a.membership.problems[0] ?? "",
+      );
+    await until(isSaid, WAIT_MS, "it is said");
+    await a.sees("a", "b");
+    await etcd.remove(`${PREFIX}/b/10.9.0.1:1795`);
+    await until(() => !seesB(), WAIT_MS, "what becomes of b is seen");
+    expect(a.membership.hasEntry).toBe(true);
+    expect(a.entered).toBe(1);
+    expect(a.warnings(/etcd cannot be reached|cannot be read, /)).toEqual([]);
+
+    // Any order but that of keys has etcd read all that there is, and so would no limit.
+    const ofB = way.ranges.filter(({ asked }) => asked.key === `${PREFIX}/b/`);
+    expect(Math.max(...ofB.map(({ keys }) => keys ?? 0))).toBe(16);
+    for (const { asked } of way.ranges) {
+      expect(asked).toMatchObject({ limit: expect.any(String), keys_only: true });
+      expect(Object.keys(asked).filter((option) => /^sort_|_revision$/.test(option))).toEqual([]);
+    }
+  });
+
+  test("has older entries of a member than that of this process, which stays all the same", async () => {
+    const etcd = await startEtcd();
+    for (let k = 0; k < 5; k++) await etcd.put(`${PREFIX}/a/10.9.9.1:${1 + k}`, "");
+    const a = new Member(etcd, "a");
+    const reads: number[] = [];
+    a.onNews = (what) => what === "read" && a.entered > 0 && reads.push(a.entered);
+    await until(() => reads.length > 3, WAIT_MS, "it was read a few times");
+    expect(new Set(reads)).toEqual(new Set([1]));
+    expect(a.warnings(/removed/)).toEqual([]);
   });
 
   test.each(["read", "entered"] as const)(
@@ -196,8 +250,9 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     await a.sees("a");
     etcd.signal("SIGSTOP");
     ends.push(() => etcd.signal("SIGCONT"));
-    const hangs = () => a.warnings(/etcd cannot be reached, .*no answer/).length === 1;
-    await until(hangs, WAIT_MS, "it is said");
+    const hangs = () => /^etcd cannot be reached, .*no answer/.test(a.membership.problems[0] ?? "");
+    await until(hangs, WAIT_MS, "it is shown");
+    expect(a.warnings(/cannot be .*no answer/)).toHaveLength(1);
     const sockets = () => process.getActiveResourcesInfo().filter((one) => /TCP/.test(one)).length;
     await a.membership.leave();
     await until(() => sockets() === 0, WAIT_MS, "no connection is left");
