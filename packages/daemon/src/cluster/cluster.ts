@@ -6,11 +6,10 @@
  *     asking.ts            what members ask each other    ask-members.ts  of all of them
  *     faults.ts            what of that is not taken
  *     membership.ts        who the others are    etcd-membership.ts   as a list in etcd has them
- *     member-list.ts       what becomes of that
+ *     member-list.ts       what becomes of that       member-lines.ts   and is said in the log
  */
 
 import type { ClusterConfig } from "@ts-bgp/config";
-import { FewLines } from "@ts-bgp/nsr/few-lines";
 import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
 import type { Observed, Router } from "@ts-bgp/router";
@@ -20,6 +19,7 @@ import { faultsTo } from "../fault.ts";
 import type { Log } from "../logging.ts";
 import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
+import { MemberLines } from "./member-lines.ts";
 import { isSame, Membership } from "./membership.ts";
 import { NO_CLUSTER, type ShownCluster } from "./shown.ts";
 import { Teller, type TellerHooks } from "./teller.ts";
@@ -45,7 +45,7 @@ export class Cluster {
   private readonly log: Log["say"];
   /** Answers what this speaker is asked. */
   private readonly answer: ControlHandler;
-  private readonly sayFew: (level: "info" | "warn", message: string) => void;
+  private readonly lines: MemberLines;
 
   constructor(version: string, log: Log["say"], answer: ControlHandler) {
     this.version = version;
@@ -54,12 +54,7 @@ export class Cluster {
     this.refusals = new Refusals((message) => this.say("warn", message));
     const said = (level: "info" | "warn", message: string) => this.say(level, message);
     this.membership = new Membership(version, said, () => this.arrange());
-    // Whoever can write to etcd can have links fail as often as they like.
-    const few = {
-      info: new FewLines((message) => this.say("info", message)),
-      warn: new FewLines((message) => this.say("warn", message)),
-    };
-    this.sayFew = (level, message) => few[level].say(message);
+    this.lines = new MemberLines(said);
     this.hooks = {
       answer,
       fault: faultsTo({ say: log }),
@@ -120,7 +115,9 @@ export class Cluster {
       this.speaker = next;
       this.epoch = epoch;
     }
-    this.membership.name(next === null ? [] : speakersIn(next.router));
+    const named = new Set(next === null ? [] : speakersIn(next.router));
+    this.membership.name(named);
+    this.lines.name(named);
     this.arrange();
     for (const member of this.members.values()) member.look();
     if (isOther) for (const teller of this.tellers) teller.roleChanged();
@@ -177,11 +174,13 @@ export class Cluster {
     if (speaker === null || config === null) return;
     const wanted = this.membership.whomToFollow([...before.values()]);
     const isOfFile = config.etcd === null;
-    const say = isOfFile ? (...said: Parameters<Cluster["say"]>) => this.say(...said) : this.sayFew;
     const members = new Map<string, FollowedMember>();
     for (const [name, places] of wanted) {
       const member =
-        before.get(name) ?? new FollowedMember(name, config, speaker, this.version, say);
+        before.get(name) ??
+        new FollowedMember(name, config, speaker, this.version, (...said) =>
+          this.sayOf(name, ...said),
+        );
       members.set(name, member);
       member.holdSeconds = config.holdSeconds;
       member.follow(places, isOfFile);
@@ -205,6 +204,11 @@ export class Cluster {
     this.arrange();
   }
 
+  private sayOf(member: string, level: "info" | "warn", message: string): void {
+    if (this.config?.etcd) this.lines.say(member, level, message);
+    else this.say(level, message);
+  }
+
   private say(level: "info" | "warn", message: string): void {
     this.log(level, "cluster", message);
   }
@@ -220,5 +224,5 @@ function admits(config: ClusterConfig | null, member: string): boolean {
 /** @returns names of members that have neighbors */
 function speakersIn({ neighbors }: Router): string[] {
   const names = [...neighbors.values()].map(({ config }) => config.speaker);
-  return [...new Set(names.filter((name) => name !== null))];
+  return names.filter((name) => name !== null);
 }

@@ -52,8 +52,8 @@ export class Membership {
   }
 
   /** @param names - of members that have neighbors */
-  name(names: readonly string[]): void {
-    this.named = new Set(names);
+  name(names: ReadonlySet<string>): void {
+    this.named = names;
   }
 
   /** @returns each of the others, and where it is; null where that is not known yet */
@@ -118,10 +118,15 @@ export class Membership {
 
   /** Says who is there when that has changed, though not each time. */
   private sayWho({ places }: EtcdMembership): void {
-    const who = [...(places ?? [])].map(([name, { length }]) =>
-      length === 1 ? name : `${name} (${length} addresses)`,
-    );
-    const text = who.sort().join(", ").slice(0, LISTED_CHARACTERS);
+    const { self } = this.config!;
+    // Others are not to take the room of those that the file names.
+    const rank = (name: string) => (name === self || this.named.has(name) ? 0 : 1);
+    const names = [...(places?.keys() ?? [])].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    const who = names.map((name) => {
+      const { length } = places!.get(name)!;
+      return length === 1 ? name : `${name} (${length} addresses)`;
+    });
+    const text = who.join(", ").slice(0, LISTED_CHARACTERS);
     const nowMs = performance.now();
     if (text === this.whoSaid || nowMs < this.whoSaidMs + WHO_MS) return;
     this.whoSaid = text;
