@@ -143,10 +143,10 @@ export class Cluster {
     };
   }
 
-  /** Asks all members, see `askMembers`. */
+  /** Asks all members but those that nothing is but listed in etcd, see `askMembers`. */
   ask(request: ControlRequest): ReturnType<ControlHandler> {
-    const { config, speaker, answer } = this;
-    const members = [...this.members.values()];
+    const { config, speaker, answer, membership } = this;
+    const members = [...this.members.values()].filter((each) => membership.counts(each));
     if (config === null)
       throw new ControlError("this speaker is no member of a cluster", "unknown");
     if (speaker === null) throw new ControlError("a standby follows no other member", "standby");

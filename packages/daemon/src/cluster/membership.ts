@@ -74,6 +74,11 @@ export class Membership {
     if (list === null) {
       return { by: "file", entry: null, has_entry: null, read_ms: null, problems: [] };
     }
+  /** Whether it is one by the file, or by what it has shown: whoever can write to etcd can list others. */
+  counts({ name, isNeeded }: FollowedNow): boolean {
+    return this.list === null || this.named.has(name) || isNeeded;
+  }
+
     const problems = [...list.problems, ...(manyProblem === null ? [] : [manyProblem])];
     const { key: entry, hasEntry: has_entry, readMs: read_ms } = list;
     return { by: "etcd", entry, has_entry, read_ms, problems };
