@@ -1,10 +1,12 @@
 /** A process in a list of members in a real etcd, whatever becomes of that and of the list. */
+import type { ClusterConfig } from "@ts-bgp/config";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
 import { EtcdWay } from "../../../testkit/etcd-way.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { EtcdMembership } from "../src/cluster/etcd-membership.ts";
+import { Membership } from "../src/cluster/membership.ts";
 
 const REASON = labAvailable();
 const WAIT_MS = 20_000;
@@ -243,6 +245,48 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
       expect(a.warnings(/./)).toEqual([]);
     },
   );
+
+  test("lacks a member that neighbors have, which is told after a while", async () => {
+    const etcd = await startEtcd();
+    const said: string[] = [];
+    const membership = new Membership(
+      "1",
+      (level, message) => said.push(`${level}: ${message}`),
+      () => {},
+    );
+    ends.push(() => membership.stop());
+    const access = { endpoints: [etcd.endpoint], tls: null, user: null };
+    const config: ClusterConfig = {
+      ...{ name: "cluster", self: "a", listen: { address: "10.9.0.1", port: 1795 }, members: [] },
+      etcd: { ...access, prefix: PREFIX, ttlSeconds: TTL_SECONDS, sides: 1 },
+      ...{ holdSeconds: 3, tls: null },
+    };
+    const b = new Member(etcd, "b", { port: 1796 });
+    await b.sees("b");
+    const beganMs = performance.now();
+    membership.configure(config);
+    membership.name(new Set(["b", "bb", "cc"]));
+    const problem =
+      'the list has no bb, cc, which neighbors have as "speaker": is it down, or the word misspelt?';
+    await until(() => membership.shown.problems.length > 0, WAIT_MS, "it is shown");
+    expect(performance.now() - beganMs).toBeGreaterThan(3000);
+    expect(membership.shown.problems).toEqual([problem]);
+    const linesOf = (what: string) => said.filter((line) => line.includes(what));
+    expect(linesOf("the list has")).toEqual([`warn: ${problem}`]);
+
+    membership.name(new Set(["b"]));
+    await until(() => membership.shown.problems.length === 0, WAIT_MS, "all are there");
+    expect(linesOf("the list has").at(-1)).toBe(
+      "info: the list has all members that neighbors are of",
+    );
+    // One that is away for less is not told of.
+    membership.configure({ ...config, holdSeconds: 600 });
+    await b.membership.leave();
+    const sees = () => said.some((line) => line.endsWith("members in etcd: a"));
+    await until(sees, WAIT_MS, "b has left");
+    expect(membership.shown.problems).toEqual([]);
+    expect(linesOf("the list has")).toHaveLength(2);
+  });
 
   test("is left in time, and nothing is asked any more, when etcd hangs", async () => {
     const etcd = await startEtcd();

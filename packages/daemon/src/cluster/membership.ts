@@ -26,6 +26,9 @@ export class Membership {
   private before: EtcdMembership | null = null;
   /** Members that are listed, and one too many. */
   private leftOut = 0;
+  /** Members that have neighbors and are not listed, and since when by `performance.now`. */
+  private absentSinceMs: ReadonlyMap<string, number> = new Map();
+  private absentProblem: string | null = null;
   private whoSaid = "";
   private whoSaidMs: number = Number.NEGATIVE_INFINITY;
 
@@ -43,6 +46,8 @@ export class Membership {
     this.config = config;
     if (isSame(old, config, ["self", "listen", "etcd"])) return;
     this.list = null;
+    this.absentSinceMs = new Map();
+    this.absentProblem = null;
     if (list?.hasEntry && this.before === null) {
       list.stay();
       this.before = list;
@@ -69,17 +74,18 @@ export class Membership {
       : new Map(members);
   }
 
-  get shown(): ShownMembership {
-    const { list, manyProblem } = this;
-    if (list === null) {
-      return { by: "file", entry: null, has_entry: null, read_ms: null, problems: [] };
-    }
   /** Whether it is one by the file, or by what it has shown: whoever can write to etcd can list others. */
   counts({ name, isNeeded }: FollowedNow): boolean {
     return this.list === null || this.named.has(name) || isNeeded;
   }
 
-    const problems = [...list.problems, ...(manyProblem === null ? [] : [manyProblem])];
+  get shown(): ShownMembership {
+    const { list, manyProblem, absentProblem } = this;
+    if (list === null) {
+      return { by: "file", entry: null, has_entry: null, read_ms: null, problems: [] };
+    }
+    const own = [manyProblem, absentProblem].filter((problem) => problem !== null);
+    const problems = [...list.problems, ...own];
     const { key: entry, hasEntry: has_entry, readMs: read_ms } = list;
     return { by: "etcd", entry, has_entry, read_ms, problems };
   }
@@ -108,6 +114,7 @@ export class Membership {
       read: () => {
         if (list !== this.list) return;
         this.sayWho(list);
+        this.noteAbsent(list);
         this.changed();
       },
       entered: () => {
@@ -119,6 +126,21 @@ export class Membership {
       say: (...said) => this.say(...said),
     });
     return list;
+  }
+
+  /** Any name may come to be in the list, so a misspelt one is found by this alone. */
+  private noteAbsent({ places }: EtcdMembership): void {
+    const nowMs = performance.now();
+    const { named, absentSinceMs: before } = this;
+    const names = [...named].filter((name) => !places?.has(name));
+    const since = new Map(names.map((name) => [name, before.get(name) ?? nowMs]));
+    this.absentSinceMs = since;
+    const untilMs = nowMs - 1000 * this.config!.holdSeconds;
+    const long = names.filter((name) => since.get(name)! <= untilMs).sort();
+    const text = long.join(", ").slice(0, LISTED_CHARACTERS);
+    const why = 'which neighbors have as "speaker": is it down, or the word misspelt?';
+    this.absentProblem = long.length === 0 ? null : `the list has no ${text}, ${why}`;
+    this.said.note("absent", this.absentProblem, "the list has all members that neighbors are of");
   }
 
   /** Says who is there when that has changed, though not each time. */
