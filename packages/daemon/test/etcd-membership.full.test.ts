@@ -197,11 +197,23 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
       );
     await until(isSaid, WAIT_MS, "it is said");
     await a.sees("a", "b");
+    const looks = () => way.ranges.filter(({ asked }) => asked.key === `${PREFIX}/a/`).length;
+    await until(() => looks() >= 6, WAIT_MS, "it was looked a few times");
     await etcd.remove(`${PREFIX}/b/10.9.0.1:1795`);
     await until(() => !seesB(), WAIT_MS, "what becomes of b is seen");
     expect(a.membership.hasEntry).toBe(true);
     expect(a.entered).toBe(1);
     expect(a.warnings(/etcd cannot be reached|cannot be read, /)).toEqual([]);
+
+    // The whole of it is not asked for each time, and is seen once it can be.
+    const [all, one] = [`${PREFIX}/`, `${PREFIX}/b/`].map(
+      (key) => way.ranges.filter(({ asked }) => asked.key === key).length,
+    );
+    expect(all).toBeLessThan(one! / 2);
+    way.isLost = () => false;
+    for (let k = 0; k < 600; k++) await etcd.remove(`${PREFIX}/aa${k}/10.8.0.1:1`);
+    const isWhole = () => /^\d+ keys are no entry/.test(a.membership.problems[0] ?? "");
+    await until(isWhole, WAIT_MS, "the list is whole");
 
     // Any order but that of keys has etcd read all that there is, and so would no limit.
     const ofB = way.ranges.filter(({ asked }) => asked.key === `${PREFIX}/b/`);

@@ -11,6 +11,8 @@ import { SaidOnce } from "./said-once.ts";
 
 /** Between two readings of the list. */
 const LOOK_MS = 1000;
+/** Between two readings of all that a list has which was not whole: etcd counts its keys each time, for all to wait. */
+const PART_MS = 10_000;
 /** Keys of the list that are read at once, and those of a member that is asked for by itself. */
 const KEYS_MAX = 512;
 const MEMBER_KEYS_MAX = 16;
@@ -65,6 +67,9 @@ export class EtcdMembership {
   private readonly entries: EtcdEntries;
   private readonly said: SaidOnce;
   private readonly prefix: string;
+  /** What was read of a list that was not whole, and until when that counts by `performance.now`. */
+  private part: Found = { keys: [], notWhole: null };
+  private partUntilMs = 0;
   private lease: string | null = null;
   private isEntered = false;
   /** It was there, and was not in the list. */
@@ -202,20 +207,29 @@ export class EtcdMembership {
   /** Some members are found whatever else stands there, also where that is too much for etcd to answer in time. */
   private async read(): Promise<Found> {
     const { entries, prefix, hooks } = this;
-    let notWhole = `too much stands under ${prefix}/ for a list of members`;
-    const { keys: some, isWhole } = await entries
-      .keysUnder(`${prefix}/`, KEYS_MAX)
-      .catch(({ message }: Error) => {
-        notWhole = `the list cannot be read as a whole: ${message.slice(0, PROBLEM_CHARACTERS)}`;
-        return { keys: [], isWhole: false };
-      });
-    if (isWhole) return { keys: some, notWhole: null };
+    const all = performance.now() < this.partUntilMs ? this.part : await this.readAll();
+    if (all.notWhole === null) return all;
     const keys: Uint8Array[] = [];
     for (const name of hooks.names()) {
       if (this.isOver) break;
       keys.push(...(await entries.keysUnder(`${prefix}/${name}/`, MEMBER_KEYS_MAX)).keys);
     }
-    return { keys: [...keys, ...some], notWhole };
+    // Not while nothing can be read.
+    if (all !== this.part) this.partUntilMs = performance.now() + PART_MS;
+    this.part = all;
+    return { keys: [...keys, ...all.keys], notWhole: all.notWhole };
+  }
+
+  private async readAll(): Promise<Found> {
+    const { entries, prefix } = this;
+    try {
+      const { keys, isWhole } = await entries.keysUnder(`${prefix}/`, KEYS_MAX);
+      const many = `too much stands under ${prefix}/ for a list of members`;
+      return { keys, notWhole: isWhole ? null : many };
+    } catch (error) {
+      const why = (error as Error).message.slice(0, PROBLEM_CHARACTERS);
+      return { keys: [], notWhole: `the list cannot be read as a whole: ${why}` };
+    }
   }
 
   /** @param beganMs - what was put later need not be in the list */
