@@ -279,7 +279,7 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     membership.configure(config);
     membership.name(new Set(["b", "bb", "cc"]));
     const problem =
-      'the list has no bb, cc, which neighbors have as "speaker": is it down, or the word misspelt?';
+      'the list has no bb, cc, which neighbors have as "speaker": down, in another list, or misspelt?';
     await until(() => membership.shown.problems.length > 0, WAIT_MS, "it is shown");
     expect(performance.now() - beganMs).toBeGreaterThan(3000);
     expect(membership.shown.problems).toEqual([problem]);

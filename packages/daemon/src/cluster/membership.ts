@@ -138,7 +138,7 @@ export class Membership {
     const untilMs = nowMs - 1000 * this.config!.holdSeconds;
     const long = names.filter((name) => since.get(name)! <= untilMs).sort();
     const text = long.join(", ").slice(0, LISTED_CHARACTERS);
-    const why = 'which neighbors have as "speaker": is it down, or the word misspelt?';
+    const why = 'which neighbors have as "speaker": down, in another list, or misspelt?';
     this.absentProblem = long.length === 0 ? null : `the list has no ${text}, ${why}`;
     this.said.note("absent", this.absentProblem, "the list has all members that neighbors are of");
   }
