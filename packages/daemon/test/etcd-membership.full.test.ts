@@ -205,6 +205,9 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     expect(a.entered).toBe(1);
     expect(a.warnings(/etcd cannot be reached|cannot be read, /)).toEqual([]);
 
+    await etcd.remove(`${PREFIX}/a/10.9.0.1:1796`);
+    await until(() => a.entered === 2, WAIT_MS, "its own entry is put again");
+
     // The whole of it is not asked for each time, and is seen once it can be.
     const [all, one] = [`${PREFIX}/`, `${PREFIX}/b/`].map(
       (key) => way.ranges.filter(({ asked }) => asked.key === key).length,

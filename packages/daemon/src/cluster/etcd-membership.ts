@@ -40,7 +40,7 @@ export interface MembershipOptions {
 }
 
 export interface MembershipHooks {
-  /** Members that are asked for by themselves where the list is not read as a whole. */
+  /** Members that are asked for by themselves where the list is not read as a whole, this one among them. */
   names(): Iterable<string>;
   /** The list was read. */
   read(): void;
@@ -54,6 +54,8 @@ interface Found {
   readonly keys: readonly Uint8Array[];
   /** Why these are not all; null where they are. */
   readonly notWhole: string | null;
+  /** Whether all of this member are among them. */
+  readonly hasAllOwn: boolean;
 }
 
 export class EtcdMembership {
@@ -68,7 +70,7 @@ export class EtcdMembership {
   private readonly said: SaidOnce;
   private readonly prefix: string;
   /** What was read of a list that was not whole, and until when that counts by `performance.now`. */
-  private part: Found = { keys: [], notWhole: null };
+  private part: Found = { keys: [], notWhole: null, hasAllOwn: false };
   private partUntilMs = 0;
   private lease: string | null = null;
   private isEntered = false;
@@ -206,18 +208,21 @@ export class EtcdMembership {
 
   /** Some members are found whatever else stands there, also where that is too much for etcd to answer in time. */
   private async read(): Promise<Found> {
-    const { entries, prefix, hooks } = this;
+    const { entries, prefix, hooks, options } = this;
     const all = performance.now() < this.partUntilMs ? this.part : await this.readAll();
     if (all.notWhole === null) return all;
     const keys: Uint8Array[] = [];
+    let hasAllOwn = false;
     for (const name of hooks.names()) {
       if (this.isOver) break;
-      keys.push(...(await entries.keysUnder(`${prefix}/${name}/`, MEMBER_KEYS_MAX)).keys);
+      const found = await entries.keysUnder(`${prefix}/${name}/`, MEMBER_KEYS_MAX);
+      keys.push(...found.keys);
+      if (name === options.self) hasAllOwn = found.isWhole;
     }
     // Not while nothing can be read.
     if (all !== this.part) this.partUntilMs = performance.now() + PART_MS;
     this.part = all;
-    return { keys: [...keys, ...all.keys], notWhole: all.notWhole };
+    return { keys: [...keys, ...all.keys], notWhole: all.notWhole, hasAllOwn };
   }
 
   private async readAll(): Promise<Found> {
@@ -225,15 +230,16 @@ export class EtcdMembership {
     try {
       const { keys, isWhole } = await entries.keysUnder(`${prefix}/`, KEYS_MAX);
       const many = `too much stands under ${prefix}/ for a list of members`;
-      return { keys, notWhole: isWhole ? null : many };
+      return { keys, notWhole: isWhole ? null : many, hasAllOwn: isWhole };
     } catch (error) {
       const why = (error as Error).message.slice(0, PROBLEM_CHARACTERS);
-      return { keys: [], notWhole: `the list cannot be read as a whole: ${why}` };
+      const notWhole = `the list cannot be read as a whole: ${why}`;
+      return { keys: [], notWhole, hasAllOwn: false };
     }
   }
 
   /** @param beganMs - what was put later need not be in the list */
-  private take({ keys, notWhole }: Found, beganMs: number): void {
+  private take({ keys, notWhole, hasAllOwn }: Found, beganMs: number): void {
     const { options, prefix } = this;
     const { places, bad } = membersIn(prefix, keys);
     this.places = places;
@@ -245,7 +251,7 @@ export class EtcdMembership {
     const own = Buffer.from(this.key);
     const isListed = keys.some((key) => own.equals(key));
     const isExpected = this.isEntered && this.enteredMs < beganMs && !this.isLeaving;
-    if (notWhole === null && !isListed && isExpected) {
+    if (hasAllOwn && !isListed && isExpected) {
       this.isEntered = false;
       this.isMissed = true;
       void this.keep();
