@@ -15,6 +15,8 @@ import type { Section } from "./yaml-file.ts";
 const CLUSTER_NAME = "cluster";
 const HOLD_SECONDS = 90;
 const TTL_SECONDS = 10;
+/** What an arbiter reads there counts for roles, and it takes nothing that is not its own. */
+const ARBITERS = /^ts-bgp(\/|$)/;
 const ETCD_DANGER = "whoever is on the way could hide members";
 
 export function checkCluster(
@@ -129,6 +131,10 @@ function checkEtcd(
     yaml.add(yaml.keyAt(cluster, "etcd"), '"members" and "etcd" exclude each other');
   const access = checkEtcdAccess(etcd, ETCD_DANGER, checker);
   const prefix = (etcd.prefix ?? `/ts-bgp/cluster/${name}`).replace(/\/+$/, "");
+  if (ARBITERS.test(prefix)) {
+    const message = `"${prefix}" is where arbiters of pairs have their keys: take /${prefix}, or another one`;
+    yaml.add(yaml.valueAt(etcd, "prefix"), message);
+  }
   const ttlSeconds = etcd["ttl-seconds"] ?? TTL_SECONDS;
   return { ...access, prefix, ttlSeconds, sides: 1 + (nsr?.peers.length ?? 0) };
 }

@@ -107,9 +107,26 @@ test.each<[string, string, readonly string[]]>([
       't.yaml:7:127: "user" needs "password"',
     ],
   ],
+  ...["ts-bgp", "ts-bgp/", "ts-bgp/rs1", "ts-bgp/rs1/list/"].map(
+    (prefix): [string, string, string[]] => [
+      `members would stand among the roles of pairs (${prefix})`,
+      `${LISTEN}, etcd: { endpoints: https://x:1, prefix: ${prefix} }, ${TLS}`,
+      [
+        `t.yaml:7:104: "${prefix.replace(/\/$/, "")}" is where arbiters of pairs have their keys: take /${prefix.replace(/\/$/, "")}, or another one`,
+      ],
+    ],
+  ),
 ])("a mistake is told where %s", (_what, section, messages) => {
   expect(load(`cluster: { self: a, ${section} }`).mistakes).toEqual(messages);
 });
+
+test.each(["/ts-bgp", "/ts-bgp/rs1", "ts-bgp-cluster/rs1", "lists/ts-bgp/rs1"])(
+  "no arbiter has keys under %s",
+  (prefix) => {
+    const etcd = `etcd: { endpoints: https://x:1, prefix: ${prefix} }`;
+    expect(load(`cluster: { self: a, ${LISTEN}, ${etcd}, ${TLS} }`).mistakes).toEqual([]);
+  },
+);
 
 test("a neighbor without a member is one that nobody has", () => {
   const { mistakes } = load(

@@ -1,5 +1,6 @@
 /** Members that find each other by a real etcd: one joins, one is killed, etcd is lost, and nobody is reloaded. */
 import { spawnSync } from "node:child_process";
+import { LINES_MAX } from "@ts-bgp/nsr/few-lines";
 import { afterEach, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
@@ -49,11 +50,16 @@ async function newScene(): Promise<Scene> {
 }
 
 /** @param cluster - beside self and certificates */
-function fileOf({ papers }: Scene, self: string, cluster: ConfigFile): ConfigFile {
+function fileOf(
+  { papers }: Scene,
+  self: string,
+  cluster: ConfigFile,
+  names: readonly string[] = NAMES,
+): ConfigFile {
   const options = { passive: true, "route-server-client": true };
   return {
     defaults: { ...options, import: "accept-all", export: "accept-all" },
-    neighbors: NAMES.map((speaker, k) => ({
+    neighbors: names.map((speaker, k) => ({
       ...{ address: neighborAddress(k + 1), as: AS + k, speaker },
     })),
     cluster: { self, tls: papers.of(self), "hold-seconds": 600, ...cluster },
@@ -81,6 +87,11 @@ async function clientOf(speaker: SpeakerProcess, k: number): Promise<Peer> {
   return peer;
 }
 
+function tsbgp(speaker: SpeakerProcess, ...words: string[]) {
+  const all = [MAIN, ...words, "--socket", speaker.socket];
+  return spawnSync(process.execPath, all, { encoding: "utf8" });
+}
+
 const isAway = (speaker: SpeakerProcess) => speaker.log().some(({ msg }) => / is away/.test(msg));
 
 describe.skipIf(REASON !== null)(`members by etcd (${REASON ?? "etcd"})`, () => {
@@ -103,12 +114,7 @@ describe.skipIf(REASON !== null)(`members by etcd (${REASON ?? "etcd"})`, () => 
       entry: expect.stringMatching(`^${LIST}/a/127\\.0\\.0\\.1:\\d+$`),
     });
 
-    const { stdout } = spawnSync(
-      process.execPath,
-      [MAIN, "show", "cluster", "--socket", a.socket],
-      { encoding: "utf8" },
-    );
-    expect(stdout).toMatch(
+    expect(tsbgp(a, "show", "cluster").stdout).toMatch(
       /^Member a\nEntry in etcd: \S+\/a\/127\.0\.0\.1:\d+; list read \S+ ago\n/,
     );
 
@@ -150,6 +156,35 @@ describe.skipIf(REASON !== null)(`members by etcd (${REASON ?? "etcd"})`, () => 
     b.signal("SIGTERM");
     expect(await b.exited()).toBe("exit 0");
     etcd.signal("SIGCONT");
+  });
+
+  test("are seen and heard of beside strangers in the list, who count for nothing", async () => {
+    const scene = await newScene();
+    const names = ["a", "b"];
+    const place = async (self: string) =>
+      fileOf(scene, self, byEtcd(scene, await newPlace()), names);
+    const [a, b] = [await started(await place("a")), await started(await place("b"))];
+    await clientOf(b, 2);
+    await untilTold(a, "b", 2 * ROUTES);
+    const { port } = await newPlace();
+    const strangers = Array.from({ length: 50 }, (_, k) => `x${k}`);
+    for (const name of strangers) await scene.etcd.put(`${LIST}/${name}/127.0.0.1:${port}`, "");
+    const lines = () => a.log().filter(({ msg }) => /^x\d+: /.test(msg)).length;
+    await until(() => lines() >= LINES_MAX, WAIT_MS, "there is much to say of strangers");
+    const areFollowed = async () => (await clusterOf(a)).members.length === 1 + strangers.length;
+    await until(areFollowed, WAIT_MS, "strangers are followed");
+    const status = tsbgp(a, "show", "status", "--cluster");
+    expect([status.status, status.stderr]).toEqual([0, ""]);
+    const routes = tsbgp(a, "show", "routes", "16.0.0.0/24", "--cluster");
+    expect([routes.status, routes.stderr]).toEqual([0, ""]);
+
+    // In the same seconds: no line about b is left out.
+    b.signal("SIGKILL");
+    await b.exited();
+    await until(() => isAway(a), WAIT_MS, "it is said that b is away");
+    const { status: code, stderr } = tsbgp(a, "show", "status", "--cluster");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^tsbgp: member b has not answered: [^\n]*\n$/);
   });
 
   test("were those of a file, by reloads, and are again", async () => {

@@ -1,9 +1,12 @@
 /** A process in a list of members in a real etcd, whatever becomes of that and of the list. */
-import { afterEach, describe, expect, test } from "vitest";
+import type { ClusterConfig } from "@ts-bgp/config";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
+import { EtcdWay } from "../../../testkit/etcd-way.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
 import { EtcdMembership } from "../src/cluster/etcd-membership.ts";
+import { Membership } from "../src/cluster/membership.ts";
 
 const REASON = labAvailable();
 const WAIT_MS = 20_000;
@@ -23,6 +26,13 @@ async function startEtcd(): Promise<RealEtcd> {
   return etcd;
 }
 
+async function wayTo(etcd: RealEtcd): Promise<EtcdWay> {
+  const way = new EtcdWay(etcd.endpoint);
+  await way.open();
+  ends.push(() => way.close());
+  return way;
+}
+
 function answers(etcd: RealEtcd): Promise<unknown> {
   const isThere = () =>
     etcd.keys().then(
@@ -35,10 +45,12 @@ function answers(etcd: RealEtcd): Promise<unknown> {
 class Member {
   readonly said: string[] = [];
   entered = 0;
+  /** Called when the list was read, or the entry is there. */
+  onNews: (what: "read" | "entered") => void = () => {};
   readonly membership: EtcdMembership;
 
   constructor(
-    etcd: RealEtcd,
+    etcd: { readonly endpoint: string },
     self: string,
     { port = 1795, sides = 1, names = [] as string[] } = {},
   ) {
@@ -48,8 +60,11 @@ class Member {
       { etcd: { ...access, prefix: PREFIX, ttlSeconds: TTL_SECONDS, sides }, ...where },
       {
         names: () => [self, ...names],
-        read: () => {},
-        entered: () => void this.entered++,
+        read: () => this.onNews("read"),
+        entered: () => {
+          this.entered++;
+          this.onNews("entered");
+        },
         say: (level, message) => this.said.push(`${level}: ${message}`),
       },
     );
@@ -154,12 +169,138 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     expect(a.entered).toBe(1);
     // More keys than are read at once.
     for (const k of [1, 2]) await etcd.remove(`${PREFIX}/${k}${long}`);
-    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/m${k}/10.8.0.1:1`, "");
+    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/aa${k}/10.8.0.1:1`, "");
     const again = new Member(etcd, "b", { port: 1797 });
     const sees = () => a.membership.places?.get("b")?.[0]?.port === 1797;
     await until(sees, WAIT_MS, "b is seen behind all of them");
     expect(again.membership.places!.size).toBeGreaterThan(500);
     expect(a.said.length).toBeLessThan(10);
+  });
+
+  test("has members that are named though the whole of it cannot be read, by ranges that are short", async () => {
+    const etcd = await startEtcd();
+    const way = await wayTo(etcd);
+    for (let k = 0; k < 600; k++) await etcd.put(`${PREFIX}/aa${k}/10.8.0.1:1`, "");
+    const b = new Member(etcd, "b");
+    await until(() => b.membership.hasEntry, WAIT_MS, "b is there");
+    for (let k = 0; k < 40; k++) await etcd.put(`${PREFIX}/b/10.9.9.1:${1 + k}`, "");
+    const a = new Member(way, "a", { names: ["b"], port: 1796 });
+    const seesB = () => a.membership.places?.get("b")?.[0]?.address === "10.9.0.1";
+    await until(seesB, WAIT_MS, "b is seen, its oldest entry first");
+    const many = `too much stands under ${PREFIX}/ for a list of members`;
+    expect(a.membership.problems).toEqual([expect.stringMatching(`^${many}; those that`)]);
+
+    way.isLost = (key) => key === `${PREFIX}/`;
+    const isSaid = () =>
+      /^the list cannot be read as a whole: .*no answer; those that/.test(
+        a.membership.problems[0] ?? "",
+      );
+    await until(isSaid, WAIT_MS, "it is said");
+    await a.sees("a", "b");
+    const looks = () => way.ranges.filter(({ asked }) => asked.key === `${PREFIX}/a/`).length;
+    await until(() => looks() >= 6, WAIT_MS, "it was looked a few times");
+    await etcd.remove(`${PREFIX}/b/10.9.0.1:1795`);
+    await until(() => !seesB(), WAIT_MS, "what becomes of b is seen");
+    expect(a.membership.hasEntry).toBe(true);
+    expect(a.entered).toBe(1);
+    expect(a.warnings(/etcd cannot be reached|cannot be read, /)).toEqual([]);
+
+    await etcd.remove(`${PREFIX}/a/10.9.0.1:1796`);
+    await until(() => a.entered === 2, WAIT_MS, "its own entry is put again");
+
+    // The whole of it is not asked for each time, and is seen once it can be.
+    const [all, one] = [`${PREFIX}/`, `${PREFIX}/b/`].map(
+      (key) => way.ranges.filter(({ asked }) => asked.key === key).length,
+    );
+    expect(all).toBeLessThan(one! / 2);
+    way.isLost = () => false;
+    for (let k = 0; k < 600; k++) await etcd.remove(`${PREFIX}/aa${k}/10.8.0.1:1`);
+    const isWhole = () => /^\d+ keys are no entry/.test(a.membership.problems[0] ?? "");
+    await until(isWhole, WAIT_MS, "the list is whole");
+
+    // Any order but that of keys has etcd read all that there is, and so would no limit.
+    const ofB = way.ranges.filter(({ asked }) => asked.key === `${PREFIX}/b/`);
+    expect(Math.max(...ofB.map(({ keys }) => keys ?? 0))).toBe(16);
+    for (const { asked } of way.ranges) {
+      expect(asked).toMatchObject({ limit: expect.any(String), keys_only: true });
+      expect(Object.keys(asked).filter((option) => /^sort_|_revision$/.test(option))).toEqual([]);
+    }
+  });
+
+  test("has older entries of a member than that of this process, which stays all the same", async () => {
+    const etcd = await startEtcd();
+    for (let k = 0; k < 5; k++) await etcd.put(`${PREFIX}/a/10.9.9.1:${1 + k}`, "");
+    const a = new Member(etcd, "a");
+    const reads: number[] = [];
+    a.onNews = (what) => what === "read" && a.entered > 0 && reads.push(a.entered);
+    await until(() => reads.length > 3, WAIT_MS, "it was read a few times");
+    expect(new Set(reads)).toEqual(new Set([1]));
+    expect(a.warnings(/removed/)).toEqual([]);
+  });
+
+  test.each(["read", "entered"] as const)(
+    "is behind a fault of this process when it is %s, which is no trouble with etcd",
+    async (when) => {
+      const caught = vi.fn();
+      const before = process.listeners("uncaughtException");
+      process.removeAllListeners("uncaughtException");
+      process.on("uncaughtException", caught);
+      ends.push(() => {
+        process.removeAllListeners("uncaughtException");
+        for (const each of before) process.on("uncaughtException", each);
+      });
+      const a = new Member(await startEtcd(), "a");
+      a.onNews = (what) => {
+        if (what === when) throw new Error("a fault");
+      };
+      await until(() => caught.mock.calls.length > 0, WAIT_MS, "it is a fault of the process");
+      expect(caught.mock.calls[0]![0]).toMatchObject({ message: "a fault" });
+      await until(() => a.membership.hasEntry && a.membership.readMs, WAIT_MS, "etcd is well");
+      expect(a.membership.problems).toEqual([]);
+      expect(a.warnings(/./)).toEqual([]);
+    },
+  );
+
+  test("lacks a member that neighbors have, which is told after a while", async () => {
+    const etcd = await startEtcd();
+    const said: string[] = [];
+    const membership = new Membership(
+      "1",
+      (level, message) => said.push(`${level}: ${message}`),
+      () => {},
+    );
+    ends.push(() => membership.stop());
+    const access = { endpoints: [etcd.endpoint], tls: null, user: null };
+    const config: ClusterConfig = {
+      ...{ name: "cluster", self: "a", listen: { address: "10.9.0.1", port: 1795 }, members: [] },
+      etcd: { ...access, prefix: PREFIX, ttlSeconds: TTL_SECONDS, sides: 1 },
+      ...{ holdSeconds: 3, tls: null },
+    };
+    const b = new Member(etcd, "b", { port: 1796 });
+    await b.sees("b");
+    const beganMs = performance.now();
+    membership.configure(config);
+    membership.name(new Set(["b", "bb", "cc"]));
+    const problem =
+      'the list has no bb, cc, which neighbors have as "speaker": down, in another list, or misspelt?';
+    await until(() => membership.shown.problems.length > 0, WAIT_MS, "it is shown");
+    expect(performance.now() - beganMs).toBeGreaterThan(3000);
+    expect(membership.shown.problems).toEqual([problem]);
+    const linesOf = (what: string) => said.filter((line) => line.includes(what));
+    expect(linesOf("the list has")).toEqual([`warn: ${problem}`]);
+
+    membership.name(new Set(["b"]));
+    await until(() => membership.shown.problems.length === 0, WAIT_MS, "all are there");
+    expect(linesOf("the list has").at(-1)).toBe(
+      "info: the list has all members that neighbors are of",
+    );
+    // One that is away for less is not told of.
+    membership.configure({ ...config, holdSeconds: 600 });
+    await b.membership.leave();
+    const sees = () => said.some((line) => line.endsWith("members in etcd: a"));
+    await until(sees, WAIT_MS, "b has left");
+    expect(membership.shown.problems).toEqual([]);
+    expect(linesOf("the list has")).toHaveLength(2);
   });
 
   test("is left in time, and nothing is asked any more, when etcd hangs", async () => {
@@ -168,8 +309,9 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     await a.sees("a");
     etcd.signal("SIGSTOP");
     ends.push(() => etcd.signal("SIGCONT"));
-    const hangs = () => a.warnings(/etcd cannot be reached, .*no answer/).length === 1;
-    await until(hangs, WAIT_MS, "it is said");
+    const hangs = () => /^etcd cannot be reached, .*no answer/.test(a.membership.problems[0] ?? "");
+    await until(hangs, WAIT_MS, "it is shown");
+    expect(a.warnings(/cannot be .*no answer/)).toHaveLength(1);
     const sockets = () => process.getActiveResourcesInfo().filter((one) => /TCP/.test(one)).length;
     await a.membership.leave();
     await until(() => sockets() === 0, WAIT_MS, "no connection is left");

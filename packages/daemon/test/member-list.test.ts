@@ -65,6 +65,9 @@ describe("a list", () => {
     const { places, bad } = membersIn(PREFIX, keysOf(...keys));
     expect(places.get("a")!.map(({ port }) => port)).toEqual([1, 2, 3, 4]);
     expect(bad).toMatchObject({ count: 96, first: expect.stringContaining("addresses already") });
+    // Of what is too much anyway the address is not looked at.
+    const more = membersIn(PREFIX, keysOf(...keys.slice(0, 4), `${PREFIX}/a/nowhere:1`));
+    expect(more.bad!.first).toMatch(/a has 4 addresses already$/);
   });
 });
 

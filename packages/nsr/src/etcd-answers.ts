@@ -111,14 +111,18 @@ export function keepAliveAnswer(json: unknown): Origin & { readonly found: boole
   return { cluster, revision: null, found: result["TTL"] !== undefined };
 }
 
-/** Of keys without what they hold. */
+/** Of keys without what they hold: the oldest ones first. */
 export function keysAnswer(
   json: unknown,
 ): Origin & { readonly found: { readonly keys: Uint8Array[]; readonly isWhole: boolean } } {
   const answer = fieldsOf(json, "the answer");
   const { cluster, revision } = headerOf(answer);
   const kvs = listOf(answer["kvs"] ?? [], '"kvs"');
-  const keys = kvs.map((item) => octetsIn(fieldsOf(item, "a key"), "key"));
+  const keys = kvs
+    .map((item) => fieldsOf(item, "a key"))
+    .map((item) => ({ key: octetsIn(item, "key"), created: revisionIn(item, "create_revision") }))
+    .sort((a, b) => a.created - b.created)
+    .map(({ key }) => key);
   return { cluster, revision, found: { keys, isWhole: answer["more"] !== true } };
 }
 

@@ -9,8 +9,7 @@ import type { EtcdAccess } from "@ts-bgp/config";
 import { keepAliveAnswer, keysAnswer, leaseAnswer, plainAnswer } from "./etcd-answers.ts";
 import { EtcdClient } from "./etcd-client.ts";
 
-/** More keys than these, and more octets of an answer, are not read at once. */
-const KEYS_MAX = 512;
+/** More octets of an answer are not read at once. */
 const ANSWER_OCTETS_MAX = 1 << 18;
 const TOO_LONG = /not an answer of etcd: longer than/;
 /** No key is ever changed then. */
@@ -54,11 +53,12 @@ export class EtcdEntries {
 
   /**
    * @param prefix - ends with a slash
+   * @param max - of more keys those that are first by their octets are read
    * @returns none where the names of keys are too long for one answer
    */
-  async keysUnder(prefix: string): Promise<FoundKeys> {
-    const order = { sort_order: "ASCEND", sort_target: "CREATE", limit: String(KEYS_MAX) };
-    const body = { ...rangeOf(prefix), ...order, keys_only: true };
+  async keysUnder(prefix: string, max: number): Promise<FoundKeys> {
+    // Without an order: for any, etcd would read and sort all that there is before it looks at the limit.
+    const body = { ...rangeOf(prefix), limit: String(max), keys_only: true };
     try {
       return await this.ask("/v3/kv/range", body, keysAnswer);
     } catch (error) {

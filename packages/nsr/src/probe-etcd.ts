@@ -43,7 +43,8 @@ export async function probeMembership({ cluster }: Config): Promise<DoctorRow[]>
     const entries = new EtcdEntries(access, ANSWER_MS);
     try {
       await entries.probe(`${etcd.prefix}/`);
-      return { cluster: null, answerMs: await timed(() => entries.keysUnder(`${etcd.prefix}/`)) };
+      const answerMs = await timed(() => entries.keysUnder(`${etcd.prefix}/`, 1));
+      return { cluster: null, answerMs };
     } finally {
       entries.close();
     }

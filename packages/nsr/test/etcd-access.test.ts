@@ -34,11 +34,11 @@ async function enter(tls: EtcdTls | null, user: EtcdUser | null, prefix = "ts-bg
     const lease = await entries.grant(60);
     await entries.put(`${prefix}a`, "x", lease);
     expect(await entries.keepAlive(lease)).toBe(true);
-    const { keys, isWhole } = await entries.keysUnder(prefix);
+    const { keys, isWhole } = await entries.keysUnder(prefix, 9);
     await entries.revoke(lease);
     expect(await entries.keepAlive(lease)).toBe(false);
     await expect(entries.put(`${prefix}a`, "x", lease)).rejects.toThrow("lease not found");
-    expect(await entries.keysUnder(prefix)).toEqual({ keys: [], isWhole: true });
+    expect(await entries.keysUnder(prefix, 9)).toEqual({ keys: [], isWhole: true });
     expect(isWhole).toBe(true);
     return keys.map((key) => Buffer.from(key).toString());
   } finally {

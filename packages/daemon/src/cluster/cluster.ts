@@ -7,11 +7,10 @@
  *     faults.ts            what of that is not taken
  *     handed-clients.ts    clients that came to another member
  *     membership.ts        who the others are    etcd-membership.ts   as a list in etcd has them
- *     member-list.ts       what becomes of that
+ *     member-list.ts       what becomes of that       member-lines.ts   and is said in the log
  */
 
 import type { ClusterConfig } from "@ts-bgp/config";
-import { FewLines } from "@ts-bgp/nsr/few-lines";
 import { listenForLinks } from "@ts-bgp/nsr/links";
 import { Refusals } from "@ts-bgp/nsr/refusals";
 import type { Observed, Router } from "@ts-bgp/router";
@@ -23,6 +22,7 @@ import type { Log } from "../logging.ts";
 import { askMembers } from "./ask-members.ts";
 import { FollowedMember } from "./followed-member.ts";
 import { HandedClients } from "./handed-clients.ts";
+import { MemberLines } from "./member-lines.ts";
 import { isSame, Membership } from "./membership.ts";
 import { NO_CLUSTER, type ShownCluster } from "./shown.ts";
 import { Teller, type TellerHooks } from "./teller.ts";
@@ -49,7 +49,7 @@ export class Cluster {
   private readonly log: Log["say"];
   /** Answers what this speaker is asked. */
   private readonly answer: ControlHandler;
-  private readonly sayFew: (level: "info" | "warn", message: string) => void;
+  private readonly lines: MemberLines;
 
   constructor(version: string, log: Log["say"], answer: ControlHandler) {
     this.version = version;
@@ -65,12 +65,7 @@ export class Cluster {
     );
     const said = (level: "info" | "warn", message: string) => this.say(level, message);
     this.membership = new Membership(version, said, () => this.arrange());
-    // Whoever can write to etcd can have links fail as often as they like.
-    const few = {
-      info: new FewLines((message) => this.say("info", message)),
-      warn: new FewLines((message) => this.say("warn", message)),
-    };
-    this.sayFew = (level, message) => few[level].say(message);
+    this.lines = new MemberLines(said);
     this.hooks = {
       answer,
       fault: faultsTo({ say: log }),
@@ -132,7 +127,9 @@ export class Cluster {
       this.speaker = next;
       this.epoch = epoch;
     }
-    this.membership.name(next === null ? [] : speakersIn(next.router));
+    const named = new Set(next === null ? [] : speakersIn(next.router));
+    this.membership.name(named);
+    this.lines.name(named);
     this.arrange();
     for (const member of this.members.values()) member.look();
     if (isOther) for (const teller of this.tellers) teller.roleChanged();
@@ -159,10 +156,10 @@ export class Cluster {
     };
   }
 
-  /** Asks all members, see `askMembers`. */
+  /** Asks all members but those that nothing is but listed in etcd, see `askMembers`. */
   ask(request: ControlRequest): ReturnType<ControlHandler> {
-    const { config, speaker, answer } = this;
-    const members = [...this.members.values()];
+    const { config, speaker, answer, membership } = this;
+    const members = [...this.members.values()].filter((each) => membership.counts(each));
     if (config === null)
       throw new ControlError("this speaker is no member of a cluster", "unknown");
     if (speaker === null) throw new ControlError("a standby follows no other member", "standby");
@@ -201,11 +198,13 @@ export class Cluster {
     if (speaker === null || config === null) return;
     const wanted = this.membership.whomToFollow([...before.values()]);
     const isOfFile = config.etcd === null;
-    const say = isOfFile ? (...said: Parameters<Cluster["say"]>) => this.say(...said) : this.sayFew;
     const members = new Map<string, FollowedMember>();
     for (const [name, places] of wanted) {
       const member =
-        before.get(name) ?? new FollowedMember(name, config, speaker, this.version, say);
+        before.get(name) ??
+        new FollowedMember(name, config, speaker, this.version, (...said) =>
+          this.sayOf(name, ...said),
+        );
       members.set(name, member);
       member.holdSeconds = config.holdSeconds;
       member.follow(places, isOfFile);
@@ -238,6 +237,11 @@ export class Cluster {
     this.arrange();
   }
 
+  private sayOf(member: string, level: "info" | "warn", message: string): void {
+    if (this.config?.etcd) this.lines.say(member, level, message);
+    else this.say(level, message);
+  }
+
   private say(level: "info" | "warn", message: string): void {
     this.log(level, "cluster", message);
   }
@@ -253,5 +257,5 @@ function admits(config: ClusterConfig | null, member: string): boolean {
 /** @returns names of members that have neighbors */
 function speakersIn({ neighbors }: Router): string[] {
   const names = [...neighbors.values()].map(({ config }) => config.speaker);
-  return [...new Set(names.filter((name) => name !== null))];
+  return names.filter((name) => name !== null);
 }

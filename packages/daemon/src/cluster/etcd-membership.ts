@@ -6,11 +6,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterEtcd, ListenAddress } from "@ts-bgp/config";
 import { EtcdEntries } from "@ts-bgp/nsr/etcd-entries";
-import { entryKey, MEMBERS_MAX, type MemberList, membersIn } from "./member-list.ts";
+import { entryKey, type MemberList, membersIn } from "./member-list.ts";
 import { SaidOnce } from "./said-once.ts";
 
 /** Between two readings of the list. */
 const LOOK_MS = 1000;
+/** Between two readings of all that a list has which was not whole: etcd counts its keys each time, for all to wait. */
+const PART_MS = 10_000;
+/** Keys of the list that are read at once, and those of a member that is asked for by itself. */
+const KEYS_MAX = 512;
+const MEMBER_KEYS_MAX = 16;
 /** Longest wait for an answer of etcd. */
 const TIMEOUT_MS = 2000;
 /** Longest wait for etcd when this process ends, or leaves. */
@@ -35,13 +40,22 @@ export interface MembershipOptions {
 }
 
 export interface MembershipHooks {
-  /** Members that are asked for by themselves where others have filled the list. */
+  /** Members that are asked for by themselves where the list is not read as a whole, this one among them. */
   names(): Iterable<string>;
   /** The list was read. */
   read(): void;
   /** The entry is there. */
   entered(): void;
   say(level: "info" | "warn", message: string): void;
+}
+
+interface Found {
+  /** An entry may be there twice. */
+  readonly keys: readonly Uint8Array[];
+  /** Why these are not all; null where they are. */
+  readonly notWhole: string | null;
+  /** Whether all of this member are among them. */
+  readonly hasAllOwn: boolean;
 }
 
 export class EtcdMembership {
@@ -55,6 +69,9 @@ export class EtcdMembership {
   private readonly entries: EtcdEntries;
   private readonly said: SaidOnce;
   private readonly prefix: string;
+  /** What was read of a list that was not whole, and until when that counts by `performance.now`. */
+  private part: Found = { keys: [], notWhole: null, hasAllOwn: false };
+  private partUntilMs = 0;
   private lease: string | null = null;
   private isEntered = false;
   /** It was there, and was not in the list. */
@@ -178,41 +195,69 @@ export class EtcdMembership {
   }
 
   private async look(): Promise<void> {
-    const { entries, prefix, hooks } = this;
     const beganMs = performance.now();
     try {
-      const { keys, isWhole } = await entries.keysUnder(`${prefix}/`);
-      const all = [...keys];
-      const names = isWhole ? [] : [...hooks.names()].slice(0, MEMBERS_MAX);
-      for (const name of names) all.push(...(await entries.keysUnder(`${prefix}/${name}/`)).keys);
+      const found = await this.read();
       if (this.isOver) return;
-      this.take(membersIn(prefix, all), isWhole, beganMs);
+      this.take(found, beganMs);
       this.lookProblem = null;
     } catch (error) {
       this.lookProblem = (error as Error).message.slice(0, PROBLEM_CHARACTERS);
     }
   }
 
+  /** Some members are found whatever else stands there, also where that is too much for etcd to answer in time. */
+  private async read(): Promise<Found> {
+    const { entries, prefix, hooks, options } = this;
+    const all = performance.now() < this.partUntilMs ? this.part : await this.readAll();
+    if (all.notWhole === null) return all;
+    const keys: Uint8Array[] = [];
+    let hasAllOwn = false;
+    for (const name of hooks.names()) {
+      if (this.isOver) break;
+      const found = await entries.keysUnder(`${prefix}/${name}/`, MEMBER_KEYS_MAX);
+      keys.push(...found.keys);
+      if (name === options.self) hasAllOwn = found.isWhole;
+    }
+    // Not while nothing can be read.
+    if (all !== this.part) this.partUntilMs = performance.now() + PART_MS;
+    this.part = all;
+    return { keys: [...keys, ...all.keys], notWhole: all.notWhole, hasAllOwn };
+  }
+
+  private async readAll(): Promise<Found> {
+    const { entries, prefix } = this;
+    try {
+      const { keys, isWhole } = await entries.keysUnder(`${prefix}/`, KEYS_MAX);
+      const many = `too much stands under ${prefix}/ for a list of members`;
+      return { keys, notWhole: isWhole ? null : many, hasAllOwn: isWhole };
+    } catch (error) {
+      const why = (error as Error).message.slice(0, PROBLEM_CHARACTERS);
+      const notWhole = `the list cannot be read as a whole: ${why}`;
+      return { keys: [], notWhole, hasAllOwn: false };
+    }
+  }
+
   /** @param beganMs - what was put later need not be in the list */
-  private take({ places, bad }: MemberList, isWhole: boolean, beganMs: number): void {
+  private take({ keys, notWhole, hasAllOwn }: Found, beganMs: number): void {
     const { options, prefix } = this;
+    const { places, bad } = membersIn(prefix, keys);
     this.places = places;
     this.readMs = Date.now();
-    const which = "those that neighbors are of, and the oldest ones, are looked at";
-    const many = `too much stands under ${prefix}/ for a list of members: ${which}`;
     const what = bad?.count === 1 ? "1 key is" : `${bad?.count} keys are`;
     const few = bad === null ? null : `${what} no entry, and left out: ${bad.first}`;
-    this.listProblem = isWhole ? few : many;
-    const own = places.get(options.self) ?? [];
-    const isListed = own.some((place) => entryKey(prefix, options.self, place) === this.key);
+    const which = "those that neighbors are of are looked for one by one";
+    this.listProblem = notWhole === null ? few : `${notWhole}; ${which}`;
+    const own = Buffer.from(this.key);
+    const isListed = keys.some((key) => own.equals(key));
     const isExpected = this.isEntered && this.enteredMs < beganMs && !this.isLeaving;
-    if (isWhole && !isListed && isExpected) {
+    if (hasAllOwn && !isListed && isExpected) {
       this.isEntered = false;
       this.isMissed = true;
       void this.keep();
     }
-    this.sidesListed = own.length;
-    if (own.length === options.etcd.sides) this.oddSinceMs = null;
+    this.sidesListed = places.get(options.self)?.length ?? 0;
+    if (this.sidesListed === options.etcd.sides) this.oddSinceMs = null;
     else this.oddSinceMs ??= performance.now();
     // Behind what is tried here: a fault of the speaker ends the process, and is no trouble with etcd.
     setImmediate(() => {

@@ -40,8 +40,7 @@ export function membersIn(prefix: string, keys: readonly Uint8Array[]): MemberLi
     const key = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString("latin1");
     if (seen.has(key)) continue;
     seen.add(key);
-    const entry = entryIn(prefix, key);
-    const problem = typeof entry === "string" ? entry : add(places, ...entry);
+    const problem = add(places, prefix, key);
     if (problem === null) continue;
     bad ??= { count: 0, first: `${told(key)}: ${printable(problem)}` };
     bad.count++;
@@ -49,20 +48,16 @@ export function membersIn(prefix: string, keys: readonly Uint8Array[]): MemberLi
   return { places, bad };
 }
 
-function add(places: Map<string, ListenAddress[]>, member: string, place: ListenAddress) {
-  const known = places.get(member) ?? [];
-  if (known.length >= PLACES_MAX) return `${member} has ${PLACES_MAX} addresses already`;
-  places.set(member, [...known, place]);
-  return null;
-}
-
-/** @returns an entry, or what is wrong with it */
-function entryIn(prefix: string, key: string): readonly [member: string, ListenAddress] | string {
+/** Adds what an entry says. @returns what is wrong with it where that is none, or one too many; else null */
+function add(places: Map<string, ListenAddress[]>, prefix: string, key: string): string | null {
   if (key.length > KEY_OCTETS_MAX) return `longer than ${KEY_OCTETS_MAX} octets`;
   const form = "it is not MEMBER/ADDRESS:PORT";
   if (!key.startsWith(`${prefix}/`)) return form;
   const [, member, host, digits] = ENTRY.exec(key.slice(prefix.length + 1)) ?? [];
   if (member === undefined) return form;
+  const known = places.get(member) ?? [];
+  // Before the address is looked at, which takes longer.
+  if (known.length >= PLACES_MAX) return `${member} has ${PLACES_MAX} addresses already`;
   const address = parseHostAddress(host!.replace(/^\[(.*)\]$/, "$1"));
   const port = Number(digits);
   if (typeof address === "string") return address;
@@ -70,7 +65,9 @@ function entryIn(prefix: string, key: string): readonly [member: string, ListenA
   if (port > PORT_MAX) return `${port} is no port`;
   const place = { address: address.text, port };
   // One that is written in another way would be an entry of its own.
-  return entryKey(prefix, member, place) === key ? [member, place] : form;
+  if (entryKey(prefix, member, place) !== key) return form;
+  places.set(member, [...known, place]);
+  return null;
 }
 
 /** @returns a key as it may stand in a log */

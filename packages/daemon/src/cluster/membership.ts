@@ -26,6 +26,9 @@ export class Membership {
   private before: EtcdMembership | null = null;
   /** Members that are listed, and one too many. */
   private leftOut = 0;
+  /** Members that have neighbors and are not listed, and since when by `performance.now`. */
+  private absentSinceMs: ReadonlyMap<string, number> = new Map();
+  private absentProblem: string | null = null;
   private whoSaid = "";
   private whoSaidMs: number = Number.NEGATIVE_INFINITY;
 
@@ -43,6 +46,8 @@ export class Membership {
     this.config = config;
     if (isSame(old, config, ["self", "listen", "etcd"])) return;
     this.list = null;
+    this.absentSinceMs = new Map();
+    this.absentProblem = null;
     if (list?.hasEntry && this.before === null) {
       list.stay();
       this.before = list;
@@ -52,8 +57,8 @@ export class Membership {
   }
 
   /** @param names - of members that have neighbors */
-  name(names: readonly string[]): void {
-    this.named = new Set(names);
+  name(names: ReadonlySet<string>): void {
+    this.named = names;
   }
 
   /** @returns each of the others, and where it is; null where that is not known yet */
@@ -69,12 +74,18 @@ export class Membership {
       : new Map(members);
   }
 
+  /** Whether it is one by the file, or by what it has shown: whoever can write to etcd can list others. */
+  counts({ name, isNeeded }: FollowedNow): boolean {
+    return this.list === null || this.named.has(name) || isNeeded;
+  }
+
   get shown(): ShownMembership {
-    const { list, manyProblem } = this;
+    const { list, manyProblem, absentProblem } = this;
     if (list === null) {
       return { by: "file", entry: null, has_entry: null, read_ms: null, problems: [] };
     }
-    const problems = [...list.problems, ...(manyProblem === null ? [] : [manyProblem])];
+    const own = [manyProblem, absentProblem].filter((problem) => problem !== null);
+    const problems = [...list.problems, ...own];
     const { key: entry, hasEntry: has_entry, readMs: read_ms } = list;
     return { by: "etcd", entry, has_entry, read_ms, problems };
   }
@@ -103,6 +114,7 @@ export class Membership {
       read: () => {
         if (list !== this.list) return;
         this.sayWho(list);
+        this.noteAbsent(list);
         this.changed();
       },
       entered: () => {
@@ -116,12 +128,32 @@ export class Membership {
     return list;
   }
 
+  /** Any name may come to be in the list, so a misspelt one is found by this alone. */
+  private noteAbsent({ places }: EtcdMembership): void {
+    const nowMs = performance.now();
+    const { named, absentSinceMs: before } = this;
+    const names = [...named].filter((name) => !places?.has(name));
+    const since = new Map(names.map((name) => [name, before.get(name) ?? nowMs]));
+    this.absentSinceMs = since;
+    const untilMs = nowMs - 1000 * this.config!.holdSeconds;
+    const long = names.filter((name) => since.get(name)! <= untilMs).sort();
+    const text = long.join(", ").slice(0, LISTED_CHARACTERS);
+    const why = 'which neighbors have as "speaker": down, in another list, or misspelt?';
+    this.absentProblem = long.length === 0 ? null : `the list has no ${text}, ${why}`;
+    this.said.note("absent", this.absentProblem, "the list has all members that neighbors are of");
+  }
+
   /** Says who is there when that has changed, though not each time. */
   private sayWho({ places }: EtcdMembership): void {
-    const who = [...(places ?? [])].map(([name, { length }]) =>
-      length === 1 ? name : `${name} (${length} addresses)`,
-    );
-    const text = who.sort().join(", ").slice(0, LISTED_CHARACTERS);
+    const { self } = this.config!;
+    // Others are not to take the room of those that the file names.
+    const rank = (name: string) => (name === self || this.named.has(name) ? 0 : 1);
+    const names = [...(places?.keys() ?? [])].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    const who = names.map((name) => {
+      const { length } = places!.get(name)!;
+      return length === 1 ? name : `${name} (${length} addresses)`;
+    });
+    const text = who.join(", ").slice(0, LISTED_CHARACTERS);
     const nowMs = performance.now();
     if (text === this.whoSaid || nowMs < this.whoSaidMs + WHO_MS) return;
     this.whoSaid = text;
