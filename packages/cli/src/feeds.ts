@@ -17,6 +17,7 @@ const STATION_COLUMNS: readonly Column<ShownFeedStation>[] = [
   { title: "Messages", text: ({ messages }) => String(messages), right: true },
   { title: "Sent", text: ({ octets }) => size(octets), right: true },
   { title: "Queued", text: ({ queued_octets }) => size(queued_octets), right: true },
+  { title: "Memory", text: ({ held_octets }) => size(held_octets), right: true },
   { title: "Sessions", text: ({ sessions }) => String(sessions), right: true },
   { title: "Missed", text: ({ missed }) => String(missed), right: true },
   { title: "Problem", text: ({ problem }) => problem ?? "" },
@@ -35,6 +36,7 @@ export const showFeedsCommand: Command = {
   usage: "",
   summary: "those who observe the speaker: BMP stations, and MRT files",
   help: [
+    "Queued: what waits for the station. Memory: what that takes, at most queue-mb but for what happens at one time.",
     "Missed: how often the station was too slow, and was told everything anew. A standby has no feeds.",
   ],
   options: CONTROL_OPTIONS,

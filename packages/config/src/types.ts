@@ -171,7 +171,7 @@ export interface BmpStationConfig {
   readonly mirrorMalformed: boolean;
   /** Of BMP. */
   readonly version: 3 | 4;
-  /** Octets that may wait for the station; it has missed what is more. */
+  /** Memory that what waits for the station may take; it has missed what is more. */
   readonly queueOctetsMax: number;
 }
 

@@ -15,6 +15,8 @@ export interface ShownFeedStation {
   messages: number;
   octets: number;
   queued_octets: number;
+  /** Memory that these take. */
+  held_octets: number;
   /** Sessions that were begun, and those that were ended since the station was too slow. */
   sessions: number;
   missed: number;
@@ -57,6 +59,7 @@ export function showFeeds({ stations, mrt }: Feeds): ShownFeeds {
       messages: station.messages,
       octets: station.octets,
       queued_octets: station.queuedOctets,
+      held_octets: station.heldOctets,
       sessions: station.sessions,
       missed: station.missed,
       problem: station.problem,

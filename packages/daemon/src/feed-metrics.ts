@@ -23,6 +23,11 @@ export function feedMetrics({ stations, mrt }: Feeds, followed: ShownFollowers):
       "Octets that wait for the BMP station",
       perStation(({ queuedOctets }) => queuedOctets),
     ),
+    gauge(
+      "tsbgp_bmp_station_held_bytes",
+      "Memory that what waits for the BMP station takes",
+      perStation(({ heldOctets }) => heldOctets),
+    ),
     counter(
       "tsbgp_bmp_station_messages",
       "BMP messages for the station",

@@ -59,7 +59,10 @@ beforeAll(async () => {
   const shown = { ...showNsr(null, null), cluster: "rs1", last_switchover: last };
   const feeds = {
     stations: [
-      { name: "x", state: "up", isComplete: true, queuedOctets: 0, messages: 0, missed: 0 },
+      {
+        ...{ name: "x", state: "up", isComplete: true, messages: 0, missed: 0 },
+        ...{ queuedOctets: 0, heldOctets: 0 },
+      },
     ],
     mrt: { problem: null, files: 0, messages: 0, missed: 0 },
   } as unknown as Feeds;

@@ -21,6 +21,8 @@ import type { RouteRun, Table } from "./table-routes.ts";
 /** Where a message of BGP has its length, and its type (RFC 4271 section 4.1). */
 const LENGTH_AT = 16;
 const TYPE_AT = 18;
+/** Memory for where a message begins, in an array that has grown. */
+const START_OCTETS = 12;
 const NOBODY: BmpPeer = {
   type: BMP_PEER.GLOBAL,
   address: new Uint8Array(0),
@@ -49,6 +51,11 @@ export class BmpBlock {
   /** @returns the octets of messages `[from, to)` */
   octetsOf(from: number, to: number): number {
     return this.starts[to]! - this.starts[from]!;
+  }
+
+  /** Memory that it takes: the buffer may have room for as much again. */
+  get heldOctets(): number {
+    return this.sink.out.length + START_OCTETS * this.starts.length;
   }
 
   /** Adds what a run says, in as many messages as it takes. */

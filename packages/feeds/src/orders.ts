@@ -176,6 +176,8 @@ export interface ShownStation {
   readonly messages: number;
   readonly octets: number;
   readonly queuedOctets: number;
+  /** Memory that these take. */
+  readonly heldOctets: number;
   /** Sessions begun, and those that were ended since the station was too slow. */
   readonly sessions: number;
   readonly missed: number;

@@ -1,7 +1,8 @@
-/** What waits to be sent to a station: whole messages, no more than a bound. */
+/** What waits to be sent to a station: whole messages, in no more memory than a bound. */
 
 import type { Socket } from "node:net";
-import { type BmpBlock, type BmpPeer, BmpWriter, toVersion4 } from "@ts-bgp/feeds-codec";
+import { BmpWriter, toVersion4 } from "@ts-bgp/feeds-codec";
+import { type BlockPart, type Waiting, WaitQueue } from "./wait-queue.ts";
 
 /** So much is with the socket at most; the rest can still be given up. */
 const SOCKET_OCTETS_MAX = 1 << 18;
@@ -14,19 +15,8 @@ const SPARE_MAX = 8;
 const PART_OCTETS_MIN = 1 << 12;
 const NO_OCTETS = new Uint8Array(0);
 
-/** Messages `[from, to)` of a block, as those of a peer. */
-export interface BlockPart {
-  readonly peer: BmpPeer;
-  /** Nothing is added to it any more. */
-  readonly block: BmpBlock;
-  readonly from: number;
-  readonly to: number;
-  readonly twoOctetAs: boolean;
-}
-
 /**
- * A part that waits keeps all of its block, so only one that is half of it may: what waits has no more memory than
- * four times its octets, as a block may have room for as much again.
+ * A part that waits keeps all of its block, so only one that is half of it may: of less a copy takes less memory.
  *
  * @returns whether a part may wait as it is, and is copied when the socket takes it
  */
@@ -37,9 +27,9 @@ export function mayWait({ block, from, to }: BlockPart): boolean {
 
 export class Outbox {
   private readonly socket: Socket;
-  private readonly octetsMax: number;
+  private readonly heldOctetsMax: number;
   private readonly version: 3 | 4;
-  private readonly waiting: (Uint8Array | BlockPart)[] = [];
+  private readonly waiting: WaitQueue = new WaitQueue();
   private readonly writer: BmpWriter = new BmpWriter();
   private waitingOctets = 0;
   /** There was room when that was begun of which more follows. */
@@ -49,10 +39,13 @@ export class Outbox {
   /** Octets that the socket was given. */
   octetsSent = 0;
 
-  /** @param version - of BMP, in which all is sent; what is pushed is of version 3 */
-  constructor(socket: Socket, octetsMax: number, version: 3 | 4 = 3) {
+  /**
+   * @param heldOctetsMax - memory that what waits may take
+   * @param version - of BMP, in which all is sent; what is pushed is of version 3
+   */
+  constructor(socket: Socket, heldOctetsMax: number, version: 3 | 4 = 3) {
     this.socket = socket;
-    this.octetsMax = octetsMax;
+    this.heldOctetsMax = heldOctetsMax;
     this.version = version;
     socket.on("drain", () => this.flush());
   }
@@ -60,6 +53,11 @@ export class Outbox {
   /** Octets that have not left. */
   get octets(): number {
     return this.waitingOctets + this.socket.writableLength;
+  }
+
+  /** Memory that they take, which is less where many peers are told of one block. */
+  get heldOctets(): number {
+    return this.waiting.heldOctets + this.socket.writableLength;
   }
 
   /** @returns a buffer to write messages into, which is used again once they have been sent */
@@ -90,17 +88,17 @@ export class Outbox {
   /** Gives up what waits, and ends the connection with a last message. @returns octets given up */
   end(last: Uint8Array): number {
     const lost = this.waitingOctets;
-    this.waiting.length = 0;
+    this.waiting.clear();
     this.waitingOctets = 0;
     this.socket.end(this.version === 4 ? toVersion4(last) : last);
     return lost;
   }
 
-  private add(what: Uint8Array | BlockPart, octets: number, hasMore: boolean): boolean {
+  private add(what: Waiting, octets: number, hasMore: boolean): boolean {
     const { isBegun } = this;
     this.isBegun = hasMore;
     if (octets > 0) {
-      if (!isBegun && this.octets > this.octetsMax) return false;
+      if (!isBegun && this.heldOctets > this.heldOctetsMax) return false;
       this.waiting.push(what);
       this.waitingOctets += octets;
     }
@@ -112,21 +110,19 @@ export class Outbox {
   private flush(): void {
     const { socket, waiting } = this;
     // One that ends takes all at once, and sends nothing: its length does not grow.
-    if (waiting.length === 0 || !socket.writable) return;
+    if (waiting.first === null || !socket.writable) return;
     if (socket.writableLength >= SOCKET_OCTETS_MAX) return;
     socket.cork();
-    let sent = 0;
-    while (sent < waiting.length && socket.writableLength < SOCKET_OCTETS_MAX) {
-      const first = waiting[sent]!;
+    for (let { first } = waiting; first !== null; { first } = waiting) {
+      if (socket.writableLength >= SOCKET_OCTETS_MAX) break;
       let octets: Uint8Array;
       if (first instanceof Uint8Array) {
         octets = first;
-        sent++;
-      } else [octets, sent] = this.copy(sent);
+        waiting.shift();
+      } else octets = this.copy();
       this.waitingOctets -= octets.length;
       this.write(octets);
     }
-    waiting.splice(0, sent);
     socket.uncork();
   }
 
@@ -138,31 +134,28 @@ export class Outbox {
     socket.write(told, () => this.keep(told.buffer));
   }
 
-  /**
-   * Copies what waits, a part and what follows on it, as far as a buffer has room.
-   *
-   * @returns the copy, and the number of the first that is not in it as a whole
-   */
-  private copy(first: number): [Uint8Array, number] {
+  /** @returns a copy of what waits, a part and what follows on it, as far as a buffer has room */
+  private copy(): Uint8Array {
     const { waiting, writer } = this;
     writer.sink.swap(this.buffer());
-    let next = first;
-    for (; next < waiting.length && writer.sink.length < BUFFER_OCTETS / 2; next++) {
-      const part = waiting[next]!;
-      if (part instanceof Uint8Array) {
+    for (let { first } = waiting; first !== null; { first } = waiting) {
+      if (writer.sink.length >= BUFFER_OCTETS / 2) break;
+      if (first instanceof Uint8Array) {
         // Little octets between parts, which would have a buffer each.
-        const isLent = part.buffer.byteLength === BUFFER_OCTETS;
-        if (isLent || writer.sink.length + part.length > BUFFER_OCTETS) break;
-        writer.sink.octets(part);
-        continue;
+        const isLent = first.buffer.byteLength === BUFFER_OCTETS;
+        if (isLent || writer.sink.length + first.length > BUFFER_OCTETS) break;
+        writer.sink.octets(first);
+      } else {
+        const { peer, block, from, to, twoOctetAs } = first;
+        const done = writer.block(peer, block, from, to, BUFFER_OCTETS, twoOctetAs);
+        if (done < to) {
+          waiting.goOn(first, done);
+          break;
+        }
       }
-      const { peer, block, from, to, twoOctetAs } = part;
-      const done = writer.block(peer, block, from, to, BUFFER_OCTETS, twoOctetAs);
-      if (done === to) continue;
-      waiting[next] = { ...part, from: done };
-      break;
+      waiting.shift();
     }
-    return [writer.sink.swap(NO_OCTETS), next];
+    return writer.sink.swap(NO_OCTETS);
   }
 
   private keep(buffer: ArrayBufferLike): void {

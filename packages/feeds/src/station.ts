@@ -116,6 +116,7 @@ export class Station {
       messages,
       octets: this.octetsBefore + (outbox?.octetsSent ?? 0),
       queuedOctets: outbox?.octets ?? 0,
+      heldOctets: outbox?.heldOctets ?? 0,
       ...{ sessions, missed, problem },
     };
   }
@@ -421,7 +422,10 @@ export class Station {
   private pushed(hadRoom: boolean): void {
     const { outbox } = this;
     if (hadRoom || outbox === null) return;
-    this.miss(`${(outbox.octets / 2 ** 20).toFixed(0)} MB wait for the station, which is too slow`);
+    const [octets, held] = [outbox.octets, outbox.heldOctets].map((one) =>
+      (one / 2 ** 20).toFixed(0),
+    );
+    this.miss(`${octets} MB wait for the station in ${held} MB of memory: it is too slow`);
   }
 
   /** The station has missed something: it is told so, and everything anew in another session. */

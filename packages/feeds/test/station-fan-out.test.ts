@@ -1,4 +1,4 @@
-/** What is told once for each of many neighbors may be more than may wait for a station: it is too slow only behind it. */
+/** What is told once for each of many neighbors has room in the queue of a station by the memory that it takes. */
 
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
@@ -79,6 +79,10 @@ class Scene {
     return this.station.show().queuedOctets;
   }
 
+  get held(): number {
+    return this.station.show().heldOctets;
+  }
+
   drain(): void {
     do {
       this.socket.writableLength = 0;
@@ -95,20 +99,35 @@ function routes(): Uint8Array {
   return writer.take();
 }
 
-test("changes of one turn have room, and what comes while they wait has none", () => {
+test("changes of one turn have room, and what comes while much memory is held has none", () => {
   const scene = new Scene();
-  scene.station.routes(new ToldRoutes(routes(), 0));
   scene.station.up(session(NEIGHBORS));
-  scene.station.routes(new ToldRoutes(routes(), 0));
-  scene.station.flush();
+  const turn = () => {
+    for (let event = 0; event < 6; event++) scene.station.routes(new ToldRoutes(routes(), 0));
+    scene.station.flush();
+  };
+  turn();
   expect(scene.missed).toBe(0);
-  expect(scene.waiting).toBeGreaterThan(2 * FAN_OUT_OCTETS);
+  expect(scene.held).toBeGreaterThan(QUEUE_OCTETS);
+  expect(scene.waiting).toBeGreaterThan(6 * FAN_OUT_OCTETS);
   const { messages } = scene.station.show();
-  scene.station.routes(new ToldRoutes(routes(), 0));
-  scene.station.flush();
+  turn();
   expect(scene.missed).toBe(1);
   // Nothing is told, and counted, once it is clear that it is too slow.
   expect(scene.station.show().messages - messages).toBeLessThan(2 * NEIGHBORS);
+});
+
+test("changes that follow on each other have room for as long as they are little memory", () => {
+  const scene = new Scene();
+  let turns = 0;
+  for (; scene.missed === 0; turns++) {
+    expect(scene.held).toBeLessThan(1.5 * QUEUE_OCTETS);
+    scene.station.routes(new ToldRoutes(routes(), 0));
+    scene.station.flush();
+  }
+  // Copies of the first would have filled the queue.
+  expect(turns).toBeGreaterThan(3);
+  expect(scene.held).toBe(0);
 });
 
 test("a piece of the tables has room, again and again", () => {
