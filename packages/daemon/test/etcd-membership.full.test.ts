@@ -274,7 +274,7 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
     const config: ClusterConfig = {
       ...{ name: "cluster", self: "a", listen: { address: "10.9.0.1", port: 1795 }, members: [] },
       etcd: { ...access, prefix: PREFIX, ttlSeconds: TTL_SECONDS, sides: 1 },
-      ...{ holdSeconds: 3, tls: null },
+      ...{ holdSeconds: 3, sharesAddress: false, tls: null },
     };
     const b = new Member(etcd, "b", { port: 1796 });
     await b.sees("b");
