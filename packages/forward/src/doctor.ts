@@ -42,7 +42,7 @@ export interface FamilyProbes {
   readonly inTheWay: number;
   /** Metrics that other writers of protocol bgp have. */
   readonly otherMetrics: readonly number[];
-  /** Routes of others that next hops can resolve by. */
+  /** Routes of others that next hops can resolve by: for IPv4 those of IPv6 count too. */
   readonly resolving: number;
 }
 
@@ -177,12 +177,15 @@ function probeFamily(
     else if (route.protocol === RTPROT_BGP) otherMetrics.add(route.metric);
     else if (route.metric === metric) counts.inTheWay++;
   });
-  const beginResolving = () => {
-    counts.resolving = 0;
-  };
-  socket.read(code, nextHopTable, 0, beginResolving, ({ protocol, bits, isSpecial, isDead }) => {
-    if (protocol !== RTPROT_BGP && bits > 0 && !isSpecial && !isDead) counts.resolving++;
-  });
+  for (const each of new Set([code, FAMILY.IPV6_UNICAST])) {
+    const before = counts.resolving;
+    const beginResolving = () => {
+      counts.resolving = before;
+    };
+    socket.read(each, nextHopTable, 0, beginResolving, ({ protocol, bits, isSpecial, isDead }) => {
+      if (protocol !== RTPROT_BGP && bits > 0 && !isSpecial && !isDead) counts.resolving++;
+    });
+  }
   const forwards = sysctl(family === "ipv4" ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding");
   return { family, forwards, ...counts, otherMetrics: [...otherMetrics].sort((a, b) => a - b) };
 }

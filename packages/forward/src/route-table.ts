@@ -54,6 +54,12 @@ interface Resolution {
   readonly problem: Unresolved | null;
 }
 
+/** Where next hops of a family are looked up when no route of the kernel leads to them. */
+interface Base {
+  readonly followed: FollowedTable;
+  readonly watched: WatchedAddresses;
+}
+
 export class RouteTable {
   readonly followed: FollowedTable;
   readonly counts = { added: 0, replaced: 0, deleted: 0, regrouped: 0 };
@@ -79,15 +85,23 @@ export class RouteTable {
   private readonly ungrouped: Set<HopsId> = new Set();
   private resolver: Resolver;
   private resolutions: (Resolution | undefined)[] = [];
-  /** Addresses that routes of the table lead to, or may lead to later. */
-  private readonly watched: WatchedAddresses = new WatchedAddresses();
-  /** Something has changed in what such addresses resolve by. */
-  private isOutdated = false;
+  /** By the octets of an address, where such next hops are looked up. */
+  private readonly bases: Map<number, Base> = new Map();
+  /** Addresses that routes of this table lead to, or may lead to later: by next hops of its own, and of another table. */
+  private readonly watches: WatchedAddresses[] = [];
 
-  constructor(family: Family, seed: number, objects: Objects = NO_OBJECTS) {
+  /** @param ipv6 - table of IPv6 that next hops of an IPv4 route may resolve by; null for none */
+  constructor(
+    family: Family,
+    seed: number,
+    objects: Objects = NO_OBJECTS,
+    ipv6: RouteTable | null = null,
+  ) {
     this.objects = objects;
     this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
     this.cursor = this.followed.log.open();
+    this.bases.set(family === FAMILY.IPV4_UNICAST ? 4 : 16, this.base());
+    if (ipv6 !== null) this.bases.set(16, ipv6.base());
     this.resolver = this.newResolver([], 0);
   }
 
@@ -122,7 +136,7 @@ export class RouteTable {
 
   /** Next hops that resolve by routes of the table are looked at again where such have changed. Linear in the routes. */
   refresh(): void {
-    if (this.isOutdated) this.resolveAnew();
+    if ([...this.bases.values()].some(({ watched }) => watched.isTouched)) this.resolveAnew();
   }
 
   /** What is in the kernel is read: `adopt` is called for each route of this program's, then `endAdopting`. */
@@ -246,8 +260,9 @@ export class RouteTable {
       row = followed.log.next(this.cursor)
     ) {
       pending.add(row);
-      if (this.isOutdated || this.watched.isEmpty) continue;
-      this.isOutdated = this.watched.touches(keyOf(followed.prefixes, row));
+      for (const watched of this.watches) {
+        if (watched.isWaiting) watched.isTouched = watched.touches(keyOf(followed.prefixes, row));
+      }
     }
     const changes: RouteChange[] = [];
     for (let row = 0; changes.length < max; ) {
@@ -423,8 +438,7 @@ export class RouteTable {
   }
 
   private resolveAnew(): void {
-    this.isOutdated = false;
-    this.watched.clear();
+    for (const { watched } of this.bases.values()) watched.clear();
     this.resolver.forget();
     this.resolutions = [];
     this.ungrouped.clear();
@@ -433,11 +447,12 @@ export class RouteTable {
   }
 
   private newResolver(routes: readonly BaseRoute[], linkLocalInterface: number): Resolver {
-    const { followed, watched } = this;
     return new Resolver(routes, {
-      addressOctets: followed.family === FAMILY.IPV4_UNICAST ? 4 : 16,
       linkLocalInterface,
       followed: (address) => {
+        const base = this.bases.get(address.length);
+        if (base === undefined) return [];
+        const { followed, watched } = base;
         watched.add(address);
         const key = { words: wordsOf(address), bits: 8 * address.length };
         return covering(followed.prefixes, key)
@@ -445,6 +460,13 @@ export class RouteTable {
           .map((row) => followed.hops.get(followed.hop[row]!));
       },
     });
+  }
+
+  private base(): Base {
+    const { followed, watches } = this;
+    const watched = new WatchedAddresses();
+    watches.push(watched);
+    return { followed, watched };
   }
 
   private lost(row: PrefixRow): void {
