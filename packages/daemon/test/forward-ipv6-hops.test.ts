@@ -9,6 +9,7 @@ import { BirdHost, type BirdSession, OWN } from "./support/unnumbered.ts";
 
 const reason = enterOwnNetwork();
 const IPV6 = { as: 65_001, local: "2001:db8:2::9", neighbor: "2001:db8:2::1" };
+const LINK_LOCAL = { as: 65_003, local: "fe80::9%eth0", neighbor: "fe80::1" };
 const IPV4 = { as: 65_002, local: "192.0.2.9", neighbor: "192.0.2.1" };
 const FAR = "2001:db8:9::1";
 /** BIRD says its link-local address beside the global one, as RFC 2545 has it. */
@@ -24,7 +25,9 @@ interface Hop {
 
 /** @returns gateways of a route of the module's, as `ip route` shows them */
 function hopsOf(prefix: string): string {
-  const [route] = JSON.parse(run(`ip -4 -j route show ${prefix} proto bgp`)) as Hop[];
+  const [route] = JSON.parse(
+    run(`ip ${prefix.includes(":") ? "-6" : "-4"} -j route show ${prefix} proto bgp`),
+  ) as Hop[];
   const hops = route?.nexthops ?? (route === undefined ? [] : [route]);
   return hops
     .map(({ gateway, via, dev }) => `${via ? `${via.family} ${via.host}` : gateway} ${dev}`)
@@ -81,6 +84,7 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
         neighbors: [
           { address: IPV6.local, as: IPV6.as, "extended-next-hop": true },
           { address: IPV4.local, as: IPV4.as },
+          { address: "fe80::9%u0", as: LINK_LOCAL.as, "extended-next-hop": true },
         ],
         static: [{ prefix: "10.5.0.0/16", "next-hop": "2001:db8:2::8" }],
       });
@@ -97,6 +101,7 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
           },
         },
         { ...IPV4, routes: { "10.2.0.0/16": null } },
+        { ...LINK_LOCAL, routes: { "10.6.0.0/16": null, "2001:db8:b::/48": null } },
       ];
       bird.configure(sessions);
       startModule();
@@ -124,6 +129,12 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
     test("lead to an IPv4 and an IPv6 neighbor at once", async () => {
       await untilHops("10.2.0.0/16", `192.0.2.9 v0, ${NEIGHBOR}`);
       expect(await answerOf("10.2.0.1")).toContain("ECONNREFUSED");
+    });
+
+    test("lead to a neighbor without a global address, on the interface that its session is on", async () => {
+      await untilHops("10.6.0.0/16", NEIGHBOR);
+      expect(await answerOf("10.6.0.1")).toContain("ECONNREFUSED");
+      await untilHops("2001:db8:b::/48", "fe80::9 u0");
     });
 
     test("follow the gateway of the kernel's IPv6 route that they resolve by", async () => {
@@ -166,7 +177,7 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
         await module.end(signal);
         startModule();
         await module.until("all is told", ({ complete, families }) => {
-          return complete && families[0]!.installed === 5 && families[0]!.routes === 5;
+          return complete && families[0]!.installed === 6 && families[0]!.routes === 6;
         });
       }
       expect(await watch.take()).toEqual([]);

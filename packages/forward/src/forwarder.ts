@@ -6,7 +6,7 @@
 import type { FollowedTable } from "@ts-bgp/follow";
 import { ENOENT, KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
-import { interfaceNumber } from "./doctor.ts";
+import { interfaceNumbers } from "./doctor.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { NextHopGroups, type ObjectChange } from "./next-hop-groups.ts";
 import type { ObjectId } from "./next-hop-object.ts";
@@ -293,12 +293,13 @@ export class Forwarder {
   }
 
   private resolveBy(others: ReadonlyMap<Family, readonly KernelRoute[]>): void {
-    const index = interfaceNumber(this.options.linkLocalInterface);
+    const byName = interfaceNumbers();
+    const links = { byName, linkLocal: byName.get(this.options.linkLocalInterface) ?? 0 };
     const ipv6 = others.get(FAMILY.IPV6_UNICAST)!;
     for (const table of this.tables) {
       const { family } = table.followed;
       const routes = family === FAMILY.IPV6_UNICAST ? ipv6 : [...others.get(family)!, ...ipv6];
-      table.resolveBy(routes, index);
+      table.resolveBy(routes, links);
     }
   }
 

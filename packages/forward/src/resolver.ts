@@ -4,7 +4,7 @@
  * followed table of the address's family, whose next hops resolve likewise. A default route resolves nothing.
  */
 
-import type { NextHops } from "@ts-bgp/follow";
+import { addressesOctets, type NextHops } from "@ts-bgp/follow";
 import {
   HOPS_MAX,
   type KernelHop,
@@ -22,9 +22,16 @@ export type BaseRoute = Pick<
   "family" | "prefix" | "bits" | "hops" | "type" | "protocol" | "isSpecial" | "isDead"
 >;
 
+/** Interfaces that link-local next hops are on. */
+export interface Links {
+  /** Of those that are told without one; 0 for none. */
+  readonly linkLocal: number;
+  /** Numbers by name, of those that are up and have a link-local address. */
+  readonly byName: ReadonlyMap<string, number>;
+}
+
 export interface ResolverOptions {
-  /** Interface of next hops that are link-local; 0 for none. */
-  readonly linkLocalInterface: number;
+  readonly links: Links;
   /**
    * @returns for an address that no route of the kernel leads to, next hops of routes of the table of its family that
    * have it in their prefix, the longest prefix first
@@ -88,17 +95,23 @@ export class Resolver {
 
   private resolveOne(hop: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
     const address = hop.subarray(0, IPV6_OCTETS);
-    const { linkLocalInterface } = this.options;
+    const { links } = this.options;
+    const octets = addressesOctets(hop);
+    const neighbor = hop.subarray(octets > IPV6_OCTETS ? IPV6_OCTETS : 0, octets);
     // It stands for the speaker that has the route, whatever prefix has it in it.
     if (address.every((octet) => octet === 0)) return "no-route";
-    if (isLinkLocal(address)) {
-      if (linkLocalInterface === 0) return "link-local";
-      return [{ gateway: address, interface: linkLocalInterface }];
+    if (isLinkLocal(neighbor)) {
+      const name = String.fromCharCode(...hop.subarray(octets));
+      const index = name === "" ? 0 : (links.byName.get(name) ?? 0);
+      if (index !== 0) return [{ gateway: neighbor, interface: index }];
+      if (isLinkLocal(address)) {
+        if (name !== "" || links.linkLocal === 0) return "link-local";
+        return [{ gateway: neighbor, interface: links.linkLocal }];
+      }
     }
     const route = this.routes.get(address.length)?.find((each) => isIn(address, each));
     if (route === undefined) return this.resolveByTable(address, depth);
     // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3).
-    const neighbor = hop.length > IPV6_OCTETS ? hop.subarray(IPV6_OCTETS) : hop;
     return route.hops.map((each) => ({
       gateway: each.gateway ?? neighbor,
       interface: each.interface,

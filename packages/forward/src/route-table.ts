@@ -8,7 +8,7 @@ import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } 
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
-import { type BaseRoute, Resolver, type Unresolved } from "./resolver.ts";
+import { type BaseRoute, type Links, Resolver, type Unresolved } from "./resolver.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
 import { type HopsId, type WayId, Ways } from "./ways.ts";
 
@@ -44,6 +44,7 @@ export interface Objects {
   readonly isOn: boolean;
 }
 
+const NO_LINKS: Links = { linkLocal: 0, byName: new Map() };
 const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false };
 
 /** How next hops were resolved. */
@@ -102,7 +103,7 @@ export class RouteTable {
     this.cursor = this.followed.log.open();
     this.bases.set(family === FAMILY.IPV4_UNICAST ? 4 : 16, this.base());
     if (ipv6 !== null) this.bases.set(16, ipv6.base());
-    this.resolver = this.newResolver([], 0);
+    this.resolver = this.newResolver([], NO_LINKS);
   }
 
   /** How many numbers of ways there are: those that are used no more go when the kernel is read. */
@@ -128,9 +129,9 @@ export class RouteTable {
     return pending.size > 0 || groupsToDo.size > 0 || followed.log.lag(this.cursor) > 0;
   }
 
-  /** Next hops resolve by these routes from now on, link-local ones on an interface; 0: they do not resolve. */
-  resolveBy(routes: readonly BaseRoute[], linkLocalInterface = 0): void {
-    this.resolver = this.newResolver(routes, linkLocalInterface);
+  /** Next hops resolve by these routes from now on, link-local ones on interfaces. */
+  resolveBy(routes: readonly BaseRoute[], links: Links = NO_LINKS): void {
+    this.resolver = this.newResolver(routes, links);
     this.resolveAnew();
   }
 
@@ -446,9 +447,9 @@ export class RouteTable {
     this.compareAll();
   }
 
-  private newResolver(routes: readonly BaseRoute[], linkLocalInterface: number): Resolver {
+  private newResolver(routes: readonly BaseRoute[], links: Links): Resolver {
     return new Resolver(routes, {
-      linkLocalInterface,
+      links,
       followed: (address) => {
         const base = this.bases.get(address.length);
         if (base === undefined) return [];

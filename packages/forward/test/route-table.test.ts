@@ -170,6 +170,11 @@ function tableWith(
   return { table, kernel };
 }
 
+const links = (linkLocal = 0, names: Readonly<Record<string, number>> = {}) => ({
+  linkLocal,
+  byName: new Map(Object.entries(names)),
+});
+
 describe("a next hop", () => {
   const followed = new Map<string, string>();
   const NOTHING = { followed: () => [] };
@@ -187,7 +192,7 @@ describe("a next hop", () => {
       route("192.0.2.128/25", { hops: [hop(null, 7)] }),
     ],
     {
-      linkLocalInterface: 0,
+      links: links(),
       followed: (asked) => {
         const found = followed.get(asked.join("."));
         return found === undefined ? [] : found.split(", ").map((one) => [address(one)]);
@@ -235,7 +240,7 @@ describe("a next hop", () => {
 
   test("that is link-local and without an interface leads nowhere", () => {
     const octets = Uint8Array.from([0xfe, 0x80, ...Array<number>(14).fill(0)]);
-    const own = new Resolver(CONNECTED, { ...NOTHING, linkLocalInterface: 0 });
+    const own = new Resolver(CONNECTED, { ...NOTHING, links: links() });
     expect(own.resolve([octets])).toBe("link-local");
     expect(own.resolve([address("192.0.2.3"), octets])).toMatchObject([{ interface: 5 }]);
   });
@@ -255,7 +260,7 @@ describe("a next hop", () => {
       ipv6(network(0x20, 1), 16, { hops: [{ gateway: GATEWAY, interface: 3 }] }),
       ipv6(network(), 0, { hops: [hop(null, 8)] }),
     ];
-    const own = new Resolver(routes, { ...NOTHING, linkLocalInterface: 0 });
+    const own = new Resolver(routes, { ...NOTHING, links: links() });
     const NEIGHBOR = network(0xc0, 0, 2, 7);
     expect(own.resolve([NEIGHBOR])).toEqual([{ gateway: NEIGHBOR, interface: 9 }]);
     expect(own.resolve([network(0x20, 1, 7)])).toEqual([{ gateway: GATEWAY, interface: 3 }]);
@@ -272,7 +277,7 @@ describe("a next hop", () => {
     let lookups = 0;
     const network = (i: number) => address(`203.0.113.${i}`);
     const own = new Resolver(CONNECTED, {
-      linkLocalInterface: 0,
+      links: links(),
       followed: () => {
         lookups++;
         return Array.from({ length: 24 }, (_, i) =>
@@ -298,10 +303,20 @@ describe("a next hop", () => {
       },
     ];
     const both = (global: Uint8Array) => Uint8Array.from([...global, ...LOCAL]);
-    const own = new Resolver(routes, { ...NOTHING, linkLocalInterface: 9 });
+    const own = new Resolver(routes, { ...NOTHING, links: links(9) });
     expect(own.resolve([LOCAL])).toEqual([{ gateway: LOCAL, interface: 9 }]);
     expect(own.resolve([both(LAN)])).toEqual([{ gateway: LOCAL, interface: 5 }]);
     expect(own.resolve([both(FAR)])).toEqual([{ gateway: LAN, interface: 8 }]);
+    const named = (hop: Uint8Array, name: string) =>
+      Uint8Array.from([...hop, ...Buffer.from(name, "latin1")]);
+    const told = new Resolver(routes, { ...NOTHING, links: links(9, { eth0: 3 }) });
+    expect(told.resolve([named(LOCAL, "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    expect(told.resolve([named(both(FAR), "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    // It is on no other link while its own is down.
+    expect(told.resolve([named(LOCAL, "eth1")])).toBe("link-local");
+    expect(told.resolve([named(both(LAN), "a-name-of-15-ab")])).toEqual([
+      { gateway: LOCAL, interface: 5 },
+    ]);
   });
 });
 
