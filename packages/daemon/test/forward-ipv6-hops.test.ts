@@ -61,12 +61,12 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
     let watch: RouteWatch;
     let sessions: BirdSession[];
 
-    function startModule(): void {
+    function startModule(as: readonly string[] = []): void {
       const forward = { "next-hop-groups": groups };
       module ??= new Module(speaker.directory, {
         ...{ servers: `${speaker.directory}/followers.sock`, forward },
       });
-      module.start();
+      module.start(as);
     }
 
     beforeAll(async () => {
@@ -186,11 +186,32 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
       expect(families[0]).toMatchObject({ added: 0, replaced: 0, deleted: 0, unresolved: {} });
     });
 
+    test("lead nowhere from a host that has other interfaces, when they are link-local", async () => {
+      await module.end("SIGTERM");
+      startModule(bird.as);
+      await module.until("it is told none", ({ complete, families }) => {
+        return complete && families[0]!.unresolved["link-local"] === 1;
+      });
+      await module.end("SIGTERM");
+      startModule();
+      await module.until("all are there", ({ complete, families }) => {
+        return complete && families[0]!.installed === 6;
+      });
+    });
+
     test("are gone with their link, and back with it", async () => {
+      bird.setLink("down");
+      await untilHops("10.1.0.0/16", "");
+      await untilHops("10.6.0.0/16", "");
+      bird.setLink("up");
+      await untilHops("10.1.0.0/16", NEIGHBOR);
+      await untilHops("10.6.0.0/16", NEIGHBOR);
       run("ip link set u0 down");
       await untilHops("10.1.0.0/16", "");
       await untilHops("10.2.0.0/16", "192.0.2.9 v0");
       run("ip link set u0 up");
+      run("ip address replace fe80::1/64 dev u0 nodad");
+      await untilHops("10.6.0.0/16", NEIGHBOR);
       run("ip address replace 2001:db8:2::1/64 dev u0 nodad");
       await untilHops("10.1.0.0/16", NEIGHBOR);
       await untilHops("10.2.0.0/16", `192.0.2.9 v0, ${NEIGHBOR}`);

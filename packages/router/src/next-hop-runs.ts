@@ -67,16 +67,18 @@ export class NextHopRuns {
   private collect(row: PrefixRow): number {
     const { rib, max } = this;
     const { prefixes, decision } = rib;
+    const best = prefixes.best[row]!;
+    if (best === 0) return 0;
     let end = 0;
     let count = 0;
-    for (const path of decision.equal(prefixes.head[row]!)) {
+    for (const path of max === 1 ? [best] : decision.equal(prefixes.head[row]!)) {
       if (count === max) break;
       const octets = this.copyNextHop(path, end);
       if (octets === 0 || this.isKnown(end, octets)) continue;
       end += octets;
       count++;
     }
-    return count === 0 ? 0 : end;
+    return end;
   }
 
   private copyNextHop(path: PathRow, to: number): number {

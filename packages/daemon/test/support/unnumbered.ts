@@ -53,15 +53,27 @@ link set v0 up
       `ip -netns ${this.name} -batch -`,
       `link set lo up
 link set eth0 addrgenmode none
-link set eth0 up
 link set eth1 up
-address add fe80::9/64 dev eth0 nodad
-address add 2001:db8:2::9/64 dev eth0 nodad
-address add 2001:db8:2::8/64 dev eth0 nodad
 address add 192.0.2.9/24 dev eth1
-route add ${OWN}/32 via inet6 2001:db8:2::1 dev eth0
 ${answered.join("")}`,
     );
+    this.setLink("up");
+  }
+
+  /** Words in front of those of a command that is to run on it. */
+  get as(): readonly string[] {
+    return ["ip", "netns", "exec", this.name];
+  }
+
+  /** The other end of u0, without which that has no carrier. */
+  setLink(to: "up" | "down"): void {
+    const added = `address add fe80::9/64 dev eth0 nodad
+address add 2001:db8:2::9/64 dev eth0 nodad
+address add 2001:db8:2::8/64 dev eth0 nodad
+route add ${OWN}/32 via inet6 2001:db8:2::1 dev eth0
+`;
+    const lines = `link set eth0 ${to}\n${to === "up" ? added : ""}`;
+    run(`ip -netns ${this.name} -batch -`, lines);
   }
 
   /** BIRD is begun, or has other sessions or routes from now on. */
