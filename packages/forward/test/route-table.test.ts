@@ -312,6 +312,9 @@ describe("a next hop", () => {
     const told = new Resolver(routes, { ...NOTHING, links: links(9, { eth0: 3 }) });
     expect(told.resolve([named(LOCAL, "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
     expect(told.resolve([named(both(FAR), "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    // FRR says it twice where it has no global one.
+    expect(told.resolve([named(both(LOCAL), "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    expect(told.resolve([both(LOCAL)])).toEqual([{ gateway: LOCAL, interface: 9 }]);
     // It is on no other link while its own is down.
     expect(told.resolve([named(LOCAL, "eth1")])).toBe("link-local");
     expect(told.resolve([named(both(LAN), "a-name-of-15-ab")])).toEqual([
