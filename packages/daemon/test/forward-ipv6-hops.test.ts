@@ -199,6 +199,14 @@ describe.skipIf(reason !== null).each(["off", "auto"])(
       });
     });
 
+    test("are back when the kernel takes them with the last IPv4 address of their link", async () => {
+      run("ip address add 203.0.113.1/32 dev u0");
+      run("ip address del 203.0.113.1/32 dev u0");
+      await untilHops("10.1.0.0/16", NEIGHBOR);
+      await untilHops("10.5.0.0/16", "inet6 2001:db8:2::8 u0");
+      await untilHops("10.2.0.0/16", `192.0.2.9 v0, ${NEIGHBOR}`);
+    });
+
     test("are gone with their link, and back with it", async () => {
       bird.setLink("down");
       await untilHops("10.1.0.0/16", "");

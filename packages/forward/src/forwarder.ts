@@ -10,8 +10,9 @@ import { interfaceNumbers } from "./doctor.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { NextHopGroups, type ObjectChange } from "./next-hop-groups.ts";
 import type { ObjectId } from "./next-hop-object.ts";
+import type { GroupChange, RouteChange } from "./route-changes.ts";
 import { type Heard, RouteMonitor, RouteSocket } from "./route-socket.ts";
-import { type GroupChange, type RouteChange, RouteTable } from "./route-table.ts";
+import { RouteTable } from "./route-table.ts";
 
 /** Routes that are written between two looks at anything else. */
 const BATCH = 256;

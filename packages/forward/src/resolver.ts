@@ -49,6 +49,8 @@ export class Resolver {
   /** By the octets of an address, longest prefixes first. */
   private readonly routes: ReadonlyMap<number, readonly BaseRoute[]>;
   private readonly options: ResolverOptions;
+  private wasAsked = false;
+  private readonly interfaces: ReadonlySet<number>;
   /** What addresses resolve to by the table, by how deep they are looked at: each is looked up once. */
   private readonly known: Map<string, readonly KernelHop[] | Unresolved>[] = [];
 
@@ -61,6 +63,8 @@ export class Resolver {
       )
       .filter(({ bits, isSpecial, hops }) => bits > 0 && !isSpecial && hops.length > 0)
       .sort((one, other) => other.bits - one.bits);
+    const others = usable.flatMap(({ hops }) => hops.map((hop) => hop.interface));
+    this.interfaces = new Set([...others, ...options.links.byName.values()]);
     this.routes = Map.groupBy(usable, ({ prefix }) => prefix.length);
     this.forget();
   }
@@ -72,6 +76,20 @@ export class Resolver {
    */
   resolve(hops: NextHops): readonly KernelHop[] | Unresolved {
     return this.resolveAll(hops, 0);
+  }
+
+  /** @returns what `resolve` does, and whether the table was asked, as no route of the kernel leads to one of them */
+  resolveFor(hops: NextHops): {
+    readonly found: readonly KernelHop[] | Unresolved;
+    readonly isByTable: boolean;
+  } {
+    this.wasAsked = false;
+    return { found: this.resolve(hops), isByTable: this.wasAsked };
+  }
+
+  /** Whether a route of the kernel leads to the interface, or link-local next hops may be on it. */
+  isUp(hop: KernelHop): boolean {
+    return this.interfaces.has(hop.interface);
   }
 
   /** Routes of the table that resolve next hops have changed. */
@@ -119,6 +137,7 @@ export class Resolver {
   }
 
   private resolveByTable(address: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
+    this.wasAsked = true;
     // So a route that leads to its own next hop, or to that of one which leads to its own, resolves nothing.
     if (depth === DEPTH_MAX) return "no-route";
     const key = address.join();

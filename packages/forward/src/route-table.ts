@@ -4,11 +4,12 @@
  */
 
 import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
-import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
+import { type Cursor, covering, keyOf, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
-import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
+import type { KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
 import { type BaseRoute, type Links, Resolver, type Unresolved } from "./resolver.ts";
+import type { GroupChange, Objects, RouteChange } from "./route-changes.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
 import { type HopsId, type WayId, Ways } from "./ways.ts";
 
@@ -16,33 +17,6 @@ import { type HopsId, type WayId, Ways } from "./ways.ts";
 const OTHER = "other";
 /** The kernel's reasons, errno. */
 const [ENOENT, ESRCH] = [2, 3];
-
-export interface RouteChange extends PrefixKey {
-  readonly row: PrefixRow;
-  readonly change: Change;
-  /** None to delete, and none where `object` is not 0. */
-  readonly hops: readonly KernelHop[];
-  readonly object: ObjectId;
-  readonly way: WayId;
-}
-
-/** A group of the kernel's is to be made, or to lead elsewhere. */
-export interface GroupChange {
-  readonly way: WayId;
-  readonly object: ObjectId;
-  readonly isNew: boolean;
-  readonly hops: readonly KernelHop[];
-}
-
-/** What is asked of the kernel's next hops. */
-export interface Objects {
-  /** @returns where an own group leads; null for another object */
-  adopt(id: ObjectId): readonly KernelHop[] | null;
-  /** @returns a number for a new group; 0 where none is to be made */
-  newId(): ObjectId;
-  /** Whether groups are to be used; where not, those that there are stay until their routes change. */
-  readonly isOn: boolean;
-}
 
 const NO_LINKS: Links = { linkLocal: 0, byName: new Map() };
 const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false };
@@ -53,6 +27,8 @@ interface Resolution {
   readonly of: NextHops;
   readonly id: HopsId;
   readonly problem: Unresolved | null;
+  /** No route of the kernel leads to one of them: it follows what servers tell. */
+  readonly isByTable: boolean;
 }
 
 /** Where next hops of a family are looked up when no route of the kernel leads to them. */
@@ -67,8 +43,9 @@ export class RouteTable {
   /** Routes in the kernel that are this program's. */
   installedCount = 0;
   /**
-   * Whether routes that nobody has told of may go: not before a server has told everything, since an earlier
-   * process may have written what the server is about to tell.
+   * Whether routes may go that nobody has told of, and those that are told go otherwise where others decide that, which
+   * may not be told yet: not before a server has told everything, since an earlier process may have written all of it.
+   * What is written on a link that is down by now does not wait for that.
    */
   mayDelete = false;
   /** Routes that the kernel has refused, and why (errno). */
@@ -346,8 +323,13 @@ export class RouteTable {
 
   private wanted(row: PrefixRow): HopsId {
     const hop = this.followed.hop[row]!;
-    if (hop !== 0) return this.resolution(hop).id;
-    return this.mayDelete ? 0 : this.ways.get(this.installedAt(row)).shallLeadTo;
+    const found = hop === 0 ? null : this.resolution(hop);
+    const id = found?.id ?? 0;
+    const is = this.installedAt(row);
+    if (this.mayDelete || is === 0 || found?.isByTable === false) return id;
+    const stays = this.ways.get(is).shallLeadTo;
+    const isUp = this.ways.get(stays).hops.every((each) => this.resolver.isUp(each));
+    return hop === 0 || isUp ? stays : id;
   }
 
   /** @returns the group of the route's next hops, where there can be one */
@@ -429,11 +411,11 @@ export class RouteTable {
     const hops = this.followed.hops.get(hop);
     const known = this.resolutions[hop];
     if (known?.of === hops) return known;
-    const found = this.resolver.resolve(hops);
+    const { found, isByTable } = this.resolver.resolveFor(hops);
     const resolution =
       typeof found === "string"
-        ? { of: hops, id: 0, problem: found }
-        : { of: hops, id: this.ways.ofHops(found), problem: null };
+        ? { of: hops, id: 0, problem: found, isByTable }
+        : { of: hops, id: this.ways.ofHops(found), problem: null, isByTable };
     this.resolutions[hop] = resolution;
     return resolution;
   }

@@ -325,6 +325,7 @@ describe("a next hop", () => {
 
 test("a next hop that resolves by the table follows what changes in it", () => {
   const { table, kernel } = tableWith();
+  table.mayDelete = true;
   const now = () => {
     kernel.apply(table);
     table.refresh();
@@ -339,11 +340,43 @@ test("a next hop that resolves by the table follows what changes in it", () => {
   expect(now()).toBe("192.0.2.1%5 198.51.100.1%6");
   set(table, 2, "198.51.100.1");
   expect(now()).toBe("198.51.100.1%6");
-  table.mayDelete = true;
   set(table, 2, null);
   expect(now()).toBeUndefined();
   expect(table.unresolved()).toEqual({ "no-route": 1 });
 });
+
+test.each([null, "192.0.2.9"])(
+  "a route that resolves by one which is told later stays where it was, whatever it resolves by meanwhile: %s",
+  (meanwhile) => {
+    const { table, kernel } = tableWith();
+    const tell = (to: RouteTable, ...routes: readonly [number, string][]) => {
+      for (const [prefix, hops] of routes) set(to, prefix, hops);
+      kernel.apply(to);
+      to.refresh();
+      kernel.apply(to);
+    };
+    const general = (to: RouteTable, hops: string) => {
+      to.followed.set(0, 0, 0, 0, 8, to.followed.hops.intern(address(hops)));
+    };
+    if (meanwhile !== null) general(table, meanwhile);
+    tell(table, [2, "192.0.2.1"], [1, "0.2.0.9"]);
+    expect(kernel.routes.get("0.1.0.0/16")).toBe("192.0.2.1%5");
+    const { table: next } = tableWith(CONNECTED, kernel);
+    adopt(next, kernel.adopted());
+    kernel.changes = [];
+    if (meanwhile !== null) general(next, meanwhile);
+    tell(next, [1, "0.2.0.9"]);
+    tell(next, [2, "192.0.2.1"]);
+    next.mayDelete = true;
+    next.compareAll();
+    tell(next);
+    expect(kernel.changes).toEqual([]);
+    // From then on it follows.
+    set(next, 2, null);
+    tell(next);
+    expect(kernel.routes.get("0.1.0.0/16")).toBe(meanwhile === null ? undefined : "192.0.2.9%5");
+  },
+);
 
 test("an IPv6 next hop of an IPv4 route follows what changes in the table of IPv6", () => {
   const ipv6 = new RouteTable(2, 3);
