@@ -4,6 +4,7 @@ import { type FollowedTable, type RecordOf, Telling } from "@ts-bgp/follow";
 import type { Caller } from "@ts-bgp/nsr/links";
 import { FollowerLink, type FollowerLinkUser, type Identity } from "./follower-link.ts";
 import type { ShownFollower } from "./follower-orders.ts";
+import { networkNamespace } from "./network-namespace.ts";
 
 const NO_RUNS = new Uint8Array(0);
 /** Octets that may wait in the stream; beyond it nothing is told until they have left. */
@@ -33,6 +34,7 @@ export class Follower implements FollowerLinkUser {
   private readonly hooks: FollowerHooks;
   private families = 0;
   private takesSeveral = false;
+  private takesInterfaces = false;
   private telling: Telling | null = null;
   private isToldAll = false;
   private told = 0;
@@ -100,9 +102,10 @@ export class Follower implements FollowerLinkUser {
     return { name: follower || "unnamed", problem: this.hooks.fullness() };
   }
 
-  joined({ families, several }: RecordOf<"hello">): void {
+  joined({ families, several, network }: RecordOf<"hello">): void {
     this.families = families;
     this.takesSeveral = several === 1;
+    this.takesInterfaces = network !== "" && network === networkNamespace();
     this.hooks.joined(this);
     this.roleChanged();
   }
@@ -113,7 +116,7 @@ export class Follower implements FollowerLinkUser {
     if (tables === null) return;
     this.stopTelling();
     const wanted = tables.filter(({ family }) => (family & this.families) !== 0);
-    this.telling = new Telling(wanted, this.takesSeveral);
+    this.telling = new Telling(wanted, this.takesSeveral, this.takesInterfaces);
     this.tell();
   }
 

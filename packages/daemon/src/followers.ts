@@ -13,7 +13,7 @@ import type { FollowersConfig } from "@ts-bgp/config";
 import { TableWalk } from "@ts-bgp/feeds/table-walk";
 import { Thread } from "@ts-bgp/feeds/thread";
 import { TABLE, type Table } from "@ts-bgp/feeds-codec";
-import type { Observed, Router } from "@ts-bgp/router";
+import { type Observed, type Router, tellsNextHops, type Wants } from "@ts-bgp/router";
 import {
   type FollowersOrder,
   type FollowersReport,
@@ -42,8 +42,9 @@ export class Followers {
   private config: FollowersConfig | null = null;
   private speaker: Followed | null = null;
   private epoch = 0;
-  /** Next hops of a route that are told, at most. */
-  private paths = 1;
+  private table: Table = TABLE.LOC_RIB;
+  /** What of next hops the router tells. */
+  private told = "";
   private runs: Uint8Array[] = [];
   private runOctets = 0;
   private underWay = 0;
@@ -144,23 +145,17 @@ export class Followers {
   private begin(): void {
     if (this.speaker === null) return;
     this.isMissing = false;
-    this.paths = this.pathsOf(this.speaker);
+    const { wants } = this.speaker.router.tables;
+    this.told = toldOf(wants);
+    this.table = tellsNextHops(wants) ? TABLE.NEXT_HOPS : TABLE.LOC_RIB;
     this.order({ order: "begin", epoch: this.epoch, table: this.table });
   }
 
   /** The router may tell other things than before, since its configuration is another one. */
   private beginIfOther(): void {
-    if (this.speaker === null || this.pathsOf(this.speaker) === this.paths) return;
+    if (this.speaker === null || toldOf(this.speaker.router.tables.wants) === this.told) return;
     this.forget();
     this.begin();
-  }
-
-  private pathsOf({ router }: Followed): number {
-    return router.tables.wants.paths ?? 1;
-  }
-
-  private get table(): Table {
-    return this.paths > 1 ? TABLE.NEXT_HOPS : TABLE.LOC_RIB;
   }
 
   private leave(speaker: Followed): void {
@@ -257,4 +252,8 @@ export class Followers {
     }
     this.order({ order: "walked", octets });
   }
+}
+
+function toldOf({ paths = 1, interfaces = false }: Wants): string {
+  return `${paths} ${interfaces}`;
 }

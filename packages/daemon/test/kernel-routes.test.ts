@@ -79,19 +79,21 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     const [one, other] = ["nexthop via 10.2.0.2", "nexthop via 172.16.0.2"];
     ip(`route add 10.11.0.0/16 proto static ${one} ${other}`);
     await heard.expect(prefix(11));
+    ip("route add 10.10.0.0/16 proto static via inet6 fe80::9 dev d0");
+    await heard.expect(prefix(10));
     ip("link set d3 down");
     // One of two next hops is left, which does; it is told of another thing than that as well.
     ip("route add blackhole 10.12.0.0/16 proto static");
     await heard.expect(prefix(12));
     ip("link set d1 down");
-    await heard.expect(`-${prefix(2)}`, `-${prefix(11)}`);
+    await heard.expect(`-${prefix(2)}`, `-${prefix(10)}`, `-${prefix(11)}`);
     ip("link set d1 up");
-    await heard.expect(prefix(2), prefix(11));
+    await heard.expect(prefix(2), prefix(10), prefix(11));
     ip("route del blackhole 10.12.0.0/16 proto static");
     await heard.expect(`-${prefix(12)}`);
     // The kernel says nothing of the routes.
     ip("link set d0 down");
-    await heard.expect(`-${prefix(2)}`, `-${prefix(11)}`);
+    await heard.expect(`-${prefix(2)}`, `-${prefix(10)}`, `-${prefix(11)}`);
     ip("route add blackhole 10.3.0.0/16 proto static");
     ip("route add blackhole 10.3.0.0/16 proto static metric 7");
     await heard.expect(prefix(3));

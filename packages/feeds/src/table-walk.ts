@@ -71,8 +71,9 @@ export class TableWalk {
     this.moves = rib.compaction.moves;
     this.octets = 0;
     this.looked = 0;
-    const { paths = 1 } = this.router.tables.wants;
-    this.hops = this.tables.has(TABLE.NEXT_HOPS) ? new NextHopRuns(rib, this.writer, paths) : null;
+    this.hops = this.tables.has(TABLE.NEXT_HOPS)
+      ? new NextHopRuns(this.router.tables, rib, this.writer)
+      : null;
     for (const row of missed) this.look(rib, row, members, buckets);
     while (this.row < rib.prefixes.limit) {
       this.look(rib, this.row++, members, buckets);

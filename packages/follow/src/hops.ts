@@ -6,8 +6,26 @@
 /** Number of a next hop, or of several; 0 is none. */
 export type HopId = number;
 
-/** Of one: an address of 4 or 16 octets, or a global and a link-local one (RFC 2545 section 3). */
+/**
+ * Of one: an address of 4 or 16 octets, or a global and a link-local one (RFC 2545 section 3); behind a link-local one,
+ * alone or not, may stand the name of the interface that it is on.
+ */
 export type NextHops = readonly Uint8Array[];
+
+const ADDRESS_OCTETS = 16;
+const INTERFACE_OCTETS_MAX = 15;
+/** Of one next hop. */
+const OCTETS_MAX = 2 * ADDRESS_OCTETS + INTERFACE_OCTETS_MAX;
+
+/** Whether there can be a next hop of so many octets. */
+export function isHopLength(octets: number): boolean {
+  return octets === 4 || (octets >= ADDRESS_OCTETS && octets <= OCTETS_MAX);
+}
+
+/** @returns how many octets of a next hop are addresses; what is behind them is the name of an interface */
+export function addressesOctets({ length }: Uint8Array): number {
+  return length < ADDRESS_OCTETS ? length : length & ~(ADDRESS_OCTETS - 1);
+}
 
 export class Hops {
   private readonly hops: NextHops[] = [[]];

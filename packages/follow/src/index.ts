@@ -15,7 +15,7 @@
 export { FollowedTable } from "./followed-table.ts";
 export { Following, type FollowingHooks } from "./following.ts";
 export { FrameReader, FrameWriter, type Sender } from "./frames.ts";
-export { type HopId, Hops, type NextHops } from "./hops.ts";
+export { addressesOctets, type HopId, Hops, type NextHops } from "./hops.ts";
 export {
   type AnyRecord,
   FOLLOW_VERSION,

@@ -40,6 +40,11 @@ export const RECORDS = {
       software: [5, "text"],
       /** 1: routes may have several next hops, or one of 32 octets; 0, as older ones say: one of 4 or 16 octets. */
       several: [6, "uint"],
+      /**
+       * The network namespace that it is in: names of interfaces are told to those in the server's own, where `several` is
+       * 1. Empty where it wants none.
+       */
+      network: [7, "text"],
     },
   },
   /** The first word of a server. */

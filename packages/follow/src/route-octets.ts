@@ -4,14 +4,14 @@
  *     run = family varint, octets of the next hop varint, next hop, routes varint, (length in bits, prefix)...
  *
  * Routes of a run have one next hop, with 4 octets or 16; one with none withdraws them. Prefixes are as in NLRI
- * (RFC 4271 section 4.3). Of several next hops, or one of 32 octets:
+ * (RFC 4271 section 4.3). Of several next hops, or one of more octets, see `hops.ts`:
  *
  *     run = family + 4 varint, next hops varint, (octets varint, next hop)..., routes varint, ...
  */
 
 import { FormatError, OctetReader, type OctetWriter } from "@ts-bgp/replication/canonical";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
-import type { NextHops } from "./hops.ts";
+import { isHopLength, type NextHops } from "./hops.ts";
 
 /** Of a run with several next hops, beside the family. */
 const SEVERAL = 4;
@@ -110,7 +110,7 @@ function readHops(reader: OctetReader): NextHops {
   if (count === 0 || count > HOPS_MAX) throw new FormatError(`${count} next hops`);
   return Array.from({ length: count }, () => {
     const hop = reader.octets(reader.varint());
-    if (hop.length !== 4 && hop.length !== 16 && hop.length !== 32) {
+    if (!isHopLength(hop.length)) {
       throw new FormatError(`a next hop of ${hop.length} octets`);
     }
     return hop;

@@ -6,7 +6,7 @@
 import { joined, OctetWriter } from "@ts-bgp/replication/canonical";
 import { type Cursor, keyOf, type PrefixRow } from "@ts-bgp/rib";
 import type { FollowedTable } from "./followed-table.ts";
-import type { HopId } from "./hops.ts";
+import { addressesOctets, type HopId, type NextHops } from "./hops.ts";
 import { writePrefix, writeRun } from "./route-octets.ts";
 
 /** Routes in a bracket, half of them of the copy. */
@@ -31,10 +31,15 @@ export interface Told {
 export class Telling {
   private readonly readers: readonly Reader[];
   private readonly takesSeveral: boolean;
+  private readonly takesInterfaces: boolean;
 
-  /** @param takesSeveral - the follower takes several next hops of a route, and such of 32 octets */
-  constructor(tables: readonly FollowedTable[], takesSeveral: boolean) {
+  /**
+   * @param takesSeveral - the follower takes several next hops of a route, and such of 32 octets
+   * @param takesInterfaces - and names of interfaces
+   */
+  constructor(tables: readonly FollowedTable[], takesSeveral: boolean, takesInterfaces: boolean) {
     this.takesSeveral = takesSeveral;
+    this.takesInterfaces = takesInterfaces;
     this.readers = tables.map((table) => ({ table, cursor: table.log.open(), at: 1 }));
   }
 
@@ -90,14 +95,18 @@ export class Telling {
       if (table.hop[reader.at] !== 0) take(reader.at);
     }
     for (const [hop, rows] of byHop) {
-      const hops = table.hops.get(hop);
-      const told = this.takesSeveral ? hops : hops.slice(0, 1).map((one) => one.subarray(0, 16));
-      writeRun(out, table.family, told, rows.length);
+      writeRun(out, table.family, this.toldOf(table.hops.get(hop)), rows.length);
       for (const row of rows) {
         const { words, bits } = keyOf(table.prefixes, row);
         writePrefix(out, words[0], words[1], words[2], words[3], bits);
       }
     }
     return count;
+  }
+
+  private toldOf(hops: NextHops): NextHops {
+    if (!this.takesSeveral) return hops.slice(0, 1).map((one) => one.subarray(0, 16));
+    if (this.takesInterfaces) return hops;
+    return hops.map((one) => one.subarray(0, addressesOctets(one)));
   }
 }

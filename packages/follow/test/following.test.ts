@@ -46,7 +46,7 @@ class World {
   readonly following: Following = new Following([this.table], {
     activate: (server) => {
       this.tellings[server]?.close();
-      this.tellings[server] = new Telling([this.servers[server]!.table], true);
+      this.tellings[server] = new Telling([this.servers[server]!.table], true, false);
       this.isTold[server] = false;
     },
     complete: () => this.completed++,
@@ -176,7 +176,7 @@ describe("a follower of two servers", () => {
     const world = twoServers();
     const table = new FollowedTable(1, 1);
     table.set(0x63000000, 0, 0, 0, 8, table.hops.intern(...hopsOf(1)));
-    const { routes } = new Telling([table], true).next();
+    const { routes } = new Telling([table], true, false).next();
     world.following.bracket(1, { routes });
     expect(world.changed()).toEqual([]);
   });
@@ -195,7 +195,7 @@ describe("a follower of two servers", () => {
 test("a slow reader is told the latest alone, and the log does not grow", () => {
   const server = new Server();
   for (let prefix = 0; prefix < 100; prefix++) server.set(prefix, 1);
-  const telling = new Telling([server.table], true);
+  const telling = new Telling([server.table], true, false);
   while (telling.next().more);
   for (let round = 0; round < 1000; round++) {
     for (let prefix = 0; prefix < 100; prefix++) server.set(prefix, 1 + ((round + prefix) % 3));
@@ -237,7 +237,7 @@ describe("octets of routes", () => {
     const found: unknown[] = [];
     const hops: number[][] = [];
     readRuns(
-      new Telling([table], true).next().routes,
+      new Telling([table], true, false).next().routes,
       (_, [octets]) => void hops.push([...octets!]),
       (...route) => void found.push(route),
     );
@@ -252,9 +252,9 @@ describe("octets of routes", () => {
     const table = new FollowedTable(2, 1);
     const hops = [32, 16].map((length, n) => Uint8Array.from({ length }, (_, k) => k + n));
     table.set(0x20010db8, 0, 0, 0, 32, table.hops.intern(...hops));
-    const told = (takesSeveral: boolean) => {
+    const told = (...takes: readonly [several: boolean, interfaces: boolean]) => {
       const found: (readonly Uint8Array[])[] = [];
-      const { routes } = new Telling([table], takesSeveral).next();
+      const { routes } = new Telling([table], ...takes).next();
       readRuns(
         routes,
         (_, each) => void found.push(each.map((one) => one.slice())),
@@ -262,7 +262,14 @@ describe("octets of routes", () => {
       );
       return found;
     };
-    expect(told(true)).toEqual([hops]);
-    expect(told(false)).toEqual([[hops[0]!.slice(0, 16)]]);
+    expect(told(true, true)).toEqual([hops]);
+    expect(told(true, false)).toEqual([hops]);
+    expect(told(false, false)).toEqual([[hops[0]!.slice(0, 16)]]);
+    const named = [47, 31, 33, 17].map((length, n) => Uint8Array.from({ length }, (_, k) => k + n));
+    table.set(0x20010db8, 0, 0, 0, 32, table.hops.intern(...named));
+    expect(told(true, true)).toEqual([named]);
+    const nameless = [32, 16, 32, 16].map((length, n) => named[n]!.slice(0, length));
+    expect(told(true, false)).toEqual([nameless]);
+    expect(told(false, true)).toEqual([[named[0]!.slice(0, 16)]]);
   });
 });

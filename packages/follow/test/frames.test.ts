@@ -38,7 +38,11 @@ test("numbers of records and fields are what other versions know", () => {
     Object.fromEntries(Object.entries(fields).map(([field, [number]]) => [field, number])),
   ]);
   expect(numbers).toEqual([
-    ["hello", 1, { version: 1, name: 2, follower: 3, families: 4, software: 5, several: 6 }],
+    [
+      "hello",
+      1,
+      { version: 1, name: 2, follower: 3, families: 4, software: 5, several: 6, network: 7 },
+    ],
     ["welcome", 2, { version: 1, software: 2, self: 3 }],
     ["role", 3, { active: 1, epoch: 2 }],
     ["activate", 4, {}],

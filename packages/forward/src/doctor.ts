@@ -42,7 +42,7 @@ export interface FamilyProbes {
   readonly inTheWay: number;
   /** Metrics that other writers of protocol bgp have. */
   readonly otherMetrics: readonly number[];
-  /** Routes of others that next hops can resolve by. */
+  /** Routes of others that next hops can resolve by: for IPv4 those of IPv6 count too. */
   readonly resolving: number;
 }
 
@@ -60,7 +60,7 @@ export function probeForward(place: ForwardPlace): ForwardProbes {
       strictInterfaces: strictInterfaces(),
       usesNeighbors: sysctl("ipv4/fib_multipath_use_neigh"),
       ipv6RoutesMax: sysctl("ipv6/route/max_size"),
-      hasLinkLocalInterface: interfaceNumber(place.linkLocalInterface) !== 0,
+      hasLinkLocalInterface: interfaceNumbers().has(place.linkLocalInterface),
       hasNextHopGroups: hasNextHopGroups(socket),
     };
   } finally {
@@ -68,13 +68,14 @@ export function probeForward(place: ForwardPlace): ForwardProbes {
   }
 }
 
-/** @returns the number of an interface that has a link-local address; 0 for another one */
-export function interfaceNumber(name: string): number {
-  const addresses = networkInterfaces()[name] ?? [];
-  return addresses.reduce(
-    (found, one) => (one.family === "IPv6" ? found || (one.scopeid ?? 0) : found),
-    0,
-  );
+/** @returns the numbers of interfaces that are up and have a link-local address, by name */
+export function interfaceNumbers(): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+    for (const one of addresses)
+      if (one.family === "IPv6" && one.scopeid) found.set(name, one.scopeid);
+  }
+  return found;
 }
 
 /** @returns a row for everything, in the order in which it should be mended; minor is what routes are written without */
@@ -177,12 +178,15 @@ function probeFamily(
     else if (route.protocol === RTPROT_BGP) otherMetrics.add(route.metric);
     else if (route.metric === metric) counts.inTheWay++;
   });
-  const beginResolving = () => {
-    counts.resolving = 0;
-  };
-  socket.read(code, nextHopTable, 0, beginResolving, ({ protocol, bits, isSpecial, isDead }) => {
-    if (protocol !== RTPROT_BGP && bits > 0 && !isSpecial && !isDead) counts.resolving++;
-  });
+  for (const each of new Set([code, FAMILY.IPV6_UNICAST])) {
+    const before = counts.resolving;
+    const beginResolving = () => {
+      counts.resolving = before;
+    };
+    socket.read(each, nextHopTable, 0, beginResolving, ({ protocol, bits, isSpecial, isDead }) => {
+      if (protocol !== RTPROT_BGP && bits > 0 && !isSpecial && !isDead) counts.resolving++;
+    });
+  }
   const forwards = sysctl(family === "ipv4" ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding");
   return { family, forwards, ...counts, otherMetrics: [...otherMetrics].sort((a, b) => a - b) };
 }

@@ -6,12 +6,13 @@
 import type { FollowedTable } from "@ts-bgp/follow";
 import { ENOENT, KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
-import { interfaceNumber } from "./doctor.ts";
+import { interfaceNumbers } from "./doctor.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { NextHopGroups, type ObjectChange } from "./next-hop-groups.ts";
 import type { ObjectId } from "./next-hop-object.ts";
+import type { GroupChange, RouteChange } from "./route-changes.ts";
 import { type Heard, RouteMonitor, RouteSocket } from "./route-socket.ts";
-import { type GroupChange, type RouteChange, RouteTable } from "./route-table.ts";
+import { RouteTable } from "./route-table.ts";
 
 /** Routes that are written between two looks at anything else. */
 const BATCH = 256;
@@ -23,7 +24,7 @@ const WAY_COUNT_MAX = 1 << 16;
 const RETRY_MS = 10_000;
 /** Objects that are sent to the kernel together. */
 const OBJECT_BATCH = 64;
-const [EIO, EEXIST, ENOSPC] = [5, 17, 28];
+const [EIO, EEXIST, EINVAL, ENOSPC] = [5, 17, 22, 28];
 
 export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
@@ -67,7 +68,7 @@ export class Forwarder {
   /** Why there are no groups; null where there are. */
   private groupsProblem: string | null = null;
   /** Protocols of other routes that next hops may resolve by: only such are read when others change routes. */
-  private readonly protocols: Map<RouteTable, Set<number>> = new Map();
+  private readonly protocols: Map<Family, Set<number>> = new Map();
   private willWork = false;
   private isOver = false;
   /** To read what is in the kernel takes a tenth of the time at most. */
@@ -89,8 +90,13 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.options = options;
     this.groups = new NextHopGroups(options);
-    this.tables = options.families.map(
-      (family) => new RouteTable(family, options.seed, this.groups),
+    const { families, seed } = options;
+    const { IPV6_UNICAST } = FAMILY;
+    const ipv6 = families.includes(IPV6_UNICAST)
+      ? new RouteTable(IPV6_UNICAST, seed, this.groups)
+      : null;
+    this.tables = families.map((family) =>
+      family === IPV6_UNICAST ? ipv6! : new RouteTable(family, seed, this.groups, ipv6),
     );
     this.socket = new RouteSocket();
     this.useGroups(options.nextHopGroups);
@@ -259,25 +265,43 @@ export class Forwarder {
     this.isMoved = false;
     try {
       this.readObjects();
-      for (const table of this.tables) {
-        table.readGroups();
-        const others: KernelRoute[] = [];
-        for (const protocol of this.protocols.get(table)!) {
-          const start = others.length;
-          const begin = () => {
-            others.length = start;
-          };
-          const { nextHopTable } = this.options;
-          const take = (route: KernelRoute) => void others.push(this.withHops(route));
-          this.socket.read(table.followed.family, nextHopTable, protocol, begin, take);
-        }
-        table.resolveBy(others, interfaceNumber(this.options.linkLocalInterface));
-      }
+      for (const table of this.tables) table.readGroups();
+      this.resolveBy(new Map(this.hopFamilies.map((family) => [family, this.readOthers(family)])));
     } catch (error) {
       this.fail(error);
     }
     this.nextResolveMs = performance.now() + 9 * (performance.now() - beganMs);
     this.work();
+  }
+
+  /** Families of next hops: those of IPv4 routes may be IPv6 addresses (RFC 8950). */
+  private get hopFamilies(): Family[] {
+    return [...new Set([...this.options.families, FAMILY.IPV6_UNICAST])];
+  }
+
+  /** @returns routes of the protocols that are known to have some */
+  private readOthers(family: Family): KernelRoute[] {
+    const others: KernelRoute[] = [];
+    for (const protocol of this.protocols.get(family)!) {
+      const start = others.length;
+      const begin = () => {
+        others.length = start;
+      };
+      const take = (route: KernelRoute) => void others.push(this.withHops(route));
+      this.socket.read(family, this.options.nextHopTable, protocol, begin, take);
+    }
+    return others;
+  }
+
+  private resolveBy(others: ReadonlyMap<Family, readonly KernelRoute[]>): void {
+    const byName = interfaceNumbers();
+    const links = { byName, linkLocal: byName.get(this.options.linkLocalInterface) ?? 0 };
+    const ipv6 = others.get(FAMILY.IPV6_UNICAST)!;
+    for (const table of this.tables) {
+      const { family } = table.followed;
+      const routes = family === FAMILY.IPV6_UNICAST ? ipv6 : [...others.get(family)!, ...ipv6];
+      table.resolveBy(routes, links);
+    }
   }
 
   private refresh(): void {
@@ -292,10 +316,10 @@ export class Forwarder {
     const { table: number, metric, nextHopTable } = this.options;
     const heard = this.monitor.hear(
       (route) => {
-        const table = this.tables.find(({ followed }) => followed.family === route.family);
-        if (table === undefined) return;
-        if (route.table === nextHopTable) this.protocols.get(table)?.add(route.protocol);
-        if (route.table === number && route.metric === metric) table.lose(route);
+        if (route.table === nextHopTable) this.protocols.get(route.family)?.add(route.protocol);
+        if (route.table === number && route.metric === metric) {
+          this.tableOf(route.family)?.lose(route);
+        }
       },
       ({ id }, port): Heard => {
         if (this.socket.isOwn(port)) return "nothing";
@@ -325,7 +349,7 @@ export class Forwarder {
     this.isMoved = false;
     try {
       this.readObjects();
-      for (const table of this.tables) this.readTable(table);
+      this.resolveBy(new Map(this.hopFamilies.map((family) => [family, this.readFamily(family)])));
       this.isUnknown = false;
       this.isUnsure = false;
     } catch (error) {
@@ -335,27 +359,34 @@ export class Forwarder {
     this.changed();
   }
 
-  private readTable(table: RouteTable): void {
+  /** Own routes are adopted. @returns those by which next hops resolve */
+  private readFamily(family: Family): KernelRoute[] {
     const { table: number, metric, nextHopTable } = this.options;
-    const { family } = table.followed;
+    const table = this.tableOf(family);
     const others: KernelRoute[] = [];
     const take = (route: KernelRoute) => {
       if (route.protocol !== RTPROT_BGP) others.push(this.withHops(route));
-      else if (route.table === number && route.metric === metric) table.adopt(route);
+      else if (route.table === number && route.metric === metric) table?.adopt(route);
     };
-    const isOne = number === nextHopTable;
-    const begin = () => {
-      others.length = 0;
-      table.beginAdopting();
-    };
-    this.socket.read(family, number, isOne ? 0 : RTPROT_BGP, begin, take);
-    table.endAdopting();
     const forget = () => {
       others.length = 0;
     };
-    if (!isOne) this.socket.read(family, nextHopTable, 0, forget, take);
-    this.protocols.set(table, new Set(others.map(({ protocol }) => protocol)));
-    table.resolveBy(others, interfaceNumber(this.options.linkLocalInterface));
+    const isOne = number === nextHopTable;
+    if (table !== undefined) {
+      const begin = () => {
+        forget();
+        table.beginAdopting();
+      };
+      this.socket.read(family, number, isOne ? 0 : RTPROT_BGP, begin, take);
+      table.endAdopting();
+    }
+    if (table === undefined || !isOne) this.socket.read(family, nextHopTable, 0, forget, take);
+    this.protocols.set(family, new Set(others.map(({ protocol }) => protocol)));
+    return others;
+  }
+
+  private tableOf(family: Family): RouteTable | undefined {
+    return this.tables.find(({ followed }) => followed.family === family);
   }
 
   private get hasObjects(): boolean {
@@ -424,11 +455,21 @@ export class Forwarder {
   }
 
   /** The first of a kind is said; the others are counted. */
-  private refused(family: Family, { change, words, bits }: RouteChange, reason: number): void {
+  private refused(
+    family: Family,
+    { change, words, bits, hops }: RouteChange,
+    reason: number,
+  ): void {
     const address = new Uint8Array(16);
     for (const [i, word] of words.entries()) writeU32(address, 4 * i, word);
     const prefix = `${formatAddress(familyAfi(family), address, 0)}/${bits}`;
-    this.sayRefused(`${change}: ${reasonText(reason)}`, { prefix });
+    const isByIpv6 =
+      family === FAMILY.IPV4_UNICAST && hops.some(({ gateway }) => gateway?.length === 16);
+    const hint =
+      reason === EINVAL && isByIpv6
+        ? "; IPv4 routes by IPv6 gateways are for Linux 5.2 and later, and interfaces with IPv6"
+        : "";
+    this.sayRefused(`${change}: ${reasonText(reason)}${hint}`, { prefix });
   }
 
   private sayRefused(text: string, fields: object = {}): void {

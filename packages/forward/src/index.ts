@@ -8,6 +8,7 @@
  *     ways.ts             what routes lead by: a group, or next hops of their own
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
+ *     route-changes.ts    what is to be done for that
  *     watched-addresses.ts  next hops that routes of the table lead to
  *     forwarder.ts        does it
  *     doctor.ts           whether the host lets it
@@ -33,5 +34,6 @@ export {
 } from "./kernel-route.ts";
 export { NextHopGroups } from "./next-hop-groups.ts";
 export { Resolver, type Unresolved } from "./resolver.ts";
+export type { Objects, RouteChange } from "./route-changes.ts";
 export { RouteMonitor, RouteSocket } from "./route-socket.ts";
-export { type Objects, type RouteChange, RouteTable } from "./route-table.ts";
+export { RouteTable } from "./route-table.ts";

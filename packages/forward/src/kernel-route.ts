@@ -38,12 +38,14 @@ const RTNH_F_ONLINK = 4;
 /** Next hops of a route that are written, at most. */
 export const HOPS_MAX = 16;
 const RTNEXTHOP_OCTETS = 8;
+/** Of `struct rtvia`: the family of the address behind it. */
+const RTVIA_OCTETS = 2;
 /** Longest message that is written here. */
-export const ROUTE_OCTETS_MAX = 96 + HOPS_MAX * (RTNEXTHOP_OCTETS + 20);
+export const ROUTE_OCTETS_MAX = 96 + HOPS_MAX * (RTNEXTHOP_OCTETS + 24);
 
 /** Where packets go: a neighbor on an interface. */
 export interface KernelHop {
-  /** Null: to the destination itself. */
+  /** Of 4 octets or 16, and of an IPv6 route always of 16; null: to the destination itself. */
   readonly gateway: Uint8Array | null;
   /** Number of the interface. */
   readonly interface: number;
@@ -138,8 +140,8 @@ export class RouteMessages {
     if (nextHop !== 0) at = this.u32(at, RTA.NH_ID, nextHop);
     else if (hops.length === 1) {
       at = this.u32(at, RTA.OIF, hops[0]!.interface);
-      at = this.gateway(at, hops[0]!);
-    } else if (hops.length > 1) at = this.multipath(at, hops);
+      at = this.gateway(at, hops[0]!, isIpv4);
+    } else if (hops.length > 1) at = this.multipath(at, hops, isIpv4);
     buffer.writeUInt32LE(at - start, start);
     buffer.writeUInt16LE(type, start + 4);
     buffer.writeUInt16LE(NLM_F_REQUEST | flags, start + 6);
@@ -157,18 +159,25 @@ export class RouteMessages {
     return buffer.subarray(0, length);
   }
 
-  private gateway(at: number, { gateway }: KernelHop): number {
+  private gateway(at: number, { gateway }: KernelHop, isIpv4: boolean): number {
     if (gateway === null) return at;
+    const { buffer } = this;
+    if (isIpv4 && gateway.length !== 4) {
+      const familyAt = this.head(at, RTA.VIA, RTVIA_OCTETS + gateway.length);
+      buffer.set(gateway, buffer.writeUInt16LE(AF_INET6, familyAt));
+      // Attributes begin at multiples of 4 octets.
+      return buffer.writeUInt16LE(0, familyAt + RTVIA_OCTETS + gateway.length);
+    }
     const valueAt = this.head(at, RTA.GATEWAY, gateway.length);
-    this.buffer.set(gateway, valueAt);
+    buffer.set(gateway, valueAt);
     return valueAt + gateway.length;
   }
 
-  private multipath(start: number, hops: readonly KernelHop[]): number {
+  private multipath(start: number, hops: readonly KernelHop[], isIpv4: boolean): number {
     const { buffer } = this;
     let at = start + 4;
     for (const hop of hops) {
-      const end = this.gateway(at + RTNEXTHOP_OCTETS, hop);
+      const end = this.gateway(at + RTNEXTHOP_OCTETS, hop, isIpv4);
       buffer.writeUInt16LE(end - at, at);
       // No flags, and a weight of 1, which is 0 here.
       buffer.writeUInt16LE(0, at + 2);
@@ -258,8 +267,15 @@ class HopReader {
 
   attribute(type: number, octets: Buffer, at: number, end: number): void {
     if (type === RTA.GATEWAY) this.gateway = Uint8Array.from(octets.subarray(at, end));
-    else if (type === RTA.ENCAP || type === RTA.VIA) this.isSpecial = true;
+    else if (type === RTA.VIA && isIpv6Via(octets, at, end)) {
+      this.gateway = Uint8Array.from(octets.subarray(at + RTVIA_OCTETS, end));
+    } else if (type === RTA.ENCAP || type === RTA.VIA) this.isSpecial = true;
   }
+}
+
+/** Whether a gateway of another family than the route's is an IPv6 one, as of an IPv4 route. */
+function isIpv6Via(octets: Buffer, at: number, end: number): boolean {
+  return end - at === RTVIA_OCTETS + 16 && octets.readUInt16LE(at) === AF_INET6;
 }
 
 /**

@@ -1,10 +1,10 @@
 /**
  * Next hops to neighbors on interfaces, by the longest match among the routes that the kernel has of others:
  * connected ones, and those with gateways. Where there is none, by the longest match among the routes of the
- * followed table, whose next hops resolve likewise. A default route resolves nothing.
+ * followed table of the address's family, whose next hops resolve likewise. A default route resolves nothing.
  */
 
-import type { NextHops } from "@ts-bgp/follow";
+import { addressesOctets, type NextHops } from "@ts-bgp/follow";
 import {
   HOPS_MAX,
   type KernelHop,
@@ -14,7 +14,7 @@ import {
 } from "./kernel-route.ts";
 
 /** Why a next hop leads nowhere. */
-export type Unresolved = "no-route" | "link-local" | "other-family";
+export type Unresolved = "no-route" | "link-local";
 
 /** What of a route is needed. */
 export type BaseRoute = Pick<
@@ -22,14 +22,19 @@ export type BaseRoute = Pick<
   "family" | "prefix" | "bits" | "hops" | "type" | "protocol" | "isSpecial" | "isDead"
 >;
 
+/** Interfaces that link-local next hops are on. */
+export interface Links {
+  /** Of those that are told without one; 0 for none. */
+  readonly linkLocal: number;
+  /** Numbers by name, of those that are up and have a link-local address. */
+  readonly byName: ReadonlyMap<string, number>;
+}
+
 export interface ResolverOptions {
-  /** Of an address of the family. */
-  readonly addressOctets: number;
-  /** Interface of next hops that are link-local; 0 for none. */
-  readonly linkLocalInterface: number;
+  readonly links: Links;
   /**
-   * @returns for an address that no route of the kernel leads to, next hops of routes of the table that have it in
-   * their prefix, the longest prefix first
+   * @returns for an address that no route of the kernel leads to, next hops of routes of the table of its family that
+   * have it in their prefix, the longest prefix first
    */
   followed(address: Uint8Array): NextHops[];
 }
@@ -41,21 +46,26 @@ const COVERING_MAX = 4;
 const IPV6_OCTETS = 16;
 
 export class Resolver {
-  /** Longest prefixes first. */
-  private readonly routes: readonly BaseRoute[];
+  /** By the octets of an address, longest prefixes first. */
+  private readonly routes: ReadonlyMap<number, readonly BaseRoute[]>;
   private readonly options: ResolverOptions;
+  private wasAsked = false;
+  private readonly interfaces: ReadonlySet<number>;
   /** What addresses resolve to by the table, by how deep they are looked at: each is looked up once. */
   private readonly known: Map<string, readonly KernelHop[] | Unresolved>[] = [];
 
-  /** @param routes - of one family, of the kernel's main table */
+  /** @param routes - of the kernel's main table, of all families that next hops may be of */
   constructor(routes: readonly BaseRoute[], options: ResolverOptions) {
     this.options = options;
-    this.routes = routes
+    const usable = routes
       .filter(
         ({ type, protocol, isDead }) => type === RTN_UNICAST && protocol !== RTPROT_BGP && !isDead,
       )
       .filter(({ bits, isSpecial, hops }) => bits > 0 && !isSpecial && hops.length > 0)
       .sort((one, other) => other.bits - one.bits);
+    const others = usable.flatMap(({ hops }) => hops.map((hop) => hop.interface));
+    this.interfaces = new Set([...others, ...options.links.byName.values()]);
+    this.routes = Map.groupBy(usable, ({ prefix }) => prefix.length);
     this.forget();
   }
 
@@ -66,6 +76,20 @@ export class Resolver {
    */
   resolve(hops: NextHops): readonly KernelHop[] | Unresolved {
     return this.resolveAll(hops, 0);
+  }
+
+  /** @returns what `resolve` does, and whether the table was asked, as no route of the kernel leads to one of them */
+  resolveFor(hops: NextHops): {
+    readonly found: readonly KernelHop[] | Unresolved;
+    readonly isByTable: boolean;
+  } {
+    this.wasAsked = false;
+    return { found: this.resolve(hops), isByTable: this.wasAsked };
+  }
+
+  /** Whether a route of the kernel leads to the interface, or link-local next hops may be on it. */
+  isUp(hop: KernelHop): boolean {
+    return this.interfaces.has(hop.interface);
   }
 
   /** Routes of the table that resolve next hops have changed. */
@@ -89,19 +113,23 @@ export class Resolver {
 
   private resolveOne(hop: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
     const address = hop.subarray(0, IPV6_OCTETS);
-    const { linkLocalInterface, addressOctets } = this.options;
-    // The kernel takes none of a route that has one of these.
-    if (address.length !== addressOctets) return "other-family";
+    const { links } = this.options;
+    const octets = addressesOctets(hop);
+    const neighbor = hop.subarray(octets > IPV6_OCTETS ? IPV6_OCTETS : 0, octets);
     // It stands for the speaker that has the route, whatever prefix has it in it.
     if (address.every((octet) => octet === 0)) return "no-route";
-    if (isLinkLocal(address)) {
-      if (linkLocalInterface === 0) return "link-local";
-      return [{ gateway: address, interface: linkLocalInterface }];
+    if (isLinkLocal(neighbor)) {
+      const name = String.fromCharCode(...hop.subarray(octets));
+      const index = name === "" ? 0 : (links.byName.get(name) ?? 0);
+      if (index !== 0) return [{ gateway: neighbor, interface: index }];
+      if (isLinkLocal(address)) {
+        if (name !== "" || links.linkLocal === 0) return "link-local";
+        return [{ gateway: neighbor, interface: links.linkLocal }];
+      }
     }
-    const route = this.routes.find((each) => isIn(address, each));
+    const route = this.routes.get(address.length)?.find((each) => isIn(address, each));
     if (route === undefined) return this.resolveByTable(address, depth);
     // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3).
-    const neighbor = hop.length > IPV6_OCTETS ? hop.subarray(IPV6_OCTETS) : hop;
     return route.hops.map((each) => ({
       gateway: each.gateway ?? neighbor,
       interface: each.interface,
@@ -109,6 +137,7 @@ export class Resolver {
   }
 
   private resolveByTable(address: Uint8Array, depth: number): readonly KernelHop[] | Unresolved {
+    this.wasAsked = true;
     // So a route that leads to its own next hop, or to that of one which leads to its own, resolves nothing.
     if (depth === DEPTH_MAX) return "no-route";
     const key = address.join();

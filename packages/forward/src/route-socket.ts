@@ -133,7 +133,10 @@ export class RouteSocket {
     take: (route: KernelRoute) => void,
   ): void {
     const isWanted = (route: KernelRoute) =>
-      (table === 0 || route.table === table) && (protocol === 0 || route.protocol === protocol);
+      // A kernel without a family answers with those of others.
+      route.family === family &&
+      (table === 0 || route.table === table) &&
+      (protocol === 0 || route.protocol === protocol);
     for (let left = DUMPS_MAX; left > 0; left--) {
       begin();
       const isWhole = this.dump(routesRequest(family, table, protocol), (route) => {

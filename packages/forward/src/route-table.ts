@@ -4,11 +4,12 @@
  */
 
 import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
-import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
+import { type Cursor, covering, keyOf, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
-import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
+import type { KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
-import { type BaseRoute, Resolver, type Unresolved } from "./resolver.ts";
+import { type BaseRoute, type Links, Resolver, type Unresolved } from "./resolver.ts";
+import type { GroupChange, Objects, RouteChange } from "./route-changes.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
 import { type HopsId, type WayId, Ways } from "./ways.ts";
 
@@ -17,33 +18,7 @@ const OTHER = "other";
 /** The kernel's reasons, errno. */
 const [ENOENT, ESRCH] = [2, 3];
 
-export interface RouteChange extends PrefixKey {
-  readonly row: PrefixRow;
-  readonly change: Change;
-  /** None to delete, and none where `object` is not 0. */
-  readonly hops: readonly KernelHop[];
-  readonly object: ObjectId;
-  readonly way: WayId;
-}
-
-/** A group of the kernel's is to be made, or to lead elsewhere. */
-export interface GroupChange {
-  readonly way: WayId;
-  readonly object: ObjectId;
-  readonly isNew: boolean;
-  readonly hops: readonly KernelHop[];
-}
-
-/** What is asked of the kernel's next hops. */
-export interface Objects {
-  /** @returns where an own group leads; null for another object */
-  adopt(id: ObjectId): readonly KernelHop[] | null;
-  /** @returns a number for a new group; 0 where none is to be made */
-  newId(): ObjectId;
-  /** Whether groups are to be used; where not, those that there are stay until their routes change. */
-  readonly isOn: boolean;
-}
-
+const NO_LINKS: Links = { linkLocal: 0, byName: new Map() };
 const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false };
 
 /** How next hops were resolved. */
@@ -52,6 +27,14 @@ interface Resolution {
   readonly of: NextHops;
   readonly id: HopsId;
   readonly problem: Unresolved | null;
+  /** No route of the kernel leads to one of them: it follows what servers tell. */
+  readonly isByTable: boolean;
+}
+
+/** Where next hops of a family are looked up when no route of the kernel leads to them. */
+interface Base {
+  readonly followed: FollowedTable;
+  readonly watched: WatchedAddresses;
 }
 
 export class RouteTable {
@@ -60,8 +43,9 @@ export class RouteTable {
   /** Routes in the kernel that are this program's. */
   installedCount = 0;
   /**
-   * Whether routes that nobody has told of may go: not before a server has told everything, since an earlier
-   * process may have written what the server is about to tell.
+   * Whether routes may go that nobody has told of, and those that are told go otherwise where others decide that, which
+   * may not be told yet: not before a server has told everything, since an earlier process may have written all of it.
+   * What is written on a link that is down by now does not wait for that.
    */
   mayDelete = false;
   /** Routes that the kernel has refused, and why (errno). */
@@ -79,16 +63,24 @@ export class RouteTable {
   private readonly ungrouped: Set<HopsId> = new Set();
   private resolver: Resolver;
   private resolutions: (Resolution | undefined)[] = [];
-  /** Addresses that routes of the table lead to, or may lead to later. */
-  private readonly watched: WatchedAddresses = new WatchedAddresses();
-  /** Something has changed in what such addresses resolve by. */
-  private isOutdated = false;
+  /** By the octets of an address, where such next hops are looked up. */
+  private readonly bases: Map<number, Base> = new Map();
+  /** Addresses that routes of this table lead to, or may lead to later: by next hops of its own, and of another table. */
+  private readonly watches: WatchedAddresses[] = [];
 
-  constructor(family: Family, seed: number, objects: Objects = NO_OBJECTS) {
+  /** @param ipv6 - table of IPv6 that next hops of an IPv4 route may resolve by; null for none */
+  constructor(
+    family: Family,
+    seed: number,
+    objects: Objects = NO_OBJECTS,
+    ipv6: RouteTable | null = null,
+  ) {
     this.objects = objects;
     this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
     this.cursor = this.followed.log.open();
-    this.resolver = this.newResolver([], 0);
+    this.bases.set(family === FAMILY.IPV4_UNICAST ? 4 : 16, this.base());
+    if (ipv6 !== null) this.bases.set(16, ipv6.base());
+    this.resolver = this.newResolver([], NO_LINKS);
   }
 
   /** How many numbers of ways there are: those that are used no more go when the kernel is read. */
@@ -114,15 +106,15 @@ export class RouteTable {
     return pending.size > 0 || groupsToDo.size > 0 || followed.log.lag(this.cursor) > 0;
   }
 
-  /** Next hops resolve by these routes from now on, link-local ones on an interface; 0: they do not resolve. */
-  resolveBy(routes: readonly BaseRoute[], linkLocalInterface = 0): void {
-    this.resolver = this.newResolver(routes, linkLocalInterface);
+  /** Next hops resolve by these routes from now on, link-local ones on interfaces. */
+  resolveBy(routes: readonly BaseRoute[], links: Links = NO_LINKS): void {
+    this.resolver = this.newResolver(routes, links);
     this.resolveAnew();
   }
 
   /** Next hops that resolve by routes of the table are looked at again where such have changed. Linear in the routes. */
   refresh(): void {
-    if (this.isOutdated) this.resolveAnew();
+    if ([...this.bases.values()].some(({ watched }) => watched.isTouched)) this.resolveAnew();
   }
 
   /** What is in the kernel is read: `adopt` is called for each route of this program's, then `endAdopting`. */
@@ -246,8 +238,9 @@ export class RouteTable {
       row = followed.log.next(this.cursor)
     ) {
       pending.add(row);
-      if (this.isOutdated || this.watched.isEmpty) continue;
-      this.isOutdated = this.watched.touches(keyOf(followed.prefixes, row));
+      for (const watched of this.watches) {
+        if (watched.isWaiting) watched.isTouched = watched.touches(keyOf(followed.prefixes, row));
+      }
     }
     const changes: RouteChange[] = [];
     for (let row = 0; changes.length < max; ) {
@@ -330,8 +323,13 @@ export class RouteTable {
 
   private wanted(row: PrefixRow): HopsId {
     const hop = this.followed.hop[row]!;
-    if (hop !== 0) return this.resolution(hop).id;
-    return this.mayDelete ? 0 : this.ways.get(this.installedAt(row)).shallLeadTo;
+    const found = hop === 0 ? null : this.resolution(hop);
+    const id = found?.id ?? 0;
+    const is = this.installedAt(row);
+    if (this.mayDelete || is === 0 || found?.isByTable === false) return id;
+    const stays = this.ways.get(is).shallLeadTo;
+    const isUp = this.ways.get(stays).hops.every((each) => this.resolver.isUp(each));
+    return hop === 0 || isUp ? stays : id;
   }
 
   /** @returns the group of the route's next hops, where there can be one */
@@ -413,18 +411,17 @@ export class RouteTable {
     const hops = this.followed.hops.get(hop);
     const known = this.resolutions[hop];
     if (known?.of === hops) return known;
-    const found = this.resolver.resolve(hops);
+    const { found, isByTable } = this.resolver.resolveFor(hops);
     const resolution =
       typeof found === "string"
-        ? { of: hops, id: 0, problem: found }
-        : { of: hops, id: this.ways.ofHops(found), problem: null };
+        ? { of: hops, id: 0, problem: found, isByTable }
+        : { of: hops, id: this.ways.ofHops(found), problem: null, isByTable };
     this.resolutions[hop] = resolution;
     return resolution;
   }
 
   private resolveAnew(): void {
-    this.isOutdated = false;
-    this.watched.clear();
+    for (const { watched } of this.bases.values()) watched.clear();
     this.resolver.forget();
     this.resolutions = [];
     this.ungrouped.clear();
@@ -432,12 +429,13 @@ export class RouteTable {
     this.compareAll();
   }
 
-  private newResolver(routes: readonly BaseRoute[], linkLocalInterface: number): Resolver {
-    const { followed, watched } = this;
+  private newResolver(routes: readonly BaseRoute[], links: Links): Resolver {
     return new Resolver(routes, {
-      addressOctets: followed.family === FAMILY.IPV4_UNICAST ? 4 : 16,
-      linkLocalInterface,
+      links,
       followed: (address) => {
+        const base = this.bases.get(address.length);
+        if (base === undefined) return [];
+        const { followed, watched } = base;
         watched.add(address);
         const key = { words: wordsOf(address), bits: 8 * address.length };
         return covering(followed.prefixes, key)
@@ -445,6 +443,13 @@ export class RouteTable {
           .map((row) => followed.hops.get(followed.hop[row]!));
       },
     });
+  }
+
+  private base(): Base {
+    const { followed, watches } = this;
+    const watched = new WatchedAddresses();
+    watches.push(watched);
+    return { followed, watched };
   }
 
   private lost(row: PrefixRow): void {

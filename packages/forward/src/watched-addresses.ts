@@ -5,12 +5,15 @@ import type { PrefixKey } from "@ts-bgp/rib";
 type Words = readonly [number, number, number, number];
 
 export class WatchedAddresses {
+  /** A route that has changed since the last `clear` may change what was found. */
+  isTouched = false;
   private readonly addresses: Map<string, Words> = new Map();
   /** By their first words, lowest first; null when some have been added since. */
   private sorted: readonly Words[] | null = null;
 
-  get isEmpty(): boolean {
-    return this.addresses.size === 0;
+  /** Whether there is something to be known of routes that change. */
+  get isWaiting(): boolean {
+    return !this.isTouched && this.addresses.size > 0;
   }
 
   add(address: Uint8Array): void {
@@ -21,6 +24,7 @@ export class WatchedAddresses {
   }
 
   clear(): void {
+    this.isTouched = false;
     this.addresses.clear();
     this.sorted = null;
   }

@@ -88,8 +88,11 @@ route add 10.3.0.0/16 via 192.0.2.9 metric 20 proto bgp
       return found.hasLinkLocalInterface ? found : null;
     };
     const probes = await until(look, 10_000, "the interface has a link-local address");
-    expect(probes.families[0]).toEqual({
-      ...{ family: "ipv4", forwards: 0, own: 1, inTheWay: 1, otherMetrics: [20], resolving: 2 },
+    // IPv6 routes resolve next hops as well: two link-local ones at most, since the test has no others.
+    const { resolving, ...ipv4 } = probes.families[0]!;
+    expect([3, 4]).toContain(resolving);
+    expect(ipv4).toEqual({
+      ...{ family: "ipv4", forwards: 0, own: 1, inTheWay: 1, otherMetrics: [20] },
     });
     expect(probes.hasNetAdmin).toBe(true);
     expect(probes.hasNextHopGroups).toBe(spawnSync("ip", ["nexthop"]).status === 0);

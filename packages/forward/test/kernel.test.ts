@@ -112,6 +112,58 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
     expect(list()).toBe("");
   });
 
+  test("takes IPv4 routes to IPv6 gateways, alone and beside IPv4 ones, and gives them back", () => {
+    const list = () => ip("-4 route show proto bgp").trimEnd();
+    const gateways = () => {
+      const [route, ...others] = bgpRoutes(1, 254);
+      expect(others).toEqual([]);
+      expect(route).toMatchObject({ isOther: false, isSpecial: false });
+      return route!.hops.map(({ gateway }) => gateway);
+    };
+    expect(change("add", 1, [HOP6])).toBe(0);
+    expect(list()).toBe("10.1.0.0/16 via inet6 2001:db8:2::9 dev d0 metric 32");
+    expect(gateways()).toEqual([HOP6]);
+    expect(change("replace", 1, [HOP6, HOP4])).toBe(0);
+    expect(list()).toMatch(/nexthop via inet6 2001:db8:2::9 .*\n.*nexthop via 192\.0\.2\.9 /);
+    expect(gateways()).toEqual([HOP6, HOP4]);
+    const most = Array.from({ length: 16 }, (_, n) => {
+      const gateway = HOP6.slice();
+      gateway[15] = 16 + n;
+      return gateway;
+    });
+    expect(change("replace", 1, most)).toBe(0);
+    expect(gateways()).toEqual(most);
+    expect(change("replace", 1, [HOP4])).toBe(0);
+    expect(gateways()).toEqual([HOP4]);
+    expect(change("delete", 1, [])).toBe(0);
+  });
+
+  test("says what an IPv6 gateway that is refused may need", async () => {
+    const said: string[] = [];
+    const forwarder = new Forwarder({
+      ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "", seed: 1 },
+      ...{ nextHopGroups: false, families: [1] },
+      say: (_level, id, message) => void said.push(`${id}: ${message}`),
+    });
+    try {
+      // The kernel takes no gateway that is an address of its own.
+      const own = HOP6.slice();
+      own[15] = 1;
+      forwarder.start();
+      const [table] = forwarder.followed;
+      table!.set(...WORDS4, 16, table!.hops.intern(own));
+      forwarder.changed();
+      const isRefused = () => forwarder.show()[0]!.refused["EINVAL"] === 1;
+      await until(isRefused, WAIT_MS, "the kernel refuses it");
+      const hint = "IPv4 routes by IPv6 gateways are for Linux 5.2 and later";
+      expect(said).toEqual([
+        `kernel-refused: the kernel refuses to add: EINVAL; ${hint}, and interfaces with IPv6`,
+      ]);
+    } finally {
+      forwarder.stop();
+    }
+  });
+
   test("has other tables, which are not there at first", () => {
     expect(bgpRoutes(1, 1000)).toEqual([]);
     expect(change("add", 1, [HOP4], 1000)).toBe(0);

@@ -170,9 +170,14 @@ function tableWith(
   return { table, kernel };
 }
 
+const links = (linkLocal = 0, names: Readonly<Record<string, number>> = {}) => ({
+  linkLocal,
+  byName: new Map(Object.entries(names)),
+});
+
 describe("a next hop", () => {
   const followed = new Map<string, string>();
-  const NOTHING = { addressOctets: 16, followed: () => [] };
+  const NOTHING = { followed: () => [] };
   const resolver = new Resolver(
     [
       route("0.0.0.0/0", { hops: [hop("192.0.2.1")] }),
@@ -187,8 +192,7 @@ describe("a next hop", () => {
       route("192.0.2.128/25", { hops: [hop(null, 7)] }),
     ],
     {
-      addressOctets: 4,
-      linkLocalInterface: 0,
+      links: links(),
       followed: (asked) => {
         const found = followed.get(asked.join("."));
         return found === undefined ? [] : found.split(", ").map((one) => [address(one)]);
@@ -234,24 +238,46 @@ describe("a next hop", () => {
     expect(resolved("192.0.2.3")).toBe("192.0.2.3%5");
   });
 
-  test("of the other family, or without its interface, leads nowhere", () => {
-    const octets = new Uint8Array(16);
-    expect(resolver.resolve([octets])).toBe("other-family");
-    octets.set([0xfe, 0x80]);
-    expect(new Resolver([], { ...NOTHING, linkLocalInterface: 0 }).resolve([octets])).toBe(
-      "link-local",
-    );
-    const own = new Resolver(CONNECTED, { ...NOTHING, addressOctets: 4, linkLocalInterface: 9 });
+  test("that is link-local and without an interface leads nowhere", () => {
+    const octets = Uint8Array.from([0xfe, 0x80, ...Array<number>(14).fill(0)]);
+    const own = new Resolver(CONNECTED, { ...NOTHING, links: links() });
+    expect(own.resolve([octets])).toBe("link-local");
     expect(own.resolve([address("192.0.2.3"), octets])).toMatchObject([{ interface: 5 }]);
-    expect(own.resolve([octets])).toBe("other-family");
+  });
+
+  test("of IPv6 resolves by routes of IPv6 alone, whatever IPv4 ones there are", () => {
+    const network = (...first: number[]) =>
+      Uint8Array.from([...first, ...Array<number>(16 - first.length).fill(0)]);
+    const ipv6 = (prefix: Uint8Array, bits: number, more: Partial<KernelRoute>) => ({
+      ...route(`0.0.0.0/${bits}`, more),
+      ...{ family: 2 as const, prefix },
+    });
+    const GATEWAY = network(0xc0, 0, 2, 1);
+    const routes = [
+      ...CONNECTED,
+      route("198.51.100.0/25", { hops: [{ gateway: GATEWAY, interface: 4 }] }),
+      ipv6(network(0xc0, 0, 2), 24, { hops: [hop(null, 9)] }),
+      ipv6(network(0x20, 1), 16, { hops: [{ gateway: GATEWAY, interface: 3 }] }),
+      ipv6(network(), 0, { hops: [hop(null, 8)] }),
+    ];
+    const own = new Resolver(routes, { ...NOTHING, links: links() });
+    const NEIGHBOR = network(0xc0, 0, 2, 7);
+    expect(own.resolve([NEIGHBOR])).toEqual([{ gateway: NEIGHBOR, interface: 9 }]);
+    expect(own.resolve([network(0x20, 1, 7)])).toEqual([{ gateway: GATEWAY, interface: 3 }]);
+    expect(own.resolve([network(0x20, 2)])).toBe("no-route");
+    // A gateway of the kernel's own IPv4 routes may be an IPv6 one.
+    expect(own.resolve([address("198.51.100.3")])).toEqual([{ gateway: GATEWAY, interface: 4 }]);
+    expect(own.resolve([address("192.0.2.3"), NEIGHBOR])).toEqual([
+      { gateway: address("192.0.2.3"), interface: 5 },
+      { gateway: NEIGHBOR, interface: 9 },
+    ]);
   });
 
   test("is looked up a few times, however routes of the table lead to each other", () => {
     let lookups = 0;
     const network = (i: number) => address(`203.0.113.${i}`);
     const own = new Resolver(CONNECTED, {
-      addressOctets: 4,
-      linkLocalInterface: 0,
+      links: links(),
       followed: () => {
         lookups++;
         return Array.from({ length: 24 }, (_, i) =>
@@ -277,15 +303,29 @@ describe("a next hop", () => {
       },
     ];
     const both = (global: Uint8Array) => Uint8Array.from([...global, ...LOCAL]);
-    const own = new Resolver(routes, { ...NOTHING, linkLocalInterface: 9 });
+    const own = new Resolver(routes, { ...NOTHING, links: links(9) });
     expect(own.resolve([LOCAL])).toEqual([{ gateway: LOCAL, interface: 9 }]);
     expect(own.resolve([both(LAN)])).toEqual([{ gateway: LOCAL, interface: 5 }]);
     expect(own.resolve([both(FAR)])).toEqual([{ gateway: LAN, interface: 8 }]);
+    const named = (hop: Uint8Array, name: string) =>
+      Uint8Array.from([...hop, ...Buffer.from(name, "latin1")]);
+    const told = new Resolver(routes, { ...NOTHING, links: links(9, { eth0: 3 }) });
+    expect(told.resolve([named(LOCAL, "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    expect(told.resolve([named(both(FAR), "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    // FRR says it twice where it has no global one.
+    expect(told.resolve([named(both(LOCAL), "eth0")])).toEqual([{ gateway: LOCAL, interface: 3 }]);
+    expect(told.resolve([both(LOCAL)])).toEqual([{ gateway: LOCAL, interface: 9 }]);
+    // It is on no other link while its own is down.
+    expect(told.resolve([named(LOCAL, "eth1")])).toBe("link-local");
+    expect(told.resolve([named(both(LAN), "a-name-of-15-ab")])).toEqual([
+      { gateway: LOCAL, interface: 5 },
+    ]);
   });
 });
 
 test("a next hop that resolves by the table follows what changes in it", () => {
   const { table, kernel } = tableWith();
+  table.mayDelete = true;
   const now = () => {
     kernel.apply(table);
     table.refresh();
@@ -300,10 +340,75 @@ test("a next hop that resolves by the table follows what changes in it", () => {
   expect(now()).toBe("192.0.2.1%5 198.51.100.1%6");
   set(table, 2, "198.51.100.1");
   expect(now()).toBe("198.51.100.1%6");
-  table.mayDelete = true;
   set(table, 2, null);
   expect(now()).toBeUndefined();
   expect(table.unresolved()).toEqual({ "no-route": 1 });
+});
+
+test.each([null, "192.0.2.9"])(
+  "a route that resolves by one which is told later stays where it was, whatever it resolves by meanwhile: %s",
+  (meanwhile) => {
+    const { table, kernel } = tableWith();
+    const tell = (to: RouteTable, ...routes: readonly [number, string][]) => {
+      for (const [prefix, hops] of routes) set(to, prefix, hops);
+      kernel.apply(to);
+      to.refresh();
+      kernel.apply(to);
+    };
+    const general = (to: RouteTable, hops: string) => {
+      to.followed.set(0, 0, 0, 0, 8, to.followed.hops.intern(address(hops)));
+    };
+    if (meanwhile !== null) general(table, meanwhile);
+    tell(table, [2, "192.0.2.1"], [1, "0.2.0.9"]);
+    expect(kernel.routes.get("0.1.0.0/16")).toBe("192.0.2.1%5");
+    const { table: next } = tableWith(CONNECTED, kernel);
+    adopt(next, kernel.adopted());
+    kernel.changes = [];
+    if (meanwhile !== null) general(next, meanwhile);
+    tell(next, [1, "0.2.0.9"]);
+    tell(next, [2, "192.0.2.1"]);
+    next.mayDelete = true;
+    next.compareAll();
+    tell(next);
+    expect(kernel.changes).toEqual([]);
+    // From then on it follows.
+    set(next, 2, null);
+    tell(next);
+    expect(kernel.routes.get("0.1.0.0/16")).toBe(meanwhile === null ? undefined : "192.0.2.9%5");
+  },
+);
+
+test("an IPv6 next hop of an IPv4 route follows what changes in the table of IPv6", () => {
+  const ipv6 = new RouteTable(2, 3);
+  const kernel = new Kernel();
+  const table = new RouteTable(1, 3, kernel, ipv6);
+  const GATEWAY = Uint8Array.from([0xfc, ...Array<number>(14).fill(0), 9]);
+  const hops = [{ gateway: GATEWAY, interface: 5 }];
+  const behind = (prefix: number): KernelRoute => ({
+    ...route("0.0.0.0/16", { hops }),
+    ...{ family: 2, prefix: Uint8Array.from([0x20, prefix, ...Array<number>(14).fill(0)]) },
+  });
+  table.resolveBy([...CONNECTED, behind(2)]);
+  const address6 = (...first: number[]) =>
+    Uint8Array.from([...first, ...Array<number>(15 - first.length).fill(0), 1]);
+  const now = () => {
+    ipv6.next(10);
+    kernel.apply(table);
+    table.refresh();
+    kernel.apply(table);
+    return kernel.routes.get("0.1.0.0/16");
+  };
+  const { followed } = table;
+  followed.set(0x10000, 0, 0, 0, 16, followed.hops.intern(address6(0x20, 1)));
+  expect(now()).toBeUndefined();
+  expect(table.unresolved()).toEqual({ "no-route": 1 });
+  const lead = (...to: Uint8Array[]) =>
+    ipv6.followed.set(0x20010000, 0, 0, 0, 32, ipv6.followed.hops.intern(...to));
+  lead(address6(0x20, 2));
+  expect(now()).toBe(hopText(hops[0]!));
+  lead();
+  table.mayDelete = true;
+  expect(now()).toBeUndefined();
 });
 
 test("next hops are not looked at again for a default route, which resolves none", () => {

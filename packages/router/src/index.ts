@@ -35,7 +35,7 @@ export type { MessageCounts } from "./message-counts.ts";
 export { Neighbor } from "./neighbor.ts";
 export { isElsewhere } from "./neighbor-directory.ts";
 export { NextHopRuns } from "./next-hop-runs.ts";
-export type { Observed, ObservedSession } from "./observed.ts";
+export { type Observed, type ObservedSession, tellsNextHops, type Wants } from "./observed.ts";
 export { observedSession, RouteRuns, receivedSet } from "./observing.ts";
 export type { Order } from "./order.ts";
 export { OriginValidation, type StartGate } from "./origin-validation.ts";

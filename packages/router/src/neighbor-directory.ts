@@ -13,7 +13,7 @@ export interface Listed {
   readonly isReflectorClient: boolean;
   readonly session: { readonly negotiated: { readonly addPathReceive: number } } | null;
   /** None of the speaker's own routes. */
-  readonly config?: { readonly speaker?: string | null };
+  readonly config?: { readonly speaker?: string | null; readonly address?: string };
 }
 
 /**
@@ -132,6 +132,12 @@ export class NeighborDirectory implements PeerDirectory {
   /** Whether another member of the cluster has the session with the peer. */
   isElsewhere(peer: PeerRow): boolean {
     return isElsewhere(this.byRow[peer]?.config ?? {});
+  }
+
+  /** @returns the name of the interface that the address of a neighbor names; empty where it names none */
+  interfaceOf(peer: PeerRow): string {
+    const { config = {} } = this.byRow[peer] ?? {};
+    return isElsewhere(config) ? "" : (config.address?.split("%")[1] ?? "");
   }
 
   isReflectorClient(peer: PeerRow): boolean {

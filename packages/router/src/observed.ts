@@ -9,6 +9,7 @@
 import type { Config } from "@ts-bgp/config";
 import type { DownReason } from "@ts-bgp/fsm";
 import { newRouteNotes, type PeerRow, type Rib } from "@ts-bgp/rib";
+import { isElsewhere } from "./neighbor-directory.ts";
 
 /** A session that is up. Octets must not be changed. */
 export interface ObservedSession {
@@ -67,6 +68,8 @@ export interface Wants {
   readonly best?: boolean;
   /** Next hops of each of them, at most so many, from the best path and those that are equal; absent for 1. */
   readonly paths?: number;
+  /** Neighbors may be on interfaces that their addresses name: those of their next hops are told. */
+  readonly interfaces?: boolean;
   /** Routes of this speaker's neighbors that are accepted, alone. */
   readonly accepted?: boolean;
   readonly updates: "all" | "malformed" | "none";
@@ -75,7 +78,8 @@ export interface Wants {
 /** Those of the BMP tables that routes are noted for; what is sent is seen where it is sent. */
 const NOTED: ReadonlySet<string> = new Set(["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre"]);
 
-export function wantsOf({ bmp, mrt, followers, cluster }: Config): Wants {
+export function wantsOf(config: Config): Wants {
+  const { bmp, mrt, followers, cluster } = config;
   const stations = bmp?.stations ?? [];
   const keepsUpdates = mrt !== null && mrt.updatesSeconds > 0;
   const mirrors = stations.some(({ mirrorMalformed }) => mirrorMalformed);
@@ -87,9 +91,29 @@ export function wantsOf({ bmp, mrt, followers, cluster }: Config): Wants {
     best: (followers ?? null) !== null,
     // Nor has it this one.
     paths: followers?.paths ?? 1,
+    ...((followers ?? null) !== null && hasInterfaces(config) ? { interfaces: true } : {}),
     accepted: isMember,
     updates: keepsUpdates ? "all" : mirrors ? "malformed" : "none",
   };
+}
+
+/** Whether next hops are told in runs of their own, and not as attributes of the best path. */
+export function tellsNextHops({ best, paths = 1, interfaces = false }: Wants): boolean {
+  return best === true && (paths > 1 || interfaces);
+}
+
+/** Whether the address of a neighbor here names its interface, or of one that may come. */
+function hasInterfaces({ neighbors, dynamicNeighbors }: Config): boolean {
+  return (
+    neighbors.some((neighbor) => !isElsewhere(neighbor) && neighbor.address.includes("%")) ||
+    dynamicNeighbors.some(({ prefix }) => mayBeLinkLocal(prefix))
+  );
+}
+
+/** Whether a prefix is in fe80::/10, or has that in it. */
+function mayBeLinkLocal(prefix: string): boolean {
+  const isIpv6 = prefix.includes(":");
+  return isIpv6 && (/^fe[89ab]/i.test(prefix) || Number(prefix.split("/")[1]) < 10);
 }
 
 /** Has tables note what changes in them, or no more. */

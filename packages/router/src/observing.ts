@@ -19,7 +19,7 @@ import type { Connection } from "./connection.ts";
 import { addressOctets } from "./facts.ts";
 import type { NeighborDirectory } from "./neighbor-directory.ts";
 import { NextHopRuns } from "./next-hop-runs.ts";
-import type { ObservedSession } from "./observed.ts";
+import { type ObservedSession, tellsNextHops } from "./observed.ts";
 import type { SessionPeer } from "./session-peer.ts";
 import type { Tables } from "./tables.ts";
 
@@ -83,11 +83,12 @@ export function tellRoutes(tables: Tables, rib: Rib): void {
   const { wants, directory } = tables;
   if (wants.routes) tellReceived(rib, notes, routes, directory);
   if (wants.routes || wants.accepted === true) tellAccepted(rib, notes, routes, directory);
-  const { paths = 1 } = wants;
-  const isOne = wants.best === true && paths === 1;
-  if (wants.routes || isOne) for (const row of notes.best) routes.addBest(row);
-  if (wants.best === true && !isOne) {
-    const hops = new NextHopRuns(rib, writer, paths);
+  const withHops = tellsNextHops(wants);
+  if (wants.routes || (wants.best === true && !withHops)) {
+    for (const row of notes.best) routes.addBest(row);
+  }
+  if (withHops) {
+    const hops = new NextHopRuns(tables, rib, writer);
     for (const row of notes.best) hops.add(row);
   }
   clearRouteNotes(notes);

@@ -2,7 +2,14 @@
 
 import { type RouteRun, runsOf, TABLE } from "@ts-bgp/feeds-codec";
 import type { AttrId, AttrStore } from "@ts-bgp/rib";
-import { ATTR, findAttribute, nextAttribute } from "@ts-bgp/wire-codec";
+import {
+  AFI,
+  ATTR,
+  attributeValueAt,
+  findAttribute,
+  formatAddress,
+  nextAttribute,
+} from "@ts-bgp/wire-codec";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -70,6 +77,22 @@ function routesOf({ routes: { buf, at, end }, addPath }: RouteRun): string[] {
 
 function hexOf(buf: Uint8Array, at: number, end: number): string {
   return Buffer.from(buf.subarray(at, end)).toString("hex");
+}
+
+/** @returns next hops of a run, with the interface behind each */
+function nextHopsOf({ attributes }: RouteRun): string[] {
+  if (attributes === null) return [];
+  const found: string[] = [];
+  const { buf, end } = attributes;
+  for (let at = attributes.at; at < end; at = nextAttribute(buf, at)) {
+    const value = buf.subarray(attributeValueAt(buf, at), nextAttribute(buf, at));
+    const addresses = value.length & ~15;
+    const words: string[] = [];
+    for (let i = 0; i < addresses; i += 16) words.push(formatAddress(AFI.IPV6, value, i));
+    const name = Buffer.from(value.subarray(addresses)).toString("latin1");
+    found.push([...words, name].join(" ").trim());
+  }
+  return found;
 }
 
 /** @returns the NEXT_HOP attribute of a set */
@@ -200,6 +223,45 @@ followers: { listen: /run/followers.sock }`),
     expect(before.filter(([touched]) => touched !== 0)).toEqual([[1, 0]]);
     expect(sizes()).toEqual([0, 0]);
     expect(lab.observed.map(({ kind }) => kind)).toEqual(["routes"]);
+  });
+
+  test.each([1, 2])("are told interfaces of link-local next hops, of %i", (paths) => {
+    const NEIGHBORS = ["fe80::9%eth0", "fe80::9%vlan.1234", "2001:db8::7"] as const;
+    const neighbor = (address: string, k: number) =>
+      `{ address: "${address}", as: ${65_001 + k}, passive: true, import: accept-all }`;
+    const lab = new Lab(
+      yamlOf(`defaults: { families: [ ipv6-unicast ] }
+neighbors: [ ${NEIGHBORS.map(neighbor).join(", ")} ]
+followers: { listen: /run/followers.sock, paths: ${paths} }`),
+    );
+    for (const [k, address] of NEIGHBORS.entries()) {
+      lab.peer(address, { as: 65_001 + k, families: ["ipv6"] }).up();
+    }
+    /** @returns what is told of a route that a neighbor announces */
+    const told = (k: number, prefix: string, nextHop: string): string[] => {
+      const peer = lab.peers.get(NEIGHBORS[k]!)!;
+      lab.observed.length = 0;
+      peer.announce([prefix], { nextHop });
+      lab.run();
+      return lab.observed.flatMap((event) =>
+        event.kind === "routes" ? [...runsOf(event.octets)].flatMap(nextHopsOf) : [],
+      );
+    };
+    expect(told(0, "2001:db8:1::/48", "fe80::9")).toEqual(["fe80::9 eth0"]);
+    expect(told(0, "2001:db8:2::/48", "2001:db8::9 fe80::9")).toEqual(["2001:db8::9 fe80::9 eth0"]);
+    expect(told(1, "2001:db8:3::/48", "fe80::8")).toEqual(["fe80::8 vlan.1234"]);
+    expect(told(1, "2001:db8:4::/48", "2001:db8::8")).toEqual(["2001:db8::8"]);
+    // It is not known where that is.
+    expect(told(2, "2001:db8:5::/48", "2001:db8::7 fe80::7")).toEqual(["2001:db8::7 fe80::7"]);
+    const both = ["fe80::9 vlan.1234", "fe80::9 eth0"];
+    expect(told(1, "2001:db8:1::/48", "fe80::9")).toEqual(both.slice(0, paths));
+    lab.peers.get(NEIGHBORS[1])!.hangUp();
+    lab.observed.length = 0;
+    lab.run();
+    const later = lab.observed.flatMap((event) =>
+      event.kind === "routes" ? [...runsOf(event.octets)].flatMap(nextHopsOf) : [],
+    );
+    expect(later).toContain("fe80::9 eth0");
   });
 
   test("are told UPDATEs as they came, and which ones were not taken as they came", () => {

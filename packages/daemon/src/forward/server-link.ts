@@ -14,6 +14,7 @@ import {
 } from "@ts-bgp/follow";
 import { addressText, connectLink, type LinkTrust } from "@ts-bgp/nsr/links";
 import { FormatError } from "@ts-bgp/replication/canonical";
+import { networkNamespace } from "../network-namespace.ts";
 
 /** Between two attempts; twice as long after each further one. */
 const RETRY_MS = 250;
@@ -138,7 +139,8 @@ export class ServerLink {
       if (stream === this.stream) this.end("it has closed the connection");
     });
     const who = { name: cluster, follower, software };
-    this.say("hello", { version: FOLLOW_VERSION, ...who, families, several: 1 });
+    const network = networkNamespace();
+    this.say("hello", { version: FOLLOW_VERSION, ...who, families, several: 1, network });
   }
 
   private say<N extends RecordName>(record: N, value: Omit<RecordOf<N>, "record">): void {

@@ -11,6 +11,7 @@ export const HELLO = {
   families: 3,
   software: "1",
   several: 0,
+  network: "",
 };
 
 export class Scripted {
