@@ -7,23 +7,32 @@ import type { FollowedTable } from "@ts-bgp/follow";
 import { ENOENT, KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
 import { interfaceNumber } from "./doctor.ts";
+import { KernelObjects } from "./kernel-objects.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
-import { NextHopGroups, type ObjectChange } from "./next-hop-groups.ts";
-import type { ObjectId } from "./next-hop-object.ts";
+import { NextHopGroups } from "./next-hop-groups.ts";
 import { type Heard, RouteMonitor, RouteSocket } from "./route-socket.ts";
-import { type GroupChange, type RouteChange, RouteTable } from "./route-table.ts";
+import { type RouteChange, RouteTable } from "./route-table.ts";
 
 /** Routes that are written between two looks at anything else. */
 const BATCH = 256;
 /** So often it is looked whether somebody else has changed something. */
 const LOOK_MS = 100;
-/** Different sets of neighbors that are remembered until the kernel is read again. */
+/** Different sets of neighbors that are new, and remembered until the kernel is read again. */
 const WAY_COUNT_MAX = 1 << 16;
 /** Routes that the kernel has refused, and readings that have failed, are tried again. */
 const RETRY_MS = 10_000;
-/** Objects that are sent to the kernel together. */
-const OBJECT_BATCH = 64;
-const [EIO, EEXIST, ENOSPC] = [5, 17, 28];
+/**
+ * Groups that are changed between two looks at anything else, twice a turn: the kernel waits for all its processors with each,
+ * which takes half a millisecond.
+ */
+const GROUP_BATCH = 16;
+/** Objects that go between two looks, for which it waits as well. */
+const SWEEP_BATCH = 32;
+/** While routes are written that have gone with a link, what there is besides is read so much later at most. */
+const READ_LATEST_MS = 10_000;
+/** Others may change routes and objects while both are read: so often it is read again at most. */
+const TRIES_MAX = 5;
+const EEXIST = 17;
 
 export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
@@ -56,6 +65,9 @@ export interface ShownFamily {
   readonly regrouped: number;
 }
 
+/** Others' routes that next hops of a table may resolve by. */
+type Others = Map<RouteTable, readonly KernelRoute[]>;
+
 export class Forwarder {
   private readonly options: ForwarderOptions;
   private readonly tables: readonly RouteTable[];
@@ -64,8 +76,7 @@ export class Forwarder {
   private readonly messages: RouteMessages = new RouteMessages(BATCH);
   private readonly timers: NodeJS.Timeout[];
   private readonly groups: NextHopGroups;
-  /** Why there are no groups; null where there are. */
-  private groupsProblem: string | null = null;
+  private readonly objects: KernelObjects;
   /** Protocols of other routes that next hops may resolve by: only such are read when others change routes. */
   private readonly protocols: Map<RouteTable, Set<number>> = new Map();
   private willWork = false;
@@ -79,6 +90,10 @@ export class Forwarder {
   private isUnknown = true;
   /** Somebody else has changed something since it was read. */
   private isOutdated = false;
+  /** Since when; it is read at this time and a while at the latest. */
+  private outdatedMs = 0;
+  /** Objects are left that no route leads by. */
+  private isSweeping = false;
   /** Or what next hops resolve by, which is known sooner. */
   private isMoved = false;
   /** And more than was heard of: whose a route is, is not known. */
@@ -93,6 +108,7 @@ export class Forwarder {
       (family) => new RouteTable(family, options.seed, this.groups),
     );
     this.socket = new RouteSocket();
+    this.objects = new KernelObjects(this.socket, this.groups);
     this.useGroups(options.nextHopGroups);
     this.monitor = new RouteMonitor(this.hasObjects);
     this.timers = [
@@ -152,25 +168,30 @@ export class Forwarder {
 
   /** Whether routes go by groups of next hops: "on", "off", or why the kernel has none. */
   get groupsText(): string {
-    return this.groupsProblem ?? (this.groups.isOn ? "on" : "off");
+    return this.objects.problem ?? (this.groups.isOn ? "on" : "off");
   }
 
   private work(): void {
     this.willWork = false;
-    if (this.isOver || this.isUnknown) return;
-    for (const table of this.tables) {
-      // As late as can be: the kernel replaces another's route as well.
-      this.hear();
-      if (this.isUnsure) table.postponeGroups();
-      this.writeGroups(table, true);
-      const changes = table.next(BATCH);
-      this.writeGroups(table, false);
-      // What is left out here comes again when the kernel has been read.
-      const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
-      const ready = table.ready(sure);
-      if (ready.length > 0) this.write(table, ready);
-    }
-    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
+    if (this.isOver) return;
+    for (const table of this.tables) this.workOn(table);
+    if (!this.isUnknown && this.hasWork) this.changed();
+  }
+
+  /** Ends where the kernel has failed: what is not written then comes again when it has been read. */
+  private workOn(table: RouteTable): void {
+    if (this.isUnknown) return;
+    // As late as can be: the kernel replaces another's route as well.
+    this.hear();
+    if (this.isUnsure) table.postponeGroups();
+    this.writeGroups(table, true);
+    if (this.isUnknown) return;
+    const changes = table.next(BATCH);
+    this.writeGroups(table, false);
+    // What is left out here comes again when the kernel has been read.
+    const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
+    const ready = table.ready(sure);
+    if (ready.length > 0 && !this.isUnknown) this.write(table, ready);
   }
 
   private write(table: RouteTable, changes: readonly RouteChange[]): void {
@@ -196,54 +217,48 @@ export class Forwarder {
 
   /** Ahead of routes that go by them; where all routes of one are to go elsewhere, it is the only thing to be written. */
   private writeGroups(table: RouteTable, areWritten: boolean): void {
-    if (this.isUnknown) return;
     let areRefused = false;
-    for (const change of table.nextGroups(areWritten)) {
-      const reason = this.writeGroup(change);
+    for (const change of table.nextGroups(GROUP_BATCH, areWritten)) {
+      let reason = 0;
+      try {
+        reason = this.objects.writeGroup(change);
+      } catch (error) {
+        this.fail(error);
+        return;
+      }
       table.groupDone(change, reason !== 0);
       if (reason === 0) continue;
       if (!change.isNew) areRefused = true;
       // The kernel has other objects than were known.
-      if (reason === ENOENT || reason === EEXIST) this.isOutdated = true;
+      if (reason === ENOENT || reason === EEXIST) this.setOutdated();
       this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
     }
     // Their routes have to go one by one.
     if (areRefused) table.compareAll();
   }
 
-  /** @returns the kernel's reason where it refuses, as it does where there are too many */
-  private writeGroup({ object, hops, isNew }: GroupChange): number {
-    const change = this.groups.set(object, hops, isNew);
-    return change === null ? ENOSPC : this.writeObjects(change);
-  }
-
-  private writeObjects(change: ObjectChange): number {
-    let first = 0;
-    const { messages } = change;
-    try {
-      for (let from = 0; from < messages.length; from += OBJECT_BATCH) {
-        const batch = messages.slice(from, from + OBJECT_BATCH);
-        this.socket.changeObjects(batch, from, (reason) => {
-          first ||= reason;
-        });
-      }
-    } catch (error) {
-      this.fail(error);
-      return EIO;
-    }
-    if (first === 0) this.groups.done(change);
-    return first;
-  }
-
   private look(): void {
     this.hear();
     this.refresh();
-    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
-    if (this.tables.some(({ wayCount }) => wayCount > WAY_COUNT_MAX)) this.isOutdated = true;
+    if (this.hasWork) this.changed();
+    if (this.tables.some(({ newWayCount }) => newWayCount > WAY_COUNT_MAX)) this.setOutdated();
     if (this.isMoved && this.isSure) this.resolve();
-    if (performance.now() < this.nextLookMs || !this.isOutdated) return;
+    if (this.isSweeping) this.sweep();
+    const now = performance.now();
+    if (now < this.nextLookMs || !this.isOutdated) return;
+    // Groups have told of those that have gone: to read the others meanwhile makes these wait.
+    if (this.isSure && this.hasWork && now < this.outdatedMs + READ_LATEST_MS) return;
     // With a link, routes of it have gone without a word.
     this.read();
+  }
+
+  private get hasWork(): boolean {
+    return this.tables.some(({ hasWork }) => hasWork);
+  }
+
+  private setOutdated(): void {
+    if (!this.isOutdated) this.outdatedMs = performance.now();
+    this.isOutdated = true;
   }
 
   /** Whether it is known what is in the kernel of own routes, but for groups that a link has taken away. */
@@ -258,19 +273,8 @@ export class Forwarder {
     if (beganMs < this.nextResolveMs) return;
     this.isMoved = false;
     try {
-      this.readObjects();
-      for (const table of this.tables) {
+      for (const [table, others] of this.withHops(this.readOthers())) {
         table.readGroups();
-        const others: KernelRoute[] = [];
-        for (const protocol of this.protocols.get(table)!) {
-          const start = others.length;
-          const begin = () => {
-            others.length = start;
-          };
-          const { nextHopTable } = this.options;
-          const take = (route: KernelRoute) => void others.push(this.withHops(route));
-          this.socket.read(table.followed.family, nextHopTable, protocol, begin, take);
-        }
         table.resolveBy(others, interfaceNumber(this.options.linkLocalInterface));
       }
     } catch (error) {
@@ -278,6 +282,42 @@ export class Forwarder {
     }
     this.nextResolveMs = performance.now() + 9 * (performance.now() - beganMs);
     this.work();
+  }
+
+  /** Objects are read behind the routes that lead by them. */
+  private readOthers(): Others {
+    const { nextHopTable } = this.options;
+    const read: Others = new Map();
+    for (const table of this.tables) {
+      const others: KernelRoute[] = [];
+      for (const protocol of this.protocols.get(table)!) {
+        const start = others.length;
+        const begin = () => {
+          others.length = start;
+        };
+        const take = (route: KernelRoute) => void others.push(route);
+        this.socket.read(table.followed.family, nextHopTable, protocol, begin, take);
+      }
+      read.set(table, others);
+    }
+    this.objects.read();
+    return read;
+  }
+
+  /**
+   * Where others have changed routes and objects between both readings, both are read again: a next hop would lead nowhere
+   * otherwise, until the next change.
+   */
+  private withHops(read: Others): Others {
+    const { objects } = this;
+    let found = read;
+    for (let left = TRIES_MAX; left > 0; left--) {
+      if ([...found.values()].every((others) => objects.haveThoseOf(others))) break;
+      found = this.readOthers();
+    }
+    return new Map(
+      [...found].map(([table, others]) => [table, others.map((each) => objects.withHops(each))]),
+    );
   }
 
   private refresh(): void {
@@ -303,9 +343,9 @@ export class Forwarder {
       },
     );
     if (heard !== "nothing") this.isMoved = true;
-    if (heard === "changes") this.isOutdated = true;
+    if (heard === "changes") this.setOutdated();
     if (heard === "too much") {
-      this.isOutdated = true;
+      this.setOutdated();
       this.isUnsure = true;
     }
   }
@@ -324,8 +364,13 @@ export class Forwarder {
     this.isOutdated = false;
     this.isMoved = false;
     try {
-      this.readObjects();
-      for (const table of this.tables) this.readTable(table);
+      this.objects.read();
+      const read: Others = new Map();
+      for (const table of this.tables) read.set(table, this.readTable(table));
+      this.objects.read();
+      for (const [table, others] of this.withHops(read)) {
+        table.endAdopting(others, interfaceNumber(this.options.linkLocalInterface));
+      }
       this.isUnknown = false;
       this.isUnsure = false;
     } catch (error) {
@@ -335,12 +380,13 @@ export class Forwarder {
     this.changed();
   }
 
-  private readTable(table: RouteTable): void {
+  /** Reads own routes. @returns those of others that next hops may resolve by */
+  private readTable(table: RouteTable): KernelRoute[] {
     const { table: number, metric, nextHopTable } = this.options;
     const { family } = table.followed;
     const others: KernelRoute[] = [];
     const take = (route: KernelRoute) => {
-      if (route.protocol !== RTPROT_BGP) others.push(this.withHops(route));
+      if (route.protocol !== RTPROT_BGP) others.push(route);
       else if (route.table === number && route.metric === metric) table.adopt(route);
     };
     const isOne = number === nextHopTable;
@@ -349,72 +395,38 @@ export class Forwarder {
       table.beginAdopting();
     };
     this.socket.read(family, number, isOne ? 0 : RTPROT_BGP, begin, take);
-    table.endAdopting();
     const forget = () => {
       others.length = 0;
     };
     if (!isOne) this.socket.read(family, nextHopTable, 0, forget, take);
     this.protocols.set(table, new Set(others.map(({ protocol }) => protocol)));
-    table.resolveBy(others, interfaceNumber(this.options.linkLocalInterface));
+    return others;
   }
 
   private get hasObjects(): boolean {
-    return this.groupsProblem === null;
+    return this.objects.problem === null;
   }
 
   private useGroups(areWanted: boolean): void {
-    this.groups.isOn = areWanted;
-    try {
-      this.readObjects();
-    } catch (error) {
-      this.groups.isOn = false;
-      this.groupsProblem = (error as Error).message;
-      if (!areWanted) return;
-      const text = "the kernel has no groups of next hops, each route is written with its own";
-      this.options.say("info", "next-hop-groups", `${text}: ${this.groupsProblem}`);
-    }
+    this.groups.isOn = areWanted && this.hasObjects;
+    if (this.hasObjects || !areWanted) return;
+    const text = "the kernel has no groups of next hops, each route is written with its own";
+    this.options.say("info", "next-hop-groups", `${text}: ${this.objects.problem}`);
   }
 
-  private readObjects(): void {
-    const { groups } = this;
-    if (!this.hasObjects) return;
-    this.socket.readNextHops(
-      () => groups.beginReading(),
-      (object) => groups.take(object),
-    );
-  }
-
-  /** Where the kernel does not show them beside the object. */
-  private withHops(route: KernelRoute): KernelRoute {
-    if (route.nextHop === 0 || route.hops.some((hop) => hop.interface !== 0)) return route;
-    const hops = this.groups.hopsOf(route.nextHop);
-    return hops === null ? { ...route, isSpecial: true } : { ...route, hops };
-  }
-
-  /** Objects go that no route leads by. */
+  /** Objects go that no route leads by, some now, and the others when it is looked next. */
   private sweep(): void {
     const used = new Set(this.tables.flatMap(({ groupsUsed }) => groupsUsed));
-    const left = this.groups.leftBehind(used);
+    this.isSweeping = false;
     try {
-      if (left.length > 0) this.groups.claim(left, this.objectsUsed());
+      const { count, areRefused } = this.objects.sweep(used, SWEEP_BATCH, (gone) => {
+        for (const table of this.tables) table.forgetGroups(gone);
+      });
+      this.isSweeping = count === SWEEP_BATCH && !areRefused;
+      if (areRefused) this.setOutdated();
     } catch (error) {
       this.fail(error);
-      return;
     }
-    const change = this.groups.sweep(used);
-    if (change.messages.length === 0) return;
-    for (const table of this.tables) table.forgetGroups(change.deleted);
-    if (this.writeObjects(change) !== 0) this.isOutdated = true;
-  }
-
-  /** @returns those that routes of any table lead by. Linear in all routes of the kernel */
-  private objectsUsed(): Set<ObjectId> {
-    const used = new Set<ObjectId>();
-    for (const family of [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST]) {
-      const take = ({ nextHop }: KernelRoute) => void used.add(nextHop);
-      this.socket.read(family, 0, RTPROT_BGP, () => {}, take);
-    }
-    return used;
   }
 
   private fail(error: unknown): void {

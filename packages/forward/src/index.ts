@@ -5,6 +5,8 @@
  *     route-socket.ts     asking it, telling it, and hearing of what others do
  *     next-hop-object.ts  next hops that are objects of their own, and groups of them
  *     next-hop-groups.ts  which of those there are, whose they are, and what is to be done for a group
+ *     kernel-objects.ts   does that
+ *     group-plan.ts       which next hops have a group, and where it is to lead
  *     ways.ts             what routes lead by: a group, or next hops of their own
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
@@ -23,6 +25,7 @@ export {
   probeForward,
 } from "./doctor.ts";
 export { FAMILY_NAMES, Forwarder, type ForwarderOptions, type ShownFamily } from "./forwarder.ts";
+export type { Objects } from "./group-plan.ts";
 export {
   type Change,
   type KernelHop,
@@ -34,4 +37,4 @@ export {
 export { NextHopGroups } from "./next-hop-groups.ts";
 export { Resolver, type Unresolved } from "./resolver.ts";
 export { RouteMonitor, RouteSocket } from "./route-socket.ts";
-export { type Objects, type RouteChange, RouteTable } from "./route-table.ts";
+export { type RouteChange, RouteTable } from "./route-table.ts";

@@ -22,8 +22,16 @@ import { hopKey } from "./resolver.ts";
 const FIRST = 0x4000_0000;
 const RANGES = 1 << 12;
 const RANGE = 1 << 16;
-/** With so many own ones no more groups are made: routes have their next hops in themselves then. */
-const OBJECTS_MAX = 1 << 15;
+/**
+ * With so many own ones no more groups are made: routes have their next hops in themselves then. Each takes half a
+ * millisecond to change, so that all of them together take a second.
+ */
+const OBJECTS_MAX = 1 << 11;
+/** Next hops of groups that there are may come to be so many with them. */
+const MEMBERS_MAX = 2 * OBJECTS_MAX;
+
+/** To write so many routes takes about as long as to change a group. */
+const ROUTES_MIN = 64;
 
 /** Messages that are to be sent together, and what is known when the kernel has taken them all. */
 export interface ObjectChange {
@@ -35,6 +43,7 @@ export interface ObjectChange {
 export class NextHopGroups {
   /** Whether new ones are made. */
   isOn = true;
+  readonly routesMin = ROUTES_MIN;
   private readonly first: ObjectId;
   private lastOffset = 0;
   /** All of the kernel's that are known. */
@@ -47,6 +56,8 @@ export class NextHopGroups {
   private readonly foreign: Set<ObjectId> = new Set();
   /** Numbers that were given away since the kernel was read. */
   private readonly given: Set<ObjectId> = new Set();
+  /** It was looked at that no route at all leads by these, since objects were read. */
+  private readonly free: Set<ObjectId> = new Set();
   private ownCount = 0;
 
   constructor({ table, metric }: Place) {
@@ -59,6 +70,7 @@ export class NextHopGroups {
     this.objects.clear();
     this.single.clear();
     this.given.clear();
+    this.free.clear();
     this.ownCount = 0;
   }
 
@@ -68,6 +80,17 @@ export class NextHopGroups {
     if (!this.isOwn(id)) return;
     this.ownCount++;
     if (hop !== null && !isOther && this.mine.has(id)) this.single.set(hopKey(hop), id);
+  }
+
+  /** What was of an object that is gone says nothing of another that gets its number. */
+  endReading(): void {
+    for (const ids of [this.mine, this.foreign]) {
+      for (const id of ids) if (!this.objects.has(id)) ids.delete(id);
+    }
+  }
+
+  has(id: ObjectId): boolean {
+    return this.objects.has(id);
   }
 
   /** Whether an object is there that may be this module's. */
@@ -119,8 +142,11 @@ export class NextHopGroups {
     for (const hop of hops) {
       let member = this.single.get(hopKey(hop));
       if (member === undefined) {
-        member = this.give();
-        if (member === 0) return null;
+        member = this.ownCount + this.given.size < MEMBERS_MAX ? this.give() : 0;
+        if (member === 0) {
+          this.takeBack([id, ...made.map((each) => each.id)]);
+          return null;
+        }
         messages.push(newNextHop(messages.length, member, hop));
         made.push({ id: member, protocol: RTPROT_BGP, hop, members: [], isOther: false });
       }
@@ -131,9 +157,14 @@ export class NextHopGroups {
     return { messages, made, deleted: [] };
   }
 
-  /** @returns own ones that nothing leads by, and of which it is not known whose they are. @param used - groups that own routes lead by */
-  leftBehind(used: ReadonlySet<ObjectId>): ObjectId[] {
-    return this.unused(used).filter((id) => !this.mine.has(id));
+  /**
+   * @param used - groups that own routes lead by
+   * @returns own ones that nothing known leads by, but something may: it is not known whose they are, or somebody has
+   * changed them so that it is not known what own routes by them do
+   */
+  doubtful(used: ReadonlySet<ObjectId>): ObjectId[] {
+    const isDoubtful = (id: ObjectId) => !this.mine.has(id) || this.hopsOf(id) === null;
+    return this.unused(used).filter((id) => isDoubtful(id) && !this.free.has(id));
   }
 
   /** @param used - all objects that routes of the kernel lead by, of any table */
@@ -144,12 +175,22 @@ export class NextHopGroups {
       kept.add(id);
       for (const member of this.objects.get(id)?.members ?? []) kept.add(member);
     }
-    for (const id of ids) (kept.has(id) ? this.foreign : this.mine).add(id);
+    for (const id of ids) {
+      if (kept.has(id)) {
+        this.foreign.add(id);
+        this.mine.delete(id);
+      } else {
+        this.mine.add(id);
+        this.free.add(id);
+      }
+    }
   }
 
-  /** @returns how those go that nothing leads by any more, groups first. @param used - as with `leftBehind` */
-  sweep(used: ReadonlySet<ObjectId>): ObjectChange {
-    const deleted = this.unused(used).filter((id) => this.mine.has(id));
+  /** @returns how at most so many go that nothing leads by any more, groups first. @param used - as with `doubtful` */
+  sweep(used: ReadonlySet<ObjectId>, max: number): ObjectChange {
+    const deleted = this.unused(used)
+      .filter((id) => this.mine.has(id))
+      .slice(0, max);
     const messages = deleted.map((id, k) => deleteNextHop(k, id));
     return { messages, made: [], deleted };
   }
@@ -170,6 +211,15 @@ export class NextHopGroups {
       this.objects.delete(id);
       this.mine.delete(id);
     }
+  }
+
+  /** The kernel has refused some of it. What it has done of it shows when it is read. */
+  giveUp({ made }: ObjectChange): void {
+    this.takeBack(made.map(({ id }) => id));
+  }
+
+  private takeBack(ids: readonly ObjectId[]): void {
+    for (const id of ids) this.given.delete(id);
   }
 
   /** Groups first. */
