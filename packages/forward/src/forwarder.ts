@@ -12,6 +12,7 @@ import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kerne
 import { NextHopGroups } from "./next-hop-groups.ts";
 import { type Heard, RouteMonitor, RouteSocket } from "./route-socket.ts";
 import { type RouteChange, RouteTable } from "./route-table.ts";
+import { WorkShare } from "./work-share.ts";
 
 /** Routes that are written between two looks at anything else. */
 const BATCH = 256;
@@ -32,7 +33,7 @@ const SWEEP_BATCH = 32;
 const READ_LATEST_MS = 10_000;
 /** Others may change routes and objects while both are read: so often it is read again at most. */
 const TRIES_MAX = 5;
-const EEXIST = 17;
+const [EEXIST, ENETDOWN] = [17, 100];
 
 export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
@@ -81,11 +82,11 @@ export class Forwarder {
   private readonly protocols: Map<RouteTable, Set<number>> = new Map();
   private willWork = false;
   private isOver = false;
-  /** To read what is in the kernel takes a tenth of the time at most. */
-  private nextLookMs = 0;
-  /** And so does looking at next hops again for changes of the table. */
-  private nextRefreshMs = 0;
-  private nextResolveMs = 0;
+  /** To read what is in the kernel. */
+  private readonly reading: WorkShare = new WorkShare();
+  /** To look at next hops again: for changes of the table, and for what others have changed. */
+  private readonly refreshing: WorkShare = new WorkShare();
+  private readonly resolving: WorkShare = new WorkShare();
   /** What is in the kernel is not known, and is to be read. */
   private isUnknown = true;
   /** Somebody else has changed something since it was read. */
@@ -226,12 +227,13 @@ export class Forwarder {
         this.fail(error);
         return;
       }
-      table.groupDone(change, reason !== 0);
+      const isDown = reason === ENETDOWN;
+      table.groupDone(change, reason === 0 ? "done" : isDown ? "down" : "refused");
       if (reason === 0) continue;
       if (!change.isNew) areRefused = true;
       // The kernel has other objects than were known.
       if (reason === ENOENT || reason === EEXIST) this.setOutdated();
-      this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
+      if (!isDown) this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
     }
     // Their routes have to go one by one.
     if (areRefused) table.compareAll();
@@ -242,12 +244,14 @@ export class Forwarder {
     this.refresh();
     if (this.hasWork) this.changed();
     if (this.tables.some(({ newWayCount }) => newWayCount > WAY_COUNT_MAX)) this.setOutdated();
-    if (this.isMoved && this.isSure) this.resolve();
+    if (this.isMoved && this.isSure && this.resolving.mayWork) {
+      this.resolving.do(() => this.resolve());
+    }
     if (this.isSweeping) this.sweep();
-    const now = performance.now();
-    if (now < this.nextLookMs || !this.isOutdated) return;
+    if (!this.isOutdated || !this.reading.mayWork) return;
     // Groups have told of those that have gone: to read the others meanwhile makes these wait.
-    if (this.isSure && this.hasWork && now < this.outdatedMs + READ_LATEST_MS) return;
+    const isLate = performance.now() >= this.outdatedMs + READ_LATEST_MS;
+    if (this.isSure && this.hasWork && !isLate) return;
     // With a link, routes of it have gone without a word.
     this.read();
   }
@@ -269,8 +273,6 @@ export class Forwarder {
 
   /** Reads by which routes next hops resolve, and objects: these are few beside the own routes. */
   private resolve(): void {
-    const beganMs = performance.now();
-    if (beganMs < this.nextResolveMs) return;
     this.isMoved = false;
     try {
       for (const [table, others] of this.withHops(this.readOthers())) {
@@ -280,7 +282,6 @@ export class Forwarder {
     } catch (error) {
       this.fail(error);
     }
-    this.nextResolveMs = performance.now() + 9 * (performance.now() - beganMs);
     this.work();
   }
 
@@ -321,10 +322,10 @@ export class Forwarder {
   }
 
   private refresh(): void {
-    const beganMs = performance.now();
-    if (beganMs < this.nextRefreshMs) return;
-    for (const table of this.tables) table.refresh();
-    this.nextRefreshMs = performance.now() + 9 * (performance.now() - beganMs);
+    if (!this.refreshing.mayWork) return;
+    this.refreshing.do(() => {
+      for (const table of this.tables) table.refresh();
+    });
   }
 
   /** An own route in whose place somebody has put another one is not taken for an own one any more. */
@@ -353,16 +354,19 @@ export class Forwarder {
   private retry(): void {
     if (this.isUnknown) this.read();
     if (this.hasObjects && !this.isUnknown && !this.isOutdated) this.sweep();
-    if (this.tables.every(({ refused }) => refused.size === 0)) return;
-    for (const table of this.tables) table.compareAll();
+    for (const table of this.tables) table.retry();
     this.changed();
   }
 
   /** Reads by which routes next hops resolve, and what of the own ones is there. */
   private read(): void {
-    const beganMs = performance.now();
     this.isOutdated = false;
     this.isMoved = false;
+    this.reading.do(() => this.readAll());
+    this.changed();
+  }
+
+  private readAll(): void {
     try {
       this.objects.read();
       const read: Others = new Map();
@@ -376,8 +380,6 @@ export class Forwarder {
     } catch (error) {
       this.fail(error);
     }
-    this.nextLookMs = performance.now() + 9 * (performance.now() - beganMs);
-    this.changed();
   }
 
   /** Reads own routes. @returns those of others that next hops may resolve by */

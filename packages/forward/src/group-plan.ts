@@ -28,6 +28,9 @@ export interface Objects {
   readonly routesMin: number;
 }
 
+/** What has become of a change: the kernel refuses it, also while the carrier of an interface is away. */
+export type Outcome = "done" | "refused" | "down";
+
 /** How many routes of a group are to lead where. */
 export type Votes = Map<WayId, Map<HopsId, number>>;
 
@@ -40,6 +43,8 @@ export class GroupPlan {
   private readonly toDo: Map<WayId, "waits" | "now"> = new Map();
   /** The kernel has refused a group that leads there. */
   private readonly ungrouped: Set<HopsId> = new Set();
+  /** One that leads there waits for its interface. The kernel says when that changes. */
+  private readonly down: Set<HopsId> = new Set();
 
   constructor(objects: Objects, ways: Ways) {
     this.objects = objects;
@@ -54,7 +59,7 @@ export class GroupPlan {
   begin(ways: Ways): void {
     this.ways = ways;
     this.toDo.clear();
-    this.ungrouped.clear();
+    this.retry();
   }
 
   /** What groups lead to has been read: there is nothing to be done for them until `plan`. */
@@ -62,9 +67,10 @@ export class GroupPlan {
     this.toDo.clear();
   }
 
-  /** Next hops resolve otherwise from now on: what the kernel has refused is tried again. */
+  /** What the kernel has refused is tried again. */
   retry(): void {
     this.ungrouped.clear();
+    this.down.clear();
   }
 
   isWaiting(way: WayId): boolean {
@@ -99,15 +105,20 @@ export class GroupPlan {
   }
 
   /** A group was made or changed, or refused by the kernel: then routes that were to go along are to be compared. */
-  done({ way: id, object, isNew }: GroupChange, isRefused: boolean): void {
+  done({ way: id, object, isNew }: GroupChange, outcome: Outcome): void {
     const way = this.ways.get(id);
-    if (!isRefused) {
+    if (outcome === "done") {
       way.leadsTo = way.shallLeadTo;
       return;
     }
-    this.ungrouped.add(way.shallLeadTo);
+    (outcome === "down" ? this.down : this.ungrouped).add(way.shallLeadTo);
     way.shallLeadTo = way.leadsTo;
     if (isNew) this.ways.forget(object);
+  }
+
+  /** Whether routes that are to lead there stay as they are for now. */
+  isDown(hopsId: HopsId): boolean {
+    return this.down.has(hopsId);
   }
 
   /** @returns the group of a route's next hops, where there is to be one. @param uses - routes with these next hops */

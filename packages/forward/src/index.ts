@@ -11,6 +11,7 @@
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
  *     watched-addresses.ts  next hops that routes of the table lead to
+ *     work-share.ts       what grows with the routes takes a tenth of the time
  *     forwarder.ts        does it
  *     doctor.ts           whether the host lets it
  *

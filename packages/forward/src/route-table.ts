@@ -6,7 +6,7 @@
 import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
 import { type Cursor, covering, keyOf, type PrefixKey, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
-import { type GroupChange, GroupPlan, type Objects } from "./group-plan.ts";
+import { type GroupChange, GroupPlan, type Objects, type Outcome } from "./group-plan.ts";
 import type { Change, KernelHop, KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
 import { type BaseRoute, Resolver, type Unresolved } from "./resolver.ts";
@@ -16,7 +16,7 @@ import { type HopsId, type WayId, Ways } from "./ways.ts";
 /** What this program would not have written so. */
 const OTHER = "other";
 /** The kernel's reasons, errno. */
-const [ENOENT, ESRCH] = [2, 3];
+const [ENOENT, ESRCH, ENETDOWN] = [2, 3, 100];
 
 export interface RouteChange extends PrefixKey {
   readonly row: PrefixRow;
@@ -166,7 +166,14 @@ export class RouteTable {
     this.readWayCount = this.ways.count;
   }
 
-  /** Everything is looked at again, also what the kernel has refused. */
+  /** What the kernel has refused is tried again. */
+  retry(): void {
+    if (this.refused.size === 0) return;
+    this.plan.retry();
+    this.compareAll();
+  }
+
+  /** Everything is looked at again. */
   compareAll(): void {
     const { prefixes } = this.followed;
     for (let row = 1; row < prefixes.limit; row++) {
@@ -193,9 +200,9 @@ export class RouteTable {
     this.plan.postpone();
   }
 
-  groupDone(change: GroupChange, isRefused: boolean): void {
-    this.plan.done(change, isRefused);
-    if (!isRefused && !change.isNew) this.counts.regrouped++;
+  groupDone(change: GroupChange, outcome: Outcome): void {
+    this.plan.done(change, outcome);
+    if (outcome === "done" && !change.isNew) this.counts.regrouped++;
   }
 
   /** @returns changes that are to be made now, at most so many; `done` is to be called for each */
@@ -280,6 +287,10 @@ export class RouteTable {
     const hopsId = this.wanted(row);
     if (hopsId === this.ways.get(is).shallLeadTo) {
       this.claimGroup(row);
+      return null;
+    }
+    if (this.plan.isDown(hopsId)) {
+      this.refused.set(row, ENETDOWN);
       return null;
     }
     const way = hopsId === 0 ? 0 : this.wayOf(row, hopsId);

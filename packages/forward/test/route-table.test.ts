@@ -18,6 +18,7 @@ const GROUPS = 2;
 const EINVAL = 22;
 const ESRCH = 3;
 const ENETUNREACH = 101;
+const ENETDOWN = 100;
 const address = (text: string) => Uint8Array.from(text.split(".").map(Number));
 
 const hop = (gateway: string | null, index = 5): KernelHop => ({
@@ -54,6 +55,8 @@ class Kernel implements Objects {
   isOn = false;
   routesMin = 1;
   refusesGroups = false;
+  /** And says that an interface has no carrier. */
+  areDown = false;
   /** Packets of a route that goes there would have gone wrong. */
   wrong: (prefix: string, hops: string) => void = () => {};
   private lastId = 0;
@@ -82,15 +85,12 @@ class Kernel implements Objects {
 
   /** @returns where packets of each route go */
   ways(): Map<string, string> {
-    return new Map(
-      [...this.routes].map(([prefix, text]) => [
-        prefix,
-        (text.startsWith("#") ? this.groups.get(Number(text.slice(1)))! : text)
-          .split(" ")
-          .sort()
-          .join(" "),
-      ]),
-    );
+    return new Map([...this.routes].map(([prefix, text]) => [prefix, this.wayOf(text)]));
+  }
+
+  private wayOf(text: string): string {
+    const hops = text.startsWith("#") ? this.groups.get(Number(text.slice(1)))! : text;
+    return hops.split(" ").sort().join(" ");
   }
 
   adopted(): KernelRoute[] {
@@ -128,12 +128,12 @@ class Kernel implements Objects {
       if (!isRefused) {
         this.groups.set(object, hops.map(hopText).join(" "));
         for (const [prefix, text] of this.routes) {
-          if (text === `#${object}`) this.wrong(prefix, this.ways().get(prefix)!);
+          if (text === `#${object}`) this.wrong(prefix, this.wayOf(this.routes.get(prefix)!));
         }
         this.changes.push(`group ${object} ${this.groups.get(object)}`);
       }
       areRefused ||= isRefused && !isNew;
-      table.groupDone(change, isRefused);
+      table.groupDone(change, isRefused ? (this.areDown ? "down" : "refused") : "done");
     }
     if (areRefused) table.compareAll();
     return changes.length;
@@ -150,7 +150,7 @@ class Kernel implements Objects {
     this.changes.push(`${change} ${prefix}`);
     if (change === "delete") this.routes.delete(prefix);
     else this.routes.set(prefix, object === 0 ? hops.map(hopText).join(" ") : `#${object}`);
-    if (change !== "delete") this.wrong(prefix, this.ways().get(prefix)!);
+    if (change !== "delete") this.wrong(prefix, this.wayOf(this.routes.get(prefix)!));
     return 0;
   }
 }
@@ -368,8 +368,10 @@ test.each([false, true])(
             table.resolveBy(routes);
           } else if (what === "read") adopt(table, kernel.adopted(), routes);
           else if (what === "look") table.readGroups();
-          else if (what === "refuse") kernel.refusesGroups = n < 3;
-          else if (what === "steal") kernel.routes.delete(`0.${prefix}.0.0/16`);
+          else if (what === "refuse") {
+            kernel.refusesGroups = n < 4;
+            kernel.areDown = n < 2;
+          } else if (what === "steal") kernel.routes.delete(`0.${prefix}.0.0/16`);
           else kernel.loseGroup([...kernel.groups.keys()][n] ?? 0);
           if (prefix % 3 > 0) kernel.apply(table);
         }
@@ -520,6 +522,30 @@ describe("groups of next hops", () => {
     for (let n = 0; n < 10; n++) set(table, n, "192.0.2.1");
     kernel.apply(table);
     expect([kernel.groups.size, kernel.routes.get("0.1.0.0/16")]).toEqual([0, "192.0.2.1%5"]);
+  });
+
+  test("wait for an interface that has no carrier, and so do their routes", () => {
+    const { table, kernel } = grouped(CONNECTED);
+    kernel.refusesGroups = kernel.areDown = true;
+    for (let n = 0; n < 10; n++) set(table, n, "192.0.2.1");
+    kernel.apply(table);
+    expect(kernel.routes.size).toBe(0);
+    expect([...table.refusals()]).toEqual([[ENETDOWN, 10]]);
+    kernel.refusesGroups = false;
+    table.resolveBy(CONNECTED);
+    kernel.apply(table);
+    expect([...kernel.routes.values()]).toEqual(Array<string>(10).fill("#2"));
+    // Where a group is to lead to such an interface, it leads on where it does; it is tried again now and then.
+    kernel.refusesGroups = true;
+    table.resolveBy([route("192.0.2.0/24", { hops: [hop(null, 7)] })]);
+    kernel.apply(table);
+    expect(new Set(kernel.ways().values())).toEqual(new Set(["192.0.2.1%5"]));
+    kernel.refusesGroups = false;
+    table.retry();
+    kernel.apply(table);
+    expect(new Set(kernel.ways().values())).toEqual(new Set(["192.0.2.1%7"]));
+    expect(table.counts).toMatchObject({ added: 10, deleted: 0 });
+    expect(table.refusals().size).toBe(0);
   });
 
   test("that an earlier process has made, or has not, stay as they are until routes change", () => {
