@@ -1,0 +1,121 @@
+/** Many routes by groups of next hops, in a real kernel: links that flap, and others that change routes all the time. */
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Forwarder, RouteSocket, RouteTable, type ShownFamily } from "@ts-bgp/forward";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { until } from "../../../test/lab/until.ts";
+import { enterOwnNetwork } from "../../../testkit/own-network.ts";
+import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { run } from "./support/forwarding.ts";
+
+const reason =
+  enterOwnNetwork() ??
+  (spawnSync("ip", ["nexthop"]).status === 0 ? null : "the kernel has no next hops as objects");
+const FLAP_MS = 50;
+
+describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}`, () => {
+  let forwarder: Forwarder;
+
+  beforeAll(() => {
+    run("ip link add d0 type veth peer name d1");
+    run("ip link set d1 up");
+    run("ip address add 192.0.2.1/24 dev d0");
+    run("ip link set d0 up");
+  });
+  afterAll(() => void spawnSync("ip", ["link", "delete", "d0"]));
+  afterEach(() => {
+    forwarder.stop();
+    vi.restoreAllMocks();
+    spawnSync("ip", ["nexthop", "flush", "proto", "186"]);
+    spawnSync("ip", ["route", "flush", "proto", "bgp"]);
+  });
+
+  const shown = (): ShownFamily => forwarder.show()[0]!;
+
+  /** @param hops - next hops, which routes have in turn */
+  async function start(routes: number, hops: readonly Uint8Array[]): Promise<void> {
+    forwarder = new Forwarder({
+      ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "", seed: 1 },
+      ...{ nextHopGroups: true, families: [1], say: () => {} },
+    });
+    forwarder.start();
+    const [table] = forwarder.followed;
+    const ids = hops.map((hop) => table!.hops.intern(hop));
+    for (let n = 0; n < routes; n++) {
+      table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, ids[n % ids.length]!);
+    }
+    forwarder.complete();
+    await until(() => shown().installed === routes, WAIT_MS, "all routes are there");
+  }
+
+  test("come back with all routes when a link flaps, and nothing else is read meanwhile", async () => {
+    const ROUTES = 200_000;
+    const HOPS = 50;
+    const hops = Array.from({ length: HOPS }, (_, k) => Uint8Array.of(192, 0, 2, 10 + k));
+    await start(ROUTES, hops);
+    const { read } = RouteSocket.prototype;
+    const readings: number[] = [];
+    vi.spyOn(RouteSocket.prototype, "read").mockImplementation(function (
+      this: RouteSocket,
+      ...words
+    ) {
+      const [, , protocol] = words;
+      if (protocol === 0) readings.push(shown().installed);
+      read.apply(this, words);
+    });
+    for (let round = 1; round <= 3; round++) {
+      run("ip link set d1 down");
+      await sleep(FLAP_MS);
+      run("ip link set d1 up");
+      // The kernel tells of a link a while later.
+      const areBack = () => shown().added === (round + 1) * ROUTES && shown().installed === ROUTES;
+      await until(areBack, WAIT_MS, "all routes are there again");
+      expect(shown()).toMatchObject({ groups: HOPS, refused: {}, unresolved: {}, replaced: 0 });
+    }
+    const lines = run("ip route show proto bgp").trimEnd().split("\n");
+    expect(lines).toHaveLength(ROUTES);
+    expect(lines.filter((line) => !/^\S+ nhid \d+ via \S+ dev d0 /.test(line))).toEqual([]);
+    // All routes are read when they are there, or none is, and not while they are written.
+    expect(readings.filter((installed) => installed > 0 && installed < ROUTES)).toEqual([]);
+  });
+
+  // Without compat mode the kernel does not say beside a route where its object leads.
+  test.each(["read", "readNextHops"] as const)(
+    "lead on where others change routes and their objects right after %s",
+    async (name) => {
+      run("sysctl -qw net.ipv4.nexthop_compat_mode=0");
+      run("ip nexthop add id 1 via 192.0.2.9 dev d0 proto static");
+      run("ip route add 203.0.113.0/24 nhid 1 proto static");
+      try {
+        await start(1000, [Uint8Array.of(203, 0, 113, 5)]);
+        const before = shown();
+        let swaps = 0;
+        // As routing daemons do: a new object, the route by it, and the old object goes.
+        const swap = () => {
+          const [from, to] = swaps++ % 2 === 0 ? [1, 2] : [2, 1];
+          run(`ip nexthop add id ${to} via 192.0.2.9 dev d0 proto static`);
+          run(`ip route replace 203.0.113.0/24 nhid ${to} proto static`);
+          run(`ip nexthop delete id ${from}`);
+        };
+        const real = RouteSocket.prototype[name] as (...words: unknown[]) => void;
+        vi.spyOn(RouteSocket.prototype, name).mockImplementation(function (
+          this: RouteSocket,
+          ...words: unknown[]
+        ) {
+          real.apply(this, words);
+          if (swaps > 0 && swaps < 6) swap();
+        });
+        const resolve = vi.spyOn(RouteTable.prototype, "resolveBy");
+        swap();
+        await until(() => swaps === 6, WAIT_MS, "it was read");
+        const calls = resolve.mock.calls.length;
+        await until(() => resolve.mock.calls.length > calls, WAIT_MS, "the last change was heard");
+        expect(shown()).toEqual(before);
+      } finally {
+        run("sysctl -qw net.ipv4.nexthop_compat_mode=1");
+        spawnSync("ip", ["route", "flush", "proto", "static"]);
+        for (const id of [1, 2]) spawnSync("ip", ["nexthop", "delete", "id", `${id}`]);
+      }
+    },
+  );
+});
