@@ -1,7 +1,16 @@
 /** Many routes by groups of next hops, in a real kernel: links that flap, and others that change routes all the time. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Forwarder, RouteSocket, RouteTable, type ShownFamily } from "@ts-bgp/forward";
+import {
+  Forwarder,
+  probeForward,
+  RouteSocket,
+  RouteTable,
+  type ShownFamily,
+} from "@ts-bgp/forward";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
@@ -12,6 +21,15 @@ const reason =
   enterOwnNetwork() ??
   (spawnSync("ip", ["nexthop"]).status === 0 ? null : "the kernel has no next hops as objects");
 const FLAP_MS = 50;
+const ZEBRA = "/usr/lib/frr/zebra";
+/** What it has found of an earlier one goes when it has read all. */
+const ZEBRA_SWEEPS_MS = 2000;
+
+const probe = () =>
+  probeForward({
+    ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "" },
+    ...{ nextHopGroups: true, families: ["ipv4"] },
+  });
 
 describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}`, () => {
   let forwarder: Forwarder;
@@ -116,6 +134,53 @@ describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}
         spawnSync("ip", ["route", "flush", "proto", "static"]);
         for (const id of [1, 2]) spawnSync("ip", ["nexthop", "delete", "id", `${id}`]);
       }
+    },
+  );
+
+  test.skipIf(!existsSync(ZEBRA))(
+    "stay as they are when FRR's zebra starts beside, runs and ends",
+    async () => {
+      const ROUTES = 1000;
+      await start(ROUTES, [Uint8Array.of(192, 0, 2, 20), Uint8Array.of(192, 0, 2, 21)]);
+      const routes = () => run("ip route show proto bgp");
+      const before = routes();
+      const bgpObjects = () => run("ip nexthop").match(/.* proto bgp/g);
+      const objects = bgpObjects();
+      expect(probe().hasZebra).toBe(false);
+      const directory = mkdtempSync(join(tmpdir(), "tsbgp-zebra-"));
+      const file = (name: string) => join(directory, name);
+      writeFileSync(file("zebra.conf"), "");
+      run(`chown -R frr:frr ${directory}`);
+      const words = ["-f", file("zebra.conf"), "-i", file("zebra.pid"), "-P", "0"];
+      const sockets = ["--vty_socket", directory, "-z", file("zserv")];
+      const zebra = spawn(ZEBRA, [...words, ...sockets], { stdio: "ignore" });
+      const gone = new Promise((resolve) => zebra.once("exit", resolve));
+      try {
+        // It has objects of its own when it has read those of others.
+        await until(() => run("ip nexthop").includes("proto zebra"), WAIT_MS, "zebra runs");
+        expect(probe().hasZebra).toBe(true);
+        await sleep(ZEBRA_SWEEPS_MS);
+        expect(routes()).toBe(before);
+        expect(bgpObjects()).toEqual(objects);
+        run("ip route add 192.0.2.20/32 via 192.0.2.99");
+        await until(() => shown().regrouped === 1, WAIT_MS, "a group leads elsewhere");
+        await sleep(ZEBRA_SWEEPS_MS);
+        const lines = routes().trimEnd().split("\n");
+        expect(lines).toHaveLength(ROUTES);
+        expect(lines.filter((line) => line.includes(" via 192.0.2.99 "))).toHaveLength(ROUTES / 2);
+        expect(shown()).toMatchObject({ added: ROUTES, replaced: 0, deleted: 0, regrouped: 1 });
+      } finally {
+        zebra.kill("SIGTERM");
+        await gone;
+        spawnSync("ip", ["route", "delete", "192.0.2.20/32"]);
+        rmSync(directory, { recursive: true });
+      }
+      await until(() => shown().regrouped === 2, WAIT_MS, "the group leads back");
+      expect(routes()).toBe(before);
+      expect(shown()).toMatchObject({ added: ROUTES, replaced: 0, deleted: 0 });
+      // What zebra has left tells of it, and its process does without.
+      run("ip nexthop flush proto 11");
+      expect(probe().hasZebra).toBe(false);
     },
   );
 });

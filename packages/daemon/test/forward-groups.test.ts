@@ -63,7 +63,7 @@ function addLinks(links: readonly string[]): void {
 const objects = () => JSON.parse(run("ip -j nexthop") || "[]") as KernelObject[];
 const ownIds = () =>
   objects()
-    .filter(({ protocol, id }) => protocol === "bgp" && id >= 0x4000_0000)
+    .filter(({ protocol, id }) => protocol === "bgp" && id >= 0x5000_0000)
     .map(({ id }) => id)
     .sort();
 

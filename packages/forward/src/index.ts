@@ -14,6 +14,7 @@
  *     work-share.ts       what grows with the routes takes a tenth of the time
  *     forwarder.ts        does it
  *     doctor.ts           whether the host lets it
+ *     netlink-processes.ts  who else changes routes
  *
  * Only routes of protocol `bgp`, of one table and one metric, are ever changed.
  */

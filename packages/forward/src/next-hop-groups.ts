@@ -18,8 +18,13 @@ import {
 } from "./next-hop-object.ts";
 import { hopKey } from "./resolver.ts";
 
-/** The numbers from here on are far from those that FRR and people count up from 1, and from FRR's for EVPN. */
-const FIRST = 0x4000_0000;
+/**
+ * FRR's zebra counts its numbers up from 1, and its daemons have theirs below 250,000,000; for EVPN it has some thousands from
+ * 0x10000001 and from 0x20000001 on. It takes all numbers with one of these two bits for EVPN's, and leaves others' objects
+ * alone that have such a number (releases 8.4 to 10.2 at least), but not those of other numbers: it writes them back as it
+ * has read them. So this module's have the lower bit, and a higher one that no number of FRR's has.
+ */
+const FIRST = 0x5000_0000;
 const RANGES = 1 << 12;
 const RANGE = 1 << 16;
 /**
