@@ -97,6 +97,24 @@ describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}
     expect(readings.filter((installed) => installed > 0 && installed < ROUTES)).toEqual([]);
   });
 
+  test("go when no route leads by them any more, some at a time", async () => {
+    const HOPS = 150;
+    const ids = () => (run("ip nexthop").match(/^id /gm) ?? []).length;
+    const hops = Array.from({ length: HOPS }, (_, k) => Uint8Array.of(192, 0, 2, 10 + k));
+    await start(40 * HOPS, hops);
+    expect([shown().groups, ids()]).toEqual([HOPS, 2 * HOPS]);
+    const changes = vi.spyOn(RouteSocket.prototype, "changeObjects");
+    const [table] = forwarder.followed;
+    const one = table!.hops.intern(hops[0]!);
+    for (let n = 0; n < 40 * HOPS; n++) table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, one);
+    forwarder.changed();
+    await until(() => ids() === 2, WAIT_MS, "those that are left over go");
+    const counts = changes.mock.calls.map(([messages]) => messages.length);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(32);
+    expect(counts.reduce((sum, each) => sum + each)).toBe(2 * HOPS - 2);
+    expect(shown()).toMatchObject({ installed: 40 * HOPS, groups: 1, deleted: 0 });
+  });
+
   // Without compat mode the kernel does not say beside a route where its object leads.
   test.each(["read", "readNextHops"] as const)(
     "lead on where others change routes and their objects right after %s",

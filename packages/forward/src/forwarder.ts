@@ -247,7 +247,7 @@ export class Forwarder {
     if (this.isMoved && this.isSure && this.resolving.mayWork) {
       this.resolving.do(() => this.resolve());
     }
-    if (this.isSweeping) this.sweep();
+    if (this.isSweeping && !this.isUnknown && !this.isOutdated) this.sweep();
     if (!this.isOutdated || !this.reading.mayWork) return;
     // Groups have told of those that have gone: to read the others meanwhile makes these wait.
     const isLate = performance.now() >= this.outdatedMs + READ_LATEST_MS;
