@@ -28,13 +28,12 @@ const FIRST = 0x5000_0000;
 const RANGES = 1 << 12;
 const RANGE = 1 << 16;
 /**
- * With so many own ones no more groups are made: routes have their next hops in themselves then. Each takes half a
- * millisecond to change, so that all of them together take a second.
+ * With so many no more are made: routes have their next hops in themselves then. It is enough for all neighbors of a large
+ * exchange, of both families, and all of them can lead elsewhere within a second.
  */
-const OBJECTS_MAX = 1 << 11;
-/** Next hops of groups that there are may come to be so many with them. */
-const MEMBERS_MAX = 2 * OBJECTS_MAX;
-
+const GROUPS_MAX = 1 << 11;
+/** Of groups and their members. */
+const OBJECTS_MAX = 1 << 12;
 /** To write so many routes takes about as long as to change a group: with 16 it is half as long, with 64 twice. */
 const ROUTES_MIN = 32;
 
@@ -64,6 +63,7 @@ export class NextHopGroups {
   /** It was looked at that no route at all leads by these, since objects were read. */
   private readonly free: Set<ObjectId> = new Set();
   private ownCount = 0;
+  private groupCount = 0;
 
   constructor({ table, metric }: Place) {
     const mixed = Math.imul(table ^ Math.imul(metric, 0x9e37_79b1), 0x85eb_ca6b) >>> 0;
@@ -77,13 +77,14 @@ export class NextHopGroups {
     this.given.clear();
     this.free.clear();
     this.ownCount = 0;
+    this.groupCount = 0;
   }
 
   take(object: NextHopObject): void {
     this.objects.set(object.id, object);
     const { id, hop, isOther } = object;
     if (!this.isOwn(id)) return;
-    this.ownCount++;
+    this.count(object, 1);
     if (hop !== null && !isOther && this.mine.has(id)) this.single.set(hopKey(hop), id);
   }
 
@@ -135,7 +136,7 @@ export class NextHopGroups {
 
   /** @returns a number that no object has; 0 when there are too many */
   newId(): ObjectId {
-    if (this.ownCount + this.given.size >= OBJECTS_MAX) return 0;
+    if (this.groupCount + this.given.size >= GROUPS_MAX) return 0;
     return this.give();
   }
 
@@ -147,7 +148,7 @@ export class NextHopGroups {
     for (const hop of hops) {
       let member = this.single.get(hopKey(hop));
       if (member === undefined) {
-        member = this.ownCount + this.given.size < MEMBERS_MAX ? this.give() : 0;
+        member = this.ownCount + this.given.size < OBJECTS_MAX ? this.give() : 0;
         if (member === 0) {
           this.takeBack([id, ...made.map((each) => each.id)]);
           return null;
@@ -203,15 +204,16 @@ export class NextHopGroups {
   /** The kernel has done it. */
   done({ made, deleted }: ObjectChange): void {
     for (const object of made) {
-      if (!this.objects.has(object.id)) this.ownCount++;
+      if (!this.objects.has(object.id)) this.count(object, 1);
       this.objects.set(object.id, object);
       this.mine.add(object.id);
       this.given.delete(object.id);
       if (object.hop !== null) this.single.set(hopKey(object.hop), object.id);
     }
     for (const id of deleted) {
-      const hop = this.objects.get(id)?.hop ?? null;
-      this.ownCount--;
+      const object = this.objects.get(id)!;
+      const { hop } = object;
+      this.count(object, -1);
       if (hop !== null) this.single.delete(hopKey(hop));
       this.objects.delete(id);
       this.mine.delete(id);
@@ -221,6 +223,11 @@ export class NextHopGroups {
   /** The kernel has refused some of it. What it has done of it shows when it is read. */
   giveUp({ made }: ObjectChange): void {
     this.takeBack(made.map(({ id }) => id));
+  }
+
+  private count({ hop }: NextHopObject, change: 1 | -1): void {
+    this.ownCount += change;
+    if (hop === null) this.groupCount += change;
   }
 
   private takeBack(ids: readonly ObjectId[]): void {
