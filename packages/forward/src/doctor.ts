@@ -55,6 +55,7 @@ export interface FamilyProbes {
 /** Routes of a whole table of the Internet, and some. */
 const IPV6_ROUTES = 1_000_000;
 const STRICT = 1;
+export const COMPAT_MODE = "ipv4/nexthop_compat_mode";
 const RTPROT_ZEBRA = 11;
 
 /** Looks at this host, in this network namespace; reads all routes of the tables. Throws a KernelError. */
@@ -69,7 +70,7 @@ export function probeForward(place: ForwardPlace): ForwardProbes {
       ipv6RoutesMax: sysctl("ipv6/route/max_size"),
       hasLinkLocalInterface: interfaceNumber(place.linkLocalInterface) !== 0,
       ...probeObjects(socket),
-      compatMode: sysctl("ipv4/nexthop_compat_mode"),
+      compatMode: sysctl(COMPAT_MODE),
     };
   } finally {
     socket.close();
@@ -140,8 +141,8 @@ function groupRows({ hasNextHopGroups: isOn, hasZebra, compatMode }: ForwardProb
   rows.push(minor("FRR", !hasZebra, zebra, zebraRemedy));
   const isQuiet = compatMode !== 1;
   const compat = isQuiet
-    ? "changes of groups are told alone"
-    : "each route is told when its group changes";
+    ? "off"
+    : "on: 16 groups at most, and each change of one is told for each route";
   const compatRemedy =
     "sysctl net.ipv4.nexthop_compat_mode=0, unless another program reads gateways of these routes and knows no nhid";
   rows.push(minor("compat mode", isQuiet, compat, compatRemedy));
@@ -231,7 +232,8 @@ function strictInterfaces(): string[] {
   );
 }
 
-function sysctl(path: string): number | null {
+/** @returns a setting of the kernel's, of a path below /proc/sys/net; null where it cannot be read */
+export function sysctl(path: string): number | null {
   try {
     return Number(readFileSync(`/proc/sys/net/${path}`, "utf8"));
   } catch {

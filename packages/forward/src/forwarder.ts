@@ -6,7 +6,7 @@
 import type { FollowedTable } from "@ts-bgp/follow";
 import { ENOENT, KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
-import { interfaceNumber } from "./doctor.ts";
+import { COMPAT_MODE, interfaceNumber, sysctl } from "./doctor.ts";
 import { KernelObjects } from "./kernel-objects.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
 import { NextHopGroups } from "./next-hop-groups.ts";
@@ -23,10 +23,11 @@ const WAY_COUNT_MAX = 1 << 16;
 /** Routes that the kernel has refused, and readings that have failed, are tried again. */
 const RETRY_MS = 10_000;
 /**
- * Groups that are changed between two looks at anything else, twice a turn: the kernel waits for all its processors with each,
- * which takes half a millisecond.
+ * Groups that are changed between two looks at anything else, twice a turn, and for how long they may be: the kernel waits
+ * for all its processors with each, which takes half a millisecond, and in compat mode goes through all routes.
  */
 const GROUP_BATCH = 16;
+const GROUPS_MS = 10;
 /** Objects that go between two looks, for which it waits as well. */
 const SWEEP_BATCH = 32;
 /** While routes are written that have gone with a link, what there is besides is read so much later at most. */
@@ -219,7 +220,10 @@ export class Forwarder {
   /** Ahead of routes that go by them; where all routes of one are to go elsewhere, it is the only thing to be written. */
   private writeGroups(table: RouteTable, areWritten: boolean): void {
     let areRefused = false;
-    for (const change of table.nextGroups(GROUP_BATCH, areWritten)) {
+    const endMs = performance.now() + GROUPS_MS;
+    for (let left = GROUP_BATCH; left > 0 && performance.now() < endMs; left--) {
+      const [change] = table.nextGroups(1, areWritten);
+      if (change === undefined) break;
       let reason = 0;
       try {
         reason = this.objects.writeGroup(change);
@@ -367,6 +371,7 @@ export class Forwarder {
   }
 
   private readAll(): void {
+    this.groups.isCompat = sysctl(COMPAT_MODE) === 1;
     try {
       this.objects.read();
       const read: Others = new Map();

@@ -32,6 +32,11 @@ const RANGE = 1 << 16;
  * exchange, of both families, and all of them can lead elsewhere within a second.
  */
 const GROUPS_MAX = 1 << 11;
+/**
+ * In net.ipv4.nexthop_compat_mode the kernel goes through all of its routes for each group that changes: to write routes one
+ * by one is faster where more than a few change together.
+ */
+const COMPAT_GROUPS_MAX = 16;
 /** Of groups and their members. */
 const OBJECTS_MAX = 1 << 12;
 /** To write so many routes takes about as long as to change a group: with 16 it is half as long, with 64 twice. */
@@ -48,6 +53,8 @@ export class NextHopGroups {
   /** Whether new ones are made. */
   isOn = true;
   readonly routesMin = ROUTES_MIN;
+  /** Whether the kernel is in its compat mode. */
+  isCompat = false;
   private readonly first: ObjectId;
   private lastOffset = 0;
   /** All of the kernel's that are known. */
@@ -136,7 +143,8 @@ export class NextHopGroups {
 
   /** @returns a number that no object has; 0 when there are too many */
   newId(): ObjectId {
-    if (this.groupCount + this.given.size >= GROUPS_MAX) return 0;
+    const max = this.isCompat ? COMPAT_GROUPS_MAX : GROUPS_MAX;
+    if (this.groupCount + this.given.size >= max) return 0;
     return this.give();
   }
 

@@ -5,7 +5,7 @@
 
 /** After so much time without any, all of it may be in a row. */
 const BURST_MS = 5000;
-const PAUSES_PER_WORK = 9;
+const TIME_PER_WORK = 10;
 const US_PER_MS = 1000;
 
 export class WorkShare {
@@ -24,10 +24,10 @@ export class WorkShare {
   }
 
   do(work: () => void): void {
+    const beganMs = Math.max(this.nowMs(), this.paidAtMs);
     const beforeMs = this.usedMs();
     work();
-    const workMs = this.usedMs() - beforeMs;
-    this.paidAtMs = Math.max(this.nowMs(), this.paidAtMs) + PAUSES_PER_WORK * workMs;
+    this.paidAtMs = beganMs + TIME_PER_WORK * (this.usedMs() - beforeMs);
   }
 }
 

@@ -55,7 +55,11 @@ test.each<[Partial<ForwardProbes>, object, string[]]>([
   ],
   [{ hasNextHopGroups: false, hasZebra: true, compatMode: 1 }, { nextHopGroups: false }, []],
   [{ hasZebra: true }, {}, ["-- FRR: zebra runs here, or has left next hops"]],
-  [{ compatMode: 1 }, {}, ["-- compat mode: each route is told when its group changes"]],
+  [
+    { compatMode: 1 },
+    {},
+    ["-- compat mode: on: 16 groups at most, and each change of one is told for each route"],
+  ],
   [{ compatMode: null }, {}, []],
   [{ strictInterfaces: ["a0", "b0"] }, {}, ["-- reverse path: strict on a0, b0"]],
   [{ usesNeighbors: 0 }, {}, ["-- next hops used: all of several, whether they answer or not"]],
