@@ -63,7 +63,7 @@ function addLinks(links: readonly string[]): void {
 const objects = () => JSON.parse(run("ip -j nexthop") || "[]") as KernelObject[];
 const ownIds = () =>
   objects()
-    .filter(({ protocol, id }) => protocol === "bgp" && id >= 0x4000_0000)
+    .filter(({ protocol, id }) => protocol === "bgp" && id >= 0x5000_0000)
     .map(({ id }) => id)
     .sort();
 
@@ -231,6 +231,69 @@ describe.skipIf(reason !== null)(`groups${reason === null ? "" : ` (${reason})`}
       await untilAllGo(0, 1);
       expect(shown()).toMatchObject({ replaced: ROUTES, groups: 1 });
     });
+  });
+});
+
+describe.skipIf(reason !== null)(`several groups${reason === null ? "" : ` (${reason})`}`, () => {
+  test("lead where each of them is to lead, and lose a link each for itself", async () => {
+    addLinks(["d", "e"]);
+    const forwarder = new Forwarder({
+      ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "", seed: 1 },
+      ...{ nextHopGroups: true, families: [1], say: () => {} },
+    });
+    const GATEWAYS = { d: "192.0.2.9", e: "198.51.100.9", o: "192.0.2.8" };
+    type Gateway = keyof typeof GATEWAYS;
+    const HOPS = 8;
+    const shown = () => forwarder.show()[0]!;
+    /** Where each next hop is, by the first letters of gateways. */
+    const via = (...ways: readonly string[]) => {
+      for (const [k, way] of ways.entries()) {
+        const hops = [...way].map((each) => `nexthop via ${GATEWAYS[each as Gateway]}`);
+        run(`ip route replace 203.0.${k}.0/24 proto static ${hops.join(" ")}`);
+      }
+    };
+    const untilAllGo = async (...ways: readonly string[]) => {
+      const expected = ways.map((way) => [...way].map((each) => GATEWAYS[each as Gateway]).sort());
+      const are = () => {
+        const all = JSON.parse(run("ip -j route show proto bgp") || "[]") as (KernelRoute & {
+          dst: string;
+        })[];
+        const go = all.every(({ dst, gateway, nexthops }) => {
+          const hops = (nexthops?.map((each) => each.gateway) ?? [gateway]).sort();
+          return hops.join() === expected[Number(dst.split(".")[2]) % HOPS]!.join();
+        });
+        return go && all.length === expected.filter((way) => way.length > 0).length * 40;
+      };
+      await until(are, WAIT_MS, `routes go by ${ways.join(" ")}`);
+    };
+    try {
+      via("d", "e", "o", "de", "d", "eo", "o", "e");
+      forwarder.start();
+      const [table] = forwarder.followed;
+      for (let n = 0; n < 40 * HOPS; n++) {
+        const hop = table!.hops.intern(Uint8Array.of(203, 0, n % HOPS, 5));
+        table!.set(0x10000000 + (n << 8), 0, 0, 0, 24, hop);
+      }
+      forwarder.complete();
+      await untilAllGo("d", "e", "o", "de", "d", "eo", "o", "e");
+      // The groups, and three next hops that they share.
+      expect(ownIds()).toHaveLength(HOPS + 3);
+      via("e", "d", "de", "o", "d", "e", "eo", "do");
+      await untilAllGo("e", "d", "de", "o", "d", "e", "eo", "do");
+      expect(shown()).toMatchObject({ added: 40 * HOPS, replaced: 0, deleted: 0, groups: HOPS });
+      run("ip link set e1 down");
+      await untilAllGo("", "d", "d", "o", "d", "", "o", "do");
+      const isHeard = () => shown().unresolved["no-route"] === 80;
+      await until(isHeard, WAIT_MS, "the module knows of it");
+      expect(shown()).toMatchObject({ installed: 40 * (HOPS - 2), replaced: 0 });
+      run("ip link set e1 up");
+      await untilAllGo("e", "d", "de", "o", "d", "e", "eo", "do");
+      expect(shown()).toMatchObject({ added: 40 * (HOPS + 2), replaced: 0, groups: HOPS });
+    } finally {
+      forwarder.stop();
+      run("ip nexthop flush proto 186");
+      for (const link of ["d0", "e0"]) run(`ip link delete ${link}`);
+    }
   });
 });
 

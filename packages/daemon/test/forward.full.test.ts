@@ -17,6 +17,7 @@ const reason = enterOwnNetwork();
 const AS = 65_001;
 const ADDRESS = "127.1.0.1";
 const USER = 12_345;
+const MANY = 40;
 /** As the units do it. */
 const asUser = (capabilities: string) => [
   ...["setpriv", "--reuid", `${USER}`, "--regid", `${USER}`, "--clear-groups"],
@@ -83,16 +84,18 @@ describe.skipIf(reason !== null)(`a module${reason === null ? "" : ` (${reason})
       const [table] = forwarder.followed;
       for (const last of [7, 8, 9]) {
         const hop = table!.hops.intern(Uint8Array.of(192, 0, 2, last));
-        table!.set(0x0a000000 + (last << 16), 0, 0, 0, 16, hop);
+        // So many that they have a group.
+        for (let n = 0; n < MANY; n++)
+          table!.set(0x0a000000 + (last << 16) + (n << 8), 0, 0, 0, 24, hop);
       }
       forwarder.complete();
       await until(() => groups().length === 3, WAIT_MS, "groups are there");
       forwarder.stop();
       const [first, second, third] = groups();
-      run("ip route del 10.7.0.0/16");
-      run("ip route del 10.8.0.0/16");
-      // As of another module, whose numbers are of the same range.
-      run(`ip route add 10.8.0.0/16 table 1000 proto bgp nhid ${second}`);
+      for (let n = 0; n < MANY; n++)
+        for (const last of [7, 8]) run(`ip route del 10.${last}.${n}.0/24`);
+      // As of another module, whose numbers are of the same range, or somebody's.
+      run(`ip route add 10.8.0.0/16 table 1000 proto static nhid ${second}`);
       run(`ip nexthop add id 3 via 192.0.2.5 dev left0 proto 186`);
       forwarder = start();
       await until(() => !groups().includes(first!), WAIT_MS, "what is left goes");

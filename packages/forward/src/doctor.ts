@@ -6,6 +6,8 @@ import { type DoctorRow, missingCapabilities } from "@ts-bgp/takeover";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import type { Place } from "./kernel-route.ts";
 import { RTPROT_BGP } from "./kernel-route.ts";
+import { netlinkProcesses } from "./netlink-processes.ts";
+import type { NextHopObject } from "./next-hop-object.ts";
 import { RouteSocket } from "./route-socket.ts";
 
 /** Where a module is to write, and by what next hops resolve. */
@@ -31,6 +33,10 @@ export interface ForwardProbes {
   readonly hasLinkLocalInterface: boolean;
   /** Whether the kernel has next hops as objects. */
   readonly hasNextHopGroups: boolean;
+  /** FRR's zebra runs in this network namespace, or objects of its are there. */
+  readonly hasZebra: boolean;
+  /** net.ipv4.nexthop_compat_mode: whether the kernel tells of each route when an object changes that it goes by. */
+  readonly compatMode: number | null;
 }
 
 export interface FamilyProbes {
@@ -49,6 +55,8 @@ export interface FamilyProbes {
 /** Routes of a whole table of the Internet, and some. */
 const IPV6_ROUTES = 1_000_000;
 const STRICT = 1;
+export const COMPAT_MODE = "ipv4/nexthop_compat_mode";
+const RTPROT_ZEBRA = 11;
 
 /** Looks at this host, in this network namespace; reads all routes of the tables. Throws a KernelError. */
 export function probeForward(place: ForwardPlace): ForwardProbes {
@@ -61,7 +69,8 @@ export function probeForward(place: ForwardPlace): ForwardProbes {
       usesNeighbors: sysctl("ipv4/fib_multipath_use_neigh"),
       ipv6RoutesMax: sysctl("ipv6/route/max_size"),
       hasLinkLocalInterface: interfaceNumbers().has(place.linkLocalInterface),
-      hasNextHopGroups: hasNextHopGroups(socket),
+      ...probeObjects(socket),
+      compatMode: sysctl(COMPAT_MODE),
     };
   } finally {
     socket.close();
@@ -99,12 +108,7 @@ export function diagnoseForward(place: ForwardPlace, probes: ForwardProbes): Doc
     const whatToDo = "correct link-local-interface, or bring the interface up with IPv6";
     rows.push(row(`interface ${linkLocalInterface}`, isThere, detail, whatToDo));
   }
-  if (place.nextHopGroups) {
-    const isOn = probes.hasNextHopGroups;
-    const detail = isOn ? "the kernel has them" : "the kernel has none: each route has its own";
-    const remedy = "run Linux 5.3 or later, or write next-hop-groups: off";
-    rows.push(minor("next-hop groups", isOn, detail, remedy));
-  }
+  if (place.nextHopGroups) rows.push(...groupRows(probes));
   if (place.families.includes("ipv4")) {
     const detail = strict.length === 0 ? "not strict" : `strict on ${strict.join(", ")}`;
     const remedy =
@@ -123,6 +127,26 @@ export function diagnoseForward(place: ForwardPlace, probes: ForwardProbes): Doc
     const remedy = `sysctl net.ipv6.route.max_size=${2 * IPV6_ROUTES}`;
     rows.push(minor("room for ipv6 routes", isEnough, `${ipv6RoutesMax}`, remedy));
   }
+  return rows;
+}
+
+function groupRows({ hasNextHopGroups: isOn, hasZebra, compatMode }: ForwardProbes): DoctorRow[] {
+  const detail = isOn ? "the kernel has them" : "the kernel has none: each route has its own";
+  const remedy = "run Linux 5.3 or later, or write next-hop-groups: off";
+  const rows = [minor("next-hop groups", isOn, detail, remedy)];
+  if (!isOn) return rows;
+  const zebraRemedy =
+    "give FRR a network namespace of its own, or write next-hop-groups: off: some versions of zebra change and delete" +
+    " next hops of others when they start";
+  const zebra = hasZebra ? "zebra runs here, or has left next hops" : "no zebra";
+  rows.push(minor("FRR", !hasZebra, zebra, zebraRemedy));
+  const isQuiet = compatMode !== 1;
+  const compat = isQuiet
+    ? "off"
+    : "on: 16 groups at most, and each change of one is told for each route";
+  const compatRemedy =
+    "sysctl net.ipv4.nexthop_compat_mode=0, unless another program reads gateways of these routes and knows no nhid";
+  rows.push(minor("compat mode", isQuiet, compat, compatRemedy));
   return rows;
 }
 
@@ -191,15 +215,16 @@ function probeFamily(
   return { family, forwards, ...counts, otherMetrics: [...otherMetrics].sort((a, b) => a - b) };
 }
 
-function hasNextHopGroups(socket: RouteSocket): boolean {
+function probeObjects(socket: RouteSocket): { hasNextHopGroups: boolean; hasZebra: boolean } {
+  let hasZebra = netlinkProcesses().includes("zebra");
+  const take = ({ protocol }: NextHopObject) => {
+    if (protocol === RTPROT_ZEBRA) hasZebra = true;
+  };
   try {
-    socket.readNextHops(
-      () => {},
-      () => {},
-    );
-    return true;
+    socket.readNextHops(() => {}, take);
+    return { hasNextHopGroups: true, hasZebra };
   } catch {
-    return false;
+    return { hasNextHopGroups: false, hasZebra };
   }
 }
 
@@ -211,7 +236,8 @@ function strictInterfaces(): string[] {
   );
 }
 
-function sysctl(path: string): number | null {
+/** @returns a setting of the kernel's, of a path below /proc/sys/net; null where it cannot be read */
+export function sysctl(path: string): number | null {
   try {
     return Number(readFileSync(`/proc/sys/net/${path}`, "utf8"));
   } catch {

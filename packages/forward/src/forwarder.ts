@@ -6,25 +6,36 @@
 import type { FollowedTable } from "@ts-bgp/follow";
 import { ENOENT, KernelError } from "@ts-bgp/takeover/libc";
 import { FAMILY, type Family, familyAfi, formatAddress, writeU32 } from "@ts-bgp/wire-codec";
-import { interfaceNumbers } from "./doctor.ts";
+import { COMPAT_MODE, interfaceNumbers, sysctl } from "./doctor.ts";
+import { KernelObjects } from "./kernel-objects.ts";
 import { type KernelRoute, type Place, RouteMessages, RTPROT_BGP } from "./kernel-route.ts";
-import { NextHopGroups, type ObjectChange } from "./next-hop-groups.ts";
-import type { ObjectId } from "./next-hop-object.ts";
-import type { GroupChange, RouteChange } from "./route-changes.ts";
+import { NextHopGroups } from "./next-hop-groups.ts";
+import { OtherRoutes, routesFor } from "./other-routes.ts";
+import type { Links } from "./resolver.ts";
+import type { RouteChange } from "./route-changes.ts";
 import { type Heard, RouteMonitor, RouteSocket } from "./route-socket.ts";
 import { RouteTable } from "./route-table.ts";
+import { WorkShare } from "./work-share.ts";
 
 /** Routes that are written between two looks at anything else. */
 const BATCH = 256;
 /** So often it is looked whether somebody else has changed something. */
 const LOOK_MS = 100;
-/** Different sets of neighbors that are remembered until the kernel is read again. */
+/** Different sets of neighbors that are new, and remembered until the kernel is read again. */
 const WAY_COUNT_MAX = 1 << 16;
 /** Routes that the kernel has refused, and readings that have failed, are tried again. */
 const RETRY_MS = 10_000;
-/** Objects that are sent to the kernel together. */
-const OBJECT_BATCH = 64;
-const [EIO, EEXIST, EINVAL, ENOSPC] = [5, 17, 22, 28];
+/**
+ * Groups that are changed between two looks at anything else, twice a turn, and for how long they may be: the kernel waits
+ * for all its processors with each, which takes half a millisecond, and in compat mode goes through all routes.
+ */
+const GROUP_BATCH = 16;
+const GROUPS_MS = 10;
+/** Objects that go between two looks, for which it waits as well. */
+const SWEEP_BATCH = 32;
+/** While routes are written that have gone with a link, what there is besides is read so much later at most. */
+const READ_LATEST_MS = 10_000;
+const [EEXIST, EINVAL, ENETDOWN] = [17, 22, 100];
 
 export interface ForwarderOptions extends Place {
   readonly families: readonly Family[];
@@ -65,21 +76,23 @@ export class Forwarder {
   private readonly messages: RouteMessages = new RouteMessages(BATCH);
   private readonly timers: NodeJS.Timeout[];
   private readonly groups: NextHopGroups;
-  /** Why there are no groups; null where there are. */
-  private groupsProblem: string | null = null;
-  /** Protocols of other routes that next hops may resolve by: only such are read when others change routes. */
-  private readonly protocols: Map<Family, Set<number>> = new Map();
+  private readonly objects: KernelObjects;
+  private readonly others: OtherRoutes;
   private willWork = false;
   private isOver = false;
-  /** To read what is in the kernel takes a tenth of the time at most. */
-  private nextLookMs = 0;
-  /** And so does looking at next hops again for changes of the table. */
-  private nextRefreshMs = 0;
-  private nextResolveMs = 0;
+  /** To read what is in the kernel. */
+  private readonly reading: WorkShare = new WorkShare();
+  /** To look at next hops again: for changes of the table, and for what others have changed. */
+  private readonly refreshing: WorkShare = new WorkShare();
+  private readonly resolving: WorkShare = new WorkShare();
   /** What is in the kernel is not known, and is to be read. */
   private isUnknown = true;
   /** Somebody else has changed something since it was read. */
   private isOutdated = false;
+  /** Since when; it is read at this time and a while at the latest. */
+  private outdatedMs = 0;
+  /** Objects are left that no route leads by. */
+  private isSweeping = false;
   /** Or what next hops resolve by, which is known sooner. */
   private isMoved = false;
   /** And more than was heard of: whose a route is, is not known. */
@@ -99,6 +112,8 @@ export class Forwarder {
       family === IPV6_UNICAST ? ipv6! : new RouteTable(family, seed, this.groups, ipv6),
     );
     this.socket = new RouteSocket();
+    this.objects = new KernelObjects(this.socket, this.groups);
+    this.others = new OtherRoutes(options, this.socket, this.objects);
     this.useGroups(options.nextHopGroups);
     this.monitor = new RouteMonitor(this.hasObjects);
     this.timers = [
@@ -158,25 +173,30 @@ export class Forwarder {
 
   /** Whether routes go by groups of next hops: "on", "off", or why the kernel has none. */
   get groupsText(): string {
-    return this.groupsProblem ?? (this.groups.isOn ? "on" : "off");
+    return this.objects.problem ?? (this.groups.isOn ? "on" : "off");
   }
 
   private work(): void {
     this.willWork = false;
-    if (this.isOver || this.isUnknown) return;
-    for (const table of this.tables) {
-      // As late as can be: the kernel replaces another's route as well.
-      this.hear();
-      if (this.isUnsure) table.postponeGroups();
-      this.writeGroups(table, true);
-      const changes = table.next(BATCH);
-      this.writeGroups(table, false);
-      // What is left out here comes again when the kernel has been read.
-      const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
-      const ready = table.ready(sure);
-      if (ready.length > 0) this.write(table, ready);
-    }
-    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
+    if (this.isOver) return;
+    for (const table of this.tables) this.workOn(table);
+    if (!this.isUnknown && this.hasWork) this.changed();
+  }
+
+  /** Ends where the kernel has failed: what is not written then comes again when it has been read. */
+  private workOn(table: RouteTable): void {
+    if (this.isUnknown) return;
+    // As late as can be: the kernel replaces another's route as well.
+    this.hear();
+    if (this.isUnsure) table.postponeGroups();
+    this.writeGroups(table, true);
+    if (this.isUnknown) return;
+    const changes = table.next(BATCH);
+    this.writeGroups(table, false);
+    // What is left out here comes again when the kernel has been read.
+    const sure = this.isUnsure ? changes.filter(({ change }) => change !== "replace") : changes;
+    const ready = table.ready(sure);
+    if (ready.length > 0 && !this.isUnknown) this.write(table, ready);
   }
 
   private write(table: RouteTable, changes: readonly RouteChange[]): void {
@@ -202,54 +222,54 @@ export class Forwarder {
 
   /** Ahead of routes that go by them; where all routes of one are to go elsewhere, it is the only thing to be written. */
   private writeGroups(table: RouteTable, areWritten: boolean): void {
-    if (this.isUnknown) return;
     let areRefused = false;
-    for (const change of table.nextGroups(areWritten)) {
-      const reason = this.writeGroup(change);
-      table.groupDone(change, reason !== 0);
+    const endMs = performance.now() + GROUPS_MS;
+    for (let left = GROUP_BATCH; left > 0 && performance.now() < endMs; left--) {
+      const [change] = table.nextGroups(1, areWritten);
+      if (change === undefined) break;
+      let reason = 0;
+      try {
+        reason = this.objects.writeGroup(change);
+      } catch (error) {
+        this.fail(error);
+        return;
+      }
+      const isDown = reason === ENETDOWN;
+      table.groupDone(change, reason === 0 ? "done" : isDown ? "down" : "refused");
       if (reason === 0) continue;
       if (!change.isNew) areRefused = true;
       // The kernel has other objects than were known.
-      if (reason === ENOENT || reason === EEXIST) this.isOutdated = true;
-      this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
+      if (reason === ENOENT || reason === EEXIST) this.setOutdated();
+      if (!isDown) this.sayRefused(`make a group of next hops: ${reasonText(reason)}`);
     }
     // Their routes have to go one by one.
     if (areRefused) table.compareAll();
   }
 
-  /** @returns the kernel's reason where it refuses, as it does where there are too many */
-  private writeGroup({ object, hops, isNew }: GroupChange): number {
-    const change = this.groups.set(object, hops, isNew);
-    return change === null ? ENOSPC : this.writeObjects(change);
-  }
-
-  private writeObjects(change: ObjectChange): number {
-    let first = 0;
-    const { messages } = change;
-    try {
-      for (let from = 0; from < messages.length; from += OBJECT_BATCH) {
-        const batch = messages.slice(from, from + OBJECT_BATCH);
-        this.socket.changeObjects(batch, from, (reason) => {
-          first ||= reason;
-        });
-      }
-    } catch (error) {
-      this.fail(error);
-      return EIO;
-    }
-    if (first === 0) this.groups.done(change);
-    return first;
-  }
-
   private look(): void {
     this.hear();
     this.refresh();
-    if (this.tables.some(({ hasWork }) => hasWork)) this.changed();
-    if (this.tables.some(({ wayCount }) => wayCount > WAY_COUNT_MAX)) this.isOutdated = true;
-    if (this.isMoved && this.isSure) this.resolve();
-    if (performance.now() < this.nextLookMs || !this.isOutdated) return;
+    if (this.hasWork) this.changed();
+    if (this.tables.some(({ newWayCount }) => newWayCount > WAY_COUNT_MAX)) this.setOutdated();
+    if (this.isMoved && this.isSure && this.resolving.mayWork) {
+      this.resolving.do(() => this.resolve());
+    }
+    if (this.isSweeping && !this.isUnknown && !this.isOutdated) this.sweep();
+    if (!this.isOutdated || !this.reading.mayWork) return;
+    // Groups have told of those that have gone: to read the others meanwhile makes these wait.
+    const isLate = performance.now() >= this.outdatedMs + READ_LATEST_MS;
+    if (this.isSure && this.hasWork && !isLate) return;
     // With a link, routes of it have gone without a word.
     this.read();
+  }
+
+  private get hasWork(): boolean {
+    return this.tables.some(({ hasWork }) => hasWork);
+  }
+
+  private setOutdated(): void {
+    if (!this.isOutdated) this.outdatedMs = performance.now();
+    this.isOutdated = true;
   }
 
   /** Whether it is known what is in the kernel of own routes, but for groups that a link has taken away. */
@@ -260,55 +280,29 @@ export class Forwarder {
 
   /** Reads by which routes next hops resolve, and objects: these are few beside the own routes. */
   private resolve(): void {
-    const beganMs = performance.now();
-    if (beganMs < this.nextResolveMs) return;
     this.isMoved = false;
     try {
-      this.readObjects();
+      const others = this.others.withHops(this.others.read());
       for (const table of this.tables) table.readGroups();
-      this.resolveBy(new Map(this.hopFamilies.map((family) => [family, this.readOthers(family)])));
+      const links = this.linksNow();
+      for (const table of this.tables)
+        table.resolveBy(routesFor(table.followed.family, others), links);
     } catch (error) {
       this.fail(error);
     }
-    this.nextResolveMs = performance.now() + 9 * (performance.now() - beganMs);
     this.work();
   }
 
-  /** Families of next hops: those of IPv4 routes may be IPv6 addresses (RFC 8950). */
-  private get hopFamilies(): Family[] {
-    return [...new Set([...this.options.families, FAMILY.IPV6_UNICAST])];
-  }
-
-  /** @returns routes of the protocols that are known to have some */
-  private readOthers(family: Family): KernelRoute[] {
-    const others: KernelRoute[] = [];
-    for (const protocol of this.protocols.get(family)!) {
-      const start = others.length;
-      const begin = () => {
-        others.length = start;
-      };
-      const take = (route: KernelRoute) => void others.push(this.withHops(route));
-      this.socket.read(family, this.options.nextHopTable, protocol, begin, take);
-    }
-    return others;
-  }
-
-  private resolveBy(others: ReadonlyMap<Family, readonly KernelRoute[]>): void {
+  private linksNow(): Links {
     const byName = interfaceNumbers();
-    const links = { byName, linkLocal: byName.get(this.options.linkLocalInterface) ?? 0 };
-    const ipv6 = others.get(FAMILY.IPV6_UNICAST)!;
-    for (const table of this.tables) {
-      const { family } = table.followed;
-      const routes = family === FAMILY.IPV6_UNICAST ? ipv6 : [...others.get(family)!, ...ipv6];
-      table.resolveBy(routes, links);
-    }
+    return { byName, linkLocal: byName.get(this.options.linkLocalInterface) ?? 0 };
   }
 
   private refresh(): void {
-    const beganMs = performance.now();
-    if (beganMs < this.nextRefreshMs) return;
-    for (const table of this.tables) table.refresh();
-    this.nextRefreshMs = performance.now() + 9 * (performance.now() - beganMs);
+    if (!this.refreshing.mayWork) return;
+    this.refreshing.do(() => {
+      for (const table of this.tables) table.refresh();
+    });
   }
 
   /** An own route in whose place somebody has put another one is not taken for an own one any more. */
@@ -316,7 +310,7 @@ export class Forwarder {
     const { table: number, metric, nextHopTable } = this.options;
     const heard = this.monitor.hear(
       (route) => {
-        if (route.table === nextHopTable) this.protocols.get(route.family)?.add(route.protocol);
+        if (route.table === nextHopTable) this.others.heard(route);
         if (route.table === number && route.metric === metric) {
           this.tableOf(route.family)?.lose(route);
         }
@@ -327,9 +321,9 @@ export class Forwarder {
       },
     );
     if (heard !== "nothing") this.isMoved = true;
-    if (heard === "changes") this.isOutdated = true;
+    if (heard === "changes") this.setOutdated();
     if (heard === "too much") {
-      this.isOutdated = true;
+      this.setOutdated();
       this.isUnsure = true;
     }
   }
@@ -337,35 +331,43 @@ export class Forwarder {
   private retry(): void {
     if (this.isUnknown) this.read();
     if (this.hasObjects && !this.isUnknown && !this.isOutdated) this.sweep();
-    if (this.tables.every(({ refused }) => refused.size === 0)) return;
-    for (const table of this.tables) table.compareAll();
+    for (const table of this.tables) table.retry();
     this.changed();
   }
 
   /** Reads by which routes next hops resolve, and what of the own ones is there. */
   private read(): void {
-    const beganMs = performance.now();
     this.isOutdated = false;
     this.isMoved = false;
+    this.reading.do(() => this.readAll());
+    this.changed();
+  }
+
+  private readAll(): void {
+    this.groups.isCompat = sysctl(COMPAT_MODE) === 1;
     try {
-      this.readObjects();
-      this.resolveBy(new Map(this.hopFamilies.map((family) => [family, this.readFamily(family)])));
+      this.objects.read();
+      const read = new Map<Family, readonly KernelRoute[]>();
+      for (const family of this.others.families) read.set(family, this.readFamily(family));
+      this.objects.read();
+      const others = this.others.withHops(read);
+      const links = this.linksNow();
+      for (const table of this.tables)
+        table.endAdopting(routesFor(table.followed.family, others), links);
       this.isUnknown = false;
       this.isUnsure = false;
     } catch (error) {
       this.fail(error);
     }
-    this.nextLookMs = performance.now() + 9 * (performance.now() - beganMs);
-    this.changed();
   }
 
-  /** Own routes are adopted. @returns those by which next hops resolve */
+  /** Reads own routes. @returns those of others that next hops may resolve by */
   private readFamily(family: Family): KernelRoute[] {
     const { table: number, metric, nextHopTable } = this.options;
     const table = this.tableOf(family);
     const others: KernelRoute[] = [];
     const take = (route: KernelRoute) => {
-      if (route.protocol !== RTPROT_BGP) others.push(this.withHops(route));
+      if (route.protocol !== RTPROT_BGP) others.push(route);
       else if (route.table === number && route.metric === metric) table?.adopt(route);
     };
     const forget = () => {
@@ -378,10 +380,9 @@ export class Forwarder {
         table.beginAdopting();
       };
       this.socket.read(family, number, isOne ? 0 : RTPROT_BGP, begin, take);
-      table.endAdopting();
     }
     if (table === undefined || !isOne) this.socket.read(family, nextHopTable, 0, forget, take);
-    this.protocols.set(family, new Set(others.map(({ protocol }) => protocol)));
+    this.others.know(family, others);
     return others;
   }
 
@@ -390,62 +391,29 @@ export class Forwarder {
   }
 
   private get hasObjects(): boolean {
-    return this.groupsProblem === null;
+    return this.objects.problem === null;
   }
 
   private useGroups(areWanted: boolean): void {
-    this.groups.isOn = areWanted;
-    try {
-      this.readObjects();
-    } catch (error) {
-      this.groups.isOn = false;
-      this.groupsProblem = (error as Error).message;
-      if (!areWanted) return;
-      const text = "the kernel has no groups of next hops, each route is written with its own";
-      this.options.say("info", "next-hop-groups", `${text}: ${this.groupsProblem}`);
-    }
+    this.groups.isOn = areWanted && this.hasObjects;
+    if (this.hasObjects || !areWanted) return;
+    const text = "the kernel has no groups of next hops, each route is written with its own";
+    this.options.say("info", "next-hop-groups", `${text}: ${this.objects.problem}`);
   }
 
-  private readObjects(): void {
-    const { groups } = this;
-    if (!this.hasObjects) return;
-    this.socket.readNextHops(
-      () => groups.beginReading(),
-      (object) => groups.take(object),
-    );
-  }
-
-  /** Where the kernel does not show them beside the object. */
-  private withHops(route: KernelRoute): KernelRoute {
-    if (route.nextHop === 0 || route.hops.some((hop) => hop.interface !== 0)) return route;
-    const hops = this.groups.hopsOf(route.nextHop);
-    return hops === null ? { ...route, isSpecial: true } : { ...route, hops };
-  }
-
-  /** Objects go that no route leads by. */
+  /** Objects go that no route leads by, some now, and the others when it is looked next. */
   private sweep(): void {
     const used = new Set(this.tables.flatMap(({ groupsUsed }) => groupsUsed));
-    const left = this.groups.leftBehind(used);
+    this.isSweeping = false;
     try {
-      if (left.length > 0) this.groups.claim(left, this.objectsUsed());
+      const { count, areRefused } = this.objects.sweep(used, SWEEP_BATCH, (gone) => {
+        for (const table of this.tables) table.forgetGroups(gone);
+      });
+      this.isSweeping = count === SWEEP_BATCH && !areRefused;
+      if (areRefused) this.setOutdated();
     } catch (error) {
       this.fail(error);
-      return;
     }
-    const change = this.groups.sweep(used);
-    if (change.messages.length === 0) return;
-    for (const table of this.tables) table.forgetGroups(change.deleted);
-    if (this.writeObjects(change) !== 0) this.isOutdated = true;
-  }
-
-  /** @returns those that routes of any table lead by. Linear in all routes of the kernel */
-  private objectsUsed(): Set<ObjectId> {
-    const used = new Set<ObjectId>();
-    for (const family of [FAMILY.IPV4_UNICAST, FAMILY.IPV6_UNICAST]) {
-      const take = ({ nextHop }: KernelRoute) => void used.add(nextHop);
-      this.socket.read(family, 0, RTPROT_BGP, () => {}, take);
-    }
-    return used;
   }
 
   private fail(error: unknown): void {

@@ -18,12 +18,29 @@ import {
 } from "./next-hop-object.ts";
 import { hopKey } from "./resolver.ts";
 
-/** The numbers from here on are far from those that FRR and people count up from 1, and from FRR's for EVPN. */
-const FIRST = 0x4000_0000;
+/**
+ * FRR's zebra counts its numbers up from 1, and its daemons have theirs below 250,000,000; for EVPN it has some thousands from
+ * 0x10000001 and from 0x20000001 on. It takes all numbers with one of these two bits for EVPN's, and leaves others' objects
+ * alone that have such a number (releases 8.4 to 10.2 at least), but not those of other numbers: it writes them back as it
+ * has read them. So this module's have the lower bit, and a higher one that no number of FRR's has.
+ */
+const FIRST = 0x5000_0000;
 const RANGES = 1 << 12;
 const RANGE = 1 << 16;
-/** With so many own ones no more groups are made: routes have their next hops in themselves then. */
-const OBJECTS_MAX = 1 << 15;
+/**
+ * With so many no more are made: routes have their next hops in themselves then. It is enough for all neighbors of a large
+ * exchange, of both families, and all of them can lead elsewhere within a second.
+ */
+const GROUPS_MAX = 1 << 11;
+/**
+ * In net.ipv4.nexthop_compat_mode the kernel goes through all of its routes for each group that changes: to write routes one
+ * by one is faster where more than a few change together.
+ */
+const COMPAT_GROUPS_MAX = 16;
+/** Of groups and their members. */
+const OBJECTS_MAX = 1 << 12;
+/** To write so many routes takes about as long as to change a group: with 16 it is half as long, with 64 twice. */
+const ROUTES_MIN = 32;
 
 /** Messages that are to be sent together, and what is known when the kernel has taken them all. */
 export interface ObjectChange {
@@ -35,6 +52,9 @@ export interface ObjectChange {
 export class NextHopGroups {
   /** Whether new ones are made. */
   isOn = true;
+  readonly routesMin = ROUTES_MIN;
+  /** Whether the kernel is in its compat mode. */
+  isCompat = false;
   private readonly first: ObjectId;
   private lastOffset = 0;
   /** All of the kernel's that are known. */
@@ -47,7 +67,10 @@ export class NextHopGroups {
   private readonly foreign: Set<ObjectId> = new Set();
   /** Numbers that were given away since the kernel was read. */
   private readonly given: Set<ObjectId> = new Set();
+  /** It was looked at that no route at all leads by these, since objects were read. */
+  private readonly free: Set<ObjectId> = new Set();
   private ownCount = 0;
+  private groupCount = 0;
 
   constructor({ table, metric }: Place) {
     const mixed = Math.imul(table ^ Math.imul(metric, 0x9e37_79b1), 0x85eb_ca6b) >>> 0;
@@ -59,15 +82,28 @@ export class NextHopGroups {
     this.objects.clear();
     this.single.clear();
     this.given.clear();
+    this.free.clear();
     this.ownCount = 0;
+    this.groupCount = 0;
   }
 
   take(object: NextHopObject): void {
     this.objects.set(object.id, object);
     const { id, hop, isOther } = object;
     if (!this.isOwn(id)) return;
-    this.ownCount++;
+    this.count(object, 1);
     if (hop !== null && !isOther && this.mine.has(id)) this.single.set(hopKey(hop), id);
+  }
+
+  /** What was of an object that is gone says nothing of another that gets its number. */
+  endReading(): void {
+    for (const ids of [this.mine, this.foreign]) {
+      for (const id of ids) if (!this.objects.has(id)) ids.delete(id);
+    }
+  }
+
+  has(id: ObjectId): boolean {
+    return this.objects.has(id);
   }
 
   /** Whether an object is there that may be this module's. */
@@ -107,7 +143,8 @@ export class NextHopGroups {
 
   /** @returns a number that no object has; 0 when there are too many */
   newId(): ObjectId {
-    if (this.ownCount + this.given.size >= OBJECTS_MAX) return 0;
+    const max = this.isCompat ? COMPAT_GROUPS_MAX : GROUPS_MAX;
+    if (this.groupCount + this.given.size >= max) return 0;
     return this.give();
   }
 
@@ -119,8 +156,11 @@ export class NextHopGroups {
     for (const hop of hops) {
       let member = this.single.get(hopKey(hop));
       if (member === undefined) {
-        member = this.give();
-        if (member === 0) return null;
+        member = this.ownCount + this.given.size < OBJECTS_MAX ? this.give() : 0;
+        if (member === 0) {
+          this.takeBack([id, ...made.map((each) => each.id)]);
+          return null;
+        }
         messages.push(newNextHop(messages.length, member, hop));
         made.push({ id: member, protocol: RTPROT_BGP, hop, members: [], isOther: false });
       }
@@ -131,9 +171,14 @@ export class NextHopGroups {
     return { messages, made, deleted: [] };
   }
 
-  /** @returns own ones that nothing leads by, and of which it is not known whose they are. @param used - groups that own routes lead by */
-  leftBehind(used: ReadonlySet<ObjectId>): ObjectId[] {
-    return this.unused(used).filter((id) => !this.mine.has(id));
+  /**
+   * @param used - groups that own routes lead by
+   * @returns own ones that nothing known leads by, but something may: it is not known whose they are, or somebody has
+   * changed them so that it is not known what own routes by them do
+   */
+  doubtful(used: ReadonlySet<ObjectId>): ObjectId[] {
+    const isDoubtful = (id: ObjectId) => !this.mine.has(id) || this.hopsOf(id) === null;
+    return this.unused(used).filter((id) => isDoubtful(id) && !this.free.has(id));
   }
 
   /** @param used - all objects that routes of the kernel lead by, of any table */
@@ -144,12 +189,22 @@ export class NextHopGroups {
       kept.add(id);
       for (const member of this.objects.get(id)?.members ?? []) kept.add(member);
     }
-    for (const id of ids) (kept.has(id) ? this.foreign : this.mine).add(id);
+    for (const id of ids) {
+      if (kept.has(id)) {
+        this.foreign.add(id);
+        this.mine.delete(id);
+      } else {
+        this.mine.add(id);
+        this.free.add(id);
+      }
+    }
   }
 
-  /** @returns how those go that nothing leads by any more, groups first. @param used - as with `leftBehind` */
-  sweep(used: ReadonlySet<ObjectId>): ObjectChange {
-    const deleted = this.unused(used).filter((id) => this.mine.has(id));
+  /** @returns how at most so many go that nothing leads by any more, groups first. @param used - as with `doubtful` */
+  sweep(used: ReadonlySet<ObjectId>, max: number): ObjectChange {
+    const deleted = this.unused(used)
+      .filter((id) => this.mine.has(id))
+      .slice(0, max);
     const messages = deleted.map((id, k) => deleteNextHop(k, id));
     return { messages, made: [], deleted };
   }
@@ -157,19 +212,34 @@ export class NextHopGroups {
   /** The kernel has done it. */
   done({ made, deleted }: ObjectChange): void {
     for (const object of made) {
-      if (!this.objects.has(object.id)) this.ownCount++;
+      if (!this.objects.has(object.id)) this.count(object, 1);
       this.objects.set(object.id, object);
       this.mine.add(object.id);
       this.given.delete(object.id);
       if (object.hop !== null) this.single.set(hopKey(object.hop), object.id);
     }
     for (const id of deleted) {
-      const hop = this.objects.get(id)?.hop ?? null;
-      this.ownCount--;
+      const object = this.objects.get(id)!;
+      const { hop } = object;
+      this.count(object, -1);
       if (hop !== null) this.single.delete(hopKey(hop));
       this.objects.delete(id);
       this.mine.delete(id);
     }
+  }
+
+  /** The kernel has refused some of it. What it has done of it shows when it is read. */
+  giveUp({ made }: ObjectChange): void {
+    this.takeBack(made.map(({ id }) => id));
+  }
+
+  private count({ hop }: NextHopObject, change: 1 | -1): void {
+    this.ownCount += change;
+    if (hop === null) this.groupCount += change;
+  }
+
+  private takeBack(ids: readonly ObjectId[]): void {
+    for (const id of ids) this.given.delete(id);
   }
 
   /** Groups first. */

@@ -6,20 +6,23 @@
 import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
 import { type Cursor, covering, keyOf, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
+import { type GroupChange, GroupPlan, type Objects, type Outcome } from "./group-plan.ts";
 import type { KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
 import { type BaseRoute, type Links, Resolver, type Unresolved } from "./resolver.ts";
-import type { GroupChange, Objects, RouteChange } from "./route-changes.ts";
+import type { RouteChange } from "./route-changes.ts";
 import { WatchedAddresses, wordsOf } from "./watched-addresses.ts";
 import { type HopsId, type WayId, Ways } from "./ways.ts";
 
 /** What this program would not have written so. */
 const OTHER = "other";
 /** The kernel's reasons, errno. */
-const [ENOENT, ESRCH] = [2, 3];
+const [ENOENT, ESRCH, ENETDOWN] = [2, 3, 100];
 
 const NO_LINKS: Links = { linkLocal: 0, byName: new Map() };
-const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false };
+/** Where fewer than one of so many routes have next hops of their own, a change of a link is worth no reading of all. */
+const UNGROUPED_SHARE = 8;
+const NO_OBJECTS: Objects = { adopt: () => null, newId: () => 0, isOn: false, routesMin: 0 };
 
 /** How next hops were resolved. */
 interface Resolution {
@@ -55,12 +58,10 @@ export class RouteTable {
   private readonly pending: RowSet = new RowSet();
   private ways: Ways = new Ways();
   private readonly objects: Objects;
-  /** Groups for the next hops of routes; each of them has one of its own, so that all of it can change at once. */
-  private groups: ({ of: NextHops; object: ObjectId } | undefined)[] = [];
-  /** Groups that are to be made, or to lead elsewhere; these wait where other routes have to leave them first. */
-  private groupsToDo: Map<WayId, "waits" | "now"> = new Map();
-  /** The kernel has refused a group that leads there. */
-  private readonly ungrouped: Set<HopsId> = new Set();
+  private readonly plan: GroupPlan;
+  /** Routes that have to leave a group before it leads elsewhere; these are written first. */
+  private readonly leaving: RowSet = new RowSet();
+  private readWayCount = 0;
   private resolver: Resolver;
   private resolutions: (Resolution | undefined)[] = [];
   /** By the octets of an address, where such next hops are looked up. */
@@ -76,6 +77,7 @@ export class RouteTable {
     ipv6: RouteTable | null = null,
   ) {
     this.objects = objects;
+    this.plan = new GroupPlan(objects, this.ways);
     this.followed = new FollowedTable(family, seed, (row) => this.installedAt(row) !== 0);
     this.cursor = this.followed.log.open();
     this.bases.set(family === FAMILY.IPV4_UNICAST ? 4 : 16, this.base());
@@ -83,16 +85,16 @@ export class RouteTable {
     this.resolver = this.newResolver([], NO_LINKS);
   }
 
-  /** How many numbers of ways there are: those that are used no more go when the kernel is read. */
-  get wayCount(): number {
-    return this.ways.count;
+  /** How many ways have got numbers since the kernel was read: those that are used no more go when it is read again. */
+  get newWayCount(): number {
+    return this.ways.count - this.readWayCount;
   }
 
-  /** Whether all routes in the kernel go by groups: what the kernel takes away of them shows in these. */
+  /** Whether nearly all routes in the kernel go by groups: what the kernel takes away of them shows in these. */
   get isGrouped(): boolean {
     let uses = 0;
     for (const [, way] of this.ways.groups()) uses += way.uses;
-    return uses === this.installedCount;
+    return (this.installedCount - uses) * UNGROUPED_SHARE <= this.installedCount;
   }
 
   /** Groups that routes in the kernel go by. */
@@ -102,8 +104,8 @@ export class RouteTable {
 
   /** Whether something is left to be changed. */
   get hasWork(): boolean {
-    const { pending, groupsToDo, followed } = this;
-    return pending.size > 0 || groupsToDo.size > 0 || followed.log.lag(this.cursor) > 0;
+    const { pending, leaving, plan, followed } = this;
+    return pending.size + leaving.size + plan.size + followed.log.lag(this.cursor) > 0;
   }
 
   /** Next hops resolve by these routes from now on, link-local ones on interfaces. */
@@ -122,8 +124,7 @@ export class RouteTable {
     this.installed = new Uint32Array(this.installed.length);
     this.installedCount = 0;
     this.ways = new Ways();
-    this.groupsToDo.clear();
-    this.ungrouped.clear();
+    this.plan.begin(this.ways);
     this.resolutions = [];
   }
 
@@ -147,7 +148,7 @@ export class RouteTable {
       way.shallLeadTo = way.leadsTo;
       if (hops === null) gone.add(id);
     }
-    this.groupsToDo.clear();
+    this.plan.drop();
     for (const id of gone) ways.forget(ways.get(id).object);
     if (gone.size === 0) return;
     for (let row = 1; row < installed.length; row++) {
@@ -165,42 +166,40 @@ export class RouteTable {
     this.lost(this.rowOf(prefix, bits));
   }
 
-  /** Linear in the routes. */
-  endAdopting(): void {
+  /** @param routes - as with `resolveBy`. Linear in the routes */
+  endAdopting(routes: readonly BaseRoute[], links: Links = NO_LINKS): void {
     const { followed } = this;
     for (let row = 1; row < followed.prefixes.limit; row++) {
       if (!followed.prefixes.isFree(row)) followed.freeIfUnused(row);
     }
-    this.planGroups();
+    this.resolveBy(routes, links);
+    this.readWayCount = this.ways.count;
+  }
+
+  /** What the kernel has refused is tried again. */
+  retry(): void {
+    if (this.refused.size === 0) return;
+    this.plan.retry();
     this.compareAll();
   }
 
-  /** Everything is looked at again, also what the kernel has refused. */
+  /** Everything is looked at again. */
   compareAll(): void {
     const { prefixes } = this.followed;
     for (let row = 1; row < prefixes.limit; row++) {
       if (prefixes.isFree(row)) continue;
       if (this.isRight(row)) this.claimGroup(row);
-      else this.pending.add(row);
+      else this.wait(row);
     }
   }
 
   /**
+   * @param max - of groups
    * @param areWritten - whether all that `next` has given was made or refused
    * @returns groups that are to be made or to lead elsewhere now, before anything else; `groupDone` is to be called for each
    */
-  nextGroups(areWritten: boolean): GroupChange[] {
-    const { ways, groupsToDo, followed } = this;
-    const isDrained = areWritten && this.pending.size === 0 && followed.log.lag(this.cursor) === 0;
-    const changes: GroupChange[] = [];
-    for (const [way, when] of groupsToDo) {
-      if (when === "waits" && !isDrained) continue;
-      groupsToDo.delete(way);
-      const { object, leadsTo, shallLeadTo } = ways.get(way);
-      const { hops } = ways.get(shallLeadTo);
-      changes.push({ way, object, hops, isNew: leadsTo === 0 });
-    }
-    return changes;
+  nextGroups(max: number, areWritten: boolean): GroupChange[] {
+    return this.plan.next(max, areWritten && this.leaving.size === 0);
   }
 
   /**
@@ -208,25 +207,12 @@ export class RouteTable {
    * so these do not leave.
    */
   postponeGroups(): void {
-    for (const [id, when] of this.groupsToDo) {
-      if (when !== "waits") continue;
-      this.groupsToDo.delete(id);
-      const way = this.ways.get(id);
-      way.shallLeadTo = way.leadsTo;
-    }
+    this.plan.postpone();
   }
 
-  /** A group was made or changed, or refused by the kernel: then routes that were to go along are to be compared. */
-  groupDone({ way: id, object, isNew }: GroupChange, isRefused: boolean): void {
-    const way = this.ways.get(id);
-    if (!isRefused) {
-      way.leadsTo = way.shallLeadTo;
-      if (!isNew) this.counts.regrouped++;
-      return;
-    }
-    this.ungrouped.add(way.shallLeadTo);
-    way.shallLeadTo = way.leadsTo;
-    if (isNew) this.ways.forget(object);
+  groupDone(change: GroupChange, outcome: Outcome): void {
+    this.plan.done(change, outcome);
+    if (outcome === "done" && !change.isNew) this.counts.regrouped++;
   }
 
   /** @returns changes that are to be made now, at most so many; `done` is to be called for each */
@@ -243,12 +229,15 @@ export class RouteTable {
       }
     }
     const changes: RouteChange[] = [];
-    for (let row = 0; changes.length < max; ) {
-      row = pending.next(row + 1);
-      if (row < 0) break;
-      pending.delete(row);
-      const change = this.changeOf(row);
-      if (change !== null) changes.push(change);
+    for (const rows of [this.leaving, pending]) {
+      for (let row = 0; changes.length < max; ) {
+        row = rows.next(row + 1);
+        if (row < 0) break;
+        this.leaving.delete(row);
+        pending.delete(row);
+        const change = this.changeOf(row);
+        if (change !== null) changes.push(change);
+      }
     }
     followed.trim();
     return changes;
@@ -258,7 +247,7 @@ export class RouteTable {
   ready(changes: readonly RouteChange[]): RouteChange[] {
     return changes.filter(({ row, way, object }) => {
       const isReady = object === 0 || this.ways.get(way).leadsTo !== 0;
-      if (!isReady) this.pending.add(row);
+      if (!isReady) this.wait(row);
       return isReady;
     });
   }
@@ -311,6 +300,10 @@ export class RouteTable {
       this.claimGroup(row);
       return null;
     }
+    if (this.plan.isDown(hopsId)) {
+      this.refused.set(row, ENETDOWN);
+      return null;
+    }
     const way = hopsId === 0 ? 0 : this.wayOf(row, hopsId);
     const change = way === 0 ? "delete" : is === 0 ? "add" : "replace";
     const { hops, object } = this.ways.get(way);
@@ -332,39 +325,23 @@ export class RouteTable {
     return hop === 0 || isUp ? stays : id;
   }
 
-  /** @returns the group of the route's next hops, where there can be one */
+  /** @returns the group of the route's next hops, where there is one */
   private wayOf(row: PrefixRow, hopsId: HopsId): WayId {
-    const { ways, groups, objects, followed, groupsToDo } = this;
-    if (!objects.isOn || this.ungrouped.has(hopsId)) return hopsId;
-    const hop = followed.hop[row]!;
-    const known = this.groupOf(hop);
-    const { leadsTo, shallLeadTo } = ways.get(known);
-    // One that waits leads elsewhere still.
-    if (known !== 0 && shallLeadTo === hopsId) {
-      return leadsTo === 0 || leadsTo === hopsId ? known : hopsId;
-    }
-    const object = objects.newId();
-    if (object === 0) return hopsId;
-    const way = ways.addGroup(object, 0);
-    ways.get(way).shallLeadTo = hopsId;
-    groups[hop] = { of: followed.hops.get(hop), object };
-    groupsToDo.set(way, "now");
-    return way;
+    const { hops, hop } = this.followed;
+    const id = hop[row]!;
+    return this.plan.wayOf(id, hops.get(id), hops.usesOf(id), hopsId);
   }
 
-  /** @returns 0 where these next hops have none */
-  private groupOf(hop: HopId): WayId {
-    const group = this.groups[hop];
-    if (group === undefined || group.of !== this.followed.hops.get(hop)) return 0;
-    return this.ways.ofObject(group.object);
-  }
-
-  /** Routes that are told with the next hops of one that goes by a group go by it too. */
   private claimGroup(row: PrefixRow): void {
-    const hop = this.followed.hop[row]!;
+    const { hops, hop } = this.followed;
+    const id = hop[row]!;
     const { object } = this.ways.get(this.installedAt(row));
-    if (hop === 0 || object === 0 || this.groupOf(hop) !== 0) return;
-    this.groups[hop] = { of: this.followed.hops.get(hop), object };
+    if (id !== 0 && object !== 0) this.plan.claim(id, hops.get(id), object);
+  }
+
+  /** The route is to be looked at, in the next turns. */
+  private wait(row: PrefixRow): void {
+    (this.plan.isWaiting(this.installedAt(row)) ? this.leaving : this.pending).add(row);
   }
 
   /** @returns the way of a group as the kernel has it */
@@ -376,21 +353,11 @@ export class RouteTable {
     return hops === null ? ways.ofKey(OTHER, []) : ways.addGroup(object, ways.ofHops(hops));
   }
 
-  /**
-   * Where next hops resolve otherwise, groups come to lead where most of their routes are to go. Others of their routes leave
-   * them first.
-   */
+  /** Where next hops resolve otherwise, groups come to lead elsewhere. Linear in the routes where there are groups. */
   private planGroups(): void {
-    const { ways, groupsToDo, installed, followed } = this;
-    const votes = new Map<WayId, Map<HopsId, number>>();
-    if (!this.objects.isOn) return;
-    for (const [id, way] of ways.groups()) {
-      if (way.leadsTo === 0) continue;
-      way.shallLeadTo = way.leadsTo;
-      groupsToDo.delete(id);
-      if (way.uses > 0) votes.set(id, new Map());
-    }
-    if (votes.size === 0) return;
+    const { plan, installed, followed } = this;
+    const votes = plan.beginPlan();
+    if (votes === null) return;
     const limit = Math.min(installed.length, followed.prefixes.limit);
     for (let row = 1; row < limit; row++) {
       const found = installed[row] === 0 ? undefined : votes.get(installed[row]!);
@@ -398,13 +365,7 @@ export class RouteTable {
       const hopsId = this.wanted(row);
       found.set(hopsId, (found.get(hopsId) ?? 0) + 1);
     }
-    for (const [id, found] of votes) {
-      const way = ways.get(id);
-      const [most] = [...found].filter(([hopsId]) => hopsId !== 0).sort(([, a], [, b]) => b - a);
-      if (most === undefined || most[0] === way.leadsTo || this.ungrouped.has(most[0])) continue;
-      way.shallLeadTo = most[0];
-      groupsToDo.set(id, found.size > 1 ? "waits" : "now");
-    }
+    plan.endPlan(votes);
   }
 
   private resolution(hop: HopId): Resolution {
@@ -424,7 +385,7 @@ export class RouteTable {
     for (const { watched } of this.bases.values()) watched.clear();
     this.resolver.forget();
     this.resolutions = [];
-    this.ungrouped.clear();
+    this.plan.retry();
     this.planGroups();
     this.compareAll();
   }

@@ -22,6 +22,8 @@ const GOOD: ForwardProbes = {
   ipv6RoutesMax: 0x7fffffff,
   hasLinkLocalInterface: false,
   hasNextHopGroups: true,
+  hasZebra: false,
+  compatMode: 0,
 };
 
 function wrong(probes: Partial<ForwardProbes>, place: object = {}): string[] {
@@ -51,7 +53,14 @@ test.each<[Partial<ForwardProbes>, object, string[]]>([
     {},
     ["-- next-hop groups: the kernel has none: each route has its own"],
   ],
-  [{ hasNextHopGroups: false }, { nextHopGroups: false }, []],
+  [{ hasNextHopGroups: false, hasZebra: true, compatMode: 1 }, { nextHopGroups: false }, []],
+  [{ hasZebra: true }, {}, ["-- FRR: zebra runs here, or has left next hops"]],
+  [
+    { compatMode: 1 },
+    {},
+    ["-- compat mode: on: 16 groups at most, and each change of one is told for each route"],
+  ],
+  [{ compatMode: null }, {}, []],
   [{ strictInterfaces: ["a0", "b0"] }, {}, ["-- reverse path: strict on a0, b0"]],
   [{ usesNeighbors: 0 }, {}, ["-- next hops used: all of several, whether they answer or not"]],
   [{ ipv6RoutesMax: 4096 }, {}, ["-- room for ipv6 routes: 4096"]],
@@ -97,6 +106,12 @@ route add 10.3.0.0/16 via 192.0.2.9 metric 20 proto bgp
     expect(probes.hasNetAdmin).toBe(true);
     expect(probes.hasNextHopGroups).toBe(spawnSync("ip", ["nexthop"]).status === 0);
     expect(probes.strictInterfaces).toContain("d0");
+    if (probes.hasNextHopGroups) {
+      expect(probes).toMatchObject({ hasZebra: false, compatMode: 1 });
+      spawnSync("sysctl", ["-qw", "net.ipv4.nexthop_compat_mode=0"]);
+      spawnSync("ip", ["nexthop", "add", "id", "7", "dev", "d0", "proto", "zebra"]);
+      expect(probeForward(PLACE)).toMatchObject({ hasZebra: true, compatMode: 0 });
+    }
     spawnSync("sysctl", ["-qw", "net.ipv4.conf.all.rp_filter=2", "net.ipv4.ip_forward=1"]);
     expect(probeForward(PLACE).strictInterfaces).toEqual([]);
     expect(probeForward(PLACE).families[0]!.forwards).toBe(1);

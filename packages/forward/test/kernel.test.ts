@@ -1,7 +1,7 @@
 /** Routes of a real kernel: written as `ip` shows them, read as they are, and never another's. */
 import { spawnSync } from "node:child_process";
 import type { Family } from "@ts-bgp/wire-codec";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { enterOwnNetwork } from "../../../testkit/own-network.ts";
 import {
@@ -274,6 +274,51 @@ describe.skipIf(reason !== null)(`the kernel${reason === null ? "" : ` (${reason
         forwarder.stop();
         flush();
         command("flush proto static");
+      }
+    },
+  );
+
+  test.each([true, false])(
+    "is not written to when it does not answer, until it has been read; groups: %s",
+    async (nextHopGroups) => {
+      const said: string[] = [];
+      const forwarder = new Forwarder({
+        ...{ table: 254, metric: 32, nextHopTable: 254, linkLocalInterface: "", seed: 1 },
+        ...{ nextHopGroups, families: [1, 2] },
+        say: (_level, _id, message) => void said.push(message),
+      });
+      const send = vi.spyOn(RouteSocket.prototype, "change");
+      const sendObjects = vi.spyOn(RouteSocket.prototype, "changeObjects");
+      const { socket: own } = forwarder as unknown as { socket: { fd: number } };
+      const { fd } = own;
+      try {
+        forwarder.start();
+        const [table4, table6] = forwarder.followed;
+        for (let n = 0; n < 200; n++) {
+          table4!.set(0x10000000 + (n << 8), 0, 0, 0, 24, table4!.hops.intern(HOP4));
+          const hop = HOP6.slice();
+          hop[15] = 8 + (n % 2);
+          table6!.set(0x20020000, (n << 16) >>> 0, 0, 0, 48, table6!.hops.intern(hop));
+        }
+        // As a socket that has failed for good.
+        own.fd = -1;
+        forwarder.changed();
+        await until(() => said.length > 0, WAIT_MS, "it is said");
+        expect(send.mock.calls.length + sendObjects.mock.calls.length).toBe(1);
+        own.fd = fd;
+        // It would be asked again anyhow, some seconds later.
+        ip("link set d0 mtu 1300");
+        await until(
+          () => forwarder.show().every(({ installed }) => installed === 200),
+          WAIT_MS,
+          "all routes are there when it is asked again",
+        );
+        expect(said).toHaveLength(1);
+      } finally {
+        own.fd = fd;
+        vi.restoreAllMocks();
+        forwarder.stop();
+        flush();
       }
     },
   );

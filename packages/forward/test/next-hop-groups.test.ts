@@ -11,6 +11,7 @@ const NOTHING: ReadonlySet<number> = new Set();
 function reread(groups: NextHopGroups, objects: readonly NextHopObject[]): void {
   groups.beginReading();
   for (const each of objects) groups.take(each);
+  groups.endReading();
 }
 
 const single = (id: number, hop = A, more: Partial<NextHopObject> = {}): NextHopObject => ({
@@ -42,8 +43,8 @@ test("a next hop is made once, however many groups have it", () => {
   expect(both).toMatchObject({ id: second, members: [made[0]!.id, b!.id] });
   expect(make(groups, first, [B], false)).toMatchObject([{ id: first, members: [b!.id] }]);
   expect(groups.hopsOf(second)).toEqual([A, B]);
-  expect(groups.sweep(new Set([first, second])).deleted).toEqual([]);
-  expect(groups.sweep(new Set([first])).deleted).toEqual([second, made[0]!.id]);
+  expect(groups.sweep(new Set([first, second]), 100).deleted).toEqual([]);
+  expect(groups.sweep(new Set([first]), 100).deleted).toEqual([second, made[0]!.id]);
 });
 
 test("numbers that others have in the range are not given away", () => {
@@ -57,18 +58,25 @@ test("numbers that others have in the range are not given away", () => {
   expect(elsewhere.isInRange(other)).toBe(false);
 });
 
-test("there are so many groups at most, and they can be made again when some have gone", () => {
-  const groups = new NextHopGroups(PLACE);
-  let count = 0;
-  for (let id = groups.newId(); id !== 0; id = groups.newId()) {
-    make(groups, id, [A], true);
-    count++;
-  }
-  // All of them lead to the same next hop, which is one more.
-  expect(count).toBe((1 << 15) - 1);
-  groups.done(groups.sweep(NOTHING));
-  expect(groups.newId()).not.toBe(0);
-});
+test.each([
+  [false, 1 << 11],
+  [true, 16],
+])(
+  "in compat mode %s there are %i groups at most, and they can be made again when some have gone",
+  (isCompat, max) => {
+    const groups = new NextHopGroups(PLACE);
+    groups.isCompat = isCompat;
+    let count = 0;
+    for (let id = groups.newId(); id !== 0; id = groups.newId()) {
+      make(groups, id, [A], true);
+      count++;
+    }
+    // Their next hop does not count.
+    expect(count).toBe(max);
+    groups.done(groups.sweep(NOTHING, 100));
+    expect(groups.newId()).not.toBe(0);
+  },
+);
 
 test("an earlier process's are used where own routes lead by them, and go where none does", () => {
   const before = new NextHopGroups(PLACE);
@@ -77,12 +85,12 @@ test("an earlier process's are used where own routes lead by them, and go where 
   const groups = new NextHopGroups(PLACE);
   reread(groups, objects);
   expect(groups.adopt(one)).toEqual([A]);
-  expect(groups.sweep(new Set([one])).deleted).toEqual([]);
-  const left = groups.leftBehind(new Set([one]));
+  expect(groups.sweep(new Set([one]), 100).deleted).toEqual([]);
+  const left = groups.doubtful(new Set([one]));
   expect(left).toEqual([other, objects[2]!.id]);
   // It is looked whether routes of other tables lead by them.
   groups.claim(left, NOTHING);
-  expect(groups.sweep(new Set([one])).deleted).toEqual(left);
+  expect(groups.sweep(new Set([one]), 100).deleted).toEqual(left);
 });
 
 test("those of another module whose numbers are in the same range stay", () => {
@@ -91,13 +99,13 @@ test("those of another module whose numbers are in the same range stay", () => {
   const objects = make(theirs, id, [A], true);
   const groups = new NextHopGroups(PLACE);
   reread(groups, objects);
-  groups.claim(groups.leftBehind(NOTHING), new Set([id]));
-  expect(groups.sweep(NOTHING).deleted).toEqual([]);
-  expect(groups.leftBehind(NOTHING)).toEqual([]);
+  groups.claim(groups.doubtful(NOTHING), new Set([id]));
+  expect(groups.sweep(NOTHING, 100).deleted).toEqual([]);
+  expect(groups.doubtful(NOTHING)).toEqual([]);
   const own = groups.newId();
   // Its next hop is not shared either, or it would go with the other module's.
   expect(make(groups, own, [A], true)).toMatchObject([{ hop: A }, { id: own }]);
-  groups.done(groups.sweep(NOTHING));
+  groups.done(groups.sweep(NOTHING, 100));
   reread(groups, objects);
   expect(groups.adopt(id)).toBeNull();
 });
@@ -111,4 +119,88 @@ test("where packets go is not known of groups with members that do something els
   expect([10, 11, 12, 13, 14, 2].map((id) => groups.hopsOf(id))).toEqual([
     ...[[A, B], null, null, null, null, [B]],
   ]);
+});
+
+test("groups come to have so many next hops at most, however often they lead elsewhere", () => {
+  const groups = new NextHopGroups(PLACE);
+  const id = groups.newId();
+  make(groups, id, [A], true);
+  let made = 1;
+  for (let n = 0; ; n++) {
+    const change = groups.set(id, [{ ...A, interface: 1000 + n }], false);
+    if (change === null) break;
+    groups.done(change);
+    made++;
+  }
+  expect(made).toBe((1 << 12) - 1);
+  // What is not made takes no number: there is room when the others have gone.
+  groups.done(groups.sweep(new Set([id]), 1 << 12));
+  expect(groups.set(id, [B], false)).not.toBeNull();
+});
+
+test("what the kernel refuses takes no number", () => {
+  const groups = new NextHopGroups(PLACE);
+  for (let n = 0; n < 1 << 12; n++) {
+    const id = groups.newId();
+    expect(id).not.toBe(0);
+    groups.giveUp(groups.set(id, [A], true)!);
+  }
+});
+
+test("those that nothing leads by go some at a time, groups before their next hops", () => {
+  const groups = new NextHopGroups(PLACE);
+  const ids = Array.from({ length: 5 }, () => groups.newId());
+  for (const [k, id] of ids.entries()) make(groups, id, [{ ...A, interface: k + 1 }], true);
+  const counts: number[] = [];
+  const order: number[] = [];
+  for (;;) {
+    const change = groups.sweep(NOTHING, 3);
+    groups.done(change);
+    if (change.deleted.length === 0) break;
+    counts.push(change.deleted.length);
+    order.push(...change.deleted);
+  }
+  expect(counts).toEqual([3, 3, 3, 1]);
+  expect(order.slice(0, 5)).toEqual(ids);
+});
+
+test("a group that somebody has changed stays while routes of anybody lead by it", () => {
+  const groups = new NextHopGroups(PLACE);
+  const id = groups.newId();
+  const [one] = make(groups, id, [A], true);
+  const changed = [single(one!.id), single(1, B, { protocol: 4, isOther: true }), group(id, 1)];
+  reread(groups, changed);
+  expect(groups.hopsOf(id)).toBeNull();
+  // The route table knows it no more, so it is not among those that own routes lead by.
+  expect(groups.doubtful(NOTHING)).toEqual([id]);
+  groups.claim([id], new Set([id]));
+  expect(groups.sweep(NOTHING, 100).deleted).toEqual([one!.id]);
+  reread(groups, changed);
+  expect(groups.doubtful(NOTHING)).toEqual([]);
+  expect(groups.adopt(id)).toBeNull();
+  const other = new NextHopGroups(PLACE);
+  make(other, other.newId(), [A], true);
+  reread(other, changed);
+  other.claim(other.doubtful(NOTHING), NOTHING);
+  // All routes are read once for it, also where it goes later than others.
+  expect(other.doubtful(NOTHING)).toEqual([]);
+  expect(other.sweep(NOTHING, 100).deleted).toEqual([id, one!.id]);
+});
+
+test("what was another's is forgotten when it is gone, and what was an own one too", () => {
+  const theirs = new NextHopGroups(PLACE);
+  const id = theirs.newId();
+  const objects = make(theirs, id, [A], true);
+  const groups = new NextHopGroups(PLACE);
+  reread(groups, objects);
+  groups.claim(groups.doubtful(NOTHING), new Set([id]));
+  reread(groups, []);
+  // The first numbers are free again, and are this module's now.
+  const own = groups.newId();
+  expect(objects.map((each) => each.id)).toContain(own);
+  make(groups, own, [B], true);
+  expect(groups.adopt(own)).toEqual([B]);
+  reread(groups, []);
+  reread(groups, objects);
+  expect(groups.doubtful(NOTHING)).toEqual(expect.arrayContaining([id]));
 });

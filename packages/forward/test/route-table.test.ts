@@ -1,6 +1,6 @@
 /** What should be in a kernel and what is: only what differs is changed. */
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { runs } from "../../../test/mode.ts";
 import {
   type KernelHop,
@@ -13,9 +13,12 @@ import {
 import { WatchedAddresses } from "../src/watched-addresses.ts";
 
 const EEXIST = 17;
+/** So many groups are changed at a time. */
+const GROUPS = 2;
 const EINVAL = 22;
 const ESRCH = 3;
 const ENETUNREACH = 101;
+const ENETDOWN = 100;
 const address = (text: string) => Uint8Array.from(text.split(".").map(Number));
 
 const hop = (gateway: string | null, index = 5): KernelHop => ({
@@ -50,7 +53,10 @@ class Kernel implements Objects {
   refuses = new Map<string, number>();
   changes: string[] = [];
   isOn = false;
+  routesMin = 1;
   refusesGroups = false;
+  /** And says that an interface has no carrier. */
+  areDown = false;
   /** Packets of a route that goes there would have gone wrong. */
   wrong: (prefix: string, hops: string) => void = () => {};
   private lastId = 0;
@@ -65,25 +71,26 @@ class Kernel implements Objects {
   }
 
   apply(table: RouteTable): void {
-    while (table.hasWork) {
-      this.applyGroups(table, true);
-      const changes = table.next(4);
-      this.applyGroups(table, false);
-      for (const change of table.ready(changes)) table.done(change, this.change(change));
-    }
+    while (table.hasWork) this.turn(table, 4);
+  }
+
+  /** @param max - of routes. @returns how many groups were changed */
+  turn(table: RouteTable, max: number, groupsMax = GROUPS): number {
+    const before = this.applyGroups(table, true, groupsMax);
+    const changes = table.next(max);
+    const behind = this.applyGroups(table, false, groupsMax);
+    for (const change of table.ready(changes)) table.done(change, this.change(change));
+    return before + behind;
   }
 
   /** @returns where packets of each route go */
   ways(): Map<string, string> {
-    return new Map(
-      [...this.routes].map(([prefix, text]) => [
-        prefix,
-        (text.startsWith("#") ? this.groups.get(Number(text.slice(1)))! : text)
-          .split(" ")
-          .sort()
-          .join(" "),
-      ]),
-    );
+    return new Map([...this.routes].map(([prefix, text]) => [prefix, this.wayOf(text)]));
+  }
+
+  private wayOf(text: string): string {
+    const hops = text.startsWith("#") ? this.groups.get(Number(text.slice(1)))! : text;
+    return hops.split(" ").sort().join(" ");
   }
 
   adopted(): KernelRoute[] {
@@ -112,22 +119,24 @@ class Kernel implements Objects {
     for (const [prefix, text] of this.routes) if (text === `#${id}`) this.routes.delete(prefix);
   }
 
-  private applyGroups(table: RouteTable, areWritten: boolean): void {
+  private applyGroups(table: RouteTable, areWritten: boolean, max: number): number {
     let areRefused = false;
-    for (const change of table.nextGroups(areWritten)) {
+    const changes = table.nextGroups(max, areWritten);
+    for (const change of changes) {
       const { object, isNew, hops } = change;
       const isRefused = this.refusesGroups || this.groups.has(object) === isNew;
       if (!isRefused) {
         this.groups.set(object, hops.map(hopText).join(" "));
         for (const [prefix, text] of this.routes) {
-          if (text === `#${object}`) this.wrong(prefix, this.ways().get(prefix)!);
+          if (text === `#${object}`) this.wrong(prefix, this.wayOf(this.routes.get(prefix)!));
         }
         this.changes.push(`group ${object} ${this.groups.get(object)}`);
       }
       areRefused ||= isRefused && !isNew;
-      table.groupDone(change, isRefused);
+      table.groupDone(change, isRefused ? (this.areDown ? "down" : "refused") : "done");
     }
     if (areRefused) table.compareAll();
+    return changes.length;
   }
 
   private change({ change, words, bits, hops, object }: RouteChange): number {
@@ -141,15 +150,20 @@ class Kernel implements Objects {
     this.changes.push(`${change} ${prefix}`);
     if (change === "delete") this.routes.delete(prefix);
     else this.routes.set(prefix, object === 0 ? hops.map(hopText).join(" ") : `#${object}`);
-    if (change !== "delete") this.wrong(prefix, this.ways().get(prefix)!);
+    if (change !== "delete") this.wrong(prefix, this.wayOf(this.routes.get(prefix)!));
     return 0;
   }
 }
 
-function adopt(table: RouteTable, routes: readonly KernelRoute[]): void {
+/** @param others - by which next hops resolve */
+function adopt(
+  table: RouteTable,
+  routes: readonly KernelRoute[],
+  others: readonly KernelRoute[] = CONNECTED,
+): void {
   table.beginAdopting();
   for (const each of routes) table.adopt(each);
-  table.endAdopting();
+  table.endAdopting(others);
 }
 
 /** @param hops - addresses with blanks between them; null: the route is there no more */
@@ -452,21 +466,22 @@ test.each([false, true])(
             if (n & 1) kernel.loseLink(5);
             // As the forwarder does: where routes go by groups, what has gone shows in these.
             if (table.isGrouped) table.readGroups();
-            else adopt(table, kernel.adopted());
+            else adopt(table, kernel.adopted(), routes);
             table.resolveBy(routes);
           } else if (what === "gateway") {
             routes = [...CONNECTED, n < 3 ? behind("192.0.2.7") : behind("192.0.2.8", "192.0.2.9")];
             table.resolveBy(routes);
-          } else if (what === "read") adopt(table, kernel.adopted());
+          } else if (what === "read") adopt(table, kernel.adopted(), routes);
           else if (what === "look") table.readGroups();
-          else if (what === "refuse") kernel.refusesGroups = n < 3;
-          else if (what === "steal") kernel.routes.delete(`0.${prefix}.0.0/16`);
+          else if (what === "refuse") {
+            kernel.refusesGroups = n < 4;
+            kernel.areDown = n < 2;
+          } else if (what === "steal") kernel.routes.delete(`0.${prefix}.0.0/16`);
           else kernel.loseGroup([...kernel.groups.keys()][n] ?? 0);
           if (prefix % 3 > 0) kernel.apply(table);
         }
         kernel.refusesGroups = false;
-        adopt(table, kernel.adopted());
-        table.resolveBy([...CONNECTED, behind("192.0.2.7")]);
+        adopt(table, kernel.adopted(), [...CONNECTED, behind("192.0.2.7")]);
         kernel.apply(table);
         const expected = [...wanted].flatMap(([prefix, hops]) => {
           const written = WRITTEN[HOPS.indexOf(hops)];
@@ -478,8 +493,7 @@ test.each([false, true])(
         // What there is is enough for the next process, which writes nothing.
         const { table: next } = tableWith([...CONNECTED, behind("192.0.2.7")], kernel);
         kernel.changes = [];
-        adopt(next, kernel.adopted());
-        next.resolveBy([...CONNECTED, behind("192.0.2.7")]);
+        adopt(next, kernel.adopted(), [...CONNECTED, behind("192.0.2.7")]);
         for (const [prefix, hops] of wanted) set(next, prefix, hops);
         next.mayDelete = true;
         next.compareAll();
@@ -533,12 +547,110 @@ describe("groups of next hops", () => {
     expect(kernel.changes.at(-1)).toBe("group 1 192.0.2.8%5");
   });
 
+  test("that change together, thousands of them, are changed so many a turn", () => {
+    const HOPS = 2000;
+    const MAX = 16;
+    const { table, kernel } = grouped([...CONNECTED, BEHIND("192.0.2.7")]);
+    for (let n = 0; n < 2 * HOPS; n++) {
+      set(table, n, `10.${n % 20}.${Math.floor((n % HOPS) / 20)}.1`);
+    }
+    /** @returns how many groups are changed in each turn; at most so many twice a turn */
+    const turns = () => {
+      const counts: number[] = [];
+      while (table.hasWork) counts.push(kernel.turn(table, 256, MAX));
+      return counts;
+    };
+    const made = turns();
+    expect(Math.max(...made)).toBeLessThanOrEqual(2 * MAX);
+    expect(kernel.groups.size).toBe(HOPS);
+    expect(kernel.routes.size).toBe(2 * HOPS);
+    table.resolveBy([...CONNECTED, BEHIND("192.0.2.8")]);
+    const changed = turns();
+    expect(Math.max(...changed)).toBe(2 * MAX);
+    expect(changed).toHaveLength(Math.ceil(HOPS / (2 * MAX)));
+    expect(new Set(kernel.ways().values())).toEqual(new Set(["192.0.2.8%5"]));
+    expect(table.counts).toMatchObject({ added: 2 * HOPS, replaced: 0, regrouped: HOPS });
+  });
+
+  test("are for next hops of many routes, and stay while these become fewer", () => {
+    const { table, kernel } = grouped(CONNECTED);
+    kernel.routesMin = 16;
+    for (let n = 0; n < 31; n++) set(table, n, n < 15 ? "192.0.2.1" : "192.0.2.2");
+    kernel.apply(table);
+    expect([...kernel.groups.values()]).toEqual(["192.0.2.2%5"]);
+    expect(kernel.routes.get("0.14.0.0/16")).toBe("192.0.2.1%5");
+    expect(kernel.routes.get("0.15.0.0/16")).toBe("#1");
+    set(table, 30, "192.0.2.1");
+    set(table, 29, "192.0.2.1");
+    kernel.apply(table);
+    expect(kernel.groups.get(2)).toBe("192.0.2.1%5");
+    expect(
+      ["0.14.0.0/16", "0.28.0.0/16", "0.29.0.0/16"].map((each) => kernel.routes.get(each)),
+    ).toEqual(["192.0.2.1%5", "#1", "#2"]);
+    set(table, 28, "192.0.2.2");
+    kernel.apply(table);
+    expect(kernel.routes.get("0.28.0.0/16")).toBe("#1");
+  });
+
+  test("lead elsewhere when those routes have left that are to leave, however many others wait", () => {
+    const { table, kernel } = grouped([...CONNECTED, BEHIND("192.0.2.7")]);
+    for (let n = 0; n < 100; n++) set(table, n, "10.0.0.1");
+    kernel.apply(table);
+    for (let n = 0; n < 10; n++) set(table, n, "10.128.0.1");
+    kernel.apply(table);
+    for (let n = 100; n < 2000; n++) set(table, n, "192.0.2.1");
+    kernel.turn(table, 16);
+    table.resolveBy([...CONNECTED, BEHIND("192.0.2.7"), BEHIND("192.0.2.8", 9)]);
+    kernel.turn(table, 16);
+    kernel.turn(table, 16);
+    expect(kernel.groups.get(1)).toBe("192.0.2.8%5");
+    expect(kernel.ways().get("0.3.0.0/16")).toBe("192.0.2.7%5");
+    expect(kernel.routes.size).toBeLessThan(200);
+    kernel.apply(table);
+    expect(kernel.routes.size).toBe(2000);
+  });
+
+  test("are looked at for what a link took away, also where a few routes go without", () => {
+    const { table, kernel } = grouped(CONNECTED);
+    kernel.routesMin = 16;
+    for (let n = 0; n < 100; n++) set(table, n, n < 12 ? "192.0.2.1" : "192.0.2.2");
+    kernel.apply(table);
+    expect(table.isGrouped).toBe(true);
+    for (let n = 100; n < 110; n++) set(table, n, "192.0.2.3");
+    kernel.apply(table);
+    expect(table.isGrouped).toBe(false);
+  });
+
   test("are not made where the kernel refuses them, and routes have next hops of their own", () => {
     const { table, kernel } = grouped(CONNECTED);
     kernel.refusesGroups = true;
     for (let n = 0; n < 10; n++) set(table, n, "192.0.2.1");
     kernel.apply(table);
     expect([kernel.groups.size, kernel.routes.get("0.1.0.0/16")]).toEqual([0, "192.0.2.1%5"]);
+  });
+
+  test("wait for an interface that has no carrier, and so do their routes", () => {
+    const { table, kernel } = grouped(CONNECTED);
+    kernel.refusesGroups = kernel.areDown = true;
+    for (let n = 0; n < 10; n++) set(table, n, "192.0.2.1");
+    kernel.apply(table);
+    expect(kernel.routes.size).toBe(0);
+    expect([...table.refusals()]).toEqual([[ENETDOWN, 10]]);
+    kernel.refusesGroups = false;
+    table.resolveBy(CONNECTED);
+    kernel.apply(table);
+    expect([...kernel.routes.values()]).toEqual(Array<string>(10).fill("#2"));
+    // Where a group is to lead to such an interface, it leads on where it does; it is tried again now and then.
+    kernel.refusesGroups = true;
+    table.resolveBy([route("192.0.2.0/24", { hops: [hop(null, 7)] })]);
+    kernel.apply(table);
+    expect(new Set(kernel.ways().values())).toEqual(new Set(["192.0.2.1%5"]));
+    kernel.refusesGroups = false;
+    table.retry();
+    kernel.apply(table);
+    expect(new Set(kernel.ways().values())).toEqual(new Set(["192.0.2.1%7"]));
+    expect(table.counts).toMatchObject({ added: 10, deleted: 0 });
+    expect(table.refusals().size).toBe(0);
   });
 
   test("that an earlier process has made, or has not, stay as they are until routes change", () => {
@@ -602,6 +714,29 @@ describe("what an earlier process has left", () => {
     kernel.apply(table);
     expect(kernel.changes).toEqual(["replace 0.1.0.0/16"]);
   });
+});
+
+test("ways are counted that are new since the kernel was read", () => {
+  const { table, kernel } = tableWith();
+  for (let n = 0; n < 10; n++) set(table, n, `192.0.2.${n + 1}`);
+  kernel.apply(table);
+  expect(table.newWayCount).toBeGreaterThanOrEqual(10);
+  // Those that are used stay: to read again would not make them fewer.
+  adopt(table, kernel.adopted());
+  expect(table.newWayCount).toBe(0);
+  set(table, 1, "192.0.2.99");
+  kernel.apply(table);
+  expect(table.newWayCount).toBe(1);
+});
+
+test("next hops are resolved once when the kernel is read", () => {
+  const { table, kernel } = tableWith();
+  set(table, 1, "192.0.2.1");
+  kernel.apply(table);
+  const resolve = vi.spyOn(Resolver.prototype, "resolve");
+  adopt(table, kernel.adopted());
+  expect(resolve).toHaveBeenCalledTimes(1);
+  resolve.mockRestore();
 });
 
 test("what the kernel refuses is counted, and tried again", () => {
