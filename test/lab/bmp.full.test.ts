@@ -1,4 +1,6 @@
 /** BMP as Debian's pmacct and tshark understand it. */
+import { fileURLToPath } from "node:url";
+import type { ShownFeeds } from "@ts-bgp/daemon";
 import { describe, expect, test } from "vitest";
 import { routesOf, setFeedsScene, startFeedsScene, WAIT_MS } from "./feeds-scene.ts";
 import { labAvailable } from "./install.ts";
@@ -15,6 +17,12 @@ const VIEWS = [
   ["adj-in-post", "--accepted"],
   ["adj-out-post", "--advertised"],
 ] as const;
+
+const MAIN = fileURLToPath(new URL("../../packages/cli/bin/tsbgp.mjs", import.meta.url));
+/** So many that most is told in parts of blocks, and much waits for one that does not read. */
+const MANY = 10_000;
+const LONG_MS = 15_000;
+const OUT_TABLES = ["adj-out-pre", "adj-out-post"] as const;
 
 describe.skipIf(REASON !== null)(`BMP${REASON === null ? "" : ` (${REASON})`}`, () => {
   test("pmacct has the tables that the speaker has", async () => {
@@ -82,7 +90,82 @@ describe.skipIf(REASON !== null)(`BMP${REASON === null ? "" : ` (${REASON})`}`, 
       await expectDissected(capture);
     });
   });
+
+  test("many routes to several neighbors are the same for a station that reads and one that does not", async () => {
+    await withLab("bmpmany", async (lab) => {
+      const stations = ["quick", "slow"].map((name) => new Pmbmpd(lab.node(name)));
+      const [, slow] = stations as [Pmbmpd, Pmbmpd];
+      const stationOf = ({ node }: Pmbmpd) =>
+        `{ address: ${node.address4}, port: ${BMP_PORT}, tables: [ ${OUT_TABLES.join(", ")} ] }`;
+      const scene = setFeedsScene(
+        lab,
+        () => `bmp: { stations: [ ${stations.map(stationOf).join(", ")} ] }`,
+      );
+      const { speaker, source, receiver, replay, node } = scene;
+      // The system itself keeps little of what is not read.
+      await node.run(["sysctl", "-qw", "net.ipv4.tcp_wmem=4096 65536 65536"]);
+      await slow.node.run(["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 65536 65536"]);
+      for (const station of stations) station.start();
+      await startFeedsScene(scene);
+      const feeds = async () => {
+        const { json } = await speaker.cli(["show", "feeds", "--json"]);
+        return (json as ShownFeeds).stations;
+      };
+      await until(
+        async () => (await feeds()).every(({ complete }) => complete),
+        WAIT_MS,
+        "all is told",
+      );
+      slow.signal("SIGSTOP");
+      const words = ["--synthetic", String(MANY), "--as", "65001"];
+      replay.spawn([process.execPath, MAIN, "inject", node.address4, ...words]);
+      const expectTables = async () => {
+        const shown = await routesOf(speaker, [
+          "--neighbor",
+          receiver.spec.routerId,
+          "--advertised",
+        ]);
+        const own = new Set(
+          await routesOf(speaker, ["--neighbor", source.spec.routerId, "--accepted"]),
+        );
+        const ofOthers = shown.filter((route) => !own.has(route));
+        expect([shown.length, ofOthers.length]).toEqual([MANY + own.size, MANY]);
+        for (const station of stations) {
+          for (const [table, { spec }, routes] of [
+            ["adj-out-post", receiver, shown],
+            ["adj-out-pre", receiver, shown],
+            // What comes from its own AS is not sent to it, but it could be by its policy.
+            ["adj-out-pre", source, ofOthers],
+          ] as const) {
+            const told = station.table(table, spec.routerId);
+            expect([table, told.length]).toEqual([table, routes.length]);
+            const expected = new Set(routes.map(pathText));
+            expect(told.filter((route) => !expected.has(pathText(route)))).toEqual([]);
+          }
+        }
+        return true;
+      };
+      await until(
+        async () => (await feeds())[1]!.queued_octets > 1 << 19,
+        WAIT_MS,
+        "much waits for the slow one",
+      );
+      slow.signal("SIGCONT");
+      await until(expectTables, LONG_MS, "both have the tables");
+
+      // One that is gone, and comes again while the other has all, is told the tables in pieces.
+      await slow.stop();
+      slow.start();
+      await until(expectTables, LONG_MS, "both have the tables again");
+      expect((await feeds()).map(({ missed }) => missed)).toEqual([0, 0]);
+    });
+  });
 });
+
+/** Prefix, next hop and AS_PATH: of many communities pmacct logs the first few. */
+function pathText(route: string): string {
+  return route.split("|", 3).join("|");
+}
 
 /** Types of messages (RFC 7854 section 4.1): Route Monitoring, Statistics, Peer Down, Peer Up, Initiation. */
 const TYPES = ["0", "1", "2", "3", "4"];

@@ -50,6 +50,11 @@ export class Pmbmpd {
     await this.running?.stop();
   }
 
+  /** Has it read nothing, or go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.running?.signal(signal);
+  }
+
   /** What it has logged, in order; a line that is not complete is left out. */
   lines(): BmpLine[] {
     if (!existsSync(this.file)) return [];

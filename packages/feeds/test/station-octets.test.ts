@@ -22,7 +22,7 @@ import { toldWrites } from "../src/told-writes.ts";
 import { WriteBatch } from "../src/write-batch.ts";
 import { PlainTelling } from "./plain-telling.ts";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 5_000;
 const AT_MS = 1_700_000_000_123.25;
 const [OUT_OF_RESOURCES, TERMINATION] = [2, 5];
 const NEIGHBORS = 6;
