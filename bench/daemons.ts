@@ -42,8 +42,6 @@ export interface Standby {
 }
 
 const HOLD_SECONDS = 240;
-/** All that it is told at once waits for it, so that nothing is told twice. */
-const STATION_QUEUE_MB = 1024;
 
 const ours: Daemon = {
   name: "ours",
@@ -63,7 +61,7 @@ const oursWithStation: Daemon = {
   station: STATION,
   prepare: (scenario, directory) => {
     const tables = ["adj-in-pre", "adj-in-post", "loc-rib", "adj-out-pre", "adj-out-post"];
-    const station = { listen: STATION, tables, "queue-mb": STATION_QUEUE_MB };
+    const station = { listen: STATION, tables };
     return prepareOurs(scenario, directory, null, { bmp: { stations: [station] } });
   },
 };

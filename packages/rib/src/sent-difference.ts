@@ -108,6 +108,9 @@ export class SentDifference {
     const rows = this.before.adjRibOut.rows.copy();
     rows.addAll(this.after.adjRibOut.rows);
     for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) this.countRow(row);
+    // No attribute set is released before that.
+    this.wasNextHops.endBatch();
+    this.nextHops.endBatch();
     for (const one of this.members) {
       for (let fate = 0; fate < one.counts.length; fate++) one.counts[fate]! += this.counts[fate]!;
       one.marked += this.markedCount;
@@ -131,8 +134,6 @@ export class SentDifference {
       this.lookApart(is, this.byCls, this.nextHops, fate, isMarked);
       this.note?.(row, pathId, (one) => (one.turn === this.turn ? one.fate : fate));
     }
-    this.wasNextHops.endBatch();
-    this.nextHops.endBatch();
   }
 
   /** Looks at those by themselves who may see something else of a view than the others. */
