@@ -142,10 +142,7 @@ export class Forwarder {
 
   /** Everything that is wanted is in the tables: what is in the kernel besides may go. */
   complete(): void {
-    for (const table of this.tables) {
-      table.mayDelete = true;
-      table.compareAll();
-    }
+    for (const table of this.tables) table.complete();
     this.changed();
   }
 

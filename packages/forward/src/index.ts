@@ -10,8 +10,8 @@
  *     ways.ts             what routes lead by: a group, or next hops of their own
  *     resolver.ts         next hops to neighbors on interfaces
  *     route-table.ts      what should be there, what is, and what differs
- *     other-routes.ts     those of others, by which they resolve
  *     route-changes.ts    what is to be done for that
+ *     other-routes.ts     those of others, by which they resolve
  *     watched-addresses.ts  next hops that routes of the table lead to
  *     work-share.ts       what grows with the routes takes a tenth of the time
  *     forwarder.ts        does it

@@ -118,8 +118,8 @@ export class Resolver {
     const neighbor = hop.subarray(octets > IPV6_OCTETS ? IPV6_OCTETS : 0, octets);
     // It stands for the speaker that has the route, whatever prefix has it in it.
     if (address.every((octet) => octet === 0)) return "no-route";
+    const name = new TextDecoder().decode(hop.subarray(octets));
     if (isLinkLocal(neighbor)) {
-      const name = String.fromCharCode(...hop.subarray(octets));
       const index = name === "" ? 0 : (links.byName.get(name) ?? 0);
       if (index !== 0) return [{ gateway: neighbor, interface: index }];
       if (isLinkLocal(address)) {
@@ -129,9 +129,11 @@ export class Resolver {
     }
     const route = this.routes.get(address.length)?.find((each) => isIn(address, each));
     if (route === undefined) return this.resolveByTable(address, depth);
-    // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3).
+    // Behind the global address of a neighbor on the link is the link-local one (RFC 2545 section 3), where that is not known
+    // to be on another link.
+    const direct = name === "" ? neighbor : address;
     return route.hops.map((each) => ({
-      gateway: each.gateway ?? neighbor,
+      gateway: each.gateway ?? direct,
       interface: each.interface,
     }));
   }

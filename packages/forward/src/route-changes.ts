@@ -1,4 +1,4 @@
-/** What a table of routes has done in the kernel, and what it asks of it. */
+/** What a table of routes has done in the kernel. */
 
 import type { PrefixKey, PrefixRow } from "@ts-bgp/rib";
 import type { Change, KernelHop } from "./kernel-route.ts";

@@ -7,7 +7,7 @@ import { FollowedTable, type HopId, type NextHops } from "@ts-bgp/follow";
 import { type Cursor, covering, keyOf, type PrefixRow, RowSet } from "@ts-bgp/rib";
 import { FAMILY, type Family } from "@ts-bgp/wire-codec";
 import { type GroupChange, GroupPlan, type Objects, type Outcome } from "./group-plan.ts";
-import type { KernelRoute } from "./kernel-route.ts";
+import type { KernelHop, KernelRoute } from "./kernel-route.ts";
 import type { ObjectId } from "./next-hop-object.ts";
 import { type BaseRoute, type Links, Resolver, type Unresolved } from "./resolver.ts";
 import type { RouteChange } from "./route-changes.ts";
@@ -176,6 +176,15 @@ export class RouteTable {
     this.readWayCount = this.ways.count;
   }
 
+  /**
+   * All is told: what is in the kernel besides may go, and next hops resolve by all of it, whatever they did while a part was
+   * still to come. Linear in the routes.
+   */
+  complete(): void {
+    this.mayDelete = true;
+    this.resolveAnew();
+  }
+
   /** What the kernel has refused is tried again. */
   retry(): void {
     if (this.refused.size === 0) return;
@@ -321,8 +330,11 @@ export class RouteTable {
     const is = this.installedAt(row);
     if (this.mayDelete || is === 0 || found?.isByTable === false) return id;
     const stays = this.ways.get(is).shallLeadTo;
-    const isUp = this.ways.get(stays).hops.every((each) => this.resolver.isUp(each));
-    return hop === 0 || isUp ? stays : id;
+    const { hops } = this.ways.get(stays);
+    const isUp = (each: KernelHop) => this.resolver.isUp(each);
+    // Where it would lead nowhere, one link that is left of several is better than none.
+    const mayStay = id === 0 ? hops.length === 0 || hops.some(isUp) : hops.every(isUp);
+    return hop === 0 || mayStay ? stays : id;
   }
 
   /** @returns the group of the route's next hops, where there is one */

@@ -2,6 +2,9 @@
 
 import type { PrefixKey } from "@ts-bgp/rib";
 
+/** With more than these, of which many may be of routes that are there no more, all are looked up again. */
+const ADDRESSES_MAX = 1 << 17;
+
 type Words = readonly [number, number, number, number];
 
 export class WatchedAddresses {
@@ -21,6 +24,7 @@ export class WatchedAddresses {
     if (this.addresses.has(key)) return;
     this.addresses.set(key, wordsOf(address));
     this.sorted = null;
+    if (this.addresses.size > ADDRESSES_MAX) this.isTouched = true;
   }
 
   clear(): void {
