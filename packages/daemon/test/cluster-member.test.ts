@@ -4,10 +4,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RunWriter, TABLE } from "@ts-bgp/feeds-codec";
 import type { Speaker } from "@ts-bgp/speaker";
 import { FAMILY } from "@ts-bgp/wire-codec";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { until } from "../../../test/lab/until.ts";
 import { Lab, yamlOf } from "../../../testkit/router.ts";
 import { WAIT_MS } from "../../../testkit/speaker.ts";
+import { catchUncaught } from "../../../testkit/uncaught.ts";
 import { FollowedMember } from "../src/cluster/followed-member.ts";
 import { NO_OCTETS } from "../src/cluster/telling.ts";
 import { ControlError } from "../src/control.ts";
@@ -391,14 +392,7 @@ test("a fault of this process is none of what the other one says", async () => {
     said.say("welcome", { version: 1, software: "1", self: "a" });
     said.say("bracket", { routes: NO_OCTETS, more: 0, runs: NO_OCTETS });
   });
-  const caught = vi.fn();
-  const before = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", caught);
-  ends.push(() => {
-    process.removeAllListeners("uncaughtException");
-    for (const each of before) process.on("uncaughtException", each);
-  });
+  const caught = catchUncaught(ends);
   const link = new ServerLink(
     {
       ...{ address: { path: place.path }, cluster: "cluster", tls: null, server: "a" },

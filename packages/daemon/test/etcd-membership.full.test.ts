@@ -1,10 +1,11 @@
 /** A process in a list of members in a real etcd, whatever becomes of that and of the list. */
 import type { ClusterConfig } from "@ts-bgp/config";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { labAvailable } from "../../../test/lab/install.ts";
 import { until } from "../../../test/lab/until.ts";
 import { EtcdWay } from "../../../testkit/etcd-way.ts";
 import { RealEtcd } from "../../../testkit/real-etcd.ts";
+import { catchUncaught } from "../../../testkit/uncaught.ts";
 import { EtcdMembership } from "../src/cluster/etcd-membership.ts";
 import { Membership } from "../src/cluster/membership.ts";
 
@@ -241,14 +242,7 @@ describe.skipIf(REASON !== null)(`a list of members (${REASON ?? "etcd"})`, () =
   test.each(["read", "entered"] as const)(
     "is behind a fault of this process when it is %s, which is no trouble with etcd",
     async (when) => {
-      const caught = vi.fn();
-      const before = process.listeners("uncaughtException");
-      process.removeAllListeners("uncaughtException");
-      process.on("uncaughtException", caught);
-      ends.push(() => {
-        process.removeAllListeners("uncaughtException");
-        for (const each of before) process.on("uncaughtException", each);
-      });
+      const caught = catchUncaught(ends);
       const a = new Member(await startEtcd(), "a");
       a.onNews = (what) => {
         if (what === when) throw new Error("a fault");

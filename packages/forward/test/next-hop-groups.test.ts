@@ -93,13 +93,19 @@ test("an earlier process's are used where own routes lead by them, and go where 
   expect(groups.sweep(new Set([one]), 100).deleted).toEqual(left);
 });
 
-test("those of another module whose numbers are in the same range stay", () => {
+/** @returns groups of a module that has found one of another module's, by which routes of that lead */
+function besideAnother() {
   const theirs = new NextHopGroups(PLACE);
   const id = theirs.newId();
   const objects = make(theirs, id, [A], true);
   const groups = new NextHopGroups(PLACE);
   reread(groups, objects);
   groups.claim(groups.doubtful(NOTHING), new Set([id]));
+  return { groups, id, objects };
+}
+
+test("those of another module whose numbers are in the same range stay", () => {
+  const { groups, id, objects } = besideAnother();
   expect(groups.sweep(NOTHING, 100).deleted).toEqual([]);
   expect(groups.doubtful(NOTHING)).toEqual([]);
   const own = groups.newId();
@@ -188,12 +194,7 @@ test("a group that somebody has changed stays while routes of anybody lead by it
 });
 
 test("what was another's is forgotten when it is gone, and what was an own one too", () => {
-  const theirs = new NextHopGroups(PLACE);
-  const id = theirs.newId();
-  const objects = make(theirs, id, [A], true);
-  const groups = new NextHopGroups(PLACE);
-  reread(groups, objects);
-  groups.claim(groups.doubtful(NOTHING), new Set([id]));
+  const { groups, id, objects } = besideAnother();
   reread(groups, []);
   // The first numbers are free again, and are this module's now.
   const own = groups.newId();

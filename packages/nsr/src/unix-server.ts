@@ -3,10 +3,8 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { BACKLOG_MAX, type PeerCredentials, peerCredentials } from "@ts-bgp/takeover";
+import { BACKLOG_MAX, isOwnUser, type PeerCredentials, peerCredentials } from "@ts-bgp/takeover";
 import { assertPrivateFolder } from "./private-folder.ts";
-
-const ROOT = 0;
 
 /**
  * Has a server listen on a Unix socket in a folder where only this user and root can write; its file is for these two.
@@ -64,9 +62,8 @@ export function userOf(fd: number): { from: string; problem: string | null } {
     return { from: "somebody", problem: (error as Error).message };
   }
   const from = `process ${peer.process} of user ${peer.user}`;
-  const own = process.geteuid!();
-  if (peer.user === own || peer.user === ROOT) return { from, problem: null };
-  return { from, problem: `the other side must have the user ${own}, or root` };
+  if (isOwnUser(peer.user)) return { from, problem: null };
+  return { from, problem: `the other side must have the user ${process.geteuid!()}, or root` };
 }
 
 /** Removes a socket that a killed process left; rejects when it is something else. */

@@ -23,7 +23,9 @@ export const RECORDS = {
       cluster: [2, "text"],
       /** Name of the side. */
       side: [3, "text"],
-      /** Highest epoch that the side has heard of. */
+      /**
+       * Highest epoch that the side has heard of; of a mirror that of what it shows, 0 where that is more than a minute old.
+       */
       epoch: [4, "uint"],
       /** `active`, or `standby` when it wants to become one; `mirror` when it only wants to know. */
       role: [5, "text"],

@@ -1,10 +1,13 @@
 /** Taking connections off a listening socket one by one, and ending them at once. */
 
 import { ECONNABORTED, errno, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from "./libc.ts";
-import { decodeRemoteAddress, type SocketAddress } from "./socket-address.ts";
+import {
+  decodeRemoteAddress,
+  SOCKADDR_STORAGE_OCTETS,
+  type SocketAddress,
+} from "./socket-address.ts";
 
 const SO_LINGER = 13;
-const SOCKADDR_STORAGE_OCTETS = 128;
 /** `struct linger`: on, and no time. */
 const NO_LINGER = Int32Array.of(1, 0);
 
@@ -38,6 +41,18 @@ export function acceptNext(fd: number): AcceptedConnection | null {
     } else if (errno() !== ECONNABORTED) return null;
   }
   return null;
+}
+
+/**
+ * Takes a stream off a listening Unix socket.
+ *
+ * @param fd - listens, and does not block
+ * @returns its descriptor, which the caller owns; null when none waits
+ */
+export function acceptStream(fd: number): number | null {
+  octets[0] = sockaddr.length;
+  const accepted = libc().accept4(fd, sockaddr, octets, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return accepted < 0 ? null : accepted;
 }
 
 /** @returns null when there is no name for it, as when the interface has gone that it came by */

@@ -16,13 +16,11 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from "./libc.ts";
-import { peerCredentials } from "./peer-credentials.ts";
-import { unixAddress } from "./socket-address.ts";
+import { isOwnUser, peerCredentials } from "./peer-credentials.ts";
+import { SOCKADDR_STORAGE_OCTETS, unixAddress } from "./socket-address.ts";
 
 const SCM_RIGHTS = 1;
 const SO_PROTOCOL = 38;
-const SOCKADDR_STORAGE_OCTETS = 128;
-const ROOT = 0;
 /** `struct cmsghdr`, and a descriptor behind it: there is room for one and no more. */
 const CONTROL_OCTETS = 20;
 const LEVEL_AT = 8;
@@ -43,7 +41,9 @@ export function handOver(path: string, connection: number): boolean {
   if (fd < 0) return false;
   try {
     const address = unixAddress(path);
-    if (libc().connect(fd, address, address.length) < 0 || !isOfThisUser(fd)) return false;
+    if (libc().connect(fd, address, address.length) < 0) return false;
+    // Whoever has a connection speaks for this side, also where a key protects it.
+    if (!isOwnUser(peerCredentials(fd).user)) return false;
     const control = Buffer.alloc(CONTROL_OCTETS);
     control.writeBigUInt64LE(BigInt(CONTROL_OCTETS));
     control.writeInt32LE(SOL_SOCKET, LEVEL_AT);
@@ -53,18 +53,6 @@ export function handOver(path: string, connection: number): boolean {
   } finally {
     libc().close(fd);
   }
-}
-
-/**
- * Takes a stream off a listening Unix socket.
- *
- * @param fd - listens, and does not block
- * @returns its descriptor, which the caller owns; null when none waits
- */
-export function acceptStream(fd: number): number | null {
-  const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const accepted = libc().accept4(fd, Buffer.alloc(SOCKADDR_STORAGE_OCTETS), storage(), flags);
-  return accepted < 0 ? null : accepted;
 }
 
 /**
@@ -86,12 +74,6 @@ export function takeHandedOver(fd: number): number | "waits" | null {
   return null;
 }
 
-/** Whoever has a connection speaks for this side, also where a key protects it. */
-function isOfThisUser(fd: number): boolean {
-  const { user } = peerCredentials(fd);
-  return user === ROOT || user === process.geteuid!();
-}
-
 /** Nothing else is of use to who takes it. */
 function isTcpConnection(fd: number): boolean {
   try {
@@ -103,11 +85,7 @@ function isTcpConnection(fd: number): boolean {
 
 function hasPeer(fd: number): boolean {
   const octets = Buffer.alloc(SOCKADDR_STORAGE_OCTETS);
-  return libc().getpeername(fd, octets, storage()) === 0;
-}
-
-function storage(): Uint32Array {
-  return Uint32Array.of(SOCKADDR_STORAGE_OCTETS);
+  return libc().getpeername(fd, octets, Uint32Array.of(octets.length)) === 0;
 }
 
 function headerWith(control: Buffer): MessageHeader {

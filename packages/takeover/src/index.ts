@@ -41,7 +41,13 @@
  * 826 and 5227 (ARP), 4861 (neighbor discovery), 4443 (ICMPv6).
  */
 
-export { type AcceptedConnection, acceptNext, closeConnection, resetConnection } from "./accept.ts";
+export {
+  type AcceptedConnection,
+  acceptNext,
+  acceptStream,
+  closeConnection,
+  resetConnection,
+} from "./accept.ts";
 export {
   addAddresses,
   announceAddresses,
@@ -68,7 +74,7 @@ export { type ExitWatch, flock, hasExited, killAndWait, pidfdOpen, watchExit } f
 export { Gate, type GateCounters, type GateEnd, type GateOptions } from "./gate.ts";
 export { type GateRules, GateRulesError, type RuleKind } from "./gate-rules.ts";
 export type { FlowSlot } from "./gate-table.ts";
-export { acceptStream, handOver, takeHandedOver } from "./hand-over.ts";
+export { handOver, takeHandedOver } from "./hand-over.ts";
 export {
   BACKLOG_MAX,
   connectionTracking,
@@ -80,7 +86,7 @@ export {
 export { bootMs, Lease } from "./lease.ts";
 export { destroyConnectionsOf } from "./leftovers.ts";
 export { KernelError, setBuffer } from "./libc.ts";
-export { type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
+export { isOwnUser, type PeerCredentials, peerCredentials } from "./peer-credentials.ts";
 export { HEARTBEAT_PRIORITY, raiseLoopPriority } from "./priority.ts";
 export { type ProbeOptions, probeHost, probeSockets, type SocketProbes } from "./probes.ts";
 export { whyNotEnded } from "./process-end.ts";

@@ -3,6 +3,7 @@
 import { check, libc, SOL_SOCKET } from "./libc.ts";
 
 const SO_PEERCRED = 17;
+const ROOT = 0;
 /** `struct ucred`: process, user, group. */
 const UCRED_OCTETS = 12;
 
@@ -21,4 +22,9 @@ export function peerCredentials(fd: number): PeerCredentials {
   const octets = Uint32Array.of(UCRED_OCTETS);
   check(libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, octets), "SO_PEERCRED");
   return { process: ucred[0]!, user: ucred[1]! };
+}
+
+/** Whether a user may do as this process: it is the same one, or root. */
+export function isOwnUser(user: number): boolean {
+  return user === ROOT || user === process.geteuid!();
 }

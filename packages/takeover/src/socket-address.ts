@@ -23,7 +23,8 @@ const sockaddrIn6: Layout<SockAddr> = struct([
 ]);
 /** Of IPv4 the kernel wants eight octets of padding as well. */
 const SOCKADDR_IN_OCTETS = 16;
-const SOCKADDR_STORAGE_OCTETS = 128;
+/** Room for an address of any family. */
+export const SOCKADDR_STORAGE_OCTETS = 128;
 const INTERFACE_NAME_OCTETS = 16;
 /** Of an IPv4 address in the place of one of IPv6. */
 const MAPPED = "::ffff:";
